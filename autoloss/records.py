@@ -1,0 +1,275 @@
+"""Plain values that cross folders: trials, verdicts and the summary of a study. No torch, no optuna."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+TrialState = Literal["running", "complete", "diverged", "stopped", "failed"]
+Decision = Literal["better", "no_evidence", "worse"]
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One point of a learning curve: the epoch (from 1), refined log loss in nats, error in [0, 1]."""
+
+    epoch: int
+    refined_log_loss: float
+    error: float
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial as everything outside the search sees it.
+
+    Args:
+        number: Optuna's number of the trial, from 0.
+        state: ``"complete"``, or how it ended otherwise.
+        loss: The loss as dotted keys, as in `LossSpec.to_dict`: ``{"base": "focal", "focal.gamma": 2.0}``.
+        nuisance: Settings besides the loss: ``lr``, ``weight_decay``, ``dropout``, ...
+        metrics: Validation metrics by name (``"error"``, ``"refined_log_loss"``, ``"ece"``, ...); empty
+            where the trial has none.
+        readout: How logits become probabilities: ``"softmax"``, ``"softmax+temperature"``, ``"link"`` or
+            ``"link+temperature"``.
+        curve: The learning curve on the validation rows, at most 20 points.
+        seconds: Training time that this trial cost (its share of the population's), in seconds.
+        started: Start, seconds since the epoch.
+        ended: End, seconds since the epoch.
+        origin: Why the trial was asked: ``"default"`` (the literature's setting), ``"quota"`` or ``"sampler"``.
+    """
+
+    number: int
+    state: TrialState
+    loss: dict[str, Any]
+    nuisance: dict[str, float]
+    metrics: dict[str, float] = field(default_factory=dict)
+    readout: str = "softmax"
+    curve: tuple[CurvePoint, ...] = ()
+    seconds: float = 0.0
+    started: float = 0.0
+    ended: float = 0.0
+    origin: str = "sampler"
+
+    @property
+    def family(self) -> str:
+        """Return the family: the name of the base loss."""
+        return str(self.loss["base"])
+
+    @property
+    def label(self) -> str:
+        """Return a short readable name, such as ``focal gamma=2.1 + smoothing epsilon=0.05``."""
+        parts = [self.family]
+        for key in ("prior", "target", "penalty"):
+            if self.loss.get(key, "none") != "none":
+                parts.append(str(self.loss[key]))
+        words = []
+        for part in parts:
+            shown = [
+                f"{name.partition('.')[2]}={value:.3g}"
+                if isinstance(value, float)
+                else f"{name.partition('.')[2]}={value}"
+                for name, value in self.loss.items()
+                if name.startswith(f"{part}.")
+            ]
+            words.append(" ".join([part, *shown]))
+        if self.loss.get("temperature", 1.0) != 1.0:
+            words.append(f"temperature={self.loss['temperature']:.3g}")
+        return " + ".join(words)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A metric of the challenger beside tuned cross-entropy, on the locked test rows.
+
+    Args:
+        metric: Its name, as in `TrialRecord.metrics`.
+        baseline: Value of tuned cross-entropy.
+        challenger: Value of the challenger.
+        low: Lower end of the 95 % interval of ``challenger - baseline`` (paired bootstrap).
+        high: Upper end of it.
+        lower_is_better: The direction.
+    """
+
+    metric: str
+    baseline: float
+    challenger: float
+    low: float
+    high: float
+    lower_is_better: bool = True
+
+    @property
+    def difference(self) -> float:
+        """Return ``challenger - baseline``."""
+        return self.challenger - self.baseline
+
+    @property
+    def covers_zero(self) -> bool:
+        """Return whether the interval of the difference covers zero."""
+        return self.low <= 0.0 <= self.high
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the challenger beats tuned cross-entropy on rows that the search never saw.
+
+    Args:
+        decision: ``"better"``, ``"no_evidence"`` or ``"worse"``.
+        text: The verdict in one or two plain sentences.
+        comparisons: The figures behind it, one a metric (at most six).
+        n_test: Test rows.
+        challenger: Number of the challenger's trial.
+        baseline: Number of the trial of tuned cross-entropy.
+        detectable: The smallest difference in error that this test part could have shown.
+    """
+
+    decision: Decision
+    text: str
+    comparisons: tuple[Comparison, ...]
+    n_test: int
+    challenger: int
+    baseline: int
+    detectable: float
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """What the data was: rows of each part, columns, classes and what was done to them."""
+
+    source: str
+    target: str
+    task: str
+    classes: tuple[str, ...]
+    class_counts: tuple[int, ...]
+    n_train: int
+    n_valid: int
+    n_test: int
+    columns: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Points of a reliability diagram on the test rows, one a bin of the top-label confidence.
+
+    Args:
+        name: Whose predictions: ``"challenger"`` or ``"cross-entropy"``, with or without the read-out.
+        confidence: Mean confidence of each bin.
+        accuracy: Share of correct rows of each bin.
+        count: Rows of each bin.
+        low: Lower end of the 95 % band of the accuracy if the model were calibrated.
+        high: Upper end of it.
+    """
+
+    name: str
+    confidence: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    count: tuple[int, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A finished study as plain data: all that a report, a dashboard or a machine needs.
+
+    Args:
+        schema_version: Version of this layout.
+        name: The study's name.
+        created: When the study finished, ISO 8601, UTC.
+        version: Version of autoloss.
+        command: The command that makes the study again.
+        metric: The metric in the place of error.
+        lower_is_better: Its direction.
+        data: The data.
+        settings: Space, seed, network, batch size, budget, device: name to value.
+        trials: All trials, in order of number.
+        pareto: Numbers of the trials on the front of (metric, refined log loss).
+        verdict: The verdict.
+        recommended: Number of the trial that ships.
+        rule: The selection rule in one sentence.
+        test_metrics: Metrics on the test rows: ``{"challenger": {...}, "cross-entropy": {...}}``.
+        reliability: Reliability diagrams on the test rows.
+        importance: Importance of parameters for the objective, largest first; sums to 1.
+        seconds: Wall time: ``{"total": ..., "training": ..., "outside": ...}``.
+    """
+
+    schema_version: int
+    name: str
+    created: str
+    version: str
+    command: str
+    metric: str
+    lower_is_better: bool
+    data: DataSummary
+    settings: dict[str, Any]
+    trials: tuple[TrialRecord, ...]
+    pareto: tuple[int, ...]
+    verdict: Verdict
+    recommended: int
+    rule: str
+    test_metrics: dict[str, dict[str, float]]
+    reliability: tuple[Reliability, ...] = ()
+    importance: tuple[tuple[str, float], ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def trial(self, number: int) -> TrialRecord:
+        """Return the trial of that number."""
+        return next(trial for trial in self.trials if trial.number == number)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a search is going to do, before anything is trained.
+
+    Args:
+        data: The data, split and typed.
+        families: Families that will be searched, in the order in which a short budget drops them from the end.
+        dropped: Families that the budget is too small for.
+        trials: Trials that will be asked.
+        quota: Trials that every family gets before the sampler may drop it.
+        together: Candidates trained together.
+        expected_seconds: Expected wall time of the whole search; None where it was not measured.
+        detectable: The smallest difference in error that the test part can show.
+        device: ``"cpu"`` or ``"cuda"``.
+        notes: What was seen in the data and chosen because of it, one sentence each.
+    """
+
+    data: DataSummary
+    families: tuple[str, ...]
+    dropped: tuple[str, ...]
+    trials: int
+    quota: int
+    together: int
+    expected_seconds: float | None
+    detectable: float
+    device: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Update:
+    """Where a search stands; one is sent after every epoch of a population.
+
+    Args:
+        phase: ``"search"`` or ``"final"`` (the final trainings).
+        done: Trials that ended.
+        total: Trials planned.
+        fraction: Share of the whole work that is done, 0 to 1.
+        elapsed: Seconds since the start.
+        left: Expected seconds to the end.
+        rate: Candidates a second so far.
+        best_label: Readable name of the best trial so far, empty before the first ended.
+        best_metric: Its value of the metric.
+        best_log_loss: Its refined log loss in nats.
+    """
+
+    phase: Literal["search", "final"]
+    done: int
+    total: int
+    fraction: float
+    elapsed: float
+    left: float
+    rate: float
+    best_label: str = ""
+    best_metric: float = float("nan")
+    best_log_loss: float = float("nan")

@@ -1,0 +1,43 @@
+"""The constants of a search space: the network and its training. Set in a space's TOML file, never searched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The default network for tables.
+
+    Args:
+        width: Units of a hidden layer.
+        depth: Hidden layers.
+        bins: Bins of the piecewise-linear embedding of a numeric column; 0 for none.
+        embedding: Width of the embedding of a categorical column that is too wide for one-hot.
+        normalise: Whether hidden layers are normalised.
+    """
+
+    width: int = 256
+    depth: int = 2
+    bins: int = 16
+    embedding: int = 8
+    normalise: bool = True
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a candidate is trained.
+
+    Args:
+        batch_size: Rows of a mini-batch.
+        max_epochs: Epochs at most.
+        patience: Epochs without a lower refined log loss before a candidate stops.
+        warmup: Share of all steps in which the learning rate rises linearly to its full value.
+        decay: Share of all steps, at the end, in which it falls to zero.
+    """
+
+    batch_size: int = 256
+    max_epochs: int = 40
+    patience: int = 8
+    warmup: float = 0.02
+    decay: float = 0.5
