@@ -18,6 +18,10 @@ class InputError(AutolossError, ValueError):
     exit_code = 2
 
 
+class TrainingError(AutolossError):
+    """Training cannot go on: one candidate does not fit into memory, or all diverged."""
+
+
 class SpaceError(InputError):
     """A search space has mistakes: one line each, all of them at once.
 

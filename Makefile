@@ -1,0 +1,35 @@
+# Everything runs in .venv, which the first target that needs it installs with pip.
+.DEFAULT_GOAL := install
+.PHONY: install demo test check fix help
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+install: $(INSTALLED)  ## Install into .venv what constraints.txt names (once, until it changes)
+	@echo "autoloss is installed in .venv; 'make help' lists what can be made."
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("autoloss needs Python 3.11 or newer: make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	@touch $(INSTALLED)
+
+demo: $(INSTALLED)  ## Search a loss for the handwritten digits of scikit-learn (anew each time)
+	rm -rf reports/demo
+	$(BIN)/autoloss search sklearn:digits --space quick --trials 64 --name demo --out reports
+
+test: $(INSTALLED)  ## Run all tests but the slow ones
+	$(BIN)/python -m pytest
+
+check: $(INSTALLED)  ## Check style, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fix: $(INSTALLED)  ## Repair style and format where that is mechanical
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+help:  ## List what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

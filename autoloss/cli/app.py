@@ -1,0 +1,90 @@
+"""The program: its commands, and what holds for all of them."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from autoloss.cli.commands import list_studies, losses, predict, resume, search, spaces
+from autoloss.cli.guard import guarded
+
+
+class Program(TyperGroup):
+    """The group of all commands: each ends in an exit code, and none in a traceback."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command that `args` names, and exit with its code."""
+        run = functools.partial(
+            super().main,
+            args,
+            "autoloss",
+            complete_var,
+            standalone_mode=False,
+            windows_expand_args=windows_expand_args,
+            **extra,
+        )
+        return sys.exit(guarded(run)) if standalone_mode else run()
+
+
+app = typer.Typer(
+    cls=Program,
+    no_args_is_help=True,
+    epilog="Exit codes: 0 done, whatever the verdict; 1 a failure of autoloss, with the place "
+    "of its log; 2 something to put right in the data or the options; "
+    "3 not what --fail-unless asks for; "
+    "130 interrupted.",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# In the order in which a newcomer meets them.
+for name, command in (
+    ("search", search.search),
+    ("list", list_studies.list_studies),
+    ("resume", resume.resume),
+    ("predict", predict.predict),
+    ("losses", losses.losses),
+    ("spaces", spaces.spaces),
+):
+    app.command(name)(command)
+
+
+def _show_version(wanted: bool) -> None:
+    """Print the version and leave, if that is wanted."""
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"autoloss {version('autoloss')}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Find the loss that should train a classifier, and whether it beats tuned cross-entropy."""
+
+
+def main() -> None:
+    """Run the program on the arguments of this process."""
+    for stream in (sys.stdout, sys.stderr):
+        # A console that cannot show a character must not end a search of an hour.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    app()

@@ -1,0 +1,71 @@
+"""``autoloss search``: train many candidates, name a winner, and say whether it is one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autoloss.cli import options
+
+
+def search(
+    data: options.Data,
+    *,
+    target: options.Target = None,
+    test: options.Test = None,
+    valid: options.Valid = None,
+    groups: options.Groups = None,
+    split_by: options.SplitBy = None,
+    drop: options.Drop = None,
+    positive: options.Positive = None,
+    metric: options.Metric = "error",
+    space: options.Space = "default",
+    trials: options.Trials = 128,
+    time_limit: options.TimeLimit = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    name: options.Name = None,
+    out: options.Out = options.OUT,
+    storage: options.Storage = None,
+    tracking_uri: options.TrackingUri = None,
+    dry_run: options.DryRun = False,
+    fail_unless: options.FailUnless = None,
+    as_json: options.Json = False,
+) -> None:
+    """Search the loss that should train a classifier on DATA, and compare it to cross-entropy."""
+    from autoloss import api
+    from autoloss.cli.running import require, results_only, run, show, show_plan
+
+    request: dict[str, Any] = {
+        "target": target,
+        "metric": metric,
+        "space": space,
+        "trials": trials,
+        "time_limit": time_limit,
+        "valid": valid,
+        "test": test,
+        "groups": groups,
+        "split_by": split_by,
+        "drop": tuple(drop or ()),
+        "positive": positive,
+        "seed": seed,
+        "device": device,
+        "name": name,
+        "storage": storage,
+        "tracking_uri": tracking_uri,
+        "out": out,
+    }
+    if dry_run:
+        with results_only(as_json):
+            plan = api.plan(data, **request)
+        show_plan(plan, as_json=as_json)
+        return
+    with results_only(as_json):
+        result = run(
+            lambda progress: api.search(data, **request, progress=progress),
+            metric=metric,
+            name=name,
+            out=out,
+            storage=storage,
+        )
+    show(result, out=out, as_json=as_json)
+    require(result, fail_unless)

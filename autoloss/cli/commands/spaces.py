@@ -1,0 +1,35 @@
+"""``autoloss spaces``: what a search may try, and whether a space of one's own is right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def spaces(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="A space, or a TOML file, to show in full."),
+    ] = None,
+    *,
+    check: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A TOML file whose mistakes are all listed."),
+    ] = None,
+) -> None:
+    """List the search spaces, show one of them as TOML, or check a file of one's own."""
+    from autoloss.cli.console import output
+    from autoloss.cli.spaces import space_rows, space_toml, verdict_on
+    from autoloss.cli.tables import make_table
+    from autoloss.search.space_reader import load_space
+
+    console = output()
+    if check is not None:
+        console.print(verdict_on(check), soft_wrap=True)
+    if name is not None:
+        console.print(space_toml(load_space(name)), soft_wrap=True)
+    if name is None and check is None:
+        console.print(make_table(("Space", "Losses", "Description"), space_rows()))
+        console.print("autoloss spaces NAME shows one of them, to be copied and changed.")

@@ -1,0 +1,88 @@
+"""How the program ends: every failure becomes one line on standard error and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from importlib.metadata import version
+
+import typer
+
+from autoloss.errors import AutolossError, InputError, SpaceError
+
+DONE, FAILED, MISUSED, NOT_BETTER, INTERRUPTED = 0, 1, 2, 3, 130
+
+# The one class of all mistakes in options; typer names only its members.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+
+def guarded(run: Callable[[], object]) -> int:
+    """Return the exit code of `run`, after one line on standard error if it failed.
+
+    Args:
+        run: The program; it returns its own exit code, or None for success.
+    """
+    try:
+        code = run()
+    except InputError as error:
+        _tell_input(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        say("interrupted.")
+        return INTERRUPTED
+    except _UsageError as error:
+        _tell_usage(error)
+        return MISUSED
+    except Exception as error:
+        kind = "stopped" if isinstance(error, AutolossError) else "an error of its own"
+        say(f"{kind}: {_first_line(error)} (the full record: {_write_log(error)})")
+        return error.exit_code if isinstance(error, AutolossError) else FAILED
+    return code if isinstance(code, int) else DONE
+
+
+def say(text: str) -> None:
+    """Show one line on standard error, under the program's name."""
+    # A closed standard error leaves nobody to tell.
+    with contextlib.suppress(OSError):
+        print(f"autoloss: {' '.join(text.splitlines())}", file=sys.stderr, flush=True)
+
+
+def _tell_input(error: InputError) -> None:
+    """Show the user's mistake, or each of them where there are several."""
+    for line in error.mistakes if isinstance(error, SpaceError) else (str(error),):
+        say(line)
+
+
+def _tell_usage(error: Exception) -> None:
+    """Show a mistake in the options, and where they are explained."""
+    context: typer.Context | None = getattr(error, "ctx", None)
+    path = context.command_path if context else "autoloss"
+    message = str(error.format_message()) if hasattr(error, "format_message") else str(error)
+    # Typer passes on how pydantic begins a message.
+    message = message.replace("Value error, ", "").rstrip(".")
+    say(f"{message}{'' if message.endswith('?') else '.'} See '{path} --help'.")
+
+
+def _first_line(error: Exception) -> str:
+    """Return what went wrong in one line."""
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _write_log(error: Exception) -> str:
+    """Write the traceback and what a maintainer asks for; return the file's path."""
+    record = [
+        f"autoloss {version('autoloss')}",
+        f"Python {platform.python_version()}, {platform.platform()}",
+        f"command: {' '.join(sys.argv)}",
+        "".join(traceback.format_exception(error)),
+    ]
+    handle, path = tempfile.mkstemp(prefix="autoloss-", suffix=".log")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write("\n".join(record))
+    return path

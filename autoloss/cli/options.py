@@ -1,0 +1,181 @@
+"""The options that commands share or that only `search` has, each declared once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autoloss.cli.duration import seconds
+
+OUT = Path("reports")
+_DATA, _BUDGET, _OUTPUT = "Data", "Search", "Output"
+
+
+class Demand(StrEnum):
+    """What `--fail-unless` may ask for."""
+
+    BETTER = "better"
+
+
+def _duration(text: str) -> float:
+    """Return the seconds of a duration given as an option."""
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+Data = Annotated[
+    str,
+    typer.Argument(
+        help="A CSV, TSV, Parquet, Feather or ARFF file, or sklearn:NAME "
+        "(digits, breast_cancer, wine, iris).",
+        metavar="DATA",
+        show_default=False,
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        "--target",
+        "-t",
+        metavar="COLUMN",
+        help="Column to predict; only sklearn:NAME has one of its own.",
+        rich_help_panel=_DATA,
+    ),
+]
+Test = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Rows to lock as the test part.", rich_help_panel=_DATA),
+]
+Valid = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Rows to validate on.", rich_help_panel=_DATA),
+]
+Groups = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN", help="Rows of one value stay in one part.", rich_help_panel=_DATA
+    ),
+]
+SplitBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="Train on the rows with its smallest values, lock those with its largest.",
+        rich_help_panel=_DATA,
+    ),
+]
+Drop = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN", help="Leave this column out; may be repeated.", rich_help_panel=_DATA
+    ),
+]
+Positive = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LABEL", help="The positive class of two classes.", rich_help_panel=_DATA
+    ),
+]
+Metric = Annotated[
+    str,
+    typer.Option(
+        metavar="METRIC",
+        help="What decides first: error, balanced_error, average_precision or auroc.",
+        rich_help_panel=_BUDGET,
+    ),
+]
+Space = Annotated[
+    str,
+    typer.Option(
+        metavar="SPACE",
+        help="Search space: a name that 'autoloss spaces' lists, or a TOML file.",
+        rich_help_panel=_BUDGET,
+    ),
+]
+Trials = Annotated[
+    int,
+    typer.Option(min=1, metavar="N", help="Candidates to train at most.", rich_help_panel=_BUDGET),
+]
+TimeLimit = Annotated[
+    float | None,
+    typer.Option(
+        parser=_duration,
+        metavar="DURATION",
+        help="Wall time at most, the final trainings included: 90s, 10m, 1h30m.",
+        rich_help_panel=_BUDGET,
+    ),
+]
+Seed = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        metavar="N",
+        help="The same seed and number of trials give the same trials.",
+        rich_help_panel=_BUDGET,
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        metavar="DEVICE",
+        help="cpu, cuda, or auto: the GPU where there is one.",
+        rich_help_panel=_BUDGET,
+    ),
+]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Name of the study; the data's by default.", rich_help_panel=_OUTPUT
+    ),
+]
+Storage = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Database of the trials; a journal in the study's folder by default.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+TrackingUri = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URI",
+        help="Where MLflow logs; by default $MLFLOW_TRACKING_URI, else sqlite:///mlflow.db.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+Out = Annotated[
+    Path,
+    typer.Option(metavar="DIR", help="Folder of the studies.", rich_help_panel=_OUTPUT),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Show rows, split, families, expected time and what the test part can show; "
+        "train nothing.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+FailUnless = Annotated[
+    Demand | None,
+    typer.Option(
+        "--fail-unless",
+        metavar="better",
+        help="Exit with 3 unless the verdict is this.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Write one JSON document to standard output, and everything else to standard error.",
+        rich_help_panel=_OUTPUT,
+    ),
+]

@@ -1,0 +1,66 @@
+"""What a search is going to do, as a table of words and as a document."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from rich.table import Table
+
+from autoloss.cli.tables import make_pairs
+from autoloss.records import Plan
+from autoloss.report.document import SCHEMA_VERSION
+from autoloss.report.words import difference_text, duration_text
+
+
+def plan_table(plan: Plan) -> Table:
+    """Return the plan as two columns that fit any width."""
+    return make_pairs(list(plan_lines(plan)))
+
+
+def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Yield the plan as pairs of a name and a sentence."""
+    data = plan.data
+    rows = data.n_train + data.n_valid + data.n_test
+    yield "Data", f"{data.source}, {rows:,} rows, {len(data.columns)} columns"
+    yield (
+        "Split",
+        f"{data.n_train:,} rows to train, {data.n_valid:,} to validate, "
+        f"{data.n_test:,} locked to test",
+    )
+    yield "Task", f"{data.task}: {data.target} with {len(data.classes)} classes"
+    yield "Families", ", ".join(plan.families)
+    if plan.dropped:
+        yield "Left out", f"{', '.join(plan.dropped)} (the budget is too small for them)"
+    yield (
+        "Budget",
+        f"{plan.trials} trials, at least {plan.quota} a family, "
+        f"{plan.together} trained together on {plan.device}",
+    )
+    if plan.expected_seconds is not None:
+        yield "Time", f"about {duration_text(round(plan.expected_seconds))}"
+    yield (
+        "Can show",
+        "a difference in error of "
+        f"{difference_text('error', plan.detectable).lstrip('+')} or more on the test rows",
+    )
+    for note in plan.notes:
+        yield "Note", note
+
+
+def plan_json(plan: Plan) -> str:
+    """Return the plan as one JSON document; what is not a number is ``null``."""
+    document = {"schema_version": SCHEMA_VERSION, **asdict(plan)}
+    return json.dumps(_finite(document), indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    """Return `value` with NaN and infinities as None."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,94 @@
+"""A search from the command line: watched while it runs, shown when it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from autoloss.cli.console import messages, output
+from autoloss.cli.guard import INTERRUPTED, NOT_BETTER, say
+from autoloss.cli.options import OUT, Demand
+from autoloss.cli.plan import plan_json, plan_table
+from autoloss.cli.progress import watched
+from autoloss.cli.screen import command_line, show_ranking, show_verdict
+from autoloss.progress import Progress
+from autoloss.records import Plan
+
+if TYPE_CHECKING:
+    from autoloss.search.result import SearchResult
+
+
+def run(
+    search: Callable[[Progress], SearchResult],
+    *,
+    metric: str,
+    name: str | None,
+    out: Path,
+    storage: str | None,
+) -> SearchResult:
+    """Run a search under a progress bar.
+
+    Args:
+        search: The search; it is told where to show its progress.
+        metric: The metric that the bar shows first.
+        name: The study's name; None where it is not known before the search.
+        out: The folder of the studies.
+        storage: The database of the trials, if it has one.
+
+    Raises:
+        typer.Exit: If the user interrupts it.
+    """
+    try:
+        with watched(messages(), metric=metric) as progress:
+            return search(progress)
+    except KeyboardInterrupt as stop:
+        words = ["autoloss", "resume", str(getattr(stop, "study", None) or name)]
+        words += ["--out", str(out)] if out != OUT else []
+        words += ["--storage", storage] if storage else []
+        say(f"interrupted; the study is kept, and goes on with: {command_line(words)}")
+        raise typer.Exit(INTERRUPTED) from stop
+
+
+def show(result: SearchResult, *, out: Path, as_json: bool = False) -> None:
+    """Show a finished search: as one JSON document, or as ranked trials and the last screen."""
+    if as_json:
+        from autoloss.report import summary_json
+
+        print(summary_json(result.summary), end="")
+        return
+    console = output()
+    show_ranking(console, result.summary)
+    show_verdict(console, result.summary, folder=out / result.summary.name)
+
+
+def show_plan(plan: Plan, *, as_json: bool) -> None:
+    """Show what a search would do."""
+    if as_json:
+        print(plan_json(plan))
+    else:
+        output().print(plan_table(plan))
+
+
+def require(result: SearchResult, demand: Demand | None) -> None:
+    """Leave with an exit code of its own if the verdict is not the one demanded.
+
+    Raises:
+        typer.Exit: If it is not.
+    """
+    if demand is not None and result.verdict.decision != demand.value:
+        say(
+            f"the verdict is {result.verdict.decision}, and --fail-unless asks for {demand.value}."
+        )
+        raise typer.Exit(NOT_BETTER)
+
+
+@contextlib.contextmanager
+def results_only(wanted: bool) -> Iterator[None]:
+    """Send what others print to standard error while the context lasts, if that is wanted."""
+    with contextlib.redirect_stdout(sys.stderr) if wanted else contextlib.nullcontext():
+        yield

@@ -1,0 +1,110 @@
+"""The end of a search on the terminal: the ranked trials, then the verdict and what to do next."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from autoloss.cli.tables import make_pairs, make_table
+from autoloss.records import Summary
+from autoloss.report.roles import FRONT, OBJECTIVE
+from autoloss.report.trials import TrialRow, trial_columns, trial_rows
+from autoloss.report.verdict import BADGES, ComparisonRow, comparison_rows, ships_text
+from autoloss.report.words import MISSING, metric_words
+from autoloss.tracking import dashboard_link
+
+_TOP = 10
+_NARROW, _WIDE = 76, 104
+_STYLES = {"better": "green", "no_evidence": "yellow", "worse": "red"}
+
+
+def show_ranking(console: Console, summary: Summary) -> None:
+    """Print the best trials, lowest log loss after calibration first, and those with a role."""
+    titles = (metric_words(summary.metric).title, metric_words(OBJECTIVE).title)
+    columns = trial_columns(summary)
+    shown = [columns.index(title) for title in dict.fromkeys(titles) if title in columns]
+    rows = [
+        (str(row.rank or MISSING), _named(row), *(row.cells[place].text for place in shown))
+        for row in trial_rows(summary)
+        if (row.rank or _TOP + 1) <= _TOP or _roles(row)
+    ]
+    header = ("Rank", "Loss", *(columns[place] for place in shown))
+    console.print(make_table(header, rows))
+    console.print()
+
+
+def show_verdict(console: Console, summary: Summary, *, folder: Path) -> None:
+    """Print the last screen: verdict, what ships, the comparison, where things are, what is next.
+
+    Args:
+        console: Where to.
+        summary: The study.
+        folder: The study's folder.
+    """
+    decision = summary.verdict.decision
+    badge = Text(f"{BADGES[decision]}: ", style=f"bold {_STYLES[decision]}")
+    console.print(Text.assemble(badge, summary.verdict.text))
+    console.print(Text(ships_text(summary)))
+    if rows := comparison_rows(summary):
+        console.print()
+        console.print(_comparison(rows, width=console.width))
+    console.print()
+    console.print(make_pairs(list(_places(summary, folder))))
+
+
+def command_line(words: Sequence[str]) -> str:
+    """Return words as a command that can be copied into a shell of this system."""
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+def _named(row: TrialRow) -> str:
+    """Return a trial's loss, and the roles it plays."""
+    return f"{row.label} ({_roles(row)})" if _roles(row) else row.label
+
+
+def _roles(row: TrialRow) -> str:
+    """Return the roles that single a trial out."""
+    return ", ".join(role for role in row.roles if role != FRONT)
+
+
+def _comparison(rows: Sequence[ComparisonRow], *, width: int) -> RenderableType:
+    """Return the comparison with tuned cross-entropy in the form that the width allows."""
+    if width < _NARROW:
+        return make_pairs(
+            [
+                (
+                    row.title,
+                    f"{row.baseline} to {row.challenger}: {row.difference} ({row.interval})",
+                )
+                for row in rows
+            ]
+        )
+    header = ("", "tuned cross-entropy", "challenger", "difference", "95 % interval", "reads as")
+    cells = [
+        (row.title, row.baseline, row.challenger, row.difference, row.interval, row.reading)
+        for row in rows
+    ]
+    # What the interval says in a word is the first thing that can be spared.
+    end = len(header) if width >= _WIDE else -1
+    return make_table(header[:end], [row[:end] for row in cells])
+
+
+def _places(summary: Summary, folder: Path) -> Sequence[tuple[str, str]]:
+    """Return where model, report and dashboard are, and the next two commands."""
+    uri = summary.settings.get("tracking_uri")
+    dashboard = dashboard_link(str(uri)) if uri else None
+    model = str(folder / "model")
+    predict = ["autoloss", "predict", model, "NEW.csv", "-o", "predictions.csv"]
+    return [
+        ("Model", model),
+        ("Report", str(folder / "report.html")),
+        *([("Dashboard", dashboard.url)] if dashboard else []),
+        ("Next", command_line(predict)),
+        *([("", dashboard.command)] if dashboard and dashboard.command else []),
+    ]

@@ -1,0 +1,83 @@
+"""A table as it was read: a frame with unique text names, and what had to be done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from autoloss.data.messages import listed
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that was read.
+
+    Args:
+        frame: The rows, numbered from 0, under unique column names that are text.
+        label: How messages name the table: its path, ``sklearn:NAME`` or the argument's name.
+        notes: What was found while reading, one sentence each.
+        repeated: First name and new name of each column whose name stood more than once.
+        target: The target column, where the source itself says which it is.
+    """
+
+    frame: pd.DataFrame
+    label: str
+    notes: tuple[str, ...] = ()
+    repeated: tuple[tuple[str, str], ...] = ()
+    target: str | None = None
+
+
+def as_table(
+    frame: pd.DataFrame,
+    *,
+    label: str,
+    names: Iterable[object] | None = None,
+    notes: tuple[str, ...] = (),
+    target: str | None = None,
+) -> Table:
+    """Return `frame` as a `Table`: names made text and unique, the index left behind."""
+    given = [_as_text(name) for name in (frame.columns if names is None else names)]
+    unique, repeated = unique_names(given)
+    frame = frame.reset_index(drop=True)
+    frame.columns = pd.Index(unique)
+    if repeated:
+        doubles = listed(dict.fromkeys(first for first, _ in repeated))
+        notes = (*notes, f"{label}: repeated column names were numbered: {doubles}.")
+    return Table(frame, label, notes, repeated, target)
+
+
+def unique_names(names: list[str]) -> tuple[list[str], tuple[tuple[str, str], ...]]:
+    """Number repeated names and name empty ones.
+
+    Args:
+        names: Column names in order.
+
+    Returns:
+        The unique names, and the pairs (name, new name) of those that were repeated.
+
+    Examples:
+        >>> unique_names(["a", "b", "a", ""])
+        (['a', 'b', 'a (2)', 'column 4'], (('a', 'a (2)'),))
+    """
+    taken, unique, seen = set(names), [], set()
+    repeated = []
+    for position, name in enumerate(names, start=1):
+        new = name or f"column {position}"
+        count = 1
+        while new in seen or (count > 1 and new in taken):
+            count += 1
+            new = f"{name or f'column {position}'} ({count})"
+        if name and count > 1:
+            repeated.append((name, new))
+        seen.add(new)
+        unique.append(new)
+    return unique, tuple(repeated)
+
+
+def _as_text(name: object) -> str:
+    """Return a column name as text; the levels of a nested name joined by dots."""
+    if isinstance(name, tuple):
+        return ".".join(str(part) for part in name if str(part))
+    return "" if name is None else str(name).strip()

@@ -1,0 +1,42 @@
+"""How the data part words a mistake: one line, with the closest known name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from autoloss.errors import InputError, closest
+
+_SHOWN = 6
+
+
+def one_line(text: object) -> str:
+    """Return `text` as one line of at most 200 characters."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= 200 else f"{line[:197]}..."
+
+
+def listed(names: Iterable[object], *, shown: int = _SHOWN) -> str:
+    """Return ``'a', 'b' and 3 more``: the first few of `names`, quoted."""
+    names = list(names)
+    text = ", ".join(repr(name) for name in names[:shown])
+    return text if len(names) <= shown else f"{text} and {len(names) - shown} more"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return ``1 row`` or ``1,234 rows``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def unknown_name(subject: str, name: object, known: Sequence[object]) -> InputError:
+    """Return the error for a name that is not among `known`, with the closest one.
+
+    Args:
+        subject: What the name was given for and where it was looked up.
+        name: The name.
+        known: The names that are there.
+    """
+    names = [str(item) for item in known]
+    hint = closest(str(name), names)
+    if hint.startswith(";") and len(names) > 2 * _SHOWN:
+        hint = f"; there are {listed(names)}."
+    return InputError(one_line(f"{subject}, but got {str(name)!r}{hint}"))

@@ -1,0 +1,150 @@
+"""Reading a table: CSV, TSV, Parquet, Feather, ARFF, a DataFrame or a set of scikit-learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from autoloss.data.arff import read_arff
+from autoloss.data.delimited import read_delimited
+from autoloss.data.frames import Table, as_table
+from autoloss.data.messages import one_line, unknown_name
+from autoloss.errors import InputError, closest
+
+Source = str | Path | pd.DataFrame
+
+# What a file is, by its first bytes, where its name promises a text table.
+_BINARY = (
+    (b"PK\x03\x04", "a zip archive (perhaps an Excel workbook); save it as CSV"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook; save it as CSV"),
+    (b"PAR1", "a Parquet file; give it the ending .parquet"),
+    (b"ARROW1", "a Feather file; give it the ending .feather"),
+    (b"FEA1", "a Feather file; give it the ending .feather"),
+    (b"\x1f\x8b", "a gzip archive; unpack it first"),
+    (b"%PDF", "a PDF; save the table as CSV"),
+    (b"\x89PNG", "an image; save the table as CSV"),
+    (b"SQLite format 3", "an SQLite database; export the table as CSV"),
+)
+_SETS = ("breast_cancer", "digits", "iris", "wine")
+_OTHER = (".xlsx", ".xls", ".json", ".jsonl", ".pkl", ".pickle", ".gz", ".zip", ".h5", ".npz")
+
+
+def read_table(source: Source, *, name: str = "DATA") -> pd.DataFrame:
+    """Read a table from where it lies.
+
+    Args:
+        source: A path (CSV and TSV with delimiter and encoding found, Parquet, Feather, ARFF),
+            ``"sklearn:NAME"`` (breast_cancer, digits, iris, wine), or a DataFrame.
+        name: How messages name the argument.
+
+    Returns:
+        The rows, numbered from 0, under unique column names.
+
+    Raises:
+        InputError: The source is not there or holds no table.
+    """
+    return load_table(source, name=name).frame
+
+
+def load_table(source: Source, *, name: str = "DATA") -> Table:
+    """Read a table and what was found while reading; the arguments are those of `read_table`."""
+    if isinstance(source, pd.DataFrame):
+        table = as_table(source, label=name)
+    elif isinstance(source, str) and source.startswith("sklearn:"):
+        table = _read_sklearn(source)
+    elif isinstance(source, str | Path):
+        table = _read_file(Path(source).expanduser(), label=str(source), name=name)
+    else:
+        raise InputError(
+            f"{name} must be a path, 'sklearn:NAME' or a DataFrame, but got a"
+            f" {type(source).__name__}."
+        )
+    if table.frame.shape[1] == 0:
+        raise InputError(f"{table.label} must have columns, but it has none.")
+    if len(table.frame) == 0:
+        raise InputError(f"{table.label} must have rows, but it has a header only.")
+    return table
+
+
+def _read_sklearn(source: str) -> Table:
+    """Return one of the sets that scikit-learn ships, its classes under their names."""
+    name = source.removeprefix("sklearn:")
+    if name not in _SETS:
+        raise unknown_name("sklearn:NAME must name a set of scikit-learn", name, _SETS)
+    from sklearn import datasets
+
+    bunch = getattr(datasets, f"load_{name}")(as_frame=True)
+    frame = bunch.frame.copy()
+    if name != "digits":
+        names = [str(label) for label in bunch.target_names]
+        frame["target"] = [names[code] for code in bunch.target]
+    return as_table(frame, label=source, target="target")
+
+
+def _read_file(path: Path, *, label: str, name: str) -> Table:
+    """Read the table in a file, in the format of its ending or of its first bytes."""
+    head = _head(path, label=label, name=name)
+    ending = path.suffix.lower()
+    if ending in (".parquet", ".pq") or (ending in ("", ".data") and head.startswith(b"PAR1")):
+        return _read_columnar(path, label=label, form="Parquet")
+    if ending in (".feather", ".ftr", ".arrow"):
+        return _read_columnar(path, label=label, form="Feather")
+    for magic, what in _BINARY:
+        if head.startswith(magic):
+            raise InputError(f"{label} must be a table of text, but it is {what}.")
+    if ending in _OTHER:
+        raise InputError(
+            f"{label} must end in .csv, .tsv, .parquet, .feather or .arff, but ends in {ending};"
+            " save it as one of these."
+        )
+    if ending == ".arff":
+        return read_arff(path, label=label)
+    return read_delimited(path, label=label)
+
+
+def _head(path: Path, *, label: str, name: str) -> bytes:
+    """Return the first bytes of a file that is there, is a file and is not empty."""
+    if path.is_dir():
+        raise InputError(f"{label} must be a file with a table, but it is a folder.")
+    if not path.exists():
+        # `closest` would list the whole folder where nothing is near.
+        near = _names_beside(path)
+        hint = closest(path.name, near) if near else ""
+        hint = hint if hint.startswith(", did") else ""
+        raise InputError(f"{name} must name a file that exists, but got {label!r}{hint or '.'}")
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError as error:
+        raise InputError(f"{label} cannot be read: {one_line(error)}.") from error
+    if not head.strip():
+        raise InputError(f"{label} must hold a table, but the file is empty.")
+    return head
+
+
+def _names_beside(path: Path) -> list[str]:
+    """Return the names in the folder of a file that is not there."""
+    try:
+        return sorted(item.name for item in path.parent.iterdir() if item.is_file())
+    except OSError:
+        return []
+
+
+def _read_columnar(path: Path, *, label: str, form: str) -> Table:
+    """Read a Parquet or Feather file."""
+    import pyarrow
+    from pyarrow import feather, parquet
+
+    try:
+        table = parquet.read_table(path) if form == "Parquet" else feather.read_table(path)
+        names = list(table.column_names)
+        frame = table.rename_columns([str(i) for i in range(len(names))]).to_pandas(
+            ignore_metadata=True
+        )
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise InputError(
+            f"{label} must be a {form} file, but it cannot be read as one: {one_line(error)}"
+        ) from error
+    stored = [i for i, column in enumerate(names) if not column.startswith("__index_level_")]
+    return as_table(frame.iloc[:, stored], label=label, names=[names[i] for i in stored])

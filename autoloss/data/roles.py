@@ -1,0 +1,199 @@
+"""What the columns of a table are for: inputs, target, groups, time, or the names of the parts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autoloss.data.dates import find_format, parse_moments
+from autoloss.data.frames import Table
+from autoloss.data.messages import listed, one_line, unknown_name
+from autoloss.data.numbers import find_style, parse_numbers
+from autoloss.data.parts import DataOptions
+from autoloss.data.values import seconds, values_of
+from autoloss.errors import InputError
+
+TRAIN, VALID, TEST = 0, 1, 2
+_PARTS = {
+    "train": TRAIN,
+    "training": TRAIN,
+    "valid": VALID,
+    "validation": VALID,
+    "val": VALID,
+    "dev": VALID,
+    "test": TEST,
+    "testing": TEST,
+}
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The roles of a table's columns.
+
+    Args:
+        target: The column of the class.
+        inputs: The columns that may be learnt from.
+        split: The column that names the part of each row, if there is one.
+    """
+
+    target: str
+    inputs: tuple[str, ...]
+    split: str | None
+
+
+def target_of(table: Table, options: DataOptions) -> str:
+    """Return the name of the target column.
+
+    Raises:
+        InputError: It is not given, or not there.
+    """
+    columns = list(table.frame.columns)
+    if options.target is None:
+        if table.target is not None:
+            return table.target
+        raise InputError(
+            f"target must name the column of the class; {table.label} has {listed(columns)}."
+        )
+    target = str(options.target)
+    if target in columns:
+        return target
+    if len(columns) == 1:
+        raise InputError(
+            f"target must name a column of {table.label}, but got {target!r}, and all there is is"
+            f" {one_line(columns[0])!r}; separate cells by comma, semicolon, tab or |."
+        )
+    if all(_is_number(name) for name in columns):
+        raise InputError(
+            f"target must name a column of {table.label}, but got {target!r}, and the first line"
+            " holds numbers only; add a header line with names."
+        )
+    raise unknown_name(f"target must name a column of {table.label}", target, columns)
+
+
+def one_target(table: Table, target: str) -> Table:
+    """Return the table with one column of that name: a copy would give the answer away.
+
+    Raises:
+        InputError: Columns of that name differ.
+    """
+    copies = [new for first, new in table.repeated if first == target]
+    for copy in copies:
+        if not values_of(table.frame[copy]).text.equals(values_of(table.frame[target]).text):
+            raise InputError(
+                f"{table.label} must have one target, but {len(copies) + 1} columns are named"
+                f" {target!r} and differ; rename or remove one."
+            )
+    if not copies:
+        return table
+    note = f"{table.label}: copies of the target {target!r} were left out."
+    return replace(table, frame=table.frame.drop(columns=copies), notes=(*table.notes, note))
+
+
+def roles_of(table: Table, target: str, options: DataOptions) -> Roles:
+    """Return the roles of the columns under the options.
+
+    Raises:
+        InputError: A column that an option names is not there, or has two roles.
+    """
+    columns = [str(name) for name in table.frame.columns]
+    drop = (options.drop,) if isinstance(options.drop, str) else tuple(options.drop)
+    named = [("groups", options.groups), ("split_by", options.split_by)]
+    for option, name in [*named, *(("drop", name) for name in drop)]:
+        if name is None:
+            continue
+        if name not in columns:
+            raise unknown_name(f"{option} must name a column of {table.label}", name, columns)
+        if name == target:
+            raise InputError(f"{option} must not be the target, but got {option}={name!r}.")
+    if options.groups is not None and options.split_by is not None:
+        raise InputError("groups and split_by must not be given together; leave one out.")
+    split = _split_column(table, target, drop)
+    if split is not None and options.split_by is not None:
+        raise InputError(
+            f"split_by must not be given where column {split!r} of {table.label} names the parts;"
+            f" leave it out, or drop {split!r}."
+        )
+    out = {target, options.groups, split, *drop}
+    return Roles(target, tuple(name for name in columns if name not in out), split)
+
+
+def _split_column(table: Table, target: str, drop: tuple[str, ...]) -> str | None:
+    """Return the column ``split`` where it names a part anywhere."""
+    for name in table.frame.columns:
+        if str(name).lower() == "split" and name != target and name not in drop:
+            known = values_of(table.frame[name]).text.str.lower().isin(list(_PARTS))
+            return str(name) if bool(known.any()) else None
+    return None
+
+
+def parts_named(table: Table, split: str) -> NDArray[np.int64]:
+    """Return the part of every row, as its split column says.
+
+    Raises:
+        InputError: A cell names no part, or no row is for training.
+    """
+    text = values_of(table.frame[split]).text.str.lower()
+    parts = text.map(_PARTS)
+    wrong = parts.isna().to_numpy()
+    if wrong.any():
+        row = int(wrong.argmax())
+        got = table.frame[split].iloc[row]
+        raise InputError(
+            f"Column {split!r} of {table.label} must say train, valid or test in every row, but"
+            f" row {row + 1} has {one_line(got)!r}; correct it, or drop {split!r}."
+        )
+    found = parts.to_numpy(dtype=np.int64)
+    if not (found == TRAIN).any():
+        raise InputError(
+            f"Column {split!r} of {table.label} must name rows to train on, but has none."
+        )
+    return np.asarray(found, dtype=np.int64)
+
+
+def group_codes(table: Table, name: str) -> tuple[NDArray[np.int64], list[str], int]:
+    """Return the group of every row, the names of the groups, and how many rows had none.
+
+    A row without a group is a group of its own.
+    """
+    codes, unique = pd.factorize(values_of(table.frame[name]).text)
+    codes = codes.astype(np.int64)
+    alone = codes < 0
+    codes[alone] = len(unique) + np.arange(int(alone.sum()))
+    return codes, [str(key) for key in unique], int(alone.sum())
+
+
+def times(table: Table, name: str) -> NDArray[np.float64]:
+    """Return the time of every row as a number, NaN where missing.
+
+    Raises:
+        InputError: The column holds neither numbers nor dates.
+    """
+    values = values_of(table.frame[name])
+    data = values.data
+    if values.form == "text":
+        form = find_format(data)
+        style = find_style(data) if form is None else None
+        if style is not None:
+            return parse_numbers(data, style)
+        data = parse_moments(data, form) if form is not None else data
+        values = replace(values, form="date" if form is not None else "text")
+    if values.form == "date":
+        return seconds(data)
+    if values.form == "number":
+        return np.asarray(data.to_numpy(dtype="float64", na_value=np.nan))
+    raise InputError(
+        f"split_by must be a column of numbers or dates, but {name!r} of {table.label} holds"
+        " neither; name another column."
+    )
+
+
+def _is_number(text: object) -> bool:
+    """Return whether a column name is a number, as in a file without a header."""
+    try:
+        float(str(text))
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,89 @@
+"""The tables of a study, read and checked: the data, and files to test and validate on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from autoloss.data.frames import Table
+from autoloss.data.messages import listed, plural, unknown_name
+from autoloss.data.parts import DataOptions
+from autoloss.data.read import Source, load_table
+from autoloss.data.roles import Roles, one_target, roles_of, target_of
+from autoloss.data.target import TargetColumn, check_classes, read_target
+from autoloss.errors import InputError
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A table with its target read."""
+
+    table: Table
+    labels: TargetColumn
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The tables of a study.
+
+    Args:
+        main: The data.
+        roles: The roles of its columns.
+        files: Tables given for ``"test"`` and ``"valid"``.
+        notes: What was found, one sentence each.
+    """
+
+    main: Labelled
+    roles: Roles
+    files: dict[str, Labelled]
+    notes: tuple[str, ...]
+
+
+def load_sources(source: Source, options: DataOptions) -> Sources:
+    """Read the tables of a study and check that they can make one.
+
+    Args:
+        source: The table, as for `read_table`.
+        options: The target, and how to divide.
+
+    Raises:
+        InputError: A table cannot be read, lacks a column, or its target is no class.
+    """
+    table = load_table(source, name="DATA")
+    target = target_of(table, options)
+    table = one_target(table, target)
+    roles = roles_of(table, target, options)
+    labels = read_target(table.frame[target], name=target, label=table.label)
+    check_classes(labels, name=target, label=table.label)
+    notes = [*table.notes, *_without_target(table, labels, target)]
+    files = {}
+    for name, given in (("test", options.test), ("valid", options.valid)):
+        if given is None:
+            continue
+        files[name] = _file(load_table(given, name=name), table, roles)
+        notes += files[name].table.notes
+        notes += _without_target(files[name].table, files[name].labels, target)
+    return Sources(Labelled(table, labels), roles, files, tuple(notes))
+
+
+def _file(table: Table, main: Table, roles: Roles) -> Labelled:
+    """Check that a second table has the columns of the first."""
+    columns = [str(name) for name in table.frame.columns]
+    if roles.target not in columns:
+        raise unknown_name(f"{table.label} must have the target column", roles.target, columns)
+    missing = [name for name in roles.inputs if name not in columns]
+    if missing:
+        raise InputError(
+            f"{table.label} must have the columns of {main.label}, but lacks {listed(missing)};"
+            " add them there, or drop them."
+        )
+    table = one_target(table, roles.target)
+    labels = read_target(table.frame[roles.target], name=roles.target, label=table.label)
+    return Labelled(table, labels)
+
+
+def _without_target(table: Table, labels: TargetColumn, target: str) -> list[str]:
+    """Say how many rows have no target."""
+    count = int(labels.keys.isna().sum())
+    if not count:
+        return []
+    return [f"{table.label}: {plural(count, 'row')} without {target!r} left out."]

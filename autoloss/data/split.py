@@ -1,0 +1,163 @@
+"""Which rows train, which validate, which are locked: stratified, by groups, or by time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoloss.errors import InputError
+
+Rows = NDArray[np.int64]
+Codes = NDArray[np.int64]
+
+TEST_SHARE = 0.2
+VALID_SHARE = 0.25
+# Beyond this many rows a part shows nothing more that matters, and only costs training rows.
+_MOST_TEST = 100_000
+_MOST_VALID = 25_000
+# With so many groups, whole groups drawn at random keep the shares of the classes.
+_MANY_GROUPS = 2_000
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers of the three parts, each ascending.
+
+    Args:
+        train: Rows to train on.
+        valid: Rows that candidates are compared on.
+        test: Rows that are locked.
+
+    Shape:
+        each (N,).
+    """
+
+    train: Rows
+    valid: Rows
+    test: Rows
+
+
+def part_size(n_rows: int, *, test: bool) -> int:
+    """Return how many of `n_rows` go to the test part, or of the rest to validation."""
+    share, most = (TEST_SHARE, _MOST_TEST) if test else (VALID_SHARE, _MOST_VALID)
+    return min(max(1, round(n_rows * share)), most)
+
+
+def cut(
+    rows: Rows,
+    codes: Codes,
+    *,
+    size: int,
+    seed: int,
+    spare: int,
+    groups: Codes | None = None,
+    order: NDArray[np.float64] | None = None,
+) -> Rows:
+    """Choose rows to cut off, stratified unless `groups` or `order` say how.
+
+    Args:
+        rows: Row numbers to choose among.
+        codes: Class of every row of the table.
+        size: How many to cut off, about.
+        seed: Seed of the draw.
+        spare: Rows that each class keeps at least, where it can.
+        groups: Group of every row of the table; a group is cut off whole or not at all.
+        order: Time of every row of the table; the latest are cut off.
+
+    Returns:
+        The rows cut off, ascending.
+
+    Raises:
+        InputError: There are too few groups or moments for that.
+
+    Shape:
+        rows (N,); codes, groups, order (rows of the table,).
+    """
+    if order is not None:
+        chosen = _latest(order[rows], size)
+    elif groups is not None:
+        chosen = _whole_groups(codes[rows], groups[rows], size, seed)
+    else:
+        chosen = _stratified(codes[rows], size, seed, spare)
+    return rows[chosen]
+
+
+def _stratified(codes: Codes, size: int, seed: int, spare: int) -> NDArray[np.bool_]:
+    """Choose the same share of every class; a class with one row stays whole."""
+    _, codes = np.unique(codes, return_inverse=True)
+    counts = np.bincount(codes)
+    quota = allocate(counts, size, spare=spare)
+    shuffled = np.random.default_rng([seed, size]).permutation(len(codes))
+    # Sorting by class keeps the shuffled order within a class.
+    ordered = shuffled[np.argsort(codes[shuffled], kind="stable")]
+    place = np.arange(len(codes)) - np.repeat(np.cumsum(counts) - counts, counts)
+    chosen = np.zeros(len(codes), dtype=bool)
+    chosen[ordered[place < np.repeat(quota, counts)]] = True
+    return chosen
+
+
+def allocate(counts: Rows, size: int, *, spare: int) -> Rows:
+    """Return how many rows of each class are cut off, about `size` together.
+
+    Args:
+        counts: Rows of each class.
+        size: Rows wanted.
+        spare: Rows that a class keeps, where it has more than that; every class keeps one.
+
+    Returns:
+        At least one row of every class of two or more rows, none of a class with one.
+
+    Shape:
+        counts and result (C,).
+    """
+    exact = counts * (size / counts.sum())
+    quota = np.floor(exact).astype(np.int64)
+    left = int(size - quota.sum())
+    if left > 0:
+        quota[np.argsort(-(exact - quota), kind="stable")[:left]] += 1
+    kept = np.where(counts > spare, spare, 1)
+    return np.asarray(np.clip(quota, np.minimum(1, counts - kept), counts - kept))
+
+
+def _latest(moments: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
+    """Choose the latest rows; rows of the same moment stay together."""
+    # A row without a moment cannot be shown to lie in the future of another.
+    filled = np.where(np.isnan(moments), -np.inf, moments)
+    border = np.sort(filled)[len(filled) - size]
+    chosen = filled >= border
+    if chosen.all():
+        chosen = filled > border
+    if not chosen.any() or chosen.all():
+        raise InputError(
+            "split_by must have different values to tell past from future, but has too few."
+        )
+    return np.asarray(chosen, dtype=bool)
+
+
+def _whole_groups(codes: Codes, groups: Codes, size: int, seed: int) -> NDArray[np.bool_]:
+    """Choose whole groups, so that the shares of the classes stay about the same."""
+    names, groups = np.unique(groups, return_inverse=True)
+    n_groups = len(names)
+    if n_groups < 2:
+        raise InputError("groups must have at least 3 different values, one for each part.")
+    sizes = np.bincount(groups)
+    order = np.random.default_rng([seed, n_groups]).permutation(n_groups)
+    taken = np.zeros(n_groups, dtype=bool)
+    if n_groups > _MANY_GROUPS:
+        taken[order[np.cumsum(sizes[order]) <= size]] = True
+    else:
+        _, codes = np.unique(codes, return_inverse=True)
+        table = np.zeros((n_groups, codes.max() + 1))
+        np.add.at(table, (groups, codes), 1.0)
+        wanted = table.sum(axis=0) * (size / len(codes))
+        # Large groups first: the small ones then even out what is left.
+        for group in order[np.argsort(-sizes[order], kind="stable")]:
+            closer = np.abs(wanted - table[group]).sum() < np.abs(wanted).sum()
+            if closer and taken.sum() < n_groups - 1:
+                taken[group] = True
+                wanted = wanted - table[group]
+    if not taken.any():
+        taken[order[np.argmin(sizes[order])]] = True
+    return np.asarray(taken[groups], dtype=bool)

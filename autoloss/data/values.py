@@ -1,0 +1,155 @@
+"""What a column holds, whatever type it came in: numbers, moments, labels or text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Form = Literal["nothing", "number", "date", "label", "text", "unusable"]
+
+
+@dataclass(frozen=True)
+class Values:
+    """A column in one of few types.
+
+    Args:
+        form: ``"number"`` (float64, NaN where missing or infinite), ``"date"`` (datetime64[s],
+            UTC), ``"label"`` (text of booleans and of categories declared as such), ``"text"``
+            (stripped, missing where blank), ``"nothing"`` (all missing) or ``"unusable"``.
+        data: The values.
+        n_infinite: How many numbers were infinite.
+    """
+
+    form: Form
+    data: pd.Series
+    n_infinite: int = 0
+
+    @property
+    def text(self) -> pd.Series:
+        """Return the values as text, the numbers as `label_of` writes them."""
+        if self.form in ("label", "text"):
+            return self.data
+        if self.form == "number":
+            return relabel(self.data, self.data.index)
+        return self.data.astype("string")
+
+
+def values_of(series: pd.Series) -> Values:
+    """Bring a column into one of few types.
+
+    Args:
+        series: A column of any type.
+    """
+    found = _by_type(series)
+    return Values("nothing", found.data) if not found.data.notna().any() else found
+
+
+def _by_type(series: pd.Series) -> Values:
+    """Choose by the type of a column."""
+    types = pd.api.types
+    dtype = series.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        labels = pd.array([label_of(item).strip() for item in dtype.categories], dtype="string")
+        taken = labels.take(series.cat.codes.to_numpy(copy=True), allow_fill=True)
+        return Values("label", _blank_is_missing(pd.Series(taken, index=series.index)))
+    if types.is_bool_dtype(dtype):
+        return Values("label", series.astype("boolean").astype("string"))
+    if types.is_complex_dtype(dtype):
+        return Values("unusable", series)
+    if types.is_numeric_dtype(dtype):
+        return _numbers(series)
+    if types.is_datetime64_any_dtype(dtype):
+        return Values("date", moments(series))
+    if types.is_timedelta64_dtype(dtype):
+        return _numbers(series.dt.total_seconds())
+    if isinstance(dtype, pd.PeriodDtype):
+        return Values("date", moments(series.dt.to_timestamp()))
+    if isinstance(dtype, pd.StringDtype):
+        return Values("text", strip(series))
+    if pd.api.types.is_object_dtype(dtype):
+        return _objects(series)
+    return Values("text", strip(series.astype("string")))
+
+
+def _objects(series: pd.Series) -> Values:
+    """Choose by what a column of Python objects holds."""
+    kind = pd.api.types.infer_dtype(series, skipna=True)
+    if kind == "string":
+        return Values("text", strip(series))
+    if kind == "boolean":
+        return Values("label", series.astype("boolean").astype("string"))
+    if kind in ("integer", "floating", "mixed-integer-float", "decimal"):
+        return _numbers(series.map(_float, na_action="ignore"))
+    if kind in ("date", "datetime", "datetime64"):
+        return Values("date", moments(pd.to_datetime(series, errors="coerce", utc=True)))
+    if kind in ("mixed", "mixed-integer", "time", "interval", "period"):
+        present = series[series.notna()]
+        scalar = present.map(lambda item: np.isscalar(item) or not hasattr(item, "__iter__"))
+        if bool(scalar.all()) and not present.map(lambda item: isinstance(item, bytes)).any():
+            return Values("text", strip(series.map(label_of, na_action="ignore")))
+    return Values("nothing" if kind == "empty" else "unusable", series)
+
+
+def _float(value: Any) -> float:
+    """Return a number as a float, infinite where it is too large."""
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+def _numbers(series: pd.Series) -> Values:
+    """Return numbers as float64, with infinities counted and made missing."""
+    numbers = series.astype("float64").to_numpy(dtype="float64", na_value=np.nan, copy=True)
+    infinite = np.isinf(numbers)
+    numbers[infinite] = np.nan
+    return Values("number", pd.Series(numbers, index=series.index), int(infinite.sum()))
+
+
+def moments(series: pd.Series) -> pd.Series:
+    """Return moments as datetime64[s] in UTC, without their zone."""
+    if getattr(series.dtype, "tz", None) is not None:
+        series = series.dt.tz_convert("UTC").dt.tz_localize(None)
+    return series.astype("datetime64[s]")
+
+
+def seconds(when: pd.Series) -> NDArray[np.float64]:
+    """Return moments as seconds since 1970, NaN where missing."""
+    moment = when.to_numpy().astype("datetime64[s]")
+    numbers = moment.astype(np.int64).astype(np.float64)
+    numbers[np.isnat(moment)] = np.nan
+    return np.asarray(numbers, dtype=np.float64)
+
+
+def strip(series: pd.Series) -> pd.Series:
+    """Return text without the blanks around it, missing where nothing is left."""
+    return _blank_is_missing(series.astype("string").str.strip())
+
+
+def _blank_is_missing(series: pd.Series) -> pd.Series:
+    """Return text that is missing where it was empty."""
+    return series.mask((series == "").fillna(False))
+
+
+def label_of(value: Any) -> str:
+    """Return a value as the text that stands for it, whatever type it came in.
+
+    Examples:
+        >>> label_of(3.0), label_of(3), label_of(True), label_of("a")
+        ('3', '3', 'True', 'a')
+    """
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        return str(int(number)) if number.is_integer() else repr(number)
+    return str(value)
+
+
+def relabel(numbers: pd.Series, index: pd.Index) -> pd.Series:
+    """Return numbers as labels: whole ones without a point."""
+    codes, unique = pd.factorize(numbers.to_numpy(copy=True))
+    labels = pd.array([label_of(item) for item in unique], dtype="string")
+    return pd.Series(labels.take(codes, allow_fill=True), index=index)

@@ -1,0 +1,58 @@
+"""Training in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from autoloss.training import Candidate, EpochReport, Job, Outcome, in_halves, train
+
+
+class LocalExecutor:
+    """Trains populations in this process, in smaller ones where the memory asks for it.
+
+    Args:
+        job: The study's network and rows.
+        together: Candidates to train together.
+        on_epoch: Called after every epoch of a population.
+        on_halved: Told how many candidates are trained together from now on.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        together: int,
+        on_epoch: Callable[[EpochReport], None] | None = None,
+        on_halved: Callable[[int], None] | None = None,
+    ) -> None:
+        self.together = together
+        self._job = job.on_device()
+        self._on_epoch = on_epoch
+        self._on_halved = on_halved
+
+    def train(
+        self, candidates: Sequence[Candidate], *, deadline: float | None = None
+    ) -> list[Outcome]:
+        """Train candidates, at most `together` at a time; one outcome each, in their order.
+
+        Args:
+            candidates: The candidates.
+            deadline: When to stop, on `time.monotonic`'s clock.
+
+        Raises:
+            TrainingError: The memory does not hold one candidate alone.
+        """
+        outcomes: list[Outcome] = []
+        while len(outcomes) < len(candidates):
+            population = candidates[len(outcomes) : len(outcomes) + self.together]
+            outcomes += in_halves(
+                lambda part: train(self._job, part, on_epoch=self._on_epoch, deadline=deadline),
+                population,
+                on_halved=self._halve,
+            )
+        return outcomes
+
+    def _halve(self, together: int) -> None:
+        self.together = together
+        if self._on_halved is not None:
+            self._on_halved(together)

@@ -1,0 +1,1 @@
+"""The base losses, one file each; every file here is found by `autoloss.losses.registry`."""

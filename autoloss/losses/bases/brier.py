@@ -1,0 +1,35 @@
+"""The Brier score."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from autoloss.losses.declare import declare
+from autoloss.losses.labels import pick
+
+
+@declare(
+    source="Brier 1950, Verification of Forecasts Expressed in Terms of Probability, "
+    "Mon. Weather Rev. 78(1)",
+    proper=True,
+)
+def brier(logits: Tensor, targets: Tensor) -> Tensor:
+    """Squared distance of the probabilities from the one-hot label, summed over C, 0 to 2.
+
+    ``L = sum_k (p_k - u_k)²``: twice scikit-learn's value for two classes. Its gradient vanishes
+    on an example that is missed with confidence, so it wants a learning rate of its own.
+
+    Args:
+        logits: Raw scores.
+        targets: Labels.
+
+    Shape:
+        ``(K, B, C)``, ``(K, B)`` → ``(K, B)``.
+
+    Examples:
+        >>> import torch
+        >>> brier(torch.tensor([[0.8, 0.1, 0.1]]).log(), torch.tensor([0]))
+        tensor([0.0600])
+    """
+    probs = logits.softmax(-1)
+    return probs.square().sum(-1) - 2.0 * pick(probs, targets) + 1.0

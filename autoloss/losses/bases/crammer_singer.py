@@ -1,0 +1,35 @@
+"""The hinge of Crammer and Singer."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from autoloss.losses.declare import declare
+from autoloss.losses.labels import is_label, pick
+
+
+@declare(
+    source="Crammer and Singer 2001, On the Algorithmic Implementation of Multiclass Kernel-based "
+    "Vector Machines, JMLR 2"
+)
+def crammer_singer(logits: Tensor, targets: Tensor) -> Tensor:
+    """The best wrong class costs what it lacks to stay 1 below the true one.
+
+    ``L = max(0, 1 + max_{j != y} z_j - z_y)``: `sklearn.metrics.hinge_loss`. No posterior can be
+    read from its logits, and with three and more classes even its decision can be wrong where none
+    has a probability over 1/2. O(C²) an example for soft labels.
+
+    Args:
+        logits: Raw scores.
+        targets: Labels.
+
+    Shape:
+        ``(K, B, C)``, ``(K, B)`` → ``(K, B)``.
+
+    Examples:
+        >>> import torch
+        >>> crammer_singer(torch.tensor([[0.5, 0.0, 0.2]]), torch.tensor([0]))
+        tensor([0.7000])
+    """
+    lack = 1.0 - pick(logits, targets)[..., None] + logits
+    return lack.masked_fill(is_label(logits, targets), 0.0).amax(-1)

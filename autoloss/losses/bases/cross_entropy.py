@@ -1,0 +1,28 @@
+"""Cross-entropy."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from autoloss.losses.declare import declare
+
+
+@declare(source="Good 1952, Rational Decisions, J. R. Stat. Soc. B 14(1)", proper=True, local=True)
+def cross_entropy(log_p: Tensor) -> Tensor:
+    """Negative log-probability of the true class, the log score, in nats per example.
+
+    ``L = -log p``, with gradient ``p - u`` on the logits, u being one-hot. The only local rule
+    that is strictly proper for three and more classes.
+
+    Args:
+        log_p: Log-probability of the true class.
+
+    Shape:
+        ``(K, B)`` → ``(K, B)``.
+
+    Examples:
+        >>> import torch
+        >>> cross_entropy(torch.tensor([[2.0, 1.0, 0.1]]), torch.tensor([0]))
+        tensor([0.4170])
+    """
+    return -log_p

@@ -1,0 +1,248 @@
+"""A declared loss: values per example, and all that search, report and tests read about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from autoloss.errors import InputError, closest
+from autoloss.losses.context import LossContext
+from autoloss.losses.labels import EVERY, pick
+from autoloss.losses.parameters import Parameter
+from autoloss.task import TaskKind
+
+
+@dataclass(frozen=True)
+class Special:
+    """A setting at which a loss is another one: ``loss(at) = times * equals(using)``.
+
+    Args:
+        at: Parameters of this loss; the others may have any value.
+        equals: Name of the other loss.
+        using: Its parameters; those left out have their defaults.
+        times: The factor between the two.
+    """
+
+    at: Mapping[str, float]
+    equals: str
+    using: Mapping[str, float] = field(default_factory=dict)
+    times: float = 1.0
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Loss:
+    """A base loss, made by `declare`.
+
+    Call it on tensors for one value per example, in nats where the loss has a unit. Targets are
+    classes, or class probabilities of the logits' shape; those give the expectation of the loss
+    over the label.
+
+    Args:
+        name: The name its paper gives it.
+        function: The formula: of ``(logits, targets)``, or of ``(log_p,)`` alone where `local`.
+        parameters: Its parameters by name.
+        source: Where it comes from.
+        tasks: The kinds of label that it can train.
+        special: Settings at which it is another loss.
+        proper: Whether ``softmax(logits)`` is the true posterior at the minimum of its
+            expectation.
+        link: The log posterior from the logits at that minimum, where it is another map.
+        local: Whether it depends on the probability of the true class alone.
+        needs: Fields of `LossContext` that it cannot do without.
+
+    Shape:
+        ``logits (B, C)``, ``targets (B,)``, numbers → ``(B,)``; stacked: ``logits (K, B, C)``,
+        ``targets (K, B)`` or ``(B,)``, parameters ``(K, 1)`` → ``(K, B)``.
+
+    Examples:
+        >>> from autoloss.losses import get
+        >>> focal = get("focal")
+        >>> focal(torch.tensor([[2.0, 1.0, 0.1]]), torch.tensor([0]), gamma=2.0)
+        tensor([0.0485])
+    """
+
+    name: str
+    function: Callable[..., Tensor]
+    parameters: Mapping[str, Parameter]
+    source: str
+    tasks: tuple[TaskKind, ...]
+    special: tuple[Special, ...] = ()
+    proper: bool = False
+    link: Callable[..., Tensor] | None = None
+    local: bool = False
+    needs: tuple[str, ...] = ()
+
+    def __call__(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        *,
+        context: LossContext | None = None,
+        **parameters: float | Tensor,
+    ) -> Tensor:
+        """Return the loss of every example.
+
+        Args:
+            logits: Raw scores.
+            targets: Classes (whole numbers), or class probabilities (floats of the logits' shape).
+            context: What the loss needs besides, see `needs`.
+            **parameters: Parameters of the loss, numbers or stacked tensors; defaults for those
+                left out.
+
+        Raises:
+            InputError: If a parameter is unknown or not allowed, a shape does not fit, or the
+                context lacks a field.
+        """
+        if self.needs:
+            (context or LossContext()).require(self.needs, loss=self.name)
+        ready = self._ready(logits, parameters)
+        if not targets.is_floating_point():
+            _check_shape("targets", targets, logits.shape[:-1])
+            labels = targets.long().expand(logits.shape[:-1])
+            return self.of_labels(logits, labels, ready, context=context)
+        _check_shape("targets", targets, logits.shape)
+        every = self.of_every_label(
+            logits, {name: value[..., None] for name, value in ready.items()}, context=context
+        )
+        return (targets * every).sum(-1)
+
+    def of_labels(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        parameters: Mapping[str, Tensor],
+        *,
+        context: LossContext | None = None,
+    ) -> Tensor:
+        """Return the loss of every example, without any check.
+
+        Args:
+            logits: Raw scores.
+            targets: Classes, int64.
+            parameters: All parameters, as tensors.
+            context: Passed on to a loss with `needs`.
+
+        Shape:
+            ``(K, B, C)``, ``(K, B)``, ``(K, 1)`` → ``(K, B)``.
+        """
+        if self.local:
+            return self.function(pick(logits.log_softmax(-1), targets), **parameters)
+        if self.needs:
+            return self.function(logits, targets, context=context, **parameters)
+        return self.function(logits, targets, **parameters)
+
+    def of_every_label(
+        self,
+        logits: Tensor,
+        parameters: Mapping[str, Tensor],
+        *,
+        context: LossContext | None = None,
+    ) -> Tensor:
+        """Return the loss of every example under every label, without any check.
+
+        A local loss costs O(C) an example, another one up to O(C²).
+
+        Shape:
+            ``(K, B, C)``, parameters ``(K, 1, 1)`` → ``(K, B, C)``.
+        """
+        if self.local:
+            return self.function(logits.log_softmax(-1), **parameters)
+        return self.of_labels(logits.unsqueeze(-2), EVERY, parameters, context=context)
+
+    def readout(self, logits: Tensor, **parameters: float | Tensor) -> Tensor:
+        """Return the log posterior that logits stand for at the minimum of the expected loss.
+
+        It is exact where `has_exact_readout`; a loss without one gets the log-softmax.
+
+        Args:
+            logits: Raw scores.
+            **parameters: As in the call.
+
+        Shape:
+            ``(..., C)`` → ``(..., C)``.
+
+        Examples:
+            >>> from autoloss.losses import get
+            >>> get("focal").readout(torch.tensor([[2.1972, 0.0]]), gamma=2.0).exp()
+            tensor([[0.9974, 0.0026]])
+        """
+        ready = self._ready(logits, parameters)
+        if self.link is None:
+            return logits.log_softmax(-1)
+        return self.link(logits, **{name: value[..., None] for name, value in ready.items()})
+
+    def gradient_scale(self, n_classes: int, **parameters: float) -> float:
+        """Return the gradient on the true logit at equal logits, in units of cross-entropy's.
+
+        A learning rate tuned for cross-entropy suits this loss when divided by it.
+
+        Examples:
+            >>> from autoloss.losses import get
+            >>> round(get("generalized_cross_entropy").gradient_scale(10, q=0.7), 3)
+            0.2
+        """
+        logits = torch.zeros(1, n_classes, dtype=torch.float64, requires_grad=True)
+        targets = torch.zeros(1, dtype=torch.int64)
+        value = self.of_labels(logits, targets, self._ready(logits, parameters)).sum()
+        (gradient,) = torch.autograd.grad(value, logits)
+        return -float(gradient[0, 0]) / (1.0 - 1.0 / n_classes)
+
+    @property
+    def has_exact_readout(self) -> bool:
+        """Return whether the true posterior can be read from the logits at the minimum."""
+        return self.proper or self.link is not None
+
+    @property
+    def summary(self) -> str:
+        """Return the first line of its description."""
+        return self.doc.partition("\n")[0]
+
+    @property
+    def doc(self) -> str:
+        """Return its description."""
+        return self.function.__doc__ or ""
+
+    def _ready(self, logits: Tensor, given: Mapping[str, float | Tensor]) -> dict[str, Tensor]:
+        """Return all parameters as tensors that broadcast against the values."""
+        for name in given:
+            if name not in self.parameters:
+                known = closest(name, self.parameters) if self.parameters else "; it has none."
+                raise InputError(f"{self.name} must get known parameters, but got {name}{known}")
+        return {
+            name: _tensor(name, given.get(name, parameter.default), parameter, logits)
+            for name, parameter in self.parameters.items()
+        }
+
+    def __repr__(self) -> str:
+        return f"<loss {self.name}>"
+
+    def __reduce__(self) -> str:
+        # Pickled by name: the function itself cannot be, its name belongs to the loss.
+        return self.name
+
+
+def _tensor(name: str, value: float | Tensor, parameter: Parameter, logits: Tensor) -> Tensor:
+    """Return a checked parameter as a tensor of the logits' kind."""
+    if not isinstance(value, Tensor):
+        numbers: list[object] = [value]
+    else:
+        numbers = value.detach().flatten().tolist()
+        if value.ndim not in (0, logits.ndim - 1):
+            rule = "be a number or have an axis less than the logits, as (K, 1) for (K, B, C)"
+            raise InputError(f"{name} must {rule}, but got {name}.shape={tuple(value.shape)}.")
+    for number in numbers:
+        mistake = parameter.mistake(name, number)
+        if mistake:
+            raise InputError(mistake)
+    return torch.as_tensor(value, dtype=logits.dtype, device=logits.device)
+
+
+def _check_shape(name: str, tensor: Tensor, shape: torch.Size) -> None:
+    """Check that a tensor has the wanted shape or its last axes."""
+    if tensor.ndim == 0 or tensor.shape != shape[-tensor.ndim :]:
+        raise InputError(
+            f"{name} must have shape {tuple(shape)}, but got {name}.shape={tuple(tensor.shape)}."
+        )

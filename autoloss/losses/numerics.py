@@ -1,0 +1,66 @@
+"""Expressions of log-probabilities that stay finite and exact where the plain ones do not."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def miss_probs(log_p: Tensor) -> Tensor:
+    """Return ``1 - p`` from ``log p``, at least the smallest positive number.
+
+    On a learnt example ``1 - p`` underflows to 0, where a power or a logarithm of it has no finite
+    slope.
+
+    Args:
+        log_p: Log-probabilities, any shape.
+    """
+    return -torch.expm1(log_p.clamp_max(-torch.finfo(log_p.dtype).tiny))
+
+
+def log_miss_probs(log_probs: Tensor) -> Tensor:
+    """Return ``log(1 - p)`` for every class, exact also where p rounds to 1.
+
+    The likeliest class takes the sum of the others, which does not cancel; the rest have ``p <=
+    1/2``.
+
+    Args:
+        log_probs: Log-probabilities that sum to 1 over the last axis.
+
+    Shape:
+        ``(..., C)`` → ``(..., C)``.
+    """
+    top = log_probs.argmax(-1, keepdim=True)
+    others = log_probs.scatter(-1, top, -torch.inf).logsumexp(-1, keepdim=True)
+    rest = torch.log1p(-log_probs.exp().clamp_max(0.5))
+    return rest.scatter(-1, top, others)
+
+
+def divided_expm1(x: Tensor, a: Tensor) -> Tensor:
+    """Return ``(exp(a x) - 1) / a``, its limit x where ``a = 0``.
+
+    Args:
+        x: Any shape.
+        a: At least 0, of a shape that broadcasts with `x`.
+    """
+    a = off_zero(a)
+    return torch.expm1(a * x) / a
+
+
+def divided_log1p(x: Tensor, a: Tensor) -> Tensor:
+    """Return ``log(1 + a x) / a``, its limit x where ``a = 0``.
+
+    Args:
+        x: Any shape, with ``a x > -1``.
+        a: At least 0, of a shape that broadcasts with `x`.
+    """
+    a = off_zero(a)
+    return torch.log1p(a * x) / a
+
+
+def off_zero(a: Tensor) -> Tensor:
+    """Return `a` at least so large that one may divide by it, so small that no limit changes.
+
+    ``expm1`` and ``log1p`` of an argument this small are the argument, to the last digit.
+    """
+    return a.clamp_min(1e-20)

@@ -1,0 +1,62 @@
+"""Every mistake in the settings of a loss, found at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from autoloss.errors import closest
+from autoloss.losses.parameters import Parameter
+from autoloss.losses.parts import KINDS, TEMPERATURE, all_parameters, parameters_of
+from autoloss.losses.registry import names
+
+
+def find_mistakes(settings: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the settings of a loss, one line a mistake.
+
+    Args:
+        settings: Dotted keys, as for `LossSpec.from_dict`.
+
+    Examples:
+        >>> for line in find_mistakes({"base": "focal", "focal.gama": 2.0, "temperature": 0}):
+        ...     print(line)
+        unknown key 'focal.gama', did you mean 'focal.gamma'?
+        temperature must be in (0, inf), but got temperature=0.
+    """
+    mistakes: list[str] = []
+    active: dict[str, Parameter] = {"temperature": TEMPERATURE}
+    known: dict[str, tuple[str, ...]] = {"base": names()}
+    known |= {kind: ("none", *parts) for kind, parts in KINDS.items()}
+    for kind, choices in known.items():
+        chosen = settings.get(kind, "cross_entropy" if kind == "base" else "none")
+        if chosen in choices:
+            active |= parameters_of(chosen)
+        else:
+            near = closest(str(chosen), choices)
+            mistakes.append(f"{kind} must be a known {kind}, but got {kind}={chosen!r}{near}")
+    every = all_parameters()
+    for key, value in settings.items():
+        if key in active:
+            mistake = active[key].mistake(key, value)
+            mistakes += [mistake] if mistake else []
+        elif key in every:
+            mistakes.append(_without_effect(key, known))
+        elif key not in known:
+            mistakes.append(
+                f"unknown key {key!r}{closest(key, _likely(key, known, active, every))}"
+            )
+    return mistakes
+
+
+def _without_effect(key: str, known: Mapping[str, tuple[str, ...]]) -> str:
+    """Return the line for a parameter of a part that was not chosen."""
+    owner = key.partition(".")[0]
+    kind = next(kind for kind, choices in known.items() if owner in choices)
+    return f"{key} must stand beside {kind}={owner!r}, but got another {kind}."
+
+
+def _likely(key: str, *known: Iterable[str]) -> set[str]:
+    """Return the keys that may be meant: those with the same owner, where there are some."""
+    keys = {name for some in known for name in some}
+    owner = key.partition(".")[0] + "."
+    return {name for name in keys if name.startswith(owner)} or keys

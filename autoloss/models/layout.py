@@ -1,0 +1,47 @@
+"""Where each weight of a candidate lies in its row of the ``(K, P)`` buffer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Names and shapes of a network's weights, in the order in which they lie in a row.
+
+    Args:
+        shapes: Shape of each weight by name, without the K axis.
+    """
+
+    shapes: Mapping[str, tuple[int, ...]]
+
+    @cached_property
+    def size(self) -> int:
+        """Return P, the number of weights of a candidate."""
+        return sum(math.prod(shape) for shape in self.shapes.values())
+
+    def views(self, rows: Tensor) -> dict[str, Tensor]:
+        """Return every weight as a view of `rows`.
+
+        Shape:
+            - rows: ``(K, P)``
+            - each value: ``(K, *shape)``
+        """
+        if rows.ndim != 2 or rows.shape[1] != self.size:
+            raise ValueError(f"rows must have shape (K, {self.size}), but got {tuple(rows.shape)=}.")
+        views, start = {}, 0
+        for name, shape in self.shapes.items():
+            end = start + math.prod(shape)
+            views[name] = rows[:, start:end].unflatten(1, shape)
+            start = end
+        return views
+
+    def row(self, weights: Mapping[str, Tensor]) -> Tensor:
+        """Return one candidate's weights, given by name, as a row ``(P,)``."""
+        return torch.cat([weights[name].reshape(-1) for name in self.shapes])

@@ -1,0 +1,197 @@
+"""The default network for tables: embeddings of every column, then dense layers, K candidates at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from autoloss.data import TableInputs, TableSchema
+from autoloss.models.layers import dense, relu_dropout
+from autoloss.models.layout import Layout
+from autoloss.settings import NetworkConfig
+
+ONE_HOT = 12
+"""A categorical column of at most this many codes is one-hot; a wider one gets an embedding."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """A batch after `TableNetwork.encode`: what all candidates share.
+
+    Args:
+        dense: Numbers that the first layer reads, ``(G, B, D)``.
+        codes: Codes of the embedded columns, offset into one table, ``(G, B, Q)``.
+    """
+
+    dense: Tensor
+    codes: Tensor
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """The dropout of one step.
+
+    Args:
+        uniform: One draw a hidden layer, each ``(G, B, H)``.
+        rate: Rate of each candidate, ``(K, 1, 1)``.
+    """
+
+    uniform: tuple[Tensor, ...]
+    rate: Tensor
+
+
+class TableNetwork:
+    """A multi-layer perceptron over embedded columns.
+
+    Numeric columns enter as they are and by the piecewise-linear encoding of their quantile bins
+    (Gorishniy et al. 2022, On Embeddings for Numerical Features in Tabular Deep Learning,
+    arXiv:2203.05556), which is the same for all candidates and so is computed once a batch; their
+    embedding is learnt in the first layer. Missing numbers are zero, with an indicator for
+    the columns that lacked some in training.
+
+    Args:
+        schema: The columns.
+        n_classes: C.
+        config: Width, depth, bins, embedding width, normalisation.
+    """
+
+    def __init__(self, schema: TableSchema, n_classes: int, config: NetworkConfig) -> None:
+        self.schema = schema
+        self.n_classes = n_classes
+        self.config = config
+        self.narrow = tuple(c <= ONE_HOT for c in schema.cardinalities)
+        self._wide = [c for c, narrow in zip(schema.cardinalities, self.narrow, strict=True) if not narrow]
+
+    @cached_property
+    def encoded_width(self) -> int:
+        """Return D, the width of the dense part of `Features`."""
+        numeric = self.schema.n_numeric * (1 + self._bins) + sum(self.schema.has_missing)
+        one_hot = sum(c for c in self.schema.cardinalities if c <= ONE_HOT)
+        return numeric + one_hot + self.schema.vector_width
+
+    @property
+    def _bins(self) -> int:
+        return self.schema.edges.shape[1] - 1 if self.config.bins and self.schema.n_numeric else 0
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Return the names and shapes of the weights."""
+        config = self.config
+        shapes: dict[str, tuple[int, ...]] = {}
+        if self._wide:
+            shapes["embedding"] = (sum(self._wide), config.embedding)
+        width = self.encoded_width + len(self._wide) * config.embedding
+        for layer in range(config.depth):
+            shapes[f"hidden.{layer}.weight"] = (config.width, width)
+            shapes[f"hidden.{layer}.bias"] = (config.width,)
+            width = config.width
+        shapes["output.weight"] = (self.n_classes, width)
+        shapes["output.bias"] = (self.n_classes,)
+        return Layout(shapes)
+
+    def initial(self, generator: torch.Generator) -> Tensor:
+        """Draw one candidate's weights ``(P,)``: uniform by fan-in, as `torch.nn.Linear` does."""
+        drawn = {}
+        for name, shape in self.layout.shapes.items():
+            bound = 0.1 if name == "embedding" else 1.0 / math.sqrt(max(shape[-1], 1))
+            if name.endswith("bias"):
+                drawn[name] = torch.zeros(shape)
+            else:
+                drawn[name] = torch.empty(shape).uniform_(-bound, bound, generator=generator)
+        return self.layout.row(drawn)
+
+    def encode(self, inputs: TableInputs) -> Features:
+        """Return what all candidates share of a batch; mixup acts on this.
+
+        Shape:
+            - inputs: fields ``(G, B, ...)`` or ``(B, ...)``
+        """
+        dtype = inputs.numeric.dtype
+        parts = []
+        if self.schema.n_numeric:
+            missing = inputs.numeric.isnan()
+            numeric = inputs.numeric.masked_fill(missing, 0.0)
+            parts += [numeric, missing[..., list(self.schema.has_missing)].to(dtype)]
+            if self._bins:
+                parts.append(self._piecewise_linear(numeric, missing).flatten(-2))
+        offset, wide = 0, []
+        for column, narrow in enumerate(self.narrow):
+            codes = inputs.categories[..., column]
+            if narrow:
+                parts.append(functional.one_hot(codes, self.schema.cardinalities[column]).to(dtype))
+            else:
+                wide.append(codes + offset)
+                offset += self.schema.cardinalities[column]
+        if self.schema.vector_width:
+            parts.append(inputs.vectors)
+        empty = inputs.categories[..., :0]
+        return Features(
+            dense=torch.cat(parts, -1) if parts else empty.to(dtype),
+            codes=torch.stack(wide, -1) if wide else empty,
+        )
+
+    def _piecewise_linear(self, numeric: Tensor, missing: Tensor) -> Tensor:
+        """Return the share of each bin that lies below the number, ``(..., F, bins)``."""
+        edges = self.schema.edges.to(numeric)
+        low, width = edges[:, :-1], edges.diff(dim=1)
+        # A padded bin has no width; it is full or empty, never a division by zero.
+        share = ((numeric.unsqueeze(-1) - low) / width.clamp_min(1e-6)).clamp(0.0, 1.0)
+        return share.masked_fill(missing.unsqueeze(-1), 0.0)
+
+    def body(
+        self,
+        weights: Mapping[str, Tensor],
+        features: Features,
+        orders: Tensor | None = None,
+        dropout: Dropout | None = None,
+    ) -> Tensor:
+        """Return logits.
+
+        Args:
+            weights: Weights by name, each ``(K, ...)``.
+            features: The batch; G = 1 where all candidates share it.
+            orders: Which of the G batches each candidate reads, ``(K,)``; None where G = 1.
+            dropout: The dropout of this step; None at prediction.
+
+        Shape:
+            - output: ``(K, B, C)``
+        """
+        hidden = self._first_inputs(weights, features, orders)
+        for layer in range(self.config.depth):
+            hidden = dense(hidden, weights[f"hidden.{layer}.weight"], weights[f"hidden.{layer}.bias"])
+            if self.config.normalise:
+                hidden = functional.layer_norm(hidden, hidden.shape[-1:])
+            if dropout is None:
+                hidden = torch.relu(hidden)
+            else:
+                uniform = spread(dropout.uniform[layer], orders)
+                hidden = relu_dropout(hidden, uniform, dropout.rate)
+        return dense(hidden, weights["output.weight"], weights["output.bias"])
+
+    def _first_inputs(
+        self, weights: Mapping[str, Tensor], features: Features, orders: Tensor | None
+    ) -> Tensor:
+        n_candidates = weights["output.bias"].shape[0]
+        shared = spread(features.dense, orders).expand(n_candidates, -1, -1)
+        if not self._wide:
+            return shared
+        table = weights["embedding"]
+        if orders is None:
+            # index_select, because the backward of table[:, codes] sorts the codes on every step.
+            looked_up = table.index_select(1, features.codes[0].flatten())
+        else:
+            start = torch.arange(n_candidates, device=table.device)[:, None, None] * table.shape[1]
+            codes = (features.codes[orders] + start).flatten()
+            looked_up = table.flatten(0, 1).index_select(0, codes)
+        return torch.cat([shared, looked_up.view(*shared.shape[:2], -1)], -1)
+
+
+def spread(values: Tensor, orders: Tensor | None) -> Tensor:
+    """Give each candidate its order's values: ``(G, ...)`` to ``(K, ...)``; as it is where G = 1."""
+    return values if orders is None else values[orders]

@@ -1,0 +1,18 @@
+"""Read-outs: from logits to probabilities, fitted on held-out rows and chosen by cross-fitting."""
+
+from autoloss.readout.crossfit import fold_numbers
+from autoloss.readout.fit import refined_log_loss
+from autoloss.readout.predictions import Predictions, Source
+from autoloss.readout.readouts import Readout, Readouts, fit_readouts
+from autoloss.readout.temperature import fit_temperature
+
+__all__ = [
+    "Predictions",
+    "Readout",
+    "Readouts",
+    "Source",
+    "fit_readouts",
+    "fit_temperature",
+    "fold_numbers",
+    "refined_log_loss",
+]

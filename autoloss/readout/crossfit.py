@@ -1,0 +1,101 @@
+"""Cross-fitting: folds, and the temperature of each fold from all other folds."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from autoloss.errors import InputError
+from autoloss.readout.table import Table
+from autoloss.readout.temperature import LOG_BETA_BOUND, Optimum, solve
+
+# One Newton correction of size d leaves some d ** 3 / 2 nats: 1e-6 here. Larger ones are iterated.
+_LARGEST_CORRECTION = 0.01
+
+
+def fold_numbers(
+    targets: Tensor | int, *, n_folds: int = 5, seed: int = 0, groups: Tensor | None = None
+) -> Tensor:
+    """Deal examples to folds of equal size, every class or group of them alike.
+
+    Args:
+        targets: Classes, shape (N,), spread evenly over the folds; or the number of examples.
+        n_folds: Folds; fewer where there are fewer examples or groups.
+        seed: Seed of the deal.
+        groups: Group of each example, shape (N,): a group is never cut.
+
+    Returns:
+        Fold of each example, shape (N,), int64.
+
+    Raises:
+        InputError: If there are fewer than two examples or groups.
+    """
+    n = targets if isinstance(targets, int) else len(targets)
+    random = np.random.default_rng(seed)
+    if groups is not None:
+        _, of_example, sizes = np.unique(
+            groups.cpu().numpy(), return_inverse=True, return_counts=True
+        )
+        _check_at_least_two(len(sizes), "groups")
+        # Large groups are dealt first, one a fold in turn.
+        order = np.lexsort((random.random(len(sizes)), -sizes))
+        folds = _dealt(order, n_folds)[of_example.reshape(-1)]
+    else:
+        _check_at_least_two(n, "examples")
+        classes = np.zeros(n) if isinstance(targets, int) else targets.cpu().numpy()
+        folds = _dealt(np.lexsort((random.random(n), classes)), n_folds)
+    device = groups.device if groups is not None else getattr(targets, "device", "cpu")
+    return torch.from_numpy(folds).to(device)
+
+
+def _dealt(order: NDArray[np.int64], n_folds: int) -> NDArray[np.int64]:
+    """Deal items in this order to the folds in turn."""
+    folds = np.empty(len(order), dtype=np.int64)
+    folds[order] = np.arange(len(order)) % min(n_folds, len(order))
+    return folds
+
+
+def _check_at_least_two(count: int, what: str) -> None:
+    if count < 2:
+        message = f"Cross-fitting must have at least two {what}, but got {what}={count}."
+        raise InputError(message)
+
+
+def crossfit(table: Table, start: Tensor, *, tol: float) -> tuple[Tensor, Tensor]:
+    """Fit the temperature of each row on all examples, and for each fold on all but that fold.
+
+    The latter are one Newton correction from the former, whose derivatives are known by fold;
+    where the correction is large, Newton steps follow until one is not.
+
+    Args:
+        table: The scores, V rows and F folds.
+        start: Log inverse temperatures to start from, shape (V,).
+        tol: As in `solve`.
+
+    Returns:
+        Log inverse temperatures, shapes (V,) and (V, F).
+    """
+    found = solve(table, start, tol=tol)
+    per_fold, is_large = _corrected(found)
+    row, fold = is_large.nonzero(as_tuple=True)
+    if len(row):
+        start = per_fold[row, fold].nan_to_num(nan=0.0)
+        # The held-out loss has a slope here: an error counts to first order, not to second.
+        refitted = solve(table, start, tol=min(tol, 1e-3), rows=row, without=fold)
+        per_fold[row, fold] = refitted.log_beta
+    return found.log_beta, per_fold
+
+
+def _corrected(found: Optimum) -> tuple[Tensor, Tensor]:
+    """Return one Newton correction a fold from the optimum, and whether it is too large."""
+    slope = found.slope.sum(-1, keepdim=True) - found.slope
+    curvature = found.curvature.sum(-1, keepdim=True) - found.curvature
+    at = found.at.unsqueeze(-1)
+    step = -slope / (curvature * at.exp())
+    # Nothing to follow: constant scores, or scores so certain that the slope is zero.
+    step = torch.where(slope == 0, 0.0, step)
+    near = found.log_beta.unsqueeze(-1)
+    log_beta = (at + step).clamp(near - 1, near + 1).clamp(-LOG_BETA_BOUND, LOG_BETA_BOUND)
+    return log_beta, ~(step.abs() <= _LARGEST_CORRECTION)

@@ -1,0 +1,210 @@
+"""The choice of a read-out by cross-fitting: {softmax, prior, link} × {none, temperature}."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from autoloss.losses import Objective
+from autoloss.readout.crossfit import crossfit
+from autoloss.readout.predictions import (
+    SOURCES,
+    Predictions,
+    Source,
+    finite_logits,
+    predict,
+    scores_of,
+)
+from autoloss.readout.table import Table, make_table
+from autoloss.readout.temperature import tolerance
+
+# Read-outs as close as this in nats are the same one, and the simpler is taken.
+_SAME = 1e-7
+# A start this close is close enough while a candidate is still learning: 1e-6 nats.
+_LEARNING_TOLERANCE = 1e-2
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The read-out that each of K candidates got, and what it costs on the rows it was fitted on.
+
+    Args:
+        source: Index into `SOURCES`, shape (K,).
+        has_temperature: Whether a temperature is used, shape (K,).
+        log_beta: Log inverse temperature, 0 for none, shape (K,), float64.
+        fold_log_beta: The same from all rows but those of each fold, shape (K, F).
+        refined: Mean cross-fitted log loss in nats, NaN where logits are not finite, shape (K,).
+        wrong: Whether the decision is wrong, shape (K, N).
+        state: Log inverse temperature by source, NaN where not fitted: the next `start`, (K, 3).
+        mix: Weight of the uniform distribution in the probabilities.
+    """
+
+    source: Tensor
+    has_temperature: Tensor
+    log_beta: Tensor
+    fold_log_beta: Tensor
+    refined: Tensor
+    wrong: Tensor
+    state: Tensor
+    mix: float
+
+
+@dataclass(frozen=True)
+class _Variants:
+    """Scores of every distinct source of every candidate, V in all."""
+
+    parts: list[Tensor]
+    candidate: Tensor
+    source: Tensor
+
+
+def refined_log_loss(
+    logits: Tensor,
+    targets: Tensor,
+    objective: Objective,
+    *,
+    folds: Tensor,
+    start: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return refined log loss in nats, error in [0, 1], and where to start after the next epoch.
+
+    The same as `fit_readouts` to 1e-5 nats, without the probabilities; cheap from a near start.
+
+    Args:
+        logits: Logits of the validation rows.
+        targets: Their classes.
+        objective: The losses of the K candidates.
+        folds: Fold of each row, from `fold_numbers`.
+        start: The state that the last call returned, rows of dropped candidates dropped.
+
+    Shape:
+        logits (K, N, C), targets (N,), folds (N,), start (K, 3); results (K,), (K,), (K, 3).
+    """
+    logits, is_finite = finite_logits(logits)
+    fitted = fit(logits, targets, objective, folds, start, tol=_LEARNING_TOLERANCE)
+    fitted.refined[~is_finite] = torch.nan
+    error = fitted.wrong.double().mean(-1)
+    return fitted.refined, torch.where(is_finite, error, torch.nan), fitted.state
+
+
+def fit_and_predict(
+    logits: Tensor, targets: Tensor, objective: Objective, folds: Tensor, start: Tensor | None
+) -> tuple[Fitted, Predictions]:
+    """Fit the read-outs to full precision and return their cross-fitted predictions."""
+    logits, is_finite = finite_logits(logits)
+    fitted = fit(logits, targets, objective, folds, start, tol=tolerance(logits.dtype))
+    fitted.refined[~is_finite] = torch.nan
+    scores = chosen_scores(logits, objective, fitted.source)
+    predictions = predict(
+        scores, fitted.fold_log_beta[:, folds], targets, mix=fitted.mix, is_finite=is_finite
+    )
+    return fitted, predictions
+
+
+def chosen_scores(logits: Tensor, objective: Objective, source: Tensor) -> Tensor:
+    """Return the scores of each candidate by its own source, shape (K, N, C)."""
+    scores = logits.clone()
+    for number, name in enumerate(SOURCES[1:], start=1):
+        rows = (source == number).nonzero().flatten().tolist()
+        if rows:
+            scores[rows] = scores_of(name, logits, objective, rows)
+    return scores
+
+
+def fit(
+    logits: Tensor,
+    targets: Tensor,
+    objective: Objective,
+    folds: Tensor,
+    start: Tensor | None,
+    *,
+    tol: float,
+) -> Fitted:
+    """Fit every distinct read-out of finite logits and take the best of each candidate."""
+    variants = _variants(logits, objective)
+    table = make_table(variants.parts, targets, folds, n_folds=int(folds.max()) + 1)
+    mix = 1 / (len(targets) + 1)
+    first = _start(start, variants, table)
+    log_beta, fold_log_beta = crossfit(table, first, tol=tol)
+    costs = torch.full((len(logits), len(SOURCES), 2), torch.inf, dtype=torch.float64)
+    costs = costs.to(logits.device)
+    place = (variants.candidate, variants.source)
+    costs[(*place, 0)] = _mean_cost(table, torch.zeros_like(log_beta), mix)
+    costs[(*place, 1)] = _mean_cost(table, fold_log_beta, mix)
+    state = torch.full_like(costs[..., 0], torch.nan)
+    state[place] = log_beta
+
+    # A link may be undefined far from where its loss was minimised.
+    flat = costs.flatten(1).nan_to_num(nan=torch.inf)
+    # The first as good as the best: softmax before prior before link, none before temperature.
+    choice = (flat <= flat.amin(-1, keepdim=True) + _SAME).int().argmax(-1)
+    number = torch.zeros(len(logits), len(SOURCES), dtype=torch.int64, device=logits.device)
+    number[place] = torch.arange(table.n_rows, device=logits.device)
+    has_temperature = choice % 2 == 1
+    row = number.gather(-1, (choice // 2).unsqueeze(-1)).squeeze(-1)
+    return Fitted(
+        source=choice // 2,
+        has_temperature=has_temperature,
+        log_beta=torch.where(has_temperature, log_beta[row], 0.0),
+        fold_log_beta=torch.where(has_temperature.unsqueeze(-1), fold_log_beta[row], 0.0),
+        refined=flat.gather(-1, choice.unsqueeze(-1)).squeeze(-1),
+        wrong=table.wrong(row),
+        state=state,
+        mix=mix,
+    )
+
+
+def _mean_cost(table: Table, log_beta: Tensor, mix: float) -> Tensor:
+    """Return the mean log loss of bounded probabilities in nats, shape (V,), float64."""
+    probs = table.target_probs(log_beta)
+    probs = probs.mul_(1 - mix).add_(mix / table.n_classes)
+    return -probs.log_().sum(-1, dtype=torch.float64) / probs.shape[-1]
+
+
+def _variants(logits: Tensor, objective: Objective) -> _Variants:
+    """Collect the scores of every distinct source of every candidate."""
+    n_candidates = len(logits)
+    has_prior = objective.has_prior.nonzero().flatten().tolist()
+    has_link = objective.has_link.nonzero().flatten().tolist()
+    found: list[tuple[Source, list[int], Tensor]] = [
+        ("softmax", list(range(n_candidates)), logits)
+    ]
+    if has_prior:
+        found.append(("prior", has_prior, scores_of("prior", logits, objective, has_prior)))
+    if has_link:
+        scores = scores_of("link", logits, objective, has_link)
+        is_new = torch.ones(len(has_link), dtype=torch.bool, device=logits.device)
+        if has_prior:
+            is_new = _is_new(scores, has_link, found[1][2], has_prior)
+        kept = is_new.nonzero().flatten().tolist()
+        if kept:
+            scores = scores if len(kept) == len(has_link) else scores[kept]
+            found.append(("link", [has_link[row] for row in kept], scores))
+    candidate = [row for _, rows, _ in found for row in rows]
+    source = [SOURCES.index(name) for name, rows, _ in found for _ in rows]
+    return _Variants(
+        parts=[scores for _, _, scores in found],
+        candidate=torch.tensor(candidate, device=logits.device),
+        source=torch.tensor(source, device=logits.device),
+    )
+
+
+def _is_new(links: Tensor, of_link: list[int], priors: Tensor, of_prior: list[int]) -> Tensor:
+    """Return which links are not just the softmax of the prior-corrected scores."""
+    both = [(i, of_prior.index(row)) for i, row in enumerate(of_link) if row in of_prior]
+    is_new = torch.ones(len(of_link), dtype=torch.bool, device=links.device)
+    if both:
+        mine, theirs = (list(rows) for rows in zip(*both, strict=True))
+        gap = links[mine].exp() - torch.softmax(priors[theirs], -1)
+        is_new[mine] = gap.abs().amax((-1, -2)) > 1e-5
+    return is_new
+
+
+def _start(start: Tensor | None, variants: _Variants, table: Table) -> Tensor:
+    """Return where each row's search starts: the last value, else no temperature, shape (V,)."""
+    if start is None:
+        return torch.zeros(table.n_rows, dtype=torch.float64, device=variants.source.device)
+    chosen = start.to(variants.source.device, torch.float64)[variants.candidate, variants.source]
+    return chosen.nan_to_num(nan=0.0)

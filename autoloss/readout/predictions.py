@@ -1,0 +1,114 @@
+"""From logits to the shipped probabilities: a source of scores, a temperature, a bound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from autoloss.losses import Objective
+
+Source = Literal["softmax", "prior", "link"]
+SOURCES: tuple[Source, ...] = ("softmax", "prior", "link")
+# A link may give a class no probability at all; exp(-100) is as good as none.
+_LOWEST_LINK = -100.0
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Shipped probabilities of K candidates on N examples; NaN where logits are not finite.
+
+    Args:
+        log_probs: Log probabilities, shape (K, N, C).
+        example_log_loss: Their negative at the true class in nats, shape (K, N).
+        wrong: Whether the most probable class is not the true one, shape (K, N).
+        log_odds: Binary: log odds of class 1 before the temperature, shape (K, N). They rank as
+            the shipped model does; cross-fitted probabilities do so only within a fold.
+    """
+
+    log_probs: Tensor
+    example_log_loss: Tensor
+    wrong: Tensor
+    log_odds: Tensor | None
+
+    @property
+    def is_finite(self) -> Tensor:
+        """Return which candidates have probabilities, shape (K,)."""
+        return torch.isfinite(self.example_log_loss).all(-1)
+
+
+def finite_logits(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the logits, all 0 for a candidate with a NaN or inf, and which have none."""
+    logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+    # The sum of a candidate is NaN or inf if one of its logits is; only then is each looked at.
+    is_finite = torch.isfinite(logits.sum((-1, -2)))
+    if not bool(is_finite.all()):
+        is_finite = torch.isfinite(logits).all(-1).all(-1)
+        logits = torch.where(is_finite[:, None, None], logits, 0.0)
+    return logits, is_finite
+
+
+def scores_of(source: Source, logits: Tensor, objective: Objective, rows: Sequence[int]) -> Tensor:
+    """Return the scores of some candidates by one source; their softmax is a posterior.
+
+    Args:
+        source: Where the scores come from.
+        logits: Finite logits of all candidates, shape (K, N, C).
+        objective: The losses of all candidates.
+        rows: The candidates that are wanted.
+
+    Returns:
+        Scores, shape (len(rows), N, C).
+    """
+    if source == "softmax":
+        return logits[list(rows)]
+    if len(rows) < len(logits):
+        logits, objective = logits[list(rows)], objective.keep(rows)
+    if source == "prior":
+        return objective.prior_corrected(logits).to(logits.dtype)
+    scores = objective.log_links(logits).to(logits.dtype)
+    return scores.maximum(scores.amax(-1, keepdim=True) + _LOWEST_LINK)
+
+
+def calibrated(scores: Tensor, log_beta: Tensor, *, mix: float) -> Tensor:
+    """Return log probabilities by a temperature, mixed with a little of the uniform distribution.
+
+    ``(1 - mix) * softmax(exp(log_beta) * scores) + mix / C``: with ``mix = 1 / (n + 1)`` for n
+    rows that the temperature was fitted on, no example costs more than ``ln((n + 1) * C)`` nats.
+
+    Args:
+        scores: Scores, shape (K, N, C).
+        log_beta: Log inverse temperatures, shape (K,) or (K, N).
+        mix: Weight of the uniform distribution.
+    """
+    beta = log_beta.exp().to(scores.dtype)
+    beta = beta[:, None, None] if beta.ndim == 1 else beta.unsqueeze(-1)
+    centred = scores - scores.amax(-1, keepdim=True)
+    probs = torch.softmax(centred * beta, -1)
+    return torch.log(probs * (1 - mix) + mix / scores.shape[-1])
+
+
+def predict(
+    scores: Tensor, log_beta: Tensor, targets: Tensor, *, mix: float, is_finite: Tensor
+) -> Predictions:
+    """Return the shipped probabilities of scores with temperatures, and what they cost.
+
+    Args:
+        scores: Scores of the chosen sources, shape (K, N, C).
+        log_beta: Log inverse temperatures, shape (K,) or (K, N).
+        targets: Classes, shape (N,).
+        mix: Weight of the uniform distribution.
+        is_finite: Candidates whose logits were finite, shape (K,).
+    """
+    log_probs = calibrated(scores, log_beta, mix=mix)
+    log_probs[~is_finite] = torch.nan
+    index = targets.expand(len(scores), -1).unsqueeze(-1)
+    return Predictions(
+        log_probs=log_probs,
+        example_log_loss=-log_probs.gather(-1, index).squeeze(-1),
+        wrong=(scores.argmax(-1) != targets) | ~is_finite.unsqueeze(-1),
+        log_odds=scores[..., 1] - scores[..., 0] if scores.shape[-1] == 2 else None,
+    )

@@ -1,0 +1,194 @@
+"""The read-outs of K candidates, and the one of a single model that is shipped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from autoloss.errors import InputError
+from autoloss.losses import LossSpec, Objective
+from autoloss.readout.fit import Fitted, chosen_scores, fit_and_predict
+from autoloss.readout.predictions import (
+    SOURCES,
+    Predictions,
+    Source,
+    calibrated,
+    finite_logits,
+    predict,
+    scores_of,
+)
+
+
+@dataclass(frozen=True)
+class Readout:
+    """The map from logits to probabilities of one model: plain data.
+
+    Args:
+        source: ``"softmax"``, ``"prior"`` (softmax with the loss's shift of the prior undone) or
+            ``"link"`` (the loss's own posterior).
+        inverse_temperature: Factor of the scores; 1 for none.
+        mix: Weight of the uniform distribution in the probabilities.
+        spec: The loss, which says what the link and the prior are.
+        has_temperature: Whether the inverse temperature was fitted.
+    """
+
+    source: Source
+    inverse_temperature: float
+    mix: float
+    spec: LossSpec
+    has_temperature: bool = True
+
+    @property
+    def name(self) -> str:
+        """Return a name such as ``"softmax+temperature"``."""
+        return f"{self.source}+temperature" if self.has_temperature else self.source
+
+    def log_probs(self, logits: Tensor, class_counts: Tensor) -> Tensor:
+        """Return log probabilities.
+
+        Args:
+            logits: Logits, shape (N, C).
+            class_counts: Rows of each class in the training part, shape (C,).
+
+        Returns:
+            Log probabilities, shape (N, C); NaN in rows whose logits are not finite.
+        """
+        logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+        is_finite = torch.isfinite(logits).all(-1, keepdim=True)
+        objective = Objective([self.spec], class_counts, dtype=logits.dtype, device=logits.device)
+        clean = torch.where(is_finite, logits, 0.0).unsqueeze(0)
+        scores = scores_of(self.source, clean, objective, [0])
+        log_beta = torch.tensor([self.inverse_temperature], dtype=torch.float64).log()
+        log_probs = calibrated(scores, log_beta.to(logits.device), mix=self.mix)[0]
+        return torch.where(is_finite, log_probs, torch.nan)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the read-out as JSON can hold it."""
+        return {
+            "source": self.source,
+            "inverse_temperature": self.inverse_temperature,
+            "mix": self.mix,
+            "has_temperature": self.has_temperature,
+            "spec": self.spec.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Readout:
+        """Return the read-out that `to_dict` wrote.
+
+        Raises:
+            InputError: If a key is missing or a value cannot be.
+        """
+        missing = {"source", "inverse_temperature", "mix", "has_temperature", "spec"} - set(values)
+        if missing:
+            raise InputError(
+                f"A read-out must have {sorted(missing)[0]!r}, but got {dict(values)}."
+            )
+        if values["source"] not in SOURCES:
+            known = ", ".join(SOURCES)
+            raise InputError(
+                f"A read-out's source must be one of {known}, but got source={values['source']!r}."
+            )
+        return cls(
+            source=values["source"],
+            inverse_temperature=float(values["inverse_temperature"]),
+            mix=float(values["mix"]),
+            spec=LossSpec.from_dict(values["spec"]),
+            has_temperature=bool(values["has_temperature"]),
+        )
+
+
+@dataclass(frozen=True)
+class Readouts:
+    """The read-outs of K candidates, fitted on the same rows.
+
+    Args:
+        fitted: What was chosen and fitted.
+        predictions: Cross-fitted predictions on the rows of the fit.
+        specs: The losses of the candidates.
+    """
+
+    fitted: Fitted
+    predictions: Predictions
+    specs: tuple[LossSpec, ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Return the name of each read-out, such as ``"link+temperature"``."""
+        return tuple(self.row(k).name for k in range(len(self.specs)))
+
+    @property
+    def log_beta(self) -> Tensor:
+        """Return the log inverse temperature of each candidate, 0 for none, shape (K,)."""
+        return self.fitted.log_beta
+
+    @property
+    def refined(self) -> Tensor:
+        """Return the refined log loss in nats, shape (K,)."""
+        return self.fitted.refined
+
+    @property
+    def example_log_loss(self) -> Tensor:
+        """Return the cross-fitted log loss of each example in nats, shape (K, N)."""
+        return self.predictions.example_log_loss
+
+    @property
+    def log_probs(self) -> Tensor:
+        """Return the cross-fitted log probabilities, shape (K, N, C)."""
+        return self.predictions.log_probs
+
+    @property
+    def start(self) -> Tensor:
+        """Return where the next fit may start, shape (K, 3)."""
+        return self.fitted.state
+
+    def row(self, k: int) -> Readout:
+        """Return the read-out of candidate k as it is shipped: fitted on all rows."""
+        return Readout(
+            source=SOURCES[int(self.fitted.source[k])],
+            inverse_temperature=float(self.log_beta[k].exp()),
+            mix=self.fitted.mix,
+            spec=self.specs[k],
+            has_temperature=bool(self.fitted.has_temperature[k]),
+        )
+
+    def predict(self, logits: Tensor, targets: Tensor, objective: Objective) -> Predictions:
+        """Apply the read-outs to other rows; nothing is fitted.
+
+        Args:
+            logits: Logits of the same candidates, shape (K, N, C).
+            targets: Classes of the rows, shape (N,).
+            objective: The losses of the candidates.
+        """
+        logits, is_finite = finite_logits(logits)
+        scores = chosen_scores(logits, objective, self.fitted.source)
+        return predict(scores, self.log_beta, targets, mix=self.fitted.mix, is_finite=is_finite)
+
+
+def fit_readouts(
+    logits: Tensor,
+    targets: Tensor,
+    objective: Objective,
+    *,
+    folds: Tensor,
+    start: Tensor | None = None,
+) -> Readouts:
+    """Fit the read-out of each candidate: the one with the lowest cross-fitted log loss.
+
+    Args:
+        logits: Logits of the validation rows.
+        targets: Their classes.
+        objective: The losses of the candidates.
+        folds: Fold of each row, from `fold_numbers`.
+        start: State of an earlier fit, which only saves time.
+
+    Shape:
+        logits (K, N, C), targets (N,), folds (N,), start (K, 3).
+    """
+    fitted, predictions = fit_and_predict(logits, targets, objective, folds, start)
+    return Readouts(fitted=fitted, predictions=predictions, specs=tuple(objective.specs))

@@ -1,0 +1,25 @@
+"""Reports of a finished study: a frozen `Summary` goes in, text comes out.
+
+Nothing here trains, asks a clock or opens a connection; only `write_report` touches the disk.
+"""
+
+from __future__ import annotations
+
+from autoloss.report.document import finite, summary_from_json, summary_json
+from autoloss.report.html import render_html
+from autoloss.report.markdown import render_markdown
+from autoloss.report.table import trials_csv
+from autoloss.report.verdict import verdict_lines, verdict_rows
+from autoloss.report.write import write_report
+
+__all__ = [
+    "finite",
+    "render_html",
+    "render_markdown",
+    "summary_from_json",
+    "summary_json",
+    "trials_csv",
+    "verdict_lines",
+    "verdict_rows",
+    "write_report",
+]

@@ -1,0 +1,247 @@
+"""What a report says, as plain text: the page and the markdown are two ways to set it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from autoloss.records import Reliability, Summary, TrialRecord
+from autoloss.report.recipe import loss_python, loss_toml
+from autoloss.report.roles import find_trial
+from autoloss.report.trials import (
+    FamilyRow,
+    TrialRow,
+    family_rows,
+    trial_columns,
+    trial_rows,
+)
+from autoloss.report.verdict import (
+    BADGES,
+    ComparisonRow,
+    comparison_rows,
+    headline,
+    power_text,
+    ships_text,
+)
+from autoloss.report.words import (
+    count_text,
+    date_text,
+    duration_text,
+    in_sentence,
+    metric_words,
+    setting_text,
+    value_text,
+)
+
+_TIMES = {"total": "Time", "training": "Time training", "outside": "Time outside training"}
+AGAIN = """\
+from pathlib import Path
+
+from autoloss.report import summary_from_json, write_report
+
+text = Path("summary.json").read_text(encoding="utf-8")
+write_report(summary_from_json(text), ".")
+"""
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A loss to take away.
+
+    Args:
+        title: Whose loss.
+        label: The loss in short.
+        toml: It as TOML.
+        python: It as Python code.
+        settings: Name and value of what it was trained with.
+    """
+
+    title: str
+    label: str
+    toml: str
+    python: str
+    settings: Pairs
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A class: its label, its rows in all parts together, and their share."""
+
+    label: str
+    count: int
+    share: float
+
+
+@dataclass(frozen=True)
+class TestRow:
+    """A metric on the test rows, one text for each column of `Facts.test_columns`."""
+
+    title: str
+    meaning: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that a report says besides its figures.
+
+    Args:
+        headline: The verdict as a title.
+        badge: The verdict in one or two words.
+        text: The verdict in plain words.
+        ships: What ships.
+        rule: The selection rule.
+        power: What the test part could have shown.
+        key_figures: The study in a few numbers.
+        comparisons: The challenger beside tuned cross-entropy.
+        test_columns: Whose metrics on the test rows.
+        test_rows: These metrics.
+        columns: Titles of the number columns of the trials.
+        trials: The ranked trials.
+        families: The families, best first.
+        metric: The metric in the place of error, as it stands in a sentence.
+        recipes: The losses to take.
+        classes: The classes.
+        data: Facts about the data.
+        settings: Settings of the study.
+        reliability: Reliability diagrams, for tables.
+        importance: Parameters and their share.
+        again_code: Python code that makes the report again, beside its ``summary.json``.
+        again: Which study, when, by which version, in what time.
+    """
+
+    headline: str
+    badge: str
+    text: str
+    ships: str
+    rule: str
+    power: str
+    key_figures: Pairs
+    comparisons: tuple[ComparisonRow, ...]
+    test_columns: tuple[str, ...]
+    test_rows: tuple[TestRow, ...]
+    columns: tuple[str, ...]
+    trials: tuple[TrialRow, ...]
+    families: tuple[FamilyRow, ...]
+    metric: str
+    recipes: tuple[Recipe, ...]
+    classes: tuple[ClassRow, ...]
+    data: Pairs
+    settings: Pairs
+    reliability: tuple[Reliability, ...]
+    importance: Pairs
+    again_code: str
+    again: Pairs
+
+
+def report_facts(summary: Summary) -> Facts:
+    """Return all that a report of the study says."""
+    return Facts(
+        headline=headline(summary),
+        badge=BADGES[summary.verdict.decision],
+        text=summary.verdict.text,
+        ships=ships_text(summary),
+        rule=summary.rule,
+        power=power_text(summary),
+        key_figures=_key_figures(summary),
+        comparisons=comparison_rows(summary),
+        test_columns=tuple(summary.test_metrics),
+        test_rows=_test_rows(summary),
+        columns=trial_columns(summary),
+        trials=trial_rows(summary),
+        families=family_rows(summary),
+        metric=in_sentence(metric_words(summary.metric).title),
+        recipes=_recipes(summary),
+        classes=_classes(summary),
+        data=_data(summary),
+        settings=tuple((key, setting_text(value)) for key, value in summary.settings.items()),
+        reliability=summary.reliability,
+        importance=tuple((name, f"{100 * share:.1f}%") for name, share in summary.importance),
+        again_code=AGAIN,
+        again=_again(summary),
+    )
+
+
+def _key_figures(summary: Summary) -> Pairs:
+    """Return the study in a few numbers."""
+    data, trials = summary.data, summary.trials
+    whole = sum(trial.state in ("complete", "stopped") for trial in trials)
+    lost = f", {len(trials) - whole} without a result" if whole < len(trials) else ""
+    families = len({trial.family for trial in trials})
+    figures = [
+        (
+            "Trials",
+            f"{len(trials)} in {count_text(families, 'family', 'families')}{lost}",
+        ),
+        ("Rows", f"{data.n_train:,} train · {data.n_valid:,} validation · {data.n_test:,} test"),
+        ("Classes", f"{len(data.classes)}"),
+    ]
+    if "total" in summary.seconds:
+        figures.append(("Time", duration_text(summary.seconds["total"])))
+    return tuple(figures)
+
+
+def _test_rows(summary: Summary) -> tuple[TestRow, ...]:
+    """Return the metrics on the test rows, those of the first column first."""
+    names = dict.fromkeys(name for values in summary.test_metrics.values() for name in values)
+    return tuple(
+        TestRow(
+            title=metric_words(name).title,
+            meaning=metric_words(name).meaning,
+            values=tuple(
+                value_text(name, values.get(name)) for values in summary.test_metrics.values()
+            ),
+        )
+        for name in names
+    )
+
+
+def _recipes(summary: Summary) -> tuple[Recipe, ...]:
+    """Return the loss that ships, then the challenger's where it is another one."""
+    wanted = {"What ships": summary.recommended, "The challenger": summary.verdict.challenger}
+    recipes: dict[int, Recipe] = {}
+    for title, number in wanted.items():
+        trial = find_trial(summary, number)
+        if trial is not None and number not in recipes:
+            recipes[number] = _recipe(summary, title, trial)
+    return tuple(recipes.values())
+
+
+def _recipe(summary: Summary, title: str, trial: TrialRecord) -> Recipe:
+    """Return a trial's loss as text to take away."""
+    return Recipe(
+        title=f"{title}: trial {trial.number}",
+        label=trial.label,
+        toml=loss_toml(trial),
+        python=loss_python(trial, summary.data.class_counts),
+        settings=tuple((key, setting_text(value)) for key, value in trial.nuisance.items()),
+    )
+
+
+def _classes(summary: Summary) -> tuple[ClassRow, ...]:
+    """Return the classes with their rows."""
+    total = sum(summary.data.class_counts) or 1
+    pairs = zip(summary.data.classes, summary.data.class_counts, strict=False)
+    return tuple(ClassRow(str(label), count, count / total) for label, count in pairs)
+
+
+def _data(summary: Summary) -> Pairs:
+    """Return the facts about the data."""
+    data = summary.data
+    return (
+        ("Source", data.source),
+        ("Target", f"{data.target} ({data.task}, {len(data.classes)} classes)"),
+        ("Training rows", f"{data.n_train:,}"),
+        ("Validation rows", f"{data.n_valid:,}"),
+        ("Locked test rows", f"{data.n_test:,}"),
+    )
+
+
+def _again(summary: Summary) -> Pairs:
+    """Return which study it was, when, and how long it took."""
+    return (
+        ("Study", summary.name),
+        ("Finished", date_text(summary.created)),
+        ("autoloss", summary.version),
+        *((_TIMES.get(key, key), duration_text(value)) for key, value in summary.seconds.items()),
+    )

@@ -1,0 +1,181 @@
+"""What all figures share: the drawn form, axes in the page's colours, the range looked at."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autoloss.report.words import MetricWords, metric_words
+
+INK, MUTED, RULE, ACCENT, PAGE = (
+    "var(--ink)",
+    "var(--muted)",
+    "var(--rule)",
+    "var(--accent)",
+    "var(--page)",
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the page.
+
+    Args:
+        id: Its name in the page.
+        group: The section that shows it.
+        title: What it shows.
+        caption: How to read it, one or two sentences.
+        alt: What a reader who cannot see it should know.
+        height: In CSS pixels.
+        spec: Data and layout for plotly; a colour ``var(--x)`` is filled in by the page's theme.
+    """
+
+    id: str
+    group: str
+    title: str
+    caption: str
+    alt: str
+    height: int
+    spec: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Focus:
+    """The part of an axis that is looked at.
+
+    Args:
+        low: Its lower end.
+        high: Its upper end.
+        outside: Values that lie beyond it.
+    """
+
+    low: float
+    high: float
+    outside: int
+
+    @property
+    def note(self) -> str:
+        """Return a sentence about what lies outside, empty if nothing does."""
+        if not self.outside:
+            return ""
+        verb = "lies" if self.outside == 1 else "lie"
+        return f" {self.outside} of them {verb} outside; double-click to see all."
+
+
+def focus(
+    values: Iterable[float], *, keep: Iterable[float] = (), lower_is_better: bool = True
+) -> Focus:
+    """Return a range that failed trials do not stretch.
+
+    The good side shows everything; the bad side ends at the upper quartile plus 1.5 times the
+    distance between the quartiles, or at the worst value of `keep`.
+
+    Args:
+        values: Values on the axis; what is not finite is left out.
+        keep: Values that must be seen.
+        lower_is_better: Which side is the good one.
+
+    Returns:
+        The range with 6 % of air on both sides.
+    """
+    sign = 1.0 if lower_is_better else -1.0
+    found = sorted(sign * value for value in values if math.isfinite(value))
+    if not found:
+        return Focus(0.0, 1.0, 0)
+    lower, upper = found[len(found) // 4], found[(3 * len(found)) // 4]
+    fence = max([upper + 1.5 * (upper - lower), *(sign * v for v in keep if math.isfinite(v))])
+    top = min(found[-1], fence)
+    air = 0.06 * (top - found[0]) or 0.05 * abs(top) or 0.05
+    low, high = sorted((sign * (found[0] - air), sign * (top + air)))
+    return Focus(low, high, sum(not low <= sign * value <= high for value in found))
+
+
+def roomy(part: Focus) -> list[float]:
+    """Return a range with room for three labels below the lowest value."""
+    return [part.low - 0.2 * (part.high - part.low), part.high]
+
+
+def note(
+    text: str, colour: str, *, x: float, y: float, row: int, y_range: Focus
+) -> dict[str, Any]:
+    """Return a label with a thread to its point, in one of three rows of a `roomy` range.
+
+    Rows do not meet, and below the best values there is nothing that a label could hide.
+    """
+    height = (-0.04, -0.1, -0.16)[row % 3]
+    return {
+        "x": x,
+        "y": y,
+        "text": plain(text),
+        "ayref": "y",
+        "ay": y_range.low + height * (y_range.high - y_range.low),
+        "font": {"color": colour, "size": 13},
+        "arrowcolor": colour,
+        "arrowwidth": 1.2,
+        "arrowhead": 0,
+    }
+
+
+def plain(text: str) -> str:
+    """Return text for plotly, which reads its labels as a small HTML."""
+    return html.escape(" ".join(str(text).split()), quote=False)
+
+
+def hover(*lines: str) -> str:
+    """Return lines of plain text as one hover label, the first one bold."""
+    first, *rest = (plain(line) for line in lines if line)
+    return "<br>".join([f"<b>{first}</b>", *rest])
+
+
+def axis(title: str, **options: Any) -> dict[str, Any]:
+    """Return an axis in the page's manner."""
+    return {
+        "title": {"text": plain(title), "standoff": 10, "font": {"size": 13}},
+        "gridcolor": RULE,
+        "linecolor": RULE,
+        "zeroline": False,
+        "automargin": True,
+        "ticks": "",
+        **options,
+    }
+
+
+def metric_axis(name: str, words: MetricWords, **options: Any) -> dict[str, Any]:
+    """Return the axis of a metric: shares as percentages, the unit in the title."""
+    unit = ", nats" if words.kind == "nats" else ""
+    # Plotly picks the digits itself: "%" without a precision would round them away.
+    share = {"tickformat": ".2~%"} if metric_words(name).kind == "share" else {}
+    return axis(words.title + unit, **share, **options)
+
+
+def layout(
+    *,
+    x: dict[str, Any],
+    y: dict[str, Any],
+    annotations: Sequence[dict[str, Any]] = (),
+    **more: Any,
+) -> dict[str, Any]:
+    """Return a layout in the page's manner: no title, no legend, transparent."""
+    return {
+        "xaxis": x,
+        "yaxis": y,
+        "annotations": list(annotations),
+        "showlegend": False,
+        "hovermode": "closest",
+        "dragmode": "zoom",
+        "margin": {"l": 8, "r": 14, "t": 12, "b": 8},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"color": MUTED, "size": 13, "family": "system-ui, sans-serif"},
+        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": MUTED, "activecolor": INK},
+        "hoverlabel": {
+            "bgcolor": PAGE,
+            "bordercolor": RULE,
+            "align": "left",
+            "font": {"color": INK, "size": 13},
+        },
+        **more,
+    }

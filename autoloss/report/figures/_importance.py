@@ -1,0 +1,76 @@
+"""Which parameters the objective depended on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from autoloss.records import Summary
+from autoloss.report.figures._base import INK, Figure, axis, hover, layout, plain
+from autoloss.report.words import short
+
+_MOST = 12
+
+
+@dataclass(frozen=True)
+class ImportanceInfo:
+    """Parameters and their share of the objective's variation, largest first; the rest in one."""
+
+    names: tuple[str, ...]
+    shares: tuple[float, ...]
+
+
+def importance_info(summary: Summary) -> ImportanceInfo:
+    """Return the largest shares; what is beyond the twelfth becomes one share."""
+    pairs = [pair for pair in summary.importance if math.isfinite(pair[1])]
+    pairs.sort(key=lambda pair: -pair[1])
+    rest = pairs[_MOST:]
+    if rest:
+        pairs = [*pairs[:_MOST], (f"{len(rest)} others", sum(share for _, share in rest))]
+    return ImportanceInfo(tuple(name for name, _ in pairs), tuple(share for _, share in pairs))
+
+
+def importance_figure(summary: Summary) -> Figure | None:
+    """Return the bars, None where the importance was not measured."""
+    info = importance_info(summary)
+    if not info.names:
+        return None
+    texts = [f"{100 * share:.0f}%" for share in info.shares]
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "x": list(info.shares),
+        "y": list(range(len(info.names))),
+        "text": texts,
+        "textposition": "outside",
+        "cliponaxis": False,
+        "marker": {"color": "var(--bar)"},
+        "hovertext": [
+            hover(name, f"{100 * share:.1f}% of the variation")
+            for name, share in zip(info.names, info.shares, strict=True)
+        ],
+        "hoverinfo": "text",
+    }
+    rows = axis(
+        "",
+        tickvals=list(range(len(info.names))),
+        ticktext=[plain(short(name)) for name in info.names],
+        range=[len(info.names) - 0.4, -0.6],
+        fixedrange=True,
+        showgrid=False,
+        tickfont={"color": INK},
+    )
+    top = 1.15 * max((*info.shares, 0.01))
+    share = axis("Share of the variation", tickformat=".0%", range=[0, top], fixedrange=True)
+    return Figure(
+        id="importance",
+        group="importance",
+        title="What the log loss after calibration depended on",
+        caption=(
+            "Share of its variation over the trials that each setting explains. A setting that "
+            "matters here need not matter near the best trial."
+        ),
+        alt=f"Largest: {info.names[0]}, {texts[0]}.",
+        height=70 + 30 * len(info.names),
+        spec={"data": [bars], "layout": layout(x=share, y=rows)},
+    )

@@ -1,0 +1,248 @@
+"""The families as strips: where the trials of each family fall on one metric."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from autoloss.records import Summary, TrialRecord
+from autoloss.report.figures._base import (
+    ACCENT,
+    INK,
+    MUTED,
+    PAGE,
+    Figure,
+    Focus,
+    focus,
+    hover,
+    layout,
+    metric_axis,
+    plain,
+)
+from autoloss.report.palette import looks
+from autoloss.report.roles import OBJECTIVE, SHIPS, marked_trials, metric_value
+from autoloss.report.words import (
+    MetricWords,
+    count_text,
+    family_words,
+    metric_words,
+    short,
+    value_text,
+)
+
+
+@dataclass(frozen=True)
+class Strip:
+    """The trials of a family: their values, best first, with numbers, labels and marks."""
+
+    family: str
+    values: tuple[float, ...]
+    numbers: tuple[int, ...]
+    labels: tuple[str, ...]
+    marks: tuple[str, ...]
+
+    @property
+    def median(self) -> float:
+        """Return the median of the values."""
+        return median(self.values)
+
+
+@dataclass(frozen=True)
+class StripsInfo:
+    """What the strips show.
+
+    Args:
+        metric: Name of the metric.
+        words: The metric in words.
+        strips: The families, the one with the best trial first.
+        baseline: Value of tuned cross-entropy, NaN where it has none.
+        x: The range.
+    """
+
+    metric: str
+    words: MetricWords
+    strips: tuple[Strip, ...]
+    baseline: float
+    x: Focus
+
+
+def strips_info(summary: Summary, metric: str) -> StripsInfo:
+    """Return what the strips of one metric show."""
+    words = metric_words(metric, lower_is_better=summary.lower_is_better)
+    marks = marked_trials(summary)
+    sign = 1.0 if words.lower_is_better else -1.0
+    members: dict[str, list[tuple[float, TrialRecord]]] = {}
+    baseline = math.nan
+    for trial in summary.trials:
+        value = metric_value(trial, metric)
+        if trial.number == summary.verdict.baseline:
+            baseline = value
+        if math.isfinite(value):
+            members.setdefault(trial.family, []).append((value, trial))
+    strips = []
+    for family, found in members.items():
+        found.sort(key=lambda pair: (sign * pair[0], pair[1].number))
+        strips.append(
+            Strip(
+                family=family,
+                values=tuple(value for value, _ in found),
+                numbers=tuple(trial.number for _, trial in found),
+                labels=tuple(trial.label for _, trial in found),
+                marks=tuple(marks.get(trial.number, "") for _, trial in found),
+            )
+        )
+    strips.sort(key=lambda strip: (sign * strip.values[0], strip.family))
+    kept = [
+        value
+        for strip in strips
+        for value, mark in zip(strip.values, strip.marks, strict=True)
+        if mark or value == strip.values[0]
+    ]
+    return StripsInfo(
+        metric=metric,
+        words=words,
+        strips=tuple(strips),
+        baseline=baseline,
+        x=focus(
+            (value for strip in strips for value in strip.values),
+            keep=kept,
+            lower_is_better=words.lower_is_better,
+        ),
+    )
+
+
+def strips_figures(summary: Summary) -> tuple[Figure, ...]:
+    """Return the strips of the objective and of the metric in the place of error."""
+    names = dict.fromkeys((OBJECTIVE, summary.metric))
+    infos = [info for name in names if (info := strips_info(summary, name)).strips]
+    return tuple(_figure(info) for info in infos)
+
+
+def _figure(info: StripsInfo) -> Figure:
+    """Return the strips of one metric."""
+    best = info.strips[0]
+    n_trials = sum(len(strip.values) for strip in info.strips)
+    line = "The dashed line is tuned cross-entropy. " if math.isfinite(info.baseline) else ""
+    return Figure(
+        id=f"strips-{info.metric}",
+        group="families",
+        title=f"{info.words.title} of every trial, by family",
+        caption=(
+            f"A mark is a trial, the upright tick the median of its family. {line}"
+            f"{count_text(n_trials, 'trial')}.{info.x.note}"
+        ),
+        alt=(
+            f"{info.words.title} by family, best first. {best.family} has the best trial, "
+            f"{value_text(info.metric, best.values[0])}; tuned cross-entropy "
+            f"{value_text(info.metric, info.baseline)}."
+        ),
+        height=90 + 34 * len(info.strips),
+        spec={"data": _traces(info), "layout": _layout(info)},
+    )
+
+
+def _spread(count: int, row: int) -> list[float]:
+    """Return heights within a row: the golden ratio spreads neighbours apart, without chance."""
+    step = (math.sqrt(5) - 1) / 2
+    return [row + 0.5 * ((place * step + 0.5) % 1.0 - 0.5) for place in range(count)]
+
+
+def _traces(info: StripsInfo) -> list[dict[str, Any]]:
+    """Return for each family its marks and its median."""
+    style = looks(strip.family for strip in info.strips)
+    traces: list[dict[str, Any]] = []
+    for row, strip in enumerate(info.strips):
+        look = style[strip.family]
+        heights = _spread(len(strip.values), row)
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": list(strip.values),
+                "y": heights,
+                "marker": {
+                    "color": look.css,
+                    "symbol": look.symbol,
+                    "size": [look.size * (12 if mark else 7) for mark in strip.marks],
+                    "opacity": [1.0 if mark else 0.75 for mark in strip.marks],
+                    "line": {
+                        "color": [_ring(mark) for mark in strip.marks],
+                        "width": [2 if mark else 0.5 for mark in strip.marks],
+                    },
+                },
+                "hovertext": [
+                    hover(
+                        f"Trial {number}" + (f" · {mark}" if mark else ""),
+                        label,
+                        f"{info.words.title} {value_text(info.metric, value)}",
+                    )
+                    for value, number, label, mark in zip(
+                        strip.values, strip.numbers, strip.labels, strip.marks, strict=True
+                    )
+                ],
+                "hoverinfo": "text",
+                "meta": {"family": strip.family},
+            }
+        )
+    traces.append(
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": [strip.median for strip in info.strips],
+            "y": list(range(len(info.strips))),
+            "marker": {
+                "symbol": "line-ns-open",
+                "size": 24,
+                "color": INK,
+                "line": {"width": 2},
+            },
+            "hoverinfo": "skip",
+        }
+    )
+    return traces
+
+
+def _two_lines(name: str) -> str:
+    """Return a long name in two lines, so that a narrow page keeps room for the marks."""
+    return name.replace(" ", "<br>", 1) if len(name) > 16 else name
+
+
+def _ring(mark: str) -> str:
+    """Return the colour of a mark's outline."""
+    if SHIPS in mark:
+        return ACCENT
+    return INK if mark else PAGE
+
+
+def _layout(info: StripsInfo) -> dict[str, Any]:
+    """Return the rows, best family on top, and the line of tuned cross-entropy."""
+    x_range = [info.x.low, info.x.high]
+    if not info.words.lower_is_better:
+        x_range.reverse()
+    names = [_two_lines(plain(short(family_words(strip.family)))) for strip in info.strips]
+    line = {
+        "type": "line",
+        "x0": info.baseline,
+        "x1": info.baseline,
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "line": {"color": MUTED, "width": 1.2, "dash": "dash"},
+        "layer": "below",
+    }
+    rows = {
+        "tickvals": list(range(len(names))),
+        "ticktext": names,
+        "range": [len(names) - 0.4, -0.6],
+        "showgrid": True,
+        "fixedrange": True,
+        "title": {"text": ""},
+        "tickfont": {"color": INK},
+    }
+    return layout(
+        x=metric_axis(info.metric, info.words, range=x_range, nticks=6),
+        y={**metric_axis("", metric_words("")), **rows},
+        shapes=[line] if math.isfinite(info.baseline) else [],
+    )

@@ -1,0 +1,219 @@
+"""The metric against the log loss after calibration: every trial, the front, what ships."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from autoloss.records import Summary
+from autoloss.report.figures._base import (
+    ACCENT,
+    INK,
+    MUTED,
+    PAGE,
+    Figure,
+    Focus,
+    focus,
+    hover,
+    layout,
+    metric_axis,
+    note,
+    roomy,
+)
+from autoloss.report.palette import Look, looks
+from autoloss.report.roles import OBJECTIVE, SHIPS, marked_trials, metric_value
+from autoloss.report.words import MetricWords, count_text, metric_words, value_text
+
+
+@dataclass(frozen=True)
+class Point:
+    """A trial: `x` its metric, `y` its log loss after calibration, `mark` its role or empty."""
+
+    number: int
+    family: str
+    label: str
+    x: float
+    y: float
+    mark: str
+
+
+@dataclass(frozen=True)
+class TradeoffInfo:
+    """What the scatter shows.
+
+    Args:
+        metric: Name of the metric on the x axis.
+        words: The metric in words.
+        points: The trials that have both values.
+        front: The points on the Pareto front, best metric first.
+        x: Range of the metric.
+        y: Range of the log loss.
+        missing: Trials without both values, which cannot be drawn.
+    """
+
+    metric: str
+    words: MetricWords
+    points: tuple[Point, ...]
+    front: tuple[Point, ...]
+    x: Focus
+    y: Focus
+    missing: int
+
+
+def tradeoff_info(summary: Summary) -> TradeoffInfo:
+    """Return what the scatter shows."""
+    marks = marked_trials(summary)
+    points = tuple(
+        Point(trial.number, trial.family, trial.label, x, y, marks.get(trial.number, ""))
+        for trial in summary.trials
+        if math.isfinite(x := metric_value(trial, summary.metric))
+        and math.isfinite(y := metric_value(trial, OBJECTIVE))
+    )
+    sign = 1.0 if summary.lower_is_better else -1.0
+    front = sorted(
+        (point for point in points if point.number in summary.pareto),
+        key=lambda point: (sign * point.x, point.y),
+    )
+    kept = [point for point in points if point.mark or point.number in summary.pareto]
+    return TradeoffInfo(
+        metric=summary.metric,
+        words=metric_words(summary.metric, lower_is_better=summary.lower_is_better),
+        points=points,
+        front=tuple(front),
+        x=focus(
+            (point.x for point in points),
+            keep=[point.x for point in kept],
+            lower_is_better=summary.lower_is_better,
+        ),
+        y=focus((point.y for point in points), keep=[point.y for point in kept]),
+        missing=len(summary.trials) - len(points),
+    )
+
+
+def tradeoff_figure(summary: Summary) -> Figure | None:
+    """Return the scatter, None where no trial has both values."""
+    info = tradeoff_info(summary)
+    if not info.points:
+        return None
+    outside = sum(
+        not (info.x.low <= p.x <= info.x.high and info.y.low <= p.y <= info.y.high)
+        for p in info.points
+    )
+    missing = f" {info.missing} without a score cannot be drawn." if info.missing else ""
+    best = "lower left" if info.words.lower_is_better else "lower left (the axis is reversed)"
+    return Figure(
+        id="tradeoff",
+        group="tradeoff",
+        title=f"{info.words.title} against log loss after calibration",
+        caption=(
+            f"Each mark is a trial on the validation rows; better is {best}. The dashed line is "
+            "the front: no trial is better in both than one on it."
+            + Focus(0, 0, outside).note.replace("of them", "of the trials")
+            + missing
+        ),
+        alt=_alt(info),
+        height=460,
+        spec={"data": _traces(info), "layout": _layout(info)},
+    )
+
+
+def _alt(info: TradeoffInfo) -> str:
+    """Return the scatter in words."""
+    marked = "; ".join(
+        f"{point.mark}: trial {point.number}, {value_text(info.metric, point.x)} and "
+        f"{value_text(OBJECTIVE, point.y)} nats"
+        for point in info.points
+        if point.mark
+    )
+    count = f"Scatter of {count_text(len(info.points), 'trial')}, {len(info.front)} on the front."
+    return f"{count} {marked}".strip()
+
+
+def _traces(info: TradeoffInfo) -> list[dict[str, Any]]:
+    """Return the front, one trace a family, and rings around the marked trials."""
+    front = {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [point.x for point in info.front],
+        "y": [point.y for point in info.front],
+        "line": {"color": MUTED, "width": 1.5, "dash": "dash", "shape": "hv"},
+        "hoverinfo": "skip",
+    }
+    families = looks(point.family for point in info.points)
+    return [
+        front,
+        *(_family_trace(info, name, look) for name, look in sorted(families.items())),
+        _rings([point for point in info.points if point.mark]),
+    ]
+
+
+def _family_trace(info: TradeoffInfo, family: str, look: Look) -> dict[str, Any]:
+    """Return the marks of one family."""
+    points = [point for point in info.points if point.family == family]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [point.x for point in points],
+        "y": [point.y for point in points],
+        "marker": {
+            "color": look.css,
+            "symbol": look.symbol,
+            "size": 9 * look.size,
+            "line": {"color": PAGE, "width": 0.75},
+        },
+        "hovertext": [
+            hover(
+                f"Trial {p.number}" + (f" · {p.mark}" if p.mark else ""),
+                p.label,
+                f"{info.words.title} {value_text(info.metric, p.x)}",
+                f"Log loss after calibration {value_text(OBJECTIVE, p.y)}",
+            )
+            for p in points
+        ],
+        "hoverinfo": "text",
+        "meta": {"family": family},
+    }
+
+
+def _rings(points: list[Point]) -> dict[str, Any]:
+    """Return rings around the trials that the text speaks of."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [point.x for point in points],
+        "y": [point.y for point in points],
+        "marker": {
+            "symbol": "circle-open",
+            "size": 19,
+            "color": [ACCENT if SHIPS in point.mark else INK for point in points],
+            "line": {"width": 2.5},
+        },
+        "hoverinfo": "skip",
+    }
+
+
+def _layout(info: TradeoffInfo) -> dict[str, Any]:
+    """Return the axes, and a label below each marked trial."""
+    x_range = [info.x.low, info.x.high]
+    if not info.words.lower_is_better:
+        x_range.reverse()
+    marked = [point for point in info.points if point.mark]
+
+    def place(point: Point) -> float:
+        return (point.x - x_range[0]) / (x_range[1] - x_range[0])
+
+    notes = []
+    # From the right, so that no thread crosses a label that leans to the right.
+    for row, point in enumerate(sorted(marked, key=place, reverse=True)):
+        left = place(point) < 0.55
+        colour = ACCENT if SHIPS in point.mark else INK
+        label = note(point.mark, colour, x=point.x, y=point.y, row=row, y_range=info.y)
+        # Labels lean into the figure, and their threads end at the ring.
+        side = {"ax": 30, "xanchor": "left"} if left else {"ax": -30, "xanchor": "right"}
+        notes.append({**label, **side, "standoff": 10})
+    return layout(
+        x=metric_axis(info.metric, info.words, range=x_range),
+        y=metric_axis(OBJECTIVE, metric_words(OBJECTIVE), range=roomy(info.y)),
+        annotations=notes,
+    )

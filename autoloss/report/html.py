@@ -1,0 +1,97 @@
+"""The report as one page that needs nothing besides itself: no server and no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from autoloss.records import Summary
+from autoloss.report.document import finite
+from autoloss.report.facts import report_facts
+from autoloss.report.figures import GROUPS, Figure, all_figures
+from autoloss.report.palette import DARK, DARK_PAGE, LIGHT, LIGHT_PAGE, looks
+from autoloss.report.words import date_text, family_words, share_text
+
+
+def render_html(summary: Summary) -> str:
+    """Return the report as a self-contained interactive page.
+
+    Plotly is embedded, and the page's own policy forbids it to load anything or to run a script
+    that it did not bring along, so that no name in the data can become code.
+
+    Args:
+        summary: The finished study.
+
+    Returns:
+        HTML 5, about 5 MB, nearly all of it plotly.
+    """
+    figures = all_figures(summary)
+    scripts = (_plotly(), _file("page.js"))
+    return _template().render(
+        facts=report_facts(summary),
+        summary=summary,
+        finished=date_text(summary.created),
+        figures=_by_group(figures),
+        figures_json=json_markup({figure.id: figure.spec for figure in figures}),
+        looks=looks(dict.fromkeys(trial.family for trial in summary.trials)),
+        palette={"light": LIGHT, "dark": DARK, "page": (LIGHT_PAGE, DARK_PAGE)},
+        style=Markup(_file("report.css")),
+        # Scripts are our own files; the hashes below let these run and no others.
+        scripts=[Markup(text) for text in scripts],
+        hashes=[_hash(text) for text in scripts],
+    )
+
+
+def json_markup(value: Any) -> Markup:
+    """Return JSON that is safe within a script element whatever its strings hold."""
+    text = json.dumps(finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def _by_group(figures: tuple[Figure, ...]) -> dict[str, list[Figure]]:
+    """Return the figures by the section that shows them."""
+    return {group: [figure for figure in figures if figure.group == group] for group in GROUPS}
+
+
+@cache
+def _template() -> Template:
+    """Return the page's template; everything that it prints is escaped."""
+    environment = Environment(
+        loader=PackageLoader("autoloss.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["share"] = share_text
+    environment.filters["family_words"] = family_words
+    return environment.get_template("report.html.j2")
+
+
+@cache
+def _file(name: str) -> str:
+    """Return a file that lies beside the template."""
+    folder = resources.files("autoloss.report") / "templates"
+    return (folder / name).read_text(encoding="utf-8")
+
+
+@cache
+def _plotly() -> str:
+    """Return plotly.js as the installed plotly brings it along."""
+    file = resources.files("plotly") / "package_data" / "plotly.min.js"
+    return file.read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    """Return the hash by which a content security policy names a script."""
+    digest = hashlib.sha256(script.encode("utf-8")).digest()
+    return "sha256-" + base64.b64encode(digest).decode("ascii")

@@ -1,0 +1,61 @@
+"""Which part each trial plays, how trials are ranked, and what can be plotted of them."""
+
+from __future__ import annotations
+
+import math
+
+from autoloss.records import Summary, TrialRecord
+from autoloss.report.words import is_number
+
+# The proper score that every candidate is ranked by, whatever it was trained with.
+OBJECTIVE = "refined_log_loss"
+SHIPS, BASELINE, CHALLENGER, FRONT = "ships", "tuned cross-entropy", "challenger", "front"
+
+
+def trial_roles(summary: Summary) -> dict[int, tuple[str, ...]]:
+    """Return the roles by number of the trial, for those that play one."""
+    players = (
+        (SHIPS, (summary.recommended,)),
+        (BASELINE, (summary.verdict.baseline,)),
+        (CHALLENGER, (summary.verdict.challenger,)),
+        (FRONT, summary.pareto),
+    )
+    roles: dict[int, tuple[str, ...]] = {}
+    for role, numbers in players:
+        for number in numbers:
+            roles[number] = (*roles.get(number, ()), role)
+    baseline = summary.verdict.baseline
+    if summary.verdict.challenger == baseline:
+        # Nothing challenged it: the same trial cannot be compared with itself.
+        roles[baseline] = tuple(role for role in roles[baseline] if role != CHALLENGER)
+    return roles
+
+
+def marked_trials(summary: Summary) -> dict[int, str]:
+    """Return the label of the trials that figures point at: what ships, baseline, challenger."""
+    return {
+        number: " · ".join(shown)
+        for number, roles in trial_roles(summary).items()
+        if (shown := [role for role in roles if role != FRONT])
+    }
+
+
+def find_trial(summary: Summary, number: int) -> TrialRecord | None:
+    """Return the trial of that number, None where the summary has none."""
+    return next((trial for trial in summary.trials if trial.number == number), None)
+
+
+def metric_value(trial: TrialRecord, name: str) -> float:
+    """Return a metric of a trial, NaN where it is missing or not finite."""
+    value = trial.metrics.get(name)
+    return float(value) if value is not None and is_number(value) else math.nan
+
+
+def ranked_trials(summary: Summary) -> tuple[TrialRecord, ...]:
+    """Return the trials by log loss after calibration, lowest first, those without one last."""
+
+    def key(trial: TrialRecord) -> tuple[bool, float, int]:
+        value = metric_value(trial, OBJECTIVE)
+        return (math.isnan(value), 0.0 if math.isnan(value) else value, trial.number)
+
+    return tuple(sorted(summary.trials, key=key))

@@ -1,0 +1,153 @@
+"""The verdict in plain words: what was found, what ships, and the figures behind it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from autoloss.records import Comparison, Summary
+from autoloss.report.roles import find_trial
+from autoloss.report.words import (
+    READOUTS,
+    difference_text,
+    family_words,
+    interval_text,
+    metric_words,
+    value_text,
+)
+
+BADGES = {"better": "Better", "no_evidence": "No evidence", "worse": "Worse"}
+_ROWS = 6
+
+
+@dataclass(frozen=True)
+class ComparisonRow:
+    """One line of the comparison as a reader sees it.
+
+    Args:
+        title: The metric.
+        baseline: Value of tuned cross-entropy.
+        challenger: Value of the challenger.
+        difference: Challenger minus baseline.
+        interval: Its 95 % interval.
+        reading: ``"better"``, ``"worse"``, ``"not shown"`` (it covers zero) or ``"unknown"``.
+        ends: The interval's two ends and the difference between -1 and 1, drawn so that the left
+            of zero is better whatever the metric's direction; None if unknown.
+    """
+
+    title: str
+    baseline: str
+    challenger: str
+    difference: str
+    interval: str
+    reading: str
+    ends: tuple[float, float, float] | None
+
+
+def headline(summary: Summary) -> str:
+    """Return the verdict as the title of a page."""
+    challenger = find_trial(summary, summary.verdict.challenger)
+    name = family_words(challenger.family) if challenger else "the challenger"
+    if summary.verdict.decision == "better":
+        return f"{name[:1].upper()}{name[1:]} beats tuned cross-entropy on this data"
+    if summary.verdict.decision == "worse":
+        return f"Tuned cross-entropy beats the best other loss here, {name}"
+    if summary.verdict.challenger == summary.verdict.baseline:
+        return "No other loss was compared with tuned cross-entropy"
+    return "No evidence that another loss beats tuned cross-entropy here"
+
+
+def ships_text(summary: Summary) -> str:
+    """Return what ships, in one sentence."""
+    trial = find_trial(summary, summary.recommended)
+    if trial is None:
+        return f"What ships: trial {summary.recommended}."
+    number = summary.recommended
+    readout = READOUTS.get(trial.readout, trial.readout)
+    loss = trial.label
+    if number == summary.verdict.baseline:
+        plain = loss == "cross_entropy"
+        loss = "tuned cross-entropy" if plain else f"tuned cross-entropy, {loss}"
+    return f"What ships: {loss} (trial {number}; probabilities: {readout})."
+
+
+def power_text(summary: Summary) -> str:
+    """Return what the test part could have shown, in one sentence; empty where unknown."""
+    verdict = summary.verdict
+    if not math.isfinite(verdict.detectable):
+        return ""
+    return (
+        f"On {verdict.n_test:,} test rows, a difference in error under "
+        f"{100 * verdict.detectable:.2f} percentage points could not have been shown."
+    )
+
+
+def comparison_rows(summary: Summary) -> tuple[ComparisonRow, ...]:
+    """Return the comparison with tuned cross-entropy, at most six lines."""
+    return tuple(_row(one) for one in summary.verdict.comparisons[:_ROWS])
+
+
+def verdict_rows(summary: Summary) -> tuple[tuple[str, ...], ...]:
+    """Return the comparison as plain cells: a header, then at most six rows.
+
+    Args:
+        summary: The finished study.
+
+    Returns:
+        Rows of (metric, cross-entropy, challenger, difference, 95 % interval, reading); empty
+        where nothing was compared.
+    """
+    rows = comparison_rows(summary)
+    header = ("", "tuned cross-entropy", "challenger", "difference", "95 % interval", "reads as")
+    cells = tuple(
+        (row.title, row.baseline, row.challenger, row.difference, row.interval, row.reading)
+        for row in rows
+    )
+    return (header, *cells) if rows else ()
+
+
+def verdict_lines(summary: Summary) -> list[str]:
+    """Return the last screen of a search as plain lines.
+
+    Args:
+        summary: The finished study.
+
+    Returns:
+        The verdict, what ships, then the aligned table of `verdict_rows`.
+    """
+    lines = [f"{BADGES[summary.verdict.decision]}: {_one_line(summary.verdict.text)}"]
+    lines.append(_one_line(ships_text(summary)))
+    table = verdict_rows(summary)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        name, *cells = row
+        padded = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
+        lines.append("  ".join([name.ljust(widths[0]), *padded]).rstrip())
+    return lines
+
+
+def _row(one: Comparison) -> ComparisonRow:
+    """Return one comparison in words."""
+    sign = 1.0 if one.lower_is_better else -1.0
+    ends = tuple(sign * value for value in (one.low, one.high, one.difference))
+    known = all(map(math.isfinite, ends))
+    reading = "unknown"
+    if known:
+        better = max(ends[:2]) < 0
+        reading = "not shown" if one.covers_zero else "better" if better else "worse"
+    scale = max((abs(end) for end in ends), default=0.0) or 1.0
+    low, high = sorted(ends[:2]) if known else (0.0, 0.0)
+    return ComparisonRow(
+        title=metric_words(one.metric, lower_is_better=one.lower_is_better).title,
+        baseline=value_text(one.metric, one.baseline),
+        challenger=value_text(one.metric, one.challenger),
+        difference=difference_text(one.metric, one.difference),
+        interval=interval_text(one.metric, one.low, one.high),
+        reading=reading,
+        ends=(low / scale, high / scale, ends[2] / scale) if known else None,
+    )
+
+
+def _one_line(text: str) -> str:
+    """Return the text on one line."""
+    return " ".join(text.split())

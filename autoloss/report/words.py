@@ -1,0 +1,232 @@
+"""How metrics, states, numbers and names are written for a reader: one place for every output."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+Kind = Literal["share", "nats", "plain"]
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class MetricWords:
+    """A metric in words.
+
+    Args:
+        title: Name as a reader says it.
+        kind: ``"share"`` is shown as a percentage, ``"nats"`` and ``"plain"`` with four decimals.
+        lower_is_better: Its direction.
+        meaning: One sentence that says what it measures.
+    """
+
+    title: str
+    kind: Kind
+    lower_is_better: bool
+    meaning: str = ""
+
+
+METRICS = {
+    "error": MetricWords("Error", "share", True, "Share of rows given the wrong class."),
+    "balanced_error": MetricWords(
+        "Balanced error", "share", True, "Mean over the classes of the share given a wrong class."
+    ),
+    "raw_error": MetricWords(
+        "Error before read-out", "share", True, "Error of the largest logit, as trained."
+    ),
+    "refined_log_loss": MetricWords(
+        "Log loss after calibration",
+        "nats",
+        True,
+        "Negative log-likelihood in nats of the calibrated probabilities: the objective.",
+    ),
+    "log_loss": MetricWords(
+        "Log loss", "nats", True, "Negative log-likelihood in nats of the probabilities."
+    ),
+    "raw_log_loss": MetricWords(
+        "Log loss before calibration", "nats", True, "Negative log-likelihood of the raw softmax."
+    ),
+    "calibration_loss": MetricWords(
+        "Calibration loss", "nats", True, "Log loss before calibration minus after it."
+    ),
+    "brier": MetricWords(
+        "Brier score", "plain", True, "Squared error of the probabilities, summed over classes."
+    ),
+    "average_precision": MetricWords(
+        "Average precision", "plain", False, "Area under the precision-recall curve."
+    ),
+    "auroc": MetricWords("AUROC", "plain", False, "Area under the ROC curve."),
+    "debiased_calibration_error": MetricWords(
+        "Debiased calibration error", "plain", True, "Squared calibration error less its bias."
+    ),
+    "ece": MetricWords(
+        "ECE", "plain", True, "Expected calibration error; read it beside its null level."
+    ),
+    "ece_null": MetricWords(
+        "ECE null level", "plain", True, "The ECE that perfectly calibrated probabilities show."
+    ),
+    "smooth_ece": MetricWords("Smooth ECE", "plain", True, "Calibration error without bins."),
+    "temperature": MetricWords(
+        "Temperature", "plain", True, "Logits are divided by it; 1 leaves them as they are."
+    ),
+}
+
+STATES = {
+    "complete": "complete",
+    "diverged": "diverged",
+    "stopped": "stopped early",
+    "failed": "failed",
+    "running": "still running",
+}
+ORIGINS = {"default": "literature default", "quota": "family quota", "sampler": "sampler"}
+READOUTS = {
+    "softmax": "softmax of the logits",
+    "softmax+temperature": "softmax of the logits over a fitted temperature",
+    "link": "the loss's own link",
+    "link+temperature": "the loss's own link with a fitted temperature",
+    "prior": "softmax with the training prior undone",
+    "prior+temperature": "softmax with the training prior undone and a fitted temperature",
+}
+
+
+def metric_words(name: str, *, lower_is_better: bool = True) -> MetricWords:
+    """Return the words for a metric; one of the user's own gets its name and `lower_is_better`."""
+    return METRICS.get(name) or MetricWords(
+        name.replace("_", " ").strip().capitalize(), "plain", lower_is_better
+    )
+
+
+def family_words(name: str) -> str:
+    """Return a family's name as words.
+
+    Examples:
+        >>> family_words("generalized_cross_entropy")
+        'generalized cross-entropy'
+    """
+    return name.replace("_", " ").replace("cross entropy", "cross-entropy")
+
+
+def is_number(value: Any) -> bool:
+    """Return whether `value` is a finite number (and no boolean)."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def value_text(name: str, value: float | None) -> str:
+    """Return a metric's value as a reader sees it: ``"12.34%"``, ``"0.3210"``, ``"–"`` if missing.
+
+    Examples:
+        >>> value_text("error", 0.12345), value_text("brier", 0.2), value_text("ece", None)
+        ('12.35%', '0.2000', '–')
+    """
+    if value is None or not is_number(value):
+        return MISSING
+    if metric_words(name).kind == "share":
+        return f"{100 * value:.2f}%".replace("-", "−")
+    return _decimals(value)
+
+
+def share_text(value: float) -> str:
+    """Return a share as a percentage with one decimal."""
+    return f"{100 * value:.1f}%" if math.isfinite(value) else MISSING
+
+
+def difference_text(name: str, value: float | None) -> str:
+    """Return a difference with its sign; shares in percentage points.
+
+    Examples:
+        >>> difference_text("error", -0.0042), difference_text("brier", 0.01)
+        ('−0.42 pp', '+0.0100')
+    """
+    if value is None or not is_number(value):
+        return MISSING
+    share = metric_words(name).kind == "share"
+    text = f"{100 * abs(value):.2f} pp" if share else _decimals(abs(value))
+    return ("−" if value < 0 else "+") + text
+
+
+def interval_text(name: str, low: float, high: float) -> str:
+    """Return a 95 % interval of a difference: ``"−0.80 to +0.10 pp"``."""
+    unit = " pp" if metric_words(name).kind == "share" else ""
+    first = difference_text(name, low).removesuffix(unit)
+    return f"{first} to {difference_text(name, high)}"
+
+
+def duration_text(seconds: float | None) -> str:
+    """Return a duration in its two largest units.
+
+    Examples:
+        >>> duration_text(0.42), duration_text(83.4), duration_text(7260)
+        ('0.42 s', '1 min 23 s', '2 h 1 min')
+    """
+    if seconds is None or not is_number(seconds):
+        return MISSING
+    if seconds < 59.5:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def count_text(count: int, one: str, many: str = "") -> str:
+    """Return a count with its noun.
+
+    Examples:
+        >>> count_text(1, "trial"), count_text(1200, "trial")
+        ('1 trial', '1,200 trials')
+    """
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def in_sentence(title: str) -> str:
+    """Return a title as it stands within a sentence; an acronym keeps its capitals.
+
+    Examples:
+        >>> in_sentence("Brier score"), in_sentence("Error"), in_sentence("AUROC")
+        ('Brier score', 'error', 'AUROC')
+    """
+    is_name = title[1:2].isupper() or title.startswith("Brier")
+    return title if is_name else title[:1].lower() + title[1:]
+
+
+def short(text: str, most: int = 28) -> str:
+    """Return a name that fits beside an axis."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def date_text(iso: str) -> str:
+    """Return an ISO 8601 moment to the minute, or the text itself where it is none."""
+    try:
+        moment = datetime.fromisoformat(iso)
+    except ValueError:
+        return iso
+    return moment.strftime("%Y-%m-%d %H:%M ") + (moment.tzname() or "UTC")
+
+
+def setting_text(value: Any) -> str:
+    """Return a setting for a reader: numbers with four digits, lists with commas."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}" if math.isfinite(value) else MISSING
+    if isinstance(value, dict):
+        return ", ".join(f"{key} = {setting_text(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(setting_text(item) for item in value)
+    return str(value)
+
+
+def _decimals(value: float) -> str:
+    """Return four decimals, or two significant digits where those would show little."""
+    size = abs(value)
+    if size >= 1000:
+        text = f"{size:.4g}"
+    elif size >= 0.001 or size < 1e-8:
+        text = f"{size:.4f}"
+    else:
+        text = f"{size:.{1 - math.floor(math.log10(size))}f}"
+    return f"−{text}" if value < 0 and size >= 1e-8 else text

@@ -1,0 +1,60 @@
+"""The report's files, each written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from autoloss.errors import InputError
+from autoloss.records import Summary
+from autoloss.report.document import summary_json
+from autoloss.report.html import render_html
+from autoloss.report.markdown import render_markdown
+from autoloss.report.table import trials_csv
+
+
+def write_report(summary: Summary, folder: Path | str) -> tuple[Path, ...]:
+    r"""Write ``report.html``, ``report.md``, ``summary.json`` and ``trials.csv``.
+
+    Every file is UTF-8 with ``\n`` at the end of its lines on every system, and takes the place
+    of an older one in one step, so that a reader never meets half a file.
+
+    Args:
+        summary: The finished study.
+        folder: Where to; made if it is not there.
+
+    Returns:
+        The paths, the page first.
+
+    Raises:
+        InputError: If the folder cannot be written.
+    """
+    # Rendered before the first file is touched: a failure leaves the old report as it was.
+    texts = {
+        "report.html": render_html(summary),
+        "report.md": render_markdown(summary),
+        "summary.json": summary_json(summary),
+        "trials.csv": trials_csv(summary),
+    }
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return tuple(_write(folder / name, text) for name, text in texts.items())
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(
+            f"The report's folder must be writable, but got folder={str(folder)!r}: {reason}."
+        ) from error
+
+
+def _write(path: Path, text: str) -> Path:
+    """Write `text` beside `path`, then put it in its place."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        # Half a surrogate pair, as broken file names give, has no UTF-8.
+        part.write_bytes(text.encode("utf-8", "replace"))
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return path

@@ -1,0 +1,116 @@
+"""What a study was begun with: all that is needed to go on with it."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from autoloss.errors import InputError, StudyNotFoundError
+
+CONFIG = "study.json"
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """The settings of a study, as they stand in its study.json and in its storage.
+
+    Args:
+        name: Its name.
+        class_counts: Training rows of each class.
+        trials: The budget.
+        space_name: The name of the space.
+        space: The space in full, as `Space.to_dict`.
+        metric: Name of the metric in the place of the error.
+        is_own_metric: Whether that is a function of the user's, which is not written.
+        seed: The seed.
+        storage: URL of the database, without a password; None for the journal in the folder.
+        needs_url: Whether the URL had a password, so that it must be given again.
+        fingerprint: Fingerprint of the data.
+        origin: What the caller wants to find again: the command and its options.
+        created: When, seconds since the epoch.
+        version: Version of autoloss.
+        schema_version: Version of this layout.
+    """
+
+    name: str
+    class_counts: tuple[float, ...]
+    trials: int
+    space_name: str
+    space: dict[str, Any]
+    metric: str = "error"
+    is_own_metric: bool = False
+    seed: int = 0
+    storage: str | None = None
+    needs_url: bool = False
+    fingerprint: str = ""
+    origin: dict[str, Any] = field(default_factory=dict)
+    created: float = field(default_factory=time.time)
+    version: str = field(default_factory=lambda: installed_version())
+    schema_version: int = SCHEMA_VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        return {**asdict(self), "class_counts": list(self.class_counts)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> StudyConfig:
+        """Return the settings that `to_dict` wrote.
+
+        Raises:
+            InputError: If a later version of autoloss wrote them, or they are no settings.
+        """
+        written = values.get("schema_version")
+        if written != SCHEMA_VERSION:
+            raise InputError(
+                f"A study must be of layout {SCHEMA_VERSION} to be opened by this version of "
+                f"autoloss, but got schema_version={written!r}."
+            )
+        try:
+            return cls(**{**values, "class_counts": tuple(values["class_counts"])})
+        except (KeyError, TypeError) as error:
+            raise InputError(f"A study's settings must be complete, but got: {error}.") from None
+
+    def write(self, folder: Path) -> None:
+        """Write study.json, whole or not at all."""
+        part = folder / f".{CONFIG}.part"
+        part.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+        os.replace(part, folder / CONFIG)
+
+    @classmethod
+    def read(cls, folder: Path) -> StudyConfig:
+        """Read study.json.
+
+        Raises:
+            StudyNotFoundError: If there is none.
+            InputError: If it is no study's.
+        """
+        path = folder / CONFIG
+        try:
+            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise StudyNotFoundError(
+                f"A study must have a {CONFIG}, but got folder={str(folder)!r}, which has none."
+            ) from None
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path} must be a study's settings, but got: {error}.") from None
+
+
+def folder_of(name_or_folder: str | Path, out: str | Path) -> Path:
+    """Return the folder of a study: ``out/name``, or the folder itself where it is given."""
+    given = Path(name_or_folder)
+    return given if (given / CONFIG).is_file() else Path(out) / given
+
+
+def installed_version() -> str:
+    """Return the version of autoloss."""
+    try:
+        return metadata.version("autoloss")
+    except metadata.PackageNotFoundError:
+        return "0"

@@ -1,0 +1,83 @@
+"""What every trial did on each validation row: small files beside the study, for the selection."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from autoloss.errors import InputError
+from autoloss.search.select import ExampleLosses
+
+FOLDER = "examples"
+_TARGETS = "targets.npz"
+
+
+class ExampleFiles:
+    """The files of one study; each is written whole or not at all.
+
+    Args:
+        folder: The folder of the study.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / FOLDER
+
+    def save(self, number: int, losses: ExampleLosses) -> None:
+        """Keep what a trial did: the log loss in half precision, right and wrong as bits."""
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "log_loss": losses.log_loss.astype(np.float16),
+            "wrong": np.packbits(losses.wrong),
+        }
+        if losses.metric_without is not None:
+            arrays["metric_without"] = np.asarray(losses.metric_without, dtype=np.float64)
+        self._write(f"{number:06d}.npz", arrays)
+
+    def load(self, numbers: Iterable[int]) -> dict[int, ExampleLosses]:
+        """Return what is kept of these trials, by number."""
+        return {n: losses for n in numbers if (losses := self._load(n)) is not None}
+
+    def save_targets(self, targets: npt.NDArray[np.integer]) -> None:
+        """Keep the classes of the validation rows."""
+        self._write(_TARGETS, {"targets": np.asarray(targets, dtype=np.int64)})
+
+    def load_targets(self) -> npt.NDArray[np.int64] | None:
+        """Return the classes of the validation rows; None before the first trial was told."""
+        path = self.folder / _TARGETS
+        if not path.is_file():
+            return None
+        with np.load(path, allow_pickle=False) as arrays:
+            targets: npt.NDArray[np.int64] = arrays["targets"]
+            return targets
+
+    def _load(self, number: int) -> ExampleLosses | None:
+        path = self.folder / f"{number:06d}.npz"
+        if not path.is_file():
+            return None
+        with np.load(path, allow_pickle=False) as arrays:
+            log_loss = arrays["log_loss"].astype(np.float32)
+            return ExampleLosses(
+                log_loss=log_loss,
+                wrong=np.unpackbits(arrays["wrong"], count=len(log_loss)).astype(bool),
+                metric_without=arrays.get("metric_without"),
+            )
+
+    def _write(self, name: str, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        part = self.folder / f".{name}.{os.getpid()}.part"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                with part.open("wb") as file:
+                    np.savez(file, **arrays)  # type: ignore[arg-type,unused-ignore]
+                os.replace(part, self.folder / name)
+            finally:
+                part.unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"The folder of a study must be writable, but got folder={str(self.folder)!r}: "
+                f"{error.strerror or error}."
+            ) from None

@@ -1,0 +1,124 @@
+"""What is kept of a trial beside Optuna's own: written as JSON, read back as a `TrialRecord`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from autoloss.records import CurvePoint, TrialRecord
+from autoloss.records import TrialState as State
+
+LONGEST_CURVE = 20
+FACTS = "facts"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is known of a trial when it is asked.
+
+    Args:
+        slot: Its place in the study.
+        batch_end: The slot after the last one of those that were asked with it.
+        loss: The loss as dotted keys.
+        nuisance: Settings besides the loss.
+        origin: ``"default"``, ``"quota"`` or ``"sampler"``.
+        lease: Who works on it, as `Lease.to_dict`.
+        retry_of: Number of the lost trial that this one repeats.
+    """
+
+    slot: int
+    batch_end: int
+    loss: dict[str, Any]
+    nuisance: dict[str, float]
+    origin: str
+    lease: dict[str, Any]
+    retry_of: int | None = None
+
+    @classmethod
+    def of(cls, trial: FrozenTrial) -> Asked:
+        """Return what was written of a trial."""
+        attributes = trial.user_attrs
+        return cls(**{key: attributes[key] for key in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a trial when it ends.
+
+    Args:
+        state: How it ended.
+        metrics: Validation metrics by name, finite ones alone.
+        readout: Name of the read-out.
+        readout_state: The read-out, as `Readout.to_dict`.
+        curve: The learning curve.
+        seconds: Training time in seconds.
+        ended: When, seconds since the epoch.
+    """
+
+    state: State
+    ended: float
+    metrics: dict[str, float] = field(default_factory=dict)
+    readout: str = "softmax"
+    readout_state: dict[str, Any] | None = None
+    curve: tuple[CurvePoint, ...] = ()
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the facts as JSON values."""
+        return {
+            "state": self.state,
+            "ended": self.ended,
+            "metrics": {key: value for key, value in self.metrics.items() if math.isfinite(value)},
+            "readout": self.readout,
+            "readout_state": self.readout_state,
+            "curve": [[p.epoch, p.refined_log_loss, p.error] for p in thinned(self.curve)],
+            "seconds": self.seconds,
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Facts:
+        """Return the facts that `to_dict` wrote."""
+        return cls(**{**values, "curve": tuple(CurvePoint(*point) for point in values["curve"])})
+
+
+def record_of(trial: FrozenTrial) -> TrialRecord:
+    """Return a trial as everything outside the search sees it."""
+    asked = Asked.of(trial)
+    written = trial.user_attrs.get(FACTS)
+    facts = Facts.from_dict(written) if written else Facts(_unwritten_state(trial), ended=0.0)
+    started = trial.datetime_start
+    return TrialRecord(
+        number=trial.number,
+        state="running" if trial.state == TrialState.RUNNING else facts.state,
+        loss=dict(asked.loss),
+        nuisance=dict(asked.nuisance),
+        metrics=dict(facts.metrics),
+        readout=facts.readout,
+        curve=facts.curve,
+        seconds=facts.seconds,
+        started=started.timestamp() if started else 0.0,
+        ended=facts.ended,
+        origin=asked.origin,
+    )
+
+
+def thinned(curve: Sequence[CurvePoint], *, points: int = LONGEST_CURVE) -> tuple[CurvePoint, ...]:
+    """Return at most so many points of a curve, evenly spread, the first and the last among them.
+
+    Examples:
+        >>> curve = [CurvePoint(epoch, 1.0, 0.5) for epoch in range(1, 8)]
+        >>> [point.epoch for point in thinned(curve, points=3)]
+        [1, 4, 7]
+    """
+    if len(curve) <= points:
+        return tuple(curve)
+    last = len(curve) - 1
+    return tuple(curve[round(i * last / (points - 1))] for i in range(points))
+
+
+def _unwritten_state(trial: FrozenTrial) -> State:
+    return "running" if trial.state == TrialState.RUNNING else "failed"

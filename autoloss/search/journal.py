@@ -1,0 +1,215 @@
+"""Where a study is kept: a journal file beside its report, or a database."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import DuplicatedStudyError, StorageInternalError, UpdateFinishedTrialError
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import FrozenTrial, TrialState
+
+from autoloss.errors import InputError, StudyExistsError, StudyNotFoundError
+from autoloss.search.suggest import Direction, quiet
+
+JOURNAL = "study.journal"
+# A lock is held for one append. Who holds it for longer was killed in that moment.
+_LOCK_SECONDS = 10
+
+
+class Ledger:
+    """The trials of one study, written through to where they are kept.
+
+    Args:
+        study: Optuna's study.
+        storage: The storage that it lies in.
+    """
+
+    def __init__(self, study: optuna.Study, storage: BaseStorage) -> None:
+        self._study = study
+        self._storage = storage
+        self._id = storage.get_study_id_from_name(study.study_name)
+
+    @classmethod
+    def create(
+        cls, name: str, *, folder: Path, url: str | None, directions: Sequence[Direction]
+    ) -> Ledger:
+        """Make a new study.
+
+        Args:
+            name: Its name.
+            folder: Its folder.
+            url: A database instead of a journal in the folder.
+            directions: ``"minimize"`` or ``"maximize"``, of each objective.
+
+        Raises:
+            StudyExistsError: If there is one of that name.
+            InputError: If the storage cannot be reached or written.
+        """
+        storage = _connect(folder, url)
+        try:
+            with quiet(), _reaching(url, folder):
+                study = optuna.create_study(
+                    study_name=name, storage=storage, directions=list(directions)
+                )
+        except DuplicatedStudyError:
+            _disconnect(storage)
+            raise exists_error(name, where=shown_url(url) if url else str(folder)) from None
+        return cls(study, storage)
+
+    @classmethod
+    def open(cls, name: str, *, folder: Path, url: str | None) -> Ledger:
+        """Open a study again.
+
+        Raises:
+            StudyNotFoundError: If there is none.
+            InputError: If the storage cannot be reached.
+        """
+        where = shown_url(url) if url else str(folder)
+        missing = StudyNotFoundError(
+            f"A study must exist to be opened, but got name={name!r}, which is not in {where}."
+        )
+        if url is None and not (folder / JOURNAL).is_file():
+            raise missing
+        storage = _connect(folder, url)
+        try:
+            with quiet(), _reaching(url, folder):
+                study = optuna.load_study(study_name=name, storage=storage)
+        except KeyError:
+            _disconnect(storage)
+            raise missing from None
+        return cls(study, storage)
+
+    def add(
+        self,
+        params: Mapping[str, Any],
+        distributions: Mapping[str, BaseDistribution],
+        attributes: Mapping[str, Any],
+    ) -> int:
+        """Write a running trial, whole or not at all, and return its number."""
+        trial = optuna.trial.create_trial(
+            state=TrialState.RUNNING,
+            params=dict(params),
+            distributions=dict(distributions),
+            user_attrs=dict(attributes),
+        )
+        trial_id = self._storage.create_new_trial(self._id, template_trial=trial)
+        return self._storage.get_trial(trial_id).number
+
+    def note(self, number: int, key: str, value: Any) -> None:
+        """Write a fact of a running trial."""
+        trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._id, number)
+        self._storage.set_trial_user_attr(trial_id, key, value)
+
+    def end(self, number: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        """End a running trial; return False if somebody else was faster."""
+        # A tuple or an array would end the trial as failed.
+        told = None if values is None else [float(value) for value in values]
+        try:
+            self._study.tell(number, told, state=state)
+        except (ValueError, UpdateFinishedTrialError):
+            if self.trials()[number].state.is_finished():
+                return False
+            raise
+        return True
+
+    def trials(self) -> list[FrozenTrial]:
+        """Return all trials in order of number; not to be changed."""
+        return self._study.get_trials(deepcopy=False)
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the facts of the study."""
+        return self._study.user_attrs
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """Write a fact of the study."""
+        self._study.set_user_attr(key, value)
+
+    def close(self) -> None:
+        """Let go of the storage."""
+        _disconnect(self._storage)
+
+
+def exists_error(name: str, *, where: str) -> StudyExistsError:
+    """Return the error that a study is there already, with the remedy."""
+    return StudyExistsError(
+        f"A study's name must be new, but got name={name!r}, which is in {where}; go on with it "
+        f"by `autoloss resume {name}` (or Study.open), or give this one another --name."
+    )
+
+
+def shown_url(url: str) -> str:
+    """Return a database's URL without its password."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return url
+
+
+def has_password(url: str) -> bool:
+    """Return whether a database's URL holds a password."""
+    return shown_url(url) != url
+
+
+def _connect(folder: Path, url: str | None) -> BaseStorage:
+    if url is not None:
+        with _reaching(url, folder):
+            return RDBStorage(url)
+    path = folder / JOURNAL
+    with _reaching(url, folder):
+        lock = JournalFileOpenLock(str(path), grace_period=_LOCK_SECONDS)
+        _drop_torn_line(path, lock)
+        return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+
+
+def _disconnect(storage: BaseStorage) -> None:
+    storage.remove_session()
+    if isinstance(storage, RDBStorage):
+        storage.engine.dispose()
+
+
+def _drop_torn_line(path: Path, lock: JournalFileOpenLock) -> None:
+    """Cut off the end of a line that a killed process did not finish.
+
+    The next append would join it, and the journal could never be read again.
+    """
+    if not path.is_file():
+        return
+    lock.acquire()
+    try:
+        text = path.read_bytes()
+        if not text.endswith(b"\n"):
+            with path.open("r+b") as file:
+                file.truncate(text.rfind(b"\n") + 1)
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _reaching(url: str | None, folder: Path) -> Iterator[None]:
+    """Say in one line what is wrong with a storage."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"The folder of a study must be writable, but got folder={str(folder)!r}: "
+            f"{error.strerror or error}."
+        ) from None
+    except (SQLAlchemyError, StorageInternalError, ImportError, RuntimeError) as error:
+        if url is None:
+            raise
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise InputError(
+            "storage must be the URL of a database that can be reached, but got "
+            f"storage={shown_url(url)!r}: {reason}"
+        ) from None

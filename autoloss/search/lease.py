@@ -1,0 +1,118 @@
+"""Leases: who works on a running trial, and until when that is believed without a sign of life."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from autoloss.search.processes import host_name, is_running
+
+LEASE_SECONDS = 600.0
+# Workers of this process: a process number alone does not tell them from those of an earlier
+# process that had the same number, as happens in containers.
+_here: set[str] = set()
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The promise of a worker to tell its trials.
+
+    Args:
+        worker: Unique name of the worker.
+        host: Its machine.
+        pid: Its process there.
+        until: When the lease ends unless it is renewed, seconds since the epoch.
+    """
+
+    worker: str
+    host: str
+    pid: int
+    until: float
+
+    @classmethod
+    def new(cls, *, seconds: float = LEASE_SECONDS) -> Lease:
+        """Return a lease of a new worker in this process."""
+        worker = uuid.uuid4().hex
+        _here.add(worker)
+        return cls(worker, host_name(), os.getpid(), time.time() + seconds)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Lease:
+        """Return the lease that `to_dict` wrote."""
+        return cls(
+            str(values["worker"]), str(values["host"]), int(values["pid"]), float(values["until"])
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the lease as JSON values."""
+        return asdict(self)
+
+    def renewed(self, *, seconds: float = LEASE_SECONDS) -> Lease:
+        """Return the lease with a later end."""
+        return replace(self, until=time.time() + seconds)
+
+    def is_held(self, now: float | None = None) -> bool:
+        """Return whether somebody still works under this lease."""
+        if self.until < (time.time() if now is None else now):
+            return False
+        if self.host != host_name():
+            return True
+        if self.pid == os.getpid():
+            return self.worker in _here
+        return is_running(self.pid)
+
+    def give_up(self) -> None:
+        """Let nobody believe in this lease any more; for a worker of this process."""
+        _here.discard(self.worker)
+
+
+class Heartbeat:
+    """Renews a lease from a thread of its own while its owner lives, however long that is.
+
+    Args:
+        owner: Whose lease; the thread ends with it.
+        renew: Called with the owner to renew. What it raises is left to the next beat: a storage
+            that is away for a while ends no training.
+        seconds: Time between two beats.
+    """
+
+    def __init__(
+        self, owner: object, renew: Callable[[Any], None], *, seconds: float = LEASE_SECONDS / 4
+    ) -> None:
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=_beat,
+            args=(weakref.ref(owner), renew, self._stop, seconds),
+            name="autoloss-lease",
+            daemon=True,
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stop.set()
+
+
+def _beat(
+    owner: weakref.ref[object],
+    renew: Callable[[Any], None],
+    stop: threading.Event,
+    seconds: float,
+) -> None:
+    while not stop.wait(seconds):
+        alive = owner()
+        if alive is None:
+            return
+        try:
+            renew(alive)
+        except Exception:
+            # A thread has nobody to raise to, and beats again.
+            continue
+        finally:
+            del alive

@@ -1,0 +1,56 @@
+"""Names of studies: safe as the name of a folder on every system."""
+
+from __future__ import annotations
+
+import re
+
+from autoloss.errors import InputError
+
+_LONGEST = 80
+_ALLOWED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# Devices that Windows does not allow as file names, whatever their ending.
+_DEVICES = {"con", "prn", "aux", "nul"} | {f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10)}
+
+
+def check_name(name: str) -> str:
+    """Return `name` if it can be the name of a study and of its folder.
+
+    Raises:
+        InputError: If it cannot.
+
+    Examples:
+        >>> check_name("churn-2024.v2")
+        'churn-2024.v2'
+    """
+    if not _is_safe(name):
+        raise InputError(
+            "A study's name must be letters, digits, '.', '_' or '-', begin with a letter or "
+            f"digit, not end with '.', be at most {_LONGEST} long and no device of Windows, "
+            f"but got name={name!r}; {safe_name(name)!r} would do."
+        )
+    return name
+
+
+def safe_name(text: str, *, otherwise: str = "study") -> str:
+    """Return the nearest name of a study to any text, such as the name of a file.
+
+    Args:
+        text: The text.
+        otherwise: The name where nothing of `text` can be kept.
+
+    Examples:
+        >>> safe_name("Überweisungen März.csv"), safe_name("???")
+        ('berweisungen-M-rz.csv', 'study')
+    """
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:_LONGEST].rstrip("-._")
+    name = name or otherwise
+    return name if _is_safe(name) else f"study-{name}"[:_LONGEST]
+
+
+def _is_safe(name: str) -> bool:
+    return (
+        _ALLOWED.fullmatch(name) is not None
+        and len(name) <= _LONGEST
+        and not name.endswith(".")
+        and name.partition(".")[0].lower() not in _DEVICES
+    )

@@ -1,0 +1,172 @@
+"""Makes a new study, or finds one that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from autoloss.errors import InputError
+from autoloss.metrics import Metric, MetricFunction, resolve_metric
+from autoloss.search.config import CONFIG, StudyConfig, folder_of
+from autoloss.search.journal import JOURNAL, Ledger, exists_error, has_password, shown_url
+from autoloss.search.naming import check_name
+from autoloss.search.quota import plan_families
+from autoloss.search.space import METRIC, Space
+from autoloss.search.space_reader import load_space, read_space
+from autoloss.search.suggest import Direction
+
+_CONFIG_KEY = "config"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A study that is there, with its settings, its metric and where it lies."""
+
+    config: StudyConfig
+    metric: Metric
+    ledger: Ledger
+    folder: Path
+
+
+def new_config(
+    name: str,
+    class_counts: Sequence[float] | torch.Tensor,
+    *,
+    trials: int,
+    space: str | Path | Space,
+    overrides: Mapping[str, Any] | None,
+    metric: str | MetricFunction | Metric,
+    seed: int,
+    storage: str | None,
+    fingerprint: str,
+    origin: Mapping[str, Any] | None,
+) -> tuple[StudyConfig, Metric]:
+    """Return the settings of a new study and its metric; see `Study`.
+
+    Raises:
+        InputError: If one of them cannot be.
+    """
+    check_name(name)
+    counts = checked_counts(class_counts)
+    resolved = resolve_metric(metric, n_classes=len(counts))
+    if not isinstance(space, Space):
+        space = load_space(space, overrides=overrides)
+    elif overrides:
+        raise InputError("overrides must come with a space's name or file, but got a Space.")
+    if seed < 0:
+        raise InputError(f"seed must be at least 0, but got seed={seed}.")
+    plan_families(space.bases, trials)
+    config = StudyConfig(
+        name=name,
+        class_counts=counts,
+        trials=trials,
+        space_name=space.name,
+        space=space.to_dict(),
+        metric=resolved.name,
+        is_own_metric=resolved.function is not None,
+        seed=seed,
+        storage=shown_url(storage) if storage else None,
+        needs_url=has_password(storage) if storage else False,
+        fingerprint=fingerprint,
+        origin=dict(origin or {}),
+    )
+    return config, resolved
+
+
+def create(config: StudyConfig, metric: Metric, *, out: Path, url: str | None) -> Opened:
+    """Make a new study.
+
+    Raises:
+        StudyExistsError: If there is one of that name.
+        InputError: If the folder or the storage cannot be written.
+    """
+    folder = _new_folder(out / config.name, config.name)
+    space = read_space(config.space, name=config.space_name, label=config.space_name)
+    ledger = Ledger.create(
+        config.name, folder=folder, url=url, directions=directions(space, metric)
+    )
+    ledger.set_attribute(_CONFIG_KEY, config.to_dict())
+    config.write(folder)
+    return Opened(config, metric, ledger, folder)
+
+
+def find(
+    name_or_folder: str | Path,
+    *,
+    out: Path,
+    url: str | None,
+    metric: str | MetricFunction | Metric | None,
+) -> Opened:
+    """Open a study that is there; see `Study.open`."""
+    folder = folder_of(name_or_folder, out)
+    if url is not None and not (folder / CONFIG).is_file():
+        config, ledger = _from_database(check_name(str(name_or_folder)), folder=folder, url=url)
+    else:
+        config = StudyConfig.read(folder)
+        if config.needs_url and url is None:
+            raise InputError(
+                "storage must be given for a study whose database needs a password, but got "
+                f"storage=None for {config.storage}."
+            )
+        ledger = Ledger.open(config.name, folder=folder, url=url or config.storage)
+    if config.is_own_metric and metric is None:
+        ledger.close()
+        raise InputError(
+            "metric must be given for a study with a metric function, but got metric=None for "
+            f"{config.metric!r}."
+        )
+    resolved = resolve_metric(config.metric if metric is None else metric)
+    if resolved.name != config.metric:
+        ledger.close()
+        raise InputError(f"metric must be {config.metric!r}, but got metric={resolved.name!r}.")
+    return Opened(config, resolved, ledger, folder)
+
+
+def directions(space: Space, metric: Metric) -> list[Direction]:
+    """Return the direction of each objective as Optuna names it."""
+    higher = set() if metric.lower_is_better else {METRIC}
+    return ["maximize" if name in higher else "minimize" for name in space.objectives]
+
+
+def checked_counts(class_counts: Sequence[float] | torch.Tensor) -> tuple[float, ...]:
+    """Return class counts as plain numbers.
+
+    Raises:
+        InputError: If they are no counts of two or more classes.
+    """
+    counts = tuple(float(count) for count in class_counts)
+    if len(counts) < 2 or any(not count >= 0 for count in counts) or not sum(counts) > 0:
+        raise InputError(
+            "class_counts must be the training rows of two or more classes, but got "
+            f"class_counts={list(counts)}."
+        )
+    return counts
+
+
+def _from_database(name: str, *, folder: Path, url: str) -> tuple[StudyConfig, Ledger]:
+    """Open a study that another machine began, and write its settings here."""
+    ledger = Ledger.open(name, folder=folder, url=url)
+    config = StudyConfig.from_dict(ledger.attributes().get(_CONFIG_KEY, {}))
+    folder.mkdir(parents=True, exist_ok=True)
+    config.write(folder)
+    return config, ledger
+
+
+def _new_folder(folder: Path, name: str) -> Path:
+    if any((folder / file).exists() for file in (CONFIG, JOURNAL)):
+        raise exists_error(name, where=str(folder))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"The folder of a study must be writable, but got folder={str(folder)!r}: "
+            f"{error.strerror or error}."
+        ) from None
+    return folder

@@ -1,0 +1,128 @@
+"""What is tried in a slot: the literature's setting, a family's quota, or the sampler's choice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+
+from autoloss.losses import LossSpec
+from autoloss.search.quota import BASELINE_SMOOTHING, PLAIN, Arm, Plan, must_be_cross_entropy
+from autoloss.search.select import is_plain_cross_entropy
+from autoloss.search.space import NUISANCE, TEMPERATURE, Space
+from autoloss.search.suggest import Drawn, Suggester, distribution_of
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A setting to try.
+
+    Args:
+        loss: The loss as dotted keys.
+        nuisance: Settings besides it.
+        origin: ``"default"``, ``"quota"`` or ``"sampler"``.
+        params: What the sampler may learn from; empty for a baseline outside the space.
+        distributions: Where these were drawn from.
+    """
+
+    loss: dict[str, Any]
+    nuisance: dict[str, float]
+    origin: str
+    params: dict[str, Any]
+    distributions: dict[str, BaseDistribution]
+
+
+def propose(
+    slot: int,
+    *,
+    space: Space,
+    plan: Plan,
+    suggester: Suggester,
+    losses: Sequence[dict[str, Any]],
+) -> Proposal:
+    """Return what is tried in a slot.
+
+    Args:
+        slot: The place in the study.
+        space: The space, for the task at hand.
+        plan: How the budget is shared out.
+        suggester: Draws what is not fixed, and has seen the trials so far.
+        losses: The losses of the trials so far.
+    """
+    arm = plan.arm(slot)
+    if arm is not None:
+        is_default = plan.is_first(slot)
+        origin = "default" if is_default else "quota"
+        return _of_arm(slot, arm, space, plan, suggester, is_default=is_default, origin=origin)
+    drawn = suggester.draw(slot, {})
+    counted = ((loss["base"], is_plain_cross_entropy(loss)) for loss in losses)
+    if must_be_cross_entropy(counted, str(drawn.params["base"])):
+        suggester.turn_down()
+        return _of_arm(slot, PLAIN, space, plan, suggester, is_default=False, origin="sampler")
+    return _proposal(drawn, space, origin="sampler")
+
+
+def _of_arm(
+    slot: int,
+    arm: Arm,
+    space: Space,
+    plan: Plan,
+    suggester: Suggester,
+    *,
+    is_default: bool,
+    origin: str,
+) -> Proposal:
+    """Return a setting with what the arm fixes; the sampler sees none outside the space."""
+    forced = _forced(arm, space, is_default=is_default)
+    within = {k: v for k, v in forced.items() if _is_within(k, v, space, plan.families)}
+    drawn = suggester.draw(slot, within, attempt=int(origin == "sampler"))
+    if len(within) == len(forced):
+        return _proposal(drawn, space, origin=origin)
+    suggester.turn_down()
+    loss = {key: value for key, value in forced.items() if key not in NUISANCE}
+    return Proposal(LossSpec.from_dict(loss).to_dict(), _nuisance(drawn, space), origin, {}, {})
+
+
+def _forced(arm: Arm, space: Space, *, is_default: bool) -> dict[str, Any]:
+    """Return what is fixed of a trial: its base, and all there is for a baseline or a default."""
+    forced: dict[str, Any] = {"base": arm.family}
+    if is_default or arm.role != "free":
+        forced |= {"prior": "none", "target": "none", TEMPERATURE: 1.0}
+    if is_default:
+        keys = [*space.keys_of(arm.family), *NUISANCE]
+        forced |= {key: space.default(key) for key in keys}
+    if arm.role == "smoothed":
+        forced |= {"target": "smoothing", "smoothing.epsilon": BASELINE_SMOOTHING}
+    return forced
+
+
+def _is_within(key: str, value: Any, space: Space, families: Sequence[str]) -> bool:
+    choices = {"base": families, "prior": space.priors, "target": space.targets}
+    if key in choices:
+        return value in choices[key]
+    if key in space.ranges:
+        distribution = distribution_of(space.ranges[key])
+        return distribution._contains(distribution.to_internal_repr(value))
+    return bool(value == space.fixed.get(key, 1.0 if key == TEMPERATURE else None))
+
+
+def _proposal(drawn: Drawn, space: Space, *, origin: str) -> Proposal:
+    """Return a setting from what was drawn and what the space fixes."""
+    parts = {kind: str(drawn.params.get(kind, "none")) for kind in ("base", "prior", "target")}
+    keys = [TEMPERATURE, *(key for part in parts.values() for key in space.keys_of(part))]
+    known = {**space.fixed, **drawn.params}
+    loss = parts | {key: known[key] for key in keys if key in known}
+    return Proposal(
+        LossSpec.from_dict(loss).to_dict(),
+        _nuisance(drawn, space),
+        origin,
+        drawn.params,
+        drawn.distributions,
+    )
+
+
+def _nuisance(drawn: Drawn, space: Space) -> dict[str, float]:
+    known = {**space.fixed, **drawn.params}
+    return {key: float(known[key]) for key in NUISANCE}

@@ -1,0 +1,137 @@
+"""How a budget is shared out: which families are searched, and what each is sure to get."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from autoloss.errors import InputError
+
+CROSS_ENTROPY = "cross_entropy"
+BRIER = "brier"
+SMALLEST_QUOTA = 4
+LARGEST_QUOTA = 15
+BASELINE_SMOOTHING = 0.1
+# Below this, Brier with a full quota and cross-entropy would take more than half of the budget.
+_SMALLEST_FOR_BRIER = 2 * (2 * SMALLEST_QUOTA + 1)
+
+Role = Literal["plain", "smoothed", "free"]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is fixed of a trial before the sampler draws the rest.
+
+    Args:
+        family: The base loss.
+        role: ``"plain"`` (no prior, hard targets: the tuned baseline), ``"smoothed"`` (smoothing
+            0.1, no prior) or ``"free"``.
+    """
+
+    family: str
+    role: Role = "free"
+
+
+PLAIN = Arm(CROSS_ENTROPY, "plain")
+SMOOTHED = Arm(CROSS_ENTROPY, "smoothed")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a budget is shared out.
+
+    Args:
+        families: Families that are searched, in the order in which a smaller budget would drop
+            them from the end.
+        dropped: Families that the budget is too small for.
+        quota: Trials of each family before the sampler may neglect it.
+        first: Arms of the first trials: the literature's setting of every family.
+        then: Arms of the trials after these, until every family has its quota.
+    """
+
+    families: tuple[str, ...]
+    dropped: tuple[str, ...]
+    quota: int
+    first: tuple[Arm, ...]
+    then: tuple[Arm, ...]
+
+    def arm(self, slot: int) -> Arm | None:
+        """Return the arm of the trial at a place of the study; None where the sampler chooses."""
+        arms = self.first + self.then
+        return arms[slot] if slot < len(arms) else None
+
+    def is_first(self, slot: int) -> bool:
+        """Return whether the trial at this place is a literature default."""
+        return slot < len(self.first)
+
+
+def plan_families(bases: Sequence[str], trials: int) -> Plan:
+    """Share a budget out.
+
+    The quota is ``trials // (2 * families)``, kept within 4 and 15. A budget too small for that
+    drops families, the last ones first, never the quota. Plain cross-entropy, smoothed
+    cross-entropy and Brier always run and come first; from 12 trials on these baselines take at
+    most half of the budget where other families are to be had: below 18 trials Brier runs once
+    only, to leave room for another family.
+
+    Args:
+        bases: Families of the space in the order of their worth; cross-entropy and Brier are
+            searched whether they are named or not.
+        trials: The budget.
+
+    Returns:
+        The plan; its arms are at most `trials`.
+
+    Raises:
+        InputError: If the budget is not positive.
+
+    Examples:
+        >>> plan = plan_families(["focal", "poly1", "power"], 16)
+        >>> plan.families, plan.dropped, plan.quota
+        (('cross_entropy', 'focal', 'poly1'), ('power',), 4)
+    """
+    if trials < 1:
+        raise InputError(f"trials must be at least 1, but got trials={trials}.")
+    others = [base for base in dict.fromkeys(bases) if base not in (CROSS_ENTROPY, BRIER)]
+    has_brier = trials >= _SMALLEST_FOR_BRIER or not others
+    order = [CROSS_ENTROPY, *([BRIER] if has_brier else []), *others]
+    # Smoothed cross-entropy has one trial at least, and so has Brier.
+    extra = 1 if has_brier else 2
+    count = next(
+        (n for n in range(len(order), 1, -1) if n * _quota(n, trials) + extra <= trials), 1
+    )
+    families, quota = tuple(order[:count]), _quota(count, trials)
+    plain = [Arm(family) if family != CROSS_ENTROPY else PLAIN for family in families]
+    first = list(dict.fromkeys([PLAIN, SMOOTHED, Arm(BRIER), *plain]))
+    then: list[Arm] = []
+    for turn in range(1, quota):
+        then += plain
+        if turn < quota // SMALLEST_QUOTA:
+            then.append(SMOOTHED)
+    first = first[:trials]
+    return Plan(
+        families=families,
+        dropped=tuple(order[count:]),
+        quota=quota,
+        first=tuple(first),
+        then=tuple(then[: trials - len(first)]),
+    )
+
+
+def must_be_cross_entropy(asked: Iterable[tuple[str, bool]], family: str) -> bool:
+    """Return whether a trial must go to plain cross-entropy, lest another family gets more.
+
+    Args:
+        asked: Family of each trial asked so far, and whether it is plain cross-entropy.
+        family: Family that the sampler would like next.
+    """
+    if family == CROSS_ENTROPY:
+        return False
+    counts = Counter(one for one, is_plain in asked if is_plain or one != CROSS_ENTROPY)
+    return counts[family] >= counts[CROSS_ENTROPY]
+
+
+def _quota(families: int, trials: int) -> int:
+    return min(max(trials // (2 * families), SMALLEST_QUOTA), LARGEST_QUOTA)

@@ -1,0 +1,210 @@
+"""What a search returns: the verdict, what ships, and every trial as a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from autoloss.errors import InputError, closest
+from autoloss.records import Summary, TrialRecord, Verdict
+
+if TYPE_CHECKING:
+    from autoloss.classifier import Classifier
+    from autoloss.losses import LossSpec
+
+_CALIBRATION = "debiased_calibration_error"
+_REFINED = "refined_log_loss"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SearchResult:
+    """A finished search.
+
+    Args:
+        summary: The study as plain data.
+        model: The trained classifier of the recommended loss; None where the study's networks
+            were trained elsewhere, by a loop of the user's own, and are kept there.
+    """
+
+    summary: Summary
+    model: Classifier | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return whether the challenger beats tuned cross-entropy, and the figures behind it."""
+        return self.summary.verdict
+
+    @property
+    def recommended(self) -> LossSpec:
+        """Return what ships: the challenger if the verdict is "better", else cross-entropy."""
+        return self.select(by=self.summary.recommended)
+
+    @property
+    def winner(self) -> LossSpec:
+        """Return `recommended`."""
+        return self.recommended
+
+    @property
+    def challenger(self) -> LossSpec:
+        """Return the best loss that is not plain cross-entropy."""
+        return self.select(by=self.verdict.challenger)
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """Return one row a trial: ``loss.*``, ``nuisance.*``, metrics, state, seconds."""
+        return trials_table(self.summary.trials)
+
+    @property
+    def pareto(self) -> pd.DataFrame:
+        """Return the trials on the front of (metric, refined log loss), the best metric first."""
+        on_front = [self.summary.trial(number) for number in self.summary.pareto]
+        sign = 1.0 if self.summary.lower_is_better else -1.0
+        on_front.sort(key=lambda trial: sign * trial.metrics[self.summary.metric])
+        return trials_table(on_front)
+
+    def select(self, by: str | int = "log_loss") -> LossSpec:
+        """Return the loss that another rule names, from the validation rows alone.
+
+        Args:
+            by: ``"error"`` or the study's metric (the best value), ``"log_loss"`` (the lowest
+                after calibration), ``"calibration"`` (the lowest calibration error *on the
+                front*: elsewhere a model that always predicts the priors would win), or the
+                number of a trial.
+
+        Raises:
+            InputError: If there is no such rule or trial.
+        """
+        from autoloss.losses import LossSpec
+
+        return LossSpec.from_dict(_selected(self.summary, by).loss)
+
+    def report(self, folder: str | Path) -> tuple[Path, ...]:
+        """Write report.html, report.md, summary.json and trials.csv; return their paths."""
+        from autoloss.report import write_report
+
+        return write_report(self.summary, Path(folder))
+
+    def __repr__(self) -> str:
+        summary = self.summary
+        model = "in .model" if self.model is not None else "none: it was trained elsewhere"
+        return "\n".join(
+            [
+                f"SearchResult {summary.name!r}, {len(summary.trials)} trials",
+                f"  verdict      {self.verdict.decision}: {self.verdict.text}",
+                f"  recommended  {summary.trial(summary.recommended).label} "
+                f"(trial {summary.recommended})",
+                f"  model        {model}",
+            ]
+        )
+
+
+def trials_table(trials: Sequence[TrialRecord]) -> pd.DataFrame:
+    """Return one row a trial; what a trial does not have is missing.
+
+    Columns: ``number``, ``state``, ``loss.*``, ``nuisance.*``, the metrics by their names,
+    ``readout``, ``seconds`` and ``origin``.
+    """
+    loss = dict.fromkeys(f"loss.{key}" for trial in trials for key in trial.loss)
+    nuisance = dict.fromkeys(f"nuisance.{key}" for trial in trials for key in trial.nuisance)
+    metrics = dict.fromkeys(key for trial in trials for key in trial.metrics)
+    ends = ("readout", "seconds", "origin")
+    rows = [
+        {f"loss.{key}": value for key, value in trial.loss.items()}
+        | {f"nuisance.{key}": value for key, value in trial.nuisance.items()}
+        | trial.metrics
+        | {key: getattr(trial, key) for key in ("number", "state", *ends)}
+        for trial in trials
+    ]
+    return pd.DataFrame(rows, columns=["number", "state", *loss, *nuisance, *metrics, *ends])
+
+
+def leaderboard(summary: Summary, *, n: int = 10) -> pd.DataFrame:
+    """Return the best trials by refined log loss as a table for people.
+
+    Columns: ``rank``, ``number``, ``loss`` (its readable name), the study's metric,
+    ``refined_log_loss``, ``debiased_calibration_error``, ``readout`` and ``role``, which says who
+    is challenger, tuned cross-entropy, recommended or on the front. The challenger and tuned
+    cross-entropy are always there, whatever their rank.
+
+    Args:
+        summary: The study.
+        n: Rows at most, besides those two.
+    """
+    done = [trial for trial in summary.trials if math.isfinite(_figure(trial, _REFINED))]
+    done.sort(key=lambda trial: (trial.metrics[_REFINED], trial.number))
+    always = {summary.verdict.challenger, summary.verdict.baseline}
+    figures = dict.fromkeys([summary.metric, _REFINED, _CALIBRATION])
+    rows = [
+        {
+            "rank": rank,
+            "number": trial.number,
+            "loss": trial.label,
+            **{name: _figure(trial, name) for name in figures},
+            "readout": trial.readout,
+            "role": _role(summary, trial.number),
+        }
+        for rank, trial in enumerate(done, start=1)
+        if rank <= n or trial.number in always
+    ]
+    return pd.DataFrame(
+        rows, columns=["rank", "number", "loss", *figures, "readout", "role"]
+    ).set_index("rank")
+
+
+def _figure(trial: TrialRecord, name: str) -> float:
+    return trial.metrics.get(name, math.nan) if trial.state == "complete" else math.nan
+
+
+def _role(summary: Summary, number: int) -> str:
+    roles = {
+        "recommended": summary.recommended,
+        "challenger": summary.verdict.challenger,
+        "tuned cross-entropy": summary.verdict.baseline,
+    }
+    words = [role for role, holder in roles.items() if holder == number]
+    return ", ".join([*words, *(["front"] if number in summary.pareto else [])])
+
+
+def _selected(summary: Summary, by: str | int) -> TrialRecord:
+    """Return the trial that a rule or a number names."""
+    if isinstance(by, Integral):
+        found = [trial for trial in summary.trials if trial.number == by]
+        if not found:
+            raise InputError(
+                f"A trial must be one of the {len(summary.trials)} of study {summary.name!r}, "
+                f"but got number={by}."
+            )
+        return found[0]
+    sign = 1.0 if summary.lower_is_better else -1.0
+    rules = {
+        "error": ("error", 1.0),
+        "log_loss": (_REFINED, 1.0),
+        "calibration": (_CALIBRATION, 1.0),
+        summary.metric: (summary.metric, sign),
+    }
+    if by not in rules:
+        raise InputError(
+            f"The rule must be a trial's number or a known rule, but got by={by!r}"
+            f"{closest(str(by), rules)}"
+        )
+    name, direction = rules[by]
+    among = summary.trials
+    if by == "calibration":
+        among = tuple(trial for trial in among if trial.number in summary.pareto)
+    valued = [trial for trial in among if math.isfinite(_figure(trial, name))]
+    if not valued:
+        raise InputError(f"A trial must have the metric of the rule, but got no {name} in any.")
+    return min(
+        valued,
+        key=lambda trial: (
+            direction * trial.metrics[name],
+            trial.metrics.get(_REFINED, math.inf),
+            trial.number,
+        ),
+    )

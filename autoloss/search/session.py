@@ -1,0 +1,112 @@
+"""The hold of one process on a study: its storage, its lease, and who asks and tells."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from optuna.trial import FrozenTrial
+
+from autoloss.records import TrialRecord
+from autoloss.search.asking import Asker
+from autoloss.search.examples import ExampleFiles
+from autoloss.search.facts import record_of
+from autoloss.search.lease import Heartbeat, Lease
+from autoloss.search.opening import Opened, directions
+from autoloss.search.quota import plan_families
+from autoloss.search.scoring import Scorer
+from autoloss.search.slots import Slots, lease_key
+from autoloss.search.space_reader import read_space
+from autoloss.search.telling import Teller
+
+
+class Session:
+    """Works on one study; its lease is renewed as long as this object lives.
+
+    Args:
+        opened: The study.
+        on_told: Called with the record of every trial that ends.
+    """
+
+    def __init__(self, opened: Opened, *, on_told: Callable[[TrialRecord], None] | None) -> None:
+        config = opened.config
+        whole = read_space(config.space, name=config.space_name, label=config.space_name)
+        self.opened = opened
+        self.space = whole.for_classes(config.class_counts)
+        self.plan = plan_families(self.space.bases, config.trials)
+        self.examples = ExampleFiles(opened.folder)
+        self.class_counts = torch.tensor(config.class_counts, dtype=torch.float64)
+        self._lock = threading.RLock()
+        self._asker = Asker(
+            ledger=opened.ledger,
+            space=self.space,
+            plan=self.plan,
+            budget=config.trials,
+            seed=config.seed,
+            directions=directions(self.space, opened.metric),
+        )
+        self.teller = Teller(
+            ledger=opened.ledger,
+            examples=self.examples,
+            scorer=Scorer(self.class_counts, opened.metric, config.seed),
+            objectives=self.space.objectives,
+            lock=self._lock,
+            on_told=on_told,
+        )
+        self._lease = Lease.new()
+        weakref.finalize(self, self._lease.give_up).atexit = False
+        self._heart: Heartbeat | None = None
+
+    def ask(self, n: int) -> list[FrozenTrial]:
+        """Return at most `n` trials, written as running under the lease of this process."""
+        with self._lock:
+            self._lease = self._lease.renewed()
+            if self._heart is None:
+                self._heart = Heartbeat(self, _renew)
+            return self._asker.ask(n, self._lease)
+
+    def reap(self) -> int:
+        """Give up running trials whose process is gone; return how many."""
+        with self._lock:
+            return self._asker.reap()
+
+    def left(self) -> int:
+        """Return how many trials can still be asked."""
+        with self._lock:
+            return self._asker.left()
+
+    def records(self) -> tuple[TrialRecord, ...]:
+        """Return the trials that count, in order of number."""
+        with self._lock:
+            slots = Slots.of(self.opened.ledger.trials())
+        return tuple(record_of(trial) for trial in slots.records)
+
+    def trials(self) -> list[FrozenTrial]:
+        """Return all trials as Optuna has them."""
+        with self._lock:
+            return self.opened.ledger.trials()
+
+    def close(self) -> None:
+        """Give up the lease and the running trials under it, and let go of the storage."""
+        with self._lock:
+            if self._heart is not None:
+                self._heart.stop()
+                self._heart = None
+                self._lease.give_up()
+                self._write(replace(self._lease, until=0.0))
+                self._asker.reap()
+            self.opened.ledger.close()
+
+    def _write(self, lease: Lease) -> None:
+        self.opened.ledger.set_attribute(lease_key(lease.worker), lease.to_dict())
+
+
+def _renew(session: Session) -> None:
+    """Write a later end of a session's lease: one line, however many trials run."""
+    with session._lock:
+        if session._heart is not None:
+            session._lease = session._lease.renewed()
+            session._write(session._lease)

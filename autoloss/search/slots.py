@@ -1,0 +1,99 @@
+"""The places of a study: which trial stands in each, and which were lost with their process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from autoloss.search.facts import FACTS, Asked
+from autoloss.search.lease import Lease
+from autoloss.search.suggest import Seen
+
+_SEEN = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.RUNNING: "running",
+}
+
+
+@dataclass(frozen=True)
+class Slots:
+    """The trials of a study by slot.
+
+    Args:
+        standing: The trial that stands in each slot: running, or ended by somebody who said how.
+        lost: The last trial of each slot whose trials all ended with their process.
+    """
+
+    standing: Mapping[int, FrozenTrial]
+    lost: Mapping[int, FrozenTrial]
+
+    @classmethod
+    def of(cls, trials: Sequence[FrozenTrial]) -> Slots:
+        """Return the slots of a study's trials, in order of number."""
+        standing: dict[int, FrozenTrial] = {}
+        lost: dict[int, FrozenTrial] = {}
+        for trial in trials:
+            slot = trial.user_attrs["slot"]
+            if is_lost(trial):
+                lost[slot] = trial
+            else:
+                # Of two that were asked by two processes at once, the first counts.
+                standing.setdefault(slot, trial)
+        return cls(standing, {slot: one for slot, one in lost.items() if slot not in standing})
+
+    @property
+    def next(self) -> int:
+        """Return the first slot that nobody asked for yet."""
+        return max([-1, *self.standing, *self.lost]) + 1
+
+    @property
+    def records(self) -> list[FrozenTrial]:
+        """Return the trials that count, in order of number."""
+        trials = [*self.standing.values(), *self.lost.values()]
+        return sorted(trials, key=lambda trial: trial.number)
+
+    def asked(self) -> list[Asked]:
+        """Return what was asked, by slot."""
+        every = {**self.standing, **self.lost}
+        return [Asked.of(every[slot]) for slot in sorted(every)]
+
+    def seen(self) -> list[Seen]:
+        """Return what the sampler may learn from: trials within the space that did not fail."""
+        return [
+            Seen(
+                slot=slot,
+                params=trial.params,
+                distributions=trial.distributions,
+                state=_SEEN[trial.state],  # type: ignore[arg-type]
+                values=tuple(trial.values or ()),
+            )
+            for slot, trial in self.standing.items()
+            if trial.state in _SEEN and trial.params
+        ]
+
+
+def is_lost(trial: FrozenTrial) -> bool:
+    """Return whether a trial ended without anybody saying how: with its process."""
+    return trial.state == TrialState.FAIL and FACTS not in trial.user_attrs
+
+
+def is_abandoned(trial: FrozenTrial, attributes: Mapping[str, Any]) -> bool:
+    """Return whether nobody works on a running trial any more.
+
+    Args:
+        trial: The trial.
+        attributes: Facts of the study, with the renewed leases of its workers.
+    """
+    if trial.state != TrialState.RUNNING:
+        return False
+    written = trial.user_attrs["lease"]
+    return not Lease.from_dict(attributes.get(lease_key(written["worker"]), written)).is_held()
+
+
+def lease_key(worker: str) -> str:
+    """Return the key under which a study keeps the renewed lease of a worker."""
+    return f"lease:{worker}"

@@ -1,0 +1,64 @@
+"""The keys that a space file may have besides the parameters of losses, and the rule of each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from autoloss.losses.parameters import FloatParam, Interval, Parameter, as_number
+
+NUISANCE_PARAMETERS: dict[str, Parameter] = {
+    "lr": FloatParam(
+        3e-4, 1e-2, default=2e-3, log=True, valid=Interval(0.0, math.inf, open_low=True)
+    ),
+    "weight_decay": FloatParam(1e-5, 0.3, default=1e-2, log=True, valid=Interval(0.0, math.inf)),
+    "dropout": FloatParam(0.0, 0.5, default=0.1, valid=Interval(0.0, 1.0, open_high=True)),
+}
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A key with one value.
+
+    Args:
+        rule: What the value must be, in words.
+        is_allowed: Whether a value is.
+    """
+
+    rule: str
+    is_allowed: Callable[[Any], bool]
+
+
+def _whole(low: int) -> Constant:
+    def is_allowed(value: Any) -> bool:
+        return isinstance(value, int) and not isinstance(value, bool) and value >= low
+
+    return Constant(f"a whole number of at least {low}", is_allowed)
+
+
+def _share(rule: str = "a number in [0, 1]") -> Constant:
+    return Constant(rule, lambda value: as_number(value) is not None and 0.0 <= value <= 1.0)
+
+
+CONSTANTS: dict[str, Constant] = {
+    "description": Constant("text", lambda value: isinstance(value, str)),
+    "min_imbalance": Constant(
+        "a number of at least 1",
+        lambda value: as_number(value) is not None and 1.0 <= value < math.inf,
+    ),
+    "together": _whole(1),
+    "network.width": _whole(1),
+    "network.depth": _whole(1),
+    "network.bins": _whole(0),
+    "network.embedding": _whole(1),
+    "network.normalise": Constant("true or false", lambda value: isinstance(value, bool)),
+    "training.batch_size": _whole(1),
+    "training.max_epochs": _whole(1),
+    "training.patience": _whole(1),
+    "training.warmup": _share(),
+    "training.decay": _share(),
+}
+LISTS = ("bases", "priors", "targets", "objectives")
+RANGE_KEYS = ("low", "high", "log", "default", "choices")

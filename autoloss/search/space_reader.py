@@ -1,0 +1,202 @@
+"""Reads a space from TOML and reports all of its mistakes at once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from autoloss.errors import SpaceError, closest
+from autoloss.losses import names
+from autoloss.losses.parameters import Number, Parameter
+from autoloss.losses.parts import PRIORS, TARGETS, TEMPERATURE, all_parameters, parameters_of
+from autoloss.search.range_reader import read_range
+from autoloss.search.space import METRIC, REFINED, Space, shipped_spaces, space_names
+from autoloss.search.space_keys import CONSTANTS, LISTS, NUISANCE_PARAMETERS, RANGE_KEYS
+from autoloss.settings import NetworkConfig, TrainingConfig
+
+_TEMPERATURE = "temperature"
+
+
+def load_space(name_or_path: str | Path, *, overrides: Mapping[str, Any] | None = None) -> Space:
+    """Return a space by its name or from a file.
+
+    Args:
+        name_or_path: ``"default"`` or another of `space_names`, or the path of a TOML file.
+        overrides: Settings that take the place of the file's, with the same dotted keys: a number
+            fixes a parameter, ``{"low": 1e-5, "high": 1e-3}`` is its range.
+
+    Raises:
+        SpaceError: If there is no such space, or it has mistakes; all of them, one a line, each as
+            ``file: key: message``.
+
+    Examples:
+        >>> space = load_space("default", overrides={"lr": {"low": 1e-5, "high": 1e-3}})
+        >>> space.ranges["lr"].high
+        0.001
+    """
+    label, text = _text_of(name_or_path)
+    try:
+        settings = _flat(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise SpaceError([f"{label}: TOML: {error}"]) from None
+    settings |= _flat(overrides or {})
+    return read_space(settings, name=Path(label).stem, label=label)
+
+
+def read_space(settings: Mapping[str, Any], *, name: str, label: str) -> Space:
+    """Return the space of dotted keys, as `Space.to_dict` gives them.
+
+    Args:
+        settings: The keys and values.
+        name: The space's name.
+        label: What mistakes are reported under, such as the name of the file.
+
+    Raises:
+        SpaceError: If there are mistakes; all of them.
+    """
+    reader = _Reader(settings)
+    space = reader.read(name)
+    if reader.mistakes:
+        raise SpaceError([f"{label}: {mistake}" for mistake in reader.mistakes])
+    return space
+
+
+class _Reader:
+    """Reads key by key and notes each mistake as ``key: message``."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self.settings = settings
+        self.mistakes: list[str] = []
+
+    def read(self, name: str) -> Space:
+        """Return the space; what is wrong in it stands in `mistakes`."""
+        bases = self._names("bases", names(), ())
+        priors = self._names("priors", ("none", *PRIORS), ("none",))
+        targets = self._names("targets", ("none", *TARGETS), ("none",))
+        objectives = self._names("objectives", (REFINED, METRIC), (REFINED,))
+        if "bases" not in self.settings:
+            self.mistakes.append("bases: must list the losses to search, but is missing.")
+        if REFINED not in objectives:
+            self.mistakes.append(f"objectives: must have {REFINED!r}, but got {list(objectives)}.")
+        constants = {key: self.settings[key] for key in CONSTANTS if self._is_constant(key)}
+        self._check_keys()
+        searched: dict[str, Parameter] = dict(NUISANCE_PARAMETERS)
+        if _TEMPERATURE in self.settings:
+            searched[_TEMPERATURE] = TEMPERATURE
+        for owner in (*bases, *priors, *targets):
+            searched |= parameters_of(owner)
+        ranges, fixed = self._parameters(searched)
+        return Space(
+            name=name,
+            bases=bases,
+            ranges=ranges,
+            fixed=fixed,
+            priors=_none_first(priors),
+            targets=_none_first(targets),
+            objectives=objectives,
+            network=NetworkConfig(**_section(constants, "network")),
+            training=TrainingConfig(**_section(constants, "training")),
+            **{key: value for key, value in constants.items() if "." not in key},
+        )
+
+    def _names(
+        self, key: str, known: tuple[str, ...], otherwise: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        """Return a list of known names."""
+        if key not in self.settings:
+            return otherwise
+        value = self.settings[key]
+        if not isinstance(value, list) or not value or not all(isinstance(n, str) for n in value):
+            self.mistakes.append(f"{key}: must be a list of names, but got {value!r}.")
+            return otherwise
+        for name in value:
+            if name not in known:
+                near = closest(name, known)
+                self.mistakes.append(f"{key}: must be known names, but got {name!r}{near}")
+        for name in dict.fromkeys(name for name in value if value.count(name) > 1):
+            self.mistakes.append(f"{key}: must name each once, but got {name!r} twice.")
+        return tuple(name for name in dict.fromkeys(value) if name in known)
+
+    def _is_constant(self, key: str) -> bool:
+        """Return whether a constant is given with an allowed value."""
+        if key not in self.settings:
+            return False
+        if CONSTANTS[key].is_allowed(self.settings[key]):
+            return True
+        self.mistakes.append(
+            f"{key}: must be {CONSTANTS[key].rule}, but got {self.settings[key]!r}."
+        )
+        return False
+
+    def _check_keys(self) -> None:
+        """Note keys that nothing reads."""
+        every = all_parameters()
+        known = {*LISTS, *CONSTANTS, *NUISANCE_PARAMETERS, *every}
+        chosen = {_TEMPERATURE, *NUISANCE_PARAMETERS}
+        named = [self.settings.get(kind, []) for kind in ("bases", "priors", "targets")]
+        chosen |= {str(name) for names in named if isinstance(names, list) for name in names}
+        for key in self.settings:
+            if key not in known:
+                self.mistakes.append(f"{key}: is not a known key{closest(key, known)}")
+            elif key in every and (owner := key.partition(".")[0]) not in chosen:
+                self.mistakes.append(
+                    f"{key}: must belong to a part of the space, but {owner!r} is not in it."
+                )
+
+    def _parameters(
+        self, searched: Mapping[str, Parameter]
+    ) -> tuple[dict[str, Parameter], dict[str, Number]]:
+        """Return what is searched and what is fixed."""
+        ranges: dict[str, Parameter] = {}
+        fixed: dict[str, Number] = {}
+        for key, declared in searched.items():
+            value = (
+                read_range(key, self.settings[key], declared) if key in self.settings else declared
+            )
+            if isinstance(value, list):
+                self.mistakes += [f"{key}: {message}" for message in value]
+            elif isinstance(value, (int, float)):
+                fixed[key] = value
+            else:
+                ranges[key] = value
+        return ranges, fixed
+
+
+def _text_of(name_or_path: str | Path) -> tuple[str, str]:
+    """Return the name of a space's file and its text."""
+    name = str(name_or_path)
+    if name in space_names():
+        return f"{name}.toml", (shipped_spaces() / f"{name}.toml").read_text(encoding="utf-8")
+    path = Path(name_or_path)
+    if path.suffix != ".toml" and not path.is_file():
+        known = closest(name, space_names())
+        raise SpaceError(
+            [f"{name}: space: must be a known space or a .toml file, but got {name!r}{known}"]
+        )
+    try:
+        return path.name, path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SpaceError([f"{name}: space: must be a readable file, but: {reason}."]) from None
+
+
+def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested tables as dotted keys; a table of a range is a value."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        if isinstance(value, Mapping) and not set(value) & set(RANGE_KEYS):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _none_first(chosen: tuple[str, ...]) -> tuple[str, ...]:
+    return ("none", *(name for name in chosen if name != "none"))
+
+
+def _section(constants: Mapping[str, Any], section: str) -> dict[str, Any]:
+    start = f"{section}."
+    return {key.removeprefix(start): v for key, v in constants.items() if key.startswith(start)}

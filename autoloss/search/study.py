@@ -1,0 +1,394 @@
+"""A study: settings are asked from it, what became of them is told to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, overload
+
+from torch import Tensor
+
+from autoloss.errors import AutolossError, InputError
+from autoloss.losses import LossSpec
+from autoloss.metrics import Metric, MetricFunction
+from autoloss.readout import Readout
+from autoloss.records import CurvePoint, TrialRecord
+from autoloss.search.config import StudyConfig
+from autoloss.search.facts import FACTS
+from autoloss.search.opening import create, find, new_config
+from autoloss.search.select import Choice, choose
+from autoloss.search.session import Session
+from autoloss.search.space import Space
+from autoloss.search.telling import Costs, EndState
+from autoloss.search.trial import Trial
+
+if TYPE_CHECKING:
+    from autoloss.records import DataSummary
+    from autoloss.search.result import SearchResult
+
+
+class Study:
+    """The search for a loss, around any training loop.
+
+    Settings are asked with `ask`, trained by whatever loop, and told with their logits on the
+    validation rows. The study lies in ``out/name``; it survives the process, `open` goes on with
+    it, and with the same seed and budget it asks the same trials, interrupted or not.
+
+    Args:
+        name: Its name, and that of its folder.
+        class_counts: Training rows of each class; (C,).
+        trials: The budget.
+        space: Name of a space, path of a TOML file, or a `Space`.
+        overrides: Settings in the place of the space's, with the same dotted keys:
+            ``{"lr": {"low": 1e-5, "high": 1e-3}}``.
+        metric: What takes the place of the error: a name or a function, as in
+            `autoloss.metrics.resolve_metric`.
+        seed: Seed of the settings that are asked, and of the trainings.
+        storage: URL of a database in the place of the journal file in the folder.
+        out: The folder of all studies.
+        time_limit: Seconds, from now, after which nothing more is asked.
+        fingerprint: Fingerprint of the data, for whoever goes on with the study.
+        origin: What else to find again then, as JSON values: the command and its options.
+        on_told: Called with the record of every trial that ends.
+
+    Raises:
+        InputError: If an argument cannot be, the space has mistakes or the folder is not writable.
+        StudyExistsError: If there is a study of that name.
+
+    Examples:
+        >>> import tempfile, torch
+        >>> out = tempfile.TemporaryDirectory()
+        >>> with Study("mine", class_counts=[50, 50], trials=4, out=out.name) as study:
+        ...     while not study.done:
+        ...         trial = study.ask()
+        ...         record = study.tell(trial, torch.randn(40, 2), torch.arange(40) % 2)
+        >>> trial.spec.base, record.state
+        ('cross_entropy', 'complete')
+        >>> out.cleanup()
+    """
+
+    def __init__(
+        self,
+        name: str,
+        class_counts: Sequence[float] | Tensor,
+        *,
+        trials: int = 128,
+        space: str | Path | Space = "default",
+        overrides: Mapping[str, Any] | None = None,
+        metric: str | MetricFunction | Metric = "error",
+        seed: int = 0,
+        storage: str | None = None,
+        out: str | Path = "reports",
+        time_limit: float | None = None,
+        fingerprint: str = "",
+        origin: Mapping[str, Any] | None = None,
+        on_told: Callable[[TrialRecord], None] | None = None,
+    ) -> None:
+        config, resolved = new_config(
+            name,
+            class_counts,
+            trials=trials,
+            space=space,
+            overrides=overrides,
+            metric=metric,
+            seed=seed,
+            storage=storage,
+            fingerprint=fingerprint,
+            origin=origin,
+        )
+        opened = create(config, resolved, out=Path(out), url=storage)
+        self._begin(Session(opened, on_told=on_told), time_limit)
+
+    @classmethod
+    def open(
+        cls,
+        name_or_folder: str | Path,
+        *,
+        out: str | Path = "reports",
+        storage: str | None = None,
+        metric: MetricFunction | Metric | None = None,
+        time_limit: float | None = None,
+        on_told: Callable[[TrialRecord], None] | None = None,
+    ) -> Study:
+        """Go on with a study. Trials whose process is gone will be asked again.
+
+        Args:
+            name_or_folder: Its name, or its folder.
+            out: The folder of all studies.
+            storage: URL of its database, where it has one with a password or no folder here.
+            metric: The function, where the study's metric is one.
+            time_limit: As for a new study, from now.
+            on_told: As for a new study.
+
+        Raises:
+            StudyNotFoundError: If there is none.
+            InputError: If something that it needs is missing.
+        """
+        opened = find(name_or_folder, out=Path(out), url=storage, metric=metric)
+        study = cls.__new__(cls)
+        study._begin(Session(opened, on_told=on_told), time_limit)
+        study.reap()
+        return study
+
+    def _begin(self, session: Session, time_limit: float | None) -> None:
+        self._session = session
+        self._deadline = None if time_limit is None else time.monotonic() + time_limit
+        self.config: StudyConfig = session.opened.config
+        self.metric: Metric = session.opened.metric
+        self.folder: Path = session.opened.folder
+        self.space: Space = session.space
+        plan = self.plan = session.plan
+        self.examples = session.examples
+        self.class_counts: Tensor = session.class_counts
+        self.name = self.config.name
+        self.seed = self.config.seed
+        self.budget = self.config.trials
+        # The families that are searched, those that the budget is too small for, and the trials
+        # that each of the former gets before the sampler may neglect it.
+        self.families, self.dropped, self.quota = plan.families, plan.dropped, plan.quota
+
+    @property
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """Return all trials but those that were lost and asked again, in order of number."""
+        return self._session.records()
+
+    @property
+    def left(self) -> int:
+        """Return how many trials can still be asked, whatever the time."""
+        return self._session.left()
+
+    @property
+    def time_is_up(self) -> bool:
+        """Return whether the time limit has passed."""
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+    @property
+    def done(self) -> bool:
+        """Return whether nothing more is to be asked: the budget is spent or the time is up."""
+        return self.time_is_up or self.left == 0
+
+    def reap(self) -> int:
+        """Give up running trials whose process is gone, to be asked again; return how many."""
+        return self._session.reap()
+
+    @overload
+    def ask(self) -> Trial: ...
+
+    @overload
+    def ask(self, n: int) -> list[Trial]: ...
+
+    def ask(self, n: int | None = None) -> Trial | list[Trial]:
+        """Return a trial to train, or at most `n` of them to train together.
+
+        Args:
+            n: How many; the list is shorter at the end of the budget and at the end of a batch
+                that was interrupted, and empty when the study is done.
+
+        Raises:
+            InputError: If `n` is not positive.
+            AutolossError: If one is asked and the study is done.
+        """
+        if n is not None and n < 1:
+            raise InputError(f"n must be at least 1, but got n={n}.")
+        found = [] if self.time_is_up else self._session.ask(n or 1)
+        if n is None and not found:
+            raise AutolossError(
+                f"A study must have trials and time left to be asked, but got left={self.left}; "
+                "`study.done` says when to stop."
+            )
+        asked = [
+            Trial(
+                number=trial.number,
+                spec=LossSpec.from_dict(trial.user_attrs["loss"]),
+                nuisance=trial.user_attrs["nuisance"],
+                seed=self.seed,
+                class_counts=self.config.class_counts,
+                origin=trial.user_attrs["origin"],
+                slot=trial.user_attrs["slot"],
+            )
+            for trial in found
+        ]
+        return asked[0] if n is None else asked
+
+    def tell(
+        self, trial: Trial | int, val_logits: Any, val_labels: Any, *, seconds: float | None = None
+    ) -> TrialRecord:
+        """Score a trained trial on the validation rows and keep what it did.
+
+        Args:
+            trial: The trial, or its number.
+            val_logits: Its logits; (N, C). A trial with a NaN or infinity among them diverged.
+            val_labels: Classes of the rows, the same for all trials; (N,).
+            seconds: Training time; by default the time since it was asked.
+
+        Returns:
+            Its record.
+        """
+        cost = None if seconds is None else [seconds]
+        return self.tell_many([trial], [val_logits], val_labels, seconds=cost)[0]
+
+    def tell_many(
+        self,
+        trials: Sequence[Trial | int],
+        val_logits: Any,
+        val_labels: Any,
+        *,
+        seconds: Sequence[float] | None = None,
+        curves: Sequence[Sequence[CurvePoint]] | None = None,
+        stopped: Sequence[bool] | None = None,
+        folds: Tensor | None = None,
+    ) -> tuple[TrialRecord, ...]:
+        """Score trained trials on the validation rows and keep what they did.
+
+        Args:
+            trials: K trials, or their numbers.
+            val_logits: Their logits, a tensor, an array or a sequence of them; (K, N, C).
+            val_labels: Classes of the rows, the same for all trials; (N,).
+            seconds: Training time of each.
+            curves: Learning curve of each; by default what was reported.
+            stopped: Whether each was cut off before its training was over.
+            folds: Folds of the rows for the cross-fitted read-out; (N,). By default five.
+
+        Returns:
+            Their records.
+
+        Raises:
+            InputError: If something does not fit, or the rows are not those of earlier trials.
+        """
+        if not trials:
+            return ()
+        costs = Costs(seconds, curves, stopped)
+        numbers = [_number(trial) for trial in trials]
+        return self._session.teller.tell(numbers, val_logits, val_labels, costs, folds=folds)
+
+    def report(self, trial: Trial | int, epoch: int, val_logits: Any, val_labels: Any) -> bool:
+        """Note how a trial does after an epoch.
+
+        Args:
+            trial: The trial, or its number.
+            epoch: Epochs done, from 1.
+            val_logits: Its logits; (N, C).
+            val_labels: Classes of the rows; (N,).
+
+        Returns:
+            Whether to stop: it diverged, its refined log loss did not fall for as many reports as
+            the space's `training.patience`, or the time is up.
+        """
+        teller = self._session.teller
+        since_best = teller.report(_number(trial), epoch, val_logits, val_labels)
+        if since_best is None or self.time_is_up:
+            return True
+        return since_best >= self.space.training.patience
+
+    def fail(
+        self, trial: Trial | int, state: EndState = "failed", *, seconds: float | None = None
+    ) -> TrialRecord:
+        """End a trial without logits.
+
+        Args:
+            trial: The trial, or its number.
+            state: ``"failed"``, ``"diverged"`` or ``"stopped"``.
+            seconds: Training time; by default the time since it was asked.
+        """
+        return self._session.teller.fail(_number(trial), state, seconds=seconds)
+
+    def readout(self, number: int) -> Readout:
+        """Return the read-out of a trial: the map from its logits to probabilities.
+
+        Raises:
+            InputError: If the trial has none.
+        """
+        trials = self._session.trials()
+        facts = trials[number].user_attrs.get(FACTS) if 0 <= number < len(trials) else None
+        if not facts or facts["readout_state"] is None:
+            raise InputError(
+                f"A trial must have ended with logits to have a read-out, but got number={number}."
+            )
+        return Readout.from_dict(facts["readout_state"])
+
+    def finalists(self) -> Choice:
+        """Return the challenger and tuned cross-entropy, chosen on the validation rows alone.
+
+        Raises:
+            AutolossError: If no trial, or none of cross-entropy, ended with a model.
+        """
+        records = self.trials
+        if not _can_compare(records):
+            # The time was up before enough was trained to its end: what was cut off must do.
+            records = tuple(replace(r, state="complete") if r.metrics else r for r in records)
+        return choose(
+            records,
+            self.examples.load(record.number for record in records if record.state == "complete"),
+            simplicity=lambda record: LossSpec.from_dict(record.loss).complexity,
+            metric=self.metric.name,
+            lower_is_better=self.metric.lower_is_better,
+            targets=self.examples.load_targets(),
+        )
+
+    def finish(
+        self,
+        test_logits: Mapping[int, Any],
+        test_labels: Any,
+        *,
+        data: DataSummary | None = None,
+        readouts: Mapping[int, Readout] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        seconds: Mapping[str, float] | None = None,
+    ) -> SearchResult:
+        """Confirm the challenger against tuned cross-entropy, once, on rows no trial has seen.
+
+        Args:
+            test_logits: Logits of the two `finalists` on the test rows, or of more trials, by
+                number; each (N, C), or a sequence of such from several trainings, whose
+                probabilities are averaged.
+            test_labels: Classes of the test rows; (N,).
+            data: What the data was, for the report.
+            readouts: Read-outs in the place of those fitted when the trials were told, by number.
+            settings: What else the report should show.
+            seconds: Wall time, by what it was spent on; by default the sum of the trainings.
+
+        Raises:
+            InputError: If logits are missing or do not fit.
+        """
+        from autoloss.search.finish import finish
+
+        return finish(
+            self, test_logits, test_labels, data, readouts or {}, settings or {}, seconds
+        )
+
+    def importance(self) -> tuple[tuple[str, float], ...]:
+        """Return how much each parameter matters to the refined log loss, largest first."""
+        from autoloss.search.importance import importance
+
+        return importance(self._session.trials())
+
+    def close(self) -> None:
+        """Give back the trials that this object asked and did not tell."""
+        self._session.close()
+
+    def __enter__(self) -> Study:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<study {self.name!r} in {self.folder}, {self.left} trials left>"
+
+
+def _number(trial: Trial | int) -> int:
+    return trial.number if isinstance(trial, Trial) else trial
+
+
+def _can_compare(records: Sequence[TrialRecord]) -> bool:
+    """Return whether cross-entropy and another trial were trained to their end."""
+    complete = [record.family for record in records if record.state == "complete"]
+    return "cross_entropy" in complete and len(complete) > 1

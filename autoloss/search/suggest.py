@@ -1,0 +1,184 @@
+"""Draws settings: Optuna's sampler, asked so that a stopped study goes on as if it had not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import TrialState
+
+from autoloss.losses.parameters import ChoiceParam, IntParam, Parameter
+from autoloss.search.space import NUISANCE, TEMPERATURE, Space
+
+Direction = Literal["minimize", "maximize"]
+LARGEST_HISTORY = 1000
+_STATES = {
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "running": TrialState.RUNNING,
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A trial as the sampler sees it.
+
+    Args:
+        slot: Its place in the study.
+        params: Its parameters.
+        distributions: Where they were drawn from.
+        state: ``"complete"``, ``"pruned"`` (worse than any complete one) or ``"running"``.
+        values: Values of the objectives, of a complete trial.
+    """
+
+    slot: int
+    params: Mapping[str, Any]
+    distributions: Mapping[str, BaseDistribution]
+    state: Literal["complete", "pruned", "running"]
+    values: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Parameters that were drawn, with where from."""
+
+    params: dict[str, Any]
+    distributions: dict[str, BaseDistribution]
+
+
+class Suggester:
+    """Draws the settings of several trials, each of which sees those before it as running.
+
+    What a trial gets depends on the seed, its slot and the trials before it alone, in the order of
+    their slots: neither on how many are asked at once nor on how often the study was interrupted.
+
+    Args:
+        space: The space, for the task at hand.
+        families: The families that are searched.
+        seen: The trials so far.
+        seed: Seed of the study.
+        directions: ``"minimize"`` or ``"maximize"``, of each objective.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        families: Sequence[str],
+        seen: Sequence[Seen],
+        *,
+        seed: int,
+        directions: Sequence[Direction],
+    ) -> None:
+        self.space = space
+        self.families = tuple(families)
+        self.seed = seed
+        with quiet():
+            self._study = optuna.create_study(directions=list(directions))
+        for one in limited(seen, directions):
+            self._study.add_trial(
+                optuna.trial.create_trial(
+                    state=_STATES[one.state],
+                    params=dict(one.params),
+                    distributions=dict(one.distributions),
+                    values=list(one.values) if one.state == "complete" else None,
+                )
+            )
+
+    def draw(self, slot: int, fixed: Mapping[str, Any], *, attempt: int = 0) -> Drawn:
+        """Draw a trial's parameters.
+
+        Args:
+            slot: Its place in the study.
+            fixed: Parameters that are not to be drawn.
+            attempt: Above 0 where an earlier draw for this slot was turned down.
+        """
+        entropy = np.random.SeedSequence([self.seed, slot, attempt])
+        self._study.sampler = optuna.samplers.TPESampler(seed=int(entropy.generate_state(1)[0]))
+        self._study.enqueue_trial(dict(fixed))
+        self._trial = self._study.ask()
+        for key, distribution in self._keys():
+            _suggest(self._trial, key, distribution)
+        return Drawn(dict(self._trial.params), dict(self._trial.distributions))
+
+    def turn_down(self) -> None:
+        """Forget the last draw, so that later ones do not see it as running."""
+        self._study.tell(self._trial, state=TrialState.FAIL)
+
+    def _keys(self) -> Iterator[tuple[str, BaseDistribution]]:
+        """Yield what is to be drawn; what is below a choice depends on what was chosen."""
+        space = self.space
+        for kind, choices in (
+            ("base", self.families),
+            ("prior", space.priors),
+            ("target", space.targets),
+        ):
+            if kind != "base" and len(choices) == 1:
+                continue
+            yield kind, CategoricalDistribution(choices)
+            for key in space.keys_of(self._trial.params[kind]):
+                if key in space.ranges:
+                    yield key, distribution_of(space.ranges[key])
+        for key in (TEMPERATURE, *NUISANCE):
+            if key in space.ranges:
+                yield key, distribution_of(space.ranges[key])
+
+
+def limited(seen: Sequence[Seen], directions: Sequence[Direction]) -> list[Seen]:
+    """Return the trials that the sampler sees, by slot: all running, at most 1000 finished.
+
+    Of more, a fifth are the best (by the sum of their ranks), the others the latest.
+    """
+    by_slot = sorted(seen, key=lambda one: one.slot)
+    finished = [one for one in by_slot if one.state != "running"]
+    if len(finished) <= LARGEST_HISTORY:
+        return by_slot
+    complete = [one for one in finished if one.state == "complete"]
+    values = np.array([one.values for one in complete])
+    values *= [-1.0 if direction == "maximize" else 1.0 for direction in directions]
+    ranks = values.argsort(0, kind="stable").argsort(0, kind="stable").sum(1)
+    best = [complete[i] for i in ranks.argsort(kind="stable")[: LARGEST_HISTORY // 5]]
+    kept = {one.slot for one in best}
+    latest = [one for one in finished if one.slot not in kept][len(kept) - LARGEST_HISTORY :]
+    kept |= {one.slot for one in latest}
+    return [one for one in by_slot if one.state == "running" or one.slot in kept]
+
+
+def distribution_of(parameter: Parameter) -> BaseDistribution:
+    """Return a parameter's range as Optuna has it."""
+    if isinstance(parameter, ChoiceParam):
+        return CategoricalDistribution(parameter.choices)
+    if isinstance(parameter, IntParam):
+        return IntDistribution(parameter.low, parameter.high, log=parameter.log)
+    return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Optuna from announcing studies that nobody needs to know of."""
+    logger = logging.getLogger("optuna")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _suggest(trial: optuna.Trial, key: str, distribution: BaseDistribution) -> None:
+    if isinstance(distribution, CategoricalDistribution):
+        trial.suggest_categorical(key, distribution.choices)
+    elif isinstance(distribution, IntDistribution):
+        trial.suggest_int(key, distribution.low, distribution.high, log=distribution.log)
+    elif isinstance(distribution, FloatDistribution):
+        trial.suggest_float(key, distribution.low, distribution.high, log=distribution.log)

@@ -1,0 +1,188 @@
+"""Takes in what became of trials: scores, facts and rows, written before a trial ends."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import torch
+from optuna.trial import TrialState
+from torch import Tensor
+
+from autoloss.errors import InputError
+from autoloss.losses import LossSpec
+from autoloss.records import CurvePoint, TrialRecord
+from autoloss.search.examples import ExampleFiles
+from autoloss.search.facts import FACTS, Facts, record_of
+from autoloss.search.journal import Ledger
+from autoloss.search.metric_rows import example_losses
+from autoloss.search.scoring import Scorer, as_classes, as_logits, rows_fingerprint
+from autoloss.search.space import METRIC
+
+EndState = Literal["diverged", "stopped", "failed"]
+ENDS = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL}
+_ROWS_KEY = "validation_rows"
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What the trainings of K trials cost and how they went.
+
+    Args:
+        seconds: Training time of each; None for the time since it was asked.
+        curves: Learning curve of each; None for what was reported.
+        stopped: Whether each was cut off; None for no.
+    """
+
+    seconds: Sequence[float] | None = None
+    curves: Sequence[Sequence[CurvePoint]] | None = None
+    stopped: Sequence[bool] | None = None
+
+
+@dataclass(frozen=True)
+class Teller:
+    """Takes in the trials of one study.
+
+    Args:
+        ledger: Where the trials are kept.
+        examples: Where their rows are kept.
+        scorer: Scores them.
+        objectives: What the sampler is told.
+        lock: Held while the ledger is read or written.
+        on_told: Called with the record of every trial that ends.
+    """
+
+    ledger: Ledger
+    examples: ExampleFiles
+    scorer: Scorer
+    objectives: Sequence[str]
+    lock: threading.RLock
+    on_told: Callable[[TrialRecord], None] | None
+    curves: dict[int, list[CurvePoint]] = field(default_factory=dict)
+
+    def tell(
+        self,
+        numbers: Sequence[int],
+        val_logits: Any,
+        val_labels: Any,
+        costs: Costs,
+        *,
+        folds: Tensor | None,
+    ) -> tuple[TrialRecord, ...]:
+        """Score trials and end them; see `Study.tell_many`."""
+        logits = as_logits(
+            val_logits, shape=(len(numbers), None, self._n_classes), name="val_logits"
+        )
+        classes = self._same_classes(val_labels, logits)
+        running = [self.running(number) for number in numbers]
+        facts = [self._facts(one, "diverged", k, costs) for k, one in enumerate(running)]
+        finite = [k for k in range(len(numbers)) if bool(torch.isfinite(logits[k]).all())]
+        if finite:
+            specs = [LossSpec.from_dict(running[k].loss) for k in finite]
+            scores = self.scorer.score(logits[finite], classes, specs, folds=folds)
+            losses = example_losses(
+                scores, classes, class_counts=self.scorer.class_counts, seed=self.scorer.seed
+            )
+            for row, k in enumerate(finite):
+                readout = scores.readouts.row(row)
+                facts[k] = replace(
+                    facts[k],
+                    state="stopped" if costs.stopped and costs.stopped[k] else "complete",
+                    metrics=scores.row(row),
+                    readout=readout.name,
+                    readout_state=readout.to_dict(),
+                )
+                # Before the trial ends, so that none is complete without its rows.
+                self.examples.save(running[k].number, losses[row])
+        return tuple(self._end(r.number, fact) for r, fact in zip(running, facts, strict=True))
+
+    def report(self, number: int, epoch: int, val_logits: Any, val_labels: Any) -> int | None:
+        """Add a point to a trial's learning curve.
+
+        Returns:
+            Reports since the best one; None if the trial diverged.
+        """
+        logits = as_logits(val_logits, shape=(None, self._n_classes), name="val_logits")
+        if not bool(torch.isfinite(logits).all()):
+            return None
+        classes = as_classes(val_labels, n_classes=self._n_classes, like=logits, name="val_labels")
+        running = self.running(number)
+        refined = self.scorer.refined(logits, classes, LossSpec.from_dict(running.loss))
+        curve = self.curves.setdefault(number, [])
+        curve.append(CurvePoint(epoch, *refined))
+        best = min(range(len(curve)), key=lambda i: curve[i].refined_log_loss)
+        return len(curve) - 1 - best
+
+    def fail(self, number: int, state: EndState, *, seconds: float | None) -> TrialRecord:
+        """End a trial without logits."""
+        running = self.running(number)
+        costs = Costs(None if seconds is None else [seconds])
+        return self._end(number, self._facts(running, state, 0, costs))
+
+    def running(self, number: int) -> TrialRecord:
+        """Return a trial that can be told.
+
+        Raises:
+            InputError: If there is none of that number, or it has ended.
+        """
+        with self.lock:
+            trials = self.ledger.trials()
+        if not 0 <= number < len(trials):
+            raise InputError(f"A trial must be of this study, but got number={number}.")
+        if trials[number].state != TrialState.RUNNING:
+            raise InputError(
+                f"A trial must be running to be told, but got number={number}, which has ended."
+            )
+        return record_of(trials[number])
+
+    @property
+    def _n_classes(self) -> int:
+        return len(self.scorer.class_counts)
+
+    def _same_classes(self, val_labels: Any, logits: Tensor) -> Tensor:
+        """Return the validation labels, which must be the same for every trial."""
+        classes = as_classes(val_labels, n_classes=self._n_classes, like=logits, name="val_labels")
+        rows = rows_fingerprint(classes)
+        with self.lock:
+            known = self.ledger.attributes().get(_ROWS_KEY)
+            if known is not None and known != rows:
+                raise InputError(
+                    "val_labels must be of the same rows in the same order for all trials of a "
+                    f"study, but got other labels for {len(classes)} rows than before."
+                )
+            if known is None or self.examples.load_targets() is None:
+                self.examples.save_targets(classes.cpu().numpy())
+            if known is None:
+                self.ledger.set_attribute(_ROWS_KEY, rows)
+        return classes
+
+    def _facts(self, record: TrialRecord, state: EndState, k: int, costs: Costs) -> Facts:
+        now = time.time()
+        reported = self.curves.pop(record.number, [])
+        return Facts(
+            state=state,
+            ended=now,
+            curve=tuple(reported if costs.curves is None else costs.curves[k]),
+            seconds=now - record.started if costs.seconds is None else float(costs.seconds[k]),
+        )
+
+    def _end(self, number: int, facts: Facts) -> TrialRecord:
+        """Write how a trial ended: first the facts, then the end."""
+        values = None
+        if facts.state == "complete":
+            metric = self.scorer.metric.name
+            names = [metric if name == METRIC else name for name in self.objectives]
+            values = [facts.metrics[name] for name in names]
+            if not all(map(math.isfinite, values)):
+                facts, values = replace(facts, state="diverged"), None
+        with self.lock:
+            self.ledger.note(number, FACTS, facts.to_dict())
+            self.ledger.end(number, ENDS.get(facts.state, TrialState.PRUNED), values)
+            record = record_of(self.ledger.trials()[number])
+        if self.on_told is not None:
+            self.on_told(record)
+        return record

@@ -1,0 +1,68 @@
+"""A trial as a training loop sees it: a loss and the settings to train it with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from torch import Tensor
+
+from autoloss.losses import LossSpec
+from autoloss.losses.module import LossModule
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting to train, from `Study.ask`.
+
+    Args:
+        number: Its number in the study.
+        spec: The loss.
+        nuisance: What is tuned besides the loss: ``"lr"`` (peak learning rate of AdamW),
+            ``"weight_decay"`` (decoupled), ``"dropout"`` (rate in [0, 1)).
+        seed: Seed of its training. All trials of a study share it, so that their differences are
+            the loss's.
+        class_counts: Training rows of each class.
+        origin: Why it was asked: ``"default"``, ``"quota"`` or ``"sampler"``.
+        slot: Its place in the study, from 0; a trial that was lost and is asked again keeps it.
+    """
+
+    number: int
+    spec: LossSpec
+    nuisance: Mapping[str, float]
+    seed: int
+    class_counts: tuple[float, ...] = field(repr=False)
+    origin: str = "sampler"
+    slot: int = 0
+
+    @property
+    def lr(self) -> float:
+        """Return the peak learning rate."""
+        return self.nuisance["lr"]
+
+    @property
+    def weight_decay(self) -> float:
+        """Return the weight decay."""
+        return self.nuisance["weight_decay"]
+
+    @property
+    def dropout(self) -> float:
+        """Return the dropout rate."""
+        return self.nuisance["dropout"]
+
+    @cached_property
+    def module(self) -> LossModule:
+        """Return the loss as a module."""
+        import torch
+
+        return self.spec.module(torch.tensor(self.class_counts, dtype=torch.float64))
+
+    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean loss of a batch, to call ``backward()`` on.
+
+        Shape:
+            logits (B, C), targets (B,) classes or (B, C) class probabilities -> a scalar.
+        """
+        value: Tensor = self.module(logits, targets)
+        return value

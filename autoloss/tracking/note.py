@@ -1,0 +1,85 @@
+"""The text on the parent run's page: what is searched, then the verdict. Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from autoloss.records import Comparison, Summary
+
+_TITLES = {
+    "better": "Better than tuned cross-entropy",
+    "no_evidence": "No evidence that it beats tuned cross-entropy",
+    "worse": "Worse than tuned cross-entropy",
+}
+_SHOWN = 10
+
+
+def opening_note(study_name: str, description: Mapping[str, str]) -> str:
+    """Return the note of a study that is being searched."""
+    rows = [f"| {_cell(key)} | {_cell(value)} |" for key, value in description.items()]
+    return "\n".join([f"### {study_name}: searching", "", "| | |", "|---|---|", *rows])
+
+
+def verdict_note(summary: Summary) -> str:
+    """Return the note of a finished study: the verdict, its figures, what ships, and the front."""
+    verdict = summary.verdict
+    shipped = summary.trial(summary.recommended)
+    lines = [
+        f"### {_TITLES[verdict.decision]}",
+        "",
+        verdict.text,
+        "",
+        f"**Ships:** #{shipped.number:03d} `{shipped.label}` with read-out {shipped.readout}.",
+        "",
+        *_comparison_table(verdict.comparisons, verdict.n_test),
+        "",
+        *_front_table(summary),
+        "",
+        f"Chosen by: {summary.rule}",
+    ]
+    if summary.command:
+        lines += ["", "Made by:", "", f"    {summary.command}"]
+    return "\n".join(lines)
+
+
+def _comparison_table(comparisons: tuple[Comparison, ...], n_test: int) -> list[str]:
+    """Return the challenger beside tuned cross-entropy on the test rows."""
+    head = (
+        f"| {n_test} test rows | tuned cross-entropy | challenger | difference | 95 % interval |"
+    )
+    return [head, "|---|---|---|---|---|"] + [
+        f"| {_cell(c.metric)} | {c.baseline:.4f} | {c.challenger:.4f} | {c.difference:+.4f} "
+        f"| {c.low:+.4f} to {c.high:+.4f} |"
+        for c in comparisons
+    ]
+
+
+def _front_table(summary: Summary) -> list[str]:
+    """Return the first trials of the front on the validation rows."""
+    metric = summary.metric
+    rows = [
+        f"| front | validation {_cell(metric)} | log loss after calibration |",
+        "|---|---|---|",
+    ]
+    for number in ranked_front(summary)[:_SHOWN]:
+        trial = summary.trial(number)
+        figures = [trial.metrics.get(name, float("nan")) for name in (metric, "refined_log_loss")]
+        rows.append(
+            f"| #{number:03d} `{_cell(trial.label)}` | {figures[0]:.4f} | {figures[1]:.4f} |"
+        )
+    return rows
+
+
+def ranked_front(summary: Summary) -> list[int]:
+    """Return the trials of the front, the best by the metric first."""
+    sign = 1.0 if summary.lower_is_better else -1.0
+
+    def place(number: int) -> tuple[float, int]:
+        return sign * summary.trial(number).metrics.get(summary.metric, float("inf")), number
+
+    return sorted(summary.pareto, key=place)
+
+
+def _cell(text: str) -> str:
+    """Return text that stays inside one cell of a table."""
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,79 @@
+"""What a search needs of a tracker, and the tracker that tracks nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from autoloss.records import Summary, TrialRecord
+from autoloss.tracking.dashboard import Dashboard
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What a tracker could not write before it was closed.
+
+    Args:
+        count: Runs that are missing or incomplete; 0 when everything is written.
+        reason: Why, in one line; empty when everything is written.
+    """
+
+    count: int = 0
+    reason: str = ""
+
+
+class Tracking(Protocol):
+    """Shows a study somewhere else; no method waits for it, except `close`."""
+
+    @property
+    def trouble(self) -> str:
+        """Return why nothing can be written at the moment, in one line; empty when all is well."""
+
+    def start(self, description: Mapping[str, str]) -> None:
+        """Open the study, or open it again after a resume."""
+
+    def log_trial(self, record: TrialRecord) -> None:
+        """Show a trial that ended."""
+
+    def sync(self, records: Iterable[TrialRecord]) -> None:
+        """Show those of the trials that are not shown yet."""
+
+    def finish(self, summary: Summary, report_files: Sequence[Path]) -> None:
+        """Show the verdict and keep the report."""
+
+    def close(self, timeout: float = 60.0) -> Pending:
+        """Wait until all is written, at most `timeout` seconds, and say what is not."""
+
+    def dashboard(self) -> Dashboard | None:
+        """Return where the study is looked at; None where there is nothing to look at."""
+
+
+class NullTracker:
+    """A tracker that tracks nothing."""
+
+    @property
+    def trouble(self) -> str:
+        """Return that all is well."""
+        return ""
+
+    def start(self, description: Mapping[str, str]) -> None:
+        """Do nothing."""
+
+    def log_trial(self, record: TrialRecord) -> None:
+        """Do nothing."""
+
+    def sync(self, records: Iterable[TrialRecord]) -> None:
+        """Do nothing."""
+
+    def finish(self, summary: Summary, report_files: Sequence[Path]) -> None:
+        """Do nothing."""
+
+    def close(self, timeout: float = 60.0) -> Pending:
+        """Return that nothing is left to write."""
+        return Pending()
+
+    def dashboard(self) -> Dashboard | None:
+        """Return None: there is nothing to look at."""
+        return None

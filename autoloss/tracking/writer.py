@@ -1,0 +1,129 @@
+"""One background thread that writes jobs in order and tries again what could not be written."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from autoloss.tracking.failures import Refused, one_line
+from autoloss.tracking.protocol import Pending
+
+DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Something to write: `run` names the run it belongs to, `action` may be done twice."""
+
+    run: str
+    action: Callable[[], None]
+
+
+class Writer:
+    """Writes jobs in order, in a thread of its own, which never outlives the program.
+
+    Args:
+        delays: Seconds to wait after the first, second, ... failure in a row; the last repeats.
+        grace: Seconds that `close` goes on trying while nothing can be written.
+    """
+
+    def __init__(self, *, delays: tuple[float, ...] = DELAYS, grace: float = 3.0) -> None:
+        self._delays = delays
+        self._grace = grace
+        self._queue: deque[Job] = deque()
+        self._aside: list[tuple[Job, str]] = []
+        self._changed = threading.Condition()
+        self._closing = self._abandoned = False
+        self._thread: threading.Thread | None = None
+        self._away = ""
+
+    @property
+    def trouble(self) -> str:
+        """Return why something is not written, in one line; empty if all goes well."""
+        return self._away or (self._aside[-1][1] if self._aside else "")
+
+    def put(self, job: Job) -> None:
+        """Write the job later; after `close` it is only counted."""
+        with self._changed:
+            self._queue.append(job)
+            if self._thread is None and not self._closing:
+                self._thread = threading.Thread(
+                    target=self._work, name="autoloss-tracking", daemon=True
+                )
+                self._thread.start()
+            self._changed.notify_all()
+
+    def close(self, timeout: float) -> Pending:
+        """Wait until the queue is empty, at most `timeout` seconds, and return what is left.
+
+        While nothing can be written it waits no longer than the grace.
+        """
+        closed = time.monotonic()
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+            while self._thread is not None and self._queue:
+                left = timeout - (time.monotonic() - closed)
+                if self._away:
+                    left = min(left, self._grace - (time.monotonic() - closed))
+                if left <= 0:
+                    break
+                self._changed.wait(min(left, 0.1))
+            self._abandoned = True
+            self._changed.notify_all()
+            runs = {job.run for job in (*self._queue, *(job for job, _ in self._aside))}
+            reason = self.trouble or "there was no time left"
+            return Pending(len(runs), reason) if runs else Pending()
+
+    def _work(self) -> None:
+        """Write one job after the other until the writer is closed."""
+        while (job := self._next()) is not None:
+            refusal = self._write(job)
+            with self._changed:
+                if self._abandoned:
+                    return
+                self._queue.popleft()
+                if refusal:
+                    self._aside.append((job, refusal))
+                self._changed.notify_all()
+
+    def _next(self) -> Job | None:
+        """Return the oldest job, which stays in the queue until it is written; None at the end."""
+        with self._changed:
+            while not self._queue and not self._closing:
+                self._changed.wait()
+            return self._queue[0] if self._queue and not self._abandoned else None
+
+    def _write(self, job: Job) -> str:
+        """Write the job, trying until it goes; return why it was refused, empty if it was not."""
+        failures = refusals = 0
+        while not self._abandoned:
+            try:
+                job.action()
+            # Whatever goes wrong in a tracking server must not end a search.
+            except Exception as error:
+                reason = one_line(error)
+                if isinstance(error, Refused):
+                    refusals += 1
+                    if refusals >= error.attempts:
+                        self._away = ""
+                        return reason
+                self._away = reason
+                self._pause(self._delays[min(failures, len(self._delays) - 1)])
+                failures += 1
+            else:
+                self._away = ""
+                return ""
+        return ""
+
+    def _pause(self, seconds: float) -> None:
+        """Wait before the next attempt; closing the writer cuts the wait short."""
+        end = time.monotonic() + seconds
+        with self._changed:
+            while not self._abandoned and (left := end - time.monotonic()) > 0:
+                self._changed.wait(min(left, self._delays[0]) if self._closing else left)
+                if self._closing:
+                    return

@@ -1,0 +1,22 @@
+"""Training candidates together: what becomes of one does not depend on the others."""
+
+from autoloss.training.batch import Batch, Orders, batch_size_for
+from autoloss.training.candidate import Candidate, Outcome
+from autoloss.training.loop import EpochReport, Job, train
+from autoloss.training.memory import in_halves
+from autoloss.training.optimiser import RowAdamW
+from autoloss.training.population import Population
+
+__all__ = [
+    "Batch",
+    "Candidate",
+    "EpochReport",
+    "Job",
+    "Orders",
+    "Outcome",
+    "Population",
+    "RowAdamW",
+    "batch_size_for",
+    "in_halves",
+    "train",
+]

@@ -1,0 +1,57 @@
+"""Fewer candidates together where the memory does not hold them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import torch
+
+from autoloss.errors import TrainingError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether the error says that an allocation failed, on a GPU or on the host."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    # The host's allocator has no error class of its own.
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def in_halves(
+    run: Callable[[Sequence[Item]], list[Result]],
+    items: Sequence[Item],
+    *,
+    on_halved: Callable[[int], None] | None = None,
+) -> list[Result]:
+    """Return ``run(items)``, in halves, one after the other, where the memory does not hold all at once.
+
+    Args:
+        run: What to do with a sequence of items; gives one result an item.
+        items: The items.
+        on_halved: Told how many are tried next.
+
+    Raises:
+        TrainingError: One item alone does not fit.
+    """
+    try:
+        return run(items)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        if len(items) == 1:
+            raise TrainingError(
+                "The memory must hold at least one candidate, but it does not: set a smaller "
+                "batch_size or width in the space, or use fewer rows."
+            ) from error
+    # Outside the handler: the error's traceback would hold the tensors that filled the memory.
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    half = (len(items) + 1) // 2
+    if on_halved is not None:
+        on_halved(half)
+    first = in_halves(run, items[:half], on_halved=on_halved)
+    return first + in_halves(run, items[half:], on_halved=on_halved)

@@ -1,0 +1,107 @@
+"""K candidates in one buffer: their weights, gradients and optimiser."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from autoloss.losses import Objective
+from autoloss.models import Dropout, Features, TableNetwork, spread
+from autoloss.training.batch import Batch, Orders
+from autoloss.training.candidate import Candidate
+from autoloss.training.optimiser import RowAdamW
+
+
+class Population:
+    """K candidates that train as one; a candidate is a row of a ``(K, P)`` buffer.
+
+    Args:
+        network: The network that all have.
+        candidates: The candidates.
+        class_counts: Training rows of each class, ``(C,)``.
+        device: Where to train.
+        dtype: Type of the weights.
+    """
+
+    def __init__(
+        self,
+        network: TableNetwork,
+        candidates: Sequence[Candidate],
+        class_counts: Tensor,
+        *,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.network = network
+        self.device = device
+        self.dtype = dtype
+        specs = [candidate.spec for candidate in candidates]
+        self.objective = Objective(specs, class_counts, dtype=dtype, device=device)
+        initial = {
+            seed: network.initial(torch.Generator().manual_seed(seed))
+            for seed in {candidate.seed for candidate in candidates}
+        }
+        rows = torch.stack([initial[candidate.seed] for candidate in candidates])
+        optimiser = RowAdamW(
+            rows.to(device=device, dtype=dtype),
+            lr=torch.tensor([candidate.lr for candidate in candidates], dtype=torch.float64),
+            weight_decay=torch.tensor(
+                [candidate.weight_decay for candidate in candidates], dtype=torch.float64
+            ),
+        )
+        self._take(tuple(candidates), optimiser)
+
+    def __len__(self) -> int:
+        return len(self.candidates)
+
+    def _take(self, candidates: tuple[Candidate, ...], optimiser: RowAdamW) -> None:
+        """Go on with these candidates and their rows."""
+        self.candidates = candidates
+        self._optimiser = optimiser
+        layout = self.network.layout
+        self._leaves = {
+            name: view.detach().requires_grad_() for name, view in layout.views(optimiser.rows).items()
+        }
+        self._gradients = list(layout.views(optimiser.gradients).values())
+        self._rates = torch.tensor(
+            [candidate.dropout for candidate in candidates], device=self.device, dtype=self.dtype
+        )[:, None, None]
+
+    @property
+    def rows(self) -> Tensor:
+        """Return the weights, one candidate a row, ``(K, P)``."""
+        return self._optimiser.rows
+
+    def keep(self, kept: Sequence[int]) -> None:
+        """Go on with the candidates at `kept` alone; nothing of theirs changes."""
+        self.objective = self.objective.keep(kept)
+        self._take(tuple(self.candidates[k] for k in kept), self._optimiser.keep(kept))
+
+    def step(self, batch: Batch, orders: Orders, lr_factor: float) -> None:
+        """Take one optimiser step on one mini-batch."""
+        index = orders.index([candidate.seed for candidate in self.candidates])
+        features = self.network.encode(batch.inputs)
+        logits = self.network.body(self._leaves, features, index, self._dropout(orders))
+        values = self.objective(logits, self._targets(batch, index))
+        # The sum over candidates: no gradient of one reaches another.
+        total = batch.mean(values, index).sum()
+        gradients = torch.autograd.grad(total, list(self._leaves.values()))
+        torch._foreach_copy_(self._gradients, gradients)
+        self._optimiser.step(lr_factor)
+
+    def _targets(self, batch: Batch, index: Tensor | None) -> Tensor:
+        targets = spread(batch.targets, index)
+        return targets.expand(len(self), *targets.shape[1:])
+
+    def _dropout(self, orders: Orders) -> Dropout | None:
+        """Draw for every layer, used or not: the draws depend on the step alone."""
+        width, depth = self.network.config.width, self.network.config.depth
+        uniform = tuple(orders.uniform(width, self.dtype) for _ in range(depth))
+        return Dropout(uniform, self._rates) if bool((self._rates > 0).any()) else None
+
+    @torch.no_grad()
+    def logits(self, features: Features) -> Tensor:
+        """Return logits without dropout, ``(K, B, C)``."""
+        return self.network.body(self._leaves, features)

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+
+COMMANDS = ("search", "list", "resume", "predict", "losses", "spaces")
+HEAVY = (
+    "torch",
+    "pandas",
+    "numpy",
+    "sklearn",
+    "optuna",
+    "mlflow",
+    "plotly",
+    "jinja2",
+    "rich.live",
+)
+
+
+def program(*words: str, **options) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "autoloss", *words],
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        **options,
+    )
+
+
+def test_help_answers_within_half_a_second() -> None:
+    def wall() -> float:
+        start = time.perf_counter()
+        assert program("--help").returncode == 0
+        return time.perf_counter() - start
+
+    wall()
+    assert statistics.median(wall() for _ in range(5)) < 0.5
+
+
+@pytest.mark.parametrize("words", [["--help"], *([name, "--help"] for name in COMMANDS)])
+def test_help_loads_nothing_heavy(words) -> None:
+    code = (
+        "import json, sys\n"
+        f"sys.argv = ['autoloss', *{words!r}]\n"
+        "from autoloss.cli import main\n"
+        "try: main()\n"
+        "finally: print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8")
+    assert done.returncode == 0
+    loaded = set(json.loads(done.stderr.splitlines()[-1]))
+    assert loaded & set(HEAVY) == set()
+
+
+def test_help_names_every_command_and_exit_code(run) -> None:
+    text = run("--help", env={"COLUMNS": "200"}).stdout
+    assert [name for name in COMMANDS if f" {name} " not in text] == []
+    for code in ("0 done", "1 a failure", "2 something", "3 not what", "130 interrupted"):
+        assert code in text
+
+
+def test_version(run) -> None:
+    from importlib.metadata import version
+
+    assert run("--version").stdout == f"autoloss {version('autoloss')}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["serch"], "Did you mean 'search'?"),
+        (["--bogus"], "--bogus"),
+        (["search"], "DATA"),
+        (["predict", "m", "d.csv"], "--output"),
+    ],
+)
+def test_misuse_is_one_line_and_exit_code_2(run, words, said) -> None:
+    result = run(*words)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("autoloss: ")
+    assert said in line
+
+
+def test_module_and_program_are_the_same() -> None:
+    done = program("losses", "no_such_loss")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("autoloss: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_console_of_few_characters_is_enough() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "autoloss", "losses", "focal"],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert done.returncode == 0
+    assert done.stdout.decode("ascii").startswith("Loss")

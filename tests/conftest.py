@@ -1,0 +1,65 @@
+"""What holds for all tests: no test writes into the repository or needs what the machine lacks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+TERMINAL = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the slow tests too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Before anything imports mlflow: its client is made at import.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    lacking = {}
+    if not config.getoption("--slow"):
+        lacking["slow"] = "slow: run with --slow"
+    if any(item.get_closest_marker("gpu") for item in items) and not _has_gpu():
+        lacking["gpu"] = "needs a GPU"
+    if not any(map(shutil.which, BROWSERS)):
+        lacking["browser"] = "needs a headless browser"
+    for item in items:
+        for name, reason in lacking.items():
+            if item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _mlflow_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """MLflow logs into a folder of the test session unless a test says otherwise."""
+    patch = pytest.MonkeyPatch()
+    folder = tmp_path_factory.mktemp("mlflow")
+    patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Output does not depend on the terminal that the tests were started from."""
+    for name in TERMINAL:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the repository."""
+    return Path(__file__).parents[1]

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import gzip
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from autoloss.data import read_table
+from autoloss.data.read import load_table
+from autoloss.errors import InputError
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    return pd.DataFrame(
+        {"age": [31, 42, 53], "size": [1.5, np.nan, -2.0], "town": ["Köln", "Bern", None]}
+    )
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_delimiter_and_encoding_are_found(
+    tmp_path: Path, frame: pd.DataFrame, encoding: str, delimiter: str
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(frame.to_csv(index=False, sep=delimiter).encode(encoding))
+    read = read_table(path)
+    pd.testing.assert_frame_equal(read, frame, check_dtype=False)
+
+
+def test_older_encodings_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes("name,y\nMüller,1\n".encode("cp1252"))
+    table = load_table(path)
+    assert table.frame["name"].tolist() == ["Müller"]
+    assert "cp1252" in table.notes[0]
+
+
+@pytest.mark.parametrize("form", ["parquet", "feather"])
+def test_columnar_files_keep_their_types(tmp_path: Path, frame: pd.DataFrame, form: str) -> None:
+    path = tmp_path / f"table.{form}"
+    frame["when"] = pd.to_datetime(["2024-01-01", "2024-02-01", None])
+    frame["level"] = pd.Categorical(["a", "b", "a"])
+    getattr(frame, f"to_{form}")(path)
+    pd.testing.assert_frame_equal(read_table(path), frame, check_dtype=False)
+
+
+def test_quoted_cells_hold_delimiters_and_lines(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text('a,b\n"one, two","x\ny"\n"say ""hi""",z\n', encoding="utf-8")
+    read = read_table(path)
+    assert read["a"].tolist() == ["one, two", 'say "hi"']
+    assert read["b"].tolist() == ["x\ny", "z"]
+
+
+def test_stray_quotes_do_not_break_a_tab_separated_file(tmp_path: Path) -> None:
+    path = tmp_path / "table.tsv"
+    path.write_text('a\tb\n"one\t1\ntwo\t2\nthree\t3\n', encoding="utf-8")
+    assert read_table(path)["b"].tolist() == [1, 2, 3]
+
+
+def test_cells_become_numbers_only_where_nothing_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(
+        "whole,broken,code,flag,gap,mixed,infinite\n"
+        "1,1.5,007,true,,a,inf\n+2,2e3,012,False,?,1,-inf\n-3,NA,120,TRUE,NA,2,0.5\n",
+        encoding="utf-8",
+    )
+    read = read_table(path)
+    assert read["whole"].tolist() == [1, 2, -3]
+    assert read["broken"].tolist()[:2] == [1.5, 2000.0]
+    assert read["code"].tolist() == ["007", "012", "120"]
+    assert read["flag"].tolist() == [True, False, True]
+    assert read["gap"].isna().all()
+    assert read["mixed"].tolist() == ["a", "1", "2"]
+    assert np.isinf(read["infinite"]).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("name", ["breast_cancer", "digits", "iris", "wine"])
+def test_sets_of_scikit_learn_have_a_target(name: str) -> None:
+    table = load_table(f"sklearn:{name}")
+    assert table.target == "target"
+    assert table.frame["target"].nunique() in (2, 3, 10)
+
+
+def test_repeated_names_are_numbered(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("a,a,,a (2),a\n1,2,3,4,5\n", encoding="utf-8")
+    frame = pd.DataFrame([[1, 2, 3, 4, 5]], columns=["a", "a", "", "a (2)", "a"])
+    for source in (path, frame):
+        table = load_table(source)
+        assert list(table.frame.columns) == ["a", "a (3)", "column 3", "a (2)", "a (4)"]
+        assert table.repeated == (("a", "a (3)"), ("a", "a (4)"))
+        assert "repeated" in table.notes[0]
+
+
+def test_a_frame_is_not_changed() -> None:
+    frame = pd.DataFrame([[1, 2]], columns=["a", "a"], index=[7])
+    read_table(frame)
+    assert list(frame.columns) == ["a", "a"]
+    assert frame.index.tolist() == [7]
+
+
+def test_nested_and_numbered_names_become_text() -> None:
+    frame = pd.DataFrame([[1, 2]], columns=pd.MultiIndex.from_tuples([("a", "b"), ("c", "")]))
+    assert list(read_table(frame).columns) == ["a.b", "c"]
+    assert list(read_table(pd.DataFrame([[1, 2]])).columns) == ["0", "1"]
+
+
+def _zip(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("sheet.xml", "x")
+
+
+MISTAKES = {
+    "empty.csv": (lambda path: path.write_bytes(b""), "empty"),
+    "blank.csv": (lambda path: path.write_bytes(b" \n\n"), "empty"),
+    "header.csv": (lambda path: path.write_text("a,b\n"), "header only"),
+    "zeros.csv": (lambda path: path.write_bytes(bytes(range(256)) * 9), "binary"),
+    "book.csv": (_zip, "zip archive"),
+    "packed.csv": (lambda path: path.write_bytes(gzip.compress(b"a,b\n1,2\n")), "gzip"),
+    "really_parquet.csv": (lambda path: pd.DataFrame({"a": [1]}).to_parquet(path), ".parquet"),
+    "broken.parquet": (lambda path: path.write_bytes(b"PAR1 no PAR1"), "Parquet"),
+    "broken.feather": (lambda path: path.write_bytes(b"ARROW1 no"), "Feather"),
+    "ragged.csv": (lambda path: path.write_text("a,b\n1,2\n1,2,3\n4,5\n"), "Row #3"),
+    "table.xlsx": (lambda path: path.write_bytes(b"anything"), ".xlsx"),
+    "folder.csv": (lambda path: path.mkdir(), "folder"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_file_that_is_no_table_is_one_line(tmp_path: Path, name: str) -> None:
+    make, expected = MISTAKES[name]
+    make(tmp_path / name)
+    with pytest.raises(InputError, match=expected) as caught:
+        read_table(tmp_path / name)
+    assert "\n" not in str(caught.value)
+    assert name in str(caught.value)
+
+
+def test_a_missing_file_suggests_the_closest(tmp_path: Path) -> None:
+    (tmp_path / "churn.csv").write_text("a\n1\n")
+    with pytest.raises(InputError, match=r"did you mean 'churn.csv'"):
+        read_table(tmp_path / "chrun.csv")
+
+
+def test_an_unknown_set_or_type_is_named() -> None:
+    with pytest.raises(InputError, match="did you mean 'digits'"):
+        read_table("sklearn:digit")
+    with pytest.raises(InputError, match="got a list"):
+        read_table([1, 2])  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="columns"):
+        read_table(pd.DataFrame())
+    with pytest.raises(InputError, match="header only"):
+        read_table(pd.DataFrame({"a": []}))

@@ -1,0 +1,139 @@
+"""The declared read-out of every loss recovers a known posterior, alone and in a product."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize
+from torch import Tensor
+from torch.testing import assert_close
+
+from autoloss import losses
+from autoloss.losses import Loss, LossSpec, Objective, null_vector
+
+from .cases import SMOOTH, draw, each, label
+
+COUNTS = torch.tensor([50.0, 30.0, 15.0, 5.0], dtype=torch.float64)
+# Nearly equal, so that every minimum lies at logits of ordinary size, and a skewed one.
+FLAT = torch.tensor([0.30, 0.26, 0.23, 0.21], dtype=torch.float64)
+SKEWED = torch.tensor([0.55, 0.05, 0.25, 0.15], dtype=torch.float64)
+
+
+def minimum(value, n_classes: int) -> Tensor:
+    """Return logits at which `value` of logits ``(C,)`` is least."""
+
+    def fun(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        logits = torch.tensor(flat, requires_grad=True)
+        out = value(logits)
+        return out.item(), torch.autograd.grad(out, logits)[0].numpy()
+
+    start = np.linspace(-0.3, 0.2, n_classes)
+    found = minimize(fun, start, jac=True, method="BFGS", options={"gtol": 1e-11, "maxiter": 500})
+    return torch.tensor(found.x)
+
+
+@pytest.mark.parametrize(("loss", "setting"), each(some=SMOOTH), ids=label)
+def test_readout_recovers_the_posterior_at_the_minimum(loss: Loss, setting):
+    best = minimum(lambda z: loss(z[None], FLAT[None], **setting)[0], 4)
+    assert_close(loss.readout(best, **setting).exp(), FLAT, atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("loss", SMOOTH, ids=label)
+def test_readout_recovers_a_skewed_posterior_at_the_minimum(loss: Loss):
+    best = minimum(lambda z: loss(z[None], SKEWED[None])[0], 4)
+    assert_close(loss.readout(best).exp(), SKEWED, atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("loss", "setting"), each(some=SMOOTH), ids=label)
+def test_readout_is_the_null_vector_of_the_gradients(loss: Loss, setting):
+    logits = draw(20, 4, scale=1.5)
+    found = null_vector(lambda z, y: loss(z, y, **setting), logits)
+    assert found.residual.max() < 1e-12
+    assert found.gap.min() > 1e-6
+    assert_close(found.probs, loss.readout(logits, **setting).exp(), atol=1e-8, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["weston_watkins", "crammer_singer"])
+def test_no_posterior_can_be_read_from_a_hinge(name: str):
+    loss = losses.get(name)
+    best = minimum(lambda z: loss(z[None], SKEWED[None])[0] + 1e-9 * z.square().sum(), 4)
+    found = null_vector(loss, best[None])
+    assert not torch.allclose(found.probs[0], SKEWED, atol=0.02)
+    assert not loss.has_exact_readout
+
+
+AROUND = [
+    {},
+    {"temperature": 2.0},
+    {"prior": "class_weight", "class_weight.power": 0.7},
+    {"prior": "logit_adjust", "logit_adjust.tau": 1.5},
+    {"target": "smoothing", "smoothing.epsilon": 0.2},
+    {
+        "prior": "class_weight",
+        "class_weight.power": 1.0,
+        "target": "smoothing",
+        "smoothing.epsilon": 0.1,
+        "temperature": 0.5,
+    },
+    {
+        "prior": "logit_adjust",
+        "logit_adjust.tau": 1.0,
+        "target": "smoothing",
+        "smoothing.epsilon": 0.3,
+        "temperature": 3.0,
+    },
+]
+
+
+@pytest.mark.parametrize("around", AROUND, ids=lambda a: "-".join(map(str, a.values())) or "plain")
+@pytest.mark.parametrize("loss", SMOOTH, ids=label)
+def test_composite_readout_recovers_the_posterior(loss: Loss, around):
+    spec = LossSpec.from_dict({"base": loss.name, **around})
+    objective = Objective([spec], COUNTS, dtype=torch.float64)
+    best = minimum(lambda z: objective(z[None, None], FLAT[None])[0, 0], 4)
+    assert_close(objective.log_links(best[None, None])[0, 0].exp(), FLAT, atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("prior", ["class_weight", "logit_adjust"])
+def test_prior_correction_recovers_the_posterior_of_a_proper_loss(prior: str):
+    spec = LossSpec.from_dict({"base": "brier", "prior": prior, "temperature": 2.0})
+    objective = Objective([spec], COUNTS, dtype=torch.float64)
+    best = minimum(lambda z: objective(z[None, None], FLAT[None])[0, 0], 4)
+    corrected = objective.prior_corrected(best[None, None])[0, 0].softmax(-1)
+    assert_close(corrected, FLAT, atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("loss", SMOOTH, ids=label)
+def test_readout_of_a_confident_float32_network_is_that_of_float64(loss: Loss):
+    # p rounds to 1 in float32 here, while what is left over still decides the read-out.
+    logits = torch.tensor([[30.0, 0.0, -3.0], [18.0, 0.0, 17.0], [0.0, 80.0, 5.0]])
+    narrow, wide = loss.readout(logits), loss.readout(logits.double())
+    assert_close(narrow.double(), wide, atol=1e-4, rtol=1e-5)
+
+
+def test_readout_is_normalised_at_the_ends_of_float32():
+    for loss in SMOOTH:
+        logits = torch.tensor([[1e4, -1e4, 0.0], [0.0, 0.0, 0.0]])
+        total = loss.readout(logits).logsumexp(-1)
+        assert_close(total, torch.zeros(2), atol=1e-5, rtol=0)
+
+
+def test_unsmoothing_clips_what_would_be_negative():
+    spec = LossSpec.from_dict({"base": "cross_entropy", "target": "smoothing"})
+    objective = Objective([spec], torch.ones(3))
+    log_probs = objective.log_links(torch.tensor([[[9.0, 0.0, 0.0]]]))
+    assert log_probs.isfinite().all()
+    assert_close(log_probs.logsumexp(-1), torch.zeros(1, 1), atol=1e-6, rtol=0)
+    assert log_probs[0, 0, 1] < -15.0
+
+
+def test_binary_null_vector_is_the_ratio_of_the_slopes():
+    loss = losses.get("focal")
+    logits = draw(5, 1)
+    pair = torch.cat([logits, torch.zeros_like(logits)], 1).requires_grad_()
+    slopes = [
+        torch.autograd.grad(loss(pair, torch.full((5,), c)).sum(), pair)[0][:, 0] for c in (0, 1)
+    ]
+    expected = slopes[1] / (slopes[1] - slopes[0])
+    assert_close(null_vector(loss, pair).probs[:, 0], expected)

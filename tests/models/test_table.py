@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from autoloss.data import TableInputs
+from autoloss.models import Layout, TableNetwork
+from autoloss.settings import NetworkConfig
+from tests.training.conftest import make_part, make_schema
+
+
+def network(**config: object) -> TableNetwork:
+    settings = NetworkConfig(**{"width": 16, "bins": 4, **config})  # type: ignore[arg-type]
+    return TableNetwork(make_schema(), 3, settings)
+
+
+def rows(net: TableNetwork, n: int) -> torch.Tensor:
+    return torch.stack([net.initial(torch.Generator().manual_seed(k)) for k in range(n)])
+
+
+def take(n: int) -> TableInputs:
+    return make_part(n, 0).inputs.take(torch.arange(n).unsqueeze(0))
+
+
+def test_views_tile_a_row_without_a_gap() -> None:
+    layout = Layout({"a": (2, 3), "b": (4,), "c": (1, 1)})
+    values = torch.arange(2.0 * layout.size).view(2, -1)
+    views = layout.views(values)
+    assert {name: tuple(view.shape) for name, view in views.items()} == {
+        "a": (2, 2, 3),
+        "b": (2, 4),
+        "c": (2, 1, 1),
+    }
+    again = torch.stack([layout.row({n: v[k] for n, v in views.items()}) for k in range(2)])
+    assert torch.equal(again, values)
+    with pytest.raises(ValueError, match=r"\(K, 11\)"):
+        layout.views(values[:, 1:])
+
+
+def test_stacked_candidates_give_what_each_gives_alone() -> None:
+    net = network()
+    weights = rows(net, 3)
+    features = net.encode(take(9))
+    together = net.body(net.layout.views(weights), features)
+    assert together.shape == (3, 9, 3)
+    for k in range(3):
+        alone = net.body(net.layout.views(weights[k : k + 1]), features)
+        torch.testing.assert_close(together[k], alone[0])
+
+
+def test_orders_give_each_candidate_its_own_batch() -> None:
+    net = network()
+    weights = net.layout.views(rows(net, 3))
+    part = make_part(12, 0)
+    batches = torch.arange(12).view(2, 6)
+    orders = torch.tensor([1, 0, 1])
+    logits = net.body(weights, net.encode(part.inputs.take(batches)), orders)
+    for k, order in enumerate(orders.tolist()):
+        features = net.encode(part.inputs.take(batches[order].unsqueeze(0)))
+        torch.testing.assert_close(logits[k], net.body(weights, features)[k])
+
+
+def test_the_piecewise_linear_encoding_rises_through_its_bins() -> None:
+    schema = replace(make_schema(), n_numeric=1, edges=torch.tensor([[0.0, 1.0, 3.0, 3.0, 3.0]]))
+    schema = replace(schema, cardinalities=(), vector_width=0, has_missing=(True,))
+    net = TableNetwork(schema, 2, NetworkConfig(width=4, bins=4))
+    numbers = torch.tensor([[-1.0], [0.5], [2.0], [9.0], [torch.nan]])
+    empty = torch.empty(5, 0)
+    encoded = net.encode(TableInputs(numbers, empty.long(), empty)).dense
+    assert encoded.shape == (5, net.encoded_width)
+    assert encoded[:, 0].tolist() == [-1.0, 0.5, 2.0, 9.0, 0.0]
+    assert encoded[:, 1].tolist() == [0.0, 0.0, 0.0, 0.0, 1.0]
+    assert encoded[:, 2].tolist() == [0.0, 0.5, 1.0, 1.0, 0.0]
+    assert encoded[:, 3].tolist() == [0.0, 0.0, 0.5, 1.0, 0.0]
+    assert bool(encoded.isfinite().all())
+
+
+def test_every_kind_of_column_reaches_the_logits() -> None:
+    net = network()
+    weights = net.layout.views(rows(net, 1))
+    inputs = take(2)
+    before = net.body(weights, net.encode(inputs))
+    changed = [
+        replace(inputs, numeric=inputs.numeric.nan_to_num() + 1.0),
+        replace(inputs, numeric=torch.full_like(inputs.numeric, torch.nan)),
+        replace(inputs, categories=(inputs.categories + torch.tensor([1, 0])) % 4),
+        replace(inputs, categories=(inputs.categories + torch.tensor([0, 1])) % 40),
+        replace(inputs, vectors=inputs.vectors + 1.0),
+    ]
+    for other in changed:
+        assert not torch.allclose(net.body(weights, net.encode(other)), before, atol=1e-6)
+
+
+@pytest.mark.parametrize("normalise", [False, True])
+@pytest.mark.parametrize("depth", [0, 1, 3])
+def test_width_and_depth_are_what_the_config_says(depth: int, normalise: bool) -> None:
+    net = network(depth=depth, normalise=normalise)
+    assert sum(name.startswith("hidden") for name in net.layout.shapes) == 2 * depth
+    logits = net.body(net.layout.views(rows(net, 2)), net.encode(take(4)))
+    assert logits.shape == (2, 4, 3)

@@ -1,0 +1,288 @@
+"""Made-up summaries that look like real studies: the same arguments give the same summary."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from autoloss.records import (
+    Comparison,
+    CurvePoint,
+    DataSummary,
+    Decision,
+    Reliability,
+    Summary,
+    TrialRecord,
+    Verdict,
+)
+
+FAMILIES = {
+    "cross_entropy": {},
+    "focal": {"gamma": (0.0, 5.0)},
+    "brier": {},
+    "generalized_cross_entropy": {"q": (0.05, 1.0)},
+    "poly1": {"epsilon": (-1.0, 6.0)},
+    "power": {"beta": (1.2, 3.0)},
+    "sm_softmax": {"m": (0.0, 1.0)},
+    "weston_watkins": {"p": (1.0, 2.0)},
+    "crammer_singer": {},
+    "bi_tempered": {"t1": (0.3, 1.0), "t2": (1.0, 3.0)},
+}
+HOSTILE = "<script>alert('x')</script> | </td>\n\"&amp; `*_[a](javascript:1) \u2028 ${1} {{ 7*7 }}"
+_PENALTY = {"crammer_singer": 0.05, "weston_watkins": 0.03, "generalized_cross_entropy": 0.02}
+
+
+def make_summary(
+    *,
+    n_trials: int = 64,
+    families: Sequence[str] = tuple(FAMILIES),
+    classes: Sequence[str] = ("stayed", "churned"),
+    decision: Decision = "no_evidence",
+    metric: str = "error",
+    diverged: int = 3,
+    reliability: bool = True,
+    importance: bool = True,
+    name: str = "churn",
+    seed: int = 0,
+) -> Summary:
+    """Return a made-up study with `n_trials` trials, tuned cross-entropy always among them."""
+    chance = random.Random(seed)
+    trials = [_trial(n, families[n % len(families)], metric, chance) for n in range(n_trials)]
+    for number in range(n_trials - 1, max(0, n_trials - 1 - diverged), -1):
+        trials[number] = _diverged(trials[number])
+    whole = [trial for trial in trials if trial.metrics]
+    lower = metric not in ("average_precision", "auroc", "gain")
+    baseline = _best(trial for trial in whole if trial.family == "cross_entropy")
+    others = [trial for trial in whole if trial.family != "cross_entropy"]
+    challenger = _best(others) if others else baseline
+    return Summary(
+        schema_version=1,
+        name=name,
+        created="2026-03-14T15:09:26+00:00",
+        version="0.1.0",
+        command=f"autoloss search {name}.csv --target churned --trials {n_trials} --seed {seed}",
+        metric=metric,
+        lower_is_better=lower,
+        data=_data(name, classes),
+        settings={
+            "space": "default",
+            "seed": seed,
+            "network": {"width": 256, "depth": 2},
+            "batch_size": 256,
+            "time_limit": None,
+            "device": "cpu",
+        },
+        trials=tuple(trials),
+        pareto=_front(whole, metric, lower),
+        verdict=_verdict(decision, challenger, baseline, metric, lower),
+        recommended=(challenger if decision == "better" else baseline).number,
+        rule="The lowest log loss after calibration among the trials within one standard error "
+        "of the lowest validation error; ties go to the simpler loss.",
+        test_metrics={"challenger": challenger.metrics, "cross-entropy": baseline.metrics},
+        reliability=_reliability(chance) if reliability else (),
+        importance=_importance() if importance else (),
+        seconds={"total": 83.4, "training": 76.2, "outside": 7.2},
+    )
+
+
+def make_hostile_summary() -> Summary:
+    """Return a study whose names try to leave the text they stand in."""
+    summary = make_summary(n_trials=12, classes=(HOSTILE, "b|c", "</script>"), name="x';y")
+    notes = (f"Column {HOSTILE} was dropped.",)
+    columns = ((HOSTILE, "numeric"), ("a|b", "text"), ("__init__", "numeric"))
+    data = _replace(summary.data, source=HOSTILE, target=HOSTILE, notes=notes, columns=columns)
+    trials = tuple(
+        _replace(trial, loss={"base": HOSTILE, f"{HOSTILE}.a|b": 1.0}) if number == 4 else trial
+        for number, trial in enumerate(summary.trials)
+    )
+    verdict = _replace(summary.verdict, text=HOSTILE)
+    diagrams = tuple(_replace(one, name=HOSTILE) for one in summary.reliability)
+    return _replace(
+        summary,
+        data=data,
+        trials=trials,
+        verdict=verdict,
+        reliability=diagrams,
+        settings={HOSTILE: HOSTILE},
+        command=f"autoloss search {HOSTILE}",
+        importance=((HOSTILE, 0.6), ("lr", 0.4)),
+        test_metrics={HOSTILE: {"error": 0.1, HOSTILE: 0.2}},
+    )
+
+
+def _replace(record: Any, **changes: Any) -> Any:
+    from dataclasses import replace
+
+    return replace(record, **changes)
+
+
+def _best(trials: Any) -> TrialRecord:
+    return min(trials, key=lambda trial: trial.metrics["refined_log_loss"])
+
+
+def _trial(number: int, family: str, metric: str, chance: random.Random) -> TrialRecord:
+    loss: dict[str, Any] = {"base": family}
+    loss |= {f"{family}.{key}": chance.uniform(*ends) for key, ends in FAMILIES[family].items()}
+    if number >= len(FAMILIES) and chance.random() < 0.3:
+        loss |= {"prior": "logit_adjust", "logit_adjust.tau": chance.uniform(0.2, 1.4)}
+    if number >= len(FAMILIES) and chance.random() < 0.3:
+        loss |= {"target": "smoothing", "smoothing.epsilon": chance.uniform(0.01, 0.2)}
+    lr = 10 ** chance.uniform(-4, -1.8)
+    badness = 0.02 * abs(math.log10(lr) + 2.7) ** 2 + _PENALTY.get(family, 0.0)
+    refined = 0.412 + badness + abs(chance.gauss(0, 0.008))
+    error = 0.19 + 0.4 * (refined - 0.412) + chance.gauss(0, 0.003)
+    metrics = {
+        "error": error,
+        "balanced_error": error + 0.07,
+        "refined_log_loss": refined,
+        "log_loss": refined,
+        "raw_log_loss": refined + abs(chance.gauss(0.01, 0.02)),
+        "calibration_loss": abs(chance.gauss(0.01, 0.02)),
+        "brier": 0.26 + badness,
+        "debiased_calibration_error": chance.gauss(0.0002, 0.0002),
+        "ece": 0.02 + abs(chance.gauss(0, 0.01)),
+        "ece_null": 0.017,
+        "temperature": math.exp(chance.gauss(0, 0.3)),
+    }
+    if metric not in metrics:
+        metrics[metric] = 0.66 - badness + chance.gauss(0, 0.004)
+    epochs = chance.randint(14, 40)
+    return TrialRecord(
+        number=number,
+        state="complete" if chance.random() < 0.8 else "stopped",
+        loss=loss,
+        nuisance={"lr": lr, "weight_decay": 10 ** chance.uniform(-5, -1), "dropout": 0.1},
+        metrics=metrics,
+        readout=chance.choice(("softmax+temperature", "softmax", "link+temperature")),
+        curve=_curve(epochs, refined, error, chance),
+        seconds=chance.uniform(0.8, 1.6),
+        started=1773500000.0 + number,
+        ended=1773500001.5 + number,
+        origin="default" if number < len(FAMILIES) else "quota" if number < 40 else "sampler",
+    )
+
+
+def _curve(
+    epochs: int, refined: float, error: float, chance: random.Random
+) -> tuple[CurvePoint, ...]:
+    shown = sorted({1 + (epochs - 1) * place // 19 for place in range(20)})
+    return tuple(
+        CurvePoint(
+            epoch,
+            refined + 0.25 * math.exp(-epoch / 4) + 0.002 * chance.random(),
+            error + 0.12 * math.exp(-epoch / 5) + 0.002 * chance.random(),
+        )
+        for epoch in shown
+    )
+
+
+def _diverged(trial: TrialRecord) -> TrialRecord:
+    curve = (*trial.curve[:2], CurvePoint(9, math.nan, math.nan))
+    return _replace(trial, state="diverged", metrics={}, curve=curve)
+
+
+def _front(trials: list[TrialRecord], metric: str, lower: bool) -> tuple[int, ...]:
+    sign = 1 if lower else -1
+    front, best = [], math.inf
+    for trial in sorted(trials, key=lambda one: (sign * one.metrics[metric], one.number)):
+        if trial.metrics["refined_log_loss"] < best:
+            best = trial.metrics["refined_log_loss"]
+            front.append(trial.number)
+    return tuple(sorted(front))
+
+
+def _data(name: str, classes: Sequence[str]) -> DataSummary:
+    counts = tuple(3104 // (1 + place) for place in range(len(classes)))
+    return DataSummary(
+        source=f"{name}.csv",
+        target="churned",
+        task="binary" if len(classes) == 2 else "multiclass",
+        classes=tuple(classes),
+        class_counts=counts,
+        n_train=sum(counts),
+        n_valid=sum(counts) // 3,
+        n_test=1409,
+        columns=(
+            ("tenure", "numeric"),
+            ("MonthlyCharges", "numeric"),
+            ("Contract", "categorical"),
+            ("signed", "date"),
+            ("note", "text"),
+        ),
+        notes=(
+            "Column customerID was dropped: it has a different value in every row.",
+            "Column TotalCharges has 11 missing values.",
+        ),
+    )
+
+
+def _verdict(
+    decision: Decision, challenger: TrialRecord, baseline: TrialRecord, metric: str, lower: bool
+) -> Verdict:
+    shift = {"better": -1.0, "no_evidence": -0.1, "worse": 1.0}[decision]
+    names = dict.fromkeys(
+        (metric, "log_loss", "debiased_calibration_error", "error", "balanced_error", "brier")
+    )
+    found = []
+    for name in list(names)[:6] if challenger is not baseline else ():
+        size = {"debiased_calibration_error": 0.0004}.get(name, 0.008)
+        sign = 1.0 if lower or name != metric else -1.0
+        value = baseline.metrics[name]
+        middle = sign * shift * size * (0.4 if name == "balanced_error" else 1.0)
+        low, high = middle - 0.8 * size, middle + 0.7 * size
+        found.append(Comparison(name, value, value + middle, low, high, sign > 0))
+    words = {
+        "better": "it beats tuned cross-entropy, significantly in error and log loss.",
+        "no_evidence": "no evidence that it beats tuned cross-entropy (interval covers zero). "
+        "Tuned cross-entropy is recommended.",
+        "worse": "it is worse than tuned cross-entropy, significantly in error. "
+        "Tuned cross-entropy is recommended.",
+    }
+    side = "more" if shift > 0 else "less"
+    return Verdict(
+        decision=decision,
+        text=f"{challenger.label} has {abs(shift) * 0.8:.2f} points {side} error than tuned "
+        f"cross-entropy (95 % interval {80 * shift / 100 - 0.64:+.2f} to "
+        f"{80 * shift / 100 + 0.56:+.2f} points) on 1409 test rows: {words[decision]}",
+        comparisons=tuple(found),
+        n_test=1409,
+        challenger=challenger.number,
+        baseline=baseline.number,
+        detectable=0.0091,
+    )
+
+
+def _reliability(chance: random.Random) -> tuple[Reliability, ...]:
+    diagrams = []
+    names = {"challenger": 0.0, "cross-entropy": 0.0, "cross-entropy before read-out": 0.06}
+    for name, over in names.items():
+        confidence = [0.52 + 0.034 * place for place in range(15)]
+        spread = [1.96 * math.sqrt(c * (1 - c) / 94) for c in confidence]
+        accuracy = [
+            min(1.0, max(0.0, c - over * (c - 0.4) * 2 + chance.gauss(0, s / 2)))
+            for c, s in zip(confidence, spread, strict=True)
+        ]
+        diagrams.append(
+            Reliability(
+                name=name,
+                confidence=tuple(confidence),
+                accuracy=tuple(accuracy),
+                count=(94,) * 14 + (93,),
+                low=tuple(c - s for c, s in zip(confidence, spread, strict=True)),
+                high=tuple(min(1.0, c + s) for c, s in zip(confidence, spread, strict=True)),
+            )
+        )
+    return tuple(diagrams)
+
+
+def _importance() -> tuple[tuple[str, float], ...]:
+    return (
+        ("nuisance.lr", 0.58),
+        ("loss.base", 0.21),
+        ("nuisance.dropout", 0.08),
+        ("loss.logit_adjust.tau", 0.06),
+        ("nuisance.weight_decay", 0.04),
+        ("loss.smoothing.epsilon", 0.03),
+    )

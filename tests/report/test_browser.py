@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from autoloss.records import Summary
+from autoloss.report import render_html, write_report
+from autoloss.report.figures import all_figures
+from tests.report.summaries import make_hostile_summary, make_summary
+from tests.report.test_html import EDGES
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+CHROMIUM = next((found for name in NAMES if (found := shutil.which(name))), "")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="headless Chromium is not installed"),
+]
+
+
+def opened(page: Path, profile: Path) -> tuple[str, list[str]]:
+    """Return the page as the browser holds it after its scripts ran, and the console's lines."""
+    done = subprocess.run(
+        [
+            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
+            "--disable-background-networking", f"--user-data-dir={profile}",
+            "--virtual-time-budget=15000", "--dump-dom", page.as_uri(),
+        ],
+        capture_output=True, encoding="utf-8", timeout=120, check=True,
+    )  # fmt: skip
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+@pytest.mark.parametrize(
+    "summary",
+    [make_summary(), make_hostile_summary(), EDGES["one trial"], EDGES["no metric"]],
+    ids=["plain", "hostile", "one trial", "no metric"],
+)
+def test_page_draws_its_figures_without_a_word_on_the_console(
+    summary: Summary, tmp_path: Path
+) -> None:
+    page = write_report(summary, tmp_path)[0]
+    dom, console = opened(page, tmp_path / "profile")
+    figures = len(all_figures(summary))
+    assert console == []
+    assert f'data-figures="{figures}"' in dom
+    assert len(re.findall(r'class="plot js-plotly-plot"', dom)) == figures
+
+
+DRIVER = """<script>
+const root = document.documentElement;
+const shown = () => [...document.querySelectorAll("#ranked tbody tr:not([hidden])")];
+const column = (place) => shown().map((row) => row.cells[place].textContent);
+const steps = {};
+async function drive() {
+  while (!root.dataset.figures) await new Promise((next) => setTimeout(next, 50));
+  const trial = document.querySelectorAll("#ranked thead button")[1];
+  steps.first = shown().length;
+  document.getElementById("all").click();
+  steps.all = shown().length;
+  trial.click();
+  steps.up = column(1);
+  trial.click();
+  steps.down = column(1);
+  steps.sort = trial.parentElement.getAttribute("aria-sort");
+  document.querySelectorAll("#ranked thead button")[4].click();
+  steps.error = column(4);
+  const find = document.getElementById("find");
+  find.value = "FOCAL smoothing";
+  find.dispatchEvent(new Event("input"));
+  steps.found = column(2);
+  find.value = "";
+  const chip = document.querySelector(".legend [data-family=focal]");
+  chip.click();
+  steps.family = [...new Set(shown().map((row) => row.dataset.family))];
+  const plot = document.querySelector("[data-figure=tradeoff]");
+  const visible = () => plot.data.filter((t) => t.meta && t.visible).map((t) => t.meta.family);
+  steps.drawn = visible();
+  chip.click();
+  steps.again = visible().length;
+  steps.light = plot.layout.font.color;
+  document.getElementById("theme").click();
+  steps.dark = plot.layout.font.color;
+  const out = document.createElement("pre");
+  out.id = "steps";
+  out.textContent = JSON.stringify(steps);
+  document.body.append(out);
+}
+drive();
+</script></body>"""
+
+
+def test_table_sorts_and_finds_and_families_can_be_seen_alone(tmp_path: Path) -> None:
+    page = tmp_path / "driven.html"
+    # The page's own policy would not let the driver run.
+    text = render_html(make_summary()).replace("Content-Security-Policy", "x-none")
+    page.write_text(text.replace("</body>", DRIVER), encoding="utf-8")
+    dom, console = opened(page, tmp_path / "profile")
+    assert console == []
+    steps = json.loads(html.unescape(dom.rpartition('<pre id="steps">')[2].partition("</pre>")[0]))
+    numbers = [str(number) for number in range(64)]
+    assert 25 <= steps["first"] < steps["all"] == 64
+    assert (steps["up"], steps["down"]) == (numbers, numbers[::-1])
+    assert steps["sort"] == "descending"
+    assert steps["error"][-3:] == ["–"] * 3
+    assert steps["error"][:-3] == sorted(steps["error"][:-3])
+    assert steps["found"]
+    assert all("focal" in text and "smoothing" in text for text in steps["found"])
+    assert steps["family"] == steps["drawn"] == ["focal"]
+    assert steps["again"] == 10
+    assert steps["light"] != steps["dark"]

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoloss.records import Summary
+from autoloss.report import render_html
+from autoloss.report.html import json_markup
+from tests.report.summaries import HOSTILE, make_hostile_summary, make_summary
+
+VOID = {"meta", "input", "br"}
+
+
+class Page(HTMLParser):
+    """The page as a list of tags with attributes, its texts by the tag around, its scripts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.words: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "script":
+            self.scripts.append("")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes nothing"
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "script":
+            self.scripts[-1] += data
+        elif data.strip() and self.open[-1] != "style":
+            self.words.append(data.strip())
+
+    @property
+    def names(self) -> list[str]:
+        return [tag for tag, _ in self.tags]
+
+
+def plain(value: Any) -> Any:
+    """Return the summary with harmless names in the place of hostile ones."""
+    if isinstance(value, str):
+        return "harmless" if value == HOSTILE else value.replace(HOSTILE, "harmless")
+    if isinstance(value, tuple):
+        return tuple(plain(item) for item in value)
+    if isinstance(value, dict):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if hasattr(value, "__dataclass_fields__"):
+        names = value.__dataclass_fields__
+        return replace(value, **{name: plain(getattr(value, name)) for name in names})
+    return value
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return Page(render_html(make_summary()))
+
+
+def test_page_is_well_formed(page: Page) -> None:
+    assert page.open == []
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+
+
+def test_page_loads_nothing(page: Page) -> None:
+    for tag, attrs in page.tags:
+        assert tag not in {"link", "img", "iframe", "object", "embed", "base", "form"}
+        assert "src" not in attrs
+        assert attrs.get("href", "#").startswith("#"), attrs
+    policy = next(a["content"] for t, a in page.tags if "http-equiv" in a)
+    assert policy is not None
+    assert policy.startswith("default-src 'none';")
+    assert "script-src 'sha256-" in policy
+    assert "unsafe-eval" not in policy
+
+
+def test_policy_names_each_script_of_the_page(page: Page) -> None:
+    policy = next(a["content"] for t, a in page.tags if "http-equiv" in a)
+    data, *scripts = page.scripts
+    assert len(scripts) == 2
+    for script in scripts:
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in str(policy)
+    assert set(json.loads(data)) == {
+        attrs["data-figure"] for _, attrs in page.tags if "data-figure" in attrs
+    }
+
+
+def test_links_lead_to_sections_of_the_page(page: Page) -> None:
+    ids = {attrs["id"] for _, attrs in page.tags if "id" in attrs}
+    links = [str(attrs["href"])[1:] for tag, attrs in page.tags if tag == "a"]
+    assert links
+    assert set(links) <= ids
+
+
+@pytest.mark.parametrize("decision", ["better", "no_evidence", "worse"])
+def test_verdict_comes_first_then_what_ships(decision: Any) -> None:
+    summary = make_summary(decision=decision, n_trials=24)
+    words = Page(render_html(summary)).words
+    places = [
+        next(i for i, text in enumerate(words) if start in text)
+        for start in (summary.verdict.text, "What ships:", "Beside tuned", "Each mark is a trial")
+    ]
+    assert places == sorted(places)
+    ships = words[places[1]]
+    assert f"trial {summary.recommended}" in ships
+    assert ("tuned cross-entropy" in ships) == (decision != "better")
+
+
+def test_names_in_the_data_change_no_tag() -> None:
+    hostile = make_hostile_summary()
+    found, expected = Page(render_html(hostile)), Page(render_html(plain(hostile)))
+    assert found.names == expected.names
+    assert [sorted(a) for _, a in found.tags] == [sorted(a) for _, a in expected.tags]
+    assert any("<script>alert('x')</script>" in text for text in found.words)
+    assert len(found.scripts) == 3
+
+
+def test_plotly_sees_names_as_text() -> None:
+    data = json.loads(Page(render_html(make_hostile_summary())).scripts[0])
+    texts = [text for spec in data.values() for text in _strings(spec)]
+    assert any("&lt;script&gt;" in text for text in texts)
+    # Family names are also plain data that nothing reads as HTML.
+    shown = [text for text in texts if text != HOSTILE]
+    assert set(re.findall(r"</?[a-z]+", "".join(shown))) <= {
+        "<b",
+        "</b",
+        "<br",
+        "<extra",
+        "</extra",
+    }
+
+
+def _strings(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return [text for item in items for text in _strings(item)]
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=8,
+    )
+)
+def test_embedded_json_says_the_same_and_cannot_leave_its_script(value: Any) -> None:
+    text = str(json_markup(value))
+    assert json.loads(text) == value
+    assert not set(text) & set("<>&\u2028\u2029")
+
+
+def test_embedded_json_has_null_for_nan() -> None:
+    assert str(json_markup([float("nan"), float("inf"), 1.5])) == "[null,null,1.5]"
+
+
+def test_everything_interactive_has_a_name(page: Page) -> None:
+    for tag, attrs in page.tags:
+        if tag in {"button", "a"}:
+            assert attrs.get("tabindex") != "-1"
+        if attrs.get("role") in {"img", "region", "group"}:
+            assert attrs.get("aria-label")
+        if tag == "figure":
+            assert ("h3", {"id": attrs["aria-labelledby"]}) in page.tags
+        if tag == "svg":
+            assert attrs.get("aria-hidden") == "true" or attrs.get("aria-label")
+
+
+def test_table_of_trials_has_every_trial_with_numbers_to_sort_by(page: Page) -> None:
+    assert sum("data-family" in attrs for tag, attrs in page.tags if tag == "tr") == 64
+    values = [str(attrs["data-v"]) for _, attrs in page.tags if "data-v" in attrs]
+    assert values.count("") > 0
+    assert all(value == "" or float(value) is not None for value in values)
+
+
+EDGES: dict[str, Summary] = {
+    "one trial": make_summary(
+        n_trials=1, families=("cross_entropy",), diverged=0, reliability=False, importance=False
+    ),
+    "all but one diverged": make_summary(n_trials=8, diverged=7),
+    "400 trials": make_summary(n_trials=400),
+    "26 classes": make_summary(n_trials=12, classes=[chr(65 + code) for code in range(26)]),
+    "higher is better": make_summary(n_trials=12, metric="average_precision"),
+    "the user's metric": make_summary(n_trials=12, metric="gain"),
+    "no metric": replace(
+        make_summary(n_trials=2, diverged=0),
+        trials=tuple(replace(t, metrics={}, curve=()) for t in make_summary(n_trials=2).trials),
+        pareto=(),
+        test_metrics={},
+        seconds={},
+    ),
+    "numbers that point nowhere": replace(
+        make_summary(n_trials=3, diverged=0),
+        recommended=99,
+        pareto=(98,),
+        verdict=replace(make_summary(n_trials=3).verdict, challenger=97, baseline=96),
+    ),
+}
+
+
+@pytest.mark.parametrize("summary", EDGES.values(), ids=EDGES)
+def test_page_is_whole_at_the_edges(summary: Summary) -> None:
+    page = Page(render_html(summary))
+    assert page.open == []
+    assert sum(tag == "tr" and "data-family" in a for tag, a in page.tags) == len(summary.trials)
+    assert not any(re.search(r"\bnan\b|\bNone\b|Infinity", text) for text in page.words)
+
+
+def test_page_is_the_same_every_time() -> None:
+    assert render_html(make_summary(n_trials=5)) == render_html(make_summary(n_trials=5))

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import math
+import tomllib
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoloss.records import Comparison, TrialRecord
+from autoloss.report import verdict_lines, verdict_rows
+from autoloss.report.recipe import loss_python, loss_toml
+from autoloss.report.roles import ranked_trials, trial_roles
+from autoloss.report.trials import family_rows, trial_columns, trial_rows
+from autoloss.report.verdict import comparison_rows, headline
+from autoloss.report.words import date_text, difference_text, value_text
+from tests.report.summaries import HOSTILE, make_summary
+
+
+def compared(low: float, high: float, *, lower_is_better: bool = True) -> Any:
+    """Return the row of one comparison with that interval."""
+    one = Comparison("brier", 0.5, 0.5 + (low + high) / 2, low, high, lower_is_better)
+    summary = make_summary(n_trials=2, diverged=0)
+    verdict = replace(summary.verdict, comparisons=(one,))
+    return comparison_rows(replace(summary, verdict=verdict))[0]
+
+
+def test_lines_begin_with_the_verdict_then_what_ships_then_a_table() -> None:
+    summary = make_summary()
+    first, second, header, *rows = verdict_lines(summary)
+    assert first == f"No evidence: {summary.verdict.text}"
+    assert second.startswith("What ships: tuned cross-entropy (trial 0;")
+    assert "95 % interval" in header
+    assert 1 <= len(rows) <= 6
+    assert {len(row.rstrip()) <= len(rows[0]) + 12 for row in rows} == {True}
+
+
+def test_rows_are_plain_cells_with_a_header() -> None:
+    table = verdict_rows(make_summary())
+    assert {len(row) for row in table} == {6}
+    assert table[1][0] == "Error"
+    assert table[1][4] == "−0.72 to +0.48 pp"
+
+
+def test_nothing_compared_gives_no_table() -> None:
+    summary = make_summary(n_trials=1, families=("cross_entropy",), diverged=0)
+    assert verdict_rows(summary) == ()
+    assert len(verdict_lines(summary)) == 2
+    assert headline(summary) == "No other loss was compared with tuned cross-entropy"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "lower_is_better", "reading"),
+    [
+        (-0.2, -0.1, True, "better"),
+        (-0.2, -0.1, False, "worse"),
+        (0.1, 0.2, True, "worse"),
+        (0.1, 0.2, False, "better"),
+        (-0.1, 0.2, True, "not shown"),
+        (0.0, 0.2, False, "not shown"),
+        (math.nan, 0.2, True, "unknown"),
+    ],
+)
+def test_reading_follows_the_interval_and_the_direction(
+    low: float, high: float, lower_is_better: bool, reading: str
+) -> None:
+    row = compared(low, high, lower_is_better=lower_is_better)
+    assert row.reading == reading
+    if reading == "unknown":
+        assert row.ends is None
+    else:
+        # Drawn left of zero exactly where it is better.
+        assert (row.ends[1] < 0) == (reading == "better")
+        assert max(map(abs, row.ends)) == 1.0
+
+
+@pytest.mark.parametrize("decision", ["better", "no_evidence", "worse"])
+def test_headline_states_the_decision(decision: Any) -> None:
+    text = headline(make_summary(decision=decision))
+    start = {"better": "Focal beats tuned", "no_evidence": "No evidence that", "worse": "Tuned c"}
+    assert text.startswith(start[decision])
+
+
+def test_trials_are_ranked_by_log_loss_with_the_unscored_last() -> None:
+    trials = ranked_trials(make_summary(diverged=4))
+    values = [trial.metrics.get("refined_log_loss", math.inf) for trial in trials]
+    assert values == sorted(values)
+    assert values.count(math.inf) == 4
+
+
+def test_rows_have_a_cell_for_each_column_and_a_rank_if_scored() -> None:
+    summary = make_summary(diverged=4)
+    rows = trial_rows(summary)
+    assert {len(row.cells) for row in rows} == {len(trial_columns(summary))}
+    assert [row.rank for row in rows] == [*range(1, 61), None, None, None, None]
+    assert {row.state for row in rows[60:]} == {"diverged"}
+
+
+def test_what_ships_and_the_baseline_are_told_apart_from_the_challenger() -> None:
+    summary = make_summary(decision="better")
+    roles = trial_roles(summary)
+    assert roles[summary.recommended][:2] == ("ships", "challenger")
+    assert roles[summary.verdict.baseline][0] == "tuned cross-entropy"
+
+
+def test_families_count_all_their_trials() -> None:
+    summary = make_summary(diverged=4)
+    rows = family_rows(summary)
+    assert sum(row.trials for row in rows) == 64
+    assert sum(row.complete for row in rows) == 60
+    assert [row.log_loss for row in rows] == sorted(row.log_loss for row in rows)
+
+
+VALUES = st.floats(allow_nan=False) | st.integers() | st.text() | st.booleans()
+
+
+@given(st.dictionaries(st.sampled_from(["focal.gamma", "prior", "temperature"]), VALUES))
+def test_toml_says_the_loss(settings: dict[str, Any]) -> None:
+    loss = {"base": HOSTILE.replace("\n", " "), **settings}
+    read = tomllib.loads(loss_toml(TrialRecord(0, "complete", loss, {})))
+    flat = {key: value for key, value in read.items() if not isinstance(value, dict)}
+    flat |= {f"focal.{key}": value for key, value in read.get("focal", {}).items()}
+    assert flat == loss
+
+
+@given(st.dictionaries(st.text(), VALUES))
+def test_python_says_the_loss(settings: dict[str, Any]) -> None:
+    loss = settings | {"base": HOSTILE}
+    code = loss_python(TrialRecord(0, "complete", loss, {}))
+    start, end = code.index("{"), code.rindex("}")
+    assert eval(code[start : end + 1]) == loss
+
+
+def test_counts_are_written_where_the_loss_has_a_prior() -> None:
+    loss = {"base": "focal", "prior": "logit_adjust", "logit_adjust.tau": 1.0}
+    with_prior = loss_python(TrialRecord(0, "complete", loss, {}), (90, 10))
+    assert "spec.module(class_counts=[90, 10])" in with_prior
+    plain = loss_python(TrialRecord(0, "complete", {"base": "focal"}, {}), (90, 10))
+    assert "spec.module()" in plain
+
+
+@given(st.floats())
+def test_every_number_has_a_text(value: float) -> None:
+    for name in ("error", "brier", "refined_log_loss", "mine"):
+        text = value_text(name, value)
+        assert text == "–" or math.isfinite(value)
+        if math.isfinite(value) and 1e-7 < abs(value) < 1e6 and name == "brier":
+            assert float(text.replace("−", "-")) == pytest.approx(value, rel=0.06, abs=1e-4)
+        assert difference_text(name, value)[0] in "+−–"
+
+
+def test_a_moment_is_shown_to_the_minute_and_other_text_as_it_is() -> None:
+    assert date_text("2026-03-14T15:09:26+00:00") == "2026-03-14 15:09 UTC"
+    assert date_text("yesterday") == "yesterday"

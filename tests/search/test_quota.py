@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoloss.errors import InputError
+from autoloss.search.quota import PLAIN, SMOOTHED, Arm, must_be_cross_entropy, plan_families
+
+BASES = ("focal", "power", "poly1", "generalized_cross_entropy", "bi_tempered", "sm_softmax")
+budgets = st.integers(1, 600)
+some_bases = st.lists(st.sampled_from(("cross_entropy", "brier", *BASES)), unique=True)
+
+
+@given(some_bases, budgets)
+def test_a_plan_keeps_to_its_budget_and_begins_with_cross_entropy(bases, trials):
+    plan = plan_families(bases, trials)
+    arms = plan.first + plan.then
+    assert 1 <= len(arms) <= trials
+    assert arms[0] == PLAIN
+    assert arms[: min(3, trials)] == (PLAIN, SMOOTHED, Arm("brier"))[:trials]
+
+
+@given(some_bases, budgets)
+def test_every_family_has_the_literature_default_and_its_quota(bases, trials):
+    plan = plan_families(bases, trials)
+    counts = Counter(arm.family for arm in plan.first + plan.then if arm != SMOOTHED)
+    expected = min(max(trials // (2 * len(plan.families)), 4), 15)
+    assert plan.quota == expected
+    if trials >= 6:
+        assert all(counts[family] == plan.quota for family in plan.families)
+        assert {arm.family for arm in plan.first} >= set(plan.families)
+
+
+@given(some_bases, budgets)
+def test_a_short_budget_drops_families_from_the_end_and_never_the_quota(bases, trials):
+    plan = plan_families(bases, trials)
+    larger = plan_families(bases, trials + 200)
+    wanted = [base for base in bases if base not in ("cross_entropy", "brier")]
+    searched = [family for family in plan.families if family in wanted]
+    assert searched + list(plan.dropped) == wanted or set(plan.dropped) >= {"brier"}
+    assert set(plan.families) - {"brier"} <= set(larger.families)
+    assert plan.quota >= 4
+
+
+@given(st.lists(st.sampled_from(BASES), min_size=1, unique=True), st.integers(12, 600))
+def test_baselines_take_at_most_half(bases, trials):
+    plan = plan_families(bases, trials)
+    arms = plan.first + plan.then
+    baselines = sum(arm in (PLAIN, SMOOTHED, Arm("brier")) for arm in arms)
+    assert baselines <= trials / 2 or len(plan.families) == 1
+
+
+@given(some_bases, budgets)
+def test_cross_entropy_is_never_behind_while_quotas_are_filled(bases, trials):
+    plan = plan_families(bases, trials)
+    counts: Counter[str] = Counter()
+    for arm in plan.first + plan.then:
+        counts["plain" if arm == PLAIN else "smoothed" if arm == SMOOTHED else arm.family] += 1
+        assert counts["plain"] >= max(n for name, n in counts.items() if name != "smoothed")
+
+
+def test_a_family_may_not_overtake_cross_entropy():
+    asked = [("cross_entropy", True), ("cross_entropy", False), ("focal", False)]
+    assert must_be_cross_entropy(asked, "focal")
+    assert not must_be_cross_entropy(asked, "brier")
+    assert not must_be_cross_entropy(asked, "cross_entropy")
+
+
+def test_no_trials_are_refused():
+    with pytest.raises(InputError, match="trials must be at least 1, but got trials=0"):
+        plan_families(BASES, 0)

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+
+from autoloss.errors import InputError, StudyExistsError, StudyNotFoundError
+from autoloss.search import Study
+from autoloss.search.asking import Asker
+from autoloss.search.journal import JOURNAL, Ledger
+from tests.search.fake_training import COUNTS, LABELS, logits_of, run, settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def new(out, name="s", **options):
+    return Study(name, COUNTS, **{"trials": 24, "space": "quick", "out": out, **options})
+
+
+def kill_a_search(out: Path, *, storage: str = "", together: int = 8) -> None:
+    """Run a search in another process and kill it in the middle of its second batch."""
+    command = [
+        sys.executable,
+        "-m",
+        "tests.search.killed_search",
+        str(out),
+        storage,
+        str(together),
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"ready\n"
+        child.kill()
+
+
+def ready_trials(study: Study) -> list:
+    return [json.dumps([r.loss, r.nuisance], sort_keys=True) for r in study.trials]
+
+
+@pytest.mark.parametrize("database", [False, True])
+def test_a_killed_search_goes_on_as_if_it_had_not_been(tmp_path, database):
+    url = f"sqlite:///{(tmp_path / 'optuna.db').as_posix()}" if database else ""
+    kill_a_search(tmp_path, storage=url)
+    resumed = Study.open("s", out=tmp_path)
+    assert sum(record.state == "complete" for record in resumed.trials) == 11
+    assert resumed.left == 13
+    assert len(resumed.ask(8)) == 5
+    run(resumed)
+    # What was asked again and not told is asked once more by the next.
+    resumed.close()
+    with Study.open("s", out=tmp_path) as last, new(tmp_path, "whole") as whole:
+        run(last)
+        run(whole)
+        assert settings(last) == settings(whole)
+        assert len(last.trials) == 24
+        by_slot = [record.metrics["refined_log_loss"] for record in whole.trials]
+        again = {json.dumps([r.loss, r.nuisance]): r for r in last.trials}
+        for record, value in zip(whole.trials, by_slot, strict=True):
+            same = again[json.dumps([record.loss, record.nuisance])]
+            assert same.metrics["refined_log_loss"] == value
+        chosen, expected = last.finalists(), whole.finalists()
+        assert chosen.challenger.loss == expected.challenger.loss
+        assert chosen.baseline.nuisance == expected.baseline.nuisance
+
+
+def test_trials_asked_one_by_one_survive_a_kill_too(tmp_path):
+    kill_a_search(tmp_path, together=3)
+    with Study.open("s", out=tmp_path) as resumed, new(tmp_path, "whole") as whole:
+        run(resumed, together=3)
+        run(whole, together=3)
+        assert settings(resumed) == settings(whole)
+
+
+def test_a_batch_whose_writing_was_cut_off_is_completed(tmp_path, monkeypatch):
+    study = new(tmp_path)
+    run(study, at_most=1)
+    add, written = Ledger.add, []
+
+    def add_five(self, *arguments):
+        if len(written) == 5:
+            raise KeyboardInterrupt
+        written.append(1)
+        return add(self, *arguments)
+
+    monkeypatch.setattr(Ledger, "add", add_five)
+    with pytest.raises(KeyboardInterrupt):
+        study.ask(8)
+    monkeypatch.undo()
+    study.close()
+    with Study.open("s", out=tmp_path) as resumed, new(tmp_path, "whole") as whole:
+        assert [trial.slot for trial in resumed.ask(8)] == list(range(8, 16))
+        resumed.close()
+    with Study.open("s", out=tmp_path) as resumed, new(tmp_path, "whole2") as whole:
+        run(resumed)
+        run(whole)
+        assert settings(resumed) == settings(whole)
+
+
+def test_a_torn_line_at_the_end_of_the_journal_is_dropped(tmp_path):
+    with new(tmp_path) as study:
+        run(study, at_most=1)
+        before = settings(study)
+    with (tmp_path / "s" / JOURNAL).open("ab") as file:
+        file.write(b'{"op_code": 4, "worker')
+    with Study.open("s", out=tmp_path) as again:
+        assert settings(again) == before
+        run(again)
+        assert len(again.trials) == 24
+
+
+def test_a_lock_left_by_a_killed_process_does_not_last(tmp_path, monkeypatch):
+    with new(tmp_path) as study:
+        run(study, at_most=1)
+    monkeypatch.setattr("autoloss.search.journal._LOCK_SECONDS", 3)
+    (tmp_path / "s" / f"{JOURNAL}.lock").touch()
+    started = time.monotonic()
+    with Study.open("s", out=tmp_path) as again:
+        assert len(again.trials) == 8
+    assert time.monotonic() - started < 30
+
+
+def test_trials_that_somebody_works_on_are_left_to_them(tmp_path):
+    with new(tmp_path) as study:
+        asked = study.ask(4)
+        with Study.open("s", out=tmp_path) as other:
+            assert [trial.slot for trial in other.ask(2)] == [4, 5]
+        for trial in asked:
+            study.tell(trial, logits_of(trial), LABELS)
+        assert study.left == 20
+
+
+def test_an_expired_lease_is_reaped_and_a_renewed_one_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr("autoloss.search.lease.LEASE_SECONDS", 600.0)
+    with new(tmp_path) as study:
+        study.ask(4)
+        later = time.time() + 700
+        monkeypatch.setattr(time, "time", lambda: later)
+        with Study.open("s", out=tmp_path) as other:
+            assert [trial.slot for trial in other.ask(8)] == [0, 1, 2, 3]
+        monkeypatch.undo()
+
+
+def test_a_closed_study_gives_its_trials_back(tmp_path):
+    with new(tmp_path) as study:
+        first = [trial.spec for trial in study.ask(4)]
+    with Study.open("s", out=tmp_path) as again:
+        trials = again.ask(4)
+        assert [trial.spec for trial in trials] == first
+        assert [trial.number for trial in trials] == [4, 5, 6, 7]
+        assert len(again.trials) == 4
+
+
+def test_of_two_that_ask_for_the_same_slot_one_gets_it(tmp_path, monkeypatch):
+    with new(tmp_path) as one, Study.open("s", out=tmp_path) as other:
+        new_trials = Asker._new
+        theirs = []
+
+        def slow(self, first, end, lease):
+            if not theirs:
+                theirs.append(None)
+                theirs.extend(other.ask(2))
+            return new_trials(self, first, end, lease)
+
+        monkeypatch.setattr(Asker, "_new", slow)
+        ours = one.ask(4)
+        slots = [trial.slot for trial in [*ours, *theirs[1:]]]
+        assert sorted(slots) == sorted(set(slots))
+        states = [trial.state for trial in one._session.trials()]
+        assert states.count(TrialState.RUNNING) == len(slots)
+
+
+def test_a_database_keeps_a_study_without_its_folder(tmp_path):
+    url = f"sqlite:///{(tmp_path / 'optuna.db').as_posix()}"
+    with new(tmp_path / "here", storage=url) as study:
+        run(study, at_most=1)
+        before = study.trials
+        assert not (study.folder / JOURNAL).exists()
+    with pytest.raises(StudyExistsError, match="autoloss resume s"):
+        new(tmp_path / "there", storage=url)
+    with Study.open("s", out=tmp_path / "elsewhere", storage=url) as other:
+        assert other.trials == before
+        assert (other.folder / "study.json").is_file()
+    with pytest.raises(StudyNotFoundError):
+        Study.open("t", out=tmp_path, storage=url)
+
+
+def test_a_password_is_not_written(tmp_path, monkeypatch):
+    from autoloss.search.journal import has_password, shown_url
+
+    url = "postgresql://me:secret@host/db"
+    assert has_password(url)
+    assert "secret" not in shown_url(url)
+    assert not has_password("sqlite:///optuna.db")
+    with pytest.raises(InputError) as caught:
+        new(tmp_path, storage="postgresql+nodriver://me:secret@host/db")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_study_of_a_later_layout_is_refused(tmp_path):
+    with new(tmp_path) as study:
+        path = study.folder / "study.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
+    with pytest.raises(InputError, match="schema_version=99"):
+        Study.open("s", out=tmp_path)
+
+
+def test_asking_a_batch_costs_little(tmp_path):
+    with new(tmp_path, trials=200, space="default") as study:
+        run(study, together=32, at_most=2)
+        started = time.perf_counter()
+        trials = study.ask(32)
+        assert len(trials) == 32
+        # 0.3 s where nothing else runs.
+        assert time.perf_counter() - started < 10

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoloss.errors import SpaceError
+from autoloss.losses import FloatParam, get, names
+from autoloss.search import load_space, space_names
+from autoloss.search.space_reader import read_space
+
+SPACES = ("default", "calibration", "imbalanced", "noisy_labels", "quick")
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "mine.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def mistakes_of(file: Path) -> tuple[str, ...]:
+    with pytest.raises(SpaceError) as caught:
+        load_space(file)
+    return caught.value.mistakes
+
+
+def test_the_shipped_spaces_are_all_there():
+    assert space_names() == SPACES
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_every_shipped_space_loads_and_survives_being_written(name):
+    space = load_space(name)
+    assert read_space(space.to_dict(), name=name, label=name) == space
+    assert space.bases[0] == "cross_entropy"
+    assert space.description
+    assert "temperature" not in {*space.ranges, *space.fixed}
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_every_parameter_of_a_space_has_a_range_or_a_value(name):
+    space = load_space(name)
+    for base in space.bases:
+        declared = {f"{base}.{key}" for key in get(base).parameters}
+        assert declared <= {*space.ranges, *space.fixed}
+    for key, parameter in space.ranges.items():
+        assert parameter.mistake(key, parameter.default) is None
+
+
+def test_a_number_fixes_a_parameter_and_a_table_is_its_range(tmp_path):
+    text = """
+    bases = ["focal", "weston_watkins", "poly1"]
+    focal.gamma = { low = 1.0, high = 3.0 }
+    weston_watkins.p = 2
+    poly1.epsilon = { low = 2.0 }
+    lr = { low = 1e-5, high = 1e-3 }
+    dropout = 0
+    network.width = 64
+    [training]
+    max_epochs = 3
+    """
+    space = load_space(written(tmp_path, text))
+    assert space.name == "mine"
+    assert (space.ranges["focal.gamma"].low, space.ranges["focal.gamma"].default) == (1.0, 2.0)
+    assert space.fixed == {"weston_watkins.p": 2, "dropout": 0.0}
+    assert space.ranges["poly1.epsilon"].default == 4.0
+    assert space.ranges["lr"].default == pytest.approx(1e-4)
+    assert (space.network.width, space.training.max_epochs) == (64, 3)
+    assert "weight_decay" in space.ranges
+
+
+def test_overrides_take_the_place_of_the_file():
+    space = load_space("quick", overrides={"lr": {"low": 1e-6, "high": 1e-4}, "together": 4})
+    assert space.ranges["lr"].high == 1e-4
+    assert space.together == 4
+
+
+def test_every_mistake_is_reported_at_once_with_file_and_key(tmp_path):
+    text = """
+    bases = ["focl", "brier", "brier"]
+    targets = "smoothing"
+    objectives = ["error"]
+    focal.gama = 2
+    poly1.epsilon = 1
+    lr = { low = 1, hihg = 2 }
+    weight_decay = { low = 0.1, high = 0.01 }
+    dropout = 1.5
+    together = 0
+    network.widht = 3
+    training.warmup = "long"
+    """
+    mistakes = mistakes_of(written(tmp_path, text))
+    keys = [mistake.split(": ")[1] for mistake in mistakes]
+    assert all(mistake.startswith("mine.toml: ") for mistake in mistakes)
+    assert sorted(keys) == sorted(
+        [
+            "bases",
+            "bases",
+            "targets",
+            "objectives",
+            "focal.gama",
+            "poly1.epsilon",
+            "lr",
+            "weight_decay",
+            "dropout",
+            "together",
+            "network.widht",
+            "training.warmup",
+        ]
+    )
+    text = "\n".join(mistakes)
+    for name in ("focal", "focal.gamma", "high", "network.width"):
+        assert f"did you mean {name!r}?" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("focal.gamma = -1.0", "focal.gamma: must be in [0, inf), but got focal.gamma=-1.0."),
+        ("focal.gamma = { low = 0.0, log = true }", "low must be above 0 on a logarithmic scale"),
+        ("focal.gamma = { default = 7.0 }", "default must be within low and high"),
+        ("focal.gamma = { low = true }", "focal.gamma: must be a number"),
+        ("focal.gamma = { log = 1 }", "log must be true or false"),
+        ("weston_watkins.p = { choices = [3] }", "must be one of 1, 2"),
+        ("weston_watkins.p = { low = 1 }", "must not have 'low'"),
+        ("min_imbalance = 0.5", "min_imbalance: must be a number of at least 1"),
+        ("network = 3", "network: is not a known key"),
+    ],
+)
+def test_a_mistake_says_the_rule_and_the_value(tmp_path, line, message):
+    file = written(tmp_path, f'bases = ["focal", "weston_watkins"]\n{line}\n')
+    (mistake,) = mistakes_of(file)
+    assert message in mistake
+
+
+def test_a_file_without_bases_or_that_is_no_toml_is_one_line(tmp_path):
+    assert mistakes_of(written(tmp_path, "together = 4")) == (
+        "mine.toml: bases: must list the losses to search, but is missing.",
+    )
+    assert "mine.toml: TOML: " in mistakes_of(written(tmp_path, "bases = ["))[0]
+
+
+def test_an_unknown_space_names_the_closest():
+    with pytest.raises(SpaceError, match="did you mean 'imbalanced'"):
+        load_space("imbalance")
+    with pytest.raises(SpaceError, match="must be a readable file"):
+        load_space("nowhere/mine.toml")
+
+
+def test_priors_are_searched_only_where_classes_are_imbalanced():
+    space = load_space("default")
+    assert space.for_classes([300, 101]).priors == ("none",)
+    assert space.for_classes([301, 100]).priors == ("none", "class_weight", "logit_adjust")
+    assert load_space("imbalanced").for_classes([101, 100]).priors != ("none",)
+    assert load_space("calibration").for_classes([900, 1]).priors == ("none",)
+
+
+@given(
+    st.sampled_from(names()),
+    st.dictionaries(
+        st.sampled_from(
+            ("lr", "dropout", "together", "focal.gamma", "temperature", "x.y", "bases")
+        ),
+        st.one_of(
+            st.none(),
+            st.booleans(),
+            st.floats(),
+            st.integers(-3, 3),
+            st.text(max_size=3),
+            st.lists(st.one_of(st.integers(), st.text(max_size=3)), max_size=2),
+            st.dictionaries(
+                st.sampled_from(("low", "high", "log", "default", "choices", "z")),
+                st.one_of(st.floats(), st.booleans(), st.text(max_size=2), st.none()),
+            ),
+        ),
+    ),
+)
+def test_any_settings_are_a_space_or_a_list_of_mistakes(base, settings):
+    try:
+        space = read_space({"bases": [base], **settings}, name="any", label="any")
+    except SpaceError as error:
+        assert all(mistake.startswith("any: ") for mistake in error.mistakes)
+    else:
+        low, high = (
+            getattr(space.ranges.get("lr", FloatParam(1, 2, 1)), e) for e in ("low", "high")
+        )
+        assert low < high

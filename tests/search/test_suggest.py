@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autoloss.losses import LossSpec
+from autoloss.search import load_space, plan_families
+from autoloss.search.proposals import propose
+from autoloss.search.suggest import LARGEST_HISTORY, Seen, Suggester, limited
+
+SPACE = load_space("default").for_classes([900, 100])
+MINIMIZE = ["minimize"]
+
+
+def suggester(seen=(), *, seed=0, space=SPACE, trials=128):
+    plan = plan_families(space.bases, trials)
+    return Suggester(space, plan.families, list(seen), seed=seed, directions=MINIMIZE)
+
+
+def as_seen(slot, drawn, value):
+    return Seen(slot, drawn.params, drawn.distributions, "complete", (value,))
+
+
+def history(n, *, seed=0):
+    draws = suggester(seed=seed)
+    rng = np.random.default_rng(seed)
+    return [as_seen(slot, draws.draw(slot, {}), float(rng.random())) for slot in range(n)]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31), st.integers(0, 10_000))
+def test_a_draw_has_the_parameters_of_its_branch_and_is_a_loss(seed, slot):
+    drawn = suggester(seed=seed).draw(slot, {}).params
+    chosen = {drawn[kind] for kind in ("base", "prior", "target")}
+    dotted = {key for key in drawn if "." in key}
+    assert {key.partition(".")[0] for key in dotted} <= chosen
+    assert dotted == {key for owner in chosen for key in SPACE.keys_of(owner)}
+    loss = {
+        key: value for key, value in drawn.items() if key not in ("lr", "weight_decay", "dropout")
+    }
+    spec = LossSpec.from_dict(loss)
+    assert spec.base == drawn["base"]
+    for key in ("lr", "weight_decay", "dropout"):
+        assert SPACE.ranges[key].low <= drawn[key] <= SPACE.ranges[key].high
+
+
+def test_the_same_history_gives_the_same_draws_however_many_are_asked_at_once():
+    seen = history(20)
+    together = suggester(seen)
+    first = [together.draw(slot, {}).params for slot in range(20, 26)]
+    again = suggester(seen[::-1])
+    assert [again.draw(slot, {}).params for slot in range(20, 26)] == first
+    other_seed = suggester(seen, seed=1)
+    assert other_seed.draw(20, {}).params != first[0]
+
+
+def test_a_draw_in_flight_is_seen_and_one_turned_down_is_not():
+    seen = history(20)
+    one, other = suggester(seen), suggester(seen)
+    drawn = one.draw(20, {})
+    other.draw(20, {})
+    other.turn_down()
+    resumed = suggester([*seen, Seen(20, drawn.params, drawn.distributions, "running")])
+    assert one.draw(21, {}).params == resumed.draw(21, {}).params
+    assert other.draw(21, {}).params == suggester(seen).draw(21, {}).params
+
+
+def test_the_sampler_sees_a_thousand_finished_trials_with_the_best_and_the_latest():
+    (drawn,) = [one for one in history(1)]
+    seen = [
+        Seen(slot, drawn.params, drawn.distributions, "complete", (abs(slot - 100.0),))
+        for slot in range(1500)
+    ]
+    running = Seen(1500, drawn.params, drawn.distributions, "running")
+    kept = [one.slot for one in limited([*seen, running], MINIMIZE)]
+    assert len(kept) == LARGEST_HISTORY + 1
+    assert kept == sorted(kept)
+    assert set(range(0, 200)) <= set(kept)
+    assert set(range(800, 1501)) <= set(kept)
+    best_of_higher = [one.slot for one in limited(seen, ["maximize"])]
+    assert 100 not in best_of_higher
+
+
+@pytest.mark.parametrize("name", ["default", "quick", "imbalanced", "calibration", "noisy_labels"])
+@pytest.mark.parametrize("trials", [6, 40, 300])
+def test_the_first_population_is_the_literature(name, trials):
+    space = load_space(name).for_classes([900, 50, 50])
+    plan = plan_families(space.bases, trials)
+    draws = Suggester(space, plan.families, [], seed=3, directions=MINIMIZE)
+    asked = [
+        propose(slot, space=space, plan=plan, suggester=draws, losses=[])
+        for slot in range(len(plan.first))
+    ]
+    expected = [
+        {"base": "cross_entropy"},
+        {"base": "cross_entropy", "target": "smoothing", "smoothing.epsilon": 0.1},
+        {"base": "brier"},
+        *(
+            LossSpec.default(f).to_dict()
+            for f in plan.families
+            if f not in ("cross_entropy", "brier")
+        ),
+    ]
+    assert [proposal.loss for proposal in asked] == expected
+    assert {proposal.origin for proposal in asked} == {"default"}
+    assert all(p.nuisance["lr"] == space.default("lr") for p in asked)
+
+
+def test_a_baseline_outside_the_space_runs_and_is_not_shown_to_the_sampler():
+    overrides = {
+        "bases": ["focal", "poly1"],
+        "targets": ["none"],
+        "temperature": {"low": 2.0, "high": 4.0},
+        "lr": 0.01,
+    }
+    space = load_space("default", overrides=_without(overrides)).for_classes([50, 50])
+    plan = plan_families(space.bases, 13)
+    draws = Suggester(space, plan.families, [], seed=0, directions=MINIMIZE)
+    asked = [
+        propose(slot, space=space, plan=plan, suggester=draws, losses=[]) for slot in range(13)
+    ]
+    assert asked[0].loss == {"base": "cross_entropy"}
+    assert asked[1].loss["smoothing.epsilon"] == 0.1
+    assert asked[2].loss == {"base": "brier"}
+    assert [bool(one.params) for one in asked[:3]] == [False, False, False]
+    assert all(one.nuisance["lr"] == 0.01 for one in asked)
+    free = [one for one in asked if one.loss["base"] != "cross_entropy" and one.params]
+    assert free
+    assert all(2.0 <= one.loss["temperature"] <= 4.0 for one in free)
+
+
+def _without(overrides):
+    """Return overrides for a space file that names no parameter of a part that they leave out."""
+    return overrides

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from autoloss.training import Batch, Orders, batch_size_for
+from autoloss.training.schedule import lr_factor
+from tests.training.conftest import make_part
+
+CPU = torch.device("cpu")
+
+
+def test_every_row_is_read_once_an_epoch() -> None:
+    orders = Orders([0, 0, 1], 96, 32, device=CPU)
+    for _ in range(3):
+        drawn = orders.epoch()
+        assert drawn.shape == (3, 2, 32)
+        for order in range(2):
+            assert drawn[:, order].flatten().sort().values.tolist() == list(range(96))
+
+
+def test_epochs_and_seeds_have_orders_of_their_own() -> None:
+    orders = Orders([0, 1], 96, 32, device=CPU)
+    first, second = orders.epoch(), orders.epoch()
+    assert not torch.equal(first, second)
+    assert not torch.equal(first[:, 0], first[:, 1])
+
+
+def test_an_order_depends_on_its_seed_alone() -> None:
+    together, alone = Orders([3, 4], 96, 32, device=CPU), Orders([4], 96, 32, device=CPU)
+    assert torch.equal(together.epoch()[:, 1], alone.epoch()[:, 0])
+    both, one = together.uniform(8, torch.float64), alone.uniform(8, torch.float64)
+    assert torch.equal(both[1], one[0])
+
+
+def test_candidates_of_one_seed_share_one_order() -> None:
+    assert Orders([7, 7, 7], 96, 32, device=CPU).index([7, 7, 7]) is None
+    index = Orders([7, 8, 7], 96, 32, device=CPU).index([8, 7])
+    assert index is not None
+    assert index.tolist() == [1, 0]
+
+
+def test_small_data_gets_small_batches() -> None:
+    assert batch_size_for(100_000, 256) == 256
+    assert batch_size_for(1000, 256) == 32
+    assert batch_size_for(20, 256) == 20
+    assert 2000 // batch_size_for(2000, 256) >= 16
+
+
+def test_mean_weighs_examples_and_leaves_masked_ones_out() -> None:
+    part = make_part(4, 0)
+    batch = Batch(
+        inputs=part.inputs,
+        targets=part.targets.unsqueeze(0),
+        weights=torch.tensor([[1.0, 3.0, 5.0, 1.0]]),
+        mask=torch.tensor([[True, True, False, True]]),
+    )
+    values = torch.tensor([[1.0, 2.0, torch.nan, 4.0], [0.0, 1.0, torch.nan, 0.0]])
+    assert batch.mean(values, None).tolist() == pytest.approx([11 / 5, 3 / 5])
+
+
+def test_the_plain_mean_is_the_mean() -> None:
+    batch = Batch.take(make_part(6, 0), torch.tensor([[0, 2, 4]]))
+    values = torch.tensor([[1.0, 2.0, 6.0]])
+    assert batch.mean(values, None).tolist() == pytest.approx([3.0])
+
+
+def test_the_rate_rises_stays_and_falls() -> None:
+    factors = [lr_factor(step, 100, warmup=0.1, decay=0.4) for step in range(100)]
+    assert factors[0] == pytest.approx(0.1)
+    assert factors[9:60] == [1.0] * 51
+    assert factors[80] == pytest.approx(0.5)
+    assert factors[99] == pytest.approx(1 / 40)
+    assert factors == sorted(factors[:30]) + sorted(factors[30:], reverse=True)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+
+from autoloss.errors import TrainingError
+from autoloss.executors import LocalExecutor
+from autoloss.training import Candidate, Job, in_halves, loop, train
+
+
+def holding(limit: int, seen: list[int], error: Exception):  # type: ignore[no-untyped-def]
+    def run(items: Sequence[int]) -> list[int]:
+        seen.append(len(items))
+        if len(items) > limit:
+            raise error
+        return [item * 10 for item in items]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes"),
+    ],
+)
+def test_halves_until_it_fits_and_loses_nothing(error: Exception) -> None:
+    seen: list[int] = []
+    halved: list[int] = []
+    results = in_halves(holding(3, seen, error), range(10), on_halved=halved.append)
+    assert results == [item * 10 for item in range(10)]
+    assert max(size for size in seen if size <= 3) == 3
+    assert halved[0] == 5
+
+
+def test_one_that_does_not_fit_alone_is_an_error() -> None:
+    with pytest.raises(TrainingError, match="batch_size or width"):
+        in_halves(holding(0, [], MemoryError()), [1, 2])
+
+
+def test_other_errors_are_not_swallowed() -> None:
+    with pytest.raises(RuntimeError, match="shape"):
+        in_halves(holding(0, [], RuntimeError("wrong shape")), [1, 2])
+
+
+def test_candidates_trained_after_an_allocation_failed_are_as_they_would_have_been(
+    job: Job, mixed: list[Candidate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = train(job, mixed)
+    whole = loop.Population
+
+    def scarce(network: object, candidates: Sequence[Candidate], *rest: object, **more: object):  # type: ignore[no-untyped-def]
+        if len(candidates) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return whole(network, candidates, *rest, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop, "Population", scarce)
+    executor = LocalExecutor(job, together=6)
+    outcomes = executor.train(mixed)
+    assert executor.together <= 2
+    for outcome, other in zip(outcomes, expected, strict=True):
+        torch.testing.assert_close(outcome.weights, other.weights, rtol=0, atol=1e-10)

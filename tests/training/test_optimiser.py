@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import torch
+
+from autoloss.training import RowAdamW
+
+LR = torch.tensor([1e-3, 1e-2, 0.3], dtype=torch.float64)
+WEIGHT_DECAY = torch.tensor([0.0, 0.1, 1.0], dtype=torch.float64)
+
+
+def gradients(step: int) -> torch.Tensor:
+    return torch.randn(3, 7, generator=torch.Generator().manual_seed(step), dtype=torch.float64)
+
+
+def by_torch(row: int, factors: list[float]) -> torch.Tensor:
+    """The oracle: torch's AdamW on one row alone."""
+    weights = torch.linspace(-1, 1, 7, dtype=torch.float64).requires_grad_()
+    adam = torch.optim.AdamW([weights], lr=float(LR[row]), weight_decay=float(WEIGHT_DECAY[row]))
+    for step, factor in enumerate(factors):
+        adam.param_groups[0]["lr"] = float(LR[row]) * factor
+        weights.grad = gradients(step)[row].clone()
+        adam.step()
+    return weights.detach()
+
+
+def rows() -> torch.Tensor:
+    return torch.linspace(-1, 1, 7, dtype=torch.float64).repeat(3, 1)
+
+
+def test_every_row_moves_as_by_torch_with_its_own_settings() -> None:
+    factors = [0.1, 1.0, 1.0, 0.5, 0.0]
+    optimiser = RowAdamW(rows(), lr=LR, weight_decay=WEIGHT_DECAY)
+    for step, factor in enumerate(factors):
+        optimiser.gradients.copy_(gradients(step))
+        optimiser.step(factor)
+    for row in range(3):
+        torch.testing.assert_close(optimiser.rows[row], by_torch(row, factors), rtol=0, atol=1e-12)
+
+
+def test_rows_that_are_kept_go_on_as_if_nothing_had_happened() -> None:
+    optimiser = RowAdamW(rows(), lr=LR, weight_decay=WEIGHT_DECAY)
+    kept = [2, 0]
+    for step in range(6):
+        if step == 3:
+            optimiser = optimiser.keep(kept)
+        optimiser.gradients.copy_(gradients(step) if step < 3 else gradients(step)[kept])
+        optimiser.step(1.0)
+    for place, row in enumerate(kept):
+        expected = by_torch(row, [1.0] * 6)
+        torch.testing.assert_close(optimiser.rows[place], expected, rtol=0, atol=1e-12)
+
+
+def test_rows_may_be_dropped_before_the_first_step() -> None:
+    optimiser = RowAdamW(rows(), lr=LR, weight_decay=WEIGHT_DECAY).keep([1])
+    optimiser.gradients.copy_(gradients(0)[[1]])
+    optimiser.step(1.0)
+    torch.testing.assert_close(optimiser.rows[0], by_torch(1, [1.0]), rtol=0, atol=1e-12)
