@@ -1,0 +1,75 @@
+"""Which loss should train this classifier, and is it really better than tuned cross-entropy?"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autoloss import losses
+    from autoloss.api import list_studies, load, plan, resume, search
+    from autoloss.classifier import Classifier
+    from autoloss.errors import AutolossError, InputError
+    from autoloss.estimator import AutoLossClassifier
+    from autoloss.losses import LossSpec
+    from autoloss.search import SearchResult, Study
+
+# Loaded when first used: `import autoloss` takes no time, and the command line answers at once.
+_HOMES = {
+    "AutoLossClassifier": "autoloss.estimator",
+    "AutolossError": "autoloss.errors",
+    "Classifier": "autoloss.classifier",
+    "InputError": "autoloss.errors",
+    "LossSpec": "autoloss.losses",
+    "SearchResult": "autoloss.search",
+    "Study": "autoloss.search",
+    "list_studies": "autoloss.api",
+    "load": "autoloss.api",
+    "plan": "autoloss.api",
+    "resume": "autoloss.api",
+}
+
+__all__ = [
+    "AutoLossClassifier",
+    "AutolossError",
+    "Classifier",
+    "InputError",
+    "LossSpec",
+    "SearchResult",
+    "Study",
+    "list_studies",
+    "load",
+    "losses",
+    "plan",
+    "resume",
+    "search",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "losses":
+        return importlib.import_module("autoloss.losses")
+    if name == "__version__":
+        return importlib.metadata.version("autoloss")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+class _Package(types.ModuleType):
+    """This package: `search` is the function, also once the folder of that name is imported."""
+
+    @property
+    def search(self) -> Any:
+        """Return `autoloss.api.search`."""
+        return importlib.import_module("autoloss.api").search
+
+    @search.setter
+    def search(self, value: object) -> None:
+        """Ignore what the import of ``autoloss.search`` sets: it stays in `sys.modules`."""
+
+
+sys.modules[__name__].__class__ = _Package

@@ -42,8 +42,8 @@ class Classifier:
         weights: Its weights.
         readout: The map from logits to probabilities.
         class_counts: Training rows of each class.
-        decision: What `predict` minimises: the error (the likeliest class) or the balanced error (the class
-            whose probability is highest relative to its share of the training rows).
+        decision: What `predict` minimises: the error (the likeliest class) or the balanced error
+            (the class whose probability is highest relative to its share of the training rows).
 
     Shape:
         - weights: ``(P,)``
@@ -74,7 +74,7 @@ class Classifier:
         weights = network.layout.views(self.weights.unsqueeze(0))
         chunks = [
             network.body(weights, network.encode(inputs.take(rows.unsqueeze(0))))[0]
-            for rows in torch.arange(len(inputs)).split(CHUNK_ROWS)
+            for rows in torch.split(torch.arange(len(inputs)), CHUNK_ROWS)
         ]
         return torch.cat(chunks) if chunks else torch.empty(0, self.task.n_classes)
 
@@ -97,22 +97,23 @@ class Classifier:
         return log_probs.double().softmax(-1).numpy()
 
     def predict(self, data: Table) -> NDArray[Any]:
-        """Return the label of each row, the decision that suits the metric of the search, ``(N,)``."""
+        """Return each row's label, the decision that suits the metric of the search, ``(N,)``."""
         return self.classes[self.decisions(self.predict_proba(data))]
 
     def decisions(self, probs: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the code of the class that `predict` names, from probabilities ``(N, C)``."""
         if self.decision == "balanced_error":
             probs = probs / self.class_counts.clamp_min(1).double().numpy()
-        return probs.argmax(1)
+        codes: NDArray[np.int64] = probs.argmax(1)
+        return codes
 
     def decide(self, data: Table, cost_matrix: ArrayLike) -> NDArray[Any]:
         """Return the label of least expected cost of each row.
 
         Args:
             data: Rows, as in `predict_proba`.
-            cost_matrix: Cost of deciding for a class (column) where another is true (row), both in the
-                order of `classes`; any unit.
+            cost_matrix: Cost of deciding for a class (column) where another is true (row), both in
+                the order of `classes`; any unit.
 
         Raises:
             InputError: The matrix has another shape, or numbers that are not finite.
@@ -128,7 +129,8 @@ class Classifier:
                 f"cost_matrix must hold finite numbers of shape ({n_classes}, {n_classes}), "
                 f"but got {costs.shape=}."
             )
-        return self.classes[(self.predict_proba(data) @ costs).argmin(1)]
+        codes: NDArray[np.int64] = (self.predict_proba(data) @ costs).argmin(1)
+        return self.classes[codes]
 
     def save(self, folder: str | Path) -> Path:
         """Write the model as ``weights.safetensors`` and ``config.json``; return the folder."""

@@ -1,4 +1,4 @@
-"""The errors that autoloss raises on purpose: one small tree, each with the exit code of the program."""
+"""The errors autoloss raises on purpose: one small tree, each with the program's exit code."""
 
 from __future__ import annotations
 

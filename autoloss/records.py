@@ -1,4 +1,4 @@
-"""Plain values that cross folders: trials, verdicts and the summary of a study. No torch, no optuna."""
+"""Plain values that cross folders: trials, verdicts, a study's summary. No torch, no optuna."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Decision = Literal["better", "no_evidence", "worse"]
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One point of a learning curve: the epoch (from 1), refined log loss in nats, error in [0, 1]."""
+    """One point of a learning curve: epoch (from 1), refined log loss in nats, error in [0, 1]."""
 
     epoch: int
     refined_log_loss: float
@@ -25,17 +25,19 @@ class TrialRecord:
     Args:
         number: Optuna's number of the trial, from 0.
         state: ``"complete"``, or how it ended otherwise.
-        loss: The loss as dotted keys, as in `LossSpec.to_dict`: ``{"base": "focal", "focal.gamma": 2.0}``.
+        loss: The loss as dotted keys, as in `LossSpec.to_dict`:
+            ``{"base": "focal", "focal.gamma": 2.0}``.
         nuisance: Settings besides the loss: ``lr``, ``weight_decay``, ``dropout``, ...
-        metrics: Validation metrics by name (``"error"``, ``"refined_log_loss"``, ``"ece"``, ...); empty
-            where the trial has none.
-        readout: How logits become probabilities: ``"softmax"``, ``"softmax+temperature"``, ``"link"`` or
-            ``"link+temperature"``.
+        metrics: Validation metrics by name (``"error"``, ``"refined_log_loss"``, ``"ece"``, ...);
+            empty where the trial has none.
+        readout: How logits become probabilities: ``"softmax"``, ``"softmax+temperature"``,
+            ``"link"`` or ``"link+temperature"``.
         curve: The learning curve on the validation rows, at most 20 points.
         seconds: Training time that this trial cost (its share of the population's), in seconds.
         started: Start, seconds since the epoch.
         ended: End, seconds since the epoch.
-        origin: Why the trial was asked: ``"default"`` (the literature's setting), ``"quota"`` or ``"sampler"``.
+        origin: Why the trial was asked: ``"default"`` (the literature's setting), ``"quota"`` or
+            ``"sampler"``.
     """
 
     number: int
@@ -152,7 +154,8 @@ class Reliability:
     """Points of a reliability diagram on the test rows, one a bin of the top-label confidence.
 
     Args:
-        name: Whose predictions: ``"challenger"`` or ``"cross-entropy"``, with or without the read-out.
+        name: Whose predictions: ``"challenger"`` or ``"cross-entropy"``, with or without the
+            read-out.
         confidence: Mean confidence of each bin.
         accuracy: Share of correct rows of each bin.
         count: Rows of each bin.
@@ -223,7 +226,8 @@ class Plan:
 
     Args:
         data: The data, split and typed.
-        families: Families that will be searched, in the order in which a short budget drops them from the end.
+        families: Families that will be searched, in the order in which a short budget drops them
+            from the end.
         dropped: Families that the budget is too small for.
         trials: Trials that will be asked.
         quota: Trials that every family gets before the sampler may drop it.
@@ -232,6 +236,8 @@ class Plan:
         detectable: The smallest difference in error that the test part can show.
         device: ``"cpu"`` or ``"cuda"``.
         notes: What was seen in the data and chosen because of it, one sentence each.
+        name: The study's name; empty where none is begun.
+        metric: The metric in the place of error.
     """
 
     data: DataSummary
@@ -244,6 +250,8 @@ class Plan:
     detectable: float
     device: str
     notes: tuple[str, ...] = ()
+    name: str = ""
+    metric: str = "error"
 
 
 @dataclass(frozen=True)
@@ -273,3 +281,26 @@ class Update:
     best_label: str = ""
     best_metric: float = float("nan")
     best_log_loss: float = float("nan")
+
+
+@dataclass(frozen=True)
+class StudyListing:
+    """A study as `autoloss list` shows it.
+
+    Args:
+        name: Its name.
+        folder: Where it lies.
+        created: When it was begun, seconds since the epoch.
+        done: Trials that ended.
+        trials: Trials of the budget.
+        decision: The verdict's decision; None where the study is not finished.
+        recommended: Readable name of the loss that ships; empty where the study is not finished.
+    """
+
+    name: str
+    folder: str
+    created: float
+    done: int
+    trials: int
+    decision: Decision | None = None
+    recommended: str = ""

@@ -1,4 +1,4 @@
-"""The constants of a search space: the network and its training. Set in a space's TOML file, never searched."""
+"""The constants of a search space, network and training: set in its TOML file, never searched."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from autoloss.cli.commands import list_studies, losses, predict, resume, search, spaces
-from autoloss.cli.guard import guarded
+from autoloss.cli.guard import INTERRUPTED, guarded, say
 
 
 class Program(TyperGroup):
@@ -37,6 +37,14 @@ class Program(TyperGroup):
             **extra,
         )
         return sys.exit(guarded(run)) if standalone_mode else run()
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        """Run a command; an interrupt that it does not explain itself is told in one line."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            say("interrupted.")
+            raise typer.Exit(INTERRUPTED) from stop
 
 
 app = typer.Typer(

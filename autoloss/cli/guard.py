@@ -32,9 +32,6 @@ def guarded(run: Callable[[], object]) -> int:
     except InputError as error:
         _tell_input(error)
         return error.exit_code
-    except KeyboardInterrupt:
-        say("interrupted.")
-        return INTERRUPTED
     except _UsageError as error:
         _tell_usage(error)
         return MISUSED

@@ -25,6 +25,8 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield the plan as pairs of a name and a sentence."""
     data = plan.data
     rows = data.n_train + data.n_valid + data.n_test
+    if plan.name:
+        yield "Study", plan.name
     yield "Data", f"{data.source}, {rows:,} rows, {len(data.columns)} columns"
     yield (
         "Split",

@@ -12,18 +12,18 @@ from rich.text import Text
 
 from autoloss.cli.plan import plan_table
 from autoloss.records import Plan, Update
-from autoloss.report.words import duration_text, value_text
+from autoloss.report.words import duration_text, metric_words, value_text
 
 PHASES = {"search": "Searching", "final": "Final trainings"}
 
 
 @contextmanager
-def watched(console: Console, *, metric: str) -> Iterator[LiveProgress | LineProgress]:
-    """Show a search on `console` while the context lasts; `metric` names its first value."""
+def watched(console: Console) -> Iterator[LiveProgress | LineProgress]:
+    """Show a search on `console` while the context lasts."""
     if not console.is_terminal:
-        yield LineProgress(console, metric=metric)
+        yield LineProgress(console)
         return
-    live = LiveProgress(console, metric=metric)
+    live = LiveProgress(console)
     with live.bar:
         yield live
 
@@ -31,27 +31,27 @@ def watched(console: Console, *, metric: str) -> Iterator[LiveProgress | LinePro
 class LiveProgress:
     """Two lines that stay in place: how far the search is, and the best candidate so far."""
 
-    def __init__(self, console: Console, *, metric: str) -> None:
+    def __init__(self, console: Console) -> None:
+        self.plan: Plan | None = None
         self._console = console
-        self._metric = metric
         self.bar = _Bar(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
+            BarColumn(bar_width=max(4, min(30, console.width - 70))),
             TaskProgressColumn(),
             TextColumn("{task.fields[detail]}"),
             console=console,
-            expand=True,
             transient=True,
         )
         self._task = self.bar.add_task("Starting", total=1.0, detail="")
 
     def planned(self, plan: Plan) -> None:
         """Show what is going to be done, above the bar."""
+        self.plan = plan
         self._console.print(plan_table(plan))
 
     def updated(self, update: Update) -> None:
         """Move the bar."""
-        self.bar.best = best_text(update, metric=self._metric)
+        self.bar.best = best_text(update, plan=self.plan)
         self.bar.update(
             self._task,
             completed=update.fraction,
@@ -69,7 +69,6 @@ class LineProgress:
 
     Args:
         console: Where the lines go.
-        metric: Name of the metric in the place of error.
         every: Seconds between two lines at least; a new phase and the end are always shown.
         clock: Seconds that only ever grow.
     """
@@ -78,12 +77,11 @@ class LineProgress:
         self,
         console: Console,
         *,
-        metric: str,
         every: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.plan: Plan | None = None
         self._console = console
-        self._metric = metric
         self._every = every
         self._clock = clock
         self._last = -float("inf")
@@ -91,6 +89,7 @@ class LineProgress:
 
     def planned(self, plan: Plan) -> None:
         """Show what is going to be done."""
+        self.plan = plan
         self._console.print(plan_table(plan))
 
     def updated(self, update: Update) -> None:
@@ -103,7 +102,7 @@ class LineProgress:
         parts = (
             f"{PHASES[update.phase]} {update.fraction:.0%}",
             standing_text(update),
-            best_text(update, metric=self._metric).plain,
+            best_text(update, plan=self.plan).plain,
         )
         self._line("; ".join(part for part in parts if part))
 
@@ -138,10 +137,11 @@ def standing_text(update: Update) -> str:
     return ", ".join(parts)
 
 
-def best_text(update: Update, *, metric: str) -> Text:
+def best_text(update: Update, *, plan: Plan | None) -> Text:
     """Return the best candidate so far in one line, cut where it is too long; empty at first."""
+    metric = plan.metric if plan else "error"
     line = (
-        f"Best so far: {update.best_label} ({metric.replace('_', ' ')} "
+        f"Best so far: {update.best_label} ({metric_words(metric).title.lower()} "
         f"{value_text(metric, update.best_metric)}, "
         f"log loss {value_text('refined_log_loss', update.best_log_loss)})"
     )

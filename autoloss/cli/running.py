@@ -24,19 +24,12 @@ if TYPE_CHECKING:
 
 
 def run(
-    search: Callable[[Progress], SearchResult],
-    *,
-    metric: str,
-    name: str | None,
-    out: Path,
-    storage: str | None,
+    search: Callable[[Progress], SearchResult], *, out: Path, storage: str | None
 ) -> SearchResult:
     """Run a search under a progress bar.
 
     Args:
         search: The search; it is told where to show its progress.
-        metric: The metric that the bar shows first.
-        name: The study's name; None where it is not known before the search.
         out: The folder of the studies.
         storage: The database of the trials, if it has one.
 
@@ -44,13 +37,18 @@ def run(
         typer.Exit: If the user interrupts it.
     """
     try:
-        with watched(messages(), metric=metric) as progress:
+        with watched(messages()) as progress:
             return search(progress)
     except KeyboardInterrupt as stop:
-        words = ["autoloss", "resume", str(getattr(stop, "study", None) or name)]
-        words += ["--out", str(out)] if out != OUT else []
-        words += ["--storage", storage] if storage else []
-        say(f"interrupted; the study is kept, and goes on with: {command_line(words)}")
+        # The interface leaves the name of the study that it keeps.
+        study = getattr(stop, "study", None)
+        if study is None:
+            say("interrupted before the first training.")
+        else:
+            words = ["autoloss", "resume", study]
+            words += ["--out", str(out)] if out != OUT else []
+            words += ["--storage", storage] if storage else []
+            say(f"interrupted; the study is kept, and goes on with: {command_line(words)}")
         raise typer.Exit(INTERRUPTED) from stop
 
 

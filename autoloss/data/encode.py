@@ -203,7 +203,8 @@ def _edges(block: Block, bins: int) -> Tensor:
 
 def _has_missing(block: Block) -> tuple[bool, ...]:
     """Return whether each numeric column of encoded rows lacks numbers."""
-    return () if block.numeric is None else tuple(np.isnan(block.numeric).any(0).tolist())
+    numeric = block.numeric
+    return () if numeric is None else tuple(np.any(np.isnan(numeric), axis=0).tolist())
 
 
 def _column_of(part: dict[str, Any], number: int, tensors: dict[str, Tensor]) -> Column:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from autoloss.losses.context import LossContext
 from autoloss.losses.loss import Loss
+from autoloss.losses.numerics import log_softmax
 from autoloss.losses.registry import get
 from autoloss.losses.spec import LossSpec
 from autoloss.losses.targets import smooth, smoothed_values
@@ -122,7 +123,7 @@ class Group:
             ``(k, N, C)`` → ``(k, N, C)``.
         """
         if self.loss.link is None:
-            return logits.log_softmax(-1)
+            return log_softmax(logits)
         return self.loss.link(logits, **self.class_parameters)
 
     def _every(self, logits: Tensor, log_probs: Tensor, context: LossContext | None) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from autoloss.errors import InputError, closest
 from autoloss.losses.context import LossContext
 from autoloss.losses.labels import EVERY, pick
+from autoloss.losses.numerics import log_softmax
 from autoloss.losses.parameters import Parameter
 from autoloss.task import TaskKind
 
@@ -129,7 +130,7 @@ class Loss:
             ``(K, B, C)``, ``(K, B)``, ``(K, 1)`` → ``(K, B)``.
         """
         if self.local:
-            return self.function(pick(logits.log_softmax(-1), targets), **parameters)
+            return self.function(pick(log_softmax(logits), targets), **parameters)
         if self.needs:
             return self.function(logits, targets, context=context, **parameters)
         return self.function(logits, targets, **parameters)
@@ -149,7 +150,7 @@ class Loss:
             ``(K, B, C)``, parameters ``(K, 1, 1)`` → ``(K, B, C)``.
         """
         if self.local:
-            return self.function(logits.log_softmax(-1), **parameters)
+            return self.function(log_softmax(logits), **parameters)
         return self.of_labels(logits.unsqueeze(-2), EVERY, parameters, context=context)
 
     def readout(self, logits: Tensor, **parameters: float | Tensor) -> Tensor:
@@ -171,7 +172,7 @@ class Loss:
         """
         ready = self._ready(logits, parameters)
         if self.link is None:
-            return logits.log_softmax(-1)
+            return log_softmax(logits)
         return self.link(logits, **{name: value[..., None] for name, value in ready.items()})
 
     def gradient_scale(self, n_classes: int, **parameters: float) -> float:

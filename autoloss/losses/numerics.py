@@ -5,6 +5,32 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+# Below this many classes the CPU kernels over the last axis do not fill a vector register; with
+# the classes first the same softmax takes a half (C = 2) to a fifth (C = 10) of the time.
+_FEW_CLASSES = 16
+
+
+def log_softmax(logits: Tensor) -> Tensor:
+    """Return the log-softmax over the classes, fast also for a few of them on a CPU.
+
+    Shape:
+        ``(..., C)`` → ``(..., C)``.
+    """
+    if logits.shape[-1] < _FEW_CLASSES and logits.device.type == "cpu":
+        return logits.movedim(-1, 0).log_softmax(0).movedim(0, -1)
+    return logits.log_softmax(-1)
+
+
+def softmax(logits: Tensor) -> Tensor:
+    """Return the softmax over the classes, fast also for a few of them on a CPU.
+
+    Shape:
+        ``(..., C)`` → ``(..., C)``.
+    """
+    if logits.shape[-1] < _FEW_CLASSES and logits.device.type == "cpu":
+        return logits.movedim(-1, 0).softmax(0).movedim(0, -1)
+    return logits.softmax(-1)
+
 
 def miss_probs(log_p: Tensor) -> Tensor:
     """Return ``1 - p`` from ``log p``, at least the smallest positive number.

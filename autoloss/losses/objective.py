@@ -12,6 +12,7 @@ from autoloss.errors import InputError
 from autoloss.losses.context import LossContext
 from autoloss.losses.group import Group
 from autoloss.losses.labels import pick
+from autoloss.losses.numerics import log_softmax
 from autoloss.losses.priors import check_class_counts, log_class_weights, logit_adjustment
 from autoloss.losses.registry import get, is_proper_at
 from autoloss.losses.spec import LossSpec
@@ -90,7 +91,7 @@ class Objective:
         targets = targets.expand(scores.shape if soft else scores.shape[:-1])
         if self._order is not None:
             scores, targets = scores[self._order], targets[self._order]
-        log_probs = scores.log_softmax(-1) if self._any_local else scores
+        log_probs = log_softmax(scores) if self._any_local else scores
         if soft:
             cut = self._cut(scores, log_probs, targets)
             found = [group.expected_values(*part, context=context) for group, part in cut]
@@ -129,12 +130,12 @@ class Objective:
         if self._back is not None:
             links = links[self._back]
         if self._log_weights is not None:
-            links = (links - self._log_weights[:, None]).log_softmax(-1)
+            links = log_softmax(links - self._log_weights[:, None])
         if self._epsilon is not None:
             links = unsmooth(links, self._epsilon[..., None])
         if self._exact.all():
             return links
-        return torch.where(self._exact[:, None, None], links, logits.log_softmax(-1))
+        return torch.where(self._exact[:, None, None], links, log_softmax(logits))
 
     def prior_corrected(self, logits: Tensor) -> Tensor:
         """Return scores of which only temperature and prior are undone, to be read by softmax.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
 
 Number = float | int
@@ -10,9 +11,10 @@ Number = float | int
 
 def as_number(value: object) -> Number | None:
     """Return a number as it is, None for anything else (a boolean, text, NaN)."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
+    # numpy's numbers are real numbers too.
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or math.isnan(value):
         return None
-    return value
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
 
 
 @dataclass(frozen=True)

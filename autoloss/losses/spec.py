@@ -155,8 +155,8 @@ class LossSpec:
     def complexity(self) -> tuple[int, int]:
         """Return what decides between equals, the smaller the simpler.
 
-        First: 0 cross-entropy, 1 a proper loss, 2 one with an exact link, 3 any other; then
-            `n_non_default`.
+        First 0 for cross-entropy, 1 for a proper loss, 2 for one with an exact link, 3 for any
+        other; then `n_non_default`.
         """
         loss = get(self.base)
         rank = 0 if self.base == "cross_entropy" else 1 if loss.proper else 2 if loss.link else 3

@@ -46,7 +46,7 @@ class _Dense(Function):
         return torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
         x, weight = ctx.saved_tensors
         grad_x = torch.bmm(grad, weight) if ctx.needs_input_grad[0] else None
@@ -54,7 +54,7 @@ class _Dense(Function):
 
 
 def relu_dropout(x: Tensor, uniform: Tensor | None, rate: Tensor | None) -> Tensor:
-    """Return ``relu(x)`` with dropout at each candidate's own rate.
+    """Return ``relu(x)`` with dropout at each candidate's own rate, written over `x`.
 
     All candidates of one seed share the uniform draw, so a higher rate drops a superset.
 
@@ -70,7 +70,7 @@ def relu_dropout(x: Tensor, uniform: Tensor | None, rate: Tensor | None) -> Tens
         - output: ``(K, B, H)``
     """
     if uniform is None or rate is None:
-        return torch.relu(x)
+        return torch.relu_(x)
     output: Tensor = _ReluDropout.apply(x, uniform, rate)  # type: ignore[no-untyped-call]
     return output
 
@@ -80,17 +80,20 @@ class _ReluDropout(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, uniform: Tensor, rate: Tensor) -> Tensor:
-        # Comparing and filling through a boolean mask takes five times as long as these passes.
         # A draw may be exactly 0, which a rate of 0 must let through.
-        cut = torch.where(rate > 0.0, rate, -1.0)
-        kept = torch.ops.aten.threshold_backward(x, uniform - cut, 0.0)
+        margin = uniform - torch.where(rate > 0.0, rate, -1.0)
         scale = 1.0 / (1.0 - rate)
-        kept = kept.clamp_min_(0.0).mul_(scale)
-        ctx.save_for_backward(kept, scale)
-        return kept
+        # Comparing and filling through a boolean mask takes five times as long as this kernel,
+        # which is x where margin > 0 and 0 elsewhere.
+        torch.ops.aten.threshold_backward.grad_input(x, margin, 0.0, grad_input=x)
+        x.clamp_min_(0.0).mul_(scale)
+        ctx.mark_dirty(x)
+        ctx.save_for_backward(x, scale)
+        return x
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         kept, scale = ctx.saved_tensors
-        return torch.ops.aten.threshold_backward(grad, kept, 0.0).mul_(scale), None, None
+        passed: Tensor = torch.ops.aten.threshold_backward(grad, kept, 0.0)
+        return passed.mul_(scale), None, None

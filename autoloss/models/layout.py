@@ -34,11 +34,13 @@ class Layout:
             - each value: ``(K, *shape)``
         """
         if rows.ndim != 2 or rows.shape[1] != self.size:
-            raise ValueError(f"rows must have shape (K, {self.size}), but got {tuple(rows.shape)=}.")
+            raise ValueError(
+                f"rows must have shape (K, {self.size}), but got {tuple(rows.shape)=}."
+            )
         views, start = {}, 0
         for name, shape in self.shapes.items():
             end = start + math.prod(shape)
-            views[name] = rows[:, start:end].unflatten(1, shape)
+            views[name] = torch.unflatten(rows[:, start:end], 1, shape)
             start = end
         return views
 

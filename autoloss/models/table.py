@@ -1,7 +1,8 @@
-"""The default network for tables: embeddings of every column, then dense layers, K candidates at once."""
+"""The default network for tables: every column embedded, dense layers, K candidates at once."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -66,13 +67,15 @@ class TableNetwork:
         self.n_classes = n_classes
         self.config = config
         self.narrow = tuple(c <= ONE_HOT for c in schema.cardinalities)
-        self._wide = [c for c, narrow in zip(schema.cardinalities, self.narrow, strict=True) if not narrow]
+        self._wide = [
+            c for c, narrow in zip(schema.cardinalities, self.narrow, strict=True) if not narrow
+        ]
 
     @cached_property
     def encoded_width(self) -> int:
         """Return D, the width of the dense part of `Features`."""
         numeric = self.schema.n_numeric * (1 + self._bins) + sum(self.schema.has_missing)
-        one_hot = sum(c for c in self.schema.cardinalities if c <= ONE_HOT)
+        one_hot = sum(c - 1 for c in self.schema.cardinalities if c <= ONE_HOT)
         return numeric + one_hot + self.schema.vector_width
 
     @property
@@ -104,6 +107,9 @@ class TableNetwork:
                 drawn[name] = torch.zeros(shape)
             else:
                 drawn[name] = torch.empty(shape).uniform_(-bound, bound, generator=generator)
+        if self._wide:
+            unseen = [0, *itertools.accumulate(self._wide[:-1])]
+            drawn["embedding"][unseen] = 0.0
         return self.layout.row(drawn)
 
     def encode(self, inputs: TableInputs) -> Features:
@@ -124,7 +130,9 @@ class TableNetwork:
         for column, narrow in enumerate(self.narrow):
             codes = inputs.categories[..., column]
             if narrow:
-                parts.append(functional.one_hot(codes, self.schema.cardinalities[column]).to(dtype))
+                # Code 0, a level that training may never show, is all zeros.
+                one_hot = functional.one_hot(codes, self.schema.cardinalities[column])[..., 1:]
+                parts.append(one_hot.to(dtype))
             else:
                 wide.append(codes + offset)
                 offset += self.schema.cardinalities[column]
@@ -164,11 +172,13 @@ class TableNetwork:
         """
         hidden = self._first_inputs(weights, features, orders)
         for layer in range(self.config.depth):
-            hidden = dense(hidden, weights[f"hidden.{layer}.weight"], weights[f"hidden.{layer}.bias"])
+            hidden = dense(
+                hidden, weights[f"hidden.{layer}.weight"], weights[f"hidden.{layer}.bias"]
+            )
             if self.config.normalise:
                 hidden = functional.layer_norm(hidden, hidden.shape[-1:])
             if dropout is None:
-                hidden = torch.relu(hidden)
+                hidden = relu_dropout(hidden, None, None)
             else:
                 uniform = spread(dropout.uniform[layer], orders)
                 hidden = relu_dropout(hidden, uniform, dropout.rate)
@@ -193,5 +203,5 @@ class TableNetwork:
 
 
 def spread(values: Tensor, orders: Tensor | None) -> Tensor:
-    """Give each candidate its order's values: ``(G, ...)`` to ``(K, ...)``; as it is where G = 1."""
+    """Give each candidate its order's values: ``(G, ...)`` to ``(K, ...)``; as is where G = 1."""
     return values if orders is None else values[orders]

@@ -16,7 +16,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from autoloss.losses.parameters import ChoiceParam, IntParam, Parameter
 from autoloss.search.space import NUISANCE, TEMPERATURE, Space
@@ -104,7 +104,8 @@ class Suggester:
             attempt: Above 0 where an earlier draw for this slot was turned down.
         """
         entropy = np.random.SeedSequence([self.seed, slot, attempt])
-        self._study.sampler = optuna.samplers.TPESampler(seed=int(entropy.generate_state(1)[0]))
+        seed = int(entropy.generate_state(1)[0])
+        self._study.sampler = _Sampler(seed=seed, together=self._together)
         self._study.enqueue_trial(dict(fixed))
         self._trial = self._study.ask()
         for key, distribution in self._keys():
@@ -114,6 +115,21 @@ class Suggester:
     def turn_down(self) -> None:
         """Forget the last draw, so that later ones do not see it as running."""
         self._study.tell(self._trial, state=TrialState.FAIL)
+
+    @property
+    def _together(self) -> dict[str, BaseDistribution]:
+        """Return what every trial has, which one objective draws together."""
+        if len(self._study.directions) > 1:
+            return {}
+        space = self.space
+        kinds = {"base": self.families, "prior": space.priors, "target": space.targets}
+        chosen = {
+            kind: CategoricalDistribution(choices)
+            for kind, choices in kinds.items()
+            if len(choices) > 1
+        }
+        keys = [key for key in (TEMPERATURE, *NUISANCE) if key in space.ranges]
+        return chosen | {key: distribution_of(space.ranges[key]) for key in keys}
 
     def _keys(self) -> Iterator[tuple[str, BaseDistribution]]:
         """Yield what is to be drawn; what is below a choice depends on what was chosen."""
@@ -132,6 +148,25 @@ class Suggester:
         for key in (TEMPERATURE, *NUISANCE):
             if key in space.ranges:
                 yield key, distribution_of(space.ranges[key])
+
+
+class _Sampler(optuna.samplers.TPESampler):
+    """Optuna's sampler, told what all trials have in common, which else takes half of its time.
+
+    Args:
+        seed: Its seed.
+        together: The common parameters.
+    """
+
+    def __init__(self, *, seed: int, together: Mapping[str, BaseDistribution]) -> None:
+        super().__init__(seed=seed)
+        self._together = dict(together)
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Return what is drawn together."""
+        return self._together
 
 
 def limited(seen: Sequence[Seen], directions: Sequence[Direction]) -> list[Seen]:

@@ -31,6 +31,10 @@ class Tracking(Protocol):
     def trouble(self) -> str:
         """Return why nothing can be written at the moment, in one line; empty when all is well."""
 
+    @property
+    def shown_uri(self) -> str:
+        """Return where the study is shown, without a password; empty for nowhere."""
+
     def start(self, description: Mapping[str, str]) -> None:
         """Open the study, or open it again after a resume."""
 
@@ -56,6 +60,11 @@ class NullTracker:
     @property
     def trouble(self) -> str:
         """Return that all is well."""
+        return ""
+
+    @property
+    def shown_uri(self) -> str:
+        """Return that it is shown nowhere."""
         return ""
 
     def start(self, description: Mapping[str, str]) -> None:

@@ -55,6 +55,11 @@ class Tracker:
         """Return why something is not written, in one line; empty when all is well."""
         return self._writer.trouble
 
+    @property
+    def shown_uri(self) -> str:
+        """Return the tracking URI without its password."""
+        return redacted(self.uri)
+
     def start(self, description: Mapping[str, str]) -> None:
         """Open the study: make the parent run, or find the one of an earlier session.
 

@@ -38,7 +38,7 @@ class Batch:
         return cls(inputs=part.inputs.take(rows), targets=part.targets[rows], weights=weights)
 
     def mean(self, values: Tensor, orders: Tensor | None) -> Tensor:
-        """Return the mean over the weighted, unmasked examples of each candidate, ``(K, B)`` to ``(K,)``."""
+        """Return each candidate's mean of weighted, unmasked examples, ``(K, B)`` to ``(K,)``."""
         if self.weights is None and self.mask is None:
             return values.mean(1)
         weights = torch.ones_like(self.targets, dtype=values.dtype)
@@ -54,7 +54,7 @@ class Batch:
 
 
 def batch_size_for(n_rows: int, at_most: int) -> int:
-    """Return the rows of a mini-batch: `at_most`, fewer where an epoch would have less than 16 steps."""
+    """Return the rows of a mini-batch: `at_most`, fewer where an epoch would be below 16 steps."""
     size = at_most
     while size > 32 and n_rows // size < 16:
         size //= 2
@@ -92,7 +92,8 @@ class Orders:
         """Draw the next epoch's rows, ``(steps, G, B)``."""
         drawn = torch.stack([torch.randperm(self.n_rows, generator=g) for g in self._rows])
         used = drawn[:, : self.steps * self.batch_size]
-        return used.unflatten(1, (self.steps, -1)).transpose(0, 1).contiguous().to(self.device)
+        batches = torch.unflatten(used, 1, (self.steps, -1)).transpose(0, 1)
+        return batches.contiguous().to(self.device)
 
     def uniform(self, width: int, dtype: torch.dtype) -> Tensor:
         """Draw dropout's uniform numbers for one layer of one step, ``(G, B, width)``."""

@@ -20,8 +20,9 @@ class Candidate:
         lr: Peak learning rate of AdamW.
         weight_decay: Decoupled weight decay of AdamW.
         dropout: Dropout rate in [0, 1).
-        seed: Seed of the initial weights, the order of the rows and the dropout draws. Candidates of one seed
-            share all three, so that their differences are the loss's.
+        seed: Seed of the initial weights, the order of the rows and the dropout draws. Candidates
+            of one seed share all three, so that their differences are the loss's.
+        epochs: Epochs after which it stops, on the schedule of the whole training; None for all.
     """
 
     spec: LossSpec
@@ -29,6 +30,7 @@ class Candidate:
     weight_decay: float = 0.0
     dropout: float = 0.0
     seed: int = 0
+    epochs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Outcome:
     """What training a candidate gave.
 
     Args:
-        state: ``"complete"``; ``"diverged"`` where logits became infinite or NaN; ``"stopped"`` where the time was up.
+        state: ``"complete"``; ``"diverged"`` where logits became infinite or NaN; ``"stopped"``
+            where the time was up.
         logits: Logits of the validation rows with the best weights.
         weights: The best weights, a row of the network's layout.
         curve: One point an epoch.

@@ -14,6 +14,7 @@ from autoloss.models import TableNetwork
 from autoloss.readout import refined_log_loss
 from autoloss.records import CurvePoint
 from autoloss.settings import TrainingConfig
+from autoloss.training.allocator import keep_freed_memory
 from autoloss.training.batch import Batch, Orders, batch_size_for
 from autoloss.training.candidate import Candidate, Outcome
 from autoloss.training.evaluate import split_logits
@@ -98,9 +99,8 @@ class _Progress:
     cut: bool = False
 
     def outcome(self) -> Outcome:
-        state = "diverged" if self.diverged else "stopped" if self.cut else "complete"
         return Outcome(
-            state=state,
+            state="diverged" if self.diverged else "stopped" if self.cut else "complete",
             logits=self.logits,
             weights=self.weights,
             curve=tuple(self.curve),
@@ -122,12 +122,14 @@ def train(
         job: The study's network and rows, already on the device.
         candidates: The candidates.
         on_epoch: Called after every epoch.
-        deadline: When to stop, on `time.monotonic`'s clock; candidates that it cuts off keep their best
-            weights so far and end as ``"stopped"``.
+        deadline: When to stop, on `time.monotonic`'s clock; candidates that it cuts off keep their
+            best weights so far and end as ``"stopped"``.
 
     Returns:
         One outcome a candidate, in their order.
     """
+    if job.device.type == "cpu":
+        keep_freed_memory()
     population = Population(
         job.network, candidates, job.class_counts, device=job.device, dtype=job.dtype
     )
@@ -135,7 +137,10 @@ def train(
     orders = Orders(
         [candidate.seed for candidate in candidates], len(job.train), size, device=job.device
     )
-    seen = [_Progress(weights=population.rows[k], logits=torch.empty(0)) for k in range(len(population))]
+    seen = [
+        _Progress(weights=population.rows[k], logits=torch.empty(0))
+        for k in range(len(population))
+    ]
     alive = list(range(len(candidates)))
     state: Tensor | None = None
     for epoch in range(1, job.config.max_epochs + 1):
@@ -146,7 +151,11 @@ def train(
         for k in alive:
             seen[k].seconds += (time.perf_counter() - started) / len(alive)
         late = deadline is not None and time.monotonic() > deadline
-        going = [] if late else [i for i, k in enumerate(alive) if _goes_on(seen[k], epoch, job.config)]
+        going = [
+            i
+            for i, k in enumerate(alive)
+            if not late and _goes_on(seen[k], epoch, candidates[k], job.config)
+        ]
         for k in alive:
             seen[k].cut = late and not seen[k].diverged
         if 0 < len(going) < len(alive):
@@ -197,7 +206,10 @@ def _record(
     return state
 
 
-def _goes_on(progress: _Progress, epoch: int, config: TrainingConfig) -> bool:
+def _goes_on(
+    progress: _Progress, epoch: int, candidate: Candidate, config: TrainingConfig
+) -> bool:
     """Return whether a candidate trains on: it is finite and was better in the last epochs."""
-    return not progress.diverged and epoch - progress.best_epoch < config.patience
-
+    if progress.diverged or epoch == candidate.epochs:
+        return False
+    return epoch - progress.best_epoch < config.patience

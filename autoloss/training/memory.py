@@ -27,7 +27,7 @@ def in_halves(
     *,
     on_halved: Callable[[int], None] | None = None,
 ) -> list[Result]:
-    """Return ``run(items)``, in halves, one after the other, where the memory does not hold all at once.
+    """Return ``run(items)``, in halves, one after the other, where memory cannot hold all at once.
 
     Args:
         run: What to do with a sequence of items; gives one result an item.

@@ -11,9 +11,9 @@ from torch import Tensor
 class RowAdamW:
     """`torch.optim.AdamW` on all rows at once.
 
-    A parameter group a row would do, at the price of some 40 microseconds of bookkeeping each: a tenth
-    of a step. So torch's fused kernel steps a buffer of zeros at a rate of 1, which leaves the bare
-    update ``-m / (sqrt(v) + eps)`` in it, and the rows take that at their own rates.
+    A parameter group a row would do, at the price of some 40 microseconds of bookkeeping each: a
+    tenth of a step. So torch's fused kernel steps a buffer of zeros at a rate of 1, which leaves
+    the bare update ``-m / (sqrt(v) + eps)`` in it, and the rows take that at their own rates.
 
     Args:
         rows: Weights, stepped in place.

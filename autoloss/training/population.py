@@ -62,7 +62,8 @@ class Population:
         self._optimiser = optimiser
         layout = self.network.layout
         self._leaves = {
-            name: view.detach().requires_grad_() for name, view in layout.views(optimiser.rows).items()
+            name: view.detach().requires_grad_()
+            for name, view in layout.views(optimiser.rows).items()
         }
         self._gradients = list(layout.views(optimiser.gradients).values())
         self._rates = torch.tensor(

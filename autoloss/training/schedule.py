@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def lr_factor(step: int, total: int, *, warmup: float, decay: float) -> float:
-    """Return the share of the peak learning rate at `step`: a linear rise, a constant, a linear fall.
+    """Return the share of the peak learning rate at `step`: linear rise, constant, linear fall.
 
     Args:
         step: The candidate's own step, from 0.

@@ -26,6 +26,7 @@ def make_plan(**changes: Any) -> Plan:
         "expected_seconds": 81.2,
         "detectable": 0.013,
         "device": "cpu",
+        "name": "churn",
         "notes": ("3 constant columns left out.",),
     }
     return Plan(**plan | changes)
@@ -71,7 +72,11 @@ class FakeApi:
         progress.planned(make_plan())
         progress.noted("Two classes have fewer than ten rows.")
         progress.updated(make_update())
-        self.during()
+        try:
+            self.during()
+        except KeyboardInterrupt as stop:
+            stop.study = self.summary.name  # type: ignore[attr-defined]
+            raise
         progress.updated(make_update(phase="final", fraction=1.0, left=0.0))
         return SimpleNamespace(summary=self.summary, verdict=self.summary.verdict)
 

@@ -23,7 +23,7 @@ def text_of(shown: Console) -> str:
 def test_lines_come_at_most_every_few_seconds_but_never_miss_a_phase() -> None:
     now = [0.0]
     shown = console(terminal=False)
-    lines = LineProgress(shown, metric="error", every=5.0, clock=lambda: now[0])
+    lines = LineProgress(shown, every=5.0, clock=lambda: now[0])
     for step in range(21):
         now[0] = 0.5 * step
         lines.updated(make_update(fraction=step / 40))
@@ -37,7 +37,7 @@ def test_lines_come_at_most_every_few_seconds_but_never_miss_a_phase() -> None:
 
 def test_a_line_has_speed_time_left_and_the_best_so_far() -> None:
     shown = console(terminal=False)
-    LineProgress(shown, metric="error").updated(make_update())
+    LineProgress(shown).updated(make_update())
     (line,) = text_of(shown).splitlines()
     for part in (
         "12/64 trials",
@@ -52,7 +52,7 @@ def test_a_line_has_speed_time_left_and_the_best_so_far() -> None:
 
 def test_a_pipe_gets_plain_lines() -> None:
     shown = console(terminal=False)
-    with watched(shown, metric="error") as progress:
+    with watched(shown) as progress:
         progress.planned(make_plan())
         progress.updated(make_update())
         progress.noted("A long note: " + "word " * 40)
@@ -65,7 +65,7 @@ def test_a_pipe_gets_plain_lines() -> None:
 @pytest.mark.parametrize("width", [20, 50, 100])
 def test_a_terminal_gets_a_bar_that_stays_within_its_width(width) -> None:
     shown = console(terminal=True, width=width)
-    with watched(shown, metric="error") as progress:
+    with watched(shown) as progress:
         progress.planned(make_plan())
         progress.noted("A note.")
         progress.updated(make_update())
@@ -79,14 +79,14 @@ def test_a_terminal_gets_a_bar_that_stays_within_its_width(width) -> None:
 
 def test_before_the_first_trial_ended_there_is_no_best() -> None:
     update = make_update(best_label="", best_metric=float("nan"), best_log_loss=float("nan"))
-    assert best_text(update, metric="error").plain == ""
+    assert best_text(update, plan=None).plain == ""
 
 
 def test_the_bar_is_gone_after_a_failure() -> None:
     shown = console(terminal=True)
 
     def search() -> None:
-        with watched(shown, metric="error") as progress:
+        with watched(shown) as progress:
             progress.updated(make_update())
             raise KeyboardInterrupt
 

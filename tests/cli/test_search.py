@@ -144,10 +144,20 @@ def test_an_interrupt_keeps_the_study_and_says_how_to_go_on(api, run) -> None:
         raise KeyboardInterrupt
 
     api.during = stop
-    result = run("search", "rows.csv", "--name", "mine", "--out", "there")
+    result = run("search", "rows.csv", "--out", "there")
     assert result.exit_code == 130
-    assert "autoloss resume mine --out there" in result.stderr
+    assert "autoloss resume churn --out there" in result.stderr
     assert result.stdout == ""
+
+
+def test_an_interrupt_before_a_study_is_begun_promises_nothing(api, run) -> None:
+    def stop(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    api.search = lambda *args, **kwargs: stop()
+    result = run("search", "rows.csv", "--name", "mine")
+    assert result.exit_code == 130
+    assert "resume" not in result.stderr
 
 
 @pytest.mark.parametrize(

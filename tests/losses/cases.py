@@ -18,9 +18,10 @@ def inside(parameter: Parameter) -> list[float]:
     """Return the ends of a parameter's range and what lies between."""
     if isinstance(parameter, ChoiceParam):
         return list(parameter.choices)
-    middle = (parameter.low + parameter.high) / 2
+    # Near the lower end, where a power below 1 has no finite slope at 0.
+    near = parameter.low + (parameter.high - parameter.low) / 10
     return sorted(
-        {parameter.low, parameter.default, type(parameter.default)(middle), parameter.high}
+        {parameter.low, parameter.default, type(parameter.default)(near), parameter.high}
     )
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -78,8 +79,8 @@ def test_a_loss_is_pickled_by_name(name: str):
         ),
         (
             {"gamma": torch.ones(2, 1, 1)},
-            "gamma must be a number or have an axis less than the logits, as (K, 1) for (K, B, C), "
-            "but got gamma.shape=(2, 1, 1).",
+            "gamma must be a number or have an axis less than the logits, "
+            "as (K, 1) for (K, B, C), but got gamma.shape=(2, 1, 1).",
         ),
     ],
 )
@@ -150,7 +151,11 @@ def test_a_declaration_that_does_not_fit_is_refused(function, options, message: 
 @pytest.mark.parametrize(
     ("parameter", "right", "wrong"),
     [
-        (FloatParam(0.1, 1.0, default=0.5), [0.1, 1, 0.7], [0.0, 1.1, None, True, float("inf")]),
+        (
+            FloatParam(0.1, 1.0, default=0.5),
+            [0.1, 1, 0.7, np.float32(0.5), np.int64(1)],
+            [0.0, 1.1, None, True, float("inf")],
+        ),
         (FloatParam(0.1, 1.0, default=0.5, valid=Interval(0, 2, open_low=True)), [2.0], [0, 2.1]),
         (IntParam(1, 10, default=2), [1, 10, 2.0], [0, 11, 2.5, "2", float("inf")]),
         (ChoiceParam((1, 2), default=1), [1, 2.0], [3, True, None]),

@@ -46,8 +46,9 @@ def test_readout_recovers_a_skewed_posterior_at_the_minimum(loss: Loss):
 
 
 @pytest.mark.parametrize(("loss", "setting"), each(some=SMOOTH), ids=label)
-def test_readout_is_the_null_vector_of_the_gradients(loss: Loss, setting):
-    logits = draw(20, 4, scale=1.5)
+@pytest.mark.parametrize("n_classes", [2, 4, 9])
+def test_readout_is_the_null_vector_of_the_gradients(loss: Loss, setting, n_classes: int):
+    logits = draw(20, n_classes, scale=1.5)
     found = null_vector(lambda z, y: loss(z, y, **setting), logits)
     assert found.residual.max() < 1e-12
     assert found.gap.min() > 1e-6

@@ -38,16 +38,16 @@ def test_dropout_keeps_what_lies_above_the_rate_and_scales_it() -> None:
     uniform = torch.rand(B, H, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     rate = torch.tensor([0.0, 0.3, 0.6], dtype=torch.float64)[:, None, None]
     expected = torch.relu(x) * (uniform >= rate) / (1 - rate)
-    torch.testing.assert_close(relu_dropout(x, uniform, rate), expected)
-    assert torch.autograd.gradcheck(lambda x: relu_dropout(x, uniform, rate), (x,))
+    torch.testing.assert_close(relu_dropout(x.clone(), uniform, rate), expected)
+    assert torch.autograd.gradcheck(lambda x: relu_dropout(x.clone(), uniform, rate), (x,))
 
 
 def test_a_rate_of_zero_is_no_dropout_even_where_the_draw_is_zero() -> None:
     x = normal(K, B, H)
     zeros = torch.zeros(B, H, dtype=torch.float64)
     rate = torch.zeros(K, 1, 1, dtype=torch.float64)
-    assert torch.equal(relu_dropout(x, zeros, rate), torch.relu(x))
-    assert torch.equal(relu_dropout(x, None, None), torch.relu(x))
+    assert torch.equal(relu_dropout(x.clone(), zeros, rate), torch.relu(x))
+    assert torch.equal(relu_dropout(x.clone(), None, None), torch.relu(x))
 
 
 def test_a_higher_rate_drops_a_superset() -> None:

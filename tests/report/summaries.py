@@ -18,7 +18,7 @@ from autoloss.records import (
     Verdict,
 )
 
-FAMILIES = {
+FAMILIES: dict[str, dict[str, Any]] = {
     "cross_entropy": {},
     "focal": {"gamma": (0.0, 5.0)},
     "brier": {},
@@ -26,7 +26,7 @@ FAMILIES = {
     "poly1": {"epsilon": (-1.0, 6.0)},
     "power": {"beta": (1.2, 3.0)},
     "sm_softmax": {"m": (0.0, 1.0)},
-    "weston_watkins": {"p": (1.0, 2.0)},
+    "weston_watkins": {"p": [1, 2]},
     "crammer_singer": {},
     "bi_tempered": {"t1": (0.3, 1.0), "t2": (1.0, 3.0)},
 }
@@ -124,7 +124,10 @@ def _best(trials: Any) -> TrialRecord:
 
 def _trial(number: int, family: str, metric: str, chance: random.Random) -> TrialRecord:
     loss: dict[str, Any] = {"base": family}
-    loss |= {f"{family}.{key}": chance.uniform(*ends) for key, ends in FAMILIES[family].items()}
+    for key, values in FAMILIES[family].items():
+        # A list names the choices, a tuple the ends of a range.
+        drawn = chance.choice(values) if isinstance(values, list) else chance.uniform(*values)
+        loss[f"{family}.{key}"] = drawn
     if number >= len(FAMILIES) and chance.random() < 0.3:
         loss |= {"prior": "logit_adjust", "logit_adjust.tau": chance.uniform(0.2, 1.4)}
     if number >= len(FAMILIES) and chance.random() < 0.3:

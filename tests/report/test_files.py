@@ -90,7 +90,7 @@ def test_csv_has_every_value_in_full() -> None:
         wanted |= {f"nuisance.{key}": value for key, value in trial.nuisance.items()}
         wanted |= trial.metrics | {"state": trial.state, "seconds": trial.seconds}
         for key, value in wanted.items():
-            assert (float(row[key]) if isinstance(value, float) else row[key]) == value
+            assert type(value)(row[key]) == value
         assert all(row[key] == "" for key in row.keys() - wanted.keys() - {
             "number", "readout", "origin"})  # fmt: skip
 

@@ -79,7 +79,11 @@ def test_reading_follows_the_interval_and_the_direction(
 @pytest.mark.parametrize("decision", ["better", "no_evidence", "worse"])
 def test_headline_states_the_decision(decision: Any) -> None:
     text = headline(make_summary(decision=decision))
-    start = {"better": "Focal beats tuned", "no_evidence": "No evidence that", "worse": "Tuned c"}
+    start = {
+        "better": "Sm softmax beats tuned",
+        "no_evidence": "No evidence that",
+        "worse": "Tuned c",
+    }
     assert text.startswith(start[decision])
 
 

@@ -40,10 +40,6 @@ def kill_a_search(out: Path, *, storage: str = "", together: int = 8) -> None:
         child.kill()
 
 
-def ready_trials(study: Study) -> list:
-    return [json.dumps([r.loss, r.nuisance], sort_keys=True) for r in study.trials]
-
-
 @pytest.mark.parametrize("database", [False, True])
 def test_a_killed_search_goes_on_as_if_it_had_not_been(tmp_path, database):
     url = f"sqlite:///{(tmp_path / 'optuna.db').as_posix()}" if database else ""
@@ -70,11 +66,13 @@ def test_a_killed_search_goes_on_as_if_it_had_not_been(tmp_path, database):
         assert chosen.baseline.nuisance == expected.baseline.nuisance
 
 
-def test_trials_asked_one_by_one_survive_a_kill_too(tmp_path):
-    kill_a_search(tmp_path, together=3)
+def test_the_size_of_the_batches_survives_a_kill_too(tmp_path):
+    kill_a_search(tmp_path, together=5)
+    with Study.open("s", out=tmp_path) as resumed:
+        assert [trial.slot for trial in resumed.ask(1)] == [8]
     with Study.open("s", out=tmp_path) as resumed, new(tmp_path, "whole") as whole:
-        run(resumed, together=3)
-        run(whole, together=3)
+        run(resumed, together=5)
+        run(whole, together=5)
         assert settings(resumed) == settings(whole)
 
 
@@ -94,10 +92,9 @@ def test_a_batch_whose_writing_was_cut_off_is_completed(tmp_path, monkeypatch):
         study.ask(8)
     monkeypatch.undo()
     study.close()
-    with Study.open("s", out=tmp_path) as resumed, new(tmp_path, "whole") as whole:
+    with Study.open("s", out=tmp_path) as resumed:
         assert [trial.slot for trial in resumed.ask(8)] == list(range(8, 16))
-        resumed.close()
-    with Study.open("s", out=tmp_path) as resumed, new(tmp_path, "whole2") as whole:
+    with Study.open("s", out=tmp_path) as resumed, new(tmp_path, "whole") as whole:
         run(resumed)
         run(whole)
         assert settings(resumed) == settings(whole)

@@ -68,7 +68,7 @@ def test_a_draw_in_flight_is_seen_and_one_turned_down_is_not():
 
 
 def test_the_sampler_sees_a_thousand_finished_trials_with_the_best_and_the_latest():
-    (drawn,) = [one for one in history(1)]
+    (drawn,) = history(1)
     seen = [
         Seen(slot, drawn.params, drawn.distributions, "complete", (abs(slot - 100.0),))
         for slot in range(1500)
@@ -115,7 +115,7 @@ def test_a_baseline_outside_the_space_runs_and_is_not_shown_to_the_sampler():
         "temperature": {"low": 2.0, "high": 4.0},
         "lr": 0.01,
     }
-    space = load_space("default", overrides=_without(overrides)).for_classes([50, 50])
+    space = load_space("default", overrides=overrides).for_classes([50, 50])
     plan = plan_families(space.bases, 13)
     draws = Suggester(space, plan.families, [], seed=0, directions=MINIMIZE)
     asked = [
@@ -129,8 +129,3 @@ def test_a_baseline_outside_the_space_runs_and_is_not_shown_to_the_sampler():
     free = [one for one in asked if one.loss["base"] != "cross_entropy" and one.params]
     assert free
     assert all(2.0 <= one.loss["temperature"] <= 4.0 for one in free)
-
-
-def _without(overrides):
-    """Return overrides for a space file that names no parameter of a part that they leave out."""
-    return overrides

@@ -88,18 +88,14 @@ def test_training_learns(job: Job) -> None:
     assert outcome.curve[outcome.best_epoch - 1].error < 0.35 * majority
 
 
-def test_a_deadline_stops_all_and_keeps_what_was_reached(
-    job: Job, mixed: list[Candidate]
-) -> None:
+def test_a_deadline_stops_all_and_keeps_what_was_reached(job: Job, mixed: list[Candidate]) -> None:
     outcomes = train(job, mixed, deadline=time.monotonic() - 1.0)
     assert {outcome.state for outcome in outcomes} == {"stopped"}
     assert all(len(outcome.curve) == 1 for outcome in outcomes)
     assert all(outcome.logits.isfinite().all() for outcome in outcomes)
 
 
-def test_seconds_add_up_to_the_time_of_the_population(
-    job: Job, mixed: list[Candidate]
-) -> None:
+def test_seconds_add_up_to_the_time_of_the_population(job: Job, mixed: list[Candidate]) -> None:
     start = time.perf_counter()
     outcomes = train(job, mixed)
     wall = time.perf_counter() - start

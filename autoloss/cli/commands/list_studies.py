@@ -7,3 +7,13 @@ from autoloss.cli import options
 
 def list_studies(*, out: options.Out = options.OUT) -> None:
     """List the studies of a folder: how far each is, and its verdict."""
+    from autoloss import api
+    from autoloss.cli.console import output
+    from autoloss.cli.listing import HEADER, study_row
+    from autoloss.cli.tables import make_table
+
+    studies = api.list_studies(out)
+    if studies:
+        output().print(make_table(HEADER, [study_row(study) for study in studies]))
+    else:
+        output().print(f"No studies in {out}: autoloss search DATA --target COLUMN begins one.")

@@ -21,8 +21,6 @@ def resume(
 
     result = run(
         lambda progress: api.resume(study, out=out, storage=storage, progress=progress),
-        metric="metric",
-        name=study,
         out=out,
         storage=storage,
     )

@@ -62,8 +62,6 @@ def search(
     with results_only(as_json):
         result = run(
             lambda progress: api.search(data, **request, progress=progress),
-            metric=metric,
-            name=name,
             out=out,
             storage=storage,
         )

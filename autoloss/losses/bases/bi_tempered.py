@@ -8,7 +8,7 @@ from torch import Tensor
 from autoloss.losses.declare import declare
 from autoloss.losses.labels import pick
 from autoloss.losses.loss import Special
-from autoloss.losses.numerics import divided_expm1, divided_log1p, off_zero
+from autoloss.losses.numerics import divided_expm1, divided_log1p, log_softmax, off_zero, softmax
 from autoloss.losses.parameters import FloatParam, Interval
 
 
@@ -59,7 +59,7 @@ def log_tempered_softmax(logits: Tensor, *, t2: Tensor) -> Tensor:
     fixed = below_top.detach()
     lowered_by = _partition(fixed, delta)
     with torch.no_grad():
-        shares = ((1.0 + delta) * -divided_log1p(lowered_by - fixed, delta)).softmax(-1)
+        shares = softmax((1.0 + delta) * -divided_log1p(lowered_by - fixed, delta))
     # In value this adds zero; in gradient it adds λ's.
     lowered_by = lowered_by + (shares * (below_top - fixed)).sum(-1, keepdim=True)
     return -divided_log1p(lowered_by - below_top, delta)
@@ -67,7 +67,7 @@ def log_tempered_softmax(logits: Tensor, *, t2: Tensor) -> Tensor:
 
 def bi_tempered_link(logits: Tensor, *, t1: Tensor, t2: Tensor) -> Tensor:
     """Return the log posterior, the tempered softmax itself, whatever t1 is."""
-    return log_tempered_softmax(logits, t2=t2).log_softmax(-1)
+    return log_softmax(log_tempered_softmax(logits, t2=t2))
 
 
 @declare(

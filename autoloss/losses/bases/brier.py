@@ -6,6 +6,7 @@ from torch import Tensor
 
 from autoloss.losses.declare import declare
 from autoloss.losses.labels import pick
+from autoloss.losses.numerics import softmax
 
 
 @declare(
@@ -31,5 +32,5 @@ def brier(logits: Tensor, targets: Tensor) -> Tensor:
         >>> brier(torch.tensor([[0.8, 0.1, 0.1]]).log(), torch.tensor([0]))
         tensor([0.0600])
     """
-    probs = logits.softmax(-1)
+    probs = softmax(logits)
     return probs.square().sum(-1) - 2.0 * pick(probs, targets) + 1.0

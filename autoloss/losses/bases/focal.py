@@ -7,7 +7,7 @@ from torch import Tensor
 
 from autoloss.losses.declare import declare
 from autoloss.losses.loss import Special
-from autoloss.losses.numerics import log_miss_probs, miss_probs
+from autoloss.losses.numerics import log_miss_probs, log_softmax, miss_probs
 from autoloss.losses.parameters import FloatParam, Interval
 
 
@@ -16,7 +16,7 @@ def focal_link(logits: Tensor, *, gamma: Tensor) -> Tensor:
 
     ``φ(p) = (1-p)^γ - γ p (1-p)^(γ-1) log p`` is the gradient in units of cross-entropy's.
     """
-    log_p = logits.log_softmax(-1)
+    log_p = log_softmax(logits)
     log_miss = log_miss_probs(log_p)
     tiny = torch.finfo(log_p.dtype).tiny
     miss = log_miss.exp().clamp(tiny, 0.5)
@@ -25,7 +25,7 @@ def focal_link(logits: Tensor, *, gamma: Tensor) -> Tensor:
         log_miss.exp() < 0.5, -torch.log1p(-miss) / miss, -log_p / miss_probs(log_p)
     )
     log_phi = gamma * log_miss + torch.log1p(gamma * ratio * log_p.exp())
-    return (log_p - log_phi).log_softmax(-1)
+    return log_softmax(log_p - log_phi)
 
 
 @declare(

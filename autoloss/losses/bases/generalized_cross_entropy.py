@@ -6,13 +6,13 @@ from torch import Tensor
 
 from autoloss.losses.declare import declare
 from autoloss.losses.loss import Special
-from autoloss.losses.numerics import divided_expm1
+from autoloss.losses.numerics import divided_expm1, log_softmax
 from autoloss.losses.parameters import FloatParam, Interval
 
 
 def generalized_cross_entropy_link(logits: Tensor, *, q: Tensor) -> Tensor:
     """Return the log posterior, ``softmax((1 - q) logits)``: it is off by a temperature alone."""
-    return ((1.0 - q) * logits).log_softmax(-1)
+    return log_softmax((1.0 - q) * logits)
 
 
 @declare(

@@ -7,16 +7,16 @@ from torch import Tensor
 
 from autoloss.losses.declare import declare
 from autoloss.losses.loss import Special
-from autoloss.losses.numerics import log_miss_probs
+from autoloss.losses.numerics import log_miss_probs, log_softmax
 from autoloss.losses.parameters import FloatParam, Interval
 
 
 def poly1_link(logits: Tensor, *, epsilon: Tensor) -> Tensor:
     """Return the log posterior, ``p / (1 + ε p)`` normalised."""
-    log_p = logits.log_softmax(-1)
+    log_p = log_softmax(logits)
     # 1 + ε p = (1 - p) + (1 + ε) p: a sum of positive terms also where ε is near -1.
     log_phi = torch.logaddexp(log_miss_probs(log_p), torch.log1p(epsilon) + log_p)
-    return (log_p - log_phi).log_softmax(-1)
+    return log_softmax(log_p - log_phi)
 
 
 @declare(

@@ -7,7 +7,7 @@ from torch import Tensor
 from autoloss.losses.declare import declare
 from autoloss.losses.labels import pick
 from autoloss.losses.loss import Special
-from autoloss.losses.numerics import divided_expm1
+from autoloss.losses.numerics import divided_expm1, log_softmax
 from autoloss.losses.parameters import FloatParam, Interval
 
 
@@ -41,6 +41,6 @@ def power(logits: Tensor, targets: Tensor, *, beta: Tensor) -> Tensor:
         >>> power(torch.tensor([[0.8, 0.1, 0.1]]).log(), torch.tensor([0]), beta=2.0)
         tensor([0.0300])
     """
-    log_probs = logits.log_softmax(-1)
+    log_probs = log_softmax(logits)
     spread = (beta[..., None] * log_probs).exp().sum(-1)
     return (spread - 1.0) / beta - divided_expm1(pick(log_probs, targets), beta - 1.0)

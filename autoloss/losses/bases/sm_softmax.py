@@ -7,15 +7,15 @@ from torch import Tensor
 
 from autoloss.losses.declare import declare
 from autoloss.losses.loss import Special
-from autoloss.losses.numerics import log_miss_probs, miss_probs
+from autoloss.losses.numerics import log_miss_probs, log_softmax, miss_probs
 from autoloss.losses.parameters import FloatParam, Interval
 
 
 def sm_softmax_link(logits: Tensor, *, m: Tensor) -> Tensor:
     """Return the log posterior, ``p (1 - a p)`` normalised, with ``a = 1 - exp(-m)``."""
-    log_p = logits.log_softmax(-1)
+    log_p = log_softmax(logits)
     # 1 - a p = (1 - p) + exp(-m) p, a sum of positive terms.
-    return (log_p + torch.logaddexp(log_miss_probs(log_p), log_p - m)).log_softmax(-1)
+    return log_softmax(log_p + torch.logaddexp(log_miss_probs(log_p), log_p - m))
 
 
 @declare(

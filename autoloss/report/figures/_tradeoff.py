@@ -10,7 +10,6 @@ from autoloss.records import Summary
 from autoloss.report.figures._base import (
     ACCENT,
     INK,
-    MUTED,
     PAGE,
     Figure,
     Focus,
@@ -131,19 +130,19 @@ def _alt(info: TradeoffInfo) -> str:
 
 
 def _traces(info: TradeoffInfo) -> list[dict[str, Any]]:
-    """Return the front, one trace a family, and rings around the marked trials."""
+    """Return one trace a family, the front, and rings around the marked trials."""
     front = {
         "type": "scatter",
         "mode": "lines",
         "x": [point.x for point in info.front],
         "y": [point.y for point in info.front],
-        "line": {"color": MUTED, "width": 1.5, "dash": "dash", "shape": "hv"},
+        "line": {"color": INK, "width": 1.5, "dash": "dash", "shape": "hv"},
         "hoverinfo": "skip",
     }
     families = looks(point.family for point in info.points)
     return [
-        front,
         *(_family_trace(info, name, look) for name, look in sorted(families.items())),
+        front,
         _rings([point for point in info.points if point.mark]),
     ]
 

@@ -1,0 +1,149 @@
+"""The search as a scikit-learn estimator."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from autoloss.api import search
+from autoloss.errors import InputError
+from autoloss.search import SearchResult
+
+_TARGET = "target"
+
+
+class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A classifier whose loss is searched when it is fitted.
+
+    Args:
+        metric: As in `autoloss.search`; so are `space`, `trials`, `time_limit`, `positive`,
+            `device` and `tracking_uri`.
+        space: Name or file of the search space.
+        trials: Candidates to train.
+        time_limit: Seconds that a fit may take.
+        positive: The positive label of two.
+        seed: Seed of the split, the settings and the trainings.
+        device: Where to train.
+        track: ``"all"`` trials are written to MLflow, or ``"off"``.
+        tracking_uri: MLflow's tracking URI.
+        name: Name of the study; by default one that is free.
+        out: The folder of all studies; None keeps nothing on the disk.
+
+    Attributes:
+        classes_: The labels, sorted, as the columns of `predict_proba`.
+        result_: The `SearchResult` of the fit.
+        n_features_in_: Columns of the fit.
+
+    Examples:
+        >>> from sklearn.datasets import load_iris
+        >>> X, y = load_iris(return_X_y=True)
+        >>> classifier = AutoLossClassifier(space="quick", trials=4).fit(X, y)
+        >>> classifier.predict_proba(X).shape
+        (150, 3)
+    """
+
+    def __init__(
+        self,
+        *,
+        metric: Any = "error",
+        space: str = "default",
+        trials: int = 128,
+        time_limit: float | None = None,
+        positive: Any = None,
+        seed: int = 0,
+        device: str = "auto",
+        track: str = "off",
+        tracking_uri: str | None = None,
+        name: str | None = None,
+        out: str | Path | None = None,
+    ) -> None:
+        self.metric = metric
+        self.space = space
+        self.trials = trials
+        self.time_limit = time_limit
+        self.positive = positive
+        self.seed = seed
+        self.device = device
+        self.track = track
+        self.tracking_uri = tracking_uri
+        self.name = name
+        self.out = out
+
+    def fit(self, X: ArrayLike | pd.DataFrame, y: ArrayLike) -> Self:
+        """Search on rows `X` with labels `y`.
+
+        Shape:
+            - X: ``(N, F)``
+            - y: ``(N,)``
+
+        Raises:
+            InputError: The data or a parameter is at fault.
+        """
+        frame = self._frame(X)
+        labels = np.asarray(y)
+        if labels.shape != (len(frame),):
+            raise InputError(f"y must have one label a row of X, but got {labels.shape=}.")
+        self.n_features_in_ = frame.shape[1]
+        # A column of this name may be among the inputs.
+        target = _TARGET
+        while target in frame.columns:
+            target += "_"
+        frame[target] = labels
+        if self.out is None:
+            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+                self.result_ = self._search(frame, target, Path(folder))
+        else:
+            self.result_ = self._search(frame, target, Path(self.out))
+        # The search orders the classes by its own rule: the positive one is last.
+        self._order = np.argsort(self._model.classes)
+        self.classes_ = self._model.classes[self._order]
+        return self
+
+    def predict_proba(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.float64]:
+        """Return calibrated probabilities, ``(N, C)``."""
+        check_is_fitted(self)
+        probs: NDArray[np.float64] = self._model.predict_proba(self._frame(X))[:, self._order]
+        return probs
+
+    def predict(self, X: ArrayLike | pd.DataFrame) -> NDArray[Any]:
+        """Return the label of each row, ``(N,)``."""
+        check_is_fitted(self)
+        labels: NDArray[Any] = self._model.predict(self._frame(X))
+        return labels
+
+    @property
+    def _model(self) -> Any:
+        return self.result_.model
+
+    def _search(self, frame: pd.DataFrame, target: str, out: Path) -> SearchResult:
+        return search(
+            frame,
+            target,
+            metric=self.metric,
+            space=self.space,
+            trials=self.trials,
+            time_limit=self.time_limit,
+            positive=self.positive,
+            seed=self.seed,
+            device=self.device,
+            name=self.name,
+            track="all" if self.track == "all" else "off",
+            tracking_uri=self.tracking_uri,
+            out=out,
+        )
+
+    @staticmethod
+    def _frame(X: ArrayLike | pd.DataFrame) -> pd.DataFrame:
+        if isinstance(X, pd.DataFrame):
+            return X.copy()
+        array = np.asarray(X)
+        if array.ndim != 2:
+            raise InputError(f"X must have two axes, but got {array.shape=}.")
+        return pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])

@@ -1,0 +1,112 @@
+"""The options of a search as one plain value, kept with the study so that it can go on."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from autoloss.data import DataOptions, Source
+from autoloss.errors import InputError
+from autoloss.task import Label
+
+Track = Literal["all", "off"]
+_A_FRAME = "a DataFrame"
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """What a search was asked for; every value can be written as JSON.
+
+    Args:
+        source: Path of the data, ``sklearn:NAME``, or None for a DataFrame, which is not kept.
+        valid: Path of the validation rows; None for a part of the data.
+        test: Path of the test rows; None for a part of the data.
+        frames: Which of ``source``, ``valid`` and ``test`` came as a DataFrame.
+
+    The others are as in `autoloss.search`.
+    """
+
+    source: str | None
+    target: str | None
+    metric: str = "error"
+    space: str = "default"
+    trials: int = 128
+    time_limit: float | None = None
+    valid: str | None = None
+    test: str | None = None
+    groups: str | None = None
+    split_by: str | None = None
+    drop: tuple[str, ...] = ()
+    positive: Label | None = None
+    seed: int = 0
+    device: str = "auto"
+    track: Track = "all"
+    frames: tuple[str, ...] = ()
+
+    def data_options(self, frames: Mapping[str, pd.DataFrame]) -> DataOptions:
+        """Return how the data are divided.
+
+        Args:
+            frames: The data that came as DataFrames, by name of the option.
+        """
+        return DataOptions(
+            target=self.target,
+            test=frames.get("test", self.test),
+            valid=frames.get("valid", self.valid),
+            groups=self.groups,
+            split_by=self.split_by,
+            drop=self.drop,
+            positive=self.positive,
+            seed=self.seed,
+        )
+
+    def table(self, frames: Mapping[str, pd.DataFrame]) -> Source:
+        """Return the data, or where they are.
+
+        Raises:
+            InputError: The search began with DataFrames, and they are not given again.
+        """
+        missing = [name for name in self.frames if name not in frames]
+        if missing:
+            wanted = " and ".join("data" if name == "source" else name for name in missing)
+            raise InputError(
+                f"{wanted} must be given to go on, because the study began with {_A_FRAME}: call "
+                f"autoloss.resume(name, {wanted}=...)."
+            )
+        table: Source = frames.get("source", self.source or "")
+        return table
+
+    def command(self) -> str:
+        """Return the command line that makes the study again; a DataFrame stands as DATA."""
+        words = ["autoloss", "search", self.source or "DATA"]
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name in ("source", "frames") or value in (None, field.default):
+                continue
+            option = "--" + field.name.replace("_", "-")
+            for one in value if isinstance(value, tuple) else (value,):
+                words += [option, f"{one:g}" if isinstance(one, float) else str(one)]
+        return shlex.join(words)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the options as JSON values, paths in full."""
+        values = asdict(self) | {"drop": list(self.drop), "frames": list(self.frames)}
+        for name in ("source", "valid", "test", "space"):
+            values[name] = _in_full(values[name])
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> SearchOptions:
+        """Return the options that `to_dict` wrote."""
+        lists = {name: tuple(values[name]) for name in ("drop", "frames")}
+        return cls(**{**values, **lists})
+
+
+def _in_full(path: str | None) -> str | None:
+    """Return a file's full path, and anything that is no file as it is."""
+    return str(Path(path).resolve()) if path and Path(path).is_file() else path

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from autoloss.errors import StudyNotFoundError
+
+
+def test_resume_reaches_the_study_and_shows_its_end(api, run) -> None:
+    result = run("resume", "churn", "--out", "there", "--storage", "sqlite:///s.db")
+    assert result.exit_code == 0, result.stderr
+    ((name, args, kwargs),) = api.calls
+    del kwargs["progress"]
+    assert (name, args) == ("resume", ("churn",))
+    assert kwargs == {"out": Path("there"), "storage": "sqlite:///s.db"}
+    assert "What ships" in result.stdout
+    assert str(Path("there/churn/model")) in result.stdout
+
+
+def test_interrupted_again(api, run) -> None:
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    api.during = stop
+    result = run("resume", "churn", "--storage", "sqlite:///s.db")
+    assert result.exit_code == 130
+    assert "autoloss resume churn --storage sqlite:///s.db" in result.stderr
+
+
+def test_a_study_that_is_not_there(api, run) -> None:
+    def fail() -> None:
+        raise StudyNotFoundError("STUDY must be a study, but got STUDY='mien'.")
+
+    api.during = fail
+    assert run("resume", "mien").exit_code == 2
