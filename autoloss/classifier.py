@@ -18,6 +18,7 @@ from torch import Tensor
 
 from autoloss.data import TableEncoding, TableInputs, read_table
 from autoloss.errors import InputError
+from autoloss.metrics import balanced_scores
 from autoloss.models import TableNetwork
 from autoloss.readout import Readout
 from autoloss.settings import NetworkConfig
@@ -102,9 +103,10 @@ class Classifier:
 
     def decisions(self, probs: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the code of the class that `predict` names, from probabilities ``(N, C)``."""
+        scores = torch.from_numpy(probs)
         if self.decision == "balanced_error":
-            probs = probs / self.class_counts.clamp_min(1).double().numpy()
-        codes: NDArray[np.int64] = probs.argmax(1)
+            scores = balanced_scores(scores.log(), self.class_counts)
+        codes: NDArray[np.int64] = scores.argmax(1).numpy()
         return codes
 
     def decide(self, data: Table, cost_matrix: ArrayLike) -> NDArray[Any]:

@@ -48,6 +48,8 @@ def _mlflow_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     patch = pytest.MonkeyPatch()
     folder = tmp_path_factory.mktemp("mlflow")
     patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
+    # MLflow has no public variable for the files of a local store.
+    patch.setenv("_MLFLOW_SERVER_ARTIFACT_ROOT", str(folder / "mlruns"))
     yield
     patch.undo()
 

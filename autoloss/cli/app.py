@@ -38,7 +38,7 @@ class Program(TyperGroup):
         )
         return sys.exit(guarded(run)) if standalone_mode else run()
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run a command; an interrupt that it does not explain itself is told in one line."""
         try:
             return super().invoke(ctx)

@@ -6,7 +6,7 @@ from autoloss.metrics.calibration import (
     ece_null,
     top_label,
 )
-from autoloss.metrics.decisions import balanced_error, error
+from autoloss.metrics.decisions import balanced_error, balanced_scores, error
 from autoloss.metrics.proper import brier, log_loss
 from autoloss.metrics.ranking import auroc, average_precision
 from autoloss.metrics.reliability import reliability
@@ -22,6 +22,7 @@ __all__ = [
     "auroc",
     "average_precision",
     "balanced_error",
+    "balanced_scores",
     "brier",
     "confidence_ece",
     "debiased_calibration_error",

@@ -26,6 +26,29 @@ def error(scores: Tensor, targets: Tensor) -> Tensor:
     return torch.where(torch.isnan(scores).any(-1).any(-1), torch.nan, rate)
 
 
+def balanced_scores(log_probs: Tensor, class_counts: Tensor) -> Tensor:
+    """Return scores whose largest is the decision of the least balanced error.
+
+    They are the probabilities divided by the class prior, as logs; a class without a row is
+    never decided for.
+
+    Args:
+        log_probs: Log probabilities.
+        class_counts: Rows of each class in the training part, for all candidates or each.
+
+    Shape:
+        log_probs (..., N, C), class_counts (C,) or (..., C), result (..., N, C).
+
+    Examples:
+        >>> log_probs = torch.tensor([[0.7, 0.3]]).log()
+        >>> balanced_scores(log_probs, torch.tensor([80, 20])).argmax(-1)
+        tensor([1])
+    """
+    counts = class_counts.to(log_probs).unsqueeze(-2)
+    prior = torch.log(counts / counts.sum(-1, keepdim=True))
+    return torch.where(counts > 0, log_probs - prior, -torch.inf)
+
+
 def balanced_error(
     log_probs: Tensor, targets: Tensor, *, class_counts: Tensor | None = None
 ) -> Tensor:
@@ -53,11 +76,7 @@ def balanced_error(
         >>> balanced_error(log_probs, targets, class_counts=torch.tensor([80, 20])).item()
         0.0
     """
-    scores = log_probs
-    if class_counts is not None:
-        counts = class_counts.to(log_probs).unsqueeze(-2)
-        prior = torch.log(counts / counts.sum(-1, keepdim=True))
-        scores = torch.where(counts > 0, log_probs - prior, -torch.inf)
+    scores = log_probs if class_counts is None else balanced_scores(log_probs, class_counts)
     is_wrong = (scores.argmax(-1) != targets).double()
     member = torch.nn.functional.one_hot(targets, log_probs.shape[-1]).double()
     count = member.sum(0)

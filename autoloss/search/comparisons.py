@@ -11,6 +11,7 @@ import torch
 from scipy import sparse, stats
 
 from autoloss.errors import InputError
+from autoloss.metrics import balanced_scores
 from autoloss.metrics.calibration import equal_mass
 from autoloss.records import Comparison
 from autoloss.search.resampling import FloatArray, IntArray, resampled_rows, resampled_sums
@@ -72,8 +73,7 @@ def row_figures(
     Shape:
         log_probs (N, C), targets (N,), class_counts (C,) -> RowFigures of (N,).
     """
-    counts = np.ones(log_probs.shape[1]) if class_counts is None else class_counts
-    log_prior = np.where(counts > 0, np.log(np.maximum(counts, 1)), np.inf)
+    counts = torch.ones(log_probs.shape[1]) if class_counts is None else torch.tensor(class_counts)
     columns = []
     for start in range(0, len(targets), _ROWS_AT_ONCE):
         part = np.asarray(log_probs[start : start + _ROWS_AT_ONCE], dtype=np.float64)
@@ -82,7 +82,7 @@ def row_figures(
         probs = np.exp(part)
         brier = 1.0 - 2.0 * np.exp(own) + np.einsum("nc,nc->n", probs, probs)
         wrong = part.argmax(axis=1) != target
-        balanced = (part - log_prior).argmax(axis=1) != target
+        balanced = balanced_scores(torch.from_numpy(part), counts).numpy().argmax(axis=1) != target
         columns.append(np.stack([wrong, balanced, -own, brier, probs.max(axis=1)]))
     return RowFigures(*np.concatenate(columns, axis=1))
 

@@ -72,7 +72,14 @@ def finish(
         Shipped(one.number, one.label, log_probs.numpy())
         for one, log_probs in zip(finalists, shipped, strict=True)
     ]
-    verdict = confirm(parts[0], parts[1], classes.numpy(), metric=named, seed=study.seed)
+    verdict = confirm(
+        parts[0],
+        parts[1],
+        classes.numpy(),
+        metric=named,
+        class_counts=study.class_counts.numpy(),
+        seed=study.seed,
+    )
     figures = {
         role: _figures(log_probs, classes, study)
         for role, log_probs in zip(_ROLES, shipped, strict=True)

@@ -11,7 +11,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from autoloss.metrics import Metric, Scores, auroc, average_precision, balanced_error, error
+from autoloss.metrics import (
+    Metric,
+    Scores,
+    auroc,
+    average_precision,
+    balanced_error,
+    balanced_scores,
+    error,
+)
 from autoloss.search.resampling import leave_out_values
 from autoloss.search.select import ExampleLosses
 
@@ -63,18 +71,12 @@ def example_losses(
     classes = targets.cpu()
     wrong = scores.example_wrong.cpu()
     if scores.metric.name == "balanced_error":
-        wrong = _balanced_decisions(log_probs, class_counts) != classes
+        wrong = balanced_scores(log_probs, class_counts).argmax(-1) != classes
     without = _without(scores.metric, log_probs, classes.numpy(), class_counts, seed=seed)
     return [
         ExampleLosses(log_loss[k], wrong[k].numpy(), without[k] if without else None)
         for k in range(len(log_loss))
     ]
-
-
-def _balanced_decisions(log_probs: Tensor, class_counts: Tensor) -> Tensor:
-    """Return the decisions of the least balanced error: the largest probability over the prior."""
-    counts = class_counts.to(log_probs)
-    return torch.where(counts > 0, log_probs - counts.log(), -torch.inf).argmax(-1)
 
 
 def _without(

@@ -14,8 +14,9 @@ _KEPT, _LARGEST = 1 << 29, 1 << 25
 def keep_freed_memory() -> bool:
     """Let the C library keep up to 512 MiB of freed memory; return whether it will.
 
-    By default glibc gives large blocks back to the system when they are freed, and every step pays for
-    mapping its activations anew, page by page: a tenth of its time. Other systems keep such blocks.
+    By default glibc gives large blocks back to the system when they are freed, and every step
+    pays for mapping its activations anew, page by page: a tenth of its time. Other systems keep
+    such blocks.
     """
     if not sys.platform.startswith("linux"):
         return False
