@@ -7,7 +7,7 @@ import time
 
 from autoloss.losses import LossSpec
 from autoloss.readout import refined_log_loss
-from autoloss.training import Batch, Candidate, Job, Orders, Population, batch_size_for
+from autoloss.training import Candidate, Job, Orders, Population, batch_size_for
 from autoloss.training.evaluate import split_logits
 
 STEPS = 5
@@ -35,12 +35,12 @@ def expected_seconds(job: Job, *, together: int, trials: int) -> float:
     size = batch_size_for(len(job.train), job.config.batch_size)
     orders = Orders([0], len(job.train), size, device=job.device)
     rows = orders.epoch()
-    population.step(Batch.take(job.train, rows[0]), orders, 1.0)
+    population.step(job.train.batch(rows[0]), orders, 1.0)
     started = time.perf_counter()
     for step in range(STEPS):
-        population.step(Batch.take(job.train, rows[step % len(rows)]), orders, 1.0)
+        population.step(job.train.batch(rows[step % len(rows)]), orders, 1.0)
     stepped = time.perf_counter()
-    logits = split_logits(population, job.valid.inputs)
+    logits = split_logits(population, job.valid)
     refined_log_loss(logits, job.valid.targets, population.objective, folds=job.folds)
     scored = time.perf_counter()
     epoch = orders.steps * (stepped - started) / STEPS + (scored - stepped)

@@ -38,15 +38,15 @@ def make_job(
     seed: int,
 ) -> Job:
     """Return what all candidates of a study have in common, on its device."""
-    return Job(
-        network=TableNetwork(data.encoding.schema, data.task.n_classes, network),
-        train=data.train,
-        valid=data.valid,
+    return Job.prepare(
+        TableNetwork(data.encoding.schema, data.task.n_classes, network),
+        data.train,
+        data.valid,
         class_counts=data.class_counts,
         folds=fold_numbers(data.valid.targets, seed=seed),
         config=training,
         device=device,
-    ).on_device()
+    )
 
 
 class SearchSession:

@@ -64,15 +64,15 @@ def make_setting(
     schema = TableSchema(N_COLUMNS, torch.zeros(N_COLUMNS, 1), (), 0, (False,) * N_COLUMNS)
     config = NetworkConfig(width=width, depth=2, bins=0, normalise=False)
     train_part, valid_part = make_part(rows, 1), make_part(rows // 4, 2)
-    job = Job(
-        network=TableNetwork(schema, N_CLASSES, config),
-        train=train_part,
-        valid=valid_part,
+    job = Job.prepare(
+        TableNetwork(schema, N_CLASSES, config),
+        train_part,
+        valid_part,
         class_counts=torch.bincount(train_part.targets),
         folds=fold_numbers(valid_part.targets),
         config=TrainingConfig(max_epochs=epochs, patience=epochs),
         device=device,
-    ).on_device()
+    )
     rates = torch.logspace(-3.5, -2.0, together).tolist()
     candidates = [Candidate(LossSpec(), lr=lr, weight_decay=0.01, dropout=DROPOUT) for lr in rates]
     return Setting(job, candidates, epochs)
@@ -100,7 +100,7 @@ def run_together(setting: Setting) -> int:
 def run_tight(setting: Setting, n_candidates: int) -> int:
     """Train candidates one by one, with nothing in the loop that could be left out."""
     job = setting.job
-    inputs, targets = job.train.inputs.numeric, job.train.targets
+    inputs, targets = job.train.part.inputs.numeric, job.train.targets
     for candidate in setting.candidates[:n_candidates]:
         net = make_net(job.network.config.width).to(job.device)
         optimiser = torch.optim.AdamW(
@@ -116,7 +116,7 @@ def run_tight(setting: Setting, n_candidates: int) -> int:
                 optimiser.step()
             net.eval()
             with torch.no_grad():
-                logits = net(job.valid.inputs.numeric)
+                logits = net(job.valid.part.inputs.numeric)
                 functional.cross_entropy(logits, job.valid.targets).item()
     return n_candidates
 
@@ -132,8 +132,8 @@ def run_tutorial(setting: Setting, n_candidates: int, folder: Path) -> int:
     mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
     mlflow.set_experiment("tutorial")
     device = job.device
-    train_set = TensorDataset(job.train.inputs.numeric.cpu(), job.train.targets.cpu())
-    valid_set = TensorDataset(job.valid.inputs.numeric.cpu(), job.valid.targets.cpu())
+    train_set = TensorDataset(job.train.part.inputs.numeric.cpu(), job.train.targets.cpu())
+    valid_set = TensorDataset(job.valid.part.inputs.numeric.cpu(), job.valid.targets.cpu())
 
     def objective(trial: optuna.Trial) -> float:
         net = make_net(job.network.config.width).to(device)

@@ -11,7 +11,7 @@ class LocalExecutor:
     """Trains populations in this process, in smaller ones where the memory asks for it.
 
     Args:
-        job: The study's network and rows.
+        job: The study's network and rows, on the device.
         together: Candidates to train together.
         on_epoch: Called after every epoch of a population.
         on_halved: Told how many candidates are trained together from now on.
@@ -26,7 +26,7 @@ class LocalExecutor:
         on_halved: Callable[[int], None] | None = None,
     ) -> None:
         self.together = together
-        self._job = job.on_device()
+        self._job = job
         self._on_epoch = on_epoch
         self._on_halved = on_halved
 

@@ -2,14 +2,17 @@
 
 from autoloss.training.batch import Batch, Orders, batch_size_for
 from autoloss.training.candidate import Candidate, Outcome
-from autoloss.training.loop import EpochReport, Job, train
+from autoloss.training.job import Job
+from autoloss.training.loop import EpochReport, train
 from autoloss.training.memory import in_halves
 from autoloss.training.optimiser import RowAdamW
 from autoloss.training.population import Population
+from autoloss.training.rows import EncodedRows
 
 __all__ = [
     "Batch",
     "Candidate",
+    "EncodedRows",
     "EpochReport",
     "Job",
     "Orders",

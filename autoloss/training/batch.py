@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from autoloss.data import Part, TableInputs
+from autoloss.models import Features
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Batch:
     """The examples of one step; G is 1 where all candidates share them.
 
     Args:
-        inputs: Inputs, fields ``(G, B, ...)``.
+        features: Encoded inputs, fields ``(G, B, ...)``.
         targets: Classes ``(G, B)``, or class probabilities ``(G, B, C)``.
         weights: Weights of the examples; None for one each.
         mask: False where the label is missing; None where none is.
@@ -26,16 +26,10 @@ class Batch:
         - mask: ``(G, B)``
     """
 
-    inputs: TableInputs
+    features: Features
     targets: Tensor
     weights: Tensor | None = None
     mask: Tensor | None = None
-
-    @classmethod
-    def take(cls, part: Part, rows: Tensor) -> Batch:
-        """Return the examples of `part` at `rows`, ``(G, B)``."""
-        weights = None if part.weights is None else part.weights[rows]
-        return cls(inputs=part.inputs.take(rows), targets=part.targets[rows], weights=weights)
 
     def mean(self, values: Tensor, orders: Tensor | None) -> Tensor:
         """Return each candidate's mean of weighted, unmasked examples, ``(K, B)`` to ``(K,)``."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from autoloss.data import TableInputs
 from autoloss.training.population import Population
+from autoloss.training.rows import EncodedRows
 
-CHUNK_NUMBERS = 4_000_000
+CHUNK_NUMBERS = 1_000_000
 """Numbers of the widest activation that one chunk may make."""
 
 
-def split_logits(population: Population, inputs: TableInputs) -> Tensor:
-    """Return the logits of every row of `inputs` by every candidate, ``(K, N, C)``."""
+def split_logits(population: Population, encoded: EncodedRows) -> Tensor:
+    """Return the logits of every row of a part by every candidate, ``(K, N, C)``."""
     network = population.network
-    n_rows, n_candidates = len(inputs), len(population)
+    n_rows, n_candidates = len(encoded), len(population)
     widest = max(network.encoded_width, network.config.width)
     chunk = max(64, CHUNK_NUMBERS // (n_candidates * widest))
     logits = torch.empty(
@@ -23,6 +23,6 @@ def split_logits(population: Population, inputs: TableInputs) -> Tensor:
     )
     for start in range(0, n_rows, chunk):
         rows = torch.arange(start, min(start + chunk, n_rows), device=population.device)
-        features = network.encode(inputs.take(rows.unsqueeze(0)))
+        features = encoded.features(rows.unsqueeze(0))
         logits[:, start : start + chunk] = population.logits(features)
     return logits

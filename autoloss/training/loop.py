@@ -4,68 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from autoloss.data import Part
-from autoloss.models import TableNetwork
 from autoloss.readout import refined_log_loss
 from autoloss.records import CurvePoint
 from autoloss.settings import TrainingConfig
 from autoloss.training.allocator import keep_freed_memory
-from autoloss.training.batch import Batch, Orders, batch_size_for
+from autoloss.training.batch import Orders, batch_size_for
 from autoloss.training.candidate import Candidate, Outcome
 from autoloss.training.evaluate import split_logits
+from autoloss.training.job import Job
 from autoloss.training.population import Population
 from autoloss.training.schedule import lr_factor
-
-
-@dataclass(frozen=True)
-class Job:
-    """All that candidates of a study have in common.
-
-    Args:
-        network: The network.
-        train: Training rows.
-        valid: Validation rows: early stopping and scores.
-        class_counts: Training rows of each class, ``(C,)``.
-        folds: Fold of each validation row for the cross-fitted read-out, ``(N,)``.
-        config: How to train.
-        device: Where.
-        dtype: Type of the weights.
-    """
-
-    network: TableNetwork
-    train: Part
-    valid: Part
-    class_counts: Tensor
-    folds: Tensor
-    config: TrainingConfig
-    device: torch.device
-    dtype: torch.dtype = torch.float32
-
-    def on_device(self) -> Job:
-        """Return the job with its rows on its device and of its type."""
-        return replace(
-            self,
-            train=_placed(self.train, self.device, self.dtype),
-            valid=_placed(self.valid, self.device, self.dtype),
-            class_counts=self.class_counts.to(self.device),
-            folds=self.folds.to(self.device),
-        )
-
-
-def _placed(part: Part, device: torch.device, dtype: torch.dtype) -> Part:
-    """Return a part on a device, its numbers of a type."""
-    inputs = part.inputs.to(device)
-    return replace(
-        part,
-        inputs=replace(inputs, numeric=inputs.numeric.to(dtype), vectors=inputs.vectors.to(dtype)),
-        targets=part.targets.to(device),
-        weights=None if part.weights is None else part.weights.to(device, dtype),
-    )
 
 
 @dataclass(frozen=True)
@@ -146,7 +99,7 @@ def train(
     for epoch in range(1, job.config.max_epochs + 1):
         started = time.perf_counter()
         _train_epoch(population, orders, job, epoch)
-        logits = split_logits(population, job.valid.inputs)
+        logits = split_logits(population, job.valid)
         state = _record(population, logits, job, [seen[k] for k in alive], epoch, state)
         for k in alive:
             seen[k].seconds += (time.perf_counter() - started) / len(alive)
@@ -177,7 +130,7 @@ def _train_epoch(population: Population, orders: Orders, job: Job, epoch: int) -
     for i, rows in enumerate(orders.epoch()):
         step = (epoch - 1) * orders.steps + i
         factor = lr_factor(step, total, warmup=config.warmup, decay=config.decay)
-        population.step(Batch.take(job.train, rows), orders, factor)
+        population.step(job.train.batch(rows), orders, factor)
 
 
 def _record(

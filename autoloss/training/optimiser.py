@@ -32,13 +32,13 @@ class RowAdamW:
         self._weight_decay = weight_decay.to(rows).unsqueeze(1)
         self._update = torch.zeros_like(rows).requires_grad_()
         self._update.grad = self.gradients
-        self._adam = torch.optim.AdamW([self._update], lr=1.0, weight_decay=0.0, fused=True)
+        # A decay of 1 at a rate of 1 makes the buffer zero before each update.
+        self._adam = torch.optim.AdamW([self._update], lr=1.0, weight_decay=1.0, fused=True)
 
     @torch.no_grad()
     def step(self, lr_factor: float) -> None:
         """Step every row by its gradient, at `lr_factor` times its learning rate."""
         lr = self._lr * lr_factor
-        self._update.zero_()
         self._adam.step()
         self.rows.mul_(1.0 - lr * self._weight_decay).addcmul_(self._update, lr)
 

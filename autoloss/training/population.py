@@ -83,8 +83,7 @@ class Population:
     def step(self, batch: Batch, orders: Orders, lr_factor: float) -> None:
         """Take one optimiser step on one mini-batch."""
         index = orders.index([candidate.seed for candidate in self.candidates])
-        features = self.network.encode(batch.inputs)
-        logits = self.network.body(self._leaves, features, index, self._dropout(orders))
+        logits = self.network.body(self._leaves, batch.features, index, self._dropout(orders))
         values = self.objective(logits, self._targets(batch, index))
         # The sum over candidates: no gradient of one reaches another.
         total = batch.mean(values, index).sum()

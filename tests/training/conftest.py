@@ -47,16 +47,20 @@ def make_schema() -> TableSchema:
 def job() -> Job:
     """A small job in float64: what is equal in exact arithmetic is equal here to 1e-10."""
     train, valid = make_part(700, 1), make_part(200, 2)
-    return Job(
-        network=TableNetwork(make_schema(), N_CLASSES, NetworkConfig(width=16, bins=4)),
-        train=train,
-        valid=valid,
+    return make_job(train, valid)
+
+
+def make_job(train: Part, valid: Part, device: str = "cpu") -> Job:
+    return Job.prepare(
+        TableNetwork(make_schema(), N_CLASSES, NetworkConfig(width=16, bins=4)),
+        train,
+        valid,
         class_counts=torch.bincount(train.targets, minlength=N_CLASSES),
         folds=fold_numbers(valid.targets),
         config=TrainingConfig(batch_size=64, max_epochs=6, patience=2),
-        device=torch.device("cpu"),
+        device=torch.device(device),
         dtype=torch.float64,
-    ).on_device()
+    )
 
 
 @pytest.fixture

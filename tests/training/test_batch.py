@@ -3,11 +3,18 @@ from __future__ import annotations
 import pytest
 import torch
 
-from autoloss.training import Batch, Orders, batch_size_for
+from autoloss.models import TableNetwork
+from autoloss.settings import NetworkConfig
+from autoloss.training import Batch, EncodedRows, Orders, batch_size_for, rows
 from autoloss.training.schedule import lr_factor
-from tests.training.conftest import make_part
+from tests.training.conftest import N_CLASSES, make_part, make_schema
 
 CPU = torch.device("cpu")
+
+
+def make_rows(n_rows: int) -> EncodedRows:
+    network = TableNetwork(make_schema(), N_CLASSES, NetworkConfig(width=8, bins=4))
+    return EncodedRows(network, make_part(n_rows, 0))
 
 
 def test_every_row_is_read_once_an_epoch() -> None:
@@ -48,9 +55,9 @@ def test_small_data_gets_small_batches() -> None:
 
 
 def test_mean_weighs_examples_and_leaves_masked_ones_out() -> None:
-    part = make_part(4, 0)
+    part, encoded = make_part(4, 0), make_rows(4)
     batch = Batch(
-        inputs=part.inputs,
+        features=encoded.features(torch.arange(4).unsqueeze(0)),
         targets=part.targets.unsqueeze(0),
         weights=torch.tensor([[1.0, 3.0, 5.0, 1.0]]),
         mask=torch.tensor([[True, True, False, True]]),
@@ -60,7 +67,7 @@ def test_mean_weighs_examples_and_leaves_masked_ones_out() -> None:
 
 
 def test_the_plain_mean_is_the_mean() -> None:
-    batch = Batch.take(make_part(6, 0), torch.tensor([[0, 2, 4]]))
+    batch = make_rows(6).batch(torch.tensor([[0, 2, 4]]))
     values = torch.tensor([[1.0, 2.0, 6.0]])
     assert batch.mean(values, None).tolist() == pytest.approx([3.0])
 
@@ -72,3 +79,15 @@ def test_the_rate_rises_stays_and_falls() -> None:
     assert factors[80] == pytest.approx(0.5)
     assert factors[99] == pytest.approx(1 / 40)
     assert factors == sorted(factors[:30]) + sorted(factors[30:], reverse=True)
+
+
+def test_rows_that_are_too_many_to_keep_are_encoded_batch_by_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    numbers = torch.tensor([[3, 1, 2], [0, 5, 5]])
+    kept = make_rows(6).batch(numbers)
+    monkeypatch.setattr(rows, "KEPT_BYTES", 0)
+    made = make_rows(6).batch(numbers)
+    assert torch.equal(kept.features.dense, made.features.dense)
+    assert torch.equal(kept.features.codes, made.features.codes)
+    assert torch.equal(kept.targets, made.targets)

@@ -9,6 +9,7 @@ import torch
 from autoloss.losses import LossSpec
 from autoloss.readout import refined_log_loss
 from autoloss.training import Candidate, Job, Outcome, train
+from tests.training.conftest import make_job
 
 CROSS_ENTROPY = LossSpec("cross_entropy")
 
@@ -107,6 +108,6 @@ def test_the_gpu_gives_what_the_cpu_gives(job: Job, mixed: list[Candidate]) -> N
     if not torch.cuda.is_available():
         pytest.skip("needs a GPU")
     calm = [replace(candidate, dropout=0.0) for candidate in mixed]
-    on_gpu = train(replace(job, device=torch.device("cuda")).on_device(), calm)
+    on_gpu = train(make_job(job.train.part, job.valid.part, "cuda"), calm)
     for outcome, expected in zip(on_gpu, train(job, calm), strict=True):
         torch.testing.assert_close(outcome.weights.cpu(), expected.weights, rtol=0, atol=1e-6)
