@@ -17,9 +17,9 @@ class NetworkConfig:
         normalise: Whether hidden layers are normalised.
     """
 
-    width: int = 256
+    width: int = 192
     depth: int = 2
-    bins: int = 16
+    bins: int = 48
     embedding: int = 8
     normalise: bool = True
 

@@ -19,6 +19,8 @@ from autoloss.errors import InputError
 from autoloss.records import DataSummary
 from autoloss.task import Task
 
+_FEWEST_BINS, _ROWS_OF_A_BIN = 8, 200
+
 
 def prepare(source: Source, options: DataOptions, *, bins: int = 16) -> StudyData:
     """Read a table, divide it into train, validation and locked test rows, and encode it.
@@ -28,7 +30,8 @@ def prepare(source: Source, options: DataOptions, *, bins: int = 16) -> StudyDat
     Args:
         source: The table, as for `read_table`.
         options: The target, and how to divide.
-        bins: Bins of the quantile edges in the encoding's schema.
+        bins: Bins of the quantile edges in the encoding's schema, at most: one for 200 training
+            rows.
 
     Raises:
         InputError: The data or an option is at fault; one line says what, where and what to do.
@@ -44,7 +47,10 @@ def prepare(source: Source, options: DataOptions, *, bins: int = 16) -> StudyDat
     inputs = list(sources.roles.inputs)
     table = sources.main.table
     encoding = TableEncoding.fit(
-        table.frame.iloc[train.rows][inputs], bins=bins, seed=options.seed, label=table.label
+        table.frame.iloc[train.rows][inputs],
+        bins=_bins_for(len(train.rows), bins),
+        seed=options.seed,
+        label=table.label,
     )
     parts = [_encode(piece, encoding, keys) for piece in (train, valid, test)]
     counts = [count_classes(part.targets, task.n_classes) for part in parts]
@@ -78,6 +84,11 @@ def prepare(source: Source, options: DataOptions, *, bins: int = 16) -> StudyDat
         notes=said,
         fingerprint=fingerprint((frame, row_hashes(frame)) for frame in frames),
     )
+
+
+def _bins_for(n_rows: int, at_most: int) -> int:
+    """Return how many bins of a numeric column so many training rows can fill: 8 or more."""
+    return min(at_most, max(_FEWEST_BINS, n_rows // _ROWS_OF_A_BIN))
 
 
 def _task(sources: Sources, train: Piece, options: DataOptions) -> tuple[Task, list[str], str]:

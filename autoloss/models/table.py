@@ -74,13 +74,18 @@ class TableNetwork:
     @cached_property
     def encoded_width(self) -> int:
         """Return D, the width of the dense part of `Features`."""
-        numeric = self.schema.n_numeric * (1 + self._bins) + sum(self.schema.has_missing)
+        bins = len(self._bins[0])
+        numeric = self.schema.n_numeric + sum(self.schema.has_missing) + bins
         one_hot = sum(c - 1 for c in self.schema.cardinalities if c <= ONE_HOT)
         return numeric + one_hot + self.schema.vector_width
 
-    @property
-    def _bins(self) -> int:
-        return self.schema.edges.shape[1] - 1 if self.config.bins and self.schema.n_numeric else 0
+    @cached_property
+    def _bins(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return column, lower edge and width of every bin that has one, each ``(bins,)``."""
+        edges = self.schema.edges if self.config.bins else self.schema.edges[:, :1]
+        width = edges.diff(dim=1)
+        column, place = (width > 0.0).nonzero(as_tuple=True)
+        return column, edges[column, place], width[column, place]
 
     @cached_property
     def layout(self) -> Layout:
@@ -124,8 +129,7 @@ class TableNetwork:
             missing = inputs.numeric.isnan()
             numeric = inputs.numeric.masked_fill(missing, 0.0)
             parts += [numeric, missing[..., list(self.schema.has_missing)].to(dtype)]
-            if self._bins:
-                parts.append(self._piecewise_linear(numeric, missing).flatten(-2))
+            parts.append(self._piecewise_linear(numeric, missing))
         offset, wide = 0, []
         for column, narrow in enumerate(self.narrow):
             codes = inputs.categories[..., column]
@@ -145,12 +149,10 @@ class TableNetwork:
         )
 
     def _piecewise_linear(self, numeric: Tensor, missing: Tensor) -> Tensor:
-        """Return the share of each bin that lies below the number, ``(..., F, bins)``."""
-        edges = self.schema.edges.to(numeric)
-        low, width = edges[:, :-1], edges.diff(dim=1)
-        # A padded bin has no width; it is full or empty, never a division by zero.
-        share = ((numeric.unsqueeze(-1) - low) / width.clamp_min(1e-6)).clamp(0.0, 1.0)
-        return share.masked_fill(missing.unsqueeze(-1), 0.0)
+        """Return the share of each bin that lies below its column's number, ``(..., bins)``."""
+        column, low, width = (part.to(numeric.device) for part in self._bins)
+        share = (numeric[..., column] - low.to(numeric)) / width.to(numeric)
+        return share.clamp_(0.0, 1.0).masked_fill_(missing[..., column], 0.0)
 
     def body(
         self,

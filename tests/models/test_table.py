@@ -74,6 +74,8 @@ def test_the_piecewise_linear_encoding_rises_through_its_bins() -> None:
     assert encoded[:, 1].tolist() == [0.0, 0.0, 0.0, 0.0, 1.0]
     assert encoded[:, 2].tolist() == [0.0, 0.5, 1.0, 1.0, 0.0]
     assert encoded[:, 3].tolist() == [0.0, 0.0, 0.5, 1.0, 0.0]
+    # The edges that only fill up are no bins.
+    assert net.encoded_width == 4
     assert bool(encoded.isfinite().all())
 
 
