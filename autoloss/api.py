@@ -261,11 +261,7 @@ def plan(
 
 
 def list_studies(out: str | Path = "reports") -> tuple[StudyListing, ...]:
-    """Return the studies of a folder, the newest first.
-
-    Raises:
-        InputError: The folder is not there.
-    """
+    """Return the studies of a folder, the newest first."""
     return list_in(Path(out))
 
 

@@ -35,6 +35,7 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     )
     yield "Task", f"{data.task}: {data.target} with {len(data.classes)} classes"
     yield "Families", ", ".join(plan.families)
+    yield "Baselines", "cross-entropy tuned as hard as any, smoothed cross-entropy, Brier"
     if plan.dropped:
         yield "Left out", f"{', '.join(plan.dropped)} (the budget is too small for them)"
     yield (

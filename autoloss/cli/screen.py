@@ -15,7 +15,7 @@ from autoloss.cli.tables import make_pairs, make_table
 from autoloss.records import Summary
 from autoloss.report.roles import FRONT, OBJECTIVE
 from autoloss.report.trials import TrialRow, trial_columns, trial_rows
-from autoloss.report.verdict import BADGES, ComparisonRow, comparison_rows, ships_text
+from autoloss.report.verdict import ComparisonRow, comparison_rows, ships_text
 from autoloss.report.words import MISSING, metric_words
 from autoloss.tracking import dashboard_link
 
@@ -48,7 +48,7 @@ def show_verdict(console: Console, summary: Summary, *, folder: Path) -> None:
         folder: The study's folder.
     """
     decision = summary.verdict.decision
-    badge = Text(f"{BADGES[decision]}: ", style=f"bold {_STYLES[decision]}")
+    badge = Text("Verdict: ", style=f"bold {_STYLES[decision]}")
     console.print(Text.assemble(badge, summary.verdict.text))
     console.print(Text(ships_text(summary)))
     if rows := comparison_rows(summary):

@@ -20,13 +20,8 @@ def list_studies(out: Path) -> tuple[StudyListing, ...]:
     """Return the studies of a folder, the newest first.
 
     Args:
-        out: The folder of all studies.
-
-    Raises:
-        InputError: The folder is not there.
+        out: The folder of all studies; there are none where it is missing.
     """
-    if not out.is_dir():
-        raise InputError(f"out must be a folder of studies, but got out={str(out)!r}.")
     found = [_listing(path.parent) for path in out.glob(f"*/{CONFIG}")]
     return tuple(sorted(found, key=lambda listing: -listing.created))
 

@@ -11,7 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 from autoloss.errors import InputError, StudyExistsError, StudyNotFoundError
-from autoloss.search import Study
+from autoloss.search import Study, journal, lease
 from autoloss.search.asking import Asker
 from autoloss.search.journal import JOURNAL, Ledger
 from tests.search.fake_training import COUNTS, LABELS, logits_of, run, settings
@@ -115,7 +115,7 @@ def test_a_torn_line_at_the_end_of_the_journal_is_dropped(tmp_path):
 def test_a_lock_left_by_a_killed_process_does_not_last(tmp_path, monkeypatch):
     with new(tmp_path) as study:
         run(study, at_most=1)
-    monkeypatch.setattr("autoloss.search.journal._LOCK_SECONDS", 3)
+    monkeypatch.setattr(journal, "_LOCK_SECONDS", 3)
     (tmp_path / "s" / f"{JOURNAL}.lock").touch()
     started = time.monotonic()
     with Study.open("s", out=tmp_path) as again:
@@ -134,7 +134,7 @@ def test_trials_that_somebody_works_on_are_left_to_them(tmp_path):
 
 
 def test_an_expired_lease_is_reaped_and_a_renewed_one_is_not(tmp_path, monkeypatch):
-    monkeypatch.setattr("autoloss.search.lease.LEASE_SECONDS", 600.0)
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 600.0)
     with new(tmp_path) as study:
         study.ask(4)
         later = time.time() + 700

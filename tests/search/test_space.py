@@ -193,6 +193,6 @@ def test_spaces_are_found_inside_an_installed_package(tmp_path, monkeypatch):
     inside = tmp_path / "search_spaces"
     inside.mkdir()
     (inside / "mine.toml").write_text('bases = ["brier"]\n', encoding="utf-8")
-    monkeypatch.setattr("autoloss.search.space.resources.files", lambda _: tmp_path)
+    monkeypatch.setattr("importlib.resources.files", lambda _: tmp_path)
     assert space_names() == ("mine",)
     assert load_space("mine").bases == ("brier",)
