@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
-import torch
 
 from autoloss.classifier import load
 from autoloss.clock import Clock
-from autoloss.conclusion import MODEL, PENDING_SECONDS, conclude, report_files
-from autoloss.data import Source, StudyData, prepare
+from autoloss.data import Source
 from autoloss.devices import find_device
 from autoloss.errors import InputError
 from autoloss.estimate import expected_seconds
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
-from autoloss.options import SearchOptions, Track
+from autoloss.options import SearchOptions, Tables, Track
 from autoloss.progress import Progress, Silent
 from autoloss.records import Plan, StudyListing
-from autoloss.report import summary_from_json
+from autoloss.running import finished, make_tracker, run
 from autoloss.search import (
     SearchResult,
     Study,
@@ -33,16 +26,10 @@ from autoloss.search import (
     plan_families,
     safe_name,
 )
-from autoloss.search.listing import SUMMARY
 from autoloss.search.listing import list_studies as list_in
-from autoloss.session import SearchSession, make_job
+from autoloss.session import make_job
 from autoloss.task import Label
-from autoloss.tracking import NullTracker, Tracker, Tracking
 from autoloss.tracking.uri import resolve as resolve_uri
-
-EXPERIMENT = "autoloss"
-CLOSING_SECONDS = 5.0
-"""How long an interrupted search waits for MLflow; what is missing is written at `resume`."""
 
 __all__ = ["list_studies", "load", "plan", "resume", "search"]
 
@@ -115,8 +102,8 @@ def search(
     """
     clock = Clock(time.monotonic(), _checked_limit(time_limit))
     resolved = resolve_metric(metric)
-    options, frames = _collect(
-        {"source": data, "valid": valid, "test": test},
+    tables = Tables.of(data, valid, test)
+    given = SearchOptions(
         target=target,
         metric=resolved.name,
         space=str(space),
@@ -130,13 +117,14 @@ def search(
         device=device,
         track=track,
     )
-    out = Path(out)
+    options, out = tables.named_in(given), Path(out)
+    _check_seed(seed)
     find_device(device)
     if track != "off":
         # A study that can never be tracked is not begun.
         resolve_uri(tracking_uri)
     wanted = load_space(space)
-    prepared = _prepare(options, frames, bins=wanted.network.bins)
+    prepared = tables.read(options, bins=wanted.network.bins)
     study = Study(
         name or _free_name(options.source, out),
         prepared.class_counts,
@@ -149,8 +137,8 @@ def search(
         fingerprint=prepared.fingerprint,
         origin={"command": options.command(), "options": options.to_dict()},
     )
-    tracker = _tracker(study, options, tracking_uri)
-    return _run(study, prepared, options, tracker, progress=progress or Silent(), clock=clock)
+    tracker = make_tracker(study, options, tracking_uri)
+    return run(study, prepared, options, tracker, progress=progress or Silent(), clock=clock)
 
 
 def resume(
@@ -193,16 +181,20 @@ def resume(
         )
     options = SearchOptions.from_dict(origin["options"])
     clock.limit = options.time_limit
-    tracker = _tracker(opened, options, tracking_uri)
-    if (finished := _finished(opened, tracker)) is not None:
-        return finished
-    tables = {"source": data, "valid": valid, "test": test}
+    tracker = make_tracker(opened, options, tracking_uri)
+    if (result := finished(opened, tracker)) is not None:
+        return result
     try:
-        prepared = _same_data(opened, options, tables)
+        prepared = Tables.of(data, valid, test).read(options, bins=opened.space.network.bins)
+        if prepared.fingerprint != opened.config.fingerprint:
+            raise InputError(
+                f"The data must be those that {opened.name} began with, but they have changed: "
+                "search them under another --name."
+            )
     except BaseException:
         opened.close()
         raise
-    return _run(opened, prepared, options, tracker, progress=progress or Silent(), clock=clock)
+    return run(opened, prepared, options, tracker, progress=progress or Silent(), clock=clock)
 
 
 def plan(
@@ -213,11 +205,14 @@ def plan(
     space: str | Path = "default",
     trials: int = 128,
     time_limit: float | None = None,
-    device: str = "auto",
-    seed: int = 0,
     valid: Source | None = None,
     test: Source | None = None,
-    **split: Any,
+    groups: str | None = None,
+    split_by: str | None = None,
+    drop: Iterable[str] = (),
+    positive: Label | None = None,
+    seed: int = 0,
+    device: str = "auto",
 ) -> Plan:
     """Return what `search` would do with the same arguments; nothing is trained or written.
 
@@ -227,19 +222,18 @@ def plan(
         InputError: As in `search`.
     """
     _checked_limit(time_limit)
-    names = ("groups", "split_by", "drop", "positive")
-    options, frames = _collect(
-        {"source": data, "valid": valid, "test": test},
+    _check_seed(seed)
+    tables = Tables.of(data, valid, test)
+    options = SearchOptions(
         target=target,
-        space=str(space),
-        trials=trials,
-        time_limit=time_limit,
+        groups=groups,
+        split_by=split_by,
+        drop=tuple(drop),
+        positive=positive,
         seed=seed,
-        device=device,
-        **{key: split[key] for key in names if split.get(key) is not None},
     )
     found, wanted = find_device(device), load_space(space)
-    prepared = _prepare(options, frames, bins=wanted.network.bins)
+    prepared = tables.read(options, bins=wanted.network.bins)
     resolve_metric(metric, n_classes=prepared.task.n_classes)
     chosen = wanted.for_classes(prepared.class_counts.tolist())
     budget = plan_families(chosen.bases, trials)
@@ -265,157 +259,16 @@ def list_studies(out: str | Path = "reports") -> tuple[StudyListing, ...]:
     return list_in(Path(out))
 
 
-def _run(
-    study: Study,
-    data: StudyData,
-    options: SearchOptions,
-    tracker: Tracking,
-    *,
-    progress: Progress,
-    clock: Clock,
-) -> SearchResult:
-    """Search with an open study until it is finished, and let go of it whatever happens."""
-    space = study.space
-    device = find_device(options.device)
-    with _closing(study, tracker):
-        tracker.start(_description(study, data))
-        tracker.sync(study.trials)
-        progress.planned(_plan_of(study, data, device))
-        job = make_job(data, space.network, space.training, device=device, seed=study.seed)
-        session = SearchSession(study, job, tracker=tracker, progress=progress, clock=clock)
-        session.search()
-        return conclude(session, data)
-
-
-@contextmanager
-def _closing(study: Study, tracker: Tracking) -> Iterator[None]:
-    """Give back what was asked and write what was told, also after an interruption."""
-    try:
-        yield
-    except KeyboardInterrupt as stop:
-        # So that whoever catches it can say how to go on.
-        stop.study = study.name  # type: ignore[attr-defined]
-        raise
-    finally:
-        study.close()
-        tracker.close(CLOSING_SECONDS)
-
-
-def _finished(study: Study, tracker: Tracking) -> SearchResult | None:
-    """Return the result of a study that was finished before, None where it was not."""
-    folder = study.folder
-    if not (folder / SUMMARY).is_file():
-        return None
-    summary = summary_from_json((folder / SUMMARY).read_text(encoding="utf-8"))
-    with _closing(study, tracker):
-        tracker.start({})
-        tracker.sync(study.trials)
-        tracker.finish(summary, report_files(folder))
-        tracker.close(PENDING_SECONDS)
-    return SearchResult(summary, model=load(folder / MODEL))
-
-
-def _tracker(study: Study, options: SearchOptions, uri: str | None) -> Tracking:
-    if options.track == "off":
-        return NullTracker()
-    return Tracker(uri, experiment=EXPERIMENT, study_name=study.name, folder=study.folder)
-
-
-def _description(study: Study, data: StudyData) -> dict[str, str]:
-    """Return what the parent run says of the study."""
-    summary = data.summary
-    return {
-        "data": summary.source,
-        "target": summary.target,
-        "task": summary.task,
-        "metric": study.metric.name,
-        "space": study.config.space_name,
-        "trials": str(study.budget),
-        "seed": str(study.seed),
-        "families": ", ".join(study.families),
-        "test_sha256": data.locked.sha256,
-    }
-
-
-def _plan_of(study: Study, data: StudyData, device: torch.device) -> Plan:
-    return Plan(
-        data=data.summary,
-        families=study.families,
-        dropped=study.dropped,
-        trials=study.budget,
-        quota=study.quota,
-        together=study.space.together,
-        expected_seconds=None,
-        detectable=detectable_difference(data.locked.n_rows),
-        device=device.type,
-        notes=data.notes,
-        name=study.name,
-        metric=study.metric.name,
-    )
-
-
-def _collect(
-    tables: Mapping[str, Source | None], **rest: Any
-) -> tuple[SearchOptions, dict[str, pd.DataFrame]]:
-    """Return the options, with the paths of tables, and the tables that came as DataFrames."""
-    paths, frames = _paths_and_frames(tables)
-    options = SearchOptions(
-        source=paths.get("source"),
-        valid=paths.get("valid"),
-        test=paths.get("test"),
-        frames=tuple(frames),
-        **rest,
-    )
-    return options, frames
-
-
-def _paths_and_frames(
-    tables: Mapping[str, Source | None],
-) -> tuple[dict[str, str], dict[str, pd.DataFrame]]:
-    """Return the tables that came as paths and those that came as DataFrames."""
-    frames = {key: table for key, table in tables.items() if isinstance(table, pd.DataFrame)}
-    paths = {
-        key: str(table) for key, table in tables.items() if table is not None and key not in frames
-    }
-    return paths, frames
-
-
-def _prepare(
-    options: SearchOptions, frames: Mapping[str, pd.DataFrame], *, bins: int
-) -> StudyData:
-    table = options.table(frames)
-    return prepare(table, options.data_options(frames), bins=max(bins, 1))
-
-
-def _same_data(
-    study: Study, options: SearchOptions, tables: Mapping[str, Source | None]
-) -> StudyData:
-    """Return the data that a study began with, read again or given again.
-
-    Raises:
-        InputError: They are not the same.
-    """
-    paths, frames = _paths_and_frames(tables)
-    given = replace(
-        options,
-        source=paths.get("source", options.source),
-        valid=paths.get("valid", options.valid),
-        test=paths.get("test", options.test),
-    )
-    data = _prepare(given, frames, bins=study.space.network.bins)
-    if data.fingerprint != study.config.fingerprint:
-        raise InputError(
-            f"The data must be those that {study.name} began with, but they have changed: "
-            "search them under another --name."
-        )
-    return data
-
-
 def _free_name(source: str | None, out: Path) -> str:
     """Return a name after the data that no study of the folder has yet."""
     stem = safe_name(Path(source.removeprefix("sklearn:")).stem if source else "study")
     taken = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
     return next(name for name in taken if not (out / name).exists())
+
+
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed < 1 << 32:
+        raise InputError(f"seed must be at least 0 and less than 2 ** 32, but got seed={seed}.")
 
 
 def _checked_limit(seconds: float | None) -> float | None:

@@ -4,18 +4,67 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import pandas as pd
 
-from autoloss.data import DataOptions, Source
+from autoloss.data import DataOptions, Source, StudyData, prepare
 from autoloss.errors import InputError
 from autoloss.task import Label
 
 Track = Literal["all", "off"]
 _A_FRAME = "a DataFrame"
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """The tables of a search as they were given.
+
+    Args:
+        paths: Those that came as paths, by name: ``source``, ``valid``, ``test``.
+        frames: Those that came as DataFrames.
+    """
+
+    paths: Mapping[str, str]
+    frames: Mapping[str, pd.DataFrame]
+
+    @classmethod
+    def of(cls, source: Source | None, valid: Source | None, test: Source | None) -> Self:
+        """Return the tables that are given."""
+        given = {"source": source, "valid": valid, "test": test}
+        frames = {key: table for key, table in given.items() if isinstance(table, pd.DataFrame)}
+        paths = {
+            key: str(table)
+            for key, table in given.items()
+            if table is not None and key not in frames
+        }
+        return cls(paths, frames)
+
+    def named_in(self, options: SearchOptions) -> SearchOptions:
+        """Return options that name these tables in the place of their own."""
+        return replace(
+            options,
+            source=self.paths.get("source", options.source),
+            valid=self.paths.get("valid", options.valid),
+            test=self.paths.get("test", options.test),
+            frames=options.frames or tuple(self.frames),
+        )
+
+    def read(self, options: SearchOptions, *, bins: int) -> StudyData:
+        """Return the data of a search, divided and encoded.
+
+        Args:
+            options: The options of the search, which name the tables that are not given here.
+            bins: Bins of a numeric column, at most.
+
+        Raises:
+            InputError: The data or an option is at fault, or a DataFrame is missing.
+        """
+        named = self.named_in(options)
+        table = named.table(self.frames)
+        return prepare(table, named.data_options(self.frames), bins=max(bins, 1))
 
 
 @dataclass(frozen=True)
@@ -31,8 +80,8 @@ class SearchOptions:
     The others are as in `autoloss.search`.
     """
 
-    source: str | None
-    target: str | None
+    source: str | None = None
+    target: str | None = None
     metric: str = "error"
     space: str = "default"
     trials: int = 128

@@ -49,10 +49,6 @@ def search(
         "positive": positive,
         "seed": seed,
         "device": device,
-        "name": name,
-        "storage": storage,
-        "tracking_uri": tracking_uri,
-        "out": out,
     }
     if dry_run:
         with results_only(as_json):
@@ -61,7 +57,15 @@ def search(
         return
     with results_only(as_json):
         result = run(
-            lambda progress: api.search(data, **request, progress=progress),
+            lambda progress: api.search(
+                data,
+                **request,
+                name=name,
+                storage=storage,
+                tracking_uri=tracking_uri,
+                out=out,
+                progress=progress,
+            ),
             out=out,
             storage=storage,
         )

@@ -1,0 +1,119 @@
+"""A study that is run to its end: searched, concluded and shown, whatever interrupts it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from autoloss.classifier import load
+from autoloss.clock import Clock
+from autoloss.conclusion import MODEL, PENDING_SECONDS, conclude, report_files
+from autoloss.data import StudyData
+from autoloss.devices import find_device
+from autoloss.options import SearchOptions
+from autoloss.progress import Progress
+from autoloss.records import Plan
+from autoloss.report import summary_from_json
+from autoloss.search import SearchResult, Study, detectable_difference
+from autoloss.search.listing import SUMMARY
+from autoloss.session import SearchSession, make_job
+from autoloss.tracking import NullTracker, Tracker, Tracking
+
+EXPERIMENT = "autoloss"
+CLOSING_SECONDS = 5.0
+"""How long an interrupted search waits for MLflow; what is missing is written at `resume`."""
+
+
+def run(
+    study: Study,
+    data: StudyData,
+    options: SearchOptions,
+    tracker: Tracking,
+    *,
+    progress: Progress,
+    clock: Clock,
+) -> SearchResult:
+    """Search with an open study until it is finished, and let go of it whatever happens."""
+    space = study.space
+    device = find_device(options.device)
+    with _closing(study, tracker):
+        tracker.start(_description(study, data))
+        tracker.sync(study.trials)
+        progress.planned(_plan_of(study, data, device))
+        job = make_job(data, space.network, space.training, device=device, seed=study.seed)
+        session = SearchSession(study, job, tracker=tracker, progress=progress, clock=clock)
+        session.search()
+        return conclude(session, data)
+
+
+@contextmanager
+def _closing(study: Study, tracker: Tracking) -> Iterator[None]:
+    """Give back what was asked and write what was told, also after an interruption."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        # So that whoever catches it can say how to go on.
+        stop.study = study.name  # type: ignore[attr-defined]
+        raise
+    finally:
+        study.close()
+        tracker.close(CLOSING_SECONDS)
+
+
+def finished(study: Study, tracker: Tracking) -> SearchResult | None:
+    """Return the result of a study that was finished before, None where it was not.
+
+    What could not be shown then is shown now.
+    """
+    folder = study.folder
+    if not (folder / SUMMARY).is_file():
+        return None
+    summary = summary_from_json((folder / SUMMARY).read_text(encoding="utf-8"))
+    with _closing(study, tracker):
+        tracker.start({})
+        tracker.sync(study.trials)
+        tracker.finish(summary, report_files(folder))
+        tracker.close(PENDING_SECONDS)
+    return SearchResult(summary, model=load(folder / MODEL))
+
+
+def make_tracker(study: Study, options: SearchOptions, uri: str | None) -> Tracking:
+    """Return what shows the trials, or what shows nothing where tracking is off."""
+    if options.track == "off":
+        return NullTracker()
+    return Tracker(uri, experiment=EXPERIMENT, study_name=study.name, folder=study.folder)
+
+
+def _description(study: Study, data: StudyData) -> dict[str, str]:
+    """Return what the parent run says of the study."""
+    summary = data.summary
+    return {
+        "data": summary.source,
+        "target": summary.target,
+        "task": summary.task,
+        "metric": study.metric.name,
+        "space": study.config.space_name,
+        "trials": str(study.budget),
+        "seed": str(study.seed),
+        "families": ", ".join(study.families),
+        "test_sha256": data.locked.sha256,
+    }
+
+
+def _plan_of(study: Study, data: StudyData, device: torch.device) -> Plan:
+    return Plan(
+        data=data.summary,
+        families=study.families,
+        dropped=study.dropped,
+        trials=study.budget,
+        quota=study.quota,
+        together=study.space.together,
+        expected_seconds=None,
+        detectable=detectable_difference(data.locked.n_rows),
+        device=device.type,
+        notes=data.notes,
+        name=study.name,
+        metric=study.metric.name,
+    )
