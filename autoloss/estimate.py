@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import time
 
+import torch
+
 from autoloss.losses import LossSpec
 from autoloss.readout import refined_log_loss
 from autoloss.training import Candidate, Job, Orders, Population, batch_size_for
@@ -36,13 +38,20 @@ def expected_seconds(job: Job, *, together: int, trials: int) -> float:
     orders = Orders([0], len(job.train), size, device=job.device)
     rows = orders.epoch()
     population.step(job.train.batch(rows[0]), orders, 1.0)
-    started = time.perf_counter()
+    started = _now(job)
     for step in range(STEPS):
         population.step(job.train.batch(rows[step % len(rows)]), orders, 1.0)
-    stepped = time.perf_counter()
+    stepped = _now(job)
     logits = split_logits(population, job.valid)
     refined_log_loss(logits, job.valid.targets, population.objective, folds=job.folds)
-    scored = time.perf_counter()
+    scored = _now(job)
     epoch = orders.steps * (stepped - started) / STEPS + (scored - stepped)
     populations = math.ceil(trials / together)
     return populations * job.config.max_epochs * EPOCHS_USED * epoch * (1.0 + FINAL_SHARE)
+
+
+def _now(job: Job) -> float:
+    """Return the clock when the device has done all that it was given, in seconds."""
+    if job.device.type == "cuda":
+        torch.cuda.synchronize(job.device)
+    return time.perf_counter()

@@ -20,6 +20,13 @@ class Demand(StrEnum):
     BETTER = "better"
 
 
+class Track(StrEnum):
+    """Which trials MLflow gets."""
+
+    ALL = "all"
+    OFF = "off"
+
+
 def _duration(text: str) -> float:
     """Return the seconds of a duration given as an option."""
     try:
@@ -146,6 +153,14 @@ TrackingUri = Annotated[
     typer.Option(
         metavar="URI",
         help="Where MLflow logs; by default $MLFLOW_TRACKING_URI, else sqlite:///mlflow.db.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+Tracked = Annotated[
+    Track,
+    typer.Option(
+        "--track",
+        help="Which trials MLflow gets.",
         rich_help_panel=_OUTPUT,
     ),
 ]

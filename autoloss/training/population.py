@@ -99,7 +99,8 @@ class Population:
         """Draw for every layer, used or not: the draws depend on the step alone."""
         width, depth = self.network.config.width, self.network.config.depth
         uniform = tuple(orders.uniform(width, self.dtype) for _ in range(depth))
-        return Dropout(uniform, self._rates) if bool((self._rates > 0).any()) else None
+        any_drops = any(candidate.dropout > 0.0 for candidate in self.candidates)
+        return Dropout(uniform, self._rates) if any_drops else None
 
     @torch.no_grad()
     def logits(self, features: Features) -> Tensor:
