@@ -26,8 +26,6 @@ from autoloss.search.telling import Costs, EndState
 from autoloss.search.trial import Trial
 
 if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
-
     from autoloss.records import DataSummary
     from autoloss.search.result import SearchResult
 
@@ -201,7 +199,7 @@ class Study:
                 f"A study must have trials and time left to be asked, but got left={self.left}; "
                 "`study.done` says when to stop."
             )
-        asked = [self._as_trial(trial) for trial in found]
+        asked = [Trial.of(trial, self.config) for trial in found]
         return asked[0] if n is None else asked
 
     def trial(self, number: int) -> Trial:
@@ -213,18 +211,7 @@ class Study:
         trials = self._session.trials()
         if not 0 <= number < len(trials):
             raise InputError(f"A trial must be of this study, but got number={number}.")
-        return self._as_trial(trials[number])
-
-    def _as_trial(self, trial: FrozenTrial) -> Trial:
-        return Trial(
-            number=trial.number,
-            spec=LossSpec.from_dict(trial.user_attrs["loss"]),
-            nuisance=trial.user_attrs["nuisance"],
-            seed=self.seed,
-            class_counts=self.config.class_counts,
-            origin=trial.user_attrs["origin"],
-            slot=trial.user_attrs["slot"],
-        )
+        return Trial.of(trials[number], self.config)
 
     def tell(
         self, trial: Trial | int, val_logits: Any, val_labels: Any, *, seconds: float | None = None

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING, Self
 
 from torch import Tensor
 
 from autoloss.losses import LossSpec
 from autoloss.losses.module import LossModule
+from autoloss.search.config import StudyConfig
+from autoloss.search.facts import Asked
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,20 @@ class Trial:
     class_counts: tuple[float, ...] = field(repr=False)
     origin: str = "sampler"
     slot: int = 0
+
+    @classmethod
+    def of(cls, written: FrozenTrial, config: StudyConfig) -> Self:
+        """Return a trial from what was written when it was asked."""
+        asked = Asked.of(written)
+        return cls(
+            number=written.number,
+            spec=LossSpec.from_dict(asked.loss),
+            nuisance=asked.nuisance,
+            seed=config.seed,
+            class_counts=config.class_counts,
+            origin=asked.origin,
+            slot=asked.slot,
+        )
 
     @property
     def lr(self) -> float:

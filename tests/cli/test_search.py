@@ -17,7 +17,7 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "--trials", 7, "--time-limit", "1h30m", "--test", "t.csv", "--valid", "v.csv",
         "--groups", "g", "--split-by", "day", "--drop", "a", "--drop", "b", "--positive", "yes",
         "--seed", 3, "--device", "cpu", "--name", "mine", "--storage", "sqlite:///s.db",
-        "--tracking-uri", "http://here", "--out", "there",
+        "--tracking-uri", "http://here", "--track", "off", "--out", "there",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     ((name, args, kwargs),) = api.calls
