@@ -40,6 +40,7 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "name": "mine",
         "storage": "sqlite:///s.db",
         "tracking_uri": "http://here",
+        "track": "off",
         "out": Path("there"),
     }
 
