@@ -41,7 +41,7 @@ def test_pins_stand_once_and_in_order(repository) -> None:
 @pytest.mark.parametrize("file", ["pyproject.toml", "constraints.txt", "Makefile", ".ci/run"])
 def test_set_up_names_no_index_and_no_place_of_a_machine(file, repository) -> None:
     text = (repository / file).read_text(encoding="utf-8")
-    assert re.findall(r"index-url|find-links|https?://|/home/|/root/|/opt/|/work/", text) == []
+    assert re.findall(r"index-url|find-links|https?://|file:|/home/|/Users/", text) == []
 
 
 @pytest.fixture(scope="module")
