@@ -17,11 +17,10 @@ from autoloss.metrics import Metric, MetricFunction, resolve_metric
 from autoloss.options import SearchOptions, Tables, Track
 from autoloss.progress import Progress, Silent
 from autoloss.records import Plan, StudyListing
-from autoloss.running import finished, make_tracker, run
+from autoloss.running import finished, make_plan, make_tracker, run
 from autoloss.search import (
     SearchResult,
     Study,
-    detectable_difference,
     load_space,
     plan_families,
     safe_name,
@@ -234,23 +233,20 @@ def plan(
     )
     found, wanted = find_device(device), load_space(space)
     prepared = tables.read(options, bins=wanted.network.bins)
-    resolve_metric(metric, n_classes=prepared.task.n_classes)
+    resolved = resolve_metric(metric, n_classes=prepared.task.n_classes)
     chosen = wanted.for_classes(prepared.class_counts.tolist())
     budget = plan_families(chosen.bases, trials)
     job = make_job(prepared, chosen.network, chosen.training, device=found, seed=seed)
     together = min(chosen.together, trials)
     seconds = expected_seconds(job, together=together, trials=trials)
-    return Plan(
-        data=prepared.summary,
-        families=budget.families,
-        dropped=budget.dropped,
+    return make_plan(
+        prepared,
+        budget,
         trials=trials,
-        quota=budget.quota,
         together=together,
+        device=found,
+        metric=resolved.name,
         expected_seconds=min(seconds, time_limit or seconds),
-        detectable=detectable_difference(prepared.locked.n_rows),
-        device=found.type,
-        notes=prepared.notes,
     )
 
 

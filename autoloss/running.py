@@ -16,6 +16,7 @@ from autoloss.options import SearchOptions
 from autoloss.progress import Progress
 from autoloss.records import Plan
 from autoloss.report import summary_from_json
+from autoloss.search import Plan as Budget
 from autoloss.search import SearchResult, Study, detectable_difference
 from autoloss.search.listing import SUMMARY
 from autoloss.session import SearchSession, make_job
@@ -41,7 +42,16 @@ def run(
     with _closing(study, tracker):
         tracker.start(_description(study, data))
         tracker.sync(study.trials)
-        progress.planned(_plan_of(study, data, device))
+        plan = make_plan(
+            data,
+            study.plan,
+            trials=study.budget,
+            together=space.together,
+            device=device,
+            metric=study.metric.name,
+            name=study.name,
+        )
+        progress.planned(plan)
         job = make_job(data, space.network, space.training, device=device, seed=study.seed)
         session = SearchSession(study, job, tracker=tracker, progress=progress, clock=clock)
         session.search()
@@ -102,18 +112,29 @@ def _description(study: Study, data: StudyData) -> dict[str, str]:
     }
 
 
-def _plan_of(study: Study, data: StudyData, device: torch.device) -> Plan:
+def make_plan(
+    data: StudyData,
+    budget: Budget,
+    *,
+    trials: int,
+    together: int,
+    device: torch.device,
+    metric: str,
+    expected_seconds: float | None = None,
+    name: str = "",
+) -> Plan:
+    """Return what a search is going to do with its data, its budget and its device."""
     return Plan(
         data=data.summary,
-        families=study.families,
-        dropped=study.dropped,
-        trials=study.budget,
-        quota=study.quota,
-        together=study.space.together,
-        expected_seconds=None,
+        families=budget.families,
+        dropped=budget.dropped,
+        trials=trials,
+        quota=budget.quota,
+        together=together,
+        expected_seconds=expected_seconds,
         detectable=detectable_difference(data.locked.n_rows),
         device=device.type,
         notes=data.notes,
-        name=study.name,
-        metric=study.metric.name,
+        name=name,
+        metric=metric,
     )

@@ -12,7 +12,7 @@ class NetworkConfig:
     Args:
         width: Units of a hidden layer.
         depth: Hidden layers.
-        bins: Bins of the piecewise-linear embedding of a numeric column; 0 for none.
+        bins: Bins of the piecewise-linear embedding of a numeric column, at most; 0 for none.
         embedding: Width of the embedding of a categorical column that is too wide for one-hot.
         normalise: Whether hidden layers are normalised.
     """
