@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 Label = str | int | float | bool
-TaskKind = Literal["binary", "multiclass"]
+TaskKind = Literal["binary", "multiclass", "multilabel", "sequence"]
+CLASSES_ALONE: tuple[TaskKind, ...] = ("binary", "multiclass", "sequence")
+"""The tasks whose labels are classes; a label of several yes and no has pairs of logits instead."""
+ALL_TASKS: tuple[TaskKind, ...] = ("binary", "multiclass", "multilabel", "sequence")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from autoloss.losses.from_gradients import left_null
+
 
 @dataclass(frozen=True)
 class NullVector:
@@ -52,12 +54,4 @@ def null_vector(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor) -> Nul
     repeated = logits.detach().double().repeat_interleave(n_classes, 0).requires_grad_()
     labels = torch.arange(n_classes, device=logits.device).repeat(n)
     (gradients,) = torch.autograd.grad(loss(repeated, labels).sum(), repeated)
-    by_label = gradients.reshape(n, n_classes, n_classes)
-    left, slopes, _ = torch.linalg.svd(by_label)
-    vector = left[..., -1]
-    largest = slopes[:, 0].clamp_min(torch.finfo(slopes.dtype).tiny)
-    return NullVector(
-        probs=vector / vector.sum(-1, keepdim=True),
-        residual=slopes[:, -1] / largest,
-        gap=slopes[:, -2] / largest,
-    )
+    return NullVector(*left_null(gradients.reshape(n, n_classes, n_classes)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from torch import Tensor
 
@@ -13,13 +13,18 @@ from autoloss.errors import InputError
 class LossContext:
     """What a training loop hands to a loss besides logits and targets; None for what it has not.
 
+    Stacked, the fields have a leading K axis or none, where all candidates share them.
+
     Args:
-        class_counts: Training rows of each class, ``(C,)``.
+        class_counts: Training rows of each class, ``(C,)``, or of each label's two, ``(L, 2)``.
         row_ids: Row numbers of the examples in the training data, ``(B,)``.
         progress: Share of the training that is done, 0 to 1.
-        teacher_logits: Logits of a teacher for these examples, ``(B, C)``.
-        features: What the last layer sees, ``(K, B, H)``.
-        mask: Which positions count, ``(B,)`` or ``(B, T)``, boolean.
+        teacher_logits: Logits of a teacher for these examples, of the shape of the logits.
+        features: What the last layer sees, ``(B, H)``.
+        mask: Which items have a label, of the shape of the targets, boolean; None for all.
+        norms: Norm of the features times norm of each class's weights, ``(B, C)``: what a head
+            without bias multiplies the cosine of their angle with.
+        memory: What the loss remembers of these examples from earlier steps, ``(B, C)``.
     """
 
     class_counts: Tensor | None = None
@@ -28,6 +33,8 @@ class LossContext:
     teacher_logits: Tensor | None = None
     features: Tensor | None = None
     mask: Tensor | None = None
+    norms: Tensor | None = None
+    memory: Tensor | None = None
 
     def require(self, names: tuple[str, ...], *, loss: str) -> None:
         """Check that the fields that a loss needs are there.
@@ -41,6 +48,13 @@ class LossContext:
         for name in names:
             if getattr(self, name) is None:
                 raise InputError(f"{loss} must be given {name}, but got LossContext.{name}=None.")
+
+    def for_every_label(self) -> LossContext:
+        """Return the context for logits with an axis of length 1 before the classes."""
+        per_class = ("class_counts", "norms", "memory")
+        values = {name: getattr(self, name) for name in per_class}
+        found = {name: value.unsqueeze(-2) for name, value in values.items() if value is not None}
+        return replace(self, **found)
 
 
 CONTEXT_FIELDS = tuple(field.name for field in fields(LossContext))

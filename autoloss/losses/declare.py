@@ -9,20 +9,28 @@ from collections.abc import Callable
 from torch import Tensor
 
 from autoloss.losses.context import CONTEXT_FIELDS
-from autoloss.losses.loss import Loss, Special
+from autoloss.losses.loss import Family, Head, Loss, Special
 from autoloss.losses.parameters import Parameter
-from autoloss.task import TaskKind
+from autoloss.task import ALL_TASKS, TaskKind
 
 
 def declare(
     *,
     source: str,
-    tasks: tuple[TaskKind, ...] = ("binary", "multiclass"),
+    family: Family = "own",
+    use: str = "",
+    tasks: tuple[TaskKind, ...] = ALL_TASKS,
     special: tuple[Special, ...] = (),
     proper: bool = False,
     link: Callable[..., Tensor] | None = None,
     local: bool = False,
+    symmetric: bool = True,
+    head: Head = "linear",
+    view: Callable[..., Tensor] | None = None,
     needs: tuple[str, ...] = (),
+    memory: Callable[..., Tensor] | None = None,
+    aliases: tuple[str, ...] = (),
+    same_as: str | None = None,
     **parameters: Parameter,
 ) -> Callable[[Callable[..., Tensor]], Loss]:
     """Make a loss of a function; the loss has the function's name.
@@ -35,15 +43,29 @@ def declare(
 
     Args:
         source: Authors, year, title, where, equation.
-        tasks: The kinds of label that it can train.
+        family: What it is for, one word of the field.
+        use: When to use it, one sentence.
+        tasks: The kinds of label that it can train. Labels of several yes and no are read as the
+            pair ``(0, z)`` each, with two classes.
         special: Settings at which it is another loss.
         proper: Whether ``softmax(logits)`` is the true posterior at the minimum of the expected
             loss.
         link: ``f(logits, *, ...)``, the log posterior at that minimum where it is another map; its
-            parameters broadcast against the classes.
+            parameters broadcast against the classes. `by_gradient` derives it from the loss.
         local: Whether the loss depends on the probability of the true class alone.
-        needs: Fields of `LossContext` that it cannot do without; the function then takes `context`
-            too.
+        symmetric: Whether it treats all classes alike, so that permuting them permutes its
+            gradient.
+        head: The last layer that it is made for: ``"linear"``, ``"unbiased"`` (no bias) or
+            ``"cosine"`` (no bias, features and weights of norm 1: logits are cosines).
+        view: ``f(logits, *, ...)``, what the loss puts into its softmax, where that is not the
+            logits: what penalties and a teacher see.
+        needs: Fields of `LossContext` that it cannot do without; function, link and view then take
+            `context` too.
+        memory: ``f(memory, logits, *, ...)``, what is remembered of an example after a step, in
+            the shape of the logits; `memory` is what it was, 0 at first. The loss then finds the
+            new one in ``context.memory``.
+        aliases: Other names of it.
+        same_as: A loss that is this one up to a factor, and is searched in its place.
         **parameters: Its parameters, `FloatParam`, `IntParam` or `ChoiceParam`.
 
     Raises:
@@ -68,12 +90,20 @@ def declare(
             function=function,
             parameters=parameters,
             source=source,
+            family=family,
+            use=use,
             tasks=tasks,
             special=special,
             proper=proper,
             link=link,
             local=local,
+            symmetric=symmetric,
+            head=head,
+            view=view,
             needs=needs,
+            memory=memory,
+            aliases=aliases,
+            same_as=same_as,
         )
         # help(), inspect and doctest find the description of the function through these.
         for name in (*functools.WRAPPER_ASSIGNMENTS, "__wrapped__"):

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from autoloss.errors import InputError, closest
 from autoloss.losses.context import LossContext
+from autoloss.losses.from_gradients import by_gradient, local_log_posterior, log_posterior
 from autoloss.losses.labels import EVERY, pick
-from autoloss.losses.numerics import log_softmax
+from autoloss.losses.numerics import log_softmax, widened
 from autoloss.losses.parameters import Parameter
 from autoloss.task import TaskKind
+
+Family = Literal["proper", "margin", "focusing", "robust", "ordinal", "normalised", "own"]
+"""What a loss is for: a proper score; a margin between the classes; weight on hard or on easy
+examples; wrong labels; classes in an order; logits of bounded norm; or a loss of your own."""
+Head = Literal["linear", "unbiased", "cosine"]
+"""The last layer that a loss is made for; see `declare`."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +54,14 @@ class Loss:
         function: The formula: of ``(logits, targets)``, or of ``(log_p,)`` alone where `local`.
         parameters: Its parameters by name.
         source: Where it comes from.
-        tasks: The kinds of label that it can train.
-        special: Settings at which it is another loss.
-        proper: Whether ``softmax(logits)`` is the true posterior at the minimum of its
-            expectation.
-        link: The log posterior from the logits at that minimum, where it is another map.
-        local: Whether it depends on the probability of the true class alone.
-        needs: Fields of `LossContext` that it cannot do without.
+        family: What it is for.
+
+    The others are as `declare` has them.
 
     Shape:
         ``logits (B, C)``, ``targets (B,)``, numbers → ``(B,)``; stacked: ``logits (K, B, C)``,
-        ``targets (K, B)`` or ``(B,)``, parameters ``(K, 1)`` → ``(K, B)``.
+        ``targets (K, B)`` or ``(B,)``, parameters ``(K, 1)`` → ``(K, B)``. There may be more axes
+        before the classes, such as positions; parameters then have one for each, ``(K, 1, 1)``.
 
     Examples:
         >>> from autoloss.losses import get
@@ -69,12 +74,20 @@ class Loss:
     function: Callable[..., Tensor]
     parameters: Mapping[str, Parameter]
     source: str
+    family: Family
+    use: str
     tasks: tuple[TaskKind, ...]
     special: tuple[Special, ...] = ()
     proper: bool = False
     link: Callable[..., Tensor] | None = None
     local: bool = False
+    symmetric: bool = True
+    head: Head = "linear"
+    view: Callable[..., Tensor] | None = None
     needs: tuple[str, ...] = ()
+    memory: Callable[..., Tensor] | None = None
+    aliases: tuple[str, ...] = ()
+    same_as: str | None = None
 
     def __call__(
         self,
@@ -97,8 +110,8 @@ class Loss:
             InputError: If a parameter is unknown or not allowed, a shape does not fit, or the
                 context lacks a field.
         """
-        if self.needs:
-            (context or LossContext()).require(self.needs, loss=self.name)
+        context = self._complete(context)
+        logits = widened(logits)
         ready = self._ready(logits, parameters)
         if not targets.is_floating_point():
             _check_shape("targets", targets, logits.shape[:-1])
@@ -108,7 +121,7 @@ class Loss:
         every = self.of_every_label(
             logits, {name: value[..., None] for name, value in ready.items()}, context=context
         )
-        return (targets * every).sum(-1)
+        return (targets.to(every.dtype) * every).sum(-1)
 
     def of_labels(
         self,
@@ -131,9 +144,7 @@ class Loss:
         """
         if self.local:
             return self.function(pick(log_softmax(logits), targets), **parameters)
-        if self.needs:
-            return self.function(logits, targets, context=context, **parameters)
-        return self.function(logits, targets, **parameters)
+        return self.function(logits, targets, **parameters, **self._with(context))
 
     def of_every_label(
         self,
@@ -151,15 +162,24 @@ class Loss:
         """
         if self.local:
             return self.function(log_softmax(logits), **parameters)
+        context = None if context is None else context.for_every_label()
         return self.of_labels(logits.unsqueeze(-2), EVERY, parameters, context=context)
 
-    def readout(self, logits: Tensor, **parameters: float | Tensor) -> Tensor:
+    def readout(
+        self,
+        logits: Tensor,
+        *,
+        context: LossContext | None = None,
+        **parameters: float | Tensor,
+    ) -> Tensor:
         """Return the log posterior that logits stand for at the minimum of the expected loss.
 
         It is exact where `has_exact_readout`; a loss without one gets the log-softmax.
 
         Args:
             logits: Raw scores.
+            context: What a loss with `needs` must have; of a candidate that is trained, the class
+                counts alone.
             **parameters: As in the call.
 
         Shape:
@@ -170,12 +190,54 @@ class Loss:
             >>> get("focal").readout(torch.tensor([[2.1972, 0.0]]), gamma=2.0).exp()
             tensor([[0.9974, 0.0026]])
         """
+        logits = widened(logits)
         ready = self._ready(logits, parameters)
+        if self.link is not None and self.link is not by_gradient:
+            context = self._complete(context)
+        per_class = {name: value[..., None] for name, value in ready.items()}
+        return self.log_posterior(logits, per_class, context=context)
+
+    def log_posterior(
+        self,
+        logits: Tensor,
+        parameters: Mapping[str, Tensor],
+        *,
+        context: LossContext | None = None,
+    ) -> Tensor:
+        """Return what `readout` does, without any check.
+
+        Shape:
+            ``(K, N, C)``, parameters ``(K, 1, 1)`` → ``(K, N, C)``.
+        """
         if self.link is None:
             return log_softmax(logits)
-        return self.link(logits, **{name: value[..., None] for name, value in ready.items()})
+        if self.link is by_gradient and self.local:
+            return local_log_posterior(lambda log_p: self.function(log_p, **parameters), logits)
+        if self.link is by_gradient:
+            return log_posterior(
+                lambda z: self.of_every_label(z, parameters, context=context), logits
+            )
+        return self.link(logits, **parameters, **self._with(context))
 
-    def gradient_scale(self, n_classes: int, **parameters: float) -> float:
+    def viewed(
+        self,
+        logits: Tensor,
+        parameters: Mapping[str, Tensor],
+        *,
+        context: LossContext | None = None,
+    ) -> Tensor:
+        """Return what the loss puts into its softmax, without any check.
+
+        Shape:
+            ``(K, B, C)``, parameters ``(K, 1, 1)`` → ``(K, B, C)``.
+        """
+        if self.view is None:
+            return logits
+        return self.view(logits, **parameters, **self._with(context))
+
+    def gradient_scale(
+        self, n_classes: int, *, context: LossContext | None = None, **parameters: float
+    ) -> float:
         """Return the gradient on the true logit at equal logits, in units of cross-entropy's.
 
         A learning rate tuned for cross-entropy suits this loss when divided by it.
@@ -187,7 +249,8 @@ class Loss:
         """
         logits = torch.zeros(1, n_classes, dtype=torch.float64, requires_grad=True)
         targets = torch.zeros(1, dtype=torch.int64)
-        value = self.of_labels(logits, targets, self._ready(logits, parameters)).sum()
+        ready = self._ready(logits, parameters)
+        value = self.of_labels(logits, targets, ready, context=self._complete(context)).sum()
         (gradient,) = torch.autograd.grad(value, logits)
         return -float(gradient[0, 0]) / (1.0 - 1.0 / n_classes)
 
@@ -205,6 +268,16 @@ class Loss:
     def doc(self) -> str:
         """Return its description."""
         return self.function.__doc__ or ""
+
+    def _with(self, context: LossContext | None) -> dict[str, Any]:
+        """Return the argument `context` where the functions of the loss take one."""
+        return {"context": context} if self.needs else {}
+
+    def _complete(self, context: LossContext | None) -> LossContext | None:
+        """Check that the context has what the loss needs."""
+        if self.needs:
+            (context or LossContext()).require(self.needs, loss=self.name)
+        return context
 
     def _ready(self, logits: Tensor, given: Mapping[str, float | Tensor]) -> dict[str, Tensor]:
         """Return all parameters as tensors that broadcast against the values."""

@@ -32,6 +32,11 @@ def softmax(logits: Tensor) -> Tensor:
     return logits.softmax(-1)
 
 
+def widened(logits: Tensor) -> Tensor:
+    """Return 16-bit numbers in float32: exponentials and their sums lose too much in them."""
+    return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+
+
 def miss_probs(log_p: Tensor) -> Tensor:
     """Return ``1 - p`` from ``log p``, at least the smallest positive number.
 

@@ -66,6 +66,7 @@ class FloatParam:
         default: The value of the literature.
         log: Whether the search draws it on a logarithmic scale.
         valid: All allowed values, where they are more than ``[low, high]``.
+        searched: Whether a search varies it also where the space does not name it.
 
     Examples:
         >>> FloatParam(0.05, 0.95, default=0.7, valid=Interval(0.0, 1.0)).mistake("q", 1.5)
@@ -77,6 +78,7 @@ class FloatParam:
     default: float
     log: bool = False
     valid: Interval | None = None
+    searched: bool = True
 
     @property
     def allowed(self) -> Interval:
@@ -106,6 +108,7 @@ class IntParam:
         high: The largest value.
         default: The value of the literature.
         log: Whether the search draws it on a logarithmic scale.
+        searched: Whether a search varies it also where the space does not name it.
 
     Examples:
         >>> IntParam(1, 10, default=2).mistake("t", 2.5)
@@ -116,6 +119,7 @@ class IntParam:
     high: int
     default: int
     log: bool = False
+    searched: bool = True
 
     def mistake(self, name: str, value: object) -> str | None:
         """Return what is wrong with `value`, None where nothing is."""
@@ -137,6 +141,7 @@ class ChoiceParam:
     Args:
         choices: The allowed values.
         default: The value of the literature.
+        searched: Whether a search varies it also where the space does not name it.
 
     Examples:
         >>> ChoiceParam((1, 2), default=1).mistake("p", 3)
@@ -145,6 +150,7 @@ class ChoiceParam:
 
     choices: tuple[Number, ...]
     default: Number
+    searched: bool = True
 
     def mistake(self, name: str, value: object) -> str | None:
         """Return what is wrong with `value`, None where nothing is."""

@@ -1,34 +1,24 @@
-"""What stands around the base: prior, target, penalty, and the temperature in training."""
+"""The priors, targets and penalties that stand around a base, and the temperature in training."""
 
 from __future__ import annotations
 
 import functools
+import importlib
+import pkgutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from autoloss.errors import InputError, closest
-from autoloss.losses.parameters import FloatParam, Interval, Parameter
+from autoloss.losses import penalties
+from autoloss.losses.parameters import ChoiceParam, FloatParam, Interval, Parameter
+from autoloss.losses.part import Part, Penalty
 from autoloss.losses.registry import discover
 
 _INFINITY = float("inf")
-
-
-@dataclass(frozen=True)
-class Part:
-    """A prior, target or penalty.
-
-    Args:
-        name: Its name.
-        summary: What it does, one line.
-        source: Where it comes from.
-        parameters: Its parameters; every one has 0 as the value at which the part does nothing.
-    """
-
-    name: str
-    summary: str
-    source: str
-    parameters: Mapping[str, FloatParam]
+# When the class weights switch on, as a share of the training.
+_START = FloatParam(
+    0.0, 0.9, default=0.0, valid=Interval(0.0, 1.0, open_high=True), searched=False
+)
 
 
 def _by_name(*parts: Part) -> Mapping[str, Part]:
@@ -40,14 +30,58 @@ PRIORS = _by_name(
     Part(
         name="class_weight",
         summary="Weights n_c ** -power on the examples of class c, of mean 1 over the data.",
-        source="King and Zeng 2001, Logistic Regression in Rare Events Data, Polit. Anal. 9(2)",
-        parameters={"power": FloatParam(0.0, 1.5, default=0.5, valid=Interval(0.0, _INFINITY))},
+        source="King and Zeng 2001, Logistic Regression in Rare Events Data, Polit. Anal. 9(2); "
+        "start: Cao et al. 2019, arXiv:1906.07413 (deferred re-weighting)",
+        use="Rare classes that must not be missed; with start, weights switch on late.",
+        parameters={
+            "power": FloatParam(0.0, 1.5, default=0.5, valid=Interval(0.0, _INFINITY)),
+            "start": _START,
+        },
+        aliases={"balanced": {"class_weight.power": 1.0}},
+    ),
+    Part(
+        name="effective_number",
+        summary="Weights (1 - b) / (1 - b ** n_c), b = 1 - decay, of mean 1 over the data.",
+        source="Cui et al. 2019, Class-Balanced Loss Based on Effective Number of Samples, CVPR, "
+        "arXiv:1901.05555",
+        use="Rare classes, where the common ones have many near copies.",
+        parameters={
+            "decay": FloatParam(
+                1e-5, 1e-1, default=1e-3, log=True, valid=Interval(0.0, 1.0, open_low=True)
+            ),
+            "start": _START,
+        },
+    ),
+    Part(
+        name="given_weights",
+        summary="The class weights that you give, to a power, of mean 1 over the data.",
+        source="Elkan 2001, The Foundations of Cost-Sensitive Learning, IJCAI",
+        use="Weights that come from the problem, such as what a miss of each class costs.",
+        parameters={
+            "power": FloatParam(0.0, 1.5, default=1.0, valid=Interval(0.0, _INFINITY)),
+            "start": _START,
+        },
+        needs=("class_weights",),
     ),
     Part(
         name="logit_adjust",
         summary="Adds tau * log(share of the class) to the logits in training.",
-        source="Menon et al. 2021, Long-Tail Learning via Logit Adjustment, arXiv:2007.07314",
+        source="Menon et al. 2021, Long-Tail Learning via Logit Adjustment, arXiv:2007.07314; at "
+        "tau = 1 Ren et al. 2020, Balanced Meta-Softmax, arXiv:2007.10740",
+        use="Rare classes and a flexible network, on which weights fade.",
         parameters={"tau": FloatParam(0.0, 2.0, default=1.0, valid=Interval(0.0, _INFINITY))},
+        aliases={"balanced_softmax": {"logit_adjust.tau": 1.0}},
+    ),
+    Part(
+        name="vector_scaling",
+        summary="Multiplies logits by (n_c / n_max) ** gamma and adds tau * log(share).",
+        source="Kini et al. 2021, Label-Imbalanced and Group-Sensitive Classification under "
+        "Overparameterization, NeurIPS, arXiv:2103.01550 (VS loss)",
+        use="Rare classes, where the network learns its rows by heart.",
+        parameters={
+            "gamma": FloatParam(0.0, 0.5, default=0.15, valid=Interval(0.0, _INFINITY)),
+            "tau": FloatParam(0.0, 2.0, default=1.0, valid=Interval(0.0, _INFINITY)),
+        },
     ),
 )
 TARGETS = _by_name(
@@ -55,12 +89,67 @@ TARGETS = _by_name(
         name="smoothing",
         summary="Labels (1 - epsilon) * one-hot + epsilon / C.",
         source="Szegedy et al. 2016, Rethinking the Inception Architecture, arXiv:1512.00567",
+        use="A network that is too confident, or a few wrong labels.",
         parameters={
             "epsilon": FloatParam(0.0, 0.3, default=0.05, valid=Interval(0.0, 1.0, open_high=True))
         },
     ),
+    Part(
+        name="similarity_smoothing",
+        summary="Labels (1 - epsilon) * one-hot + epsilon * (row of a class-similarity matrix).",
+        source="Szegedy et al. 2016, arXiv:1512.00567, with the matrix in the place of 1 / C",
+        use="Classes of which some are alike: a cat is rather a tiger than a lorry.",
+        parameters={
+            "epsilon": FloatParam(0.0, 0.3, default=0.05, valid=Interval(0.0, 0.5, open_high=True))
+        },
+        tasks=("binary", "multiclass", "sequence"),
+        needs=("similarity",),
+    ),
+    Part(
+        name="mixup",
+        summary="Mixes pairs of examples and their labels, with a share from Beta(alpha, alpha).",
+        source="Zhang et al. 2018, mixup: Beyond Empirical Risk Minimization, arXiv:1710.09412",
+        use="Few rows; check the calibration afterwards.",
+        parameters={
+            "alpha": FloatParam(0.05, 1.0, default=0.2, log=True, valid=Interval(0.0, _INFINITY)),
+            # 0: one share for a mini-batch, as in the paper; 1: one for each of its examples.
+            "per_example": ChoiceParam((0, 1), default=0, searched=False),
+        },
+        tasks=("binary", "multiclass", "multilabel"),
+        needs=("mixup",),
+    ),
+    Part(
+        name="distillation",
+        summary="Adds the divergence from a teacher at temperature T, times T ** 2, with a weight.",
+        source="Hinton et al. 2015, Distilling the Knowledge in a Neural Network, "
+        "arXiv:1503.02531",
+        use="A larger or better model is at hand, and its probabilities on the training rows.",
+        parameters={
+            "T": FloatParam(
+                1.0, 20.0, default=4.0, log=True, valid=Interval(0.0, _INFINITY, open_low=True)
+            ),
+            "weight": FloatParam(0.0, 1.0, default=0.5),
+        },
+        needs=("teacher_logits",),
+    ),
 )
-PENALTIES: Mapping[str, Part] = _by_name()
+
+
+@functools.cache
+def _penalties() -> Mapping[str, Penalty]:
+    """Return every penalty that a module of `autoloss.losses.penalties` declares."""
+    found = {}
+    for module_info in pkgutil.iter_modules(penalties.__path__):
+        module = importlib.import_module(f"{penalties.__name__}.{module_info.name}")
+        found |= {
+            value.name: value
+            for value in vars(module).values()
+            if isinstance(value, Penalty) and value.function.__module__ == module.__name__
+        }
+    return MappingProxyType(found)
+
+
+PENALTIES: Mapping[str, Penalty] = _penalties()
 TEMPERATURE = FloatParam(
     0.1, 10.0, default=1.0, log=True, valid=Interval(0.0, _INFINITY, open_low=True)
 )

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from autoloss import losses
-from autoloss.losses import ChoiceParam, FloatParam, Loss, Parameter
+from autoloss.losses import ChoiceParam, FloatParam, IntParam, Loss, LossContext, Parameter
 
 ALL = tuple(losses.get(name) for name in losses.names())
 SMOOTH = tuple(loss for loss in ALL if loss.has_exact_readout)
@@ -18,6 +18,8 @@ def inside(parameter: Parameter) -> list[float]:
     """Return the ends of a parameter's range and what lies between."""
     if isinstance(parameter, ChoiceParam):
         return list(parameter.choices)
+    if isinstance(parameter, IntParam):
+        return sorted({parameter.low, parameter.low + 1, parameter.default, parameter.high})
     # Near the lower end, where a power below 1 has no finite slope at 0.
     near = parameter.low + (parameter.high - parameter.low) / 10
     return sorted(
@@ -49,6 +51,30 @@ def label(value: object) -> str:
     if isinstance(value, dict):
         return ",".join(f"{key}={number:g}" for key, number in value.items()) or "plain"
     return str(value)
+
+
+def logits_for(loss: Loss, *shape: int, seed: int = 0, scale: float = 1.0) -> Tensor:
+    """Return logits that the head of a loss can give, in float64."""
+    drawn = draw(*shape, seed=seed, scale=scale)
+    return 0.95 * drawn.tanh() if loss.head == "cosine" else drawn
+
+
+def context_for(loss: Loss, logits: Tensor, *, seed: int = 7) -> LossContext | None:
+    """Return a context with all that a loss needs for these logits."""
+    if not loss.needs:
+        return None
+    n_classes = logits.shape[-1]
+    every = LossContext(
+        class_counts=torch.arange(1, n_classes + 1, dtype=logits.dtype).flip(0) * 10,
+        row_ids=torch.arange(logits.shape[-2]),
+        progress=0.7,
+        teacher_logits=draw(*logits.shape, seed=seed).to(logits.dtype),
+        norms=logits.detach().abs().amax()
+        + 0.5
+        + draw(*logits.shape, seed=seed).abs().to(logits.dtype),
+        memory=draw(*logits.shape, seed=seed).softmax(-1).to(logits.dtype),
+    )
+    return every
 
 
 def draw(*shape: int, seed: int = 0, scale: float = 1.0) -> Tensor:

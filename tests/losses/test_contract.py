@@ -8,8 +8,20 @@ from torch.testing import assert_close
 
 from autoloss import losses
 from autoloss.losses import Loss
+from autoloss.task import ALL_TASKS
 
-from .cases import ALL, draw, draw_labels, each, label, settings, slope, with_limits
+from .cases import (
+    ALL,
+    context_for,
+    draw,
+    draw_labels,
+    each,
+    label,
+    logits_for,
+    settings,
+    slope,
+    with_limits,
+)
 
 EVERY_SETTING = pytest.mark.parametrize(("loss", "setting"), each(with_limits), ids=label)
 EVERY_LOSS = pytest.mark.parametrize("loss", ALL, ids=label)
@@ -18,10 +30,13 @@ EVERY_LOSS = pytest.mark.parametrize("loss", ALL, ids=label)
 @EVERY_LOSS
 def test_declaration_is_complete(loss: Loss):
     assert loss.source
+    assert loss.use.endswith(".")
+    assert loss.family != "own"
+    assert "``L = " in loss.doc
     assert loss.summary.endswith(".")
     assert "Shape:" in loss.doc
     assert ">>>" in loss.doc
-    assert set(loss.tasks) <= {"binary", "multiclass"}
+    assert set(loss.tasks) <= set(ALL_TASKS)
     for name, parameter in loss.parameters.items():
         assert parameter.mistake(name, parameter.default) is None
 

@@ -73,6 +73,8 @@ def bi_tempered_link(logits: Tensor, *, t1: Tensor, t2: Tensor) -> Tensor:
 @declare(
     source="Amid et al. 2019, Robust Bi-Tempered Logistic Loss Based on Bregman Divergences, "
     "NeurIPS, arXiv:1906.03361",
+    family="robust",
+    use="Wrong labels, far from the boundary (t1) or near it (t2).",
     link=bi_tempered_link,
     special=(
         Special(at={"t1": 1.0, "t2": 1.0}, equals="cross_entropy"),

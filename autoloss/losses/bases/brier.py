@@ -12,6 +12,8 @@ from autoloss.losses.numerics import softmax
 @declare(
     source="Brier 1950, Verification of Forecasts Expressed in Terms of Probability, "
     "Mon. Weather Rev. 78(1)",
+    family="proper",
+    use="Labels with some noise, or where a confident mistake must not dominate.",
     proper=True,
 )
 def brier(logits: Tensor, targets: Tensor) -> Tensor:

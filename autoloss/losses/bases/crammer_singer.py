@@ -6,11 +6,15 @@ from torch import Tensor
 
 from autoloss.losses.declare import declare
 from autoloss.losses.labels import is_label, pick
+from autoloss.task import CLASSES_ALONE
 
 
 @declare(
     source="Crammer and Singer 2001, On the Algorithmic Implementation of Multiclass Kernel-based "
-    "Vector Machines, JMLR 2"
+    "Vector Machines, JMLR 2",
+    family="margin",
+    use="Decisions count, probabilities do not, and one class has most of the probability.",
+    tasks=CLASSES_ALONE,
 )
 def crammer_singer(logits: Tensor, targets: Tensor) -> Tensor:
     """The best wrong class costs what it lacks to stay 1 below the true one.

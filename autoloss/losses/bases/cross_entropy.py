@@ -7,7 +7,13 @@ from torch import Tensor
 from autoloss.losses.declare import declare
 
 
-@declare(source="Good 1952, Rational Decisions, J. R. Stat. Soc. B 14(1)", proper=True, local=True)
+@declare(
+    source="Good 1952, Rational Decisions, J. R. Stat. Soc. B 14(1)",
+    family="proper",
+    use="Start here: every other loss has to beat it, tuned as hard.",
+    proper=True,
+    local=True,
+)
 def cross_entropy(log_p: Tensor) -> Tensor:
     """Negative log-probability of the true class, the log score, in nats per example.
 

@@ -30,6 +30,8 @@ def focal_link(logits: Tensor, *, gamma: Tensor) -> Tensor:
 
 @declare(
     source="Lin et al. 2017, Focal Loss for Dense Object Detection, arXiv:1708.02002, eq. 4",
+    family="focusing",
+    use="Many easy examples, or a network that is too confident.",
     link=focal_link,
     local=True,
     special=(Special(at={"gamma": 0.0}, equals="cross_entropy"),),

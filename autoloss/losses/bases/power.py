@@ -14,6 +14,8 @@ from autoloss.losses.parameters import FloatParam, Interval
 @declare(
     source="Basu et al. 1998, Robust and Efficient Estimation by Minimising a Density Power "
     "Divergence, Biometrika 85(3)",
+    family="proper",
+    use="Between cross-entropy and Brier, where a few labels are wrong and probabilities count.",
     proper=True,
     special=(
         Special(at={"beta": 1.0}, equals="cross_entropy"),

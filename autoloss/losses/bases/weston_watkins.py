@@ -12,6 +12,8 @@ from autoloss.losses.parameters import ChoiceParam
 @declare(
     source="Weston and Watkins 1999, Support Vector Machines for Multi-Class Pattern Recognition, "
     "ESANN",
+    family="margin",
+    use="Decisions count, probabilities do not.",
     p=ChoiceParam((1, 2), default=1),
 )
 def weston_watkins(logits: Tensor, targets: Tensor, *, p: Tensor) -> Tensor:
