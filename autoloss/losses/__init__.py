@@ -5,16 +5,18 @@ from __future__ import annotations
 from autoloss.losses.certificate import NullVector, null_vector
 from autoloss.losses.context import LossContext
 from autoloss.losses.declare import declare
+from autoloss.losses.facts import ClassFacts
+from autoloss.losses.from_gradients import by_gradient
 from autoloss.losses.loss import Loss, Special
 from autoloss.losses.module import LossModule
 from autoloss.losses.objective import Objective
 from autoloss.losses.parameters import ChoiceParam, FloatParam, Interval, IntParam, Parameter
+from autoloss.losses.part import Part, Penalty, Scored, declare_penalty
 from autoloss.losses.parts import (
     PENALTIES,
     PRIORS,
     TARGETS,
     TEMPERATURE,
-    Part,
     all_parameters,
     parameter,
     parameters_of,
@@ -22,6 +24,7 @@ from autoloss.losses.parts import (
 from autoloss.losses.registry import get, names
 from autoloss.losses.spec import LossSpec
 from autoloss.losses.spec_check import find_mistakes
+from autoloss.losses.targets import Mix
 
 __all__ = [
     "PENALTIES",
@@ -29,6 +32,7 @@ __all__ = [
     "TARGETS",
     "TEMPERATURE",
     "ChoiceParam",
+    "ClassFacts",
     "FloatParam",
     "IntParam",
     "Interval",
@@ -36,13 +40,18 @@ __all__ = [
     "LossContext",
     "LossModule",
     "LossSpec",
+    "Mix",
     "NullVector",
     "Objective",
     "Parameter",
     "Part",
+    "Penalty",
+    "Scored",
     "Special",
     "all_parameters",
+    "by_gradient",
     "declare",
+    "declare_penalty",
     "find_mistakes",
     "get",
     "names",

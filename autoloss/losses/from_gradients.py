@@ -14,7 +14,7 @@ MOST_CLASSES = 100
 """Classes up to which a posterior is read from the matrix of slopes, which has C² numbers."""
 # What a posterior is raised to where rounding, or logits that no posterior makes optimal, give
 # less than nothing.
-_FLOOR = 1e-12
+FLOOR = 1e-12
 
 
 def by_gradient(*args: Any, **kwargs: Any) -> NoReturn:
@@ -54,7 +54,7 @@ def log_posterior(every: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
         ``(..., C)`` → ``(..., C)``.
     """
     probs, _, _ = left_null(slopes(every, logits.detach().double()))
-    probs = probs.nan_to_num(nan=_FLOOR).clamp_min(_FLOOR)
+    probs = probs.nan_to_num(nan=FLOOR).clamp_min(FLOOR)
     return (probs / probs.sum(-1, keepdim=True)).log().to(logits.dtype)
 
 

@@ -3,118 +3,150 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
+from autoloss.errors import InputError
 from autoloss.losses.context import LossContext
+from autoloss.losses.labels import pick
 from autoloss.losses.loss import Loss
 from autoloss.losses.numerics import log_softmax
 from autoloss.losses.registry import get
 from autoloss.losses.spec import LossSpec
-from autoloss.losses.targets import smooth, smoothed_values
+from autoloss.losses.targets import Mix, Spread
 
 
-@dataclass(frozen=True)
+@dataclass
 class Group:
     """Candidates with the same base.
 
     Args:
         loss: The base.
-        size: Candidates, k.
-        parameters: Parameters of the base, ``(k, 1)``.
-        class_parameters: The same, ``(k, 1, 1)``.
-        weights: Class weights ``(k, C)``, None where all are 1.
-        epsilon: Label smoothing ``(k, 1)``, None where all are 0.
+        rows: Their numbers among all candidates.
+        parameters: Parameters of the base, with an axis for the items: ``(k, 1)``, ``(k, 1, 1)``.
+        weights: Class weights ``(k, 1, C)``, None where all are 1.
+        start: From which share of the training on they count, None where from the beginning.
+        spread: How labels are spread over the classes, None where they are not.
+        class_counts: Training rows of each class, for a base that needs them.
+        mixes: Whether one of them trains on mixed examples.
+        memory: What a base with a memory remembers, ``(k, N, C)``; grows with the row numbers.
     """
 
     loss: Loss
-    size: int
+    rows: list[int]
     parameters: dict[str, Tensor]
-    class_parameters: dict[str, Tensor]
     weights: Tensor | None
-    epsilon: Tensor | None
+    start: Tensor | None
+    spread: Spread | None
+    class_counts: Tensor
+    mixes: bool = False
+    memory: Tensor | None = None
+    class_parameters: dict[str, Tensor] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.class_parameters = {name: value[..., None] for name, value in self.parameters.items()}
 
     @classmethod
-    def make(cls, specs: Sequence[LossSpec], *, log_weights: Tensor, epsilon: Tensor) -> Group:
+    def make(
+        cls,
+        specs: Sequence[LossSpec],
+        rows: list[int],
+        *,
+        log_weights: Tensor | None,
+        start: Tensor,
+        spread: Spread | None,
+        class_counts: Tensor,
+    ) -> Group:
         """Return the group of some candidates.
 
         Args:
-            specs: The candidates, of one base.
+            specs: The losses of the candidates, of one base.
+            rows: Their numbers among all.
             log_weights: Logarithm of their class weights, on the device and in the dtype to
-                compute in.
-            epsilon: Their label smoothing.
+                compute in; None where all are 1.
+            start: When their class weights switch on.
+            spread: How their labels are spread.
+            class_counts: Training rows of each class, theirs or all's.
 
         Shape:
-            ``log_weights (k, C)``, ``epsilon (k, 1)``.
+            ``log_weights (k, 1, C)``, ``start (k, 1)``, ``class_counts (k, 1, C)`` or ``(C,)``.
         """
         loss = get(specs[0].base)
-        columns = {
-            name: [spec.base_parameters[name] for spec in specs] for name in loss.parameters
-        }
         parameters = {
-            name: torch.tensor(column, dtype=epsilon.dtype, device=epsilon.device)[:, None]
-            for name, column in columns.items()
+            name: start.new_tensor([spec.base_parameters[name] for spec in specs]).view_as(start)
+            for name in loss.parameters
         }
+        weighted = log_weights is not None and bool(log_weights.any())
         return cls(
             loss=loss,
-            size=len(specs),
+            rows=rows,
             parameters=parameters,
-            class_parameters={name: value[..., None] for name, value in parameters.items()},
-            weights=log_weights.exp() if bool(log_weights.any()) else None,
-            epsilon=epsilon if bool(epsilon.any()) else None,
+            weights=log_weights.exp() if log_weights is not None and weighted else None,
+            start=start if weighted and bool(start.any()) else None,
+            spread=spread,
+            class_counts=class_counts,
+            mixes=any(spec.target == "mixup" for spec in specs),
         )
+
+    @property
+    def size(self) -> int:
+        """Return the number of candidates, k."""
+        return len(self.rows)
 
     def values(
         self,
         logits: Tensor,
         log_probs: Tensor,
-        log_p: Tensor,
         targets: Tensor,
         *,
         context: LossContext | None = None,
+        mix: Mix | None = None,
     ) -> Tensor:
-        """Return the loss of every example under its class.
+        """Return the loss of every item.
 
         Args:
             logits: Scores of these candidates.
-            log_probs: Their log-softmax.
-            log_p: Its entry for the class.
-            targets: Classes.
-            context: Passed on to the base.
+            log_probs: Their log-softmax; what stands there where the base is not local is unused.
+            targets: Classes, or class probabilities.
+            context: What the base needs besides.
+            mix: The mixup of these candidates, None where none has one.
 
         Shape:
-            ``(k, B, C)``, ``(k, B, C)``, ``(k, B)``, ``(k, B)`` → ``(k, B)``.
+            ``(k, B, C)``, ``(k, B, C)``, ``(k, B)`` or ``(k, B, C)`` → ``(k, B)``.
         """
-        if self.epsilon is not None:
+        context = self._complete(context, logits)
+        weights = self._weights(context)
+        if targets.is_floating_point():
+            if mix is not None:
+                targets = mix.mixed(targets)
+            return self._expected(logits, log_probs, targets, weights, context)
+        if self.spread is not None:
             every = self._every(logits, log_probs, context)
-            weights = None if self.weights is None else self.weights[:, None]
-            return smoothed_values(every, targets, self.epsilon, weights)
-        if self.loss.local:
-            values = self.loss.function(log_p, **self.parameters)
-        else:
-            values = self.loss.of_labels(logits, targets, self.parameters, context=context)
-        return values if self.weights is None else values * self.weights.gather(1, targets)
+            weighted = every if weights is None else every * weights
+            if mix is None:
+                return self.spread.values(weighted, targets)
+            partners = self.spread.values(weighted, mix.partners_of(targets))
+            share = mix.share_for(targets)
+            return share * self.spread.values(weighted, targets) + (1.0 - share) * partners
+        values = self._of_labels(logits, log_probs, targets, weights, context)
+        if mix is None:
+            return values
+        partners = self._of_labels(logits, log_probs, mix.partners_of(targets), weights, context)
+        share = mix.share_for(targets)
+        return share * values + (1.0 - share) * partners
 
-    def expected_values(
-        self,
-        logits: Tensor,
-        log_probs: Tensor,
-        targets: Tensor,
-        *,
-        context: LossContext | None = None,
-    ) -> Tensor:
-        """Return the expected loss of every example whose label is given as class probabilities.
+    def every(self, logits: Tensor, *, context: LossContext | None = None) -> Tensor:
+        """Return the weighted loss of every item under every label, ``(k, B, C)``."""
+        context = self._complete(context, logits)
+        every = self._every(logits, log_softmax(logits), context)
+        return every if self.weights is None else every * self.weights
 
-        Shape:
-            ``logits``, ``log_probs`` and ``targets (k, B, C)`` → ``(k, B)``.
-        """
-        if self.epsilon is not None:
-            targets = smooth(targets, self.epsilon[..., None])
-        if self.weights is not None:
-            targets = targets * self.weights[:, None]
-        return (targets * self._every(logits, log_probs, context)).sum(-1)
+    def of_log_probs(self, log_probs: Tensor) -> Tensor:
+        """Return the weighted loss under every label of a local base, ``(k, B, C)``."""
+        every = self.loss.function(log_probs, **self.class_parameters)
+        return every if self.weights is None else every * self.weights
 
     def link(self, logits: Tensor) -> Tensor:
         """Return the log posterior by the base's own read-out alone.
@@ -122,12 +154,107 @@ class Group:
         Shape:
             ``(k, N, C)`` → ``(k, N, C)``.
         """
-        if self.loss.link is None:
+        if not self.loss.has_exact_readout:
             return log_softmax(logits)
-        return self.loss.link(logits, **self.class_parameters)
+        return self.loss.log_posterior(
+            logits, self.class_parameters, context=LossContext(class_counts=self.class_counts)
+        )
+
+    def view(self, logits: Tensor, context: LossContext | None) -> Tensor:
+        """Return what the base puts into its softmax, ``(k, B, C)``."""
+        return self.loss.viewed(
+            logits, self.class_parameters, context=self._complete(context, logits, update=False)
+        )
+
+    def _of_labels(
+        self,
+        logits: Tensor,
+        log_probs: Tensor,
+        targets: Tensor,
+        weights: Tensor | None,
+        context: LossContext | None,
+    ) -> Tensor:
+        """Return the weighted loss of every item under its class."""
+        if self.loss.local:
+            values = self.loss.function(pick(log_probs, targets), **self.parameters)
+        else:
+            values = self.loss.of_labels(logits, targets, self.parameters, context=context)
+        if weights is None:
+            return values
+        return values * pick(weights.expand(*targets.shape, -1), targets)
+
+    def _expected(
+        self,
+        logits: Tensor,
+        log_probs: Tensor,
+        targets: Tensor,
+        weights: Tensor | None,
+        context: LossContext | None,
+    ) -> Tensor:
+        """Return the expected loss of every item whose label is given as class probabilities."""
+        if self.spread is not None:
+            targets = self.spread.probs(targets)
+        if weights is not None:
+            targets = targets * weights
+        return (targets * self._every(logits, log_probs, context)).sum(-1)
 
     def _every(self, logits: Tensor, log_probs: Tensor, context: LossContext | None) -> Tensor:
-        """Return the loss of every example under every label."""
+        """Return the loss of every item under every label."""
         if self.loss.local:
             return self.loss.function(log_probs, **self.class_parameters)
         return self.loss.of_every_label(logits, self.class_parameters, context=context)
+
+    def _weights(self, context: LossContext | None) -> Tensor | None:
+        """Return the class weights of this moment of the training."""
+        if self.weights is None or self.start is None:
+            return self.weights
+        progress = None if context is None else context.progress
+        if progress is None:
+            raise InputError(
+                "class weights that start late must be given progress, but got "
+                "LossContext.progress=None."
+            )
+        return torch.where(self.start[..., None] <= progress, self.weights, 1.0)
+
+    def _complete(
+        self, context: LossContext | None, logits: Tensor, *, update: bool = True
+    ) -> LossContext | None:
+        """Return the context with what this group knows itself, its own rows of the rest."""
+        if not self.loss.needs:
+            return context
+        given = context or LossContext()
+        norms = given.norms
+        if norms is not None and norms.ndim == logits.ndim:
+            norms = norms[self.rows] if len(norms) > 1 else norms
+        found = replace(given, class_counts=self.class_counts, norms=norms)
+        if self.loss.memory is not None and update:
+            found = replace(found, memory=self._remember(found, logits))
+        elif self.loss.memory is not None:
+            found = replace(found, memory=torch.zeros_like(logits))
+        found.require(self.loss.needs, loss=self.loss.name)
+        return found
+
+    @torch.no_grad()
+    def _remember(self, context: LossContext, logits: Tensor) -> Tensor:
+        """Bring what is remembered of these rows up to date and return it."""
+        assert self.loss.memory is not None
+        context.require(("row_ids",), loss=self.loss.name)
+        assert context.row_ids is not None
+        ids = context.row_ids
+        if ids.ndim == 2 and len(ids) > 1:
+            ids = ids[self.rows]
+        ids = ids.expand(logits.shape[:2])
+        needed = int(ids.max()) + 1
+        have = 0 if self.memory is None else self.memory.shape[1]
+        if needed > have:
+            grown = logits.new_zeros(self.size, max(needed, 2 * have), *logits.shape[2:])
+            if self.memory is not None:
+                grown[:, :have] = self.memory
+            self.memory = grown
+        assert self.memory is not None
+        row = torch.arange(self.size, device=logits.device).unsqueeze(-1)
+        remembered = self.loss.memory(
+            self.memory[row, ids], logits.detach(), **self.class_parameters
+        )
+        self.memory[row, ids] = remembered
+        return remembered

@@ -45,3 +45,12 @@ def is_label(values: Tensor, targets: Tensor) -> Tensor:
     if targets is EVERY:
         return classes.unsqueeze(-1) == classes
     return targets.unsqueeze(-1) == classes
+
+
+def pairs(logits: Tensor) -> Tensor:
+    """Return logits of several yes and no as those of two classes each, ``(0, z)``.
+
+    Shape:
+        ``(..., L)`` → ``(..., L, 2)``.
+    """
+    return torch.stack([torch.zeros_like(logits), logits], -1)

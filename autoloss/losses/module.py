@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from autoloss.errors import InputError
+from autoloss.losses.context import LossContext
+from autoloss.losses.facts import ClassFacts
+from autoloss.losses.numerics import widened
 from autoloss.losses.objective import Objective
-from autoloss.losses.priors import check_class_counts
 from autoloss.losses.spec import LossSpec
+from autoloss.task import TaskKind
 
 
 class LossModule(nn.Module):
@@ -19,12 +24,17 @@ class LossModule(nn.Module):
     Args:
         spec: The loss.
         class_counts: Training rows of each class; only a prior needs them.
+        task: The kind of label.
+        class_weights: Weights for ``prior="given_weights"``.
+        class_similarity: Likeness of the classes for ``target="similarity_smoothing"``.
 
     Shape:
         ``logits (B, C)``, ``targets (B,)`` classes or ``(B, C)`` class probabilities → a scalar.
+        Sequences: ``(B, T, C)``, ``(B, T)``. Labels of several yes and no (``task="multilabel"``):
+        ``(B, L)`` and ``(B, L)``, whole numbers 0 and 1 or the probability of yes.
 
     Raises:
-        InputError: If the loss has a prior and `class_counts` is None.
+        InputError: If the loss has no form for the task, or lacks something that it needs.
 
     Examples:
         >>> spec = LossSpec.from_dict({"base": "focal", "prior": "class_weight"})
@@ -33,37 +43,107 @@ class LossModule(nn.Module):
         tensor(0.2166)
     """
 
-    def __init__(self, spec: LossSpec, class_counts: Sequence[int] | Tensor | None = None) -> None:
+    def __init__(
+        self,
+        spec: LossSpec,
+        class_counts: Sequence[int] | Tensor | ClassFacts | None = None,
+        *,
+        task: TaskKind = "multiclass",
+        class_weights: Sequence[float] | Tensor | None = None,
+        class_similarity: Any = None,
+    ) -> None:
         super().__init__()
-        if class_counts is None and spec.prior != "none":
-            raise InputError(
-                f"class_counts must be given for prior={spec.prior!r}, but got class_counts=None."
-            )
+        spec.check_task(task)
+        needs_counts = spec.prior != "none" or "class_counts" in spec.needs
+        if class_counts is None and needs_counts:
+            owner = f"prior={spec.prior!r}" if spec.prior != "none" else f"base={spec.base!r}"
+            raise InputError(f"class_counts must be given for {owner}, but got class_counts=None.")
         self.spec = spec
-        self.class_counts = (
-            None if class_counts is None else check_class_counts(torch.as_tensor(class_counts))
-        )
+        self.task = task
+        self._given = {
+            "weights": _tensor(class_weights),
+            "similarity": _tensor(class_similarity),
+        }
+        self._counts = class_counts
+        self.facts = None if class_counts is None else self._facts(class_counts)
         self._objectives: dict[tuple[torch.dtype, torch.device, int], Objective] = {}
 
-    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean loss of a batch; half-precision logits are read in float32."""
-        # Exponentials and their sums lose too much in 16 bits.
-        wide = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
-        return self._objective(wide)(wide.unsqueeze(0), targets).mean()
+    def forward(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        *,
+        weights: Tensor | None = None,
+        context: LossContext | None = None,
+    ) -> Tensor:
+        """Return the weighted mean loss of the items that have a label.
+
+        Args:
+            logits: Raw scores; half-precision ones are read in float32.
+            targets: Labels. One that is below 0, or NaN where labels are probabilities, is missing
+                and left out.
+            weights: Weights of the examples ``(B,)``, or of the items.
+            context: What some losses need besides; its mask leaves items out too.
+
+        Returns:
+            A scalar; 0 where no item has a label.
+        """
+        logits = widened(logits)
+        targets, mask = self._labelled(targets, logits)
+        given = None if context is None else context.mask
+        if given is not None:
+            mask = given if mask is None else mask & given
+        if mask is not None:
+            context = replace(context or LossContext(), mask=mask)
+        values = self._objective(logits)(logits.unsqueeze(0), targets, context=context)[0]
+        if mask is None and weights is None:
+            return values.mean()
+        shares = torch.ones_like(values)
+        if weights is not None:
+            weights = weights.to(values.dtype)
+            shares = shares * weights.view(*weights.shape, *[1] * (values.ndim - weights.ndim))
+        if mask is not None:
+            shares = shares * mask
+        # A masked value may be NaN, and NaN times zero is NaN.
+        weighted = torch.where(shares > 0, values, 0.0) * shares
+        return weighted.sum() / shares.sum().clamp_min(1e-12)
 
     def extra_repr(self) -> str:
         """Return the settings, for printing."""
         return ", ".join(f"{key}={value}" for key, value in self.spec.to_dict().items())
 
+    def _labelled(self, targets: Tensor, logits: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return targets without gaps, and where there was none; None where all are there."""
+        if targets.is_floating_point():
+            missing = targets.isnan()
+            if not bool(missing.any()):
+                return targets, None
+            filled = targets.masked_fill(missing, 0.0)
+            # One NaN makes a whole distribution over the classes unknown.
+            return filled, ~(missing if self.task == "multilabel" else missing.any(-1))
+        missing = targets < 0
+        targets = targets.long()
+        return (targets.masked_fill(missing, 0), ~missing) if missing.any() else (targets, None)
+
+    def _facts(self, class_counts: Sequence[int] | Tensor | ClassFacts) -> ClassFacts:
+        if isinstance(class_counts, ClassFacts):
+            return class_counts
+        return ClassFacts(torch.as_tensor(class_counts), task=self.task, **self._given)
+
     def _objective(self, logits: Tensor) -> Objective:
         """Return the loss for logits of this kind, made once."""
         key = (logits.dtype, logits.device, logits.shape[-1])
         if key not in self._objectives:
-            counts = self.class_counts
+            facts = self.facts
+            if facts is None:
+                shape = (logits.shape[-1], 2) if self.task == "multilabel" else logits.shape[-1:]
+                facts = self._facts(torch.ones(shape))
             self._objectives[key] = Objective(
-                (self.spec,),
-                torch.ones(logits.shape[-1]) if counts is None else counts,
-                dtype=logits.dtype,
-                device=logits.device,
+                (self.spec,), facts, dtype=logits.dtype, device=logits.device
             )
         return self._objectives[key]
+
+
+def _tensor(values: Any) -> Tensor | None:
+    """Return numbers as a tensor, None as it is."""
+    return None if values is None else torch.as_tensor(values)

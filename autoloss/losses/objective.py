@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from autoloss.errors import InputError
+from autoloss.losses.around import Around
 from autoloss.losses.context import LossContext
+from autoloss.losses.facts import ClassFacts
 from autoloss.losses.group import Group
-from autoloss.losses.labels import pick
+from autoloss.losses.labels import pairs
 from autoloss.losses.numerics import log_softmax
-from autoloss.losses.priors import check_class_counts, log_class_weights, logit_adjustment
-from autoloss.losses.registry import get, is_proper_at
+from autoloss.losses.parts import PENALTIES
+from autoloss.losses.priors import STARTS, PriorTerms
+from autoloss.losses.readable import readout_of
 from autoloss.losses.spec import LossSpec
-from autoloss.losses.targets import unsmooth
+from autoloss.losses.targets import Mix, Spread
 
 # What remains of a neutral prior after rounding in float64.
 _NOTHING = 1e-12
@@ -31,12 +35,14 @@ class Objective:
     Args:
         specs: One loss a candidate.
         class_counts: Training rows of each class, ``(C,)`` or, where candidates train on rows of
-            their own, ``(K, C)``. A class without rows is treated as one with a single row.
+            their own, ``(K, C)``; or `ClassFacts`, which say more. A class without rows is treated
+            as one with a single row.
         dtype: In which the losses are computed.
         device: On which the logits are.
 
     Raises:
-        InputError: If `specs` is empty or `class_counts` does not fit.
+        InputError: If `specs` is empty, `class_counts` does not fit, or a loss has no form for the
+            kind of label.
 
     Examples:
         >>> specs = [LossSpec("cross_entropy"), LossSpec("focal"), LossSpec("brier")]
@@ -50,7 +56,7 @@ class Objective:
     def __init__(
         self,
         specs: Sequence[LossSpec],
-        class_counts: Tensor,
+        class_counts: Tensor | ClassFacts,
         *,
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
@@ -58,12 +64,14 @@ class Objective:
         self.specs = tuple(specs)
         if not self.specs:
             raise InputError("specs must hold one loss or more, but got specs=[].")
-        self._counts = check_class_counts(class_counts)
-        if self._counts.ndim == 2 and len(self._counts) != len(self.specs):
+        facts = self.facts = ClassFacts.of(class_counts)
+        if facts.is_stacked and len(facts.counts) != len(self.specs):
             raise InputError(
                 f"class_counts must have one row for each of {len(self.specs)} candidates, "
-                f"but got class_counts.shape={tuple(self._counts.shape)}."
+                f"but got class_counts.shape={tuple(facts.counts.shape)}."
             )
+        for spec in self.specs:
+            spec.check_task(facts.task)
         self.dtype, self.device = dtype, torch.device(device)
         order = _grouped_order(self.specs)
         is_sorted = order == list(range(len(order)))
@@ -73,69 +81,108 @@ class Objective:
         self._make_groups(order)
 
     def __call__(
-        self, logits: Tensor, targets: Tensor, *, context: LossContext | None = None
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        *,
+        context: LossContext | None = None,
+        mix: Mix | None = None,
     ) -> Tensor:
-        """Return the loss of every example of every candidate.
+        """Return the loss of every item of every candidate.
+
+        An item is an example, a position of a sequence, or one of an example's labels.
 
         Args:
             logits: Raw scores.
-            targets: Classes (int64), or class probabilities (floats).
+            targets: Classes (int64), or class probabilities (floats); for labels of several yes
+                and no, 0 and 1, or the probability of yes.
             context: What some losses need besides.
+            mix: The mixup of this batch, whose inputs were mixed.
 
         Shape:
             ``logits (K, B, C)``, ``targets (K, B)``, ``(B,)``, or as probabilities ``(K, B, C)``,
-            ``(B, C)`` → ``(K, B)``.
+            ``(B, C)`` → ``(K, B)``. Sequences: ``(K, B, T, C)`` → ``(K, B, T)``. Labels of several
+            yes and no: ``(K, B, L)`` → ``(K, B, L)``.
         """
-        soft = targets.is_floating_point()
         scores = self._scores(logits.to(self.dtype))
+        soft = targets.is_floating_point()
+        if soft and self.facts.task == "multilabel":
+            targets = torch.stack([1.0 - targets, targets], -1)
+        targets = targets.to(self.dtype) if soft else targets
         targets = targets.expand(scores.shape if soft else scores.shape[:-1])
+        if mix is not None and not self.mixes:
+            mix = None
+        in_order = (scores, targets, mix)
         if self._order is not None:
-            scores, targets = scores[self._order], targets[self._order]
-        log_probs = log_softmax(scores) if self._any_local else scores
-        if soft:
-            cut = self._cut(scores, log_probs, targets)
-            found = [group.expected_values(*part, context=context) for group, part in cut]
-        else:
-            cut = self._cut(scores, log_probs, pick(log_probs, targets), targets)
-            found = [group.values(*part, context=context) for group, part in cut]
-        values = found[0] if len(found) == 1 else torch.cat(found)
-        return values if self._back is None else values[self._back]
+            in_order = (
+                scores[self._order],
+                targets[self._order],
+                None if mix is None else mix.rows(self._order),
+            )
+        values = self._base_values(*in_order, context=context)
+        if self._back is not None:
+            values = values[self._back]
+        if self._around is None:
+            return values
+        if mix is not None and not soft:
+            targets = functional.one_hot(targets, scores.shape[-1]).to(self.dtype)
+        if mix is not None:
+            targets = mix.mixed(targets)
+        return self._around.added(values, self._views(scores, context), targets, context=context)
 
     @property
     def class_counts(self) -> Tensor:
         """Return the training rows of each class, ``(C,)`` or ``(K, C)``."""
-        return self._counts
+        return self.facts.counts
+
+    @property
+    def mixes(self) -> bool:
+        """Return whether a candidate trains on mixed examples."""
+        return any(spec.target == "mixup" for spec in self.specs)
 
     def keep(self, rows: Sequence[int]) -> Objective:
         """Return the objective of some of the candidates, in the order of `rows`."""
         rows = list(rows)
-        counts = self._counts[rows] if self._counts.ndim == 2 else self._counts
         specs = [self.specs[row] for row in rows]
-        return Objective(specs, counts, dtype=self.dtype, device=self.device)
+        kept = Objective(specs, self.facts.keep(rows), dtype=self.dtype, device=self.device)
+        places = {row: (group, i) for group in self._groups for i, row in enumerate(group.rows)}
+        for group in kept._groups:
+            found = [places[rows[row]] for row in group.rows]
+            if found[0][0].memory is not None:
+                group.memory = torch.stack([one.memory[i] for one, i in found])  # type: ignore[index]
+        return kept
 
     def log_links(self, logits: Tensor) -> Tensor:
         """Return the log posterior by the exact read-out of every candidate.
 
-        Temperature and logit adjustment go into the base's read-out; its result is divided by the
-        class weights and freed of the smoothing. Exact at the minimum of the expected loss. A
-        candidate without an exact read-out gets the log-softmax of its logits.
+        Temperature and prior go into the base's read-out; its result is divided by the class
+        weights and freed of the smoothing; a penalty that moves the minimum is undone by its
+        slope. Exact at the minimum of the expected loss. A candidate without an exact read-out
+        gets the log-softmax of its logits.
 
         Shape:
-            ``(K, N, C)`` → ``(K, N, C)``.
+            ``(K, N, C)`` → ``(K, N, C)``; multi-label: ``(K, N, L)`` → ``(K, N, L, 2)``.
         """
         scores = self._scores(logits)
-        if self._order is not None:
-            scores = scores[self._order]
-        links = torch.cat([group.link(*part) for group, part in self._cut(scores)])
+        in_order = scores if self._order is None else scores[self._order]
+        pieces = torch.split_with_sizes(in_order, self._sizes)
+        links = torch.cat(
+            [group.link(piece) for group, piece in zip(self._groups, pieces, strict=True)]
+        )
         if self._back is not None:
             links = links[self._back]
         if self._log_weights is not None:
-            links = log_softmax(links - self._log_weights[:, None])
-        if self._epsilon is not None:
-            links = unsmooth(links, self._epsilon[..., None])
+            links = log_softmax(links - self._log_weights)
+        if self._around is not None:
+            links = self._around.undone(links, scores)
+        if self._spread is not None:
+            links = self._spread.undo(links)
         if self._exact.all():
             return links
-        return torch.where(self._exact[:, None, None], links, log_softmax(logits))
+        plain = logits if self.facts.task != "multilabel" else pairs(logits)
+        return torch.where(
+            self._exact.view(-1, *[1] * (links.ndim - 1)), links, log_softmax(plain)
+        )
 
     def prior_corrected(self, logits: Tensor) -> Tensor:
         """Return scores of which only temperature and prior are undone, to be read by softmax.
@@ -144,78 +191,130 @@ class Objective:
             ``(K, N, C)`` → ``(K, N, C)``.
         """
         scores = self._scores(logits)
-        return scores if self._log_weights is None else scores - self._log_weights[:, None]
+        return scores if self._log_weights is None else scores - self._log_weights
 
     def _scores(self, logits: Tensor) -> Tensor:
-        """Return what the bases see: logits divided by the temperature, then adjusted."""
-        shape = (len(self.specs), self._counts.shape[-1])
-        if logits.ndim != 3 or logits.shape[::2] != shape:
+        """Return what the bases see: logits divided by the temperature, scaled and adjusted."""
+        facts = self.facts
+        axes, last = "B, C", facts.n_classes
+        if facts.task == "multilabel":
+            axes, last = "B, L", facts.counts.shape[-2]
+        elif facts.task == "sequence":
+            axes = "B, T, C"
+        fits = logits.ndim == 2 + axes.count(",") and logits.shape[-1] == last
+        if not fits or logits.shape[0] != len(self.specs):
             raise InputError(
-                f"logits must have shape (K, B, C) with K={shape[0]} and C={shape[1]}, "
-                f"but got logits.shape={tuple(logits.shape)}."
+                f"logits must have shape (K, {axes}) with K={len(self.specs)} and "
+                f"{axes[-1]}={last}, but got logits.shape={tuple(logits.shape)}."
             )
-        scores = logits
-        if self._inverse_temperature is not None:
-            scores = scores * self._inverse_temperature
-        return scores if self._adjustment is None else scores + self._adjustment
+        scores = pairs(logits) if facts.task == "multilabel" else logits
+        if self._scale is not None:
+            scores = scores * self._scale
+        return scores if self._shift is None else scores + self._shift
 
-    def _cut(self, *tensors: Tensor) -> Iterator[tuple[Group, tuple[Tensor, ...]]]:
-        """Return every group with its rows of the tensors."""
+    def _base_values(
+        self, scores: Tensor, targets: Tensor, mix: Mix | None, *, context: LossContext | None
+    ) -> Tensor:
+        """Return the loss of every item by base, prior and target, candidates grouped by base."""
+        log_probs = log_softmax(scores) if self._any_local else scores
         # The gradient of one split is one copy; that of slices fills and adds a tensor each.
-        pieces = zip(*(torch.split_with_sizes(one, self._sizes) for one in tensors), strict=True)
-        return zip(self._groups, pieces, strict=True)
+        pieces = zip(
+            self._groups,
+            *(torch.split_with_sizes(one, self._sizes) for one in (scores, log_probs, targets)),
+            strict=True,
+        )
+        found, start = [], 0
+        for group, *piece in pieces:
+            rows = list(range(start, start + group.size))
+            mixed = mix.rows(rows) if mix is not None and group.mixes else None
+            found.append(group.values(*piece, context=context, mix=mixed))
+            start += group.size
+        return found[0] if len(found) == 1 else torch.cat(found)
+
+    def _views(self, scores: Tensor, context: LossContext | None) -> Tensor:
+        """Return what every candidate puts into its softmax."""
+        if not self._any_view:
+            return scores
+        in_order = scores if self._order is None else scores[self._order]
+        pieces = torch.split_with_sizes(in_order, self._sizes)
+        views = torch.cat(
+            [group.view(piece, context) for group, piece in zip(self._groups, pieces, strict=True)]
+        )
+        return views if self._back is None else views[self._back]
 
     def _make_parts(self) -> None:
         """Make the tensors of temperature, prior and target, None where neutral for all."""
+        facts = self.facts
+        terms = PriorTerms.of(self.specs, facts)
+        temperature = torch.tensor([spec.temperature for spec in self.specs], dtype=torch.float64)
 
-        def column(key: str) -> Tensor:
-            numbers = [spec.get(key, 0.0) for spec in self.specs]
-            return torch.tensor(numbers, dtype=torch.float64)[:, None]
-
-        def unless_neutral(tensor: Tensor, neutral: float = 0.0) -> Tensor | None:
+        def per_item(tensor: Tensor, neutral: float = 0.0) -> Tensor | None:
+            """Return one value a class with axes for the items, None where neutral for all."""
             if bool((tensor - neutral).abs().le(_NOTHING).all()):
                 return None
-            return tensor.to(dtype=self.dtype, device=self.device)
+            tensor = tensor.to(dtype=self.dtype, device=self.device)
+            # Positions share their classes, while every label has two of its own.
+            return tensor[:, None] if facts.task != "sequence" else tensor[:, None, None]
 
-        temperature = torch.tensor([spec.temperature for spec in self.specs], dtype=torch.float64)
-        log_weights = log_class_weights(self._counts, column("class_weight.power"))
-        adjustment = logit_adjustment(self._counts, column("logit_adjust.tau"))
-        epsilon = column("smoothing.epsilon")
-        self._inverse_temperature = unless_neutral(1.0 / temperature[:, None, None], 1.0)
-        self._log_weights = unless_neutral(log_weights)
-        self._adjustment = unless_neutral(adjustment[:, None])
-        self._epsilon = unless_neutral(epsilon)
+        scale = terms.scale / temperature.view(-1, *[1] * facts.own_axes)
+        self._log_weights = per_item(terms.log_weights)
+        self._scale, self._shift = per_item(scale, 1.0), per_item(terms.shift)
+        self._spread = Spread.of(self.specs, facts, dtype=self.dtype, device=self.device)
 
-        has_prior = torch.maximum(_spread(log_weights), _spread(adjustment)) > _NOTHING
-        bases = [get(spec.base) for spec in self.specs]
-        plain = [
-            is_proper_at(loss, spec.base_parameters)
-            for loss, spec in zip(bases, self.specs, strict=True)
-        ]
-        exact = torch.tensor([loss.has_exact_readout for loss in bases])
-        differs = has_prior | (temperature != 1.0) | (epsilon[:, 0] != 0.0) | ~torch.tensor(plain)
+        moved = [_range(part) for part in (terms.log_weights, terms.scale, terms.shift)]
+        has_prior = torch.stack(moved).amax(0) > _NOTHING
+        readouts = [readout_of(spec, facts.n_classes) for spec in self.specs]
+        exact = torch.tensor([kind != "none" for kind in readouts])
+        differs = has_prior | torch.tensor([not spec.reads_by_softmax for spec in self.specs])
         self.has_prior = has_prior.to(self.device)
         self.has_link = (exact & differs).to(self.device)
+        self.has_costly_link = torch.tensor([kind == "slopes" for kind in readouts]).to(
+            self.device
+        )
         self._exact = exact.to(self.device)
 
     def _make_groups(self, order: list[int]) -> None:
         """Make one group of every run of candidates with the same base."""
-        shape = (len(self.specs), self._counts.shape[-1])
-        zeros = torch.zeros(shape, dtype=self.dtype, device=self.device)
-        log_weights = zeros if self._log_weights is None else self._log_weights
-        epsilon = zeros[:, :1] if self._epsilon is None else self._epsilon
-        runs = itertools.groupby(order, key=lambda row: self.specs[row].base)
-        members = [list(rows) for _, rows in runs]
-        self._groups = [
-            Group.make(
-                [self.specs[row] for row in rows],
-                log_weights=log_weights[rows],
-                epsilon=epsilon[rows],
+        start = torch.tensor(
+            [max(spec.get(key, 0.0) for key in STARTS) for spec in self.specs],
+            dtype=self.dtype,
+            device=self.device,
+        ).view(-1, *[1] * self.facts.item_axes)
+        counts = self.facts.counts.to(dtype=self.dtype, device=self.device)
+        if self.facts.is_stacked:
+            counts = counts.view(
+                len(counts), *[1] * (start.ndim - counts.ndim + 1), *counts.shape[1:]
             )
-            for rows in members
-        ]
+
+        def group_of(rows: list[int]) -> Group:
+            return Group.make(
+                [self.specs[row] for row in rows],
+                rows,
+                log_weights=None if self._log_weights is None else self._log_weights[rows],
+                start=start[rows],
+                spread=None if self._spread is None else self._spread.rows(rows),
+                class_counts=counts[rows] if self.facts.is_stacked else counts,
+            )
+
+        runs = itertools.groupby(order, key=lambda row: self.specs[row].base)
+        self._groups = [group_of(list(rows)) for _, rows in runs]
         self._sizes = [group.size for group in self._groups]
         self._any_local = any(group.loss.local for group in self._groups)
+        self._any_view = any(group.loss.view is not None for group in self._groups)
+        moving = [
+            row
+            for row, spec in enumerate(self.specs)
+            if self._exact[row]
+            and spec.penalty != "none"
+            and PENALTIES[spec.penalty].readable == "slope"
+        ]
+        self._around = Around.of(
+            self.specs,
+            self.facts,
+            {row: group_of([row]) for row in moving},
+            dtype=self.dtype,
+            device=self.device,
+        )
 
 
 def _grouped_order(specs: Sequence[LossSpec]) -> list[int]:
@@ -226,6 +325,7 @@ def _grouped_order(specs: Sequence[LossSpec]) -> list[int]:
     return sorted(range(len(specs)), key=lambda row: first[specs[row].base])
 
 
-def _spread(values: Tensor) -> Tensor:
-    """Return the range of every row."""
-    return values.amax(-1) - values.amin(-1)
+def _range(values: Tensor) -> Tensor:
+    """Return how far the values of the classes lie apart, at most over the labels, ``(K,)``."""
+    apart = values.amax(-1) - values.amin(-1)
+    return apart.flatten(1).amax(1) if apart.ndim > 1 else apart

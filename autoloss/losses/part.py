@@ -1,4 +1,4 @@
-"""What stands around a base loss: a prior, a target or a penalty, and how a penalty is declared."""
+"""What stands around a base loss, and how a penalty is declared."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """What a penalty sees of a batch; items are examples, positions ``(B, T)`` or labels ``(B, L)``.
+    """What a penalty sees of a batch: items, which are examples, positions or labels.
 
     Args:
         logits: What the base puts into its softmax, float32 or float64.

@@ -120,7 +120,7 @@ TARGETS = _by_name(
     ),
     Part(
         name="distillation",
-        summary="Adds the divergence from a teacher at temperature T, times T ** 2, with a weight.",
+        summary="Replaces a share of the loss by the divergence from a teacher at temperature T.",
         source="Hinton et al. 2015, Distilling the Knowledge in a Neural Network, "
         "arXiv:1503.02531",
         use="A larger or better model is at hand, and its probabilities on the training rows.",
@@ -138,7 +138,7 @@ TARGETS = _by_name(
 @functools.cache
 def _penalties() -> Mapping[str, Penalty]:
     """Return every penalty that a module of `autoloss.losses.penalties` declares."""
-    found = {}
+    found: dict[str, Penalty] = {}
     for module_info in pkgutil.iter_modules(penalties.__path__):
         module = importlib.import_module(f"{penalties.__name__}.{module_info.name}")
         found |= {

@@ -1,36 +1,67 @@
-"""Class weights and logit adjustment, for all candidates at once; finite for empty classes."""
+"""What priors do to the logits and the examples, for all candidates; finite for empty classes."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from autoloss.errors import InputError
+from autoloss.losses.facts import ClassFacts
+from autoloss.losses.spec import LossSpec
+
+STARTS = ("class_weight.start", "effective_number.start", "given_weights.start")
+"""The keys that say from which share of the training on class weights count."""
 
 
-def check_class_counts(class_counts: Tensor) -> Tensor:
-    """Return class counts in float64.
+@dataclass(frozen=True)
+class PriorTerms:
+    """The priors of K candidates, neutral for those without one, float64 on the CPU.
 
     Args:
-        class_counts: Training rows of each class, ``(C,)`` or, one row a candidate, ``(K, C)``.
+        log_weights: Logarithm of the class weights.
+        scale: What the logits are multiplied with.
+        shift: What is then added to them.
 
-    Raises:
-        InputError: If they are no counts of two or more classes.
+    Shape:
+        all ``(K, C)``; multi-label ``(K, L, 2)``.
     """
-    counts = class_counts.detach().to(device="cpu", dtype=torch.float64)
-    fits = counts.ndim in (1, 2) and counts.shape[-1] >= 2
-    if not fits or not bool((counts >= 0).all()) or not bool((counts.sum(-1) > 0).all()):
-        raise InputError(
-            "class_counts must be the rows of two or more classes, some of them above 0, "
-            f"but got class_counts={class_counts.tolist()}."
+
+    log_weights: Tensor
+    scale: Tensor
+    shift: Tensor
+
+    @classmethod
+    def of(cls, specs: Sequence[LossSpec], facts: ClassFacts) -> PriorTerms:
+        """Return the priors of some losses.
+
+        Raises:
+            InputError: If one of them needs class weights that are not given.
+        """
+
+        def column(key: str) -> Tensor:
+            numbers = [spec.get(key, 0.0) for spec in specs]
+            return torch.tensor(numbers, dtype=torch.float64).view(-1, *[1] * facts.own_axes)
+
+        counts = facts.counts
+        power, decay = column("class_weight.power"), column("effective_number.decay")
+        log_weights = log_class_weights(counts, power) + log_effective_weights(counts, decay)
+        given = column("given_weights.power")
+        if bool(given.any()):
+            if facts.weights is None:
+                raise InputError(
+                    "class_weights must be given for prior='given_weights', but got None."
+                )
+            log_weights = log_weights + log_given_weights(counts, facts.weights, given)
+        return cls(
+            log_weights=log_weights,
+            scale=vector_scale(counts, column("vector_scaling.gamma")),
+            shift=logit_adjustment(
+                counts, column("logit_adjust.tau") + column("vector_scaling.tau")
+            ),
         )
-    return counts
-
-
-def _without_zeros(counts: Tensor) -> Tensor:
-    """Return counts in which an empty class has one row, or the least count below 1."""
-    least = counts.masked_fill(counts == 0, 1.0).amin(-1, keepdim=True).clamp_max(1.0)
-    return torch.where(counts == 0, least, counts)
 
 
 def log_class_weights(class_counts: Tensor, power: Tensor) -> Tensor:
@@ -52,9 +83,40 @@ def log_class_weights(class_counts: Tensor, power: Tensor) -> Tensor:
         tensor([[0.5556, 5.0000]])
     """
     log_weights = -power * _without_zeros(class_counts).log()
-    log_shares = (class_counts / class_counts.sum(-1, keepdim=True)).log()
-    scaled = log_weights - (log_shares + log_weights).logsumexp(-1, keepdim=True)
-    return scaled.masked_fill(power == 0, 0.0)
+    return _of_mean_one(class_counts, log_weights).masked_fill(power == 0, 0.0)
+
+
+def log_effective_weights(class_counts: Tensor, decay: Tensor) -> Tensor:
+    """Return the logarithm of class weights by the effective number of samples.
+
+    ``w_c`` is proportional to ``(1 - b) / (1 - b^n_c)`` with ``b = 1 - decay``: no weights at
+    ``decay = 1``, inverse counts where it tends to 0. Scaled as `log_class_weights`.
+
+    Args:
+        class_counts: Training rows of each class.
+        decay: What each further sample of a class is worth less; 0 for no weights.
+
+    Shape:
+        ``class_counts (C,) or (K, C)``, ``decay (K, 1)`` → ``(K, C)``.
+
+    Examples:
+        >>> log_effective_weights(torch.tensor([90.0, 10.0]), torch.full((1, 1), 0.01)).exp()
+        tensor([[0.6275, 4.3523]])
+    """
+    kept = torch.log1p(-decay.clamp(1e-15, 1.0))
+    # n log b is 0 times -inf for decay = 1.
+    samples = _without_zeros(class_counts)
+    log_weights = -torch.log(-torch.expm1((samples * kept).clamp_max(-1e-300)))
+    return _of_mean_one(class_counts, log_weights).masked_fill(decay == 0, 0.0)
+
+
+def log_given_weights(class_counts: Tensor, weights: Tensor, power: Tensor) -> Tensor:
+    """Return the logarithm of given class weights to a power, scaled as `log_class_weights`.
+
+    Shape:
+        ``class_counts (C,) or (K, C)``, ``weights (C,)``, ``power (K, 1)`` → ``(K, C)``.
+    """
+    return _of_mean_one(class_counts, power * weights.log()).masked_fill(power == 0, 0.0)
 
 
 def logit_adjustment(class_counts: Tensor, tau: Tensor) -> Tensor:
@@ -73,3 +135,29 @@ def logit_adjustment(class_counts: Tensor, tau: Tensor) -> Tensor:
     """
     counts = _without_zeros(class_counts)
     return tau * (counts / class_counts.sum(-1, keepdim=True)).log()
+
+
+def vector_scale(class_counts: Tensor, gamma: Tensor) -> Tensor:
+    """Return what vector scaling multiplies the logits with, ``(n_c / n_max) ** gamma``.
+
+    Shape:
+        ``class_counts (C,) or (K, C)``, ``gamma (K, 1)`` → ``(K, C)``.
+
+    Examples:
+        >>> vector_scale(torch.tensor([90.0, 10.0]), torch.full((1, 1), 0.5))
+        tensor([[1.0000, 0.3333]])
+    """
+    counts = _without_zeros(class_counts)
+    return (counts / counts.amax(-1, keepdim=True)) ** gamma
+
+
+def _of_mean_one(class_counts: Tensor, log_weights: Tensor) -> Tensor:
+    """Return log weights shifted so that the mean weight of a training row is 1."""
+    log_shares = (class_counts / class_counts.sum(-1, keepdim=True)).log()
+    return log_weights - (log_shares + log_weights).logsumexp(-1, keepdim=True)
+
+
+def _without_zeros(counts: Tensor) -> Tensor:
+    """Return counts in which an empty class has one row, or the least count below 1."""
+    least = counts.masked_fill(counts == 0, 1.0).amin(-1, keepdim=True).clamp_max(1.0)
+    return torch.where(counts == 0, least, counts)

@@ -11,10 +11,13 @@ from torch import Tensor
 
 from autoloss.errors import InputError
 from autoloss.losses.parts import KINDS, TEMPERATURE, parameters_of
-from autoloss.losses.registry import get
-from autoloss.losses.spec_check import find_mistakes
+from autoloss.losses.registry import get, is_proper_at
+from autoloss.losses.spec_check import canonical, find_mistakes
+from autoloss.task import TaskKind
 
 if TYPE_CHECKING:
+    from autoloss.losses.context import LossContext
+    from autoloss.losses.facts import ClassFacts
     from autoloss.losses.module import LossModule
 
 
@@ -26,9 +29,9 @@ class LossSpec:
         base: Name of the base loss.
         parameters: Values by dotted name, ``{"focal.gamma": 2.0}`` or pairs; defaults are filled
             in, and they are kept as sorted pairs.
-        prior: ``"none"``, ``"class_weight"`` or ``"logit_adjust"``.
-        target: ``"none"`` or ``"smoothing"``.
-        penalty: ``"none"``.
+        prior: ``"none"`` or one of `PRIORS`.
+        target: ``"none"`` or one of `TARGETS`.
+        penalty: ``"none"`` or one of `PENALTIES`.
         temperature: What the logits are divided by in training.
 
     Raises:
@@ -47,14 +50,14 @@ class LossSpec:
     temperature: float = TEMPERATURE.default
 
     def __post_init__(self) -> None:
-        settings: dict[str, Any] = {
-            **self._parts,
-            "temperature": self.temperature,
-            **dict(self.parameters),
-        }
+        settings = canonical(
+            {**self._parts, "temperature": self.temperature, **dict(self.parameters)}
+        )
         mistakes = find_mistakes(settings)
         if mistakes:
             raise InputError("\n".join(mistakes))
+        for kind in self._parts:
+            object.__setattr__(self, kind, settings[kind])
         values = tuple(
             (key, declared.clean(settings.get(key, declared.default)))
             for owner in self._parts.values()
@@ -81,6 +84,7 @@ class LossSpec:
             >>> LossSpec.from_dict(settings).to_dict()
             {'base': 'focal', 'focal.gamma': 2.5, 'target': 'smoothing', 'smoothing.epsilon': 0.05}
         """
+        settings = canonical(settings)
         mistakes = find_mistakes(settings)
         if mistakes:
             raise InputError("\n".join(mistakes))
@@ -162,22 +166,72 @@ class LossSpec:
         rank = 0 if self.base == "cross_entropy" else 1 if loss.proper else 2 if loss.link else 3
         return rank, self.n_non_default
 
-    def gradient_scale(self, n_classes: int) -> float:
-        """Return the gradient at equal logits in cross-entropy's units, to centre a rate."""
-        return get(self.base).gradient_scale(n_classes, **self.base_parameters) / self.temperature
+    @property
+    def reads_by_softmax(self) -> bool:
+        """Return whether ``softmax(logits)`` is the posterior at the minimum, prior aside."""
+        is_plain = self.target == self.penalty == "none" and self.temperature == 1.0
+        return is_plain and is_proper_at(get(self.base), self.base_parameters)
 
-    def module(self, class_counts: Sequence[int] | Tensor | None = None) -> LossModule:
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Return what the loss must have beyond logits and targets; see `Part.needs`."""
+        found = list(get(self.base).needs)
+        for kind, name in self._parts.items():
+            if kind != "base" and name != "none":
+                found += KINDS[kind][name].needs
+        if any(self.get(key, 0.0) for key in ("class_weight.start", "effective_number.start")):
+            found.append("progress")
+        return tuple(dict.fromkeys(found))
+
+    def check_task(self, task: TaskKind) -> None:
+        """Check that every part of the loss has a form for a kind of label.
+
+        Raises:
+            InputError: If one has none; the message names the kinds that it has one for.
+        """
+        for kind, name in self._parts.items():
+            if name == "none":
+                continue
+            tasks = get(name).tasks if kind == "base" else KINDS[kind][name].tasks
+            if task not in tasks:
+                raise InputError(
+                    f"{name} must be used for {' or '.join(tasks)} labels, but got task={task!r}."
+                )
+
+    def gradient_scale(self, n_classes: int, *, context: LossContext | None = None) -> float:
+        """Return the gradient at equal logits in cross-entropy's units, to centre a rate."""
+        scale = get(self.base).gradient_scale(n_classes, context=context, **self.base_parameters)
+        return scale / self.temperature
+
+    def module(
+        self,
+        class_counts: Sequence[int] | Tensor | ClassFacts | None = None,
+        *,
+        task: TaskKind = "multiclass",
+        class_weights: Sequence[float] | Tensor | None = None,
+        class_similarity: Any = None,
+    ) -> LossModule:
         """Return a module whose ``module(logits, targets)`` is the mean loss of a batch.
 
         Args:
-            class_counts: Training rows of each class ``(C,)``; only a prior needs them.
+            class_counts: Training rows of each class ``(C,)``, or without and with each label
+                ``(L, 2)``; only a prior needs them.
+            task: The kind of label.
+            class_weights: Weights for ``prior="given_weights"``, ``(C,)``.
+            class_similarity: For ``target="similarity_smoothing"``, one row a class, ``(C, C)``.
 
         Raises:
-            InputError: If the loss has a prior and `class_counts` is None.
+            InputError: If the loss has no form for the task, or lacks something that it needs.
         """
         from autoloss.losses.module import LossModule
 
-        return LossModule(self, class_counts)
+        return LossModule(
+            self,
+            class_counts,
+            task=task,
+            class_weights=class_weights,
+            class_similarity=class_similarity,
+        )
 
     @property
     def _parts(self) -> dict[str, str]:

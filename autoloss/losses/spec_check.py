@@ -8,7 +8,7 @@ from typing import Any
 from autoloss.errors import closest
 from autoloss.losses.parameters import Parameter
 from autoloss.losses.parts import KINDS, TEMPERATURE, all_parameters, parameters_of
-from autoloss.losses.registry import names
+from autoloss.losses.registry import discover, names
 
 
 def find_mistakes(settings: Mapping[str, Any]) -> list[str]:
@@ -46,6 +46,32 @@ def find_mistakes(settings: Mapping[str, Any]) -> list[str]:
                 f"unknown key {key!r}{closest(key, _likely(key, known, active, every))}"
             )
     return mistakes
+
+
+def canonical(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a loss with every alias in its own name.
+
+    Examples:
+        >>> canonical({"base": "focal", "prior": "balanced_softmax"})
+        {'base': 'focal', 'prior': 'logit_adjust', 'logit_adjust.tau': 1.0}
+    """
+    found = dict(settings)
+    for loss in discover().values():
+        for alias in loss.aliases:
+            if found.get("base") == alias:
+                found["base"] = loss.name
+            found = {
+                f"{loss.name}.{key.removeprefix(f'{alias}.')}"
+                if key.startswith(f"{alias}.")
+                else key: value
+                for key, value in found.items()
+            }
+    for kind, parts in KINDS.items():
+        for part in parts.values():
+            for alias, meaning in (part.aliases or {}).items():
+                if found.get(kind) == alias:
+                    found |= {kind: part.name, **meaning}
+    return found
 
 
 def _without_effect(key: str, known: Mapping[str, tuple[str, ...]]) -> str:

@@ -1,60 +1,167 @@
-"""Label smoothing, in the loss and undone in the read-out."""
+"""What stands in the place of a hard label: smoothed, mixed and taught ones, and their undoing."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
 
-# Where a smoothed network goes below epsilon / C, the probability would come out negative.
+from autoloss.errors import InputError
+from autoloss.losses.facts import ClassFacts
+from autoloss.losses.spec import LossSpec
+
+# Where a smoothed network goes below its share, the probability would come out negative.
 FLOOR = 1e-7
 
 
-def smooth(probs: Tensor, epsilon: Tensor) -> Tensor:
-    """Return ``(1 - epsilon) * probs + epsilon / C``, torch's convention.
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """How the labels of k candidates are spread over the classes.
 
     Args:
-        probs: Class probabilities.
-        epsilon: Share of the label that is spread evenly.
-
-    Shape:
-        ``probs (K, B, C)``, ``epsilon (K, 1, 1)`` → ``(K, B, C)``.
+        epsilon: Share that is spread evenly, ``(k, 1, ...)`` with an axis for the items.
+        similar: Share that is spread by likeness, of the same shape; None where all are 0.
+        similarity: Where that share goes, one distribution a row ``(C, C)``.
     """
-    return (1.0 - epsilon) * probs + epsilon / probs.shape[-1]
+
+    epsilon: Tensor
+    similar: Tensor | None = None
+    similarity: Tensor | None = None
+
+    @classmethod
+    def of(
+        cls,
+        specs: Sequence[LossSpec],
+        facts: ClassFacts,
+        *,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> Self | None:
+        """Return how labels are spread, None where they are not.
+
+        Raises:
+            InputError: If a loss needs a similarity that is not given.
+        """
+
+        def column(key: str) -> Tensor:
+            numbers = torch.tensor([spec.get(key, 0.0) for spec in specs], dtype=torch.float64)
+            column = numbers.view(-1, *[1] * facts.item_axes)
+            return column.to(dtype=dtype, device=device)
+
+        epsilon, similar = column("smoothing.epsilon"), column("similarity_smoothing.epsilon")
+        has_similar = bool(similar.any())
+        if not has_similar:
+            return cls(epsilon) if bool(epsilon.any()) else None
+        if facts.similarity is None:
+            raise InputError(
+                "class_similarity must be given for target='similarity_smoothing', but got None."
+            )
+        return cls(epsilon, similar, facts.similarity.to(dtype=dtype, device=device))
+
+    def rows(self, rows: list[int]) -> Self | None:
+        """Return how the labels of some of the candidates are spread, None where they are not."""
+        epsilon = self.epsilon[rows]
+        similar = None if self.similar is None else self.similar[rows]
+        if similar is not None and bool(similar.any()):
+            return type(self)(epsilon, similar, self.similarity)
+        return type(self)(epsilon) if bool(epsilon.any()) else None
+
+    def values(self, every: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss under spread labels, from its value under every label.
+
+        ``(1 - ε) L(z, y) + ε / C sum_k L(z, k)``, which needs no label probabilities.
+
+        Args:
+            every: The loss under every label, times the class weights.
+            targets: Classes.
+
+        Shape:
+            ``every (k, B, C)``, ``targets (k, B)`` → ``(k, B)``.
+        """
+        at_label = every.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+        values = (1.0 - self.epsilon) * at_label + self.epsilon * every.mean(-1)
+        if self.similar is None or self.similarity is None:
+            return values
+        alike = (every * self.similarity[targets]).sum(-1)
+        return values + self.similar * (alike - at_label)
+
+    def probs(self, probs: Tensor) -> Tensor:
+        """Return label probabilities spread, torch's convention ``(1 - ε) p + ε / C``.
+
+        Shape:
+            ``(k, B, C)`` → ``(k, B, C)``.
+        """
+        epsilon = self.epsilon[..., None]
+        spread = (1.0 - epsilon) * probs + epsilon / probs.shape[-1]
+        if self.similar is None or self.similarity is None:
+            return spread
+        return spread + self.similar[..., None] * (probs @ self.similarity - probs)
+
+    def undo(self, log_probs: Tensor) -> Tensor:
+        """Return the log posterior whose spread form is given, clipped where it is negative.
+
+        ``(p - ε / C) / (1 - ε)``, and the solution of the linear equation for spreading by
+        likeness. A candidate whose labels are not spread keeps its own.
+
+        Shape:
+            ``(k, N, C)`` → ``(k, N, C)``.
+        """
+        epsilon = self.epsilon[..., None]
+        probs = (log_probs.exp() - epsilon / log_probs.shape[-1]) / (1.0 - epsilon)
+        untouched = epsilon == 0
+        if self.similar is not None and self.similarity is not None:
+            n_classes = log_probs.shape[-1]
+            eye = torch.eye(n_classes, dtype=torch.float64, device=log_probs.device)
+            for row in self.similar.flatten(1)[:, 0].nonzero().flatten().tolist():
+                share = float(self.similar[row].flatten()[0])
+                back = torch.linalg.inv((1.0 - share) * eye + share * self.similarity.double())
+                probs = probs.index_copy(
+                    0,
+                    torch.tensor([row], device=probs.device),
+                    (log_probs[row].double().exp() @ back).to(probs.dtype).unsqueeze(0),
+                )
+            untouched = untouched & (self.similar[..., None] == 0)
+        clipped = probs.clamp_min(FLOOR)
+        clipped = clipped / clipped.sum(-1, keepdim=True)
+        return torch.where(untouched, log_probs, clipped.log())
 
 
-def smoothed_values(
-    every: Tensor, targets: Tensor, epsilon: Tensor, weights: Tensor | None
-) -> Tensor:
-    """Return the loss under smoothed labels, from its values under every label.
-
-    ``(1 - ε) w_y L(z, y) + ε / C sum_k w_k L(z, k)``, which needs no label probabilities.
+@dataclass(frozen=True, eq=False)
+class Mix:
+    """The mixup of one step: example b has a share of itself, and the rest of its partner.
 
     Args:
-        every: The loss under every label.
-        targets: Classes.
-        epsilon: Share of the label that is spread evenly.
-        weights: Class weights, None where all are 1.
+        partner: Number of each example's partner in the mini-batch; G is 1 or K.
+        share: Share of the example itself; 1 for a candidate without mixup.
 
     Shape:
-        ``every (K, B, C)``, ``targets (K, B)``, ``epsilon (K, 1)``, ``weights (K, 1, C)`` → ``(K,
-        B)``.
+        - partner: ``(G, B)``, int64
+        - share: ``(K, 1)`` or ``(K, B)``
     """
-    weighted = every if weights is None else every * weights
-    at_label = weighted.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
-    return (1.0 - epsilon) * at_label + epsilon * weighted.mean(-1)
 
+    partner: Tensor
+    share: Tensor
 
-def unsmooth(log_probs: Tensor, epsilon: Tensor) -> Tensor:
-    """Return the log posterior whose smoothed form is given, ``(p - ε / C) / (1 - ε)`` clipped.
+    def rows(self, rows: list[int] | Tensor) -> Mix:
+        """Return the mixup of some of the candidates."""
+        partner = self.partner if len(self.partner) == 1 else self.partner[rows]
+        return Mix(partner, self.share[rows])
 
-    Args:
-        log_probs: Log-probabilities of a network trained on smoothed labels.
-        epsilon: Share of the label that was spread evenly; where it is 0 nothing changes.
+    def partners_of(self, values: Tensor) -> Tensor:
+        """Return the values of each example's partner, ``(K, B, ...)``."""
+        partner = self.partner.expand(values.shape[:2])
+        if values.ndim > 2:
+            partner = partner.view(*partner.shape, *[1] * (values.ndim - 2)).expand_as(values)
+        return values.gather(1, partner)
 
-    Shape:
-        ``log_probs (K, N, C)``, ``epsilon (K, 1, 1)`` → ``(K, N, C)``.
-    """
-    probs = (log_probs.exp() - epsilon / log_probs.shape[-1]) / (1.0 - epsilon)
-    clipped = probs.clamp_min(FLOOR)
-    clipped = clipped / clipped.sum(-1, keepdim=True)
-    return torch.where(epsilon == 0, log_probs, clipped.log())
+    def mixed(self, values: Tensor) -> Tensor:
+        """Return every example's values mixed with its partner's, ``(K, B, ...)``."""
+        share = self.share_for(values)
+        return share * values + (1.0 - share) * self.partners_of(values)
+
+    def share_for(self, values: Tensor) -> Tensor:
+        """Return the share with an axis of length 1 for all but candidates and examples."""
+        return self.share.view(*self.share.shape, *[1] * (values.ndim - 2))

@@ -1,0 +1,189 @@
+"""What is added to the base losses: the divergence from a teacher, and penalties."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from autoloss.losses.context import LossContext
+from autoloss.losses.facts import ClassFacts
+from autoloss.losses.from_gradients import FLOOR, log_posterior
+from autoloss.losses.group import Group
+from autoloss.losses.labels import pairs
+from autoloss.losses.numerics import log_softmax
+from autoloss.losses.part import Penalty, Scored
+from autoloss.losses.parts import PENALTIES
+from autoloss.losses.spec import LossSpec
+from autoloss.task import TaskKind
+
+
+@dataclass(frozen=True, eq=False)
+class _Teaching:
+    """Distillation of some candidates: their numbers, temperatures and weights ``(k, 1)``."""
+
+    rows: Tensor
+    temperature: Tensor
+    weight: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class _Punishing:
+    """A penalty of some candidates: their numbers, its weight and parameters ``(k, 1)``."""
+
+    penalty: Penalty
+    rows: Tensor
+    weight: Tensor
+    parameters: dict[str, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Around:
+    """What the K candidates add to their base losses.
+
+    Args:
+        task: The kind of label.
+        teaching: The candidates with a teacher, None where there are none.
+        punishing: The penalties, each with its candidates.
+        alone: The candidates whose penalty moves the minimum, each as a group of one.
+    """
+
+    task: TaskKind
+    teaching: _Teaching | None
+    punishing: tuple[_Punishing, ...]
+    alone: Mapping[int, Group]
+
+    @classmethod
+    def of(
+        cls,
+        specs: Sequence[LossSpec],
+        facts: ClassFacts,
+        alone: Mapping[int, Group],
+        *,
+        dtype: torch.dtype,
+        device: torch.device,
+    ) -> Self | None:
+        """Return what some losses add, None where they add nothing."""
+
+        def column(rows: list[int], key: str) -> Tensor:
+            numbers = torch.tensor([specs[row][key] for row in rows], dtype=dtype, device=device)
+            return numbers.view(-1, *[1] * facts.item_axes)
+
+        taught = [row for row, spec in enumerate(specs) if spec.target == "distillation"]
+        teaching = None
+        if taught:
+            teaching = _Teaching(
+                torch.tensor(taught, device=device),
+                column(taught, "distillation.T"),
+                column(taught, "distillation.weight"),
+            )
+        punishing = []
+        for name, penalty in PENALTIES.items():
+            rows = [row for row, spec in enumerate(specs) if spec.penalty == name]
+            if rows:
+                columns = {key: column(rows, f"{name}.{key}") for key in penalty.parameters}
+                weight = columns.pop("weight")
+                index = torch.tensor(rows, device=device)
+                punishing.append(_Punishing(penalty, index, weight, columns))
+        if teaching is None and not punishing:
+            return None
+        return cls(facts.task, teaching, tuple(punishing), alone)
+
+    def added(
+        self, values: Tensor, views: Tensor, targets: Tensor, *, context: LossContext | None
+    ) -> Tensor:
+        """Return the losses of all items with what is added to them.
+
+        Args:
+            values: The losses by base, prior and target.
+            views: What each candidate puts into its softmax.
+            targets: Classes, or class probabilities.
+            context: Has the logits of the teacher and says which items have a label.
+
+        Shape:
+            ``(K, B)``, ``(K, B, C)``, ``(K, B)`` or ``(K, B, C)`` → ``(K, B)``.
+        """
+        if self.teaching is not None:
+            values = self._taught(values, views, context)
+        for one in self.punishing:
+            scored = self._scored(views, targets, one.rows, context)
+            cost = one.weight * one.penalty.function(scored, **one.parameters)
+            values = values.index_add(0, one.rows, cost.expand(len(one.rows), *values.shape[1:]))
+        return values
+
+    def undone(self, links: Tensor, scores: Tensor) -> Tensor:
+        """Return read-outs in which the slopes of the penalties are undone.
+
+        At the minimum ``sum_y η_y ∂L(z, y)/∂z + r = 0``, r being the penalty's slope.
+
+        Shape:
+            ``links`` and ``scores (K, N, C)`` → ``(K, N, C)``.
+        """
+        for one in self.punishing:
+            if one.penalty.readable != "slope":
+                continue
+            for i, row in enumerate(one.rows.tolist()):
+                if row in self.alone:
+                    group = self.alone[row]
+                    found = _with_slope(one, i, group, scores[row : row + 1], self.task)
+                    links = links.index_copy(0, one.rows[i : i + 1], found.to(links.dtype))
+        return links
+
+    def _taught(self, values: Tensor, views: Tensor, context: LossContext | None) -> Tensor:
+        """Replace a share of the losses by the divergence from the teacher, times T squared."""
+        assert self.teaching is not None
+        (context or LossContext()).require(("teacher_logits",), loss="distillation")
+        assert context is not None
+        assert context.teacher_logits is not None
+        rows, temperature = self.teaching.rows, self.teaching.temperature
+        taught = context.teacher_logits.to(views.dtype)
+        if self.task == "multilabel":
+            taught = pairs(taught)
+        if taught.ndim == views.ndim:
+            taught = taught.expand_as(views)[rows]
+        heat = temperature[..., None]
+        log_teacher, log_student = log_softmax(taught / heat), log_softmax(views[rows] / heat)
+        gap = (log_teacher.exp() * (log_teacher - log_student)).sum(-1)
+        weight = self.teaching.weight
+        mixed = (1.0 - weight) * values[rows] + weight * temperature.square() * gap
+        return values.index_copy(0, rows, mixed)
+
+    def _scored(
+        self, views: Tensor, targets: Tensor, rows: Tensor, context: LossContext | None
+    ) -> Scored:
+        """Return what a penalty sees of its candidates."""
+        mask = None if context is None else context.mask
+        own = views[rows]
+        if mask is not None:
+            mask = mask.expand(views.shape[:-1])[rows]
+        return Scored(own, log_softmax(own), targets[rows], mask, self.task)
+
+
+def _with_slope(one: _Punishing, i: int, group: Group, scores: Tensor, task: TaskKind) -> Tensor:
+    """Return the log posterior of one candidate whose penalty has a slope at its minimum."""
+    weight = one.weight[i : i + 1]
+    parameters = {name: value[i : i + 1] for name, value in one.parameters.items()}
+
+    def cost(logits: Tensor) -> Tensor:
+        """Return the penalty of every item, which does not depend on the label."""
+        view = group.view(logits, None)
+        labels = torch.zeros(logits.shape[:-1], dtype=torch.int64, device=logits.device)
+        scored = Scored(view, log_softmax(view), labels, None, task)
+        return weight * one.penalty.function(scored, **parameters)
+
+    if not group.loss.local:
+        return log_posterior(lambda logits: group.every(logits) + cost(logits)[..., None], scores)
+    log_p = log_softmax(scores.detach())
+    with torch.enable_grad():
+        at = log_p.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(group.of_log_probs(at).sum(), at)
+        at = scores.detach().clone().requires_grad_()
+        (push,) = torch.autograd.grad(cost(at).sum(), at)
+    # The base's slope on logit k is S p_k - η_k φ_k with S = sum η φ, and the η sum to 1.
+    phi = (-slope).clamp_min(torch.finfo(slope.dtype).tiny)
+    total = (1.0 - (push / phi).sum(-1, keepdim=True)) / (log_p.exp() / phi).sum(-1, keepdim=True)
+    probs = ((total * log_p.exp() + push) / phi).nan_to_num(nan=FLOOR).clamp_min(FLOOR)
+    return (probs / probs.sum(-1, keepdim=True)).log()

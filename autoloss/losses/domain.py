@@ -1,0 +1,86 @@
+"""What losses are tried on: logits that a head can give, labels, and contexts with what they need."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from autoloss.losses.context import LossContext
+from autoloss.losses.loss import Loss
+from autoloss.task import CLASSES_ALONE
+
+_PER_CLASS = ("class_counts", "teacher_logits", "norms", "memory")
+_PER_EXAMPLE = ("teacher_logits", "norms", "memory", "row_ids", "features", "mask")
+
+
+def draw(*shape: int, seed: int = 0, scale: float = 1.0) -> Tensor:
+    """Return normal numbers in float64."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64) * scale
+
+
+def draw_labels(*shape: int, n_classes: int, seed: int = 1) -> Tensor:
+    """Return labels."""
+    return torch.randint(n_classes, shape, generator=torch.Generator().manual_seed(seed))
+
+
+def logits_for(loss: Loss, *shape: int, seed: int = 0, scale: float = 1.0) -> Tensor:
+    """Return logits that the head of a loss can give, in float64."""
+    return within_head(loss, draw(*shape, seed=seed, scale=scale))
+
+
+def within_head(loss: Loss, logits: Tensor) -> Tensor:
+    """Return logits as they are, or cosines in their place where the head gives these."""
+    return 0.95 * logits.tanh() if loss.head == "cosine" else logits
+
+
+def sizes_for(loss: Loss, *sizes: int) -> tuple[int, ...]:
+    """Return the numbers of classes that a loss can have; 2 where it is for pairs alone."""
+    largest = max(sizes) if set(loss.tasks) & set(CLASSES_ALONE[1:]) else 2
+    return tuple(dict.fromkeys(min(size, largest) for size in sizes))
+
+
+def context_for(loss: Loss, logits: Tensor, *, seed: int = 7) -> LossContext | None:
+    """Return a context with all that a loss may need for these logits; None where it needs none.
+
+    Shape:
+        ``(B, C)``, ``(K, B, C)`` or ``(K, B, T, C)``; so is what is in it.
+    """
+    if not loss.needs:
+        return None
+    dtype, n_classes = logits.dtype, logits.shape[-1]
+    n_examples = logits.shape[1] if logits.ndim == 4 else logits.shape[-2]
+    drawn = draw(*logits.shape, seed=seed)
+    return LossContext(
+        class_counts=10.0 * torch.arange(n_classes, 0, -1, dtype=dtype),
+        row_ids=torch.arange(n_examples),
+        progress=0.7,
+        teacher_logits=drawn.to(dtype),
+        features=draw(n_examples, 8, seed=seed).to(dtype),
+        mask=torch.ones(logits.shape[:-1], dtype=torch.bool),
+        # A logit is this norm times a cosine.
+        norms=(logits.detach().abs() * (1.0 + drawn.abs()) + 0.5).to(dtype),
+        memory=drawn.softmax(-1).to(dtype),
+    )
+
+
+def rows_of(context: LossContext | None, rows: object, *, axis: int = 0) -> LossContext | None:
+    """Return the context of some of the examples, or of one candidate.
+
+    Args:
+        context: A context of `context_for`.
+        rows: An index.
+        axis: Of the logits: that of the examples, or 0 of ``(K, B, C)`` for a candidate.
+
+    Examples:
+        >>> from autoloss.losses import get
+        >>> rows_of(context_for(get("focal"), torch.zeros(4, 3)), slice(1))
+    """
+    if context is None:
+        return None
+    index = (*[slice(None)] * axis, rows)
+    stacked = {"teacher_logits", "norms", "memory", "mask"}
+    found = {name: getattr(context, name)[index] for name in stacked}
+    return replace(context, **found)

@@ -1,0 +1,120 @@
+"""What losses know of the classes: their kind, their counts, given weights and their likeness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from autoloss.errors import InputError
+from autoloss.task import TaskKind
+
+
+@dataclass(frozen=True, eq=False)
+class ClassFacts:
+    """What losses know of the classes, float64 on the CPU.
+
+    Args:
+        counts: Training rows of each class; of labels of several yes and no, the rows without and
+            with each. An axis in front gives every candidate its own.
+        task: The kind of label.
+        weights: Class weights that the user gives.
+        similarity: How a label is spread over the classes that are like its own: one distribution
+            a row.
+
+    Shape:
+        - counts: ``(C,)`` or ``(K, C)``; multi-label ``(L, 2)`` or ``(K, L, 2)``
+        - weights: ``(C,)``; multi-label ``(L, 2)``
+        - similarity: ``(C, C)``
+    """
+
+    counts: Tensor
+    task: TaskKind = "multiclass"
+    weights: Tensor | None = None
+    similarity: Tensor | None = None
+
+    @classmethod
+    def of(cls, class_counts: Tensor | ClassFacts) -> ClassFacts:
+        """Return the facts of counts alone, and facts as they are.
+
+        Raises:
+            InputError: If something in them cannot be.
+        """
+        if isinstance(class_counts, cls):
+            return class_counts
+        assert isinstance(class_counts, Tensor)
+        return cls(class_counts)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "counts", _checked_counts(self.counts, self.own_axes))
+        shape = self.counts.shape[-self.own_axes :]
+        if self.weights is not None:
+            object.__setattr__(self, "weights", _checked_weights(self.weights, shape))
+        if self.similarity is not None:
+            object.__setattr__(self, "similarity", _checked_similarity(self.similarity, shape[-1]))
+        if self.task == "binary" and self.n_classes != 2:
+            raise InputError(
+                f"class_counts must be of two classes for task='binary', but got {self.n_classes}."
+            )
+        if self.task == "multiclass" and self.n_classes == 2:
+            object.__setattr__(self, "task", "binary")
+
+    @property
+    def own_axes(self) -> int:
+        """Return the axes of the counts of one candidate."""
+        return 2 if self.task == "multilabel" else 1
+
+    @property
+    def item_axes(self) -> int:
+        """Return the axes of what has a label: examples, or examples by positions or labels."""
+        return 2 if self.task in ("multilabel", "sequence") else 1
+
+    @property
+    def n_classes(self) -> int:
+        """Return C, 2 for labels of several yes and no."""
+        return self.counts.shape[-1]
+
+    @property
+    def is_stacked(self) -> bool:
+        """Return whether every candidate has counts of its own."""
+        return self.counts.ndim > self.own_axes
+
+    def keep(self, rows: list[int]) -> ClassFacts:
+        """Return the facts of some of the candidates."""
+        return replace(self, counts=self.counts[rows]) if self.is_stacked else self
+
+
+def _checked_counts(counts: Tensor, own_axes: int) -> Tensor:
+    """Return class counts in float64."""
+    counts = counts.detach().to(device="cpu", dtype=torch.float64)
+    fits = counts.ndim in (own_axes, own_axes + 1) and counts.shape[-1] >= 2
+    fits = fits and (own_axes == 1 or counts.shape[-1] == 2)
+    if not fits or not bool((counts >= 0).all()) or not bool((counts.sum(-1) > 0).all()):
+        rule = "the rows of two or more classes, some of them above 0"
+        if own_axes == 2:
+            rule = "the rows without and with each label, shape (L, 2), some of them above 0"
+        raise InputError(f"class_counts must be {rule}, but got class_counts={counts.tolist()}.")
+    return counts
+
+
+def _checked_weights(weights: Tensor, shape: torch.Size) -> Tensor:
+    weights = weights.detach().to(device="cpu", dtype=torch.float64)
+    if weights.shape != shape or not bool((weights > 0).all()) or not weights.isfinite().all():
+        raise InputError(
+            f"class_weights must be {tuple(shape)} numbers above 0, one a class, but got "
+            f"class_weights={weights.tolist()}."
+        )
+    return weights
+
+
+def _checked_similarity(similarity: Tensor, n_classes: int) -> Tensor:
+    """Return similarities as one distribution a row."""
+    similarity = similarity.detach().to(device="cpu", dtype=torch.float64)
+    fits = similarity.shape == (n_classes, n_classes) and bool((similarity >= 0).all())
+    if not fits or not similarity.isfinite().all() or not bool((similarity.sum(-1) > 0).all()):
+        raise InputError(
+            f"class_similarity must be {n_classes} rows of {n_classes} numbers of at least 0, "
+            f"some of each row above 0, but got shape {tuple(similarity.shape)}."
+        )
+    return similarity / similarity.sum(-1, keepdim=True)
