@@ -1,14 +1,27 @@
-"""The universal read-out: the posterior for which logits are optimal, for any smooth loss."""
+"""The universal read-out, and the certificate of what can be read from the logits of a loss."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from autoloss.losses.context import LossContext
 from autoloss.losses.from_gradients import left_null
+from autoloss.losses.loss import Loss
+from autoloss.losses.minimum import FAR, ExpectedLoss, Function, Minimum
+
+Kind = Literal["strictly proper", "invertible", "classification-calibrated", "degenerate"]
+"""What the minimum of an expected loss tells of the posterior; see `Certificate`."""
+# A read-out that is off by less than this gives the posterior back.
+_EXACT = 1e-4
+# A class leads clearly by this much probability.
+_CLEAR = 0.08
+# A wrong class on top must cost this share of what there is to gain over equal logits.
+_SAME = 1e-3
 
 
 @dataclass(frozen=True)
@@ -27,6 +40,33 @@ class NullVector:
     probs: Tensor
     residual: Tensor
     gap: Tensor
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What the logits tell of the posterior where the expectation of a loss is least.
+
+    Args:
+        kind: ``"strictly proper"``: their softmax is the posterior. ``"invertible"``: another map
+            gives it. ``"classification-calibrated"``: the largest is that of the likeliest class,
+            and no more can be read. ``"degenerate"``: not even that.
+        softmax_error: The largest error of a probability by softmax.
+        readout_error: The largest by the read-out that the loss declares, or, where that is
+            smaller, by the null vector of its slopes.
+        n_classes: Classes of the posteriors.
+        n_posteriors: How many were tried.
+        text: All of it in one sentence.
+    """
+
+    kind: Kind
+    softmax_error: float
+    readout_error: float
+    n_classes: int
+    n_posteriors: int
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def null_vector(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor) -> NullVector:
@@ -55,3 +95,124 @@ def null_vector(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor) -> Nul
     labels = torch.arange(n_classes, device=logits.device).repeat(n)
     (gradients,) = torch.autograd.grad(loss(repeated, labels).sum(), repeated)
     return NullVector(*left_null(gradients.reshape(n, n_classes, n_classes)))
+
+
+def certify(
+    loss: Loss | Function,
+    n_classes: int = 4,
+    *,
+    context: LossContext | None = None,
+    seed: int = 0,
+    **parameters: float,
+) -> Certificate:
+    """Find out what can be read from the logits of a loss at the minimum of its expectation.
+
+    The minimum is found numerically for six posteriors: three at random, one skewed, one nearly
+    equal, and one whose likeliest class has less than half. For a certificate of any loss, also
+    one that is a plain function; it is evidence, not a proof.
+
+    Args:
+        loss: A loss, or a function of logits ``(N, C)`` and classes ``(N,)`` with one value per
+            example.
+        n_classes: Classes to try it with.
+        context: What a loss with `needs` must have besides class counts, the same for every
+            example; see `LossContext`.
+        seed: Seed of the random posteriors.
+        **parameters: Parameters of the loss; defaults for those left out.
+
+    Raises:
+        InputError: If the loss does not give one value per example, or none that is finite.
+
+    Examples:
+        >>> from autoloss.losses import get
+        >>> certify(get("brier")).kind, certify(get("mae")).kind
+        ('strictly proper', 'classification-calibrated')
+        >>> print(certify(get("focal"), gamma=2.0))
+        focal is invertible: at the minimum softmax is off by up to 0.21, and its read-out is exact.
+    """
+    name = getattr(loss, "name", getattr(loss, "__name__", "the loss"))
+    if context is None:
+        context = LossContext(class_counts=torch.arange(n_classes, 0, -1, dtype=torch.float64))
+    function, bound = _prepared(loss, context, parameters)
+    posteriors = _posteriors(n_classes, seed)
+    expected = [ExpectedLoss(function, posterior, bound=bound) for posterior in posteriors]
+    minima = [one.minimum() for one in expected]
+    logits = torch.stack([one.logits for one in minima])
+    softmax_error = _error(logits.softmax(-1), posteriors)
+    readout_error = _error(null_vector(function, logits).probs, posteriors)
+    if isinstance(loss, Loss) and loss.has_exact_readout:
+        declared = loss.readout(logits, context=context, **parameters).exp()
+        readout_error = min(readout_error, _error(declared, posteriors))
+    kind: Kind
+    if softmax_error < _EXACT:
+        kind, told = "strictly proper", "at the minimum softmax gives the posterior"
+    elif readout_error < _EXACT:
+        kind = "invertible"
+        told = f"at the minimum softmax is off by up to {softmax_error:.2g}, and "
+        told += "its read-out is exact"
+    elif fault := next(filter(None, map(_fault, expected, minima)), None):
+        kind, told = "degenerate", fault
+    else:
+        kind = "classification-calibrated"
+        told = "at the minimum the largest logit is that of the likeliest class, and no "
+        told += f"posterior can be read (off by up to {min(softmax_error, readout_error):.2g})"
+    text = f"{name} is {kind}: {told}."
+    return Certificate(kind, softmax_error, readout_error, n_classes, len(posteriors), text)
+
+
+def _prepared(
+    loss: Loss | Function, context: LossContext, parameters: Mapping[str, float]
+) -> tuple[Function, float]:
+    """Return a loss as a plain function, and the largest logit of its head."""
+    if not isinstance(loss, Loss):
+        return (lambda z, y: loss(z, y, **parameters)), FAR  # type: ignore[call-arg]
+    bound = FAR
+    if loss.head == "cosine":
+        bound = 1.0
+    elif loss.head == "unbiased" and context.norms is not None:
+        bound = float(context.norms.min())
+    return (lambda z, y: loss(z, y, context=context, **parameters)), bound
+
+
+def _posteriors(n_classes: int, seed: int) -> Tensor:
+    """Return posteriors of every kind, one a row."""
+    generator = torch.Generator().manual_seed(seed)
+    # Exponential numbers, normalised, are uniform over all posteriors.
+    uniform = torch.rand(3, n_classes, generator=generator, dtype=torch.float64)
+    drawn = -uniform.clamp_min(1e-12).log()
+    random = 0.9 * drawn / drawn.sum(-1, keepdim=True) + 0.1 / n_classes
+    order = torch.stack([torch.randperm(n_classes, generator=generator) for _ in range(3)])
+    rank = torch.arange(n_classes, dtype=torch.float64)
+    skewed = 0.2**rank + 0.01
+    equal = 1.0 + 0.1 * (rank - rank.mean()) / n_classes
+    leading = 1.0 - 0.02 * rank
+    leading[0] = leading[1:].sum() * (0.75 if n_classes > 2 else 1.5)
+    named = torch.stack([skewed, equal, leading]).gather(1, order)
+    return torch.cat([random, named / named.sum(-1, keepdim=True)])
+
+
+def _error(probs: Tensor, posteriors: Tensor) -> float:
+    """Return the largest difference of a probability."""
+    return float((probs - posteriors).abs().nan_to_num(nan=1.0).clamp_max(1.0).max())
+
+
+def _fault(expected: ExpectedLoss, found: Minimum) -> str | None:
+    """Return why a decision by the largest logit is wrong, None where it is right."""
+    posterior = expected.posterior
+    most, next_most = posterior.topk(2).values.tolist()
+    top, second = posterior.topk(2).indices.tolist()
+    if most - next_most < _CLEAR:
+        return None
+    beside = expected.values(torch.stack([torch.zeros_like(posterior), found.logits / 2.0]))
+    to_gain = float(beside[0]) - found.value
+    if float(found.logits.abs().max()) >= FAR and float(beside[1]) - found.value > 0.1 * to_gain:
+        return "its expectation has no minimum"
+    wrong = expected.minimum(first=second, over=top)
+    is_wrong = int(found.logits.argmax()) != top
+    if is_wrong or wrong.value - found.value <= _SAME * to_gain:
+        shares = ", ".join(f"{one:.2f}" for one in posterior.tolist())
+        return (
+            "its expectation is as low where another class than the likeliest has the largest "
+            f"logit, as for the posterior ({shares})"
+        )
+    return None

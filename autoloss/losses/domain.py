@@ -11,8 +11,9 @@ from autoloss.losses.context import LossContext
 from autoloss.losses.loss import Loss
 from autoloss.task import CLASSES_ALONE
 
-_PER_CLASS = ("class_counts", "teacher_logits", "norms", "memory")
-_PER_EXAMPLE = ("teacher_logits", "norms", "memory", "row_ids", "features", "mask")
+_OF_CLASSES = ("class_counts", "teacher_logits", "norms", "memory")
+_OF_LOGITS = ("teacher_logits", "norms", "memory", "mask")
+_OF_EXAMPLES = ("row_ids", "features")
 
 
 def draw(*shape: int, seed: int = 0, scale: float = 1.0) -> Tensor:
@@ -66,21 +67,29 @@ def context_for(loss: Loss, logits: Tensor, *, seed: int = 7) -> LossContext | N
     )
 
 
-def rows_of(context: LossContext | None, rows: object, *, axis: int = 0) -> LossContext | None:
-    """Return the context of some of the examples, or of one candidate.
+def part_of(
+    context: LossContext | None, index: object, *, examples: object = slice(None)
+) -> LossContext | None:
+    """Return the context for ``logits[index]``.
 
     Args:
         context: A context of `context_for`.
-        rows: An index.
-        axis: Of the logits: that of the examples, or 0 of ``(K, B, C)`` for a candidate.
+        index: What is taken of the logits, of their classes all.
+        examples: Which examples that are.
 
     Examples:
         >>> from autoloss.losses import get
-        >>> rows_of(context_for(get("focal"), torch.zeros(4, 3)), slice(1))
+        >>> part_of(context_for(get("focal"), torch.zeros(4, 3)), slice(1))
     """
     if context is None:
         return None
-    index = (*[slice(None)] * axis, rows)
-    stacked = {"teacher_logits", "norms", "memory", "mask"}
-    found = {name: getattr(context, name)[index] for name in stacked}
+    found = {name: getattr(context, name)[index] for name in _OF_LOGITS}
+    found |= {name: getattr(context, name)[examples] for name in _OF_EXAMPLES}
     return replace(context, **found)
+
+
+def reordered(context: LossContext | None, order: Tensor) -> LossContext | None:
+    """Return the context for ``logits[..., order]``, the classes in another order."""
+    if context is None:
+        return None
+    return replace(context, **{name: getattr(context, name)[..., order] for name in _OF_CLASSES})

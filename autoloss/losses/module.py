@@ -53,7 +53,6 @@ class LossModule(nn.Module):
         class_similarity: Any = None,
     ) -> None:
         super().__init__()
-        spec.check_task(task)
         needs_counts = spec.prior != "none" or "class_counts" in spec.needs
         if class_counts is None and needs_counts:
             owner = f"prior={spec.prior!r}" if spec.prior != "none" else f"base={spec.base!r}"
@@ -66,6 +65,9 @@ class LossModule(nn.Module):
         }
         self._counts = class_counts
         self.facts = None if class_counts is None else self._facts(class_counts)
+        # Without counts, whether the classes are two is known with the first logits.
+        if self.facts is not None or task != "multiclass" or not spec.fits("binary"):
+            spec.check_task(task if self.facts is None else self.facts.task)
         self._objectives: dict[tuple[torch.dtype, torch.device, int], Objective] = {}
 
     def forward(

@@ -98,7 +98,11 @@ class LossSpec:
         for kind, name in self._parts.items():
             if name != "none":
                 settings[kind] = name
-                settings |= {key: self[key] for key in parameters_of(name)}
+                settings |= {
+                    key: self[key]
+                    for key, declared in parameters_of(name).items()
+                    if declared.searched or self[key] != declared.default
+                }
         if self.temperature != TEMPERATURE.default:
             settings["temperature"] = self.temperature
         return settings
@@ -189,14 +193,24 @@ class LossSpec:
         Raises:
             InputError: If one has none; the message names the kinds that it has one for.
         """
-        for kind, name in self._parts.items():
-            if name == "none":
-                continue
-            tasks = get(name).tasks if kind == "base" else KINDS[kind][name].tasks
+        for name, tasks in self._tasks():
             if task not in tasks:
                 raise InputError(
                     f"{name} must be used for {' or '.join(tasks)} labels, but got task={task!r}."
                 )
+
+    def fits(self, task: TaskKind) -> bool:
+        """Return whether every part of the loss has a form for a kind of label."""
+        return all(task in tasks for _, tasks in self._tasks())
+
+    def _tasks(self) -> list[tuple[str, tuple[TaskKind, ...]]]:
+        """Return every part of the loss with the kinds of label that it has a form for."""
+        parts = [
+            (name, KINDS[kind][name].tasks)
+            for kind, name in self._parts.items()
+            if kind != "base" and name != "none"
+        ]
+        return [(self.base, get(self.base).tasks), *parts]
 
     def gradient_scale(self, n_classes: int, *, context: LossContext | None = None) -> float:
         """Return the gradient at equal logits in cross-entropy's units, to centre a rate."""

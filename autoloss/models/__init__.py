@@ -1,6 +1,16 @@
 """Networks whose weights carry a leading K axis."""
 
+from autoloss.models.heads import CosineHead, Heads, apply_heads
 from autoloss.models.layout import Layout
 from autoloss.models.table import Dropout, Features, TableNetwork, spread
 
-__all__ = ["Dropout", "Features", "Layout", "TableNetwork", "spread"]
+__all__ = [
+    "CosineHead",
+    "Dropout",
+    "Features",
+    "Heads",
+    "Layout",
+    "TableNetwork",
+    "apply_heads",
+    "spread",
+]

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from autoloss.data import TableInputs, TableSchema
+from autoloss.models.heads import Heads, apply_heads
 from autoloss.models.layers import dense, relu_dropout
 from autoloss.models.layout import Layout
 from autoloss.settings import NetworkConfig
@@ -160,17 +161,44 @@ class TableNetwork:
         features: Features,
         orders: Tensor | None = None,
         dropout: Dropout | None = None,
+        heads: Heads | None = None,
     ) -> Tensor:
-        """Return logits.
+        """Return logits: `head` of `hidden`.
 
         Args:
             weights: Weights by name, each ``(K, ...)``.
             features: The batch; G = 1 where all candidates share it.
             orders: Which of the G batches each candidate reads, ``(K,)``; None where G = 1.
             dropout: The dropout of this step; None at prediction.
+            heads: The last layer of each candidate; None where all are linear.
 
         Shape:
             - output: ``(K, B, C)``
+        """
+        return self.head(weights, self.hidden(weights, features, orders, dropout), heads)[0]
+
+    def head(
+        self, weights: Mapping[str, Tensor], hidden: Tensor, heads: Heads | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return logits, and the norms that losses of an unbiased head need; see `apply_heads`.
+
+        Shape:
+            - hidden: ``(K, B, H)``
+            - output: ``(K, B, C)``, ``(K, B, C)`` or None
+        """
+        return apply_heads(hidden, weights["output.weight"], weights["output.bias"], heads)
+
+    def hidden(
+        self,
+        weights: Mapping[str, Tensor],
+        features: Features,
+        orders: Tensor | None = None,
+        dropout: Dropout | None = None,
+    ) -> Tensor:
+        """Return what the last layer sees; the arguments are those of `body`.
+
+        Shape:
+            - output: ``(K, B, H)``
         """
         hidden = self._first_inputs(weights, features, orders)
         for layer in range(self.config.depth):
@@ -184,7 +212,7 @@ class TableNetwork:
             else:
                 uniform = spread(dropout.uniform[layer], orders)
                 hidden = relu_dropout(hidden, uniform, dropout.rate)
-        return dense(hidden, weights["output.weight"], weights["output.bias"])
+        return hidden
 
     def _first_inputs(
         self, weights: Mapping[str, Tensor], features: Features, orders: Tensor | None

@@ -70,7 +70,8 @@ def refined_log_loss(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return refined log loss in nats, error in [0, 1], and where to start after the next epoch.
 
-    The same as `fit_readouts` to 1e-5 nats, without the probabilities; cheap from a near start.
+    The same as `fit_readouts` to 1e-5 nats, without the probabilities; cheap from a near start,
+    and without the links that need a matrix of C by C for every example.
 
     Args:
         logits: Logits of the validation rows.
@@ -83,7 +84,7 @@ def refined_log_loss(
         logits (K, N, C), targets (N,), folds (N,), start (K, 3); results (K,), (K,), (K, 3).
     """
     logits, is_finite = finite_logits(logits)
-    fitted = fit(logits, targets, objective, folds, start, tol=_LEARNING_TOLERANCE)
+    fitted = fit(logits, targets, objective, folds, start, tol=_LEARNING_TOLERANCE, costly=False)
     fitted.refined[~is_finite] = torch.nan
     error = fitted.wrong.double().mean(-1)
     return fitted.refined, torch.where(is_finite, error, torch.nan), fitted.state
@@ -94,7 +95,8 @@ def fit_and_predict(
 ) -> tuple[Fitted, Predictions]:
     """Fit the read-outs to full precision and return their cross-fitted predictions."""
     logits, is_finite = finite_logits(logits)
-    fitted = fit(logits, targets, objective, folds, start, tol=tolerance(logits.dtype))
+    tol = tolerance(logits.dtype)
+    fitted = fit(logits, targets, objective, folds, start, tol=tol, costly=True)
     fitted.refined[~is_finite] = torch.nan
     scores = chosen_scores(logits, objective, fitted.source)
     predictions = predict(
@@ -121,9 +123,10 @@ def fit(
     start: Tensor | None,
     *,
     tol: float,
+    costly: bool,
 ) -> Fitted:
     """Fit every distinct read-out of finite logits and take the best of each candidate."""
-    variants = _variants(logits, objective)
+    variants = _variants(logits, objective, costly=costly)
     table = make_table(variants.parts, targets, folds, n_folds=int(folds.max()) + 1)
     mix = 1 / (len(targets) + 1)
     first = _start(start, variants, table)
@@ -163,11 +166,12 @@ def _mean_cost(table: Table, log_beta: Tensor, mix: float) -> Tensor:
     return -probs.log_().sum(-1, dtype=torch.float64) / probs.shape[-1]
 
 
-def _variants(logits: Tensor, objective: Objective) -> _Variants:
-    """Collect the scores of every distinct source of every candidate."""
+def _variants(logits: Tensor, objective: Objective, *, costly: bool) -> _Variants:
+    """Collect the scores of every distinct source of every candidate, costly links if wanted."""
     n_candidates = len(logits)
     has_prior = objective.has_prior.nonzero().flatten().tolist()
-    has_link = objective.has_link.nonzero().flatten().tolist()
+    linked = objective.has_link if costly else objective.has_link & ~objective.has_costly_link
+    has_link = linked.nonzero().flatten().tolist()
     found: list[tuple[Source, list[int], Tensor]] = [
         ("softmax", list(range(n_candidates)), logits)
     ]

@@ -89,7 +89,7 @@ def _forced(arm: Arm, space: Space, *, is_default: bool) -> dict[str, Any]:
     """Return what is fixed of a trial: its base, and all there is for a baseline or a default."""
     forced: dict[str, Any] = {"base": arm.family}
     if is_default or arm.role != "free":
-        forced |= {"prior": "none", "target": "none", TEMPERATURE: 1.0}
+        forced |= {**dict.fromkeys(space.choices, "none"), TEMPERATURE: 1.0}
     if is_default:
         keys = [*space.keys_of(arm.family), *NUISANCE]
         forced |= {key: space.default(key) for key in keys}
@@ -99,7 +99,7 @@ def _forced(arm: Arm, space: Space, *, is_default: bool) -> dict[str, Any]:
 
 
 def _is_within(key: str, value: Any, space: Space, families: Sequence[str]) -> bool:
-    choices = {"base": families, "prior": space.priors, "target": space.targets}
+    choices = {"base": families, **space.choices}
     if key in choices:
         return value in choices[key]
     if key in space.ranges:
@@ -110,7 +110,7 @@ def _is_within(key: str, value: Any, space: Space, families: Sequence[str]) -> b
 
 def _proposal(drawn: Drawn, space: Space, *, origin: str) -> Proposal:
     """Return a setting from what was drawn and what the space fixes."""
-    parts = {kind: str(drawn.params.get(kind, "none")) for kind in ("base", "prior", "target")}
+    parts = {kind: str(drawn.params.get(kind, "none")) for kind in ("base", *space.choices)}
     keys = [TEMPERATURE, *(key for part in parts.values() for key in space.keys_of(part))]
     known = {**space.fixed, **drawn.params}
     loss = parts | {key: known[key] for key in keys if key in known}

@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from autoloss.errors import InputError
 from autoloss.losses import get
 from autoloss.losses.parameters import ChoiceParam, Number, Parameter
+from autoloss.losses.parts import KINDS
 from autoloss.settings import NetworkConfig, TrainingConfig
+from autoloss.task import TaskKind
 
 NUISANCE = ("lr", "weight_decay", "dropout")
 TEMPERATURE = "temperature"
 REFINED = "refined_log_loss"
 METRIC = "error"
+_WORDS = {
+    "teacher_logits": "the logits of a teacher",
+    "similarity": "a class-similarity matrix",
+    "class_weights": "class weights",
+    "mixup": "mixed examples",
+    "norms": "the norms of features and class weights",
+    "row_ids": "the numbers of the training rows",
+}
+_REMEDIES = {
+    "teacher_logits": "give teacher",
+    "similarity": "give class_similarity",
+    "class_weights": "give class_weights",
+}
+_LOOP = "let the training loop provide it and say so in provides="
 
 
 @dataclass(frozen=True)
 class Space:
     """What a study may try, and the constants of its trainings.
 
-    Every parameter of the bases, priors and targets stands either in `ranges` or in `fixed`, under
-    the dotted key that it has in TOML, in Optuna and in `LossSpec.to_dict`; so do ``lr``,
-    ``weight_decay`` and ``dropout``.
+    Every parameter of the bases and of what stands around them is either in `ranges` or in
+    `fixed`, under the dotted key that it has in TOML, in Optuna and in `LossSpec.to_dict`; so are
+    ``lr``, ``weight_decay`` and ``dropout``.
 
     Args:
         name: Its name.
@@ -34,6 +51,7 @@ class Space:
         fixed: What is not.
         priors: Priors, ``"none"`` among them.
         targets: Targets, ``"none"`` among them.
+        penalties: Penalties, ``"none"`` among them.
         min_imbalance: Priors are searched where the largest class has more than so many times the
             rows of the smallest.
         objectives: What the sampler minimises: ``"refined_log_loss"``, or that and ``"error"``, in
@@ -50,6 +68,7 @@ class Space:
     fixed: Mapping[str, Number]
     priors: tuple[str, ...] = ("none",)
     targets: tuple[str, ...] = ("none",)
+    penalties: tuple[str, ...] = ("none",)
     min_imbalance: float = 1.0
     objectives: tuple[str, ...] = (REFINED,)
     together: int = 32
@@ -63,17 +82,57 @@ class Space:
         Args:
             class_counts: Training rows of each class.
         """
-        task = "binary" if len(class_counts) == 2 else "multiclass"
+        task: TaskKind = "binary" if len(class_counts) == 2 else "multiclass"
+
+        def fitting(kind: str) -> tuple[str, ...]:
+            parts = KINDS[kind]
+            names = self.choices[kind]
+            return tuple(name for name in names if name == "none" or task in parts[name].tasks)
+
         present = [count for count in class_counts if count > 0]
         is_imbalanced = max(present) > self.min_imbalance * min(present)
         return replace(
             self,
             bases=tuple(base for base in self.bases if task in get(base).tasks),
-            priors=self.priors if is_imbalanced else ("none",),
+            priors=fitting("prior") if is_imbalanced else ("none",),
+            targets=fitting("target"),
+            penalties=fitting("penalty"),
         )
 
+    @property
+    def choices(self) -> dict[str, tuple[str, ...]]:
+        """Return what may stand around a base, by kind, ``"none"`` first."""
+        return {"prior": self.priors, "target": self.targets, "penalty": self.penalties}
+
+    def check_provided(self, provided: Collection[str]) -> None:
+        """Check that every part of the space gets what it needs besides logits and targets.
+
+        Args:
+            provided: What a training loop gives: fields of `LossContext` and `ClassFacts`,
+                ``"mixup"``, and ``"cosine head"`` or ``"unbiased head"``.
+
+        Raises:
+            InputError: If a part lacks something; the message says what.
+        """
+        needs = {base: [*get(base).needs] for base in self.bases}
+        for base in self.bases:
+            if get(base).head != "linear":
+                needs[base].append(f"{get(base).head} head")
+        for kind, names in self.choices.items():
+            needs |= {name: [*KINDS[kind][name].needs] for name in names if name != "none"}
+        # The counts of the classes are known to every study.
+        known = {"class_counts", *provided}
+        for name, wanted in needs.items():
+            lacking = [need for need in wanted if need not in known]
+            if lacking:
+                raise InputError(
+                    f"{name} must be given {_WORDS.get(lacking[0], lacking[0])}, but got a search "
+                    f"without: {_REMEDIES.get(lacking[0], _LOOP)}, or take it out of the space "
+                    f"{self.name!r}."
+                )
+
     def keys_of(self, owner: str) -> list[str]:
-        """Return the dotted keys of the parameters of a base, prior or target."""
+        """Return the dotted keys of the parameters of a base, prior, target or penalty."""
         return [key for key in (*self.fixed, *self.ranges) if key.startswith(f"{owner}.")]
 
     def default(self, key: str) -> Number:
@@ -94,6 +153,7 @@ class Space:
             "bases": list(self.bases),
             "priors": list(self.priors),
             "targets": list(self.targets),
+            "penalties": list(self.penalties),
             "min_imbalance": self.min_imbalance,
             "objectives": list(self.objectives),
             "together": self.together,

@@ -60,5 +60,5 @@ CONSTANTS: dict[str, Constant] = {
     "training.warmup": _share(),
     "training.decay": _share(),
 }
-LISTS = ("bases", "priors", "targets", "objectives")
+LISTS = ("bases", "priors", "targets", "penalties", "objectives")
 RANGE_KEYS = ("low", "high", "log", "default", "choices")

@@ -8,9 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from autoloss.errors import SpaceError, closest
-from autoloss.losses import names
+from autoloss.losses import get, names
 from autoloss.losses.parameters import Number, Parameter
-from autoloss.losses.parts import PRIORS, TARGETS, TEMPERATURE, all_parameters, parameters_of
+from autoloss.losses.parts import (
+    PENALTIES,
+    PRIORS,
+    TARGETS,
+    TEMPERATURE,
+    all_parameters,
+    parameters_of,
+)
 from autoloss.search.range_reader import read_range
 from autoloss.search.space import METRIC, REFINED, Space, shipped_spaces, space_names
 from autoloss.search.space_keys import CONSTANTS, LISTS, NUISANCE_PARAMETERS, RANGE_KEYS
@@ -56,7 +63,7 @@ def read_space(settings: Mapping[str, Any], *, name: str, label: str) -> Space:
     Raises:
         SpaceError: If there are mistakes; all of them.
     """
-    reader = _Reader(settings)
+    reader = _Reader(_without_aliases(settings))
     space = reader.read(name)
     if reader.mistakes:
         raise SpaceError([f"{label}: {mistake}" for mistake in reader.mistakes])
@@ -75,17 +82,19 @@ class _Reader:
         bases = self._names("bases", names(), ())
         priors = self._names("priors", ("none", *PRIORS), ("none",))
         targets = self._names("targets", ("none", *TARGETS), ("none",))
+        penalties = self._names("penalties", ("none", *PENALTIES), ("none",))
         objectives = self._names("objectives", (REFINED, METRIC), (REFINED,))
         if "bases" not in self.settings:
             self.mistakes.append("bases: must list the losses to search, but is missing.")
         if REFINED not in objectives:
             self.mistakes.append(f"objectives: must have {REFINED!r}, but got {list(objectives)}.")
+        self._check_doubles(bases)
         constants = {key: self.settings[key] for key in CONSTANTS if self._is_constant(key)}
         self._check_keys()
         searched: dict[str, Parameter] = dict(NUISANCE_PARAMETERS)
         if _TEMPERATURE in self.settings:
             searched[_TEMPERATURE] = TEMPERATURE
-        for owner in (*bases, *priors, *targets):
+        for owner in (*bases, *priors, *targets, *penalties):
             searched |= parameters_of(owner)
         ranges, fixed = self._parameters(searched)
         return Space(
@@ -95,6 +104,7 @@ class _Reader:
             fixed=fixed,
             priors=_none_first(priors),
             targets=_none_first(targets),
+            penalties=_none_first(penalties),
             objectives=objectives,
             network=NetworkConfig(**_section(constants, "network")),
             training=TrainingConfig(**_section(constants, "training")),
@@ -130,12 +140,22 @@ class _Reader:
         )
         return False
 
+    def _check_doubles(self, bases: tuple[str, ...]) -> None:
+        """Note bases that are another one of the list up to a factor."""
+        for base in bases:
+            other = get(base).same_as
+            if other in bases:
+                self.mistakes.append(
+                    f"bases: must not name one loss twice, but {base!r} is {other!r} with other "
+                    "parameters."
+                )
+
     def _check_keys(self) -> None:
         """Note keys that nothing reads."""
         every = all_parameters()
         known = {*LISTS, *CONSTANTS, *NUISANCE_PARAMETERS, *every}
         chosen = {_TEMPERATURE, *NUISANCE_PARAMETERS}
-        named = [self.settings.get(kind, []) for kind in ("bases", "priors", "targets")]
+        named = [self.settings.get(kind, []) for kind in LISTS if kind != "objectives"]
         chosen |= {str(name) for names in named if isinstance(names, list) for name in names}
         for key in self.settings:
             if key not in known:
@@ -155,7 +175,9 @@ class _Reader:
             value = (
                 read_range(key, self.settings[key], declared) if key in self.settings else declared
             )
-            if isinstance(value, list):
+            if not declared.searched and key not in self.settings:
+                fixed[key] = declared.default
+            elif isinstance(value, list):
                 self.mistakes += [f"{key}: {message}" for message in value]
             elif isinstance(value, (int, float)):
                 fixed[key] = value
@@ -191,6 +213,18 @@ def _flat(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = value
     return flat
+
+
+def _without_aliases(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings in which every base has its own name."""
+    own = {alias: name for name in names() for alias in get(name).aliases}
+    found = {}
+    for key, value in settings.items():
+        owner, dot, rest = key.partition(".")
+        found[f"{own.get(owner, owner)}{dot}{rest}"] = value
+    if isinstance(bases := found.get("bases"), list):
+        found["bases"] = [own.get(str(base), base) for base in bases]
+    return found
 
 
 def _none_first(chosen: tuple[str, ...]) -> tuple[str, ...]:

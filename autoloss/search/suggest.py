@@ -122,7 +122,7 @@ class Suggester:
         if len(self._study.directions) > 1:
             return {}
         space = self.space
-        kinds = {"base": self.families, "prior": space.priors, "target": space.targets}
+        kinds = {"base": self.families, **space.choices}
         chosen = {
             kind: CategoricalDistribution(choices)
             for kind, choices in kinds.items()
@@ -134,11 +134,7 @@ class Suggester:
     def _keys(self) -> Iterator[tuple[str, BaseDistribution]]:
         """Yield what is to be drawn; what is below a choice depends on what was chosen."""
         space = self.space
-        for kind, choices in (
-            ("base", self.families),
-            ("prior", space.priors),
-            ("target", space.targets),
-        ):
+        for kind, choices in {"base": self.families, **space.choices}.items():
             if kind != "base" and len(choices) == 1:
                 continue
             yield kind, CategoricalDistribution(choices)

@@ -5,46 +5,80 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from autoloss.models import Features
+from autoloss.models import Features, spread
 
 
 @dataclass(frozen=True)
 class Batch:
     """The examples of one step; G is 1 where all candidates share them.
 
+    An item is what has a label: an example, a position of it, or one of its labels.
+
     Args:
         features: Encoded inputs, fields ``(G, B, ...)``.
-        targets: Classes ``(G, B)``, or class probabilities ``(G, B, C)``.
-        weights: Weights of the examples; None for one each.
-        mask: False where the label is missing; None where none is.
+        targets: Classes, or class probabilities with one more axis. Where a label is missing there
+            may stand any class.
+        weights: Weights of the examples or of the items; None for one each.
+        mask: False where an item's label is missing, or all of an example's; None where none is.
+        rows: Numbers of the rows in the training data; None where they have none.
 
     Shape:
-        - weights: ``(G, B)``
-        - mask: ``(G, B)``
+        - targets: ``(G, B)``; of positions ``(G, B, T)``; of several yes and no ``(G, B, L)``
+        - weights, mask: ``(G, B)``, or the shape of the items
+        - rows: ``(G, B)``
     """
 
     features: Features
     targets: Tensor
     weights: Tensor | None = None
     mask: Tensor | None = None
+    rows: Tensor | None = None
 
-    def mean(self, values: Tensor, orders: Tensor | None) -> Tensor:
-        """Return each candidate's mean of weighted, unmasked examples, ``(K, B)`` to ``(K,)``."""
-        if self.weights is None and self.mask is None:
-            return values.mean(1)
-        weights = torch.ones_like(self.targets, dtype=values.dtype)
-        if self.weights is not None:
-            weights = weights * self.weights
-        if self.mask is not None:
-            weights = weights * self.mask
-        if orders is not None:
-            weights = weights[orders]
-        # A masked value may be NaN, and NaN times zero is NaN.
-        weighted = torch.where(weights > 0, values, 0.0) * weights
-        return weighted.sum(1) / weights.expand_as(values).sum(1).clamp_min(1e-12)
+    def item_weights(
+        self, orders: Tensor | None, *, item_axes: int = 1, dtype: torch.dtype = torch.float32
+    ) -> Tensor | None:
+        """Return the weight of every item, 0 where its label is missing; None where all weigh 1.
+
+        Args:
+            orders: Which of the G batches each candidate reads, ``(K,)``; None where G = 1.
+            item_axes: Axes of the items of a candidate: 1 for examples, 2 for positions or labels.
+            dtype: Of the result.
+
+        Shape:
+            - output: ``(1, B, ...)``, with orders ``(K, B, ...)``
+        """
+        found: Tensor | None = None
+        for given in (self.weights, self.mask):
+            if given is not None:
+                own = spread(given, orders).to(dtype)
+                own = own.view(*own.shape, *[1] * (1 + item_axes - own.ndim))
+                found = own if found is None else found * own
+        return found
+
+
+def item_mean(values: Tensor, weights: Tensor | None) -> Tensor:
+    """Return each candidate's weighted mean over all items that have a label.
+
+    Args:
+        values: The value of every item.
+        weights: Their weights, from `Batch.item_weights`; None for one each.
+
+    Shape:
+        - values: ``(K, B)``, ``(K, B, T)`` or ``(K, B, L)``
+        - weights: of a shape that broadcasts against the values
+        - output: ``(K,)``
+    """
+    if weights is None:
+        return values.flatten(1).mean(1)
+    weights = weights.expand_as(values)
+    # A masked value may be NaN, and NaN times zero is NaN.
+    weighted = torch.where(weights > 0, values, 0.0) * weights
+    return weighted.flatten(1).sum(1) / weights.flatten(1).sum(1).clamp_min(1e-12)
 
 
 def batch_size_for(n_rows: int, at_most: int) -> int:
@@ -56,7 +90,7 @@ def batch_size_for(n_rows: int, at_most: int) -> int:
 
 
 class Orders:
-    """The rows of every mini-batch and the dropout draws, one order a seed.
+    """The rows of every mini-batch and all else that is drawn in a training, one order a seed.
 
     An order is a function of its seed and its own step, never of the candidates that follow it.
 
@@ -76,6 +110,8 @@ class Orders:
         self.device = device
         self._rows = [torch.Generator().manual_seed(2 * seed + 1) for seed in self.seeds]
         self._noise = [torch.Generator(device).manual_seed(2 * seed) for seed in self.seeds]
+        # Of another kind, so that no seed gives the numbers of the two above.
+        self._pairs = [np.random.default_rng([abs(seed), seed < 0]) for seed in self.seeds]
 
     @property
     def steps(self) -> int:
@@ -97,8 +133,26 @@ class Orders:
         ]
         return draws[0].unsqueeze(0) if len(draws) == 1 else torch.stack(draws)
 
+    def pairs(self) -> tuple[Tensor, NDArray[np.float64]]:
+        """Draw mixup's partners and uniform numbers for one step.
+
+        Whoever draws them draws at every step: they are a function of the calls before.
+
+        Returns:
+            A permutation of the mini-batch, and a number from [0, 1) an example, on the CPU.
+
+        Shape:
+            both ``(G, B)``
+        """
+        partners = np.stack([g.permutation(self.batch_size) for g in self._pairs])
+        return torch.from_numpy(partners), np.stack([g.random(self.batch_size) for g in self._pairs])
+
+    def places(self, seeds: Sequence[int]) -> list[int]:
+        """Return which order each candidate follows, K numbers."""
+        return [self.seeds.index(seed) for seed in seeds]
+
     def index(self, seeds: Sequence[int]) -> Tensor | None:
         """Return which order each candidate follows, ``(K,)``; None where there is one order."""
         if len(self.seeds) == 1:
             return None
-        return torch.tensor([self.seeds.index(seed) for seed in seeds], device=self.device)
+        return torch.tensor(self.places(seeds), device=self.device)

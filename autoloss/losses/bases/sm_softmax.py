@@ -7,7 +7,12 @@ from torch import Tensor
 
 from autoloss.losses.declare import declare
 from autoloss.losses.loss import Special
-from autoloss.losses.numerics import log_miss_probs, log_softmax, miss_probs
+from autoloss.losses.numerics import (
+    log_miss_probs,
+    log_softmax,
+    margin_log_loss,
+    miss_probs,
+)
 from autoloss.losses.parameters import FloatParam, Interval
 
 
@@ -45,4 +50,4 @@ def sm_softmax(log_p: Tensor, *, m: Tensor) -> Tensor:
         >>> sm_softmax(torch.tensor([[2.0, 1.0, 0.1]]), torch.tensor([0]), m=0.3)
         tensor([0.5297])
     """
-    return m - log_p + torch.log(miss_probs(log_p) + torch.exp(log_p - m))
+    return margin_log_loss(log_p, miss_probs(log_p).log(), m)

@@ -1,0 +1,84 @@
+"""What the description of a loss says, in parts: formula, remarks, and the words of a parameter."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+_SPAN = re.compile(r"``([^`]+)``")
+_FORMULA = re.compile(r"^[LR] = ")
+# A full stop inside of a span, such as that of a number, ends nothing.
+_SENTENCE = re.compile(r"(?:``[^`]*``|[^.`]|`(?!`)|\.(?!\s|$))+(?:\.(?=\s|$)|$)")
+_SECTION = re.compile(r"^(\w[\w ]*):$", re.MULTILINE)
+_ARGUMENT = re.compile(r"^ {4}(\w+): ((?:.+\n?(?: {8}.+\n?)*))", re.MULTILINE)
+
+
+def formulas(doc: str) -> tuple[str, ...]:
+    """Return the formulas of a description, the spans that begin with ``L =`` or ``R =``.
+
+    Examples:
+        >>> formulas("Short.\\n\\n``L = a +\\nb`` for yes and ``L = c`` for no, with ``c = 1``.")
+        ('L = a + b', 'L = c')
+    """
+    spans = (" ".join(span.split()) for span in _SPAN.findall(_body(doc)))
+    return tuple(span for span in spans if _FORMULA.match(span))
+
+
+def formula_text(doc: str) -> str:
+    """Return the sentences that have the formulas: these say what the letters mean.
+
+    Examples:
+        >>> formula_text("Short.\\n\\n``L = 0.5 a``, a being a number. It is bounded.")
+        'L = 0.5 a, a being a number.'
+    """
+    return " ".join(plain(one) for one in _sentences(doc) if _has_formula(one))
+
+
+def remarks(doc: str) -> str:
+    """Return what else the description says, before its sections.
+
+    Examples:
+        >>> remarks("Short.\\n\\n``L = a``. It is bounded.\\n\\nArgs:\\n    a: A number.")
+        'It is bounded.'
+    """
+    return " ".join(plain(one) for one in _sentences(doc) if not _has_formula(one))
+
+
+def argument_text(doc: str, name: str) -> str:
+    """Return what the description says of a parameter, empty where it says nothing.
+
+    Examples:
+        >>> argument_text("Short.\\n\\nArgs:\\n    a: A number,\\n        from 0.", "a")
+        'A number, from 0.'
+    """
+    sections = _SECTION.split(inspect.cleandoc(doc))
+    for title, text in zip(sections[1::2], sections[2::2], strict=True):
+        if title == "Args":
+            found = dict(_ARGUMENT.findall(text.strip("\n") + "\n"))
+            return plain(found.get(name, ""))
+    return ""
+
+
+def plain(text: str) -> str:
+    """Return text in one line, without the marks of code.
+
+    Examples:
+        >>> plain("``softmax(z)`` of\\n    `focal`")
+        'softmax(z) of focal'
+    """
+    return " ".join(text.replace("`", "").split())
+
+
+def _body(doc: str) -> str:
+    """Return the paragraphs between the first line and the first section."""
+    _, _, rest = inspect.cleandoc(doc).partition("\n\n")
+    return _SECTION.split(rest)[0]
+
+
+def _sentences(doc: str) -> list[str]:
+    paragraphs = _body(doc).split("\n\n")
+    return [one.strip() for text in paragraphs for one in _SENTENCE.findall(text) if one.strip()]
+
+
+def _has_formula(sentence: str) -> bool:
+    return any(_FORMULA.match(span) for span in _SPAN.findall(sentence))

@@ -1,0 +1,61 @@
+"""Additive-margin softmax."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from autoloss.losses.bases._margin import cross_entropy_with_margin, scaled
+from autoloss.losses.bases.sm_softmax import sm_softmax_link
+from autoloss.losses.declare import declare
+from autoloss.losses.loss import Special
+from autoloss.losses.parameters import FloatParam, Interval
+from autoloss.task import CLASSES_ALONE
+
+
+def am_softmax_link(cosines: Tensor, *, s: Tensor, m: Tensor) -> Tensor:
+    """Return the log posterior, ``p (1 - a p)`` normalised, with ``a = 1 - exp(-s m)``."""
+    return sm_softmax_link(scaled(cosines, s=s, m=m), m=s * m)
+
+
+@declare(
+    source="Wang et al. 2018, Additive Margin Softmax for Face Verification, arXiv:1801.05599; "
+    "Wang et al. 2018, CosFace: Large Margin Cosine Loss for Deep Face Recognition, CVPR, "
+    "arXiv:1801.09414",
+    family="margin",
+    use="Features that are to form tight groups a class, such as for comparing or retrieving.",
+    tasks=CLASSES_ALONE,
+    head="cosine",
+    view=scaled,
+    link=am_softmax_link,
+    special=(Special(at={"s": 1.0, "m": 0.0}, equals="cross_entropy"),),
+    aliases=("cosface",),
+    s=FloatParam(4.0, 64.0, default=16.0, log=True, valid=Interval(0.0, 1000.0, open_low=True)),
+    m=FloatParam(0.0, 0.5, default=0.35, valid=Interval(0.0, 2.0)),
+)
+def am_softmax(logits: Tensor, targets: Tensor, *, s: Tensor, m: Tensor) -> Tensor:
+    """Cross-entropy of scaled cosines, the true one lowered by a margin, in nats per example.
+
+    ``L = -log(e^(s (c_y - m)) / (e^(s (c_y - m)) + sum_{j != y} e^(s c_j)))``, c being the cosines
+    of the angles between features and class weights. It is `sm_softmax` of ``s c`` with the margin
+    ``s m``, and reads the posterior likewise; at the usual ``s m`` of 5 and more the probabilities
+    are drawn together so far that a fitted temperature often serves better.
+
+    The formula holds for any numbers: logits beyond 1, from a head that is not of cosines, are
+    taken as they are.
+
+    Args:
+        logits: Cosines.
+        targets: Labels.
+        s: Scale of the cosines, above 0. The probability of a class can come near 1 only where
+            ``2 s`` is well above ``log(C - 1)``.
+        m: Margin, in cosines, from 0.
+
+    Shape:
+        ``(K, B, C)``, ``(K, B)``, ``(K, 1)`` → ``(K, B)``.
+
+    Examples:
+        >>> import torch
+        >>> am_softmax(torch.tensor([[0.6, 0.4, -0.2]]), torch.tensor([0]), s=4.0, m=0.35)
+        tensor([1.0944])
+    """
+    return cross_entropy_with_margin(s[..., None] * logits, targets, s * m)

@@ -1,0 +1,67 @@
+"""Additive angular margin."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from autoloss.losses.bases._margin import cross_entropy_with_margin, scaled
+from autoloss.losses.declare import declare
+from autoloss.losses.labels import pick
+from autoloss.losses.loss import Special
+from autoloss.losses.parameters import FloatParam, Interval
+from autoloss.task import CLASSES_ALONE
+
+
+@declare(
+    source="Deng et al. 2019, ArcFace: Additive Angular Margin Loss for Deep Face Recognition, "
+    "CVPR, arXiv:1801.07698",
+    family="margin",
+    use="As am_softmax, with a margin that is the same angle for all examples.",
+    tasks=CLASSES_ALONE,
+    head="cosine",
+    view=scaled,
+    special=(Special(at={"s": 1.0, "m": 0.0}, equals="cross_entropy"),),
+    s=FloatParam(4.0, 64.0, default=16.0, log=True, valid=Interval(0.0, 1000.0, open_low=True)),
+    m=FloatParam(0.0, 0.6, default=0.2, valid=Interval(0.0, math.pi / 2.0)),
+)
+def arcface(logits: Tensor, targets: Tensor, *, s: Tensor, m: Tensor) -> Tensor:
+    """Cross-entropy of scaled cosines, the true angle widened by a margin, in nats per example.
+
+    ``L = -log(e^(s f(t_y)) / (e^(s f(t_y)) + sum_{j != y} e^(s cos(t_j))))`` with ``f(t) = cos(t +
+    m)``, t being the angles between features and class weights. Where ``t + m`` is above pi, the
+    cosine would rise again; there ``f(t) = cos(t) - m sin(m)``, as in the authors' code, which
+    keeps f falling, with a step down at ``t = pi - m``.
+
+    Its slope is that of the formula. In code that changes the cosine in place outside of the graph
+    the slope on the true cosine lacks the factor ``sin(t + m) / sin(t)``.
+
+    No posterior can be read: a common shift of all cosines changes nothing but the margins. Those
+    are concave in the cosine, so that the expected loss is least where a cosine lies at an end of
+    its range, and the slopes there say nothing.
+
+    Args:
+        logits: Cosines. One beyond 1, by rounding or from another head, has the angle of 1, while
+            the softmax reads it as it is.
+        targets: Labels.
+        s: Scale of the cosines, above 0.
+        m: Margin in radians, from 0.
+
+    Shape:
+        ``(K, B, C)``, ``(K, B)``, ``(K, 1)`` → ``(K, B)``.
+
+    Examples:
+        >>> arcface(torch.tensor([[0.6, 0.4, -0.2]]), torch.tensor([0]), s=4.0, m=0.2)
+        tensor([0.6785])
+    """
+    cosine = pick(logits, targets).clamp(-1.0, 1.0)
+    # The slope of the sine is infinite at 0, where a head's own slope is 0. The numbers next to 1
+    # and -1 are above this bound, so that no other value changes.
+    square = (1.0 - cosine) * (1.0 + cosine)
+    sine = square.clamp_min(torch.finfo(square.dtype).tiny).sqrt()
+    # cos(t) - cos(t + m), where 1 - cos(m) keeps its digits for a small m.
+    widened = 2.0 * torch.sin(m / 2.0).square() * cosine + torch.sin(m) * sine
+    margin = torch.where(cosine >= -torch.cos(m), widened, m * torch.sin(m))
+    return cross_entropy_with_margin(s[..., None] * logits, targets, s * margin)

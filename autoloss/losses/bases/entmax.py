@@ -1,0 +1,117 @@
+"""The Fenchel-Young losses of softmax, entmax and sparsemax."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from autoloss.losses.declare import declare
+from autoloss.losses.labels import pick
+from autoloss.losses.loss import Special
+from autoloss.losses.numerics import log_softmax, softmax
+from autoloss.losses.parameters import ChoiceParam
+
+# The probability that is read where the map gives none, so that its logarithm is finite.
+_FLOOR = 1e-12
+
+
+@torch.no_grad()
+def _roots(below_top: Tensor, alpha: Tensor) -> Tensor:
+    """Return ``p^(α-1) = max(0, (α-1) z - τ)``, with the τ at which the p of α-entmax sum to 1.
+
+    For α = 1.5 and 2 the threshold τ has a closed form once the classes above it are known. They
+    are the longest run of the sorted logits of which the last lies above the run's own τ.
+
+    Args:
+        below_top: Logits minus their maximum.
+        alpha: 1.5 or 2; the result means nothing elsewhere.
+
+    Shape:
+        ``below_top (..., C)``, ``alpha (..., 1)`` → ``(..., C)``.
+    """
+    scaled = (alpha - 1.0) * below_top
+    falling = scaled.sort(-1, descending=True).values
+    size = torch.arange(1, scaled.shape[-1] + 1, device=scaled.device, dtype=scaled.dtype)
+    mean = falling.cumsum(-1) / size
+    spread = falling.square().cumsum(-1) - size * mean.square()
+    square_root = ((1.0 - spread).clamp_min(0.0) / size).sqrt()
+    every = mean - torch.where(alpha == 2.0, 1.0 / size, square_root)
+    # The floor is for logits that are NaN, which must stay their candidate's own trouble.
+    last = ((every < falling).sum(-1, keepdim=True) - 1).clamp_min(0)
+    threshold = every.gather(-1, last)
+    # One step of Newton's, because the sums over many classes cancel in float32.
+    roots = (scaled - threshold).relu()
+    slope = torch.where(alpha == 2.0, (roots > 0.0).to(roots.dtype), 2.0 * roots)
+    excess = (roots * roots.where(alpha != 2.0, 1.0)).sum(-1, keepdim=True) - 1.0
+    return (scaled - threshold - excess / slope.sum(-1, keepdim=True)).relu()
+
+
+@torch.no_grad()
+def _conjugate(below_top: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
+    """Return α-entmax p, and ``<p, z> + H(p)``, which is largest at p.
+
+    Shape:
+        ``below_top (..., C)``, ``alpha (..., 1)`` → ``(..., C)``, ``(...)``.
+    """
+    roots = _roots(below_top, alpha)
+    sparse = roots * roots.where(alpha != 2.0, 1.0)
+    # H(p) = sum_k p_k (1 - p_k^(α-1)) / (α (α-1)), the entropy of Tsallis.
+    share = torch.where(alpha == 1.0, 1.0, alpha * (alpha - 1.0))
+    largest = (sparse * (below_top + (1.0 - roots) / share)).sum(-1)
+    is_softmax = alpha == 1.0
+    probs = torch.where(is_softmax, softmax(below_top), sparse)
+    return probs, torch.where(is_softmax.squeeze(-1), below_top.logsumexp(-1), largest)
+
+
+def log_sparsemax(logits: Tensor) -> Tensor:
+    """Return the logarithm of the distribution nearest to the logits, of at least 1e-12 each.
+
+    Shape:
+        ``(..., C)`` → ``(..., C)``.
+    """
+    below_top = logits - logits.amax(-1, keepdim=True)
+    probs = _roots(below_top, torch.full_like(below_top[..., :1], 2.0))
+    return log_softmax(probs.clamp_min(_FLOOR).log())
+
+
+def entmax_link(logits: Tensor, *, alpha: Tensor) -> Tensor:
+    """Return the log posterior, α-entmax itself, of at least 1e-12 for α above 1."""
+    probs, _ = _conjugate(logits - logits.amax(-1, keepdim=True), alpha)
+    return log_softmax(torch.where(alpha == 1.0, logits, probs.clamp_min(_FLOOR).log()))
+
+
+@declare(
+    source="Blondel et al. 2020, Learning with Fenchel-Young Losses, JMLR 21(35); Peters et al. "
+    "2019, Sparse Sequence-to-Sequence Models, ACL, arXiv:1905.05702; at α = 2 Martins and "
+    "Astudillo 2016, From Softmax to Sparsemax, ICML, arXiv:1602.02068",
+    family="proper",
+    use="Many classes of which most are impossible, and examples that are to stop pulling.",
+    link=entmax_link,
+    special=(Special(at={"alpha": 1.0}, equals="cross_entropy"),),
+    alpha=ChoiceParam((1.0, 1.5, 2.0), default=1.5),
+)
+def entmax(logits: Tensor, targets: Tensor, *, alpha: Tensor) -> Tensor:
+    """Loss of a softmax that can give a class no probability at all, 0 where the label has all.
+
+    ``L = <p, z> + H(p) - z_y``, p being α-entmax of z, which makes ``<p, z> + H(p)`` largest, and
+    ``H(p) = (1 - sum_k p_k^α) / (α (α-1))``. Cross-entropy at α = 1, sparsemax at α = 2. Its
+    gradient is ``p - u``; the second derivative is not offered. Strictly proper in p.
+
+    Args:
+        logits: Raw scores.
+        targets: Labels.
+        alpha: 1 (softmax), 1.5 or 2 (sparsemax); the higher, the sparser.
+
+    Shape:
+        ``(K, B, C)``, ``(K, B)``, ``(K, 1)`` → ``(K, B)``.
+
+    Examples:
+        >>> entmax(torch.tensor([[2.0, 1.0, 0.1]]), torch.tensor([0]), alpha=1.5)
+        tensor([0.0617])
+    """
+    below_top = logits - logits.detach().amax(-1, keepdim=True)
+    fixed = below_top.detach()
+    probs, largest = _conjugate(fixed, alpha[..., None])
+    # In value this adds zero; in gradient it adds p, since p is where the slope on p is none.
+    largest = largest + (probs * (below_top - fixed)).sum(-1)
+    return largest - pick(below_top, targets)

@@ -1,0 +1,75 @@
+"""Label-distribution-aware margin."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from autoloss.losses.bases._margin import cross_entropy_with_margin, scaled
+from autoloss.losses.bases.sm_softmax import sm_softmax_link
+from autoloss.losses.context import LossContext
+from autoloss.losses.declare import declare
+from autoloss.losses.labels import pick
+from autoloss.losses.loss import Special
+from autoloss.losses.parameters import FloatParam, Interval
+from autoloss.task import CLASSES_ALONE
+
+
+def class_margins(logits: Tensor, *, m: Tensor, context: LossContext) -> Tensor:
+    """Return the margin of every class, m for the rarest, of the shape of the logits."""
+    assert context.class_counts is not None
+    # A class without rows would have an infinite margin, and the others none.
+    counts = context.class_counts.to(logits).clamp_min(1.0)
+    share = (counts.amin(-1, keepdim=True) / counts) ** 0.25
+    return (m * share).expand(logits.shape)
+
+
+def ldam_link(cosines: Tensor, *, s: Tensor, m: Tensor, context: LossContext) -> Tensor:
+    """Return the log posterior, ``p (1 - a p)`` normalised, ``a = 1 - exp(-s m)`` a class."""
+    margins = class_margins(cosines, m=m, context=context)
+    return sm_softmax_link(scaled(cosines, s=s, m=m), m=s * margins)
+
+
+@declare(
+    source="Cao et al. 2019, Learning Imbalanced Datasets with Label-Distribution-Aware Margin "
+    "Loss, NeurIPS, arXiv:1906.07413",
+    family="margin",
+    use="Some classes are rare; best with class weights that start late in the training.",
+    tasks=CLASSES_ALONE,
+    symmetric=False,
+    head="cosine",
+    view=scaled,
+    needs=("class_counts",),
+    link=ldam_link,
+    special=(Special(at={"s": 1.0, "m": 0.0}, equals="cross_entropy"),),
+    m=FloatParam(0.1, 1.0, default=0.5, valid=Interval(0.0, 2.0)),
+    s=FloatParam(5.0, 30.0, default=30.0, log=True, valid=Interval(0.0, 1000.0, open_low=True)),
+)
+def ldam(logits: Tensor, targets: Tensor, *, m: Tensor, s: Tensor, context: LossContext) -> Tensor:
+    """Cross-entropy of scaled cosines with a wider margin for rarer classes, in nats per example.
+
+    ``L = -log(e^(s (c_y - m_y)) / (e^(s (c_y - m_y)) + sum_{j != y} e^(s c_j)))``, c being cosines
+    and ``m_y = m (n_min / n_y)^(1/4)``, n being the training rows of a class. `am_softmax` where
+    all classes have as many.
+
+    The formula holds for any numbers: logits beyond 1, from a head that is not of cosines, are
+    taken as they are.
+
+    Args:
+        logits: Cosines.
+        targets: Labels.
+        m: Margin of the rarest class, in cosines, from 0.
+        s: Scale of the cosines, above 0.
+        context: Has the class counts; a class without rows counts as one with a single row.
+
+    Shape:
+        ``(K, B, C)``, ``(K, B)``, ``(K, 1)``, class counts ``(C,)`` or ``(K, 1, C)`` → ``(K, B)``.
+
+    Examples:
+        >>> import torch
+        >>> context = LossContext(class_counts=torch.tensor([16.0, 1.0]))
+        >>> logits, targets = torch.tensor([[0.5, 0.3], [0.5, 0.3]]), torch.tensor([0, 1])
+        >>> ldam(logits, targets, m=0.5, s=5.0, context=context)
+        tensor([0.8259, 3.5298])
+    """
+    margins = class_margins(logits, m=m[..., None], context=context)
+    return cross_entropy_with_margin(s[..., None] * logits, targets, s * pick(margins, targets))

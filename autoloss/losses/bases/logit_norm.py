@@ -1,0 +1,63 @@
+"""Cross-entropy of logits of one norm."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from autoloss.losses.declare import declare
+from autoloss.losses.labels import pick
+from autoloss.losses.numerics import log_softmax
+from autoloss.losses.parameters import FloatParam, Interval
+from autoloss.task import CLASSES_ALONE
+
+# As in the paper's own code; it also keeps the gradient at logits of 0 finite.
+_SMALL = 1e-7
+
+
+def normalised_logits(logits: Tensor, *, tau: Tensor) -> Tensor:
+    """Return the logits at the norm ``1 / τ``; `tau` broadcasts against the classes."""
+    norm: Tensor = torch.linalg.vector_norm(logits, dim=-1, keepdim=True)
+    return logits / (tau * (norm + _SMALL))
+
+
+def logit_norm_link(logits: Tensor, *, tau: Tensor) -> Tensor:
+    """Return the log posterior, the log-softmax of the logits normalised as in training."""
+    return log_softmax(normalised_logits(logits, tau=tau))
+
+
+@declare(
+    source="Wei et al. 2022, Mitigating Neural Network Overconfidence with Logit Normalization, "
+    "ICML, arXiv:2205.09310",
+    family="normalised",
+    use="Inputs unlike the training data are to be told by their confidence.",
+    tasks=CLASSES_ALONE,
+    link=logit_norm_link,
+    view=normalised_logits,
+    tau=FloatParam(
+        0.01, 1.0, default=0.04, log=True, valid=Interval(0.0, float("inf"), open_low=True)
+    ),
+)
+def logit_norm(logits: Tensor, targets: Tensor, *, tau: Tensor) -> Tensor:
+    """Cross-entropy of the logits divided by their norm and a temperature, in nats per example.
+
+    ``L = -log softmax(z / (τ (||z||_2 + 1e-7)))_y``. Growing logits lower it no further, so it
+    must be read from the normalised logits too. That is exact for posteriors whose log
+    probabilities, less their mean, have a norm of at most ``1 / τ``: up to a probability of 0.80
+    for two classes at τ = 1, and any but the surest at τ = 0.04. A surer one is read as the
+    nearest that the norm permits. The gradient goes with ``1 / (τ ||z||)``: at logits of 0 it is
+    finite, but some 1e8 times that of cross-entropy.
+
+    Args:
+        logits: Raw scores.
+        targets: Labels.
+        tau: Temperature, above 0; the norm of what the softmax sees is its inverse.
+
+    Shape:
+        ``(K, B, C)``, ``(K, B)``, ``(K, 1)`` → ``(K, B)``.
+
+    Examples:
+        >>> logit_norm(torch.tensor([[0.3, 0.0, 0.4]]), torch.tensor([2]), tau=0.1)
+        tensor([0.1272])
+    """
+    return -pick(log_softmax(normalised_logits(logits, tau=tau[..., None])), targets)

@@ -1,0 +1,52 @@
+"""Normalised cross-entropy beside reverse cross-entropy."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from autoloss.losses.bases.symmetric_cross_entropy import COST_OF_ZERO
+from autoloss.losses.declare import declare
+from autoloss.losses.labels import pick
+from autoloss.losses.loss import Special
+from autoloss.losses.numerics import log_softmax
+from autoloss.losses.parameters import FloatParam, Interval
+
+
+@declare(
+    source="Ma et al. 2020, Normalized Loss Functions for Deep Learning with Noisy Labels, ICML, "
+    "arXiv:2006.13554",
+    family="robust",
+    use="A large share of wrong labels, where the mean absolute error alone learns too slowly.",
+    special=(Special(at={"alpha": 0.0, "beta": 1.0}, equals="mae", times=COST_OF_ZERO),),
+    alpha=FloatParam(0.1, 100.0, default=1.0, log=True, valid=Interval(0.0, float("inf"))),
+    beta=FloatParam(
+        0.1, 100.0, default=0.1, log=True, valid=Interval(0.0, float("inf"), open_low=True)
+    ),
+)
+def nce_rce(logits: Tensor, targets: Tensor, *, alpha: Tensor, beta: Tensor) -> Tensor:
+    """Cross-entropy as a share of that of all labels, and reverse cross-entropy, per example.
+
+    ``L = α log p_y / (sum_k log p_k) + β A (1 - p_y)`` with ``A = -log 1e-4``. Both terms stand
+    wrong labels; neither has a minimum from which a posterior can be read. The first alone is
+    least where the rarest class is given up, whatever the others have, so it never stands alone.
+
+    Args:
+        logits: Raw scores.
+        targets: Labels.
+        alpha: Weight of the share, from 0.
+        beta: Weight of reverse cross-entropy, above 0.
+
+    Shape:
+        ``(K, B, C)``, ``(K, B)``, ``(K, 1)``, ``(K, 1)`` → ``(K, B)``.
+
+    Examples:
+        >>> logits, targets = torch.tensor([[2.0, 1.0, 0.1]]), torch.tensor([0])
+        >>> nce_rce(logits, targets, alpha=1.0, beta=0.1)
+        tensor([0.4145])
+    """
+    log_probs = log_softmax(logits)
+    log_p = pick(log_probs, targets)
+    # The sum is -C log C at most, and 0 only for a single class.
+    total = log_probs.sum(-1).clamp_max(-torch.finfo(log_probs.dtype).tiny)
+    return alpha * (log_p / total) - COST_OF_ZERO * beta * torch.expm1(log_p)

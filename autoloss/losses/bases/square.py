@@ -1,0 +1,61 @@
+"""The square loss on raw scores."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from autoloss.losses.bases.entmax import log_sparsemax
+from autoloss.losses.declare import declare
+from autoloss.losses.labels import pick
+from autoloss.losses.parameters import FloatParam, Interval
+from autoloss.task import CLASSES_ALONE
+
+_POSITIVE = Interval(0.0, float("inf"), open_low=True)
+
+
+def square_link(logits: Tensor, *, kappa: Tensor, M: Tensor) -> Tensor:
+    """Return the log posterior, ``r / (r + κ (1 - r))`` with ``r = z / M``.
+
+    At the minimum these sum to 1. Elsewhere it is the nearest distribution, which keeps the order
+    of the classes, the curve going on straight outside 0 to 1.
+    """
+    ratio = logits / M
+    inside = ratio.clamp(0.0, 1.0)
+    curve = inside / (inside + kappa * (1.0 - inside))
+    return log_sparsemax(curve + (ratio - inside))
+
+
+@declare(
+    source="Hui and Belkin 2021, Evaluation of Neural Architectures Trained with Square Loss vs "
+    "Cross-Entropy in Classification Tasks, ICLR, arXiv:2006.07322",
+    family="proper",
+    use="Few classes and clean labels; with many classes, set kappa and M.",
+    tasks=CLASSES_ALONE,
+    link=square_link,
+    kappa=FloatParam(1.0, 30.0, default=1.0, log=True, valid=_POSITIVE, searched=False),
+    M=FloatParam(1.0, 30.0, default=1.0, log=True, valid=_POSITIVE, searched=False),
+)
+def square(logits: Tensor, targets: Tensor, *, kappa: Tensor, M: Tensor) -> Tensor:
+    """Squared distance of the raw scores from the one-hot label, no softmax, summed over C.
+
+    ``L = κ (z_y - M)² + sum_{k != y} z_k²``, C times the paper's value. At κ = M = 1 it is least
+    squares, whose scores come to be the probabilities themselves. κ and M are for many classes,
+    whose zeros outweigh the one. M alone is a temperature: ``M² L(z / M)``. Labels of several yes
+    and no are left out: their scores would have to pass 1/2 to mean yes, not 0.
+
+    Args:
+        logits: Raw scores.
+        targets: Labels.
+        kappa: Weight of the true class's term, above 0.
+        M: What the true class's score is drawn to, above 0.
+
+    Shape:
+        ``(K, B, C)``, ``(K, B)``, ``(K, 1)``, ``(K, 1)`` → ``(K, B)``.
+
+    Examples:
+        >>> import torch
+        >>> square(torch.tensor([[0.5, 0.0, 0.2]]), torch.tensor([0]))
+        tensor([0.2900])
+    """
+    true = pick(logits, targets)
+    return logits.square().sum(-1) - true.square() + kappa * (true - M).square()

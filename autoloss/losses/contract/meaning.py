@@ -1,0 +1,131 @@
+"""The laws of what a loss means: labels, classes, special cases and the read-out."""
+
+from __future__ import annotations
+
+import torch
+
+from autoloss.losses.certificate import null_vector
+from autoloss.losses.contract.law import Setting, allowed, defaults, gap, law, searched, slope
+from autoloss.losses.domain import (
+    context_for,
+    draw,
+    draw_labels,
+    logits_for,
+    reordered,
+    sizes_for,
+    within_head,
+)
+from autoloss.losses.loss import Loss
+from autoloss.losses.registry import get
+
+
+@law(
+    "give class probabilities the expectation over the classes (the label is read by "
+    "autoloss.losses.pick alone)",
+    at=allowed,
+)
+def probabilities_are_expectations(loss: Loss, setting: Setting) -> str | None:
+    """Soft targets are the mean over hard ones, weighted by their probabilities."""
+    for n in sizes_for(loss, 4, 2):
+        logits, probs = logits_for(loss, 6, n, scale=2.0), draw(6, n, seed=3).softmax(-1)
+        context = context_for(loss, logits)
+        hard = [loss(logits, torch.full((6,), c), context=context, **setting) for c in range(n)]
+        expected = (probs * torch.stack(hard, -1)).sum(-1)
+        if found := gap(loss(logits, probs, context=context, **setting), expected, atol=1e-12):
+            return found
+    return None
+
+
+@law("read one-hot probabilities as classes", at=allowed)
+def one_hot_targets_are_classes(loss: Loss, setting: Setting) -> str | None:
+    """A class that has all the probability is a label."""
+    (n_classes,) = sizes_for(loss, 3)
+    logits = logits_for(loss, 6, n_classes, scale=3.0)
+    targets = draw_labels(6, n_classes=n_classes)
+    context = context_for(loss, logits)
+    one_hot = torch.nn.functional.one_hot(targets, n_classes).double()
+    soft = loss(logits, one_hot, context=context, **setting)
+    return gap(soft, loss(logits, targets, context=context, **setting), atol=1e-7)
+
+
+@law("treat all classes alike (symmetric=True)", at=allowed)
+def classes_are_alike(loss: Loss, setting: Setting) -> str | None:
+    """Permuting the classes, with what is known of them, permutes the gradient."""
+    if not loss.symmetric:
+        return None
+    for n_classes in sizes_for(loss, 4, 2):
+        order = torch.tensor([2, 0, 3, 1]) if n_classes == 4 else torch.tensor([1, 0])
+        targets = draw_labels(6, n_classes=n_classes)
+        # Equal logits too, where a maximum has several places.
+        for scale in (0.0, 1.0):
+            logits = logits_for(loss, 6, n_classes, scale=scale).requires_grad_()
+            context = context_for(loss, logits)
+            moved = logits.detach()[:, order].requires_grad_()
+            values = loss(logits, targets, context=context, **setting)
+            beside = reordered(context, order)
+            others = loss(moved, order.argsort()[targets], context=beside, **setting)
+            found = gap(slope(others, moved), slope(values, logits)[:, order], atol=1e-11)
+            if found:
+                return f"{found} in the gradient of permuted classes"
+    return None
+
+
+@law("be the loss that its special cases name", at=searched)
+def special_cases_hold(loss: Loss, setting: Setting) -> str | None:
+    """In values and gradients, whatever the other parameters are."""
+    for special in loss.special:
+        other = get(special.equals)
+        for n_classes in sizes_for(loss, 5, 2):
+            logits = logits_for(loss, 8, n_classes, scale=2.0).requires_grad_()
+            targets = draw_labels(8, n_classes=n_classes)
+            context = context_for(loss, logits)
+            ours = loss(logits, targets, context=context, **{**setting, **special.at})
+            beside = context_for(other, logits)
+            theirs = other(logits, targets, context=beside, **special.using) * special.times
+            found = gap(ours, theirs, atol=1e-12)
+            found = found or gap(slope(ours, logits), slope(theirs, logits), atol=1e-12)
+            if found:
+                at = ", ".join(f"{name}={value:g}" for name, value in special.at.items())
+                return f"{found} from {special.equals} with {at}"
+    return None
+
+
+@law("have the read-out that its slopes give", at=allowed)
+def readout_is_the_null_vector(loss: Loss, setting: Setting) -> str | None:
+    """Tried at logits from nearly equal to sharp, where one posterior makes them optimal."""
+    if not loss.has_exact_readout:
+        return None
+    for n in sizes_for(loss, 5, 2):
+        scales = torch.tensor([0.3] * 6 + [1.0] * 6 + [2.0] * 6, dtype=torch.float64)
+        logits = within_head(loss, draw(18, n) * scales[:, None])
+        context = context_for(loss, logits[:1])
+        repeated = None if context is None else context_for(loss, logits.repeat_interleave(n, 0))
+        found = null_vector(
+            lambda z, y, beside=repeated: loss(z, y, context=beside, **setting), logits
+        )
+        is_one = (found.residual < 1e-9) & (found.gap > 1e-6) & (found.probs > -1e-9).all(-1)
+        if not is_one.any():
+            return f"logits of {n} classes that fit none or many posteriors"
+        readout = loss.readout(logits, context=context, **setting).exp()
+        difference = gap(readout[is_one], found.probs[is_one], atol=1e-8)
+        if difference:
+            return f"{difference} for {n} classes"
+    return None
+
+
+@law("keep the shape of the logits in its view and its memory", at=defaults)
+def shapes_are_kept(loss: Loss, setting: Setting) -> str | None:
+    """What penalties see and what is remembered of an example stand in the place of logits."""
+    (n_classes,) = sizes_for(loss, 4)
+    logits = logits_for(loss, 2, 6, n_classes).float()
+    columns = {name: torch.full((2, 1, 1), float(value)) for name, value in setting.items()}
+    context = context_for(loss, logits)
+    seen = {"view": loss.viewed(logits, columns, context=context)}
+    if loss.memory is not None:
+        seen["memory"] = loss.memory(torch.zeros_like(logits), logits, **columns)
+    for name, numbers in seen.items():
+        if numbers.shape != logits.shape:
+            return f"a {name} of shape {tuple(numbers.shape)} for {tuple(logits.shape)}"
+        if not bool(numbers.isfinite().all()):
+            return f"a {name} that is not finite"
+    return None

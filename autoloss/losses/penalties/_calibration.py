@@ -1,0 +1,29 @@
+"""What the penalties on the calibration of a batch have in common."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from autoloss.losses.part import Scored
+
+
+def confidence_and_gap(scored: Scored) -> tuple[Tensor, Tensor]:
+    """Return the confidence, and what the hit lacks of it; both 0 for an item without a label.
+
+    Shape:
+        both ``(k, *items)``.
+    """
+    confidence, hit = scored.confidence_and_hit()
+    has_label = scored.weights() > 0
+    return confidence.where(has_label, 0.0), (hit - confidence).where(has_label, 0.0)
+
+
+def batch_axes(scored: Scored) -> tuple[int, ...]:
+    """Return the axes that one statistic runs over; several yes and no have one a label."""
+    return (1,) if scored.task == "multilabel" else tuple(range(1, scored.logits.ndim - 1))
+
+
+def resolution(dtype: torch.dtype) -> float:
+    """Return how far apart a confidence and a hit are by rounding alone."""
+    return 4.0 * torch.finfo(dtype).eps

@@ -1,0 +1,43 @@
+"""The penalty on confidence."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from autoloss.losses.parameters import FloatParam, Interval
+from autoloss.losses.part import Scored, declare_penalty
+
+
+@declare_penalty(
+    source="Pereyra et al. 2017, Regularizing Neural Networks by Penalizing Confident Output "
+    "Distributions, arXiv:1701.06548",
+    use="A network that is too confident; classes that are alike may keep their order.",
+    readable="slope",
+    weight=FloatParam(0.01, 1.0, default=0.1, log=True, valid=Interval(0.0, float("inf"))),
+)
+def confidence(scored: Scored) -> Tensor:
+    """Minus the entropy of the predicted probabilities, in nats per item.
+
+    ``R = sum_k p_k log p_k = -log(1 + sum_(j != top) exp(-d_j)) - sum_k p_k d_k``, with ``d_k =
+    z_top - z_k``: a sum of terms of one sign, exact also where p rounds to 1. Between ``-log C``
+    and 0. Its slope ``p_k (log p_k + H)`` does not depend on the label, so that with weight β the
+    posterior behind cross-entropy is ``p_k (1 + β (log p_k + H))``. Some implementations divide by
+    C: their weight is C times this one.
+
+    Args:
+        scored: The batch.
+
+    Shape:
+        ``(k, *items)``, 0 for an item without a label.
+
+    Examples:
+        >>> import torch
+        >>> log_probs = torch.tensor([[[0.5, 0.5], [0.9, 0.1]]]).log()
+        >>> confidence.function(Scored(log_probs, log_probs, torch.tensor([[0, 1]])))
+        tensor([[-0.6931, -0.3251]])
+    """
+    top = scored.logits.detach().argmax(-1, keepdim=True)
+    below_top = scored.logits.gather(-1, top) - scored.logits
+    others = (-below_top).exp().scatter(-1, top, 0.0).sum(-1)
+    entropy = others.log1p() + (scored.log_probs.exp() * below_top).sum(-1)
+    return entropy.where(scored.weights() > 0, 0.0).neg()

@@ -1,0 +1,43 @@
+"""Margin-based label smoothing."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from autoloss.losses.parameters import FloatParam, Interval
+from autoloss.losses.part import Scored, declare_penalty
+
+
+@declare_penalty(
+    source="Liu et al. 2022, The Devil Is in the Margin: Margin-Based Label Smoothing for Network "
+    "Calibration, CVPR, arXiv:2111.15430",
+    use="A network that is too confident on learnt examples; leaves unsure ones alone.",
+    m=FloatParam(2.0, 20.0, default=10.0, valid=Interval(0.0, float("inf"))),
+    weight=FloatParam(0.01, 1.0, default=0.1, log=True, valid=Interval(0.0, float("inf"))),
+)
+def margin_smoothing(scored: Scored, *, m: Tensor) -> Tensor:
+    """How far logits lie more than a margin below the largest one, the mean over the classes.
+
+    ``R = sum_k max(0, max_j z_j - z_k - m) / C``. The paper writes the sum; its authors' code
+    takes the mean over examples and classes, and so does this. Where no two probabilities of the
+    posterior are further apart than a factor ``exp(m)``, the penalty is 0 and flat at the minimum
+    of the base, which it keeps. Where they are, the minimum lies in the kink ``z_k = max_j z_j -
+    m`` for every posterior that is rarer still, and the posterior cannot be read.
+
+    Args:
+        scored: The batch.
+        m: Margin of the logits, from 0.
+
+    Shape:
+        ``m (k, 1)`` or ``(k, 1, 1)`` → ``(k, *items)``, 0 for an item without a label.
+
+    Examples:
+        >>> import torch
+        >>> logits = torch.tensor([[[12.0, 0.0], [1.0, 0.0]]])
+        >>> batch = Scored(logits, logits.log_softmax(-1), torch.tensor([[0, 1]]))
+        >>> margin_smoothing.function(batch, m=torch.tensor([[10.0]]))
+        tensor([[1., 0.]])
+    """
+    below_top = scored.logits.amax(-1, keepdim=True) - scored.logits
+    excess = (below_top - m[..., None]).relu().mean(-1)
+    return excess.where(scored.weights() > 0, 0.0)

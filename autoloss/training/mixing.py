@@ -1,0 +1,126 @@
+"""Mixup: which examples are mixed, and in which shares."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import betainc
+from torch import Tensor
+
+from autoloss.losses import LossSpec, Mix
+from autoloss.training.batch import Orders
+
+_NODES = 4097
+
+
+@dataclass(frozen=True, eq=False)
+class BetaQuantile:
+    """The quantiles of Beta(alpha, alpha), from a table.
+
+    Near 0 the distribution function is ``c x ** alpha``, so that quantiles are nearly linear in
+    ``u ** (1 / alpha)`` however steep they are in u; by it the table is read. Above 1/2 they
+    mirror those below.
+
+    Args:
+        alpha: Above 0.
+        levels: ``(2 u) ** (1 / alpha)`` at each node.
+        shares: The quantile there, from 0 to 1/2.
+
+    Examples:
+        >>> BetaQuantile.of(0.2)(np.array([0.0, 0.3, 0.5, 0.7])).round(4)
+        array([0.    , 0.0523, 0.5   , 0.9477])
+    """
+
+    alpha: float
+    levels: NDArray[np.float64]
+    shares: NDArray[np.float64]
+
+    @classmethod
+    @functools.cache
+    def of(cls, alpha: float) -> Self:
+        """Return the quantiles for an alpha; made once."""
+        shares = np.linspace(0.0, 0.5, _NODES)
+        return cls(alpha, (2.0 * betainc(alpha, alpha, shares)) ** (1.0 / alpha), shares)
+
+    def __call__(self, uniform: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the quantile at every number from [0, 1], of the same shape."""
+        levels = (2.0 * np.minimum(uniform, 1.0 - uniform)) ** (1.0 / self.alpha)
+        below = np.interp(levels, self.levels, self.shares)
+        return np.where(uniform < 0.5, below, 1.0 - below)
+
+
+@dataclass(frozen=True, eq=False)
+class Mixing:
+    """How some of K candidates mix their examples.
+
+    All read their shares off the same uniform numbers, by their own quantiles: the shares of a
+    larger alpha are nearer 1/2, example by example.
+
+    Args:
+        n_candidates: K.
+        quantiles: The quantiles of each candidate with mixup, by its number.
+        per_example: Those of them whose examples have a share each; the others have one share a
+            mini-batch.
+    """
+
+    n_candidates: int
+    quantiles: Mapping[int, BetaQuantile]
+    per_example: frozenset[int]
+
+    @classmethod
+    def of(cls, specs: Sequence[LossSpec]) -> Self | None:
+        """Return how candidates mix, None where none does."""
+        alphas = [spec.get("mixup.alpha", 0.0) for spec in specs]
+        # Beta(0, 0) has the shares 0 and 1 alone, which mix nothing.
+        found = {k: BetaQuantile.of(alpha) for k, alpha in enumerate(alphas) if alpha > 0.0}
+        each = frozenset(k for k in found if specs[k].get("mixup.per_example", 0))
+        return cls(len(specs), found, each) if found else None
+
+    def draw(
+        self, orders: Orders, seeds: Sequence[int], *, device: torch.device, dtype: torch.dtype
+    ) -> Mix:
+        """Draw the mixup of one step; a candidate without mixup has a share of 1.
+
+        Args:
+            orders: What is drawn for each seed.
+            seeds: The seed of each candidate.
+            device: Where the examples are.
+            dtype: Of the shares.
+        """
+        partners, uniform = orders.pairs()
+        places = orders.places(seeds)
+        share = np.ones((self.n_candidates, orders.batch_size if self.per_example else 1))
+        for k, quantile in self.quantiles.items():
+            drawn = uniform[places[k]]
+            share[k] = quantile(drawn if k in self.per_example else drawn[:1])
+        return Mix(
+            partner=partners.to(device) if len(partners) == 1 else partners[places].to(device),
+            share=torch.from_numpy(share).to(device=device, dtype=dtype),
+        )
+
+
+def weighted_mix(mix: Mix, weights: Tensor) -> tuple[Mix, Tensor]:
+    """Return the mixup of the labels of weighted items, and the weights of the mixed items.
+
+    An item with the weight w and a partner with v count ``share * w * L + (1 - share) * v * L'``,
+    which is the weight ``share * w + (1 - share) * v`` times a mixture with another share. A
+    missing label, whose weight is 0, has no part in it.
+
+    Args:
+        mix: The mixup of the inputs.
+        weights: Weights of the items.
+
+    Shape:
+        ``weights (1, B, ...)`` or ``(K, B, ...)``; the mixup returned has shares of the shape of
+        the weights returned, ``(K, B, ...)``.
+    """
+    weights = weights.expand(len(mix.share), *weights.shape[1:])
+    mixed = mix.mixed(weights)
+    own = mix.share_for(weights) * weights
+    return Mix(mix.partner, torch.where(mixed > 0, own / mixed, 1.0)), mixed
