@@ -18,8 +18,9 @@ from torch import Tensor
 
 from autoloss.data import TableEncoding, TableInputs, read_table
 from autoloss.errors import InputError
+from autoloss.losses import get
 from autoloss.metrics import balanced_scores
-from autoloss.models import TableNetwork
+from autoloss.models import Heads, TableNetwork
 from autoloss.readout import Readout
 from autoloss.settings import NetworkConfig
 from autoloss.task import Task
@@ -73,8 +74,9 @@ class Classifier:
         """Return the raw scores of rows that are encoded already, ``(N, C)``."""
         network = TableNetwork(self.encoding.schema, self.task.n_classes, self.config)
         weights = network.layout.views(self.weights.unsqueeze(0))
+        heads = Heads((get(self.readout.spec.base).head,))
         chunks = [
-            network.body(weights, network.encode(inputs.take(rows.unsqueeze(0))))[0]
+            network.body(weights, network.encode(inputs.take(rows.unsqueeze(0))), heads=heads)[0]
             for rows in torch.split(torch.arange(len(inputs)), CHUNK_ROWS)
         ]
         return torch.cat(chunks) if chunks else torch.empty(0, self.task.n_classes)

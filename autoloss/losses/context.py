@@ -25,6 +25,8 @@ class LossContext:
         norms: Norm of the features times norm of each class's weights, ``(B, C)``: what a head
             without bias multiplies the cosine of their angle with.
         memory: What the loss remembers of these examples from earlier steps, ``(B, C)``.
+        scale: What a prior multiplies the softmax's inputs with, ``(C,)``; for a loss with a view.
+        shift: What it then adds to them, ``(C,)``.
     """
 
     class_counts: Tensor | None = None
@@ -35,6 +37,8 @@ class LossContext:
     mask: Tensor | None = None
     norms: Tensor | None = None
     memory: Tensor | None = None
+    scale: Tensor | None = None
+    shift: Tensor | None = None
 
     def require(self, names: tuple[str, ...], *, loss: str) -> None:
         """Check that the fields that a loss needs are there.
@@ -51,10 +55,22 @@ class LossContext:
 
     def for_every_label(self) -> LossContext:
         """Return the context for logits with an axis of length 1 before the classes."""
-        per_class = ("class_counts", "norms", "memory")
+        per_class = ("class_counts", "norms", "memory", "scale", "shift")
         values = {name: getattr(self, name) for name in per_class}
         found = {name: value.unsqueeze(-2) for name, value in values.items() if value is not None}
         return replace(self, **found)
+
+
+def tilted(inputs: Tensor, context: LossContext | None) -> Tensor:
+    """Return a softmax's inputs by a loss with a view, scaled and shifted by the prior.
+
+    Shape:
+        ``(..., C)`` → ``(..., C)``.
+    """
+    if context is None:
+        return inputs
+    inputs = inputs if context.scale is None else inputs * context.scale
+    return inputs if context.shift is None else inputs + context.shift
 
 
 CONTEXT_FIELDS = tuple(field.name for field in fields(LossContext))

@@ -57,8 +57,9 @@ def declare(
             gradient.
         head: The last layer that it is made for: ``"linear"``, ``"unbiased"`` (no bias) or
             ``"cosine"`` (no bias, features and weights of norm 1: logits are cosines).
-        view: ``f(logits, *, ...)``, what the loss puts into its softmax, where that is not the
-            logits: what penalties and a teacher see.
+        view: ``f(logits, *, context, ...)``, what the loss puts into its softmax, where that is
+            not the logits: what a prior scales and shifts (`tilted`), and penalties and a teacher
+            see. Function and link then take `context` too, and do the same with it.
         needs: Fields of `LossContext` that it cannot do without; function, link and view then take
             `context` too.
         memory: ``f(memory, logits, *, ...)``, what is remembered of an example after a step, in
@@ -82,7 +83,14 @@ def declare(
     """
 
     def decorate(function: Callable[..., Tensor]) -> Loss:
-        _check(function, local=local, needs=needs, parameters=tuple(parameters))
+        takes_context = bool(needs) or view is not None
+        _check(
+            function,
+            local=local,
+            needs=needs,
+            takes_context=takes_context,
+            parameters=tuple(parameters),
+        )
         if proper and link is not None:
             raise TypeError(f"{function.__name__} must be proper or have a link, but got both.")
         loss = Loss(
@@ -119,6 +127,7 @@ def _check(
     *,
     local: bool,
     needs: tuple[str, ...],
+    takes_context: bool,
     parameters: tuple[str, ...],
 ) -> None:
     """Check that a function has the arguments and the description that are declared."""
@@ -129,7 +138,7 @@ def _check(
     wanted = ["log_p"] if local else ["logits", "targets"]
     if tensors != wanted:
         raise TypeError(f"{name} must take {wanted} (local={local}), but got {tensors}.")
-    declared = {*parameters, *(("context",) if needs else ())}
+    declared = {*parameters, *(("context",) if takes_context else ())}
     if options != declared:
         raise TypeError(
             f"{name} must take the keywords it declares, {sorted(declared)}, "
@@ -137,7 +146,7 @@ def _check(
         )
     if set(needs) - set(CONTEXT_FIELDS):
         raise TypeError(f"{name} must need fields of LossContext, but got needs={needs}.")
-    if local and needs:
-        raise TypeError(f"{name} must be local or need a context, but got needs={needs}.")
+    if local and takes_context:
+        raise TypeError(f"{name} must be local or take a context, but got needs={needs}.")
     if not function.__doc__:
         raise TypeError(f"{name} must have a docstring, but got none.")

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from autoloss.losses.context import LossContext
 from autoloss.losses.loss import Loss
-from autoloss.task import CLASSES_ALONE
 
 _OF_CLASSES = ("class_counts", "teacher_logits", "norms", "memory")
 _OF_LOGITS = ("teacher_logits", "norms", "memory", "mask")
@@ -38,9 +37,10 @@ def within_head(loss: Loss, logits: Tensor) -> Tensor:
 
 
 def sizes_for(loss: Loss, *sizes: int) -> tuple[int, ...]:
-    """Return the numbers of classes that a loss can have; 2 where it is for pairs alone."""
-    largest = max(sizes) if set(loss.tasks) & set(CLASSES_ALONE[1:]) else 2
-    return tuple(dict.fromkeys(min(size, largest) for size in sizes))
+    """Return the numbers of classes nearest to `sizes` that a loss can have by its tasks."""
+    most = max(sizes) if {"multiclass", "sequence"} & set(loss.tasks) else 2
+    least = 2 if {"binary", "multilabel"} & set(loss.tasks) else 3
+    return tuple(dict.fromkeys(min(max(size, least), most) for size in sizes))
 
 
 def context_for(loss: Loss, logits: Tensor, *, seed: int = 7) -> LossContext | None:

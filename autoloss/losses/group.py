@@ -30,6 +30,8 @@ class Group:
         start: From which share of the training on they count, None where from the beginning.
         spread: How labels are spread over the classes, None where they are not.
         class_counts: Training rows of each class, for a base that needs them.
+        scale: What temperature and prior multiply the softmax's inputs with ``(k, 1, C)``, and
+        shift: what they add, for a base with a view; None where nothing.
         mixes: Whether one of them trains on mixed examples.
         memory: What a base with a memory remembers, ``(k, N, C)``; grows with the row numbers.
     """
@@ -41,6 +43,8 @@ class Group:
     start: Tensor | None
     spread: Spread | None
     class_counts: Tensor
+    scale: Tensor | None = None
+    shift: Tensor | None = None
     mixes: bool = False
     memory: Tensor | None = None
     class_parameters: dict[str, Tensor] = field(init=False)
@@ -58,6 +62,8 @@ class Group:
         start: Tensor,
         spread: Spread | None,
         class_counts: Tensor,
+        scale: Tensor | None = None,
+        shift: Tensor | None = None,
     ) -> Group:
         """Return the group of some candidates.
 
@@ -69,6 +75,8 @@ class Group:
             start: When their class weights switch on.
             spread: How their labels are spread.
             class_counts: Training rows of each class, theirs or all's.
+            scale: What temperature and prior multiply the softmax's inputs with.
+            shift: What they then add.
 
         Shape:
             ``log_weights (k, 1, C)``, ``start (k, 1)``, ``class_counts (k, 1, C)`` or ``(C,)``.
@@ -87,6 +95,8 @@ class Group:
             start=start if weighted and bool(start.any()) else None,
             spread=spread,
             class_counts=class_counts,
+            scale=scale if loss.view is not None else None,
+            shift=shift if loss.view is not None else None,
             mixes=any(spec.target == "mixup" for spec in specs),
         )
 
@@ -94,6 +104,11 @@ class Group:
     def size(self) -> int:
         """Return the number of candidates, k."""
         return len(self.rows)
+
+    @property
+    def reads_logits(self) -> bool:
+        """Return whether the base wants the logits as they are and applies the prior itself."""
+        return self.loss.view is not None
 
     def values(
         self,
@@ -107,7 +122,7 @@ class Group:
         """Return the loss of every item.
 
         Args:
-            logits: Scores of these candidates.
+            logits: Scores of these candidates, or logits where `reads_logits`.
             log_probs: Their log-softmax; what stands there where the base is not local is unused.
             targets: Classes, or class probabilities.
             context: What the base needs besides.
@@ -155,16 +170,21 @@ class Group:
             ``(k, N, C)`` → ``(k, N, C)``.
         """
         if not self.loss.has_exact_readout:
-            return log_softmax(logits)
-        return self.loss.log_posterior(
-            logits, self.class_parameters, context=LossContext(class_counts=self.class_counts)
-        )
+            return log_softmax(self.view(logits, None))
+        context = LossContext(class_counts=self.class_counts, scale=self.scale, shift=self.shift)
+        return self.loss.log_posterior(logits, self.class_parameters, context=context)
 
     def view(self, logits: Tensor, context: LossContext | None) -> Tensor:
         """Return what the base puts into its softmax, ``(k, B, C)``."""
-        return self.loss.viewed(
-            logits, self.class_parameters, context=self._complete(context, logits, update=False)
+        if not self.reads_logits:
+            return logits
+        known = replace(
+            context or LossContext(),
+            class_counts=self.class_counts,
+            scale=self.scale,
+            shift=self.shift,
         )
+        return self.loss.viewed(logits, self.class_parameters, context=known)
 
     def _of_labels(
         self,
@@ -216,21 +236,23 @@ class Group:
             )
         return torch.where(self.start[..., None] <= progress, self.weights, 1.0)
 
-    def _complete(
-        self, context: LossContext | None, logits: Tensor, *, update: bool = True
-    ) -> LossContext | None:
+    def _complete(self, context: LossContext | None, logits: Tensor) -> LossContext | None:
         """Return the context with what this group knows itself, its own rows of the rest."""
-        if not self.loss.needs:
+        if not self.loss.needs and not self.reads_logits:
             return context
         given = context or LossContext()
         norms = given.norms
         if norms is not None and norms.ndim == logits.ndim:
             norms = norms[self.rows] if len(norms) > 1 else norms
-        found = replace(given, class_counts=self.class_counts, norms=norms)
-        if self.loss.memory is not None and update:
+        found = replace(
+            given,
+            class_counts=self.class_counts,
+            norms=norms,
+            scale=self.scale,
+            shift=self.shift,
+        )
+        if self.loss.memory is not None:
             found = replace(found, memory=self._remember(found, logits))
-        elif self.loss.memory is not None:
-            found = replace(found, memory=torch.zeros_like(logits))
         found.require(self.loss.needs, loss=self.loss.name)
         return found
 

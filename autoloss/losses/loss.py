@@ -271,7 +271,7 @@ class Loss:
 
     def _with(self, context: LossContext | None) -> dict[str, Any]:
         """Return the argument `context` where the functions of the loss take one."""
-        return {"context": context} if self.needs else {}
+        return {"context": context} if self.needs or self.view is not None else {}
 
     def _complete(self, context: LossContext | None) -> LossContext | None:
         """Check that the context has what the loss needs."""

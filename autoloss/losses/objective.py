@@ -104,31 +104,25 @@ class Objective:
             ``(B, C)`` → ``(K, B)``. Sequences: ``(K, B, T, C)`` → ``(K, B, T)``. Labels of several
             yes and no: ``(K, B, L)`` → ``(K, B, L)``.
         """
-        scores = self._scores(logits.to(self.dtype))
+        logits = logits.to(self.dtype)
+        inputs = self._inputs(logits)
         soft = targets.is_floating_point()
         if soft and self.facts.task == "multilabel":
             targets = torch.stack([1.0 - targets, targets], -1)
         targets = targets.to(self.dtype) if soft else targets
-        targets = targets.expand(scores.shape if soft else scores.shape[:-1])
-        if mix is not None and not self.mixes:
-            mix = None
-        in_order = (scores, targets, mix)
-        if self._order is not None:
-            in_order = (
-                scores[self._order],
-                targets[self._order],
-                None if mix is None else mix.rows(self._order),
-            )
-        values = self._base_values(*in_order, context=context)
-        if self._back is not None:
-            values = values[self._back]
+        shape = (len(self.specs), *inputs[0].shape[1:])
+        targets = targets.expand(shape if soft else shape[:-1])
+        mix = mix if self.mixes else None
+        values = self._base_values(inputs, targets, mix, context)
         if self._around is None:
             return values
-        if mix is not None and not soft:
-            targets = functional.one_hot(targets, scores.shape[-1]).to(self.dtype)
         if mix is not None:
-            targets = mix.mixed(targets)
-        return self._around.added(values, self._views(scores, context), targets, context=context)
+            one_hot = targets if soft else functional.one_hot(targets, shape[-1]).to(self.dtype)
+            targets = mix.mixed(one_hot)
+        views = self._joined(
+            [group.view(part, context) for group, part in zip(self._groups, inputs, strict=True)]
+        )
+        return self._around.added(values, views, targets, context=context)
 
     @property
     def class_counts(self) -> Tensor:
@@ -163,18 +157,14 @@ class Objective:
         Shape:
             ``(K, N, C)`` → ``(K, N, C)``; multi-label: ``(K, N, L)`` → ``(K, N, L, 2)``.
         """
-        scores = self._scores(logits)
-        in_order = scores if self._order is None else scores[self._order]
-        pieces = torch.split_with_sizes(in_order, self._sizes)
-        links = torch.cat(
-            [group.link(piece) for group, piece in zip(self._groups, pieces, strict=True)]
+        inputs = self._inputs(logits)
+        links = self._joined(
+            [group.link(part) for group, part in zip(self._groups, inputs, strict=True)]
         )
-        if self._back is not None:
-            links = links[self._back]
         if self._log_weights is not None:
             links = log_softmax(links - self._log_weights)
         if self._around is not None:
-            links = self._around.undone(links, scores)
+            links = self._around.undone(links, self._joined(inputs))
         if self._spread is not None:
             links = self._spread.undo(links)
         if self._exact.all():
@@ -190,11 +180,28 @@ class Objective:
         Shape:
             ``(K, N, C)`` → ``(K, N, C)``.
         """
-        scores = self._scores(logits)
+        inputs = self._inputs(logits)
+        scores = self._joined(
+            [group.view(part, None) for group, part in zip(self._groups, inputs, strict=True)]
+        )
         return scores if self._log_weights is None else scores - self._log_weights
 
-    def _scores(self, logits: Tensor) -> Tensor:
-        """Return what the bases see: logits divided by the temperature, scaled and adjusted."""
+    def _inputs(self, logits: Tensor) -> list[Tensor]:
+        """Return what each group reads: scaled and shifted logits, or the logits themselves."""
+        self._check(logits)
+        plain = pairs(logits) if self.facts.task == "multilabel" else logits
+        scores = plain if self._scale is None else plain * self._scale
+        scores = scores if self._shift is None else scores + self._shift
+        found = self._split(scores)
+        if not self._any_reads_logits:
+            return found
+        return [
+            part if group.reads_logits else score
+            for group, part, score in zip(self._groups, self._split(plain), found, strict=True)
+        ]
+
+    def _check(self, logits: Tensor) -> None:
+        """Check the shape of logits."""
         facts = self.facts
         axes, last = "B, C", facts.n_classes
         if facts.task == "multilabel":
@@ -207,40 +214,37 @@ class Objective:
                 f"logits must have shape (K, {axes}) with K={len(self.specs)} and "
                 f"{axes[-1]}={last}, but got logits.shape={tuple(logits.shape)}."
             )
-        scores = pairs(logits) if facts.task == "multilabel" else logits
-        if self._scale is not None:
-            scores = scores * self._scale
-        return scores if self._shift is None else scores + self._shift
+
+    def _split(self, values: Tensor) -> list[Tensor]:
+        """Return the rows of every group."""
+        in_order = values if self._order is None else values[self._order]
+        # The gradient of one split is one copy; that of slices fills and adds a tensor each.
+        return list(torch.split_with_sizes(in_order, self._sizes))
+
+    def _joined(self, parts: Sequence[Tensor]) -> Tensor:
+        """Return the rows of all candidates from those of the groups."""
+        values = parts[0] if len(parts) == 1 else torch.cat(list(parts))
+        return values if self._back is None else values[self._back]
 
     def _base_values(
-        self, scores: Tensor, targets: Tensor, mix: Mix | None, *, context: LossContext | None
+        self,
+        inputs: Sequence[Tensor],
+        targets: Tensor,
+        mix: Mix | None,
+        context: LossContext | None,
     ) -> Tensor:
         """Return the loss of every item by base, prior and target, candidates grouped by base."""
-        log_probs = log_softmax(scores) if self._any_local else scores
-        # The gradient of one split is one copy; that of slices fills and adds a tensor each.
-        pieces = zip(
-            self._groups,
-            *(torch.split_with_sizes(one, self._sizes) for one in (scores, log_probs, targets)),
-            strict=True,
-        )
-        found, start = [], 0
-        for group, *piece in pieces:
-            rows = list(range(start, start + group.size))
-            mixed = mix.rows(rows) if mix is not None and group.mixes else None
-            found.append(group.values(*piece, context=context, mix=mixed))
-            start += group.size
-        return found[0] if len(found) == 1 else torch.cat(found)
-
-    def _views(self, scores: Tensor, context: LossContext | None) -> Tensor:
-        """Return what every candidate puts into its softmax."""
-        if not self._any_view:
-            return scores
-        in_order = scores if self._order is None else scores[self._order]
-        pieces = torch.split_with_sizes(in_order, self._sizes)
-        views = torch.cat(
-            [group.view(piece, context) for group, piece in zip(self._groups, pieces, strict=True)]
-        )
-        return views if self._back is None else views[self._back]
+        log_probs: Sequence[Tensor] = inputs
+        if self._any_local:
+            # One call for all is faster than one a group; what other bases get is not read.
+            joined = inputs[0] if len(inputs) == 1 else torch.cat(list(inputs))
+            log_probs = torch.split_with_sizes(log_softmax(joined), self._sizes)
+        found = []
+        pieces = zip(self._groups, inputs, log_probs, self._split(targets), strict=True)
+        for group, part, log_part, labels in pieces:
+            own = mix.rows(group.rows) if mix is not None and group.mixes else None
+            found.append(group.values(part, log_part, labels, context=context, mix=own))
+        return self._joined(found)
 
     def _make_parts(self) -> None:
         """Make the tensors of temperature, prior and target, None where neutral for all."""
@@ -294,13 +298,15 @@ class Objective:
                 start=start[rows],
                 spread=None if self._spread is None else self._spread.rows(rows),
                 class_counts=counts[rows] if self.facts.is_stacked else counts,
+                scale=None if self._scale is None else self._scale[rows],
+                shift=None if self._shift is None else self._shift[rows],
             )
 
         runs = itertools.groupby(order, key=lambda row: self.specs[row].base)
         self._groups = [group_of(list(rows)) for _, rows in runs]
         self._sizes = [group.size for group in self._groups]
         self._any_local = any(group.loss.local for group in self._groups)
-        self._any_view = any(group.loss.view is not None for group in self._groups)
+        self._any_reads_logits = any(group.reads_logits for group in self._groups)
         moving = [
             row
             for row, spec in enumerate(self.specs)

@@ -101,7 +101,7 @@ def log_effective_weights(class_counts: Tensor, decay: Tensor) -> Tensor:
 
     Examples:
         >>> log_effective_weights(torch.tensor([90.0, 10.0]), torch.full((1, 1), 0.01)).exp()
-        tensor([[0.6275, 4.3523]])
+        tensor([[0.6568, 4.0889]])
     """
     kept = torch.log1p(-decay.clamp(1e-15, 1.0))
     # n log b is 0 times -inf for decay = 1.

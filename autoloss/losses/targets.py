@@ -139,7 +139,7 @@ class Mix:
 
     Shape:
         - partner: ``(G, B)``, int64
-        - share: ``(K, 1)`` or ``(K, B)``
+        - share: ``(K, 1)`` or ``(K, B)``; of items ``(K, B, L)``
     """
 
     partner: Tensor
@@ -164,4 +164,4 @@ class Mix:
 
     def share_for(self, values: Tensor) -> Tensor:
         """Return the share with an axis of length 1 for all but candidates and examples."""
-        return self.share.view(*self.share.shape, *[1] * (values.ndim - 2))
+        return self.share.view(*self.share.shape, *[1] * (values.ndim - self.share.ndim))

@@ -87,9 +87,17 @@ def apply_heads(
         - weight: ``(K, C, H)``
         - bias: ``(K, C)``
         - output: ``(K, B, C)``, ``(K, B, C)`` or None
+
+    Raises:
+        ValueError: If there is not one head a candidate.
     """
     if heads is None or heads.all_linear:
         return dense(hidden, weight, bias), None
+    if len(heads.names) != len(weight):
+        raise ValueError(
+            f"heads must have one name for each of {len(weight)} candidates, "
+            f"but got {heads.names=}."
+        )
     logits = dense(hidden, weight, bias.masked_fill(heads.biasless, 0.0))
     norms = None
     if heads.unbiased is not None:
@@ -121,7 +129,8 @@ def norm_products(hidden: Tensor, weight: Tensor) -> Tensor:
 
 
 def _norm(vectors: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
+    norm: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
+    return norm
 
 
 def _to_cosines(products: Tensor, hidden: Tensor, weight: Tensor) -> Tensor:

@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from autoloss.data import TableInputs, TableSchema
+from autoloss.losses import Mix
 from autoloss.models.heads import Heads, apply_heads
-from autoloss.models.layers import dense, relu_dropout
+from autoloss.models.layers import dense, mixed, relu_dropout
 from autoloss.models.layout import Layout
 from autoloss.settings import NetworkConfig
 
@@ -119,7 +120,7 @@ class TableNetwork:
         return self.layout.row(drawn)
 
     def encode(self, inputs: TableInputs) -> Features:
-        """Return what all candidates share of a batch; mixup acts on this.
+        """Return what all candidates share of a batch.
 
         Shape:
             - inputs: fields ``(G, B, ...)`` or ``(B, ...)``
@@ -162,6 +163,7 @@ class TableNetwork:
         orders: Tensor | None = None,
         dropout: Dropout | None = None,
         heads: Heads | None = None,
+        mix: Mix | None = None,
     ) -> Tensor:
         """Return logits: `head` of `hidden`.
 
@@ -171,11 +173,12 @@ class TableNetwork:
             orders: Which of the G batches each candidate reads, ``(K,)``; None where G = 1.
             dropout: The dropout of this step; None at prediction.
             heads: The last layer of each candidate; None where all are linear.
+            mix: The mixup of this step; None at prediction.
 
         Shape:
             - output: ``(K, B, C)``
         """
-        return self.head(weights, self.hidden(weights, features, orders, dropout), heads)[0]
+        return self.head(weights, self.hidden(weights, features, orders, dropout, mix), heads)[0]
 
     def head(
         self, weights: Mapping[str, Tensor], hidden: Tensor, heads: Heads | None = None
@@ -194,6 +197,7 @@ class TableNetwork:
         features: Features,
         orders: Tensor | None = None,
         dropout: Dropout | None = None,
+        mix: Mix | None = None,
     ) -> Tensor:
         """Return what the last layer sees; the arguments are those of `body`.
 
@@ -205,6 +209,9 @@ class TableNetwork:
             hidden = dense(
                 hidden, weights[f"hidden.{layer}.weight"], weights[f"hidden.{layer}.bias"]
             )
+            if mix is not None and layer == 0:
+                # All up to here is linear: it is the same as to mix the inputs, which are shared.
+                hidden = mixed(hidden, mix.partner, mix.share)
             if self.config.normalise:
                 hidden = functional.layer_norm(hidden, hidden.shape[-1:])
             if dropout is None:

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from autoloss.data import Part
+from autoloss.errors import InputError
+from autoloss.losses import ClassFacts
 from autoloss.models import TableNetwork
 from autoloss.settings import TrainingConfig
 from autoloss.training.rows import EncodedRows
@@ -22,25 +24,27 @@ class Job:
         network: The network.
         train: Training rows.
         valid: Validation rows: early stopping and scores.
-        class_counts: Training rows of each class.
+        classes: What losses know of the classes.
         folds: Fold of each validation row for the cross-fitted read-out.
         config: How to train.
         device: Where.
         dtype: Type of the weights.
+        teacher: Logits of a teacher for the training rows; None where there is none.
 
     Shape:
-        - class_counts: ``(C,)``
         - folds: ``(N,)``
+        - teacher: ``(N, C)``
     """
 
     network: TableNetwork
     train: EncodedRows
     valid: EncodedRows
-    class_counts: Tensor
+    classes: ClassFacts
     folds: Tensor
     config: TrainingConfig
     device: torch.device
     dtype: torch.dtype = torch.float32
+    teacher: Tensor | None = None
 
     @classmethod
     def prepare(
@@ -49,23 +53,51 @@ class Job:
         train: Part,
         valid: Part,
         *,
-        class_counts: Tensor,
+        class_counts: Tensor | ClassFacts,
         folds: Tensor,
         config: TrainingConfig,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
+        teacher: Tensor | None = None,
     ) -> Self:
-        """Return the job of two parts, brought to the device and encoded."""
+        """Return the job of two parts, brought to the device and encoded.
+
+        Args:
+            network: The network.
+            train: Training rows.
+            valid: Validation rows.
+            class_counts: Training rows of each class; or `ClassFacts`, which have the class
+                weights and the likeness that a user gives.
+            folds: Fold of each validation row.
+            config: How to train.
+            device: Where.
+            dtype: Type of the weights.
+            teacher: Logits of a teacher, one row a training row.
+
+        Raises:
+            InputError: The teacher has another number of rows, or logits that are not finite.
+        """
+        if teacher is not None and (len(teacher) != len(train) or not teacher.isfinite().all()):
+            raise InputError(
+                f"teacher must have finite logits for each of {len(train)} training rows, but got "
+                f"{tuple(teacher.shape)=}, {int((~teacher.isfinite()).sum())} of them not finite."
+            )
         return cls(
             network=network,
             train=EncodedRows(network, _placed(train, device, dtype)),
             valid=EncodedRows(network, _placed(valid, device, dtype)),
-            class_counts=class_counts.to(device),
+            classes=ClassFacts.of(class_counts),
             folds=folds.to(device),
             config=config,
             device=device,
             dtype=dtype,
+            teacher=None if teacher is None else teacher.to(device, dtype),
         )
+
+    @property
+    def class_counts(self) -> Tensor:
+        """Return the training rows of each class, ``(C,)``."""
+        return self.classes.counts
 
 
 def _placed(part: Part, device: torch.device, dtype: torch.dtype) -> Part:

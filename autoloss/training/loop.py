@@ -84,7 +84,12 @@ def train(
     if job.device.type == "cpu":
         keep_freed_memory()
     population = Population(
-        job.network, candidates, job.class_counts, device=job.device, dtype=job.dtype
+        job.network,
+        candidates,
+        job.classes,
+        device=job.device,
+        dtype=job.dtype,
+        teacher=job.teacher,
     )
     size = batch_size_for(len(job.train), job.config.batch_size)
     orders = Orders(
@@ -130,7 +135,7 @@ def _train_epoch(population: Population, orders: Orders, job: Job, epoch: int) -
     for i, rows in enumerate(orders.epoch()):
         step = (epoch - 1) * orders.steps + i
         factor = lr_factor(step, total, warmup=config.warmup, decay=config.decay)
-        population.step(job.train.batch(rows), orders, factor)
+        population.step(job.train.batch(rows), orders, factor, progress=step / total)
 
 
 def _record(

@@ -67,31 +67,33 @@ class Mixing:
         quantiles: The quantiles of each candidate with mixup, by its number.
         per_example: Those of them whose examples have a share each; the others have one share a
             mini-batch.
+        dtype: Of the shares.
+        device: Where the examples are.
     """
 
     n_candidates: int
     quantiles: Mapping[int, BetaQuantile]
     per_example: frozenset[int]
+    dtype: torch.dtype
+    device: torch.device
 
     @classmethod
-    def of(cls, specs: Sequence[LossSpec]) -> Self | None:
+    def of(
+        cls, specs: Sequence[LossSpec], *, dtype: torch.dtype, device: torch.device
+    ) -> Self | None:
         """Return how candidates mix, None where none does."""
         alphas = [spec.get("mixup.alpha", 0.0) for spec in specs]
         # Beta(0, 0) has the shares 0 and 1 alone, which mix nothing.
         found = {k: BetaQuantile.of(alpha) for k, alpha in enumerate(alphas) if alpha > 0.0}
         each = frozenset(k for k in found if specs[k].get("mixup.per_example", 0))
-        return cls(len(specs), found, each) if found else None
+        return cls(len(specs), found, each, dtype, device) if found else None
 
-    def draw(
-        self, orders: Orders, seeds: Sequence[int], *, device: torch.device, dtype: torch.dtype
-    ) -> Mix:
+    def draw(self, orders: Orders, seeds: Sequence[int]) -> Mix:
         """Draw the mixup of one step; a candidate without mixup has a share of 1.
 
         Args:
-            orders: What is drawn for each seed.
+            orders: Draws for each seed.
             seeds: The seed of each candidate.
-            device: Where the examples are.
-            dtype: Of the shares.
         """
         partners, uniform = orders.pairs()
         places = orders.places(seeds)
@@ -99,9 +101,10 @@ class Mixing:
         for k, quantile in self.quantiles.items():
             drawn = uniform[places[k]]
             share[k] = quantile(drawn if k in self.per_example else drawn[:1])
+        own = partners if len(partners) == 1 else partners[places]
         return Mix(
-            partner=partners.to(device) if len(partners) == 1 else partners[places].to(device),
-            share=torch.from_numpy(share).to(device=device, dtype=dtype),
+            partner=own.to(self.device),
+            share=torch.from_numpy(share).to(dtype=self.dtype, device=self.device),
         )
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from autoloss.losses import Objective
-from autoloss.models import Dropout, Features, TableNetwork, spread
-from autoloss.training.batch import Batch, Orders
+from autoloss.losses import ClassFacts, LossContext, Objective, get
+from autoloss.models import Dropout, Features, Heads, TableNetwork, spread
+from autoloss.training.batch import Batch, Orders, item_mean
 from autoloss.training.candidate import Candidate
+from autoloss.training.mixing import Mixing, weighted_mix
 from autoloss.training.optimiser import RowAdamW
 
 
@@ -20,23 +22,26 @@ class Population:
     Args:
         network: The network that all have.
         candidates: The candidates.
-        class_counts: Training rows of each class, ``(C,)``.
+        class_counts: Training rows of each class, ``(C,)``, or `ClassFacts`.
         device: Where to train.
         dtype: Type of the weights.
+        teacher: Logits of a teacher for every training row, ``(N, C)``.
     """
 
     def __init__(
         self,
         network: TableNetwork,
         candidates: Sequence[Candidate],
-        class_counts: Tensor,
+        class_counts: Tensor | ClassFacts,
         *,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
+        teacher: Tensor | None = None,
     ) -> None:
         self.network = network
         self.device = device
         self.dtype = dtype
+        self.teacher = teacher
         specs = [candidate.spec for candidate in candidates]
         self.objective = Objective(specs, class_counts, dtype=dtype, device=device)
         initial = {
@@ -69,6 +74,11 @@ class Population:
         self._rates = torch.tensor(
             [candidate.dropout for candidate in candidates], device=self.device, dtype=self.dtype
         )[:, None, None]
+        specs = self.objective.specs
+        self._seeds = [candidate.seed for candidate in candidates]
+        self._heads = Heads(tuple(get(spec.base).head for spec in specs), self.device)
+        self._mixing = Mixing.of(specs, dtype=self.dtype, device=self.device)
+        self._needs = {name for spec in specs for name in spec.needs}
 
     @property
     def rows(self) -> Tensor:
@@ -80,16 +90,49 @@ class Population:
         self.objective = self.objective.keep(kept)
         self._take(tuple(self.candidates[k] for k in kept), self._optimiser.keep(kept))
 
-    def step(self, batch: Batch, orders: Orders, lr_factor: float) -> None:
-        """Take one optimiser step on one mini-batch."""
-        index = orders.index([candidate.seed for candidate in self.candidates])
-        logits = self.network.body(self._leaves, batch.features, index, self._dropout(orders))
-        values = self.objective(logits, self._targets(batch, index))
+    def step(
+        self, batch: Batch, orders: Orders, lr_factor: float, *, progress: float = 0.0
+    ) -> None:
+        """Take one optimiser step on one mini-batch.
+
+        Args:
+            batch: The mini-batch.
+            orders: What else is drawn.
+            lr_factor: Share of the peak learning rates.
+            progress: Share of the training that is done.
+        """
+        index = orders.index(self._seeds)
+        mix = None if self._mixing is None else self._mixing.draw(orders, self._seeds)
+        hidden = self.network.hidden(
+            self._leaves, batch.features, index, self._dropout(orders), mix
+        )
+        logits, norms = self.network.head(self._leaves, hidden, self._heads)
+        items = self.objective.facts.item_axes
+        weights = batch.item_weights(index, item_axes=items, dtype=self.dtype)
+        if mix is not None and weights is not None:
+            mix, weights = weighted_mix(mix, weights)
+        context = replace(
+            self._context(batch, index),
+            progress=progress,
+            norms=norms,
+            mask=None if weights is None else weights > 0,
+        )
+        values = self.objective(logits, self._targets(batch, index), context=context, mix=mix)
         # The sum over candidates: no gradient of one reaches another.
-        total = batch.mean(values, index).sum()
+        total = item_mean(values, weights).sum()
         gradients = torch.autograd.grad(total, list(self._leaves.values()))
         torch._foreach_copy_(self._gradients, gradients)
         self._optimiser.step(lr_factor)
+
+    def _context(self, batch: Batch, index: Tensor | None) -> LossContext:
+        """Return what losses need to know of the rows, as far as a candidate needs it."""
+        rows = batch.rows
+        if rows is None or not self._needs & {"row_ids", "teacher_logits"}:
+            return LossContext()
+        rows = rows[0] if index is None else rows[index]
+        if self.teacher is None or "teacher_logits" not in self._needs:
+            return LossContext(row_ids=rows)
+        return LossContext(row_ids=rows, teacher_logits=self.teacher[rows])
 
     def _targets(self, batch: Batch, index: Tensor | None) -> Tensor:
         targets = spread(batch.targets, index)
@@ -105,4 +148,4 @@ class Population:
     @torch.no_grad()
     def logits(self, features: Features) -> Tensor:
         """Return logits without dropout, ``(K, B, C)``."""
-        return self.network.body(self._leaves, features)
+        return self.network.body(self._leaves, features, heads=self._heads)

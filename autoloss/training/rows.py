@@ -54,7 +54,7 @@ class EncodedRows:
         """Return the examples of one step, ``(G, B)``."""
         part = self.part
         weights = None if part.weights is None else part.weights[rows]
-        return Batch(features=self.features(rows), targets=part.targets[rows], weights=weights)
+        return Batch(self.features(rows), part.targets[rows], weights=weights, rows=rows)
 
     def _encode_all(self) -> Features:
         numbers = torch.arange(len(self.part), device=self.part.targets.device)

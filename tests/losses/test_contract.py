@@ -1,33 +1,29 @@
-"""The contract that every loss meets, run over all that are discovered."""
+"""The contract: every loss meets every law, and every law finds a loss that breaks it."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from torch.testing import assert_close
 
-from autoloss import losses
-from autoloss.losses import Loss
+from autoloss.errors import InputError
+from autoloss.losses import FloatParam, IntParam, Loss, Special, declare, parameters
+from autoloss.losses.contract import check_contract, laws
+from autoloss.losses.labels import is_label, pick
+from autoloss.losses.numerics import log_softmax
 from autoloss.task import ALL_TASKS
 
-from .cases import (
-    ALL,
-    context_for,
-    draw,
-    draw_labels,
-    each,
-    label,
-    logits_for,
-    settings,
-    slope,
-    with_limits,
-)
+from .cases import ALL, label
 
-EVERY_SETTING = pytest.mark.parametrize(("loss", "setting"), each(with_limits), ids=label)
-EVERY_LOSS = pytest.mark.parametrize("loss", ALL, ids=label)
+LAWS = dict(laws())
 
 
-@EVERY_LOSS
+@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("loss", ALL, ids=label)
+def test_every_loss_meets_every_law(loss: Loss, name: str):
+    assert LAWS[name](loss) is None
+
+
+@pytest.mark.parametrize("loss", ALL, ids=label)
 def test_declaration_is_complete(loss: Loss):
     assert loss.source
     assert loss.use.endswith(".")
@@ -37,124 +33,226 @@ def test_declaration_is_complete(loss: Loss):
     assert "Shape:" in loss.doc
     assert ">>>" in loss.doc
     assert set(loss.tasks) <= set(ALL_TASKS)
-    for name, parameter in loss.parameters.items():
-        assert parameter.mistake(name, parameter.default) is None
 
 
-@EVERY_SETTING
-def test_one_value_per_example(loss: Loss, setting):
-    logits, targets = draw(6, 4), draw_labels(6, n_classes=4)
-    together = loss(logits, targets, **setting)
-    assert together.shape == (6,)
-    alone = [loss(logits[i : i + 1], targets[i : i + 1], **setting) for i in range(6)]
-    assert_close(together, torch.cat(alone), atol=1e-14, rtol=1e-14)
+BROKEN: dict[str, list[Loss]] = {name: [] for name in LAWS}
 
 
-@EVERY_LOSS
-@pytest.mark.parametrize("soft", [False, True], ids=["hard", "soft"])
-def test_stacked_equals_plain(loss: Loss, soft: bool):
-    rows = settings(loss)[:4] * 4
-    rows = rows[:4]
-    logits = draw(4, 4, 4, scale=2.0)
-    targets = draw(4, 4, 4, seed=2).softmax(-1) if soft else draw_labels(4, 4, n_classes=4)
-    columns = {
-        name: torch.tensor([[row[name]] for row in rows], dtype=torch.float64)
-        for name in loss.parameters
-    }
-    stacked = loss(logits, targets, **columns)
-    plain = [loss(logits[k], targets[k], **row) for k, row in enumerate(rows)]
-    assert_close(stacked, torch.stack(plain), atol=1e-13, rtol=1e-13)
+def breaks(law: str, **declared):
+    """Declare a loss that breaks a law and no earlier one."""
+
+    def decorate(function):
+        BROKEN[law].append(declare(source="here", **declared)(function))
+        return function
+
+    return decorate
 
 
-@EVERY_LOSS
-def test_candidates_do_not_see_each_other(loss: Loss):
-    # K == B == C, where a broadcast over the wrong axis would stay silent.
-    k = 3
-    setting = {
-        name: torch.full((k, 1), float(parameter.default), dtype=torch.float64)
-        for name, parameter in loss.parameters.items()
-    }
-    logits, targets = draw(k, k, k).requires_grad_(), draw_labels(k, k, n_classes=k)
-    for row in range(k):
-        for example in range(k):
-            value = loss(logits, targets, **setting)[row, example]
-            touched = slope(value, logits).abs().sum(-1)
-            touched[row, example] = 0.0
-            assert touched.max() == 0.0
+def entropy(logits, targets):
+    """Return the cross-entropy."""
+    return -pick(log_softmax(logits), targets)
 
 
-@EVERY_SETTING
-@pytest.mark.parametrize("scale", [0.0, 1.0, 1000.0, 10000.0])
-def test_finite_in_float32(loss: Loss, setting, scale: float):
-    # Every class is the label once, so that learnt and missed examples are among them, and a
-    # margin of exactly 1e4, where p is 0 or 1 to the last digit.
-    random = draw(3, 4, seed=4).clamp(-1, 1)
-    sharp = torch.eye(4, dtype=torch.float64)[:3]
-    logits = (torch.cat([random, sharp, -sharp]).float() * scale).repeat_interleave(4, 0)
-    logits.requires_grad_()
-    hard = torch.arange(4).repeat(9)
-    soft = torch.nn.functional.one_hot(hard, 4).float() * 0.9 + 0.025
-    for targets in (hard, soft):
-        value = loss(logits, targets, **setting)
-        assert value.isfinite().all()
-        assert value.dtype == torch.float32
-        assert slope(value, logits).isfinite().all()
-    assert loss.readout(logits.detach(), **setting).isfinite().all()
+@breaks("parameters_are_allowed", a=FloatParam(0.0, 1.0, default=2.0))
+def default_outside(logits, targets, *, a):
+    """Start outside of its range."""
+    return a * entropy(logits, targets)
 
 
-@EVERY_SETTING
-def test_gradcheck(loss: Loss, setting):
-    logits, targets = draw(5, 3, scale=1.5).requires_grad_(), draw_labels(5, n_classes=3)
-    probs = draw(5, 3, seed=3).softmax(-1)
-    assert torch.autograd.gradcheck(lambda z: loss(z, targets, **setting), logits)
-    assert torch.autograd.gradcheck(lambda z: loss(z, probs, **setting), logits)
+@breaks("parameters_are_allowed", a=FloatParam(0.0, 1.0, default=0.5, log=True))
+def zero_on_a_log_scale(logits, targets, *, a):
+    """Have no lowest number of digits."""
+    return a * entropy(logits, targets)
 
 
-SPECIAL = [(loss, special) for loss in ALL for special in loss.special]
-
-
-@pytest.mark.parametrize(
-    ("loss", "special"), SPECIAL, ids=[f"{a.name}-is-{b.equals}" for a, b in SPECIAL]
+@breaks(
+    "parameters_are_allowed",
+    a=FloatParam(0.0, 5.0, default=2.0, valid=parameters.Interval(0.0, 4.0)),
 )
-def test_special_case_equals(loss: Loss, special):
-    logits, targets = draw(8, 5, scale=2.0).requires_grad_(), draw_labels(8, n_classes=5)
-    free = settings(loss)[0]
-    ours = loss(logits, targets, **{**free, **special.at})
-    theirs = special.times * losses.get(special.equals)(logits, targets, **special.using)
-    assert_close(ours, theirs, atol=1e-12, rtol=1e-12)
-    assert_close(slope(ours, logits), slope(theirs, logits), atol=1e-12, rtol=1e-12)
+def range_beyond_what_is_allowed(logits, targets, *, a):
+    """Be searched where it may not be."""
+    return a * entropy(logits, targets)
 
 
-@EVERY_SETTING
-@pytest.mark.parametrize("scale", [0.0, 1.0])
-def test_permuting_the_classes_permutes_the_gradient(loss: Loss, setting, scale: float):
-    logits, targets = draw(6, 4, scale=scale).requires_grad_(), draw_labels(6, n_classes=4)
-    order = torch.tensor([2, 0, 3, 1])
-    moved = logits.detach()[:, order].requires_grad_()
-    gradient = slope(loss(logits, targets, **setting), logits)
-    gradient_moved = slope(loss(moved, order.argsort()[targets], **setting), moved)
-    assert_close(gradient_moved, gradient[:, order], atol=1e-12, rtol=1e-12)
+@breaks("one_value_per_example")
+def mean_of_the_batch(logits, targets):
+    """Reduce."""
+    return entropy(logits, targets).mean()
 
 
-@EVERY_SETTING
-def test_soft_targets_are_the_expectation_over_hard_ones(loss: Loss, setting):
-    logits, probs = draw(6, 4, scale=2.0), draw(6, 4, seed=3).softmax(-1)
-    hard = [loss(logits, torch.full((6,), c), **setting) for c in range(4)]
-    expected = (probs * torch.stack(hard, -1)).sum(-1)
-    assert_close(loss(logits, probs, **setting), expected, atol=1e-13, rtol=1e-13)
+@breaks("one_value_per_example")
+def scaled_by_the_batch(logits, targets):
+    """Look at the others, without a slope."""
+    values = entropy(logits, targets)
+    return values / values.detach().amax()
 
 
-@EVERY_SETTING
-def test_one_hot_probabilities_are_hard_targets(loss: Loss, setting):
-    logits, targets = draw(6, 3, scale=3.0), draw_labels(6, n_classes=3)
-    one_hot = torch.nn.functional.one_hot(targets, 3).double()
-    assert_close(loss(logits, one_hot, **setting), loss(logits, targets, **setting))
+@breaks("probabilities_are_expectations")
+def own_reading_of_labels(logits, targets):
+    """Index with the labels itself."""
+    return -log_softmax(logits).gather(-1, targets[..., None])[..., 0]
 
 
-@EVERY_SETTING
-def test_gradient_scale_is_that_of_equal_logits(loss: Loss, setting):
-    # Twice the true logit's gradient at C = 2, where cross-entropy's is -1/2.
-    logits = torch.zeros(1, 2, dtype=torch.float64, requires_grad=True)
-    gradient = slope(loss(logits, torch.tensor([1]), **setting), logits)
-    assert loss.gradient_scale(2, **setting) == pytest.approx(-2.0 * gradient[0, 1].item())
-    assert loss.gradient_scale(2, **setting) > 0.0
+@breaks("probabilities_are_expectations")
+def other_for_every_label(logits, targets):
+    """Do another thing where all labels are asked for."""
+    values = entropy(logits, targets)
+    return values if targets.numel() else 1.01 * values
+
+
+@breaks("one_hot_targets_are_classes")
+def more_for_few_classes(logits, targets):
+    """Do another thing for every label of three classes."""
+    values = entropy(logits, targets)
+    return values if targets.numel() or logits.shape[-1] != 3 else 1.01 * values
+
+
+@breaks("stacked_equals_plain", a=FloatParam(1.0, 2.0, default=1.0))
+def first_candidate_decides(logits, targets, *, a):
+    """Use one candidate's parameter for all."""
+    return a.flatten()[0] * entropy(logits, targets)
+
+
+@breaks("candidates_are_apart")
+def sees_its_neighbour(logits, targets):
+    """Look at the other candidates where there are three."""
+    values = entropy(logits, targets)
+    return values + values.detach().sum(0) * (logits.shape[0] == 3 and logits.ndim == 3)
+
+
+@breaks("positions_are_examples")
+def sees_its_sequence(logits, targets):
+    """Look at the other positions."""
+    values = entropy(logits, targets)
+    return values + values.detach().mean(-1, keepdim=True) if targets.ndim == 3 else values
+
+
+@breaks("narrow_logits_are_widened")
+def as_wide_as_it_likes(logits, targets):
+    """Return float64."""
+    return entropy(logits, targets).double()
+
+
+@breaks("numbers_are_finite")
+def logarithm_of_a_probability(logits, targets):
+    """Take the logarithm of what may be 0."""
+    return -pick(logits.softmax(-1), targets).log()
+
+
+@breaks("numbers_are_finite", local=True, a=FloatParam(0.0, 1.0, default=1.0))
+def no_slope_at_one(log_p, *, a):
+    """Raise 1 - p to a power below 1."""
+    return (1.0 - log_p.exp()) ** (0.5 * a + 0.5)
+
+
+@breaks("numbers_are_finite", link=lambda logits: logits.softmax(-1).log())
+def readout_of_a_probability(logits, targets):
+    """Read the logarithm of what may be 0."""
+    return entropy(logits, targets)
+
+
+@breaks("slopes_are_those_of_the_values", local=True)
+def weight_without_a_slope(log_p):
+    """Detach the weight of an example."""
+    return -((1.0 - log_p.exp().detach()) ** 2) * log_p
+
+
+@breaks("true_logits_are_rewarded", local=True)
+def upside_down(log_p):
+    """Reward a low probability."""
+    return log_p
+
+
+@breaks("true_logits_are_rewarded", local=True, a=FloatParam(0.0, 1.0, default=1.0))
+def nothing_at_zero(log_p, *, a):
+    """Have no slope at the lower end of its parameter."""
+    return -a * log_p
+
+
+@breaks("classes_are_alike")
+def fond_of_the_first(logits, targets):
+    """Weigh the classes without saying so."""
+    weights = torch.arange(logits.shape[-1], dtype=logits.dtype) + 1.0
+    return entropy(logits, targets) * pick(weights.expand(logits.shape), targets)
+
+
+@breaks(
+    "special_cases_hold",
+    local=True,
+    special=(Special(at={"a": 0.0}, equals="cross_entropy", times=2.0),),
+    a=FloatParam(0.0, 1.0, default=1.0),
+)
+def not_what_it_says(log_p, *, a):
+    """Be half of what is declared."""
+    return -(1.0 + a) * log_p
+
+
+@breaks("readout_is_the_null_vector", proper=True, local=True)
+def called_proper(log_p):
+    """Be improper."""
+    return -log_p - 2.0 * torch.expm1(log_p)
+
+
+@breaks("readout_is_the_null_vector", link=log_softmax)
+def read_where_nothing_can_be(logits, targets):
+    """Have no slope that depends on the label's probability."""
+    wrong = logits.masked_fill(is_label(logits, targets), -torch.inf).amax(-1)
+    return (1.0 + wrong - pick(logits, targets)).relu()
+
+
+@breaks("shapes_are_kept", view=lambda logits: logits.sum(-1))
+def view_of_another_shape(logits, targets):
+    """Show something else than logits."""
+    return entropy(logits, targets)
+
+
+@breaks("sizes_are_served", local=True)
+def loses_its_digits(log_p):
+    """Subtract large numbers."""
+    return (1e4 - log_p) ** 2 / 2e4 - 5e3
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_every_law_finds_who_breaks_it(law: str):
+    assert BROKEN[law]
+    for loss in BROKEN[law]:
+        with pytest.raises(InputError) as error:
+            check_contract(loss)
+        line = str(error.value)
+        assert line.startswith(f"{loss.name} must {LAWS[law].rule}, but got ")
+        assert "\n" not in line
+
+
+def test_a_line_names_the_setting_and_what_there_is():
+    (scalar, _), (upside, nothing) = (
+        BROKEN["one_value_per_example"],
+        BROKEN["true_logits_are_rewarded"],
+    )
+    assert LAWS["one_value_per_example"](scalar) == (
+        "mean_of_the_batch must give one value per example, whatever the others are, "
+        "but got shape () for 6 examples."
+    )
+    assert LAWS["true_logits_are_rewarded"](nothing).endswith(" with 4 classes at a=0.")
+    assert "a slope of 0.75 on it with 4 classes." in LAWS["true_logits_are_rewarded"](upside)
+
+
+def test_a_loss_that_fails_inside_is_told_in_one_line():
+    @declare(source="here", t=IntParam(1, 3, default=2))
+    def failing(logits, targets, *, t):
+        """Fail."""
+        raise ZeroDivisionError("division\nby zero")
+
+    with pytest.raises(InputError) as error:
+        check_contract(failing)
+    assert str(error.value) == (
+        "failing must give one value per example, whatever the others are, "
+        "but got ZeroDivisionError: division at t=2."
+    )
+    assert isinstance(error.value.__cause__, ZeroDivisionError)
+
+
+def test_pairs_alone_are_two_classes():
+    # A loss that can do no more than two classes says so by its tasks.
+    (asymmetric,) = (loss for loss in ALL if loss.name == "asymmetric")
+    assert "multiclass" not in asymmetric.tasks
+    check_contract(asymmetric)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -56,6 +58,10 @@ def by_hand(spec: LossSpec, logits, targets):
     probs = (1 - epsilon) * probs + epsilon / 3
     scores = logits / spec.temperature + shift
     loss, context = get(spec.base), LossContext(class_counts=COUNTS.double())
+    if loss.view is not None:
+        # Its softmax reads something else than the logits, and that is what a prior changes.
+        scale = torch.full((3,), 1 / spec.temperature, dtype=torch.float64)
+        scores, context = logits, replace(context, scale=scale, shift=shift[0])
     every = [
         loss(scores, torch.full(targets.shape[:1], c), context=context, **spec.base_parameters)
         for c in range(3)

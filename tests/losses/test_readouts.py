@@ -11,10 +11,13 @@ from torch.testing import assert_close
 
 from autoloss import losses
 from autoloss.losses import Loss, LossSpec, Objective, null_vector
+from autoloss.losses.minimum import FAR, ExpectedLoss, Minimum
 
-from .cases import SMOOTH, draw, each, label
+from .cases import SMOOTH, context_for, draw, each, label, read, sizes_for
 
 COUNTS = torch.tensor([50.0, 30.0, 15.0, 5.0], dtype=torch.float64)
+# The mean absolute error, whose minimum is at infinity.
+NOT_INTERIOR = [("taylor_cross_entropy", {"t": 1})]
 # Nearly equal, so that every minimum lies at logits of ordinary size, and a skewed one.
 FLAT = torch.tensor([0.30, 0.26, 0.23, 0.21], dtype=torch.float64)
 SKEWED = torch.tensor([0.55, 0.05, 0.25, 0.15], dtype=torch.float64)
@@ -33,26 +36,40 @@ def minimum(value, n_classes: int) -> Tensor:
     return torch.tensor(found.x)
 
 
+def minimum_of(loss: Loss, posterior: Tensor, **setting: float) -> Minimum:
+    """Return where the expectation of a loss is least, by logits that its head can give."""
+
+    def function(logits: Tensor, targets: Tensor) -> Tensor:
+        return loss(logits, targets, context=context_for(loss, logits), **setting)
+
+    bound = 1.0 if loss.head == "cosine" else FAR
+    return ExpectedLoss(function, posterior, bound=bound).minimum()
+
+
+def posteriors(n_classes: int) -> Tensor:
+    """Return random posteriors, one a row, the last one nearly equal."""
+    drawn = draw(3, n_classes, seed=5).mul(0.7).softmax(-1)
+    equal = torch.linspace(1.02, 0.98, n_classes, dtype=torch.float64) / n_classes
+    return torch.cat([drawn, equal[None]])
+
+
+def is_interior(found: Minimum) -> bool:
+    """Return whether a minimum has no slope and lies at logits of ordinary size."""
+    return found.slope < 1e-7 and found.logits.abs().max() < 25.0
+
+
 @pytest.mark.parametrize(("loss", "setting"), each(some=SMOOTH), ids=label)
 def test_readout_recovers_the_posterior_at_the_minimum(loss: Loss, setting):
-    best = minimum(lambda z: loss(z[None], FLAT[None], **setting)[0], 4)
-    assert_close(loss.readout(best, **setting).exp(), FLAT, atol=2e-6, rtol=0)
-
-
-@pytest.mark.parametrize("loss", SMOOTH, ids=label)
-def test_readout_recovers_a_skewed_posterior_at_the_minimum(loss: Loss):
-    best = minimum(lambda z: loss(z[None], SKEWED[None])[0], 4)
-    assert_close(loss.readout(best).exp(), SKEWED, atol=2e-6, rtol=0)
-
-
-@pytest.mark.parametrize(("loss", "setting"), each(some=SMOOTH), ids=label)
-@pytest.mark.parametrize("n_classes", [2, 4, 9])
-def test_readout_is_the_null_vector_of_the_gradients(loss: Loss, setting, n_classes: int):
-    logits = draw(20, n_classes, scale=1.5)
-    found = null_vector(lambda z, y: loss(z, y, **setting), logits)
-    assert found.residual.max() < 1e-12
-    assert found.gap.min() > 1e-6
-    assert_close(found.probs, loss.readout(logits, **setting).exp(), atol=1e-8, rtol=0)
+    (n_classes,) = sizes_for(loss, 4)
+    recovered = 0
+    for posterior in posteriors(n_classes):
+        best = minimum_of(loss, posterior, **setting)
+        if is_interior(best):
+            found = read(loss, best.logits[None], **setting)[0]
+            assert_close(found, posterior, atol=2e-6, rtol=0)
+            recovered += 1
+    # Some losses leave unlikely classes out, or bound their logits; nearly equal ones they keep.
+    assert recovered or (loss.name, setting) in NOT_INTERIOR
 
 
 @pytest.mark.parametrize("name", ["weston_watkins", "crammer_singer"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from autoloss.losses.context import LossContext
+from autoloss.losses.context import LossContext, tilted
 from autoloss.losses.labels import pick
 from autoloss.losses.numerics import log_miss_probs, log_softmax, margin_log_loss
 
@@ -25,6 +25,6 @@ def cross_entropy_with_margin(logits: Tensor, targets: Tensor, margin: Tensor) -
     return margin_log_loss(pick(log_probs, targets), pick(log_miss, targets), margin)
 
 
-def scaled(cosines: Tensor, *, s: Tensor, m: Tensor, context: LossContext | None = None) -> Tensor:
+def scaled(cosines: Tensor, *, s: Tensor, m: Tensor, context: LossContext | None) -> Tensor:
     """Return what the softmax of a cosine head reads: the view of its losses."""
-    return s * cosines
+    return tilted(s * cosines, context)

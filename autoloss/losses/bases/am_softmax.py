@@ -6,15 +6,18 @@ from torch import Tensor
 
 from autoloss.losses.bases._margin import cross_entropy_with_margin, scaled
 from autoloss.losses.bases.sm_softmax import sm_softmax_link
+from autoloss.losses.context import LossContext
 from autoloss.losses.declare import declare
 from autoloss.losses.loss import Special
 from autoloss.losses.parameters import FloatParam, Interval
 from autoloss.task import CLASSES_ALONE
 
 
-def am_softmax_link(cosines: Tensor, *, s: Tensor, m: Tensor) -> Tensor:
+def am_softmax_link(
+    cosines: Tensor, *, s: Tensor, m: Tensor, context: LossContext | None
+) -> Tensor:
     """Return the log posterior, ``p (1 - a p)`` normalised, with ``a = 1 - exp(-s m)``."""
-    return sm_softmax_link(scaled(cosines, s=s, m=m), m=s * m)
+    return sm_softmax_link(scaled(cosines, s=s, m=m, context=context), m=s * m)
 
 
 @declare(
@@ -32,7 +35,9 @@ def am_softmax_link(cosines: Tensor, *, s: Tensor, m: Tensor) -> Tensor:
     s=FloatParam(4.0, 64.0, default=16.0, log=True, valid=Interval(0.0, 1000.0, open_low=True)),
     m=FloatParam(0.0, 0.5, default=0.35, valid=Interval(0.0, 2.0)),
 )
-def am_softmax(logits: Tensor, targets: Tensor, *, s: Tensor, m: Tensor) -> Tensor:
+def am_softmax(
+    logits: Tensor, targets: Tensor, *, s: Tensor, m: Tensor, context: LossContext | None
+) -> Tensor:
     """Cross-entropy of scaled cosines, the true one lowered by a margin, in nats per example.
 
     ``L = -log(e^(s (c_y - m)) / (e^(s (c_y - m)) + sum_{j != y} e^(s c_j)))``, c being the cosines
@@ -49,6 +54,7 @@ def am_softmax(logits: Tensor, targets: Tensor, *, s: Tensor, m: Tensor) -> Tens
         s: Scale of the cosines, above 0. The probability of a class can come near 1 only where
             ``2 s`` is well above ``log(C - 1)``.
         m: Margin, in cosines, from 0.
+        context: Has what a prior does to the scaled cosines.
 
     Shape:
         ``(K, B, C)``, ``(K, B)``, ``(K, 1)`` → ``(K, B)``.
@@ -58,4 +64,5 @@ def am_softmax(logits: Tensor, targets: Tensor, *, s: Tensor, m: Tensor) -> Tens
         >>> am_softmax(torch.tensor([[0.6, 0.4, -0.2]]), torch.tensor([0]), s=4.0, m=0.35)
         tensor([1.0944])
     """
-    return cross_entropy_with_margin(s[..., None] * logits, targets, s * m)
+    read = scaled(logits, s=s[..., None], m=m, context=context)
+    return cross_entropy_with_margin(read, targets, s * m)

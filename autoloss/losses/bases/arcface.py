@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from autoloss.losses.bases._margin import cross_entropy_with_margin, scaled
+from autoloss.losses.context import LossContext
 from autoloss.losses.declare import declare
 from autoloss.losses.labels import pick
 from autoloss.losses.loss import Special
@@ -27,7 +28,9 @@ from autoloss.task import CLASSES_ALONE
     s=FloatParam(4.0, 64.0, default=16.0, log=True, valid=Interval(0.0, 1000.0, open_low=True)),
     m=FloatParam(0.0, 0.6, default=0.2, valid=Interval(0.0, math.pi / 2.0)),
 )
-def arcface(logits: Tensor, targets: Tensor, *, s: Tensor, m: Tensor) -> Tensor:
+def arcface(
+    logits: Tensor, targets: Tensor, *, s: Tensor, m: Tensor, context: LossContext | None
+) -> Tensor:
     """Cross-entropy of scaled cosines, the true angle widened by a margin, in nats per example.
 
     ``L = -log(e^(s f(t_y)) / (e^(s f(t_y)) + sum_{j != y} e^(s cos(t_j))))`` with ``f(t) = cos(t +
@@ -48,6 +51,7 @@ def arcface(logits: Tensor, targets: Tensor, *, s: Tensor, m: Tensor) -> Tensor:
         targets: Labels.
         s: Scale of the cosines, above 0.
         m: Margin in radians, from 0.
+        context: Has what a prior does to the scaled cosines.
 
     Shape:
         ``(K, B, C)``, ``(K, B)``, ``(K, 1)`` → ``(K, B)``.
@@ -64,4 +68,5 @@ def arcface(logits: Tensor, targets: Tensor, *, s: Tensor, m: Tensor) -> Tensor:
     # cos(t) - cos(t + m), where 1 - cos(m) keeps its digits for a small m.
     widened = 2.0 * torch.sin(m / 2.0).square() * cosine + torch.sin(m) * sine
     margin = torch.where(cosine >= -torch.cos(m), widened, m * torch.sin(m))
-    return cross_entropy_with_margin(s[..., None] * logits, targets, s * margin)
+    read = scaled(logits, s=s[..., None], m=m, context=context)
+    return cross_entropy_with_margin(read, targets, s * margin)

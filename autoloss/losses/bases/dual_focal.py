@@ -36,7 +36,7 @@ def runner_up(log_probs: Tensor, targets: Tensor) -> Tensor:
     steps = functional.pad((ordered.diff(dim=-1) > 0.0).cumsum(-1), (1, 0))
     ranks = torch.empty_like(order).scatter(-1, order, steps)
     probs = log_probs.exp()
-    by_rank = torch.zeros_like(probs).scatter_reduce(-1, ranks, probs, "mean", include_self=False)
+    by_rank = torch.zeros_like(probs).scatter_reduce(-1, ranks, probs, "amax", include_self=False)
     below = by_rank.gather(-1, (ranks - 1).clamp_min(0))
     return below.where(ranks > 0, 0.0)
 

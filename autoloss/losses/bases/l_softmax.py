@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from autoloss.losses.bases._margin import cross_entropy_with_margin
-from autoloss.losses.context import LossContext
+from autoloss.losses.context import LossContext, tilted
 from autoloss.losses.declare import declare
 from autoloss.losses.labels import pick
 from autoloss.losses.loss import Special
@@ -34,6 +34,11 @@ def psi(cosine: Tensor, m: Tensor) -> Tensor:
     return (1 - 2 * (k % 2)) * multiple - 2 * k
 
 
+def as_they_are(logits: Tensor, *, m: Tensor, context: LossContext | None) -> Tensor:
+    """Return what the softmax reads: the logits, while the margin is of the head's own."""
+    return tilted(logits, context)
+
+
 @declare(
     source="Liu et al. 2016, Large-Margin Softmax Loss for Convolutional Neural Networks, ICML, "
     "arXiv:1612.02295",
@@ -41,6 +46,7 @@ def psi(cosine: Tensor, m: Tensor) -> Tensor:
     use="Classes that are to lie at wide angles from each other, where training is patient.",
     tasks=CLASSES_ALONE,
     head="unbiased",
+    view=as_they_are,
     needs=("norms",),
     special=(Special(at={"m": 1}, equals="cross_entropy"),),
     m=IntParam(1, 4, default=2),
@@ -61,8 +67,8 @@ def l_softmax(logits: Tensor, targets: Tensor, *, m: Tensor, context: LossContex
         logits: Raw scores without bias.
         targets: Labels.
         m: By how much the angle is multiplied, a whole number from 1.
-        context: Has the norms. Where they are less than the logits, which no head gives, the
-            angle is 0 or pi.
+        context: Has the norms, and what a prior does to the logits. Where norms are less than the
+            logits, which no head gives, the angle is 0 or pi.
 
     Shape:
         ``(K, B, C)``, ``(K, B)``, ``(K, 1)``, norms ``(K, B, C)`` → ``(K, B)``.
@@ -78,4 +84,5 @@ def l_softmax(logits: Tensor, targets: Tensor, *, m: Tensor, context: LossContex
     # The square of this bound, which the slope of the quotient has, is still above 0.
     bound = torch.finfo(logits.dtype).tiny ** 0.5
     cosine = (pick(logits, targets) / norm.clamp_min(bound)).clamp(-1.0, 1.0)
-    return cross_entropy_with_margin(logits, targets, norm * (cosine - psi(cosine, m)))
+    margin = norm * (cosine - psi(cosine, m))
+    return cross_entropy_with_margin(tilted(logits, context), targets, margin)

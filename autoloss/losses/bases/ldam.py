@@ -26,7 +26,7 @@ def class_margins(logits: Tensor, *, m: Tensor, context: LossContext) -> Tensor:
 def ldam_link(cosines: Tensor, *, s: Tensor, m: Tensor, context: LossContext) -> Tensor:
     """Return the log posterior, ``p (1 - a p)`` normalised, ``a = 1 - exp(-s m)`` a class."""
     margins = class_margins(cosines, m=m, context=context)
-    return sm_softmax_link(scaled(cosines, s=s, m=m), m=s * margins)
+    return sm_softmax_link(scaled(cosines, s=s, m=m, context=context), m=s * margins)
 
 
 @declare(
@@ -72,4 +72,5 @@ def ldam(logits: Tensor, targets: Tensor, *, m: Tensor, s: Tensor, context: Loss
         tensor([0.8259, 3.5298])
     """
     margins = class_margins(logits, m=m[..., None], context=context)
-    return cross_entropy_with_margin(s[..., None] * logits, targets, s * pick(margins, targets))
+    read = scaled(logits, s=s[..., None], m=m, context=context)
+    return cross_entropy_with_margin(read, targets, s * pick(margins, targets))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from autoloss.losses.context import LossContext, tilted
 from autoloss.losses.declare import declare
 from autoloss.losses.labels import pick
 from autoloss.losses.numerics import log_softmax
@@ -15,15 +16,17 @@ from autoloss.task import CLASSES_ALONE
 _SMALL = 1e-7
 
 
-def normalised_logits(logits: Tensor, *, tau: Tensor) -> Tensor:
+def normalised_logits(
+    logits: Tensor, *, tau: Tensor, context: LossContext | None = None
+) -> Tensor:
     """Return the logits at the norm ``1 / τ``; `tau` broadcasts against the classes."""
     norm: Tensor = torch.linalg.vector_norm(logits, dim=-1, keepdim=True)
-    return logits / (tau * (norm + _SMALL))
+    return tilted(logits / (tau * (norm + _SMALL)), context)
 
 
-def logit_norm_link(logits: Tensor, *, tau: Tensor) -> Tensor:
+def logit_norm_link(logits: Tensor, *, tau: Tensor, context: LossContext | None) -> Tensor:
     """Return the log posterior, the log-softmax of the logits normalised as in training."""
-    return log_softmax(normalised_logits(logits, tau=tau))
+    return log_softmax(normalised_logits(logits, tau=tau, context=context))
 
 
 @declare(
@@ -38,7 +41,9 @@ def logit_norm_link(logits: Tensor, *, tau: Tensor) -> Tensor:
         0.01, 1.0, default=0.04, log=True, valid=Interval(0.0, float("inf"), open_low=True)
     ),
 )
-def logit_norm(logits: Tensor, targets: Tensor, *, tau: Tensor) -> Tensor:
+def logit_norm(
+    logits: Tensor, targets: Tensor, *, tau: Tensor, context: LossContext | None
+) -> Tensor:
     """Cross-entropy of the logits divided by their norm and a temperature, in nats per example.
 
     ``L = -log softmax(z / (τ (||z||_2 + 1e-7)))_y``. Growing logits lower it no further, so it
@@ -52,6 +57,7 @@ def logit_norm(logits: Tensor, targets: Tensor, *, tau: Tensor) -> Tensor:
         logits: Raw scores.
         targets: Labels.
         tau: Temperature, above 0; the norm of what the softmax sees is its inverse.
+        context: Has what a prior does to the normalised logits.
 
     Shape:
         ``(K, B, C)``, ``(K, B)``, ``(K, 1)`` → ``(K, B)``.
@@ -60,4 +66,5 @@ def logit_norm(logits: Tensor, targets: Tensor, *, tau: Tensor) -> Tensor:
         >>> logit_norm(torch.tensor([[0.3, 0.0, 0.4]]), torch.tensor([2]), tau=0.1)
         tensor([0.1272])
     """
-    return -pick(log_softmax(normalised_logits(logits, tau=tau[..., None])), targets)
+    read = normalised_logits(logits, tau=tau[..., None], context=context)
+    return -pick(log_softmax(read), targets)

@@ -38,8 +38,8 @@ def square_link(logits: Tensor, *, kappa: Tensor, M: Tensor) -> Tensor:
 def square(logits: Tensor, targets: Tensor, *, kappa: Tensor, M: Tensor) -> Tensor:
     """Squared distance of the raw scores from the one-hot label, no softmax, summed over C.
 
-    ``L = κ (z_y - M)² + sum_{k != y} z_k²``, C times the paper's value. At κ = M = 1 it is least
-    squares, whose scores come to be the probabilities themselves. κ and M are for many classes,
+    ``L = κ (z_y - M)² + sum_{k != y} z_k²``, not divided by C. At κ = M = 1 it is least squares,
+    whose scores come to be the probabilities themselves. κ and M are for many classes,
     whose zeros outweigh the one. M alone is a temperature: ``M² L(z / M)``. Labels of several yes
     and no are left out: their scores would have to pass 1/2 to mean yes, not 0.
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from autoloss.losses.declare import declare
 from autoloss.losses.loss import Special
-from autoloss.losses.numerics import log_miss_probs, log_softmax
+from autoloss.losses.numerics import log_softmax, softmax
 from autoloss.losses.parameters import IntParam
 
 _MOST = 10
@@ -19,7 +19,7 @@ def taylor_cross_entropy_link(logits: Tensor, *, t: Tensor) -> Tensor:
     The quotient is ``1 / sum_{i<t} (1-p)^i``, which neither cancels nor underflows. Exact where
     the minimum leaves every class a probability.
     """
-    miss = log_miss_probs(log_softmax(logits)).exp()
+    miss = 1.0 - softmax(logits)
     total = torch.zeros_like(miss)
     for i in range(_MOST, 0, -1):
         total = miss * total + (t >= i)
@@ -58,5 +58,5 @@ def taylor_cross_entropy(log_p: Tensor, *, t: Tensor) -> Tensor:
     miss = -torch.expm1(log_p)
     total = torch.zeros_like(miss)
     for i in range(_MOST, 0, -1):
-        total = miss * (total + (t >= i) / i)
+        total = miss * (total + (t >= i).to(miss.dtype) / i)
     return total

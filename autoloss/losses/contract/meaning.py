@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from autoloss.losses.certificate import null_vector
 from autoloss.losses.contract.law import Setting, allowed, defaults, gap, law, searched, slope
@@ -16,6 +17,7 @@ from autoloss.losses.domain import (
     within_head,
 )
 from autoloss.losses.loss import Loss
+from autoloss.losses.minimum import FAR, ExpectedLoss
 from autoloss.losses.registry import get
 
 
@@ -54,7 +56,7 @@ def classes_are_alike(loss: Loss, setting: Setting) -> str | None:
     if not loss.symmetric:
         return None
     for n_classes in sizes_for(loss, 4, 2):
-        order = torch.tensor([2, 0, 3, 1]) if n_classes == 4 else torch.tensor([1, 0])
+        order = torch.arange(n_classes).roll(1)
         targets = draw_labels(6, n_classes=n_classes)
         # Equal logits too, where a maximum has several places.
         for scale in (0.0, 1.0):
@@ -92,25 +94,57 @@ def special_cases_hold(loss: Loss, setting: Setting) -> str | None:
 
 @law("have the read-out that its slopes give", at=allowed)
 def readout_is_the_null_vector(loss: Loss, setting: Setting) -> str | None:
-    """Tried at logits from nearly equal to sharp, where one posterior makes them optimal."""
+    """Tried where one posterior makes the logits optimal: at random ones, or at a minimum."""
     if not loss.has_exact_readout:
         return None
-    for n in sizes_for(loss, 5, 2):
-        scales = torch.tensor([0.3] * 6 + [1.0] * 6 + [2.0] * 6, dtype=torch.float64)
-        logits = within_head(loss, draw(18, n) * scales[:, None])
-        context = context_for(loss, logits[:1])
-        repeated = None if context is None else context_for(loss, logits.repeat_interleave(n, 0))
-        found = null_vector(
-            lambda z, y, beside=repeated: loss(z, y, context=beside, **setting), logits
-        )
-        is_one = (found.residual < 1e-9) & (found.gap > 1e-6) & (found.probs > -1e-9).all(-1)
-        if not is_one.any():
-            return f"logits of {n} classes that fit none or many posteriors"
-        readout = loss.readout(logits, context=context, **setting).exp()
-        difference = gap(readout[is_one], found.probs[is_one], atol=1e-8)
-        if difference:
-            return f"{difference} for {n} classes"
+    for n_classes in sizes_for(loss, 5, 2):
+        scales = torch.tensor([0.3, 1.0, 2.0], dtype=torch.float64).repeat(6)
+        logits = within_head(loss, draw(18, n_classes) * scales[:, None])
+        compared = _readouts(loss, setting, logits, atol=1e-8, residual=1e-9)
+        if compared is None:
+            # No random logits are optimal where a common shift of all is not free.
+            logits = _minima(loss, setting, n_classes)
+            compared = _readouts(loss, setting, logits, atol=1e-5, residual=1e-6)
+        if compared is None:
+            compared = "logits that fit none or many posteriors"
+        if compared:
+            return f"{compared} for {n_classes} classes"
     return None
+
+
+def _readouts(
+    loss: Loss, setting: Setting, logits: Tensor, *, atol: float, residual: float
+) -> str | None:
+    """Return the difference between declared and found read-out, empty for none.
+
+    None where no row of the logits is optimal for one posterior.
+    """
+    rows, n_classes = logits.shape
+    context = context_for(loss, logits.new_zeros(rows, n_classes))
+    repeated = context_for(loss, logits.new_zeros(rows * n_classes, n_classes))
+    found = null_vector(lambda z, y: loss(z, y, context=repeated, **setting), logits)
+    is_one = (found.residual < residual) & (found.gap > 1e-6) & (found.probs > -1e-9).all(-1)
+    if not bool(is_one.any()):
+        return None
+    readout = loss.readout(logits, context=context, **setting).exp()
+    return gap(readout[is_one], found.probs[is_one], atol=atol) or ""
+
+
+def _minima(loss: Loss, setting: Setting, n_classes: int) -> Tensor:
+    """Return the logits at which the expected loss is least for two posteriors."""
+    equal = torch.linspace(1.2, 0.8, n_classes, dtype=torch.float64) / n_classes
+    skewed = torch.linspace(4.0, 1.0, n_classes, dtype=torch.float64).flip(0)
+
+    def function(logits: Tensor, targets: Tensor) -> Tensor:
+        beside = context_for(loss, torch.zeros_like(logits))
+        return loss(logits, targets, context=beside, **setting)
+
+    bound = 1.0 if loss.head == "cosine" else FAR
+    found = [
+        ExpectedLoss(function, posterior / posterior.sum(), bound=bound).minimum().logits
+        for posterior in (equal, skewed)
+    ]
+    return torch.stack(found)
 
 
 @law("keep the shape of the logits in its view and its memory", at=defaults)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -67,10 +70,14 @@ def slopes_are_those_of_the_values(loss: Loss, setting: Setting) -> str | None:
 
 @law("fall where the true logit rises from equal logits", at=allowed)
 def true_logits_are_rewarded(loss: Loss, setting: Setting) -> str | None:
-    """So that the gradient there is a scale for the learning rate."""
+    """So that the gradient there is a scale for the learning rate; nothing is remembered yet."""
+    # Logits of 0 are right angles where there are norms, at which an angular margin may be flat.
+    equal = 0.5 if loss.head == "unbiased" else 0.0
     for n_classes in sizes_for(loss, 4, 2):
-        logits = torch.zeros(n_classes, n_classes, dtype=torch.float64, requires_grad=True)
+        logits = torch.full((n_classes, n_classes), equal, dtype=torch.float64).requires_grad_()
         context = context_for(loss, logits)
+        if context is not None:
+            context = replace(context, memory=torch.zeros_like(logits))
         values = loss(logits, torch.arange(n_classes), context=context, **setting)
         rewards = -slope(values, logits).diagonal()
         if not bool((rewards > 0).all()) or not bool(rewards.isfinite().all()):
@@ -103,9 +110,10 @@ def _not_finite(what: str, numbers: Tensor, logits: Tensor) -> str | None:
     return f"a {what} of {float(worst)} for logits ({at})"
 
 
-def _quotients(values: object, logits: Tensor, *, step: float = 1e-6) -> Tensor:
+def _quotients(
+    values: Callable[[Tensor], Tensor], logits: Tensor, *, step: float = 1e-6
+) -> Tensor:
     """Return the difference quotient of each example's value by each of its logits."""
-    assert callable(values)
     columns = []
     for shift in step * torch.eye(logits.shape[-1], dtype=logits.dtype):
         columns.append((values(logits + shift) - values(logits - shift)) / (2.0 * step))

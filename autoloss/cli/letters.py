@@ -1,0 +1,64 @@
+"""Text for terminals that cannot show every letter."""
+
+from __future__ import annotations
+
+_SPELT = {
+    "α": "alpha",
+    "β": "beta",
+    "γ": "gamma",
+    "δ": "delta",
+    "ε": "epsilon",
+    "η": "eta",
+    "κ": "kappa",
+    "λ": "lambda",
+    "μ": "mu",
+    "ξ": "xi",
+    "π": "pi",
+    "σ": "sigma",
+    "τ": "tau",
+    "φ": "phi",
+    "ψ": "psi",
+    "₊": "+",
+    "₋": "-",
+    "⁻": "-",
+    "²": "^2",
+    "³": "^3",
+    "∂": "d",
+    "→": "->",
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "!=",
+    "−": "-",
+    "–": "-",
+    "×": "x",
+    "·": "*",
+    "∈": "in",
+    "∞": "infinity",
+    "…": "...",
+}
+
+
+def spelt(text: str, encoding: str) -> str:
+    """Return text in which what an encoding does not have is spelt out.
+
+    Examples:
+        >>> spelt("(1 - p)^γ", "ascii"), spelt("(1 - p)^γ", "utf-8")
+        ('(1 - p)^gamma', '(1 - p)^γ')
+    """
+    if can_show(text, encoding):
+        return text
+    return "".join(one if can_show(one, encoding) else _SPELT.get(one, one) for one in text)
+
+
+def can_show(text: str, encoding: str) -> bool:
+    """Return whether an encoding has all letters of a text.
+
+    Examples:
+        >>> can_show("⠿", "utf-8"), can_show("⠿", "latin-1")
+        (True, False)
+    """
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -1,0 +1,140 @@
+"""How what a loss declares is said: families, labels, ranges, read-outs, needs and sources."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+
+from autoloss.losses import ChoiceParam, FloatParam, Parameter
+from autoloss.task import TaskKind
+
+# In the order in which losses are shown.
+FAMILIES = {
+    "proper": "proper scores",
+    "focusing": "weight on hard or on easy examples",
+    "robust": "wrong labels",
+    "margin": "a margin between the classes",
+    "normalised": "logits of bounded norm",
+    "ordinal": "classes in an order",
+    "own": "losses of your own",
+}
+TASKS: dict[TaskKind, str] = {
+    "binary": "binary",
+    "multiclass": "multiclass",
+    "multilabel": "multi-label",
+    "sequence": "sequence",
+}
+READOUTS = {
+    "proper": "softmax is the posterior at the minimum of the expected loss",
+    "link": "a formula of its own gives it",
+    "slopes": "the slopes of the loss give it",
+    "none": "no posterior can be read, a softmax with a fitted temperature serves",
+}
+AROUND = {
+    "exact": "what it does is undone exactly",
+    "slopes": "the slopes give the posterior",
+    "none": "no posterior can be read with it, a softmax with a fitted temperature serves",
+}
+HEADS = {
+    "unbiased": "a last layer without bias",
+    "cosine": "a last layer of cosines: no bias, features and weights of norm 1",
+}
+NEEDS = {
+    "class_counts": "the training rows of each class",
+    "row_ids": "the row numbers of the examples",
+    "progress": "the share of the training that is done",
+    "teacher_logits": "the logits of a teacher",
+    "features": "what the last layer sees",
+    "mask": "which items have a label",
+    "norms": "the norms of features and weights",
+    "memory": "what was predicted for each training row before",
+    "class_weights": "a weight of each class",
+    "similarity": "a matrix of how alike the classes are",
+    "mixup": "a training loop that mixes inputs",
+}
+_YEAR = re.compile(r".*?\b(?:1[89]|20)\d\d\b")
+
+
+def task_letters(tasks: Iterable[TaskKind]) -> str:
+    """Return the first letters of tasks, a dash for one that is missing.
+
+    Examples:
+        >>> task_letters(("binary", "multilabel"))
+        'b-l-'
+    """
+    letters = {"binary": "b", "multiclass": "m", "multilabel": "l", "sequence": "s"}
+    given = set(tasks)
+    return "".join(letter if task in given else "-" for task, letter in letters.items())
+
+
+def short_source(source: str) -> str:
+    """Return the authors and the year of a source.
+
+    Examples:
+        >>> short_source("Lin et al. 2017, Focal Loss for Dense Object Detection")
+        'Lin et al. 2017'
+    """
+    found = _YEAR.match(source)
+    return found.group() if found else source.partition(",")[0]
+
+
+def range_text(parameter: Parameter) -> str:
+    """Return where a search looks, and the value it starts from.
+
+    Examples:
+        >>> range_text(FloatParam(0.0, 5.0, default=2.0))
+        '0 to 5, default 2'
+        >>> range_text(ChoiceParam((1, 2), default=1))
+        '1 or 2, default 1'
+    """
+    scale = " (log)" if not isinstance(parameter, ChoiceParam) and parameter.log else ""
+    kept = "" if parameter.searched else ", kept there unless a space names it"
+    return f"{_places(parameter, ' or ')}{scale}, default {parameter.default:g}{kept}"
+
+
+def short_range(parameter: Parameter) -> str:
+    """Return where a search looks, and the default in brackets.
+
+    Examples:
+        >>> short_range(FloatParam(0.0, 5.0, default=2.0))
+        '0 to 5 (2)'
+        >>> short_range(FloatParam(1.0, 30.0, default=1.0, searched=False))
+        'kept (1)'
+    """
+    places = _places(parameter, ", ") if parameter.searched else "kept"
+    return f"{places} ({parameter.default:g})"
+
+
+def allowed_text(parameter: Parameter) -> str:
+    """Return what is allowed beyond where a search looks, empty where nothing is.
+
+    Examples:
+        >>> allowed_text(FloatParam(0.05, 3.0, default=0.3)), allowed_text(
+        ...     FloatParam(0.0, 5.0, default=2.0, valid=Interval(0.0, float("inf"))))
+        ('', 'from 0')
+    """
+    if not isinstance(parameter, FloatParam) or parameter.valid is None:
+        return ""
+    low, high = parameter.valid.low, parameter.valid.high
+    start = f"above {low:g}" if parameter.valid.open_low else f"from {low:g}"
+    if math.isinf(high):
+        return start
+    return f"{start} to {'below ' if parameter.valid.open_high else ''}{high:g}"
+
+
+def joined(words: Iterable[str], last: str = "and") -> str:
+    """Return words in a list.
+
+    Examples:
+        >>> joined(["a", "b", "c"])
+        'a, b and c'
+    """
+    *first, end = words
+    return f"{', '.join(first)} {last} {end}" if first else end
+
+
+def _places(parameter: Parameter, between: str) -> str:
+    if isinstance(parameter, ChoiceParam):
+        return between.join(f"{choice:g}" for choice in parameter.choices)
+    return f"{parameter.low:g} to {parameter.high:g}"
