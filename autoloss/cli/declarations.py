@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from autoloss.cli.docstrings import argument_text, formula_text, formulas, plain, remarks
-from autoloss.cli.wording import HEADS, NEEDS, joined, short_source
+from autoloss.cli.wording import FAMILIES, TASKS, joined, short_source
 from autoloss.errors import InputError, closest
 from autoloss.losses import (
     PENALTIES,
@@ -23,6 +23,7 @@ from autoloss.losses import (
     get,
     names,
 )
+from autoloss.losses.loss import Head
 from autoloss.losses.readable import readout_of
 from autoloss.task import TaskKind
 
@@ -33,7 +34,6 @@ _PARTS: Mapping[Kind, Mapping[str, Part]] = {
     "penalty": PENALTIES,
 }
 _COUNTS: Mapping[Kind, tuple[str, ...]] = {"prior": ("class_counts",), "target": (), "penalty": ()}
-_AROUND = {"closed": "exact", "slopes": "slopes", "none": "none"}
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ class Declared:
             loss, one of `wording.AROUND`.
         equals: The settings at which it is another loss.
         same_as: The loss that is searched in its place.
-        needs: What it must have besides logits, labels and a plain last layer.
+        needs: What it must have besides logits and labels, of `wording.NEEDS`.
+        head: The last layer that it is made for, of `wording.HEADS` where it is not a plain one.
         source: Where it comes from.
     """
 
@@ -77,6 +78,7 @@ class Declared:
     equals: tuple[str, ...]
     same_as: str | None
     needs: tuple[str, ...]
+    head: Head
     source: str
 
     @property
@@ -85,19 +87,27 @@ class Declared:
         return short_source(self.source)
 
 
-def declared_losses(*, task: TaskKind | None = None) -> list[Declared]:
-    """Return all losses, or those that can train a kind of label, in the registry's order."""
-    return [_of_loss(get(name)) for name in names(task)]
+def known_losses(*, family: str | None = None, task: str | None = None) -> list[Declared]:
+    """Return all losses, or those of a family or for a kind of label, in the registry's order.
+
+    Raises:
+        InputError: If there is no such family or kind of label.
+    """
+    _check("family", family, FAMILIES)
+    _check("task", task, TASKS)
+    found = (_of_loss(get(name)) for name in names())
+    return [one for one in found if family in (None, one.family) and _serves(one, task)]
 
 
-def declared_parts(*, task: TaskKind | None = None) -> list[Declared]:
-    """Return all priors, targets and penalties, or those with a form for a kind of label."""
-    return [
-        _of_part(kind, part)
-        for kind, parts in _PARTS.items()
-        for part in parts.values()
-        if task is None or task in part.tasks
-    ]
+def known_parts(*, task: str | None = None) -> list[Declared]:
+    """Return all priors, targets and penalties, or those with a form for a kind of label.
+
+    Raises:
+        InputError: If there is no such kind of label.
+    """
+    _check("task", task, TASKS)
+    found = (_of_part(kind, part) for kind, parts in _PARTS.items() for part in parts.values())
+    return [one for one in found if _serves(one, task)]
 
 
 def find(name: str) -> Declared:
@@ -106,7 +116,7 @@ def find(name: str) -> Declared:
     Raises:
         InputError: If there is none of that name.
     """
-    every = [*declared_losses(), *declared_parts()]
+    every = [*known_losses(), *known_parts()]
     for one in every:
         if name == one.name or name in one.aliases:
             return one
@@ -114,9 +124,18 @@ def find(name: str) -> Declared:
     raise InputError(f"NAME must be a known loss, but got NAME={name!r}{closest(name, known)}")
 
 
+def _serves(declared: Declared, task: str | None) -> bool:
+    return task is None or task in declared.tasks
+
+
+def _check(name: str, value: str | None, known: Iterable[str]) -> None:
+    if value is not None and value not in set(known):
+        near = closest(value, known)
+        raise InputError(f"{name} must be a known {name}, but got {name}={value!r}{near}")
+
+
 def _of_loss(loss: Loss) -> Declared:
     readout = "proper" if loss.proper else "none" if loss.link is None else "link"
-    needs = [NEEDS[need] for need in loss.needs]
     return Declared(
         kind="loss",
         name=loss.name,
@@ -133,7 +152,8 @@ def _of_loss(loss: Loss) -> Declared:
         readout="slopes" if loss.link is by_gradient else readout,
         equals=tuple(map(_special, loss.special)),
         same_as=loss.same_as,
-        needs=(*([HEADS[loss.head]] if loss.head in HEADS else []), *needs),
+        needs=loss.needs,
+        head=loss.head,
         source=loss.source,
     )
 
@@ -156,13 +176,19 @@ def _of_part(kind: Kind, part: Part) -> Declared:
         formulas=formulas(doc),
         formula=formula_text(doc),
         remarks=remarks(doc),
-        # Beside a base that depends on all probabilities, as the hardest case.
-        readout=_AROUND[readout_of(LossSpec(**{"base": "brier", kind: part.name}), 10)],
+        readout=part.readable if isinstance(part, Penalty) else _around(kind, part),
         equals=(),
         same_as=None,
-        needs=tuple(NEEDS[need] for need in (*_COUNTS[kind], *part.needs)),
+        needs=(*_COUNTS[kind], *part.needs),
+        head="linear",
         source=part.source,
     )
+
+
+def _around(kind: Kind, part: Part) -> str:
+    """Return whether what a prior or target does to the posterior can be undone."""
+    spec = LossSpec.from_dict({"base": "cross_entropy", kind: part.name})
+    return "lost" if readout_of(spec, 2) == "none" else "undone"
 
 
 def _special(special: Special) -> str:

@@ -1,4 +1,4 @@
-"""What the description of a loss says, in parts: formula, remarks, and the words of a parameter."""
+"""What the description of a loss says, in parts: formulas, remarks, words of a parameter."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _ARGUMENT = re.compile(r"^ {4}(\w+): ((?:.+\n?(?: {8}.+\n?)*))", re.MULTILINE)
 
 
 def formulas(doc: str) -> tuple[str, ...]:
-    """Return the formulas of a description, the spans that begin with ``L =`` or ``R =``.
+    r"""Return the formulas of a description, the spans that begin with ``L =`` or ``R =``.
 
     Examples:
-        >>> formulas("Short.\\n\\n``L = a +\\nb`` for yes and ``L = c`` for no, with ``c = 1``.")
+        >>> formulas("Short.\n\n``L = a +\nb`` for yes and ``L = c`` for no, with ``c = 1``.")
         ('L = a + b', 'L = c')
     """
     spans = (" ".join(span.split()) for span in _SPAN.findall(_body(doc)))
@@ -25,30 +25,30 @@ def formulas(doc: str) -> tuple[str, ...]:
 
 
 def formula_text(doc: str) -> str:
-    """Return the sentences that have the formulas: these say what the letters mean.
+    r"""Return the sentences that have the formulas: these say what the letters mean.
 
     Examples:
-        >>> formula_text("Short.\\n\\n``L = 0.5 a``, a being a number. It is bounded.")
+        >>> formula_text("Short.\n\n``L = 0.5 a``, a being a number. It is bounded.")
         'L = 0.5 a, a being a number.'
     """
     return " ".join(plain(one) for one in _sentences(doc) if _has_formula(one))
 
 
 def remarks(doc: str) -> str:
-    """Return what else the description says, before its sections.
+    r"""Return what else the description says, before its sections.
 
     Examples:
-        >>> remarks("Short.\\n\\n``L = a``. It is bounded.\\n\\nArgs:\\n    a: A number.")
+        >>> remarks("Short.\n\n``L = a``. It is bounded.\n\nArgs:\n    a: A number.")
         'It is bounded.'
     """
     return " ".join(plain(one) for one in _sentences(doc) if not _has_formula(one))
 
 
 def argument_text(doc: str, name: str) -> str:
-    """Return what the description says of a parameter, empty where it says nothing.
+    r"""Return what the description says of a parameter, empty where it says nothing.
 
     Examples:
-        >>> argument_text("Short.\\n\\nArgs:\\n    a: A number,\\n        from 0.", "a")
+        >>> argument_text("Short.\n\nArgs:\n    a: A number,\n        from 0.", "a")
         'A number, from 0.'
     """
     sections = _SECTION.split(inspect.cleandoc(doc))
@@ -60,10 +60,10 @@ def argument_text(doc: str, name: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return text in one line, without the marks of code.
+    r"""Return text in one line, without the marks of code.
 
     Examples:
-        >>> plain("``softmax(z)`` of\\n    `focal`")
+        >>> plain("``softmax(z)`` of\n    `focal`")
         'softmax(z) of focal'
     """
     return " ".join(text.replace("`", "").split())

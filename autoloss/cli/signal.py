@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -70,6 +70,11 @@ class Signal:
         (slopes,) = torch.autograd.grad(values.sum(), logits, materialize_grads=True)
         found = slopes[:, self.label] / (probs.double() - 1.0)
         return found.masked_fill(~gives, torch.nan)
+
+    def values(self, probs: Sequence[float]) -> list[float]:
+        """Return φ at plain numbers."""
+        found: list[float] = self.at(torch.tensor(probs, dtype=torch.float64)).tolist()
+        return found
 
     def means(self, prob: float) -> float:
         """Return the posterior that a softmax of `prob` stands for at the minimum."""
@@ -145,7 +150,7 @@ def shown_for(loss: Loss) -> tuple[str, ...]:
 
 def _renamed(signal: Signal, found: list[Signal]) -> Signal:
     """Return a signal with a name that tells it from the others."""
-    if len(found) == 1 and len(sizes_for(signal.loss, *CLASSES)) > 1:
+    if len(found) == 1 and signal.n_classes == 2:
         return Signal(signal.loss, signal.setting, signal.n_classes, signal.label, "")
     if signal.n_classes == 2 and sum(other.n_classes == 2 for other in found) == 2:
         name = ("no", "yes")[signal.label]

@@ -37,13 +37,22 @@ def make_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     return table
 
 
-def make_cards(title: str, cards: Sequence[tuple[str, str]]) -> Table:
-    """Return pairs of a name and a few lines of text, one below the other."""
-    table = _bare(leading=1)
-    table.add_column(title, style="bold", overflow="fold")
-    table.add_column(overflow="fold")
-    for name, text in cards:
-        table.add_row(Text(name), Text(text))
+def make_columns(
+    header: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int], *, gap: int = 1
+) -> Table:
+    """Return a table whose columns have given widths, so that several stand below each other.
+
+    Args:
+        header: Titles of the columns; none for rows alone.
+        rows: Cells as plain text; those beyond the last width are left out.
+        widths: Width of each column, in characters.
+        gap: Space between two columns, 1 at least.
+    """
+    table = _bare(show_header=bool(header), gap=gap)
+    for place, width in enumerate(widths):
+        table.add_column(Text(header[place] if header else ""), width=width, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row[: len(widths)]))
     return table
 
 
@@ -57,13 +66,13 @@ def make_pairs(pairs: Sequence[tuple[str, str]]) -> Table:
     return grid
 
 
-def _bare(*, show_header: bool = True, leading: int = 0) -> Table:
+def _bare(*, show_header: bool = True, gap: int = 2) -> Table:
     """Return an empty table with a line under its header and nothing else drawn."""
     return Table(
         box=box.SIMPLE_HEAD,
         show_header=show_header,
-        leading=leading,
-        padding=(0, 1, 0, 0),
+        # One more is the box's.
+        padding=(0, gap - 1, 0, 0),
         pad_edge=False,
         show_edge=False,
     )

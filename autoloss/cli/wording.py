@@ -26,15 +26,16 @@ TASKS: dict[TaskKind, str] = {
     "sequence": "sequence",
 }
 READOUTS = {
-    "proper": "softmax is the posterior at the minimum of the expected loss",
-    "link": "a formula of its own gives it",
-    "slopes": "the slopes of the loss give it",
-    "none": "no posterior can be read, a softmax with a fitted temperature serves",
+    "proper": "softmax is the posterior where the expected loss is least",
+    "link": "a formula of its own gives the posterior there",
+    "slopes": "the slopes of the loss give the posterior there",
+    "none": "nothing exact: softmax with a fitted temperature",
 }
 AROUND = {
-    "exact": "what it does is undone exactly",
-    "slopes": "the slopes give the posterior",
-    "none": "no posterior can be read with it, a softmax with a fitted temperature serves",
+    "undone": "what it does to the posterior of the loss is undone",
+    "kept": "the expected loss is least where it was",
+    "slope": "its slope is taken into account",
+    "lost": "nothing exact: softmax with a fitted temperature",
 }
 HEADS = {
     "unbiased": "a last layer without bias",
@@ -89,7 +90,7 @@ def range_text(parameter: Parameter) -> str:
         '1 or 2, default 1'
     """
     scale = " (log)" if not isinstance(parameter, ChoiceParam) and parameter.log else ""
-    kept = "" if parameter.searched else ", kept there unless a space names it"
+    kept = "" if parameter.searched else ", fixed there unless a space names it"
     return f"{_places(parameter, ' or ')}{scale}, default {parameter.default:g}{kept}"
 
 
@@ -100,9 +101,9 @@ def short_range(parameter: Parameter) -> str:
         >>> short_range(FloatParam(0.0, 5.0, default=2.0))
         '0 to 5 (2)'
         >>> short_range(FloatParam(1.0, 30.0, default=1.0, searched=False))
-        'kept (1)'
+        'fixed (1)'
     """
-    places = _places(parameter, ", ") if parameter.searched else "kept"
+    places = _places(parameter, ", ") if parameter.searched else "fixed"
     return f"{places} ({parameter.default:g})"
 
 

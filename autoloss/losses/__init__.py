@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from autoloss.losses.certificate import NullVector, null_vector
+from autoloss.losses.certificate import Certificate, NullVector, certify, null_vector
 from autoloss.losses.context import LossContext
+from autoloss.losses.contract import check_contract
 from autoloss.losses.declare import declare
 from autoloss.losses.facts import ClassFacts
 from autoloss.losses.from_gradients import by_gradient
+from autoloss.losses.labels import is_label, pick
 from autoloss.losses.loss import Loss, Special
 from autoloss.losses.module import LossModule
 from autoloss.losses.objective import Objective
+from autoloss.losses.own import load_losses, register
 from autoloss.losses.parameters import ChoiceParam, FloatParam, Interval, IntParam, Parameter
 from autoloss.losses.part import Part, Penalty, Scored, declare_penalty
 from autoloss.losses.parts import (
@@ -31,6 +34,7 @@ __all__ = [
     "PRIORS",
     "TARGETS",
     "TEMPERATURE",
+    "Certificate",
     "ChoiceParam",
     "ClassFacts",
     "FloatParam",
@@ -50,12 +54,18 @@ __all__ = [
     "Special",
     "all_parameters",
     "by_gradient",
+    "certify",
+    "check_contract",
     "declare",
     "declare_penalty",
     "find_mistakes",
     "get",
+    "is_label",
+    "load_losses",
     "names",
     "null_vector",
     "parameter",
     "parameters_of",
+    "pick",
+    "register",
 ]

@@ -127,8 +127,8 @@ def certify(
         >>> from autoloss.losses import get
         >>> certify(get("brier")).kind, certify(get("mae")).kind
         ('strictly proper', 'classification-calibrated')
-        >>> print(certify(get("focal"), gamma=2.0))
-        focal is invertible: at the minimum softmax is off by up to 0.21, and its read-out is exact.
+        >>> print(certify(get("power"), beta=2.0))
+        power is strictly proper: at the minimum softmax gives the posterior.
     """
     name = getattr(loss, "name", getattr(loss, "__name__", "the loss"))
     if context is None:
@@ -165,7 +165,7 @@ def _prepared(
 ) -> tuple[Function, float]:
     """Return a loss as a plain function, and the largest logit of its head."""
     if not isinstance(loss, Loss):
-        return (lambda z, y: loss(z, y, **parameters)), FAR  # type: ignore[call-arg]
+        return (lambda z, y: loss(z, y, **parameters)), FAR
     bound = FAR
     if loss.head == "cosine":
         bound = 1.0

@@ -1,4 +1,4 @@
-"""What losses are tried on: logits that a head can give, labels, and contexts with what they need."""
+"""What losses are tried on: logits that a head can give, labels, contexts with what they need."""
 
 from __future__ import annotations
 

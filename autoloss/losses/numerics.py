@@ -63,9 +63,8 @@ def log_miss_probs(log_probs: Tensor) -> Tensor:
         ``(..., C)`` → ``(..., C)``.
     """
     top = log_probs.argmax(-1, keepdim=True)
-    others = log_probs.scatter(-1, top, -torch.inf).logsumexp(-1, keepdim=True)
-    rest = torch.log1p(-log_probs.exp().clamp_max(0.5))
-    return rest.scatter(-1, top, others)
+    others = log_probs.scatter(-1, top, -torch.inf)
+    return torch.log1p(-others.exp()).scatter(-1, top, others.logsumexp(-1, keepdim=True))
 
 
 def margin_log_loss(log_p: Tensor, log_miss: Tensor, margin: Tensor) -> Tensor:

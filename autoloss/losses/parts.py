@@ -12,7 +12,7 @@ from autoloss.errors import InputError, closest
 from autoloss.losses import penalties
 from autoloss.losses.parameters import ChoiceParam, FloatParam, Interval, Parameter
 from autoloss.losses.part import Part, Penalty
-from autoloss.losses.registry import discover
+from autoloss.losses.registry import cached, discover
 
 _INFINITY = float("inf")
 # When the class weights switch on, as a share of the training.
@@ -84,6 +84,8 @@ PRIORS = _by_name(
         },
     ),
 )
+WEIGHTS = ("class_weight", "effective_number", "given_weights")
+"""The priors that weigh examples by their class; the others act on the logits."""
 TARGETS = _by_name(
     Part(
         name="smoothing",
@@ -158,7 +160,7 @@ KINDS: Mapping[str, Mapping[str, Part]] = MappingProxyType(
 )
 
 
-@functools.cache
+@cached
 def parameters_of(name: str) -> Mapping[str, Parameter]:
     """Return the parameters of a base, prior, target or penalty by dotted name.
 
@@ -174,7 +176,7 @@ def parameters_of(name: str) -> Mapping[str, Parameter]:
     return MappingProxyType(dotted)
 
 
-@functools.cache
+@cached
 def all_parameters() -> Mapping[str, Parameter]:
     """Return every parameter of a loss by the key it has in TOML, in Optuna and in the trials."""
     owners = [*discover(), *(name for parts in KINDS.values() for name in parts)]

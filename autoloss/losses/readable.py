@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from autoloss.losses.from_gradients import MOST_CLASSES, by_gradient
-from autoloss.losses.parts import PENALTIES
-from autoloss.losses.registry import get
+from autoloss.losses.parts import PENALTIES, WEIGHTS
+from autoloss.losses.registry import get, is_proper_at
 from autoloss.losses.spec import LossSpec
 
 ReadoutKind = Literal["closed", "slopes", "none"]
@@ -29,6 +29,11 @@ def readout_of(spec: LossSpec, n_classes: int) -> ReadoutKind:
     readable = "kept" if spec.penalty == "none" else PENALTIES[spec.penalty].readable
     if readable == "lost":
         return "none"
+    if spec.penalty != "none" and readable == "kept":
+        # It is least where the softmax is the posterior, which must be the base's minimum too.
+        is_weighted = spec.prior in WEIGHTS
+        at_softmax = is_proper_at(loss, spec.base_parameters) and not is_weighted
+        return "closed" if at_softmax and spec.target == "none" else "none"
     if loss.local or (readable == "kept" and loss.link is not by_gradient):
         return "closed"
     return "slopes" if n_classes <= MOST_CLASSES else "none"

@@ -1,22 +1,45 @@
-"""All losses: every module of `autoloss.losses.bases` is read, so a new loss is one new file."""
+"""All losses: those of `autoloss.losses.bases`, one file each, and those that a user registers."""
 
 from __future__ import annotations
 
 import functools
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any, TypeVar, cast
 
 from autoloss.errors import InputError, closest
 from autoloss.losses import bases
 from autoloss.losses.loss import Loss
 from autoloss.task import TaskKind
 
+_F = TypeVar("_F", bound=Callable[..., Any])
+OWN: dict[str, Loss] = {}
+"""The losses that were registered, by name; `autoloss.losses.own` alone changes it."""
+_CACHES: list[Callable[[], None]] = []
+
+
+def cached(function: _F) -> _F:
+    """Return a function that remembers its results until a loss is registered."""
+    remembering = functools.cache(function)
+    _CACHES.append(remembering.cache_clear)
+    return cast(_F, remembering)
+
+
+def forget_results() -> None:
+    """Empty the caches of `cached`: the losses are others now."""
+    for clear in _CACHES:
+        clear()
+
 
 @functools.cache
-def discover() -> Mapping[str, Loss]:
-    """Return all losses by name, cross-entropy first, the others in the order of their names."""
+def shipped() -> Mapping[str, Loss]:
+    """Return the losses of autoloss by name, cross-entropy first, the others in alphabetic order.
+
+    Raises:
+        TypeError: If a name or an alias stands for two of them.
+    """
     found: dict[str, Loss] = {}
     for module_info in pkgutil.iter_modules(bases.__path__):
         module = importlib.import_module(f"{bases.__name__}.{module_info.name}")
@@ -25,36 +48,53 @@ def discover() -> Mapping[str, Loss]:
                 if value.name in found:
                     raise TypeError(f"a loss must be declared once, but got {value.name} twice.")
                 found[value.name] = value
+    every = [name for loss in found.values() for name in (loss.name, *loss.aliases)]
+    for name in every:
+        if every.count(name) > 1:
+            raise TypeError(f"a name must stand for one loss, but got {name} twice.")
     order = sorted(found, key=lambda name: (name != "cross_entropy", name))
     return MappingProxyType({name: found[name] for name in order})
 
 
+@cached
+def discover() -> Mapping[str, Loss]:
+    """Return all losses by name: those of autoloss, then those that were registered."""
+    return MappingProxyType({**shipped(), **OWN})
+
+
 def names(task: TaskKind | None = None) -> tuple[str, ...]:
-    """Return the names of all losses, or of those that can train a kind of label.
+    """Return the names of all losses, or of those that can train a kind of label; no aliases.
 
     Examples:
-        >>> names(task="binary")[:3]
-        ('cross_entropy', 'bi_tempered', 'brier')
+        >>> names(task="multilabel")[:3]
+        ('cross_entropy', 'asymmetric', 'bi_tempered')
     """
     return tuple(name for name, loss in discover().items() if task is None or task in loss.tasks)
 
 
 def get(name: str) -> Loss:
-    """Return the loss of a name.
+    """Return the loss of a name or an alias.
 
     Raises:
         InputError: If there is none; the message has the closest known name.
 
     Examples:
-        >>> get("brier")
-        <loss brier>
+        >>> get("brier"), get("cosface")
+        (<loss brier>, <loss am_softmax>)
     """
-    try:
-        return discover()[name]
-    except KeyError:
-        raise InputError(
-            f"base must be a known loss, but got base={name!r}{closest(name, names())}"
-        ) from None
+    found = discover().get(name) or by_alias().get(name)
+    if found is None:
+        known = (*names(), *by_alias())
+        raise InputError(f"base must be a known loss, but got base={name!r}{closest(name, known)}")
+    return found
+
+
+@cached
+def by_alias() -> Mapping[str, Loss]:
+    """Return the losses by their other names."""
+    return MappingProxyType(
+        {alias: loss for loss in discover().values() for alias in loss.aliases}
+    )
 
 
 def is_proper_at(loss: Loss, parameters: Mapping[str, float]) -> bool:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from autoloss.errors import InputError
-from autoloss.losses import LossSpec, Objective
+from autoloss.losses import ClassFacts, LossSpec, Objective
 from autoloss.readout.fit import Fitted, chosen_scores, fit_and_predict
 from autoloss.readout.predictions import (
     SOURCES,
@@ -48,12 +48,13 @@ class Readout:
         """Return a name such as ``"softmax+temperature"``."""
         return f"{self.source}+temperature" if self.has_temperature else self.source
 
-    def log_probs(self, logits: Tensor, class_counts: Tensor) -> Tensor:
+    def log_probs(self, logits: Tensor, class_counts: Tensor | ClassFacts) -> Tensor:
         """Return log probabilities.
 
         Args:
             logits: Logits, shape (N, C).
-            class_counts: Rows of each class in the training part, shape (C,).
+            class_counts: Rows of each class in the training part, shape (C,), or all that losses
+                know of the classes.
 
         Returns:
             Log probabilities, shape (N, C); NaN in rows whose logits are not finite.

@@ -11,7 +11,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from autoloss.errors import InputError, StudyNotFoundError
+from autoloss.losses import ClassFacts
 
 CONFIG = "study.json"
 SCHEMA_VERSION = 1
@@ -33,6 +36,8 @@ class StudyConfig:
         storage: URL of the database, without a password; None for the journal in the folder.
         needs_url: Whether the URL had a password, so that it must be given again.
         fingerprint: Fingerprint of the data.
+        class_weights: Weights of the classes that the user gave, None where none.
+        class_similarity: Likeness of the classes that the user gave, a row each; None where none.
         origin: What the caller wants to find again: the command and its options.
         created: When, seconds since the epoch.
         version: Version of autoloss.
@@ -50,6 +55,8 @@ class StudyConfig:
     storage: str | None = None
     needs_url: bool = False
     fingerprint: str = ""
+    class_weights: tuple[float, ...] | None = None
+    class_similarity: tuple[tuple[float, ...], ...] | None = None
     origin: dict[str, Any] = field(default_factory=dict)
     created: float = field(default_factory=time.time)
     version: str = field(default_factory=lambda: installed_version())
@@ -73,9 +80,25 @@ class StudyConfig:
                 f"autoloss, but got schema_version={written!r}."
             )
         try:
-            return cls(**{**values, "class_counts": tuple(values["class_counts"])})
+            rows = values.get("class_similarity")
+            lists = {
+                "class_counts": tuple(values["class_counts"]),
+                "class_weights": _tuple(values.get("class_weights")),
+                "class_similarity": rows and tuple(tuple(row) for row in rows),
+            }
+            return cls(**{**values, **lists})
         except (KeyError, TypeError) as error:
             raise InputError(f"A study's settings must be complete, but got: {error}.") from None
+
+    @property
+    def facts(self) -> ClassFacts:
+        """Return what losses know of the classes."""
+        given = (self.class_weights, self.class_similarity)
+        weights, similarity = (
+            None if one is None else torch.tensor(one, dtype=torch.float64) for one in given
+        )
+        counts = torch.tensor(self.class_counts, dtype=torch.float64)
+        return ClassFacts(counts, weights=weights, similarity=similarity)
 
     def write(self, folder: Path) -> None:
         """Write study.json, whole or not at all."""
@@ -100,6 +123,10 @@ class StudyConfig:
             ) from None
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{path} must be a study's settings, but got: {error}.") from None
+
+
+def _tuple(values: list[float] | None) -> tuple[float, ...] | None:
+    return None if values is None else tuple(values)
 
 
 def folder_of(name_or_folder: str | Path, out: str | Path) -> Path:

@@ -99,9 +99,7 @@ def _shipped(study: Study, record: TrialRecord, logits: Any, readout: Readout | 
     several = logits if isinstance(logits, (list, tuple)) else [logits]
     shape = (None, len(study.class_counts))
     log_probs = [
-        readout.log_probs(
-            as_logits(one, shape=shape, name="test_logits").cpu(), study.class_counts
-        )
+        readout.log_probs(as_logits(one, shape=shape, name="test_logits").cpu(), study.facts)
         for one in several
     ]
     mean = torch.stack(log_probs).logsumexp(0) - math.log(len(log_probs))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,9 @@ def new_config(
     storage: str | None,
     fingerprint: str,
     origin: Mapping[str, Any] | None,
+    class_weights: Sequence[float] | None,
+    class_similarity: Sequence[Sequence[float]] | None,
+    provides: Collection[str],
 ) -> tuple[StudyConfig, Metric]:
     """Return the settings of a new study and its metric; see `Study`.
 
@@ -73,7 +76,17 @@ def new_config(
         needs_url=has_password(storage) if storage else False,
         fingerprint=fingerprint,
         origin=dict(origin or {}),
+        class_weights=None if class_weights is None else tuple(map(float, class_weights)),
+        class_similarity=None
+        if class_similarity is None
+        else tuple(tuple(map(float, row)) for row in class_similarity),
     )
+    facts = config.facts
+    given = {
+        "class_weights" if facts.weights is not None else "",
+        "similarity" if facts.similarity is not None else "",
+    }
+    space.for_classes(counts).check_provided({*provides, *given})
     return config, resolved
 
 

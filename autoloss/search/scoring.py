@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from autoloss.errors import InputError
-from autoloss.losses import LossSpec, Objective
+from autoloss.losses import ClassFacts, LossSpec, Objective
 from autoloss.metrics import Metric, Scores, score
 from autoloss.readout import fold_numbers, refined_log_loss
 
@@ -27,9 +27,14 @@ class Scorer:
         seed: Seed of the folds.
     """
 
-    class_counts: Tensor
+    facts: ClassFacts
     metric: Metric
     seed: int
+
+    @property
+    def class_counts(self) -> Tensor:
+        """Return the training rows of each class; (C,)."""
+        return self.facts.counts
 
     def folds(self, targets: Tensor) -> Tensor:
         """Return the fold of each validation row for the cross-fitted read-out; (N,)."""
@@ -60,7 +65,7 @@ class Scorer:
         return float(refined), float(error)
 
     def _objective(self, logits: Tensor, specs: Sequence[LossSpec]) -> Objective:
-        return Objective(specs, self.class_counts, dtype=logits.dtype, device=logits.device)
+        return Objective(specs, self.facts, dtype=logits.dtype, device=logits.device)
 
 
 def as_logits(values: Any, *, shape: tuple[int | None, ...], name: str) -> Tensor:

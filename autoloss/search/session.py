@@ -7,7 +7,6 @@ import weakref
 from collections.abc import Callable
 from dataclasses import replace
 
-import torch
 from optuna.trial import FrozenTrial
 
 from autoloss.records import TrialRecord
@@ -38,7 +37,7 @@ class Session:
         self.space = whole.for_classes(config.class_counts)
         self.plan = plan_families(self.space.bases, config.trials)
         self.examples = ExampleFiles(opened.folder)
-        self.class_counts = torch.tensor(config.class_counts, dtype=torch.float64)
+        self.facts = config.facts
         self._lock = threading.RLock()
         self._asker = Asker(
             ledger=opened.ledger,
@@ -51,7 +50,7 @@ class Session:
         self.teller = Teller(
             ledger=opened.ledger,
             examples=self.examples,
-            scorer=Scorer(self.class_counts, opened.metric, config.seed),
+            scorer=Scorer(self.facts, opened.metric, config.seed),
             objectives=self.space.objectives,
             lock=self._lock,
             on_told=on_told,

@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from autoloss.errors import InputError
 from autoloss.losses import get
 from autoloss.losses.parameters import ChoiceParam, Number, Parameter
-from autoloss.losses.parts import KINDS
+from autoloss.losses.parts import KINDS, parameters_of
 from autoloss.settings import NetworkConfig, TrainingConfig
 from autoloss.task import TaskKind
 
@@ -94,7 +94,12 @@ class Space:
         return replace(
             self,
             bases=tuple(base for base in self.bases if task in get(base).tasks),
-            priors=fitting("prior") if is_imbalanced else ("none",),
+            priors=tuple(
+                name
+                for name in fitting("prior")
+                # Weights that are given count whatever the numbers of rows.
+                if is_imbalanced or name == "none" or "class_weights" in KINDS["prior"][name].needs
+            ),
             targets=fitting("target"),
             penalties=fitting("penalty"),
         )
@@ -103,6 +108,21 @@ class Space:
     def choices(self) -> dict[str, tuple[str, ...]]:
         """Return what may stand around a base, by kind, ``"none"`` first."""
         return {"prior": self.priors, "target": self.targets, "penalty": self.penalties}
+
+    def joined_by(self, kind: Literal["prior", "target"], name: str) -> Space:
+        """Return the space with one more prior or target, at the ranges it declares."""
+        if name in self.choices[kind]:
+            return self
+        declared = parameters_of(name)
+        ranges = {key: one for key, one in declared.items() if one.searched}
+        fixed = {key: one.default for key, one in declared.items() if not one.searched}
+        return replace(
+            self,
+            priors=(*self.priors, name) if kind == "prior" else self.priors,
+            targets=(*self.targets, name) if kind == "target" else self.targets,
+            ranges={**ranges, **self.ranges},
+            fixed={**fixed, **self.fixed},
+        )
 
     def check_provided(self, provided: Collection[str]) -> None:
         """Check that every part of the space gets what it needs besides logits and targets.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 from torch import Tensor
 
 from autoloss.errors import AutolossError, InputError
-from autoloss.losses import LossSpec
+from autoloss.losses import ClassFacts, LossSpec
 from autoloss.metrics import Metric, MetricFunction
 from autoloss.readout import Readout
 from autoloss.records import CurvePoint, TrialRecord
@@ -50,6 +50,13 @@ class Study:
         storage: URL of a database in the place of the journal file in the folder.
         out: The folder of all studies.
         time_limit: Seconds, from now, after which nothing more is asked.
+        class_weights: Weights of the classes for the prior ``"given_weights"``; (C,).
+        class_similarity: How a label is spread over the classes by the target
+            ``"similarity_smoothing"``, one row a class; (C, C).
+        provides: What the training loop gives to the losses besides logits and targets, where the
+            space has losses that need it: fields of `LossContext` (``"row_ids"``,
+            ``"progress"``, ``"teacher_logits"``, ``"norms"``), ``"mixup"``, ``"cosine head"``,
+            ``"unbiased head"``.
         fingerprint: Fingerprint of the data, for whoever goes on with the study.
         origin: What else to find again then, as JSON values: the command and its options.
         on_told: Called with the record of every trial that ends.
@@ -83,6 +90,9 @@ class Study:
         storage: str | None = None,
         out: str | Path = "reports",
         time_limit: float | None = None,
+        class_weights: Sequence[float] | None = None,
+        class_similarity: Sequence[Sequence[float]] | None = None,
+        provides: Collection[str] = (),
         fingerprint: str = "",
         origin: Mapping[str, Any] | None = None,
         on_told: Callable[[TrialRecord], None] | None = None,
@@ -98,6 +108,9 @@ class Study:
             storage=storage,
             fingerprint=fingerprint,
             origin=origin,
+            class_weights=class_weights,
+            class_similarity=class_similarity,
+            provides=provides,
         )
         opened = create(config, resolved, out=Path(out), url=storage)
         self._begin(Session(opened, on_told=on_told), time_limit)
@@ -142,7 +155,8 @@ class Study:
         self.space: Space = session.space
         plan = self.plan = session.plan
         self.examples = session.examples
-        self.class_counts: Tensor = session.class_counts
+        self.facts: ClassFacts = session.facts
+        self.class_counts: Tensor = session.facts.counts
         self.name = self.config.name
         self.seed = self.config.seed
         self.budget = self.config.trials

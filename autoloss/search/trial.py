@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from torch import Tensor
 
-from autoloss.losses import LossSpec
+from autoloss.losses import ClassFacts, LossContext, LossSpec
 from autoloss.losses.module import LossModule
 from autoloss.search.config import StudyConfig
 from autoloss.search.facts import Asked
@@ -29,7 +29,7 @@ class Trial:
             ``"weight_decay"`` (decoupled), ``"dropout"`` (rate in [0, 1)).
         seed: Seed of its training. All trials of a study share it, so that their differences are
             the loss's.
-        class_counts: Training rows of each class.
+        facts: What losses know of the classes.
         origin: Why it was asked: ``"default"``, ``"quota"`` or ``"sampler"``.
         slot: Its place in the study, from 0; a trial that was lost and is asked again keeps it.
     """
@@ -38,7 +38,7 @@ class Trial:
     spec: LossSpec
     nuisance: Mapping[str, float]
     seed: int
-    class_counts: tuple[float, ...] = field(repr=False)
+    facts: ClassFacts = field(repr=False, compare=False)
     origin: str = "sampler"
     slot: int = 0
 
@@ -51,7 +51,7 @@ class Trial:
             spec=LossSpec.from_dict(asked.loss),
             nuisance=asked.nuisance,
             seed=config.seed,
-            class_counts=config.class_counts,
+            facts=config.facts,
             origin=asked.origin,
             slot=asked.slot,
         )
@@ -74,15 +74,31 @@ class Trial:
     @cached_property
     def module(self) -> LossModule:
         """Return the loss as a module."""
-        import torch
+        return self.spec.module(self.facts)
 
-        return self.spec.module(torch.tensor(self.class_counts, dtype=torch.float64))
+    @property
+    def class_counts(self) -> tuple[float, ...]:
+        """Return the training rows of each class."""
+        return tuple(self.facts.counts.tolist())
 
-    def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
+    def loss(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        *,
+        weights: Tensor | None = None,
+        context: LossContext | None = None,
+    ) -> Tensor:
         """Return the mean loss of a batch, to call ``backward()`` on.
+
+        Args:
+            logits: Raw scores.
+            targets: Classes or class probabilities; a class below 0 is missing and left out.
+            weights: Weights of the examples; (B,).
+            context: What the loss needs besides, named by ``trial.spec.needs``.
 
         Shape:
             logits (B, C), targets (B,) classes or (B, C) class probabilities -> a scalar.
         """
-        value: Tensor = self.module(logits, targets)
+        value: Tensor = self.module(logits, targets, weights=weights, context=context)
         return value

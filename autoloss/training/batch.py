@@ -145,9 +145,8 @@ class Orders:
             both ``(G, B)``
         """
         partners = np.stack([g.permutation(self.batch_size) for g in self._pairs])
-        return torch.from_numpy(partners), np.stack(
-            [g.random(self.batch_size) for g in self._pairs]
-        )
+        uniform = np.stack([g.random(self.batch_size) for g in self._pairs])
+        return torch.from_numpy(partners), uniform
 
     def places(self, seeds: Sequence[int]) -> list[int]:
         """Return which order each candidate follows, K numbers."""

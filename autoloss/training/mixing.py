@@ -34,7 +34,7 @@ class BetaQuantile:
 
     Examples:
         >>> BetaQuantile.of(0.2)(np.array([0.0, 0.3, 0.5, 0.7])).round(4)
-        array([0.    , 0.0523, 0.5   , 0.9477])
+        array([0.    , 0.0579, 0.5   , 0.9421])
     """
 
     alpha: float

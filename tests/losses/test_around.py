@@ -274,10 +274,19 @@ UNREADABLE = [{"target": "mixup"}, {"target": "distillation"}, {"penalty": "marg
 
 @pytest.mark.parametrize("penalty", ["mmce", "soft_ece"])
 def test_a_penalty_that_is_least_at_the_posterior_leaves_the_readout(penalty: str):
-    objective = objective_of({"base": "focal", "penalty": penalty}, {"base": "focal"})
+    adjusted = {"base": "brier", "prior": "logit_adjust"}
+    objective = objective_of({**adjusted, "penalty": penalty}, adjusted)
     links = objective.log_links(draw(1, 6, 4).expand(2, -1, -1))
     assert objective.has_link.all()
     assert_close(links[0], links[1])
+
+
+@pytest.mark.parametrize(
+    "other", [{"base": "focal"}, {"prior": "balanced"}, {"target": "smoothing"}]
+)
+@pytest.mark.parametrize("penalty", ["mmce", "soft_ece"])
+def test_a_penalty_that_pulls_another_way_than_the_base_leaves_nothing_to_read(penalty, other):
+    assert not objective_of({"penalty": penalty, **other}).has_link.any()
 
 
 @pytest.mark.parametrize("settings", UNREADABLE, ids=str)

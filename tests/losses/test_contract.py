@@ -7,6 +7,7 @@ import torch
 
 from autoloss.errors import InputError
 from autoloss.losses import FloatParam, IntParam, Loss, Special, declare, parameters
+from autoloss.losses.context import tilted
 from autoloss.losses.contract import check_contract, laws
 from autoloss.losses.labels import is_label, pick
 from autoloss.losses.numerics import log_softmax
@@ -200,10 +201,22 @@ def read_where_nothing_can_be(logits, targets):
     return (1.0 + wrong - pick(logits, targets)).relu()
 
 
-@breaks("shapes_are_kept", view=lambda logits: logits.sum(-1))
-def view_of_another_shape(logits, targets):
+@breaks("views_are_logits", view=lambda logits, context: logits.sum(-1))
+def view_of_another_shape(logits, targets, *, context):
     """Show something else than logits."""
     return entropy(logits, targets)
+
+
+@breaks("views_are_logits", view=lambda logits, context: 2.0 * logits)
+def view_without_a_prior(logits, targets, *, context):
+    """Forget what a prior does."""
+    return entropy(2.0 * logits, targets)
+
+
+@breaks("views_are_logits", view=lambda logits, context: tilted(2.0 * logits, context))
+def value_without_a_prior(logits, targets, *, context):
+    """Forget what a prior does where it counts."""
+    return entropy(2.0 * logits, targets)
 
 
 @breaks("sizes_are_served", local=True)

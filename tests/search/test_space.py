@@ -6,12 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoloss.errors import SpaceError
+from autoloss.errors import InputError, SpaceError
 from autoloss.losses import get, names
 from autoloss.search import load_space, space_names
 from autoloss.search.space_reader import read_space
 
-SPACES = ("default", "calibration", "imbalanced", "noisy_labels", "quick")
+SPACES = (
+    "default",
+    "calibration",
+    "extended",
+    "imbalanced",
+    "margins",
+    "noisy_labels",
+    "ordinal",
+    "quick",
+)
 
 
 def written(folder: Path, text: str) -> Path:
@@ -47,6 +56,70 @@ def test_every_parameter_of_a_space_has_a_range_or_a_value(name):
         assert declared <= {*space.ranges, *space.fixed}
     for key, parameter in space.ranges.items():
         assert parameter.mistake(key, parameter.default) is None
+
+
+def test_a_parameter_that_is_searched_by_name_alone_is_else_fixed(tmp_path):
+    text = 'bases = ["focal"]\npriors = ["none", "class_weight"]\n'
+    quiet = load_space(written(tmp_path, text))
+    assert quiet.fixed["class_weight.start"] == 0.0
+    named = load_space(written(tmp_path, text + "class_weight.start = { high = 0.5 }\n"))
+    assert named.ranges["class_weight.start"].high == 0.5
+    assert "class_weight.start" not in named.fixed
+
+
+def test_an_alias_is_the_loss_it_names(tmp_path):
+    text = 'bases = ["cosface"]\ncosface.m = 0.1\n'
+    space = load_space(written(tmp_path, text))
+    assert space.bases == ("am_softmax",)
+    assert space.fixed["am_softmax.m"] == 0.1
+
+
+def test_one_loss_under_two_names_is_a_mistake(tmp_path):
+    text = 'bases = ["poly1", "symmetric_cross_entropy"]\n'
+    (mistake,) = mistakes_of(written(tmp_path, text))
+    assert "'symmetric_cross_entropy' is 'poly1' with other parameters" in mistake
+
+
+def test_parts_without_a_form_for_the_task_are_left_out(tmp_path):
+    text = 'bases = ["asymmetric", "focal"]\npenalties = ["none", "jsd", "mmce"]\n'
+    space = load_space(written(tmp_path, text))
+    assert space.for_classes([50, 50]).bases == ("asymmetric", "focal")
+    many = space.for_classes([50, 50, 50])
+    assert many.bases == ("focal",)
+    assert many.penalties == ("none", "mmce")
+
+
+@pytest.mark.parametrize(
+    ("text", "provided", "message"),
+    [
+        ('bases = ["arcface"]', (), "arcface must be given cosine head"),
+        ('bases = ["elr"]', {"memory"}, "elr must be given the numbers of the training rows"),
+        ('bases = ["focal"]\ntargets = ["mixup"]', (), "mixup must be given mixed examples"),
+        (
+            'bases = ["focal"]\ntargets = ["distillation"]',
+            (),
+            "distillation must be given the logits of a teacher.*give teacher",
+        ),
+    ],
+)
+def test_a_part_whose_needs_are_not_met_is_refused(tmp_path, text, provided, message):
+    space = load_space(written(tmp_path, text + "\n"))
+    with pytest.raises(InputError, match=message):
+        space.check_provided(provided)
+    everything = {
+        *("cosine head", "unbiased head", "row_ids", "memory", "mixup", "teacher_logits"),
+    }
+    space.check_provided(everything)
+
+
+def test_what_is_given_joins_a_space_once():
+    space = load_space("default").joined_by("target", "distillation")
+    assert space.targets[-1] == "distillation"
+    assert "distillation.T" in space.ranges
+    assert space.joined_by("target", "distillation") == space
+    weighted = space.joined_by("prior", "given_weights").for_classes([50, 50])
+    assert weighted.priors == ("none", "given_weights")
+    assert weighted.fixed["given_weights.start"] == 0.0
 
 
 def test_a_number_fixes_a_parameter_and_a_table_is_its_range(tmp_path):

@@ -6,6 +6,7 @@ import torch
 from autoloss.models import TableNetwork
 from autoloss.settings import NetworkConfig
 from autoloss.training import Batch, EncodedRows, Orders, batch_size_for, rows
+from autoloss.training.batch import item_mean
 from autoloss.training.schedule import lr_factor
 from tests.training.conftest import N_CLASSES, make_part, make_schema
 
@@ -63,13 +64,91 @@ def test_mean_weighs_examples_and_leaves_masked_ones_out() -> None:
         mask=torch.tensor([[True, True, False, True]]),
     )
     values = torch.tensor([[1.0, 2.0, torch.nan, 4.0], [0.0, 1.0, torch.nan, 0.0]])
-    assert batch.mean(values, None).tolist() == pytest.approx([11 / 5, 3 / 5])
+    means = item_mean(values, batch.item_weights(None))
+    assert means.tolist() == pytest.approx([11 / 5, 3 / 5])
 
 
 def test_the_plain_mean_is_the_mean() -> None:
-    batch = make_rows(6).batch(torch.tensor([[0, 2, 4]]))
-    values = torch.tensor([[1.0, 2.0, 6.0]])
-    assert batch.mean(values, None).tolist() == pytest.approx([3.0])
+    weights = make_rows(6).batch(torch.tensor([[0, 2, 4]])).item_weights(None)
+    assert weights is None
+    assert item_mean(torch.tensor([[1.0, 2.0, 6.0]]), weights).tolist() == pytest.approx([3.0])
+    items = torch.arange(12.0).view(2, 2, 3)
+    assert item_mean(items, None).tolist() == pytest.approx([2.5, 8.5])
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("given", ["weights", "mask", "both", "each item's weights"])
+def test_the_mean_over_items_is_that_of_one_item_after_the_other(given: str, shared: bool) -> None:
+    n_orders, orders = (1, None) if shared else (2, torch.tensor([1, 0, 1]))
+    draw = torch.Generator().manual_seed(0)
+    weights = torch.rand(n_orders, 4, *[5] * (given == "each item's weights"), generator=draw)
+    mask = torch.rand(n_orders, 4, 5, generator=draw) < 0.6
+    values = torch.randn(3, 4, 5, generator=draw)
+    batch = Batch(
+        features=make_rows(4).features(torch.arange(4).unsqueeze(0)),
+        targets=torch.zeros(n_orders, 4, 5, dtype=torch.int64),
+        weights=None if given == "mask" else weights,
+        mask=mask if given in ("mask", "both") else None,
+    )
+    found = item_mean(values, batch.item_weights(orders, item_axes=2))
+    for k in range(3):
+        order = 0 if orders is None else int(orders[k])
+        total = share = 0.0
+        for example in range(4):
+            for item in range(5):
+                weight = 1.0 if batch.weights is None else float(weights[order, example].max())
+                if given == "each item's weights":
+                    weight = float(weights[order, example, item])
+                if batch.mask is not None:
+                    weight *= float(mask[order, example, item])
+                total += weight * float(values[k, example, item])
+                share += weight
+        assert found[k].item() == pytest.approx(total / share, rel=1e-5)
+
+
+def test_a_mask_of_whole_examples_masks_their_items() -> None:
+    batch = Batch(
+        features=make_rows(2).features(torch.arange(2).unsqueeze(0)),
+        targets=torch.zeros(1, 2, 3, dtype=torch.int64),
+        mask=torch.tensor([[True, False]]),
+    )
+    values = torch.tensor([[[1.0, 2.0, 3.0], [torch.nan] * 3]])
+    assert item_mean(values, batch.item_weights(None, item_axes=2)).tolist() == [2.0]
+
+
+def test_a_batch_without_any_label_has_a_mean_of_zero() -> None:
+    assert item_mean(torch.ones(2, 3), torch.zeros(1, 3)).tolist() == [0.0, 0.0]
+
+
+def test_a_batch_knows_its_rows() -> None:
+    numbers = torch.tensor([[3, 1], [0, 5]])
+    found = make_rows(6).batch(numbers).rows
+    assert found is not None
+    assert torch.equal(found, numbers)
+
+
+def test_partners_are_a_permutation_and_depend_on_their_seed_alone() -> None:
+    together, alone = Orders([3, 4], 96, 32, device=CPU), Orders([4], 96, 32, device=CPU)
+    seen = []
+    for _ in range(3):
+        partners, uniform = together.pairs()
+        assert partners.sort(-1).values.tolist() == [list(range(32))] * 2
+        assert uniform.shape == (2, 32)
+        assert 0.0 <= uniform.min() < uniform.max() < 1.0
+        own, numbers = alone.pairs()
+        assert torch.equal(partners[1], own[0])
+        assert (uniform[1] == numbers[0]).all()
+        assert not torch.equal(partners[0], partners[1])
+        seen.append(own)
+    assert not torch.equal(seen[0], seen[1])
+
+
+def test_drawing_partners_changes_nothing_else_that_is_drawn() -> None:
+    plain, pairing = (Orders([5], 96, 32, device=CPU) for _ in range(2))
+    pairing.pairs()
+    assert torch.equal(plain.epoch(), pairing.epoch())
+    pairing.pairs()
+    assert torch.equal(plain.uniform(4, torch.float64), pairing.uniform(4, torch.float64))
 
 
 def test_the_rate_rises_stays_and_falls() -> None:

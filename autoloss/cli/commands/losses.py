@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Annotated
 
 import typer
+
+from autoloss.cli import options
 
 
 def losses(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="A loss, prior or target to show in full."),
+        typer.Argument(metavar="NAME", help="A loss, prior, target or penalty to show in full."),
     ] = None,
+    *,
+    family: Annotated[
+        str | None,
+        typer.Option(metavar="FAMILY", help="List the losses of one family, such as robust."),
+    ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(metavar="TASK", help="List what has a form for one kind of label."),
+    ] = None,
+    as_json: options.Json = False,
 ) -> None:
-    """List the losses, priors and targets with their parameters, or describe one of them."""
-    from rich.text import Text
-
+    """List the losses with their parameters and sources, or describe one of them in full."""
+    from autoloss.cli import catalogue, description
     from autoloss.cli.console import output
-    from autoloss.cli.declarations import find, loss_cards, part_cards
-    from autoloss.cli.tables import make_cards
+    from autoloss.cli.declarations import find, known_losses, known_parts
 
-    console = output()
     if name is not None:
-        declaration = find(name)
-        for title, text in declaration.facts:
-            console.print(Text.assemble((f"{title:<12}", "bold"), text), soft_wrap=True)
-        console.print()
-        console.print(Text(inspect.cleandoc(declaration.doc)), soft_wrap=True)
+        declared = find(name)
+        if as_json:
+            print(catalogue.to_json(description.document(declared)))
+        else:
+            description.show(output(), declared)
         return
-    for title, cards in (("Loss", loss_cards()), ("Prior or target", part_cards())):
-        console.print(make_cards(title, cards))
-    console.print("autoloss losses NAME describes one of them.")
+    shown = known_losses(family=family, task=task)
+    around = [] if family else known_parts(task=task)
+    if as_json:
+        every = [catalogue.document(one) for one in (*shown, *around)]
+        print(catalogue.to_json({"declarations": every}))
+    else:
+        catalogue.show_all(output(), shown, around)

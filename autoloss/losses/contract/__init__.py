@@ -25,7 +25,7 @@ _LAWS = (
     meaning.classes_are_alike,
     meaning.special_cases_hold,
     meaning.readout_is_the_null_vector,
-    meaning.shapes_are_kept,
+    meaning.views_are_logits,
     values.sizes_are_served,
 )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from autoloss.losses.certificate import null_vector
+from autoloss.losses.context import LossContext
 from autoloss.losses.contract.law import Setting, allowed, defaults, gap, law, searched, slope
 from autoloss.losses.domain import (
     context_for,
@@ -147,9 +150,9 @@ def _minima(loss: Loss, setting: Setting, n_classes: int) -> Tensor:
     return torch.stack(found)
 
 
-@law("keep the shape of the logits in its view and its memory", at=defaults)
-def shapes_are_kept(loss: Loss, setting: Setting) -> str | None:
-    """What penalties see and what is remembered of an example stand in the place of logits."""
+@law("keep the shape of the logits in its view and its memory, and tilt its view", at=defaults)
+def views_are_logits(loss: Loss, setting: Setting) -> str | None:
+    """What penalties see, what a prior shifts and what is remembered of an example."""
     (n_classes,) = sizes_for(loss, 4)
     logits = logits_for(loss, 2, 6, n_classes).float()
     columns = {name: torch.full((2, 1, 1), float(value)) for name, value in setting.items()}
@@ -162,4 +165,13 @@ def shapes_are_kept(loss: Loss, setting: Setting) -> str | None:
             return f"a {name} of shape {tuple(numbers.shape)} for {tuple(logits.shape)}"
         if not bool(numbers.isfinite().all()):
             return f"a {name} that is not finite"
-    return None
+    if loss.view is None:
+        return None
+    classes = torch.arange(1.0, n_classes + 1.0)
+    prior = replace(context or LossContext(), scale=1.0 / classes, shift=classes)
+    tilted_view = loss.viewed(logits, columns, context=prior)
+    if found := gap(tilted_view, seen["view"] / classes + classes, atol=1e-5):
+        return f"{found} in the view that a prior tilts"
+    labels = draw_labels(2, 6, n_classes=n_classes)
+    values = [loss(logits, labels, context=one, **setting) for one in (context, prior)]
+    return "the same values with and without a prior" if torch.equal(*values) else None

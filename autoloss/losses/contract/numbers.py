@@ -1,4 +1,4 @@
-"""The laws of a loss's numbers: finite, of the right kind, with the slopes that the values have."""
+"""The laws of a loss's numbers: finite, of the right kind, with the slopes of the values."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from autoloss.losses.context import LossContext
 from autoloss.losses.contract.law import Setting, allowed, defaults, gap, law, slope
 from autoloss.losses.domain import context_for, draw, draw_labels, logits_for, sizes_for
 from autoloss.losses.loss import Loss
@@ -57,10 +58,7 @@ def slopes_are_those_of_the_values(loss: Loss, setting: Setting) -> str | None:
         context = context_for(loss, logits)
         labels = torch.arange(8) % n_classes
         for targets in (labels, draw(8, n_classes, seed=3).softmax(-1)):
-
-            def values(at: Tensor, targets: Tensor = targets) -> Tensor:
-                return loss(at, targets, context=context, **setting)
-
+            values = _function_of_logits(loss, targets, context, setting)
             expected = _quotients(values, logits.detach())
             found = gap(slope(values(logits), logits), expected, atol=1e-5, rtol=1e-3)
             if found:
@@ -83,6 +81,13 @@ def true_logits_are_rewarded(loss: Loss, setting: Setting) -> str | None:
         if not bool((rewards > 0).all()) or not bool(rewards.isfinite().all()):
             return f"a slope of {-float(rewards.min()):.2g} on it with {n_classes} classes"
     return None
+
+
+def _function_of_logits(
+    loss: Loss, targets: Tensor, context: LossContext | None, setting: Setting
+) -> Callable[[Tensor], Tensor]:
+    """Return a loss with everything else given."""
+    return lambda logits: loss(logits, targets, context=context, **setting)
 
 
 def _extremes(loss: Loss, n_classes: int) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,192 @@
+"""What a user gives besides the data: class weights, a class similarity and a teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from autoloss.classifier import Classifier, load
+from autoloss.data import read_table
+from autoloss.data.values import label_of
+from autoloss.errors import InputError, closest
+from autoloss.task import Label, Task
+
+Weights = Mapping[Label, float]
+Similarity = pd.DataFrame | str | Path
+# A teacher that is sure beyond this is read as just so sure: its logits must be finite.
+_LEAST_PROB = 1e-7
+
+
+@runtime_checkable
+class Estimator(Protocol):
+    """A fitted classifier in the manner of scikit-learn."""
+
+    classes_: Any
+
+    def predict_proba(self, X: Any) -> Any:
+        """Return one row an example, one column a class of `classes_`."""
+
+
+Teacher = Classifier | Estimator | str | Path
+
+
+def check_weights(weights: Weights | None) -> dict[str, float] | None:
+    """Return class weights by the text of their class, as JSON can hold them.
+
+    Raises:
+        InputError: One of them is not a number above 0.
+    """
+    if weights is None:
+        return None
+    if not isinstance(weights, Mapping):
+        raise InputError(
+            f"class_weights must map each class to its weight, but got class_weights={weights!r}."
+        )
+    for label, weight in weights.items():
+        is_number = isinstance(weight, int | float | np.number) and not isinstance(weight, bool)
+        if not is_number or not 0 < float(weight) < float("inf"):
+            raise InputError(
+                f"class_weights must be numbers above 0, but got {label_of(label)}={weight!r}."
+            )
+    return {label_of(label): float(weight) for label, weight in weights.items()}
+
+
+def ordered_weights(weights: Mapping[str, float] | None, task: Task) -> list[float] | None:
+    """Return class weights in the order of the classes.
+
+    Raises:
+        InputError: A class has none, or one is not a class.
+    """
+    if weights is None:
+        return None
+    names = [label_of(label) for label in task.classes]
+    _check_names("class_weights", list(weights), names)
+    return [weights[name] for name in names]
+
+
+def check_similarity(similarity: Similarity | None) -> dict[str, dict[str, float]] | None:
+    """Return a class similarity by the text of both classes, as JSON can hold it.
+
+    Args:
+        similarity: A square table whose first column (of a file) or index (of a DataFrame) and
+            whose header name the classes.
+
+    Raises:
+        InputError: It is no such table.
+    """
+    if similarity is None:
+        return None
+    if isinstance(similarity, pd.DataFrame):
+        table, where = similarity, "class_similarity"
+    else:
+        read, where = read_table(similarity, name="class_similarity"), str(similarity)
+        table = read.set_index(read.columns[0])
+    rows, columns = [label_of(one) for one in table.index], [label_of(c) for c in table.columns]
+    try:
+        numbers = table.to_numpy(dtype=np.float64)
+    except (TypeError, ValueError):
+        numbers = np.full(table.shape, np.nan)
+    if sorted(rows) != sorted(columns) or len(set(rows)) < len(rows):
+        raise InputError(
+            f"{where} must name the same classes in its first column and its header, once each, "
+            f"but got {rows} and {columns}."
+        )
+    if not np.isfinite(numbers).all() or (numbers < 0).any():
+        raise InputError(f"{where} must hold numbers of at least 0, but has others.")
+    return {
+        row: dict(zip(columns, map(float, values), strict=True))
+        for row, values in zip(rows, numbers, strict=True)
+    }
+
+
+def ordered_similarity(
+    similarity: Mapping[str, Mapping[str, float]] | None, task: Task
+) -> list[list[float]] | None:
+    """Return a class similarity in the order of the classes.
+
+    Raises:
+        InputError: A class is missing, or one is not a class.
+    """
+    if similarity is None:
+        return None
+    names = [label_of(label) for label in task.classes]
+    _check_names("class_similarity", list(similarity), names)
+    rows = [[similarity[row][column] for column in names] for row in names]
+    for name, row in zip(names, rows, strict=True):
+        if not sum(row) > 0:
+            raise InputError(
+                f"class_similarity must have a number above 0 in every row, but {name!r} has none."
+            )
+    return rows
+
+
+def open_teacher(teacher: Teacher | None) -> Classifier | Estimator | None:
+    """Return a teacher, read from its folder where it is given as one.
+
+    Raises:
+        InputError: It is neither a model nor a fitted classifier.
+    """
+    if isinstance(teacher, str | Path):
+        return load(teacher)
+    if teacher is None or isinstance(teacher, Classifier | Estimator):
+        return teacher
+    raise InputError(
+        "teacher must be a model's folder, a Classifier or a fitted estimator with predict_proba, "
+        f"but got {type(teacher).__name__}."
+    )
+
+
+def teacher_logits(teacher: Classifier | Estimator, rows: pd.DataFrame, task: Task) -> Tensor:
+    """Return what a teacher thinks of rows: log probabilities in the order of the classes.
+
+    Args:
+        teacher: The teacher.
+        rows: The rows, with the columns that it was trained on.
+        task: What is predicted; the teacher must know the same classes.
+
+    Shape:
+        - output: ``(N, C)``
+
+    Raises:
+        InputError: It has other classes, or cannot read the rows.
+    """
+    if isinstance(teacher, Classifier):
+        known: Sequence[Label] = teacher.task.classes
+        probs: NDArray[np.float64] = teacher.predict_proba(rows)
+    else:
+        known = list(teacher.classes_)
+        columns = getattr(teacher, "feature_names_in_", None)
+        inputs = rows.drop(columns=[task.target], errors="ignore")
+        try:
+            probs = np.asarray(
+                teacher.predict_proba(inputs if columns is None else rows[list(columns)])
+            )
+        except (KeyError, ValueError, TypeError) as error:
+            line = str(error).strip().partition("\n")[0]
+            raise InputError(
+                f"teacher must be able to read the training rows, but {type(teacher).__name__} "
+                f"says: {line}."
+            ) from error
+    names, own = [label_of(label) for label in task.classes], [label_of(one) for one in known]
+    _check_names("teacher", own, names)
+    order = [own.index(name) for name in names]
+    return torch.from_numpy(probs[:, order].clip(_LEAST_PROB)).log().float()
+
+
+def _check_names(what: str, given: Sequence[str], classes: Sequence[str]) -> None:
+    """Check that something is given for every class and for no other."""
+    for name in given:
+        if name not in classes:
+            raise InputError(
+                f"{what} must be of known classes, but got {name!r}{closest(name, classes)}"
+            )
+    missing = [name for name in classes if name not in given]
+    if missing:
+        raise InputError(f"{what} must have every class, but got none for {', '.join(missing)}.")

@@ -1,0 +1,251 @@
+"""Losses of your own: registered by name, and declared in a Python file."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+import traceback
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoloss.errors import InputError
+from autoloss.losses.contract import check_contract
+from autoloss.losses.loss import Loss
+from autoloss.losses.parts import KINDS
+from autoloss.losses.registry import OWN, by_alias, discover, forget_results
+
+Losses = Loss | str | Path | Sequence[Loss | str | Path]
+"""Losses made with `declare`, or paths of Python files that declare some; one or several."""
+# First words of the keys of a space and of a trial, which the parameters of a loss would share.
+_SETTINGS = ("none", "temperature", "lr", "weight_decay", "dropout", "network", "training", "loss")
+_RANGE_KEYS = frozenset(("low", "high", "log", "default", "choices"))
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The file that a loss of your own is declared in.
+
+    Args:
+        file: Its full path.
+        sha256: Fingerprint of its text.
+    """
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A file that was read."""
+
+    origin: Origin
+    losses: tuple[Loss, ...]
+
+
+_FILES: dict[str, _Loaded] = {}
+
+
+def register(loss: Loss) -> Loss:
+    """Make a loss of your own known by its name, as those of autoloss are, to this process.
+
+    A loss that is declared again, by the same name in the same place, takes the place of what it
+    was.
+
+    Args:
+        loss: A loss made with `declare`.
+
+    Returns:
+        The loss.
+
+    Raises:
+        InputError: If it breaks a law of the contract, or its name or an alias is taken.
+    """
+    if not isinstance(loss, Loss):
+        rule = "a loss must be declared with @autoloss.losses.declare"
+        raise InputError(f"{rule}, but got {loss!r}.")
+    if discover().get(loss.name) is loss:
+        return loss
+    _check_names(loss)
+    check_contract(loss)
+    OWN[loss.name] = loss
+    forget_results()
+    return loss
+
+
+def load_losses(path: str | Path) -> tuple[Loss, ...]:
+    """Import a Python file, register the losses that it declares, and return them in its order.
+
+    The code of the file is run, as by ``import``. A file that has not changed is run once.
+
+    Raises:
+        InputError: If there is no such file, it is no Python, fails, declares no loss or one that
+            cannot be registered; one line says which and where. Nothing is registered then.
+    """
+    file = Path(path)
+    try:
+        source = file.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"losses must be a Python file that can be read, but got losses={str(path)!r}: "
+            f"{error.strerror or error}."
+        ) from None
+    full = str(file.resolve())
+    origin = Origin(full, hashlib.sha256(source).hexdigest())
+    known = _FILES.get(full)
+    if known is not None and known.origin == origin:
+        return known.losses
+    before = dict(OWN)
+    found = _declared(file, _imported(file, source))
+    try:
+        for loss in found:
+            register(loss)
+    except InputError as error:
+        OWN.clear()
+        OWN.update(before)
+        forget_results()
+        raise InputError(f"{file.name}: {error}") from error
+    _FILES[full] = _Loaded(origin, found)
+    return found
+
+
+def take_in(given: Losses | None) -> dict[str, Origin | None]:
+    """Register losses of your own.
+
+    Args:
+        given: The losses, or files of them.
+
+    Returns:
+        Where each is declared, by name and in order; None where it is given as it is.
+
+    Raises:
+        InputError: If one cannot be registered.
+    """
+    if given is None:
+        return {}
+    found: dict[str, Origin | None] = {}
+    for one in [given] if isinstance(given, (Loss, str, Path)) else given:
+        if isinstance(one, (str, Path)):
+            losses = load_losses(one)
+            origin = _FILES[str(Path(one).resolve())].origin
+            found |= {loss.name: origin for loss in losses}
+        else:
+            found[register(one).name] = None
+    return found
+
+
+def recall(
+    known: Mapping[str, Origin | None], *, given: Losses | None, study: str
+) -> dict[str, Origin | None]:
+    """Register the losses of your own that a study began with.
+
+    Args:
+        known: Where each was declared, as `take_in` returned it then.
+        given: Losses that are given again.
+        study: Its name.
+
+    Raises:
+        InputError: If one of them is missing, or its file has changed.
+    """
+    found = take_in(given)
+    for name, origin in known.items():
+        if name not in found and origin is not None and Path(origin.file).is_file():
+            found |= take_in(origin.file)
+        now = found.get(name)
+        if origin is not None and now is not None and now.sha256 != origin.sha256:
+            raise InputError(
+                f"{now.file} must be as it was when {study} began, but it has changed: search "
+                "with it under another name."
+            )
+        if name not in discover():
+            if origin is None:
+                why = f"{study} began with a loss that no file holds"
+            else:
+                why = f"{origin.file}, where {study} found it, is not there"
+            raise InputError(
+                f"{name} must be given to go on, because {why}: give it by losses= or --losses "
+                "FILE."
+            )
+    return found
+
+
+def _check_names(loss: Loss) -> None:
+    """Check that the names of a loss are new, or were those of the same loss before.
+
+    Raises:
+        InputError: If one is taken, or would be mistaken for another key.
+    """
+    taken = dict.fromkeys(discover(), "a loss")
+    taken |= {alias: f"another name of {one.name}" for alias, one in by_alias().items()}
+    taken |= {name: f"a {kind}" for kind, parts in KINDS.items() for name in parts}
+    taken |= dict.fromkeys((*_SETTINGS, "base", *KINDS), "a setting")
+    before = OWN.get(loss.name)
+    if before is not None and _place(before) == _place(loss):
+        for name in (before.name, *before.aliases):
+            del taken[name]
+    for name in (loss.name, *loss.aliases):
+        if name in taken:
+            raise InputError(
+                f"a loss of your own must have a new name, but got {name!r}, which is "
+                f"{taken[name]} already."
+            )
+    for name in _RANGE_KEYS & set(loss.parameters):
+        raise InputError(
+            f"{loss.name} must name its parameters otherwise than a range is written in a space, "
+            f"but got {name!r}."
+        )
+
+
+def _place(loss: Loss) -> tuple[str, str]:
+    """Return where in the code a loss is declared."""
+    return loss.function.__module__, loss.function.__qualname__
+
+
+def _imported(file: Path, source: bytes) -> types.ModuleType:
+    """Run a file as a module of a name of its own, by which pickles find it."""
+    path = str(file.resolve())
+    stem = re.sub(r"\W", "_", file.stem)
+    name = f"autoloss_own_{stem}_{hashlib.sha256(path.encode()).hexdigest()[:8]}"
+    before = sys.modules.get(name)
+    module = types.ModuleType(name)
+    module.__file__ = path
+    sys.modules[name] = module
+    try:
+        # Compiled here: a loader would leave a cache beside the file, and read a stale one.
+        exec(compile(source, path, "exec", dont_inherit=True), vars(module))
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        if before is not None:
+            sys.modules[name] = before
+        raise InputError(_told(file, path, error)) from error
+    return module
+
+
+def _told(file: Path, path: str, error: BaseException) -> str:
+    """Return in one line what went wrong with a file, and where."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == path]
+    first = (str(error).splitlines() or [""])[0].rstrip(".")
+    if lines:
+        rule, found = "be imported without an error", f"{type(error).__name__}: {first}"
+        line = lines[-1]
+    else:
+        rule, found = "be a Python file", getattr(error, "msg", first)
+        line = getattr(error, "lineno", None)
+    return f"{file} must {rule}, but got {f'line {line}: ' if line else ''}{found}."
+
+
+def _declared(file: Path, module: types.ModuleType) -> tuple[Loss, ...]:
+    """Return the losses that a module itself declares, in its order."""
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, Loss) and value.function.__module__ == module.__name__
+    ]
+    if not found:
+        raise InputError(
+            f"{file} must declare a loss with @autoloss.losses.declare, but it has none."
+        )
+    return tuple(dict.fromkeys(found))

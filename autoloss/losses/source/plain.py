@@ -1,0 +1,43 @@
+"""What written losses have in the place of some functions of ours, which serve speed or stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def log_softmax(logits: Tensor) -> Tensor:
+    """Return the log-softmax over the classes."""
+    return logits.log_softmax(-1)
+
+
+def softmax(logits: Tensor) -> Tensor:
+    """Return the softmax over the classes."""
+    return logits.softmax(-1)
+
+
+def pushed_posterior(
+    every: Callable[[Tensor], Tensor], cost: Callable[[Tensor], Tensor], scores: Tensor
+) -> Tensor:
+    """Return the log posterior at which the slopes of a loss and of a penalty cancel.
+
+    Args:
+        every: Maps log-probabilities to the loss under every label.
+        cost: Maps scores to the penalty.
+        scores: What the softmax reads.
+
+    Shape:
+        ``(..., C)`` → ``(..., C)``.
+    """
+    with torch.enable_grad():
+        log_p = scores.detach().log_softmax(-1).requires_grad_()
+        (slope,) = torch.autograd.grad(every(log_p).sum(), log_p)
+        at = scores.detach().clone().requires_grad_()
+        (push,) = torch.autograd.grad(cost(at).sum(), at)
+    p, phi = log_p.detach().exp(), (-slope).clamp_min(torch.finfo(slope.dtype).tiny)
+    # The loss's slope on logit k is S p_k - η_k φ_k with S = sum η φ, and the η sum to 1.
+    total = (1.0 - (push / phi).sum(-1, keepdim=True)) / (p / phi).sum(-1, keepdim=True)
+    probs = ((total * p + push) / phi).nan_to_num(nan=1e-12).clamp_min(1e-12)
+    return (probs / probs.sum(-1, keepdim=True)).log()
