@@ -13,6 +13,7 @@ from autoloss.data import Source
 from autoloss.devices import find_device
 from autoloss.errors import InputError
 from autoloss.estimate import expected_seconds
+from autoloss.given import Given, Similarity, Teacher, Weights
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
 from autoloss.options import SearchOptions, Tables, Track
 from autoloss.progress import Progress, Silent
@@ -47,6 +48,9 @@ def search(
     split_by: str | None = None,
     drop: Iterable[str] = (),
     positive: Label | None = None,
+    class_weights: Weights | None = None,
+    class_similarity: Similarity | None = None,
+    teacher: Teacher | None = None,
     seed: int = 0,
     device: str = "auto",
     name: str | None = None,
@@ -75,6 +79,14 @@ def search(
         split_by: Column of time: train on the past, lock the latest rows.
         drop: Columns to leave out.
         positive: The positive label of two.
+        class_weights: Weight of each class, or the path of a table of two columns, the class and
+            its weight. They join the priors as ``"given_weights"``.
+        class_similarity: Likeness of each class to each, a square table with the classes in its
+            index (first column of a file) and header; larger is more alike, rows are scaled to sum
+            1. It joins the targets as ``"similarity_smoothing"``.
+        teacher: A model that autoloss saved, a `Classifier`, or a fitted estimator with
+            ``predict_proba`` on the columns of `data`, which has not seen the validation and test
+            rows. It joins the targets as ``"distillation"``.
         seed: Seed of the split, the settings and the trainings.
         device: ``"auto"`` (the GPU where there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
         name: The study's name; by default that of the data, with a number where it is taken.
@@ -102,7 +114,8 @@ def search(
     clock = Clock(time.monotonic(), _checked_limit(time_limit))
     resolved = resolve_metric(metric)
     tables = Tables.of(data, valid, test)
-    given = SearchOptions(
+    given = Given.of(class_weights, class_similarity, teacher)
+    asked = SearchOptions(
         target=target,
         metric=resolved.name,
         space=str(space),
@@ -115,15 +128,20 @@ def search(
         seed=seed,
         device=device,
         track=track,
+        class_weights=_path(class_weights),
+        class_similarity=_path(class_similarity),
+        teacher=_path(teacher),
+        objects=("teacher",) if teacher is not None and _path(teacher) is None else (),
     )
-    options, out = tables.named_in(given), Path(out)
+    options, out = tables.named_in(asked), Path(out)
     _check_seed(seed)
     find_device(device)
     if track != "off":
         # A study that can never be tracked is not begun.
         resolve_uri(tracking_uri)
-    wanted = load_space(space)
+    wanted = given.join(load_space(space))
     prepared = tables.read(options, bins=wanted.network.bins)
+    taught = given.teacher_logits(options.table(tables.frames), prepared)
     study = Study(
         name or _free_name(options.source, out),
         prepared.class_counts,
@@ -135,9 +153,11 @@ def search(
         out=out,
         fingerprint=prepared.fingerprint,
         origin={"command": options.command(), "options": options.to_dict()},
+        **given.for_study(prepared.task),
     )
     tracker = make_tracker(study, options, tracking_uri)
-    return run(study, prepared, options, tracker, progress=progress or Silent(), clock=clock)
+    watcher = progress or Silent()
+    return run(study, prepared, options, tracker, progress=watcher, clock=clock, teacher=taught)
 
 
 def resume(
@@ -149,6 +169,7 @@ def resume(
     valid: Source | None = None,
     test: Source | None = None,
     metric: MetricFunction | Metric | None = None,
+    teacher: Teacher | None = None,
     tracking_uri: str | None = None,
     progress: Progress | None = None,
 ) -> SearchResult:
@@ -162,6 +183,7 @@ def resume(
         valid: See `data`.
         test: See `data`.
         metric: The function, where the study's metric is one.
+        teacher: The teacher, where the study began with one that was not given as a folder.
         tracking_uri: MLflow's tracking URI; by default that of the study.
         progress: Who watches.
 
@@ -184,16 +206,22 @@ def resume(
     if (result := finished(opened, tracker)) is not None:
         return result
     try:
-        prepared = Tables.of(data, valid, test).read(options, bins=opened.space.network.bins)
+        options.check_objects(teacher=teacher)
+        given = Given.of(teacher=options.teacher if teacher is None else teacher)
+        tables = Tables.of(data, valid, test)
+        prepared = tables.read(options, bins=opened.space.network.bins)
         if prepared.fingerprint != opened.config.fingerprint:
             raise InputError(
                 f"The data must be those that {opened.name} began with, but they have changed: "
                 "search them under another --name."
             )
+        source = tables.named_in(options).table(tables.frames)
+        taught = given.teacher_logits(source, prepared)
     except BaseException:
         opened.close()
         raise
-    return run(opened, prepared, options, tracker, progress=progress or Silent(), clock=clock)
+    watcher = progress or Silent()
+    return run(opened, prepared, options, tracker, progress=watcher, clock=clock, teacher=taught)
 
 
 def plan(
@@ -210,6 +238,9 @@ def plan(
     split_by: str | None = None,
     drop: Iterable[str] = (),
     positive: Label | None = None,
+    class_weights: Weights | None = None,
+    class_similarity: Similarity | None = None,
+    teacher: Teacher | None = None,
     seed: int = 0,
     device: str = "auto",
 ) -> Plan:
@@ -231,10 +262,16 @@ def plan(
         positive=positive,
         seed=seed,
     )
-    found, wanted = find_device(device), load_space(space)
+    given = Given.of(class_weights, class_similarity, teacher)
+    found, wanted = find_device(device), given.join(load_space(space))
     prepared = tables.read(options, bins=wanted.network.bins)
     resolved = resolve_metric(metric, n_classes=prepared.task.n_classes)
     chosen = wanted.for_classes(prepared.class_counts.tolist())
+    fitting = given.for_study(prepared.task)
+    here = {"class_weights": given.class_weights, "similarity": given.class_similarity}
+    chosen.check_provided(
+        {*fitting["provides"], *(name for name, one in here.items() if one is not None)}
+    )
     budget = plan_families(chosen.bases, trials)
     job = make_job(prepared, chosen.network, chosen.training, device=found, seed=seed)
     together = min(chosen.together, trials)
@@ -253,6 +290,11 @@ def plan(
 def list_studies(out: str | Path = "reports") -> tuple[StudyListing, ...]:
     """Return the studies of a folder, the newest first."""
     return list_in(Path(out))
+
+
+def _path(given: object) -> str | None:
+    """Return the path that something is given as, None where it is given otherwise."""
+    return str(given) if isinstance(given, str | Path) else None
 
 
 def _free_name(source: str | None, out: Path) -> str:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from autoloss.data import TableEncoding, TableInputs, read_table
 from autoloss.errors import InputError
-from autoloss.losses import get
+from autoloss.losses import ClassFacts, get
 from autoloss.metrics import balanced_scores
 from autoloss.models import Heads, TableNetwork
 from autoloss.readout import Readout
@@ -46,10 +46,13 @@ class Classifier:
         class_counts: Training rows of each class.
         decision: What `predict` minimises: the error (the likeliest class) or the balanced error
             (the class whose probability is highest relative to its share of the training rows).
+        class_weights: Class weights that were given for the training, None where none.
+        class_similarity: Likeness of the classes that was given, None where none.
 
     Shape:
         - weights: ``(P,)``
-        - class_counts: ``(C,)``
+        - class_counts and class_weights: ``(C,)``
+        - class_similarity: ``(C, C)``
     """
 
     task: Task
@@ -59,6 +62,8 @@ class Classifier:
     readout: Readout
     class_counts: Tensor
     decision: Decision = "error"
+    class_weights: Tensor | None = None
+    class_similarity: Tensor | None = None
 
     @property
     def classes(self) -> NDArray[Any]:
@@ -96,7 +101,10 @@ class Classifier:
         Shape:
             - output: ``(N, C)``
         """
-        log_probs = self.readout.log_probs(self.logits(data), self.class_counts)
+        facts = ClassFacts(
+            self.class_counts, weights=self.class_weights, similarity=self.class_similarity
+        )
+        log_probs = self.readout.log_probs(self.logits(data), facts)
         return log_probs.double().softmax(-1).numpy()
 
     def predict(self, data: Table) -> NDArray[Any]:
@@ -143,6 +151,8 @@ class Classifier:
         state, tensors = self.encoding.to_state()
         named = {f"encoding.{name}": tensor.contiguous() for name, tensor in tensors.items()}
         network = {"network": self.weights.contiguous(), "class_counts": self.class_counts}
+        given = {"class_weights": self.class_weights, "class_similarity": self.class_similarity}
+        network |= {name: one.contiguous() for name, one in given.items() if one is not None}
         save_file({**named, **network}, folder / WEIGHTS)
         config = {
             "format_version": FORMAT_VERSION,
@@ -189,6 +199,8 @@ def load(folder: str | Path) -> Classifier:
         readout=Readout.from_dict(config["readout"]),
         class_counts=tensors["class_counts"],
         decision=config["decision"],
+        class_weights=tensors.get("class_weights"),
+        class_similarity=tensors.get("class_similarity"),
     )
 
 

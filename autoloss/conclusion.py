@@ -58,9 +58,7 @@ def _readouts(
     """Fit the read-outs anew: they belong to the weights that ship."""
     specs = [LossSpec.from_dict(record.loss) for record in finalists]
     logits = torch.stack([outcome.logits for outcome in outcomes])
-    objective = Objective(
-        specs, session.job.class_counts, dtype=logits.dtype, device=logits.device
-    )
+    objective = Objective(specs, session.job.classes, dtype=logits.dtype, device=logits.device)
     fitted = fit_readouts(logits, session.job.valid.targets, objective, folds=session.job.folds)
     return [fitted.row(k) for k in range(len(specs))]
 
@@ -76,6 +74,8 @@ def _classifier(
         weights=outcome.weights.cpu(),
         readout=readout,
         class_counts=data.class_counts,
+        class_weights=session.study.facts.weights,
+        class_similarity=session.study.facts.similarity,
         decision="balanced_error" if balanced else "error",
     )
 

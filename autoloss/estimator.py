@@ -24,11 +24,14 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Args:
         metric: As in `autoloss.search`; so are `space`, `trials`, `time_limit`, `positive`,
-            `device` and `tracking_uri`.
+            `class_weights`, `class_similarity`, `teacher`, `device` and `tracking_uri`.
         space: Name or file of the search space.
         trials: Candidates to train.
         time_limit: Seconds that a fit may take.
         positive: The positive label of two.
+        class_weights: Weight of each class.
+        class_similarity: Likeness of each class to each.
+        teacher: A fitted classifier whose probabilities are taught.
         seed: Seed of the split, the settings and the trainings.
         device: Where to train.
         track: ``"all"`` trials are written to MLflow, or ``"off"``.
@@ -57,6 +60,9 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         trials: int = 128,
         time_limit: float | None = None,
         positive: Any = None,
+        class_weights: Any = None,
+        class_similarity: Any = None,
+        teacher: Any = None,
         seed: int = 0,
         device: str = "auto",
         track: str = "off",
@@ -69,6 +75,9 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.trials = trials
         self.time_limit = time_limit
         self.positive = positive
+        self.class_weights = class_weights
+        self.class_similarity = class_similarity
+        self.teacher = teacher
         self.seed = seed
         self.device = device
         self.track = track
@@ -131,6 +140,9 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             trials=self.trials,
             time_limit=self.time_limit,
             positive=self.positive,
+            class_weights=self.class_weights,
+            class_similarity=self.class_similarity,
+            teacher=self.teacher,
             seed=self.seed,
             device=self.device,
             name=self.name,

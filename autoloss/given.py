@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.classifier import Classifier, load
-from autoloss.data import read_table
+from autoloss.data import Source, StudyData, read_table
 from autoloss.data.values import label_of
 from autoloss.errors import InputError, closest
+from autoloss.search import Space
 from autoloss.task import Label, Task
 
-Weights = Mapping[Label, float]
+Weights = Mapping[Label, float] | str | Path
 Similarity = pd.DataFrame | str | Path
+PROVIDED = (
+    *("row_ids", "progress", "norms", "memory", "mixup"),
+    *("cosine head", "unbiased head"),
+)
+"""What the trainer of autoloss gives to every loss that needs it."""
 # A teacher that is sure beyond this is read as just so sure: its logits must be finite.
 _LEAST_PROB = 1e-7
 
@@ -37,14 +44,83 @@ class Estimator(Protocol):
 Teacher = Classifier | Estimator | str | Path
 
 
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What a user gives besides the data; None where nothing.
+
+    Args:
+        class_weights: Weight of each class.
+        class_similarity: Likeness of each class to each.
+        teacher: What knows the training rows better.
+    """
+
+    class_weights: Mapping[str, float] | None = None
+    class_similarity: Mapping[str, Mapping[str, float]] | None = None
+    teacher: Classifier | Estimator | None = None
+
+    @classmethod
+    def of(
+        cls,
+        class_weights: Weights | None = None,
+        class_similarity: Similarity | None = None,
+        teacher: Teacher | None = None,
+    ) -> Self:
+        """Return what is given, checked as far as can be without the data."""
+        return cls(
+            check_weights(class_weights),
+            check_similarity(class_similarity),
+            open_teacher(teacher),
+        )
+
+    def join(self, space: Space) -> Space:
+        """Return a space with the priors and targets that are possible now."""
+        if self.class_weights is not None:
+            space = space.joined_by("prior", "given_weights")
+        if self.class_similarity is not None:
+            space = space.joined_by("target", "similarity_smoothing")
+        if self.teacher is not None:
+            space = space.joined_by("target", "distillation")
+        return space
+
+    def for_study(self, task: Task) -> dict[str, Any]:
+        """Return the arguments of a `Study` for a task."""
+        return {
+            "class_weights": ordered_weights(self.class_weights, task),
+            "class_similarity": ordered_similarity(self.class_similarity, task),
+            "provides": (*PROVIDED, *(["teacher_logits"] if self.teacher is not None else ())),
+        }
+
+    def teacher_logits(self, source: Source, data: StudyData) -> Tensor | None:
+        """Return the teacher's logits for the training rows of a table, None without a teacher.
+
+        Shape:
+            - output: ``(N, C)``
+        """
+        if self.teacher is None:
+            return None
+        rows = read_table(source).iloc[data.train.rows.numpy()]
+        return teacher_logits(self.teacher, rows, data.task)
+
+
 def check_weights(weights: Weights | None) -> dict[str, float] | None:
     """Return class weights by the text of their class, as JSON can hold them.
+
+    Args:
+        weights: Weight by class, or a table of two columns, the class and its weight.
 
     Raises:
         InputError: One of them is not a number above 0.
     """
     if weights is None:
         return None
+    if isinstance(weights, str | Path):
+        table = read_table(weights, name="class_weights")
+        if table.shape[1] != 2:
+            raise InputError(
+                f"{weights} must have two columns, the class and its weight, but got "
+                f"{table.shape[1]}."
+            )
+        weights = dict(zip(table.iloc[:, 0], table.iloc[:, 1], strict=True))
     if not isinstance(weights, Mapping):
         raise InputError(
             f"class_weights must map each class to its weight, but got class_weights={weights!r}."

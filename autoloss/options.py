@@ -16,6 +16,8 @@ from autoloss.task import Label
 
 Track = Literal["all", "off"]
 _A_FRAME = "a DataFrame"
+_LISTS = ("drop", "frames", "objects")
+_GIVEN = ("class_weights", "class_similarity", "teacher")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +78,9 @@ class SearchOptions:
         valid: Path of the validation rows; None for a part of the data.
         test: Path of the test rows; None for a part of the data.
         frames: Which of ``source``, ``valid`` and ``test`` came as a DataFrame.
+        class_weights: Path of the class weights, None where they came otherwise or not at all;
+            `class_similarity` and `teacher` likewise.
+        objects: Which arguments came as objects that are not kept, and are needed again.
 
     The others are as in `autoloss.search`.
     """
@@ -95,7 +100,11 @@ class SearchOptions:
     seed: int = 0
     device: str = "auto"
     track: Track = "all"
+    class_weights: str | None = None
+    class_similarity: str | None = None
+    teacher: str | None = None
     frames: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
 
     def data_options(self, frames: Mapping[str, pd.DataFrame]) -> DataOptions:
         """Return how the data are divided.
@@ -130,12 +139,25 @@ class SearchOptions:
         table: Source = frames.get("source", self.source or "")
         return table
 
+    def check_objects(self, **given: object) -> None:
+        """Check that what is not kept is given again.
+
+        Raises:
+            InputError: Something is missing.
+        """
+        for name in self.objects:
+            if given.get(name) is None:
+                raise InputError(
+                    f"{name} must be given to go on, because the study began with one that is not "
+                    f"kept: call autoloss.resume(name, {name}=...)."
+                )
+
     def command(self) -> str:
         """Return the command line that makes the study again; a DataFrame stands as DATA."""
         words = ["autoloss", "search", self.source or "DATA"]
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name in ("source", "frames") or value in (None, field.default):
+            if field.name in ("source", "frames", "objects") or value in (None, field.default):
                 continue
             option = "--" + field.name.replace("_", "-")
             for one in value if isinstance(value, tuple) else (value,):
@@ -144,18 +166,19 @@ class SearchOptions:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the options as JSON values, paths in full."""
-        values = asdict(self) | {"drop": list(self.drop), "frames": list(self.frames)}
-        for name in ("source", "valid", "test", "space"):
+        lists = {name: list(getattr(self, name)) for name in _LISTS}
+        values = asdict(self) | lists
+        for name in ("source", "valid", "test", "space", *_GIVEN):
             values[name] = _in_full(values[name])
         return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> SearchOptions:
         """Return the options that `to_dict` wrote."""
-        lists = {name: tuple(values[name]) for name in ("drop", "frames")}
+        lists = {name: tuple(values.get(name, ())) for name in _LISTS}
         return cls(**{**values, **lists})
 
 
 def _in_full(path: str | None) -> str | None:
-    """Return a file's full path, and anything that is no file as it is."""
-    return str(Path(path).resolve()) if path and Path(path).is_file() else path
+    """Return a file's or folder's full path, and anything that is none as it is."""
+    return str(Path(path).resolve()) if path and Path(path).exists() else path

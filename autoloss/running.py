@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from autoloss.classifier import load
 from autoloss.clock import Clock
@@ -35,8 +36,19 @@ def run(
     *,
     progress: Progress,
     clock: Clock,
+    teacher: Tensor | None = None,
 ) -> SearchResult:
-    """Search with an open study until it is finished, and let go of it whatever happens."""
+    """Search with an open study until it is finished, and let go of it whatever happens.
+
+    Args:
+        study: The study.
+        data: Its data.
+        options: What was asked for.
+        tracker: Where the trials are shown.
+        progress: Who watches.
+        clock: The time.
+        teacher: Logits of a teacher for the training rows, ``(N, C)``; None where there is none.
+    """
     space = study.space
     device = find_device(options.device)
     with _closing(study, tracker):
@@ -52,7 +64,15 @@ def run(
             name=study.name,
         )
         progress.planned(plan)
-        job = make_job(data, space.network, space.training, device=device, seed=study.seed)
+        job = make_job(
+            data,
+            space.network,
+            space.training,
+            device=device,
+            seed=study.seed,
+            facts=study.facts,
+            teacher=teacher,
+        )
         session = SearchSession(study, job, tracker=tracker, progress=progress, clock=clock)
         session.search()
         return conclude(session, data)

@@ -12,6 +12,7 @@ from autoloss.clock import Clock
 from autoloss.data import StudyData
 from autoloss.errors import TrainingError
 from autoloss.executors import LocalExecutor
+from autoloss.losses import ClassFacts
 from autoloss.models import TableNetwork
 from autoloss.progress import Progress
 from autoloss.readout import fold_numbers
@@ -36,16 +37,29 @@ def make_job(
     *,
     device: torch.device,
     seed: int,
+    facts: ClassFacts | None = None,
+    teacher: torch.Tensor | None = None,
 ) -> Job:
-    """Return what all candidates of a study have in common, on its device."""
+    """Return what all candidates of a study have in common, on its device.
+
+    Args:
+        data: Rows of the study.
+        network: The network.
+        training: How to train.
+        device: Where.
+        seed: Seed of the folds.
+        facts: What losses know of the classes; the counts of the training rows where it is None.
+        teacher: Logits of a teacher for the training rows, ``(N, C)``.
+    """
     return Job.prepare(
         TableNetwork(data.encoding.schema, data.task.n_classes, network),
         data.train,
         data.valid,
-        class_counts=data.class_counts,
+        class_counts=data.class_counts if facts is None else facts,
         folds=fold_numbers(data.valid.targets, seed=seed),
         config=training,
         device=device,
+        teacher=teacher,
     )
 
 

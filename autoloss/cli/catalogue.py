@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from autoloss.cli.declarations import Declared
+from autoloss.cli.docstrings import plain
 from autoloss.cli.letters import spelt
 from autoloss.cli.tables import make_columns, make_pairs
 from autoloss.cli.wording import (
@@ -56,8 +57,8 @@ def document(declared: Declared) -> dict[str, Any]:
         "name": declared.name,
         "aliases": list(declared.aliases),
         "family": declared.family or None,
-        "summary": declared.summary,
-        "use": declared.use,
+        "summary": plain(declared.summary),
+        "use": plain(declared.use),
         "tasks": list(declared.tasks),
         "parameters": {name: _parameter(one) for name, one in declared.parameters.items()},
         "formulas": list(declared.formulas),

@@ -1,4 +1,4 @@
-"""What losses, priors, targets and penalties declare, as text."""
+"""What losses, priors, targets and penalties declare, as text with the marks of docstrings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from autoloss.cli.docstrings import argument_text, formula_text, formulas, plain, remarks
+from autoloss.cli.docstrings import argument_text, formula_text, formulas, remarks
 from autoloss.cli.wording import FAMILIES, TASKS, joined, short_source
 from autoloss.errors import InputError, closest
 from autoloss.losses import (
@@ -141,8 +141,8 @@ def _of_loss(loss: Loss) -> Declared:
         name=loss.name,
         aliases=dict.fromkeys(loss.aliases, ""),
         family=loss.family,
-        summary=plain(loss.summary),
-        use=plain(loss.use),
+        summary=loss.summary,
+        use=loss.use,
         tasks=loss.tasks,
         parameters=loss.parameters,
         meanings={name: argument_text(loss.doc, name) for name in loss.parameters},
@@ -168,8 +168,8 @@ def _of_part(kind: Kind, part: Part) -> Declared:
         name=part.name,
         aliases={alias: _settings(fixed) for alias, fixed in (part.aliases or {}).items()},
         family="",
-        summary=plain(part.summary),
-        use=plain(part.use),
+        summary=part.summary,
+        use=part.use,
         tasks=part.tasks,
         parameters=part.parameters,
         meanings=meanings,

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from autoloss.cli import catalogue
 from autoloss.cli.declarations import Declared
+from autoloss.cli.docstrings import plain
 from autoloss.cli.letters import spelt
 from autoloss.cli.signal import Signal, signals
 from autoloss.cli.signal_view import PROBS, show_signal
@@ -32,7 +33,7 @@ _KEYWORDS = {"class_weights": "class_weights", "similarity": "class_similarity"}
 
 def show(console: Console, declared: Declared) -> None:
     """Print all of a declaration, and the signal of a loss."""
-    pairs = [(title, spelt(text, console.encoding)) for title, text in lines(declared)]
+    pairs = [(title, spelt(plain(text), console.encoding)) for title, text in lines(declared)]
     console.print(make_pairs(pairs))
     if declared.kind == "loss":
         console.print()

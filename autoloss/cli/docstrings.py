@@ -29,9 +29,9 @@ def formula_text(doc: str) -> str:
 
     Examples:
         >>> formula_text("Short.\n\n``L = 0.5 a``, a being a number. It is bounded.")
-        'L = 0.5 a, a being a number.'
+        '``L = 0.5 a``, a being a number.'
     """
-    return " ".join(plain(one) for one in _sentences(doc) if _has_formula(one))
+    return " ".join(one for one in _sentences(doc) if _has_formula(one))
 
 
 def remarks(doc: str) -> str:
@@ -41,7 +41,7 @@ def remarks(doc: str) -> str:
         >>> remarks("Short.\n\n``L = a``. It is bounded.\n\nArgs:\n    a: A number.")
         'It is bounded.'
     """
-    return " ".join(plain(one) for one in _sentences(doc) if not _has_formula(one))
+    return " ".join(one for one in _sentences(doc) if not _has_formula(one))
 
 
 def argument_text(doc: str, name: str) -> str:
@@ -55,18 +55,18 @@ def argument_text(doc: str, name: str) -> str:
     for title, text in zip(sections[1::2], sections[2::2], strict=True):
         if title == "Args":
             found = dict(_ARGUMENT.findall(text.strip("\n") + "\n"))
-            return plain(found.get(name, ""))
+            return " ".join(found.get(name, "").split())
     return ""
 
 
 def plain(text: str) -> str:
-    r"""Return text in one line, without the marks of code.
+    """Return text without the marks of code.
 
     Examples:
-        >>> plain("``softmax(z)`` of\n    `focal`")
+        >>> plain("``softmax(z)`` of `focal`")
         'softmax(z) of focal'
     """
-    return " ".join(text.replace("`", "").split())
+    return text.replace("`", "")
 
 
 def _body(doc: str) -> str:
@@ -77,7 +77,8 @@ def _body(doc: str) -> str:
 
 def _sentences(doc: str) -> list[str]:
     paragraphs = _body(doc).split("\n\n")
-    return [one.strip() for text in paragraphs for one in _SENTENCE.findall(text) if one.strip()]
+    found = (" ".join(one.split()) for text in paragraphs for one in _SENTENCE.findall(text))
+    return [one for one in found if one]
 
 
 def _has_formula(sentence: str) -> bool:

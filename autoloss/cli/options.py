@@ -76,6 +76,30 @@ SplitBy = Annotated[
         rich_help_panel=_DATA,
     ),
 ]
+ClassWeights = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Weights of the classes: a table of two columns, the class and its weight.",
+        rich_help_panel=_DATA,
+    ),
+]
+ClassSimilarity = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Likeness of the classes: a square table, classes in first column and header.",
+        rich_help_panel=_DATA,
+    ),
+]
+Teacher = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="MODEL",
+        help="Folder of a saved model whose probabilities are taught.",
+        rich_help_panel=_DATA,
+    ),
+]
 Drop = Annotated[
     list[str] | None,
     typer.Option(

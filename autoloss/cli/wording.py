@@ -27,14 +27,14 @@ TASKS: dict[TaskKind, str] = {
 }
 READOUTS = {
     "proper": "softmax is the posterior where the expected loss is least",
-    "link": "a formula of its own gives the posterior there",
-    "slopes": "the slopes of the loss give the posterior there",
+    "link": "a formula gives the posterior where the expected loss is least",
+    "slopes": "the slopes give the posterior where the expected loss is least",
     "none": "nothing exact: softmax with a fitted temperature",
 }
 AROUND = {
-    "undone": "what it does to the posterior of the loss is undone",
-    "kept": "the expected loss is least where it was",
-    "slope": "its slope is taken into account",
+    "undone": "what it does to the posterior is undone",
+    "kept": "beside a proper loss, the minimum stays where it is",
+    "slope": "the posterior is read with its slope",
     "lost": "nothing exact: softmax with a fitted temperature",
 }
 HEADS = {

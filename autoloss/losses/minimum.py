@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from torch import Tensor
 
 from autoloss.errors import InputError
@@ -145,6 +144,9 @@ class _Path:
 
     def descend(self, start: Tensor) -> _Minimum:
         """Go down by the slope."""
+        # A third of a second, which whoever only reads losses need not wait for.
+        from scipy.optimize import minimize
+
         bounds = torch.stack([self.low, self.high], -1).tolist()
         options = {"maxiter": 500, "ftol": 0.0, "gtol": 1e-12, "maxcor": 20}
         found = minimize(

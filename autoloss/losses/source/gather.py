@@ -9,6 +9,7 @@ import types
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, cast
 
+import torch
 from torch import Tensor
 
 from autoloss.errors import AutolossError, InputError
@@ -48,7 +49,8 @@ class Gathered:
         self.constants: dict[str, str] = {}
         self.imports: dict[str, str] = {}
         self._instead, self._inlined = instead, inlined
-        self._words: dict[int, str] = {}
+        self._names: dict[int, str] = {}
+        self._constants: dict[ast.AST, str] = {}
         self._taken = set(reserved)
         self._homes = {"autoloss", *(_home(plain(root)) for root in roots)}
         for root in roots:
@@ -64,14 +66,18 @@ class Gathered:
         value = self.actual(value)
         return next((code for code in self.codes if code.value is value), None)
 
-    def word(self, value: Any, name: str) -> str:
-        """Return how something that a text calls `name` is called here."""
-        value = self.actual(value)
+    def name(self, value: Any) -> str:
+        """Return the name of a function that is gathered."""
+        return self._names[id(self.actual(value))]
+
+    def word(self, reference: Reference) -> str:
+        """Return how what a text refers to is called here."""
+        value = self.actual(reference.value)
         if value is LossContext:
             return "SimpleNamespace"
-        if isinstance(value, type) and issubclass(value, AutolossError):
+        if _is_error(value):
             return "ValueError"
-        return self._words.get(id(value), name)
+        return self._constants.get(reference.node) or self._names.get(id(value), reference.name)
 
     def cuts(self, code: Code) -> list[Span]:
         """Return the spans of a text that are left out."""
@@ -82,7 +88,7 @@ class Gathered:
             and code.called(decorator) in (declare, declare_penalty)
         ]
         for node in ast.walk(code.tree):
-            if isinstance(node, ast.Assert) and "context" in _names(node):
+            if isinstance(node, ast.Assert) and "context" in names_in(node):
                 found.append(code.lines(node))
             elif isinstance(node, ast.Call):
                 called = code.called(node)
@@ -102,51 +108,101 @@ class Gathered:
         ]
 
     def _visit(self, value: Any) -> None:
-        if id(value) in self._words:
+        if id(value) in self._names:
             return
         code = Code.of(value)
-        self._words[id(value)] = self._free(code.name)
-        annotations = _annotations(code.tree)
+        self._names[id(value)] = self._free(code.name)
         for reference in self.used(code):
-            if reference.node not in annotations:
+            if _is_external(reference.value):
+                self.imports[reference.name] = _import_line(reference)
+            elif reference.node not in code.annotations:
                 self._take(reference)
-            elif self._is_external(reference.value):
-                self._import(reference)
         self.codes.append(code)
 
     def _take(self, reference: Reference) -> None:
         value = self.actual(reference.value)
-        if value is LossContext or value is EVERY or self._is_error(value):
-            if value is EVERY:
-                self.constants["EVERY"] = "torch.empty(0, dtype=torch.int64)"
-        elif self._is_external(value):
-            self._import(reference)
-        elif isinstance(value, types.FunctionType | type) and _home(value) in self._homes:
+        if value is LossContext or _is_error(value):
+            return
+        if isinstance(value, types.FunctionType | type) and _home(value) in self._homes:
             self._visit(value)
-        elif (text := literal(value)) is not None:
-            name = reference.name
-            while self.constants.get(name, text) != text or name in self._taken:
-                name += "_"
-            self.constants[name] = text
-            self._words[id(reference.value)] = name
-        else:
+            return
+        text = "torch.empty(0, dtype=torch.int64)" if value is EVERY else literal(value)
+        if text is None:
             raise InputError(
                 "what a loss is made of must be functions, numbers, torch and the standard "
                 f"library to be written down, but got {reference.name}={value!r:.60}."
             )
-
-    def _import(self, reference: Reference) -> None:
-        self.imports[reference.name] = _import_line(reference.name, reference.value)
-
-    def _is_external(self, value: Any) -> bool:
-        return not isinstance(value, Tensor) and _home(value) in ALLOWED
-
-    @staticmethod
-    def _is_error(value: Any) -> bool:
-        return isinstance(value, type) and issubclass(value, AutolossError)
+        name = reference.name
+        while self.constants.get(name, text) != text:
+            name += "_"
+        if name not in self.constants:
+            name = self._free(name)
+        self.constants[name] = text
+        self._constants[reference.node] = name
 
     def _free(self, name: str) -> str:
         while name in self._taken:
             name += "_"
         self._taken.add(name)
         return name
+
+
+def names_in(node: ast.AST) -> set[str]:
+    """Return all names that are read in a part of a text."""
+    return {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+
+
+def literal(value: Any) -> str | None:
+    """Return a constant as it is written, None where it cannot be."""
+    if isinstance(value, bool | int | str | torch.dtype) or value is None:
+        return repr(value)
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else f'float("{value}")'
+    if isinstance(value, tuple | list):
+        parts = [literal(item) for item in value]
+        if None in parts:
+            return None
+        inner = ", ".join(map(str, parts))
+        if isinstance(value, list):
+            return f"[{inner}]"
+        return f"({inner},)" if len(parts) == 1 else f"({inner})"
+    if isinstance(value, Tensor):
+        return f"torch.tensor({value.tolist()}, dtype={value.dtype})"
+    return None
+
+
+def _is_error(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, AutolossError)
+
+
+def _is_external(value: Any) -> bool:
+    return _home(value) in ALLOWED
+
+
+def _home(value: Any) -> str:
+    """Return the package that a module, function or class is of, empty for anything else."""
+    if isinstance(value, types.ModuleType):
+        name = value.__name__
+    elif isinstance(value, type) or callable(value):
+        name = getattr(value, "__module__", None) or ""
+    else:
+        name = ""
+    return name.partition(".")[0]
+
+
+def _import_line(reference: Reference) -> str:
+    """Return the line that gives a module, or what is in one, its name."""
+    name, value = reference.name, reference.value
+    if isinstance(value, types.ModuleType):
+        package, _, last = value.__name__.rpartition(".")
+        if value.__name__ == name:
+            return f"import {name}"
+        return f"from {package} import {name}" if last == name else f"import {value.__name__} as {name}"
+    own = getattr(value, "__name__", name)
+    for module in (*_PUBLIC, value.__module__):
+        if getattr(sys.modules.get(module), own, None) is value:
+            renamed = "" if own == name else f" as {name}"
+            return f"from {module} import {own}{renamed}"
+    raise InputError(
+        f"what a loss is made of must be importable to be written down, but got {name}={value!r}."
+    )

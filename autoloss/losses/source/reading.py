@@ -97,6 +97,17 @@ class Code:
         """Return what belongs to the module, by where it stands."""
         return {reference.node: reference for reference in self._references()}
 
+    @cached_property
+    def annotations(self) -> set[ast.AST]:
+        """Return all nodes that stand in annotations."""
+        roots: list[ast.AST | None] = []
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.arg | ast.AnnAssign):
+                roots.append(node.annotation)
+            elif isinstance(node, ast.FunctionDef):
+                roots.append(node.returns)
+        return {one for root in roots if root is not None for one in ast.walk(root)}
+
     def called(self, call: ast.Call) -> Any:
         """Return the function of the module that is called, None for another one."""
         found = self.references.get(call.func)
