@@ -14,6 +14,7 @@ from autoloss.devices import find_device
 from autoloss.errors import InputError
 from autoloss.estimate import expected_seconds
 from autoloss.given import Given, Similarity, Teacher, Weights
+from autoloss.losses.own import Losses, files_of, take_in
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
 from autoloss.options import SearchOptions, Tables, Track
 from autoloss.progress import Progress, Silent
@@ -51,6 +52,7 @@ def search(
     class_weights: Weights | None = None,
     class_similarity: Similarity | None = None,
     teacher: Teacher | None = None,
+    losses: Losses | None = None,
     seed: int = 0,
     device: str = "auto",
     name: str | None = None,
@@ -87,6 +89,8 @@ def search(
         teacher: A model that autoloss saved, a `Classifier`, or a fitted estimator with
             ``predict_proba`` on the columns of `data`, which has not seen the validation and test
             rows. It joins the targets as ``"distillation"``.
+        losses: Losses of your own that are searched too: made with `autoloss.losses.declare`, or
+            paths of Python files that declare some, which are run; one or several.
         seed: Seed of the split, the settings and the trainings.
         device: ``"auto"`` (the GPU where there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
         name: The study's name; by default that of the data, with a number where it is taken.
@@ -112,6 +116,7 @@ def search(
         True
     """
     clock = Clock(time.monotonic(), _checked_limit(time_limit))
+    own = tuple(take_in(losses))
     resolved = resolve_metric(metric)
     tables = Tables.of(data, valid, test)
     given = Given.of(class_weights, class_similarity, teacher)
@@ -131,6 +136,7 @@ def search(
         class_weights=_path(class_weights),
         class_similarity=_path(class_similarity),
         teacher=_path(teacher),
+        losses=files_of(losses),
         objects=("teacher",) if teacher is not None and _path(teacher) is None else (),
     )
     options, out = tables.named_in(asked), Path(out)
@@ -139,7 +145,7 @@ def search(
     if track != "off":
         # A study that can never be tracked is not begun.
         resolve_uri(tracking_uri)
-    wanted = given.join(load_space(space))
+    wanted = given.join(load_space(space, losses=own))
     prepared = tables.read(options, bins=wanted.network.bins)
     taught = given.teacher_logits(options.table(tables.frames), prepared)
     study = Study(
@@ -151,6 +157,7 @@ def search(
         seed=seed,
         storage=storage,
         out=out,
+        losses=losses,
         fingerprint=prepared.fingerprint,
         origin={"command": options.command(), "options": options.to_dict()},
         **given.for_study(prepared.task),
@@ -170,6 +177,7 @@ def resume(
     test: Source | None = None,
     metric: MetricFunction | Metric | None = None,
     teacher: Teacher | None = None,
+    losses: Losses | None = None,
     tracking_uri: str | None = None,
     progress: Progress | None = None,
 ) -> SearchResult:
@@ -184,6 +192,8 @@ def resume(
         test: See `data`.
         metric: The function, where the study's metric is one.
         teacher: The teacher, where the study began with one that was not given as a folder.
+        losses: Losses of your own, where the study began with some that no file holds, or whose
+            file is at another place now.
         tracking_uri: MLflow's tracking URI; by default that of the study.
         progress: Who watches.
 
@@ -192,7 +202,7 @@ def resume(
         InputError: The data are not those that the study began with.
     """
     clock = Clock(time.monotonic())
-    opened = Study.open(study, out=out, storage=storage, metric=metric)
+    opened = Study.open(study, out=out, storage=storage, metric=metric, losses=losses)
     origin = opened.config.origin
     if "options" not in origin:
         opened.close()
@@ -241,6 +251,7 @@ def plan(
     class_weights: Weights | None = None,
     class_similarity: Similarity | None = None,
     teacher: Teacher | None = None,
+    losses: Losses | None = None,
     seed: int = 0,
     device: str = "auto",
 ) -> Plan:
@@ -262,10 +273,12 @@ def plan(
         positive=positive,
         seed=seed,
     )
+    own = tuple(take_in(losses))
     given = Given.of(class_weights, class_similarity, teacher)
-    found, wanted = find_device(device), given.join(load_space(space))
+    found, wanted = find_device(device), given.join(load_space(space, losses=own))
     prepared = tables.read(options, bins=wanted.network.bins)
     resolved = resolve_metric(metric, n_classes=prepared.task.n_classes)
+    wanted.check_trainable(own, prepared.class_counts.tolist())
     chosen = wanted.for_classes(prepared.class_counts.tolist())
     fitting = given.for_study(prepared.task)
     here = {"class_weights": given.class_weights, "similarity": given.class_similarity}

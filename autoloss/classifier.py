@@ -18,7 +18,8 @@ from torch import Tensor
 
 from autoloss.data import TableEncoding, TableInputs, read_table
 from autoloss.errors import InputError
-from autoloss.losses import ClassFacts, get
+from autoloss.losses import ClassFacts, get, names
+from autoloss.losses.own import Losses, take_in
 from autoloss.metrics import balanced_scores
 from autoloss.models import Heads, TableNetwork
 from autoloss.readout import Readout
@@ -167,15 +168,18 @@ class Classifier:
         return folder
 
 
-def load(folder: str | Path) -> Classifier:
-    """Read a model that `Classifier.save` wrote; no code of the files is run.
+def load(folder: str | Path, *, losses: Losses | None = None) -> Classifier:
+    """Read a model that `Classifier.save` wrote; no code of its files is run.
 
     Args:
         folder: The model's folder, or a study's folder that has it under ``model``.
+        losses: Losses of your own, where the model was trained by one: made with
+            `autoloss.losses.declare`, or paths of Python files that declare some, which are run.
 
     Raises:
-        InputError: There is no model, or it was written by a newer version.
+        InputError: There is no model, it was written by a newer version, or its loss is not known.
     """
+    take_in(losses)
     path = _model_folder(Path(folder))
     try:
         config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
@@ -187,6 +191,12 @@ def load(folder: str | Path) -> Classifier:
         raise InputError(
             f"{path / CONFIG} must have format_version {FORMAT_VERSION}, but got {version}: "
             "install the version of autoloss that wrote it."
+        )
+    base = config["readout"]["spec"]["base"]
+    if base not in names():
+        raise InputError(
+            f"{path} must be loaded with the loss that it was trained by, but {base!r} is not "
+            "known: give the file that declares it by losses= or --losses FILE."
         )
     prefix = "encoding."
     encoding = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -24,7 +24,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Args:
         metric: As in `autoloss.search`; so are `space`, `trials`, `time_limit`, `positive`,
-            `class_weights`, `class_similarity`, `teacher`, `device` and `tracking_uri`.
+            `class_weights`, `class_similarity`, `teacher`, `losses`, `device` and `tracking_uri`.
         space: Name or file of the search space.
         trials: Candidates to train.
         time_limit: Seconds that a fit may take.
@@ -32,6 +32,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         class_weights: Weight of each class.
         class_similarity: Likeness of each class to each.
         teacher: A fitted classifier whose probabilities are taught.
+        losses: Losses of your own that are searched too.
         seed: Seed of the split, the settings and the trainings.
         device: Where to train.
         track: ``"all"`` trials are written to MLflow, or ``"off"``.
@@ -63,6 +64,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         class_weights: Any = None,
         class_similarity: Any = None,
         teacher: Any = None,
+        losses: Any = None,
         seed: int = 0,
         device: str = "auto",
         track: str = "off",
@@ -78,6 +80,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.class_weights = class_weights
         self.class_similarity = class_similarity
         self.teacher = teacher
+        self.losses = losses
         self.seed = seed
         self.device = device
         self.track = track
@@ -143,6 +146,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             class_weights=self.class_weights,
             class_similarity=self.class_similarity,
             teacher=self.teacher,
+            losses=self.losses,
             seed=self.seed,
             device=self.device,
             name=self.name,

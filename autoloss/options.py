@@ -16,7 +16,7 @@ from autoloss.task import Label
 
 Track = Literal["all", "off"]
 _A_FRAME = "a DataFrame"
-_LISTS = ("drop", "frames", "objects")
+_LISTS = ("drop", "losses", "frames", "objects")
 _GIVEN = ("class_weights", "class_similarity", "teacher")
 
 
@@ -80,6 +80,7 @@ class SearchOptions:
         frames: Which of ``source``, ``valid`` and ``test`` came as a DataFrame.
         class_weights: Path of the class weights, None where they came otherwise or not at all;
             `class_similarity` and `teacher` likewise.
+        losses: Paths of the files of losses of the user's own.
         objects: Which arguments came as objects that are not kept, and are needed again.
 
     The others are as in `autoloss.search`.
@@ -103,6 +104,7 @@ class SearchOptions:
     class_weights: str | None = None
     class_similarity: str | None = None
     teacher: str | None = None
+    losses: tuple[str, ...] = ()
     frames: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
 
@@ -170,6 +172,7 @@ class SearchOptions:
         values = asdict(self) | lists
         for name in ("source", "valid", "test", "space", *_GIVEN):
             values[name] = _in_full(values[name])
+        values["losses"] = [_in_full(path) for path in self.losses]
         return values
 
     @classmethod

@@ -133,6 +133,7 @@ def in_python(declared: Declared) -> str:
         return f"autoloss.LossSpec({given})"
     counts = ["class_counts"] if "class_counts" in declared.needs else []
     words = [f"{_KEYWORDS[need]}={need}" for need in declared.needs if need in _KEYWORDS]
+    words += [] if "multiclass" in declared.tasks else [f'task="{declared.tasks[-1]}"']
     return f"autoloss.LossSpec({given}).module({', '.join([*counts, *words])})"
 
 

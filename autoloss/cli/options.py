@@ -128,6 +128,15 @@ Space = Annotated[
         rich_help_panel=_BUDGET,
     ),
 ]
+Losses = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--losses",
+        metavar="FILE",
+        help="A Python file that declares losses of your own; may be repeated. It is run.",
+        rich_help_panel=_BUDGET,
+    ),
+]
 Trials = Annotated[
     int,
     typer.Option(min=1, metavar="N", help="Candidates to train at most.", rich_help_panel=_BUDGET),

@@ -57,7 +57,7 @@ class Signal:
             >>> from autoloss.losses import get
             >>> signal = Signal(get("focal"), {"gamma": 2.0}, 2, 1, "")
             >>> signal.at(torch.tensor([0.1, 0.9])).numpy().round(4)
-            array([1.2245, 0.027 ])
+            array([1.2245, 0.029 ])
         """
         logits, gives = self.logits_for(probs)
         logits = logits.requires_grad_()

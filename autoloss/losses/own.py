@@ -136,6 +136,12 @@ def take_in(given: Losses | None) -> dict[str, Origin | None]:
     return found
 
 
+def files_of(given: Losses | None) -> tuple[str, ...]:
+    """Return the paths among what is given."""
+    several = [given] if isinstance(given, (Loss, str, Path)) else given or ()
+    return tuple(str(one) for one in several if isinstance(one, (str, Path)))
+
+
 def recall(
     known: Mapping[str, Origin | None], *, given: Losses | None, study: str
 ) -> dict[str, Origin | None]:
@@ -145,6 +151,9 @@ def recall(
         known: Where each was declared, as `take_in` returned it then.
         given: Losses that are given again.
         study: Its name.
+
+    Returns:
+        Where each is declared now.
 
     Raises:
         InputError: If one of them is missing, or its file has changed.
@@ -160,15 +169,12 @@ def recall(
                 "with it under another name."
             )
         if name not in discover():
-            if origin is None:
-                why = f"{study} began with a loss that no file holds"
-            else:
-                why = f"{origin.file}, where {study} found it, is not there"
+            where = "no file holds it" if origin is None else f"{origin.file} is not there"
             raise InputError(
-                f"{name} must be given to go on, because {why}: give it by losses= or --losses "
-                "FILE."
+                f"{name} must be given to go on, because {study} began with this loss of your "
+                f"own and {where}: give it by losses= or --losses FILE."
             )
-    return found
+    return {name: found.get(name) or origin for name, origin in known.items()}
 
 
 def _check_names(loss: Loss) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -134,6 +135,30 @@ class LossSpec:
             for key, value in self.to_dict().items()
         )
         return "\n".join(lines) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> LossSpec:
+        """Return the loss of a JSON text with the keys of `from_dict`.
+
+        Raises:
+            InputError: If the text is no JSON object, or for what `from_dict` raises.
+        """
+        try:
+            settings = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"a loss must be valid JSON, but got: {error}.") from None
+        if not isinstance(settings, dict):
+            raise InputError(f"a loss must be a JSON object, but got: {text.strip()[:40]}.")
+        return cls.from_dict(_flat(settings))
+
+    def to_json(self) -> str:
+        """Return JSON text that `from_json` reads.
+
+        Examples:
+            >>> LossSpec("poly1").to_json()
+            '{"base": "poly1", "poly1.epsilon": 1.0}'
+        """
+        return json.dumps(self.to_dict())
 
     def __getitem__(self, key: str) -> float:
         return dict(self.parameters)[key]

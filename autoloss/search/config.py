@@ -15,6 +15,7 @@ import torch
 
 from autoloss.errors import InputError, StudyNotFoundError
 from autoloss.losses import ClassFacts
+from autoloss.losses.own import Origin
 
 CONFIG = "study.json"
 SCHEMA_VERSION = 1
@@ -38,6 +39,8 @@ class StudyConfig:
         fingerprint: Fingerprint of the data.
         class_weights: Weights of the classes that the user gave, None where none.
         class_similarity: Likeness of the classes that the user gave, a row each; None where none.
+        losses: Names of the losses of the user's own, each with the file that declares it; None
+            for one that was given as it is.
         origin: What the caller wants to find again: the command and its options.
         created: When, seconds since the epoch.
         version: Version of autoloss.
@@ -57,6 +60,7 @@ class StudyConfig:
     fingerprint: str = ""
     class_weights: tuple[float, ...] | None = None
     class_similarity: tuple[tuple[float, ...], ...] | None = None
+    losses: dict[str, Origin | None] = field(default_factory=dict)
     origin: dict[str, Any] = field(default_factory=dict)
     created: float = field(default_factory=time.time)
     version: str = field(default_factory=lambda: installed_version())
@@ -85,6 +89,9 @@ class StudyConfig:
                 "class_counts": tuple(values["class_counts"]),
                 "class_weights": _tuple(values.get("class_weights")),
                 "class_similarity": rows and tuple(tuple(row) for row in rows),
+                "losses": {
+                    name: one and Origin(**one) for name, one in values.get("losses", {}).items()
+                },
             }
             return cls(**{**values, **lists})
         except (KeyError, TypeError) as error:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from autoloss.errors import InputError
+from autoloss.losses.own import Losses, recall, take_in
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
 from autoloss.search.config import CONFIG, StudyConfig, folder_of
 from autoloss.search.journal import JOURNAL, Ledger, exists_error, has_password, shown_url
@@ -47,6 +48,7 @@ def new_config(
     class_weights: Sequence[float] | None,
     class_similarity: Sequence[Sequence[float]] | None,
     provides: Collection[str],
+    losses: Losses | None,
 ) -> tuple[StudyConfig, Metric]:
     """Return the settings of a new study and its metric; see `Study`.
 
@@ -56,10 +58,13 @@ def new_config(
     check_name(name)
     counts = checked_counts(class_counts)
     resolved = resolve_metric(metric, n_classes=len(counts))
+    own = take_in(losses)
     if not isinstance(space, Space):
-        space = load_space(space, overrides=overrides)
+        space = load_space(space, overrides=overrides, losses=tuple(own))
     elif overrides:
         raise InputError("overrides must come with a space's name or file, but got a Space.")
+    space = space.with_bases(tuple(own))
+    space.check_trainable(own, counts)
     if seed < 0:
         raise InputError(f"seed must be at least 0, but got seed={seed}.")
     plan_families(space.bases, trials)
@@ -75,6 +80,7 @@ def new_config(
         storage=shown_url(storage) if storage else None,
         needs_url=has_password(storage) if storage else False,
         fingerprint=fingerprint,
+        losses=own,
         origin=dict(origin or {}),
         class_weights=None if class_weights is None else tuple(map(float, class_weights)),
         class_similarity=None
@@ -113,6 +119,7 @@ def find(
     out: Path,
     url: str | None,
     metric: str | MetricFunction | Metric | None,
+    losses: Losses | None,
 ) -> Opened:
     """Open a study that is there; see `Study.open`."""
     folder = folder_of(name_or_folder, out)
@@ -136,6 +143,15 @@ def find(
     if resolved.name != config.metric:
         ledger.close()
         raise InputError(f"metric must be {config.metric!r}, but got metric={resolved.name!r}.")
+    try:
+        own = recall(config.losses, given=losses, study=config.name)
+    except InputError:
+        ledger.close()
+        raise
+    if own != config.losses:
+        # A file has moved, and is found next time.
+        config = replace(config, losses=own)
+        config.write(folder)
     return Opened(config, resolved, ledger, folder)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -13,6 +13,7 @@ from autoloss.errors import InputError
 from autoloss.losses import get
 from autoloss.losses.parameters import ChoiceParam, Number, Parameter
 from autoloss.losses.parts import KINDS, parameters_of
+from autoloss.search.quota import BRIER, CROSS_ENTROPY
 from autoloss.settings import NetworkConfig, TrainingConfig
 from autoloss.task import TaskKind
 
@@ -82,7 +83,7 @@ class Space:
         Args:
             class_counts: Training rows of each class.
         """
-        task: TaskKind = "binary" if len(class_counts) == 2 else "multiclass"
+        task = _task(class_counts)
 
         def fitting(kind: str) -> tuple[str, ...]:
             parts = KINDS[kind]
@@ -123,6 +124,38 @@ class Space:
             ranges={**ranges, **self.ranges},
             fixed={**fixed, **self.fixed},
         )
+
+    def with_bases(self, names: Sequence[str]) -> Space:
+        """Return the space with more losses, at the ranges that they declare; see `join_bases`."""
+        new = [name for name in names if name not in self.bases]
+        declared = {key: one for name in new for key, one in parameters_of(name).items()}
+        return replace(
+            self,
+            bases=join_bases(self.bases, new),
+            ranges={**{key: one for key, one in declared.items() if one.searched}, **self.ranges},
+            fixed={
+                **{key: one.default for key, one in declared.items() if not one.searched},
+                **self.fixed,
+            },
+        )
+
+    def check_trainable(self, names: Iterable[str], class_counts: Sequence[float]) -> None:
+        """Check that losses can train the labels at hand, where the user asks for them.
+
+        Args:
+            names: The losses.
+            class_counts: Training rows of each class.
+
+        Raises:
+            InputError: If one cannot.
+        """
+        left = self.for_classes(class_counts).bases
+        for name in names:
+            if name not in left:
+                raise InputError(
+                    f"{name} must be for {_task(class_counts)} labels to be searched here, but "
+                    f"got tasks={get(name).tasks}."
+                )
 
     def check_provided(self, provided: Collection[str]) -> None:
         """Check that every part of the space gets what it needs besides logits and targets.
@@ -183,6 +216,18 @@ class Space:
         }
 
 
+def join_bases(bases: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    """Return bases with more of them after cross-entropy and Brier, so that they are dropped last.
+
+    Examples:
+        >>> join_bases(["cross_entropy", "focal"], ["mine"])
+        ('cross_entropy', 'mine', 'focal')
+    """
+    first = [base for base in bases if base in (CROSS_ENTROPY, BRIER)]
+    new = [name for name in names if name not in bases]
+    return (*first, *new, *(base for base in bases if base not in first))
+
+
 def space_names() -> tuple[str, ...]:
     """Return the names of the spaces that come with autoloss, default first.
 
@@ -202,6 +247,10 @@ def shipped_spaces() -> Traversable:
     """Return the folder of the spaces: inside the installed package, beside it in a checkout."""
     inside = resources.files("autoloss") / "search_spaces"
     return inside if inside.is_dir() else Path(__file__).parents[2] / "search_spaces"
+
+
+def _task(class_counts: Sequence[float]) -> TaskKind:
+    return "binary" if len(class_counts) == 2 else "multiclass"
 
 
 def _range(parameter: Parameter) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +19,33 @@ from autoloss.losses.parts import (
     parameters_of,
 )
 from autoloss.search.range_reader import read_range
-from autoloss.search.space import METRIC, REFINED, Space, shipped_spaces, space_names
+from autoloss.search.space import (
+    METRIC,
+    REFINED,
+    Space,
+    join_bases,
+    shipped_spaces,
+    space_names,
+)
 from autoloss.search.space_keys import CONSTANTS, LISTS, NUISANCE_PARAMETERS, RANGE_KEYS
 from autoloss.settings import NetworkConfig, TrainingConfig
 
 _TEMPERATURE = "temperature"
 
 
-def load_space(name_or_path: str | Path, *, overrides: Mapping[str, Any] | None = None) -> Space:
+def load_space(
+    name_or_path: str | Path,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    losses: Sequence[str] = (),
+) -> Space:
     """Return a space by its name or from a file.
 
     Args:
         name_or_path: ``"default"`` or another of `space_names`, or the path of a TOML file.
         overrides: Settings that take the place of the file's, with the same dotted keys: a number
             fixes a parameter, ``{"low": 1e-5, "high": 1e-3}`` is its range.
+        losses: Names of losses that join its bases; its keys may set their parameters.
 
     Raises:
         SpaceError: If there is no such space, or it has mistakes; all of them, one a line, each as
@@ -49,6 +62,8 @@ def load_space(name_or_path: str | Path, *, overrides: Mapping[str, Any] | None 
     except tomllib.TOMLDecodeError as error:
         raise SpaceError([f"{label}: TOML: {error}"]) from None
     settings |= _flat(overrides or {})
+    if losses and isinstance(bases := settings.get("bases"), list):
+        settings["bases"] = list(join_bases(bases, losses))
     return read_space(settings, name=Path(label).stem, label=label)
 
 

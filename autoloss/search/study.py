@@ -13,6 +13,7 @@ from torch import Tensor
 
 from autoloss.errors import AutolossError, InputError
 from autoloss.losses import ClassFacts, LossSpec
+from autoloss.losses.own import Losses
 from autoloss.metrics import Metric, MetricFunction
 from autoloss.readout import Readout
 from autoloss.records import CurvePoint, TrialRecord
@@ -57,6 +58,8 @@ class Study:
             space has losses that need it: fields of `LossContext` (``"row_ids"``,
             ``"progress"``, ``"teacher_logits"``, ``"norms"``), ``"mixup"``, ``"cosine head"``,
             ``"unbiased head"``.
+        losses: Losses of your own that join the space: made with `autoloss.losses.declare`, or
+            paths of Python files that declare some; one or several.
         fingerprint: Fingerprint of the data, for whoever goes on with the study.
         origin: What else to find again then, as JSON values: the command and its options.
         on_told: Called with the record of every trial that ends.
@@ -93,6 +96,7 @@ class Study:
         class_weights: Sequence[float] | None = None,
         class_similarity: Sequence[Sequence[float]] | None = None,
         provides: Collection[str] = (),
+        losses: Losses | None = None,
         fingerprint: str = "",
         origin: Mapping[str, Any] | None = None,
         on_told: Callable[[TrialRecord], None] | None = None,
@@ -111,6 +115,7 @@ class Study:
             class_weights=class_weights,
             class_similarity=class_similarity,
             provides=provides,
+            losses=losses,
         )
         opened = create(config, resolved, out=Path(out), url=storage)
         self._begin(Session(opened, on_told=on_told), time_limit)
@@ -123,6 +128,7 @@ class Study:
         out: str | Path = "reports",
         storage: str | None = None,
         metric: MetricFunction | Metric | None = None,
+        losses: Losses | None = None,
         time_limit: float | None = None,
         on_told: Callable[[TrialRecord], None] | None = None,
     ) -> Study:
@@ -133,6 +139,8 @@ class Study:
             out: The folder of all studies.
             storage: URL of its database, where it has one with a password or no folder here.
             metric: The function, where the study's metric is one.
+            losses: Losses of your own, where the study began with some that no file holds, or
+                whose file is at another place now.
             time_limit: As for a new study, from now.
             on_told: As for a new study.
 
@@ -140,7 +148,7 @@ class Study:
             StudyNotFoundError: If there is none.
             InputError: If something that it needs is missing.
         """
-        opened = find(name_or_folder, out=Path(out), url=storage, metric=metric)
+        opened = find(name_or_folder, out=Path(out), url=storage, metric=metric, losses=losses)
         study = cls.__new__(cls)
         study._begin(Session(opened, on_told=on_told), time_limit)
         study.reap()

@@ -65,6 +65,7 @@ def test_spec_survives_every_form(given_settings):
     spec = LossSpec.from_dict(given_settings)
     assert LossSpec.from_dict(spec.to_dict()) == spec
     assert LossSpec.from_toml(spec.to_toml()) == spec
+    assert LossSpec.from_json(spec.to_json()) == spec
     assert pickle.loads(pickle.dumps(spec)) == spec
     assert hash(LossSpec.from_dict(spec.to_dict())) == hash(spec)
     assert spec.to_dict() == {
@@ -173,6 +174,16 @@ def test_the_constructor_checks_too():
 def test_text_that_is_no_toml_is_an_input_error():
     with pytest.raises(InputError, match="valid TOML"):
         LossSpec.from_toml("base = focal")
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", '"focal"'])
+def test_text_that_is_no_json_object_is_an_input_error(text: str):
+    with pytest.raises(InputError, match="must be (valid JSON|a JSON object), but got"):
+        LossSpec.from_json(text)
+
+
+def test_an_alias_is_the_same_loss():
+    assert LossSpec("cosface", {"cosface.m": 0.1}) == LossSpec("am_softmax", {"am_softmax.m": 0.1})
 
 
 @pytest.mark.parametrize("base", losses.names())

@@ -21,6 +21,7 @@ def predict(
         Path,
         typer.Option("--output", "-o", metavar="FILE", help="Where to: a .csv or .parquet file."),
     ],
+    losses: options.Losses = None,
 ) -> None:
     """Write the predicted label and the probability of each class for every row of DATA."""
     from autoloss import api
@@ -29,7 +30,7 @@ def predict(
     from autoloss.data import read_table
 
     check_output(output, data=data)
-    classifier = api.load(model_folder(model))
+    classifier = api.load(model_folder(model), losses=tuple(losses or ()))
     rows = predictions(classifier, read_table(data))
     write(rows, output)
     say(f"wrote {len(rows):,} predictions to {output}.")

@@ -14,13 +14,16 @@ def resume(
     *,
     out: options.Out = options.OUT,
     storage: options.Storage = None,
+    losses: options.Losses = None,
 ) -> None:
     """Go on with a study where it stopped, with the data and options that it began with."""
     from autoloss import api
     from autoloss.cli.running import run, show
 
     result = run(
-        lambda progress: api.resume(study, out=out, storage=storage, progress=progress),
+        lambda progress: api.resume(
+            study, out=out, storage=storage, losses=tuple(losses or ()), progress=progress
+        ),
         out=out,
         storage=storage,
     )

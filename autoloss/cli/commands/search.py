@@ -22,6 +22,7 @@ def search(
     teacher: options.Teacher = None,
     metric: options.Metric = "error",
     space: options.Space = "default",
+    losses: options.Losses = None,
     trials: options.Trials = 128,
     time_limit: options.TimeLimit = None,
     seed: options.Seed = 0,
@@ -54,6 +55,7 @@ def search(
         "class_weights": class_weights,
         "class_similarity": class_similarity,
         "teacher": teacher,
+        "losses": tuple(losses or ()),
         "seed": seed,
         "device": device,
     }

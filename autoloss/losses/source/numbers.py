@@ -54,7 +54,7 @@ class _Reading:
     def __init__(
         self, owner: Numbers, code: Code, numbers: frozenset[str], *, sliced: bool
     ) -> None:
-        self.owner, self.code, self.sliced = owner, code, sliced
+        self.owner, self.code, self.numbers, self.sliced = owner, code, numbers, sliced
         # What each name of a number comes from: itself, or the arguments it is computed from.
         self.origins: dict[str, frozenset[str]] = {name: frozenset({name}) for name in numbers}
         self.tensors = {
@@ -68,7 +68,8 @@ class _Reading:
 
     def unsafe(self) -> frozenset[str]:
         """Return the arguments with which something is done that wants a tensor."""
-        found: frozenset[str] = frozenset()
+        # What is given another value may be anything from then on.
+        found = frozenset(name for name, _ in _assignments(self.code.tree)) & self.numbers
         for node in ast.walk(self.code.tree):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                 whole = self._whole(node) if node.id in self.origins else None

@@ -1,0 +1,187 @@
+"""A search with class weights, a class similarity and a teacher."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.datasets import load_wine
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import autoloss
+from autoloss.errors import InputError
+from autoloss.losses import LossSpec
+from autoloss.session import SearchSession
+
+SMALL = """
+bases = ["cross_entropy", "focal"]
+together = 8
+[network]
+width = 16
+bins = 4
+[training]
+max_epochs = 4
+patience = 2
+"""
+NAMES = ("barbera", "barolo", "grignolino")
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Path:
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    table = load_wine(as_frame=True).frame
+    return table.assign(target=[NAMES[code] for code in table["target"]])
+
+
+def teacher_of(frame: pd.DataFrame):
+    inputs = frame.drop(columns="target")
+    return make_pipeline(StandardScaler(), LogisticRegression()).fit(inputs, frame["target"])
+
+
+def used(result: autoloss.SearchResult, kind: str) -> set[str]:
+    return {trial.loss.get(kind, "none") for trial in result.summary.trials}
+
+
+def test_what_is_given_is_searched_and_ships_with_the_model(space, frame, tmp_path):
+    weights = {"barolo": 3.0, "barbera": 1.0, "grignolino": 2.0}
+    alike = pd.DataFrame([[0, 1, 1], [1, 0, 1], [1, 1, 0]], index=NAMES, columns=NAMES)
+    arguments = {"space": space, "trials": 24, "track": "off", "out": tmp_path}
+    result = autoloss.search(
+        frame,
+        "target",
+        class_weights=weights,
+        class_similarity=alike,
+        teacher=teacher_of(frame),
+        name="all",
+        **arguments,
+    )
+    assert "given_weights" in used(result, "prior")
+    assert {"similarity_smoothing", "distillation"} <= used(result, "target")
+    plain = autoloss.search(frame, "target", name="none", **arguments)
+    assert used(plain, "prior") == {"none"}
+    assert used(plain, "target") <= {"none", "smoothing"}
+
+    # What the read-out needs of the weights and the similarity is in the model's files.
+    model = result.model
+    spec = {
+        "prior": "given_weights",
+        "target": "similarity_smoothing",
+        "similarity_smoothing.epsilon": 0.1,
+    }
+    linked = autoloss.Classifier(
+        **{
+            **{name: getattr(model, name) for name in model.__dataclass_fields__},
+            "readout": type(model.readout)("link", 1.0, 0.0, LossSpec.from_dict(spec), False),
+        }
+    )
+    folder = linked.save(tmp_path / "linked")
+    before, after = linked.predict_proba(frame), autoloss.load(folder).predict_proba(frame)
+    assert np.array_equal(before, after)
+    assert not np.allclose(before, linked.logits(frame).softmax(-1), atol=1e-3)
+    assert linked.class_weights.tolist() == [weights[str(name)] for name in linked.classes]
+
+
+def test_a_teacher_changes_what_its_candidates_learn(space, frame, tmp_path):
+    text = f'targets = ["none", "distillation"]\ndistillation.weight = 1.0\n{SMALL}'
+    space.write_text(text, encoding="utf-8")
+    good = teacher_of(frame)
+    bad = teacher_of(frame.assign(target=np.roll(frame["target"], 60)))
+    losses = []
+    for name, teacher in (("good", good), ("bad", bad)):
+        result = autoloss.search(
+            frame,
+            "target",
+            space=space,
+            trials=16,
+            teacher=teacher,
+            name=name,
+            track="off",
+            out=tmp_path,
+        )
+        taught = [t for t in result.summary.trials if t.loss.get("target") == "distillation"]
+        losses.append(np.median([trial.metrics["log_loss"] for trial in taught]))
+    assert losses[0] < losses[1]
+
+
+def test_a_study_with_a_teacher_goes_on_with_it_alone(space, frame, tmp_path, monkeypatch):
+    teacher = teacher_of(frame)
+    arguments = {"space": space, "trials": 8, "name": "s", "track": "off", "out": tmp_path}
+
+    def stop(self, finalists):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SearchSession, "retrain", stop)
+    with pytest.raises(KeyboardInterrupt):
+        autoloss.search(
+            frame,
+            "target",
+            teacher=teacher,
+            class_weights=dict.fromkeys(NAMES, 1.0),
+            **arguments,
+        )
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="teacher must be given to go on"):
+        autoloss.resume("s", data=frame, out=tmp_path)
+    result = autoloss.resume("s", data=frame, teacher=teacher, out=tmp_path)
+    assert len(result.trials) == 8
+    assert result.model.class_weights.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_a_saved_model_teaches(space, frame, tmp_path):
+    arguments = {"space": space, "track": "off", "out": tmp_path}
+    first = autoloss.search(frame, "target", trials=6, name="first", **arguments)
+    assert first.model is not None
+    second = autoloss.search(
+        frame, "target", trials=24, name="second", teacher=tmp_path / "first", **arguments
+    )
+    assert "distillation" in used(second, "target")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"class_weights": {"barolo": 1.0}}, "class_weights must have every class"),
+        ({"teacher": "nowhere"}, "nowhere must be a model's folder"),
+    ],
+)
+def test_what_does_not_fit_is_one_line_and_leaves_nothing(
+    space, frame, tmp_path, arguments, message
+):
+    with pytest.raises(InputError, match=message):
+        autoloss.search(frame, "target", space=space, name="s", out=tmp_path, **arguments)
+    assert not (tmp_path / "s").exists()
+    with pytest.raises(InputError, match=message):
+        autoloss.plan(frame, "target", space=space, **arguments)
+
+
+def test_a_space_that_wants_a_teacher_says_so(space, frame, tmp_path):
+    space.write_text(f'targets = ["distillation"]\n{SMALL}', encoding="utf-8")
+    with pytest.raises(InputError, match="distillation must be given the logits of a teacher"):
+        autoloss.search(frame, "target", space=space, name="s", out=tmp_path)
+    with pytest.raises(InputError, match="distillation must be given the logits of a teacher"):
+        autoloss.plan(frame, "target", space=space)
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_loop_of_its_own_must_say_what_it_provides(tmp_path):
+    with pytest.raises(InputError, match="am_softmax must be given cosine head"):
+        autoloss.Study("mine", [5, 5], space="margins", out=tmp_path)
+    provided = ("cosine head", "unbiased head", "norms")
+    with autoloss.Study(
+        "mine", [5, 5], space="margins", trials=60, provides=provided, out=tmp_path
+    ) as study:
+        assert "arcface" in study.families
+        trial = study.ask()
+        value = trial.loss(torch.zeros(2, 2), torch.tensor([0, -1]))
+        assert value.item() == pytest.approx(np.log(2))
