@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from autoloss.errors import InputError
 from autoloss.losses.context import LossContext
@@ -53,9 +54,7 @@ class LossModule(nn.Module):
         class_similarity: Any = None,
     ) -> None:
         super().__init__()
-        needs_counts = spec.prior != "none" or "class_counts" in spec.needs
-        if class_counts is None and needs_counts:
-            owner = f"prior={spec.prior!r}" if spec.prior != "none" else f"base={spec.base!r}"
+        if class_counts is None and (owner := _owner_of_counts(spec)):
             raise InputError(f"class_counts must be given for {owner}, but got class_counts=None.")
         self.spec = spec
         self.task = task
@@ -63,7 +62,6 @@ class LossModule(nn.Module):
             "weights": _tensor(class_weights),
             "similarity": _tensor(class_similarity),
         }
-        self._counts = class_counts
         self.facts = None if class_counts is None else self._facts(class_counts)
         # Without counts, whether the classes are two is known with the first logits.
         if self.facts is not None or task != "multiclass" or not spec.fits("binary"):
@@ -110,6 +108,39 @@ class LossModule(nn.Module):
         weighted = torch.where(shares > 0, values, 0.0) * shares
         return weighted.sum() / shares.sum().clamp_min(1e-12)
 
+    def mix(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the inputs and labels to train on: mixed ones for mixup, else as they are.
+
+        Call it before the network, and the loss with what it returns. Partners and shares come
+        from torch's global generator.
+
+        Args:
+            inputs: Inputs of the network, of any shape behind the examples.
+            targets: Labels of the examples.
+
+        Returns:
+            The mixed inputs, and class probabilities (of yes, for labels of several yes and no).
+
+        Shape:
+            ``inputs (B, ...)``, ``targets (B,)`` → ``(B, ...)``, ``(B, C)``.
+        """
+        if self.spec.target != "mixup":
+            return inputs, targets
+        if not targets.is_floating_point():
+            assert self.facts is not None
+            is_pairs = self.task == "multilabel"
+            targets = targets if is_pairs else functional.one_hot(targets, self.facts.n_classes)
+            targets = targets.to(inputs.dtype)
+        alpha, each = self.spec["mixup.alpha"], self.spec["mixup.per_example"]
+        shares = torch.distributions.Beta(alpha, alpha).sample((len(inputs) if each else 1,))
+        partner = torch.randperm(len(inputs), device=inputs.device)
+
+        def mixed(values: Tensor) -> Tensor:
+            share = shares.to(values).view(-1, *[1] * (values.ndim - 1))
+            return share * values + (1.0 - share) * values[partner]
+
+        return mixed(inputs), mixed(targets)
+
     def extra_repr(self) -> str:
         """Return the settings, for printing."""
         return ", ".join(f"{key}={value}" for key, value in self.spec.to_dict().items())
@@ -144,6 +175,15 @@ class LossModule(nn.Module):
                 (self.spec,), facts, dtype=logits.dtype, device=logits.device
             )
         return self._objectives[key]
+
+
+def _owner_of_counts(spec: LossSpec) -> str | None:
+    """Return the part of a loss that cannot do without class counts, None where all can."""
+    if spec.prior != "none":
+        return f"prior={spec.prior!r}"
+    if "class_counts" in spec.needs:
+        return f"base={spec.base!r}"
+    return "target='mixup'" if spec.target == "mixup" else None
 
 
 def _tensor(values: Any) -> Tensor | None:

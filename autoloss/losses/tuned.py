@@ -20,6 +20,8 @@ class Tuned:
         inverse_temperature: Factor of these scores.
         mix: Weight of the uniform distribution in the probabilities.
         class_counts: Training rows of each class.
+        class_weights: Weights of the classes that were given.
+        class_similarity: Likeness of the classes that was given, a row each.
     """
 
     lr: float
@@ -29,3 +31,5 @@ class Tuned:
     inverse_temperature: float = 1.0
     mix: float = 0.0
     class_counts: tuple[float, ...] | None = None
+    class_weights: tuple[float, ...] | None = None
+    class_similarity: tuple[tuple[float, ...], ...] | None = None

@@ -76,6 +76,13 @@ class Trial:
         """Return the loss as a module."""
         return self.spec.module(self.facts)
 
+    def mix(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the inputs and labels of a batch to train on: mixed ones where the loss mixes.
+
+        For a loop that provides ``"mixup"``; see `LossModule.mix`.
+        """
+        return self.module.mix(inputs, targets)
+
     @property
     def class_counts(self) -> tuple[float, ...]:
         """Return the training rows of each class."""

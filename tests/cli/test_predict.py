@@ -28,7 +28,7 @@ class FakeClassifier:
 def loaded(api, monkeypatch, tmp_path) -> list[Path]:
     """The folders that models were loaded from; the rows stand in rows.csv."""
     folders: list[Path] = []
-    api.load = lambda folder: folders.append(folder) or FakeClassifier()
+    api.load = lambda folder, losses: folders.append(folder) or FakeClassifier()
     monkeypatch.chdir(tmp_path)
     ROWS.to_csv("rows.csv", index=False)
     return folders
@@ -43,6 +43,14 @@ def test_predictions_have_a_label_and_a_probability_of_each_class(loaded, run, e
     assert list(table.columns) == ["prediction", "probability_no", "probability_yes"]
     assert table["prediction"].tolist() == ["no", "no", "yes"]
     assert table["probability_yes"].tolist() == [0.25, 0.5, 0.75]
+
+
+def test_the_files_of_losses_reach_the_model(loaded, api, run) -> None:
+    given = []
+    api.load = lambda folder, losses: given.append(losses) or FakeClassifier()
+    words = ["predict", "mine", "rows.csv", "-o", "out.csv"]
+    assert run(*words, "--losses", "a.py", "--losses", "b.py").exit_code == 0
+    assert given == [(Path("a.py"), Path("b.py"))]
 
 
 def test_a_folder_goes_before_a_name(tmp_path) -> None:

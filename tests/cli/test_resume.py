@@ -6,12 +6,17 @@ from autoloss.errors import StudyNotFoundError
 
 
 def test_resume_reaches_the_study_and_shows_its_end(api, run) -> None:
-    result = run("resume", "churn", "--out", "there", "--storage", "sqlite:///s.db")
+    words = ["--out", "there", "--storage", "sqlite:///s.db", "--losses", "mine.py"]
+    result = run("resume", "churn", *words)
     assert result.exit_code == 0, result.stderr
     ((name, args, kwargs),) = api.calls
     del kwargs["progress"]
     assert (name, args) == ("resume", ("churn",))
-    assert kwargs == {"out": Path("there"), "storage": "sqlite:///s.db"}
+    assert kwargs == {
+        "out": Path("there"),
+        "storage": "sqlite:///s.db",
+        "losses": (Path("mine.py"),),
+    }
     assert "What ships" in result.stdout
     assert str(Path("there/churn/model")) in result.stdout
 

@@ -18,6 +18,8 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "--groups", "g", "--split-by", "day", "--drop", "a", "--drop", "b", "--positive", "yes",
         "--seed", 3, "--device", "cpu", "--name", "mine", "--storage", "sqlite:///s.db",
         "--tracking-uri", "http://here", "--track", "off", "--out", "there",
+        "--class-weights", "w.csv", "--class-similarity", "s.csv", "--teacher", "t",
+        "--losses", "one.py", "--losses", "two.py",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     ((name, args, kwargs),) = api.calls
@@ -35,6 +37,10 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "split_by": "day",
         "drop": ("a", "b"),
         "positive": "yes",
+        "class_weights": Path("w.csv"),
+        "class_similarity": Path("s.csv"),
+        "teacher": Path("t"),
+        "losses": (Path("one.py"), Path("two.py")),
         "seed": 3,
         "device": "cpu",
         "name": "mine",

@@ -178,6 +178,42 @@ def test_mixup_of_labels_of_yes_and_no_mixes_each():
     assert_close(objective(logits, labels, mix=Mix(partner, share))[0], expected)
 
 
+@pytest.mark.parametrize("per_example", [0, 1])
+def test_a_module_mixes_inputs_and_labels_alike(per_example: int):
+    torch.manual_seed(0)
+    settings = {"mixup.alpha": 0.5, "mixup.per_example": per_example}
+    module = LossSpec(target="mixup", parameters=settings).module(COUNTS)
+    labels = torch.arange(64) % 4
+    # An input that is its own label shows what was mixed with what.
+    inputs = functional.one_hot(labels, 4).double()[:, :, None].expand(-1, -1, 3)
+    mixed, probs = module.mix(inputs, labels)
+    assert_close(mixed, probs[:, :, None].expand(-1, -1, 3))
+    assert_close(probs.sum(-1), torch.ones(64, dtype=torch.float64))
+    shares = {round(share, 6) for share in probs.max(-1).values.tolist()} - {1.0}
+    assert (len(shares) > 10) if per_example else (len(shares) == 1)
+    plain = LossSpec().module(COUNTS)
+    assert plain.mix(inputs, labels)[0] is inputs
+
+
+def test_the_shares_of_mixup_are_those_of_its_distribution():
+    torch.manual_seed(0)
+    settings = {"mixup.alpha": 0.3, "mixup.per_example": 1}
+    module = LossSpec(target="mixup", parameters=settings).module(torch.ones(2))
+    inputs = torch.arange(20_000, dtype=torch.float64)[:, None]
+    targets = torch.zeros(20_000, dtype=torch.int64)
+    targets[::2] = 1
+    probs = module.mix(inputs, targets)[1][:, 1]
+    # Half of the pairs have two labels, and their share has the variance 1 / (4 (2 alpha + 1)).
+    inside = probs[(probs > 0) & (probs < 1)]
+    assert inside.mean().item() == pytest.approx(0.5, abs=0.02)
+    assert inside.var().item() == pytest.approx(1 / (4 * 1.6), abs=0.01)
+
+
+def test_mixup_in_a_module_must_know_the_classes():
+    with pytest.raises(InputError, match="class_counts must be given for target='mixup'"):
+        LossSpec(target="mixup").module()
+
+
 def test_distillation_is_hintons_formula():
     heat, weight = 3.0, 0.4
     spec = {"target": "distillation", "distillation.T": heat, "distillation.weight": weight}

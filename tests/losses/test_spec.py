@@ -178,7 +178,7 @@ def test_text_that_is_no_toml_is_an_input_error():
 
 @pytest.mark.parametrize("text", ["{", "[1]", '"focal"'])
 def test_text_that_is_no_json_object_is_an_input_error(text: str):
-    with pytest.raises(InputError, match="must be (valid JSON|a JSON object), but got"):
+    with pytest.raises(InputError, match=r"must be (valid JSON|a JSON object), but got"):
         LossSpec.from_json(text)
 
 

@@ -53,10 +53,9 @@ def check_contract(loss: Loss) -> None:
         ... def total(logits, targets):
         ...     '''The sum over the batch.'''
         ...     return logits.logsumexp(-1).sum()
-        >>> check_contract(total)
+        >>> check_contract(total)  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        autoloss.errors.InputError: total must give one value per example, whatever the others are,
-        but got shape () for 6 examples.
+        autoloss.errors.InputError: total must give one value per example, ...
     """
     for law in _LAWS:
         line = law(loss)

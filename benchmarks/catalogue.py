@@ -1,0 +1,185 @@
+"""What losses declare, and what was measured of them, as Markdown between markers of a file."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from autoloss.cli.declarations import Declared, known_losses, known_parts
+from autoloss.cli.description import lines
+from autoloss.cli.wording import AROUND, FAMILIES, READOUTS, short_range, task_letters
+
+if TYPE_CHECKING:
+    from benchmarks.losses import Measured
+
+README, DOCUMENT = "README.md", "docs/losses.md"
+_KINDS = {"prior": "Priors", "target": "Targets", "penalty": "Penalties"}
+_WIDTH = 118
+_NONE = "–"
+_LEFT_OUT = ("Loss", "Prior", "Target", "Penalty", "Family", "In a space", "In Python")
+
+
+def write_declared(readme: Path, document: Path) -> None:
+    """Write what is declared between the markers of both files."""
+    _replace(readme, "losses", readme_table())
+    _replace(document, "declared", declared_text())
+
+
+def write_measured(document: Path, found: Mapping[str, Measured]) -> None:
+    """Write what was measured between its markers."""
+    _replace(document, "measured", measured_text(found))
+
+
+def between(text: str, name: str) -> str:
+    """Return what stands between two markers.
+
+    Raises:
+        ValueError: If there is no such pair of markers.
+    """
+    found = _marked(name).search(text)
+    if found is None:
+        raise ValueError(f"the file must have the markers of {name}, but has none.")
+    return found[2]
+
+
+def readme_table() -> str:
+    """Return all losses as a table with their families, parameters and sources."""
+    rows = [
+        (
+            f"`{one.name}`",
+            one.family,
+            task_letters(one.tasks),
+            ", ".join(f"{name} {short_range(p)}" for name, p in one.parameters.items()),
+            one.readout,
+            one.short_source,
+        )
+        for one in _by_family()
+    ]
+    table = _table(("loss", "family", "for", "parameters", "read-out", "source"), rows)
+    words = [f"*{name}*: {text}" for name, text in READOUTS.items() if _is_used(name)]
+    legend = (
+        "For: b binary, m multiclass, l multi-label, s sequence labels. Parameters: where a "
+        "search looks (and the default); fixed: at the default. Read-out: "
+        f"{'; '.join(words)}."
+    )
+    return f"{table}\n\n{_filled(legend)}"
+
+
+def declared_text() -> str:
+    """Return every loss, prior, target and penalty, with all that it declares."""
+    sections = []
+    for family, words in FAMILIES.items():
+        some = [one for one in known_losses() if one.family == family]
+        sections += [f"## {family.capitalize()}: {words}", *map(_entry, some)] if some else []
+    parts = known_parts()
+    for kind, title in _KINDS.items():
+        sections.append(f"## {title}, beside every loss")
+        sections += [_entry(one) for one in parts if one.kind == kind]
+    used = [f"*{name}*: {text}" for name, text in AROUND.items()]
+    sections.append(_filled(f"Read-out beside a loss: {'; '.join(used)}."))
+    return "\n\n".join(sections)
+
+
+def measured_text(found: Mapping[str, Measured]) -> str:
+    """Return a table of what was measured."""
+    header = (
+        "loss",
+        "two classes",
+        "four classes",
+        "read-out off by",
+        "scale, C = 2",
+        "C = 10",
+        "C = 100",
+        "steepest",
+        "bounded",
+        "cost",
+        "finite",
+    )
+    rows = [
+        (
+            f"`{one.name}`",
+            *(kind or _NONE for kind in found[one.name].kinds),
+            _number(found[one.name].readout_error, ".0e"),
+            *(_number(scale, ".3g") for scale in found[one.name].scales),
+            _number(found[one.name].slope, ".3g") if found[one.name].is_slope_bounded else "grows",
+            "yes" if found[one.name].is_value_bounded else "no",
+            f"{found[one.name].cost:.1f}",
+            "yes" if found[one.name].is_finite else "no",
+        )
+        for one in _by_family()
+    ]
+    version = torch.__version__.partition("+")[0]
+    where = f"With torch {version} on {torch.get_num_threads()} threads of a shared CPU."
+    return f"{_table(header, rows)}\n\n{where}"
+
+
+def _entry(declared: Declared) -> str:
+    """Return one declaration under its name."""
+    return "\n".join(
+        [f"### `{declared.name}`", "", _filled(_code(declared.summary)), "", *_points(declared)]
+    )
+
+
+def _points(declared: Declared) -> Iterator[str]:
+    told = dict[str, list[str]]()
+    title = ""
+    for name, text in lines(declared):
+        title = name or title
+        told.setdefault(title, []).append(_code(text))
+    for title, texts in told.items():
+        if title not in _LEFT_OUT:
+            shown = f"`{title}`" if title in declared.parameters else title
+            yield _filled(f"- {shown}: {'; '.join(texts)}", "  ")
+
+
+def _by_family() -> list[Declared]:
+    order = list(FAMILIES)
+    return sorted(known_losses(), key=lambda one: order.index(one.family))
+
+
+def _is_used(readout: str) -> bool:
+    return any(one.readout == readout for one in known_losses())
+
+
+def _code(text: str) -> str:
+    return text.replace("``", "`")
+
+
+def _filled(text: str, indent: str = "") -> str:
+    return textwrap.fill(
+        text,
+        _WIDTH,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    ruled = ["---"] * len(header)
+    return "\n".join(f"| {' | '.join(row)} |" for row in (header, ruled, *rows))
+
+
+def _number(value: float | None, form: str) -> str:
+    """Return a number, without the sign of a zero."""
+    return (
+        _NONE
+        if value is None
+        else f"{value + 0.0:{form}}".replace("e+0", "e").replace("e-0", "e-")
+    )
+
+
+def _marked(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(<!-- {name}: begin -->\n)(.*?)(\n<!-- {name}: end -->)", re.DOTALL)
+
+
+def _replace(path: Path, name: str, content: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    between(text, name)
+    new = _marked(name).sub(lambda found: f"{found[1]}{content}{found[3]}", text)
+    path.write_text(new, encoding="utf-8")
