@@ -12,7 +12,7 @@ import torch
 
 from autoloss.cli.declarations import Declared, known_losses, known_parts
 from autoloss.cli.description import lines
-from autoloss.cli.wording import AROUND, FAMILIES, READOUTS, short_range, task_letters
+from autoloss.cli.wording import AROUND, FAMILIES, READOUTS, joined, short_range, task_letters
 
 if TYPE_CHECKING:
     from benchmarks.losses import Measured
@@ -51,7 +51,7 @@ def readme_table() -> str:
     """Return all losses as a table with their families, parameters and sources."""
     rows = [
         (
-            f"`{one.name}`",
+            one.name,
             one.family,
             task_letters(one.tasks),
             ", ".join(f"{name} {short_range(p)}" for name, p in one.parameters.items()),
@@ -67,7 +67,12 @@ def readme_table() -> str:
         "search looks (and the default); fixed: at the default. Read-out: "
         f"{'; '.join(words)}."
     )
-    return f"{table}\n\n{_filled(legend)}"
+    parts = known_parts()
+    around = [
+        f"{title.lower()} ({', '.join(one.name for one in parts if one.kind == kind)})"
+        for kind, title in _KINDS.items()
+    ]
+    return f"{table}\n\n{_filled(legend)}\n\n{_filled(f'Beside every loss: {joined(around)}.')}"
 
 
 def declared_text() -> str:
@@ -166,12 +171,8 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _number(value: float | None, form: str) -> str:
-    """Return a number, without the sign of a zero."""
-    return (
-        _NONE
-        if value is None
-        else f"{value + 0.0:{form}}".replace("e+0", "e").replace("e-0", "e-")
-    )
+    """Return a number, a dash for None, and zero without its sign."""
+    return _NONE if value is None else f"{value + 0.0:{form}}"
 
 
 def _marked(name: str) -> re.Pattern[str]:

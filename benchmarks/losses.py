@@ -107,7 +107,7 @@ def _readout_error(loss: Loss) -> float | None:
 
 
 def _scale(loss: Loss, n_classes: int) -> float | None:
-    if not _serves(loss, n_classes):
+    if not _serves(loss, n_classes) or loss.memory is not None:
         return None
     context = context_for(loss, torch.zeros(1, n_classes, dtype=torch.float64))
     return loss.gradient_scale(n_classes, context=context)

@@ -30,7 +30,7 @@ def commands(file: str = "README.md") -> list[list[str]]:
 
 @pytest.fixture
 def place(tmp_path, monkeypatch) -> Path:
-    """An empty folder with the table that the README speaks of."""
+    """A folder with nothing but the table and the files that the README speaks of."""
     import numpy as np
     import pandas as pd
 
@@ -41,6 +41,9 @@ def place(tmp_path, monkeypatch) -> Path:
     left = chance.random(1200) < 0.5 * (plan == "monthly") * (1 - months / 90) + 0.05
     table = pd.DataFrame({"months": months, "plan": plan, "churned": np.where(left, "yes", "no")})
     table.to_csv("churn.csv", index=False)
+    for body in blocks("python"):
+        if named := re.match(r"# (\w+\.py)\n", body):
+            (tmp_path / named[1]).write_text(body, encoding="utf-8")
     return tmp_path
 
 

@@ -31,7 +31,7 @@ def formula_text(doc: str) -> str:
         >>> formula_text("Short.\n\n``L = 0.5 a``, a being a number. It is bounded.")
         '``L = 0.5 a``, a being a number.'
     """
-    return " ".join(one for one in _sentences(doc) if _has_formula(one))
+    return " ".join(one for one in _sentences(_body(doc)) if _has_formula(one))
 
 
 def remarks(doc: str) -> str:
@@ -41,7 +41,8 @@ def remarks(doc: str) -> str:
         >>> remarks("Short.\n\n``L = a``. It is bounded.\n\nArgs:\n    a: A number.")
         'It is bounded.'
     """
-    return " ".join(one for one in _sentences(doc) if not _has_formula(one))
+    _, _, rest = _body(doc).partition("\n\n")
+    return " ".join(one for one in _sentences(rest) if not _has_formula(one))
 
 
 def argument_text(doc: str, name: str) -> str:
@@ -70,13 +71,12 @@ def plain(text: str) -> str:
 
 
 def _body(doc: str) -> str:
-    """Return the paragraphs between the first line and the first section."""
-    _, _, rest = inspect.cleandoc(doc).partition("\n\n")
-    return _SECTION.split(rest)[0]
+    """Return the paragraphs before the first section."""
+    return _SECTION.split(inspect.cleandoc(doc))[0]
 
 
-def _sentences(doc: str) -> list[str]:
-    paragraphs = _body(doc).split("\n\n")
+def _sentences(text: str) -> list[str]:
+    paragraphs = text.split("\n\n")
     found = (" ".join(one.split()) for text in paragraphs for one in _SENTENCE.findall(text))
     return [one for one in found if one]
 

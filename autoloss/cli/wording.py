@@ -11,7 +11,7 @@ from autoloss.task import TaskKind
 
 # In the order in which losses are shown.
 FAMILIES = {
-    "proper": "proper scores",
+    "proper": "scores that the posterior itself makes least",
     "focusing": "weight on hard or on easy examples",
     "robust": "wrong labels",
     "margin": "a margin between the classes",
@@ -91,7 +91,7 @@ def range_text(parameter: Parameter) -> str:
     """
     scale = " (log)" if not isinstance(parameter, ChoiceParam) and parameter.log else ""
     kept = "" if parameter.searched else ", fixed there unless a space names it"
-    return f"{_places(parameter, ' or ')}{scale}, default {parameter.default:g}{kept}"
+    return f"{_places(parameter, ' or')}{scale}, default {parameter.default:g}{kept}"
 
 
 def short_range(parameter: Parameter) -> str:
@@ -103,7 +103,7 @@ def short_range(parameter: Parameter) -> str:
         >>> short_range(FloatParam(1.0, 30.0, default=1.0, searched=False))
         'fixed (1)'
     """
-    places = _places(parameter, ", ") if parameter.searched else "fixed"
+    places = _places(parameter, ",") if parameter.searched else "fixed"
     return f"{places} ({parameter.default:g})"
 
 
@@ -135,7 +135,9 @@ def joined(words: Iterable[str], last: str = "and") -> str:
     return f"{', '.join(first)} {last} {end}" if first else end
 
 
-def _places(parameter: Parameter, between: str) -> str:
+def _places(parameter: Parameter, last: str) -> str:
+    """Return where a search looks; what stands before the last of several choices is `last`."""
     if isinstance(parameter, ChoiceParam):
-        return between.join(f"{choice:g}" for choice in parameter.choices)
+        *first, end = (f"{choice:g}" for choice in parameter.choices)
+        return f"{', '.join(first)}{last} {end}" if first else end
     return f"{parameter.low:g} to {parameter.high:g}"

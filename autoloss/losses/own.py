@@ -96,9 +96,10 @@ def load_losses(path: str | Path) -> tuple[Loss, ...]:
     origin = Origin(full, hashlib.sha256(source).hexdigest())
     known = _FILES.get(full)
     if known is not None and known.origin == origin:
-        return known.losses
+        found = known.losses
+    else:
+        found = _declared(file, _imported(file, source))
     before = dict(OWN)
-    found = _declared(file, _imported(file, source))
     try:
         for loss in found:
             register(loss)

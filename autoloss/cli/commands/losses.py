@@ -23,12 +23,17 @@ def losses(
         str | None,
         typer.Option(metavar="TASK", help="List what has a form for one kind of label."),
     ] = None,
+    losses: options.Losses = None,
     as_json: options.Json = False,
 ) -> None:
     """List the losses with their parameters and sources, or describe one of them in full."""
     from autoloss.cli import catalogue, description
     from autoloss.cli.console import output
     from autoloss.cli.declarations import find, known_losses, known_parts
+    from autoloss.losses import load_losses
+
+    for file in losses or ():
+        load_losses(file)
 
     if name is not None:
         declared = find(name)

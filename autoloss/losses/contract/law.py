@@ -122,6 +122,7 @@ def gap(ours: Tensor, theirs: Tensor, *, atol: float, rtol: float | None = None)
     """
     if ours.shape != theirs.shape:
         return f"shape {tuple(ours.shape)} in the place of {tuple(theirs.shape)}"
+    ours, theirs = ours.detach(), theirs.detach()
     away = (ours - theirs).abs()
     allowed_gap = atol + (atol if rtol is None else rtol) * theirs.abs()
     # NaN is within no tolerance.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from autoloss.losses.source.gather import Gathered
+from autoloss.losses.source.gather import Gathered, is_within
 from autoloss.losses.source.reading import Code, Span
 
 CONTEXT = "context"
@@ -69,11 +69,10 @@ class Contexts:
 
     def _reads(self, code: Code) -> Iterator[ast.Name]:
         """Yield where a text names the context, but for what is left out."""
-        cuts = self.gathered.cuts(code)
+        gone = [span for span, _ in self.gathered.edits(code)]
         for node in ast.walk(code.tree):
             if isinstance(node, ast.Name) and node.id == CONTEXT:
-                at = code.span(node)[0]
-                if not any(start <= at < end for start, end in cuts):
+                if not is_within(code.span(node), gone):
                     yield node
 
 

@@ -6,7 +6,7 @@ import ast
 import math
 import sys
 import types
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, cast
 
 import torch
@@ -20,6 +20,8 @@ from autoloss.losses.part import declare_penalty
 from autoloss.losses.source.reading import Code, Reference, Span, plain
 
 ALLOWED = frozenset({"torch", *sys.stdlib_module_names})
+Edit = tuple[Span, str]
+"""A span of a text, and what stands there instead."""
 _PUBLIC = ("torch", "torch.nn", "torch.nn.functional", "math", "typing")
 
 
@@ -29,7 +31,8 @@ class Gathered:
     Args:
         roots: The functions.
         instead: Functions that stand in the place of others.
-        inlined: Functions that return their first argument as it is, and are left out.
+        inlined: Functions in the place of whose call stands their first argument, with the text
+            that then follows.
         reserved: Names that nothing else may have.
 
     Raises:
@@ -42,7 +45,7 @@ class Gathered:
         roots: Collection[Callable[..., Any]],
         *,
         instead: Mapping[Any, Any],
-        inlined: Collection[Any],
+        inlined: Mapping[Any, str],
         reserved: Collection[str],
     ) -> None:
         self.codes: list[Code] = []
@@ -79,32 +82,32 @@ class Gathered:
             return "ValueError"
         return self._constants.get(reference.node) or self._names.get(id(value), reference.name)
 
-    def cuts(self, code: Code) -> list[Span]:
-        """Return the spans of a text that are left out."""
+    def edits(self, code: Code) -> list[Edit]:
+        """Return what of a text is left out, and what stands there instead."""
         found = [
-            code.span(decorator)
+            (code.span(decorator), "")
             for decorator in code.tree.decorator_list
             if isinstance(decorator, ast.Call)
             and code.called(decorator) in (declare, declare_penalty)
         ]
         for node in ast.walk(code.tree):
             if isinstance(node, ast.Assert) and "context" in names_in(node):
-                found.append(code.lines(node))
+                found.append((code.lines(node), ""))
             elif isinstance(node, ast.Call):
                 called = code.called(node)
-                if called is cast or called in self._inlined:
-                    kept = code.span(node.args[1 if called is cast else 0])
-                    start, end = code.span(node)
-                    found += [(start, kept[0]), (kept[1], end)]
+                if called is cast:
+                    found += _kept_alone(code, node, node.args[1], "")
+                elif isinstance(called, types.FunctionType) and called in self._inlined:
+                    found += _kept_alone(code, node, node.args[0], self._inlined[called])
         return found
 
     def used(self, code: Code) -> list[Reference]:
         """Return the references of a text but for those that are left out."""
-        cuts = self.cuts(code)
+        gone = [span for span, _ in self.edits(code)]
         return [
             reference
             for node, reference in code.references.items()
-            if not any(start <= code.span(node)[0] < end for start, end in cuts)
+            if not is_within(code.span(node), gone)
         ]
 
     def _visit(self, value: Any) -> None:
@@ -145,6 +148,21 @@ class Gathered:
             name += "_"
         self._taken.add(name)
         return name
+
+
+def is_within(span: Span, others: Iterable[Span]) -> bool:
+    """Return whether a span begins in one of others."""
+    return any(start <= span[0] < end for start, end in others)
+
+
+def _kept_alone(code: Code, call: ast.Call, kept: ast.expr, after: str) -> list[Edit]:
+    """Return the edits by which an argument stands in the place of a call."""
+    (start, end), (first, last) = code.span(call), code.span(kept)
+    atoms = ast.Name | ast.Call | ast.Attribute | ast.Subscript
+    inside = isinstance(code.parents[call], ast.operator | ast.BinOp | ast.UnaryOp | ast.Attribute)
+    if isinstance(kept, atoms) or not (after or inside):
+        return [((start, first), ""), ((last, end), after)]
+    return [((start, first), "("), ((last, end), f"){after}")]
 
 
 def names_in(node: ast.AST) -> set[str]:

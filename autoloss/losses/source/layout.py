@@ -32,13 +32,13 @@ def signature(head: str, arguments: Sequence[str], tail: str) -> str:
     return fitted(f"{head}({', '.join(arguments)}){tail}")
 
 
-def paragraph(text: str, *, indent: str = "    ") -> str:
-    """Return plain text in lines that fit, all of them indented."""
+def paragraph(text: str, *, indent: str = "    ", hanging: str = "") -> str:
+    """Return plain text in lines that fit, the first one indented, the others further."""
     return textwrap.fill(
         text,
-        WIDTH - 4,
+        WIDTH,
         initial_indent=indent,
-        subsequent_indent=indent,
+        subsequent_indent=indent + hanging,
         break_long_words=False,
         break_on_hyphens=False,
     )
@@ -46,22 +46,24 @@ def paragraph(text: str, *, indent: str = "    ") -> str:
 
 def tensor(name: str, values: Sequence[object]) -> str:
     """Return the definition of a constant tensor of numbers, or of rows of them."""
-    nested = isinstance(values[0], list | tuple)
-    rows = [list(row) for row in values] if nested else [list(values)]  # type: ignore[call-overload]
-    inner = [", ".join(map(repr, row)) for row in rows]
-    data = "[" + ", ".join(f"[{row}]" for row in inner) + "]" if nested else f"[{inner[0]}]"
-    line = f"{name} = torch.tensor({data}, dtype=torch.float64)"
-    if len(line) <= WIDTH:
-        return line
-    filled = [
-        textwrap.fill(row, WIDTH - 4, initial_indent=" " * 8, subsequent_indent=" " * 8)
-        for row in inner
-    ]
-    # One number a line would be many lines.
-    lines = ["# fmt: off", f"{name} = torch.tensor(["]
-    for row in filled:
-        lines += ["    [", f"{row},", "    ],"] if nested else [row]
-    return "\n".join([*lines, "], dtype=torch.float64)", "# fmt: on"])
+    data = _numbers(values)
+    text = fitted(f"{name} = torch.tensor({data}, dtype=torch.float64)")
+    if text.count("\n") <= 2:
+        return text
+    # Broken at every comma, it would have a line for every number.
+    rows = [_numbers(row) if isinstance(row, list) else repr(row) for row in values]
+    joined = "\n".join(f"{row}," for row in rows) if data.startswith("[[") else ", ".join(rows)
+    filled = "\n".join(
+        textwrap.fill(line, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)
+        for line in joined.split("\n")
+    )
+    lines = [f"{name} = torch.tensor(", "    [", filled, "    ],", "    dtype=torch.float64,", ")"]
+    return "\n".join(["# fmt: off", *lines, "# fmt: on"])
+
+
+def _numbers(values: Sequence[object]) -> str:
+    inner = (_numbers(one) if isinstance(one, list) else f"{one:.15g}" for one in values)
+    return f"[{', '.join(inner)}]"
 
 
 def _broken(line: str) -> Iterator[str]:

@@ -47,6 +47,15 @@ class Numbers:
             self._known[key] = numbers
         return self._known[key]
 
+    def slices(self, code: Code, numbers: frozenset[str]) -> list[ast.Subscript]:
+        """Return the ``[..., None]`` of a function that stand behind numbers."""
+        reading = _Reading(self, code, numbers, sliced=True)
+        return [
+            node
+            for node in ast.walk(code.tree)
+            if isinstance(node, ast.Subscript) and is_slice(node) and reading.is_number(node.value)
+        ]
+
 
 class _Reading:
     """A function whose arguments `numbers` are taken to be numbers."""

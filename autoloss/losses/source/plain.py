@@ -7,15 +7,22 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-
-def log_softmax(logits: Tensor) -> Tensor:
-    """Return the log-softmax over the classes."""
-    return logits.log_softmax(-1)
+from autoloss.losses.context import LossContext
 
 
-def softmax(logits: Tensor) -> Tensor:
-    """Return the softmax over the classes."""
-    return logits.softmax(-1)
+def rescaled(inputs: Tensor, context: LossContext) -> Tensor:
+    """Return a softmax's inputs as the prior and the temperature scale them."""
+    return inputs * context.scale
+
+
+def shifted(inputs: Tensor, context: LossContext) -> Tensor:
+    """Return a softmax's inputs as the prior shifts them."""
+    return inputs + context.shift
+
+
+def rescaled_and_shifted(inputs: Tensor, context: LossContext) -> Tensor:
+    """Return a softmax's inputs as the prior and the temperature scale and shift them."""
+    return inputs * context.scale + context.shift
 
 
 def pushed_posterior(

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from autoloss.losses.source.contexts import CONTEXT, Contexts
-from autoloss.losses.source.gather import Gathered
+from autoloss.losses.source.gather import Gathered, is_within
 from autoloss.losses.source.layout import paragraph, signature
 from autoloss.losses.source.numbers import Numbers, is_slice
 from autoloss.losses.source.reading import Code, Span
@@ -70,23 +70,28 @@ class Rewriter:
         return "\n".join(lines)
 
     def _class(self, code: Code, tree: ast.ClassDef, methods: Collection[str]) -> str:
-        lines = [f"@{self._edited(code, code.span(one), frozenset())}" for one in tree.decorator_list]
-        bases = ", ".join(self._edited(code, code.span(base), frozenset()) for base in tree.bases)
-        lines.append(f"class {self.gathered.name(code.value)}{f'({bases})' if bases else ''}:")
-        lines += [*_docstring(ast.get_docstring(tree) or ""), ""]
+        none: frozenset[str] = frozenset()
+        lines = [f"@{self._edited(code, code.span(one), none)}" for one in tree.decorator_list]
+        bases = ", ".join(self._edited(code, code.span(base), none) for base in tree.bases)
+        name = self.gathered.name(code.value)
+        lines.append(f"class {name}({bases}):" if bases else f"class {name}:")
+        lines += _docstring(ast.get_docstring(tree) or "")
+        fields, blocks = [], ["\n".join(lines)]
         for node in tree.body:
             if isinstance(node, ast.FunctionDef):
                 if node.name in methods or node.name.startswith("__"):
-                    lines += ["", textwrap.indent(self._function(code, node), "    ")]
+                    blocks.append(textwrap.indent(self._function(code, node), "    "))
             elif isinstance(node, ast.AnnAssign):
-                value = ""
-                if node.value is not None:
-                    value = f" = {self._edited(code, code.span(node.value), frozenset())}"
                 annotation = self._annotation(code, node.annotation) or "object"
-                lines.append(f"    {ast.unparse(node.target)}: {annotation}{value}")
+                field = f"    {ast.unparse(node.target)}: {annotation}"
+                if node.value is not None:
+                    field += f" = {self._edited(code, code.span(node.value), none)}"
+                fields.append(field)
             elif not isinstance(node, ast.Expr):
-                lines.append("    " + self._edited(code, code.span(node), frozenset()))
-        return "\n".join(lines)
+                fields.append("    " + self._edited(code, code.span(node), none))
+        if fields:
+            blocks.insert(1, "\n".join(fields))
+        return "\n\n".join(blocks)
 
     def _arguments(
         self, code: Code, tree: ast.FunctionDef, defaults: Mapping[str, float]
@@ -145,7 +150,7 @@ class Rewriter:
         if not statements:
             return ""
         end = code.lines(statements[-1])[1]
-        if start < code.span(tree)[0]:
+        if start <= code.span(tree)[0]:
             start = code.span(statements[0])[0]
             return "    " + self._edited(code, (start, end), numbers).rstrip()
         body = textwrap.dedent(self._edited(code, (start, end), numbers)).strip("\n").rstrip()
@@ -153,21 +158,17 @@ class Rewriter:
 
     def _edited(self, code: Code, span: Span, numbers: frozenset[str]) -> str:
         """Return a part of a text with other names, without what is left out."""
-        cuts = [*self.gathered.cuts(code), *self.contexts.cuts(code)]
-        if numbers:
-            cuts += [
-                (code.span(node.value)[1] + after.index(b"["), code.span(node)[1])
-                for node in ast.walk(code.tree)
-                if isinstance(node, ast.Subscript) and is_slice(node)
-                if {one.id for one in ast.walk(node.value) if isinstance(one, ast.Name)} <= numbers
-                for after in [code.text[code.span(node.value)[1] :]]
-            ]
-        edits: list[tuple[Span, str]] = [(cut, "") for cut in cuts]
+        edits = [
+            *self.gathered.edits(code),
+            *((cut, "") for cut in self.contexts.cuts(code)),
+        ]
+        for node in self._numbers.slices(code, numbers):
+            end = code.span(node.value)[1]
+            edits.append(((code.text.index(b"[", end), code.span(node)[1]), ""))
+        gone = [where for where, _ in edits]
         for reference in self.gathered.used(code):
-            where = code.span(reference.node)
-            word = self.gathered.word(reference)
-            inside = any(start <= where[0] < end for start, end in cuts)
-            if not inside and word != ast.unparse(reference.node):
+            where, word = code.span(reference.node), self.gathered.word(reference)
+            if word != ast.unparse(reference.node) and not is_within(where, gone):
                 edits.append((where, word))
         text, shift = code.text[span[0] : span[1]], span[0]
         for (start, end), word in sorted(edits, reverse=True):
@@ -176,7 +177,7 @@ class Rewriter:
         return text.decode()
 
     def _is_cut(self, code: Code, node: ast.expr) -> bool:
-        return code.span(node) in self.gathered.cuts(code)
+        return (code.span(node), "") in self.gathered.edits(code)
 
 
 _BUILT_IN = {"int", "float", "bool", "str", "bytes", "tuple", "list", "dict", "set", "object"}
@@ -194,8 +195,9 @@ def _docstring(text: str) -> list[str]:
     if not summary:
         return []
     found = _FORMULA.search(text)
-    formula = f"``{' '.join(found[1].split())}``" if found else None
-    if formula is None or formula in summary:
-        lines = paragraph(f'"""{summary}"""')
-        return [lines] if "\n" not in lines else [paragraph(f'"""{summary}'), '    """']
-    return [paragraph(f'"""{summary}'), "", paragraph(formula), '    """']
+    formula = f"``{' '.join(found[1].split())}``" if found else ""
+    quotes = 'r"""' if "\\" in summary + formula else '"""'
+    if formula and formula not in summary:
+        return [paragraph(quotes + summary), "", paragraph(formula), '    """']
+    line = paragraph(f'{quotes}{summary}"""')
+    return [line] if "\n" not in line else [paragraph(quotes + summary), '    """']

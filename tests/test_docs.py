@@ -1,0 +1,61 @@
+"""The tables of losses in the README and in docs/losses.md are those of the declarations."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from autoloss.losses import PENALTIES, PRIORS, TARGETS, get, names
+from benchmarks import catalogue
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / catalogue.README).read_text(encoding="utf-8")
+DOCUMENT = (ROOT / catalogue.DOCUMENT).read_text(encoding="utf-8")
+AGAIN = "run: python -m benchmarks.losses"
+
+
+def rows(table: str) -> dict[str, list[str]]:
+    """Return the cells of a Markdown table by their first one."""
+    lines = [line.strip("| ").split(" | ") for line in table.splitlines() if line[:1] == "|"]
+    return {cells[0].strip("`"): cells for cells in lines[2:]}
+
+
+def test_the_readme_has_the_declared_losses() -> None:
+    assert catalogue.between(README, "losses") == catalogue.readme_table(), AGAIN
+
+
+def test_the_document_has_all_that_is_declared() -> None:
+    assert catalogue.between(DOCUMENT, "declared") == catalogue.declared_text(), AGAIN
+
+
+def test_every_loss_was_measured() -> None:
+    measured = rows(catalogue.between(DOCUMENT, "measured"))
+    assert sorted(measured) == sorted(names()), AGAIN
+    assert len({len(cells) for cells in measured.values()}) == 1
+
+
+def test_what_was_measured_agrees_with_what_is_declared() -> None:
+    for name, cells in rows(catalogue.between(DOCUMENT, "measured")).items():
+        kinds = {cells[1], cells[2]} - {"–"}
+        if get(name).proper:
+            assert kinds == {"strictly proper"}
+        assert cells[-1] == "yes"
+
+
+@pytest.mark.parametrize("name", [*names(), *PRIORS, *TARGETS, *PENALTIES])
+def test_each_has_a_section_with_its_source(name: str) -> None:
+    section = re.search(rf"^### `{name}`\n(.*?)(?=^#|\Z)", DOCUMENT, re.MULTILINE | re.DOTALL)
+    assert section
+    parts = {**PRIORS, **TARGETS, **PENALTIES}
+    source = get(name).source if name in names() else parts[name].source
+    assert source in " ".join(section[1].split())
+
+
+def test_a_file_without_markers_is_not_written(tmp_path) -> None:
+    file = tmp_path / "page.md"
+    file.write_text("nothing here\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="must have the markers"):
+        catalogue.write_declared(file, file)
+    assert file.read_text(encoding="utf-8") == "nothing here\n"
