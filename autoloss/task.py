@@ -8,7 +8,7 @@ from typing import Literal
 Label = str | int | float | bool
 TaskKind = Literal["binary", "multiclass", "multilabel", "sequence"]
 CLASSES_ALONE: tuple[TaskKind, ...] = ("binary", "multiclass", "sequence")
-"""The tasks whose labels are classes; a label of several yes and no has pairs of logits instead."""
+"""The tasks whose labels are classes; labels of several yes and no have pairs of logits."""
 ALL_TASKS: tuple[TaskKind, ...] = ("binary", "multiclass", "multilabel", "sequence")
 
 

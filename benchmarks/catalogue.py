@@ -176,11 +176,11 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _marked(name: str) -> re.Pattern[str]:
-    return re.compile(rf"(<!-- {name}: begin -->\n)(.*?)(\n<!-- {name}: end -->)", re.DOTALL)
+    return re.compile(rf"(<!-- {name}: begin -->\n)(.*?)(\n?<!-- {name}: end -->)", re.DOTALL)
 
 
 def _replace(path: Path, name: str, content: str) -> None:
     text = path.read_text(encoding="utf-8")
     between(text, name)
-    new = _marked(name).sub(lambda found: f"{found[1]}{content}{found[3]}", text)
+    new = _marked(name).sub(lambda found: f"{found[1]}{content}\n{found[3].lstrip()}", text)
     path.write_text(new, encoding="utf-8")

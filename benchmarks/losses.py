@@ -170,13 +170,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=101, help="pairs of timed steps a loss")
     parser.add_argument("--folder", type=Path, default=Path(__file__).parents[1])
     given = parser.parse_args()
-    if not given.declared:
-        found = {}
-        for name in names():
-            found[name] = measure(get(name), repeats=given.repeats)
-            print(f"{name}: {found[name]}")
-        write_measured(given.folder / DOCUMENT, found)
     write_declared(given.folder / README, given.folder / DOCUMENT)
+    if given.declared:
+        return
+    found = {}
+    for name in names():
+        found[name] = measure(get(name), repeats=given.repeats)
+        print(f"{name}: {found[name]}", flush=True)
+    write_measured(given.folder / DOCUMENT, found)
 
 
 if __name__ == "__main__":

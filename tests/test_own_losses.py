@@ -131,9 +131,10 @@ def test_a_space_may_set_the_ranges_of_an_own_loss(small: Path, file: Path) -> N
     space = load_space(small, losses=own)
     assert space.ranges["gentle.a"].high == 1.2  # type: ignore[union-attr]
     assert space.bases == ("cross_entropy", "brier", "gentle", "focal")
-    listed = 'bases = ["cross_entropy", "focal", "gentle"]\n' + SMALL.partition("\n")[2].partition(
-        "\n"
-    )[2]
+    listed = (
+        'bases = ["cross_entropy", "focal", "gentle"]\n'
+        + SMALL.partition("\n")[2].partition("\n")[2]
+    )
     small.write_text(listed, encoding="utf-8")
     assert load_space(small, losses=own).bases == ("cross_entropy", "focal", "gentle")
 

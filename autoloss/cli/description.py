@@ -120,7 +120,7 @@ def in_space(declared: Declared) -> list[str]:
 
 
 def in_python(declared: Declared) -> str:
-    """Return how Python makes it; a module, where no more than a module is needed."""
+    """Return how Python makes a module of it."""
     settings = ", ".join(
         f'"{declared.name}.{name}": {parameter.default!r}'
         for name, parameter in declared.parameters.items()
@@ -129,8 +129,6 @@ def in_python(declared: Declared) -> str:
     around = "" if declared.kind == "loss" else f'{declared.kind}="{declared.name}"'
     values = f"{{{settings}}}" if settings else ""
     given = ", ".join(filter(None, [f'"{base}"', values, around]))
-    if "mixup" in declared.needs:
-        return f"autoloss.LossSpec({given})"
     counts = ["class_counts"] if "class_counts" in declared.needs else []
     words = [f"{_KEYWORDS[need]}={need}" for need in declared.needs if need in _KEYWORDS]
     words += [] if "multiclass" in declared.tasks else [f'task="{declared.tasks[-1]}"']

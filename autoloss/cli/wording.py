@@ -52,7 +52,7 @@ NEEDS = {
     "memory": "what was predicted for each training row before",
     "class_weights": "a weight of each class",
     "similarity": "a matrix of how alike the classes are",
-    "mixup": "a training loop that mixes inputs",
+    "mixup": "a training loop that mixes inputs, as by the module's mix(inputs, targets)",
 }
 _YEAR = re.compile(r".*?\b(?:1[89]|20)\d\d\b")
 

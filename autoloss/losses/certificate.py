@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from autoloss.errors import InputError
 from autoloss.losses.context import LossContext
 from autoloss.losses.from_gradients import left_null
 from autoloss.losses.loss import Loss
@@ -51,8 +52,8 @@ class Certificate:
             gives it. ``"classification-calibrated"``: the largest is that of the likeliest class,
             and no more can be read. ``"degenerate"``: not even that.
         softmax_error: The largest error of a probability by softmax.
-        readout_error: The largest by the read-out that the loss declares, or, where that is
-            smaller, by the null vector of its slopes.
+        readout_error: The largest by the read-out that the loss declares, or by the null vector of
+            its slopes.
         n_classes: Classes of the posteriors.
         n_posteriors: How many were tried.
         text: All of it in one sentence.
@@ -121,16 +122,19 @@ def certify(
         **parameters: Parameters of the loss; defaults for those left out.
 
     Raises:
-        InputError: If the loss does not give one value per example, or none that is finite.
+        InputError: If the loss does not give one value per example, none that is finite, or has
+            no slope by its logits.
 
     Examples:
         >>> from autoloss.losses import get
         >>> certify(get("brier")).kind, certify(get("mae")).kind
         ('strictly proper', 'classification-calibrated')
         >>> print(certify(get("power"), beta=2.0))
-        power is strictly proper: at the minimum softmax gives the posterior.
+        power is strictly proper with 4 classes: at the minimum softmax gives the posterior.
     """
     name = getattr(loss, "name", getattr(loss, "__name__", "the loss"))
+    if n_classes < 2:
+        raise InputError(f"n_classes must be at least 2, but got n_classes={n_classes}.")
     if context is None:
         context = LossContext(class_counts=torch.arange(n_classes, 0, -1, dtype=torch.float64))
     function, bound = _prepared(loss, context, parameters)
@@ -139,24 +143,27 @@ def certify(
     minima = [one.minimum() for one in expected]
     logits = torch.stack([one.logits for one in minima])
     softmax_error = _error(logits.softmax(-1), posteriors)
+    reader = "the null vector of its slopes"
     readout_error = _error(null_vector(function, logits).probs, posteriors)
     if isinstance(loss, Loss) and loss.has_exact_readout:
         declared = loss.readout(logits, context=context, **parameters).exp()
-        readout_error = min(readout_error, _error(declared, posteriors))
+        declared_error = _error(declared, posteriors)
+        if declared_error < max(readout_error, _EXACT):
+            reader, readout_error = "the read-out that it declares", declared_error
     kind: Kind
     if softmax_error < _EXACT:
         kind, told = "strictly proper", "at the minimum softmax gives the posterior"
     elif readout_error < _EXACT:
         kind = "invertible"
-        told = f"at the minimum softmax is off by up to {softmax_error:.2g}, and "
-        told += "its read-out is exact"
+        told = f"at the minimum softmax is off by up to {softmax_error:.2g}, and {reader} gives "
+        told += f"the posterior to {readout_error:.0e}"
     elif fault := next(filter(None, map(_fault, expected, minima)), None):
         kind, told = "degenerate", fault
     else:
         kind = "classification-calibrated"
         told = "at the minimum the largest logit is that of the likeliest class, and no "
         told += f"posterior can be read (off by up to {min(softmax_error, readout_error):.2g})"
-    text = f"{name} is {kind}: {told}."
+    text = f"{name} is {kind} with {n_classes} classes: {told}."
     return Certificate(kind, softmax_error, readout_error, n_classes, len(posteriors), text)
 
 

@@ -84,7 +84,7 @@ class ExpectedLoss:
             over: See `first`.
 
         Raises:
-            InputError: If the expectation is finite nowhere.
+            InputError: If the expectation is finite nowhere, or has no slope.
         """
         path = _Path(self, first, over)
         starts = path.starts()
@@ -185,7 +185,7 @@ class _Path:
     def _value_and_slope(self, flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         at = torch.tensor(flat, requires_grad=True)
         value = self.expected.values(self.logits(at)[None])[0]
-        slope = torch.zeros_like(at)
-        if value.requires_grad:
-            (slope,) = torch.autograd.grad(value, at)
+        if not value.requires_grad:
+            raise InputError("a loss must have a slope by its logits, but got one without any.")
+        (slope,) = torch.autograd.grad(value, at)
         return value.item(), slope.numpy()

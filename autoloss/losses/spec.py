@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -14,6 +14,7 @@ from autoloss.errors import InputError
 from autoloss.losses.parts import KINDS, TEMPERATURE, parameters_of
 from autoloss.losses.registry import get, is_proper_at
 from autoloss.losses.spec_check import canonical, find_mistakes
+from autoloss.losses.tuned import Tuned
 from autoloss.task import TaskKind
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class LossSpec:
         target: ``"none"`` or one of `TARGETS`.
         penalty: ``"none"`` or one of `PENALTIES`.
         temperature: What the logits are divided by in training.
+        tuned: What a search found beside the loss, for `source`; no part of what it is.
 
     Raises:
         InputError: If something is unknown or not allowed, with all mistakes, one a line.
@@ -49,6 +51,7 @@ class LossSpec:
     target: str = "none"
     penalty: str = "none"
     temperature: float = TEMPERATURE.default
+    tuned: Tuned | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         settings = canonical(
@@ -270,6 +273,49 @@ class LossSpec:
             task=task,
             class_weights=class_weights,
             class_similarity=class_similarity,
+        )
+
+    def source(
+        self,
+        class_counts: Sequence[int] | Tensor | None = None,
+        *,
+        task: TaskKind = "multiclass",
+        class_weights: Sequence[float] | Tensor | None = None,
+        class_similarity: Any = None,
+        tuned: Tuned | None = None,
+    ) -> str:
+        """Return the loss as Python code to paste into a project; it needs torch alone.
+
+        The code has a class `Loss` with the mean loss of a batch, the probabilities that go with
+        it and the fit of their temperature, and the learning rate and weight decay that a search
+        found.
+
+        Args:
+            class_counts: As for `module`; so are `task`, `class_weights` and `class_similarity`.
+                What is not given is that of the search.
+            task: The kind of label.
+            class_weights: See `module`.
+            class_similarity: See `module`.
+            tuned: Settings and read-out to write down; those of the search by default.
+
+        Raises:
+            InputError: If the loss has no form for the task, lacks something that it needs, or is
+                made of more than torch and the standard library.
+
+        Examples:
+            >>> code = LossSpec("focal").source()
+            >>> "autoloss" in [line for line in code.splitlines() if line.startswith("import")]
+            False
+        """
+        from autoloss.losses.source import loss_source
+
+        return loss_source(
+            self,
+            class_counts,
+            task=task,
+            class_weights=class_weights,
+            class_similarity=class_similarity,
+            tuned=self.tuned if tuned is None else tuned,
         )
 
     @property

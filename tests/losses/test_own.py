@@ -285,7 +285,8 @@ def test_a_study_finds_its_losses_again(file: Path):
     assert "gentle" in losses.names()
     forget()
     moved = file.rename(file.with_name("moved.py"))
-    with pytest.raises(InputError, match=r"gentle must be given to go on, .*mine\.py is not there"):
+    message = r"gentle must be given to go on, .*mine\.py is not there"
+    with pytest.raises(InputError, match=message):
         recall(known, given=None, study="s")
     found = recall(known, given=moved, study="s")["gentle"]
     assert found is not None

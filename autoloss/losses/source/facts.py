@@ -33,16 +33,14 @@ class SourceFacts:
 
     Args:
         spec: The loss.
-        classes: What is known of the classes.
+        classes: What is known of the classes; where nothing is, some that stand for any.
         task: The kind of label.
-        is_known: Whether the number of classes is known; else `classes` stand for any.
         tuned: How the loss was trained and read; None where it was not searched.
     """
 
     spec: LossSpec
     classes: ClassFacts
     task: TaskKind
-    is_known: bool
     tuned: Tuned | None
 
     @classmethod
@@ -79,11 +77,10 @@ class SourceFacts:
             if task == "multilabel":
                 counts = torch.ones(1, 2)
             known = ClassFacts(counts, task=task, similarity=similarity)
-        is_known = module.facts is not None or class_similarity is not None or task == "binary"
         # What is needed and not given is told by those who need it.
         Spread.of([spec], known, dtype=torch.float64, device=torch.device("cpu"))
         PriorTerms.of([spec], known)
-        return cls(spec, known, task, is_known, tuned)
+        return cls(spec, known, task, tuned)
 
     @property
     def loss(self) -> Loss:

@@ -7,7 +7,7 @@ import math
 import sys
 import types
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, cast
+from typing import Any, cast, get_origin
 
 import torch
 from torch import Tensor
@@ -18,6 +18,7 @@ from autoloss.losses.declare import declare
 from autoloss.losses.labels import EVERY
 from autoloss.losses.part import declare_penalty
 from autoloss.losses.source.reading import Code, Reference, Span, plain
+from autoloss.task import TaskKind
 
 ALLOWED = frozenset({"torch", *sys.stdlib_module_names})
 Edit = tuple[Span, str]
@@ -73,6 +74,13 @@ class Gathered:
         """Return the name of a function that is gathered."""
         return self._names[id(self.actual(value))]
 
+    def annotation(self, reference: Reference) -> str | None:
+        """Return how a type that a text names is called here, None where it has no place."""
+        if reference.value is TaskKind:
+            return "str"
+        is_here = id(reference.value) in self._names or reference.value is LossContext
+        return self.word(reference) if is_here or is_external(reference.value) else None
+
     def word(self, reference: Reference) -> str:
         """Return how what a text refers to is called here."""
         value = self.actual(reference.value)
@@ -116,7 +124,7 @@ class Gathered:
         code = Code.of(value)
         self._names[id(value)] = self._free(code.name)
         for reference in self.used(code):
-            if _is_external(reference.value):
+            if is_external(reference.value):
                 self.imports[reference.name] = _import_line(reference)
             elif reference.node not in code.annotations:
                 self._take(reference)
@@ -193,8 +201,10 @@ def _is_error(value: Any) -> bool:
     return isinstance(value, type) and issubclass(value, AutolossError)
 
 
-def _is_external(value: Any) -> bool:
-    return _home(value) in ALLOWED
+def is_external(value: Any) -> bool:
+    """Return whether something is of torch or the standard library."""
+    # An alias of a type, such as a union, is of the module that gives it a name.
+    return _home(value) in ALLOWED and (isinstance(value, type) or get_origin(value) is None)
 
 
 def _home(value: Any) -> str:
@@ -217,7 +227,9 @@ def _import_line(reference: Reference) -> str:
             return f"import {name}"
         return f"from {package} import {name}" if last == name else f"import {value.__name__} as {name}"
     own = getattr(value, "__name__", name)
-    for module in (*_PUBLIC, value.__module__):
+    home = value.__module__ or ""
+    is_public = not any(part.startswith("_") for part in home.split("."))
+    for module in (home, *_PUBLIC) if is_public else (*_PUBLIC, home):
         if getattr(sys.modules.get(module), own, None) is value:
             renamed = "" if own == name else f" as {name}"
             return f"from {module} import {own}{renamed}"

@@ -121,6 +121,9 @@ class _Reading:
 
     def _gives_tensor(self, call: ast.Call) -> bool:
         if not isinstance(call.func, ast.Attribute):
+            ours = self.owner.gathered.code(self.code.called(call))
+            if ours is not None and isinstance(ours.tree, ast.FunctionDef) and ours.tree.returns:
+                return ast.unparse(ours.tree.returns).startswith(("Tensor", "tuple[Tensor"))
             values = [*call.args, *(keyword.value for keyword in call.keywords)]
             return call.func in self.code.references and any(map(self.is_tensor, values))
         if call.func.attr in _NO_TENSORS:

@@ -17,15 +17,10 @@ from autoloss.losses.source.rewrite import Rewriter
 
 # What the code around the functions calls its own.
 RESERVED = frozenset(
-    """
-    CLASS_COUNTS CLASS_WEIGHTS DROPOUT LR Loss SCALE SHIFT SIMILARITY SimpleNamespace TEMPERATURE
-    Tensor UNIFORM WEIGHT_DECAY axes batch beta class_weights context cost divergence every
-    features functional high inputs known labels links log_p log_probs logits low math memory
-    middle mix mixed n_classes nn norms of_label own partner probs progress row_ids scores share
-    shares slope soft spread student targets teacher teacher_logits torch values view weights yes
-    """.split()
+    ["CLASS_COUNTS", "CLASS_WEIGHTS", "DROPOUT", "LR", "Loss", "SCALE", "SHIFT", "SIMILARITY", "SimpleNamespace", "TEMPERATURE", "Tensor", "UNIFORM", "WEIGHT_DECAY", "axes", "batch", "beta", "class_weights", "context", "cost", "divergence", "every", "features", "functional", "high", "inputs", "known", "labels", "links", "log_p", "log_probs", "logits", "low", "math", "memory", "middle", "mix", "mixed", "n_classes", "nn", "norms", "of_label", "own", "partner", "probs", "progress", "row_ids", "scores", "share", "shares", "slope", "soft", "spread", "student", "targets", "teacher", "teacher_logits", "torch", "values", "view", "weights", "yes"]
 )
-_PER_CLASS = ("class_counts", "scale", "shift", "norms", "memory")
+_OF_CLASSES = ("class_counts", "scale", "shift")
+_PER_CLASS = (*_OF_CLASSES, "norms", "memory")
 _INPUTS = ("progress", "row_ids", "norms", "teacher_logits", "features")
 
 
@@ -80,9 +75,10 @@ class SourceParts:
         found = []
         for field in sorted(self.rewriter.contexts.fields):
             value = self._field(field, reading=reading)
-            is_tensor = value != "None" and not value[0].isdigit()
-            after = ".unsqueeze(-2)" if every and field in _PER_CLASS and is_tensor else ""
-            found.append(f"{field}={value}{after}")
+            # Of the classes alone, these have no axis of the examples.
+            alike = field in _OF_CLASSES and self.facts.task != "multilabel"
+            turned = every and field in _PER_CLASS and not alike and value[0].isalpha() and value != "None"
+            found.append(f"{field}={value}{'.unsqueeze(-2)' if turned else ''}")
         return f"SimpleNamespace({', '.join(found)})" if found else ""
 
     def call(self, function: Callable[..., Any] | None, *arguments: str) -> str:
@@ -92,7 +88,9 @@ class SourceParts:
 
     def batch(self, scores: str, labels: str, known: str | None) -> str:
         """Return what a penalty sees of a batch."""
-        parts = [f"{scores}[None]", f"{scores}.log_softmax(-1)[None]", f"{labels}[None]"]
+        is_known = known and scores == "scores" and self.facts.loss.local
+        log_probs = "log_probs" if is_known else f"{scores}.log_softmax(-1)"
+        parts = [f"{scores}[None]", f"{log_probs}[None]", f"{labels}[None]"]
         parts += [f"{known}[None]"] if known else []
         if self.facts.task in ("multilabel", "sequence"):
             parts.append(f'task="{self.facts.task}"')

@@ -11,9 +11,8 @@ from typing import Any
 from autoloss.losses.source.contexts import CONTEXT, Contexts
 from autoloss.losses.source.gather import Gathered, is_within
 from autoloss.losses.source.layout import paragraph, signature
-from autoloss.losses.source.numbers import Numbers, is_slice
+from autoloss.losses.source.numbers import Numbers
 from autoloss.losses.source.reading import Code, Span
-from autoloss.task import TaskKind
 
 _FORMULA = re.compile(r"``(L = .+?)``", re.DOTALL)
 
@@ -131,11 +130,12 @@ class Rewriter:
         text = ast.unparse(node)
         for one in ast.walk(node):
             found = code.references.get(one)
-            if isinstance(one, ast.Name) and found is None and one.id not in _BUILT_IN:
+            word = None if found is None else self.gathered.annotation(found)
+            if found is None and (not isinstance(one, ast.Name) or one.id in _BUILT_IN):
+                continue
+            if word is None:
                 return None
-            if found is not None:
-                word = "str" if found.value is TaskKind else self.gathered.word(found)
-                text = re.sub(rf"\b{re.escape(ast.unparse(one))}\b", word, text)
+            text = re.sub(rf"\b{re.escape(ast.unparse(one))}\b", word, text)
         return "SimpleNamespace" if text == "SimpleNamespace | None" else text
 
     def _body(self, code: Code, tree: ast.FunctionDef, numbers: frozenset[str]) -> str:

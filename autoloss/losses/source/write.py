@@ -11,7 +11,6 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from torch import Tensor
 
-from autoloss.losses.part import Scored
 from autoloss.losses.parts import KINDS
 from autoloss.losses.source.facts import SourceFacts
 from autoloss.losses.source.layout import fitted, paragraph, tensor
@@ -116,7 +115,7 @@ def _class(parts: SourceParts) -> str:
         mixup={name: spec[f"mixup.{name}"] for name in ("alpha", "per_example")}
         if spec.target == "mixup"
         else None,
-        n_classes=facts.classes.n_classes if facts.is_known else None,
+        n_classes=facts.classes.n_classes,
         scores=scores,
         scores_are=_scores_text(facts),
         readout=reading_of(parts, plain_scores=scores == ["logits"]),
@@ -230,8 +229,7 @@ def _use(parts: SourceParts) -> list[str]:
         lines.append("optimiser = torch.optim.AdamW(net.parameters(), LR, weight_decay=WEIGHT_DECAY)")
     given = "".join(f", {name}={name}" for name in parts.inputs)
     if facts.spec.target == "mixup":
-        count = "" if facts.is_known or facts.task == "multilabel" else ", n_classes"
-        lines.append(f"inputs, targets = mix(inputs, targets{count})  # in training alone")
+        lines.append("inputs, targets = mix(inputs, targets)  # in training alone")
     lines.append(f"criterion(net(inputs), targets{given}).backward()")
     lines.append("temperature = criterion.fit_temperature(net(x_valid), y_valid)")
     lines.append("probabilities = criterion.probabilities(net(x_test), temperature)")
