@@ -293,9 +293,11 @@ class Loss:
     def __repr__(self) -> str:
         return f"<loss {self.name}>"
 
-    def __reduce__(self) -> str:
+    def __reduce__(self) -> str | tuple[Any, ...]:
         # Pickled by name: the function itself cannot be, its name belongs to the loss.
-        return self.name
+        from autoloss.losses.own import pickled
+
+        return pickled(self)
 
 
 def _tensor(name: str, value: float | Tensor, parameter: Parameter, logits: Tensor) -> Tensor:

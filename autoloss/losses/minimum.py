@@ -148,7 +148,7 @@ class _Path:
         from scipy.optimize import minimize
 
         bounds = torch.stack([self.low, self.high], -1).tolist()
-        options = {"maxiter": 500, "ftol": 0.0, "gtol": 1e-12, "maxcor": 20}
+        options = {"maxfun": 400, "ftol": 0.0, "gtol": 1e-12, "maxcor": 20}
         found = minimize(
             self._value_and_slope,
             start.numpy(),

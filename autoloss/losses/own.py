@@ -10,6 +10,7 @@ import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from autoloss.errors import InputError
 from autoloss.losses.contract import check_contract
@@ -176,6 +177,26 @@ def recall(
                 f"own and {where}: give it by losses= or --losses FILE."
             )
     return {name: found.get(name) or origin for name, origin in known.items()}
+
+
+def pickled(loss: Loss) -> str | tuple[Any, ...]:
+    """Return what a pickle holds of a loss: its name, and the file of one of your own."""
+    if OWN.get(loss.name) is not loss:
+        return loss.name
+    holders = [one.origin.file for one in _FILES.values() if loss in one.losses]
+    return _restored, (loss.name, holders[0] if holders else None)
+
+
+def _restored(name: str, file: str | None) -> Loss:
+    """Return the loss of a pickle, from its file where it is not known yet."""
+    if name not in discover() and file is not None and Path(file).is_file():
+        load_losses(file)
+    if name not in discover():
+        raise InputError(
+            f"{name} must be registered before its pickle is read, but it is not known: load its "
+            "file with autoloss.losses.load_losses(FILE)."
+        )
+    return discover()[name]
 
 
 def _check_names(loss: Loss) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import subprocess
 import sys
@@ -247,16 +248,30 @@ def test_a_loss_of_a_file_is_pickled_by_name(file: Path):
     assert again(logits, targets) == module(logits, targets)
 
 
-def test_a_pickle_is_read_where_the_file_was_loaded_too(file: Path):
+def test_a_pickle_is_read_in_another_process_too(file: Path):
     load_losses(file)
-    pickled = pickle.dumps(losses.get("gentle"))
+    pickled = pickle.dumps([losses.get("gentle"), losses.get("focal")])
     script = (
-        "import pickle, sys\n"
-        "from autoloss.losses import get, load_losses\n"
-        f"load_losses({str(file)!r})\n"
-        f"assert pickle.loads({pickled!r}) is get('gentle')\n"
+        "import pickle\n"
+        f"found = pickle.loads({pickled!r})\n"
+        "from autoloss.losses import get\n"
+        "assert found == [get('gentle'), get('focal')]\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_registered_loss_is_pickled_wherever_it_was_declared():
+    def inside(log_p):
+        """Be declared in a function."""
+        return -log_p
+
+    loss = declare(source="here", local=True)(inside)
+    register(loss)
+    found = pickle.dumps(loss)
+    assert pickle.loads(found) is copy.deepcopy(loss) is loss
+    forget()
+    with pytest.raises(InputError, match="inside must be registered before its pickle is read"):
+        pickle.loads(found)
 
 
 def test_what_is_given_is_registered_with_its_origin(file: Path):

@@ -71,9 +71,10 @@ class Contexts:
         """Yield where a text names the context, but for what is left out."""
         gone = [span for span, _ in self.gathered.edits(code)]
         for node in ast.walk(code.tree):
-            if isinstance(node, ast.Name) and node.id == CONTEXT:
-                if not is_within(code.span(node), gone):
-                    yield node
+            if not isinstance(node, ast.Name) or node.id != CONTEXT:
+                continue
+            if not is_within(code.span(node), gone):
+                yield node
 
 
 def _options(code: Code) -> list[str]:

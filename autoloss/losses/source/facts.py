@@ -101,7 +101,9 @@ class SourceFacts:
     @property
     def start(self) -> float:
         """Return from which share of the training on they count."""
-        return max(self.spec.get(key, 0.0) for key in STARTS) if self.class_weights is not None else 0.0
+        if self.class_weights is None:
+            return 0.0
+        return max(self.spec.get(key, 0.0) for key in STARTS)
 
     @cached_property
     def scale(self) -> Tensor | None:

@@ -225,7 +225,9 @@ def _import_line(reference: Reference) -> str:
         package, _, last = value.__name__.rpartition(".")
         if value.__name__ == name:
             return f"import {name}"
-        return f"from {package} import {name}" if last == name else f"import {value.__name__} as {name}"
+        if last == name:
+            return f"from {package} import {name}"
+        return f"import {value.__name__} as {name}"
     own = getattr(value, "__name__", name)
     home = value.__module__ or ""
     is_public = not any(part.startswith("_") for part in home.split("."))

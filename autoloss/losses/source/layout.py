@@ -13,9 +13,9 @@ def fitted(text: str) -> str:
     """Return code whose long lines are broken at their outermost brackets.
 
     Examples:
-        >>> print(fitted("value = function(" + ", ".join(["argument"] * 9) + ", end=1)"))
-        value = function(
-            argument, argument, argument, argument, argument, argument, argument, argument, argument, end=1
+        >>> print(fitted("a_long_value = a_function(" + ", ".join(["an_argument"] * 6) + ", a=1)"))
+        a_long_value = a_function(
+            an_argument, an_argument, an_argument, an_argument, an_argument, an_argument, a=1
         )
     """
     return "\n".join(line for whole in text.split("\n") for line in _broken(whole))

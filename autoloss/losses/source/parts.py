@@ -17,7 +17,69 @@ from autoloss.losses.source.rewrite import Rewriter
 
 # What the code around the functions calls its own.
 RESERVED = frozenset(
-    ["CLASS_COUNTS", "CLASS_WEIGHTS", "DROPOUT", "LR", "Loss", "SCALE", "SHIFT", "SIMILARITY", "SimpleNamespace", "TEMPERATURE", "Tensor", "UNIFORM", "WEIGHT_DECAY", "axes", "batch", "beta", "class_weights", "context", "cost", "divergence", "every", "features", "functional", "high", "inputs", "known", "labels", "links", "log_p", "log_probs", "logits", "low", "math", "memory", "middle", "mix", "mixed", "n_classes", "nn", "norms", "of_label", "own", "partner", "probs", "progress", "row_ids", "scores", "share", "shares", "slope", "soft", "spread", "student", "targets", "teacher", "teacher_logits", "torch", "values", "view", "weights", "yes"]
+    [
+        "CLASS_COUNTS",
+        "CLASS_WEIGHTS",
+        "DROPOUT",
+        "LR",
+        "Loss",
+        "SCALE",
+        "SHIFT",
+        "SIMILARITY",
+        "SimpleNamespace",
+        "TEMPERATURE",
+        "Tensor",
+        "UNIFORM",
+        "WEIGHT_DECAY",
+        "axes",
+        "batch",
+        "beta",
+        "class_weights",
+        "context",
+        "cost",
+        "divergence",
+        "every",
+        "features",
+        "functional",
+        "high",
+        "inputs",
+        "known",
+        "labels",
+        "links",
+        "log_p",
+        "log_probs",
+        "logits",
+        "low",
+        "math",
+        "memory",
+        "middle",
+        "mix",
+        "mixed",
+        "n_classes",
+        "nn",
+        "norms",
+        "of_label",
+        "own",
+        "partner",
+        "probs",
+        "progress",
+        "row_ids",
+        "scores",
+        "share",
+        "shares",
+        "slope",
+        "soft",
+        "spread",
+        "student",
+        "targets",
+        "teacher",
+        "teacher_logits",
+        "torch",
+        "values",
+        "view",
+        "weights",
+        "yes",
+    ]
 )
 _OF_CLASSES = ("class_counts", "scale", "shift")
 _PER_CLASS = (*_OF_CLASSES, "norms", "memory")
@@ -77,7 +139,8 @@ class SourceParts:
             value = self._field(field, reading=reading)
             # Of the classes alone, these have no axis of the examples.
             alike = field in _OF_CLASSES and self.facts.task != "multilabel"
-            turned = every and field in _PER_CLASS and not alike and value[0].isalpha() and value != "None"
+            is_tensor = value[0].isalpha() and value != "None"
+            turned = every and field in _PER_CLASS and not alike and is_tensor
             found.append(f"{field}={value}{'.unsqueeze(-2)' if turned else ''}")
         return f"SimpleNamespace({', '.join(found)})" if found else ""
 

@@ -12,17 +12,17 @@ from autoloss.losses.context import LossContext
 
 def rescaled(inputs: Tensor, context: LossContext) -> Tensor:
     """Return a softmax's inputs as the prior and the temperature scale them."""
-    return inputs * context.scale
+    return inputs * context.scale  # type: ignore[operator]
 
 
 def shifted(inputs: Tensor, context: LossContext) -> Tensor:
     """Return a softmax's inputs as the prior shifts them."""
-    return inputs + context.shift
+    return inputs + context.shift  # type: ignore[operator]
 
 
 def rescaled_and_shifted(inputs: Tensor, context: LossContext) -> Tensor:
     """Return a softmax's inputs as the prior and the temperature scale and shift them."""
-    return inputs * context.scale + context.shift
+    return inputs * context.scale + context.shift  # type: ignore[operator]
 
 
 def pushed_posterior(

@@ -143,9 +143,7 @@ class Code:
                 around = self.parents[reference.node]
                 if not isinstance(around, ast.Attribute):
                     break
-                reference = Reference(
-                    around, around.attr, getattr(reference.value, around.attr)
-                )
+                reference = Reference(around, around.attr, getattr(reference.value, around.attr))
             yield reference
 
 

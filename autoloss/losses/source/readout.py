@@ -55,7 +55,8 @@ def reading_of(parts: SourceParts, *, plain_scores: bool) -> Reading | None:
             seen = parts.call(loss.view, "scores")
         if seen == "scores" and not weighted:
             return None
-        lines.append(f"return {seen} - CLASS_WEIGHTS.to(scores).log()" if weighted else f"return {seen}")
+        minus = " - CLASS_WEIGHTS.to(scores).log()" if weighted else ""
+        lines.append(f"return {seen}{minus}")
         return Reading("what the softmax reads, without class weights", tuple(lines))
     if parts.reader is None and not weighted and not facts.spread:
         return None
@@ -107,10 +108,11 @@ def _by_slopes(parts: SourceParts, weights: str) -> list[str]:
         inside = [*_context(parts, loss.view)]
         if loss.view is not None:
             inside.append(f"view = {parts.call(loss.view, 'scores')}")
+        weight = float(facts.spec[f"{penalty.name}.weight"])
         inside += [
             "labels = scores.new_zeros(scores.shape[:-1], dtype=torch.int64)",
             f"batch = {parts.batch(seen, 'labels', None)}",
-            f"return {float(facts.spec[f'{penalty.name}.weight'])} * {parts.name(penalty.function)}(batch)[0]",
+            f"return {weight} * {parts.name(penalty.function)}(batch)[0]",
         ]
         lines += [f"    {line}" for line in inside]
         cost = " + cost(scores).unsqueeze(-1)"

@@ -98,7 +98,8 @@ class Rewriter:
         """Return the arguments of a function as they are written."""
         found, given = [], tree.args
         positional = [*given.posonlyargs, *given.args]
-        own: list[ast.expr | None] = [*[None] * (len(positional) - len(given.defaults)), *given.defaults]
+        bare = len(positional) - len(given.defaults)
+        own: list[ast.expr | None] = [*[None] * bare, *given.defaults]
         for one, default in zip(positional, own, strict=True):
             found.append(self._argument(code, one, default))
         if given.vararg:

@@ -88,7 +88,7 @@ def _class(parts: SourceParts) -> str:
     is_taught = spec.target == "distillation"
     sees = loss.view is not None and (is_taught or facts.penalty is not None)
     penalty = facts.penalty
-    return _template().render(
+    code: str = _template().render(
         task=facts.task,
         local=loss.local,
         base=parts.name(loss.function),
@@ -121,6 +121,7 @@ def _class(parts: SourceParts) -> str:
         readout=reading_of(parts, plain_scores=scores == ["logits"]),
         uniform=facts.tuned is not None and facts.tuned.mix > 0.0,
     )
+    return code
 
 
 def _scores(facts: SourceFacts) -> list[str]:
@@ -185,7 +186,9 @@ def _constants(parts: SourceParts, body: str) -> list[str]:
             lines.append(tensor(name, value.tolist()))
     for name, text in parts.gathered.constants.items():
         if name == "EVERY":
-            lines.append("# Stands in the place of labels: the loss under every label in one pass.")
+            lines.append(
+                "# In the place of labels it asks for the loss under every label at once."
+            )
         lines.append(fitted(f"{name} = {text}"))
     return lines
 
@@ -194,10 +197,13 @@ def _header(parts: SourceParts) -> str:
     """Return the description of the module."""
     facts, spec = parts.facts, parts.facts.spec
     chosen = {kind: getattr(spec, kind) for kind in KINDS}
-    owners = [KINDS[kind][name] for kind, name in chosen.items() if name != "none"]
-    name = " + ".join([spec.base, *(owner.name for owner in owners)])
-    about = f"{name}: a training loss for PyTorch, written by autoloss {metadata.version('autoloss')}."
-    sources = [f"{owner.name}: {owner.source}" for owner in (facts.loss, *owners)]
+    parts_around = [KINDS[kind][name] for kind, name in chosen.items() if name != "none"]
+    name = " + ".join([spec.base, *(part.name for part in parts_around)])
+    version = metadata.version("autoloss")
+    about = f"{name}: a training loss for PyTorch, written by autoloss {version}."
+    owners = [(facts.loss.name, facts.loss.source)]
+    owners += [(part.name, part.source) for part in parts_around]
+    sources = [f"{owner}: {source}" for owner, source in owners]
     lines = [
         paragraph(f'"""{about}', indent=""),
         "",
@@ -220,13 +226,15 @@ def _use(parts: SourceParts) -> list[str]:
     lines = []
     if loss.head != "linear":
         bias = "nn.Linear(width, n_classes, bias=False)"
-        lines.append(f"net = ...  # ends in {bias}" if loss.head == "unbiased" else "net = ...  # ends in cosines: functional.linear(normalize(features), normalize(weight))")
+        cosines = "cosines: functional.linear(normalize(features), normalize(weight))"
+        lines.append(f"net = ...  # ends in {bias if loss.head == 'unbiased' else cosines}")
     rows = "n_rows, n_labels" if facts.task == "multilabel" else "n_rows, n_classes"
     if facts.task == "sequence":
         rows = "n_rows, n_positions, n_classes"
     lines.append(f"criterion = Loss({rows})" if loss.memory else "criterion = Loss()")
     if facts.tuned is not None:
-        lines.append("optimiser = torch.optim.AdamW(net.parameters(), LR, weight_decay=WEIGHT_DECAY)")
+        settings = "net.parameters(), LR, weight_decay=WEIGHT_DECAY"
+        lines.append(f"optimiser = torch.optim.AdamW({settings})")
     given = "".join(f", {name}={name}" for name in parts.inputs)
     if facts.spec.target == "mixup":
         lines.append("inputs, targets = mix(inputs, targets)  # in training alone")
