@@ -1,20 +1,15 @@
-"""Losses of your own: registered by name, and declared in a Python file."""
+"""Losses of your own: registered by name, given to a search and found again by it."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-import sys
-import traceback
-import types
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from autoloss.errors import InputError
 from autoloss.losses.contract import check_contract
 from autoloss.losses.loss import Loss
+from autoloss.losses.own_file import Origin, OwnFile, read_file
 from autoloss.losses.parts import KINDS
 from autoloss.losses.registry import OWN, by_alias, discover, forget_results
 
@@ -25,28 +20,8 @@ _SETTINGS = ("none", "temperature", "lr", "weight_decay", "dropout", "network", 
 _RANGE_KEYS = frozenset(("low", "high", "log", "default", "choices"))
 
 
-@dataclass(frozen=True)
-class Origin:
-    """The file that a loss of your own is declared in.
-
-    Args:
-        file: Its full path.
-        sha256: Fingerprint of its text.
-    """
-
-    file: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """A file that was read."""
-
-    origin: Origin
-    losses: tuple[Loss, ...]
-
-
-_FILES: dict[str, _Loaded] = {}
+# What was read, by full path.
+_FILES: dict[str, OwnFile] = {}
 
 
 def register(loss: Loss) -> Loss:
@@ -85,32 +60,18 @@ def load_losses(path: str | Path) -> tuple[Loss, ...]:
         InputError: If there is no such file, it is no Python, fails, declares no loss or one that
             cannot be registered; one line says which and where. Nothing is registered then.
     """
-    file = Path(path)
-    try:
-        source = file.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"losses must be a Python file that can be read, but got losses={str(path)!r}: "
-            f"{error.strerror or error}."
-        ) from None
-    full = str(file.resolve())
-    origin = Origin(full, hashlib.sha256(source).hexdigest())
-    known = _FILES.get(full)
-    if known is not None and known.origin == origin:
-        found = known.losses
-    else:
-        found = _declared(file, _imported(file, source))
+    file = read_file(path, known=_FILES)
     before = dict(OWN)
     try:
-        for loss in found:
+        for loss in file.losses:
             register(loss)
     except InputError as error:
         OWN.clear()
         OWN.update(before)
         forget_results()
-        raise InputError(f"{file.name}: {error}") from error
-    _FILES[full] = _Loaded(origin, found)
-    return found
+        raise InputError(f"{Path(path).name}: {error}") from error
+    _FILES[file.origin.file] = file
+    return file.losses
 
 
 def take_in(given: Losses | None) -> dict[str, Origin | None]:
@@ -125,10 +86,8 @@ def take_in(given: Losses | None) -> dict[str, Origin | None]:
     Raises:
         InputError: If one cannot be registered.
     """
-    if given is None:
-        return {}
     found: dict[str, Origin | None] = {}
-    for one in [given] if isinstance(given, (Loss, str, Path)) else given:
+    for one in _several(given):
         if isinstance(one, (str, Path)):
             losses = load_losses(one)
             origin = _FILES[str(Path(one).resolve())].origin
@@ -140,8 +99,7 @@ def take_in(given: Losses | None) -> dict[str, Origin | None]:
 
 def files_of(given: Losses | None) -> tuple[str, ...]:
     """Return the paths among what is given."""
-    several = [given] if isinstance(given, (Loss, str, Path)) else given or ()
-    return tuple(str(one) for one in several if isinstance(one, (str, Path)))
+    return tuple(str(one) for one in _several(given) if isinstance(one, (str, Path)))
 
 
 def recall(
@@ -199,6 +157,13 @@ def _restored(name: str, file: str | None) -> Loss:
     return discover()[name]
 
 
+def _several(given: Losses | None) -> Sequence[Loss | str | Path]:
+    """Return what is given as a sequence; what can be none is told when it is registered."""
+    if given is None:
+        return ()
+    return given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
+
+
 def _check_names(loss: Loss) -> None:
     """Check that the names of a loss are new, or were those of the same loss before.
 
@@ -229,51 +194,3 @@ def _check_names(loss: Loss) -> None:
 def _place(loss: Loss) -> tuple[str, str]:
     """Return where in the code a loss is declared."""
     return loss.function.__module__, loss.function.__qualname__
-
-
-def _imported(file: Path, source: bytes) -> types.ModuleType:
-    """Run a file as a module of a name of its own, by which pickles find it."""
-    path = str(file.resolve())
-    stem = re.sub(r"\W", "_", file.stem)
-    name = f"autoloss_own_{stem}_{hashlib.sha256(path.encode()).hexdigest()[:8]}"
-    before = sys.modules.get(name)
-    module = types.ModuleType(name)
-    module.__file__ = path
-    sys.modules[name] = module
-    try:
-        # Compiled here: a loader would leave a cache beside the file, and read a stale one.
-        exec(compile(source, path, "exec", dont_inherit=True), vars(module))
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        if before is not None:
-            sys.modules[name] = before
-        raise InputError(_told(file, path, error)) from error
-    return module
-
-
-def _told(file: Path, path: str, error: BaseException) -> str:
-    """Return in one line what went wrong with a file, and where."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == path]
-    first = (str(error).splitlines() or [""])[0].rstrip(".")
-    if lines:
-        rule, found = "be imported without an error", f"{type(error).__name__}: {first}"
-        line = lines[-1]
-    else:
-        rule, found = "be a Python file", getattr(error, "msg", first)
-        line = getattr(error, "lineno", None)
-    return f"{file} must {rule}, but got {f'line {line}: ' if line else ''}{found}."
-
-
-def _declared(file: Path, module: types.ModuleType) -> tuple[Loss, ...]:
-    """Return the losses that a module itself declares, in its order."""
-    found = [
-        value
-        for value in vars(module).values()
-        if isinstance(value, Loss) and value.function.__module__ == module.__name__
-    ]
-    if not found:
-        raise InputError(
-            f"{file} must declare a loss with @autoloss.losses.declare, but it has none."
-        )
-    return tuple(dict.fromkeys(found))

@@ -16,7 +16,8 @@ from torch.testing import assert_close
 from autoloss import losses
 from autoloss.errors import InputError
 from autoloss.losses import FloatParam, LossSpec, declare, load_losses, registry
-from autoloss.losses.own import Origin, files_of, recall, register, take_in
+from autoloss.losses.own import files_of, recall, register, take_in
+from autoloss.losses.own_file import Origin
 from autoloss.losses.registry import OWN, forget_results
 
 GENTLE = '''
@@ -103,6 +104,8 @@ def test_only_a_loss_that_keeps_the_contract_is_registered():
     assert "steep" not in losses.names()
     with pytest.raises(InputError, match=r"must be declared with @autoloss\.losses\.declare"):
         register(steep)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="but got 3"):
+        take_in(3)  # type: ignore[arg-type]
 
 
 def named(name: str, parameter: str = "power"):
