@@ -185,3 +185,17 @@ def test_a_loop_of_its_own_must_say_what_it_provides(tmp_path):
         trial = study.ask()
         value = trial.loss(torch.zeros(2, 2), torch.tensor([0, -1]))
         assert value.item() == pytest.approx(np.log(2))
+
+
+def test_the_code_of_a_result_has_its_settings_in_it(space, frame, tmp_path):
+    result = autoloss.search(
+        frame, "target", space=space, trials=6, name="s", track="off", out=tmp_path
+    )
+    trial = result.summary.trial(result.summary.recommended)
+    assert result.recommended == LossSpec.from_dict(trial.loss)
+    code = result.recommended.source([59, 71, 48])
+    namespace: dict = {}
+    exec(code, namespace)
+    assert namespace["LR"] == pytest.approx(trial.nuisance["lr"], rel=1e-3)
+    assert namespace["WEIGHT_DECAY"] == pytest.approx(trial.nuisance["weight_decay"], rel=1e-3)
+    assert namespace["TEMPERATURE"] == pytest.approx(trial.metrics["temperature"], rel=1e-3)

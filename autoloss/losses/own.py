@@ -18,8 +18,6 @@ Losses = Loss | str | Path | Sequence[Loss | str | Path]
 # First words of the keys of a space and of a trial, which the parameters of a loss would share.
 _SETTINGS = ("none", "temperature", "lr", "weight_decay", "dropout", "network", "training", "loss")
 _RANGE_KEYS = frozenset(("low", "high", "log", "default", "choices"))
-
-
 # What was read, by full path.
 _FILES: dict[str, OwnFile] = {}
 

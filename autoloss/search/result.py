@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
@@ -71,6 +71,8 @@ class SearchResult:
     def select(self, by: str | int = "log_loss") -> LossSpec:
         """Return the loss that another rule names, from the validation rows alone.
 
+        Its `source` has the learning rate, weight decay and read-out of its trial.
+
         Args:
             by: ``"error"`` or the study's metric (the best value), ``"log_loss"`` (the lowest
                 after calibration), ``"calibration"`` (the lowest calibration error *on the
@@ -81,8 +83,17 @@ class SearchResult:
             InputError: If there is no such rule or trial.
         """
         from autoloss.losses import LossSpec
+        from autoloss.losses.tuned import Tuned
 
-        return LossSpec.from_dict(_selected(self.summary, by).loss)
+        trial = _selected(self.summary, by)
+        tuned = Tuned(
+            lr=trial.nuisance["lr"],
+            weight_decay=trial.nuisance["weight_decay"],
+            dropout=trial.nuisance.get("dropout"),
+            readout=cast("Any", trial.readout.partition("+")[0]),
+            inverse_temperature=1.0 / trial.metrics.get("temperature", 1.0),
+        )
+        return replace(LossSpec.from_dict(trial.loss), tuned=tuned)
 
     def report(self, folder: str | Path) -> tuple[Path, ...]:
         """Write report.html, report.md, summary.json and trials.csv; return their paths."""
