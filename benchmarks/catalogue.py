@@ -109,7 +109,7 @@ def measured_text(found: Mapping[str, Measured]) -> str:
         (
             f"`{one.name}`",
             *(kind or _NONE for kind in found[one.name].kinds),
-            _number(found[one.name].readout_error, ".0e"),
+            _number(found[one.name].readout_error, ".1g"),
             *(_number(scale, ".3g") for scale in found[one.name].scales),
             _number(found[one.name].slope, ".3g") if found[one.name].is_slope_bounded else "grows",
             "yes" if found[one.name].is_value_bounded else "no",
@@ -119,7 +119,7 @@ def measured_text(found: Mapping[str, Measured]) -> str:
         for one in _by_family()
     ]
     version = torch.__version__.partition("+")[0]
-    where = f"With torch {version} on {torch.get_num_threads()} threads of a shared CPU."
+    where = f"With torch {version}, on one thread of a CPU."
     return f"{_table(header, rows)}\n\n{where}"
 
 

@@ -129,7 +129,7 @@ def in_python(declared: Declared) -> str:
     around = "" if declared.kind == "loss" else f'{declared.kind}="{declared.name}"'
     values = f"{{{settings}}}" if settings else ""
     given = ", ".join(filter(None, [f'"{base}"', values, around]))
-    counts = ["class_counts"] if "class_counts" in declared.needs else []
+    counts = ["class_counts"] if {"class_counts", "mixup"} & set(declared.needs) else []
     words = [f"{_KEYWORDS[need]}={need}" for need in declared.needs if need in _KEYWORDS]
     words += [] if "multiclass" in declared.tasks else [f'task="{declared.tasks[-1]}"']
     return f"autoloss.LossSpec({given}).module({', '.join([*counts, *words])})"

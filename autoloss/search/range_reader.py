@@ -22,7 +22,7 @@ def read_range(key: str, value: Any, declared: Parameter) -> Parameter | Number 
 
     Examples:
         >>> read_range("focal.gamma", {"high": 3.0}, FloatParam(0.0, 5.0, default=2.0))
-        FloatParam(low=0.0, high=3.0, default=2.0, log=False, valid=Interval(...))
+        FloatParam(low=0.0, high=3.0, default=2.0, log=False, valid=Interval(...), ...)
         >>> read_range("focal.gamma", -1.0, FloatParam(0.0, 5.0, default=2.0))
         ['must be in [0, 5], but got focal.gamma=-1.0.']
     """

@@ -3,188 +3,624 @@
 from __future__ import annotations
 
 import ast
+import functools
+import json
+import math
 import subprocess
 import sys
 import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional
 from torch.testing import assert_close
 
 from autoloss import losses
-from autoloss.losses import LossContext, LossSpec, Objective
+from autoloss.errors import InputError
+from autoloss.losses import (
+    ClassFacts,
+    FloatParam,
+    LossContext,
+    LossSpec,
+    Objective,
+    by_gradient,
+    declare,
+)
+from autoloss.losses.labels import is_label, pick
+from autoloss.losses.numerics import log_softmax as ours
+from autoloss.losses.own import load_losses, register
+from autoloss.losses.readable import readout_of
+from autoloss.losses.registry import OWN, forget_results, get
 from autoloss.losses.tuned import Tuned
-from autoloss.readout import Readout
+from autoloss.readout import Readout, fit_temperature
 
-from .cases import draw, draw_labels, slope
+from .cases import draw, draw_labels, inside, slope, within_head
 
 KNOWN = {"torch", *sys.stdlib_module_names}
-COUNTS = [40, 25, 10, 5]
-LABEL_COUNTS = [[50, 50], [90, 10], [30, 70]]
-AROUND = [
-    {"prior": "balanced"},
-    {"prior": "balanced", "class_weight.start": 0.5},
-    {"prior": "effective_number"},
-    {"prior": "given_weights"},
-    {"prior": "logit_adjust"},
-    {"prior": "vector_scaling"},
-    {"target": "smoothing"},
-    {"target": "similarity_smoothing"},
-    {"target": "distillation"},
-    {"temperature": 2.0},
-    {"penalty": "confidence"},
-    {"penalty": "margin_smoothing", "margin_smoothing.m": 2.0},
-    {"penalty": "mmce"},
-    {"penalty": "soft_ece"},
-    {"prior": "balanced", "target": "smoothing", "penalty": "confidence", "temperature": 0.7},
-]
-GIVEN = {"class_weights": [1.0, 2.0, 3.0, 4.0], "class_similarity": torch.ones(4, 4).tolist()}
+COUNTS = {
+    "binary": [60, 20],
+    "multiclass": [40, 25, 10, 5],
+    "sequence": [40, 25, 10, 5],
+    "multilabel": [[50, 50], [90, 10], [30, 70]],
+}
+SHAPES = {
+    "binary": (9, 2),
+    "multiclass": (9, 4),
+    "sequence": (4, 5, 4),
+    "multilabel": (9, 3),
+}
+GIVEN = {
+    "class_weights": [1.0, 2.0, 3.0, 10.0],
+    "class_similarity": [[0, 3, 1, 0], [3, 0, 1, 0], [1, 1, 0, 2], [0, 0, 1, 0]],
+}
+EXACT = {"atol": 1e-12, "rtol": 1e-12}
+SINGLE = {"atol": 1e-6, "rtol": 1e-6}
 
 
-def pasted(code: str):
-    """Return the loss of a code that imports torch and the standard library alone."""
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Import):
-            assert {name.name.split(".")[0] for name in node.names} <= KNOWN
-        if isinstance(node, ast.ImportFrom):
-            assert str(node.module).split(".")[0] in KNOWN
-    module = types.ModuleType("pasted")
-    # A dataclass looks its module up.
-    sys.modules["pasted"] = module
-    exec(compile(code, "pasted.py", "exec"), vars(module))
-    return module.Loss(64, 4) if "n_rows" in code else module.Loss()
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """What a test registers is forgotten after it."""
+    before = dict(OWN)
+    yield
+    OWN.clear()
+    OWN.update(before)
+    forget_results()
 
 
-def inputs_for(spec: LossSpec, logits) -> dict:
-    """Return what the loss takes besides logits and targets."""
-    every = {
-        "progress": 0.7,
-        "row_ids": torch.arange(len(logits)),
-        "norms": draw(*logits.shape, seed=5).to(logits.dtype).abs() + 3.0,
-        "teacher_logits": draw(*logits.shape, seed=6).to(logits.dtype),
-    }
-    return {name: every[name] for name in every if name in spec.needs}
+def imported(code: str) -> set[str]:
+    """Return the packages that a text imports, anywhere in it."""
+    nodes = list(ast.walk(ast.parse(code)))
+    plain = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    named = [str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {name.partition(".")[0] for name in (*plain, *named)}
 
 
-def check(spec: LossSpec, *, task: str = "multiclass", n_classes: int = 4) -> None:
-    """Compare the code of a loss with the loss: values, slopes and probabilities."""
-    counts = LABEL_COUNTS if task == "multilabel" else COUNTS[:n_classes]
-    given = GIVEN if task == "multiclass" and n_classes == 4 else {}
-    loss = pasted(spec.source(counts, task=task, **given))
-    module = spec.module(torch.tensor(counts), task=task, **given)
-    shape = {"multiclass": (7, n_classes), "sequence": (3, 5, 4), "multilabel": (7, 3)}[task]
-    items = shape if task == "multilabel" else shape[:-1]
-    width = 2 if task == "multilabel" else n_classes
-    logits = draw(*shape).mul(0.4).requires_grad_()
-    hard = draw_labels(*items, n_classes=width)
-    soft = draw(*shape, seed=3).sigmoid() if task == "multilabel" else draw(*shape).softmax(-1)
-    gap = hard.clone()
-    gap[0] = -1
-    for targets in (hard, soft, gap):
-        inputs = inputs_for(spec, logits)
-        weights = torch.rand(len(logits), dtype=torch.float64) + 0.1
-        context = LossContext(**inputs)
-        if "memory" in spec.needs:
-            # It remembers what it saw, and begins anew.
-            loss = pasted(spec.source(counts, task=task, **given))
-            module = spec.module(torch.tensor(counts), task=task, **given)
-        expected = module(logits, targets, weights=weights, context=context)
-        found = loss(logits, targets, weights=weights, **inputs)
-        assert_close(found, expected, atol=1e-10, rtol=1e-10)
-        assert_close(
-            slope(found[None], logits), slope(expected[None], logits), atol=1e-9, rtol=1e-9
+def pasted(code: str) -> types.SimpleNamespace:
+    """Return what a text defines that imports torch and the standard library alone."""
+    assert imported(code) <= KNOWN
+    namespace: dict[str, Any] = {"__name__": "pasted"}
+    exec(compile(code, "pasted.py", "exec", dont_inherit=True), namespace)
+    return types.SimpleNamespace(**namespace)
+
+
+class Both:
+    """A loss as a module and as code, side by side."""
+
+    def __init__(self, spec: LossSpec, task: str) -> None:
+        self.spec, self.task, self.shape = spec, task, SHAPES[task]
+        facts = dict(GIVEN)
+        if task == "multilabel":
+            facts = {"class_weights": [[1.0, 2.0], [1.0, 9.0], [2.0, 1.0]]}
+        elif task == "binary":
+            facts = {"class_weights": [1.0, 3.0], "class_similarity": [[1.0, 1.0], [0.5, 1.5]]}
+        self.facts, self.counts = facts, torch.tensor(COUNTS[task])
+        self.code = spec.source(COUNTS[task], task=task, **facts)
+        self.pasted = pasted(self.code)
+
+    def loss(self, dtype: torch.dtype) -> torch.nn.Module:
+        remembers = get(self.spec.base).memory is not None
+        loss = self.pasted.Loss(20, *self.shape[1:]) if remembers else self.pasted.Loss()
+        return loss.to(dtype)
+
+    def module(self) -> torch.nn.Module:
+        return self.spec.module(self.counts, task=self.task, **self.facts)
+
+    def objective(self, dtype: torch.dtype) -> Objective:
+        weights, similarity = (
+            None if one is None else torch.as_tensor(one)
+            for one in (self.facts.get("class_weights"), self.facts.get("class_similarity"))
         )
-    objective = Objective([spec], module.facts, dtype=torch.float64)
-    probs = loss.probabilities(logits.detach())
-    if objective.has_link[0]:
-        links = objective.log_links(logits.detach()[None])[0].exp()
-        links = links[..., 1] if task == "multilabel" else links
-        assert_close(probs, links, atol=1e-6, rtol=1e-6)
-    if task == "multiclass":
-        sharp = torch.eye(4)[:3, :n_classes] * 1e4
-        loss = pasted(spec.source(counts, task=task, **given))
-        value = loss(sharp, torch.tensor([0, 1, 0]), **inputs_for(spec, sharp))
+        facts = ClassFacts(self.counts, self.task, weights=weights, similarity=similarity)
+        return Objective([self.spec], facts, dtype=dtype)
+
+    def logits(self, dtype: torch.dtype, *, scale: float = 1.0) -> Tensor:
+        return within_head(get(self.spec.base), draw(*self.shape, scale=scale)).to(dtype)
+
+    def targets(self) -> dict[str, Tensor]:
+        """Return labels of every kind, with and without gaps."""
+        pairs = self.task == "multilabel"
+        items = self.shape if pairs else self.shape[:-1]
+        hard = draw_labels(*items, n_classes=2 if pairs else self.shape[-1])
+        soft = draw(*self.shape, seed=3).sigmoid() if pairs else draw(*self.shape).softmax(-1)
+        gaps, holes = hard.clone(), soft.clone()
+        gaps[1], holes[2, 0] = -1, torch.nan
+        return {"hard": hard, "soft": soft, "gaps": gaps, "holes": holes, "none": -1 + 0 * hard}
+
+    def inputs(self, logits: Tensor) -> dict[str, Any]:
+        """Return what the loss is given besides."""
+        size, dtype = logits.detach().abs(), logits.dtype
+        every = {
+            "progress": 0.7,
+            "row_ids": torch.arange(len(logits)) + 3,
+            "norms": size * (1.0 + draw(*logits.shape, seed=5).abs().to(dtype)) + 0.5,
+            "teacher_logits": draw(*logits.shape, seed=6).to(dtype),
+        }
+        needs = set(self.spec.needs)
+        if self.spec.base == "elr":
+            needs.add("row_ids")
+        return {name: value for name, value in every.items() if name in needs}
+
+    def assert_same_losses(self, dtype: torch.dtype, **close: float) -> None:
+        """Compare mean loss and gradient for labels of every kind, twice in a row."""
+        found, expected = self.loss(dtype), self.module()
+        for scale, (name, targets) in zip(
+            (1.0, 3.0, 1.0, 0.3, 1.0), self.targets().items(), strict=True
+        ):
+            logits = self.logits(dtype, scale=scale).requires_grad_()
+            inputs = self.inputs(logits)
+            weights = (
+                draw(len(logits), seed=8).abs().to(dtype) if name in ("hard", "holes") else None
+            )
+            context = LossContext(**inputs) if inputs else None
+            theirs = expected(logits, targets, weights=weights, context=context)
+            mine = found(logits, targets, weights=weights, **inputs)
+            # Logits that are scaled have rounding that is.
+            size = max(1.0, float(theirs.detach().abs()))
+            tolerance = {"atol": close["atol"] * size, "rtol": close["rtol"]}
+            assert_close(mine, theirs, **tolerance)
+            assert_close(slope(mine, logits), slope(theirs, logits), **tolerance)
+
+    def assert_same_probabilities(self, dtype: torch.dtype, **close: float) -> None:
+        """Compare the probabilities with those of the exact read-out, else without the prior."""
+        objective, logits = self.objective(dtype), self.logits(dtype)
+        if readout_of(self.spec, objective.facts.n_classes) == "none":
+            expected = objective.prior_corrected(logits[None])[0].softmax(-1)
+        else:
+            expected = objective.log_links(logits[None])[0].exp()
+        expected = expected[..., 1] if self.task == "multilabel" else expected
+        assert_close(self.loss(dtype).probabilities(logits), expected, **close)
+
+    def assert_finite(self, dtype: torch.dtype) -> None:
+        """Check values, gradients and probabilities at the ends of what networks give."""
+        loss, targets = self.loss(dtype), self.targets()["hard"]
+        logits = self.logits(dtype, scale=1e4).requires_grad_()
+        value = loss(logits, targets, **self.inputs(logits))
         assert value.isfinite()
+        assert slope(value, logits).isfinite().all()
+        assert loss.probabilities(logits.detach()).isfinite().all()
 
 
-@pytest.mark.parametrize("base", losses.names())
-def test_the_code_of_every_base_is_the_loss(base: str):
-    n_classes = 4 if "multiclass" in losses.get(base).tasks else 2
-    check(LossSpec(base), n_classes=n_classes)
+BASES = [(name, task) for name in losses.names() for task in get(name).tasks]
 
 
-@pytest.mark.parametrize("around", AROUND, ids=lambda around: "-".join(map(str, around.values())))
-@pytest.mark.parametrize("base", ["cross_entropy", "focal", "brier", "bi_tempered", "am_softmax"])
-def test_the_code_of_everything_around_a_base_is_the_loss(base: str, around):
-    check(LossSpec.from_dict({"base": base, **around}))
+def specs_of(base: str) -> list[LossSpec]:
+    """Return a base at its default and at both ends of what a search looks at."""
+    declared = get(base).parameters
+    ends = [
+        {f"{base}.{name}": inside(parameter)[place] for name, parameter in declared.items()}
+        for place in (0, -1)
+    ]
+    return list(dict.fromkeys([LossSpec(base), *(LossSpec(base, end) for end in ends)]))
 
 
-@pytest.mark.parametrize("task", ["sequence", "multilabel"])
+@pytest.mark.parametrize(("base", "task"), BASES, ids="-".join)
+def test_the_code_of_every_base_is_the_loss(base: str, task: str):
+    for spec in specs_of(base):
+        both = Both(spec, task)
+        both.assert_same_losses(torch.float64, **EXACT)
+        both.assert_same_losses(torch.float32, **SINGLE)
+        both.assert_same_probabilities(torch.float64, atol=1e-9, rtol=0.0)
+        both.assert_same_probabilities(torch.float32, atol=1e-5, rtol=0.0)
+        both.assert_finite(torch.float32)
+        both.assert_finite(torch.float64)
+
+
+AROUND = [
+    *({"prior": name} for name in losses.PRIORS),
+    {"prior": "balanced", "class_weight.start": 0.5},
+    {"prior": "balanced", "class_weight.start": 0.8},
+    *({"target": name} for name in losses.TARGETS),
+    *({"penalty": name} for name in losses.PENALTIES),
+    {"penalty": "margin_smoothing", "margin_smoothing.m": 2.0},
+    {"temperature": 2.0},
+    {"prior": "balanced", "penalty": "confidence"},
+    {"prior": "vector_scaling", "target": "smoothing", "temperature": 0.7},
+    {"prior": "given_weights", "target": "similarity_smoothing", "penalty": "confidence"},
+    {"prior": "balanced", "target": "distillation", "penalty": "mmce"},
+]
+
+
+def name_of(value: object) -> str:
+    return "-".join(map(str, value.values())) if isinstance(value, dict) else str(value)
+
+
+@pytest.mark.parametrize("task", SHAPES)
+@pytest.mark.parametrize("around", AROUND, ids=name_of)
+@pytest.mark.parametrize("base", ["cross_entropy", "focal", "bi_tempered", "ldam", "elr"])
+def test_the_code_of_what_stands_around_a_base_is_the_loss(base: str, around, task: str):
+    spec = LossSpec.from_dict({"base": base, **around})
+    if not spec.fits(task):
+        with pytest.raises(InputError, match="must be used for"):
+            spec.source(COUNTS[task], task=task)
+        return
+    both = Both(spec, task)
+    both.assert_same_losses(torch.float64, **EXACT)
+    both.assert_same_probabilities(torch.float64, atol=1e-8, rtol=0.0)
+
+
+@pytest.mark.parametrize("base", ["brier", "entmax", "logit_norm", "square"])
+def test_a_product_of_everything_is_the_loss_in_single_precision(base: str):
+    around = {"prior": "vector_scaling", "target": "smoothing", "penalty": "confidence"}
+    both = Both(LossSpec.from_dict({"base": base, **around}), "multiclass")
+    both.assert_same_losses(torch.float32, atol=2e-6, rtol=2e-6)
+    both.assert_same_probabilities(torch.float32, atol=1e-5, rtol=0.0)
+
+
+def test_without_counts_any_number_of_classes_will_do():
+    loss = pasted(LossSpec("focal", target="smoothing").source()).Loss()
+    module = LossSpec("focal", target="smoothing").module()
+    for n_classes in (2, 3, 11):
+        logits, targets = draw(6, n_classes), draw_labels(6, n_classes=n_classes)
+        assert_close(loss(logits, targets), module(logits, targets), **EXACT)
+
+
+def test_half_precision_is_read_in_single():
+    loss = pasted(LossSpec("focal", prior="balanced").source([9, 1])).Loss()
+    logits, targets = draw(6, 2).half(), draw_labels(6, n_classes=2)
+    assert loss(logits, targets).dtype == torch.float32
+    assert_close(loss(logits, targets), loss(logits.float(), targets))
+
+
+def test_the_memory_is_saved_with_the_loss():
+    loss = pasted(LossSpec("elr").source(COUNTS["multiclass"])).Loss(20, 4)
+    loss(draw(3, 4).float(), torch.tensor([0, 1, 2]), row_ids=torch.tensor([7, 2, 19]))
+    again = pasted(LossSpec("elr").source()).Loss(20, 4)
+    again.load_state_dict(loss.state_dict())
+    assert again.memory[[7, 2, 19]].ne(0).all()
+    assert_close(again.memory, loss.memory)
+
+
+# Mixup
+
+
+@pytest.mark.parametrize("each", [0, 1])
+@pytest.mark.parametrize("task", ["multiclass", "multilabel"])
+def test_inputs_and_labels_are_mixed_alike(task: str, each: int):
+    spec = LossSpec(
+        "cross_entropy", {"mixup.alpha": 0.7, "mixup.per_example": each}, target="mixup"
+    )
+    mix = pasted(spec.source(COUNTS[task], task=task)).mix
+    labels = (
+        draw_labels(50, 3, n_classes=2) if task == "multilabel" else draw_labels(50, n_classes=4)
+    )
+    plain = labels.double() if task == "multilabel" else functional.one_hot(labels, 4).double()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        images, probs = mix(plain.unsqueeze(-1).expand(-1, -1, 5), labels)
+    assert_close(images, probs.unsqueeze(-1).expand_as(images))
+    shares = probs[(probs > 0) & (probs < 1)]
+    assert len(shares) > 20
+    n_distinct = len(shares.minimum(1 - shares).mul(1e9).round().unique())
+    assert n_distinct > 5 if each else n_distinct == 1
+    if task == "multiclass":
+        assert_close(probs.sum(-1), torch.ones(50, dtype=torch.float64))
+
+
+def test_what_is_mixed_with_a_missing_label_has_none():
+    source = LossSpec(target="mixup").source(COUNTS["multiclass"])
+    mix, loss = pasted(source).mix, pasted(source).Loss()
+    inputs, labels = torch.eye(8, dtype=torch.float64), torch.tensor([0, 1, 2, 3, 0, 1, 2, -1])
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        mixed, probs = mix(inputs, labels)
+    assert_close(probs.isnan().any(-1), mixed[:, 7] > 0)
+    assert loss(draw(8, 4), probs).isfinite()
+
+
+def test_mixup_without_mixing_leaves_all_as_it_is():
+    spec = LossSpec(target="mixup", parameters={"mixup.alpha": 0.0})
+    inputs, probs = pasted(spec.source(COUNTS["multiclass"])).mix(torch.eye(4), torch.arange(4))
+    assert_close(inputs, torch.eye(4))
+    assert_close(probs, torch.eye(4))
+
+
+# What a search found
+
+
+@pytest.mark.parametrize("source", ["softmax", "prior", "link"])
 @pytest.mark.parametrize(
     "settings",
     [
-        {"base": "focal", "prior": "balanced", "target": "smoothing"},
-        {"base": "power", "prior": "logit_adjust", "penalty": "mmce"},
-        {"base": "poly1", "penalty": "confidence"},
+        {"base": "focal", "prior": "balanced"},
+        {"base": "mae", "prior": "logit_adjust"},
+        {"base": "am_softmax", "prior": "logit_adjust", "temperature": 2.0},
+        {"base": "brier", "target": "smoothing"},
+        {"base": "cross_entropy"},
     ],
-    ids=str,
+    ids=name_of,
 )
-def test_the_code_of_every_task_is_the_loss(settings, task):
-    check(LossSpec.from_dict(settings), task=task)
+def test_the_read_out_that_was_chosen_is_in_the_code(settings: dict, source: Any):
+    counts = COUNTS["multiclass"]
+    tuned = Tuned(0.002, 0.01, None, source, 1.7, 0.001, tuple(counts))
+    spec = LossSpec.from_dict(settings)
+    loss = pasted(spec.source(tuned=tuned)).Loss()
+    logits = within_head(get(spec.base), draw(6, 4))
+    expected = Readout(source, 1.7, 0.001, spec).log_probs(logits, torch.tensor(counts)).exp()
+    assert_close(loss.probabilities(logits), expected, atol=1e-12, rtol=0.0)
 
 
-def test_the_code_for_neighbours_of_a_sequence_is_the_loss():
-    check(LossSpec(penalty="jsd"), task="sequence")
+def test_the_settings_of_the_training_are_in_the_code():
+    tuned = Tuned(0.002, 0.01, dropout=0.3, inverse_temperature=0.8)
+    found = pasted(LossSpec("focal").source(tuned=tuned))
+    assert (found.LR, found.WEIGHT_DECAY, found.DROPOUT) == (0.002, 0.01, 0.3)
+    assert pytest.approx(1.25) == found.TEMPERATURE
+    assert not {"LR", "DROPOUT"} & vars(pasted(LossSpec("focal").source())).keys()
 
 
-def test_what_was_tuned_travels_with_the_code():
-    spec = LossSpec("focal", {"focal.gamma": 3.0}, prior="balanced")
-    tuned = Tuned(0.002, 0.01, readout="link", inverse_temperature=1.7, mix=0.001)
-    code = spec.source(COUNTS, tuned=tuned)
-    loss, logits = pasted(code), draw(6, 4)
-    readout = Readout("link", 1.7, 0.001, spec)
-    expected = readout.log_probs(logits, torch.tensor(COUNTS)).exp()
-    assert_close(loss.probabilities(logits), expected, atol=1e-6, rtol=1e-6)
-    namespace: dict = {}
-    exec(code, namespace)
-    assert (namespace["LR"], namespace["WEIGHT_DECAY"]) == (0.002, 0.01)
-    assert namespace["TEMPERATURE"] == pytest.approx(1 / 1.7)
+def test_what_was_tuned_is_no_part_of_the_loss():
+    tuned = Tuned(0.002, 0.01, class_counts=(9.0, 1.0))
+    plain, known = LossSpec(prior="balanced"), LossSpec(prior="balanced", tuned=tuned)
+    assert known == plain
+    assert hash(known) == hash(plain)
+    assert known.to_dict() == plain.to_dict()
+    assert repr(known) == repr(plain)
+    assert known.source() == plain.source(tuned=tuned)
+    with pytest.raises(InputError, match="class_counts must be given for prior='class_weight'"):
+        plain.source()
 
 
-def test_the_fitted_temperature_is_where_the_log_loss_is_least():
-    loss = pasted(LossSpec().source())
-    logits, targets = 3.0 * draw(500, 3), draw_labels(500, n_classes=3)
-    targets = torch.where(draw(500, seed=4) > 0, logits.argmax(-1), targets)
-    found = loss.fit_temperature(logits, targets)
-
-    def cost(temperature: float) -> float:
-        return torch.nn.functional.cross_entropy(logits / temperature, targets).item()
-
-    assert cost(found) < min(cost(found * 1.01), cost(found / 1.01))
+def test_two_classes_are_told_by_their_counts():
+    tuned = Tuned(0.002, 0.01, class_counts=(9.0, 1.0))
+    loss = pasted(LossSpec("asymmetric", tuned=tuned).source()).Loss()
+    expected = LossSpec("asymmetric").module([9, 1], task="binary")
+    logits, targets = draw(6, 2), draw_labels(6, n_classes=2)
+    assert_close(loss(logits, targets), expected(logits, targets), **EXACT)
 
 
-def test_the_code_runs_where_autoloss_is_not():
-    code = LossSpec("bi_tempered", prior="balanced").source(COUNTS)
-    script = (
-        "import sys\nsys.modules['autoloss'] = None\n"
-        f"exec({code!r})\n"
-        "print(Loss()(torch.zeros(2, 4), torch.tensor([0, 1])).item())"
-    )
+# Temperature
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+@pytest.mark.parametrize("base", ["cross_entropy", "focal", "brier"])
+def test_the_fitted_temperature_is_that_of_the_read_out(base: str, n_classes: int):
+    spec = LossSpec(base, prior="balanced")
+    counts = [40, 25, 10, 5, 5][:n_classes]
+    loss = pasted(spec.source(counts)).Loss()
+    logits, targets = 3.0 * draw(400, n_classes), draw_labels(400, n_classes=n_classes)
+    targets = torch.where(draw(400, seed=4) > 0, logits.argmax(-1), targets)
+    scores = Objective([spec], torch.tensor(counts), dtype=torch.float64).log_links(logits[None])
+    expected = (-fit_temperature(scores, targets)).exp().item()
+    assert loss.fit_temperature(logits, targets) == pytest.approx(expected, rel=1e-6)
+    some = targets.masked_fill(torch.arange(400) < 50, -1)
+    left = (-fit_temperature(scores[:, 50:], targets[50:])).exp().item()
+    assert loss.fit_temperature(logits, some) == pytest.approx(left, rel=1e-6)
+
+
+@pytest.mark.parametrize("task", ["sequence", "multilabel"])
+def test_one_temperature_serves_all_labels_of_an_example(task: str):
+    loss = pasted(LossSpec().source(COUNTS[task], task=task)).Loss()
+    logits = 2.0 * draw(60, *SHAPES[task][1:])
+    if task == "multilabel":
+        targets = (draw(60, 3, seed=2) + logits > 0).long()
+        scores = torch.stack([torch.zeros_like(logits), logits], -1).view(1, -1, 2)
+    else:
+        targets = (logits + 2.0 * draw(*logits.shape, seed=2)).argmax(-1)
+        scores = logits.view(1, -1, 4)
+    expected = (-fit_temperature(scores, targets.flatten())).exp().item()
+    assert loss.fit_temperature(logits, targets) == pytest.approx(expected, rel=1e-6)
+
+
+def test_scores_that_say_nothing_or_all_have_a_finite_temperature():
+    loss = pasted(LossSpec().source()).Loss()
+    targets = torch.tensor([0, 1, 2])
+    assert loss.fit_temperature(torch.zeros(3, 3), targets) == 1.0
+    sure = 1e4 * torch.eye(3)
+    assert 0.0 < loss.fit_temperature(sure, targets) < math.inf
+    assert 0.0 < loss.fit_temperature(-sure, targets) < math.inf
+
+
+# The text
+
+
+HANDFUL = {
+    "cross_entropy": {"base": "cross_entropy"},
+    "focal": {"base": "focal", "prior": "balanced", "target": "smoothing"},
+    "bi_tempered": {"base": "bi_tempered", "penalty": "soft_ece"},
+    "ldam": {"base": "ldam", "prior": "logit_adjust", "penalty": "confidence"},
+    "entmax": {"base": "entmax", "penalty": "confidence"},
+    "asymmetric": {"base": "poly1", "prior": "vector_scaling", "penalty": "mmce"},
+}
+BLOCKED = """
+import importlib.abc, json, sys
+
+class Blocker(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "autoloss":
+            raise ImportError(name)
+
+sys.meta_path.insert(0, Blocker())
+import torch
+logits, targets = torch.linspace(-0.9, 0.9, 12).view(3, 4), torch.tensor([0, 1, 3])
+values = []
+for code in json.load(sys.stdin):
+    space = {"__name__": "pasted"}
+    exec(code, space)
+    values.append(space["Loss"]()(logits, targets).item())
+assert not any(name.startswith("autoloss") for name in sys.modules)
+print(json.dumps(values))
+"""
+
+
+def test_the_code_runs_where_autoloss_cannot_be_imported(tmp_path: Path):
+    specs = [LossSpec.from_dict(one) for one in HANDFUL.values()]
+    codes = [spec.source(COUNTS["multiclass"]) for spec in specs]
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    expected = LossSpec("bi_tempered", prior="balanced").module(COUNTS)
-    value = expected(torch.zeros(2, 4), torch.tensor([0, 1])).item()
-    assert float(done.stdout) == pytest.approx(value, rel=1e-6)
-
-
-@pytest.mark.parametrize("base", ["cross_entropy", "focal", "ldam", "elr", "entmax"])
-def test_the_code_is_clean(base: str):
-    code = LossSpec(base).source(COUNTS)
-    done = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "E9,F,W", "-"],
-        input=code,
+        [sys.executable, "-c", BLOCKED],
+        input=json.dumps(codes),
         capture_output=True,
         text=True,
+        check=True,
+        cwd=tmp_path,
     )
-    assert done.returncode == 0, done.stdout
+    logits, targets = torch.linspace(-0.9, 0.9, 12).view(3, 4), torch.tensor([0, 1, 3])
+    expected = [spec.module(COUNTS["multiclass"])(logits, targets).item() for spec in specs]
+    assert json.loads(done.stdout) == pytest.approx(expected, rel=1e-5)
+
+
+def ruff(code: str, *arguments: str) -> str:
+    """Return what ruff says of a text, empty for nothing."""
+    command = [sys.executable, "-m", "ruff", *arguments, "--isolated", "--line-length", "99", "-"]
+    done = subprocess.run(command, input=code, capture_output=True, text=True)
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+CLEAN = [
+    ("multiclass", {"base": "elr", "target": "similarity_smoothing"}),
+    ("multiclass", {"base": "l_softmax", "prior": "given_weights", "target": "distillation"}),
+    ("multiclass", {"base": "square", "prior": "balanced", "class_weight.start": 0.8}),
+    ("multilabel", {"base": "focal", "target": "mixup", "prior": "effective_number"}),
+    ("multilabel", {"base": "asymmetric", "target": "distillation"}),
+    ("sequence", {"base": "squared_emd", "penalty": "jsd", "target": "smoothing"}),
+    *(("multiclass", one) for one in HANDFUL.values()),
+]
+
+
+@pytest.mark.parametrize(("task", "settings"), CLEAN, ids=name_of)
+def test_the_code_is_clean_and_laid_out_as_a_formatter_would(task: str, settings: dict):
+    tuned = Tuned(0.002, 0.01, 0.1, None, 0.8, 0.001)
+    given = {} if task == "multilabel" else GIVEN
+    code = LossSpec.from_dict(settings).source(COUNTS[task], task=task, tuned=tuned, **given)
+    assert ruff(code, "check", "--select", "E,F,W,I") == ""
+    assert ruff(code, "format", "--check", "--diff") == ""
+
+
+def test_many_classes_take_few_lines():
+    code = LossSpec("focal", prior="balanced").source(list(range(1, 1001)))
+    assert max(map(len, code.splitlines())) <= 99
+    assert code.count("\n") < 400
+    assert ruff(code, "check", "--select", "E,F,W") == ""
+    assert ruff(code, "format", "--check", "--diff") == ""
+
+
+def test_a_simple_loss_has_little_code():
+    lines = LossSpec("focal", {"focal.gamma": 2.0}).source().splitlines()
+    assert len(lines) < 130
+    assert "    return -(miss_probs(log_p) ** gamma) * log_p" in lines
+    assert len(LossSpec().source().splitlines()) < 95
+
+
+def test_what_is_not_there_is_not_written():
+    code = LossSpec("focal").source()
+    assert not any(
+        word in code for word in ("EVERY", "CLASS_WEIGHTS", "mix(", "penalty", "memory")
+    )
+
+
+# Losses of one's own
+
+
+SHARPNESS = 0.5
+
+
+def _sharpened(logits: Tensor, a: Tensor) -> Tensor:
+    return logits * (1.0 + SHARPNESS * a[..., None])
+
+
+def around(factor: float):
+    """Return a function of a function that keeps a number."""
+
+    def scaled(values: Tensor) -> Tensor:
+        return factor * values
+
+    return scaled
+
+
+doubled = around(2.0)
+
+
+@declare(source="here", link=by_gradient, a=FloatParam(0.0, 1.0, default=0.5))
+def of_ones_own(logits: Tensor, targets: Tensor, *, a: Tensor) -> Tensor:
+    """Sharpened cross-entropy, twice.
+
+    ``L = -2 log p``
+    """
+    # A comment that stays.
+    log_probs = ours(_sharpened(logits, a))
+    return doubled(-pick(log_probs, targets) + math.pi * functional.relu(a - 7.0))
+
+
+@pytest.mark.parametrize("task", SHAPES)
+def test_a_loss_of_ones_own_is_written_like_any_other(task: str):
+    register(of_ones_own)
+    both = Both(LossSpec("of_ones_own", prior="logit_adjust"), task)
+    both.assert_same_losses(torch.float64, **EXACT)
+    both.assert_same_probabilities(torch.float64, atol=1e-9, rtol=0.0)
+    assert "# A comment that stays." in both.code
+    assert "SHARPNESS = 0.5" in both.code
+
+
+MINE = '''
+import torch.nn.functional as F
+from autoloss.losses import FloatParam, declare, numerics
+from autoloss.losses.bases import poly1
+
+LIMIT = 20.0
+
+
+@declare(
+    source="here",
+    local=True,
+    a=FloatParam(0.1, 2.0, default=0.5),
+)
+def mine(log_p, *, a):
+    """Poly loss in a file of one's own."""
+    base = poly1.poly1.function(log_p, epsilon=a)
+    return base + 0.0 * F.softplus(numerics.miss_probs(log_p), threshold=LIMIT)
+'''
+
+
+def test_a_loss_from_a_file_is_written_like_any_other(tmp_path: Path):
+    path = tmp_path / "mine.py"
+    path.write_text(MINE, encoding="utf-8")
+    load_losses(path)
+    both = Both(LossSpec("mine"), "multiclass")
+    both.assert_same_losses(torch.float64, **EXACT)
+    assert "import torch.nn.functional as F" in both.code
+
+
+@declare(source="here")
+def with_a_mixer(logits: Tensor, targets: Tensor) -> Tensor:
+    """Ask a function that the code has a name for already."""
+    return mix(ours(logits), targets)
+
+
+def mix(log_probs: Tensor, targets: Tensor) -> Tensor:
+    """Return cross-entropy, under a name that is taken."""
+    return -log_probs.masked_fill(~is_label(log_probs, targets), 0.0).sum(-1)
+
+
+def test_names_that_are_taken_are_changed():
+    register(with_a_mixer)
+    both = Both(LossSpec("with_a_mixer", target="mixup"), "multiclass")
+    both.assert_same_losses(torch.float64, **EXACT)
+    assert "def mix_(log_probs" in both.code
+
+
+@declare(source="here", local=True)
+def of_another_package(log_p: Tensor) -> Tensor:
+    """Ask another package."""
+    assert pytest
+    return -log_p
+
+
+@declare(source="here", local=True)
+def of_an_object(log_p: Tensor) -> Tensor:
+    """Ask an object."""
+    return -log_p * (1.0 if PARTIAL else 0.0)
+
+
+PARTIAL = functools.partial(math.pow, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("loss", "named"), [(of_another_package, "pytest"), (of_an_object, "PARTIAL")]
+)
+def test_what_cannot_be_written_down_is_named(loss, named: str):
+    register(loss)
+    with pytest.raises(InputError, match=named) as error:
+        LossSpec(loss.name).source()
+    assert "\n" not in str(error.value)

@@ -32,11 +32,18 @@ def signature(head: str, arguments: Sequence[str], tail: str) -> str:
     return fitted(f"{head}({', '.join(arguments)}){tail}")
 
 
-def paragraph(text: str, *, indent: str = "    ", hanging: str = "") -> str:
-    """Return plain text in lines that fit, the first one indented, the others further."""
+def paragraph(text: str, *, indent: str = "    ", hanging: str = "", spare: int = 0) -> str:
+    """Return plain text in lines that fit, the first one indented, the others further.
+
+    Args:
+        text: The text.
+        indent: What its lines begin with.
+        hanging: What all but the first one have besides.
+        spare: Letters that are to have room behind each line.
+    """
     return textwrap.fill(
         text,
-        WIDTH,
+        WIDTH - spare,
         initial_indent=indent,
         subsequent_indent=indent + hanging,
         break_long_words=False,

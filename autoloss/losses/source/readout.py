@@ -57,7 +57,7 @@ def reading_of(parts: SourceParts, *, plain_scores: bool) -> Reading | None:
             return None
         minus = " - CLASS_WEIGHTS.to(scores).log()" if weighted else ""
         lines.append(f"return {seen}{minus}")
-        return Reading("what the softmax reads, without class weights", tuple(lines))
+        return Reading("the prior is undone", tuple(lines))
     if parts.reader is None and not weighted and not facts.spread:
         return None
     lines += _links(parts)
@@ -70,7 +70,7 @@ def reading_of(parts: SourceParts, *, plain_scores: bool) -> Reading | None:
         ]
     else:
         lines[-1] = lines[-1].replace("links =", "return", 1)
-    return Reading("the posterior for which the loss is least", tuple(lines))
+    return Reading("the loss is least there", tuple(lines))
 
 
 def _context(parts: SourceParts, *functions: object) -> list[str]:

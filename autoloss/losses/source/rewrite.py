@@ -201,4 +201,5 @@ def _docstring(text: str) -> list[str]:
     if formula and formula not in summary:
         return [paragraph(quotes + summary), "", paragraph(formula), '    """']
     line = paragraph(f'{quotes}{summary}"""')
-    return [line] if "\n" not in line else [paragraph(quotes + summary), '    """']
+    # The quotes stand behind a single line, so it needs room for them.
+    return [line] if "\n" not in line else [paragraph(quotes + summary, spare=3), '    """']

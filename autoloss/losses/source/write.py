@@ -141,17 +141,17 @@ def _scores(facts: SourceFacts) -> list[str]:
 
 def _scores_text(facts: SourceFacts) -> str:
     """Return what the loss reads, in words."""
-    words = ["the logits"]
+    words = ["the logits as the loss reads them: 32 bits or more"]
     if facts.task == "multilabel":
         words.append("as pairs of no and yes")
     if facts.loss.view is None:
         if facts.scale is not None:
             words.append("scaled")
         elif facts.spec.temperature != 1.0:
-            words.append("divided by a temperature")
+            words.append("divided")
         if facts.shift is not None:
-            words.append("shifted by the prior")
-    return ", ".join([*words, "with 32 bits or more"])
+            words.append("shifted")
+    return ", ".join(words)
 
 
 def _constants(parts: SourceParts, body: str) -> list[str]:
