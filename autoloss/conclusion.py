@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from autoloss.classifier import Classifier
 from autoloss.data import StudyData
+from autoloss.errors import InputError
 from autoloss.losses import LossSpec, Objective
 from autoloss.readout import Readout, fit_readouts
 from autoloss.records import TrialRecord
 from autoloss.report import write_report
 from autoloss.search import SearchResult
 from autoloss.session import SearchSession
+from autoloss.task import TaskKind
 from autoloss.training import Outcome
 
 MODEL = "model"
+LOSS = "loss.py"
 PENDING_SECONDS = 30.0
 
 
@@ -97,8 +100,8 @@ def _seconds(session: SearchSession) -> dict[str, float]:
 
 
 def report_files(folder: Path) -> list[Path]:
-    """Return what a study's folder holds for people: the report's files and the model."""
-    names = ("report.html", "report.md", "summary.json", "trials.csv", MODEL)
+    """Return what a study's folder holds for people: the report's files, loss and model."""
+    names = ("report.html", "report.md", "summary.json", "trials.csv", LOSS, MODEL)
     return [folder / name for name in names if (folder / name).exists()]
 
 
@@ -107,6 +110,7 @@ def _write(result: SearchResult, session: SearchSession) -> None:
     folder = session.study.folder
     if result.model is not None:
         result.model.save(folder / MODEL)
+    _write_loss(result, folder / LOSS)
     write_report(result.summary, folder)
     session.tracker.finish(result.summary, report_files(folder))
     pending = session.tracker.close(PENDING_SECONDS)
@@ -115,3 +119,15 @@ def _write(result: SearchResult, session: SearchSession) -> None:
             f"{pending.count} runs are not in MLflow yet ({pending.reason}); they are kept, and "
             f"`autoloss resume {session.study.name}` writes them."
         )
+
+
+def _write_loss(result: SearchResult, path: Path) -> None:
+    """Write the recommended loss as code with what was tuned."""
+    kind = cast("TaskKind", result.summary.data.task)
+    try:
+        code = result.recommended.source(task=kind)
+    except InputError:
+        # A loss of the user's own that needs more than torch is in a file of theirs.
+        path.unlink(missing_ok=True)
+    else:
+        path.write_text(code, encoding="utf-8", newline="\n")

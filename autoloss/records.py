@@ -135,7 +135,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class DataSummary:
-    """What the data was: rows of each part, columns, classes and what was done to them."""
+    """What the data was: rows of each part, columns, classes and what was done to them.
+
+    ``class_weights`` and ``class_similarity`` are what the user gave of the classes, None where
+    nothing.
+    """
 
     source: str
     target: str
@@ -147,6 +151,8 @@ class DataSummary:
     n_test: int
     columns: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    class_weights: tuple[float, ...] | None = None
+    class_similarity: tuple[tuple[float, ...], ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss
 
@@ -76,7 +78,8 @@ def test_a_search_leaves_everything_it_promises(small: Path, tmp_path: Path) -> 
     )
     folder = tmp_path / "s"
     names = {path.name for path in folder.iterdir()}
-    assert {"report.html", "report.md", "summary.json", "trials.csv", "model"} <= names
+    shown = {"report.html", "report.md", "summary.json", "trials.csv", "loss.py", "model"}
+    assert shown <= names
     assert len(result.trials) == 12
     assert summary_from_json((folder / "summary.json").read_text("utf-8")) == result.summary
     assert result.summary.command.startswith("autoloss search sklearn:iris --space")
@@ -89,6 +92,18 @@ def test_a_search_leaves_everything_it_promises(small: Path, tmp_path: Path) -> 
     assert fractions[-1] <= 1.0
     assert {update.phase for update in watcher.updates} == {"search", "final"}
     assert 0 < result.summary.seconds["training"] <= result.summary.seconds["total"]
+
+
+def test_the_code_of_the_loss_reads_logits_as_the_model_does(small: Path, tmp_path: Path) -> None:
+    frame = load_iris(as_frame=True).frame
+    result = autoloss.search(frame, target="target", space=small, trials=6, name="s", out=tmp_path)
+    code = (tmp_path / "s" / "loss.py").read_text("utf-8")
+    pasted = runpy.run_path(str(tmp_path / "s" / "loss.py"))
+    assert "import autoloss" not in code
+    assert result.model is not None
+    probs = pasted["Loss"]().probabilities(result.model.logits(frame))
+    assert_allclose(probs.numpy(), result.model.predict_proba(frame), atol=1e-6)
+    assert pasted["LR"] == result.summary.trial(result.summary.recommended).nuisance["lr"]
 
 
 def test_the_same_seed_gives_the_same_trials_and_another_seed_others(

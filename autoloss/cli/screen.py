@@ -103,6 +103,7 @@ def _places(summary: Summary, folder: Path) -> Sequence[tuple[str, str]]:
     predict = ["autoloss", "predict", model, "NEW.csv", "-o", "predictions.csv"]
     return [
         ("Model", model),
+        *([("Loss", str(folder / "loss.py"))] if (folder / "loss.py").is_file() else []),
         ("Report", str(folder / "report.html")),
         *([("Dashboard", dashboard.url)] if dashboard else []),
         ("Next", command_line(predict)),

@@ -12,7 +12,7 @@ class Tuned:
 
     Args:
         lr: Peak learning rate of AdamW.
-        weight_decay: Its weight decay.
+        weight_decay: Its weight decay; None where the training had none.
         dropout: Rate in [0, 1); None where the network has none.
         readout: What becomes probabilities by a softmax: the logits (``"softmax"``), the logits
             with the prior undone (``"prior"``) or the loss's own posterior (``"link"``); None for
@@ -25,7 +25,7 @@ class Tuned:
     """
 
     lr: float
-    weight_decay: float
+    weight_decay: float | None = None
     dropout: float | None = None
     readout: Literal["softmax", "prior", "link"] | None = None
     inverse_temperature: float = 1.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -166,7 +166,11 @@ def _summary(
         command=str(config.origin.get("command", "")),
         metric=study.metric.name,
         lower_is_better=study.metric.lower_is_better,
-        data=data or _unknown_data(study, verdict.n_test),
+        data=replace(
+            data or _unknown_data(study, verdict.n_test),
+            class_weights=config.class_weights,
+            class_similarity=config.class_similarity,
+        ),
         settings={**constants, **network, **settings},
         trials=trials,
         pareto=choice.front,

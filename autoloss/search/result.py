@@ -86,13 +86,26 @@ class SearchResult:
         from autoloss.losses.tuned import Tuned
 
         trial = _selected(self.summary, by)
+        data = self.summary.data
         tuned = Tuned(
             lr=trial.nuisance["lr"],
-            weight_decay=trial.nuisance["weight_decay"],
+            weight_decay=trial.nuisance.get("weight_decay"),
             dropout=trial.nuisance.get("dropout"),
             readout=cast("Any", trial.readout.partition("+")[0]),
             inverse_temperature=1.0 / trial.metrics.get("temperature", 1.0),
+            class_counts=tuple(map(float, data.class_counts)),
+            class_weights=data.class_weights,
+            class_similarity=data.class_similarity,
         )
+        if self.model is not None and trial.number == self.summary.recommended:
+            # Fitted anew, to the weights that ship.
+            own = self.model.readout
+            tuned = replace(
+                tuned,
+                readout=own.source,
+                inverse_temperature=own.inverse_temperature,
+                mix=own.mix,
+            )
         return replace(LossSpec.from_dict(trial.loss), tuned=tuned)
 
     def report(self, folder: str | Path) -> tuple[Path, ...]:

@@ -162,7 +162,7 @@ def _constants(parts: SourceParts, body: str) -> list[str]:
         lines += [
             "# The settings of AdamW that the search found for this loss; the rate is the peak.",
             f"LR = {tuned.lr!r}",
-            f"WEIGHT_DECAY = {tuned.weight_decay!r}",
+            f"WEIGHT_DECAY = {tuned.weight_decay or 0.0!r}",
         ]
         lines += [f"DROPOUT = {tuned.dropout!r}"] if tuned.dropout is not None else []
     lines += [
