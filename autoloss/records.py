@@ -178,6 +178,186 @@ class Reliability:
 
 
 @dataclass(frozen=True)
+class Resampling:
+    """On which rows candidates were compared, and on which the verdict was reached.
+
+    Args:
+        kind: ``"holdout"``, ``"repeated_holdout"``, ``"cross_validation"`` or ``"forward"`` (by
+            time, each fold validates what comes after its training rows).
+        folds: Divisions of the rows into training and validation rows.
+        verdict: ``"locked"`` test rows, or ``"nested"`` cross-validation in their place.
+        outer: Outer folds of the nested cross-validation, all repeats together; 0 without it.
+        replicates: Trainings of every finalist, each on a division and a seed of its own.
+        text: All of this in a sentence or two.
+    """
+
+    kind: Literal["holdout", "repeated_holdout", "cross_validation", "forward"]
+    folds: int
+    verdict: Literal["locked", "nested"] = "locked"
+    outer: int = 0
+    replicates: int = 1
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A trial that was trained again on fresh seeds and divisions, beside the other finalists.
+
+    Args:
+        number: Number of the trial.
+        reasons: Why it is one: ``"best of focal"``, ``"lowest error"``, ``"tuned cross-entropy"``,
+            ``"default cross-entropy"``.
+        metric: The study's metric on the held-out rows of each training.
+        log_loss: Their shipped log loss in nats.
+        difference: Mean of the metric minus that of tuned cross-entropy.
+        low: Lower end of the 95 % interval of `difference`, by the corrected resampled t-test.
+        high: Upper end of it.
+        is_admissible: Whether its metric lies within one paired standard error of the best.
+        chance_best: Probability that its log loss is the lowest of the finalists'; NaN where
+            it does not take part in the selection.
+    """
+
+    number: int
+    reasons: tuple[str, ...]
+    metric: tuple[float, ...]
+    log_loss: tuple[float, ...]
+    difference: float = float("nan")
+    low: float = float("nan")
+    high: float = float("nan")
+    is_admissible: bool = False
+    chance_best: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Gain:
+    """One step from default cross-entropy to the challenger, on the rows of the verdict.
+
+    The changes are from the step before and NaN in the first one; the ends are those of their 95 %
+    intervals by the paired bootstrap.
+
+    Args:
+        step: ``"default cross-entropy"``, ``"tuned"``, ``"temperature"``, ``"threshold"`` or
+            ``"prior"``, ``"another loss"``.
+        detail: What was done, in words.
+        metric: The study's metric.
+        log_loss: Log loss in nats.
+    """
+
+    step: str
+    detail: str
+    metric: float
+    log_loss: float
+    metric_change: float = float("nan")
+    metric_low: float = float("nan")
+    metric_high: float = float("nan")
+    log_loss_change: float = float("nan")
+    log_loss_low: float = float("nan")
+    log_loss_high: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Optimism:
+    """How much better the selected trial looks than it is (bootstrap of the selection itself).
+
+    Args:
+        trials: Trials that were selected among.
+        metric: The study's metric of the trial with the lowest refined log loss, on the rows that
+            it was selected on.
+        metric_honest: What such a selection gives on rows that it did not see.
+        log_loss: Refined log loss of that trial in nats, on the rows that it was selected on.
+        log_loss_honest: What such a selection gives on rows that it did not see.
+    """
+
+    trials: int
+    metric: float
+    metric_honest: float
+    log_loss: float
+    log_loss_honest: float
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A model of another kind on the same rows.
+
+    Args:
+        name: Which, such as ``"gradient boosting"``.
+        metric: The study's metric on the rows of the verdict.
+        log_loss: Its log loss in nats.
+        difference: Its metric minus that of what ships.
+        low: Lower end of the 95 % interval of `difference` (paired bootstrap).
+        high: Upper end of it.
+        is_far_ahead: Whether it is so much better that the model is the problem, not the loss.
+        text: What that says, in a sentence.
+    """
+
+    name: str
+    metric: float
+    log_loss: float
+    difference: float
+    low: float
+    high: float
+    is_far_ahead: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Edge:
+    """A setting whose best value lies on the edge of its range.
+
+    Args:
+        family: The family.
+        key: The dotted key, such as ``"lr"`` or ``"focal.gamma"``.
+        value: Its value in the family's best trial.
+        side: ``"low"`` or ``"high"``.
+        low: Lower end of the range that was searched at the end.
+        high: Upper end of it.
+        is_widened: Whether the range was widened while the study ran.
+    """
+
+    family: str
+    key: str
+    value: float
+    side: Literal["low", "high"]
+    low: float
+    high: float
+    is_widened: bool
+
+
+@dataclass(frozen=True)
+class TopShare:
+    """The examples with the highest probability of the positive class.
+
+    Args:
+        share: Their share of all rows, such as 0.01.
+        count: How many they are.
+        expected: Positives among them by the probabilities.
+        observed: Positives among them.
+        recall: Share of all positives that they hold.
+    """
+
+    share: float
+    count: int
+    expected: float
+    observed: int
+    recall: float
+
+
+@dataclass(frozen=True)
+class Tails:
+    """Calibration where positives are rare, of what ships on the rows of the verdict.
+
+    Args:
+        prevalence: Share of the positives.
+        bins: Bins of the log-odds: `Reliability` of the positive class.
+        top: The examples at the top.
+    """
+
+    prevalence: float
+    bins: Reliability
+    top: tuple[TopShare, ...]
+
+
+@dataclass(frozen=True)
 class Summary:
     """A finished study as plain data: all that a report, a dashboard or a machine needs.
 
@@ -200,6 +380,15 @@ class Summary:
         reliability: Reliability diagrams on the test rows.
         importance: Importance of parameters for the objective, largest first; sums to 1.
         seconds: Wall time: ``{"total": ..., "training": ..., "outside": ...}``.
+        resampling: On which rows candidates were compared; None where another loop trained them.
+        finalists: The trials that were trained again.
+        gains: Where the gain comes from, step by step.
+        optimism: How much better the selection looks than it is.
+        reference: A model of another kind.
+        edges: Settings whose best value lies on the edge of its range.
+        looks: Studies that had looked at the same test rows before.
+        cost_matrix: Cost of each decision (columns) for each class (rows); None where none.
+        tails: Calibration where positives are rare; None where they are not.
     """
 
     schema_version: int
@@ -220,6 +409,15 @@ class Summary:
     reliability: tuple[Reliability, ...] = ()
     importance: tuple[tuple[str, float], ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+    resampling: Resampling | None = None
+    finalists: tuple[Finalist, ...] = ()
+    gains: tuple[Gain, ...] = ()
+    optimism: Optimism | None = None
+    reference: Reference | None = None
+    edges: tuple[Edge, ...] = ()
+    looks: int = 0
+    cost_matrix: tuple[tuple[float, ...], ...] | None = None
+    tails: Tails | None = None
 
     def trial(self, number: int) -> TrialRecord:
         """Return the trial of that number."""

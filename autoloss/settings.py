@@ -25,6 +25,27 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True)
+class ProtocolConfig:
+    """How candidates are compared.
+
+    Args:
+        folds: Folds of the cross-validation of fewer than 2 000 rows; 1 for a single holdout,
+            whatever the number of rows.
+        finalists: Families whose best trial is trained again.
+        replicates: Trainings of every finalist, each on a fresh division and seed.
+        outer_folds: Outer folds of the nested cross-validation that takes the place of a locked
+            part where there are few rows; 0 for a locked part whatever their number.
+        outer_repeats: How often it is repeated.
+    """
+
+    folds: int = 5
+    finalists: int = 5
+    replicates: int = 5
+    outer_folds: int = 5
+    outer_repeats: int = 2
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """How a candidate is trained.
 

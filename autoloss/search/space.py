@@ -14,7 +14,7 @@ from autoloss.losses import get
 from autoloss.losses.parameters import ChoiceParam, Number, Parameter
 from autoloss.losses.parts import KINDS, parameters_of
 from autoloss.search.quota import BRIER, CROSS_ENTROPY
-from autoloss.settings import NetworkConfig, TrainingConfig
+from autoloss.settings import NetworkConfig, ProtocolConfig, TrainingConfig
 from autoloss.task import TaskKind
 
 NUISANCE = ("lr", "weight_decay", "dropout")
@@ -60,6 +60,7 @@ class Space:
         together: Candidates trained together, at most.
         network: The network.
         training: How it is trained.
+        protocol: How candidates are compared.
         description: One line for people.
     """
 
@@ -75,6 +76,7 @@ class Space:
     together: int = 32
     network: NetworkConfig = field(default_factory=NetworkConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    protocol: ProtocolConfig = field(default_factory=ProtocolConfig)
     description: str = ""
 
     def for_classes(self, class_counts: Sequence[float]) -> Space:
@@ -195,7 +197,11 @@ class Space:
     def to_dict(self) -> dict[str, Any]:
         """Return the space as the keys and values of its file, complete."""
         ranges = {key: _range(parameter) for key, parameter in self.ranges.items()}
-        sections = {"network": asdict(self.network), "training": asdict(self.training)}
+        sections = {
+            "network": asdict(self.network),
+            "training": asdict(self.training),
+            "protocol": asdict(self.protocol),
+        }
         constants = {
             f"{section}.{key}": value
             for section, values in sections.items()

@@ -59,6 +59,14 @@ CONSTANTS: dict[str, Constant] = {
     "training.patience": _whole(1),
     "training.warmup": _share(),
     "training.decay": _share(),
+    "protocol.folds": _whole(1),
+    "protocol.finalists": _whole(1),
+    "protocol.replicates": _whole(1),
+    "protocol.outer_folds": Constant(
+        "0, or a whole number of at least 2",
+        lambda value: value == 0 or _whole(2).is_allowed(value),
+    ),
+    "protocol.outer_repeats": _whole(1),
 }
 LISTS = ("bases", "priors", "targets", "penalties", "objectives")
 RANGE_KEYS = ("low", "high", "log", "default", "choices")

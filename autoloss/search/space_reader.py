@@ -28,7 +28,7 @@ from autoloss.search.space import (
     space_names,
 )
 from autoloss.search.space_keys import CONSTANTS, LISTS, NUISANCE_PARAMETERS, RANGE_KEYS
-from autoloss.settings import NetworkConfig, TrainingConfig
+from autoloss.settings import NetworkConfig, ProtocolConfig, TrainingConfig
 
 _TEMPERATURE = "temperature"
 
@@ -123,6 +123,7 @@ class _Reader:
             objectives=objectives,
             network=NetworkConfig(**_section(constants, "network")),
             training=TrainingConfig(**_section(constants, "training")),
+            protocol=ProtocolConfig(**_section(constants, "protocol")),
             **{key: value for key, value in constants.items() if "." not in key},
         )
 
