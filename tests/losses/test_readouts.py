@@ -67,10 +67,11 @@ def test_readout_recovers_the_posterior_at_the_minimum(loss: Loss, setting):
     recovered = 0
     for posterior in posteriors(n_classes):
         best = minimum_of(loss, posterior, **setting).logits
+        found = read(loss, best[None], **setting)[0]
         if fits_one_posterior(loss, best, **setting):
-            found = read(loss, best[None], **setting)[0]
             assert_close(found, posterior, atol=2e-6, rtol=0)
-            recovered += 1
+        # Slopes that leave several posteriors may still be read rightly by a formula.
+        recovered += bool((found - posterior).abs().max() < 2e-6)
     is_sparse = loss.name in SPARSE and recovered > 0
     assert recovered == len(posteriors(n_classes)) or is_sparse or setting == {"t": 1}
 
