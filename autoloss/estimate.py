@@ -37,10 +37,10 @@ def expected_seconds(job: Job, *, together: int, trials: int) -> float:
     size = batch_size_for(len(job.train), job.config.batch_size)
     orders = Orders([0], len(job.train), size, device=job.device)
     rows = orders.epoch()
-    population.step(job.train.batch(rows[0]), orders, 1.0)
+    population.step(job.batch(rows[0]), orders, 1.0)
     started = _now(job)
     for step in range(STEPS):
-        population.step(job.train.batch(rows[step % len(rows)]), orders, 1.0)
+        population.step(job.batch(rows[step % len(rows)]), orders, 1.0)
     stepped = _now(job)
     logits = split_logits(population, job.valid)
     refined_log_loss(logits, job.valid.targets, population.objective, folds=job.folds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -49,6 +49,33 @@ class Dropout:
     rate: Tensor
 
 
+@dataclass(frozen=True)
+class InputShape:
+    """What of the encoded inputs decides the shapes of the weights.
+
+    Networks of several encodings of one table have weights of the same shapes once they share it.
+
+    Args:
+        dense: Numbers D of a row.
+        embedded: Embedded columns Q.
+        codes: Codes of the embedded columns together.
+    """
+
+    dense: int
+    embedded: int
+    codes: int
+
+    @classmethod
+    def covering(cls, networks: Sequence[TableNetwork]) -> InputShape:
+        """Return the least shape that holds the inputs of several networks."""
+        shapes = [network.shape for network in networks]
+        return cls(
+            dense=max(shape.dense for shape in shapes),
+            embedded=max(shape.embedded for shape in shapes),
+            codes=max(shape.codes for shape in shapes),
+        )
+
+
 class TableNetwork:
     """A multi-layer perceptron over embedded columns.
 
@@ -62,9 +89,18 @@ class TableNetwork:
         schema: The columns.
         n_classes: C.
         config: Width, depth, bins, embedding width, normalisation.
+        shape: Shape of the encoded inputs, where it is to be larger than the columns need: what
+            they leave over is zero.
     """
 
-    def __init__(self, schema: TableSchema, n_classes: int, config: NetworkConfig) -> None:
+    def __init__(
+        self,
+        schema: TableSchema,
+        n_classes: int,
+        config: NetworkConfig,
+        *,
+        shape: InputShape | None = None,
+    ) -> None:
         self.schema = schema
         self.n_classes = n_classes
         self.config = config
@@ -72,10 +108,22 @@ class TableNetwork:
         self._wide = [
             c for c, narrow in zip(schema.cardinalities, self.narrow, strict=True) if not narrow
         ]
+        own = InputShape(self._dense_width, len(self._wide), sum(self._wide))
+        self.shape = own if shape is None else shape
+        self._spare = (self.shape.dense - own.dense, self.shape.embedded - own.embedded)
 
-    @cached_property
+    def shaped(self, shape: InputShape) -> TableNetwork:
+        """Return the network with a larger shape of its inputs."""
+        return TableNetwork(self.schema, self.n_classes, self.config, shape=shape)
+
+    @property
     def encoded_width(self) -> int:
         """Return D, the width of the dense part of `Features`."""
+        return self.shape.dense
+
+    @property
+    def _dense_width(self) -> int:
+        """Return how much of D the columns need."""
         bins = len(self._bins[0])
         numeric = self.schema.n_numeric + sum(self.schema.has_missing) + bins
         one_hot = sum(c - 1 for c in self.schema.cardinalities if c <= ONE_HOT)
@@ -94,9 +142,9 @@ class TableNetwork:
         """Return the names and shapes of the weights."""
         config = self.config
         shapes: dict[str, tuple[int, ...]] = {}
-        if self._wide:
-            shapes["embedding"] = (sum(self._wide), config.embedding)
-        width = self.encoded_width + len(self._wide) * config.embedding
+        if self.shape.embedded:
+            shapes["embedding"] = (self.shape.codes, config.embedding)
+        width = self.encoded_width + self.shape.embedded * config.embedding
         for layer in range(config.depth):
             shapes[f"hidden.{layer}.weight"] = (config.width, width)
             shapes[f"hidden.{layer}.bias"] = (config.width,)
@@ -145,10 +193,16 @@ class TableNetwork:
         if self.schema.vector_width:
             parts.append(inputs.vectors)
         empty = inputs.categories[..., :0]
-        return Features(
-            dense=torch.cat(parts, -1) if parts else empty.to(dtype),
-            codes=torch.stack(wide, -1) if wide else empty,
+        dense, codes = (
+            torch.cat(parts, -1) if parts else empty.to(dtype),
+            torch.stack(wide, -1) if wide else empty,
         )
+        if any(self._spare):
+            dense, codes = (
+                functional.pad(part, (0, spare))
+                for part, spare in zip((dense, codes), self._spare, strict=True)
+            )
+        return Features(dense=dense, codes=codes)
 
     def _piecewise_linear(self, numeric: Tensor, missing: Tensor) -> Tensor:
         """Return the share of each bin that lies below its column's number, ``(..., bins)``."""
@@ -226,7 +280,7 @@ class TableNetwork:
     ) -> Tensor:
         n_candidates = weights["output.bias"].shape[0]
         shared = spread(features.dense, orders).expand(n_candidates, -1, -1)
-        if not self._wide:
+        if not self.shape.embedded:
             return shared
         table = weights["embedding"]
         if orders is None:

@@ -26,11 +26,13 @@ class Batch:
         weights: Weights of the examples or of the items; None for one each.
         mask: False where an item's label is missing, or all of an example's; None where none is.
         rows: Numbers of the rows in the training data; None where they have none.
+        teacher: Logits of a teacher; None where there is none.
 
     Shape:
         - targets: ``(G, B)``; of positions ``(G, B, T)``; of several yes and no ``(G, B, L)``
         - weights, mask: ``(G, B)``, or the shape of the items
         - rows: ``(G, B)``
+        - teacher: ``(G, B, C)``
     """
 
     features: Features
@@ -38,6 +40,29 @@ class Batch:
     weights: Tensor | None = None
     mask: Tensor | None = None
     rows: Tensor | None = None
+    teacher: Tensor | None = None
+
+    @classmethod
+    def joined(cls, parts: Sequence[Batch]) -> Batch:
+        """Return the orders of several batches of the same kind, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+
+        def stacked(name: str) -> Tensor | None:
+            found = [getattr(part, name) for part in parts]
+            return None if found[0] is None else torch.cat(found)
+
+        return cls(
+            Features(
+                dense=torch.cat([part.features.dense for part in parts]),
+                codes=torch.cat([part.features.codes for part in parts]),
+            ),
+            torch.cat([part.targets for part in parts]),
+            weights=stacked("weights"),
+            mask=stacked("mask"),
+            rows=stacked("rows"),
+            teacher=stacked("teacher"),
+        )
 
     def item_weights(
         self, orders: Tensor | None, *, item_axes: int = 1, dtype: torch.dtype = torch.float32
@@ -90,39 +115,63 @@ def batch_size_for(n_rows: int, at_most: int) -> int:
 
 
 class Orders:
-    """The rows of every mini-batch and all else that is drawn in a training, one order a seed.
+    """The rows of every mini-batch and all else that is drawn in a training.
 
-    An order is a function of its seed and its own step, never of the candidates that follow it.
+    There is one order for each seed on each division of the rows. It is a function of the two and
+    of its own step, never of the candidates that follow it.
 
     Args:
         seeds: The seed of each candidate.
-        n_rows: Training rows.
+        n_rows: Training rows; of each division, where there are several.
         batch_size: Rows of a mini-batch.
         device: Where the draws are needed.
+        folds: The division of each candidate; by default all are on the first.
     """
 
     def __init__(
-        self, seeds: Sequence[int], n_rows: int, batch_size: int, *, device: torch.device
+        self,
+        seeds: Sequence[int],
+        n_rows: int | Sequence[int],
+        batch_size: int,
+        *,
+        device: torch.device,
+        folds: Sequence[int] | None = None,
     ) -> None:
-        self.seeds = tuple(dict.fromkeys(seeds))
-        self.n_rows = n_rows
+        self._n_rows = [n_rows] if isinstance(n_rows, int) else list(n_rows)
         self.batch_size = batch_size
         self.device = device
-        self._rows = [torch.Generator().manual_seed(2 * seed + 1) for seed in self.seeds]
-        self._noise = [torch.Generator(device).manual_seed(2 * seed) for seed in self.seeds]
+        keys = dict.fromkeys(_keys(seeds, folds))
+        # Neighbours are of one division, so that its rows are looked up at once.
+        self.keys = tuple(sorted(keys, key=lambda key: key[0]))
+        drawn = [_entropy(fold, seed) for fold, seed in self.keys]
+        self._rows = [torch.Generator().manual_seed(2 * seed + 1) for seed in drawn]
+        self._noise = [torch.Generator(device).manual_seed(2 * seed) for seed in drawn]
         # Of another kind, so that no seed gives the numbers of the two above.
-        self._pairs = [np.random.default_rng([abs(seed), seed < 0]) for seed in self.seeds]
+        self._pairs = [np.random.default_rng([abs(seed), seed < 0]) for seed in drawn]
 
     @property
     def steps(self) -> int:
         """Return the steps of an epoch; the rows that are left over are others in each."""
-        return self.n_rows // self.batch_size
+        return min(self._n_rows) // self.batch_size
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Return each division that is followed, and how many orders it has."""
+        counts: dict[int, int] = {}
+        for fold, _ in self.keys:
+            counts[fold] = counts.get(fold, 0) + 1
+        return list(counts.items())
 
     def epoch(self) -> Tensor:
-        """Draw the next epoch's rows, ``(steps, G, B)``."""
-        drawn = torch.stack([torch.randperm(self.n_rows, generator=g) for g in self._rows])
-        used = drawn[:, : self.steps * self.batch_size]
-        batches = torch.unflatten(used, 1, (self.steps, -1)).transpose(0, 1)
+        """Draw the next epoch's rows, numbers within their division, ``(steps, G, B)``."""
+        used = self.steps * self.batch_size
+        drawn = torch.stack(
+            [
+                torch.randperm(self._n_rows[fold], generator=generator)[:used]
+                for (fold, _), generator in zip(self.keys, self._rows, strict=True)
+            ]
+        )
+        batches = torch.unflatten(drawn, 1, (self.steps, -1)).transpose(0, 1)
         return batches.contiguous().to(self.device)
 
     def uniform(self, width: int, dtype: torch.dtype) -> Tensor:
@@ -148,12 +197,24 @@ class Orders:
         uniform = np.stack([g.random(self.batch_size) for g in self._pairs])
         return torch.from_numpy(partners), uniform
 
-    def places(self, seeds: Sequence[int]) -> list[int]:
+    def places(self, seeds: Sequence[int], folds: Sequence[int] | None = None) -> list[int]:
         """Return which order each candidate follows, K numbers."""
-        return [self.seeds.index(seed) for seed in seeds]
+        return [self.keys.index(key) for key in _keys(seeds, folds)]
 
-    def index(self, seeds: Sequence[int]) -> Tensor | None:
+    def index(self, seeds: Sequence[int], folds: Sequence[int] | None = None) -> Tensor | None:
         """Return which order each candidate follows, ``(K,)``; None where there is one order."""
-        if len(self.seeds) == 1:
+        if len(self.keys) == 1:
             return None
-        return torch.tensor(self.places(seeds), device=self.device)
+        return torch.tensor(self.places(seeds, folds), device=self.device)
+
+
+def _keys(seeds: Sequence[int], folds: Sequence[int] | None) -> list[tuple[int, int]]:
+    """Return the division and the seed of each candidate."""
+    return list(zip(folds or [0] * len(seeds), seeds, strict=True))
+
+
+def _entropy(fold: int, seed: int) -> int:
+    """Return a seed of its own for every division; that of the first is the seed itself."""
+    if fold == 0:
+        return seed
+    return int(np.random.SeedSequence([fold, abs(seed), seed < 0]).generate_state(1)[0])

@@ -23,6 +23,7 @@ class Candidate:
         seed: Seed of the initial weights, the order of the rows and the dropout draws. Candidates
             of one seed share all three, so that their differences are the loss's.
         epochs: Epochs after which it stops, on the schedule of the whole training; None for all.
+        fold: The division of the rows that it trains and validates on, from 0.
     """
 
     spec: LossSpec
@@ -31,6 +32,7 @@ class Candidate:
     dropout: float = 0.0
     seed: int = 0
     epochs: int | None = None
+    fold: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Outcome:
     Args:
         state: ``"complete"``; ``"diverged"`` where logits became infinite or NaN; ``"stopped"``
             where the time was up.
-        logits: Logits of the validation rows with the best weights.
+        logits: Logits of the validation rows of its division with the best weights.
         weights: The best weights, a row of the network's layout.
         curve: One point an epoch.
         best_epoch: The epoch of the best weights, from 1; 0 where there is none.

@@ -1,4 +1,4 @@
-"""What all candidates of a study have in common."""
+"""What all candidates of a study have in common on one division of its rows."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from autoloss.errors import InputError
 from autoloss.losses import ClassFacts
 from autoloss.models import TableNetwork
 from autoloss.settings import TrainingConfig
+from autoloss.training.batch import Batch
 from autoloss.training.rows import EncodedRows
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What all candidates of a study have in common, on the device that trains them.
+    """What all candidates have in common on one division of the rows, where they are trained.
 
     Args:
         network: The network.
@@ -93,6 +94,11 @@ class Job:
             dtype=dtype,
             teacher=None if teacher is None else teacher.to(device, dtype),
         )
+
+    def batch(self, rows: Tensor) -> Batch:
+        """Return the training examples of one step, ``(G, B)``."""
+        batch = self.train.batch(rows)
+        return batch if self.teacher is None else replace(batch, teacher=self.teacher[rows])
 
     @property
     def class_counts(self) -> Tensor:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
+from autoloss.losses import ClassFacts, Objective
 from autoloss.readout import refined_log_loss
 from autoloss.records import CurvePoint
 from autoloss.settings import TrainingConfig
 from autoloss.training.allocator import keep_freed_memory
-from autoloss.training.batch import Orders, batch_size_for
+from autoloss.training.batch import Batch, Orders, batch_size_for
 from autoloss.training.candidate import Candidate, Outcome
-from autoloss.training.evaluate import split_logits
+from autoloss.training.evaluate import logits_of
 from autoloss.training.job import Job
 from autoloss.training.population import Population
 from autoloss.training.schedule import lr_factor
@@ -44,6 +45,7 @@ class _Progress:
 
     weights: Tensor
     logits: Tensor
+    state: Tensor | None = None
     curve: list[CurvePoint] = field(default_factory=list)
     best: float = float("inf")
     best_epoch: int = 0
@@ -63,7 +65,7 @@ class _Progress:
 
 
 def train(
-    job: Job,
+    job: Job | Sequence[Job],
     candidates: Sequence[Candidate],
     *,
     on_epoch: Callable[[EpochReport], None] | None = None,
@@ -72,7 +74,8 @@ def train(
     """Train candidates together; what becomes of one does not depend on the others.
 
     Args:
-        job: The study's network and rows, already on the device.
+        job: The study's network and rows, already on the device; where candidates are trained on
+            several divisions of the rows, one for each, with weights of the same shapes.
         candidates: The candidates.
         on_epoch: Called after every epoch.
         deadline: When to stop, on `time.monotonic`'s clock; candidates that it cuts off keep their
@@ -81,77 +84,120 @@ def train(
     Returns:
         One outcome a candidate, in their order.
     """
-    if job.device.type == "cpu":
+    jobs = [job] if isinstance(job, Job) else list(job)
+    config, device = jobs[0].config, jobs[0].device
+    if device.type == "cpu":
         keep_freed_memory()
     population = Population(
-        job.network,
+        [one.network for one in jobs],
         candidates,
-        job.classes,
-        device=job.device,
-        dtype=job.dtype,
-        teacher=job.teacher,
+        _facts(jobs, candidates),
+        device=device,
+        dtype=jobs[0].dtype,
     )
-    size = batch_size_for(len(job.train), job.config.batch_size)
+    n_rows = [len(one.train) for one in jobs]
     orders = Orders(
-        [candidate.seed for candidate in candidates], len(job.train), size, device=job.device
+        [candidate.seed for candidate in candidates],
+        n_rows,
+        batch_size_for(min(n_rows), config.batch_size),
+        device=device,
+        folds=[candidate.fold for candidate in candidates],
     )
     seen = [
         _Progress(weights=population.rows[k], logits=torch.empty(0))
         for k in range(len(population))
     ]
     alive = list(range(len(candidates)))
-    state: Tensor | None = None
-    for epoch in range(1, job.config.max_epochs + 1):
+    divisions = _divisions(population)
+    for epoch in range(1, config.max_epochs + 1):
         started = time.perf_counter()
-        _train_epoch(population, orders, job, epoch)
-        logits = split_logits(population, job.valid)
-        state = _record(population, logits, job, [seen[k] for k in alive], epoch, state)
+        _train_epoch(population, orders, jobs, epoch)
+        for division in divisions:
+            _score(population, division, jobs, [seen[alive[i]] for i in division.rows], epoch)
         for k in alive:
             seen[k].seconds += (time.perf_counter() - started) / len(alive)
         late = deadline is not None and time.monotonic() > deadline
         going = [
             i
             for i, k in enumerate(alive)
-            if not late and _goes_on(seen[k], epoch, candidates[k], job.config)
+            if not late and _goes_on(seen[k], epoch, candidates[k], config)
         ]
         for k in alive:
             seen[k].cut = late and not seen[k].diverged
         if 0 < len(going) < len(alive):
             population.keep(going)
-            state = state[going]
+            divisions = _divisions(population)
         alive = [alive[i] for i in going]
         if on_epoch is not None:
             best = min(progress.best for progress in seen)
-            on_epoch(EpochReport(epoch, job.config.max_epochs, len(alive), best))
+            on_epoch(EpochReport(epoch, config.max_epochs, len(alive), best))
         if not alive:
             break
     return [progress.outcome() for progress in seen]
 
 
-def _train_epoch(population: Population, orders: Orders, job: Job, epoch: int) -> None:
+def _facts(jobs: Sequence[Job], candidates: Sequence[Candidate]) -> ClassFacts:
+    """Return what losses know of the classes, of the division of each candidate."""
+    facts = jobs[0].classes
+    if len(jobs) == 1:
+        return facts
+    counts = [jobs[candidate.fold].classes.counts for candidate in candidates]
+    return replace(facts, counts=torch.stack(counts))
+
+
+@dataclass(frozen=True)
+class _Division:
+    """The candidates of one division: its number, their numbers, their losses."""
+
+    fold: int
+    rows: list[int]
+    objective: Objective
+
+
+def _divisions(population: Population) -> list[_Division]:
+    """Return the candidates of every division."""
+    by_fold: dict[int, list[int]] = {}
+    for i, candidate in enumerate(population.candidates):
+        by_fold.setdefault(candidate.fold, []).append(i)
+    whole = population.objective
+    if len(by_fold) == 1:
+        return [_Division(fold, rows, whole) for fold, rows in by_fold.items()]
+    return [_Division(fold, rows, whole.keep(rows)) for fold, rows in by_fold.items()]
+
+
+def _train_epoch(population: Population, orders: Orders, jobs: Sequence[Job], epoch: int) -> None:
     """Take every step of one epoch."""
-    config = job.config
+    config = jobs[0].config
     total = orders.steps * config.max_epochs
+    folds, sizes = zip(*orders.sizes, strict=True)
     for i, rows in enumerate(orders.epoch()):
         step = (epoch - 1) * orders.steps + i
         factor = lr_factor(step, total, warmup=config.warmup, decay=config.decay)
-        population.step(job.train.batch(rows), orders, factor, progress=step / total)
+        parts = zip(folds, torch.split_with_sizes(rows, sizes), strict=True)
+        batch = Batch.joined([jobs[fold].batch(own) for fold, own in parts])
+        population.step(batch, orders, factor, progress=step / total)
 
 
-def _record(
+def _score(
     population: Population,
-    logits: Tensor,
-    job: Job,
+    division: _Division,
+    jobs: Sequence[Job],
     seen: Sequence[_Progress],
     epoch: int,
-    state: Tensor | None,
-) -> Tensor:
-    """Score an epoch on the validation rows and keep what is the best so far."""
+) -> None:
+    """Score an epoch on the validation rows of a division and keep what is the best so far."""
+    job, specs = jobs[division.fold], division.objective.specs
+    all_are_here = len(division.rows) == len(population)
+    weights = population.rows if all_are_here else population.rows[division.rows]
+    logits = logits_of(job.network, weights, specs, job.valid)
+    known = [progress.state for progress in seen]
+    start = None if any(state is None for state in known) else torch.stack(known)  # type: ignore[arg-type]
     refined, error, state = refined_log_loss(
-        logits, job.valid.targets, population.objective, folds=job.folds, start=state
+        logits, job.valid.targets, division.objective, folds=job.folds, start=start
     )
     finite = logits.isfinite().flatten(1).all(1) & refined.isfinite()
     for i, progress in enumerate(seen):
+        progress.state = state[i]
         if not finite[i]:
             progress.diverged = True
             continue
@@ -159,9 +205,8 @@ def _record(
         progress.curve.append(CurvePoint(epoch, value, float(error[i])))
         if value < progress.best:
             progress.best, progress.best_epoch = value, epoch
-            progress.weights = population.rows[i].clone()
+            progress.weights = weights[i].clone()
             progress.logits = logits[i].clone()
-    return state
 
 
 def _goes_on(

@@ -88,20 +88,19 @@ class Mixing:
         each = frozenset(k for k in found if specs[k].get("mixup.per_example", 0))
         return cls(len(specs), found, each, dtype, device) if found else None
 
-    def draw(self, orders: Orders, seeds: Sequence[int]) -> Mix:
+    def draw(self, orders: Orders, places: Sequence[int]) -> Mix:
         """Draw the mixup of one step; a candidate without mixup has a share of 1.
 
         Args:
-            orders: Draws for each seed.
-            seeds: The seed of each candidate.
+            orders: Draws for each order.
+            places: Which order each candidate follows.
         """
         partners, uniform = orders.pairs()
-        places = orders.places(seeds)
         share = np.ones((self.n_candidates, orders.batch_size if self.per_example else 1))
         for k, quantile in self.quantiles.items():
             drawn = uniform[places[k]]
             share[k] = quantile(drawn if k in self.per_example else drawn[:1])
-        own = partners if len(partners) == 1 else partners[places]
+        own = partners if len(partners) == 1 else partners[list(places)]
         return Mix(
             partner=own.to(self.device),
             share=torch.from_numpy(share).to(dtype=self.dtype, device=self.device),

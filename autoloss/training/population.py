@@ -20,35 +20,35 @@ class Population:
     """K candidates that train as one; a candidate is a row of a ``(K, P)`` buffer.
 
     Args:
-        network: The network that all have.
+        network: The network that all have; or one for each division of the rows, with weights of
+            the same shapes.
         candidates: The candidates.
-        class_counts: Training rows of each class, ``(C,)``, or `ClassFacts`.
+        class_counts: Training rows of each class, ``(C,)`` or, where candidates train on rows of
+            their own, ``(K, C)``; or `ClassFacts`.
         device: Where to train.
         dtype: Type of the weights.
-        teacher: Logits of a teacher for every training row, ``(N, C)``.
     """
 
     def __init__(
         self,
-        network: TableNetwork,
+        network: TableNetwork | Sequence[TableNetwork],
         candidates: Sequence[Candidate],
         class_counts: Tensor | ClassFacts,
         *,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
-        teacher: Tensor | None = None,
     ) -> None:
-        self.network = network
+        networks = [network] if isinstance(network, TableNetwork) else network
+        self.network = networks[0]
         self.device = device
         self.dtype = dtype
-        self.teacher = teacher
         specs = [candidate.spec for candidate in candidates]
         self.objective = Objective(specs, class_counts, dtype=dtype, device=device)
         initial = {
-            seed: network.initial(torch.Generator().manual_seed(seed))
-            for seed in {candidate.seed for candidate in candidates}
+            (fold, seed): networks[fold].initial(torch.Generator().manual_seed(seed))
+            for fold, seed in {(candidate.fold, candidate.seed) for candidate in candidates}
         }
-        rows = torch.stack([initial[candidate.seed] for candidate in candidates])
+        rows = torch.stack([initial[candidate.fold, candidate.seed] for candidate in candidates])
         optimiser = RowAdamW(
             rows.to(device=device, dtype=dtype),
             lr=torch.tensor([candidate.lr for candidate in candidates], dtype=torch.float64),
@@ -76,6 +76,7 @@ class Population:
         )[:, None, None]
         specs = self.objective.specs
         self._seeds = [candidate.seed for candidate in candidates]
+        self._folds = [candidate.fold for candidate in candidates]
         self._heads = Heads(tuple(get(spec.base).head for spec in specs), self.device)
         self._mixing = Mixing.of(specs, dtype=self.dtype, device=self.device)
         self._needs = {name for spec in specs for name in spec.needs}
@@ -101,8 +102,9 @@ class Population:
             lr_factor: Share of the peak learning rates.
             progress: Share of the training that is done.
         """
-        index = orders.index(self._seeds)
-        mix = None if self._mixing is None else self._mixing.draw(orders, self._seeds)
+        places = orders.places(self._seeds, self._folds)
+        index = orders.index(self._seeds, self._folds)
+        mix = None if self._mixing is None else self._mixing.draw(orders, places)
         hidden = self.network.hidden(
             self._leaves, batch.features, index, self._dropout(orders), mix
         )
@@ -126,13 +128,16 @@ class Population:
 
     def _context(self, batch: Batch, index: Tensor | None) -> LossContext:
         """Return what losses need to know of the rows, as far as a candidate needs it."""
-        rows = batch.rows
-        if rows is None or not self._needs & {"row_ids", "teacher_logits"}:
-            return LossContext()
-        rows = rows[0] if index is None else rows[index]
-        if self.teacher is None or "teacher_logits" not in self._needs:
-            return LossContext(row_ids=rows)
-        return LossContext(row_ids=rows, teacher_logits=self.teacher[rows])
+
+        def own(values: Tensor | None, need: str) -> Tensor | None:
+            if values is None or need not in self._needs:
+                return None
+            return values[0] if index is None else values[index]
+
+        return LossContext(
+            row_ids=own(batch.rows, "row_ids"),
+            teacher_logits=own(batch.teacher, "teacher_logits"),
+        )
 
     def _targets(self, batch: Batch, index: Tensor | None) -> Tensor:
         targets = spread(batch.targets, index)

@@ -46,7 +46,6 @@ def probed(job: Job, names: list[str], seeds: list[int]) -> tuple[Population, Pr
         job.classes,
         device=CPU,
         dtype=F64,
-        teacher=job.teacher,
     )
     probe = Probe(population.objective)
     population.objective = probe  # type: ignore[assignment]
@@ -65,7 +64,7 @@ def test_a_loss_sees_its_rows_and_the_teachers_logits_of_them(
 ) -> None:
     population, probe, orders = probed(taught, ALL, seeds)
     rows = orders.epoch()[0]
-    population.step(taught.train.batch(rows), orders, 1.0, progress=0.25)
+    population.step(taught.batch(rows), orders, 1.0, progress=0.25)
     expected = rows[0] if len(rows) == 1 else rows[seeds]
     context = probe.seen[0]
     assert context.progress == 0.25
@@ -81,7 +80,7 @@ def test_a_loss_sees_its_rows_and_the_teachers_logits_of_them(
 
 def test_nothing_is_looked_up_that_no_candidate_needs(taught: Job) -> None:
     population, probe, orders = probed(taught, ["cross_entropy", "arcface"], [0, 1])
-    population.step(taught.train.batch(orders.epoch()[0]), orders, 1.0)
+    population.step(taught.batch(orders.epoch()[0]), orders, 1.0)
     assert probe.seen == [LossContext(progress=0.0)]
 
 
@@ -106,7 +105,7 @@ def test_an_item_without_a_label_is_masked(job: Job) -> None:
     population, probe, orders = probed(job, ["cross_entropy", "brier"], [0, 1])
     rows = orders.epoch()[0]
     mask = torch.rand(2, 64, generator=torch.Generator().manual_seed(0)) < 0.7
-    population.step(replace(job.train.batch(rows), mask=mask), orders, 1.0)
+    population.step(replace(job.batch(rows), mask=mask), orders, 1.0)
     found = probe.seen[0].mask
     assert found is not None
     assert torch.equal(found, mask)
@@ -121,7 +120,7 @@ def test_items_without_a_label_have_no_part_in_a_step(job: Job) -> None:
             job.network, [Candidate(spec, 1e-2)], job.classes, device=CPU, dtype=F64
         )
         numbers = torch.arange(40 if cut else 64).unsqueeze(0)
-        batch = job.train.batch(numbers)
+        batch = job.batch(numbers)
         targets = torch.where(numbers < 40, batch.targets, 2)
         masked = Batch(batch.features, targets, mask=None if cut else numbers < 40)
         orders = Orders([0], 700, 64, device=CPU)
@@ -174,7 +173,7 @@ def test_what_is_remembered_of_a_row_goes_on_when_neighbours_stop(job: Job) -> N
         if i == 3:
             population.keep([2])
         population.objective = probe = Probe(population.objective)  # type: ignore[assignment]
-        batch = job.train.batch(orders.epoch()[0])
+        batch = job.batch(orders.epoch()[0])
         assert batch.rows is not None
         rows = batch.rows[1]
         logits = population.logits(job.train.features(rows.unsqueeze(0)))[-1]
