@@ -9,8 +9,10 @@ from pathlib import Path
 
 from autoloss.classifier import load
 from autoloss.clock import Clock
+from autoloss.costs import Costs
 from autoloss.data import Source
 from autoloss.devices import find_device
+from autoloss.divisions import Divisions
 from autoloss.errors import InputError
 from autoloss.estimate import expected_seconds
 from autoloss.given import Given, Similarity, Teacher, Weights
@@ -19,7 +21,7 @@ from autoloss.metrics import Metric, MetricFunction, resolve_metric
 from autoloss.options import SearchOptions, Tables, Track
 from autoloss.progress import Progress, Silent
 from autoloss.records import Plan, StudyListing
-from autoloss.running import finished, make_plan, make_tracker, run
+from autoloss.running import final_work, finished, make_plan, make_tracker, run
 from autoloss.search import (
     SearchResult,
     Study,
@@ -28,7 +30,7 @@ from autoloss.search import (
     safe_name,
 )
 from autoloss.search.listing import list_studies as list_in
-from autoloss.session import make_job
+from autoloss.session import trained_together
 from autoloss.task import Label
 from autoloss.tracking.uri import resolve as resolve_uri
 
@@ -39,7 +41,7 @@ def search(
     data: Source,
     target: str | None = None,
     *,
-    metric: str | MetricFunction | Metric = "error",
+    metric: str | MetricFunction | Metric | None = None,
     space: str | Path = "default",
     trials: int = 128,
     time_limit: float | None = None,
@@ -51,6 +53,7 @@ def search(
     positive: Label | None = None,
     class_weights: Weights | None = None,
     class_similarity: Similarity | None = None,
+    cost_matrix: Costs | None = None,
     teacher: Teacher | None = None,
     losses: Losses | None = None,
     seed: int = 0,
@@ -68,8 +71,9 @@ def search(
         data: A DataFrame, the path of a CSV, TSV, Parquet, Feather or ARFF file, or
             ``sklearn:NAME``.
         target: The column to predict; may be left out for ``sklearn:NAME``.
-        metric: What takes the place of the error: ``"error"``, ``"balanced_error"``,
-            ``"average_precision"``, ``"auroc"``, or a function of probabilities ``(N, C)`` and
+        metric: What takes the place of the error: ``"error"`` (the default),
+            ``"balanced_error"``, ``"average_precision"``, ``"auroc"``, ``"expected_cost"`` (the
+            default where a cost matrix is given), or a function of probabilities ``(N, C)`` and
             classes ``(N,)`` with an attribute ``lower_is_better``.
         space: Name of a search space, or path of a TOML file.
         trials: Candidates to train.
@@ -86,6 +90,10 @@ def search(
         class_similarity: Likeness of each class to each, a square table with the classes in its
             index (first column of a file) and header; larger is more alike, rows are scaled to sum
             1. It joins the targets as ``"similarity_smoothing"``.
+        cost_matrix: Cost of deciding for a class (column) where another is true (row), in any
+            unit: a square table with the classes in its index (first column of a file) and
+            header, or a mapping of true classes to mappings of decisions. The model then decides
+            for the least expected cost, and every trial shows it.
         teacher: A model that autoloss saved, a `Classifier`, or a fitted estimator with
             ``predict_proba`` on the columns of `data`, which has not seen the validation and test
             rows. It joins the targets as ``"distillation"``.
@@ -117,12 +125,11 @@ def search(
     """
     clock = Clock(time.monotonic(), _checked_limit(time_limit))
     own = tuple(take_in(losses))
-    resolved = resolve_metric(metric)
+    given = Given.of(class_weights, class_similarity, teacher, cost_matrix)
     tables = Tables.of(data, valid, test)
-    given = Given.of(class_weights, class_similarity, teacher)
     asked = SearchOptions(
         target=target,
-        metric=resolved.name,
+        metric=given.metric(metric).name,
         space=str(space),
         trials=trials,
         time_limit=time_limit,
@@ -135,6 +142,7 @@ def search(
         track=track,
         class_weights=_path(class_weights),
         class_similarity=_path(class_similarity),
+        cost_matrix=_path(cost_matrix),
         teacher=_path(teacher),
         losses=files_of(losses),
         objects=("teacher",) if teacher is not None and _path(teacher) is None else (),
@@ -146,14 +154,14 @@ def search(
         # A study that can never be tracked is not begun.
         resolve_uri(tracking_uri)
     wanted = given.join(load_space(space, losses=own))
-    prepared = tables.read(options, bins=wanted.network.bins)
+    prepared = tables.read(options, wanted)
     taught = given.teacher_logits(options.table(tables.frames), prepared)
     study = Study(
         name or _free_name(options.source, out),
         prepared.class_counts,
         trials=trials,
         space=wanted,
-        metric=resolved,
+        metric=metric,
         seed=seed,
         storage=storage,
         out=out,
@@ -219,7 +227,7 @@ def resume(
         options.check_objects(teacher=teacher)
         given = Given.of(teacher=options.teacher if teacher is None else teacher)
         tables = Tables.of(data, valid, test)
-        prepared = tables.read(options, bins=opened.space.network.bins)
+        prepared = tables.read(options, opened.space)
         if prepared.fingerprint != opened.config.fingerprint:
             raise InputError(
                 f"The data must be those that {opened.name} began with, but they have changed: "
@@ -238,7 +246,7 @@ def plan(
     data: Source,
     target: str | None = None,
     *,
-    metric: str | MetricFunction | Metric = "error",
+    metric: str | MetricFunction | Metric | None = None,
     space: str | Path = "default",
     trials: int = 128,
     time_limit: float | None = None,
@@ -250,6 +258,7 @@ def plan(
     positive: Label | None = None,
     class_weights: Weights | None = None,
     class_similarity: Similarity | None = None,
+    cost_matrix: Costs | None = None,
     teacher: Teacher | None = None,
     losses: Losses | None = None,
     seed: int = 0,
@@ -274,25 +283,36 @@ def plan(
         seed=seed,
     )
     own = tuple(take_in(losses))
-    given = Given.of(class_weights, class_similarity, teacher)
+    given = Given.of(class_weights, class_similarity, teacher, cost_matrix)
     found, wanted = find_device(device), given.join(load_space(space, losses=own))
-    prepared = tables.read(options, bins=wanted.network.bins)
-    resolved = resolve_metric(metric, n_classes=prepared.task.n_classes)
+    prepared = tables.read(options, wanted)
     wanted.check_trainable(own, prepared.class_counts.tolist())
     chosen = wanted.for_classes(prepared.class_counts.tolist())
     fitting = given.for_study(prepared.task)
+    costs = fitting.get("cost_matrix")
+    resolved = resolve_metric(metric, n_classes=prepared.task.n_classes, cost_matrix=costs)
     here = {"class_weights": given.class_weights, "similarity": given.class_similarity}
     chosen.check_provided(
         {*fitting["provides"], *(name for name, one in here.items() if one is not None)}
     )
     budget = plan_families(chosen.bases, trials)
-    job = make_job(prepared, chosen.network, chosen.training, device=found, seed=seed)
-    together = min(chosen.together, trials)
-    seconds = expected_seconds(job, together=together, trials=trials)
+    divisions = Divisions.of(
+        prepared.folds,
+        prepared.task.n_classes,
+        chosen.network,
+        chosen.training,
+        device=found,
+        seed=seed,
+    )
+    after = final_work(chosen.protocol, budget, prepared, trials)
+    trainings = trials * len(divisions) + after
+    together = min(trained_together(divisions, chosen.together), trainings)
+    seconds = expected_seconds(divisions, together=together, trainings=trainings)
     return make_plan(
         prepared,
         budget,
         trials=trials,
+        protocol=chosen.protocol,
         together=together,
         device=found,
         metric=resolved.name,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,48 +23,71 @@ from autoloss.errors import InputError
 from autoloss.losses import ClassFacts, get, names
 from autoloss.losses.own import Losses, take_in
 from autoloss.metrics import balanced_scores
-from autoloss.models import Heads, TableNetwork
+from autoloss.models import Heads, InputShape, TableNetwork
 from autoloss.readout import Readout
 from autoloss.settings import NetworkConfig
 from autoloss.task import Task
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 CHUNK_ROWS = 8192
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 
-Decision = Literal["error", "balanced_error"]
+_GIVEN = ("cost_matrix", "class_weights", "class_similarity")
+
+Decision = Literal["error", "balanced_error", "expected_cost"]
 Table = pd.DataFrame | str | Path
 
 
 @dataclass(frozen=True, eq=False)
+class Member:
+    """One training of a classifier: its weights and what was fitted to its rows.
+
+    Args:
+        encoding: How a table becomes numbers.
+        weights: The weights.
+        readout: The map from logits to probabilities.
+        class_counts: Training rows of each class.
+
+    Shape:
+        - weights: ``(P,)``
+        - class_counts: ``(C,)``
+    """
+
+    encoding: TableEncoding
+    weights: Tensor
+    readout: Readout
+    class_counts: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class Classifier:
-    """A trained classifier whose probabilities are calibrated by the read-out of its loss.
+    """A trained classifier: the mean of the calibrated probabilities of its members.
+
+    The members are trainings of one loss on fresh seeds and divisions of the rows. Each has its
+    own read-out, which calibrates it.
 
     Args:
         task: The kind of label and its classes.
-        encoding: How a table becomes numbers.
         config: The network.
-        weights: Its weights.
-        readout: The map from logits to probabilities.
-        class_counts: Training rows of each class.
-        decision: What `predict` minimises: the error (the likeliest class) or the balanced error
-            (the class whose probability is highest relative to its share of the training rows).
+        members: The trainings, one or more.
+        decision: What `predict` minimises: the error (the likeliest class), the balanced error
+            (the class whose probability is highest relative to its share of the training rows) or
+            the expected cost.
+        cost_matrix: Cost of deciding for a class (column) where another is true (row), which the
+            expected cost needs; None where none was given.
         class_weights: Class weights that were given for the training, None where none.
         class_similarity: Likeness of the classes that was given, None where none.
 
     Shape:
-        - weights: ``(P,)``
-        - class_counts and class_weights: ``(C,)``
-        - class_similarity: ``(C, C)``
+        - class_weights: ``(C,)``
+        - cost_matrix and class_similarity: ``(C, C)``
     """
 
     task: Task
-    encoding: TableEncoding
     config: NetworkConfig
-    weights: Tensor
-    readout: Readout
-    class_counts: Tensor
+    members: tuple[Member, ...]
     decision: Decision = "error"
+    cost_matrix: Tensor | None = None
     class_weights: Tensor | None = None
     class_similarity: Tensor | None = None
 
@@ -71,21 +96,59 @@ class Classifier:
         """Return the labels in the order of the columns of `predict_proba`."""
         return np.array(self.task.classes)
 
+    @property
+    def class_counts(self) -> Tensor:
+        """Return the training rows of each class, the mean over the members, ``(C,)``."""
+        return torch.stack([member.class_counts.double() for member in self.members]).mean(0)
+
+    @cached_property
+    def _networks(self) -> tuple[TableNetwork, ...]:
+        """Return the network of every member, of the shape that all have in common."""
+        plain = [
+            TableNetwork(member.encoding.schema, self.task.n_classes, self.config)
+            for member in self.members
+        ]
+        shape = InputShape.covering(plain)
+        return tuple(network.shaped(shape) for network in plain)
+
     def logits(self, data: Table) -> Tensor:
-        """Return the network's raw scores, ``(N, C)``."""
-        return self.encoded_logits(self.encoding.transform(read_table(data)))
+        """Return the raw scores of every member, ``(R, N, C)``."""
+        return torch.stack(
+            [self._logits(number, inputs) for number, inputs in enumerate(self._encoded(data))]
+        )
+
+    def _encoded(self, data: Table) -> list[TableInputs]:
+        """Return rows as every member reads them; members may share an encoding."""
+        table = read_table(data)
+        encodings = {id(member.encoding): member.encoding for member in self.members}
+        found = {key: encoding.transform(table) for key, encoding in encodings.items()}
+        return [found[id(member.encoding)] for member in self.members]
 
     @torch.no_grad()
-    def encoded_logits(self, inputs: TableInputs) -> Tensor:
-        """Return the raw scores of rows that are encoded already, ``(N, C)``."""
-        network = TableNetwork(self.encoding.schema, self.task.n_classes, self.config)
-        weights = network.layout.views(self.weights.unsqueeze(0))
-        heads = Heads((get(self.readout.spec.base).head,))
+    def _logits(self, number: int, inputs: TableInputs) -> Tensor:
+        """Return the raw scores of a member for rows as it reads them, ``(N, C)``."""
+        network, own = self._networks[number], self.members[number]
+        weights = network.layout.views(own.weights.unsqueeze(0))
+        heads = Heads((get(own.readout.spec.base).head,))
         chunks = [
             network.body(weights, network.encode(inputs.take(rows.unsqueeze(0))), heads=heads)[0]
             for rows in torch.split(torch.arange(len(inputs)), CHUNK_ROWS)
         ]
         return torch.cat(chunks) if chunks else torch.empty(0, self.task.n_classes)
+
+    def encoded_log_probs(self, rows: Sequence[TableInputs], *, raw: bool = False) -> Tensor:
+        """Return log probabilities of rows that are encoded already, ``(N, C)``, float64.
+
+        Args:
+            rows: The rows as every member reads them.
+            raw: Whether to take the softmax of the logits in the place of the read-outs.
+        """
+        found = []
+        for number, (member, inputs) in enumerate(zip(self.members, rows, strict=True)):
+            logits = self._logits(number, inputs)
+            own = logits if raw else member.readout.log_probs(logits, self._facts(member))
+            found.append(own.double().log_softmax(-1))
+        return torch.stack(found).logsumexp(0) - math.log(len(found))
 
     def predict_proba(self, data: Table) -> NDArray[np.float64]:
         """Return calibrated probabilities.
@@ -102,11 +165,13 @@ class Classifier:
         Shape:
             - output: ``(N, C)``
         """
-        facts = ClassFacts(
-            self.class_counts, weights=self.class_weights, similarity=self.class_similarity
+        return self.encoded_log_probs(self._encoded(data)).exp().numpy()
+
+    def _facts(self, member: Member) -> ClassFacts:
+        """Return what the loss of a member knew of the classes."""
+        return ClassFacts(
+            member.class_counts, weights=self.class_weights, similarity=self.class_similarity
         )
-        log_probs = self.readout.log_probs(self.logits(data), facts)
-        return log_probs.double().softmax(-1).numpy()
 
     def predict(self, data: Table) -> NDArray[Any]:
         """Return each row's label, the decision that suits the metric of the search, ``(N,)``."""
@@ -115,7 +180,9 @@ class Classifier:
     def decisions(self, probs: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the code of the class that `predict` names, from probabilities ``(N, C)``."""
         scores = torch.from_numpy(probs)
-        if self.decision == "balanced_error":
+        if self.decision == "expected_cost" and self.cost_matrix is not None:
+            scores = -scores @ self.cost_matrix.double()
+        elif self.decision == "balanced_error":
             scores = balanced_scores(scores.log(), self.class_counts)
         codes: NDArray[np.int64] = scores.argmax(1).numpy()
         return codes
@@ -149,18 +216,31 @@ class Classifier:
         """Write the model as ``weights.safetensors`` and ``config.json``; return the folder."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        state, tensors = self.encoding.to_state()
-        named = {f"encoding.{name}": tensor.contiguous() for name, tensor in tensors.items()}
-        network = {"network": self.weights.contiguous(), "class_counts": self.class_counts}
-        given = {"class_weights": self.class_weights, "class_similarity": self.class_similarity}
-        network |= {name: one.contiguous() for name, one in given.items() if one is not None}
-        save_file({**named, **network}, folder / WEIGHTS)
+        tensors: dict[str, Tensor] = {}
+        states: list[dict[str, Any]] = []
+        places: dict[int, int] = {}
+        members = []
+        for number, member in enumerate(self.members):
+            # Members on the same rows share their encoding.
+            if id(member.encoding) not in places:
+                place = places[id(member.encoding)] = len(states)
+                state, own = member.encoding.to_state()
+                states.append(state)
+                tensors |= {f"encoding.{place}.{name}": one for name, one in own.items()}
+            tensors[f"member.{number}.weights"] = member.weights
+            tensors[f"member.{number}.class_counts"] = member.class_counts
+            members.append(
+                {"encoding": places[id(member.encoding)], "readout": member.readout.to_dict()}
+            )
+        tensors |= {name: one for name in _GIVEN if (one := getattr(self, name)) is not None}
+        # A copy of each: a file must not hold two views of one buffer.
+        save_file({name: one.clone() for name, one in tensors.items()}, folder / WEIGHTS)
         config = {
             "format_version": FORMAT_VERSION,
             "task": asdict(self.task),
             "network": asdict(self.config),
-            "encoding": state,
-            "readout": self.readout.to_dict(),
+            "encodings": states,
+            "members": members,
             "decision": self.decision,
         }
         text = json.dumps(config, indent=1, allow_nan=False)
@@ -192,26 +272,38 @@ def load(folder: str | Path, *, losses: Losses | None = None) -> Classifier:
             f"{path / CONFIG} must have format_version {FORMAT_VERSION}, but got {version}: "
             "install the version of autoloss that wrote it."
         )
-    base = config["readout"]["spec"]["base"]
-    if base not in names():
-        raise InputError(
-            f"{path} must be loaded with the loss that it was trained by, but {base!r} is not "
-            "known: give the file that declares it by losses= or --losses FILE."
-        )
-    prefix = "encoding."
-    encoding = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    for member in config["members"]:
+        base = member["readout"]["spec"]["base"]
+        if base not in names():
+            raise InputError(
+                f"{path} must be loaded with the loss that it was trained by, but {base!r} is not "
+                "known: give the file that declares it by losses= or --losses FILE."
+            )
+    encodings = [
+        TableEncoding.from_state(state, _below(f"encoding.{place}.", tensors))
+        for place, state in enumerate(config["encodings"])
+    ]
     task = config["task"]
     return Classifier(
         task=Task(kind=task["kind"], classes=tuple(task["classes"]), target=task["target"]),
-        encoding=TableEncoding.from_state(config["encoding"], encoding),
         config=NetworkConfig(**config["network"]),
-        weights=tensors["network"],
-        readout=Readout.from_dict(config["readout"]),
-        class_counts=tensors["class_counts"],
+        members=tuple(
+            Member(
+                encoding=encodings[member["encoding"]],
+                weights=tensors[f"member.{number}.weights"],
+                readout=Readout.from_dict(member["readout"]),
+                class_counts=tensors[f"member.{number}.class_counts"],
+            )
+            for number, member in enumerate(config["members"])
+        ),
         decision=config["decision"],
-        class_weights=tensors.get("class_weights"),
-        class_similarity=tensors.get("class_similarity"),
+        **{name: tensors.get(name) for name in _GIVEN},
     )
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names begin so, without that."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def _model_folder(folder: Path) -> Path:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-FINAL_SHARE = 0.15
-"""Share of a time limit that is kept for the final trainings, the confirmation and the report."""
+LEAST_FINAL_SHARE, LARGEST_FINAL_SHARE = 0.15, 0.6
+"""Share of a time limit that is kept for what comes after the search, at least and at most."""
 
 
 @dataclass
@@ -17,11 +17,18 @@ class Clock:
         started: When the search began, on `time.monotonic`'s clock.
         limit: Seconds it may take; None for as many as it needs.
         training: Seconds spent in training so far.
+        final_share: Share of the limit that is kept for the final trainings, the confirmation and
+            the report.
     """
 
     started: float
     limit: float | None = None
     training: float = 0.0
+    final_share: float = LEAST_FINAL_SHARE
+
+    def reserve(self, share: float) -> None:
+        """Keep a share of the limit for what comes after the search, within bounds."""
+        self.final_share = min(max(share, LEAST_FINAL_SHARE), LARGEST_FINAL_SHARE)
 
     @property
     def elapsed(self) -> float:
@@ -31,7 +38,7 @@ class Clock:
     @property
     def search_ends(self) -> float | None:
         """Return when the search must end, so that the final trainings have their share."""
-        return None if self.limit is None else self.started + (1.0 - FINAL_SHARE) * self.limit
+        return None if self.limit is None else self.started + (1.0 - self.final_share) * self.limit
 
     @property
     def is_up(self) -> bool:

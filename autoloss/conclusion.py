@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-import torch
-
-from autoloss.classifier import Classifier
+from autoloss.confirmation import confirm_on_locked
 from autoloss.data import StudyData
 from autoloss.errors import InputError
-from autoloss.losses import LossSpec, Objective
-from autoloss.readout import Readout, fit_readouts
-from autoloss.records import TrialRecord
+from autoloss.nesting import judge_by_nesting
+from autoloss.replication import replicate
 from autoloss.report import write_report
-from autoloss.search import SearchResult
+from autoloss.search import SearchResult, summarise
 from autoloss.session import SearchSession
 from autoloss.task import TaskKind
-from autoloss.training import Outcome
 
 MODEL = "model"
 LOSS = "loss.py"
@@ -27,68 +22,34 @@ PENDING_SECONDS = 30.0
 
 
 def conclude(session: SearchSession, data: StudyData) -> SearchResult:
-    """Confirm the challenger against tuned cross-entropy, and ship what is recommended.
-
-    The locked rows are opened here and nowhere else.
-    """
-    choice = session.study.finalists()
-    # They are one and the same in a study of cross-entropy alone.
-    finalists = list({t.number: t for t in (choice.challenger, choice.baseline)}.values())
-    outcomes = session.retrain(finalists)
-    models = {
-        record.number: _classifier(session, data, outcome, readout)
-        for record, outcome, readout in zip(
-            finalists, outcomes, _readouts(session, finalists, outcomes), strict=True
-        )
-    }
-    test = data.locked.open()
-    result = session.study.finish(
-        {number: model.encoded_logits(test.inputs) for number, model in models.items()},
-        test.targets,
+    """Train the finalists again, choose among them, judge, and ship what is recommended."""
+    study = session.study
+    session.begin_final()
+    picked = study.pick_finalists()
+    replication = replicate(session, data, picked, baseline=study.finalists().baseline.number)
+    choice, finalists = study.choose(picked, replication.figures)
+    if data.locked is None:
+        evidence = judge_by_nesting(session, data, choice, finalists, replication)
+    else:
+        evidence = confirm_on_locked(study, data, data.locked, choice, finalists, replication)
+    result = summarise(
+        study,
+        evidence,
         data=data.summary,
-        readouts={number: model.readout for number, model in models.items()},
         settings=_settings(session, data),
         seconds=_seconds(session),
     )
-    result = replace(result, model=models[result.summary.recommended])
+    result = replace(result, model=replication.models[result.summary.recommended])
     _write(result, session)
     return result
-
-
-def _readouts(
-    session: SearchSession, finalists: Sequence[TrialRecord], outcomes: Sequence[Outcome]
-) -> list[Readout]:
-    """Fit the read-outs anew: they belong to the weights that ship."""
-    specs = [LossSpec.from_dict(record.loss) for record in finalists]
-    logits = torch.stack([outcome.logits for outcome in outcomes])
-    objective = Objective(specs, session.job.classes, dtype=logits.dtype, device=logits.device)
-    fitted = fit_readouts(logits, session.job.valid.targets, objective, folds=session.job.folds)
-    return [fitted.row(k) for k in range(len(specs))]
-
-
-def _classifier(
-    session: SearchSession, data: StudyData, outcome: Outcome, readout: Readout
-) -> Classifier:
-    balanced = session.study.metric.name == "balanced_error"
-    return Classifier(
-        task=data.task,
-        encoding=data.encoding,
-        config=session.study.space.network,
-        weights=outcome.weights.cpu(),
-        readout=readout,
-        class_counts=data.class_counts,
-        class_weights=session.study.facts.weights,
-        class_similarity=session.study.facts.similarity,
-        decision="balanced_error" if balanced else "error",
-    )
 
 
 def _settings(session: SearchSession, data: StudyData) -> dict[str, Any]:
     """Return what the report shows besides the space."""
     settings = {
-        "device": str(session.job.device),
+        "device": str(session.divisions.jobs[0].device),
         "together": session.executor.together,
-        "test_sha256": data.locked.sha256,
+        **({} if data.locked is None else {"test_sha256": data.locked.sha256}),
     }
     uri = session.tracker.shown_uri
     return {**settings, "tracking_uri": uri} if uri else settings

@@ -7,47 +7,52 @@ import time
 
 import torch
 
+from autoloss.divisions import Divisions
 from autoloss.losses import LossSpec
-from autoloss.readout import refined_log_loss
 from autoloss.training import Candidate, Job, Orders, Population, batch_size_for
-from autoloss.training.evaluate import split_logits
+from autoloss.training.loop import score_epoch, step_batch
 
 STEPS = 5
 EPOCHS_USED = 0.7
 """Share of the epochs that candidates use before they stop, as seen on tables of all sizes."""
-FINAL_SHARE = 0.15
-"""The final trainings, confirmation and report in units of the search."""
 
 
-def expected_seconds(job: Job, *, together: int, trials: int) -> float:
+def expected_seconds(divisions: Divisions, *, together: int, trainings: int) -> float:
     """Return the wall time that a search is expected to take, in seconds.
 
     Args:
-        job: What all candidates have in common, on its device.
+        divisions: The divisions on which trials are compared.
         together: Candidates trained together.
-        trials: Trials of the search.
+        trainings: Trainings of the search and of what comes after it.
     """
+    jobs = divisions.jobs
+    job, n_rows = jobs[0], [len(job.train) for job in jobs]
+    candidates = [
+        Candidate(LossSpec(), lr=1e-3, dropout=0.1, fold=k % len(jobs)) for k in range(together)
+    ]
+    candidates.sort(key=lambda candidate: candidate.fold)
+    counts = torch.stack([jobs[candidate.fold].class_counts for candidate in candidates])
     population = Population(
-        job.network,
-        [Candidate(LossSpec(), lr=1e-3, dropout=0.1)] * together,
-        job.class_counts,
-        device=job.device,
-        dtype=job.dtype,
+        [one.network for one in jobs], candidates, counts, device=job.device, dtype=job.dtype
     )
-    size = batch_size_for(len(job.train), job.config.batch_size)
-    orders = Orders([0], len(job.train), size, device=job.device)
-    rows = orders.epoch()
-    population.step(job.batch(rows[0]), orders, 1.0)
+    orders = Orders(
+        [0] * together,
+        n_rows,
+        batch_size_for(min(n_rows), job.config.batch_size),
+        device=job.device,
+        folds=[candidate.fold for candidate in candidates],
+    )
+    steps = [step_batch(jobs, orders, rows) for rows in orders.epoch()[: STEPS + 1]]
+    population.step(steps[0], orders, 1.0)
     started = _now(job)
-    for step in range(STEPS):
-        population.step(job.batch(rows[step % len(rows)]), orders, 1.0)
+    for batch in steps[1:]:
+        population.step(batch, orders, 1.0)
     stepped = _now(job)
-    logits = split_logits(population, job.valid)
-    refined_log_loss(logits, job.valid.targets, population.objective, folds=job.folds)
+    score_epoch(population, jobs)
     scored = _now(job)
-    epoch = orders.steps * (stepped - started) / STEPS + (scored - stepped)
-    populations = math.ceil(trials / together)
-    return populations * job.config.max_epochs * EPOCHS_USED * epoch * (1.0 + FINAL_SHARE)
+    epoch = orders.steps * (stepped - started) / max(len(steps) - 1, 1) + (scored - stepped)
+    populations = math.ceil(trainings / together)
+    return populations * job.config.max_epochs * EPOCHS_USED * epoch
 
 
 def _now(job: Job) -> float:

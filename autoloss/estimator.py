@@ -24,13 +24,15 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Args:
         metric: As in `autoloss.search`; so are `space`, `trials`, `time_limit`, `positive`,
-            `class_weights`, `class_similarity`, `teacher`, `losses`, `device` and `tracking_uri`.
+            `class_weights`, `class_similarity`, `cost_matrix`, `teacher`, `losses`, `device` and
+            `tracking_uri`.
         space: Name or file of the search space.
         trials: Candidates to train.
         time_limit: Seconds that a fit may take.
         positive: The positive label of two.
         class_weights: Weight of each class.
         class_similarity: Likeness of each class to each.
+        cost_matrix: Cost of each decision for each true class; `predict` makes the cheapest.
         teacher: A fitted classifier whose probabilities are taught.
         losses: Losses of your own that are searched too.
         seed: Seed of the split, the settings and the trainings.
@@ -56,13 +58,14 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def __init__(
         self,
         *,
-        metric: Any = "error",
+        metric: Any = None,
         space: str = "default",
         trials: int = 128,
         time_limit: float | None = None,
         positive: Any = None,
         class_weights: Any = None,
         class_similarity: Any = None,
+        cost_matrix: Any = None,
         teacher: Any = None,
         losses: Any = None,
         seed: int = 0,
@@ -79,6 +82,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.positive = positive
         self.class_weights = class_weights
         self.class_similarity = class_similarity
+        self.cost_matrix = cost_matrix
         self.teacher = teacher
         self.losses = losses
         self.seed = seed
@@ -145,6 +149,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             positive=self.positive,
             class_weights=self.class_weights,
             class_similarity=self.class_similarity,
+            cost_matrix=self.cost_matrix,
             teacher=self.teacher,
             losses=self.losses,
             seed=self.seed,

@@ -1,4 +1,4 @@
-"""What a user gives besides the data: class weights, a class similarity and a teacher."""
+"""What a user gives besides the data: class weights, similarity and costs, and a teacher."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from autoloss.class_table import check_names, in_class_order, read_class_table
 from autoloss.classifier import Classifier, load
+from autoloss.costs import Costs, check_costs, ordered_costs
 from autoloss.data import Source, StudyData, read_table
 from autoloss.data.values import label_of
-from autoloss.errors import InputError, closest
+from autoloss.errors import InputError
+from autoloss.metrics import Metric, MetricFunction, resolve_metric
 from autoloss.search import Space
 from autoloss.task import Label, Task
 
@@ -52,11 +55,13 @@ class Given:
         class_weights: Weight of each class.
         class_similarity: Likeness of each class to each.
         teacher: What knows the training rows better.
+        cost_matrix: Cost of each decision for each true class.
     """
 
     class_weights: Mapping[str, float] | None = None
     class_similarity: Mapping[str, Mapping[str, float]] | None = None
     teacher: Classifier | Estimator | None = None
+    cost_matrix: Mapping[str, Mapping[str, float]] | None = None
 
     @classmethod
     def of(
@@ -64,13 +69,25 @@ class Given:
         class_weights: Weights | None = None,
         class_similarity: Similarity | None = None,
         teacher: Teacher | None = None,
+        cost_matrix: Costs | None = None,
     ) -> Self:
         """Return what is given, checked as far as can be without the data."""
         return cls(
             check_weights(class_weights),
             check_similarity(class_similarity),
             open_teacher(teacher),
+            check_costs(cost_matrix),
         )
+
+    def metric(self, metric: str | MetricFunction | Metric | None) -> Metric:
+        """Return the metric of a study before its data are read.
+
+        Raises:
+            InputError: As in `resolve_metric`.
+        """
+        costs = self.cost_matrix
+        rows = None if costs is None else [list(row.values()) for row in costs.values()]
+        return resolve_metric(metric, cost_matrix=rows)
 
     def join(self, space: Space) -> Space:
         """Return a space with the priors and targets that are possible now."""
@@ -84,22 +101,23 @@ class Given:
 
     def for_study(self, task: Task) -> dict[str, Any]:
         """Return the arguments of a `Study` for a task."""
+        costs = ordered_costs(self.cost_matrix, task)
         return {
+            **({} if costs is None else {"cost_matrix": costs}),
             "class_weights": ordered_weights(self.class_weights, task),
             "class_similarity": ordered_similarity(self.class_similarity, task),
             "provides": (*PROVIDED, *(["teacher_logits"] if self.teacher is not None else ())),
         }
 
     def teacher_logits(self, source: Source, data: StudyData) -> Tensor | None:
-        """Return the teacher's logits for the training rows of a table, None without a teacher.
+        """Return the teacher's logits for the rows of a table, None without a teacher.
 
         Shape:
-            - output: ``(N, C)``
+            - output: ``(rows, C)``
         """
         if self.teacher is None:
             return None
-        rows = read_table(source).iloc[data.train.rows.numpy()]
-        return teacher_logits(self.teacher, rows, data.task)
+        return teacher_logits(self.teacher, read_table(source), data.task)
 
 
 def check_weights(weights: Weights | None) -> dict[str, float] | None:
@@ -143,7 +161,7 @@ def ordered_weights(weights: Mapping[str, float] | None, task: Task) -> list[flo
     if weights is None:
         return None
     names = [label_of(label) for label in task.classes]
-    _check_names("class_weights", list(weights), names)
+    check_names("class_weights", list(weights), names)
     return [weights[name] for name in names]
 
 
@@ -159,27 +177,10 @@ def check_similarity(similarity: Similarity | None) -> dict[str, dict[str, float
     """
     if similarity is None:
         return None
-    if isinstance(similarity, pd.DataFrame):
-        table, where = similarity, "class_similarity"
-    else:
-        read, where = read_table(similarity, name="class_similarity"), str(similarity)
-        table = read.set_index(read.columns[0])
-    rows, columns = [label_of(one) for one in table.index], [label_of(c) for c in table.columns]
-    try:
-        numbers = table.to_numpy(dtype=np.float64)
-    except (TypeError, ValueError):
-        numbers = np.full(table.shape, np.nan)
-    if sorted(rows) != sorted(columns) or len(set(rows)) < len(rows):
-        raise InputError(
-            f"{where} must name the same classes in its first column and its header, once each, "
-            f"but got {rows} and {columns}."
-        )
-    if not np.isfinite(numbers).all() or (numbers < 0).any():
+    table, where = read_class_table(similarity, "class_similarity")
+    if not all(0 <= value < float("inf") for row in table.values() for value in row.values()):
         raise InputError(f"{where} must hold numbers of at least 0, but has others.")
-    return {
-        row: dict(zip(columns, map(float, values), strict=True))
-        for row, values in zip(rows, numbers, strict=True)
-    }
+    return table
 
 
 def ordered_similarity(
@@ -192,13 +193,12 @@ def ordered_similarity(
     """
     if similarity is None:
         return None
-    names = [label_of(label) for label in task.classes]
-    _check_names("class_similarity", list(similarity), names)
-    rows = [[similarity[row][column] for column in names] for row in names]
-    for name, row in zip(names, rows, strict=True):
+    rows = in_class_order(similarity, "class_similarity", task)
+    for label, row in zip(task.classes, rows, strict=True):
         if not sum(row) > 0:
             raise InputError(
-                f"class_similarity must have a number above 0 in every row, but {name!r} has none."
+                "class_similarity must have a number above 0 in every row, but "
+                f"{label_of(label)!r} has none."
             )
     return rows
 
@@ -251,18 +251,6 @@ def teacher_logits(teacher: Classifier | Estimator, rows: pd.DataFrame, task: Ta
                 f"says: {line}."
             ) from error
     names, own = [label_of(label) for label in task.classes], [label_of(one) for one in known]
-    _check_names("teacher", own, names)
+    check_names("teacher", own, names)
     order = [own.index(name) for name in names]
     return torch.from_numpy(probs[:, order].clip(_LEAST_PROB)).log().float()
-
-
-def _check_names(what: str, given: Sequence[str], classes: Sequence[str]) -> None:
-    """Check that something is given for every class and for no other."""
-    for name in given:
-        if name not in classes:
-            raise InputError(
-                f"{what} must be of known classes, but got {name!r}{closest(name, classes)}"
-            )
-    missing = [name for name in classes if name not in given]
-    if missing:
-        raise InputError(f"{what} must have every class, but got none for {', '.join(missing)}.")

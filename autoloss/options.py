@@ -12,12 +12,13 @@ import pandas as pd
 
 from autoloss.data import DataOptions, Source, StudyData, prepare
 from autoloss.errors import InputError
+from autoloss.search import Space
 from autoloss.task import Label
 
 Track = Literal["all", "off"]
 _A_FRAME = "a DataFrame"
 _LISTS = ("drop", "losses", "frames", "objects")
-_GIVEN = ("class_weights", "class_similarity", "teacher")
+_GIVEN = ("class_weights", "class_similarity", "cost_matrix", "teacher")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,19 +55,24 @@ class Tables:
             frames=options.frames or tuple(self.frames),
         )
 
-    def read(self, options: SearchOptions, *, bins: int) -> StudyData:
+    def read(self, options: SearchOptions, space: Space) -> StudyData:
         """Return the data of a search, divided and encoded.
 
         Args:
             options: The options of the search, which name the tables that are not given here.
-            bins: Bins of a numeric column, at most.
+            space: The space, which says how many folds and bins there are.
 
         Raises:
             InputError: The data or an option is at fault, or a DataFrame is missing.
         """
         named = self.named_in(options)
         table = named.table(self.frames)
-        return prepare(table, named.data_options(self.frames), bins=max(bins, 1))
+        return prepare(
+            table,
+            named.data_options(self.frames),
+            bins=max(space.network.bins, 1),
+            protocol=space.protocol,
+        )
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ class SearchOptions:
         test: Path of the test rows; None for a part of the data.
         frames: Which of ``source``, ``valid`` and ``test`` came as a DataFrame.
         class_weights: Path of the class weights, None where they came otherwise or not at all;
-            `class_similarity` and `teacher` likewise.
+            `class_similarity`, `cost_matrix` and `teacher` likewise.
         losses: Paths of the files of losses of the user's own.
         objects: Which arguments came as objects that are not kept, and are needed again.
 
@@ -103,6 +109,7 @@ class SearchOptions:
     track: Track = "all"
     class_weights: str | None = None
     class_similarity: str | None = None
+    cost_matrix: str | None = None
     teacher: str | None = None
     losses: tuple[str, ...] = ()
     frames: tuple[str, ...] = ()
@@ -159,7 +166,10 @@ class SearchOptions:
         words = ["autoloss", "search", self.source or "DATA"]
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name in ("source", "frames", "objects") or value in (None, field.default):
+            # A cost matrix changes the metric that is meant where none is named.
+            is_named = field.name == "metric" and self.cost_matrix is not None
+            is_default = value in (None, field.default) and not is_named
+            if field.name in ("source", "frames", "objects") or is_default:
                 continue
             option = "--" + field.name.replace("_", "-")
             for one in value if isinstance(value, tuple) else (value,):

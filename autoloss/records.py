@@ -442,6 +442,7 @@ class Plan:
         notes: What was seen in the data and chosen because of it, one sentence each.
         name: The study's name; empty where none is begun.
         metric: The metric in the place of error.
+        resampling: How rows are divided, in a sentence or two.
     """
 
     data: DataSummary
@@ -456,6 +457,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     name: str = ""
     metric: str = "error"
+    resampling: str = ""
 
 
 @dataclass(frozen=True)

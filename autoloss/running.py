@@ -13,14 +13,16 @@ from autoloss.clock import Clock
 from autoloss.conclusion import MODEL, PENDING_SECONDS, conclude, report_files
 from autoloss.data import StudyData
 from autoloss.devices import find_device
+from autoloss.divisions import Divisions
 from autoloss.options import SearchOptions
 from autoloss.progress import Progress
 from autoloss.records import Plan
 from autoloss.report import summary_from_json
 from autoloss.search import Plan as Budget
-from autoloss.search import SearchResult, Study, detectable_difference
+from autoloss.search import SearchResult, Study, detectable_difference, detectable_nested
 from autoloss.search.listing import SUMMARY
-from autoloss.session import SearchSession, make_job
+from autoloss.session import SearchSession
+from autoloss.settings import ProtocolConfig
 from autoloss.tracking import NullTracker, Tracker, Tracking
 
 EXPERIMENT = "autoloss"
@@ -47,7 +49,10 @@ def run(
         tracker: Where the trials are shown.
         progress: Who watches.
         clock: The time.
-        teacher: Logits of a teacher for the training rows, ``(N, C)``; None where there is none.
+        teacher: Logits of a teacher for the rows of the table; None where there is none.
+
+    Shape:
+        teacher ``(rows, C)``.
     """
     space = study.space
     device = find_device(options.device)
@@ -58,14 +63,16 @@ def run(
             data,
             study.plan,
             trials=study.budget,
+            protocol=space.protocol,
             together=space.together,
             device=device,
             metric=study.metric.name,
             name=study.name,
         )
         progress.planned(plan)
-        job = make_job(
-            data,
+        divisions = Divisions.of(
+            data.folds,
+            data.task.n_classes,
             space.network,
             space.training,
             device=device,
@@ -73,7 +80,15 @@ def run(
             facts=study.facts,
             teacher=teacher,
         )
-        session = SearchSession(study, job, tracker=tracker, progress=progress, clock=clock)
+        session = SearchSession(
+            study,
+            divisions,
+            final_work=final_work(space.protocol, study.plan, data, study.budget),
+            tracker=tracker,
+            progress=progress,
+            clock=clock,
+            teacher=teacher,
+        )
         session.search()
         return conclude(session, data)
 
@@ -128,7 +143,7 @@ def _description(study: Study, data: StudyData) -> dict[str, str]:
         "trials": str(study.budget),
         "seed": str(study.seed),
         "families": ", ".join(study.families),
-        "test_sha256": data.locked.sha256,
+        **({} if data.locked is None else {"test_sha256": data.locked.sha256}),
     }
 
 
@@ -137,6 +152,7 @@ def make_plan(
     budget: Budget,
     *,
     trials: int,
+    protocol: ProtocolConfig,
     together: int,
     device: torch.device,
     metric: str,
@@ -152,9 +168,25 @@ def make_plan(
         quota=budget.quota,
         together=together,
         expected_seconds=expected_seconds,
-        detectable=detectable_difference(data.locked.n_rows),
+        detectable=_detectable(data, protocol),
         device=device.type,
         notes=data.notes,
         name=name,
         metric=metric,
+        resampling=data.resampling.text,
     )
+
+
+def _detectable(data: StudyData, protocol: ProtocolConfig) -> float:
+    """Return the smallest difference in error that the verdict could show."""
+    if data.locked is not None:
+        return detectable_difference(data.locked.n_rows)
+    repeats = protocol.outer_repeats
+    return detectable_nested(data.summary.n_test, data.resampling.outer // repeats, repeats)
+
+
+def final_work(protocol: ProtocolConfig, budget: Budget, data: StudyData, trials: int) -> int:
+    """Return how many trainings come after the search, at most."""
+    families = min(protocol.finalists, len(budget.families))
+    asked = min(len(budget.first) + len(budget.then), trials)
+    return (families + 3) * protocol.replicates + asked * data.resampling.outer

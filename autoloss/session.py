@@ -4,63 +4,27 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
+from torch import Tensor
 
 from autoloss.clock import Clock
-from autoloss.data import StudyData
+from autoloss.divisions import Divisions, Trained
 from autoloss.errors import TrainingError
 from autoloss.executors import LocalExecutor
-from autoloss.losses import ClassFacts
-from autoloss.models import TableNetwork
 from autoloss.progress import Progress
-from autoloss.readout import fold_numbers
 from autoloss.records import TrialRecord, Update
 from autoloss.search import Study, Trial
-from autoloss.settings import NetworkConfig, TrainingConfig
 from autoloss.tracking import Tracking
-from autoloss.training import Candidate, EpochReport, Job, Outcome
+from autoloss.training import Candidate, EpochReport, batch_size_for
 
-FINAL_WORK = 3.0
-"""Work of the final trainings in units of one trial's: two alone cost more than two in a crowd."""
 OBJECTIVE = "refined_log_loss"
 ROUNDS = 4
-"""Populations a search has at least, where that leaves `SMALLEST_ROUND` candidates in each."""
+"""Populations a search has at least, where that leaves `SMALLEST_ROUND` trials in each."""
 SMALLEST_ROUND = 8
-
-
-def make_job(
-    data: StudyData,
-    network: NetworkConfig,
-    training: TrainingConfig,
-    *,
-    device: torch.device,
-    seed: int,
-    facts: ClassFacts | None = None,
-    teacher: torch.Tensor | None = None,
-) -> Job:
-    """Return what all candidates of a study have in common, on its device.
-
-    Args:
-        data: Rows of the study.
-        network: The network.
-        training: How to train.
-        device: Where.
-        seed: Seed of the folds.
-        facts: What losses know of the classes; the counts of the training rows where it is None.
-        teacher: Logits of a teacher for the training rows, ``(N, C)``.
-    """
-    return Job.prepare(
-        TableNetwork(data.encoding.schema, data.task.n_classes, network),
-        data.train,
-        data.valid,
-        class_counts=data.class_counts if facts is None else facts,
-        folds=fold_numbers(data.valid.targets, seed=seed),
-        config=training,
-        device=device,
-        teacher=teacher,
-    )
+FULL_BATCH = 256
+"""Rows of a mini-batch for which `together` is meant: of smaller ones more are trained at once."""
 
 
 class SearchSession:
@@ -68,31 +32,44 @@ class SearchSession:
 
     Args:
         study: The study, new or opened again.
-        job: What all candidates have in common.
+        divisions: The divisions on which trials are compared.
+        final_work: Trainings that come after the search.
         tracker: Where the trials are shown.
         progress: Who watches.
         clock: The time.
+        teacher: Logits of a teacher for the rows of the table, ``(rows, C)``; None for none.
     """
 
     def __init__(
-        self, study: Study, job: Job, *, tracker: Tracking, progress: Progress, clock: Clock
+        self,
+        study: Study,
+        divisions: Divisions,
+        *,
+        final_work: int,
+        tracker: Tracking,
+        progress: Progress,
+        clock: Clock,
+        teacher: Tensor | None = None,
     ) -> None:
         self.study = study
-        self.job = job
+        self.divisions = divisions
+        self.teacher = teacher
         self.tracker = tracker
         self.progress = progress
         self.clock = clock
         self.executor = LocalExecutor(
-            job,
-            together=study.space.together,
+            together=trained_together(divisions, study.space.together),
             on_epoch=self._on_epoch,
             on_halved=self._on_halved,
         )
         self._ended = [record for record in study.trials if record.state != "running"]
         # The sampler learns between populations: a small budget makes smaller ones, not fewer.
         self._round = max(SMALLEST_ROUND, -(-study.budget // ROUNDS))
-        self._in_training = 0
+        self._search_work = study.budget * len(divisions)
+        self._final_work = final_work
+        self._done = len(self._ended) * len(divisions)
         self._is_final = False
+        clock.reserve(final_work / (final_work + self._search_work))
 
     def search(self) -> None:
         """Ask, train and tell until the trials or the time are spent.
@@ -101,7 +78,8 @@ class SearchSession:
             TrainingError: All candidates diverged.
         """
         while not self.clock.is_up:
-            trials = self.study.ask(min(self.executor.together, self._round))
+            at_once = max(1, self.executor.together // len(self.divisions))
+            trials = self.study.ask(min(at_once, self._round))
             if not trials:
                 break
             self._tell(trials, self._train(trials))
@@ -111,57 +89,71 @@ class SearchSession:
                 "lower lr in the space, and look for columns with extreme numbers."
             )
 
-    def retrain(self, finalists: Sequence[TrialRecord]) -> list[Outcome]:
-        """Train trials again, as they were: their weights were not kept.
+    def train(
+        self,
+        divisions: Divisions,
+        trials: Sequence[Trial],
+        *,
+        seeds: Sequence[int] | None = None,
+        epochs: Mapping[int, int] | None = None,
+        deadline: float | None = None,
+    ) -> list[Trained]:
+        """Train trials on divisions, all of them in the same populations.
 
-        Raises:
-            TrainingError: One of them diverges now.
+        Args:
+            divisions: The divisions.
+            trials: The trials.
+            seeds: Seed of the trainings on each division; by default that of the study.
+            epochs: Epochs after which a trial stops, by its number, where it was cut off before.
+            deadline: When to stop, on `time.monotonic`'s clock.
         """
-        self._is_final = True
         candidates = [
-            _candidate(self.study.trial(record.number), _epochs(record)) for record in finalists
+            Candidate(
+                trial.spec,
+                lr=trial.lr,
+                weight_decay=trial.weight_decay,
+                dropout=trial.dropout,
+                seed=trial.seed if seeds is None else seeds[fold],
+                epochs=None if epochs is None else epochs.get(trial.number),
+                fold=fold,
+            )
+            for fold in range(len(divisions))
+            for trial in trials
         ]
-        outcomes = self._timed(candidates, deadline=self.clock.ends)
-        for record, outcome in zip(finalists, outcomes, strict=True):
-            if outcome.state == "diverged":
-                raise TrainingError(
-                    f"Trial {record.number} ({record.label}) must train as it did in the search, "
-                    "but it diverged: set a lower lr in the space."
-                )
-        return outcomes
+        started = time.monotonic()
+        outcomes = self.executor.train(divisions.jobs, candidates, deadline=deadline)
+        self.clock.training += time.monotonic() - started
+        return [Trained.of(outcomes[i :: len(trials)]) for i in range(len(trials))]
 
-    def _train(self, trials: Sequence[Trial]) -> list[Outcome]:
-        candidates = [_candidate(trial) for trial in trials]
-        return self._timed(candidates, deadline=self.clock.search_ends)
+    def begin_final(self) -> None:
+        """Say that the search is over and the final trainings begin."""
+        self._is_final = True
 
-    def _tell(self, trials: Sequence[Trial], outcomes: Sequence[Outcome]) -> None:
+    def _train(self, trials: Sequence[Trial]) -> list[Trained]:
+        return self.train(self.divisions, trials, deadline=self.clock.search_ends)
+
+    def _tell(self, trials: Sequence[Trial], trained: Sequence[Trained]) -> None:
         """Tell the study what became of a population."""
         told, records = [], []
-        for trial, outcome in zip(trials, outcomes, strict=True):
-            if outcome.state == "diverged":
-                records.append(self.study.fail(trial, "diverged", seconds=outcome.seconds))
+        for trial, found in zip(trials, trained, strict=True):
+            if found.state == "diverged":
+                records.append(self.study.fail(trial, "diverged", seconds=found.seconds))
             else:
-                told.append((trial, outcome))
+                told.append((trial, found))
         if told:
             records += self.study.tell_many(
                 [trial for trial, _ in told],
-                torch.stack([outcome.logits for _, outcome in told]),
-                self.job.valid.targets,
-                seconds=[outcome.seconds for _, outcome in told],
-                curves=[outcome.curve for _, outcome in told],
-                stopped=[outcome.state == "stopped" for _, outcome in told],
-                folds=self.job.folds,
+                torch.stack([found.logits for _, found in told]),
+                self.divisions.targets,
+                seconds=[found.seconds for _, found in told],
+                curves=[found.curve for _, found in told],
+                stopped=[found.state == "stopped" for _, found in told],
+                folds=self.divisions.folds,
+                clusters=self.divisions.clusters,
             )
         self._ended += records
         for record in records:
             self.tracker.log_trial(record)
-
-    def _timed(self, candidates: Sequence[Candidate], *, deadline: float | None) -> list[Outcome]:
-        self._in_training = len(candidates)
-        started = time.monotonic()
-        outcomes = self.executor.train(candidates, deadline=deadline)
-        self.clock.training += time.monotonic() - started
-        return outcomes
 
     def _on_halved(self, together: int) -> None:
         self.progress.noted(f"The memory was full: {together} candidates train together now.")
@@ -169,9 +161,11 @@ class SearchSession:
     def _on_epoch(self, report: EpochReport) -> None:
         """Tell who watches where the search stands."""
         ended = self._ended
-        share = report.epoch / report.max_epochs
-        work = len(ended) + share * (FINAL_WORK if self._is_final else self._in_training)
-        fraction = min(work / (self.study.budget + FINAL_WORK), 1.0)
+        is_over = not report.alive or report.epoch == report.max_epochs
+        share = 1.0 if is_over else report.epoch / report.max_epochs
+        work = self._done + report.candidates * share
+        self._done += report.candidates * is_over
+        fraction = min(work / (self._search_work + self._final_work), 1.0)
         elapsed = self.clock.elapsed
         left = elapsed * (1.0 - fraction) / max(fraction, 1e-9)
         if self.clock.limit is not None:
@@ -195,18 +189,18 @@ class SearchSession:
         )
 
 
-def _candidate(trial: Trial, epochs: int | None = None) -> Candidate:
-    """Return what a trial asks to be trained."""
-    return Candidate(
-        trial.spec,
-        lr=trial.lr,
-        weight_decay=trial.weight_decay,
-        dropout=trial.dropout,
-        seed=trial.seed,
-        epochs=epochs,
-    )
+def trained_together(divisions: Divisions, together: int) -> int:
+    """Return how many candidates train at once: more than asked for where mini-batches are small.
+
+    Args:
+        divisions: The divisions.
+        together: Candidates of mini-batches of 256 rows.
+    """
+    smallest = min(len(job.train) for job in divisions.jobs)
+    size = batch_size_for(smallest, divisions.jobs[0].config.batch_size)
+    return max(together * max(1, FULL_BATCH // size), len(divisions))
 
 
-def _epochs(record: TrialRecord) -> int | None:
+def epochs_of(record: TrialRecord) -> int | None:
     """Return the epoch after which a trial was cut off; None where it was not."""
     return record.curve[-1].epoch if record.state == "stopped" else None

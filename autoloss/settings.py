@@ -36,6 +36,9 @@ class ProtocolConfig:
         outer_folds: Outer folds of the nested cross-validation that takes the place of a locked
             part where there are few rows; 0 for a locked part whatever their number.
         outer_repeats: How often it is repeated.
+        negatives: Negative rows that the search trains on for each positive one, drawn at random,
+            where there are two classes; every positive is kept, finalists train on all rows and
+            the read-out undoes the changed prior. 0 for all rows.
     """
 
     folds: int = 5
@@ -43,6 +46,7 @@ class ProtocolConfig:
     replicates: int = 5
     outer_folds: int = 5
     outer_repeats: int = 2
+    negatives: float = 0
 
 
 @dataclass(frozen=True)

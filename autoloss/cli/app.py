@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from autoloss.cli.commands import list_studies, losses, predict, resume, search, spaces
+from autoloss.cli.commands import list_studies, losses, predict, resume, search, select, spaces
 from autoloss.cli.guard import INTERRUPTED, guarded, say
 
 
@@ -63,6 +63,7 @@ for name, command in (
     ("search", search.search),
     ("list", list_studies.list_studies),
     ("resume", resume.resume),
+    ("select", select.select),
     ("predict", predict.predict),
     ("losses", losses.losses),
     ("spaces", spaces.spaces),

@@ -92,6 +92,15 @@ ClassSimilarity = Annotated[
         rich_help_panel=_DATA,
     ),
 ]
+CostMatrix = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Cost of decisions: a square table, true classes in first column, decisions in "
+        "header.",
+        rich_help_panel=_DATA,
+    ),
+]
 Teacher = Annotated[
     Path | None,
     typer.Option(
@@ -113,10 +122,11 @@ Positive = Annotated[
     ),
 ]
 Metric = Annotated[
-    str,
+    str | None,
     typer.Option(
         metavar="METRIC",
-        help="What decides first: error, balanced_error, average_precision or auroc.",
+        help="What decides first: error (the default), balanced_error, average_precision, auroc "
+        "or expected_cost (the default with --cost-matrix).",
         rich_help_panel=_BUDGET,
     ),
 ]

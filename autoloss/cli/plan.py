@@ -13,7 +13,7 @@ from rich.table import Table
 from autoloss.cli.tables import make_pairs
 from autoloss.records import Plan
 from autoloss.report.document import SCHEMA_VERSION
-from autoloss.report.words import difference_text, duration_text
+from autoloss.report.words import difference_text, duration_text, is_number
 
 
 def plan_table(plan: Plan) -> Table:
@@ -28,11 +28,10 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.name:
         yield "Study", plan.name
     yield "Data", f"{data.source}, {rows:,} rows, {len(data.columns)} columns"
-    yield (
-        "Split",
-        f"{data.n_train:,} rows to train, {data.n_valid:,} to validate, "
-        f"{data.n_test:,} locked to test",
-    )
+    locked = f"{data.n_test:,} locked to test" if data.n_test else "none locked to test"
+    yield "Split", f"{data.n_train:,} rows to train, {data.n_valid:,} to validate, {locked}"
+    if plan.resampling:
+        yield "Rows", plan.resampling
     yield "Task", f"{data.task}: {data.target} with {len(data.classes)} classes"
     yield "Families", ", ".join(plan.families)
     yield "Baselines", "cross-entropy tuned as hard as any, smoothed cross-entropy, Brier"
@@ -45,11 +44,10 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     )
     if plan.expected_seconds is not None:
         yield "Time", f"about {duration_text(round(plan.expected_seconds))}"
-    yield (
-        "Can show",
-        "a difference in error of "
-        f"{difference_text('error', plan.detectable).lstrip('+')} or more on the test rows",
-    )
+    if is_number(plan.detectable):
+        where = "test rows" if data.n_test else "rows of the nested cross-validation"
+        least = difference_text("error", plan.detectable).lstrip("+")
+        yield "Can show", f"a difference in error of {least} or more on the {where}"
     for note in plan.notes:
         yield "Note", note
 

@@ -1,4 +1,4 @@
-"""The end of a search on the terminal: the ranked trials, then the verdict and what to do next."""
+"""The end of a search on the terminal: trials and finalists, the verdict, and what to do next."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from rich.text import Text
 
 from autoloss.cli.tables import make_pairs, make_table
 from autoloss.records import Summary
+from autoloss.report.brief import BESIDE, brief_pairs
+from autoloss.report.finalists import finalist_rows
 from autoloss.report.roles import FRONT, OBJECTIVE
 from autoloss.report.trials import TrialRow, trial_columns, trial_rows
 from autoloss.report.verdict import ComparisonRow, comparison_rows, ships_text
@@ -20,12 +22,14 @@ from autoloss.report.words import MISSING, metric_words
 from autoloss.tracking import dashboard_link
 
 _TOP = 10
+# Where more is known than the comparison, its first lines are those of the verdict.
+_COMPARED = 3
 _NARROW, _WIDE = 76, 104
 _STYLES = {"better": "green", "no_evidence": "yellow", "worse": "red"}
 
 
 def show_ranking(console: Console, summary: Summary) -> None:
-    """Print the best trials, lowest log loss after calibration first, and those with a role."""
+    """Print the best trials, lowest log loss after calibration first, then the finalists."""
     titles = (metric_words(summary.metric).title, metric_words(OBJECTIVE).title)
     columns = trial_columns(summary)
     shown = [columns.index(title) for title in dict.fromkeys(titles) if title in columns]
@@ -37,10 +41,13 @@ def show_ranking(console: Console, summary: Summary) -> None:
     header = ("Rank", "Loss", *(columns[place] for place in shown))
     console.print(make_table(header, rows))
     console.print()
+    if summary.finalists:
+        console.print(_finalists(summary, width=console.width))
+        console.print()
 
 
 def show_verdict(console: Console, summary: Summary, *, folder: Path) -> None:
-    """Print the last screen: verdict, what ships, the comparison, where things are, what is next.
+    """Print the last screen: verdict, what ships, the comparison, what speaks for it, what next.
 
     Args:
         console: Where to.
@@ -51,11 +58,21 @@ def show_verdict(console: Console, summary: Summary, *, folder: Path) -> None:
     badge = Text("Verdict: ", style=f"bold {_STYLES[decision]}")
     console.print(Text.assemble(badge, summary.verdict.text))
     console.print(Text(ships_text(summary)))
-    if rows := comparison_rows(summary):
+    brief = brief_pairs(summary)
+    if rows := comparison_rows(summary)[: _COMPARED if brief else None]:
         console.print()
         console.print(_comparison(rows, width=console.width))
+    if brief:
+        console.print()
+        console.print(make_pairs([(name, _toned(summary, name, text)) for name, text in brief]))
     console.print()
     console.print(make_pairs(list(_places(summary, folder))))
+
+
+def _toned(summary: Summary, name: str, text: str) -> str | Text:
+    """Return the text, in red where the reference model is far ahead."""
+    is_alarm = name == BESIDE and summary.reference is not None and summary.reference.is_far_ahead
+    return Text(text, style="red") if is_alarm else text
 
 
 def command_line(words: Sequence[str]) -> str:
@@ -71,6 +88,35 @@ def _named(row: TrialRow) -> str:
 def _roles(row: TrialRow) -> str:
     """Return the roles that single a trial out."""
     return ", ".join(role for role in row.roles if role != FRONT)
+
+
+def _finalists(summary: Summary, *, width: int) -> RenderableType:
+    """Return the finalists in the columns that the width allows, best first."""
+    title = metric_words(summary.metric).title
+    header = (
+        "Finalist",
+        title,
+        "Log loss",
+        "to tuned cross-entropy",
+        "95 % interval",
+        "likely best",
+    )
+    rows = [
+        (
+            f"{row.label} ({', '.join(row.roles)})" if row.roles else row.label,
+            row.metric,
+            row.log_loss,
+            row.difference,
+            row.interval,
+            row.chance,
+        )
+        for row in finalist_rows(summary)
+    ]
+    # The log loss is in the ranking already; the interval is what a finalist is trained for.
+    places = (0, 1, 2, 3, 4, 5) if width >= _WIDE else (0, 1, 4, 5) if width >= _NARROW else (0, 4)
+    return make_table(
+        [header[place] for place in places], [[row[place] for place in places] for row in rows]
+    )
 
 
 def _comparison(rows: Sequence[ComparisonRow], *, width: int) -> RenderableType:

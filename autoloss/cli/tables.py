@@ -56,13 +56,13 @@ def make_columns(
     return table
 
 
-def make_pairs(pairs: Sequence[tuple[str, str]]) -> Table:
+def make_pairs(pairs: Sequence[tuple[str, str | Text]]) -> Table:
     """Return names and their texts as two columns; a text that is too long is broken, not cut."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True, style="bold")
     grid.add_column(overflow="fold")
     for name, text in pairs:
-        grid.add_row(Text(name), Text(text))
+        grid.add_row(Text(name), text if isinstance(text, Text) else Text(text))
     return grid
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from autoloss.data.encode import TableEncoding
 from autoloss.data.inputs import TableInputs, TableSchema
-from autoloss.data.parts import DataOptions, LockedPart, Part, StudyData
+from autoloss.data.parts import DataOptions, Fold, LockedPart, Part
 from autoloss.data.prepare import prepare
 from autoloss.data.read import Source, read_table
+from autoloss.data.study import StudyData
 
 __all__ = [
     "DataOptions",
+    "Fold",
     "LockedPart",
     "Part",
     "Source",

@@ -1,4 +1,4 @@
-"""The division of a study's rows, as the options and the tables say, or by a seeded draw."""
+"""Which rows are locked, which validate because the user says so, and which are left to divide."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ from numpy.typing import NDArray
 
 from autoloss.data.messages import listed, plural
 from autoloss.data.parts import DataOptions
+from autoloss.data.resample import LARGE, Pool
 from autoloss.data.roles import TEST, TRAIN, VALID, group_codes, parts_named, times
 from autoloss.data.sources import Labelled, Sources
-from autoloss.data.split import cut, part_size
+from autoloss.data.split import Codes, Rows, cut, part_size
 from autoloss.errors import InputError
+from autoloss.settings import ProtocolConfig
 
-Rows = NDArray[np.int64]
-NAMES = ("train", "valid", "test")
+FEW = 1_000
+"""Under so many rows a locked part could show nothing."""
+RARE = 100
+"""Under so many rows of a class, a locked part could show little of it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Piece:
     """Rows of one part, not yet encoded.
 
@@ -34,59 +38,116 @@ class Piece:
     rows: Rows
 
 
-def divide(sources: Sources, options: DataOptions) -> tuple[tuple[Piece, Piece, Piece], list[str]]:
-    """Divide the rows that have a target into train, validation and test rows.
+@dataclass(frozen=True, eq=False)
+class Divided:
+    """The rows of a study that have a target.
 
-    A part is taken from its file, else from the split column, else cut off the rest: 20 % to test,
-    and a quarter of what is left to validate.
+    Args:
+        pool: Rows that train and, where none are given, validate.
+        valid: Validation rows that the user gives, None where the pool is divided.
+        test: Locked rows; None where nested cross-validation takes their place.
+        notes: What should be said about it.
+    """
+
+    pool: Pool
+    valid: Piece | None
+    test: Piece | None
+    notes: tuple[str, ...]
+
+
+def divide(sources: Sources, options: DataOptions, protocol: ProtocolConfig) -> Divided:
+    """Take the given parts out of the rows that have a target, and lock 20 % of the rest.
+
+    Nothing is locked, unless given or by time, where there are too few rows for it.
 
     Args:
         sources: The tables.
         options: How to divide.
-
-    Returns:
-        The three pieces, and what should be said about them.
+        protocol: Whether nested cross-validation may take the place of locked rows.
 
     Raises:
         InputError: Options contradict the data, or a part would be empty.
     """
     table, labels = sources.main.table, sources.main.labels
     usable = labels.keys.notna().to_numpy()
-    codes = pd.factorize(labels.keys)[0].astype(np.int64)
-    named = np.full(len(codes), TRAIN)
+    named = np.full(len(usable), TRAIN)
     if sources.roles.split is not None:
         named = parts_named(table, sources.roles.split)
+    # Labels of given test rows decide nothing, not even in which order classes are met.
+    keys = labels.keys.where(named != TEST) if (named == TEST).any() else labels.keys
+    codes = pd.factorize(keys)[0].astype(np.int64)
     groups, order, notes = _ways(sources, options, usable)
     rest = np.flatnonzero(usable & (named == TRAIN))
-    taken: dict[str, Piece] = {}
-    for name, number, spare in (("test", TEST, 2), ("valid", VALID, 1)):
-        own = np.flatnonzero(usable & (named == number))
-        if name in sources.files:
-            taken[name] = _from_file(name, sources, len(own))
-        elif len(own):
-            taken[name] = Piece(name, sources.main, own)
-        elif len(rest) < 2:
-            raise InputError(
-                f"{table.label} must have rows left for the {name} part, but has too few."
-            )
-        else:
-            size = part_size(len(rest), test=number == TEST)
-            chosen = cut(
-                rest, codes, size=size, seed=options.seed, spare=spare, groups=groups, order=order
-            )
-            taken[name] = Piece(name, sources.main, chosen)
-            rest = np.setdiff1d(rest, chosen, assume_unique=True)
+    test = _given("test", sources, np.flatnonzero(usable & (named == TEST)))
+    valid = _given("valid", sources, np.flatnonzero(usable & (named == VALID)))
+    if valid is None and len(rest) < 2:
+        raise InputError(f"{table.label} must have rows left to validate on, but has too few.")
+    if test is None:
+        may_nest = options.split_by is None and protocol.outer_folds > 0
+        few, rare = _too_few(rest, codes, labels.keys) if may_nest else (False, "")
+        if not few:
+            test = _locked(Pool(rest, codes, groups, order), sources, options.seed)
+            rest = np.setdiff1d(rest, test.rows, assume_unique=True)
+            notes += [rare] if rare else []
     if len(rest) == 0:
         raise InputError(f"{table.label} must have rows to train on, but none has a target.")
-    pieces = (Piece("train", sources.main, rest), taken["valid"], taken["test"])
     if options.groups is not None:
-        _check_groups(pieces, options.groups)
-    return pieces, notes
+        pieces = (Piece("train", sources.main, rest), valid, test)
+        _check_groups([piece for piece in pieces if piece is not None], options.groups)
+    return Divided(Pool(rest, codes, groups, order), valid, test, tuple(notes))
+
+
+def _given(name: str, sources: Sources, named: Rows) -> Piece | None:
+    """Return a part that a file or the split column gives."""
+    if name not in sources.files:
+        return Piece(name, sources.main, named) if len(named) else None
+    source = sources.files[name]
+    if len(named):
+        raise InputError(
+            f"{name} must be given once, but the column {sources.roles.split!r} names"
+            f" {plural(len(named), 'row')} for it besides {source.table.label}; leave one out."
+        )
+    return Piece(name, source, np.flatnonzero(source.labels.keys.notna().to_numpy()))
+
+
+def _too_few(rows: Rows, codes: Codes, keys: pd.Series) -> tuple[bool, str]:
+    """Return whether rows are too few to lock some; else what to say of a rare class."""
+    if len(rows) == 0:
+        return False, ""
+    counts = np.bincount(codes[rows])
+    present = np.flatnonzero(counts)
+    rarest = present[np.argmin(counts[present])]
+    if counts[rarest] >= RARE:
+        return len(rows) < FEW, ""
+    name = str(keys.iloc[rows[codes[rows] == rarest][0]])
+    note = (
+        f"Class {name!r} has {plural(int(counts[rarest]), 'row')} only; some are locked, since"
+        f" there are more than {LARGE:,} in all, but they show little of that class."
+    )
+    return (True, "") if len(rows) <= LARGE else (False, note)
+
+
+def _locked(pool: Pool, sources: Sources, seed: int) -> Piece:
+    """Cut off the test rows."""
+    if len(pool.rows) < 2:
+        label = sources.main.table.label
+        raise InputError(f"{label} must have rows left to test on, but has too few.")
+    size = part_size(len(pool.rows), test=True)
+    chosen = cut(
+        pool.rows,
+        pool.codes,
+        size=size,
+        seed=seed,
+        spare=2,
+        groups=pool.groups,
+        order=pool.order,
+    )
+    return Piece("test", sources.main, chosen)
 
 
 def _ways(
     sources: Sources, options: DataOptions, usable: NDArray[np.bool_]
-) -> tuple[Rows | None, NDArray[np.float64] | None, list[str]]:
+) -> tuple[Codes | None, NDArray[np.float64] | None, list[str]]:
     """Return the groups and times of all rows, where asked for, and how rows are divided."""
     table = sources.main.table
     groups = order = None
@@ -109,18 +170,7 @@ def _ways(
     return groups, order, notes
 
 
-def _from_file(name: str, sources: Sources, n_named: int) -> Piece:
-    """Return a part that has a file of its own."""
-    source = sources.files[name]
-    if n_named:
-        raise InputError(
-            f"{name} must be given once, but the column {sources.roles.split!r} names"
-            f" {plural(n_named, 'row')} for it besides {source.table.label}; leave one out."
-        )
-    return Piece(name, source, np.flatnonzero(source.labels.keys.notna().to_numpy()))
-
-
-def _check_groups(pieces: tuple[Piece, ...], name: str) -> None:
+def _check_groups(pieces: list[Piece], name: str) -> None:
     """Refuse groups that stand in two parts, by a split column or a file."""
     seen: dict[str, set[str]] = {}
     for piece in pieces:

@@ -6,34 +6,35 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autoloss.data.divide import NAMES, Piece
+from autoloss.data.divide import Piece
 from autoloss.data.encode import TableEncoding
 from autoloss.data.fingerprint import row_hashes
 from autoloss.data.messages import listed, plural
 
 
-def class_notes(keys: Sequence[str], counts: Sequence[Tensor]) -> list[str]:
+def class_notes(keys: Sequence[str], total: Tensor, held: dict[str, Tensor]) -> list[str]:
     """Say which classes stand in one row only, and which parts lack a class.
 
     Args:
         keys: The classes.
-        counts: Rows of each class in train, valid and test.
+        total: All rows of each class.
+        held: Rows of each class that are ever held out, by the name of the part.
 
     Shape:
-        counts each (C,).
+        total and held each (C,).
     """
     notes = []
-    total = sum(counts[1:], start=counts[0])
     single = [key for key, count in zip(keys, total, strict=True) if count == 1]
     if single:
         noun = "Class" if len(single) == 1 else "Classes"
         notes.append(
             f"{noun} {listed(single)} with one row: trained on, never validated or tested."
         )
-    for name, count in zip(NAMES[1:], counts[1:], strict=True):
+    for name, count in held.items():
         absent = [key for key, n in zip(keys, count, strict=True) if n == 0 and key not in single]
         if absent:
             notes.append(f"The {name} part has no row of {listed(absent)}.")
@@ -75,7 +76,7 @@ def repeated_notes(pieces: Sequence[Piece], inputs: Sequence[str]) -> list[str]:
         own.append(hashed[id(frame)][piece.rows])
     notes = []
     for piece, hashes in zip(pieces[1:], own[1:], strict=True):
-        share = float(np.isin(hashes, own[0]).mean())
+        share = float(pd.Series(hashes).isin(own[0]).mean())
         if share >= 0.01:
             count = plural(round(share * len(hashes)), "row")
             notes.append(

@@ -1,7 +1,8 @@
-"""Data that is ready for a search: its parts, and the options that made them."""
+"""Encoded rows in their parts and folds, and the options that made them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,8 +12,7 @@ from torch import Tensor
 
 from autoloss.data.encode import TableEncoding
 from autoloss.data.inputs import TableInputs
-from autoloss.records import DataSummary
-from autoloss.task import Label, Task
+from autoloss.task import Label
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,19 +49,52 @@ class Part:
         targets: Class codes, int64.
         weights: Weight of each row, None where all weigh the same.
         rows: Number of each row in the table that it came from, from 0.
+        clusters: What rows belong to that are not independent of each other: their group where
+            groups are given, else each row itself, with other codes for another table. Where
+            None, `rows`.
+        table: The table that it came from: ``"data"``, or ``"test"`` or ``"valid"`` for that file.
 
     Shape:
-        targets, weights, rows (N,).
+        targets, weights, rows, clusters (N,).
     """
 
     inputs: TableInputs
     targets: Tensor
     weights: Tensor | None
     rows: Tensor
+    clusters: Tensor = None  # type: ignore[assignment]
+    table: str = "data"
+
+    def __post_init__(self) -> None:
+        if self.clusters is None:
+            object.__setattr__(self, "clusters", self.rows)
 
     def __len__(self) -> int:
         """Return the number of rows N."""
         return len(self.inputs)
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One division of the rows, encoded by what its own training rows tell.
+
+    Args:
+        train: Rows to train on.
+        valid: Rows held out, which candidates are compared on.
+        test: Rows of an outer fold, which nothing is chosen on; None outside nested
+            cross-validation.
+        encoding: How the columns were encoded, fitted on `train` alone.
+        class_counts: Training rows of each class, int64.
+
+    Shape:
+        class_counts (C,).
+    """
+
+    train: Part
+    valid: Part
+    test: Part | None
+    encoding: TableEncoding
+    class_counts: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,40 +114,15 @@ class LockedPart:
     class_counts: Tensor
     sha256: str
     _part: Part = field(repr=False)
+    _encode: Callable[[TableEncoding], Part] = field(repr=False)
 
-    def open(self) -> Part:
-        """Return the rows: once, after everything has been chosen."""
-        return self._part
+    def open(self, encoding: TableEncoding | None = None) -> Part:
+        """Return the rows: after everything has been chosen.
 
-
-@dataclass(frozen=True, eq=False)
-class StudyData:
-    """A table that is ready for a search.
-
-    Args:
-        task: What is predicted.
-        encoding: How its columns were encoded, fitted on the training rows.
-        train: Rows to train on.
-        valid: Rows that candidates are compared on.
-        locked: Rows that only the confirmation may see.
-        class_counts: Training rows of each class, int64.
-        summary: All of this as plain values.
-        notes: What the user should know, one sentence each.
-        fingerprint: Hash of the tables, whatever the options.
-
-    Shape:
-        class_counts (C,).
-    """
-
-    task: Task
-    encoding: TableEncoding
-    train: Part
-    valid: Part
-    locked: LockedPart
-    class_counts: Tensor
-    summary: DataSummary
-    notes: tuple[str, ...]
-    fingerprint: str
+        Args:
+            encoding: That of the model which is to predict them; None for that of the first fold.
+        """
+        return self._part if encoding is None else self._encode(encoding)
 
 
 def count_classes(targets: Tensor, n_classes: int) -> Tensor:

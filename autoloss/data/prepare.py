@@ -2,133 +2,160 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
+from torch import Tensor
 
-from autoloss.data.divide import Piece, divide
-from autoloss.data.encode import TableEncoding
+from autoloss.data.classes import of_known_classes, task_of
+from autoloss.data.divide import Divided, Piece, divide
 from autoloss.data.fingerprint import fingerprint, row_hashes, rows_digest
-from autoloss.data.messages import listed, plural
+from autoloss.data.folds import Encoder
 from autoloss.data.notes import ambiguous_dates, class_notes, column_notes, repeated_notes
-from autoloss.data.parts import DataOptions, LockedPart, Part, StudyData, count_classes
+from autoloss.data.parts import DataOptions, Fold, LockedPart, count_classes
+from autoloss.data.protocol import resampling_of
 from autoloss.data.read import Source
+from autoloss.data.resample import Division, outer_divisions, search_divisions
 from autoloss.data.sources import Sources, load_sources
-from autoloss.data.target import make_task
-from autoloss.data.values import label_of
-from autoloss.errors import InputError
+from autoloss.data.split import Rows
+from autoloss.data.study import Drawn, StudyData, encoded_fold
 from autoloss.records import DataSummary
-from autoloss.task import Task
+from autoloss.settings import ProtocolConfig
 
-_FEWEST_BINS, _ROWS_OF_A_BIN = 8, 200
+_USUAL = ProtocolConfig()
 
 
-def prepare(source: Source, options: DataOptions, *, bins: int = 16) -> StudyData:
-    """Read a table, divide it into train, validation and locked test rows, and encode it.
+def prepare(
+    source: Source,
+    options: DataOptions,
+    *,
+    bins: int = 16,
+    protocol: ProtocolConfig = _USUAL,
+) -> StudyData:
+    """Read a table, lock test rows, divide the others into folds, and encode them.
 
-    Only training rows decide how columns are encoded and which classes there are.
+    Only training rows decide how the columns of a fold are encoded and which classes there are.
 
     Args:
         source: The table, as for `read_table`.
         options: The target, and how to divide.
-        bins: Bins of the quantile edges in the encoding's schema, at most: one for 200 training
+        bins: Bins of the quantile edges in an encoding's schema, at most: one for 200 training
             rows.
+        protocol: How many folds, and whether nested cross-validation may take the place of
+            locked rows where there are few.
 
     Raises:
         InputError: The data or an option is at fault; one line says what, where and what to do.
     """
     sources = load_sources(source, options)
-    pieces, notes = divide(sources, options)
-    task, keys, positive_note = _task(sources, pieces[0], options)
-    kept = tuple(_known(piece, keys) for piece in pieces)
-    notes += [positive_note] if positive_note else []
-    notes += [note for _, note in kept if note]
-    train, valid, test = (piece for piece, _ in kept)
-
-    inputs = list(sources.roles.inputs)
-    table = sources.main.table
-    encoding = TableEncoding.fit(
-        table.frame.iloc[train.rows][inputs],
-        bins=_bins_for(len(train.rows), bins),
-        seed=options.seed,
-        label=table.label,
+    divided = divide(sources, options, protocol)
+    kind, search = search_divisions(
+        divided.pool, folds=protocol.folds, seed=options.seed, is_given=divided.valid is not None
     )
-    parts = [_encode(piece, encoding, keys) for piece in (train, valid, test)]
-    counts = [count_classes(part.targets, task.n_classes) for part in parts]
-    notes += class_notes(keys, counts)
-    notes += column_notes(encoding) + ambiguous_dates(encoding)
-    notes += repeated_notes((train, valid, test), inputs)
-    said = (*sources.notes, *notes)
-    frames = [table.frame, *(file.table.frame for file in sources.files.values())]
-    locked_rows = test.source.table.frame.iloc[test.rows]
+    task, keys, positive_note = task_of(sources, search[-1].train, options)
+    divided, search, unknown_notes = of_known_classes(divided, search, sources, keys)
+    drawn = Drawn(divided.pool, divided.valid, search, _outer(divided, options, protocol))
+
+    encoder = Encoder(sources, keys, options.groups, bins, options.seed)
+    folds = tuple(encoded_fold(encoder, division, divided.valid) for division in search)
+    locked = None if divided.test is None else _locked(divided.test, encoder, folds[0])
+    total, held = _counts(drawn, folds, locked, encoder)
+    notes = [
+        *sources.notes,
+        *divided.notes,
+        *([positive_note] if positive_note else []),
+        *unknown_notes,
+        *class_notes(keys, total, held),
+        *column_notes(folds[0].encoding),
+        *ambiguous_dates(folds[0].encoding),
+        *_repeated(drawn, divided.test, sources),
+    ]
+    frames = [labelled.table.frame for labelled in sources.tables.values()]
     return StudyData(
         task=task,
-        encoding=encoding,
-        train=parts[0],
-        valid=parts[1],
-        locked=LockedPart(
-            len(parts[2]), counts[2], rows_digest(test.rows, row_hashes(locked_rows)), parts[2]
-        ),
-        class_counts=counts[0],
+        folds=folds,
+        locked=locked,
+        resampling=resampling_of(kind, drawn, divided.test, protocol),
         summary=DataSummary(
-            source=table.label,
+            source=sources.main.table.label,
             target=sources.roles.target,
             task=task.kind,
             classes=tuple(keys),
-            class_counts=tuple(int(count) for count in sum(counts[1:], start=counts[0])),
-            n_train=len(parts[0]),
-            n_valid=len(parts[1]),
-            n_test=len(parts[2]),
-            columns=encoding.kinds,
-            notes=said,
+            class_counts=tuple(total.tolist()),
+            n_train=len(folds[0].train),
+            n_valid=len(folds[0].valid),
+            n_test=int(held["test"].sum()),
+            columns=folds[0].encoding.kinds,
+            notes=tuple(notes),
         ),
-        notes=said,
+        notes=tuple(notes),
         fingerprint=fingerprint((frame, row_hashes(frame)) for frame in frames),
+        _drawn=drawn,
+        _encoder=encoder,
+        _seed=options.seed,
     )
 
 
-def _bins_for(n_rows: int, at_most: int) -> int:
-    """Return how many bins of a numeric column so many training rows can fill: 8 or more."""
-    return min(at_most, max(_FEWEST_BINS, n_rows // _ROWS_OF_A_BIN))
-
-
-def _task(sources: Sources, train: Piece, options: DataOptions) -> tuple[Task, list[str], str]:
-    """Return the task, its classes as text, and a note on the positive one."""
-    target, labels = sources.roles.target, sources.main.labels
-    trained = [str(key) for key in labels.keys.iloc[train.rows].unique()]
-    if len(trained) < 2:
-        raise InputError(
-            f"Training rows must have at least two classes of {target!r}, but all are"
-            f" {trained[0]!r}; divide the data in another way."
-        )
-    positive = None if options.positive is None else label_of(options.positive)
-    return make_task(labels, trained, name=target, positive=positive)
-
-
-def _known(piece: Piece, keys: list[str]) -> tuple[Piece, str]:
-    """Return the rows whose class stands in train, and say which others were left out."""
-    labels = piece.source.labels
-    unknown = labels.codes(keys)[piece.rows] < 0
-    if not unknown.any():
-        return piece, ""
-    names = sorted({str(key) for key in labels.keys.iloc[piece.rows[unknown]]})
-    if unknown.all():
-        raise InputError(
-            f"The {piece.name} rows of {piece.source.table.label} must have labels that train has,"
-            f" but all are others: {listed(names)}."
-        )
-    note = (
-        f"{piece.name}: {plural(int(unknown.sum()), 'row')} left out, of labels unknown to train: "
+def _outer(
+    divided: Divided, options: DataOptions, protocol: ProtocolConfig
+) -> tuple[Division, ...]:
+    """Return the outer folds of nested cross-validation, none where rows are locked."""
+    if divided.test is not None:
+        return ()
+    return outer_divisions(
+        divided.pool,
+        folds=protocol.outer_folds,
+        repeats=protocol.outer_repeats,
+        seed=options.seed,
+        is_given=divided.valid is not None,
     )
-    return Piece(piece.name, piece.source, piece.rows[~unknown]), f"{note}{listed(names)}."
 
 
-def _encode(piece: Piece, encoding: TableEncoding, keys: list[str]) -> Part:
-    """Encode the rows of a piece."""
-    table = piece.source.table
-    codes = piece.source.labels.codes(keys)[piece.rows]
-    return Part(
-        inputs=encoding.transform(table.frame.iloc[piece.rows], label=table.label),
-        targets=torch.tensor(np.asarray(codes), dtype=torch.int64),
-        weights=None,
-        rows=torch.tensor(piece.rows, dtype=torch.int64),
+def _locked(test: Piece, encoder: Encoder, fold: Fold) -> LockedPart:
+    """Lock the test rows."""
+    part = encoder.part(test, fold.encoding)
+    rows = test.source.table.frame.iloc[test.rows]
+    return LockedPart(
+        n_rows=len(part),
+        class_counts=count_classes(part.targets, len(encoder.keys)),
+        sha256=rows_digest(test.rows, row_hashes(rows)),
+        _part=part,
+        _encode=lambda encoding: encoder.part(test, encoding),
     )
+
+
+def _counts(
+    drawn: Drawn, folds: Sequence[Fold], locked: LockedPart | None, encoder: Encoder
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return all rows of each class, and those ever validated and ever tested."""
+    main = encoder.sources.main
+    codes = main.labels.codes(encoder.keys)
+
+    def count(divisions: Sequence[Rows | None]) -> Tensor:
+        stands = np.zeros(len(codes), dtype=bool)
+        for rows in divisions:
+            if rows is not None:
+                stands[rows] = True
+        return count_classes(torch.tensor(codes[stands]), len(encoder.keys))
+
+    pool = count([part for division in drawn.search for part in (division.train, division.valid)])
+    if drawn.valid is None:
+        total, valid = pool, count([division.valid for division in drawn.search])
+    else:
+        valid = count_classes(folds[0].valid.targets, len(encoder.keys))
+        total = pool + valid
+    if locked is None:
+        return total, {"valid": valid, "test": count([fold.test for fold in drawn.outer])}
+    return total + locked.class_counts, {"valid": valid, "test": locked.class_counts}
+
+
+def _repeated(drawn: Drawn, test: Piece | None, sources: Sources) -> list[str]:
+    """Say how many rows that are held out equal a training row of the first fold."""
+    first = drawn.search[0]
+    valid = drawn.valid
+    if first.valid is not None:
+        valid = Piece("valid", sources.main, first.valid)
+    pieces = (Piece("train", sources.main, first.train), valid, test)
+    present = [piece for piece in pieces if piece is not None]
+    return repeated_notes(present, sources.roles.inputs)

@@ -15,8 +15,15 @@ from autoloss.errors import InputError
 
 @dataclass(frozen=True)
 class Labelled:
-    """A table with its target read."""
+    """A table with its target read.
 
+    Args:
+        name: ``"data"``, ``"test"`` or ``"valid"``: what it was given as.
+        table: The table.
+        labels: Its target.
+    """
+
+    name: str
     table: Table
     labels: TargetColumn
 
@@ -36,6 +43,11 @@ class Sources:
     roles: Roles
     files: dict[str, Labelled]
     notes: tuple[str, ...]
+
+    @property
+    def tables(self) -> dict[str, Labelled]:
+        """Return all tables by name, the main one first."""
+        return {"data": self.main, **self.files}
 
 
 def load_sources(source: Source, options: DataOptions) -> Sources:
@@ -59,13 +71,13 @@ def load_sources(source: Source, options: DataOptions) -> Sources:
     for name, given in (("test", options.test), ("valid", options.valid)):
         if given is None:
             continue
-        files[name] = _file(load_table(given, name=name), table, roles)
+        files[name] = _file(name, load_table(given, name=name), table, roles)
         notes += files[name].table.notes
         notes += _without_target(files[name].table, files[name].labels, target)
-    return Sources(Labelled(table, labels), roles, files, tuple(notes))
+    return Sources(Labelled("data", table, labels), roles, files, tuple(notes))
 
 
-def _file(table: Table, main: Table, roles: Roles) -> Labelled:
+def _file(name: str, table: Table, main: Table, roles: Roles) -> Labelled:
     """Check that a second table has the columns of the first."""
     columns = [str(name) for name in table.frame.columns]
     if roles.target not in columns:
@@ -78,7 +90,7 @@ def _file(table: Table, main: Table, roles: Roles) -> Labelled:
         )
     table = one_target(table, roles.target)
     labels = read_target(table.frame[roles.target], name=roles.target, label=table.label)
-    return Labelled(table, labels)
+    return Labelled(name, table, labels)
 
 
 def _without_target(table: Table, labels: TargetColumn, target: str) -> list[str]:

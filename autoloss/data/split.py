@@ -1,8 +1,6 @@
-"""Which rows train, which validate, which are locked: stratified, by groups, or by time."""
+"""Rows cut off others: stratified, by groups, or by time."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,24 +19,6 @@ _MOST_VALID = 25_000
 _MANY_GROUPS = 2_000
 
 
-@dataclass(frozen=True)
-class Split:
-    """Row numbers of the three parts, each ascending.
-
-    Args:
-        train: Rows to train on.
-        valid: Rows that candidates are compared on.
-        test: Rows that are locked.
-
-    Shape:
-        each (N,).
-    """
-
-    train: Rows
-    valid: Rows
-    test: Rows
-
-
 def part_size(n_rows: int, *, test: bool) -> int:
     """Return how many of `n_rows` go to the test part, or of the rest to validation."""
     share, most = (TEST_SHARE, _MOST_TEST) if test else (VALID_SHARE, _MOST_VALID)
@@ -54,6 +34,7 @@ def cut(
     spare: int,
     groups: Codes | None = None,
     order: NDArray[np.float64] | None = None,
+    largest_first: bool = True,
 ) -> Rows:
     """Choose rows to cut off, stratified unless `groups` or `order` say how.
 
@@ -65,6 +46,8 @@ def cut(
         spare: Rows that each class keeps at least, where it can.
         groups: Group of every row of the table; a group is cut off whole or not at all.
         order: Time of every row of the table; the latest are cut off.
+        largest_first: Whether large groups are chosen first, which keeps the shares of the
+            classes best; otherwise groups come in an order that the seed decides.
 
     Returns:
         The rows cut off, ascending.
@@ -78,7 +61,7 @@ def cut(
     if order is not None:
         chosen = _latest(order[rows], size)
     elif groups is not None:
-        chosen = _whole_groups(codes[rows], groups[rows], size, seed)
+        chosen = _whole_groups(codes[rows], groups[rows], size, seed, largest_first)
     else:
         chosen = _stratified(codes[rows], size, seed, spare)
     return rows[chosen]
@@ -136,12 +119,19 @@ def _latest(moments: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
     return np.asarray(chosen, dtype=bool)
 
 
-def _whole_groups(codes: Codes, groups: Codes, size: int, seed: int) -> NDArray[np.bool_]:
+def check_groups(n_groups: int) -> None:
+    """Refuse rows that are all of one group: they cannot be divided."""
+    if n_groups < 2:
+        raise InputError("groups must have at least 3 different values, one for each part.")
+
+
+def _whole_groups(
+    codes: Codes, groups: Codes, size: int, seed: int, largest_first: bool
+) -> NDArray[np.bool_]:
     """Choose whole groups, so that the shares of the classes stay about the same."""
     names, groups = np.unique(groups, return_inverse=True)
     n_groups = len(names)
-    if n_groups < 2:
-        raise InputError("groups must have at least 3 different values, one for each part.")
+    check_groups(n_groups)
     sizes = np.bincount(groups)
     order = np.random.default_rng([seed, n_groups]).permutation(n_groups)
     taken = np.zeros(n_groups, dtype=bool)
@@ -153,7 +143,8 @@ def _whole_groups(codes: Codes, groups: Codes, size: int, seed: int) -> NDArray[
         np.add.at(table, (groups, codes), 1.0)
         wanted = table.sum(axis=0) * (size / len(codes))
         # Large groups first: the small ones then even out what is left.
-        for group in order[np.argsort(-sizes[order], kind="stable")]:
+        tried = order[np.argsort(-sizes[order], kind="stable")] if largest_first else order
+        for group in tried:
             closer = np.abs(wanted - table[group]).sum() < np.abs(wanted).sum()
             if closer and taken.sum() < n_groups - 1:
                 taken[group] = True

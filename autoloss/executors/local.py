@@ -11,7 +11,6 @@ class LocalExecutor:
     """Trains populations in this process, in smaller ones where the memory asks for it.
 
     Args:
-        job: The study's network and rows, on the device.
         together: Candidates to train together.
         on_epoch: Called after every epoch of a population.
         on_halved: Told how many candidates are trained together from now on.
@@ -19,23 +18,26 @@ class LocalExecutor:
 
     def __init__(
         self,
-        job: Job,
         *,
         together: int,
         on_epoch: Callable[[EpochReport], None] | None = None,
         on_halved: Callable[[int], None] | None = None,
     ) -> None:
         self.together = together
-        self._job = job
         self._on_epoch = on_epoch
         self._on_halved = on_halved
 
     def train(
-        self, candidates: Sequence[Candidate], *, deadline: float | None = None
+        self,
+        jobs: Sequence[Job],
+        candidates: Sequence[Candidate],
+        *,
+        deadline: float | None = None,
     ) -> list[Outcome]:
         """Train candidates, at most `together` at a time; one outcome each, in their order.
 
         Args:
+            jobs: The divisions of the study's rows, on the device.
             candidates: The candidates.
             deadline: When to stop, on `time.monotonic`'s clock.
 
@@ -46,7 +48,7 @@ class LocalExecutor:
         while len(outcomes) < len(candidates):
             population = candidates[len(outcomes) : len(outcomes) + self.together]
             outcomes += in_halves(
-                lambda part: train(self._job, part, on_epoch=self._on_epoch, deadline=deadline),
+                lambda part: train(jobs, part, on_epoch=self._on_epoch, deadline=deadline),
                 population,
                 on_halved=self._halve,
             )

@@ -16,15 +16,17 @@ class ClassFacts:
     """What losses know of the classes, float64 on the CPU.
 
     Args:
-        counts: Training rows of each class; of labels of several yes and no, the rows without and
-            with each. An axis in front gives every candidate its own.
+        counts: Rows of each class that are trained on; of labels of several yes and no, the rows
+            without and with each. An axis in front gives every candidate its own.
         task: The kind of label.
         weights: Class weights that the user gives.
         similarity: How a label is spread over the classes that are like its own: one distribution
             a row.
+        sampling: Share of each class's rows that are trained on, where some are left out at
+            random; None where none are. Read-outs undo it; an axis in front as for `counts`.
 
     Shape:
-        - counts: ``(C,)`` or ``(K, C)``; multi-label ``(L, 2)`` or ``(K, L, 2)``
+        - counts and sampling: ``(C,)`` or ``(K, C)``; multi-label ``(L, 2)`` or ``(K, L, 2)``
         - weights: ``(C,)``; multi-label ``(L, 2)``
         - similarity: ``(C, C)``
     """
@@ -33,6 +35,7 @@ class ClassFacts:
     task: TaskKind = "multiclass"
     weights: Tensor | None = None
     similarity: Tensor | None = None
+    sampling: Tensor | None = None
 
     @classmethod
     def of(cls, class_counts: Tensor | ClassFacts) -> ClassFacts:
@@ -53,6 +56,10 @@ class ClassFacts:
             object.__setattr__(self, "weights", _checked_weights(self.weights, shape))
         if self.similarity is not None:
             object.__setattr__(self, "similarity", _checked_similarity(self.similarity, shape[-1]))
+        if self.sampling is not None:
+            object.__setattr__(
+                self, "sampling", _checked_sampling(self.sampling, self.counts, shape)
+            )
         if self.task == "binary" and self.n_classes != 2:
             raise InputError(
                 f"class_counts must be of two classes for task='binary', but got {self.n_classes}."
@@ -80,9 +87,29 @@ class ClassFacts:
         """Return whether every candidate has counts of its own."""
         return self.counts.ndim > self.own_axes
 
+    @property
+    def population(self) -> Tensor:
+        """Return the rows of each class before some were left out, in the shape of `counts`."""
+        return self.counts if self.sampling is None else self.counts / self.sampling
+
+    def thinned(self, sampling: Tensor) -> ClassFacts:
+        """Return the facts of candidates that train on a random share of each class's rows.
+
+        Args:
+            sampling: The share of each class.
+
+        Shape:
+            - sampling: ``(C,)`` or ``(K, C)``
+        """
+        rates = sampling.detach().to(device="cpu", dtype=torch.float64)
+        return replace(self, counts=self.population * rates, sampling=rates)
+
     def keep(self, rows: list[int]) -> ClassFacts:
         """Return the facts of some of the candidates."""
-        return replace(self, counts=self.counts[rows]) if self.is_stacked else self
+        if not self.is_stacked:
+            return self
+        sampling = None if self.sampling is None else self.sampling[rows]
+        return replace(self, counts=self.counts[rows], sampling=sampling)
 
 
 def _checked_counts(counts: Tensor, own_axes: int) -> Tensor:
@@ -106,6 +133,18 @@ def _checked_weights(weights: Tensor, shape: torch.Size) -> Tensor:
             f"class_weights={weights.tolist()}."
         )
     return weights
+
+
+def _checked_sampling(sampling: Tensor, counts: Tensor, shape: torch.Size) -> Tensor:
+    """Return sampling rates in the shape of the counts."""
+    sampling = sampling.detach().to(device="cpu", dtype=torch.float64)
+    fits = sampling.shape in (counts.shape, shape)
+    if not fits or not bool(((sampling > 0) & (sampling <= 1)).all()):
+        raise InputError(
+            "sampling must be shares in (0, 1], one a class, but got "
+            f"sampling={sampling.tolist()}."
+        )
+    return sampling.expand_as(counts)
 
 
 def _checked_similarity(similarity: Tensor, n_classes: int) -> Tensor:

@@ -126,8 +126,8 @@ class Objective:
 
     @property
     def class_counts(self) -> Tensor:
-        """Return the training rows of each class, ``(C,)`` or ``(K, C)``."""
-        return self.facts.counts
+        """Return the rows of each class before some were left out, ``(C,)`` or ``(K, C)``."""
+        return self.facts.population
 
     @property
     def mixes(self) -> bool:
@@ -152,7 +152,8 @@ class Objective:
         Temperature and prior go into the base's read-out; its result is divided by the class
         weights and freed of the smoothing; a penalty that moves the minimum is undone by its
         slope. Exact at the minimum of the expected loss. A candidate without an exact read-out
-        gets the log-softmax of its logits.
+        gets the log-softmax of its logits. Where rows were left out of the training at random,
+        each class is divided by its sampling rate last: the posterior is that of all rows.
 
         Shape:
             ``(K, N, C)`` → ``(K, N, C)``; multi-label: ``(K, N, L)`` → ``(K, N, L, 2)``.
@@ -167,15 +168,16 @@ class Objective:
             links = self._around.undone(links, self._joined(inputs))
         if self._spread is not None:
             links = self._spread.undo(links)
-        if self._exact.all():
-            return links
-        plain = logits if self.facts.task != "multilabel" else pairs(logits)
-        return torch.where(
-            self._exact.view(-1, *[1] * (links.ndim - 1)), links, log_softmax(plain)
-        )
+        if not self._exact.all():
+            plain = logits if self.facts.task != "multilabel" else pairs(logits)
+            is_exact = self._exact.view(-1, *[1] * (links.ndim - 1))
+            links = torch.where(is_exact, links, log_softmax(plain))
+        if self._log_sampling is not None:
+            links = log_softmax(links - self._log_sampling)
+        return links
 
     def prior_corrected(self, logits: Tensor) -> Tensor:
-        """Return scores of which only temperature and prior are undone, to be read by softmax.
+        """Return scores of which temperature, prior and sampling are undone, to read by softmax.
 
         Shape:
             ``(K, N, C)`` → ``(K, N, C)``.
@@ -184,7 +186,8 @@ class Objective:
         scores = self._joined(
             [group.view(part, None) for group, part in zip(self._groups, inputs, strict=True)]
         )
-        return scores if self._log_weights is None else scores - self._log_weights
+        scores = scores if self._log_weights is None else scores - self._log_weights
+        return scores if self._log_sampling is None else scores - self._log_sampling
 
     def _inputs(self, logits: Tensor) -> list[Tensor]:
         """Return what each group reads: scaled and shifted logits, or the logits themselves."""
@@ -261,12 +264,18 @@ class Objective:
             return tensor[:, None] if facts.task != "sequence" else tensor[:, None, None]
 
         scale = terms.scale / temperature.view(-1, *[1] * facts.own_axes)
+        log_sampling = torch.zeros_like(terms.shift)
+        if facts.sampling is not None:
+            # Centred, so that equal rates are none and leave no rounding behind.
+            log_rates = facts.sampling.log()
+            log_sampling = (log_rates - log_rates.amax(-1, keepdim=True)).expand_as(terms.shift)
         self._log_weights = per_item(terms.log_weights)
+        self._log_sampling = per_item(log_sampling)
         self._scale, self._shift = per_item(scale, 1.0), per_item(terms.shift)
         self._spread = Spread.of(self.specs, facts, dtype=self.dtype, device=self.device)
 
-        moved = [_range(part) for part in (terms.log_weights, terms.scale, terms.shift)]
-        has_prior = torch.stack(moved).amax(0) > _NOTHING
+        parts = (terms.log_weights, terms.scale, terms.shift, log_sampling)
+        has_prior = torch.stack([_range(part) for part in parts]).amax(0) > _NOTHING
         readouts = [readout_of(spec, facts.n_classes) for spec in self.specs]
         exact = torch.tensor([kind != "none" for kind in readouts])
         differs = has_prior | torch.tensor([not spec.reads_by_softmax for spec in self.specs])

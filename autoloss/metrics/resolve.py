@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.errors import InputError, closest
+from autoloss.metrics.costs import EXPECTED_COST, ExpectedCost, Matrix
 
 MetricFunction = Callable[[NDArray[Any], NDArray[Any]], float]
 
@@ -25,12 +26,23 @@ class Metric:
         lower_is_better: Its direction.
         function: Of probabilities (N, C) and classes (N,); None for one that is always computed.
         is_binary: Whether it needs two classes.
+        costs: Cost of a decision (column) where a class is true (row), None where none are given.
+            With them the expected cost is computed beside a metric that is another.
+
+    Shape:
+        - costs: ``(C, C)``
     """
 
     name: str
     lower_is_better: bool = True
     function: MetricFunction | None = None
     is_binary: bool = False
+    costs: Matrix | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Return whether it is a function of the user's, which no file can hold."""
+        return self.function is not None and not isinstance(self.function, ExpectedCost)
 
     def of_all(self, log_probs: Tensor, targets: Tensor, is_finite: Tensor) -> Tensor:
         """Call the function for each candidate with finite predictions; NaN for others, (K,).
@@ -62,37 +74,81 @@ METRIC_NAMES = tuple(_NAMED)
 
 
 def resolve_metric(
-    metric: str | MetricFunction | Metric,
+    metric: str | MetricFunction | Metric | None,
     *,
     n_classes: int | None = None,
     lower_is_better: bool | None = None,
+    cost_matrix: Sequence[Sequence[float]] | None = None,
 ) -> Metric:
     """Return the metric of that name, or the one that a function computes.
 
     Args:
-        metric: ``"error"``, ``"balanced_error"``, ``"average_precision"``, ``"auroc"``, or a
-            function of probabilities (N, C) and classes (N,) that returns a number.
+        metric: ``"error"``, ``"balanced_error"``, ``"average_precision"``, ``"auroc"``,
+            ``"expected_cost"``, or a function of probabilities (N, C) and classes (N,) that
+            returns a number. None is the expected cost where there is a cost matrix, else error.
         n_classes: Number of classes, to refuse metrics of two classes; not checked by default.
         lower_is_better: Direction of a function; else its attribute of that name says it.
+        cost_matrix: Cost of a decision (column) where a class is true (row), in the order of the
+            classes; it is kept with every metric.
 
     Raises:
-        InputError: If the name is unknown, the task does not fit or a function has no direction.
+        InputError: If the name is unknown, the task does not fit, a function has no direction or
+            the expected cost no cost matrix.
+
+    Shape:
+        cost_matrix (C, C).
 
     Examples:
         >>> resolve_metric("auroc").lower_is_better
         False
+        >>> resolve_metric(None).name, resolve_metric(None, cost_matrix=[[0, 1], [5, 0]]).name
+        ('error', 'expected_cost')
     """
-    if isinstance(metric, str):
-        if metric not in _NAMED:
-            hint = closest(metric, _NAMED)
+    costs = _as_matrix(cost_matrix)
+    if metric is None:
+        metric = "error" if costs is None else EXPECTED_COST
+    if isinstance(metric, Metric):
+        costs = metric.costs if costs is None else costs
+        is_named = metric.name == EXPECTED_COST and not metric.is_own
+        resolved = _of_costs(costs) if is_named else metric
+    elif isinstance(metric, str):
+        if metric not in (*_NAMED, EXPECTED_COST):
+            hint = closest(metric, (*_NAMED, EXPECTED_COST))
             raise InputError(f"A metric must be known, but got metric={metric!r}{hint}")
-        metric = _NAMED[metric]
-    elif not isinstance(metric, Metric):
-        metric = _of_function(metric, lower_is_better)
-    if metric.is_binary and n_classes is not None and n_classes != 2:
-        message = f"The metric {metric.name!r} must have two classes, but got classes={n_classes}."
-        raise InputError(message)
-    return metric
+        resolved = _of_costs(costs) if metric == EXPECTED_COST else _NAMED[metric]
+    else:
+        resolved = _of_function(metric, lower_is_better)
+    if resolved.is_binary and n_classes is not None and n_classes != 2:
+        message = f"The metric {resolved.name!r} must have two classes"
+        raise InputError(f"{message}, but got classes={n_classes}.")
+    if costs is not None and n_classes not in (None, len(costs)):
+        raise InputError(
+            f"cost_matrix must have a row and a column for each of {n_classes} classes, but got "
+            f"{len(costs)} rows."
+        )
+    return resolved if costs == resolved.costs else replace(resolved, costs=costs)
+
+
+def _of_costs(costs: Matrix | None) -> Metric:
+    if costs is None:
+        raise InputError(
+            f"The metric {EXPECTED_COST!r} must have a cost matrix, but got cost_matrix=None: "
+            "give one by cost_matrix= or --cost-matrix FILE."
+        )
+    return Metric(EXPECTED_COST, function=ExpectedCost(costs), costs=costs)
+
+
+def _as_matrix(cost_matrix: Sequence[Sequence[float]] | None) -> Matrix | None:
+    if cost_matrix is None:
+        return None
+    matrix = tuple(tuple(float(cost) for cost in row) for row in cost_matrix)
+    is_square = all(len(row) == len(matrix) for row in matrix) and len(matrix) > 1
+    if not is_square or not np.isfinite(matrix).all():
+        raise InputError(
+            "cost_matrix must be a square of finite numbers, a row and a column for each class, "
+            f"but got cost_matrix={[list(row) for row in matrix]}."
+        )
+    return matrix
 
 
 def _of_function(function: MetricFunction, lower_is_better: bool | None) -> Metric:

@@ -15,6 +15,7 @@ from autoloss.metrics.calibration import (
     ece_null,
     top_label,
 )
+from autoloss.metrics.costs import EXPECTED_COST, expected_cost
 from autoloss.metrics.decisions import balanced_error, error
 from autoloss.metrics.proper import brier, log_loss
 from autoloss.metrics.ranking import auroc, average_precision
@@ -70,7 +71,7 @@ def score(
     objective: Objective,
     *,
     folds: Tensor,
-    metric: str | MetricFunction | Metric = "error",
+    metric: str | MetricFunction | Metric | None = None,
     start: Tensor | None = None,
 ) -> Scores:
     """Fit the read-outs by cross-fitting on these rows and return all metrics.
@@ -101,7 +102,7 @@ def score_with(
     targets: Tensor,
     objective: Objective,
     *,
-    metric: str | MetricFunction | Metric = "error",
+    metric: str | MetricFunction | Metric | None = None,
 ) -> Scores:
     """Apply read-outs that were fitted on other rows and return all metrics; nothing is fitted.
 
@@ -156,7 +157,9 @@ def _scores(
         metrics["average_precision"] = average_precision(predictions.log_odds, targets)
         metrics["auroc"] = auroc(predictions.log_odds, targets)
     is_finite = predictions.is_finite
-    if metric.function is not None:
+    if metric.costs is not None:
+        metrics[EXPECTED_COST] = expected_cost(log_probs, targets, metric.costs)
+    if metric.is_own:
         if metric.name in metrics:
             message = "A metric function must have a name of its own"
             raise InputError(f"{message}, but got name={metric.name!r}.")

@@ -5,8 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from autoloss.records import Reliability, Summary, TrialRecord
+from autoloss.report.about import (
+    ClassRow,
+    Pairs,
+    class_rows,
+    data_pairs,
+    setting_pairs,
+    study_pairs,
+)
+from autoloss.report.beside import (
+    CostTable,
+    ReferenceFacts,
+    TailFacts,
+    cost_table,
+    edge_texts,
+    reference_facts,
+    tail_facts,
+)
+from autoloss.report.doubts import doubts
+from autoloss.report.finalists import FinalistRow, RuleRow, finalist_rows, rule_rows
+from autoloss.report.gains import GainRow, gain_rows, gain_sentences
 from autoloss.report.recipe import loss_python, loss_toml
 from autoloss.report.roles import find_trial
+from autoloss.report.rows import parts_text, resampling_text, rows_name, unseen_text
 from autoloss.report.trials import (
     FamilyRow,
     TrialRow,
@@ -24,7 +45,6 @@ from autoloss.report.verdict import (
 )
 from autoloss.report.words import (
     count_text,
-    date_text,
     duration_text,
     in_sentence,
     metric_words,
@@ -32,7 +52,6 @@ from autoloss.report.words import (
     value_text,
 )
 
-_TIMES = {"total": "Time", "training": "Time training", "outside": "Time outside training"}
 AGAIN = """\
 from pathlib import Path
 
@@ -41,7 +60,6 @@ from autoloss.report import summary_from_json, write_report
 text = Path("summary.json").read_text(encoding="utf-8")
 write_report(summary_from_json(text), ".")
 """
-Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -64,15 +82,6 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class ClassRow:
-    """A class: its label, its rows in all parts together, and their share."""
-
-    label: str
-    count: int
-    share: float
-
-
-@dataclass(frozen=True)
 class TestRow:
     """A metric on the test rows, one text for each column of `Facts.test_columns`."""
 
@@ -92,6 +101,18 @@ class Facts:
         ships: What ships.
         rule: The selection rule.
         power: What the test part could have shown.
+        resampling: How the rows were used; empty where it is not known.
+        rows: What the rows of the verdict are called.
+        unseen: On which rows challenger and baseline are compared.
+        reference: A model of another kind, None where there is none.
+        doubts: Whether the winner is real: name and sentence.
+        gains: Where the gain comes from, step by step.
+        gains_text: The same in a sentence or two.
+        finalists: The finalists, in the order of the selection.
+        rules: What other rules would choose.
+        edges: A sentence for each setting on the edge of its range.
+        costs: The cost matrix, None where there is none.
+        tails: Calibration where positives are rare, None where they are not.
         key_figures: The study in a few numbers.
         comparisons: The challenger beside tuned cross-entropy.
         test_columns: Whose metrics on the test rows.
@@ -116,6 +137,18 @@ class Facts:
     ships: str
     rule: str
     power: str
+    resampling: str
+    rows: str
+    unseen: str
+    reference: ReferenceFacts | None
+    doubts: Pairs
+    gains: tuple[GainRow, ...]
+    gains_text: str
+    finalists: tuple[FinalistRow, ...]
+    rules: tuple[RuleRow, ...]
+    edges: tuple[str, ...]
+    costs: CostTable | None
+    tails: TailFacts | None
     key_figures: Pairs
     comparisons: tuple[ComparisonRow, ...]
     test_columns: tuple[str, ...]
@@ -143,6 +176,18 @@ def report_facts(summary: Summary) -> Facts:
         ships=ships_text(summary),
         rule=summary.rule,
         power=power_text(summary),
+        resampling=resampling_text(summary),
+        rows=rows_name(summary),
+        unseen=unseen_text(summary),
+        reference=reference_facts(summary),
+        doubts=doubts(summary),
+        gains=gain_rows(summary),
+        gains_text=" ".join(gain_sentences(summary)),
+        finalists=finalist_rows(summary),
+        rules=rule_rows(summary),
+        edges=edge_texts(summary),
+        costs=cost_table(summary),
+        tails=tail_facts(summary),
         key_figures=_key_figures(summary),
         comparisons=comparison_rows(summary),
         test_columns=tuple(summary.test_metrics),
@@ -152,13 +197,13 @@ def report_facts(summary: Summary) -> Facts:
         families=family_rows(summary),
         metric=in_sentence(metric_words(summary.metric).title),
         recipes=_recipes(summary),
-        classes=_classes(summary),
-        data=_data(summary),
-        settings=tuple((key, setting_text(value)) for key, value in summary.settings.items()),
+        classes=class_rows(summary),
+        data=data_pairs(summary),
+        settings=setting_pairs(summary),
         reliability=summary.reliability,
         importance=tuple((name, f"{100 * share:.1f}%") for name, share in summary.importance),
         again_code=AGAIN,
-        again=_again(summary),
+        again=study_pairs(summary),
     )
 
 
@@ -173,7 +218,7 @@ def _key_figures(summary: Summary) -> Pairs:
             "Trials",
             f"{len(trials)} in {count_text(families, 'family', 'families')}{lost}",
         ),
-        ("Rows", f"{data.n_train:,} train · {data.n_valid:,} validation · {data.n_test:,} test"),
+        ("Rows", parts_text(summary)),
         ("Classes", f"{len(data.classes)}"),
     ]
     if "total" in summary.seconds:
@@ -215,33 +260,4 @@ def _recipe(summary: Summary, title: str, trial: TrialRecord) -> Recipe:
         toml=loss_toml(trial),
         python=loss_python(trial, summary.data.class_counts),
         settings=tuple((key, setting_text(value)) for key, value in trial.nuisance.items()),
-    )
-
-
-def _classes(summary: Summary) -> tuple[ClassRow, ...]:
-    """Return the classes with their rows."""
-    total = sum(summary.data.class_counts) or 1
-    pairs = zip(summary.data.classes, summary.data.class_counts, strict=False)
-    return tuple(ClassRow(str(label), count, count / total) for label, count in pairs)
-
-
-def _data(summary: Summary) -> Pairs:
-    """Return the facts about the data."""
-    data = summary.data
-    return (
-        ("Source", data.source),
-        ("Target", f"{data.target} ({data.task}, {len(data.classes)} classes)"),
-        ("Training rows", f"{data.n_train:,}"),
-        ("Validation rows", f"{data.n_valid:,}"),
-        ("Locked test rows", f"{data.n_test:,}"),
-    )
-
-
-def _again(summary: Summary) -> Pairs:
-    """Return which study it was, when, and how long it took."""
-    return (
-        ("Study", summary.name),
-        ("Finished", date_text(summary.created)),
-        ("autoloss", summary.version),
-        *((_TIMES.get(key, key), duration_text(value)) for key, value in summary.seconds.items()),
     )

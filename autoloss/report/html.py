@@ -17,7 +17,7 @@ from autoloss.report.document import finite
 from autoloss.report.facts import report_facts
 from autoloss.report.figures import GROUPS, Figure, all_figures
 from autoloss.report.palette import DARK, DARK_PAGE, LIGHT, LIGHT_PAGE, looks
-from autoloss.report.words import date_text, family_words, share_text
+from autoloss.report.words import capital, date_text, family_words, share_text
 
 
 def render_html(summary: Summary) -> str:
@@ -73,6 +73,7 @@ def _template() -> Template:
         undefined=StrictUndefined,
     )
     environment.filters["share"] = share_text
+    environment.filters["capital"] = capital
     environment.filters["family_words"] = family_words
     return environment.get_template("report.html.j2")
 

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from autoloss.records import Reliability, Summary
 from autoloss.report.facts import report_facts
-from autoloss.report.words import share_text
+from autoloss.report.words import capital, share_text
 
 # Trials in the table; all of them are in trials.csv.
 _MOST = 30
@@ -48,6 +48,7 @@ def render_markdown(summary: Summary) -> str:
     environment.filters["fenced"] = _fenced
     environment.filters["bins"] = _bins
     environment.filters["share"] = share_text
+    environment.filters["capital"] = capital
     template = environment.get_template("report.md.j2")
     facts = report_facts(summary)
     text = template.render(facts=facts, summary=summary, most=_MOST)

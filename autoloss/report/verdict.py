@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from autoloss.records import Comparison, Summary
 from autoloss.report.roles import find_trial
+from autoloss.report.rows import rows_name
 from autoloss.report.words import (
     READOUTS,
     difference_text,
     family_words,
     interval_text,
     metric_words,
+    reading_text,
     value_text,
 )
 
@@ -77,7 +79,7 @@ def power_text(summary: Summary) -> str:
     if not math.isfinite(verdict.detectable):
         return ""
     return (
-        f"On {verdict.n_test:,} test rows, a difference in error under "
+        f"On {verdict.n_test:,} {rows_name(summary)}, a difference in error under "
         f"{100 * verdict.detectable:.2f} percentage points could not have been shown."
     )
 
@@ -131,10 +133,9 @@ def _row(one: Comparison) -> ComparisonRow:
     sign = 1.0 if one.lower_is_better else -1.0
     ends = tuple(sign * value for value in (one.low, one.high, one.difference))
     known = all(map(math.isfinite, ends))
-    reading = "unknown"
-    if known:
-        better = max(ends[:2]) < 0
-        reading = "not shown" if one.covers_zero else "better" if better else "worse"
+    # Without the difference the interval says nothing either.
+    low_end, high_end = (one.low, one.high) if known else (math.nan, math.nan)
+    reading = reading_text(low_end, high_end, lower_is_better=one.lower_is_better)
     scale = max((abs(end) for end in ends), default=0.0) or 1.0
     low, high = sorted(ends[:2]) if known else (0.0, 0.0)
     return ComparisonRow(

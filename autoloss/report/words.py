@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -68,6 +69,9 @@ METRICS = {
         "ECE null level", "plain", True, "The ECE that perfectly calibrated probabilities show."
     ),
     "smooth_ece": MetricWords("Smooth ECE", "plain", True, "Calibration error without bins."),
+    "expected_cost": MetricWords(
+        "Expected cost", "plain", True, "Mean cost of the decisions, in units of the cost matrix."
+    ),
     "temperature": MetricWords(
         "Temperature", "plain", True, "Logits are divided by it; 1 leaves them as they are."
     ),
@@ -153,6 +157,70 @@ def interval_text(name: str, low: float, high: float) -> str:
     return f"{first} to {difference_text(name, high)}"
 
 
+def points_text(name: str, value: float) -> str:
+    """Return the size of a difference as it stands in a sentence, without its sign.
+
+    Examples:
+        >>> points_text("error", -0.012), points_text("log_loss", 0.5), points_text("gain", 2.0)
+        ('1.20 points', '0.5000 nats', '2.0000')
+    """
+    if not is_number(value):
+        return MISSING
+    kind = metric_words(name).kind
+    if kind == "share":
+        return f"{100 * abs(value):.2f} points"
+    return _decimals(abs(value)) + (" nats" if kind == "nats" else "")
+
+
+def spread_text(name: str, values: Sequence[float]) -> str:
+    """Return the mean and the standard deviation of a metric over several trainings.
+
+    What is not finite is left out, and that is said.
+
+    Examples:
+        >>> spread_text("error", [0.1, 0.2]), spread_text("brier", [0.5, float("nan")])
+        ('15.00 ± 7.07%', '0.5000 (1 of 2)')
+    """
+    found = [value for value in values if is_number(value)]
+    if not found:
+        return MISSING
+    mean = sum(found) / len(found)
+    part = f" ({len(found)} of {len(values)})" if len(found) < len(values) else ""
+    if len(found) == 1:
+        return value_text(name, mean) + part
+    squares = sum((value - mean) * (value - mean) for value in found)
+    spread = value_text(name, math.sqrt(squares / (len(found) - 1)))
+    unit = "%" if metric_words(name).kind == "share" else ""
+    return f"{value_text(name, mean).removesuffix(unit)} ± {spread}{part}"
+
+
+def reading_text(low: float, high: float, *, lower_is_better: bool) -> str:
+    """Return what the interval of a difference says.
+
+    Examples:
+        >>> reading_text(-0.2, -0.1, lower_is_better=True)
+        'better'
+        >>> reading_text(-0.2, 0.1, lower_is_better=True)
+        'not shown'
+    """
+    if not (is_number(low) and is_number(high)):
+        return "unknown"
+    if low <= 0.0 <= high:
+        return "not shown"
+    return "better" if (high < 0.0) == lower_is_better else "worse"
+
+
+def listed(items: Sequence[str]) -> str:
+    """Return texts as a list within a sentence.
+
+    Examples:
+        >>> listed(["a", "b", "c"])
+        'a, b and c'
+    """
+    *first, last = items
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def duration_text(seconds: float | None) -> str:
     """Return a duration in its two largest units.
 
@@ -189,6 +257,11 @@ def in_sentence(title: str) -> str:
     """
     is_name = title[1:2].isupper() or title.startswith("Brier")
     return title if is_name else title[:1].lower() + title[1:]
+
+
+def capital(text: str) -> str:
+    """Return a text with a capital at its start, its other letters as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def short(text: str, most: int = 28) -> str:

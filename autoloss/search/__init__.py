@@ -10,9 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autoloss.search.confirm import Shipped, detectable_difference
+    from autoloss.search.corrected import detectable_nested
+    from autoloss.search.finalists import FinalistChoice, pick_finalists
+    from autoloss.search.finish import Evidence, confirmed, summarise
+    from autoloss.search.gains import gain_steps, steps_of
+    from autoloss.search.looks import earlier_looks, look_sentence
+    from autoloss.search.metric_rows import example_losses, metric_on_rows
     from autoloss.search.naming import check_name, safe_name
+    from autoloss.search.nested import OuterResult, nested_verdict, pooled
+    from autoloss.search.posthoc import fit_posthoc
     from autoloss.search.quota import Plan, plan_families
+    from autoloss.search.replicates import Replicates
     from autoloss.search.result import SearchResult
+    from autoloss.search.scoring import Scorer
     from autoloss.search.select import Choice, ExampleLosses, choose
     from autoloss.search.space import Space, space_names
     from autoloss.search.space_reader import load_space
@@ -21,8 +31,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Choice": "select",
+    "Evidence": "finish",
     "ExampleLosses": "select",
+    "FinalistChoice": "finalists",
+    "OuterResult": "nested",
     "Plan": "quota",
+    "Replicates": "replicates",
+    "Scorer": "scoring",
     "SearchResult": "result",
     "Shipped": "confirm",
     "Space": "space",
@@ -30,17 +45,35 @@ _HOMES = {
     "Trial": "trial",
     "check_name": "naming",
     "choose": "select",
+    "confirmed": "finish",
     "detectable_difference": "confirm",
+    "detectable_nested": "corrected",
+    "earlier_looks": "looks",
+    "example_losses": "metric_rows",
+    "fit_posthoc": "posthoc",
+    "gain_steps": "gains",
     "load_space": "space_reader",
+    "look_sentence": "looks",
+    "metric_on_rows": "metric_rows",
+    "nested_verdict": "nested",
+    "pick_finalists": "finalists",
     "plan_families": "quota",
+    "pooled": "nested",
     "safe_name": "naming",
     "space_names": "space",
+    "steps_of": "gains",
+    "summarise": "finish",
 }
 
 __all__ = [
     "Choice",
+    "Evidence",
     "ExampleLosses",
+    "FinalistChoice",
+    "OuterResult",
     "Plan",
+    "Replicates",
+    "Scorer",
     "SearchResult",
     "Shipped",
     "Space",
@@ -48,11 +81,24 @@ __all__ = [
     "Trial",
     "check_name",
     "choose",
+    "confirmed",
     "detectable_difference",
+    "detectable_nested",
+    "earlier_looks",
+    "example_losses",
+    "fit_posthoc",
+    "gain_steps",
     "load_space",
+    "look_sentence",
+    "metric_on_rows",
+    "nested_verdict",
+    "pick_finalists",
     "plan_families",
+    "pooled",
     "safe_name",
     "space_names",
+    "steps_of",
+    "summarise",
 ]
 
 

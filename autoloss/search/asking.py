@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass
 
 from optuna.trial import FrozenTrial, TrialState
 
+from autoloss.search.edges import Tried, ends_of, widened_ranges
 from autoloss.search.facts import Asked
 from autoloss.search.journal import Ledger
 from autoloss.search.lease import Lease
+from autoloss.search.probes import next_probe
 from autoloss.search.proposals import propose
 from autoloss.search.quota import Plan
 from autoloss.search.slots import Slots, is_abandoned
@@ -75,20 +77,38 @@ class Asker:
 
     def _new(self, first: int, end: int, lease: Lease) -> list[int]:
         slots = Slots.of(self.ledger.trials())
+        families = self.plan.families
+        tried = slots.tried(families)
+        widened = widened_ranges(tried, self.space, quota=self.plan.quota)
         suggester = Suggester(
             self.space,
-            self.plan.families,
+            families,
             slots.seen(),
             seed=self.seed,
             directions=self.directions,
+            widened=widened,
         )
         losses = [asked.loss for asked in slots.asked()]
         numbers = []
         for slot in range(first, end):
+            probe = None
+            if widened and self.plan.may_probe(slot):
+                probe = next_probe(tried, self.space, widened, seed=self.seed, slot=slot)
             proposal = propose(
-                slot, space=self.space, plan=self.plan, suggester=suggester, losses=losses
+                slot,
+                space=self.space,
+                plan=self.plan,
+                suggester=suggester,
+                losses=losses,
+                probe=probe,
             )
             losses.append(proposal.loss)
+            family = str(proposal.loss["base"])
+            # What a quota is drawn from does not grow.
+            wider = ends_of(widened.get(family, {})) if proposal.origin == "sampler" else {}
+            tried.setdefault(family, []).append(
+                Tried({**proposal.loss, **proposal.nuisance}, has_ended=False, widened=wider)
+            )
             asked = Asked(
                 slot=slot,
                 batch_end=end,
@@ -96,6 +116,7 @@ class Asker:
                 nuisance=proposal.nuisance,
                 origin=proposal.origin,
                 lease=lease.to_dict(),
+                widened=wider,
             )
             numbers.append(self.ledger.add(proposal.params, proposal.distributions, asdict(asked)))
         return numbers

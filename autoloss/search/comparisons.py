@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from scipy import sparse, stats
 
@@ -14,7 +15,8 @@ from autoloss.errors import InputError
 from autoloss.metrics import balanced_scores
 from autoloss.metrics.calibration import equal_mass
 from autoloss.records import Comparison
-from autoloss.search.resampling import FloatArray, IntArray, resampled_rows, resampled_sums
+from autoloss.search.resampling import FloatArray, IntArray, resampled_sums, resamples_of
+from autoloss.search.units import units_of
 
 CALIBRATION = "debiased_calibration_error"
 _BINS = 15
@@ -93,19 +95,22 @@ def compare(
     targets: IntArray,
     *,
     class_counts: IntArray | None = None,
+    clusters: npt.NDArray[Any] | None = None,
     resamples: int = 2000,
     seed: int = 0,
 ) -> dict[str, PairedTest]:
     """Compare two models in error, log loss, calibration, balanced error and Brier.
 
-    One paired bootstrap, stratified by class, serves all five. The p-value of the error is
-    McNemar's exact one, the others are the bootstrap's.
+    One paired bootstrap serves all five, of rows stratified by class or, where rows share
+    clusters, of whole clusters. The p-value of the error is McNemar's exact one where no two rows
+    share a cluster, the others are the bootstrap's.
 
     Args:
         challenger: Log probabilities that the challenger ships.
         baseline: Log probabilities that tuned cross-entropy ships.
         targets: Classes of the rows.
         class_counts: Training rows of each class, for the decisions of the balanced error.
+        clusters: The cluster of each row; None where the rows are independent.
         resamples: Resamples R.
         seed: Seed.
 
@@ -113,31 +118,42 @@ def compare(
         Comparisons with their p-values, by name of the metric.
 
     Shape:
-        challenger (N, C), baseline (N, C), targets (N,).
+        challenger (N, C), baseline (N, C), targets (N,), clusters (N,).
     """
     one, other = (
         row_figures(log_probs, targets, class_counts=class_counts)
         for log_probs in (challenger, baseline)
     )
-    _, inverse, counts = np.unique(targets, return_inverse=True, return_counts=True)
-    share = len(targets) / (len(counts) * counts[inverse])
     pairs = {
         "error": (one.wrong, other.wrong),
         "log_loss": (one.log_loss, other.log_loss),
-        "balanced_error": (share * one.balanced_wrong, share * other.balanced_wrong),
         "brier": (one.brier, other.brier),
     }
     means = np.stack([a - b for a, b in pairs.values()], axis=1)
+    member = _members(targets)
+    missed = member.multiply((one.balanced_wrong - other.balanced_wrong)[:, None])
     bins = sparse.hstack([_bin_columns(one), _bin_columns(other)], format="csr")
-    every = sparse.hstack([sparse.csr_array(means), bins], format="csr")
-    sums = resampled_sums(every, targets, resamples=resamples, seed=seed)
+    every = sparse.hstack([sparse.csr_array(means), member, missed, bins], format="csr")
+    sums = resampled_sums(every, targets, resamples=resamples, seed=seed, clusters=clusters)
+    ends = np.cumsum([len(pairs), member.shape[1], member.shape[1]])
+    of_means, rows, of_missed, of_bins = np.split(sums, ends, axis=1)
+    drawn = dict(zip(pairs, (of_means / rows.sum(axis=1, keepdims=True)).T, strict=True))
+    # A class that no drawn row has does not count, as in the metric.
+    drawn["balanced_error"] = np.sum(of_missed / np.maximum(rows, 1.0), axis=1)
+    drawn["balanced_error"] /= np.sum(rows > 0.0, axis=1)
+    share = len(targets) / (member.shape[1] * np.asarray(member.sum(axis=0))[_codes(targets)])
+    balanced = {"balanced_error": (share * one.balanced_wrong, share * other.balanced_wrong)}
+    units = units_of(targets, clusters)
     tested = {
-        name: _tested(name, a.mean(), b.mean(), sums[:, column] / len(targets))
-        for column, (name, (a, b)) in enumerate(pairs.items())
+        name: _tested(name, a.mean(), b.mean(), drawn[name], widening=units.widening)
+        for name, (a, b) in (balanced | pairs).items()
     }
-    tested["error"] = PairedTest(tested["error"].comparison, mcnemar(one.wrong, other.wrong))
-    calibration = _calibration(np.asarray(bins.sum(axis=0)), sums[:, len(pairs) :])
-    return tested | {CALIBRATION: calibration}
+    if not units.is_clustered:
+        exact = mcnemar(one.wrong, other.wrong)
+        tested["error"] = PairedTest(tested["error"].comparison, exact)
+    whole = np.asarray(bins.sum(axis=0))
+    tested[CALIBRATION] = _calibration(whole, of_bins, widening=units.widening)
+    return tested
 
 
 def compare_metric(
@@ -146,6 +162,7 @@ def compare_metric(
     baseline: FloatArray,
     targets: IntArray,
     *,
+    clusters: npt.NDArray[Any] | None = None,
     resamples: int = 2000,
     seed: int = 0,
 ) -> PairedTest:
@@ -157,7 +174,7 @@ def compare_metric(
         InputError: If the metric is not finite on these rows.
 
     Shape:
-        challenger (N, C), baseline (N, C), targets (N,).
+        challenger (N, C), baseline (N, C), targets (N,), clusters (N,).
     """
     resamples = int(np.clip(10_000_000 // len(targets), min(200, resamples), resamples))
     both = np.exp(challenger), np.exp(baseline)
@@ -166,19 +183,21 @@ def compare_metric(
         return [float(metric.fn(probs[rows], targets[rows])) for probs in both]
 
     one, other = values(slice(None))
-    drawn = np.array(
-        [
-            values(rows)
-            for some in resampled_rows(targets, resamples=resamples, seed=seed)
-            for rows in some
-        ]
-    )
+    some = resamples_of(targets, resamples=resamples, seed=seed, clusters=clusters)
+    drawn = np.array([values(rows) for rows in some])
     differences = drawn[:, 0] - drawn[:, 1]
     differences = differences[np.isfinite(differences)]
     if not np.isfinite([one, other]).all() or not len(differences):
         figures = f"{metric.name}={one} and {other}"
         raise InputError(f"The metric must be finite on the test rows, but got {figures}.")
-    return _tested(metric.name, one, other, differences, lower_is_better=metric.lower_is_better)
+    return _tested(
+        metric.name,
+        one,
+        other,
+        differences,
+        widening=units_of(targets, clusters).widening,
+        lower_is_better=metric.lower_is_better,
+    )
 
 
 def mcnemar(wrong: FloatArray, other: FloatArray) -> float:
@@ -209,21 +228,52 @@ def holm(p_values: FloatArray) -> FloatArray:
     return corrected
 
 
+def interval_of_one(difference: float) -> tuple[float, float]:
+    """Return the ends of an interval where nothing is known of the spread: from 0 to its mirror.
+
+    It covers zero, so that nothing is concluded from it, and stays finite.
+    """
+    return min(0.0, 2.0 * difference), max(0.0, 2.0 * difference)
+
+
 def _tested(
-    name: str, one: float, other: float, differences: FloatArray, *, lower_is_better: bool = True
+    name: str,
+    one: float,
+    other: float,
+    drawn: FloatArray,
+    *,
+    widening: float,
+    lower_is_better: bool = True,
 ) -> PairedTest:
-    low, high = np.quantile(differences, [0.025, 0.975])
-    below, above = np.sum(differences <= 0.0), np.sum(differences >= 0.0)
-    p_value = min(1.0, 2.0 * (min(below, above) + 1) / (len(differences) + 1))
+    """Return the comparison of two values from the resampled differences, drawn apart."""
+    difference = float(one - other)
+    if np.isfinite(widening):
+        drawn = difference + widening * (drawn - difference)
+        low, high = map(float, np.quantile(drawn, [0.025, 0.975]))
+        below, above = np.sum(drawn <= 0.0), np.sum(drawn >= 0.0)
+        p_value = min(1.0, 2.0 * (min(below, above) + 1) / (len(drawn) + 1))
+    else:
+        (low, high), p_value = interval_of_one(difference), 1.0
     figures = Comparison(
         metric=name,
         baseline=float(other),
         challenger=float(one),
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
         lower_is_better=lower_is_better,
     )
     return PairedTest(figures, float(p_value))
+
+
+def _codes(targets: IntArray) -> IntArray:
+    """Return the place of each row's class among those that have a row."""
+    return np.asarray(np.unique(targets, return_inverse=True)[1])
+
+
+def _members(targets: IntArray) -> sparse.csr_array:
+    """Return which row is of which class that has a row: (N, classes)."""
+    rows = np.arange(len(targets))
+    return sparse.csr_array((np.ones(len(targets)), (rows, _codes(targets))))
 
 
 def _bin_columns(figures: RowFigures) -> sparse.csr_array:
@@ -237,7 +287,7 @@ def _bin_columns(figures: RowFigures) -> sparse.csr_array:
     return sparse.csr_array((values.ravel(), columns.ravel(), start), shape=(n_rows, 3 * bins))
 
 
-def _calibration(whole: FloatArray, resampled: FloatArray) -> PairedTest:
+def _calibration(whole: FloatArray, resampled: FloatArray, *, widening: float) -> PairedTest:
     """Compare two debiased squared calibration errors from the sums in their bins.
 
     The bins are those of the whole sample in every resample. To a resample the sample is the
@@ -249,7 +299,7 @@ def _calibration(whole: FloatArray, resampled: FloatArray) -> PairedTest:
     )
     (ones, _), (others, _) = (_squared_errors(half) for half in np.split(resampled, 2, axis=1))
     move = (one - other) - (plain - other_plain)
-    return _tested(CALIBRATION, one[0], other[0], ones - others + move)
+    return _tested(CALIBRATION, one[0], other[0], ones - others + move, widening=widening)
 
 
 def _squared_errors(sums: FloatArray) -> tuple[FloatArray, FloatArray]:

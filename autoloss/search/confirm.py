@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from autoloss.records import Comparison, Decision, Verdict
-from autoloss.search.comparisons import (
-    CALIBRATION,
-    NamedMetric,
-    PairedTest,
-    compare,
-    compare_metric,
-    holm,
-)
+from autoloss.records import Verdict
+from autoloss.search.comparisons import CALIBRATION, NamedMetric, compare, compare_metric
+from autoloss.search.phrases import verdict_text
+from autoloss.search.significance import decide, significant
+from autoloss.search.units import Units, units_of
 
 ASSUMED_DISAGREEMENT = 0.04
-_LEVEL = 0.05
-_NO_EVIDENCE = "no evidence that it beats tuned cross-entropy"
-_SHIPS = "Tuned cross-entropy is recommended."
-_WORDS = {
-    "log_loss": "log loss",
-    "brier": "Brier score",
-    CALIBRATION: "calibration error",
-    "auroc": "AUROC",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +61,7 @@ def confirm(
     *,
     metric: NamedMetric | None = None,
     class_counts: npt.NDArray[np.integer] | None = None,
+    clusters: npt.NDArray[Any] | None = None,
     resamples: int = 2000,
     seed: int = 0,
 ) -> Verdict:
@@ -83,7 +71,8 @@ def confirm(
     test; the user's metric stands in its place where there is one), the log loss and the debiased
     calibration error (paired bootstrap, stratified by class). Better is a significant gain without
     a significant loss, worse the reverse, anything else no evidence. Brier and balanced error are
-    shown and not tested. The rows are taken as independent of each other.
+    shown and not tested. Where rows share clusters, all three are tested by a bootstrap of whole
+    clusters, the error too: McNemar's test takes rows as independent of each other.
 
     Args:
         challenger: What the challenger ships.
@@ -91,6 +80,7 @@ def confirm(
         targets: Classes of the rows; (N,).
         metric: The study's metric; error by default.
         class_counts: Training rows of each class, which balanced error needs for its decisions.
+        clusters: The group of each row; (N,). None where the rows are independent.
         resamples: Resamples of the bootstrap.
         seed: Its seed.
 
@@ -102,24 +92,38 @@ def confirm(
     """
     _check(challenger, baseline, targets)
     figures = (challenger.log_probs, baseline.log_probs, targets)
-    tested = compare(*figures, class_counts=class_counts, resamples=resamples, seed=seed)
+    tested = compare(
+        *figures, class_counts=class_counts, clusters=clusters, resamples=resamples, seed=seed
+    )
     first = "error" if metric is None else metric.name
     if metric is not None and first not in tested:
-        tested[first] = compare_metric(metric, *figures, resamples=resamples, seed=seed)
+        tested[first] = compare_metric(
+            metric, *figures, clusters=clusters, resamples=resamples, seed=seed
+        )
     family = list(dict.fromkeys([first, "log_loss", CALIBRATION]))
-    corrected = holm(np.array([tested[name].p_value for name in family]))
-    shown = [tested[name] for name, p in zip(family, corrected, strict=True) if p < _LEVEL]
-    decision = _decide(shown)
+    shown = significant([tested[name] for name in family])
+    units = units_of(targets, clusters)
     order = dict.fromkeys([*family, *tested])
     return Verdict(
-        decision=decision,
-        text=_text(challenger, baseline, decision, tested[first].comparison, shown, len(targets)),
+        decision=decide(shown),
+        text=verdict_text(
+            "" if challenger.number == baseline.number else challenger.label,
+            tested[first].comparison,
+            shown,
+            where=_where(units, len(targets)),
+        ),
         comparisons=tuple(tested[name].comparison for name in order),
         n_test=len(targets),
         challenger=challenger.number,
         baseline=baseline.number,
-        detectable=_detectable(challenger, baseline, targets),
+        detectable=_detectable(challenger, baseline, targets, units),
     )
+
+
+def _where(units: Units, n_test: int) -> str:
+    if units.is_clustered:
+        return f"on {n_test} test rows in {units.count} groups that were resampled whole"
+    return f"on {n_test} test rows"
 
 
 def _check(challenger: Shipped, baseline: Shipped, targets: npt.NDArray[np.integer]) -> None:
@@ -137,80 +141,13 @@ def _check(challenger: Shipped, baseline: Shipped, targets: npt.NDArray[np.integ
             )
 
 
-def _detectable(challenger: Shipped, baseline: Shipped, targets: npt.NDArray[np.integer]) -> float:
+def _detectable(
+    challenger: Shipped, baseline: Shipped, targets: npt.NDArray[np.integer], units: Units
+) -> float:
     if challenger.number == baseline.number:
         return detectable_difference(len(targets))
     one, other = (part.log_probs.argmax(axis=1) == targets for part in (challenger, baseline))
-    return detectable_difference(len(targets), disagreement=float(np.mean(one != other)))
-
-
-def _decide(shown: list[PairedTest]) -> Decision:
-    gains = {one.is_gain for one in shown}
-    if gains == {True}:
-        return "better"
-    return "worse" if gains == {False} else "no_evidence"
-
-
-def _text(
-    challenger: Shipped,
-    baseline: Shipped,
-    decision: Decision,
-    first: Comparison,
-    shown: list[PairedTest],
-    n_test: int,
-) -> str:
-    """Return the verdict in plain words, the difference in the first metric before anything."""
-    if challenger.number == baseline.number:
-        return (
-            f"No loss but cross-entropy ended with a model, so there is {_NO_EVIDENCE}. {_SHIPS}"
-        )
-    difference = f"{challenger.label} has {_difference(first, n_test)}"
-    gains = _listed([one for one in shown if one.is_gain])
-    losses = _listed([one for one in shown if not one.is_gain])
-    if decision == "better":
-        return f"{difference}: it beats tuned cross-entropy, significantly in {gains}."
-    if decision == "worse":
-        return (
-            f"{difference}: it is worse than tuned cross-entropy, significantly in {losses}. "
-            f"{_SHIPS}"
-        )
-    if gains:
-        return (
-            f"{difference}: {_NO_EVIDENCE} (significantly better in {gains}, but significantly "
-            f"worse in {losses}). {_SHIPS}"
-        )
-    reason = (
-        "interval covers zero" if first.covers_zero else "not significant among the tests made"
-    )
-    return f"{difference}: {_NO_EVIDENCE} ({reason}). {_SHIPS}"
-
-
-def _difference(one: Comparison, n_test: int) -> str:
-    words, unit = _words(one.metric), _unit(one.metric)
-    ends = f"{_amount(one, one.low, '+')} to {_amount(one, one.high, '+')}{unit}"
-    where = f"than tuned cross-entropy on {n_test} test rows (95 % interval {ends})"
-    if one.difference == 0.0:
-        return f"neither less nor more {words} {where}"
-    side = "less" if one.difference < 0.0 else "more"
-    return f"{_amount(one, abs(one.difference))}{unit} {side} {words} {where}"
-
-
-def _words(metric: str) -> str:
-    return _WORDS.get(metric, metric.replace("_", " "))
-
-
-def _unit(metric: str) -> str:
-    return {"error": " points", "balanced_error": " points", "log_loss": " nats"}.get(metric, "")
-
-
-def _amount(one: Comparison, value: float, sign: Literal["", "+"] = "") -> str:
-    """Return a difference with the digits that the interval's width justifies."""
-    scale = 100.0 if _unit(one.metric) == " points" else 1.0
-    width = max(scale * (one.high - one.low), 1e-9)
-    digits = int(np.clip(np.ceil(-np.log10(width)) + 1, 1, 6))
-    return f"{scale * value:{sign}.{digits}f}"
-
-
-def _listed(some: list[PairedTest]) -> str:
-    *others, last = [_words(one.comparison.metric) for one in some] or [""]
-    return f"{', '.join(others)} and {last}" if others else last
+    # A unit's rows move together: of single rows this is the share on which the two differ.
+    moved = np.bincount(units.of_row, weights=one.astype(float) - other)
+    disagreement = float(np.sum(np.square(moved))) / len(targets)
+    return detectable_difference(len(targets), disagreement=disagreement)

@@ -41,18 +41,32 @@ class ExampleFiles:
         """Return what is kept of these trials, by number."""
         return {n: losses for n in numbers if (losses := self._load(n)) is not None}
 
-    def save_targets(self, targets: npt.NDArray[np.integer]) -> None:
-        """Keep the classes of the validation rows."""
-        self._write(_TARGETS, {"targets": np.asarray(targets, dtype=np.int64)})
+    def save_targets(
+        self,
+        targets: npt.NDArray[np.integer],
+        clusters: npt.NDArray[np.integer] | None = None,
+    ) -> None:
+        """Keep the classes of the validation rows, and which of them belong together."""
+        arrays: dict[str, npt.NDArray[Any]] = {"targets": np.asarray(targets, dtype=np.int64)}
+        if clusters is not None:
+            arrays["clusters"] = np.asarray(clusters, dtype=np.int64)
+        self._write(_TARGETS, arrays)
 
     def load_targets(self) -> npt.NDArray[np.int64] | None:
         """Return the classes of the validation rows; None before the first trial was told."""
+        return self._of_rows("targets")
+
+    def load_clusters(self) -> npt.NDArray[np.int64] | None:
+        """Return the cluster of each validation row; None where each stands alone."""
+        return self._of_rows("clusters")
+
+    def _of_rows(self, name: str) -> npt.NDArray[np.int64] | None:
         path = self.folder / _TARGETS
         if not path.is_file():
             return None
         with np.load(path, allow_pickle=False) as arrays:
-            targets: npt.NDArray[np.int64] = arrays["targets"]
-            return targets
+            found: npt.NDArray[np.int64] | None = arrays.get(name)
+            return found
 
     def _load(self, number: int) -> ExampleLosses | None:
         path = self.folder / f"{number:06d}.npz"

@@ -28,6 +28,7 @@ class Asked:
         origin: ``"default"``, ``"quota"`` or ``"sampler"``.
         lease: Who works on it, as `Lease.to_dict`.
         retry_of: Number of the lost trial that this one repeats.
+        widened: Ends of the ranges that were wider than the space's, by key.
     """
 
     slot: int
@@ -37,12 +38,14 @@ class Asked:
     origin: str
     lease: dict[str, Any]
     retry_of: int | None = None
+    widened: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> Asked:
         """Return what was written of a trial."""
         attributes = trial.user_attrs
-        return cls(**{key: attributes[key] for key in cls.__dataclass_fields__})
+        names = cls.__dataclass_fields__
+        return cls(**{key: attributes[key] for key in names if key in attributes})
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +25,26 @@ from autoloss.metrics import (
     log_loss,
     reliability,
     smooth_ece,
+    tails,
     top_label,
 )
+from autoloss.rare import is_rare
 from autoloss.readout import Readout
-from autoloss.records import DataSummary, Reliability, Summary, TrialRecord, Verdict
+from autoloss.records import (
+    DataSummary,
+    Finalist,
+    Gain,
+    Reference,
+    Reliability,
+    Resampling,
+    Summary,
+    TrialRecord,
+    Verdict,
+)
 from autoloss.search.confirm import Shipped, confirm
 from autoloss.search.metric_rows import metric_on_rows
 from autoloss.search.result import SearchResult
+from autoloss.search.rules import rules_found
 from autoloss.search.scoring import as_classes, as_logits
 from autoloss.search.select import Choice
 
@@ -39,7 +52,39 @@ if TYPE_CHECKING:
     from autoloss.search.study import Study
 
 SCHEMA_VERSION = 1
-_ROLES = ("challenger", "cross-entropy")
+ROLES = ("challenger", "cross-entropy")
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a study is concluded from, besides its trials.
+
+    Args:
+        choice: Challenger and tuned cross-entropy.
+        verdict: The verdict.
+        log_probs: What each of the two ships on the rows of the verdict, in the order of `ROLES`.
+        targets: Classes of these rows.
+        resampling: How rows were divided; None where another loop divided them.
+        finalists: The trials that were trained again.
+        gains: Where the gain comes from.
+        reference: A model of another kind.
+        looks: Studies that had looked at the same rows.
+        notes: What else should be known, one sentence each.
+
+    Shape:
+        log_probs twice (N, C), targets (N,).
+    """
+
+    choice: Choice
+    verdict: Verdict
+    log_probs: tuple[Tensor, Tensor]
+    targets: Tensor
+    resampling: Resampling | None = None
+    finalists: tuple[Finalist, ...] = ()
+    gains: tuple[Gain, ...] = ()
+    reference: Reference | None = None
+    looks: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def finish(
@@ -60,37 +105,73 @@ def finish(
             "test_logits must have those of the finalists, but got none of trial "
             f"{' and '.join(map(str, missing))}; `study.finalists()` names them."
         )
-    shipped = [
+    challenger, baseline = (
         _shipped(study, one, test_logits[one.number], readouts.get(one.number))
         for one in finalists
-    ]
-    classes = as_classes(
-        test_labels, n_classes=len(study.class_counts), like=shipped[0], name="test_labels"
     )
-    named = metric_on_rows(study.metric, study.class_counts)
+    classes = as_classes(
+        test_labels, n_classes=len(study.class_counts), like=challenger, name="test_labels"
+    )
+    evidence = Evidence(
+        choice,
+        confirmed(study, choice, (challenger, baseline), classes),
+        (challenger, baseline),
+        classes,
+    )
+    return summarise(study, evidence, data=data, settings=settings, seconds=seconds)
+
+
+def confirmed(
+    study: Study,
+    choice: Choice,
+    log_probs: tuple[Tensor, Tensor],
+    targets: Tensor,
+    *,
+    clusters: Tensor | None = None,
+) -> Verdict:
+    """Return the verdict on locked test rows.
+
+    Shape:
+        log_probs twice (N, C), targets (N,), clusters (N,).
+    """
     parts = [
-        Shipped(one.number, one.label, log_probs.numpy())
-        for one, log_probs in zip(finalists, shipped, strict=True)
+        Shipped(one.number, one.label, own.numpy())
+        for one, own in zip((choice.challenger, choice.baseline), log_probs, strict=True)
     ]
-    verdict = confirm(
+    return confirm(
         parts[0],
         parts[1],
-        classes.numpy(),
-        metric=named,
+        targets.numpy(),
+        metric=metric_on_rows(study.metric, study.class_counts),
         class_counts=study.class_counts.numpy(),
+        clusters=None if clusters is None else clusters.numpy(),
         seed=study.seed,
     )
-    figures = {
-        role: _figures(log_probs, classes, study)
-        for role, log_probs in zip(_ROLES, shipped, strict=True)
-    }
-    diagrams = tuple(
-        reliability(log_probs, classes, name=role)
-        for role, log_probs in zip(_ROLES, shipped, strict=True)
-    )
-    return SearchResult(
-        _summary(study, choice, verdict, figures, diagrams, data, settings, seconds)
-    )
+
+
+def summarise(
+    study: Study,
+    evidence: Evidence,
+    *,
+    data: DataSummary | None = None,
+    settings: Mapping[str, Any] | None = None,
+    seconds: Mapping[str, float] | None = None,
+) -> SearchResult:
+    """Return a study and what it is concluded from as plain data.
+
+    Args:
+        study: The study.
+        evidence: What it is concluded from.
+        data: What the data was; None where another loop knows it.
+        settings: What else the report should show.
+        seconds: Wall time, by what it was spent on; by default the sum of the trainings.
+    """
+    pairs = list(zip(ROLES, evidence.log_probs, strict=True))
+    figures = {role: _figures(own, evidence.targets, study) for role, own in pairs}
+    diagrams = tuple(reliability(own, evidence.targets, name=role) for role, own in pairs)
+    summary = _summary(study, evidence, figures, diagrams, data, settings or {}, seconds)
+    rules = {name: list(found) for name, found in rules_found(summary).items()}
+    return SearchResult(replace(summary, settings={**summary.settings, "rules": rules}))
 
 
 def _shipped(study: Study, record: TrialRecord, logits: Any, readout: Readout | None) -> Tensor:
@@ -137,15 +218,14 @@ def _figures(log_probs: Tensor, classes: Tensor, study: Study) -> dict[str, floa
 
 def _summary(
     study: Study,
-    choice: Choice,
-    verdict: Verdict,
+    evidence: Evidence,
     figures: dict[str, dict[str, float]],
     diagrams: tuple[Reliability, ...],
     data: DataSummary | None,
     settings: Mapping[str, Any],
     seconds: Mapping[str, float] | None,
 ) -> Summary:
-    config, space = study.config, study.space
+    config, space, verdict = study.config, study.space, evidence.verdict
     trials = study.trials
     trained = sum(trial.seconds for trial in trials)
     constants = {
@@ -158,6 +238,10 @@ def _summary(
         "objectives": list(space.objectives),
     }
     network = {} if data is None else {**asdict(space.network), **asdict(space.training)}
+    known = data or _unknown_data(study, verdict.n_test)
+    costs = study.metric.costs
+    is_better = verdict.decision == "better"
+    shipped = evidence.log_probs[0 if is_better else 1]
     return Summary(
         schema_version=SCHEMA_VERSION,
         name=config.name,
@@ -167,20 +251,32 @@ def _summary(
         metric=study.metric.name,
         lower_is_better=study.metric.lower_is_better,
         data=replace(
-            data or _unknown_data(study, verdict.n_test),
+            known,
+            notes=(*known.notes, *evidence.notes),
             class_weights=config.class_weights,
             class_similarity=config.class_similarity,
         ),
         settings={**constants, **network, **settings},
         trials=trials,
-        pareto=choice.front,
+        pareto=evidence.choice.front,
         verdict=verdict,
-        recommended=verdict.challenger if verdict.decision == "better" else verdict.baseline,
-        rule=choice.rule,
+        recommended=verdict.challenger if is_better else verdict.baseline,
+        rule=evidence.choice.rule,
         test_metrics=figures,
         reliability=diagrams,
         importance=study.importance(),
         seconds=dict(seconds or {"total": trained, "training": trained}),
+        resampling=evidence.resampling,
+        finalists=evidence.finalists,
+        gains=evidence.gains,
+        optimism=study.optimism(),
+        reference=evidence.reference,
+        edges=study.edges(),
+        looks=evidence.looks,
+        cost_matrix=None if costs is None else tuple(tuple(map(float, row)) for row in costs),
+        tails=tails(shipped, evidence.targets, name=ROLES[0 if is_better else 1])
+        if is_rare(known.class_counts)
+        else None,
     )
 
 

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 
 import optuna
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
@@ -25,20 +26,39 @@ def importance(trials: Sequence[FrozenTrial]) -> tuple[tuple[str, float], ...]:
     Args:
         trials: The trials of a study.
     """
+    complete = [one for one in trials if one.state == TrialState.COMPLETE and one.params]
+    if len(complete) < _FEWEST:
+        return ()
     with quiet():
         study = optuna.create_study()
-    for trial in trials:
-        if trial.state == TrialState.COMPLETE and trial.params:
-            study.add_trial(
-                optuna.trial.create_trial(
-                    params=trial.params,
-                    distributions=trial.distributions,
-                    value=trial.user_attrs[FACTS]["metrics"][REFINED],
-                )
+    for trial, distributions in zip(complete, _shared_ranges(complete), strict=True):
+        study.add_trial(
+            optuna.trial.create_trial(
+                params=trial.params,
+                distributions=distributions,
+                value=trial.user_attrs[FACTS]["metrics"][REFINED],
             )
-    if len(study.get_trials(deepcopy=False)) < _FEWEST:
-        return ()
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         shares = get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
     return tuple((key, float(share)) for key, share in shares.items() if share > 0)
+
+
+def _shared_ranges(trials: Sequence[FrozenTrial]) -> list[dict[str, BaseDistribution]]:
+    """Return where each trial was drawn from, with one range a parameter.
+
+    PED-ANOVA takes trials whose ranges differ for trials of different experiments, and a range
+    that grew would make a parameter look as if it mattered less.
+    """
+    shared: dict[str, BaseDistribution] = {}
+    for trial in trials:
+        for key, now in trial.distributions.items():
+            before = shared.setdefault(key, now)
+            if isinstance(now, FloatDistribution) and isinstance(before, FloatDistribution):
+                low, high = min(now.low, before.low), max(now.high, before.high)
+                shared[key] = FloatDistribution(low, high, log=now.log)
+            elif isinstance(now, IntDistribution) and isinstance(before, IntDistribution):
+                whole = min(now.low, before.low), max(now.high, before.high)
+                shared[key] = IntDistribution(*whole, log=now.log)
+    return [{key: shared[key] for key in trial.distributions} for trial in trials]

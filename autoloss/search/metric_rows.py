@@ -56,7 +56,12 @@ def metric_on_rows(metric: Metric, class_counts: Tensor) -> MetricOnRows:
 
 
 def example_losses(
-    scores: Scores, targets: Tensor, *, class_counts: Tensor, seed: int
+    scores: Scores,
+    targets: Tensor,
+    *,
+    class_counts: Tensor,
+    seed: int,
+    clusters: npt.NDArray[Any] | None = None,
 ) -> list[ExampleLosses]:
     """Return what each candidate did on each row, as the selection needs it for this metric.
 
@@ -65,6 +70,7 @@ def example_losses(
         targets: Classes of the rows; (N,).
         class_counts: Training rows of each class; (C,).
         seed: Seed of the groups that are left out.
+        clusters: The cluster of each row, left out whole; (N,). None where rows are independent.
     """
     log_probs = scores.predictions.log_probs.detach().cpu()
     log_loss = scores.example_log_loss.detach().cpu().float().numpy()
@@ -72,7 +78,9 @@ def example_losses(
     wrong = scores.example_wrong.cpu()
     if scores.metric.name == "balanced_error":
         wrong = balanced_scores(log_probs, class_counts).argmax(-1) != classes
-    without = _without(scores.metric, log_probs, classes.numpy(), class_counts, seed=seed)
+    without = _without(
+        scores.metric, log_probs, classes.numpy(), class_counts, seed=seed, clusters=clusters
+    )
     return [
         ExampleLosses(log_loss[k], wrong[k].numpy(), without[k] if without else None)
         for k in range(len(log_loss))
@@ -86,9 +94,13 @@ def _without(
     class_counts: Tensor,
     *,
     seed: int,
+    clusters: npt.NDArray[Any] | None,
 ) -> list[npt.NDArray[np.floating]] | None:
     """Return each metric with groups of rows left out, where it is no mean of rows."""
     if metric.name in _OF_ROWS:
         return None
     function = metric_on_rows(metric, class_counts).fn
-    return [leave_out_values(function, p.exp().numpy(), targets, seed=seed) for p in log_probs]
+    return [
+        leave_out_values(function, p.exp().numpy(), targets, seed=seed, clusters=clusters)
+        for p in log_probs
+    ]

@@ -1,16 +1,22 @@
-"""What is tried in a slot: the literature's setting, a family's quota, or the sampler's choice."""
+"""What is tried in a slot: the literature's setting, a family's quota, or the sampler's choice.
+
+A quota is drawn at random. What the sampler has seen of other families would draw a family's
+settings to theirs, and a setting that no result took part in can be judged on rows of any part.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from optuna.distributions import BaseDistribution
 
 from autoloss.losses import LossSpec
+from autoloss.losses.parameters import Parameter
+from autoloss.search.baseline import is_plain_cross_entropy
+from autoloss.search.probes import Probe
 from autoloss.search.quota import BASELINE_SMOOTHING, PLAIN, Arm, Plan, must_be_cross_entropy
-from autoloss.search.select import is_plain_cross_entropy
 from autoloss.search.space import NUISANCE, TEMPERATURE, Space
 from autoloss.search.suggest import Drawn, Suggester, distribution_of
 
@@ -41,6 +47,7 @@ def propose(
     plan: Plan,
     suggester: Suggester,
     losses: Sequence[dict[str, Any]],
+    probe: Probe | None = None,
 ) -> Proposal:
     """Return what is tried in a slot.
 
@@ -50,34 +57,40 @@ def propose(
         plan: How the budget is shared out.
         suggester: Draws what is not fixed, and has seen the trials so far.
         losses: The losses of the trials so far.
+        probe: What a range that grew asks for in the place of the sampler.
     """
     arm = plan.arm(slot)
     if arm is not None:
         is_default = plan.is_first(slot)
         origin = "default" if is_default else "quota"
-        return _of_arm(slot, arm, space, plan, suggester, is_default=is_default, origin=origin)
+        forced = _forced(arm, space, is_default=is_default)
+        return _of_forced(slot, forced, space, plan, suggester, origin=origin)
+    counted = [(loss["base"], is_plain_cross_entropy(loss)) for loss in losses]
+    if probe is not None and not must_be_cross_entropy(counted, probe.family):
+        return _of_forced(slot, _probed(probe, space), space, plan, suggester, origin="sampler")
     drawn = suggester.draw(slot, {})
-    counted = ((loss["base"], is_plain_cross_entropy(loss)) for loss in losses)
     if must_be_cross_entropy(counted, str(drawn.params["base"])):
         suggester.turn_down()
-        return _of_arm(slot, PLAIN, space, plan, suggester, is_default=False, origin="sampler")
+        forced = _forced(PLAIN, space, is_default=False)
+        return _of_forced(slot, forced, space, plan, suggester, origin="sampler")
     return _proposal(drawn, space, origin="sampler")
 
 
-def _of_arm(
+def _of_forced(
     slot: int,
-    arm: Arm,
+    forced: dict[str, Any],
     space: Space,
     plan: Plan,
     suggester: Suggester,
     *,
-    is_default: bool,
     origin: str,
 ) -> Proposal:
-    """Return a setting with what the arm fixes; the sampler sees none outside the space."""
-    forced = _forced(arm, space, is_default=is_default)
-    within = {k: v for k, v in forced.items() if _is_within(k, v, space, plan.families)}
-    drawn = suggester.draw(slot, within, attempt=int(origin == "sampler"))
+    """Return a setting with what is fixed of it; the sampler sees none outside the space."""
+    is_second = origin == "sampler"
+    ranges = {**space.ranges, **(suggester.widened.get(forced["base"], {}) if is_second else {})}
+    families = plan.families
+    within = {k: v for k, v in forced.items() if _is_within(k, v, space, families, ranges)}
+    drawn = suggester.draw(slot, within, attempt=int(is_second), learns=is_second)
     if len(within) == len(forced):
         return _proposal(drawn, space, origin=origin)
     suggester.turn_down()
@@ -98,12 +111,23 @@ def _forced(arm: Arm, space: Space, *, is_default: bool) -> dict[str, Any]:
     return forced
 
 
-def _is_within(key: str, value: Any, space: Space, families: Sequence[str]) -> bool:
+def _probed(probe: Probe, space: Space) -> dict[str, Any]:
+    """Return all of a trial that a probe fixes."""
+    return {**dict.fromkeys(space.choices, "none"), TEMPERATURE: 1.0, **probe.values}
+
+
+def _is_within(
+    key: str,
+    value: Any,
+    space: Space,
+    families: Sequence[str],
+    ranges: Mapping[str, Parameter],
+) -> bool:
     choices = {"base": families, **space.choices}
     if key in choices:
         return value in choices[key]
-    if key in space.ranges:
-        distribution = distribution_of(space.ranges[key])
+    if key in ranges:
+        distribution = distribution_of(ranges[key])
         return distribution._contains(distribution.to_internal_repr(value))
     return bool(value == space.fixed.get(key, 1.0 if key == TEMPERATURE else None))
 

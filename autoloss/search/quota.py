@@ -1,4 +1,9 @@
-"""How a budget is shared out: which families are searched, and what each is sure to get."""
+"""How a budget is shared out: which families are searched, and what each is sure to get.
+
+A family's quota counts settings of all that is tuned with its loss at once: its own parameters,
+learning rate, weight decay and dropout. Epochs need no share of it: every candidate stops by the
+same patience on its refined log loss, never on its own loss, and keeps its best weights.
+"""
 
 from __future__ import annotations
 
@@ -62,6 +67,13 @@ class Plan:
         arms = self.first + self.then
         return arms[slot] if slot < len(arms) else None
 
+    def may_probe(self, slot: int) -> bool:
+        """Return whether the trial at this place may look into a range that grew.
+
+        Every other one may once the quotas are filled, so that the sampler has its turn too.
+        """
+        return self.arm(slot) is None and (slot - len(self.first + self.then)) % 2 == 0
+
     def is_first(self, slot: int) -> bool:
         """Return whether the trial at this place is a literature default."""
         return slot < len(self.first)
@@ -72,9 +84,10 @@ def plan_families(bases: Sequence[str], trials: int) -> Plan:
 
     The quota is ``trials // (2 * families)``, kept within 4 and 15. A budget too small for that
     drops families, the last ones first, never the quota. Plain cross-entropy, smoothed
-    cross-entropy and Brier always run and come first; from 12 trials on these baselines take at
-    most half of the budget where other families are to be had: below 18 trials Brier runs once
-    only, to leave room for another family.
+    cross-entropy and Brier always run and come first, and smoothed cross-entropy has as many
+    trials as a family; from 12 trials on these baselines take at most half of the budget where
+    other families are to be had: below 24 trials smoothed cross-entropy has fewer trials, below
+    18 trials Brier runs once only, to leave room for another family.
 
     Args:
         bases: Families of the space in the order of their worth; cross-entropy and Brier are
@@ -106,9 +119,10 @@ def plan_families(bases: Sequence[str], trials: int) -> Plan:
     plain = [Arm(family) if family != CROSS_ENTROPY else PLAIN for family in families]
     first = list(dict.fromkeys([PLAIN, SMOOTHED, Arm(BRIER), *plain]))
     then: list[Arm] = []
+    smoothed = min(quota, _most_smoothed(families, quota, trials))
     for turn in range(1, quota):
         then += plain
-        if turn < quota // SMALLEST_QUOTA:
+        if turn < smoothed:
             then.append(SMOOTHED)
     first = first[:trials]
     return Plan(
@@ -131,6 +145,15 @@ def must_be_cross_entropy(asked: Iterable[tuple[str, bool]], family: str) -> boo
         return False
     counts = Counter(one for one, is_plain in asked if is_plain or one != CROSS_ENTROPY)
     return counts[family] >= counts[CROSS_ENTROPY]
+
+
+def _most_smoothed(families: Sequence[str], quota: int, trials: int) -> int:
+    """Return how many trials of smoothed cross-entropy there is room for."""
+    of_brier = quota if BRIER in families else 1
+    are_others = any(family not in (CROSS_ENTROPY, BRIER) for family in families)
+    half = trials // 2 - quota - of_brier if are_others else trials
+    left = trials - quota * len(families) - (BRIER not in families)
+    return max(1, min(half, left))
 
 
 def _quota(families: int, trials: int) -> int:

@@ -1,12 +1,15 @@
-"""Standard errors of paired differences, and the paired stratified bootstrap, in NumPy."""
+"""Standard errors of paired differences and their bootstrap, by rows or clusters, in NumPy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+
+from autoloss.search.units import units_of
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
@@ -14,30 +17,48 @@ IntArray = npt.NDArray[np.integer]
 _CELLS_AT_ONCE = 1 << 21
 
 
-def mean_error(differences: FloatArray) -> float:
+def mean_error(differences: FloatArray, clusters: npt.NDArray[Any] | None = None) -> float:
     """Return the standard error of the mean of paired differences, in their unit.
 
+    Args:
+        differences: Paired differences of the rows.
+        clusters: The cluster of each row; rows of one are not independent.
+
     Shape:
-        differences (N,) -> ().
+        differences (N,), clusters (N,) -> ().
     """
+    if clusters is not None:
+        one = np.zeros(len(differences), dtype=np.int64)
+        return stratified_mean_error(differences, one, clusters=clusters)
     if len(differences) < 2:
         return 0.0
     return float(np.std(differences, ddof=1) / np.sqrt(len(differences)))
 
 
-def stratified_mean_error(differences: FloatArray, targets: IntArray) -> float:
+def stratified_mean_error(
+    differences: FloatArray, targets: IntArray, *, clusters: npt.NDArray[Any] | None = None
+) -> float:
     """Return the standard error of the mean over classes of each class's mean difference.
+
+    A class with a single unit says nothing of its spread and adds nothing.
 
     Args:
         differences: Paired differences of the rows.
         targets: Classes of the rows; those without a row do not count.
+        clusters: The cluster of each row; rows of one are not independent, whatever their class.
 
     Shape:
-        differences (N,), targets (N,) -> ().
+        differences (N,), targets (N,), clusters (N,) -> ().
     """
-    classes = np.unique(targets)
-    errors = [mean_error(differences[targets == c]) for c in classes]
-    return float(np.sqrt(np.sum(np.square(errors))) / len(classes))
+    if not len(differences):
+        return 0.0
+    units = units_of(targets, clusters)
+    _, own, rows = np.unique(targets, return_inverse=True, return_counts=True)
+    mean = np.bincount(own, weights=differences) / rows
+    held = np.bincount(units.classes_of(own), minlength=len(rows))
+    scale = np.sqrt(held / np.maximum(held - 1.0, 1.0)) / (rows * len(rows))
+    parts = np.bincount(units.of_row, weights=(differences - mean[own]) * scale[own])
+    return float(np.sqrt(np.sum(np.square(parts))))
 
 
 def leave_out_values(
@@ -47,6 +68,7 @@ def leave_out_values(
     *,
     groups: int = 20,
     seed: int = 0,
+    clusters: npt.NDArray[Any] | None = None,
 ) -> FloatArray:
     """Return the metric without a first group of rows, without a second, and so on.
 
@@ -60,20 +82,23 @@ def leave_out_values(
         targets: Classes.
         groups: Groups J; fewer where there are fewer rows.
         seed: Seed of the grouping.
+        clusters: The cluster of each row; the rows of one are left out together.
 
     Returns:
         Values of the metric.
 
     Shape:
-        probs (N, C), targets (N,) -> (J,).
+        probs (N, C), targets (N,), clusters (N,) -> (J,).
     """
-    n_rows = len(targets)
-    order = np.lexsort((np.random.default_rng(seed).random(n_rows), targets))
-    group = np.empty(n_rows, dtype=np.int64)
-    group[order] = np.arange(n_rows) % max(1, min(groups, n_rows // 2))
-    # The only row of a class always stays: without it many metrics have no value.
-    _, inverse, counts = np.unique(targets, return_inverse=True, return_counts=True)
-    group[counts[inverse] < 2] = -1
+    units = units_of(targets, clusters)
+    order = np.lexsort((np.random.default_rng(seed).random(units.count), units.strata))
+    group_of = np.empty(units.count, dtype=np.int64)
+    group_of[order] = np.arange(units.count) % max(1, min(groups, units.count // 2))
+    # The only unit with rows of a class always stays: without it many metrics have no value.
+    _, own = np.unique(targets, return_inverse=True)
+    is_only = np.bincount(units.classes_of(own)) < 2
+    group_of[units.of_row[is_only[own]]] = -1
+    group = group_of[units.of_row]
     left_out = np.unique(group[group >= 0])
     return np.array([metric(probs[group != j], targets[group != j]) for j in left_out])
 
@@ -119,10 +144,45 @@ def resampled_rows(
         yield order[start + uniform.astype(np.int64)]
 
 
+def resamples_of(
+    targets: IntArray,
+    *,
+    resamples: int,
+    seed: int,
+    clusters: npt.NDArray[Any] | None = None,
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield the row numbers of one resample after the other, of rows or of whole clusters.
+
+    Where clusters differ in size, so do the resamples.
+
+    Args:
+        targets: Classes of the rows.
+        resamples: Resamples R.
+        seed: Seed.
+        clusters: The cluster of each row; None for rows drawn one by one.
+
+    Shape:
+        targets (N,), clusters (N,) -> R times (n,).
+    """
+    units = units_of(targets, clusters)
+    for some in resampled_rows(units.strata, resamples=resamples, seed=seed):
+        for drawn in some:
+            if units.is_clustered:
+                times = np.bincount(drawn, minlength=units.count)[units.of_row]
+                yield np.repeat(np.arange(len(targets)), times)
+            else:
+                yield drawn
+
+
 def resampled_sums(
-    values: FloatArray | sparse.csr_array, targets: IntArray, *, resamples: int, seed: int
+    values: FloatArray | sparse.csr_array,
+    targets: IntArray,
+    *,
+    resamples: int,
+    seed: int,
+    clusters: npt.NDArray[Any] | None = None,
 ) -> npt.NDArray[np.float64]:
-    """Return the sums of each column of `values` over stratified resamples of the rows.
+    """Return the sums of each column of `values` over resamples of the rows or clusters.
 
     All columns see the same resamples, so that what is computed from them is paired. The rows of
     a resample are counted and the counts multiplied into `values`: no value is ever gathered.
@@ -132,17 +192,23 @@ def resampled_sums(
         targets: Classes, the strata.
         resamples: Resamples R.
         seed: Seed.
+        clusters: The cluster of each row, drawn whole; None for rows drawn one by one.
 
     Returns:
         The sums.
 
     Shape:
-        values (N, M), targets (N,) -> (R, M).
+        values (N, M), targets (N,), clusters (N,) -> (R, M).
     """
-    n_rows = len(targets)
+    units = units_of(targets, clusters)
+    if units.is_clustered:
+        ones = np.ones(len(targets))
+        place = (units.of_row, np.arange(len(targets)))
+        values = sparse.csr_array((ones, place), shape=(units.count, len(targets))) @ values
+    n_rows = units.count
     transposed = values.T
     sums = []
-    for rows in resampled_rows(targets, resamples=resamples, seed=seed):
+    for rows in resampled_rows(units.strata, resamples=resamples, seed=seed):
         offset = np.arange(len(rows))[:, None] * n_rows
         counts = np.bincount((rows + offset).ravel(), minlength=rows.size)
         sums.append((transposed @ counts.reshape(rows.shape).T.astype(np.float64)).T)

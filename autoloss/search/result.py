@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from numbers import Integral
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
-from autoloss.errors import InputError, closest
-from autoloss.records import Summary, TrialRecord, Verdict
+from autoloss.records import Finalist, Gain, Summary, TrialRecord, Verdict
+from autoloss.search.baseline import REFINED
+from autoloss.search.rules import CALIBRATION, select_trial
 
 if TYPE_CHECKING:
     from autoloss.classifier import Classifier
     from autoloss.losses import LossSpec
-
-_CALIBRATION = "debiased_calibration_error"
-_REFINED = "refined_log_loss"
+    from autoloss.readout import Readout
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,16 +66,45 @@ class SearchResult:
         on_front.sort(key=lambda trial: sign * trial.metrics[self.summary.metric])
         return trials_table(on_front)
 
+    @property
+    def gains(self) -> pd.DataFrame:
+        """Return where the gain comes from, one row a step: a column a field of `records.Gain`."""
+        steps = [asdict(gain) for gain in self.summary.gains]
+        return pd.DataFrame(steps, columns=[field.name for field in fields(Gain)])
+
+    @property
+    def finalists(self) -> pd.DataFrame:
+        """Return one row a trial that was trained again.
+
+        The columns are the fields of `records.Finalist` with ``loss``, its readable name, and with
+        the means of ``metric`` and ``log_loss`` over the trainings; each of them is in
+        ``summary.finalists``.
+        """
+        names = [field.name for field in fields(Finalist)]
+        rows = [
+            asdict(one)
+            | {
+                "loss": self.summary.trial(one.number).label,
+                "reasons": ", ".join(one.reasons),
+                "metric": _mean(one.metric),
+                "log_loss": _mean(one.log_loss),
+            }
+            for one in self.summary.finalists
+        ]
+        return pd.DataFrame(rows, columns=[names[0], "loss", *names[1:]])
+
     def select(self, by: str | int = "log_loss") -> LossSpec:
         """Return the loss that another rule names, from the validation rows alone.
 
         Its `source` has the learning rate, weight decay and read-out of its trial.
 
         Args:
-            by: ``"error"`` or the study's metric (the best value), ``"log_loss"`` (the lowest
-                after calibration), ``"calibration"`` (the lowest calibration error *on the
-                front*: elsewhere a model that always predicts the priors would win), or the
-                number of a trial.
+            by: ``"error"``, ``"log_loss"`` (after calibration), ``"balanced_error"``, ``"cost"``
+                (of the study's cost matrix) or the study's metric: the best value.
+                ``"calibration"``: the lowest calibration error *on the front*; elsewhere a model
+                that always predicts the priors would win. ``"knee"``: the trial of the front
+                farthest below the line between its ends. Or the number of a trial. Each rule is a
+                sentence of `autoloss.search.rules.RULES`.
 
         Raises:
             InputError: If there is no such rule or trial.
@@ -85,7 +112,7 @@ class SearchResult:
         from autoloss.losses import LossSpec
         from autoloss.losses.tuned import Tuned
 
-        trial = _selected(self.summary, by)
+        trial = select_trial(self.summary, by)
         data = self.summary.data
         tuned = Tuned(
             lr=trial.nuisance["lr"],
@@ -99,7 +126,7 @@ class SearchResult:
         )
         if self.model is not None and trial.number == self.summary.recommended:
             # Fitted anew, to the weights that ship.
-            own = self.model.readout
+            own = _typical([member.readout for member in self.model.members])
             tuned = replace(
                 tuned,
                 readout=own.source,
@@ -160,10 +187,10 @@ def leaderboard(summary: Summary, *, n: int = 10) -> pd.DataFrame:
         summary: The study.
         n: Rows at most, besides those two.
     """
-    done = [trial for trial in summary.trials if math.isfinite(_figure(trial, _REFINED))]
-    done.sort(key=lambda trial: (trial.metrics[_REFINED], trial.number))
+    done = [trial for trial in summary.trials if math.isfinite(_figure(trial, REFINED))]
+    done.sort(key=lambda trial: (trial.metrics[REFINED], trial.number))
     always = {summary.verdict.challenger, summary.verdict.baseline}
-    figures = dict.fromkeys([summary.metric, _REFINED, _CALIBRATION])
+    figures = dict.fromkeys([summary.metric, REFINED, CALIBRATION])
     rows = [
         {
             "rank": rank,
@@ -195,40 +222,17 @@ def _role(summary: Summary, number: int) -> str:
     return ", ".join([*words, *(["front"] if number in summary.pareto else [])])
 
 
-def _selected(summary: Summary, by: str | int) -> TrialRecord:
-    """Return the trial that a rule or a number names."""
-    if isinstance(by, Integral):
-        found = [trial for trial in summary.trials if trial.number == by]
-        if not found:
-            raise InputError(
-                f"A trial must be one of the {len(summary.trials)} of study {summary.name!r}, "
-                f"but got number={by}."
-            )
-        return found[0]
-    sign = 1.0 if summary.lower_is_better else -1.0
-    rules = {
-        "error": ("error", 1.0),
-        "log_loss": (_REFINED, 1.0),
-        "calibration": (_CALIBRATION, 1.0),
-        summary.metric: (summary.metric, sign),
-    }
-    if by not in rules:
-        raise InputError(
-            f"The rule must be a trial's number or a known rule, but got by={by!r}"
-            f"{closest(str(by), rules)}"
-        )
-    name, direction = rules[by]
-    among = summary.trials
-    if by == "calibration":
-        among = tuple(trial for trial in among if trial.number in summary.pareto)
-    valued = [trial for trial in among if math.isfinite(_figure(trial, name))]
-    if not valued:
-        raise InputError(f"A trial must have the metric of the rule, but got no {name} in any.")
-    return min(
-        valued,
-        key=lambda trial: (
-            direction * trial.metrics[name],
-            trial.metrics.get(_REFINED, math.inf),
-            trial.number,
-        ),
-    )
+def _typical(readouts: Sequence[Readout]) -> Readout:
+    """Return the read-out that stands for those of several trainings: the middle temperature.
+
+    Trainings may have taken different sources of scores, whose temperatures do not compare: it is
+    one of the commonest source.
+    """
+    sources = [one.source for one in readouts]
+    commonest = max(dict.fromkeys(sources), key=sources.count)
+    same = [one for one in readouts if one.source == commonest]
+    return sorted(same, key=lambda one: one.inverse_temperature)[len(same) // 2]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if values else math.nan

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 from optuna.trial import FrozenTrial
 
-from autoloss.records import TrialRecord
+from autoloss.records import Edge, TrialRecord
 from autoloss.search.asking import Asker
+from autoloss.search.edges import edges
 from autoloss.search.examples import ExampleFiles
 from autoloss.search.facts import record_of
 from autoloss.search.lease import Heartbeat, Lease
@@ -82,6 +83,12 @@ class Session:
         with self._lock:
             slots = Slots.of(self.opened.ledger.trials())
         return tuple(record_of(trial) for trial in slots.records)
+
+    def edges(self) -> tuple[Edge, ...]:
+        """Return the settings whose best value lies on the edge of its range."""
+        with self._lock:
+            slots = Slots.of(self.opened.ledger.trials())
+        return edges(slots.tried(self.plan.families), self.space)
 
     def trials(self) -> list[FrozenTrial]:
         """Return all trials as Optuna has them."""

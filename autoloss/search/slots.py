@@ -8,8 +8,10 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from autoloss.search.edges import Tried
 from autoloss.search.facts import FACTS, Asked
 from autoloss.search.lease import Lease
+from autoloss.search.space import REFINED
 from autoloss.search.suggest import Seen
 
 _SEEN = {
@@ -75,6 +77,16 @@ class Slots:
             if trial.state in _SEEN and trial.params
         ]
 
+    def tried(self, families: Sequence[str]) -> dict[str, list[Tried]]:
+        """Return what ranges grow by: trials of families, outside the space too, by slot."""
+        found: dict[str, list[Tried]] = {family: [] for family in families}
+        every = {**self.standing, **self.lost}
+        for slot in sorted(every):
+            asked = Asked.of(every[slot])
+            if (family := asked.loss["base"]) in found:
+                found[family].append(_tried(every[slot], asked))
+        return found
+
 
 def is_lost(trial: FrozenTrial) -> bool:
     """Return whether a trial ended without anybody saying how: with its process."""
@@ -97,3 +109,13 @@ def is_abandoned(trial: FrozenTrial, attributes: Mapping[str, Any]) -> bool:
 def lease_key(worker: str) -> str:
     """Return the key under which a study keeps the renewed lease of a worker."""
     return f"lease:{worker}"
+
+
+def _tried(trial: FrozenTrial, asked: Asked) -> Tried:
+    is_complete = trial.state == TrialState.COMPLETE
+    return Tried(
+        values={**asked.loss, **asked.nuisance},
+        has_ended=trial.state.is_finished() and not is_lost(trial),
+        refined=trial.user_attrs[FACTS]["metrics"][REFINED] if is_complete else None,
+        widened=asked.widened,
+    )

@@ -9,6 +9,9 @@ from typing import Any
 
 from autoloss.losses.parameters import FloatParam, Interval, Parameter, as_number
 
+# The gradients of losses differ in scale, at the start by phi(1 / C), the weight of an example
+# among C equally likely classes. AdamW divides that out, and its decay is apart from the gradient:
+# one range of learning rates, not centred by it, serves all; an optimum at its end widens it.
 NUISANCE_PARAMETERS: dict[str, Parameter] = {
     "lr": FloatParam(
         3e-4, 1e-2, default=2e-3, log=True, valid=Interval(0.0, math.inf, open_low=True)
@@ -67,6 +70,10 @@ CONSTANTS: dict[str, Constant] = {
         lambda value: value == 0 or _whole(2).is_allowed(value),
     ),
     "protocol.outer_repeats": _whole(1),
+    "protocol.negatives": Constant(
+        "0, or a number of at least 1",
+        lambda value: as_number(value) is not None and (value == 0 or 1.0 <= value < math.inf),
+    ),
 }
 LISTS = ("bases", "priors", "targets", "penalties", "objectives")
 RANGE_KEYS = ("low", "high", "log", "default", "choices")

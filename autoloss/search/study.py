@@ -16,10 +16,13 @@ from autoloss.losses import ClassFacts, LossSpec
 from autoloss.losses.own import Losses
 from autoloss.metrics import Metric, MetricFunction
 from autoloss.readout import Readout
-from autoloss.records import CurvePoint, TrialRecord
+from autoloss.records import CurvePoint, Edge, Finalist, Optimism, TrialRecord
+from autoloss.search.baseline import comparable
 from autoloss.search.config import StudyConfig
 from autoloss.search.facts import FACTS
+from autoloss.search.finalists import FinalistChoice, pick_finalists
 from autoloss.search.opening import create, find, new_config
+from autoloss.search.replicates import Replicates, choose_on_replicates, finalist_records
 from autoloss.search.select import Choice, choose
 from autoloss.search.session import Session
 from autoloss.search.space import Space
@@ -262,6 +265,7 @@ class Study:
         curves: Sequence[Sequence[CurvePoint]] | None = None,
         stopped: Sequence[bool] | None = None,
         folds: Tensor | None = None,
+        clusters: Tensor | None = None,
     ) -> tuple[TrialRecord, ...]:
         """Score trained trials on the validation rows and keep what they did.
 
@@ -273,6 +277,8 @@ class Study:
             curves: Learning curve of each; by default what was reported.
             stopped: Whether each was cut off before its training was over.
             folds: Folds of the rows for the cross-fitted read-out; (N,). By default five.
+            clusters: Which rows belong together, such as those of one group; (N,). By default
+                each stands alone.
 
         Returns:
             Their records.
@@ -284,7 +290,9 @@ class Study:
             return ()
         costs = Costs(seconds, curves, stopped)
         numbers = [_number(trial) for trial in trials]
-        return self._session.teller.tell(numbers, val_logits, val_labels, costs, folds=folds)
+        return self._session.teller.tell(
+            numbers, val_logits, val_labels, costs, folds=folds, clusters=clusters
+        )
 
     def report(self, trial: Trial | int, epoch: int, val_logits: Any, val_labels: Any) -> bool:
         """Note how a trial does after an epoch.
@@ -337,17 +345,67 @@ class Study:
         Raises:
             AutolossError: If no trial, or none of cross-entropy, ended with a model.
         """
-        records = self.trials
-        if not _can_compare(records):
-            # The time was up before enough was trained to its end: what was cut off must do.
-            records = tuple(replace(r, state="complete") if r.metrics else r for r in records)
+        return self._choose(comparable(self.trials))
+
+    def pick_finalists(self) -> tuple[FinalistChoice, ...]:
+        """Return the trials to train again before one of them is chosen, and why.
+
+        Raises:
+            AutolossError: If no trial, or none of cross-entropy, ended with a model.
+        """
+        return pick_finalists(
+            self.trials,
+            metric=self.metric.name,
+            lower_is_better=self.metric.lower_is_better,
+            families=self.space.protocol.finalists,
+        )
+
+    def choose(
+        self, picked: Sequence[FinalistChoice], replicates: Replicates
+    ) -> tuple[Choice, tuple[Finalist, ...]]:
+        """Choose among the finalists by what they did when they were trained again.
+
+        Args:
+            picked: The finalists.
+            replicates: What they did.
+
+        Returns:
+            Challenger, tuned cross-entropy and the rule; and the finalists as plain data.
+        """
+        by_number = {record.number: record for record in comparable(self.trials)}
+        competing = [by_number[one.number] for one in picked if one.competes]
+        among = self._choose(competing)
+        baseline = among.baseline.number
+        chosen = choose_on_replicates(
+            replicates,
+            competing=competing,
+            baseline=baseline,
+            simplicity=_complexity,
+            metric=self.metric.name,
+            lower_is_better=self.metric.lower_is_better,
+            fallback=among,
+        )
+        records = finalist_records(
+            picked, replicates, chosen, baseline=baseline, seed=self.config.seed
+        )
+        choice = replace(
+            self.finalists(),
+            challenger=by_number[chosen.challenger],
+            baseline=among.baseline,
+            admissible=chosen.admissible,
+            rule=chosen.rule,
+        )
+        return choice, records
+
+    def _choose(self, records: Sequence[TrialRecord]) -> Choice:
         return choose(
             records,
             self.examples.load(record.number for record in records if record.state == "complete"),
-            simplicity=lambda record: LossSpec.from_dict(record.loss).complexity,
+            simplicity=_complexity,
             metric=self.metric.name,
             lower_is_better=self.metric.lower_is_better,
             targets=self.examples.load_targets(),
+            clusters=self.examples.load_clusters(),
         )
 
     def finish(
@@ -387,6 +445,24 @@ class Study:
 
         return importance(self._session.trials())
 
+    def optimism(self) -> Optimism | None:
+        """Return how much better the selection looks than it is; None where no rows were kept."""
+        from autoloss.search.optimism import study_optimism
+
+        records = self.trials
+        return study_optimism(
+            records,
+            self.examples.load(record.number for record in records),
+            metric=self.metric.name,
+            targets=self.examples.load_targets(),
+            clusters=self.examples.load_clusters(),
+            seed=self.seed,
+        )
+
+    def edges(self) -> tuple[Edge, ...]:
+        """Return the settings whose best value lies on the edge of its range."""
+        return self._session.edges()
+
     def close(self) -> None:
         """Give back the trials that this object asked and did not tell."""
         self._session.close()
@@ -410,7 +486,5 @@ def _number(trial: Trial | int) -> int:
     return trial.number if isinstance(trial, Trial) else trial
 
 
-def _can_compare(records: Sequence[TrialRecord]) -> bool:
-    """Return whether cross-entropy and another trial were trained to their end."""
-    complete = [record.family for record in records if record.state == "complete"]
-    return "cross_entropy" in complete and len(complete) > 1
+def _complexity(record: TrialRecord) -> tuple[Any, ...]:
+    return LossSpec.from_dict(record.loss).complexity

@@ -19,6 +19,7 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial, TrialState
 
 from autoloss.losses.parameters import ChoiceParam, IntParam, Parameter
+from autoloss.search.growth import hull
 from autoloss.search.space import NUISANCE, TEMPERATURE, Space
 
 Direction = Literal["minimize", "maximize"]
@@ -69,6 +70,7 @@ class Suggester:
         seen: The trials so far.
         seed: Seed of the study.
         directions: ``"minimize"`` or ``"maximize"``, of each objective.
+        widened: Ranges that are wider than the space's, by family and dotted key.
     """
 
     def __init__(
@@ -79,8 +81,10 @@ class Suggester:
         *,
         seed: int,
         directions: Sequence[Direction],
+        widened: Mapping[str, Mapping[str, Parameter]] | None = None,
     ) -> None:
         self.space = space
+        self.widened = widened or {}
         self.families = tuple(families)
         self.seed = seed
         with quiet():
@@ -95,17 +99,25 @@ class Suggester:
                 )
             )
 
-    def draw(self, slot: int, fixed: Mapping[str, Any], *, attempt: int = 0) -> Drawn:
+    def draw(
+        self, slot: int, fixed: Mapping[str, Any], *, attempt: int = 0, learns: bool = True
+    ) -> Drawn:
         """Draw a trial's parameters.
 
         Args:
             slot: Its place in the study.
             fixed: Parameters that are not to be drawn.
             attempt: Above 0 where an earlier draw for this slot was turned down.
+            learns: Whether from what the trials so far did; otherwise at random from the space.
         """
         entropy = np.random.SeedSequence([self.seed, slot, attempt])
         seed = int(entropy.generate_state(1)[0])
-        self._study.sampler = _Sampler(seed=seed, together=self._together)
+        self._learns = learns
+        self._study.sampler = (
+            _Sampler(seed=seed, together=self._together)
+            if learns
+            else optuna.samplers.RandomSampler(seed=seed)
+        )
         self._study.enqueue_trial(dict(fixed))
         self._trial = self._study.ask()
         for key, distribution in self._keys():
@@ -118,7 +130,11 @@ class Suggester:
 
     @property
     def _together(self) -> dict[str, BaseDistribution]:
-        """Return what every trial has, which one objective draws together."""
+        """Return what every trial has, which one objective draws together.
+
+        A range is that of all families together; what lies outside the one of the family that was
+        drawn with it is drawn again alone.
+        """
         if len(self._study.directions) > 1:
             return {}
         space = self.space
@@ -129,7 +145,10 @@ class Suggester:
             if len(choices) > 1
         }
         keys = [key for key in (TEMPERATURE, *NUISANCE) if key in space.ranges]
-        return chosen | {key: distribution_of(space.ranges[key]) for key in keys}
+        return chosen | {
+            key: distribution_of(hull([self._range(key, family) for family in self.families]))
+            for key in keys
+        }
 
     def _keys(self) -> Iterator[tuple[str, BaseDistribution]]:
         """Yield what is to be drawn; what is below a choice depends on what was chosen."""
@@ -140,10 +159,18 @@ class Suggester:
             yield kind, CategoricalDistribution(choices)
             for key in space.keys_of(self._trial.params[kind]):
                 if key in space.ranges:
-                    yield key, distribution_of(space.ranges[key])
+                    yield key, self._distribution(key)
         for key in (TEMPERATURE, *NUISANCE):
             if key in space.ranges:
-                yield key, distribution_of(space.ranges[key])
+                yield key, self._distribution(key)
+
+    def _distribution(self, key: str) -> BaseDistribution:
+        """Return where a parameter is drawn from, given the family that was drawn."""
+        return distribution_of(self._range(key, self._trial.params["base"]))
+
+    def _range(self, key: str, family: str) -> Parameter:
+        widened = self.widened.get(family, {}) if self._learns else {}
+        return widened.get(key, self.space.ranges[key])
 
 
 class _Sampler(optuna.samplers.TPESampler):

@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from optuna.trial import TrialState
 from torch import Tensor
@@ -72,12 +74,14 @@ class Teller:
         costs: Costs,
         *,
         folds: Tensor | None,
+        clusters: Tensor | None = None,
     ) -> tuple[TrialRecord, ...]:
         """Score trials and end them; see `Study.tell_many`."""
         logits = as_logits(
             val_logits, shape=(len(numbers), None, self._n_classes), name="val_logits"
         )
-        classes = self._same_classes(val_labels, logits)
+        together = _clusters(clusters)
+        classes = self._same_classes(val_labels, logits, together)
         running = [self.running(number) for number in numbers]
         facts = [self._facts(one, "diverged", k, costs) for k, one in enumerate(running)]
         finite = [k for k in range(len(numbers)) if bool(torch.isfinite(logits[k]).all())]
@@ -85,7 +89,11 @@ class Teller:
             specs = [LossSpec.from_dict(running[k].loss) for k in finite]
             scores = self.scorer.score(logits[finite], classes, specs, folds=folds)
             losses = example_losses(
-                scores, classes, class_counts=self.scorer.class_counts, seed=self.scorer.seed
+                scores,
+                classes,
+                class_counts=self.scorer.class_counts,
+                seed=self.scorer.seed,
+                clusters=together,
             )
             for row, k in enumerate(finite):
                 readout = scores.readouts.row(row)
@@ -143,7 +151,9 @@ class Teller:
     def _n_classes(self) -> int:
         return len(self.scorer.class_counts)
 
-    def _same_classes(self, val_labels: Any, logits: Tensor) -> Tensor:
+    def _same_classes(
+        self, val_labels: Any, logits: Tensor, clusters: npt.NDArray[np.int64] | None = None
+    ) -> Tensor:
         """Return the validation labels, which must be the same for every trial."""
         classes = as_classes(val_labels, n_classes=self._n_classes, like=logits, name="val_labels")
         rows = rows_fingerprint(classes)
@@ -155,7 +165,7 @@ class Teller:
                     f"study, but got other labels for {len(classes)} rows than before."
                 )
             if known is None or self.examples.load_targets() is None:
-                self.examples.save_targets(classes.cpu().numpy())
+                self.examples.save_targets(classes.cpu().numpy(), clusters)
             if known is None:
                 self.ledger.set_attribute(_ROWS_KEY, rows)
         return classes
@@ -186,3 +196,11 @@ class Teller:
         if self.on_told is not None:
             self.on_told(record)
         return record
+
+
+def _clusters(clusters: Tensor | None) -> npt.NDArray[np.int64] | None:
+    """Return clusters as an array, None where every row is one of its own."""
+    if clusters is None:
+        return None
+    found: npt.NDArray[np.int64] = np.asarray(clusters.cpu(), dtype=np.int64)
+    return None if len(np.unique(found)) == len(found) else found

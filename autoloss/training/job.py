@@ -100,6 +100,10 @@ class Job:
         batch = self.train.batch(rows)
         return batch if self.teacher is None else replace(batch, teacher=self.teacher[rows])
 
+    def encoded(self, part: Part) -> EncodedRows:
+        """Return further rows that are encoded as these are, on the device."""
+        return EncodedRows(self.network, _placed(part, self.device, self.dtype))
+
     @property
     def class_counts(self) -> Tensor:
         """Return the training rows of each class, ``(C,)``."""

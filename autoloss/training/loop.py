@@ -29,12 +29,14 @@ class EpochReport:
     Args:
         epoch: Epochs done.
         max_epochs: Epochs at most.
+        candidates: Candidates that began.
         alive: Candidates that go on.
         best_log_loss: Lowest refined log loss so far, in nats.
     """
 
     epoch: int
     max_epochs: int
+    candidates: int
     alive: int
     best_log_loss: float
 
@@ -130,7 +132,7 @@ def train(
         alive = [alive[i] for i in going]
         if on_epoch is not None:
             best = min(progress.best for progress in seen)
-            on_epoch(EpochReport(epoch, config.max_epochs, len(alive), best))
+            on_epoch(EpochReport(epoch, config.max_epochs, len(seen), len(alive), best))
         if not alive:
             break
     return [progress.outcome() for progress in seen]
@@ -169,13 +171,29 @@ def _train_epoch(population: Population, orders: Orders, jobs: Sequence[Job], ep
     """Take every step of one epoch."""
     config = jobs[0].config
     total = orders.steps * config.max_epochs
-    folds, sizes = zip(*orders.sizes, strict=True)
     for i, rows in enumerate(orders.epoch()):
         step = (epoch - 1) * orders.steps + i
         factor = lr_factor(step, total, warmup=config.warmup, decay=config.decay)
-        parts = zip(folds, torch.split_with_sizes(rows, sizes), strict=True)
-        batch = Batch.joined([jobs[fold].batch(own) for fold, own in parts])
+        batch = step_batch(jobs, orders, rows)
         population.step(batch, orders, factor, progress=step / total)
+
+
+def step_batch(jobs: Sequence[Job], orders: Orders, rows: Tensor) -> Batch:
+    """Return the examples of one step: the rows of every order in its division.
+
+    Shape:
+        - rows: ``(G, B)``
+    """
+    folds, sizes = zip(*orders.sizes, strict=True)
+    parts = zip(folds, torch.split_with_sizes(rows, sizes), strict=True)
+    return Batch.joined([jobs[fold].batch(own) for fold, own in parts])
+
+
+def score_epoch(population: Population, jobs: Sequence[Job]) -> None:
+    """Score a population on the validation rows as after an epoch, for its time alone."""
+    for division in _divisions(population):
+        seen = [_Progress(population.rows[i], torch.empty(0)) for i in division.rows]
+        _score(population, division, jobs, seen, epoch=1)
 
 
 def _score(

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-COMMANDS = ("search", "list", "resume", "predict", "losses", "spaces")
+COMMANDS = ("search", "list", "resume", "select", "predict", "losses", "spaces")
 HEAVY = (
     "torch",
     "pandas",

@@ -19,7 +19,7 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "--seed", 3, "--device", "cpu", "--name", "mine", "--storage", "sqlite:///s.db",
         "--tracking-uri", "http://here", "--track", "off", "--out", "there",
         "--class-weights", "w.csv", "--class-similarity", "s.csv", "--teacher", "t",
-        "--losses", "one.py", "--losses", "two.py",
+        "--losses", "one.py", "--losses", "two.py", "--cost-matrix", "c.csv",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     ((name, args, kwargs),) = api.calls
@@ -39,6 +39,7 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "positive": "yes",
         "class_weights": Path("w.csv"),
         "class_similarity": Path("s.csv"),
+        "cost_matrix": Path("c.csv"),
         "teacher": Path("t"),
         "losses": (Path("one.py"), Path("two.py")),
         "seed": 3,

@@ -12,8 +12,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autoloss.data import DataOptions, StudyData, TableEncoding, prepare
+from autoloss.data import DataOptions, Fold, StudyData, TableEncoding, prepare, read_table
 from autoloss.errors import InputError
+from autoloss.settings import ProtocolConfig
 
 CELLS: dict[str, st.SearchStrategy[Any]] = {
     "floats": st.floats(allow_nan=True, allow_infinity=True),
@@ -42,6 +43,8 @@ TARGETS = {
     "same": st.just("x"),
     "mixed": CELLS["mixed"],
 }
+NESTED = ProtocolConfig(folds=3, outer_folds=2, outer_repeats=1)
+LOCKED = ProtocolConfig(folds=2, outer_folds=0)
 
 
 @st.composite
@@ -67,47 +70,53 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
     frame=frames(),
     seed=st.integers(0, 3),
     by=st.sampled_from(["", "", "groups", "split_by", "drop"]),
+    protocol=st.sampled_from([NESTED, LOCKED]),
 )
-def test_odd_tables_work_or_end_in_one_line(frame: pd.DataFrame, seed: int, by: str) -> None:
+def test_odd_tables_work_or_end_in_one_line(
+    frame: pd.DataFrame, seed: int, by: str, protocol: ProtocolConfig
+) -> None:
     options = DataOptions(target="target", seed=seed)
     if by:
         options = replace(options, **{by: ("a",) if by == "drop" else str(frame.columns[0])})
-    data, message = None, ""
+    data, folds, message = None, [], ""
     try:
-        data = prepare(frame, options)
+        data = prepare(frame, options, protocol=protocol)
+        folds = [*data.folds, *data.replicates(1, seed=seed), *data.outer()]
     except InputError as error:
         message = str(error)
-    if data is None:
+    if data is None or not folds:
         assert message.strip()
         assert len(message.splitlines()) == 1
-    else:
-        check(data, frame, options)
+        return
+    for fold in folds:
+        check(data, fold, frame, options)
 
 
-def check(data: StudyData, frame: pd.DataFrame, options: DataOptions) -> None:
-    parts = (data.train, data.valid, data.locked.open())
+def check(data: StudyData, fold: Fold, frame: pd.DataFrame, options: DataOptions) -> None:
+    test = fold.test if data.locked is None else data.locked.open(fold.encoding)
+    parts = [part for part in (fold.train, fold.valid, test) if part is not None]
     rows = [row for part in parts for row in part.rows.tolist()]
     assert len(rows) == len(set(rows))
+    clusters = [set(part.clusters.tolist()) for part in parts]
+    assert len(set().union(*clusters)) == sum(map(len, clusters))
     if options.groups is None and options.split_by is None and "split" not in frame.columns:
         present = frame["target"].map(lambda cell: not pd.isna(cell) and str(cell).strip() != "")
         finite = frame["target"].map(lambda cell: str(cell) not in ("inf", "-inf"))
         assert set(rows) >= set(frame.index[present & finite])
-    schema = data.encoding.schema
+    schema = fold.encoding.schema
     for part in parts:
-        assert len(part) == len(part.targets) == len(part.rows) > 0
+        assert len(part) == len(part.targets) == len(part.rows) == len(part.clusters) > 0
         assert not torch.isinf(part.inputs.numeric).any()
         assert torch.isfinite(part.inputs.vectors).all()
         assert (part.inputs.categories >= 0).all()
         assert (part.inputs.categories < torch.tensor(schema.cardinalities)).all()
         assert (part.targets >= 0).all()
         assert (part.targets < data.task.n_classes).all()
-    assert (data.class_counts > 0).all()
+    assert (fold.class_counts > 0).all()
     assert torch.isfinite(schema.edges).all()
-    state, tensors = data.encoding.to_state()
+    state, tensors = fold.encoding.to_state()
     again = TableEncoding.from_state(json.loads(json.dumps(state)), tensors)
-    train = parts[0]
-    from autoloss.data import read_table
-
+    train = fold.train
     encoded = again.transform(read_table(frame).iloc[train.rows.tolist()])
     assert torch.equal(encoded.categories, train.inputs.categories)
     assert torch.equal(encoded.numeric.nan_to_num(99.0), train.inputs.numeric.nan_to_num(99.0))

@@ -9,10 +9,17 @@ import pandas as pd
 import pytest
 import torch
 
-from autoloss.data import DataOptions, StudyData, prepare
+from autoloss import data as package
+from autoloss.data import DataOptions, StudyData
 from autoloss.errors import InputError
+from autoloss.settings import ProtocolConfig
 
 OPTIONS = DataOptions(target="y")
+ONE_DIVISION = ProtocolConfig(folds=1, outer_folds=0)
+
+
+def prepare(source: object, options: DataOptions) -> StudyData:
+    return package.prepare(source, options, protocol=ONE_DIVISION)  # type: ignore[arg-type]
 
 
 def table(n: int = 400, seed: int = 0) -> pd.DataFrame:
@@ -29,6 +36,7 @@ def table(n: int = 400, seed: int = 0) -> pd.DataFrame:
 
 
 def rows(data: StudyData) -> list[list[int]]:
+    assert data.locked is not None
     parts = (data.train, data.valid, data.locked.open())
     return [part.rows.tolist() for part in parts]
 

@@ -50,10 +50,62 @@ def test_a_metric_is_taken_as_it_is():
     assert resolve_metric(metric) is metric
 
 
-@pytest.mark.parametrize("metric", [3, None])
-def test_neither_name_nor_function_is_refused(metric):
+def test_neither_name_nor_function_is_refused():
     with pytest.raises(InputError, match="must be a name or a function"):
-        resolve_metric(metric)
+        resolve_metric(3)
+
+
+COSTS = ((0.0, 1.0), (5.0, 0.0))
+
+
+def test_the_default_is_the_expected_cost_where_there_are_costs_and_the_error_elsewhere():
+    assert resolve_metric(None).name == "error"
+    metric = resolve_metric(None, cost_matrix=COSTS)
+    assert metric == resolve_metric("expected_cost", cost_matrix=[[0, 1], [5, 0]])
+    assert (metric.name, metric.lower_is_better, metric.is_own) == ("expected_cost", True, False)
+
+
+@pytest.mark.parametrize("metric", ["auroc", Metric("mine", function=cost)])
+def test_costs_are_kept_with_every_metric(metric):
+    found = resolve_metric(metric, cost_matrix=COSTS)
+    assert found.costs == COSTS
+    assert found.name == resolve_metric(metric).name
+    assert resolve_metric(found) == found
+
+
+def test_costs_take_the_place_of_those_that_a_metric_has():
+    other = ((0.0, 2.0), (3.0, 0.0))
+    metric = resolve_metric(resolve_metric(None, cost_matrix=COSTS), cost_matrix=other)
+    assert metric == resolve_metric(None, cost_matrix=other)
+    wrong = np.array([[0.5, 0.5]]), np.array([0])
+    assert metric.function(*wrong) == 2.0
+
+
+def test_the_expected_cost_without_costs_is_refused():
+    with pytest.raises(InputError, match=r"must have a cost matrix.*--cost-matrix FILE"):
+        resolve_metric("expected_cost")
+
+
+@pytest.mark.parametrize(
+    ("costs", "message"),
+    [
+        ([[0, 1, 2], [1, 0, 2]], "a square of finite numbers"),
+        ([[0, float("nan")], [1, 0]], "a square of finite numbers"),
+        ([[0, 1], [1, 0]], "for each of 3 classes, but got 2 rows"),
+    ],
+)
+def test_costs_that_do_not_fit_are_refused(costs, message):
+    with pytest.raises(InputError, match=message):
+        resolve_metric("error", n_classes=3, cost_matrix=costs)
+
+
+def test_a_function_called_expected_cost_stays_the_users():
+    def expected_cost(probs, targets):
+        return 7.0
+
+    metric = resolve_metric(expected_cost, lower_is_better=True)
+    assert metric.is_own
+    assert resolve_metric(metric) is metric
 
 
 def test_a_function_is_called_for_finite_candidates_alone(make_probs):

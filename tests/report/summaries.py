@@ -12,8 +12,16 @@ from autoloss.records import (
     CurvePoint,
     DataSummary,
     Decision,
+    Edge,
+    Finalist,
+    Gain,
+    Optimism,
+    Reference,
     Reliability,
+    Resampling,
     Summary,
+    Tails,
+    TopShare,
     TrialRecord,
     Verdict,
 )
@@ -87,9 +95,61 @@ def make_summary(
     )
 
 
+def make_honest_summary(
+    *,
+    n_finalists: int = 6,
+    nested: bool = False,
+    far_ahead: bool = False,
+    unknown: bool = False,
+    **options: Any,
+) -> Summary:
+    """Return a made-up study with all that speaks for and against its verdict.
+
+    Args:
+        n_finalists: Finalists, tuned and default cross-entropy among them.
+        nested: Whether a nested cross-validation stands in the place of locked test rows.
+        far_ahead: Whether the reference model is far ahead.
+        unknown: Whether every interval and every probability is NaN.
+        options: Those of `make_summary`.
+    """
+    summary = make_summary(**options)
+    chance = random.Random(1)
+    rules = {
+        "error": [summary.recommended, "The lowest validation error."],
+        "knee": [summary.pareto[0], "The trial at the knee of the front."],
+    }
+    honest = _replace(
+        summary,
+        settings=summary.settings | {"rules": rules},
+        resampling=Resampling(
+            kind="cross_validation" if nested else "repeated_holdout",
+            folds=5 if nested else 2,
+            verdict="nested" if nested else "locked",
+            outer=10 if nested else 0,
+            replicates=5,
+            text="Candidates were compared on two divisions of 75 to 25; finalists were trained "
+            "5 times on fresh seeds and divisions.",
+        ),
+        finalists=_finalists(summary, n_finalists, chance),
+        gains=_gains(summary),
+        optimism=Optimism(64, 0.1803, 0.1871, 0.4127, 0.4189),
+        reference=_reference(far_ahead),
+        edges=(
+            Edge("focal", "focal.gamma", 4.97, "high", 0.0, 5.0, False),
+            Edge("generalized_cross_entropy", "lr", 0.0301, "low", 0.03, 0.3, True),
+        ),
+        looks=2,
+        cost_matrix=((0.0, 1.0), (12.5, 0.0)),
+        tails=_tails(),
+    )
+    return _unknown(honest) if unknown else honest
+
+
 def make_hostile_summary() -> Summary:
     """Return a study whose names try to leave the text they stand in."""
-    summary = make_summary(n_trials=12, classes=(HOSTILE, "b|c", "</script>"), name="x';y")
+    summary = make_honest_summary(
+        n_trials=12, classes=(HOSTILE, "b|c", "</script>"), name="x';y", far_ahead=True
+    )
     notes = (f"Column {HOSTILE} was dropped.",)
     columns = ((HOSTILE, "numeric"), ("a|b", "text"), ("__init__", "numeric"))
     data = _replace(summary.data, source=HOSTILE, target=HOSTILE, notes=notes, columns=columns)
@@ -105,7 +165,13 @@ def make_hostile_summary() -> Summary:
         trials=trials,
         verdict=verdict,
         reliability=diagrams,
-        settings={HOSTILE: HOSTILE},
+        settings={HOSTILE: HOSTILE, "rules": {HOSTILE: [4, HOSTILE]}},
+        resampling=_replace(summary.resampling, text=HOSTILE),
+        finalists=tuple(_replace(one, reasons=(HOSTILE, HOSTILE)) for one in summary.finalists),
+        gains=tuple(_replace(one, step=HOSTILE, detail=HOSTILE) for one in summary.gains),
+        reference=_replace(summary.reference, name=HOSTILE, text=HOSTILE),
+        edges=tuple(_replace(one, family=HOSTILE, key=HOSTILE) for one in summary.edges),
+        cost_matrix=((0.0, 1.0, 2.0), (1.0, 0.0, 2.0), (1.0, 2.0, 0.0)),
         command=f"autoloss search {HOSTILE}",
         importance=((HOSTILE, 0.6), ("lr", 0.4)),
         test_metrics={HOSTILE: {"error": 0.1, HOSTILE: 0.2}},
@@ -116,6 +182,114 @@ def _replace(record: Any, **changes: Any) -> Any:
     from dataclasses import replace
 
     return replace(record, **changes)
+
+
+def _finalists(summary: Summary, count: int, chance: random.Random) -> tuple[Finalist, ...]:
+    baseline, challenger = summary.verdict.baseline, summary.verdict.challenger
+    others = [t.number for t in summary.trials if t.metrics and t.number != baseline]
+    others.sort(key=lambda number: (number != challenger, number))
+    numbers = [baseline, *others][:count]
+    noise = [chance.gauss(0, 0.004) for _ in range(5)]
+    sign = 1.0 if summary.lower_is_better else -1.0
+    found = []
+    for place, number in enumerate(numbers):
+        metrics = summary.trial(number).metrics
+        family = summary.trial(number).family
+        is_default = place == len(numbers) - 1 > 1
+        shift = sign * (0.03 if is_default else 0.0021 * (place - 2) if place else 0.0)
+        reason = f"best of {family}" if place > 1 else f"lowest {summary.metric}"
+        reasons = (reason,) if place else ("tuned cross-entropy", "best of cross_entropy")
+        middle = summary.trial(baseline).metrics[summary.metric] + shift
+        found.append(
+            Finalist(
+                number=number,
+                reasons=("default cross-entropy",) if is_default else reasons,
+                metric=tuple(middle + e + chance.gauss(0, 0.002) for e in noise),
+                log_loss=tuple(metrics["log_loss"] + e + chance.gauss(0, 0.002) for e in noise),
+                difference=shift,
+                low=shift - 0.0034,
+                high=shift + 0.0033,
+                is_admissible=place < 4,
+                chance_best=math.nan if is_default else 0.41 / (1 + place),
+            )
+        )
+    return tuple(found)
+
+
+def _gains(summary: Summary) -> tuple[Gain, ...]:
+    sign = 1.0 if summary.lower_is_better else -1.0
+    steps = (
+        ("default cross-entropy", "settings of the literature", 0.0, 0.0),
+        ("tuned", "learning rate, weight decay, dropout", -0.0123, -0.0212),
+        ("temperature", "one temperature on the logits", 0.0, -0.0058),
+        ("threshold", "the decision moved", -0.0004, 0.0),
+        ("another loss", "in the place of cross-entropy", -0.0031, -0.0027),
+    )
+    metric, log_loss = 0.2011, 0.4521
+    found = []
+    for place, (step, detail, one, two) in enumerate(steps):
+        one *= sign
+        metric, log_loss = metric + one, log_loss + two
+        changes = (one, one - 0.0035, one + 0.0036, two, two - 0.004, two + 0.003)
+        found.append(Gain(step, detail, metric, log_loss, *(changes if place else ())))
+    return tuple(found)
+
+
+def _reference(far_ahead: bool) -> Reference:
+    text = (
+        "It is far ahead: the network is the problem here, not the loss."
+        if far_ahead
+        else "It is no better than what ships."
+    )
+    shift = -0.0512 if far_ahead else 0.0023
+    return Reference(
+        "gradient boosting", 0.1856 + shift, 0.4077, shift, shift - 0.01, shift + 0.01,
+        far_ahead, text,
+    )  # fmt: skip
+
+
+def _tails() -> Tails:
+    odds = [-8.0 + place for place in range(9)]
+    said = [1 / (1 + math.exp(-value)) for value in odds]
+    count = [5000 // (1 + place * place) for place in range(9)]
+    was = [0.0, *(min(1.0, 1.3 * value) for value in said[1:])]
+    spread = [2 * math.sqrt(p * (1 - p) / n) for p, n in zip(said, count, strict=True)]
+    bins = Reliability(
+        "what ships",
+        tuple(said),
+        tuple(was),
+        tuple(count),
+        tuple(max(0.0, p - s) for p, s in zip(said, spread, strict=True)),
+        tuple(min(1.0, p + s) for p, s in zip(said, spread, strict=True)),
+    )
+    top = (
+        TopShare(0.001, 8, 6.21, 7, 0.0636),
+        TopShare(0.01, 78, 40.77, 43, 0.3909),
+        TopShare(0.1, 777, 81.3, 79, 0.7182),
+    )
+    return Tails(0.0142, bins, top)
+
+
+def _unknown(summary: Summary) -> Summary:
+    nan = math.nan
+    none = {"low": nan, "high": nan, "difference": nan}
+    changes = dict.fromkeys(
+        [f"{name}_{end}" for name in ("metric", "log_loss") for end in ("change", "low", "high")],
+        nan,
+    )
+    return _replace(
+        summary,
+        finalists=tuple(
+            _replace(one, metric=(nan,) * 5, log_loss=(), chance_best=nan, reasons=(), **none)
+            for one in summary.finalists
+        ),
+        gains=tuple(_replace(one, **changes, detail="") for one in summary.gains),
+        optimism=Optimism(0, nan, nan, nan, nan),
+        reference=Reference("", nan, nan, nan, nan, nan, False, ""),
+        tails=Tails(nan, Reliability("", (nan,), (nan,), (0,), (nan,), (nan,)), ()),
+        cost_matrix=((nan, nan), (nan, nan)),
+        verdict=_replace(summary.verdict, detectable=nan),
+    )
 
 
 def _best(trials: Any) -> TrialRecord:

@@ -39,8 +39,12 @@ def opened(page: Path, profile: Path) -> tuple[str, list[str]]:
 
 @pytest.mark.parametrize(
     "summary",
-    [make_summary(), make_hostile_summary(), EDGES["one trial"], EDGES["no metric"]],
-    ids=["plain", "hostile", "one trial", "no metric"],
+    [
+        make_summary(),
+        make_hostile_summary(),
+        *(EDGES[name] for name in ("eight finalists", "nothing known", "one trial", "no metric")),
+    ],
+    ids=["plain", "hostile", "eight finalists", "nothing known", "one trial", "no metric"],
 )
 def test_page_draws_its_figures_without_a_word_on_the_console(
     summary: Summary, tmp_path: Path

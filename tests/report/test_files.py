@@ -24,13 +24,15 @@ NAMES = ["report.html", "report.md", "summary.json", "trials.csv"]
 
 @pytest.mark.parametrize(
     "summary",
-    [make_summary(diverged=0), make_hostile_summary(), EDGES["one trial"]],
-    ids=["plain", "hostile", "one trial"],
+    [make_summary(diverged=0), make_hostile_summary(), EDGES["honest"], EDGES["one trial"]],
+    ids=["plain", "hostile", "honest", "one trial"],
 )
 def test_a_summary_without_nan_comes_back_equal(summary: Summary) -> None:
     without = replace(
         summary,
         trials=tuple(replace(trial, curve=trial.curve[:2]) for trial in summary.trials),
+        gains=summary.gains[1:],
+        finalists=summary.finalists[:-1],
     )
     assert summary_from_json(summary_json(without)) == without
 

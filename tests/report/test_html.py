@@ -15,7 +15,12 @@ from hypothesis import strategies as st
 from autoloss.records import Summary
 from autoloss.report import render_html
 from autoloss.report.html import json_markup
-from tests.report.summaries import HOSTILE, make_hostile_summary, make_summary
+from tests.report.summaries import (
+    HOSTILE,
+    make_honest_summary,
+    make_hostile_summary,
+    make_summary,
+)
 
 VOID = {"meta", "input", "br"}
 
@@ -194,6 +199,11 @@ def test_table_of_trials_has_every_trial_with_numbers_to_sort_by(page: Page) -> 
 
 
 EDGES: dict[str, Summary] = {
+    "honest": make_honest_summary(n_trials=24),
+    "nested": make_honest_summary(n_trials=24, nested=True, far_ahead=True),
+    "nothing known": make_honest_summary(n_trials=12, unknown=True),
+    "one finalist": make_honest_summary(n_trials=12, n_finalists=1),
+    "eight finalists": make_honest_summary(n_trials=24, n_finalists=8, metric="auroc"),
     "one trial": make_summary(
         n_trials=1, families=("cross_entropy",), diverged=0, reliability=False, importance=False
     ),

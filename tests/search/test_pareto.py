@@ -55,3 +55,20 @@ def test_front_numbers_follow_the_direction_of_the_metric():
 
 def test_an_empty_study_has_an_empty_front():
     assert front_numbers([]) == ()
+
+
+figures = st.floats(0.0, 2.0)
+
+
+@given(st.lists(st.tuples(figures, figures), max_size=12), figures, figures)
+def test_whoever_is_beaten_in_both_figures_is_not_on_the_front(others, error, log_loss):
+    beaten = trial(0, error + 0.01, log_loss + 0.01)
+    better = trial(1, error, log_loss)
+    rest = [trial(number, *one) for number, one in enumerate(others, start=2)]
+    assert 0 not in front_numbers([*rest, beaten, better])
+
+
+def test_who_beats_another_must_have_ended_to_take_it_from_the_front():
+    beaten = trial(0, 0.2, 0.6)
+    assert front_numbers([beaten, trial(1, 0.1, 0.5, state="diverged")]) == (0,)
+    assert front_numbers([beaten, trial(1, 0.1, 0.5)]) == (1,)

@@ -62,6 +62,15 @@ def test_cross_entropy_is_never_behind_while_quotas_are_filled(bases, trials):
         assert counts["plain"] >= max(n for name, n in counts.items() if name != "smoothed")
 
 
+@given(some_bases, st.integers(24, 600))
+def test_smoothed_cross_entropy_is_tuned_as_hard_as_a_family(bases, trials):
+    plan = plan_families(bases, trials)
+    arms = plan.first + plan.then
+    left = trials - len(arms)
+    assert arms.count(SMOOTHED) == plan.quota or left == 0
+    assert arms.count(SMOOTHED) <= plan.quota
+
+
 def test_a_family_may_not_overtake_cross_entropy():
     asked = [("cross_entropy", True), ("cross_entropy", False), ("focal", False)]
     assert must_be_cross_entropy(asked, "focal")

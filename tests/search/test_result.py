@@ -1,13 +1,16 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import fields, replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from autoloss.errors import InputError
 from autoloss.losses import LossSpec
-from autoloss.records import DataSummary, Summary, TrialRecord, Verdict
+from autoloss.readout import Readout
+from autoloss.records import DataSummary, Finalist, Gain, Summary, TrialRecord, Verdict
 from autoloss.search.result import SearchResult, leaderboard, trials_table
 
 
@@ -71,6 +74,54 @@ def test_recommended_challenger_and_winner_are_specs():
     held = SearchResult(summary(recommended=0))
     assert held.recommended == LossSpec("cross_entropy")
     assert held.challenger == focal
+
+
+def test_gains_are_a_row_a_step() -> None:
+    steps = (
+        Gain("default cross-entropy", "as the literature sets it", 0.3, 0.6),
+        Gain("tuned", "learning rate", 0.2, 0.5, -0.1, -0.15, -0.05, -0.1, -0.2, 0.0),
+    )
+    table = SearchResult(summary(gains=steps)).gains
+    assert list(table.columns) == [field.name for field in fields(Gain)]
+    assert table["step"].tolist() == ["default cross-entropy", "tuned"]
+    assert table["metric_change"].tolist()[1] == -0.1
+    assert math.isnan(table["metric_change"].tolist()[0])
+
+
+def test_finalists_are_a_row_each_with_the_means_of_their_trainings() -> None:
+    finalists = (
+        Finalist(1, ("best of focal", "lowest error"), (0.1, 0.3), (0.4, 0.5), -0.1, -0.3, 0.1),
+        Finalist(0, ("tuned cross-entropy",), (0.2, 0.4), (0.5, 0.7)),
+    )
+    table = SearchResult(summary(finalists=finalists)).finalists
+    assert table["loss"].tolist() == ["focal gamma=2", "cross_entropy"]
+    assert table["reasons"].tolist() == ["best of focal, lowest error", "tuned cross-entropy"]
+    assert table["metric"].tolist() == pytest.approx([0.2, 0.3])
+    assert table["log_loss"].tolist() == pytest.approx([0.45, 0.6])
+    assert table["low"].tolist()[0] == -0.3
+    assert {field.name for field in fields(Finalist)} <= set(table.columns)
+
+
+def test_without_finalists_and_gains_the_tables_are_empty_and_have_their_columns() -> None:
+    result = SearchResult(summary())
+    assert result.gains.empty
+    assert result.finalists.empty
+    assert "chance_best" in result.finalists
+    assert "metric_change" in result.gains
+
+
+def test_the_code_of_what_ships_has_the_middle_read_out_of_its_trainings() -> None:
+    spec = LossSpec.from_dict(TRIALS[1].loss)
+    readouts = [
+        Readout(source, beta, 0.001, spec)
+        for source, beta in [("softmax", 0.9), ("link", 0.1), ("softmax", 0.5), ("softmax", 0.7)]
+    ]
+    model = SimpleNamespace(members=[SimpleNamespace(readout=one) for one in readouts])
+    result = SearchResult(summary(), model=model)
+    ships = result.recommended.tuned
+    assert (ships.readout, ships.inverse_temperature, ships.mix) == ("softmax", 0.7, 0.001)
+    # No other trial has the read-outs of what ships.
+    assert result.select(by=0).tuned.inverse_temperature == 1.0
 
 
 @pytest.mark.parametrize(

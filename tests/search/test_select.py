@@ -218,6 +218,21 @@ def test_balanced_error_weighs_the_classes_alike():
     assert choice.baseline.number == 0
 
 
+def test_a_row_held_out_several_times_counts_once() -> None:
+    # One row in 100 more wrong: an error of 0.01, but of 0.005 if its four copies counted.
+    settings = [("cross_entropy", 20, 0.9, 0.0), ("brier", 0, 0.4, 0.0), ("focal", 1, 0.3, 0.0)]
+    trials, examples = study(*settings)
+    for number, wrong in enumerate((20, 0, 1)):
+        once = spread(100, wrong, 0.4)
+        examples[number] = ExampleLosses(np.tile(once.log_loss, 4), np.tile(once.wrong, 4))
+        trials[number] = trial(number, trials[number].family, wrong / 100, 0.5 - 0.1 * number)
+    clusters = np.tile(np.arange(100), 4)
+    alone = choose(trials, examples, simplicity=simplicity)
+    together = choose(trials, examples, simplicity=simplicity, clusters=clusters)
+    assert alone.admissible == (1,)
+    assert together.admissible == (1, 2)
+
+
 bases = st.sampled_from(sorted(COMPLEXITY))
 rows_of = st.lists(st.tuples(bases, st.integers(0, 12), st.integers(0, 10_000)), max_size=8)
 

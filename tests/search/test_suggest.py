@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,9 +16,11 @@ SPACE = load_space("default").for_classes([900, 100])
 MINIMIZE = ["minimize"]
 
 
-def suggester(seen=(), *, seed=0, space=SPACE, trials=128):
+def suggester(seen=(), *, seed=0, space=SPACE, trials=128, directions=MINIMIZE, widened=None):
     plan = plan_families(space.bases, trials)
-    return Suggester(space, plan.families, list(seen), seed=seed, directions=MINIMIZE)
+    return Suggester(
+        space, plan.families, list(seen), seed=seed, directions=directions, widened=widened
+    )
 
 
 def as_seen(slot, drawn, value):
@@ -130,3 +134,55 @@ def test_a_baseline_outside_the_space_runs_and_is_not_shown_to_the_sampler():
     free = [one for one in asked if one.loss["base"] != "cross_entropy" and one.params]
     assert free
     assert all(2.0 <= one.loss["temperature"] <= 4.0 for one in free)
+
+
+@pytest.mark.parametrize("directions", [MINIMIZE, ["minimize", "minimize"]])
+def test_a_wider_range_is_drawn_from_for_its_family_alone(directions):
+    lr, gamma = SPACE.ranges["lr"], SPACE.ranges["focal.gamma"]
+    widened = {"focal": {"lr": replace(lr, high=0.1), "focal.gamma": replace(gamma, high=9.0)}}
+    rng = np.random.default_rng(0)
+    draws = suggester(widened=widened, directions=directions)
+    seen = []
+    for slot in range(40):
+        drawn = draws.draw(slot, {"base": "focal"} if slot % 2 else {})
+        # The larger the learning rate, the better.
+        values = (-np.log(drawn.params["lr"]) + 0.1 * rng.random(),) * len(directions)
+        seen.append(Seen(slot, drawn.params, drawn.distributions, "complete", values))
+    draws = suggester(seen, widened=widened, directions=directions)
+    later = [draws.draw(slot, {"base": "focal"}) for slot in range(40, 60)]
+    assert sum(one.params["lr"] > lr.high for one in later) > 10
+    assert any(one.params["focal.gamma"] > gamma.high for one in later)
+    assert all(one.distributions["lr"].high == 0.1 for one in later)
+    others = [draws.draw(slot, {"base": "poly1"}) for slot in range(60, 80)]
+    assert all(lr.low <= one.params["lr"] <= lr.high for one in others)
+    assert all(one.distributions["lr"].high == lr.high for one in others)
+    free = [draws.draw(slot, {}).params for slot in range(80, 120)]
+    assert {one["base"] for one in free if one["lr"] > lr.high} <= {"focal"}
+
+
+def test_no_result_takes_part_in_a_quota_and_every_setting_of_a_family_is_drawn():
+    plan = plan_families(SPACE.bases, 128)
+    first = len(plan.first)
+    slots = range(first, first + len(plan.then))
+    seen = history(30)
+    widened = {"focal": {"lr": replace(SPACE.ranges["lr"], high=0.1)}}
+    asked = {}
+    for label, draws in {
+        "none": suggester(),
+        "seen": suggester(seen),
+        "otherwise": suggester([replace(one, values=(-one.values[0],)) for one in seen]),
+        "wider": suggester(seen, widened=widened),
+    }.items():
+        proposals = [
+            propose(slot, space=SPACE, plan=plan, suggester=draws, losses=[]) for slot in slots
+        ]
+        asked[label] = [(one.loss, one.nuisance) for one in proposals]
+        assert {one.origin for one in proposals} == {"quota"}
+    assert asked["none"] == asked["seen"] == asked["otherwise"] == asked["wider"]
+    for family in plan.families:
+        of_family = [one for one in asked["none"] if one[0]["base"] == family]
+        assert len(of_family) >= plan.quota - 1
+        for key in ("lr", "weight_decay", "dropout"):
+            assert len({nuisance[key] for _, nuisance in of_family}) == len(of_family)
+        for key in set(SPACE.keys_of(family)) & set(SPACE.ranges):
+            assert len({loss[key] for loss, _ in of_family}) > 1

@@ -5,6 +5,12 @@ from __future__ import annotations
 from autoloss.records import Summary
 from autoloss.report.figures._base import Figure, Focus, focus
 from autoloss.report.figures._curves import CurvesInfo, curves_figures, curves_info
+from autoloss.report.figures._finalists import (
+    FinalistsInfo,
+    finalists_figure,
+    finalists_info,
+)
+from autoloss.report.figures._gains import GainsInfo, gains_figures, gains_info
 from autoloss.report.figures._importance import (
     ImportanceInfo,
     importance_figure,
@@ -16,34 +22,56 @@ from autoloss.report.figures._reliability import (
     reliability_info,
 )
 from autoloss.report.figures._strips import StripsInfo, strips_figures, strips_info
+from autoloss.report.figures._tails import TailsInfo, tails_figure, tails_info
 from autoloss.report.figures._tradeoff import TradeoffInfo, tradeoff_figure, tradeoff_info
 
 # The sections of a report that have figures.
-GROUPS = ("tradeoff", "families", "reliability", "curves", "importance")
+GROUPS = (
+    "gains",
+    "finalists",
+    "tradeoff",
+    "families",
+    "reliability",
+    "tails",
+    "curves",
+    "importance",
+)
 
 __all__ = [
     "GROUPS",
     "CurvesInfo",
     "Figure",
+    "FinalistsInfo",
     "Focus",
+    "GainsInfo",
     "ImportanceInfo",
     "ReliabilityInfo",
     "StripsInfo",
+    "TailsInfo",
     "TradeoffInfo",
     "all_figures",
     "curves_info",
+    "finalists_info",
     "focus",
+    "gains_info",
     "importance_info",
     "reliability_info",
     "strips_info",
+    "tails_info",
     "tradeoff_info",
 ]
 
 
 def all_figures(summary: Summary) -> tuple[Figure, ...]:
     """Return every figure that the summary has the data for, in the order of the page."""
-    single = (tradeoff_figure(summary), importance_figure(summary))
+    single = (
+        finalists_figure(summary),
+        tradeoff_figure(summary),
+        tails_figure(summary),
+        importance_figure(summary),
+    )
     return (
+        *gains_figures(summary),
         *(figure for figure in single if figure is not None),
         *strips_figures(summary),
         *reliability_figures(summary),

@@ -124,6 +124,11 @@ def plain(text: str) -> str:
     return html.escape(" ".join(str(text).split()), quote=False)
 
 
+def two_lines(name: str) -> str:
+    """Return a long name in two lines, so that a narrow page keeps room for the marks."""
+    return name.replace(" ", "<br>", 1) if len(name) > 16 else name
+
+
 def hover(*lines: str) -> str:
     """Return lines of plain text as one hover label, the first one bold."""
     first, *rest = (plain(line) for line in lines if line)

@@ -8,6 +8,7 @@ from typing import Any
 
 from autoloss.records import Reliability, Summary
 from autoloss.report.figures._base import ACCENT, INK, MUTED, PAGE, Figure, axis, hover, layout
+from autoloss.report.rows import rows_name
 
 
 @dataclass(frozen=True)
@@ -62,18 +63,19 @@ def reliability_figures(summary: Summary) -> tuple[Figure, ...]:
         value for info in infos for b in info.bins for value in (b.confidence, b.accuracy, b.low)
     ]
     start = math.floor(10 * min(lows, default=0.0) - 1e-9) / 10
-    return tuple(_figure(info, place, max(0.0, start)) for place, info in enumerate(infos))
+    rows = rows_name(summary)
+    return tuple(_figure(info, place, max(0.0, start), rows) for place, info in enumerate(infos))
 
 
-def _figure(info: ReliabilityInfo, place: int, start: float) -> Figure:
-    """Return one diagram."""
+def _figure(info: ReliabilityInfo, place: int, start: float, name: str) -> Figure:
+    """Return one diagram; `name` is what its rows are called."""
     rows = sum(one.count for one in info.bins)
     found = f"{info.outside} of {len(info.bins)} bins lie outside the band"
     return Figure(
         id=f"reliability-{place}",
         group="reliability",
         title=info.name[:1].upper() + info.name[1:],
-        caption=f"{found}; {rows:,} test rows.",
+        caption=f"{found}; {rows:,} {name}.",
         alt=f"Reliability diagram of {info.name}: {found}.",
         height=380,
         spec={

@@ -20,6 +20,7 @@ from autoloss.report.figures._base import (
     layout,
     metric_axis,
     plain,
+    two_lines,
 )
 from autoloss.report.palette import looks
 from autoloss.report.roles import OBJECTIVE, SHIPS, marked_trials, metric_value
@@ -204,11 +205,6 @@ def _traces(info: StripsInfo) -> list[dict[str, Any]]:
     return traces
 
 
-def _two_lines(name: str) -> str:
-    """Return a long name in two lines, so that a narrow page keeps room for the marks."""
-    return name.replace(" ", "<br>", 1) if len(name) > 16 else name
-
-
 def _ring(mark: str) -> str:
     """Return the colour of a mark's outline."""
     if SHIPS in mark:
@@ -221,7 +217,7 @@ def _layout(info: StripsInfo) -> dict[str, Any]:
     x_range = [info.x.low, info.x.high]
     if not info.words.lower_is_better:
         x_range.reverse()
-    names = [_two_lines(plain(short(family_words(strip.family)))) for strip in info.strips]
+    names = [two_lines(plain(short(family_words(strip.family)))) for strip in info.strips]
     line = {
         "type": "line",
         "x0": info.baseline,

@@ -1,0 +1,144 @@
+"""A trial that a rule names: what it is, how it did, and its loss as code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, cast
+
+from rich.console import Console
+from rich.text import Text
+
+from autoloss.cli.screen import command_line
+from autoloss.cli.tables import make_pairs, make_table
+from autoloss.errors import InputError
+from autoloss.records import Summary, TrialRecord
+from autoloss.report.document import SCHEMA_VERSION, finite
+from autoloss.report.recipe import loss_toml
+from autoloss.report.roles import OBJECTIVE
+from autoloss.report.words import metric_words, value_text
+from autoloss.search.rules import rule_sentence, select_trial
+
+_NOTE = "On the validation rows, which take part in the choice: expect a little worse elsewhere."
+
+
+def rule_of(by: str | None, trial: int | None) -> str | int:
+    """Return the rule or the number that the options give.
+
+    Raises:
+        InputError: If they give none or both.
+    """
+    if (by is None) == (trial is None):
+        given = "neither" if by is None else "both"
+        raise InputError(
+            f"autoloss select must have one of --by RULE and --trial N, but got {given}."
+        )
+    return cast("str | int", by if trial is None else trial)
+
+
+def show(console: Console, summary: Summary, by: str | int, *, code: Sequence[str]) -> None:
+    """Print the rule, the trial, its figures and settings, and how to get it as code.
+
+    Args:
+        console: Where to.
+        summary: The study.
+        by: The rule.
+        code: The words of the command that writes the code; none where it was written.
+    """
+    trial = select_trial(summary, by)
+    console.print(make_pairs(list(_pairs(summary, trial, by))))
+    console.print()
+    console.print(_figures(summary, trial))
+    console.print(Text(_NOTE))
+    console.print()
+    console.print(Text(settings_toml(trial)), soft_wrap=True)
+    if code:
+        console.print(make_pairs([("As code", command_line(code))]))
+
+
+def document(summary: Summary, by: str | int, *, source: Path | None) -> str:
+    """Return the same as one JSON document; what is not a number is ``null``."""
+    trial = select_trial(summary, by)
+    content: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "study": summary.name,
+        "rule": by,
+        "sentence": rule_sentence(summary, by),
+        "label": trial.label,
+        "is_recommended": trial.number == summary.recommended,
+        "trial": asdict(trial),
+        "toml": settings_toml(trial),
+        "source": None if source is None else str(source),
+    }
+    return json.dumps(finite(content), indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def settings_toml(trial: TrialRecord) -> str:
+    """Return the loss and the settings beside it as TOML, with the dotted keys of a space."""
+    return loss_toml(replace(trial, loss={**trial.loss, **trial.nuisance}))
+
+
+def write_source(code: str, file: Path) -> None:
+    """Write the code of a loss.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
+    try:
+        file.write_text(code, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise InputError(
+            f"FILE must be writable, but got FILE={str(file)!r}: {error.strerror or error}."
+        ) from error
+
+
+def source_of(folder: Path, summary: Summary, number: int, *, losses: Sequence[Path]) -> str:
+    """Return the code of a trial's loss with what was tuned and its read-out.
+
+    Args:
+        folder: The study's folder; the model there has the read-out of what ships.
+        summary: The study.
+        number: The trial's number.
+        losses: Files that declare losses of one's own, where the study's are elsewhere now.
+
+    Raises:
+        InputError: If the loss is not known, or is made of more than torch.
+    """
+    from autoloss.classifier import load
+    from autoloss.losses.own import recall, take_in
+    from autoloss.search.config import CONFIG, StudyConfig
+    from autoloss.search.result import SearchResult
+    from autoloss.task import TaskKind
+
+    take_in(tuple(losses))
+    if (folder / CONFIG).is_file():
+        recall(StudyConfig.read(folder).losses, given=tuple(losses), study=summary.name)
+    ships = number == summary.recommended and (folder / "model").is_dir()
+    result = SearchResult(summary, model=load(folder) if ships else None)
+    return result.select(by=number).source(task=cast(TaskKind, summary.data.task))
+
+
+def _pairs(summary: Summary, trial: TrialRecord, by: str | int) -> Iterator[tuple[str, str]]:
+    ships = " (ships)" if trial.number == summary.recommended else ""
+    yield "Rule", rule_sentence(summary, by)
+    yield "Trial", f"{trial.number}{ships}"
+    yield "Loss", trial.label
+
+
+def _figures(summary: Summary, trial: TrialRecord) -> Any:
+    """Return the trial's metrics, beside those of what ships where that is another."""
+    shown = [trial]
+    if trial.number != summary.recommended:
+        shown.append(summary.trial(summary.recommended))
+    names = dict.fromkeys([summary.metric, OBJECTIVE, *trial.metrics])
+    rows = [
+        (
+            metric_words(name, lower_is_better=summary.lower_is_better).title,
+            *(value_text(name, one.metrics.get(name)) for one in shown),
+        )
+        for name in names
+        if name in trial.metrics
+    ]
+    return make_table(("", *("This trial", "What ships")[: len(shown)]), rows)

@@ -1,0 +1,69 @@
+"""Which classes a study knows: those of its training rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from autoloss.data.divide import Divided, Piece
+from autoloss.data.messages import listed, plural
+from autoloss.data.parts import DataOptions
+from autoloss.data.resample import Division
+from autoloss.data.sources import Sources
+from autoloss.data.split import Rows
+from autoloss.data.target import make_task
+from autoloss.data.values import label_of
+from autoloss.errors import InputError
+from autoloss.task import Task
+
+
+def task_of(sources: Sources, train: Rows, options: DataOptions) -> tuple[Task, list[str], str]:
+    """Return the task, its classes as text, and a note on the positive one."""
+    target, labels = sources.roles.target, sources.main.labels
+    trained = [str(key) for key in labels.keys.iloc[train].unique()]
+    if len(trained) < 2:
+        raise InputError(
+            f"Training rows must have at least two classes of {target!r}, but all are"
+            f" {trained[0]!r}; divide the data in another way."
+        )
+    positive = None if options.positive is None else label_of(options.positive)
+    return make_task(labels, trained, name=target, positive=positive)
+
+
+def of_known_classes(
+    divided: Divided, search: Sequence[Division], sources: Sources, keys: list[str]
+) -> tuple[Divided, tuple[Division, ...], list[str]]:
+    """Leave out rows to validate or test whose class no row trains, and say so."""
+    known: dict[str, Piece] = {}
+    notes = []
+    for piece in (divided.valid, divided.test):
+        if piece is not None:
+            known[piece.name], note = _known(piece, keys)
+            notes += [note] if note else []
+    divisions = []
+    for division in search:
+        if division.valid is not None:
+            valid, note = _known(Piece("valid", sources.main, division.valid), keys)
+            division = replace(division, valid=valid.rows)
+            notes += [note] if note else []
+        divisions.append(division)
+    kept = replace(divided, valid=known.get("valid"), test=known.get("test"))
+    return kept, tuple(divisions), notes
+
+
+def _known(piece: Piece, keys: list[str]) -> tuple[Piece, str]:
+    """Return the rows whose class stands in train, and say which others were left out."""
+    labels = piece.source.labels
+    unknown = labels.codes(keys)[piece.rows] < 0
+    if not unknown.any():
+        return piece, ""
+    names = sorted({str(key) for key in labels.keys.iloc[piece.rows[unknown]]})
+    if unknown.all():
+        raise InputError(
+            f"The {piece.name} rows of {piece.source.table.label} must have labels that train has,"
+            f" but all are others: {listed(names)}."
+        )
+    note = (
+        f"{piece.name}: {plural(int(unknown.sum()), 'row')} left out, of labels unknown to train: "
+    )
+    return Piece(piece.name, piece.source, piece.rows[~unknown]), f"{note}{listed(names)}."

@@ -1,0 +1,105 @@
+"""Rows become folds: encoded by their own training rows, with their classes and clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import torch
+
+from autoloss.data.divide import Piece
+from autoloss.data.encode import TableEncoding
+from autoloss.data.parts import Fold, Part, count_classes
+from autoloss.data.roles import group_codes
+from autoloss.data.sources import Sources
+from autoloss.data.split import Codes, Rows
+
+_FEWEST_BINS, _ROWS_OF_A_BIN = 8, 200
+
+
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """How the rows of a study's tables become folds.
+
+    Args:
+        sources: The tables.
+        keys: The classes as text, in the order of their codes.
+        groups: Column of the groups, None where there are none.
+        bins: Bins of the quantile edges, at most.
+        seed: Seed of the reduction of text.
+    """
+
+    sources: Sources
+    keys: list[str]
+    groups: str | None
+    bins: int
+    seed: int
+
+    def fold(self, train: Piece, valid: Piece, test: Piece | None = None) -> Fold:
+        """Return the fold of these rows.
+
+        Raises:
+            InputError: The training rows have no column to learn from, or a column of the others
+                holds something quite different.
+        """
+        encoding = TableEncoding.fit(
+            self.frame(train.source.name, train.rows),
+            bins=bins_for(len(train.rows), self.bins),
+            seed=self.seed,
+            label=train.source.table.label,
+        )
+        encoded = self.part(train, encoding)
+        return Fold(
+            train=encoded,
+            valid=self.part(valid, encoding),
+            test=None if test is None else self.part(test, encoding),
+            encoding=encoding,
+            class_counts=count_classes(encoded.targets, len(self.keys)),
+        )
+
+    def part(self, piece: Piece, encoding: TableEncoding) -> Part:
+        """Encode the rows of a piece."""
+        source = piece.source
+        frame = self.frame(source.name, piece.rows)
+        codes = source.labels.codes(self.keys)[piece.rows]
+        return Part(
+            inputs=encoding.transform(frame, label=source.table.label),
+            targets=torch.tensor(np.asarray(codes), dtype=torch.int64),
+            weights=None,
+            rows=torch.tensor(piece.rows, dtype=torch.int64),
+            clusters=torch.tensor(self._clusters_of(source.name, piece.rows), dtype=torch.int64),
+            table=source.name,
+        )
+
+    def frame(self, table: str, rows: Rows) -> pd.DataFrame:
+        """Return the input columns of rows of a table, as they were read."""
+        frame = self.sources.tables[table].table.frame
+        return frame.iloc[rows][list(self.sources.roles.inputs)]
+
+    def _clusters_of(self, table: str, rows: Rows) -> Codes:
+        """Return the clusters of rows of a table."""
+        first, groups = self._clusters[table]
+        return first + (rows if groups is None else groups[rows])
+
+    @cached_property
+    def _clusters(self) -> dict[str, tuple[int, Codes | None]]:
+        """Return the first code of each table, and the groups of its rows where it has them."""
+        found: dict[str, tuple[int, Codes | None]] = {}
+        first = 0
+        for name, source in self.sources.tables.items():
+            table = source.table
+            if self.groups is None or self.groups not in table.frame.columns:
+                found[name] = (first, None)
+                first += len(table.frame)
+            else:
+                codes, _, _ = group_codes(table, self.groups)
+                found[name] = (first, codes)
+                first += int(codes.max()) + 1
+        return found
+
+
+def bins_for(n_rows: int, at_most: int) -> int:
+    """Return how many bins of a numeric column so many training rows can fill: 8 or more."""
+    return min(at_most, max(_FEWEST_BINS, n_rows // _ROWS_OF_A_BIN))

@@ -1,0 +1,70 @@
+"""How a study's rows are divided, as plain values and in words."""
+
+from __future__ import annotations
+
+from autoloss.data.divide import Piece
+from autoloss.data.resample import LARGE, Kind
+from autoloss.data.study import Drawn
+from autoloss.records import Resampling
+from autoloss.settings import ProtocolConfig
+
+
+def resampling_of(
+    kind: Kind, drawn: Drawn, test: Piece | None, protocol: ProtocolConfig
+) -> Resampling:
+    """Return what is known of the divisions before anything is trained.
+
+    Args:
+        kind: How the pool is divided.
+        drawn: The divisions.
+        test: The locked rows; None where nested cross-validation takes their place.
+        protocol: What was asked for.
+    """
+    return Resampling(
+        kind=kind,
+        folds=len(drawn.search),
+        verdict="nested" if test is None else "locked",
+        outer=len(drawn.outer),
+        replicates=protocol.replicates,
+        text=f"{_compared(kind, drawn)} {_judged(drawn, test, protocol)}",
+    )
+
+
+def _compared(kind: Kind, drawn: Drawn) -> str:
+    """Say on which rows candidates are compared."""
+    n_folds = len(drawn.search)
+    if drawn.valid is not None:
+        return f"Candidates are compared on the {_rows(len(drawn.valid.rows))} given to validate."
+    if kind == "cross_validation":
+        return f"Under 2 000 rows: {n_folds}-fold cross-validation; every row is held out once."
+    if kind == "repeated_holdout":
+        return f"Under 10 000 rows: {n_folds} divisions, each holds out a quarter of the rows."
+    if kind == "forward":
+        return (
+            "By time, 2 folds: the oldest half trains for the next quarter, the oldest three"
+            " quarters for the rest."
+        )
+    held = drawn.search[0].valid
+    count = _rows(0 if held is None else len(held))
+    if drawn.pool.order is not None:
+        return f"By time: the latest {count} are held out."
+    size = "10 000 rows or more: one" if len(drawn.pool.rows) >= LARGE else "One"
+    return f"{size} division, {count} are held out."
+
+
+def _judged(drawn: Drawn, test: Piece | None, protocol: ProtocolConfig) -> str:
+    """Say on which rows the verdict is reached."""
+    if test is not None:
+        return f"The verdict is reached once, on {_rows(len(test.rows))} locked until then."
+    n_folds = len(drawn.outer) // protocol.outer_repeats
+    repeats = protocol.outer_repeats
+    times = "" if repeats == 1 else f", {repeats} times" if repeats > 2 else ", twice"
+    return (
+        "A locked part would be too small: the verdict is reached by nested cross-validation,"
+        f" {n_folds} outer folds{times}; every row is tested once each time."
+    )
+
+
+def _rows(count: int) -> str:
+    """Return a number of rows in words."""
+    return f"{count:,} row".replace(",", " ") + ("" if count == 1 else "s")

@@ -1,0 +1,139 @@
+"""Data that is ready for a search, and the folds that it is searched and judged on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from autoloss.data.divide import Piece
+from autoloss.data.encode import TableEncoding
+from autoloss.data.folds import Encoder
+from autoloss.data.parts import Fold, LockedPart, Part
+from autoloss.data.resample import Division, Pool, fresh_divisions
+from autoloss.records import DataSummary, Resampling
+from autoloss.task import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Which rows of a study stand where, not yet encoded.
+
+    Args:
+        pool: Rows that train and, where none are given, validate.
+        valid: Validation rows that the user gives, None where the pool is divided.
+        search: Divisions on which candidates are compared.
+        outer: Outer folds of nested cross-validation; none where rows are locked.
+    """
+
+    pool: Pool
+    valid: Piece | None
+    search: tuple[Division, ...]
+    outer: tuple[Division, ...] = ()
+
+    @property
+    def is_fixed(self) -> bool:
+        """Return whether there is no other division: by time, or with validation rows given."""
+        return self.valid is not None or self.pool.order is not None
+
+
+@dataclass(frozen=True, eq=False)
+class StudyData:
+    """A table that is ready for a search.
+
+    Args:
+        task: What is predicted.
+        folds: Divisions on which candidates are compared, each with an encoding of its own.
+        locked: Rows that only the confirmation may see; None where `outer` takes their place.
+        resampling: How rows were divided, as plain values.
+        summary: All of this as plain values; its numbers of rows are those of the first fold.
+        notes: What the user should know, one sentence each.
+        fingerprint: Hash of the tables, whatever the options.
+    """
+
+    task: Task
+    folds: tuple[Fold, ...]
+    locked: LockedPart | None
+    resampling: Resampling
+    summary: DataSummary
+    notes: tuple[str, ...]
+    fingerprint: str
+    _drawn: Drawn = field(repr=False)
+    _encoder: Encoder = field(repr=False)
+    _seed: int = field(repr=False)
+
+    @property
+    def encoding(self) -> TableEncoding:
+        """Return the encoding of the first fold."""
+        return self.folds[0].encoding
+
+    @property
+    def train(self) -> Part:
+        """Return the training rows of the first fold."""
+        return self.folds[0].train
+
+    @property
+    def valid(self) -> Part:
+        """Return the validation rows of the first fold."""
+        return self.folds[0].valid
+
+    @property
+    def class_counts(self) -> Tensor:
+        """Return the training rows of each class, int64; their rounded mean over the folds.
+
+        Shape:
+            result (C,).
+        """
+        counts = torch.stack([fold.class_counts for fold in self.folds])
+        return counts.double().mean(0).round().long()
+
+    def replicates(self, n: int, *, seed: int) -> tuple[Fold, ...]:
+        """Divide the rows anew, to train the finalists again; encoded at the call.
+
+        Each holds out a quarter of the rows that are not locked, other ones than any fold before.
+        By time, or where validation rows are given, there is one division: it is returned `n`
+        times, and the trainings differ by their seeds alone.
+
+        Args:
+            n: How many.
+            seed: Seed of the divisions, besides that of the data.
+
+        Raises:
+            InputError: A division lacks what could be learnt from.
+        """
+        if self._drawn.is_fixed:
+            return (self.folds[-1],) * n
+        before = self._drawn.search
+        seeds = (self._seed, seed)
+        drawn = fresh_divisions(self._drawn.pool, n, seeds=seeds, before=before)
+        return tuple(self._fold(division) for division in drawn)
+
+    def outer(self) -> tuple[Fold, ...]:
+        """Return the outer folds of nested cross-validation, repeat after repeat.
+
+        Empty where rows are locked; encoded at the call.
+
+        Raises:
+            InputError: A division lacks what could be learnt from.
+        """
+        return tuple(self._fold(division) for division in self._drawn.outer)
+
+    def frame(self, part: Part) -> pd.DataFrame:
+        """Return the input columns of a part's rows as they were read."""
+        return self._encoder.frame(part.table, part.rows.cpu().numpy())
+
+    def _fold(self, division: Division) -> Fold:
+        return encoded_fold(self._encoder, division, self._drawn.valid)
+
+
+def encoded_fold(encoder: Encoder, division: Division, given: Piece | None) -> Fold:
+    """Return the fold of a division; with the validation rows that are given, if any."""
+    main = encoder.sources.main
+    valid = given
+    if division.valid is not None:
+        valid = Piece("valid", main, division.valid)
+    assert valid is not None
+    test = None if division.test is None else Piece("test", main, division.test)
+    return encoder.fold(Piece("train", main, division.train), valid, test)

@@ -1,0 +1,158 @@
+"""Decisions that a cost matrix makes the cheapest, what they cost, and thresholds of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from autoloss.errors import InputError
+
+EXPECTED_COST = "expected_cost"
+Matrix = tuple[tuple[float, ...], ...]
+
+
+def cost_decisions(probs: Tensor, cost_matrix: Tensor | Sequence[Sequence[float]]) -> Tensor:
+    """Return the decision of least expected cost, ``argmin_d sum_c p_c C[c, d]``; ties the first.
+
+    Args:
+        probs: Probabilities of the classes, which must be right: those after the read-out.
+        cost_matrix: Cost of a decision (column) where a class is true (row), in any unit.
+
+    Shape:
+        probs (..., N, C), cost_matrix (C, C), result (..., N), int64.
+
+    Examples:
+        >>> probs = torch.tensor([[0.92, 0.08], [0.90, 0.10]])
+        >>> cost_decisions(probs, [[0.0, 1.0], [10.0, 0.0]])
+        tensor([0, 1])
+
+    Source:
+        Elkan 2001, The Foundations of Cost-Sensitive Learning, IJCAI, eq. 1.
+    """
+    costs = torch.as_tensor(cost_matrix, dtype=torch.float64, device=probs.device)
+    return (probs.double() @ costs).argmin(-1)
+
+
+def example_costs(
+    log_probs: Tensor, targets: Tensor, cost_matrix: Tensor | Sequence[Sequence[float]]
+) -> Tensor:
+    """Return what the cheapest decision of each example costs once its class is known.
+
+    Args:
+        log_probs: Log probabilities.
+        targets: Classes 0 .. C-1.
+        cost_matrix: As in `cost_decisions`.
+
+    Shape:
+        log_probs (K, N, C), targets (N,), cost_matrix (C, C), result (K, N), float64, in the
+        matrix's unit; NaN where a probability is.
+    """
+    costs = torch.as_tensor(cost_matrix, dtype=torch.float64, device=log_probs.device)
+    paid = costs[targets, cost_decisions(log_probs.exp(), costs)]
+    return torch.where(torch.isnan(log_probs).any(-1), torch.nan, paid)
+
+
+def expected_cost(
+    log_probs: Tensor, targets: Tensor, cost_matrix: Tensor | Sequence[Sequence[float]]
+) -> Tensor:
+    """Return the mean cost of the cheapest decisions, per example; lower is better.
+
+    With a cost of 1 for every wrong decision it is the error.
+
+    Args:
+        log_probs: Log probabilities.
+        targets: Classes 0 .. C-1.
+        cost_matrix: As in `cost_decisions`.
+
+    Shape:
+        log_probs (K, N, C), targets (N,), cost_matrix (C, C), result (K,), in the matrix's unit.
+
+    Examples:
+        >>> log_probs = torch.tensor([[[0.92, 0.08], [0.90, 0.10]]]).log()
+        >>> expected_cost(log_probs, torch.tensor([0, 0]), [[0.0, 1.0], [10.0, 0.0]]).item()
+        0.5
+    """
+    return example_costs(log_probs, targets, cost_matrix).mean(-1)
+
+
+@dataclass(frozen=True)
+class ExpectedCost:
+    """The expected cost by one cost matrix, as a function of probabilities and classes.
+
+    Args:
+        cost_matrix: Cost of a decision (column) where a class is true (row).
+
+    Shape:
+        - cost_matrix: ``(C, C)``
+    """
+
+    cost_matrix: Matrix
+    lower_is_better = True
+
+    def __call__(self, probs: NDArray[Any], classes: NDArray[Any]) -> float:
+        """Return the mean cost of the cheapest decisions.
+
+        Shape:
+            - probs: ``(N, C)``
+            - classes: ``(N,)``
+        """
+        log_probs = torch.as_tensor(probs).double().log().unsqueeze(0)
+        return float(expected_cost(log_probs, torch.as_tensor(classes), self.cost_matrix)[0])
+
+
+def label_thresholds(costs: Tensor) -> Tensor:
+    """Return the probability of each label above which yes is the cheaper decision, in (0, 1).
+
+    ``t = (C[0, 1] - C[0, 0]) / ((C[0, 1] - C[0, 0]) + (C[1, 0] - C[1, 1]))``, where ``C[y, d]`` is
+    the cost of the decision d where y is true, no (0) or yes (1): a false yes beside a false no.
+
+    Args:
+        costs: A cost matrix of no and yes for each of several labels.
+
+    Raises:
+        InputError: A wrong decision is not dearer than the right one.
+
+    Shape:
+        costs (L, 2, 2), result (L,), float64.
+
+    Examples:
+        >>> label_thresholds(torch.tensor([[[0.0, 1.0], [10.0, 0.0]], [[0.0, 2.0], [12.0, 1.0]]]))
+        tensor([0.0909, 0.1538], dtype=torch.float64)
+
+    Source:
+        Elkan 2001, The Foundations of Cost-Sensitive Learning, IJCAI, eq. 2.
+    """
+    costs = costs.double()
+    if costs.ndim != 3 or costs.shape[1:] != (2, 2) or not bool(costs.isfinite().all()):
+        raise InputError(
+            "costs must be finite numbers of shape (L, 2, 2), one matrix of no and yes a label, "
+            f"but got costs.shape={tuple(costs.shape)}."
+        )
+    false_yes = costs[:, 0, 1] - costs[:, 0, 0]
+    false_no = costs[:, 1, 0] - costs[:, 1, 1]
+    is_wrong = (false_yes <= 0) | (false_no <= 0)
+    if bool(is_wrong.any()):
+        label = int(is_wrong.nonzero()[0])
+        raise InputError(
+            "costs must make a wrong decision dearer than the right one, but got "
+            f"costs[{label}]={costs[label].tolist()}."
+        )
+    return false_yes / (false_yes + false_no)
+
+
+def label_decisions(probs: Tensor, thresholds: Tensor) -> Tensor:
+    """Return which labels are decided for: those whose probability is above their threshold.
+
+    Args:
+        probs: Probability of yes for each label.
+        thresholds: Those of `label_thresholds`.
+
+    Shape:
+        probs (..., L), thresholds (L,), result (..., L), bool.
+    """
+    return probs.double() > thresholds.to(probs.device)

@@ -1,0 +1,94 @@
+"""Calibration where positives are rare: by log-odds, and among the highest probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom
+from torch import Tensor
+
+from autoloss.errors import InputError
+from autoloss.records import Reliability, Tails, TopShare
+
+_SHARES = (0.001, 0.01, 0.05, 0.1)
+# No table has the rows to show a rate below exp(-20), 2 in a thousand million.
+_FARTHEST = 20.0
+
+
+def tails(
+    log_probs: Tensor, targets: Tensor, *, name: str = "challenger", bins: int = 10
+) -> Tails:
+    """Return the calibration of the positive class where it is rare: by log-odds, and at the top.
+
+    The bins are equally wide in log-odds, so that small probabilities are told apart; each has the
+    mean probability, the share of positives, and the band that holds 95 % of such shares where the
+    probabilities are right (quantiles of the binomial law). Of equal probabilities at the edge of
+    the top a random choice counts.
+
+    Args:
+        log_probs: Log probabilities.
+        targets: Classes 0 and 1.
+        name: Whose predictions these are.
+        bins: Bins at most; those without a row are left out.
+
+    Raises:
+        InputError: There are other than two classes.
+
+    Shape:
+        - log_probs: ``(N, 2)``
+        - targets: ``(N,)``
+    """
+    if log_probs.ndim != 2 or log_probs.shape[1] != 2 or len(log_probs) != len(targets):
+        raise InputError(
+            "log_probs must have shape (N, 2), one row a target, but got "
+            f"log_probs.shape={tuple(log_probs.shape)} and targets.shape={tuple(targets.shape)}."
+        )
+    values = log_probs.detach().double().cpu().numpy()
+    probs, positive = np.exp(values[:, 1]), targets.cpu().numpy() == 1
+    with np.errstate(invalid="ignore"):
+        odds = np.clip(values[:, 1] - values[:, 0], -_FARTHEST, _FARTHEST)
+    order = np.random.default_rng(0).permutation(len(probs))
+    order = order[np.argsort(-odds[order], kind="stable")]
+    counts = [(share, round(share * len(probs))) for share in _SHARES]
+    return Tails(
+        prevalence=float(positive.mean()),
+        bins=_by_log_odds(odds, probs, positive, name=name, bins=bins),
+        top=tuple(
+            TopShare(
+                share=share,
+                count=count,
+                expected=float(probs[order[:count]].sum()),
+                observed=int(positive[order[:count]].sum()),
+                recall=float(positive[order[:count]].sum() / max(positive.sum(), 1)),
+            )
+            for share, count in counts
+            if count
+        ),
+    )
+
+
+def _by_log_odds(
+    odds: NDArray[np.float64],
+    probs: NDArray[np.float64],
+    positive: NDArray[np.bool_],
+    *,
+    name: str,
+    bins: int,
+) -> Reliability:
+    """Return the points of the bins that have a row."""
+    width = max((odds.max() - odds.min()) / bins, np.finfo(np.float64).tiny)
+    place = np.minimum((odds - odds.min()) / width, bins - 1).astype(np.int64)
+    count = np.bincount(place, minlength=bins)
+    used = count > 0
+    count = count[used]
+    mean = np.bincount(place, weights=probs, minlength=bins)[used] / count
+    share = np.bincount(place, weights=positive, minlength=bins)[used] / count
+    chance = mean.clip(0.0, 1.0)
+    return Reliability(
+        name=name,
+        confidence=tuple(mean.tolist()),
+        accuracy=tuple(share.tolist()),
+        count=tuple(count.tolist()),
+        low=tuple((binom.ppf(0.025, count, chance) / count).tolist()),
+        high=tuple((binom.ppf(0.975, count, chance) / count).tolist()),
+    )

@@ -1,0 +1,73 @@
+"""What the data and the study were, as pairs of a name and a text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from autoloss.records import Summary
+from autoloss.report.finalists import rule_rows
+from autoloss.report.rows import is_nested, rows_name
+from autoloss.report.words import capital, date_text, duration_text, setting_text
+
+_TIMES = {"total": "Time", "training": "Time training", "outside": "Time outside training"}
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A class: its label, its rows in all parts together, and their share."""
+
+    label: str
+    count: int
+    share: float
+
+
+def class_rows(summary: Summary) -> tuple[ClassRow, ...]:
+    """Return the classes with their rows."""
+    total = sum(summary.data.class_counts) or 1
+    pairs = zip(summary.data.classes, summary.data.class_counts, strict=False)
+    return tuple(ClassRow(str(label), count, count / total) for label, count in pairs)
+
+
+def data_pairs(summary: Summary) -> Pairs:
+    """Return the facts about the data."""
+    data = summary.data
+    return (
+        ("Source", data.source),
+        ("Target", f"{data.target} ({data.task}, {len(data.classes)} classes)"),
+        *_parts(summary),
+    )
+
+
+def _parts(summary: Summary) -> Pairs:
+    """Return the rows of each part, as they were used."""
+    data, found = summary.data, summary.resampling
+    if found is None or found.folds < 2:
+        first: Pairs = (
+            ("Training rows", f"{data.n_train:,}"),
+            ("Validation rows", f"{data.n_valid:,}"),
+        )
+    else:
+        name = "Rows to train and validate"
+        first = ((name, f"{data.n_train + data.n_valid:,} in {found.folds} divisions"),)
+    if is_nested(summary):
+        return (*first, (capital(rows_name(summary)), f"{summary.verdict.n_test:,}"))
+    return (*first, ("Locked test rows", f"{data.n_test:,}"))
+
+
+def setting_pairs(summary: Summary) -> Pairs:
+    """Return the settings; what other rules choose has a table of its own."""
+    hidden = {"rules"} if rule_rows(summary) else set()
+    return tuple(
+        (key, setting_text(value)) for key, value in summary.settings.items() if key not in hidden
+    )
+
+
+def study_pairs(summary: Summary) -> Pairs:
+    """Return which study it was, when, and how long it took."""
+    return (
+        ("Study", summary.name),
+        ("Finished", date_text(summary.created)),
+        ("autoloss", summary.version),
+        *((_TIMES.get(key, key), duration_text(value)) for key, value in summary.seconds.items()),
+    )

@@ -1,0 +1,64 @@
+"""The report in a few lines, for a screen that has no more."""
+
+from __future__ import annotations
+
+from autoloss.records import Summary
+from autoloss.report.beside import edges_short, reference_facts
+from autoloss.report.doubts import chance_short, optimism_short
+from autoloss.report.gains import gains_short
+from autoloss.report.rows import is_nested, resampling_short
+from autoloss.report.words import count_text, difference_text, interval_text, is_number, value_text
+
+BESIDE = "Beside"
+
+
+def brief_pairs(summary: Summary) -> tuple[tuple[str, str], ...]:
+    """Return name and text of what speaks for and against the verdict, a line or two each.
+
+    Args:
+        summary: The finished study.
+
+    Returns:
+        Pairs, in the order in which they should be read; what is not known is left out.
+    """
+    pairs = (
+        ("Rows", resampling_short(summary)),
+        ("Looks", _looks(summary)),
+        ("Gains", gains_short(summary)),
+        ("Challenger", chance_short(summary)),
+        ("Luck", optimism_short(summary)),
+        ("Could show", _power(summary)),
+        (BESIDE, _reference(summary)),
+        ("On an edge", edges_short(summary)),
+    )
+    return tuple(pair for pair in pairs if pair[1])
+
+
+def _looks(summary: Summary) -> str:
+    """Return the earlier looks where there were any."""
+    if not summary.looks:
+        return ""
+    rows = "rows" if is_nested(summary) else "test rows"
+    return f"{count_text(summary.looks, 'other study', 'other studies')} saw these {rows} before"
+
+
+def _power(summary: Summary) -> str:
+    """Return the smallest difference that could be shown; it belongs to the resampling."""
+    value = summary.verdict.detectable
+    if summary.resampling is None or not is_number(value):
+        return ""
+    return f"a difference in error of {difference_text('error', value).lstrip('+')} or more"
+
+
+def _reference(summary: Summary) -> str:
+    """Return the reference model; what it says only where it is far ahead."""
+    found, facts = summary.reference, reference_facts(summary)
+    if found is None or facts is None:
+        return ""
+    name = summary.metric
+    text = f"{found.name} {value_text(name, found.metric)}"
+    if is_number(found.difference):
+        text += f", {difference_text(name, found.difference)} to what ships"
+    if is_number(found.low) and is_number(found.high):
+        text += f" ({interval_text(name, found.low, found.high)})"
+    return f"{text}. {facts.text}" if facts.is_far_ahead and facts.text else text

@@ -1,0 +1,129 @@
+"""Is the winner real? What speaks for luck, a sentence each."""
+
+from __future__ import annotations
+
+from autoloss.records import Summary
+from autoloss.report.finalists import chance_text, takes_part, trial_label
+from autoloss.report.roles import OBJECTIVE
+from autoloss.report.rows import looks_text
+from autoloss.report.verdict import power_text
+from autoloss.report.words import (
+    count_text,
+    in_sentence,
+    is_number,
+    metric_words,
+    points_text,
+    value_text,
+)
+
+
+def doubts(summary: Summary) -> tuple[tuple[str, str], ...]:
+    """Return name and sentence of all that is known about the winner's luck."""
+    found = (
+        ("The luck of the selection", optimism_text(summary)),
+        ("The best of the finalists", chance_sentence(summary)),
+        ("What could be seen", power_text(summary)),
+        ("Earlier looks", looks_text(summary)),
+    )
+    # The power alone stands beside the comparison already.
+    known = tuple(pair for pair in found if pair[1])
+    return known if {name for name, _ in known} != {"What could be seen"} else ()
+
+
+def optimism_text(summary: Summary) -> str:
+    """Return how much better the selected trial looks than it is; empty where unknown."""
+    found = summary.optimism
+    if found is None:
+        return ""
+    pairs = {
+        summary.metric: (found.metric, found.metric_honest),
+        OBJECTIVE: (found.log_loss, found.log_loss_honest),
+    }
+    known = [
+        (name, seen, honest)
+        for name, (seen, honest) in pairs.items()
+        if is_number(seen) and is_number(honest)
+    ]
+    if not known:
+        return ""
+    (name, seen, honest), *rest = known
+    first = (
+        f"Of {count_text(found.trials, 'trial')}, the one with the lowest log loss after "
+        f"calibration shows {_title(name)} {value_text(name, seen)} on the rows that it was "
+        f"selected on; such a selection gives {value_text(name, honest)} on rows that it did not "
+        f"see: {_luck(summary, name, honest - seen)}."
+    )
+    others = (
+        f" In {_title(name)} it is {value_text(name, seen)} and {value_text(name, honest)}: "
+        f"{_luck(summary, name, honest - seen)}."
+        for name, seen, honest in rest
+    )
+    return first + "".join(others)
+
+
+def optimism_short(summary: Summary) -> str:
+    """Return how much better the selected trial looks than it is in one line."""
+    gap = _gap(summary)
+    found = summary.optimism
+    if gap is None or found is None:
+        return ""
+    trials = count_text(found.trials, "trial")
+    if gap <= 0.0:
+        return f"the best of {trials} looks no better than it is"
+    title = _title(summary.metric)
+    return f"the best of {trials} looks {points_text(summary.metric, gap)} of {title} too good"
+
+
+def chance_sentence(summary: Summary) -> str:
+    """Return how probable it is that the winner is the best finalist; empty where unknown."""
+    chances = {one.number: one.chance_best for one in summary.finalists if takes_part(one)}
+    winner, baseline = summary.verdict.challenger, summary.verdict.baseline
+    if not is_number(chances.get(winner)):
+        return ""
+    known = {number: chance for number, chance in chances.items() if is_number(chance)}
+    others = {"tuned cross-entropy": baseline} if baseline != winner and baseline in known else {}
+    best = max(known, key=lambda number: known[number])
+    if best not in (winner, baseline):
+        others[trial_label(summary, best)] = best
+    beside = "".join(f", {name} with {chance_text(known[n])}" for name, n in others.items())
+    return (
+        f"{trial_label(summary, winner)} has the lowest log loss of "
+        f"{count_text(len(known), 'finalist')} with a probability of "
+        f"{chance_text(known[winner])}{beside}."
+    )
+
+
+def chance_short(summary: Summary) -> str:
+    """Return how probable it is that the winner is the best finalist in one line."""
+    sentence = chance_sentence(summary)
+    if not sentence:
+        return ""
+    chances = {one.number: one.chance_best for one in summary.finalists if takes_part(one)}
+    winner, baseline = summary.verdict.challenger, summary.verdict.baseline
+    count = sum(map(is_number, chances.values()))
+    other = chances.get(baseline)
+    beside = ""
+    if baseline != winner and is_number(other) and other is not None:
+        beside = f"; tuned cross-entropy {chance_text(other)}"
+    return f"{chance_text(chances[winner])} likely to be the best of {count} finalists{beside}"
+
+
+def _gap(summary: Summary) -> float | None:
+    """Return how much too good the metric of the selected trial looks; None where unknown."""
+    found = summary.optimism
+    if found is None or not (is_number(found.metric) and is_number(found.metric_honest)):
+        return None
+    sign = 1.0 if summary.lower_is_better else -1.0
+    return sign * (found.metric_honest - found.metric)
+
+
+def _title(name: str) -> str:
+    """Return a metric as it stands in a sentence."""
+    return in_sentence(metric_words(name).title)
+
+
+def _luck(summary: Summary, name: str, change: float) -> str:
+    """Return how much of what was seen is luck."""
+    sign = 1.0 if name != summary.metric or summary.lower_is_better else -1.0
+    gap = sign * change
+    return f"{points_text(name, gap)} are luck" if gap > 0.0 else "no luck was found"

@@ -1,0 +1,196 @@
+"""Where the gain comes from: a bar from step to step, with the interval of each change."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from autoloss.records import Summary
+from autoloss.report.figures._base import (
+    INK,
+    MUTED,
+    Figure,
+    hover,
+    layout,
+    metric_axis,
+    plain,
+)
+from autoloss.report.figures._finalists import TONES
+from autoloss.report.gains import gain_metrics, gain_sentences, gain_steps, lower_is_better
+from autoloss.report.words import (
+    MetricWords,
+    difference_text,
+    interval_text,
+    metric_words,
+    reading_text,
+    short,
+    value_text,
+)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A step: its name, the value before and after it, the interval of the change.
+
+    `start` is NaN in the first step; `low` and `high` are the ends of the interval as values of
+    the metric, NaN where it is not known.
+    """
+
+    name: str
+    start: float
+    end: float
+    change: float
+    low: float
+    high: float
+    reading: str
+
+
+@dataclass(frozen=True)
+class GainsInfo:
+    """What one figure shows: the metric in words, and the steps that have a value."""
+
+    metric: str
+    words: MetricWords
+    bars: tuple[Bar, ...]
+
+
+def gains_info(summary: Summary, metric: str) -> GainsInfo:
+    """Return what the steps did to the metric; steps without a value are left out."""
+    lower = lower_is_better(summary, metric)
+    bars: list[Bar] = []
+    for step in gain_steps(summary, metric):
+        if not math.isfinite(step.value):
+            continue
+        start = bars[-1].end if bars else math.nan
+        reading = reading_text(step.low, step.high, lower_is_better=lower)
+        known = reading != "unknown"
+        low, high = (start + step.low, start + step.high) if known else (math.nan, math.nan)
+        bars.append(Bar(step.name, start, step.value, step.change, low, high, reading))
+    return GainsInfo(metric, metric_words(metric, lower_is_better=lower), tuple(bars))
+
+
+def gains_figures(summary: Summary) -> tuple[Figure, ...]:
+    """Return one figure for the metric and one for the log loss; none for a single step."""
+    infos = [gains_info(summary, metric) for metric in gain_metrics(summary)]
+    return tuple(_figure(summary, info) for info in infos if len(info.bars) > 1)
+
+
+def _figure(summary: Summary, info: GainsInfo) -> Figure:
+    """Return the steps of one metric."""
+    said = " ".join(gain_sentences(summary))
+    first, last = info.bars[0], info.bars[-1]
+    known = any(bar.reading != "unknown" for bar in info.bars)
+    lines = "; a thin line is the 95 % interval of its step, grey where it covers zero"
+    lines = lines if known else ""
+    return Figure(
+        id=f"gains-{info.metric}",
+        group="gains",
+        title=info.words.title,
+        caption=(
+            f"Left is better. From {value_text(info.metric, first.end)} to "
+            f"{value_text(info.metric, last.end)}{lines}."
+        ),
+        alt=(
+            f"{info.words.title} from {value_text(info.metric, first.end)} "
+            f"({first.name}) to {value_text(info.metric, last.end)} ({last.name}). {said}"
+        ),
+        height=90 + 46 * len(info.bars),
+        spec={"data": _traces(info), "layout": _layout(info)},
+    )
+
+
+def _traces(info: GainsInfo) -> list[dict[str, Any]]:
+    """Return the bars, then where each step arrives."""
+    steps = [(row, bar) for row, bar in enumerate(info.bars) if math.isfinite(bar.start)]
+    tones = [TONES.get(bar.reading, MUTED) for _, bar in steps]
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "base": [bar.start for _, bar in steps],
+        "x": [bar.end - bar.start for _, bar in steps],
+        "y": [row for row, _ in steps],
+        "width": 0.42,
+        "marker": {"color": tones, "opacity": 0.55},
+        "hoverinfo": "skip",
+    }
+    traces: list[dict[str, Any]] = [bars]
+    for (row, bar), tone in zip(steps, tones, strict=True):
+        if bar.reading == "unknown":
+            continue
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": [bar.low, bar.high],
+                "y": [row, row],
+                "line": {"color": tone, "width": 2},
+                "hoverinfo": "skip",
+            }
+        )
+    traces.append(
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "x": [bar.end for bar in info.bars],
+            "y": list(range(len(info.bars))),
+            "marker": {"color": INK, "size": 8},
+            "hovertext": [_hover(info, bar) for bar in info.bars],
+            "hoverinfo": "text",
+        }
+    )
+    return traces
+
+
+def _hover(info: GainsInfo, bar: Bar) -> str:
+    """Return the label of one step."""
+    name = info.metric
+    lines = [f"{info.words.title} {value_text(name, bar.end)}"]
+    if math.isfinite(bar.change):
+        lines.append(f"Changed by {difference_text(name, bar.change)}")
+    if bar.reading != "unknown":
+        ends = interval_text(name, bar.low - bar.start, bar.high - bar.start)
+        lines.append(f"95 % interval {ends}")
+    return hover(bar.name, *lines)
+
+
+def _layout(info: GainsInfo) -> dict[str, Any]:
+    """Return a row a step, and a thread from the end of one to the start of the next."""
+    rows = info.bars
+    values = [value for bar in rows for value in (bar.end, bar.low, bar.high)]
+    seen = [value for value in values if math.isfinite(value)]
+    air = 0.06 * (max(seen) - min(seen)) or 0.05 * abs(max(seen)) or 0.05
+    ends = [min(seen) - air, max(seen) + air]
+    if not info.words.lower_is_better:
+        ends.reverse()
+    names = [
+        plain(short(bar.name, 22))
+        + (f"<br>{difference_text(info.metric, bar.change)}" if math.isfinite(bar.change) else "")
+        for bar in rows
+    ]
+    threads = [
+        {
+            "type": "line",
+            "x0": bar.end,
+            "x1": bar.end,
+            "y0": row,
+            "y1": row + 1,
+            "line": {"color": MUTED, "width": 1, "dash": "dot"},
+            "layer": "below",
+        }
+        for row, bar in enumerate(rows[:-1])
+    ]
+    y = {
+        "tickvals": list(range(len(names))),
+        "ticktext": names,
+        "range": [len(names) - 0.4, -0.6],
+        "showgrid": False,
+        "fixedrange": True,
+        "title": {"text": ""},
+        "tickfont": {"color": INK},
+    }
+    return layout(
+        x=metric_axis(info.metric, info.words, range=ends, nticks=5, fixedrange=True),
+        y={**metric_axis("", metric_words("")), **y},
+        shapes=threads,
+    )

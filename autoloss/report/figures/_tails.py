@@ -1,0 +1,163 @@
+"""Calibration of rare positives: a reliability diagram whose axes are log-odds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from autoloss.records import Summary
+from autoloss.report.beside import fine_share
+from autoloss.report.figures._base import ACCENT, INK, MUTED, PAGE, Figure, axis, hover, layout
+from autoloss.report.figures._reliability import Bin, reliability_info
+from autoloss.report.rows import rows_name
+
+_TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999)
+
+
+@dataclass(frozen=True)
+class TailsInfo:
+    """What the diagram shows: the bins, and the log-odds at its lower and its upper end."""
+
+    bins: tuple[Bin, ...]
+    low: float
+    high: float
+
+    def place(self, share: float) -> float:
+        """Return where a share stands: its log-odds, held within the diagram."""
+        return min(max(log_odds(share), self.low), self.high)
+
+    @property
+    def outside(self) -> int:
+        """Return how many bins lie outside their band."""
+        return sum(one.is_outside for one in self.bins)
+
+
+def log_odds(share: float) -> float:
+    """Return the log-odds of a share; infinite at 0 and at 1."""
+    if share <= 0.0:
+        return -math.inf
+    return math.inf if share >= 1.0 else math.log(share) - math.log1p(-share)
+
+
+def tails_info(summary: Summary) -> TailsInfo:
+    """Return what the diagram shows; no bins where positives are not rare."""
+    if summary.tails is None:
+        return TailsInfo((), 0.0, 0.0)
+    bins = reliability_info(summary.tails.bins).bins
+    places = [
+        value
+        for one in bins
+        for share in (one.confidence, one.accuracy, one.high)
+        if math.isfinite(value := log_odds(share))
+    ]
+    return TailsInfo(bins, min(places, default=-1.0) - 0.6, max(places, default=1.0) + 0.4)
+
+
+def tails_figure(summary: Summary) -> Figure | None:
+    """Return the diagram, None where there is nothing to show."""
+    info = tails_info(summary)
+    if not info.bins:
+        return None
+    found = f"{info.outside} of {len(info.bins)} groups lie outside the band"
+    rows = sum(one.count for one in info.bins)
+    none_found = any(one.accuracy <= 0.0 for one in info.bins)
+    return Figure(
+        id="tails",
+        group="tails",
+        title="Probability of the positive class",
+        caption=(
+            f"{found}; {rows:,} {rows_name(summary)}. Both axes are log-odds."
+            + (" A triangle at the bottom: no positives in that group." if none_found else "")
+        ),
+        alt=f"Reliability diagram of the positive class in log-odds: {found}.",
+        height=420,
+        spec={"data": _traces(info), "layout": _layout(info)},
+    )
+
+
+def _traces(info: TailsInfo) -> list[dict[str, Any]]:
+    """Return the band, the diagonal, the groups and their rows."""
+    x = [info.place(one.confidence) for one in info.bins]
+    high = [info.place(one.high) for one in info.bins]
+    low = [info.place(one.low) for one in info.bins]
+    symbols = [
+        "triangle-down" if one.accuracy <= 0.0 else "x" if one.is_outside else "circle"
+        for one in info.bins
+    ]
+    lines = {"type": "scatter", "mode": "lines", "hoverinfo": "skip"}
+    return [
+        {
+            **lines,
+            "x": x + x[::-1],
+            "y": high + low[::-1],
+            "fill": "toself",
+            "fillcolor": "var(--band)",
+            # Seen even where a single group leaves no area.
+            "line": {"color": "var(--band)", "width": 2},
+        },
+        {
+            **lines,
+            "x": [info.low, info.high],
+            "y": [info.low, info.high],
+            "line": {"color": MUTED, "width": 1, "dash": "dot"},
+        },
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            # A triangle stands on the lower edge and would be cut in half.
+            "cliponaxis": False,
+            "x": x,
+            "y": [info.place(one.accuracy) for one in info.bins],
+            "line": {"color": INK, "width": 1.2},
+            "marker": {
+                "size": 10,
+                "color": [ACCENT if one.is_outside else INK for one in info.bins],
+                "symbol": symbols,
+                "line": {"color": PAGE, "width": 1},
+            },
+            "hovertext": [_hover(one) for one in info.bins],
+            "hoverinfo": "text",
+        },
+        {
+            "type": "bar",
+            "x": x,
+            "y": [one.count for one in info.bins],
+            "width": 0.012 * (info.high - info.low),
+            "marker": {"color": MUTED},
+            "hoverinfo": "skip",
+            "yaxis": "y2",
+        },
+    ]
+
+
+def _hover(one: Bin) -> str:
+    """Return the label of one group."""
+    return hover(
+        f"{one.count:,} rows",
+        f"Said {fine_share(one.confidence)}, was {fine_share(one.accuracy)}",
+        f"If calibrated: {fine_share(one.low)} to {fine_share(one.high)}",
+    )
+
+
+def _layout(info: TailsInfo) -> dict[str, Any]:
+    """Return log-odds axes that are read as percentages, the rows' axis below."""
+    shown = [share for share in _TICKS if info.low <= log_odds(share) <= info.high]
+    odds = {
+        "range": [info.low, info.high],
+        "tickvals": [log_odds(share) for share in shown],
+        "ticktext": [f"{100 * share:g}%" for share in shown],
+    }
+    return layout(
+        x=axis("Stated probability", anchor="y2", **odds),
+        y=axis("Share of positives", domain=[0.26, 1], **odds),
+        # Most rows lie in the lowest groups: their number is read by its size.
+        yaxis2=axis(
+            "Rows",
+            type="log",
+            dtick=1,
+            tickformat="~s",
+            domain=[0, 0.16],
+            fixedrange=True,
+        ),
+    )

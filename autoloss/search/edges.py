@@ -1,0 +1,150 @@
+"""Ranges that grow where a family's best value lies at their end, and what is said of that.
+
+A range that cuts a family's optimum off would decide the comparison in place of the loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from autoloss.losses.parameters import ChoiceParam, Parameter
+from autoloss.records import Edge
+from autoloss.search.growth import Ends, Scale, Side, allowed_ends, between, grown, side_of
+from autoloss.search.space import NUISANCE, Space
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A trial as the ranges see it.
+
+    Args:
+        values: Its loss as dotted keys, with ``lr``, ``weight_decay`` and ``dropout``.
+        has_ended: Whether it ended, in whatever state.
+        refined: Its refined log loss in nats; None unless it is complete.
+        widened: Ends of the ranges that were wider than the space's when it was drawn, by key.
+    """
+
+    values: Mapping[str, Any]
+    has_ended: bool = True
+    refined: float | None = None
+    widened: Mapping[str, Ends] = field(default_factory=dict)
+
+
+def widened_ranges(
+    tried: Mapping[str, Sequence[Tried]], space: Space, *, quota: int
+) -> dict[str, dict[str, Parameter]]:
+    """Return the ranges of each family that are wider than the space's.
+
+    Once as many trials of a family ended as its quota, a range grows by half its width (in log
+    units where it is logarithmic) at the end that the value of the best complete one lies within
+    5 % of; again when a later best lies at the new end, up to four times its first width and never
+    beyond what the parameter allows. It does not shrink: how wide it was is written with every
+    trial, so that the answer depends on the trials so far alone, however they came about.
+
+    Args:
+        tried: The trials so far, by family.
+        space: The space, for the task at hand.
+        quota: Trials that a family is sure to get.
+
+    Returns:
+        By family and dotted key.
+    """
+    found: dict[str, dict[str, Parameter]] = {}
+    for family, own in tried.items():
+        best = best_of(own) if sum(one.has_ended for one in own) >= quota else None
+        for key, first in scales(space, family):
+            now = _hull(first, [one.widened[key] for one in own if key in one.widened])
+            side = None if best is None else side_of(best.values[key], now)
+            if side is not None:
+                now = grown(now, side, key=key, first=first)
+            if now != first:
+                found.setdefault(family, {})[key] = now
+    return found
+
+
+def edges(tried: Mapping[str, Sequence[Tried]], space: Space) -> tuple[Edge, ...]:
+    """Return the settings whose best value lies within 5 % of an end of what was searched.
+
+    An end of what the parameter allows is none of these: nothing lies beyond, and the loss is a
+    special case there, such as cross-entropy at ``focal.gamma`` = 0.
+
+    Args:
+        tried: The trials, by family.
+        space: The space, for the task at hand.
+    """
+    found = []
+    for family, own in tried.items():
+        best = best_of(own)
+        if best is None:
+            continue
+        ended = [one for one in own if one.has_ended]
+        for key, first in scales(space, family):
+            value, now = best.values[key], explored(key, first, ended, best.values[key])
+            side = side_of(value, now)
+            low, high = allowed_ends(key, first)
+            if side is None or (now.low <= low if side == "low" else now.high >= high):
+                continue
+            ends = float(now.low), float(now.high)
+            found.append(Edge(family, key, float(value), side, *ends, now != first))
+    return tuple(found)
+
+
+def explored(
+    key: str, first: Scale, tried: Sequence[Tried], value: float, *, at_least: int = 1
+) -> Scale:
+    """Return what was searched around a value: growth counts where trials lie further out.
+
+    Args:
+        key: The parameter's dotted key.
+        first: The range of the space.
+        tried: Trials of the family.
+        value: The value.
+        at_least: How many trials must lie there for the range that they were drawn from to count.
+    """
+    low, high = (outer_ends(key, first, tried, value, side) for side in ("low", "high"))
+    lows, highs = sorted(low)[at_least - 1 :], sorted(high, reverse=True)[at_least - 1 :]
+    return between(first, min([first.low, *lows]), max([first.high, *highs]))
+
+
+def outer_ends(
+    key: str, first: Scale, tried: Sequence[Tried], value: float, side: Side
+) -> list[float]:
+    """Return the ends of the wider ranges that were searched further out than a value.
+
+    One for every trial that lies there, and one for the value itself where only a wider range has
+    it. Others of the same value were drawn for another setting's sake.
+    """
+    out = 1.0 if side == "high" else -1.0
+    end = int(side == "high")
+    drawn = [(one.values[key], one.widened[key][end]) for one in tried if key in one.widened]
+    found = [reached for at, reached in drawn if (at - value) * out > 0]
+    if (value - (first.high if side == "high" else first.low)) * out > 0:
+        same = [reached * out for at, reached in drawn if at == value]
+        found += [min(same) * out] if same else []
+    return found
+
+
+def best_of(tried: Sequence[Tried]) -> Tried | None:
+    """Return the trial with the lowest refined log loss; the first of equal ones."""
+    complete = [(one.refined, i) for i, one in enumerate(tried) if one.refined is not None]
+    return tried[min(complete)[1]] if complete else None
+
+
+def scales(space: Space, family: str) -> Iterator[tuple[str, Scale]]:
+    """Yield what is searched of a family on a scale: the nuisance settings and its parameters."""
+    for key in (*NUISANCE, *space.keys_of(family)):
+        parameter = space.ranges.get(key)
+        if parameter is not None and not isinstance(parameter, ChoiceParam):
+            yield key, parameter
+
+
+def ends_of(ranges: Mapping[str, Parameter]) -> dict[str, Ends]:
+    """Return the ends of ranges by key, as they are written with a trial."""
+    return {k: (p.low, p.high) for k, p in ranges.items() if not isinstance(p, ChoiceParam)}
+
+
+def _hull(first: Scale, ends: Sequence[Ends]) -> Scale:
+    low = min([first.low, *(end[0] for end in ends)])
+    return between(first, low, max([first.high, *(end[1] for end in ends)]))

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from autoloss.cli.plan import plan_json, plan_lines
+from tests.cli.conftest import make_plan
+
+
+def test_the_smallest_difference_stands_before_anything_is_trained() -> None:
+    lines = dict(plan_lines(make_plan(detectable=0.0123)))
+    assert lines["Can show"] == "a difference in error of 1.23 pp or more on the test rows"
+
+
+def test_what_is_not_known_is_not_said() -> None:
+    names = [name for name, _ in plan_lines(make_plan(detectable=math.nan))]
+    assert "Can show" not in names
+    assert "Rows" not in names
+
+
+def test_the_resampling_stands_after_the_split() -> None:
+    text = "Candidates are compared by 5-fold cross-validation."
+    lines = list(plan_lines(make_plan(resampling=text)))
+    place = lines.index(("Rows", text))
+    assert lines[place - 1][0] == "Split"
+
+
+@pytest.mark.parametrize(("n_test", "words"), [(200, "test rows"), (0, "nested")])
+def test_without_locked_rows_the_nested_cross_validation_is_named(n_test: int, words: str) -> None:
+    plan = make_plan()
+    lines = dict(plan_lines(replace(plan, data=replace(plan.data, n_test=n_test))))
+    assert words in lines["Can show"]
+    assert ("none locked" in lines["Split"]) == (n_test == 0)
+
+
+def test_every_note_is_a_line_and_the_document_has_every_field() -> None:
+    plan = make_plan(notes=("One.", "Two."), resampling="Rows.", detectable=math.nan)
+    assert [text for name, text in plan_lines(plan) if name == "Note"] == ["One.", "Two."]
+    document = json.loads(plan_json(plan))
+    assert (document["resampling"], document["detectable"]) == ("Rows.", None)

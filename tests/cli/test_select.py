@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from autoloss.losses import LossSpec
+from autoloss.readout import Readout
+from autoloss.report import write_report
+from autoloss.search.rules import RULES, select_trial
+from tests.report.summaries import make_summary
+
+SUMMARY = make_summary()
+WIDE = {"COLUMNS": "200"}
+
+
+@pytest.fixture
+def there(tmp_path, monkeypatch) -> Path:
+    """A folder with the finished study churn below reports."""
+    monkeypatch.chdir(tmp_path)
+    write_report(SUMMARY, tmp_path / "reports" / "churn")
+    return tmp_path
+
+
+@pytest.mark.parametrize("rule", ["error", "log_loss", "calibration", "balanced_error", "knee"])
+def test_the_sentence_the_trial_and_its_settings_are_shown(there, run, rule) -> None:
+    chosen = select_trial(SUMMARY, rule)
+    result = run("select", "churn", "--by", rule, env=WIDE)
+    assert result.exit_code == 0, result.stderr
+    assert RULES[rule] in result.stdout
+    assert f"Trial  {chosen.number}" in result.stdout
+    assert chosen.label in result.stdout
+    assert f"autoloss select churn --trial {chosen.number} --source loss.py" in result.stdout
+    lines = result.stdout.splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith("base = "))
+    read = tomllib.loads("\n".join(lines[start : lines.index("", start)]))
+    assert read["base"] == chosen.family
+    assert read["lr"] == chosen.nuisance["lr"]
+
+
+def test_its_figures_stand_beside_those_of_what_ships(there, run) -> None:
+    other = next(t for t in SUMMARY.trials if t.metrics and t.number != SUMMARY.recommended)
+    text = run("select", "churn", "--trial", other.number, env=WIDE).stdout
+    header = next(line for line in text.splitlines() if "This trial" in line)
+    assert "What ships" in header
+    (error,) = (line.split() for line in text.splitlines() if line.startswith("Error "))
+    ships = SUMMARY.trial(SUMMARY.recommended)
+    values = [f"{100 * t.metrics['error']:.2f}%" for t in (other, ships)]
+    assert error == ["Error", *values]
+    own = run("select", "churn", "--trial", SUMMARY.recommended, env=WIDE).stdout
+    assert "What ships" not in own
+    assert f"{SUMMARY.recommended} (ships)" in own
+
+
+def test_json_is_one_document(there, run) -> None:
+    chosen = select_trial(SUMMARY, "knee")
+    result = run("select", "churn", "--by", "knee", "--json")
+    document = json.loads(result.stdout)
+    assert document["schema_version"] == 1
+    assert document["study"] == "churn"
+    assert document["rule"] == "knee"
+    assert document["sentence"] == RULES["knee"]
+    assert document["trial"]["number"] == chosen.number
+    assert document["trial"]["loss"] == chosen.loss
+    assert tomllib.loads(document["toml"])["base"] == chosen.family
+    assert document["source"] is None
+    assert document["is_recommended"] is (chosen.number == SUMMARY.recommended)
+
+
+def test_source_is_the_loss_as_code_with_its_settings(there, run) -> None:
+    chosen = select_trial(SUMMARY, "error")
+    result = run("select", "churn", "--by", "error", "--source", "mine.py")
+    assert result.exit_code == 0, result.stderr
+    assert "mine.py" in result.stderr
+    assert "--source" not in result.stdout
+    code = Path("mine.py").read_text(encoding="utf-8")
+    assert "import torch" in code
+    assert "import autoloss" not in code
+    assert f"{chosen.nuisance['lr']:.3g}"[:4] in code
+    compile(code, "mine.py", "exec")
+
+
+def test_source_of_what_ships_has_the_read_out_of_the_model(there, run, monkeypatch) -> None:
+    ships = SUMMARY.trial(SUMMARY.recommended)
+    (there / "reports/churn/model").mkdir()
+    readout = Readout("softmax", 0.125, 0.0, LossSpec.from_dict(ships.loss))
+    model = SimpleNamespace(members=[SimpleNamespace(readout=readout)])
+    monkeypatch.setattr("autoloss.classifier.load", lambda folder: model)
+    assert run("select", "churn", "--trial", ships.number, "--source", "mine.py").exit_code == 0
+    assert "TEMPERATURE = 8.0\n" in Path("mine.py").read_text(encoding="utf-8")
+    other = next(t for t in SUMMARY.trials if t.metrics and t.number != ships.number)
+    assert run("select", "churn", "--trial", other.number, "--source", "o.py").exit_code == 0
+    assert "TEMPERATURE = 8.0\n" not in Path("o.py").read_text(encoding="utf-8")
+
+
+def test_a_study_elsewhere_is_named_in_the_command_that_follows(there, run) -> None:
+    write_report(replace(SUMMARY, name="other"), there / "there" / "other")
+    text = run("select", "other", "--by", "error", "--out", "there", env=WIDE).stdout
+    assert "--source loss.py --out there" in text
+    assert run("select", "there/other", "--by", "error").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["churn"], "one of --by RULE and --trial N, but got neither"),
+        (["churn", "--by", "error", "--trial", "1"], "but got both"),
+        (["churn", "--by", "eror"], "did you mean 'error'?"),
+        (["churn", "--by", "cost"], "cost_matrix=None"),
+        (["churn", "--trial", "9999"], "number=9999"),
+        (["chrn", "--by", "error"], "STUDY='chrn'"),
+        (["churn", "--by", "error", "--source", "nowhere/loss.py"], "FILE must be writable"),
+    ],
+)
+def test_a_mistake_is_one_line(there, run, words, said) -> None:
+    result = run("select", *words)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert said in line
+    assert result.stdout == ""
