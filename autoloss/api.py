@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from torch import Tensor
+
 from autoloss.classifier import load
 from autoloss.clock import Clock
 from autoloss.costs import Costs
@@ -20,10 +22,12 @@ from autoloss.losses.own import Losses, files_of, take_in
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
 from autoloss.options import SearchOptions, Tables, Track
 from autoloss.progress import Progress, Silent
+from autoloss.rare import sampling_rates
 from autoloss.records import Plan, StudyListing
 from autoloss.running import final_work, finished, make_plan, make_tracker, run
 from autoloss.search import (
     SearchResult,
+    Space,
     Study,
     load_space,
     plan_families,
@@ -167,6 +171,7 @@ def search(
         out=out,
         losses=losses,
         fingerprint=prepared.fingerprint,
+        sampling=_sampling(prepared.class_counts, wanted),
         origin={"command": options.command(), "options": options.to_dict()},
         **given.for_study(prepared.task),
     )
@@ -303,6 +308,7 @@ def plan(
         chosen.training,
         device=found,
         seed=seed,
+        negatives=chosen.protocol.negatives,
     )
     after = final_work(chosen.protocol, budget, prepared, trials)
     trainings = trials * len(divisions) + after
@@ -315,7 +321,9 @@ def plan(
         protocol=chosen.protocol,
         together=together,
         device=found,
-        metric=resolved.name,
+        metric=resolved,
+        batch_size=chosen.training.batch_size,
+        has_weights=given.class_weights is not None,
         expected_seconds=min(seconds, time_limit or seconds),
     )
 
@@ -323,6 +331,12 @@ def plan(
 def list_studies(out: str | Path = "reports") -> tuple[StudyListing, ...]:
     """Return the studies of a folder, the newest first."""
     return list_in(Path(out))
+
+
+def _sampling(class_counts: Tensor, space: Space) -> list[float] | None:
+    """Return the share of each class's rows that the search trains on; None for all of them."""
+    negatives = space.protocol.negatives
+    return sampling_rates(class_counts, negatives).tolist() if negatives else None
 
 
 def _path(given: object) -> str | None:

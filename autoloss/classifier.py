@@ -18,11 +18,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from autoloss.costs import Costs, cost_array
 from autoloss.data import TableEncoding, TableInputs, read_table
 from autoloss.errors import InputError
 from autoloss.losses import ClassFacts, get, names
 from autoloss.losses.own import Losses, take_in
-from autoloss.metrics import balanced_scores
+from autoloss.metrics import balanced_scores, cost_decisions
 from autoloss.models import Heads, InputShape, TableNetwork
 from autoloss.readout import Readout
 from autoloss.settings import NetworkConfig
@@ -181,19 +182,21 @@ class Classifier:
         """Return the code of the class that `predict` names, from probabilities ``(N, C)``."""
         scores = torch.from_numpy(probs)
         if self.decision == "expected_cost" and self.cost_matrix is not None:
-            scores = -scores @ self.cost_matrix.double()
-        elif self.decision == "balanced_error":
+            cheapest: NDArray[np.int64] = cost_decisions(scores, self.cost_matrix).numpy()
+            return cheapest
+        if self.decision == "balanced_error":
             scores = balanced_scores(scores.log(), self.class_counts)
         codes: NDArray[np.int64] = scores.argmax(1).numpy()
         return codes
 
-    def decide(self, data: Table, cost_matrix: ArrayLike) -> NDArray[Any]:
+    def decide(self, data: Table, cost_matrix: Costs | ArrayLike) -> NDArray[Any]:
         """Return the label of least expected cost of each row.
 
         Args:
             data: Rows, as in `predict_proba`.
-            cost_matrix: Cost of deciding for a class (column) where another is true (row), both in
-                the order of `classes`; any unit.
+            cost_matrix: Cost of deciding for a class (column) where another is true (row), in any
+                unit: a table or file that names the classes, as in `autoloss.search`, or numbers
+                in the order of `classes`.
 
         Raises:
             InputError: The matrix has another shape, or numbers that are not finite.
@@ -202,15 +205,9 @@ class Classifier:
             - cost_matrix: ``(C, C)``
             - output: ``(N,)``
         """
-        costs = np.asarray(cost_matrix, dtype=np.float64)
-        n_classes = self.task.n_classes
-        if costs.shape != (n_classes, n_classes) or not np.isfinite(costs).all():
-            raise InputError(
-                f"cost_matrix must hold finite numbers of shape ({n_classes}, {n_classes}), "
-                f"but got {costs.shape=}."
-            )
-        codes: NDArray[np.int64] = (self.predict_proba(data) @ costs).argmin(1)
-        return self.classes[codes]
+        costs = torch.from_numpy(cost_array(cost_matrix, self.task))
+        probs = torch.from_numpy(self.predict_proba(data))
+        return self.classes[cost_decisions(probs, costs).numpy()]
 
     def save(self, folder: str | Path) -> Path:
         """Write the model as ``weights.safetensors`` and ``config.json``; return the folder."""

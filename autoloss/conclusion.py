@@ -10,6 +10,7 @@ from autoloss.confirmation import confirm_on_locked
 from autoloss.data import StudyData
 from autoloss.errors import InputError
 from autoloss.nesting import judge_by_nesting
+from autoloss.remarks import study_notes
 from autoloss.replication import replicate
 from autoloss.report import write_report
 from autoloss.search import SearchResult, summarise
@@ -32,10 +33,17 @@ def conclude(session: SearchSession, data: StudyData) -> SearchResult:
         evidence = judge_by_nesting(session, data, choice, finalists, replication)
     else:
         evidence = confirm_on_locked(study, data, data.locked, choice, finalists, replication)
+    notes = study_notes(
+        data,
+        study.space.protocol,
+        study.metric,
+        batch_size=study.space.training.batch_size,
+        has_weights=study.facts.weights is not None,
+    )
     result = summarise(
         study,
         evidence,
-        data=data.summary,
+        data=replace(data.summary, notes=(*data.summary.notes, *notes)),
         settings=_settings(session, data),
         seconds=_seconds(session),
     )

@@ -9,9 +9,10 @@ from typing import Literal, Self
 import torch
 from torch import Tensor
 
-from autoloss.data import Fold
+from autoloss.data import Fold, Part
 from autoloss.losses import ClassFacts
 from autoloss.models import InputShape, TableNetwork
+from autoloss.rare import subsample
 from autoloss.readout import fold_numbers
 from autoloss.records import CurvePoint
 from autoloss.settings import NetworkConfig, TrainingConfig
@@ -49,6 +50,7 @@ class Divisions:
         seed: int,
         facts: ClassFacts | None = None,
         teacher: Tensor | None = None,
+        negatives: float = 0,
     ) -> Self:
         """Bring divisions to the device.
 
@@ -61,26 +63,29 @@ class Divisions:
             seed: Seed of the folds of the read-outs.
             facts: What losses know of the classes besides their counts; None for nothing.
             teacher: Logits of a teacher for the rows of the table, ``(rows, C)``.
+            negatives: Negatives to train on for each positive; 0 for all.
         """
         plain = [TableNetwork(fold.encoding.schema, n_classes, network) for fold in folds]
         shape = InputShape.covering(plain)
-        jobs = tuple(
-            Job.prepare(
-                own.shaped(shape),
-                fold.train,
-                fold.valid,
-                class_counts=_facts(facts, fold),
-                folds=_readout_folds(fold.valid.targets, fold.valid.clusters, seed),
-                config=training,
-                device=device,
-                teacher=None if teacher is None else teacher[fold.train.rows],
+        jobs = []
+        for own, fold in zip(plain, folds, strict=True):
+            train, known = _thinned(fold, facts, negatives, seed)
+            jobs.append(
+                Job.prepare(
+                    own.shaped(shape),
+                    train,
+                    fold.valid,
+                    class_counts=known,
+                    folds=_readout_folds(fold.valid.targets, fold.valid.clusters, seed),
+                    config=training,
+                    device=device,
+                    teacher=None if teacher is None else teacher[train.rows],
+                )
             )
-            for own, fold in zip(plain, folds, strict=True)
-        )
         targets = torch.cat([fold.valid.targets for fold in folds])
         clusters = torch.cat([fold.valid.clusters for fold in folds])
         return cls(
-            jobs,
+            tuple(jobs),
             targets.to(device),
             clusters,
             _readout_folds(targets, clusters, seed).to(device),
@@ -91,10 +96,16 @@ class Divisions:
         return len(self.jobs)
 
 
-def _facts(facts: ClassFacts | None, fold: Fold) -> ClassFacts:
-    """Return what losses know of the classes, with the training rows of a division."""
+def _thinned(
+    fold: Fold, facts: ClassFacts | None, negatives: float, seed: int
+) -> tuple[Part, ClassFacts]:
+    """Return the training rows of a division, and what losses know of their classes."""
     counts = fold.class_counts.double()
-    return ClassFacts(counts) if facts is None else replace(facts, counts=counts)
+    known = ClassFacts(counts) if facts is None else replace(facts, counts=counts)
+    if not negatives:
+        return fold.train, known
+    rows, rates = subsample(fold.train.targets, negatives, seed)
+    return fold.train.take(rows), known.thinned(rates)
 
 
 def _readout_folds(targets: Tensor, clusters: Tensor, seed: int) -> Tensor:

@@ -14,14 +14,18 @@ RARE = 0.02
 """The prevalence below which positives are rare."""
 
 
-def is_rare(class_counts: Sequence[float] | Tensor) -> bool:
+def is_rare(class_counts: Sequence[float] | Tensor, *, below: float = RARE) -> bool:
     """Return whether there are two classes and the positive one, the second, is rare.
+
+    Args:
+        class_counts: Rows of each class.
+        below: The prevalence below which it is.
 
     Shape:
         - class_counts: ``(C,)``
     """
     counts = [float(count) for count in class_counts]
-    return len(counts) == 2 and 0 < counts[1] < RARE * sum(counts)
+    return len(counts) == 2 and 0 < counts[1] < below * sum(counts)
 
 
 def rare_notes(

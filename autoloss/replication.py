@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from autoloss.classifier import Classifier, Member
+from autoloss.classifier import Classifier, Decision, Member
 from autoloss.data import Fold, StudyData
 from autoloss.divisions import Divisions, Trained
 from autoloss.errors import TrainingError
 from autoloss.metrics import Scores
-from autoloss.search import FinalistChoice, Replicates, Scorer
+from autoloss.search import FinalistChoice, Replicates, Scorer, Study
 from autoloss.session import SearchSession, epochs_of
 
 
@@ -153,7 +153,7 @@ def _model(
 ) -> Classifier:
     """Return what a finalist would ship: the mean of all its trainings."""
     study = session.study
-    name, costs = study.metric.name, study.metric.costs
+    costs = study.metric.costs
     members = tuple(
         Member(fold.encoding, outcome.weights.cpu(), scored.readouts.row(k), fold.class_counts)
         for fold, outcome, scored in zip(folds, trained.outcomes, scores, strict=True)
@@ -162,11 +162,18 @@ def _model(
         task=data.task,
         config=study.space.network,
         members=members,
-        decision=name if name in ("balanced_error", "expected_cost") else "error",  # type: ignore[arg-type]
+        decision=_decision(study),
         cost_matrix=None if costs is None else torch.tensor(costs, dtype=torch.float64),
         class_weights=study.facts.weights,
         class_similarity=study.facts.similarity,
     )
+
+
+def _decision(study: Study) -> Decision:
+    """Return what the model's decisions minimise; a cost matrix always counts."""
+    if study.metric.costs is not None:
+        return "expected_cost"
+    return "balanced_error" if study.metric.name == "balanced_error" else "error"
 
 
 def _held_out(scores: Sequence[Scores], divisions: Divisions, k: int) -> HeldOut:

@@ -14,9 +14,11 @@ from autoloss.conclusion import MODEL, PENDING_SECONDS, conclude, report_files
 from autoloss.data import StudyData
 from autoloss.devices import find_device
 from autoloss.divisions import Divisions
+from autoloss.metrics import Metric
 from autoloss.options import SearchOptions
 from autoloss.progress import Progress
 from autoloss.records import Plan
+from autoloss.remarks import study_notes
 from autoloss.report import summary_from_json
 from autoloss.search import Plan as Budget
 from autoloss.search import SearchResult, Study, detectable_difference, detectable_nested
@@ -66,8 +68,10 @@ def run(
             protocol=space.protocol,
             together=space.together,
             device=device,
-            metric=study.metric.name,
+            metric=study.metric,
             name=study.name,
+            batch_size=space.training.batch_size,
+            has_weights=study.facts.weights is not None,
         )
         progress.planned(plan)
         divisions = Divisions.of(
@@ -79,6 +83,7 @@ def run(
             seed=study.seed,
             facts=study.facts,
             teacher=teacher,
+            negatives=space.protocol.negatives,
         )
         session = SearchSession(
             study,
@@ -155,7 +160,9 @@ def make_plan(
     protocol: ProtocolConfig,
     together: int,
     device: torch.device,
-    metric: str,
+    metric: Metric,
+    batch_size: int,
+    has_weights: bool = False,
     expected_seconds: float | None = None,
     name: str = "",
 ) -> Plan:
@@ -170,9 +177,12 @@ def make_plan(
         expected_seconds=expected_seconds,
         detectable=_detectable(data, protocol),
         device=device.type,
-        notes=data.notes,
+        notes=(
+            *data.notes,
+            *study_notes(data, protocol, metric, batch_size=batch_size, has_weights=has_weights),
+        ),
         name=name,
-        metric=metric,
+        metric=metric.name,
         resampling=data.resampling.text,
     )
 

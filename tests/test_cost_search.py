@@ -80,7 +80,9 @@ def test_costs_beside_another_metric_are_shown(space, frame, tmp_path):
         space=space, out=tmp_path,
     )  # fmt: skip
     assert result.summary.metric == "auroc"
-    assert all("expected_cost" in trial.metrics for trial in result.summary.trials if trial.metrics)
+    assert all(
+        "expected_cost" in trial.metrics for trial in result.summary.trials if trial.metrics
+    )
     assert {"auroc", "expected_cost"} <= set(result.summary.test_metrics["challenger"])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -72,6 +72,17 @@ class Part:
     def __len__(self) -> int:
         """Return the number of rows N."""
         return len(self.inputs)
+
+    def take(self, places: Tensor) -> Part:
+        """Return the rows at some places of the part, in that order."""
+        return replace(
+            self,
+            inputs=self.inputs.take(places),
+            targets=self.targets[places],
+            weights=None if self.weights is None else self.weights[places],
+            rows=self.rows[places],
+            clusters=self.clusters[places],
+        )
 
 
 @dataclass(frozen=True, eq=False)

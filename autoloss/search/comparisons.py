@@ -78,7 +78,7 @@ def row_figures(
     counts = torch.ones(log_probs.shape[1]) if class_counts is None else torch.tensor(class_counts)
     columns = []
     for start in range(0, len(targets), _ROWS_AT_ONCE):
-        part = np.asarray(log_probs[start : start + _ROWS_AT_ONCE], dtype=np.float64)
+        part = np.ascontiguousarray(log_probs[start : start + _ROWS_AT_ONCE], dtype=np.float64)
         target = targets[start : start + _ROWS_AT_ONCE]
         own = part[np.arange(len(part)), target]
         probs = np.exp(part)

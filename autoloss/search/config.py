@@ -39,6 +39,8 @@ class StudyConfig:
         fingerprint: Fingerprint of the data.
         class_weights: Weights of the classes that the user gave, None where none.
         class_similarity: Likeness of the classes that the user gave, a row each; None where none.
+        cost_matrix: Cost of a decision (column) where a class is true (row); None where none.
+        sampling: Share of each class's rows that the search trains on; None for all rows.
         losses: Names of the losses of the user's own, each with the file that declares it; None
             for one that was given as it is.
         origin: What the caller wants to find again: the command and its options.
@@ -60,6 +62,8 @@ class StudyConfig:
     fingerprint: str = ""
     class_weights: tuple[float, ...] | None = None
     class_similarity: tuple[tuple[float, ...], ...] | None = None
+    cost_matrix: tuple[tuple[float, ...], ...] | None = None
+    sampling: tuple[float, ...] | None = None
     losses: dict[str, Origin | None] = field(default_factory=dict)
     origin: dict[str, Any] = field(default_factory=dict)
     created: float = field(default_factory=time.time)
@@ -84,11 +88,12 @@ class StudyConfig:
                 f"autoloss, but got schema_version={written!r}."
             )
         try:
-            rows = values.get("class_similarity")
             lists = {
                 "class_counts": tuple(values["class_counts"]),
                 "class_weights": _tuple(values.get("class_weights")),
-                "class_similarity": rows and tuple(tuple(row) for row in rows),
+                "class_similarity": _rows(values.get("class_similarity")),
+                "cost_matrix": _rows(values.get("cost_matrix")),
+                "sampling": _tuple(values.get("sampling")),
                 "losses": {
                     name: one and Origin(**one) for name, one in values.get("losses", {}).items()
                 },
@@ -106,6 +111,13 @@ class StudyConfig:
         )
         counts = torch.tensor(self.class_counts, dtype=torch.float64)
         return ClassFacts(counts, weights=weights, similarity=similarity)
+
+    @property
+    def search_facts(self) -> ClassFacts:
+        """Return what losses know of the classes in the search, where some rows are left out."""
+        if self.sampling is None:
+            return self.facts
+        return self.facts.thinned(torch.tensor(self.sampling, dtype=torch.float64))
 
     def write(self, folder: Path) -> None:
         """Write study.json, whole or not at all."""
@@ -134,6 +146,10 @@ class StudyConfig:
 
 def _tuple(values: list[float] | None) -> tuple[float, ...] | None:
     return None if values is None else tuple(values)
+
+
+def _rows(values: list[list[float]] | None) -> tuple[tuple[float, ...], ...] | None:
+    return None if values is None else tuple(tuple(row) for row in values)
 
 
 def folder_of(name_or_folder: str | Path, out: str | Path) -> Path:

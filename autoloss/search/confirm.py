@@ -150,4 +150,5 @@ def _detectable(
     # A unit's rows move together: of single rows this is the share on which the two differ.
     moved = np.bincount(units.of_row, weights=one.astype(float) - other)
     disagreement = float(np.sum(np.square(moved))) / len(targets)
-    return detectable_difference(len(targets), disagreement=disagreement)
+    least = detectable_difference(units.count, disagreement=0.0)
+    return max(least, detectable_difference(len(targets), disagreement=disagreement))

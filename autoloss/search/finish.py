@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from autoloss.double_counting import double_counting
 from autoloss.errors import InputError
 from autoloss.metrics import (
     METRIC_NAMES,
@@ -22,6 +23,7 @@ from autoloss.metrics import (
     debiased_calibration_error,
     ece_null,
     error,
+    expected_cost,
     log_loss,
     reliability,
     smooth_ece,
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 ROLES = ("challenger", "cross-entropy")
+TAILS_BELOW = 0.05
+"""The prevalence below which the calibration of the positives is shown apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,6 +213,8 @@ def _figures(log_probs: Tensor, classes: Tensor, study: Study) -> dict[str, floa
         margin = one[..., 1] - one[..., 0]
         values["average_precision"] = average_precision(margin, classes)
         values["auroc"] = auroc(margin, classes)
+    if study.metric.costs is not None:
+        values["expected_cost"] = expected_cost(one, classes, study.metric.costs)
     figures = {name: float(value[0]) for name, value in values.items()}
     if study.metric.name not in METRIC_NAMES:
         own = metric_on_rows(study.metric, study.class_counts)
@@ -252,7 +258,7 @@ def _summary(
         lower_is_better=study.metric.lower_is_better,
         data=replace(
             known,
-            notes=(*known.notes, *evidence.notes),
+            notes=(*known.notes, *evidence.notes, *_counted_twice(study, evidence.choice)),
             class_weights=config.class_weights,
             class_similarity=config.class_similarity,
         ),
@@ -275,9 +281,19 @@ def _summary(
         looks=evidence.looks,
         cost_matrix=None if costs is None else tuple(tuple(map(float, row)) for row in costs),
         tails=tails(shipped, evidence.targets, name=ROLES[0 if is_better else 1])
-        if is_rare(known.class_counts)
+        if is_rare(known.class_counts, below=TAILS_BELOW)
         else None,
     )
+
+
+def _counted_twice(study: Study, choice: Choice) -> list[str]:
+    """Return where challenger or baseline favour some classes twice."""
+    has_costs = study.metric.costs is not None
+    said = [
+        double_counting(one.loss, one.readout, has_costs=has_costs, metric=study.metric.name)
+        for one in (choice.challenger, choice.baseline)
+    ]
+    return [sentence for sentence in dict.fromkeys(said) if sentence]
 
 
 def _unknown_data(study: Study, n_test: int) -> DataSummary:

@@ -40,13 +40,15 @@ def new_config(
     trials: int,
     space: str | Path | Space,
     overrides: Mapping[str, Any] | None,
-    metric: str | MetricFunction | Metric,
+    metric: str | MetricFunction | Metric | None,
     seed: int,
     storage: str | None,
     fingerprint: str,
     origin: Mapping[str, Any] | None,
     class_weights: Sequence[float] | None,
     class_similarity: Sequence[Sequence[float]] | None,
+    cost_matrix: Sequence[Sequence[float]] | None,
+    sampling: Sequence[float] | None,
     provides: Collection[str],
     losses: Losses | None,
 ) -> tuple[StudyConfig, Metric]:
@@ -57,7 +59,7 @@ def new_config(
     """
     check_name(name)
     counts = checked_counts(class_counts)
-    resolved = resolve_metric(metric, n_classes=len(counts))
+    resolved = resolve_metric(metric, n_classes=len(counts), cost_matrix=cost_matrix)
     own = take_in(losses)
     if not isinstance(space, Space):
         space = load_space(space, overrides=overrides, losses=tuple(own))
@@ -75,7 +77,7 @@ def new_config(
         space_name=space.name,
         space=space.to_dict(),
         metric=resolved.name,
-        is_own_metric=resolved.function is not None,
+        is_own_metric=resolved.is_own,
         seed=seed,
         storage=shown_url(storage) if storage else None,
         needs_url=has_password(storage) if storage else False,
@@ -86,6 +88,8 @@ def new_config(
         class_similarity=None
         if class_similarity is None
         else tuple(tuple(map(float, row)) for row in class_similarity),
+        cost_matrix=resolved.costs,
+        sampling=None if sampling is None else tuple(map(float, sampling)),
     )
     facts = config.facts
     given = {
@@ -139,7 +143,9 @@ def find(
             "metric must be given for a study with a metric function, but got metric=None for "
             f"{config.metric!r}."
         )
-    resolved = resolve_metric(config.metric if metric is None else metric)
+    resolved = resolve_metric(
+        config.metric if metric is None else metric, cost_matrix=config.cost_matrix
+    )
     if resolved.name != config.metric:
         ledger.close()
         raise InputError(f"metric must be {config.metric!r}, but got metric={resolved.name!r}.")

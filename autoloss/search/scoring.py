@@ -33,8 +33,8 @@ class Scorer:
 
     @property
     def class_counts(self) -> Tensor:
-        """Return the training rows of each class; (C,)."""
-        return self.facts.counts
+        """Return the rows of each class, those that are left out of the training too; (C,)."""
+        return self.facts.population
 
     def folds(self, targets: Tensor) -> Tensor:
         """Return the fold of each validation row for the cross-fitted read-out; (N,)."""

@@ -51,7 +51,7 @@ class Session:
         self.teller = Teller(
             ledger=opened.ledger,
             examples=self.examples,
-            scorer=Scorer(self.facts, opened.metric, config.seed),
+            scorer=Scorer(config.search_facts, opened.metric, config.seed),
             objectives=self.space.objectives,
             lock=self._lock,
             on_told=on_told,

@@ -49,7 +49,8 @@ class Study:
         overrides: Settings in the place of the space's, with the same dotted keys:
             ``{"lr": {"low": 1e-5, "high": 1e-3}}``.
         metric: What takes the place of the error: a name or a function, as in
-            `autoloss.metrics.resolve_metric`.
+            `autoloss.metrics.resolve_metric`; by default the expected cost where there is a cost
+            matrix, else the error.
         seed: Seed of the settings that are asked, and of the trainings.
         storage: URL of a database in the place of the journal file in the folder.
         out: The folder of all studies.
@@ -57,6 +58,9 @@ class Study:
         class_weights: Weights of the classes for the prior ``"given_weights"``; (C,).
         class_similarity: How a label is spread over the classes by the target
             ``"similarity_smoothing"``, one row a class; (C, C).
+        cost_matrix: Cost of deciding for a class (column) where another is true (row); (C, C).
+        sampling: Share of each class's rows that the trials train on, drawn at random; the
+            read-outs of the trials undo it, and finalists train on all rows; (C,).
         provides: What the training loop gives to the losses besides logits and targets, where the
             space has losses that need it: fields of `LossContext` (``"row_ids"``,
             ``"progress"``, ``"teacher_logits"``, ``"norms"``), ``"mixup"``, ``"cosine head"``,
@@ -91,13 +95,15 @@ class Study:
         trials: int = 128,
         space: str | Path | Space = "default",
         overrides: Mapping[str, Any] | None = None,
-        metric: str | MetricFunction | Metric = "error",
+        metric: str | MetricFunction | Metric | None = None,
         seed: int = 0,
         storage: str | None = None,
         out: str | Path = "reports",
         time_limit: float | None = None,
         class_weights: Sequence[float] | None = None,
         class_similarity: Sequence[Sequence[float]] | None = None,
+        cost_matrix: Sequence[Sequence[float]] | None = None,
+        sampling: Sequence[float] | None = None,
         provides: Collection[str] = (),
         losses: Losses | None = None,
         fingerprint: str = "",
@@ -117,6 +123,8 @@ class Study:
             origin=origin,
             class_weights=class_weights,
             class_similarity=class_similarity,
+            cost_matrix=cost_matrix,
+            sampling=sampling,
             provides=provides,
             losses=losses,
         )

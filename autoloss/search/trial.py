@@ -51,7 +51,7 @@ class Trial:
             spec=LossSpec.from_dict(asked.loss),
             nuisance=asked.nuisance,
             seed=config.seed,
-            facts=config.facts,
+            facts=config.search_facts,
             origin=asked.origin,
             slot=asked.slot,
         )

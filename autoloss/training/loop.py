@@ -143,8 +143,12 @@ def _facts(jobs: Sequence[Job], candidates: Sequence[Candidate]) -> ClassFacts:
     facts = jobs[0].classes
     if len(jobs) == 1:
         return facts
-    counts = [jobs[candidate.fold].classes.counts for candidate in candidates]
-    return replace(facts, counts=torch.stack(counts))
+    own = [jobs[candidate.fold].classes for candidate in candidates]
+    counts = torch.stack([one.counts for one in own])
+    if facts.sampling is None:
+        return replace(facts, counts=counts)
+    sampling = [one.sampling for one in own if one.sampling is not None]
+    return replace(facts, counts=counts, sampling=torch.stack(sampling))
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,34 @@ def test_groups_are_dealt_whole_and_no_class_leaves_the_training_rows(
         assert set(codes[rest]) == set(codes)
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_a_class_of_two_groups_always_trains_in_one_of_them(seed: int) -> None:
+    # Three rare classes stand in two small groups each, beside a class that is everywhere.
+    groups = np.repeat(np.arange(12), np.random.default_rng(seed).integers(3, 9, 12))
+    codes = np.where((groups < 6) & (np.arange(len(groups)) % 3 == 0), 1 + groups // 2, 0)
+    folds = deal(codes, n_folds=3, seed=seed, groups=groups)
+    assert folds.min() == 0
+    for fold in range(3):
+        assert set(codes[folds != fold]) == set(codes)
+    rows = np.arange(len(groups))
+    chosen = hold_out(
+        rows, codes, size=len(rows) // 2, seed=seed, groups=groups, largest_first=False
+    )
+    assert len(chosen) > 0
+    assert set(np.delete(codes, chosen)) == set(codes)
+
+
+def test_a_class_trains_though_its_groups_would_fit_one_fold_best() -> None:
+    # Class 0 stands in the groups 0 and 2; by the sizes of 1 and 2, these two belong apart.
+    tables = [[1, 0, 10], [0, 40, 0], [1, 39, 0], [0, 3, 0], [0, 0, 3]]
+    codes = np.concatenate([np.repeat(np.arange(3), table) for table in tables])
+    groups = np.repeat(np.arange(5), [sum(table) for table in tables])
+    for seed in range(30):
+        folds = deal(codes, n_folds=2, seed=seed, groups=groups)
+        for fold in range(folds.max() + 1):
+            assert set(codes[folds != fold]) == {0, 1, 2}
+
+
 def every_group_alone_has_a_class(codes: np.ndarray, groups: np.ndarray) -> bool:
     homes = {code: set(groups[codes == code]) for code in codes}
     alone = {next(iter(home)) for home in homes.values() if len(home) == 1}
