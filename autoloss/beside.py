@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,6 +33,8 @@ def gains(
     predictions: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
     targets: Tensor,
     clusters: Tensor | None,
+    *,
+    moves_decisions: bool = True,
 ) -> tuple[Gain, ...]:
     """Return the steps from default cross-entropy to the challenger.
 
@@ -44,6 +48,7 @@ def gains(
             by their softmax, tuned cross-entropy as it ships, the challenger as it ships.
         targets: Classes of these rows.
         clusters: Which of them belong together.
+        moves_decisions: Whether moving the decisions is a step.
 
     Shape:
         predictions four times (N, C), targets and clusters (N,).
@@ -51,20 +56,13 @@ def gains(
     counts = study.class_counts.numpy()
     metric = metric_on_rows(study.metric, study.class_counts)
     challenger, baseline = choice.challenger.number, choice.baseline.number
-    held_out = replication.held_out
-    posthoc = fit_posthoc(
-        held_out[baseline].log_probs,
-        held_out[baseline].targets,
-        metric=metric,
-        class_counts=counts,
-    )
-    own = posthoc and fit_posthoc(
-        held_out[challenger].log_probs,
-        held_out[challenger].targets,
-        metric=metric,
-        class_counts=counts,
-        kind=posthoc.kind,
-    )
+    moved: dict[str, Any] = {"metric": metric, "class_counts": counts}
+    posthoc = own = None
+    if moves_decisions:
+        one, other = replication.held_out[baseline], replication.held_out[challenger]
+        posthoc = fit_posthoc(one.log_probs, one.targets, **moved)
+        if posthoc is not None:
+            own = fit_posthoc(other.log_probs, other.targets, kind=posthoc.kind, **moved)
     model = replication.models[baseline]
     temperature = np.mean([1.0 / member.readout.inverse_temperature for member in model.members])
     default, tuned, calibrated, last = predictions
@@ -88,8 +86,25 @@ def gains(
     )
 
 
-def boost(study: Study, data: StudyData, train: Sequence[Part], test: Part) -> Boosted | None:
-    """Train gradient boosting on parts and predict another one; None where it cannot be."""
+def boost(
+    study: Study,
+    data: StudyData,
+    train: Sequence[Part],
+    test: Part,
+    *,
+    deadline: float | None = None,
+) -> Boosted | None:
+    """Train gradient boosting on parts and predict another one; None where it cannot be.
+
+    Args:
+        study: The study.
+        data: Its data.
+        train: The parts to train on.
+        test: The part to predict.
+        deadline: When it is not begun any more, on `time.monotonic`'s clock.
+    """
+    if deadline is not None and time.monotonic() > deadline:
+        return None
     return gradient_boosting(
         pd.concat([data.frame(part) for part in train], ignore_index=True),
         np.concatenate([part.targets.cpu().numpy() for part in train]),

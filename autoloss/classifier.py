@@ -207,7 +207,9 @@ class Classifier:
         """
         costs = torch.from_numpy(cost_array(cost_matrix, self.task))
         probs = torch.from_numpy(self.predict_proba(data))
-        return self.classes[cost_decisions(probs, costs).numpy()]
+        codes: NDArray[np.int64] = cost_decisions(probs, costs).numpy()
+        labels: NDArray[Any] = self.classes[codes]
+        return labels
 
     def save(self, folder: str | Path) -> Path:
         """Write the model as ``weights.safetensors`` and ``config.json``; return the folder."""

@@ -32,7 +32,15 @@ def conclude(session: SearchSession, data: StudyData) -> SearchResult:
     if data.locked is None:
         evidence = judge_by_nesting(session, data, choice, finalists, replication)
     else:
-        evidence = confirm_on_locked(study, data, data.locked, choice, finalists, replication)
+        evidence = confirm_on_locked(
+            study,
+            data,
+            data.locked,
+            choice,
+            finalists,
+            replication,
+            deadline=session.clock.ends,
+        )
     notes = study_notes(
         data,
         study.space.protocol,

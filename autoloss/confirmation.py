@@ -28,6 +28,8 @@ def confirm_on_locked(
     choice: Choice,
     finalists: tuple[Finalist, ...],
     replication: Replication,
+    *,
+    deadline: float | None = None,
 ) -> Evidence:
     """Open the locked rows and compare the challenger with tuned cross-entropy on them.
 
@@ -38,6 +40,7 @@ def confirm_on_locked(
         choice: Challenger and tuned cross-entropy, chosen without these rows.
         finalists: The finalists.
         replication: What became of them.
+        deadline: When nothing more is trained, on `time.monotonic`'s clock.
     """
     test, models = locked.open(), replication.models
     challenger, baseline = choice.challenger.number, choice.baseline.number
@@ -65,7 +68,13 @@ def confirm_on_locked(
             test.targets,
             test.clusters,
         ),
-        reference=_reference(study, data, test, shipped[0 if verdict.decision == "better" else 1]),
+        reference=_reference(
+            study,
+            data,
+            test,
+            shipped[0 if verdict.decision == "better" else 1],
+            deadline,
+        ),
         looks=len(looks),
         notes=(look_sentence(looks),) if looks else (),
     )
@@ -78,8 +87,10 @@ def _log_probs(model: Classifier, locked: LockedPart, *, raw: bool = False) -> T
     return model.encoded_log_probs([parts[id(m.encoding)] for m in model.members], raw=raw)
 
 
-def _reference(study: Study, data: StudyData, test: Part, shipped: Tensor) -> Reference | None:
-    boosted = boost(study, data, (data.train, data.valid), test)
+def _reference(
+    study: Study, data: StudyData, test: Part, shipped: Tensor, deadline: float | None
+) -> Reference | None:
+    boosted = boost(study, data, (data.train, data.valid), test, deadline=deadline)
     if boosted is None:
         return None
     return reference_record(

@@ -128,6 +128,8 @@ def judge_by_nesting(
             (raw.challenger, raw.baseline, shipped.baseline, shipped.challenger),
             targets,
             clusters,
+            # The held-out rows of the finalists are rows of the verdict here.
+            moves_decisions=False,
         ),
         reference=_reference(
             study,
@@ -136,6 +138,7 @@ def judge_by_nesting(
             log_probs[0 if verdict.decision == "better" else 1],
             targets,
             clusters,
+            session.clock.ends,
         ),
     )
 
@@ -197,8 +200,13 @@ def _choice(
     study: Study, job: Job, fold: Fold, known: Sequence[TrialRecord], scores: Scores
 ) -> Choice:
     """Return the challenger and tuned cross-entropy of one outer fold."""
+    clusters = fold.valid.clusters.numpy()
     examples = example_losses(
-        scores, job.valid.targets, class_counts=job.class_counts, seed=study.seed
+        scores,
+        job.valid.targets,
+        class_counts=job.class_counts,
+        seed=study.seed,
+        clusters=clusters,
     )
     if not known:
         raise AutolossError("An outer fold must have a trial that trains, but all diverged.")
@@ -209,7 +217,7 @@ def _choice(
         metric=study.metric.name,
         lower_is_better=study.metric.lower_is_better,
         targets=job.valid.targets.cpu().numpy(),
-        clusters=fold.valid.clusters.numpy(),
+        clusters=clusters,
     )
 
 
@@ -229,13 +237,14 @@ def _reference(
     shipped: Tensor,
     targets: Tensor,
     clusters: Tensor,
+    deadline: float | None,
 ) -> Reference | None:
     """Return gradient boosting by the outer folds of the first repeat."""
     found, rows = [], []
     notes: tuple[str, ...] = ()
     for fold in folds:
         assert fold.test is not None
-        boosted = boost(study, data, (fold.train, fold.valid), fold.test)
+        boosted = boost(study, data, (fold.train, fold.valid), fold.test, deadline=deadline)
         if boosted is None:
             return None
         found.append(boosted.log_probs)

@@ -21,20 +21,10 @@ from autoloss.errors import InputError, StudyExistsError, StudyNotFoundError, Tr
 from autoloss.options import SearchOptions
 from autoloss.records import Plan, Update
 from autoloss.report import summary_from_json
+from autoloss.report.document import summary_json
 from autoloss.session import SearchSession
 from autoloss.training import Outcome
-
-SMALL = """
-bases = ["cross_entropy", "brier", "focal"]
-together = 8
-[network]
-width = 16
-bins = 4
-[training]
-max_epochs = 4
-patience = 2
-"""
-
+from tests.spaces import SMALL
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
@@ -81,7 +71,8 @@ def test_a_search_leaves_everything_it_promises(small: Path, tmp_path: Path) -> 
     shown = {"report.html", "report.md", "summary.json", "trials.csv", "loss.py", "model"}
     assert shown <= names
     assert len(result.trials) == 12
-    assert summary_from_json((folder / "summary.json").read_text("utf-8")) == result.summary
+    written = (folder / "summary.json").read_text("utf-8")
+    assert summary_json(summary_from_json(written)) == summary_json(result.summary)
     assert result.summary.command.startswith("autoloss search sklearn:iris --space")
     assert result.verdict.decision in {"better", "no_evidence", "worse"}
     shipped = result.summary.trial(result.summary.recommended)
@@ -95,13 +86,15 @@ def test_a_search_leaves_everything_it_promises(small: Path, tmp_path: Path) -> 
 
 
 def test_the_code_of_the_loss_reads_logits_as_the_model_does(small: Path, tmp_path: Path) -> None:
+    small.write_text(SMALL.replace("replicates = 2", "replicates = 1"), encoding="utf-8")
     frame = load_iris(as_frame=True).frame
     result = autoloss.search(frame, target="target", space=small, trials=6, name="s", out=tmp_path)
     code = (tmp_path / "s" / "loss.py").read_text("utf-8")
     pasted = runpy.run_path(str(tmp_path / "s" / "loss.py"))
     assert "import autoloss" not in code
     assert result.model is not None
-    probs = pasted["Loss"]().probabilities(result.model.logits(frame))
+    (logits,) = result.model.logits(frame)
+    probs = pasted["Loss"]().probabilities(logits)
     assert_allclose(probs.numpy(), result.model.predict_proba(frame), atol=1e-6)
     assert pasted["LR"] == result.summary.trial(result.summary.recommended).nuisance["lr"]
 
@@ -148,7 +141,7 @@ def test_a_model_is_data_and_is_refused_when_it_is_broken(small: Path, tmp_path:
         autoloss.load(folder).predict(pd.DataFrame({"petal length (cm)": [1.0]}))
     config = json.loads((folder / "config.json").read_text("utf-8"))
     (folder / "config.json").write_text(json.dumps(config | {"format_version": 99}))
-    with pytest.raises(InputError, match="format_version 1, but got 99"):
+    with pytest.raises(InputError, match="format_version 2, but got 99"):
         autoloss.load(folder)
     (folder / "weights.safetensors").write_bytes(b"no tensors")
     with pytest.raises(InputError, match="must hold a model"):
@@ -253,7 +246,7 @@ def test_an_interrupted_search_goes_on_to_the_same_end(
     # A finished study is read, not searched again.
     monkeypatch.setattr(SearchSession, "search", None)
     again = autoloss.resume("cut", out=tmp_path)
-    assert again.summary == resumed.summary
+    assert summary_json(again.summary) == summary_json(resumed.summary)
     assert again.model is not None
 
 
@@ -323,7 +316,8 @@ def test_when_every_candidate_diverges_the_search_says_what_to_do(
 def test_a_plan_trains_and_writes_nothing(small: Path, tmp_path: Path) -> None:
     plan = autoloss.plan("sklearn:digits", space=small, trials=40)
     assert (plan.data.n_train, plan.data.n_valid, plan.data.n_test) == (1078, 360, 359)
-    assert plan.together == 8
+    # A mini-batch of 64 rows where 256 are meant: four times as many train together.
+    assert plan.together == 4 * 8
     assert plan.expected_seconds is not None
     assert plan.expected_seconds > 0
     assert 6 / 359 <= plan.detectable < 0.1

@@ -14,17 +14,8 @@ from typer.testing import CliRunner
 import autoloss
 from autoloss.cli.app import app
 from autoloss.errors import InputError
+from tests.spaces import TWO_BASES
 
-SMALL = """
-bases = ["cross_entropy", "focal"]
-together = 8
-[network]
-width = 16
-bins = 4
-[training]
-max_epochs = 4
-patience = 2
-"""
 NAMES = ("malignant", "benign")
 # True classes down: to miss a tumour costs 20 times what a needless biopsy costs.
 COSTS = pd.DataFrame([[0.0, 20.0], [1.0, 0.0]], index=NAMES, columns=NAMES)
@@ -33,7 +24,7 @@ COSTS = pd.DataFrame([[0.0, 20.0], [1.0, 0.0]], index=NAMES, columns=NAMES)
 @pytest.fixture
 def space(tmp_path: Path) -> Path:
     path = tmp_path / "small.toml"
-    path.write_text(SMALL, encoding="utf-8")
+    path.write_text(TWO_BASES, encoding="utf-8")
     return path
 
 

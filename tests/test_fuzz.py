@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import autoloss
 from autoloss.errors import InputError
 from tests.data.test_fuzz import CELLS, TARGETS, frames
-from tests.test_api import SMALL
+from tests.spaces import SMALL
 
 
 @st.composite

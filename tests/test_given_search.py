@@ -17,24 +17,15 @@ import autoloss
 from autoloss.errors import InputError
 from autoloss.losses import LossSpec
 from autoloss.session import SearchSession
+from tests.spaces import TWO_BASES
 
-SMALL = """
-bases = ["cross_entropy", "focal"]
-together = 8
-[network]
-width = 16
-bins = 4
-[training]
-max_epochs = 4
-patience = 2
-"""
 NAMES = ("barbera", "barolo", "grignolino")
 
 
 @pytest.fixture
 def space(tmp_path: Path) -> Path:
     path = tmp_path / "small.toml"
-    path.write_text(SMALL, encoding="utf-8")
+    path.write_text(TWO_BASES, encoding="utf-8")
     return path
 
 
@@ -93,7 +84,7 @@ def test_what_is_given_is_searched_and_ships_with_the_model(space, frame, tmp_pa
 
 
 def test_a_teacher_changes_what_its_candidates_learn(space, frame, tmp_path):
-    text = f'targets = ["none", "distillation"]\ndistillation.weight = 1.0\n{SMALL}'
+    text = f'targets = ["none", "distillation"]\ndistillation.weight = 1.0\n{TWO_BASES}'
     space.write_text(text, encoding="utf-8")
     good = teacher_of(frame)
     bad = teacher_of(frame.assign(target=np.roll(frame["target"], 60)))
@@ -166,7 +157,7 @@ def test_what_does_not_fit_is_one_line_and_leaves_nothing(
 
 
 def test_a_space_that_wants_a_teacher_says_so(space, frame, tmp_path):
-    space.write_text(f'targets = ["distillation"]\n{SMALL}', encoding="utf-8")
+    space.write_text(f'targets = ["distillation"]\n{TWO_BASES}', encoding="utf-8")
     with pytest.raises(InputError, match="distillation must be given the logits of a teacher"):
         autoloss.search(frame, "target", space=space, name="s", out=tmp_path)
     with pytest.raises(InputError, match="distillation must be given the logits of a teacher"):

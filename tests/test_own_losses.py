@@ -22,17 +22,8 @@ from autoloss.options import SearchOptions
 from autoloss.search import Study, load_space
 from autoloss.search.config import StudyConfig
 from autoloss.session import SearchSession
+from tests.spaces import SMALL
 
-SMALL = """
-bases = ["cross_entropy", "brier", "focal"]
-together = 8
-[network]
-width = 16
-bins = 4
-[training]
-max_epochs = 4
-patience = 2
-"""
 GENTLE = '''
 from autoloss.losses import FloatParam, declare
 

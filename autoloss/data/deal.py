@@ -12,19 +12,6 @@ _ALWAYS_TRAINS = -1
 _NOT_DEALT = -2
 
 
-def fold_count(codes: Codes, *, most: int, groups: Codes | None = None) -> int:
-    """Return how many folds fit: at most one for each row, or group, of the rarest class.
-
-    A class of one row or group is never held out, so that it does not count. Two at least.
-
-    Shape:
-        codes, groups (N,).
-    """
-    counts = np.bincount(_pairs(codes, groups)[0])
-    several = counts[counts > 1]
-    return max(2, min(most, int(several.min()))) if len(several) else 2
-
-
 def deal(codes: Codes, *, n_folds: int, seed: int, groups: Codes | None = None) -> Rows:
     """Deal rows to folds, each of which is held out once while the others train.
 

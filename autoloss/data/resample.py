@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from autoloss.data.deal import deal, fold_count, hold_out
+from autoloss.data.deal import deal, hold_out
 from autoloss.data.split import Codes, Rows, cut, part_size
 from autoloss.errors import InputError
 
@@ -87,10 +87,7 @@ def search_divisions(
         repeats = [_holdout(pool, seed)]
         seeds = (_seed(_REPEAT, i, seed) for i in range(_TRIES))
         return "repeated_holdout", (*repeats, *_different(pool, seeds, REPEATS - 1, repeats))
-    codes = pool.codes[pool.rows]
-    groups = None if pool.groups is None else pool.groups[pool.rows]
-    n_folds = fold_count(codes, most=folds, groups=groups)
-    return "cross_validation", tuple(_dealt(pool, n_folds=n_folds, seed=seed))
+    return "cross_validation", tuple(_dealt(pool, n_folds=folds, seed=seed))
 
 
 def fresh_divisions(

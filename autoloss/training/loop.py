@@ -113,7 +113,7 @@ def train(
     divisions = _divisions(population)
     for epoch in range(1, config.max_epochs + 1):
         started = time.perf_counter()
-        _train_epoch(population, orders, jobs, epoch)
+        _train_epoch(population, orders, jobs, epoch, deadline)
         for division in divisions:
             _score(population, division, jobs, [seen[alive[i]] for i in division.rows], epoch)
         for k in alive:
@@ -171,8 +171,14 @@ def _divisions(population: Population) -> list[_Division]:
     return [_Division(fold, rows, whole.keep(rows)) for fold, rows in by_fold.items()]
 
 
-def _train_epoch(population: Population, orders: Orders, jobs: Sequence[Job], epoch: int) -> None:
-    """Take every step of one epoch."""
+def _train_epoch(
+    population: Population,
+    orders: Orders,
+    jobs: Sequence[Job],
+    epoch: int,
+    deadline: float | None,
+) -> None:
+    """Take every step of one epoch; after the deadline no other one."""
     config = jobs[0].config
     total = orders.steps * config.max_epochs
     for i, rows in enumerate(orders.epoch()):
@@ -180,6 +186,8 @@ def _train_epoch(population: Population, orders: Orders, jobs: Sequence[Job], ep
         factor = lr_factor(step, total, warmup=config.warmup, decay=config.decay)
         batch = step_batch(jobs, orders, rows)
         population.step(batch, orders, factor, progress=step / total)
+        if deadline is not None and time.monotonic() > deadline:
+            break
 
 
 def step_batch(jobs: Sequence[Job], orders: Orders, rows: Tensor) -> Batch:

@@ -208,6 +208,14 @@ def test_groups_never_straddle_and_are_clusters() -> None:
         assert len(data.folds) == (2 if n == 4_000 else 5)
 
 
+def test_replicates_of_groups_of_unequal_size_differ() -> None:
+    sizes = np.arange(10, 70, 3)
+    frame = table(int(sizes.sum())).assign(who=np.repeat(np.arange(len(sizes)), sizes))
+    data = prepare(frame, replace(OPTIONS, groups="who"), protocol=LOCKING)
+    drawn = [tuple(rows(fold.valid)) for fold in (*data.replicates(5, seed=0), *data.folds)]
+    assert len(set(drawn)) == 10
+
+
 def test_a_group_that_alone_has_a_class_always_trains() -> None:
     frame = table(400)
     frame.loc[frame["who"] == "p3", "y"] = "other"
@@ -373,7 +381,7 @@ def test_class_counts_are_the_mean_of_the_folds() -> None:
     frame.loc[[8, 9, 10], "y"] = "few"
     data = prepare(frame, OPTIONS)
     counts = torch.stack([fold.class_counts for fold in data.folds]).double()
-    assert len(data.folds) == 3
+    assert len(data.folds) == 5
     assert data.class_counts.tolist() == counts.mean(0).round().long().tolist()
     assert data.encoding is data.folds[0].encoding
     assert data.train is data.folds[0].train

@@ -1,0 +1,448 @@
+"""Whether the verdict can be trusted: equal losses, planted differences, wrong labels, a constant.
+
+    python -m benchmarks.verdict [aa|nested|power|noise|constant ...] [--studies 200] [--out FILE]
+
+- aa: studies of cross-entropy against a copy of it under another name, on rows drawn anew each
+  time. "better" is wrong then; at a true rate of 5 % it is said at most 16 times in 200.
+- nested: the same with 300 rows, where nested cross-validation reaches the verdict.
+- power: predictions with a known difference in error, against the power that is stated.
+- noise: digits with 20 and 40 % wrong labels, judged on rows whose labels are right.
+- constant: the class priors among the trials of a study, which must not reach the front.
+
+FILE gets the figures as JSON, the README.md beside it the tables; parts that are not named keep
+theirs. One thread; all of it takes about half an hour.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import stats
+from torch import Tensor
+
+from autoloss import SearchResult, Study, search
+from autoloss.losses import Loss, declare
+from autoloss.search.confirm import ASSUMED_DISAGREEMENT, Shipped, confirm, detectable_difference
+
+Figures = dict[str, Any]
+TARGET = "label"
+OUT = Path("reports/verdict/figures.json")
+MOST_OF_200 = 16
+N_CLASSES, N_COLUMNS = 3, 8
+TIMES_DETECTABLE = (0.0, 1.0, 1.43, 1.65)
+ROBUST = ("generalized_cross_entropy", "poly1", "bi_tempered")
+
+SMALL = """
+bases = ["cross_entropy", "cross_entropy_again"]
+[network]
+width = 16
+depth = 1
+bins = 0
+[training]
+max_epochs = {epochs}
+[protocol]
+folds = 1
+replicates = 5
+"""
+NOISY = """
+bases = ["cross_entropy", "generalized_cross_entropy", "poly1", "bi_tempered"]
+lr = { low = 3e-4, high = 2e-2, log = true, default = 2e-3 }
+weight_decay = { low = 1e-5, high = 1.0, log = true, default = 1e-2 }
+dropout = { low = 0.0, high = 0.6, default = 0.1 }
+[network]
+width = 128
+depth = 2
+bins = 8
+[training]
+max_epochs = 20
+patience = 6
+[protocol]
+folds = 2
+"""
+
+
+def make_copy() -> Loss:
+    """Return cross-entropy under a name of its own."""
+
+    @declare(source="this benchmark", family="proper", proper=True, local=True)
+    def cross_entropy_again(log_p: Tensor) -> Tensor:
+        """Cross-entropy under another name, in nats per example. ``L = -log p``."""
+        return -log_p
+
+    return cross_entropy_again
+
+
+def drawn_rows(n_rows: int, seed: int) -> pd.DataFrame:
+    """Return rows of a fixed population: three normal clouds in eight dimensions that overlap."""
+    centres = 0.6 * np.random.default_rng(0).normal(size=(N_CLASSES, N_COLUMNS))
+    draw = np.random.default_rng([1, seed])
+    classes = draw.integers(0, N_CLASSES, n_rows)
+    values = centres[classes] + draw.normal(size=(n_rows, N_COLUMNS))
+    table = pd.DataFrame(values, columns=[f"x{i}" for i in range(N_COLUMNS)])
+    return table.assign(**{TARGET: classes})
+
+
+def equal_losses(studies: int, *, n_rows: int, trials: int, epochs: int) -> Figures:
+    """Count the verdicts on cross-entropy against its copy.
+
+    Brier and smoothed cross-entropy always run; where one of them is the challenger, the verdict
+    may be right. So verdicts are counted twice, all of them and those on the copy.
+    """
+    copy = make_copy()
+    every: Counter[str] = Counter()
+    on_copy: Counter[str] = Counter()
+    started = time.perf_counter()
+    for seed in range(studies):
+        with tempfile.TemporaryDirectory() as folder:
+            space = Path(folder) / "small.toml"
+            space.write_text(SMALL.format(epochs=epochs), encoding="utf-8")
+            result = search(
+                drawn_rows(n_rows, seed),
+                TARGET,
+                space=space,
+                trials=trials,
+                losses=copy,
+                seed=seed,
+                device="cpu",
+                track="off",
+                out=folder,
+            )
+        decision = result.verdict.decision
+        every[decision] += 1
+        on_copy[decision] += challenger_of(result) == copy.name
+        print(f"{seed + 1:4d} of {studies}: {dict(every)}", flush=True)
+    n_copy = on_copy.total()
+    return {
+        "studies": studies,
+        "rows": n_rows,
+        "trials": trials,
+        "epochs": epochs,
+        "judged by": result.summary.resampling.verdict if result.summary.resampling else "",
+        "better": every["better"],
+        "worse": every["worse"],
+        "copy challenges": n_copy,
+        "better of these": on_copy["better"],
+        "worse of these": on_copy["worse"],
+        "allowed": most_allowed(studies),
+        "seconds a study": round((time.perf_counter() - started) / studies, 2),
+    }
+
+
+def most_allowed(studies: int) -> int:
+    """Return how many of some studies may say "better": what a rate of 5 % rarely exceeds."""
+    return int(stats.binom.ppf(0.97, studies, 0.05))
+
+
+def challenger_of(result: SearchResult) -> str:
+    """Return the family of the challenger."""
+    return result.summary.trial(result.verdict.challenger).family
+
+
+@dataclass(frozen=True)
+class Planted:
+    """Predictions of two models for two classes, whose true difference in error is known.
+
+    Both are right or wrong together with calibrated confidence but on `disagreement` of the rows,
+    where exactly one is right, the challenger the more often. There `margin` is the log-odds of
+    their decisions: near 0 neither log loss nor calibration tells the two apart, and with 1 both
+    gain with the error.
+    """
+
+    n_rows: int
+    difference: float
+    disagreement: float
+    margin: float
+
+    def draw(self, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return log probabilities of challenger and baseline, and the classes."""
+        draw = np.random.default_rng([2, seed])
+        targets = draw.integers(0, 2, self.n_rows)
+        # Jitter: two models are never equally sure.
+        sure = np.abs(draw.normal(2.5, 1.0, self.n_rows))[:, None] + 0.3 * draw.normal(
+            size=(self.n_rows, 2)
+        )
+        right = draw.random(self.n_rows) < 1.0 / (1.0 + np.exp(-sure.mean(axis=1)))
+        both = np.where(right, 1.0, -1.0)[:, None] * np.abs(sure)
+        split = draw.random(self.n_rows) < self.disagreement
+        wins = draw.random(self.n_rows) < (1.0 + self.difference / self.disagreement) / 2.0
+        apart = self.margin * np.where(wins[:, None], [1.0, -1.0], [-1.0, 1.0])
+        of_true = np.where(split[:, None], apart, both)
+        challenger, baseline = (_log_probs(own, targets) for own in of_true.T)
+        return challenger, baseline, targets
+
+
+def _log_probs(log_odds: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return log probabilities (N, 2) from the log-odds of the true class (N,)."""
+    found = np.empty((len(targets), 2))
+    rows = np.arange(len(targets))
+    found[rows, targets] = -np.logaddexp(0.0, -log_odds)
+    found[rows, 1 - targets] = -np.logaddexp(0.0, log_odds)
+    return found
+
+
+def mcnemar_power(n_rows: int, difference: float, disagreement: float, level: float) -> float:
+    """Return the chance that McNemar's exact test shows a gain at a two-sided level."""
+    share = (1.0 + difference / disagreement) / 2.0
+    counts = np.arange(n_rows + 1)
+    chances = stats.binom.pmf(counts, n_rows, disagreement)
+    power = 0.0
+    for count in counts[chances > 1e-12]:
+        # The most losses that are still significant.
+        most = stats.binom.ppf(level / 2.0, count, 0.5)
+        most -= 2.0 * stats.binom.cdf(most, count, 0.5) > level
+        power += chances[count] * float(stats.binom.cdf(most, count, 1.0 - share))
+    return power
+
+
+def planted_differences(repetitions: int, *, n_rows: int = 2000) -> Figures:
+    """Compare the share of "better" with the power that is stated."""
+    rate = ASSUMED_DISAGREEMENT
+    detectable = detectable_difference(n_rows, disagreement=rate)
+    rows = []
+    for times in TIMES_DETECTABLE:
+        row: Figures = {"difference": round(times * detectable, 4), "times detectable": times}
+        row["stated"] = round(1.0 - stats.norm.cdf(1.96 * (1.0 - times)), 3)
+        row["McNemar, one test"] = round(mcnemar_power(n_rows, times * detectable, rate, 0.05), 3)
+        row["McNemar, Holm of three"] = round(
+            mcnemar_power(n_rows, times * detectable, rate, 0.05 / 3.0), 3
+        )
+        for name, margin in (("error alone", 0.02), ("log loss too", 1.0)):
+            planted = Planted(n_rows, times * detectable, rate, margin)
+            row[name] = round(_share_better(planted, repetitions), 3)
+        rows.append(row)
+        print(row, flush=True)
+    return {"repetitions": repetitions, "rows": n_rows, "table": rows}
+
+
+def _share_better(planted: Planted, repetitions: int) -> float:
+    found = 0
+    for seed in range(repetitions):
+        challenger, baseline, targets = planted.draw(seed)
+        verdict = confirm(
+            Shipped(1, "planted", challenger), Shipped(0, "cross_entropy", baseline), targets,
+            seed=seed,
+        )  # fmt: skip
+        found += verdict.decision == "better"
+    return found / repetitions
+
+
+def noisy_digits(share: float, *, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return digits with wrong labels, and rows with right ones to judge on.
+
+    A wrong label is any of the nine others, each as likely.
+    """
+    from sklearn.datasets import load_digits
+
+    data = load_digits(as_frame=True)
+    table = data.data.assign(**{TARGET: data.target}).sample(frac=1.0, random_state=seed)
+    test, rest = table.iloc[:600], table.iloc[600:].copy()
+    draw = np.random.default_rng([3, seed])
+    labels = rest[TARGET].to_numpy().copy()
+    wrong = np.flatnonzero(draw.random(len(rest)) < share)
+    labels[wrong] = (labels[wrong] + draw.integers(1, 10, len(wrong))) % 10
+    return rest.assign(**{TARGET: labels}), test
+
+
+def wrong_labels(share: float, *, trials: int, seed: int = 0) -> Figures:
+    """Search on noisy digits, and compare the challenger with tuned cross-entropy on clean rows."""
+    table, test = noisy_digits(share, seed=seed)
+    started = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        space = Path(folder) / "noisy.toml"
+        space.write_text(NOISY, encoding="utf-8")
+        result = search(
+            table,
+            TARGET,
+            test=test,
+            space=space,
+            trials=trials,
+            seed=seed,
+            device="cpu",
+            track="off",
+            out=folder,
+        )
+    summary, verdict = result.summary, result.verdict
+    challenger, baseline = summary.trial(verdict.challenger), summary.trial(verdict.baseline)
+    rows = {one.metric: one for one in verdict.comparisons}
+    return {
+        "wrong labels": share,
+        "seed": seed,
+        "trials": trials,
+        "challenger": challenger.label,
+        "its lr": float(f"{challenger.nuisance['lr']:.2g}"),
+        "lr of cross-entropy": float(f"{baseline.nuisance['lr']:.2g}"),
+        "robust": challenger.family in ROBUST,
+        "verdict": verdict.decision,
+        **{
+            metric: {
+                "cross-entropy": round(rows[metric].baseline, 4),
+                "challenger": round(rows[metric].challenger, 4),
+                "difference": round(rows[metric].difference, 4),
+                "low": round(rows[metric].low, 4),
+                "high": round(rows[metric].high, 4),
+            }
+            for metric in ("error", "log_loss")
+        },
+        "seconds": round(time.perf_counter() - started),
+    }
+
+
+def constant_among_trials(studies: int, *, trials: int = 24, n_rows: int = 1000) -> Figures:
+    """Count how often the class priors reach the front of a study."""
+    rows = []
+    for positives in (0.5, 0.1, 0.02):
+        reached = lowest = 0
+        for seed in range(studies):
+            on_front, has_lowest = _constant_is_on_front(positives, seed, trials, n_rows)
+            reached += on_front
+            lowest += has_lowest
+        row = {"positives": positives, "studies": studies, "on the front": reached}
+        rows.append(row | {"lowest error": lowest})
+        print(rows[-1], flush=True)
+    return {"trials": trials, "rows": n_rows, "table": rows}
+
+
+def _constant_is_on_front(
+    positives: float, seed: int, trials: int, n_rows: int
+) -> tuple[bool, bool]:
+    """Return whether it is on the front, and whether no trial has a lower error."""
+    draw = np.random.default_rng([4, seed])
+    targets = (np.arange(2 * n_rows) % n_rows < round(positives * n_rows)).astype(int)
+    values = draw.normal(size=(2 * n_rows, 4)) + targets[:, None]
+    inputs, classes = torch.from_numpy(values).float(), torch.from_numpy(targets)
+    train, valid = slice(0, n_rows), slice(n_rows, None)
+    counts = torch.bincount(classes[train])
+    priors = (counts / counts.sum()).log().expand(n_rows, 2)
+    constants = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Study("s", counts, trials=trials, space="quick", seed=seed, out=folder) as study,
+    ):
+        while not study.done:
+            trial = study.ask()
+            if trial.number % 4 == 3:
+                constants.append(trial.number)
+                study.tell(trial, priors, classes[valid])
+                continue
+            logits = _fitted(trial, inputs[train], classes[train], inputs[valid])
+            study.tell(trial, logits, classes[valid])
+        front = study.finalists().front
+        errors = {one.number: one.metrics["error"] for one in study.trials}
+    learnt = min(error for number, error in errors.items() if number not in constants)
+    return bool(set(constants) & set(front)), errors[constants[0]] <= learnt
+
+
+def _fitted(trial: Any, inputs: Tensor, classes: Tensor, others: Tensor) -> Tensor:
+    """Return the logits of a linear model trained with a trial's loss and settings."""
+    torch.manual_seed(trial.seed)
+    model = torch.nn.Linear(inputs.shape[1], 2)
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=10 * trial.lr, weight_decay=trial.weight_decay
+    )
+    for _ in range(60):
+        optimiser.zero_grad()
+        trial.loss(model(inputs), classes).backward()
+        optimiser.step()
+    with torch.no_grad():
+        return model(others)
+
+
+def markdown(found: Mapping[str, Any]) -> str:
+    """Return the figures of all parts that were run as one page."""
+    pieces = ["# Can the verdict be trusted?", "```console\n$ python -m benchmarks.verdict\n```"]
+    for part, (title, text) in TEXTS.items():
+        if part in found:
+            figures = found[part]
+            rows = figures if isinstance(figures, list) else figures.get("table", [figures])
+            facts = {} if isinstance(figures, list) else figures
+            pieces += [f"## {title}", text.format(**facts), _table(rows)]
+    return "\n\n".join(pieces) + "\n"
+
+
+TEXTS = {
+    "aa": (
+        "Equal losses",
+        "Cross-entropy against a copy of it. Every study has rows of its own.",
+    ),
+    "nested": ("Equal losses, few rows", "The same where nested cross-validation judges."),
+    "power": (
+        "Planted differences",
+        "Share of \"better\" in {repetitions} test parts of {rows} rows with 4 % disagreement. "
+        "The smallest difference that a report names is found by half of single tests at 5 %; "
+        "Holm's rule over three asks more of a difference that shows in the error alone.",
+    ),
+    "noise": ("Wrong labels", "Digits; 600 test rows with right labels."),
+    "constant": (
+        "A constant predictor",
+        "The class priors as every fourth of {trials} trials, on {rows} rows.",
+    ),
+}  # fmt: skip
+
+
+def _table(rows: Iterable[Mapping[str, Any]]) -> str:
+    rows = [_flat(row) for row in rows]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [names, ["---"] * len(names), *([row.get(name, "") for name in names] for row in rows)]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def _flat(row: Mapping[str, Any]) -> Figures:
+    """Return a row whose comparisons are one cell each."""
+    return {
+        name: "{cross-entropy} → {challenger} ({low:+} to {high:+})".format(**value)
+        if isinstance(value, dict)
+        else value
+        for name, value in row.items()
+    }
+
+
+def main() -> None:
+    """Run the parts that are named, print their figures and write them."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("parts", nargs="*", help=f"{', '.join(TEXTS)}; by default all")
+    parser.add_argument("--studies", type=int, default=200, help="studies of aa; nested has half")
+    parser.add_argument("--out", type=Path, default=OUT, help="the figures as JSON")
+    given = parser.parse_args()
+    if unknown := set(given.parts) - set(TEXTS):
+        parser.error(f"a part must be one of {', '.join(TEXTS)}, but got {' '.join(unknown)}.")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    torch.set_num_threads(1)
+    run: dict[str, Callable[[], Any]] = {
+        "aa": lambda: equal_losses(given.studies, n_rows=2500, trials=12, epochs=6),
+        "nested": lambda: equal_losses(
+            math.ceil(given.studies / 2), n_rows=300, trials=12, epochs=20
+        ),
+        "power": lambda: planted_differences(400),
+        "noise": lambda: [wrong_labels(share, trials=48) for share in (0.2, 0.4)],
+        "constant": lambda: constant_among_trials(20),
+    }
+    for part in given.parts or run:
+        figures = run[part]()
+        print(json.dumps(figures, indent=2))
+        write(given.out, {part: figures})
+
+
+def write(file: Path, figures: Mapping[str, Any]) -> None:
+    """Add figures to those of a file, and write the page beside it."""
+    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    found = {**before, **figures}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    (file.parent / "README.md").write_text(markdown(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
