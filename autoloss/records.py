@@ -137,6 +137,8 @@ class Verdict:
 class DataSummary:
     """What the data was: rows of each part, columns, classes and what was done to them.
 
+    ``n_train`` and ``n_valid`` are those of the first division; ``n_test`` is 0 where nested
+    cross-validation takes the place of locked rows.
     ``class_weights`` and ``class_similarity`` are what the user gave of the classes, None where
     nothing.
     """
@@ -443,6 +445,7 @@ class Plan:
         name: The study's name; empty where none is begun.
         metric: The metric in the place of error.
         resampling: How rows are divided, in a sentence or two.
+        verdict: ``"locked"`` test rows, or ``"nested"`` cross-validation in their place.
     """
 
     data: DataSummary
@@ -458,6 +461,7 @@ class Plan:
     name: str = ""
     metric: str = "error"
     resampling: str = ""
+    verdict: Literal["locked", "nested"] = "locked"
 
 
 @dataclass(frozen=True)

@@ -184,6 +184,7 @@ def make_plan(
         name=name,
         metric=metric.name,
         resampling=data.resampling.text,
+        verdict=data.resampling.verdict,
     )
 
 
@@ -192,7 +193,8 @@ def _detectable(data: StudyData, protocol: ProtocolConfig) -> float:
     if data.locked is not None:
         return detectable_difference(data.locked.n_rows)
     repeats = protocol.outer_repeats
-    return detectable_nested(data.summary.n_test, data.resampling.outer // repeats, repeats)
+    n_rows = sum(data.summary.class_counts)
+    return detectable_nested(n_rows, data.resampling.outer // repeats, repeats)
 
 
 def final_work(protocol: ProtocolConfig, budget: Budget, data: StudyData, trials: int) -> int:

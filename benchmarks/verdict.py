@@ -257,7 +257,7 @@ def noisy_digits(share: float, *, seed: int = 0) -> tuple[pd.DataFrame, pd.DataF
 
 
 def wrong_labels(share: float, *, trials: int, seed: int = 0) -> Figures:
-    """Search on noisy digits, and compare the challenger with tuned cross-entropy on clean rows."""
+    """Search on noisy digits, and compare the challenger with cross-entropy on clean rows."""
     table, test = noisy_digits(share, seed=seed)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:

@@ -26,6 +26,7 @@ from autoloss.session import SearchSession
 from autoloss.training import Outcome
 from tests.spaces import SMALL
 
+
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     """A space whose candidates train in a moment."""

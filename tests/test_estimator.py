@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +15,23 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from autoloss import AutoLossClassifier, InputError
+from tests.spaces import PROTOCOL
 
+SPACES = Path(__file__).parents[1] / "search_spaces"
+Small = Callable[..., AutoLossClassifier]
 X, Y = load_breast_cancer(return_X_y=True)
 LABELS = np.where(Y == 1, "benign", "malignant")
 
 
-def small(**given: object) -> AutoLossClassifier:
-    return AutoLossClassifier(space="quick", trials=4, **given)  # type: ignore[arg-type]
+@pytest.fixture
+def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    """Make an estimator whose search takes a moment."""
+    space = tmp_path_factory.mktemp("space") / "quicker.toml"
+    space.write_text((SPACES / "quick.toml").read_text("utf-8") + PROTOCOL, encoding="utf-8")
+    return partial(AutoLossClassifier, space=str(space), trials=4)
 
 
-def test_it_learns_labels_of_text_in_a_pipeline() -> None:
+def test_it_learns_labels_of_text_in_a_pipeline(small: Small) -> None:
     pipeline = make_pipeline(StandardScaler(), small()).fit(X, LABELS)
     assert pipeline.score(X, LABELS) > 0.9
     assert pipeline.classes_.tolist() == ["benign", "malignant"]
@@ -32,13 +41,13 @@ def test_it_learns_labels_of_text_in_a_pipeline() -> None:
     np.testing.assert_array_equal(most_likely, pipeline.predict(X))
 
 
-def test_it_can_be_cloned_and_cross_validated() -> None:
+def test_it_can_be_cloned_and_cross_validated(small: Small) -> None:
     classifier = small(seed=3)
     assert clone(classifier).get_params() == classifier.get_params()
     assert cross_val_score(classifier, X, Y, cv=2).min() > 0.85
 
 
-def test_frames_keep_their_columns() -> None:
+def test_frames_keep_their_columns(small: Small) -> None:
     frame = pd.DataFrame(X, columns=[f"c{i}" for i in range(X.shape[1])])
     frame["target"] = "not the label"
     classifier = small().fit(frame, Y)
@@ -50,7 +59,7 @@ def test_frames_keep_their_columns() -> None:
 
 
 def test_nothing_is_kept_unless_a_folder_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     small().fit(X, Y)
@@ -59,7 +68,7 @@ def test_nothing_is_kept_unless_a_folder_is_named(
     assert (tmp_path / "kept" / "s" / "report.html").is_file()
 
 
-def test_bad_input_is_named() -> None:
+def test_bad_input_is_named(small: Small) -> None:
     with pytest.raises(InputError, match="one label a row"):
         small().fit(X, Y[:-1])
     with pytest.raises(InputError, match="two axes"):

@@ -9,11 +9,18 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from tests.spaces import PROTOCOL
+
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What a reader runs takes minutes; the test runs the same with a smaller budget.
-SMALLER = {"trials=64": "trials=8", "trials=48": "trials=8", "range(30)": "range(2)"}
-SMALLER_WORDS = {"64": "8", "96": "8"}
+SMALLER = {
+    "trials=64": "trials=8",
+    "trials=48": "trials=8",
+    "range(30)": "range(2)",
+    'space="quick"': 'space="quicker.toml"',
+}
+SMALLER_WORDS = {"64": "8", "96": "8", "quick": "quicker.toml"}
 OUTSIDE = ("pip", "mlflow", "make", "python")
 DOCUMENTS = ("README.md", "CONTRIBUTING.md")
 
@@ -41,6 +48,8 @@ def place(tmp_path, monkeypatch) -> Path:
     left = chance.random(1200) < 0.5 * (plan == "monthly") * (1 - months / 90) + 0.05
     table = pd.DataFrame({"months": months, "plan": plan, "churned": np.where(left, "yes", "no")})
     table.to_csv("churn.csv", index=False)
+    space = (ROOT / "search_spaces" / "quick.toml").read_text(encoding="utf-8")
+    (tmp_path / "quicker.toml").write_text(space + PROTOCOL, encoding="utf-8")
     for body in blocks("python"):
         if named := re.match(r"# (\w+\.py)\n", body):
             (tmp_path / named[1]).write_text(body, encoding="utf-8")
@@ -64,7 +73,7 @@ def test_commands_run_in_order(place) -> None:
     ours = [words for words in commands() if words[0] == "autoloss"]
     for _, *words in ours:
         if "search" in words and "--dry-run" not in words and "--trials" not in words:
-            words += ["--trials", "8", "--space", "quick"]
+            words += ["--trials", "8", "--space", "quicker.toml"]
         words = [SMALLER_WORDS.get(word, word) for word in words]
         result = CliRunner().invoke(app, words)
         assert result.exit_code == 0, f"{words}: {result.stderr}"
@@ -75,7 +84,7 @@ def test_commands_run_in_order(place) -> None:
 def test_every_file_of_the_table_is_written(place) -> None:
     import autoloss
 
-    result = autoloss.search("sklearn:iris", space="quick", trials=6, name="flowers")
+    result = autoloss.search("sklearn:iris", space="quicker.toml", trials=6, name="flowers")
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     files = re.findall(r"^\| `([\w./]+)` \|", text, flags=re.MULTILINE)
     assert len(files) >= 6

@@ -24,11 +24,13 @@ def plan_table(plan: Plan) -> Table:
 def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield the plan as pairs of a name and a sentence."""
     data = plan.data
-    rows = data.n_train + data.n_valid + data.n_test
+    is_nested = plan.verdict == "nested"
+    # The rows of the outer folds are those that train and validate.
+    rows = data.n_train + data.n_valid + (0 if is_nested else data.n_test)
     if plan.name:
         yield "Study", plan.name
     yield "Data", f"{data.source}, {rows:,} rows, {len(data.columns)} columns"
-    locked = f"{data.n_test:,} locked to test" if data.n_test else "none locked to test"
+    locked = "none locked to test" if is_nested else f"{data.n_test:,} locked to test"
     yield "Split", f"{data.n_train:,} rows to train, {data.n_valid:,} to validate, {locked}"
     if plan.resampling:
         yield "Rows", plan.resampling
@@ -45,7 +47,7 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.expected_seconds is not None:
         yield "Time", f"about {duration_text(round(plan.expected_seconds))}"
     if is_number(plan.detectable):
-        where = "test rows" if data.n_test else "rows of the nested cross-validation"
+        where = "rows of the nested cross-validation" if is_nested else "test rows"
         least = difference_text("error", plan.detectable).lstrip("+")
         yield "Can show", f"a difference in error of {least} or more on the {where}"
     for note in plan.notes:

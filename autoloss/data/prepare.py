@@ -85,7 +85,7 @@ def prepare(
             class_counts=tuple(total.tolist()),
             n_train=len(folds[0].train),
             n_valid=len(folds[0].valid),
-            n_test=int(held["test"].sum()),
+            n_test=0 if locked is None else locked.n_rows,
             columns=folds[0].encoding.kinds,
             notes=tuple(notes),
         ),

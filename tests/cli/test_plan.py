@@ -28,12 +28,17 @@ def test_the_resampling_stands_after_the_split() -> None:
     assert lines[place - 1][0] == "Split"
 
 
-@pytest.mark.parametrize(("n_test", "words"), [(200, "test rows"), (0, "nested")])
-def test_without_locked_rows_the_nested_cross_validation_is_named(n_test: int, words: str) -> None:
-    plan = make_plan()
-    lines = dict(plan_lines(replace(plan, data=replace(plan.data, n_test=n_test))))
+@pytest.mark.parametrize(("verdict", "words"), [("locked", "test rows"), ("nested", "nested")])
+def test_without_locked_rows_the_nested_cross_validation_is_named(
+    verdict: str, words: str
+) -> None:
+    plan = make_plan(verdict=verdict)
+    # Every row is tested in some outer fold.
+    data = replace(plan.data, n_train=300, n_valid=100, n_test=400)
+    lines = dict(plan_lines(replace(plan, data=data)))
     assert words in lines["Can show"]
-    assert ("none locked" in lines["Split"]) == (n_test == 0)
+    assert ("none locked" in lines["Split"]) == (verdict == "nested")
+    assert f"{400 if verdict == 'nested' else 800} rows" in lines["Data"]
 
 
 def test_every_note_is_a_line_and_the_document_has_every_field() -> None:

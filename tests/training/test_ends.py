@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from autoloss.classifier import Classifier
+from autoloss.classifier import Classifier, Member
 from autoloss.data import DataOptions, prepare
 from autoloss.losses import LossSpec
 from autoloss.models import TableNetwork
@@ -47,7 +47,7 @@ def test_what_is_shipped_gives_the_logits_of_the_training(base: str) -> None:
         TableNetwork(data.encoding.schema, 3, config),
         data.train,
         data.valid,
-        class_counts=data.class_counts,
+        class_counts=data.folds[0].class_counts,
         folds=fold_numbers(data.valid.targets),
         config=TrainingConfig(batch_size=32, max_epochs=2),
         device=torch.device("cpu"),
@@ -55,10 +55,15 @@ def test_what_is_shipped_gives_the_logits_of_the_training(base: str) -> None:
     outcome = train(job, [Candidate(LossSpec(base), lr=1e-2)])[0]
     model = Classifier(
         task=data.task,
-        encoding=data.encoding,
         config=config,
-        weights=outcome.weights,
-        readout=Readout("softmax", 1.0, 0.01, LossSpec(base)),
-        class_counts=data.class_counts,
+        members=(
+            Member(
+                data.encoding,
+                outcome.weights,
+                Readout("softmax", 1.0, 0.01, LossSpec(base)),
+                data.folds[0].class_counts,
+            ),
+        ),
     )
-    torch.testing.assert_close(model.encoded_logits(data.valid.inputs), outcome.logits)
+    rows = table.iloc[data.valid.rows.numpy()]
+    torch.testing.assert_close(model.logits(rows), outcome.logits[None])

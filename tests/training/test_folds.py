@@ -19,7 +19,9 @@ CONFIG = NetworkConfig(width=12, bins=4)
 SPECS = [
     LossSpec(),
     LossSpec.from_dict({"base": "focal", "focal.gamma": 2.0}),
-    LossSpec.from_dict({"base": "cross_entropy", "prior": "logit_adjust", "logit_adjust.tau": 1.0}),
+    LossSpec.from_dict(
+        {"base": "cross_entropy", "prior": "logit_adjust", "logit_adjust.tau": 1.0}
+    ),
     LossSpec.from_dict({"base": "cross_entropy", "target": "mixup", "mixup.alpha": 0.3}),
     LossSpec.from_dict({"base": "elr"}),
 ]

@@ -8,7 +8,7 @@ import torch
 
 from autoloss.losses import LossSpec
 from autoloss.readout import refined_log_loss
-from autoloss.training import Candidate, Job, Outcome, train
+from autoloss.training import Candidate, Job, Outcome, Population, train
 from tests.training.conftest import make_job
 
 CROSS_ENTROPY = LossSpec("cross_entropy")
@@ -89,8 +89,17 @@ def test_training_learns(job: Job) -> None:
     assert outcome.curve[outcome.best_epoch - 1].error < 0.35 * majority
 
 
-def test_a_deadline_stops_all_and_keeps_what_was_reached(job: Job, mixed: list[Candidate]) -> None:
+def test_a_deadline_stops_all_and_keeps_what_was_reached(
+    job: Job, mixed: list[Candidate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = []
+    step = Population.step
+    monkeypatch.setattr(
+        Population, "step", lambda *given, **more: steps.append(step(*given, **more))
+    )
     outcomes = train(job, mixed, deadline=time.monotonic() - 1.0)
+    # An epoch of many rows may take longer than all the time there is.
+    assert len(steps) == 1
     assert {outcome.state for outcome in outcomes} == {"stopped"}
     assert all(len(outcome.curve) == 1 for outcome in outcomes)
     assert all(outcome.logits.isfinite().all() for outcome in outcomes)

@@ -59,8 +59,8 @@ def test_candidates_trained_after_an_allocation_failed_are_as_they_would_have_be
         return whole(network, candidates, *rest, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(loop, "Population", scarce)
-    executor = LocalExecutor(job, together=6)
-    outcomes = executor.train(mixed)
+    executor = LocalExecutor(together=6)
+    outcomes = executor.train([job], mixed)
     assert executor.together <= 2
     for outcome, other in zip(outcomes, expected, strict=True):
         torch.testing.assert_close(outcome.weights, other.weights, rtol=0, atol=1e-10)

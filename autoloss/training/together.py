@@ -1,0 +1,176 @@
+"""How many candidates train together: as many as the memory holds and the chip can use."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from autoloss.losses import LossSpec
+from autoloss.training.batch import Orders, batch_size_for
+from autoloss.training.candidate import Candidate
+from autoloss.training.free_memory import free_memory
+from autoloss.training.job import Job
+from autoloss.training.loop import step_batch
+from autoloss.training.population import Population
+
+SMALLEST, USUAL, LARGEST = 8, 32, 1024
+"""Candidates that are tried first, those where nothing is timed, and the most."""
+FULL_BATCH = 256
+"""Rows of a mini-batch for which `USUAL` is meant: of smaller ones more are trained at once."""
+TINY_STEPS = 16
+"""Steps of an epoch up to which nothing is timed: ten of them would be a training."""
+TIMED_STEPS, LEAST_STEPS = 10, 3
+GAIN = 1.1
+"""How much faster twice the candidates must train, a candidate, to be worth their memory."""
+SECONDS = 1.5
+"""What the timing may take; one size more is begun only if it should fit."""
+MEMORY_SHARE = 0.5
+"""Share of the free memory that a population may take; nothing gives notice on a full host."""
+
+
+@dataclass(frozen=True)
+class Together:
+    """How many candidates train together, and why.
+
+    Args:
+        candidates: K.
+        rates: Candidate steps a second of every size that was timed.
+        held: Most candidates that the memory holds.
+        reason: Half a sentence for the log.
+    """
+
+    candidates: int
+    rates: dict[int, float]
+    held: int
+    reason: str
+
+
+def choose_together(
+    jobs: Sequence[Job],
+    asked: int | None = None,
+    *,
+    at_most: int = LARGEST,
+    free_bytes: int | None = None,
+) -> Together:
+    """Return how many candidates to train together, so that candidates a second is near its best.
+
+    Sizes are doubled from 8 until one trains no more than a tenth faster, a candidate, than half
+    of it. What becomes of a candidate does not depend on its neighbours, so this decides nothing
+    but the time.
+
+    Args:
+        jobs: The divisions of the study's rows, on the device.
+        asked: What the user asks for; None or 0 to choose.
+        at_most: Candidates there are to train at once; no more are tried.
+        free_bytes: Memory that is free; by default it is looked up.
+    """
+    free = free_memory(jobs[0].device) if free_bytes is None else free_bytes
+    held = max(1, int(MEMORY_SHARE * free) // bytes_each(jobs))
+    if asked:
+        return Together(asked, {}, held, "asked for")
+    limit = max(1, min(held, at_most, LARGEST))
+    n_rows = [len(job.train) for job in jobs]
+    size = batch_size_for(min(n_rows), jobs[0].config.batch_size)
+    usual = USUAL * max(1, FULL_BATCH // size)
+    if limit <= SMALLEST or min(n_rows) // size <= TINY_STEPS:
+        chosen = min(usual, limit)
+        return Together(chosen, {}, held, _why(chosen, held, "for few rows"))
+    rates = _timed(jobs, limit)
+    best = max(rates.values())
+    chosen = min(k for k, rate in rates.items() if rate * GAIN > best)
+    return Together(chosen, rates, held, _why(chosen, held, "the fastest of those timed"))
+
+
+def bytes_each(jobs: Sequence[Job]) -> int:
+    """Return the memory that one more candidate takes at most, in bytes, from the shapes alone.
+
+    It is the weights with their gradients, moments, update and best copy, the activations of a
+    step with their gradients, and the logits of the validation rows with what scores them.
+    """
+    job = jobs[0]
+    network, config = job.network, job.network.config
+    weights = 8 * network.layout.size
+    rows = job.config.batch_size
+    inputs = network.encoded_width + network.shape.embedded * config.embedding
+    activations = rows * (3 * inputs + 8 * config.depth * config.width + 16 * network.n_classes)
+    scores = 12 * max(len(one.valid) for one in jobs) * network.n_classes
+    element = torch.empty((), dtype=job.dtype).element_size()
+    return element * (weights + activations + scores)
+
+
+def _timed(jobs: Sequence[Job], limit: int) -> dict[int, float]:
+    """Return candidate steps a second by number of candidates, until more are no faster."""
+    started = time.perf_counter()
+    rates: dict[int, float] = {}
+    lead = 0.0
+    for k in _sizes(limit):
+        spent = time.perf_counter() - started
+        steps = TIMED_STEPS
+        if rates:
+            # Twice the candidates take about twice the time; the first step counts twice.
+            expected = k / max(rates.values())
+            steps = min(TIMED_STEPS, int((SECONDS - spent) / expected) - 2)
+            if steps < LEAST_STEPS:
+                break
+        rates[k] = k / step_seconds(jobs, k, steps)
+        if rates[k] < GAIN * lead:
+            break
+        lead = max(lead, rates[k])
+    return rates
+
+
+def _sizes(limit: int) -> list[int]:
+    """Return 8, 16, 32, ... and the limit."""
+    doubled = itertools.takewhile(lambda k: k < limit, (SMALLEST << i for i in itertools.count()))
+    return [*doubled, limit]
+
+
+def step_seconds(jobs: Sequence[Job], n_candidates: int, steps: int = TIMED_STEPS) -> float:
+    """Return the seconds of a step of so many candidates, whose weights are thrown away.
+
+    It is the shortest of several: whatever else the machine does only makes steps longer.
+
+    Args:
+        jobs: The divisions of the rows, on the device; candidates are spread over them.
+        n_candidates: K.
+        steps: How many are timed.
+    """
+    job, n_rows = jobs[0], [len(one.train) for one in jobs]
+    folds = sorted(k % len(jobs) for k in range(n_candidates))
+    candidates = [Candidate(LossSpec(), lr=1e-3, dropout=0.1, fold=fold) for fold in folds]
+    population = Population(
+        [one.network for one in jobs],
+        candidates,
+        torch.stack([jobs[fold].class_counts for fold in folds]),
+        device=job.device,
+        dtype=job.dtype,
+    )
+    orders = Orders(
+        [0] * n_candidates,
+        n_rows,
+        batch_size_for(min(n_rows), job.config.batch_size),
+        device=job.device,
+        folds=folds,
+    )
+    seconds = []
+    for rows in itertools.islice(itertools.cycle(orders.epoch()), steps + 1):
+        started = _now(job.device)
+        population.step(step_batch(jobs, orders, rows), orders, 1.0)
+        seconds.append(_now(job.device) - started)
+    # The first one fills the caches and the allocator.
+    return min(seconds[1:])
+
+
+def _why(chosen: int, held: int, otherwise: str) -> str:
+    return "what the memory holds" if chosen == held else otherwise
+
+
+def _now(device: torch.device) -> float:
+    """Return the clock when the device has done all that it was given, in seconds."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

@@ -1,0 +1,86 @@
+"""The benchmark of the verdict: what it plants is there, and its parts run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmarks import verdict
+from benchmarks.verdict import Planted
+
+
+def test_equal_losses_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    found = verdict.equal_losses(3, n_rows=1200, trials=10, epochs=2)
+    assert found["judged by"] == "locked"
+    assert found["better of these"] + found["worse of these"] <= found["copy challenges"] <= 3
+    assert found["better of these"] <= found["better"] <= 3
+    assert capsys.readouterr().out.count("of 3") == 3
+
+
+def test_every_study_has_rows_of_its_own_and_one_population() -> None:
+    one, other = verdict.drawn_rows(4000, 1), verdict.drawn_rows(4000, 2)
+    assert not np.allclose(one["x0"], other["x0"])
+    means = [table.groupby(verdict.TARGET).mean().to_numpy() for table in (one, other)]
+    np.testing.assert_allclose(*means, atol=0.15)
+
+
+def test_the_bar_of_200_studies_is_16_and_a_rate_of_5_percent_stays_within() -> None:
+    assert verdict.most_allowed(200) == verdict.MOST_OF_200
+    assert stats.binom.cdf(verdict.MOST_OF_200, 200, 0.05) > 0.95
+
+
+def test_the_planted_difference_is_there() -> None:
+    planted = Planted(200_000, difference=0.02, disagreement=0.05, margin=1.0)
+    challenger, baseline, targets = planted.draw(0)
+    wrong, other = (own.argmax(axis=1) != targets for own in (challenger, baseline))
+    assert other.mean() - wrong.mean() == pytest.approx(0.02, abs=0.002)
+    assert (other != wrong).mean() == pytest.approx(0.05, abs=0.002)
+    np.testing.assert_allclose(np.exp(challenger).sum(axis=1), 1.0)
+
+
+def test_the_power_of_mcnemar_is_that_of_simulated_tests() -> None:
+    draw = np.random.default_rng(0)
+    differ = draw.binomial(500, 0.1, size=3000)
+    gains = draw.binomial(differ, 0.7)
+    tables = zip(gains, differ, strict=True)
+    shown = [g > d / 2 and stats.binomtest(g, d).pvalue <= 0.05 for g, d in tables]
+    expected = verdict.mcnemar_power(500, 0.04, 0.1, 0.05)
+    assert np.mean(shown) == pytest.approx(expected, abs=0.03)
+
+
+def test_a_large_planted_difference_is_found_and_none_is_not() -> None:
+    large, none = (Planted(1000, own, 0.1, 0.02) for own in (0.08, 0.0))
+    assert verdict._share_better(large, 4) == 1.0
+    assert verdict._share_better(none, 4) == 0.0
+
+
+def test_digits_have_wrong_labels_and_the_test_rows_none() -> None:
+    clean, _ = verdict.noisy_digits(0.0)
+    noisy, test = verdict.noisy_digits(0.4)
+    assert (clean[verdict.TARGET] != noisy[verdict.TARGET]).mean() == pytest.approx(0.4, abs=0.04)
+    assert not set(noisy.index) & set(test.index)
+    from sklearn.datasets import load_digits
+
+    np.testing.assert_array_equal(load_digits().target[test.index], test[verdict.TARGET])
+
+
+def test_the_class_priors_stay_off_the_front() -> None:
+    found = verdict.constant_among_trials(1, trials=8, n_rows=300)
+    assert [row["on the front"] for row in found["table"]] == [0, 0, 0]
+
+
+def test_parts_add_to_the_figures_and_the_page(tmp_path: Path) -> None:
+    file = tmp_path / "verdict" / "figures.json"
+    verdict.write(file, {"aa": {"studies": 3, "better": 0}})
+    comparison = {
+        "cross-entropy": 0.2, "challenger": 0.1, "difference": -0.1, "low": -0.15, "high": -0.05,
+    }  # fmt: skip
+    verdict.write(file, {"noise": [{"wrong labels": 0.2, "error": comparison}]})
+    assert set(json.loads(file.read_text(encoding="utf-8"))) == {"aa", "noise"}
+    page = (file.parent / "README.md").read_text(encoding="utf-8")
+    assert "| studies | better |" in page
+    assert "0.2 → 0.1 (-0.15 to -0.05)" in page
