@@ -6,12 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from autoloss.confirmation import confirm_on_locked
 from autoloss.data import StudyData
 from autoloss.errors import InputError
-from autoloss.nesting import judge_by_nesting
+from autoloss.judging import confirm_on_locked, judge_by_nesting, replicate
 from autoloss.remarks import study_notes
-from autoloss.replication import replicate
 from autoloss.report import write_report
 from autoloss.search import SearchResult, summarise
 from autoloss.session import SearchSession

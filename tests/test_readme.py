@@ -78,7 +78,14 @@ def test_commands_run_in_order(place) -> None:
         result = CliRunner().invoke(app, words)
         assert result.exit_code == 0, f"{words}: {result.stderr}"
     assert (place / "predictions.csv").is_file()
-    assert {words[1] for words in ours} == {"search", "list", "predict", "losses", "spaces"}
+    assert {words[1] for words in ours} == {
+        "search",
+        "list",
+        "predict",
+        "select",
+        "losses",
+        "spaces",
+    }
 
 
 def test_every_file_of_the_table_is_written(place) -> None:

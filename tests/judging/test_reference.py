@@ -8,7 +8,7 @@ from sklearn.metrics import log_loss
 
 from autoloss import reference
 from autoloss.metrics import auroc
-from autoloss.reference import Boosted, gradient_boosting, reference_record
+from autoloss.judging.reference import Boosted, gradient_boosting, reference_record
 from autoloss.search.comparisons import compare
 from tests.search.test_confirm import Named, draw, ranking
 

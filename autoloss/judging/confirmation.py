@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from autoloss.beside import boost, default_number, gains
 from autoloss.classifier import Classifier
 from autoloss.data import LockedPart, Part, StudyData
+from autoloss.judging.beside import boost, default_number, gains
+from autoloss.judging.reference import reference_record
+from autoloss.judging.replication import Replication
 from autoloss.records import Finalist, Reference
-from autoloss.reference import reference_record
-from autoloss.replication import Replication
 from autoloss.search import (
     Choice,
     Evidence,

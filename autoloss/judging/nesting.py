@@ -10,15 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autoloss.beside import boost, default_number, gains
 from autoloss.data import Fold, StudyData
 from autoloss.divisions import Trained
 from autoloss.errors import AutolossError
+from autoloss.judging.beside import boost, default_number, gains
+from autoloss.judging.reference import Boosted, reference_record
+from autoloss.judging.replication import Replication, make_divisions
 from autoloss.losses import LossSpec
 from autoloss.metrics import Scores
 from autoloss.records import Finalist, Reference, TrialRecord
-from autoloss.reference import Boosted, reference_record
-from autoloss.replication import Replication, make_divisions
 from autoloss.search import (
     Choice,
     Evidence,

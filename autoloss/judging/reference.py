@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from autoloss.boosting_inputs import BoostingInputs
 from autoloss.data.messages import listed
+from autoloss.judging.boosting_inputs import BoostingInputs
 from autoloss.records import Comparison, Reference
 from autoloss.search.comparisons import NamedMetric, compare, compare_metric
 from autoloss.search.phrases import difference_words, interval_words

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.data import Part, StudyData
+from autoloss.judging.reference import Boosted, gradient_boosting
+from autoloss.judging.replication import Replication
 from autoloss.records import Finalist, Gain
-from autoloss.reference import Boosted, gradient_boosting
-from autoloss.replication import Replication
 from autoloss.search import Choice, Study, fit_posthoc, gain_steps, metric_on_rows, steps_of
 
 DEFAULT = "default cross-entropy"
