@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 PROTOCOL = """
 [protocol]
 folds = 1
@@ -20,3 +22,11 @@ patience = 2
 """
 SMALL = f'bases = ["cross_entropy", "brier", "focal"]{SETTINGS}{PROTOCOL}'
 TWO_BASES = f'bases = ["cross_entropy", "focal"]{SETTINGS}{PROTOCOL}'
+
+
+def make_quicker() -> str:
+    """Return the space quick with a network and a protocol that take a moment."""
+    path = Path(__file__).parents[1] / "search_spaces" / "quick.toml"
+    text = path.read_text(encoding="utf-8")
+    assert "width = 128" in text
+    return text.replace("width = 128", "width = 32") + PROTOCOL

@@ -6,7 +6,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import log_loss
 
-from autoloss import reference
+from autoloss.judging import reference
 from autoloss.metrics import auroc
 from autoloss.judging.reference import Boosted, gradient_boosting, reference_record
 from autoloss.search.comparisons import compare
