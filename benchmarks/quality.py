@@ -19,8 +19,8 @@ import autoloss
 from autoloss.records import Summary
 
 HEADER = (
-    "| data | rows | verdict on | verdict | default CE | tuned CE | challenger | gradient boosting "
-    "| challenger | luck | minutes |\n"
+    "| data | rows | verdict on | verdict | default CE | tuned CE | challenger "
+    "| gradient boosting | challenger | luck | minutes |\n"
     "|---|---|---|---|---|---|---|---|---|---|---|"
 )
 

@@ -15,9 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from autoloss import AutoLossClassifier, InputError
-from tests.spaces import PROTOCOL
+from tests.spaces import make_quicker
 
-SPACES = Path(__file__).parents[1] / "search_spaces"
 Small = Callable[..., AutoLossClassifier]
 X, Y = load_breast_cancer(return_X_y=True)
 LABELS = np.where(Y == 1, "benign", "malignant")
@@ -27,7 +26,7 @@ LABELS = np.where(Y == 1, "benign", "malignant")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
     """Make an estimator whose search takes a moment."""
     space = tmp_path_factory.mktemp("space") / "quicker.toml"
-    space.write_text((SPACES / "quick.toml").read_text("utf-8") + PROTOCOL, encoding="utf-8")
+    space.write_text(make_quicker(), encoding="utf-8")
     return partial(AutoLossClassifier, space=str(space), trials=4)
 
 

@@ -10,7 +10,16 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from autoloss.cli.commands import list_studies, losses, predict, resume, search, select, spaces
+from autoloss.cli.commands import (
+    bench,
+    list_studies,
+    losses,
+    predict,
+    resume,
+    search,
+    select,
+    spaces,
+)
 from autoloss.cli.guard import INTERRUPTED, guarded, say
 
 
@@ -67,6 +76,7 @@ for name, command in (
     ("predict", predict.predict),
     ("losses", losses.losses),
     ("spaces", spaces.spaces),
+    ("bench", bench.bench),
 ):
     app.command(name)(command)
 

@@ -25,8 +25,7 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield the plan as pairs of a name and a sentence."""
     data = plan.data
     is_nested = plan.verdict == "nested"
-    # The rows of the outer folds are those that train and validate.
-    rows = data.n_train + data.n_valid + (0 if is_nested else data.n_test)
+    rows = data.n_train + data.n_valid + data.n_test
     if plan.name:
         yield "Study", plan.name
     yield "Data", f"{data.source}, {rows:,} rows, {len(data.columns)} columns"

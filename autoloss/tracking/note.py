@@ -31,7 +31,7 @@ def verdict_note(summary: Summary) -> str:
         "",
         f"**Ships:** #{shipped.number:03d} `{shipped.label}` with read-out {shipped.readout}.",
         "",
-        *_comparison_table(verdict.comparisons, verdict.n_test),
+        *_comparison_table(verdict.comparisons, f"{verdict.n_test} {_rows(summary)}"),
         "",
         *_front_table(summary),
         "",
@@ -42,11 +42,14 @@ def verdict_note(summary: Summary) -> str:
     return "\n".join(lines)
 
 
-def _comparison_table(comparisons: tuple[Comparison, ...], n_test: int) -> list[str]:
-    """Return the challenger beside tuned cross-entropy on the test rows."""
-    head = (
-        f"| {n_test} test rows | tuned cross-entropy | challenger | difference | 95 % interval |"
-    )
+def _rows(summary: Summary) -> str:
+    is_nested = summary.resampling is not None and summary.resampling.verdict == "nested"
+    return "rows, nested cross-validation" if is_nested else "test rows"
+
+
+def _comparison_table(comparisons: tuple[Comparison, ...], rows: str) -> list[str]:
+    """Return the challenger beside tuned cross-entropy on the rows of the verdict."""
+    head = f"| {rows} | tuned cross-entropy | challenger | difference | 95 % interval |"
     return [head, "|---|---|---|---|---|"] + [
         f"| {_cell(c.metric)} | {c.baseline:.4f} | {c.challenger:.4f} | {c.difference:+.4f} "
         f"| {c.low:+.4f} to {c.high:+.4f} |"

@@ -15,10 +15,10 @@ _GROUP = Path("/sys/fs/cgroup")
 def free_memory(device: torch.device) -> int:
     """Return the memory of a device that nobody uses, in bytes.
 
-    Of a GPU it is what the driver says and what torch keeps for later. Of the host it is what Linux
-    calls available: `os.sysconf`'s free pages leave out the file cache, so they shrink with every
-    file that is read. The limit of a container counts where it is lower. A system that
-    tells neither has half of its memory free, or 4 GiB where it does not tell that.
+    Of a GPU it is what the driver says and what torch keeps for later. Of the host it is what
+    Linux calls available: the free pages that `os.sysconf` counts leave out the file cache, so
+    they shrink with every file that is read. The limit of a container counts where it is lower.
+    A system that tells neither has half of its memory free, or 4 GiB where it does not tell that.
     """
     if device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from autoloss.losses import LossSpec
+from autoloss.training.allocator import keep_freed_memory
 from autoloss.training.batch import Orders, batch_size_for
 from autoloss.training.candidate import Candidate
 from autoloss.training.free_memory import free_memory
@@ -23,11 +25,14 @@ FULL_BATCH = 256
 """Rows of a mini-batch for which `USUAL` is meant: of smaller ones more are trained at once."""
 TINY_STEPS = 16
 """Steps of an epoch up to which nothing is timed: ten of them would be a training."""
-TIMED_STEPS, LEAST_STEPS = 10, 3
-GAIN = 1.1
-"""How much faster twice the candidates must train, a candidate, to be worth their memory."""
+TIMED_STEPS, LEAST_STEPS = 10, 2
+GAIN, NEAR = 1.1, 0.95
+"""How much faster twice the candidates must train, a candidate, for more to be tried; the share of
+the best rate at which fewer candidates are taken instead."""
 SECONDS = 1.5
 """What the timing may take; one size more is begun only if it should fit."""
+SIZES_TO_TRUST = 3
+"""Sizes that must be timed to tell a fast one from a quiet moment of the machine."""
 MEMORY_SHARE = 0.5
 """Share of the free memory that a population may take; nothing gives notice on a full host."""
 
@@ -59,8 +64,8 @@ def choose_together(
     """Return how many candidates to train together, so that candidates a second is near its best.
 
     Sizes are doubled from 8 until one trains no more than a tenth faster, a candidate, than half
-    of it. What becomes of a candidate does not depend on its neighbours, so this decides nothing
-    but the time.
+    of it. What becomes of a candidate does not depend on its neighbours: where the trials that are
+    asked for at once do not depend on this number, it decides nothing but the time.
 
     Args:
         jobs: The divisions of the study's rows, on the device.
@@ -80,8 +85,11 @@ def choose_together(
         chosen = min(usual, limit)
         return Together(chosen, {}, held, _why(chosen, held, "for few rows"))
     rates = _timed(jobs, limit)
+    if len(rates) < SIZES_TO_TRUST and limit not in rates:
+        chosen = min(usual, limit)
+        return Together(chosen, rates, held, _why(chosen, held, "for steps too long to try"))
     best = max(rates.values())
-    chosen = min(k for k, rate in rates.items() if rate * GAIN > best)
+    chosen = min(k for k, rate in rates.items() if rate >= NEAR * best)
     return Together(chosen, rates, held, _why(chosen, held, "the fastest of those timed"))
 
 
@@ -104,22 +112,20 @@ def bytes_each(jobs: Sequence[Job]) -> int:
 
 def _timed(jobs: Sequence[Job], limit: int) -> dict[int, float]:
     """Return candidate steps a second by number of candidates, until more are no faster."""
-    started = time.perf_counter()
+    if jobs[0].device.type == "cpu":
+        keep_freed_memory()
+    ends = time.perf_counter() + SECONDS
     rates: dict[int, float] = {}
-    lead = 0.0
+    best = 0.0
     for k in _sizes(limit):
-        spent = time.perf_counter() - started
-        steps = TIMED_STEPS
-        if rates:
-            # Twice the candidates take about twice the time; the first step counts twice.
-            expected = k / max(rates.values())
-            steps = min(TIMED_STEPS, int((SECONDS - spent) / expected) - 2)
-            if steps < LEAST_STEPS:
-                break
-        rates[k] = k / step_seconds(jobs, k, steps)
-        if rates[k] < GAIN * lead:
+        left = ends - time.perf_counter()
+        # At the rate so far; the first step takes twice as long.
+        if rates and (LEAST_STEPS + 2) * k / best > left:
             break
-        lead = max(lead, rates[k])
+        rates[k] = k / step_seconds(jobs, k, seconds=left / 2)
+        if rates[k] < GAIN * best:
+            break
+        best = max(best, rates[k])
     return rates
 
 
@@ -129,7 +135,9 @@ def _sizes(limit: int) -> list[int]:
     return [*doubled, limit]
 
 
-def step_seconds(jobs: Sequence[Job], n_candidates: int, steps: int = TIMED_STEPS) -> float:
+def step_seconds(
+    jobs: Sequence[Job], n_candidates: int, steps: int = TIMED_STEPS, *, seconds: float = math.inf
+) -> float:
     """Return the seconds of a step of so many candidates, whose weights are thrown away.
 
     It is the shortest of several: whatever else the machine does only makes steps longer.
@@ -137,8 +145,10 @@ def step_seconds(jobs: Sequence[Job], n_candidates: int, steps: int = TIMED_STEP
     Args:
         jobs: The divisions of the rows, on the device; candidates are spread over them.
         n_candidates: K.
-        steps: How many are timed.
+        steps: How many are timed at most.
+        seconds: Time after which no step is begun, two at least.
     """
+    ends = time.perf_counter() + seconds
     job, n_rows = jobs[0], [len(one.train) for one in jobs]
     folds = sorted(k % len(jobs) for k in range(n_candidates))
     candidates = [Candidate(LossSpec(), lr=1e-3, dropout=0.1, fold=fold) for fold in folds]
@@ -156,13 +166,15 @@ def step_seconds(jobs: Sequence[Job], n_candidates: int, steps: int = TIMED_STEP
         device=job.device,
         folds=folds,
     )
-    seconds = []
+    found: list[float] = []
     for rows in itertools.islice(itertools.cycle(orders.epoch()), steps + 1):
         started = _now(job.device)
         population.step(step_batch(jobs, orders, rows), orders, 1.0)
-        seconds.append(_now(job.device) - started)
+        found.append(_now(job.device) - started)
+        if len(found) > LEAST_STEPS and time.perf_counter() > ends:
+            break
     # The first one fills the caches and the allocator.
-    return min(seconds[1:])
+    return min(found[1:])
 
 
 def _why(chosen: int, held: int, otherwise: str) -> str:

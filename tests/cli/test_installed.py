@@ -14,6 +14,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.spaces import make_quicker
+
 PROGRAM = shutil.which("autoloss", path=str(Path(sys.executable).parent))
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="autoloss is not installed")
 
@@ -24,13 +26,15 @@ def autoloss(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("installed")
+    place = tmp_path_factory.mktemp("installed")
+    (place / "quicker.toml").write_text(make_quicker(), encoding="utf-8")
+    return place
 
 
 @pytest.fixture(scope="module")
 def searched(place) -> subprocess.CompletedProcess[str]:
     return autoloss(
-        "search", "sklearn:iris", "--space", "quick", "--trials", "6", "--json", cwd=place
+        "search", "sklearn:iris", "--space", "quicker.toml", "--trials", "6", "--json", cwd=place
     )
 
 

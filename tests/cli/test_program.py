@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-COMMANDS = ("search", "list", "resume", "select", "predict", "losses", "spaces")
+COMMANDS = ("search", "list", "resume", "select", "predict", "losses", "spaces", "bench")
 HEAVY = (
     "torch",
     "pandas",
@@ -74,7 +74,7 @@ def test_version(run) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["serch"], "Did you mean 'search'?"),
+        (["serach"], "Did you mean 'search'?"),
         (["--bogus"], "--bogus"),
         (["search"], "DATA"),
         (["predict", "m", "d.csv"], "--output"),

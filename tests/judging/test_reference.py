@@ -7,8 +7,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import log_loss
 
 from autoloss.judging import reference
-from autoloss.metrics import auroc
 from autoloss.judging.reference import Boosted, gradient_boosting, reference_record
+from autoloss.metrics import auroc
 from autoloss.search.comparisons import compare
 from tests.search.test_confirm import Named, draw, ranking
 

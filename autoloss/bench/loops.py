@@ -1,0 +1,139 @@
+"""Three ways to train the same candidates: together, one by one, and as the tutorials do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, TensorDataset
+
+from autoloss.bench.problem import DROPOUT, N_CLASSES, Setting
+from autoloss.training import EncodedRows, Orders, train
+
+
+def make_net(setting: Setting) -> nn.Sequential:
+    """Return the network of a setting as torch's own modules, on encoded rows."""
+    network = setting.job.network
+    config, layers = network.config, list[nn.Module]()
+    width = network.encoded_width
+    for _ in range(config.depth):
+        layers.append(nn.Linear(width, config.width))
+        if config.normalise:
+            layers.append(nn.LayerNorm(config.width, elementwise_affine=False))
+        layers += [nn.ReLU(), nn.Dropout(DROPOUT)]
+        width = config.width
+    return nn.Sequential(*layers, nn.Linear(width, N_CLASSES)).to(setting.job.device)
+
+
+def encoded(rows: EncodedRows) -> Tensor:
+    """Return all rows as the network's first layer reads them, ``(N, D)``."""
+    return rows.features(torch.arange(len(rows), device=rows.targets.device)[None]).dense[0]
+
+
+def run_together(setting: Setting) -> int:
+    """Train all candidates as one population; return how many."""
+    train(setting.job, setting.candidates)
+    _finish(setting)
+    return len(setting.candidates)
+
+
+def run_tight(setting: Setting, n_candidates: int) -> int:
+    """Train candidates one by one, with nothing in the loop that could be left out."""
+    job = setting.job
+    inputs, targets = encoded(job.train), job.train.targets
+    valid_inputs = encoded(job.valid)
+    for candidate in setting.candidates[:n_candidates]:
+        net = make_net(setting)
+        optimiser = torch.optim.AdamW(
+            net.parameters(), lr=candidate.lr, weight_decay=candidate.weight_decay, fused=True
+        )
+        orders = Orders([0], len(job.train), job.config.batch_size, device=job.device)
+        for _ in range(setting.epochs):
+            net.train()
+            for rows in orders.epoch():
+                loss = functional.cross_entropy(net(inputs[rows[0]]), targets[rows[0]])
+                optimiser.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimiser.step()
+            net.eval()
+            with torch.no_grad():
+                functional.cross_entropy(net(valid_inputs), job.valid.targets).item()
+    _finish(setting)
+    return n_candidates
+
+
+def run_tutorial(setting: Setting, n_candidates: int) -> int:
+    """Train candidates one by one as the tutorials do, without what watches their trials."""
+    for candidate in setting.candidates[:n_candidates]:
+        train_as_tutorials(setting, candidate.lr)
+    _finish(setting)
+    return n_candidates
+
+
+def train_as_tutorials(
+    setting: Setting, lr: float, *, after_epoch: Callable[[float, int], None] | None = None
+) -> float:
+    """Train one candidate as the tutorials of PyTorch and Optuna do; return its accuracy.
+
+    Args:
+        setting: The problem.
+        lr: Learning rate.
+        after_epoch: Told the accuracy and the epoch, from 0.
+    """
+    job = setting.job
+    device, batch_size = job.device, job.config.batch_size
+    train_set = TensorDataset(encoded(job.train).cpu(), job.train.targets.cpu())
+    valid_set = TensorDataset(encoded(job.valid).cpu(), job.valid.targets.cpu())
+    loader = DataLoader(train_set, batch_size=batch_size, shuffle=True, drop_last=True)
+    valid_loader = DataLoader(valid_set, batch_size=batch_size)
+    net = make_net(setting)
+    optimiser = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=0.01)
+    accuracy = 0.0
+    for epoch in range(setting.epochs):
+        net.train()
+        for data, target in loader:
+            data, target = data.to(device), target.to(device)
+            optimiser.zero_grad()
+            loss = functional.cross_entropy(net(data), target)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+        net.eval()
+        correct = 0
+        with torch.no_grad():
+            for data, target in valid_loader:
+                data, target = data.to(device), target.to(device)
+                prediction = net(data).argmax(dim=1, keepdim=True)
+                correct += prediction.eq(target.view_as(prediction)).sum().item()
+        accuracy = correct / len(valid_set)
+        if after_epoch is not None:
+            after_epoch(accuracy, epoch)
+    return accuracy
+
+
+def seconds_each(run: Callable[[], int]) -> float:
+    """Return the seconds a candidate takes."""
+    started = time.perf_counter()
+    n_candidates = run()
+    return (time.perf_counter() - started) / n_candidates
+
+
+def tight_seconds_each(setting: Setting, n_candidates: int) -> float:
+    """Return the seconds a candidate takes in the tight loop, on as many threads as suit it."""
+    threads = torch.get_num_threads()
+    found = []
+    try:
+        for n_threads in sorted({1, threads}):
+            torch.set_num_threads(n_threads)
+            found.append(seconds_each(lambda: run_tight(setting, n_candidates)))
+    finally:
+        torch.set_num_threads(threads)
+    return min(found)
+
+
+def _finish(setting: Setting) -> None:
+    """Wait until the device has done all that it was given."""
+    if setting.job.device.type == "cuda":
+        torch.cuda.synchronize(setting.job.device)

@@ -1,0 +1,82 @@
+"""What the machine can do: its matrix products, its memory, its name."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+SIDE = 2048
+COPIED = 1 << 26
+
+
+def matrix_peak(device: torch.device, *, repeats: int = 3, side: int = SIDE) -> float:
+    """Return the float32 operations a second of a large matrix product, in FLOP/s.
+
+    Args:
+        device: Where.
+        repeats: Products after the first; the fastest counts.
+        side: Rows and columns of both matrices.
+    """
+    left, right = (torch.rand(side, side, device=device) for _ in range(2))
+    out = torch.empty_like(left)
+    return 2.0 * side**3 / _shortest(lambda: torch.mm(left, right, out=out), device, repeats)
+
+
+def bandwidth(device: torch.device, *, repeats: int = 5, numbers: int = COPIED) -> float:
+    """Return the bytes a second that a copy beyond the caches reads and writes.
+
+    Args:
+        device: Where.
+        repeats: Copies after the first; the fastest counts.
+        numbers: Float32 numbers that are copied.
+    """
+    source = torch.ones(numbers, device=device)
+    out = torch.empty_like(source)
+    return 2.0 * 4 * numbers / _shortest(lambda: out.copy_(source), device, repeats)
+
+
+def describe(device: torch.device) -> dict[str, object]:
+    """Return what figures were measured on: chip, cores, threads, load, versions."""
+    chip = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    load = list(os.getloadavg()) if hasattr(os, "getloadavg") else None
+    return {
+        "chip": chip,
+        "device": device.type,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load": load,
+        "system": f"{platform.system()} {platform.machine()}",
+        "torch": torch.__version__,
+    }
+
+
+def _processor() -> str:
+    """Return the name of the processor; `platform` has none on Linux."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _shortest(run: Callable[[], object], device: torch.device, repeats: int) -> float:
+    """Return the shortest time of several runs, in seconds: what else is going on adds to it."""
+    found = []
+    for _ in range(repeats + 1):
+        started = now(device)
+        run()
+        found.append(now(device) - started)
+    return min(found[1:])
+
+
+def now(device: torch.device) -> float:
+    """Return the clock when the device has done all that it was given, in seconds."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

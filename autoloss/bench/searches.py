@@ -1,0 +1,86 @@
+"""Whole searches: how long they take to begin, and what of their time is not training."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from autoloss import api
+from autoloss.bench.problem import N_COLUMNS, TARGET, make_rows
+from autoloss.errors import AutolossError
+
+TABLE_ROWS = 10_000
+
+
+def write_table(path: Path, n_rows: int = TABLE_ROWS) -> Path:
+    """Write a table of 20 numeric columns and two classes, as CSV; return where it is."""
+    numeric, targets = make_rows(n_rows, seed=3)
+    frame = pd.DataFrame(numeric.numpy(), columns=[f"x{i}" for i in range(N_COLUMNS)]).round(4)
+    frame[TARGET] = targets.numpy()
+    frame.to_csv(path, index=False)
+    return path
+
+
+def help_seconds() -> float:
+    """Return the seconds of ``autoloss --help``, from nothing."""
+    started = time.perf_counter()
+    _program("-m", "autoloss", "--help")
+    return time.perf_counter() - started
+
+
+def start_seconds(table: Path, folder: Path) -> float:
+    """Return the seconds from nothing to the first training step of a default search.
+
+    Args:
+        table: The data.
+        folder: An empty folder.
+    """
+    folder.mkdir()
+    _program("-m", "autoloss.bench.first_step", str(table), str(folder), repr(time.time()))
+    return float((folder / "seconds").read_text(encoding="ascii"))
+
+
+def search_seconds(
+    table: Path,
+    folder: Path,
+    *,
+    space: str = "quick",
+    trials: int = 32,
+    limit: float | None = None,
+) -> dict[str, float]:
+    """Return where the time of a search goes, all trials in MLflow, in seconds by name.
+
+    Args:
+        table: The data.
+        folder: An empty folder.
+        space: The space.
+        trials: Trials.
+        limit: Seconds that it may take.
+    """
+    folder.mkdir()
+    result = api.search(
+        table,
+        TARGET,
+        space=space,
+        trials=trials,
+        time_limit=limit,
+        out=folder / "reports",
+        tracking_uri=f"sqlite:///{(folder / 'mlflow.db').as_posix()}",
+    )
+    return dict(result.summary.seconds)
+
+
+def _program(*words: str) -> None:
+    """Run Python on some words.
+
+    Raises:
+        AutolossError: It fails; its last line says how.
+    """
+    done = subprocess.run([sys.executable, *words], capture_output=True, encoding="utf-8")
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
+        raise AutolossError(f"{' '.join(words[:2])} must end well, but got {last}")

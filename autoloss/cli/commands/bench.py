@@ -1,0 +1,42 @@
+"""``autoloss bench``: how fast candidates train on this machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from autoloss.cli import options
+
+
+def bench(
+    *,
+    together: Annotated[
+        int, typer.Option(metavar="N", min=2, help="Candidates to train together.")
+    ] = 32,
+    device: options.Device = "auto",
+    as_json: options.Json = False,
+) -> None:
+    """Measure in two minutes how fast candidates train here, against the loops people write."""
+    import json
+
+    from autoloss.bench import machine, measure
+    from autoloss.cli.bench import HEADER, NOTE, figure_row, machine_text
+    from autoloss.cli.console import messages, output
+    from autoloss.cli.running import results_only
+    from autoloss.cli.tables import make_table
+    from autoloss.devices import find_device
+
+    found = find_device(device)
+    console = messages()
+    with results_only(as_json):
+        measured = measure(device=found, together=together, said=console.print)
+        figures = [figure.to_dict() for figure in measured]
+        described = machine.describe(found)
+    if as_json:
+        print(json.dumps({"machine": described, "figures": figures}))
+        return
+    shown = output()
+    shown.print(make_table(HEADER, [figure_row(figure) for figure in figures]))
+    shown.print(machine_text(described))
+    shown.print(NOTE)

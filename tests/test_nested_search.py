@@ -1,0 +1,121 @@
+"""A search over few rows, as it is by default: no row is locked, the verdict is nested."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, log_loss
+
+import autoloss
+from autoloss.records import Summary
+from autoloss.report import summary_json
+from tests.spaces import SETTINGS
+
+N_ROWS = 150
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    """Rows of two classes, one of them rarer, that two columns tell apart for the most part."""
+    draw = np.random.default_rng(0)
+    values = draw.normal(size=(N_ROWS, 4))
+    score = values[:, 0] - values[:, 1] + 0.5 * draw.normal(size=N_ROWS)
+    table = pd.DataFrame(values, columns=list("abcd"))
+    return table.assign(y=np.where(score > 0.5, "yes", "no"))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("nested")
+    settings = SETTINGS.replace("max_epochs = 4", "max_epochs = 16")
+    text = f'bases = ["cross_entropy", "focal"]{settings}'
+    (folder / "tiny.toml").write_text(text, encoding="utf-8")
+    return folder
+
+
+def search(frame: pd.DataFrame, place: Path, name: str) -> autoloss.SearchResult:
+    options: dict[str, Any] = {"space": place / "tiny.toml", "trials": 12, "track": "off"}
+    return autoloss.search(frame, "y", name=name, out=place, **options)
+
+
+@pytest.fixture(scope="module")
+def result(frame: pd.DataFrame, place: Path) -> autoloss.SearchResult:
+    return search(frame, place, "whole")
+
+
+def plain(summary: Summary) -> str:
+    """Return a summary as text, without its name and what a clock has said."""
+    trials = tuple(replace(t, seconds=0.0, started=0.0, ended=0.0) for t in summary.trials)
+    bare = replace(summary, name="", command="", created="", seconds={}, trials=trials)
+    return summary_json(bare)
+
+
+def test_no_row_is_locked_and_every_row_counts_in_the_verdict(
+    result: autoloss.SearchResult, frame: pd.DataFrame, place: Path
+) -> None:
+    summary = result.summary
+    assert summary.resampling is not None
+    assert (summary.resampling.verdict, summary.resampling.outer) == ("nested", 10)
+    assert (summary.resampling.kind, summary.resampling.folds) == ("cross_validation", 5)
+    assert summary.data.n_train + summary.data.n_valid == N_ROWS
+    assert summary.data.n_test == 0
+    assert sum(summary.data.class_counts) == N_ROWS
+    assert summary.verdict.n_test == N_ROWS
+    assert "nested" in summary.verdict.text
+    assert "test_sha256" not in summary.settings
+    for diagram in summary.reliability:
+        assert sum(diagram.count) == N_ROWS
+    plan = autoloss.plan(frame, "y", space=place / "tiny.toml", trials=12)
+    assert plan.verdict == "nested"
+    assert 0 < summary.verdict.detectable < 1
+    assert [gain.step for gain in summary.gains][:2] == ["default cross-entropy", "tuned"]
+    assert {len(one.metric) for one in summary.finalists} == {5}
+
+
+def test_the_model_ships_and_was_not_judged_on_what_it_learnt(
+    result: autoloss.SearchResult, frame: pd.DataFrame, place: Path
+) -> None:
+    model = autoloss.load(place / "whole")
+    assert len(model.members) == 5
+    probs = model.predict_proba(frame)
+    assert result.model is not None
+    np.testing.assert_array_equal(probs, result.model.predict_proba(frame))
+    assert probs.sum(1) == pytest.approx(1.0)
+    assert accuracy_score(frame["y"], model.predict(frame)) > 0.8
+    # Each row of the verdict is predicted by models that have not seen it.
+    role = "challenger" if result.verdict.decision == "better" else "cross-entropy"
+    assert log_loss(frame["y"], probs) < result.summary.test_metrics[role]["log_loss"]
+
+
+def test_an_interrupted_study_goes_on_to_the_same_end(
+    result: autoloss.SearchResult,
+    frame: pd.DataFrame,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stop(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("autoloss.conclusion.judge_by_nesting", stop)
+        with pytest.raises(KeyboardInterrupt):
+            search(frame, place, "cut")
+    assert not (place / "cut" / "summary.json").exists()
+    resumed = autoloss.resume("cut", data=frame, out=place)
+    assert plain(resumed.summary) == plain(result.summary)
+
+
+def test_labels_that_mean_nothing_give_no_evidence(frame: pd.DataFrame, place: Path) -> None:
+    shuffled = frame.assign(y=np.random.default_rng(1).permutation(frame["y"]))
+    summary = search(shuffled, place, "nothing").summary
+    assert summary.verdict.decision == "no_evidence"
+    assert summary.recommended == summary.verdict.baseline
+    prior = np.mean(frame["y"] == "yes")
+    chance = -prior * np.log(prior) - (1 - prior) * np.log(1 - prior)
+    # Nothing can be learnt, and probabilities say so: nearly as good as the prior alone.
+    assert summary.test_metrics["cross-entropy"]["log_loss"] == pytest.approx(chance, abs=0.1)
