@@ -17,13 +17,13 @@ import argparse
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from autoloss.bench import Figure, machine, measure
+from autoloss.bench import Plan, machine, measure
 from autoloss.bench.loops import train_as_tutorials
 from autoloss.bench.problem import Setting
 from autoloss.cli.bench import bar_text, machine_text, number_text
@@ -73,16 +73,14 @@ def measured(given: argparse.Namespace) -> dict[str, Any]:
     """Measure all figures; return them as JSON values, with what they were measured on."""
     device = torch.device(given.device)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        figures: Sequence[Figure] = list(
-            measure(
-                device=device,
-                together=given.together,
-                seconds=given.seconds,
-                repeats=given.repeats,
-                tutorial=tutorial_in(Path(name)),
-                said=print,
-            )
+        plan = Plan(
+            device,
+            together=given.together,
+            seconds=given.seconds,
+            repeats=given.repeats,
+            tutorial=tutorial_in(Path(name)),
         )
+        figures = list(measure(plan, said=print))
     return {
         "machine": machine.describe(device),
         "figures": [figure.to_dict() for figure in figures],
@@ -188,9 +186,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=300.0, help="what the figures may take")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=None, help="threads of torch")
     parser.add_argument("--report", action="store_true", help="write reports/speed")
     given = parser.parse_args()
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    if given.threads is not None:
+        torch.set_num_threads(given.threads)
+        # Of the processes that are started, too.
+        os.environ["OMP_NUM_THREADS"] = str(given.threads)
     found = measured(given)
     for figure in found["figures"]:
         print(f"{figure['what']}: {_cell(figure)}; bar: {bar_text(figure) or 'none'}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 from torch import Tensor
 
 from autoloss.classifier import Classifier
-from autoloss.data import LockedPart, Part, StudyData
+from autoloss.data import LockedPart, Part, StudyData, TableEncoding
 from autoloss.judging.beside import boost, default_number, gains
 from autoloss.judging.reference import reference_record
 from autoloss.judging.replication import Replication
@@ -44,7 +47,9 @@ def confirm_on_locked(
     """
     test, models = locked.open(), replication.models
     challenger, baseline = choice.challenger.number, choice.baseline.number
-    shipped = (_log_probs(models[challenger], locked), _log_probs(models[baseline], locked))
+    # Members of several models have the encoding of the same division.
+    opened = functools.cache(locked.open)
+    shipped = (_log_probs(models[challenger], opened), _log_probs(models[baseline], opened))
     verdict = confirmed(study, choice, shipped, test.targets, clusters=test.clusters)
     default = default_number(finalists, otherwise=baseline)
     looks = earlier_looks(study.folder.parent, locked.sha256, study.name)
@@ -60,8 +65,8 @@ def confirm_on_locked(
             choice,
             replication,
             (
-                _log_probs(models.get(default, models[baseline]), locked, raw=True).numpy(),
-                _log_probs(models[baseline], locked, raw=True).numpy(),
+                _log_probs(models.get(default, models[baseline]), opened, raw=True).numpy(),
+                _log_probs(models[baseline], opened, raw=True).numpy(),
                 shipped[1].numpy(),
                 shipped[0].numpy(),
             ),
@@ -80,11 +85,12 @@ def confirm_on_locked(
     )
 
 
-def _log_probs(model: Classifier, locked: LockedPart, *, raw: bool = False) -> Tensor:
-    """Return what a model says of the locked rows, ``(N, C)``."""
-    encodings = {id(member.encoding): member.encoding for member in model.members}
-    parts = {key: locked.open(encoding).inputs for key, encoding in encodings.items()}
-    return model.encoded_log_probs([parts[id(m.encoding)] for m in model.members], raw=raw)
+def _log_probs(
+    model: Classifier, opened: Callable[[TableEncoding], Part], *, raw: bool = False
+) -> Tensor:
+    """Return what a model says of the locked rows, opened by an encoding, ``(N, C)``."""
+    inputs = [opened(member.encoding).inputs for member in model.members]
+    return model.encoded_log_probs(inputs, raw=raw)
 
 
 def _reference(

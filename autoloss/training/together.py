@@ -23,8 +23,8 @@ SMALLEST, USUAL, LARGEST = 8, 32, 1024
 """Candidates that are tried first, those where nothing is timed, and the most."""
 FULL_BATCH = 256
 """Rows of a mini-batch for which `USUAL` is meant: of smaller ones more are trained at once."""
-TINY_STEPS = 16
-"""Steps of an epoch up to which nothing is timed: ten of them would be a training."""
+TINY_ROWS = 4096
+"""Training rows up to which nothing is timed: all there is to win would be spent on it."""
 TIMED_STEPS, LEAST_STEPS = 10, 2
 GAIN, NEAR = 1.1, 0.95
 """How much faster twice the candidates must train, a candidate, for more to be tried; the share of
@@ -81,7 +81,7 @@ def choose_together(
     n_rows = [len(job.train) for job in jobs]
     size = batch_size_for(min(n_rows), jobs[0].config.batch_size)
     usual = USUAL * max(1, FULL_BATCH // size)
-    if limit <= SMALLEST or min(n_rows) // size <= TINY_STEPS:
+    if limit <= SMALLEST or min(n_rows) <= TINY_ROWS:
         chosen = min(usual, limit)
         return Together(chosen, {}, held, _why(chosen, held, "for few rows"))
     rates = _timed(jobs, limit)

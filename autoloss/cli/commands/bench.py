@@ -20,7 +20,7 @@ def bench(
     """Measure in two minutes how fast candidates train here, against the loops people write."""
     import json
 
-    from autoloss.bench import machine, measure
+    from autoloss.bench import Plan, machine, measure
     from autoloss.cli.bench import HEADER, NOTE, figure_row, machine_text
     from autoloss.cli.console import messages, output
     from autoloss.cli.running import results_only
@@ -30,7 +30,7 @@ def bench(
     found = find_device(device)
     console = messages()
     with results_only(as_json):
-        measured = measure(device=found, together=together, said=console.print)
+        measured = measure(Plan(found, together=together), said=console.print)
         figures = [figure.to_dict() for figure in measured]
         described = machine.describe(found)
     if as_json:

@@ -1,0 +1,141 @@
+"""How the figures are taken: side by side, several times, within a time."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from autoloss.bench import loops, searches
+from autoloss.bench.figures import Figure
+from autoloss.bench.machine import matrix_peak
+from autoloss.bench.problem import ROWS, Setting, make_setting, plain_network
+from autoloss.bench.work import products
+from autoloss.settings import NetworkConfig
+from autoloss.training.together import step_seconds
+
+SEARCH_SHARE = 0.45
+"""Share of the time that is kept for the small search."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured, and how long that may take.
+
+    Args:
+        device: Where candidates train.
+        together: Candidates together.
+        seconds: What all may take, about; a slow machine repeats less, and leaves out the search.
+        repeats: Repeats of a figure at most; there is one at least.
+        tutorial: The loop of the tutorials: trains so many candidates of a setting.
+        rows: Training rows of the loops.
+    """
+
+    device: torch.device
+    together: int = 32
+    seconds: float = 100.0
+    repeats: int = 5
+    tutorial: Callable[[Setting, int], int] = loops.run_tutorial
+    rows: int = ROWS
+
+    def again(self, share: float) -> Iterator[int]:
+        """Count repeats until they or their share of the time are spent."""
+        ends = time.perf_counter() + share * self.seconds
+        for i in range(self.repeats):
+            if i and time.perf_counter() > ends:
+                return
+            yield i
+
+    def setting(self, network: NetworkConfig, *, epochs: int) -> Setting:
+        """Return a problem for the loops."""
+        return make_setting(
+            together=self.together,
+            network=network,
+            rows=self.rows,
+            epochs=epochs,
+            device=self.device,
+        )
+
+
+def measure(plan: Plan, *, said: Callable[[str], None] = lambda text: None) -> Iterator[Figure]:
+    """Measure one figure after the other.
+
+    What is compared runs side by side and several times, so that a noisy machine is as noisy for
+    all; a figure is the median of the ratios.
+
+    Args:
+        plan: What is measured.
+        said: Told what is measured next, and what is left out.
+    """
+    ends = time.perf_counter() + plan.seconds
+    said("Candidates together, one by one, and as the tutorials do.")
+    yield from in_loops(plan)
+    said("The matrix-product peak, and a step of width 256.")
+    yield share_of_peak(plan)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        table = searches.write_table(folder / "table.csv")
+        said("The start of the program and of a search.")
+        yield Figure.of("help", [searches.help_seconds() for _ in plan.again(0.03)])
+        yield Figure.of(
+            "start", [searches.start_seconds(table, folder / f"{i}") for i in plan.again(0.05)]
+        )
+        said("The network of the default space.")
+        yield of_default(plan)
+        left = ends - time.perf_counter()
+        if left < SEARCH_SHARE * plan.seconds / 2:
+            said("A small search is left out: the time is spent.")
+            return
+        said("A small search.")
+        spent = searches.search_seconds(table, folder / "search", limit=left)
+        yield Figure.of("outside", [spent["outside"] / spent["total"]], detail=spent)
+
+
+def in_loops(plan: Plan) -> Iterator[Figure]:
+    """Measure candidates a second in all three loops."""
+    setting = plan.setting(plain_network(128), epochs=3)
+    warm = replace(setting, epochs=1)
+    loops.run_together(warm), loops.run_tight(warm, 1), plan.tutorial(warm, 1)
+    times: dict[str, list[float]] = {"together": [], "tight": [], "tutorial": []}
+    for _ in plan.again(0.25):
+        times["together"].append(loops.seconds_each(lambda: loops.run_together(setting)))
+        times["tight"].append(loops.tight_seconds_each(setting, 3))
+        times["tutorial"].append(loops.seconds_each(lambda: plan.tutorial(setting, 2)))
+    rates = {
+        f"candidates_per_second_{name}": 1.0 / statistics.median(found)
+        for name, found in times.items()
+    }
+    for name in ("tight", "tutorial"):
+        ratios = [a / b for a, b in zip(times[name], times["together"], strict=True)]
+        yield Figure.of(name, ratios, together=plan.together, detail=rates)
+
+
+def of_default(plan: Plan) -> Figure:
+    """Measure the ratio to the tight loop for the network of the default space."""
+    setting = plan.setting(NetworkConfig(), epochs=1)
+    ratios = []
+    for _ in plan.again(0.08):
+        mine = loops.seconds_each(lambda: loops.run_together(setting))
+        ratios.append(loops.tight_seconds_each(setting, 2) / mine)
+    return Figure.of("default", ratios, together=plan.together)
+
+
+def share_of_peak(plan: Plan) -> Figure:
+    """Measure which share of the machine's peak the products of a step reach."""
+    setting = plan.setting(plain_network(256), epochs=1)
+    work, peaks, rates = products(setting), [], []
+    for _ in plan.again(0.08):
+        peaks.append(matrix_peak(plan.device))
+        rates.append(work / step_seconds([setting.job], plan.together, 5))
+    detail = {
+        "gigaflops_peak": statistics.median(peaks) / 1e9,
+        "gigaflops_step": statistics.median(rates) / 1e9,
+    }
+    return Figure.of(
+        "peak", [rate / peak for rate, peak in zip(rates, peaks, strict=True)], detail=detail
+    )
