@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from autoloss.search.comparisons import interval_of_one
-from autoloss.search.confirm import ASSUMED_DISAGREEMENT
+from autoloss.search.confirm import ASSUMED_DISAGREEMENT, LEVEL_OF_ONE
 
 FloatArray = npt.NDArray[np.floating]
 
@@ -43,8 +43,9 @@ def detectable_nested(
 ) -> float:
     """Return the smallest difference in error that nested cross-validation can show, in [0, 1].
 
-    That of the corrected resampled t-test where the differences of the folds spread as those of
-    independent rows do: ``t * sqrt((1 / J + 1 / (folds - 1)) * d * folds / n)``.
+    With even odds, as in `detectable_difference`: that of the corrected resampled t-test at the
+    level of one test of three, where the differences of the folds spread as those of independent
+    rows do: ``t * sqrt((1 / J + 1 / (folds - 1)) * d * folds / n)``.
 
     Args:
         n_rows: All rows; each is tested once a repeat.
@@ -57,7 +58,7 @@ def detectable_nested(
 
     Examples:
         >>> round(detectable_nested(500, 5, 2), 4)
-        0.0268
+        0.0347
     """
     if n_rows < 1 or folds < 2 or repeats < 1:
         raise ValueError(
@@ -66,5 +67,5 @@ def detectable_nested(
         )
     outer = folds * repeats
     variance = (1.0 / outer + 1.0 / (folds - 1)) * disagreement * folds / n_rows
-    half = float(stats.t.ppf(0.975, outer - 1) * np.sqrt(variance))
+    half = float(stats.t.isf(LEVEL_OF_ONE / 2.0, outer - 1) * np.sqrt(variance))
     return min(1.0, max(half, 1.0 / n_rows))

@@ -8,10 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy import stats
 
 from autoloss.errors import InputError
 from autoloss.records import Comparison, Verdict
 from autoloss.search.comparisons import CALIBRATION, NamedMetric, PairedTest, compare
+from autoloss.search.confirm import LEVEL_OF_ONE
 from autoloss.search.corrected import detectable_nested, resampled_t_test
 from autoloss.search.phrases import verdict_text
 from autoloss.search.significance import decide, significant
@@ -110,7 +112,9 @@ def nested_verdict(
         f"on {n_rows} rows by {repeats} x {folds}-fold nested cross-validation of the whole search"
     )
     error = tested["error"].comparison
-    half = (error.high - error.low) / 2.0
+    # From a 95 % interval to the level of one test of three.
+    wider = stats.t.isf(LEVEL_OF_ONE / 2.0, len(outer) - 1) / stats.t.isf(0.025, len(outer) - 1)
+    half = float(wider) * (error.high - error.low) / 2.0
     return Verdict(
         decision=decide(shown),
         text=verdict_text(

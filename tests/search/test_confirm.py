@@ -268,14 +268,16 @@ def test_parts_of_different_length_are_refused():
 
 
 def test_detectable_difference_is_the_one_of_the_protocol():
-    assert detectable_difference(2000, disagreement=0.04) == pytest.approx(0.00877, abs=1e-5)
+    normal = stats.norm.ppf(1.0 - 0.05 / 6.0)
+    expected = normal * np.sqrt(0.04 / 2000)
+    assert detectable_difference(2000, disagreement=0.04) == pytest.approx(expected)
     assert detectable_difference(500) > detectable_difference(5000)
     assert detectable_difference(3) == 1.0
 
 
-def test_six_rows_must_differ_before_the_exact_test_can_speak():
-    assert stats.binomtest(0, 6).pvalue < 0.05 < stats.binomtest(0, 5).pvalue
-    assert detectable_difference(1000, disagreement=0.0) == 6 / 1000
+def test_seven_rows_must_differ_before_the_exact_test_can_speak_among_three():
+    assert stats.binomtest(0, 7).pvalue < 0.05 / 3 < stats.binomtest(0, 6).pvalue
+    assert detectable_difference(1000, disagreement=0.0) == 7 / 1000
 
 
 def test_a_test_part_without_rows_is_refused():
