@@ -12,32 +12,38 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from autoloss import api
 from autoloss.bench.problem import TARGET
-from autoloss.executors import LocalExecutor
-from autoloss.training import Population
+from autoloss.training import Population, together
 
 
 def main(table: str, folder: str, started: float) -> None:
     """Begin the default search of a table, and leave when candidates have taken one step.
 
-    Steps before the executor has its first candidates are trials of the machine's speed.
+    The steps that find out how many candidates train together are none of the training.
     """
-    step, train = Population.step, LocalExecutor.train
+    step, step_seconds = Population.step, together.step_seconds
+    trials = 0
 
-    def first_step(self: Population, *args: Any, **kwargs: Any) -> NoReturn:
+    def timed(*args: Any, **kwargs: Any) -> float:
+        nonlocal trials
+        trials += 1
+        try:
+            return step_seconds(*args, **kwargs)
+        finally:
+            trials -= 1
+
+    def first(self: Population, *args: Any, **kwargs: Any) -> None:
         step(self, *args, **kwargs)
-        Path(folder, "seconds").write_text(repr(time.time() - started), encoding="ascii")
-        # What the search has begun is of no use to anybody.
-        os._exit(0)
+        if not trials:
+            Path(folder, "seconds").write_text(repr(time.time() - started), encoding="ascii")
+            # What the search has begun is of no use to anybody.
+            os._exit(0)
 
-    def first_train(self: LocalExecutor, *args: Any, **kwargs: Any) -> Any:
-        Population.step = first_step  # type: ignore[method-assign]
-        return train(self, *args, **kwargs)
-
-    LocalExecutor.train = first_train  # type: ignore[method-assign]
+    together.step_seconds = timed
+    Population.step = first  # type: ignore[method-assign]
     api.search(
         table,
         TARGET,

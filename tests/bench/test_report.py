@@ -1,0 +1,78 @@
+"""The page of reports/speed: every row of the table of figures, and what is open."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from autoloss.bench import FIGURES, Figure, machine
+from benchmarks import floor, speed
+
+CPU = torch.device("cpu")
+
+
+def found() -> dict[str, Any]:
+    rows = [floor.Floor(64, 8, 0.5, 20.0, products=0.002, bytes=0.004, measured=0.01)]
+    return {
+        "machine": machine.describe(CPU),
+        "figures": [Figure.of(key, [1.0, 3.0, 2.0]).to_dict() for key in FIGURES],
+        "floor": floor.to_rows(rows),
+    }
+
+
+def test_every_row_is_there_and_what_nobody_measured_is_open() -> None:
+    page = speed.to_markdown(found(), {})
+    for key in FIGURES:
+        assert Figure.of(key, [1.0]).what in page
+    assert "2.0× (1.0× to 3.0×; 3 runs)" in page
+    open_rows = [line for line in page.splitlines() if speed.OPEN in line]
+    assert len(open_rows) == len(speed.OTHERS) + len(speed.ON_A_GPU)
+    assert "| 64 | 8 | 0.50 | 20 | 2.00 | 4.00 | 10.00 | 2.5 |" in page
+
+
+def test_what_others_and_a_gpu_measured_fills_their_rows(tmp_path: Path) -> None:
+    (tmp_path / "racing.json").write_text('{"measured": "0.28 of the cost"}', encoding="utf-8")
+    gpu = {**found(), "machine": {**machine.describe(CPU), "chip": "a chip"}}
+    whole = {**found(), "gpu": {"64": gpu}}
+    (tmp_path / "figures.json").write_text(json.dumps(whole), encoding="utf-8")
+    speed.write_page(tmp_path)
+    page = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "0.28 of the cost" in page
+    assert "a chip" in page
+    open_rows = [line for line in page.splitlines() if speed.OPEN in line]
+    assert len(open_rows) == len(speed.OTHERS) + len(speed.ON_A_GPU) - 2
+
+
+def test_the_floor_is_the_larger_of_both_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floor, "WIDTHS", (8,))
+    monkeypatch.setattr(floor, "TOGETHER", (2,))
+    monkeypatch.setattr(floor, "matrix_peak", lambda device, repeats: 1e9)
+    monkeypatch.setattr(floor, "bandwidth", lambda device: 1e6)
+    monkeypatch.setattr(floor, "step_seconds", lambda jobs, k, steps, seconds: 2.0)
+    (found,) = floor.measure_floor(CPU, repeats=2, said=lambda text: None)
+    assert found.products == pytest.approx(found.gigaflop)
+    assert found.bytes == pytest.approx(found.megabytes)
+    assert found.bytes > found.products
+    assert found.times == pytest.approx(2.0 / found.bytes)
+
+
+# MLflow's own queries.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_loop_of_the_tutorials_tells_optuna_and_mlflow(tmp_path: Path) -> None:
+    import mlflow
+
+    from autoloss.bench.problem import make_setting, plain_network
+
+    setting = make_setting(together=1, network=plain_network(8), rows=512, epochs=2)
+    before = mlflow.get_tracking_uri()
+    try:
+        assert speed.tutorial_in(tmp_path)(setting, 2) == 2
+        runs = mlflow.search_runs(experiment_names=["tutorial"], output_format="list")
+    finally:
+        mlflow.set_tracking_uri(before)
+    assert len(runs) == 2
+    assert all({"accuracy"} == set(run.data.metrics) for run in runs)
