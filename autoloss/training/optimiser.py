@@ -44,8 +44,10 @@ class RowAdamW:
         self._lr = lr.to(rows).unsqueeze(1)
         self._weight_decay = weight_decay.to(rows).unsqueeze(1)
         self._update = torch.zeros_like(rows)
-        self._ages = [part.requires_grad_() for part in self._update.split(self._sizes)]
-        for part, gradients in zip(self._ages, self.gradients.split(self._sizes), strict=True):
+        self._ages = [part.requires_grad_() for part in torch.split_with_sizes(self._update, self._sizes)]
+        for part, gradients in zip(
+            self._ages, torch.split_with_sizes(self.gradients, self._sizes), strict=True
+        ):
             part.grad = gradients
         # A decay of 1 at a rate of 1 makes the buffer zero before each update.
         self._adam = torch.optim.AdamW(self._ages, lr=1.0, weight_decay=1.0, fused=True)

@@ -138,6 +138,10 @@ class Pool:
         """Return the learning curve of a candidate so far."""
         return self._seen[number].curve
 
+    def has_diverged(self, number: int) -> bool:
+        """Return whether the logits of a candidate have become infinite or NaN."""
+        return self._seen[number].diverged
+
     @property
     def best(self) -> float:
         """Return the lowest refined log loss so far of those that were not taken, in nats."""
