@@ -76,11 +76,15 @@ class RacingSearch:
     Args:
         session: The search.
         size: Trials to train at once.
+        learning: Trials to train at once where the sampler chooses them, which learns from those
+            before; quotas are drawn at random, and the more of a family begin together, the
+            sooner it is known which of them fall behind.
     """
 
-    def __init__(self, session: SearchSession, *, size: int) -> None:
+    def __init__(self, session: SearchSession, *, size: int, learning: int) -> None:
         self.session = session
         self.size = size
+        self.learning = learning
         self.rungs = rungs(session.study.space.training)
         self._race = Race()
         self._running: list[_Running] = []
@@ -115,8 +119,10 @@ class RacingSearch:
                 passed = Passage(runner, self._values(point), span.start + point.epoch)
                 self._race.add(point.epoch, passed)
         self._last_ask = max((span.start for span in spans), default=-1)
+        self._asked = 1 + max((span.slot for span in spans), default=-1)
         if any(span.is_lost for span in spans) and not self._is_up:
             self._waiting = study.refill(study.budget, start=0)
+            self._asked = max(self._asked, *(1 + trial.slot for trial in self._waiting))
         self.now = min((trial.start for trial in self._waiting), default=self._last_ask + 1)
 
     def _begin(self) -> None:
@@ -129,11 +135,15 @@ class RacingSearch:
         if self._waiting or self.now <= self._last_ask or self._is_up:
             return
         busy = len(self._running) + sum(start <= self.now < end for start, end in self._past)
-        room = self.size - busy
-        if busy and room < -(-self.size // REFILL):
+        plan = self.session.study.plan
+        fixed = max(0, len(plan.first) + len(plan.then) - self._asked)
+        size = self.size if fixed else min(self.size, self.learning)
+        room = size - busy
+        if room <= 0 or (busy and room < -(-size // REFILL)):
             return
-        if room > 0 and (trials := self.session.study.refill(room, start=self.now)):
+        if trials := self.session.study.refill(min(room, fixed or room), start=self.now):
             self._last_ask = self.now
+            self._asked = max(self._asked, *(1 + trial.slot for trial in trials))
             self._join(trials)
 
     def _join(self, trials: Sequence[Trial]) -> None:

@@ -80,7 +80,7 @@ class SearchSession:
         """
         at_once = max(1, self.executor.together // len(self.divisions))
         if can_race(self):
-            RacingSearch(self, size=min(at_once, self._round)).run()
+            RacingSearch(self, size=at_once, learning=self._round).run()
         else:
             self._search_in_rounds()
         if not any(record.metrics for record in self._ended):

@@ -367,7 +367,7 @@ def test_an_unwritable_folder_is_named(small: Path, tmp_path: Path) -> None:
 def test_memory_that_is_full_makes_smaller_populations_and_the_same_trials(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from autoloss.training import loop
+    from autoloss.training import pool as loop
 
     def run(name: str, watcher: Watcher) -> autoloss.SearchResult:
         return autoloss.search(
