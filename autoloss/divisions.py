@@ -145,6 +145,11 @@ class Trained:
         return torch.cat([outcome.logits for outcome in self.outcomes])
 
     @property
+    def epochs(self) -> int:
+        """Return the epochs trained, on the division with the most."""
+        return max(len(outcome.curve) + (outcome.state == "diverged") for outcome in self.outcomes)
+
+    @property
     def seconds(self) -> float:
         """Return its share of the time of its populations, in seconds."""
         return sum(outcome.seconds for outcome in self.outcomes)
@@ -152,9 +157,14 @@ class Trained:
     @property
     def curve(self) -> tuple[CurvePoint, ...]:
         """Return the mean learning curve; a division that has stopped counts as it ended."""
-        curves = [outcome.curve for outcome in self.outcomes if outcome.curve]
+        return self.mean_curve([outcome.curve for outcome in self.outcomes])
+
+    @staticmethod
+    def mean_curve(curves: Sequence[Sequence[CurvePoint]]) -> tuple[CurvePoint, ...]:
+        """Return the mean of learning curves; one that is at its end counts as it ended."""
+        curves = [curve for curve in curves if curve]
         if len(curves) == 1:
-            return curves[0]
+            return tuple(curves[0])
         longest = max(map(len, curves), default=0)
         points = [[curve[min(i, len(curve) - 1)] for curve in curves] for i in range(longest)]
         return tuple(

@@ -10,7 +10,7 @@ import torch
 from autoloss.divisions import Divisions
 from autoloss.losses import LossSpec
 from autoloss.training import Candidate, Job, Orders, Population, batch_size_for
-from autoloss.training.loop import score_epoch, step_batch
+from autoloss.training.pool import score_epoch, step_batch
 
 STEPS = 5
 EPOCHS_USED = 0.7

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-TrialState = Literal["running", "complete", "diverged", "stopped", "failed"]
+TrialState = Literal["running", "complete", "diverged", "stopped", "pruned", "failed"]
 Decision = Literal["better", "no_evidence", "worse"]
 
 
@@ -24,7 +24,8 @@ class TrialRecord:
 
     Args:
         number: Optuna's number of the trial, from 0.
-        state: ``"complete"``, or how it ended otherwise.
+        state: ``"complete"``, or how it ended otherwise; ``"pruned"`` where it left the race, and
+            has a learning curve but no metrics.
         loss: The loss as dotted keys, as in `LossSpec.to_dict`:
             ``{"base": "focal", "focal.gamma": 2.0}``.
         nuisance: Settings besides the loss: ``lr``, ``weight_decay``, ``dropout``, ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from autoloss.divisions import Divisions, Trained
 from autoloss.errors import TrainingError
 from autoloss.executors import LocalExecutor
 from autoloss.progress import Progress
+from autoloss.racing import Ended, RacingSearch, can_race
 from autoloss.records import TrialRecord, Update
 from autoloss.search import Study, Trial
 from autoloss.tracking import Tracking
@@ -77,17 +78,30 @@ class SearchSession:
         Raises:
             TrainingError: All candidates diverged.
         """
-        while not self.clock.is_up:
-            at_once = max(1, self.executor.together // len(self.divisions))
-            trials = self.study.ask(min(at_once, self._round))
-            if not trials:
-                break
-            self._tell(trials, self._train(trials))
+        at_once = max(1, self.executor.together // len(self.divisions))
+        if can_race(self):
+            RacingSearch(self, size=at_once, learning=self._round).run()
+        else:
+            self._search_in_rounds()
         if not any(record.metrics for record in self._ended):
             raise TrainingError(
                 "A search must have one candidate that learns, but all of them diverged: set a "
                 "lower lr in the space, and look for columns with extreme numbers."
             )
+
+    def _search_in_rounds(self) -> None:
+        """Train populations one after the other."""
+        while not self.clock.is_up:
+            at_once = max(1, self.executor.together // len(self.divisions))
+            trials = self.study.ask(min(at_once, self._round))
+            if not trials:
+                break
+            self.train_and_tell(trials)
+
+    def train_and_tell(self, trials: Sequence[Trial]) -> None:
+        """Train trials to their end and tell the study what became of them."""
+        pairs = zip(trials, self._train(trials), strict=True)
+        self.ended([Ended(trial, found, found.epochs, left=False) for trial, found in pairs])
 
     def train(
         self,
@@ -107,7 +121,22 @@ class SearchSession:
             epochs: Epochs after which a trial stops, by its number, where it was cut off before.
             deadline: When to stop, on `time.monotonic`'s clock.
         """
-        candidates = [
+        candidates = self.candidates(divisions, trials, seeds=seeds, epochs=epochs)
+        started = time.monotonic()
+        outcomes = self.executor.train(divisions.jobs, candidates, deadline=deadline)
+        self.clock.training += time.monotonic() - started
+        return [Trained.of(outcomes[i :: len(trials)]) for i in range(len(trials))]
+
+    def candidates(
+        self,
+        divisions: Divisions,
+        trials: Sequence[Trial],
+        *,
+        seeds: Sequence[int] | None = None,
+        epochs: Mapping[int, int] | None = None,
+    ) -> list[Candidate]:
+        """Return the trainings of trials: those on one division after those on another."""
+        return [
             Candidate(
                 trial.spec,
                 lr=trial.lr,
@@ -120,10 +149,6 @@ class SearchSession:
             for fold in range(len(divisions))
             for trial in trials
         ]
-        started = time.monotonic()
-        outcomes = self.executor.train(divisions.jobs, candidates, deadline=deadline)
-        self.clock.training += time.monotonic() - started
-        return [Trained.of(outcomes[i :: len(trials)]) for i in range(len(trials))]
 
     def begin_final(self) -> None:
         """Say that the search is over and the final trainings begin."""
@@ -132,22 +157,36 @@ class SearchSession:
     def _train(self, trials: Sequence[Trial]) -> list[Trained]:
         return self.train(self.divisions, trials, deadline=self.clock.search_ends)
 
-    def _tell(self, trials: Sequence[Trial], trained: Sequence[Trained]) -> None:
-        """Tell the study what became of a population."""
-        told, records = [], []
-        for trial, found in zip(trials, trained, strict=True):
-            if found.state == "diverged":
-                records.append(self.study.fail(trial, "diverged", seconds=found.seconds))
-            else:
-                told.append((trial, found))
-        if told:
+    def ended(self, ended: Sequence[Ended], *, rungs: Collection[int] = ()) -> None:
+        """Tell the study what became of trials.
+
+        Args:
+            ended: The trials.
+            rungs: Epochs at which trials are compared.
+        """
+        whole = [one for one in ended if not one.left and one.trained.state != "diverged"]
+        records = [
+            self.study.fail(
+                one.trial,
+                "pruned" if one.left and one.trained.state != "diverged" else "diverged",
+                seconds=one.trained.seconds,
+                curve=one.curve,
+                epochs=one.epochs,
+                rungs=rungs,
+            )
+            for one in ended
+            if one not in whole
+        ]
+        if whole:
             records += self.study.tell_many(
-                [trial for trial, _ in told],
-                torch.stack([found.logits for _, found in told]),
+                [one.trial for one in whole],
+                torch.stack([one.trained.logits for one in whole]),
                 self.divisions.targets,
-                seconds=[found.seconds for _, found in told],
-                curves=[found.curve for _, found in told],
-                stopped=[found.state == "stopped" for _, found in told],
+                seconds=[one.trained.seconds for one in whole],
+                curves=[one.curve for one in whole],
+                stopped=[one.trained.state == "stopped" for one in whole],
+                epochs=[one.epochs for one in whole],
+                rungs=rungs,
                 folds=self.divisions.folds,
                 clusters=self.divisions.clusters,
             )
@@ -155,16 +194,34 @@ class SearchSession:
         for record in records:
             self.tracker.log_trial(record)
 
+    def halved(self, trials: int) -> None:
+        """Take in that the memory holds only so many trials at once."""
+        self.executor.together = trials * len(self.divisions)
+        self._on_halved(self.executor.together)
+
     def _on_halved(self, together: int) -> None:
         self.progress.noted(f"The memory was full: {together} candidates train together now.")
 
     def _on_epoch(self, report: EpochReport) -> None:
-        """Tell who watches where the search stands."""
-        ended = self._ended
+        """Tell who watches where the search stands after an epoch of a population."""
         is_over = not report.alive or report.epoch == report.max_epochs
         share = 1.0 if is_over else report.epoch / report.max_epochs
-        work = self._done + report.candidates * share
+        self._show(self._done + report.candidates * share, report.best_log_loss)
         self._done += report.candidates * is_over
+
+    def show(self, *, done: int, best_log_loss: float) -> None:
+        """Tell who watches where a race stands.
+
+        Args:
+            done: Epochs of the trials that train, together.
+            best_log_loss: The lowest among them, in nats.
+        """
+        share = done / self.study.space.training.max_epochs
+        self._done = len(self._ended) * len(self.divisions)
+        self._show(self._done + share * len(self.divisions), best_log_loss)
+
+    def _show(self, work: float, best_log_loss: float) -> None:
+        ended = self._ended
         fraction = min(work / (self._search_work + self._final_work), 1.0)
         elapsed = self.clock.elapsed
         left = elapsed * (1.0 - fraction) / max(fraction, 1e-9)
@@ -184,7 +241,7 @@ class SearchSession:
                 rate=len(ended) / elapsed if elapsed > 0 else 0.0,
                 best_label="" if best is None else best.label,
                 best_metric=math.nan if best is None else best.metrics.get(metric, math.nan),
-                best_log_loss=(report.best_log_loss if best is None else best.metrics[OBJECTIVE]),
+                best_log_loss=best_log_loss if best is None else best.metrics[OBJECTIVE],
             )
         )
 

@@ -39,6 +39,8 @@ class ProtocolConfig:
         negatives: Negative rows that the search trains on for each positive one, drawn at random,
             where there are two classes; every positive is kept, finalists train on all rows and
             the read-out undoes the changed prior. 0 for all rows.
+        racing: Whether trials that fall behind others of their age leave the search early, and
+            new ones take their places at once.
     """
 
     folds: int = 5
@@ -47,6 +49,7 @@ class ProtocolConfig:
     outer_folds: int = 5
     outer_repeats: int = 2
     negatives: float = 0
+    racing: bool = True
 
 
 @dataclass(frozen=True)

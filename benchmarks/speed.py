@@ -23,7 +23,7 @@ from typing import Any
 
 import torch
 
-from autoloss.bench import Plan, machine, measure
+from autoloss.bench import FIGURES, Figure, Plan, machine, measure
 from autoloss.bench.loops import train_as_tutorials
 from autoloss.bench.problem import Setting
 from autoloss.cli.bench import bar_text, machine_text, number_text
@@ -99,6 +99,10 @@ def to_markdown(found: Mapping[str, Any], others: Mapping[str, str]) -> str:
         (figure["what"], bar_text(figure), _cell(figure), _word(figure["holds"]))
         for figure in found["figures"]
     ]
+    seen = {figure["key"] for figure in found["figures"]}
+    for key in FIGURES.keys() - seen:
+        left_out = Figure.of(key, [0.0]).to_dict()
+        rows.append((left_out["what"], bar_text(left_out), f"{OPEN}: the time was spent", OPEN))
     rows += [
         (what, bar, others.get(what, OPEN), "" if what in others else OPEN)
         for what, (bar, _) in OTHERS.items()
@@ -128,8 +132,9 @@ two hidden layers of 128, dropout 0.1, batches of 256. The tight loop may choose
 threads; that of the tutorials has a DataLoader, Optuna and MLflow. Peak: a 2048 × 2048 product in
 the same run. `autoloss bench` measures the same on your machine.
 
-Measured on: {machine}. Other programs may have run beside: a load above the number of cores makes
-every time longer and its spread wider.
+Measured on: {machine}.
+A load above the number of cores says that other programs ran beside: times are longer then, and
+spread wider.
 
 {table}
 

@@ -60,9 +60,13 @@ def nested_trials(study: Study) -> list[TrialRecord]:
     """Return the trials that are searched in every outer fold.
 
     Those that the sampler proposed are left out: it had seen what others did on rows that are
-    test rows here.
+    test rows here. Those that left the race are not, for the same reason.
     """
-    return [record for record in study.trials if record.origin != "sampler" and record.metrics]
+    return [
+        record
+        for record in study.trials
+        if record.origin != "sampler" and (record.metrics or record.state == "pruned")
+    ]
 
 
 def judge_by_nesting(

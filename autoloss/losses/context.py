@@ -18,7 +18,8 @@ class LossContext:
     Args:
         class_counts: Training rows of each class, ``(C,)``, or of each label's two, ``(L, 2)``.
         row_ids: Row numbers of the examples in the training data, ``(B,)``.
-        progress: Share of the training that is done, 0 to 1.
+        progress: Share of the training that is done, 0 to 1; where stacked candidates have begun
+            at different times, one each, ``(K,)``.
         teacher_logits: Logits of a teacher for these examples, of the shape of the logits.
         features: What the last layer sees, ``(B, H)``.
         mask: Which items have a label, of the shape of the targets, boolean; None for all.
@@ -31,7 +32,7 @@ class LossContext:
 
     class_counts: Tensor | None = None
     row_ids: Tensor | None = None
-    progress: float | None = None
+    progress: float | Tensor | None = None
     teacher_logits: Tensor | None = None
     features: Tensor | None = None
     mask: Tensor | None = None

@@ -111,6 +111,15 @@ class ClassFacts:
         sampling = None if self.sampling is None else self.sampling[rows]
         return replace(self, counts=self.counts[rows], sampling=sampling)
 
+    def joined(self, other: ClassFacts) -> ClassFacts:
+        """Return the facts of these candidates and, after them, those of others of one kind."""
+        if not self.is_stacked:
+            return self
+        sampling = None
+        if self.sampling is not None and other.sampling is not None:
+            sampling = torch.cat([self.sampling, other.sampling])
+        return replace(self, counts=torch.cat([self.counts, other.counts]), sampling=sampling)
+
 
 def _checked_counts(counts: Tensor, own_axes: int) -> Tensor:
     """Return class counts in float64."""

@@ -234,6 +234,9 @@ class Group:
                 "class weights that start late must be given progress, but got "
                 "LossContext.progress=None."
             )
+        if isinstance(progress, Tensor):
+            own = progress[self.rows].view(-1, *[1] * (self.start.ndim - 1))
+            progress = own.to(self.start.dtype)[..., None]
         return torch.where(self.start[..., None] <= progress, self.weights, 1.0)
 
     def _complete(self, context: LossContext | None, logits: Tensor) -> LossContext | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -139,12 +139,41 @@ class Objective:
         rows = list(rows)
         specs = [self.specs[row] for row in rows]
         kept = Objective(specs, self.facts.keep(rows), dtype=self.dtype, device=self.device)
-        places = {row: (group, i) for group in self._groups for i, row in enumerate(group.rows)}
-        for group in kept._groups:
-            found = [places[rows[row]] for row in group.rows]
-            if found[0][0].memory is not None:
-                group.memory = torch.stack([one.memory[i] for one, i in found])  # type: ignore[index]
+        known = self._memories()
+        kept._remember({place: known[row] for place, row in enumerate(rows) if row in known})
         return kept
+
+    def joined(self, other: Objective) -> Objective:
+        """Return the objective of these candidates and, after them, those of another."""
+        both = Objective(
+            self.specs + other.specs,
+            self.facts.joined(other.facts),
+            dtype=self.dtype,
+            device=self.device,
+        )
+        theirs = {len(self.specs) + row: one for row, one in other._memories().items()}
+        both._remember(self._memories() | theirs)
+        return both
+
+    def _memories(self) -> dict[int, Tensor]:
+        """Return what is remembered of the rows by candidates that remember, by their number."""
+        return {
+            row: group.memory[i]
+            for group in self._groups
+            if group.memory is not None
+            for i, row in enumerate(group.rows)
+        }
+
+    def _remember(self, memories: Mapping[int, Tensor]) -> None:
+        """Take over what is remembered; of rows that were not seen yet, zeros are."""
+        for group in self._groups:
+            known = {i: memories[row] for i, row in enumerate(group.rows) if row in memories}
+            if not known:
+                continue
+            longest = max(known.values(), key=len)
+            group.memory = longest.new_zeros(group.size, *longest.shape)
+            for i, one in known.items():
+                group.memory[i, : len(one)] = one
 
     def log_links(self, logits: Tensor) -> Tensor:
         """Return the log posterior by the exact read-out of every candidate.

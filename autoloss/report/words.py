@@ -81,6 +81,7 @@ STATES = {
     "complete": "complete",
     "diverged": "diverged",
     "stopped": "stopped early",
+    "pruned": "left the race",
     "failed": "failed",
     "running": "still running",
 }

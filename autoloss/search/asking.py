@@ -50,7 +50,7 @@ class Asker:
         abandoned = [t.number for t in self.ledger.trials() if is_abandoned(t, attributes)]
         return sum(self.ledger.end(number, TrialState.FAIL) for number in abandoned)
 
-    def ask(self, n: int, lease: Lease) -> list[FrozenTrial]:
+    def ask(self, n: int, lease: Lease, *, start: int = 0) -> list[FrozenTrial]:
         """Return at most `n` trials.
 
         Lost trials come alone, but for the rest of a batch whose writing was cut off: what is new
@@ -59,15 +59,17 @@ class Asker:
         Args:
             n: Trials wanted.
             lease: Under which they are trained.
+            start: Epochs that the search has trained so far.
         """
         slots = Slots.of(self.ledger.trials())
         again = sorted(slots.lost)[:n]
         numbers = [self._again(slots.lost[slot], lease) for slot in again]
         end = min(slots.next + n - len(again), self.budget)
         if again:
-            end = min(end, Asked.of(slots.lost[again[-1]]).batch_end)
+            last = Asked.of(slots.lost[again[-1]])
+            end, start = min(end, last.batch_end), last.start
         if end > slots.next:
-            numbers += self._new(slots.next, end, lease)
+            numbers += self._new(slots.next, end, lease, start)
         return self._ours(numbers)
 
     def _again(self, trial: FrozenTrial, lease: Lease) -> int:
@@ -75,7 +77,7 @@ class Asker:
         asked = asdict(Asked.of(trial)) | {"lease": lease.to_dict(), "retry_of": trial.number}
         return self.ledger.add(trial.params, trial.distributions, asked)
 
-    def _new(self, first: int, end: int, lease: Lease) -> list[int]:
+    def _new(self, first: int, end: int, lease: Lease, start: int) -> list[int]:
         slots = Slots.of(self.ledger.trials())
         families = self.plan.families
         tried = slots.tried(families)
@@ -117,6 +119,7 @@ class Asker:
                 origin=proposal.origin,
                 lease=lease.to_dict(),
                 widened=wider,
+                start=start,
             )
             numbers.append(self.ledger.add(proposal.params, proposal.distributions, asdict(asked)))
         return numbers

@@ -29,6 +29,7 @@ class Asked:
         lease: Who works on it, as `Lease.to_dict`.
         retry_of: Number of the lost trial that this one repeats.
         widened: Ends of the ranges that were wider than the space's, by key.
+        start: Epochs that the search had trained when it was asked.
     """
 
     slot: int
@@ -39,6 +40,7 @@ class Asked:
     lease: dict[str, Any]
     retry_of: int | None = None
     widened: dict[str, tuple[float, float]] = field(default_factory=dict)
+    start: int = 0
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> Asked:
@@ -60,6 +62,8 @@ class Facts:
         curve: The learning curve.
         seconds: Training time in seconds.
         ended: When, seconds since the epoch.
+        epochs: Epochs trained, on the division with the most; 0 where unknown.
+        rungs: Points of the whole curve at which trials are compared.
     """
 
     state: State
@@ -69,6 +73,8 @@ class Facts:
     readout_state: dict[str, Any] | None = None
     curve: tuple[CurvePoint, ...] = ()
     seconds: float = 0.0
+    epochs: int = 0
+    rungs: tuple[CurvePoint, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the facts as JSON values."""
@@ -78,14 +84,24 @@ class Facts:
             "metrics": {key: value for key, value in self.metrics.items() if math.isfinite(value)},
             "readout": self.readout,
             "readout_state": self.readout_state,
-            "curve": [[p.epoch, p.refined_log_loss, p.error] for p in thinned(self.curve)],
+            "curve": _written(thinned(self.curve)),
             "seconds": self.seconds,
+            "epochs": self.epochs,
+            "rungs": _written(self.rungs),
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Facts:
         """Return the facts that `to_dict` wrote."""
-        return cls(**{**values, "curve": tuple(CurvePoint(*point) for point in values["curve"])})
+        points = {
+            key: tuple(CurvePoint(*point) for point in values.get(key, ()))
+            for key in ("curve", "rungs")
+        }
+        return cls(**{**values, **points})
+
+
+def _written(points: Sequence[CurvePoint]) -> list[list[float]]:
+    return [[point.epoch, point.refined_log_loss, point.error] for point in points]
 
 
 def record_of(trial: FrozenTrial) -> TrialRecord:

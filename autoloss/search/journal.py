@@ -106,6 +106,11 @@ class Ledger:
         trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._id, number)
         self._storage.set_trial_user_attr(trial_id, key, value)
 
+    def report(self, number: int, step: int, value: float) -> None:
+        """Write the value of the objective of a running trial at a step."""
+        trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._id, number)
+        self._storage.set_trial_intermediate_value(trial_id, step, float(value))
+
     def end(self, number: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """End a running trial; return False if somebody else was faster."""
         # A tuple or an array would end the trial as failed.

@@ -20,6 +20,7 @@ from autoloss.search.quota import plan_families
 from autoloss.search.scoring import Scorer
 from autoloss.search.slots import Slots, lease_key
 from autoloss.search.space_reader import read_space
+from autoloss.search.spans import Span, span_of
 from autoloss.search.telling import Teller
 
 
@@ -60,18 +61,24 @@ class Session:
         weakref.finalize(self, self._lease.give_up).atexit = False
         self._heart: Heartbeat | None = None
 
-    def ask(self, n: int) -> list[FrozenTrial]:
+    def ask(self, n: int, *, start: int = 0) -> list[FrozenTrial]:
         """Return at most `n` trials, written as running under the lease of this process."""
         with self._lock:
             self._lease = self._lease.renewed()
             if self._heart is None:
                 self._heart = Heartbeat(self, _renew)
-            return self._asker.ask(n, self._lease)
+            return self._asker.ask(n, self._lease, start=start)
 
     def reap(self) -> int:
         """Give up running trials whose process is gone; return how many."""
         with self._lock:
             return self._asker.reap()
+
+    def spans(self) -> list[Span]:
+        """Return when the trials that count began and ended, in order of number."""
+        with self._lock:
+            slots = Slots.of(self.opened.ledger.trials())
+        return [span_of(trial) for trial in slots.records]
 
     def left(self) -> int:
         """Return how many trials can still be asked."""

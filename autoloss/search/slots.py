@@ -72,6 +72,7 @@ class Slots:
                 distributions=trial.distributions,
                 state=_SEEN[trial.state],  # type: ignore[arg-type]
                 values=tuple(trial.values or ()),
+                reported=max(trial.intermediate_values.items(), default=None),
             )
             for slot, trial in self.standing.items()
             if trial.state in _SEEN and trial.params

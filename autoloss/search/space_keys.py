@@ -74,6 +74,7 @@ CONSTANTS: dict[str, Constant] = {
         "0, or a number of at least 1",
         lambda value: as_number(value) is not None and (value == 0 or 1.0 <= value < math.inf),
     ),
+    "protocol.racing": Constant("true or false", lambda value: isinstance(value, bool)),
 }
 LISTS = ("bases", "priors", "targets", "penalties", "objectives")
 RANGE_KEYS = ("low", "high", "log", "default", "choices")

@@ -26,6 +26,7 @@ from autoloss.search.replicates import Replicates, choose_on_replicates, finalis
 from autoloss.search.select import Choice, choose
 from autoloss.search.session import Session
 from autoloss.search.space import Space
+from autoloss.search.spans import Span
 from autoloss.search.telling import Costs, EndState
 from autoloss.search.trial import Trial
 
@@ -235,6 +236,20 @@ class Study:
         asked = [Trial.of(trial, self.config) for trial in found]
         return asked[0] if n is None else asked
 
+    def refill(self, n: int, *, start: int) -> list[Trial]:
+        """Return at most `n` trials that join others which still train.
+
+        Args:
+            n: How many; as in `ask`.
+            start: Epochs that the search has trained so far.
+        """
+        found = [] if self.time_is_up else self._session.ask(n, start=start)
+        return [Trial.of(trial, self.config) for trial in found]
+
+    def spans(self) -> list[Span]:
+        """Return when trials began and ended, on the clock of a search that refills."""
+        return self._session.spans()
+
     def trial(self, number: int) -> Trial:
         """Return a trial of the study, running or ended, with the settings to train it again.
 
@@ -272,6 +287,8 @@ class Study:
         seconds: Sequence[float] | None = None,
         curves: Sequence[Sequence[CurvePoint]] | None = None,
         stopped: Sequence[bool] | None = None,
+        epochs: Sequence[int] | None = None,
+        rungs: Collection[int] = (),
         folds: Tensor | None = None,
         clusters: Tensor | None = None,
     ) -> tuple[TrialRecord, ...]:
@@ -284,6 +301,8 @@ class Study:
             seconds: Training time of each.
             curves: Learning curve of each; by default what was reported.
             stopped: Whether each was cut off before its training was over.
+            epochs: Epochs that each trained.
+            rungs: Epochs at which trials are compared, whose points of the curves are kept.
             folds: Folds of the rows for the cross-fitted read-out; (N,). By default five.
             clusters: Which rows belong together, such as those of one group; (N,). By default
                 each stands alone.
@@ -296,7 +315,7 @@ class Study:
         """
         if not trials:
             return ()
-        costs = Costs(seconds, curves, stopped)
+        costs = Costs(seconds, curves, stopped, epochs, rungs)
         numbers = [_number(trial) for trial in trials]
         return self._session.teller.tell(
             numbers, val_logits, val_labels, costs, folds=folds, clusters=clusters
@@ -322,16 +341,33 @@ class Study:
         return since_best >= self.space.training.patience
 
     def fail(
-        self, trial: Trial | int, state: EndState = "failed", *, seconds: float | None = None
+        self,
+        trial: Trial | int,
+        state: EndState = "failed",
+        *,
+        seconds: float | None = None,
+        curve: Sequence[CurvePoint] | None = None,
+        epochs: int = 0,
+        rungs: Collection[int] = (),
     ) -> TrialRecord:
         """End a trial without logits.
 
         Args:
             trial: The trial, or its number.
-            state: ``"failed"``, ``"diverged"`` or ``"stopped"``.
+            state: ``"failed"``, ``"diverged"``, ``"stopped"``, or ``"pruned"`` where it fell
+                behind others: the sampler then learns from the last point of its curve.
             seconds: Training time; by default the time since it was asked.
+            curve: Its learning curve; by default what was reported.
+            epochs: Epochs that it trained.
+            rungs: As for `tell_many`.
         """
-        return self._session.teller.fail(_number(trial), state, seconds=seconds)
+        costs = Costs(
+            None if seconds is None else [seconds],
+            None if curve is None else [curve],
+            epochs=[epochs],
+            rungs=rungs,
+        )
+        return self._session.teller.fail(_number(trial), state, costs)
 
     def readout(self, number: int) -> Readout:
         """Return the read-out of a trial: the map from its logits to probabilities.

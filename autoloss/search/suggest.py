@@ -41,6 +41,8 @@ class Seen:
         distributions: Where they were drawn from.
         state: ``"complete"``, ``"pruned"`` (worse than any complete one) or ``"running"``.
         values: Values of the objectives, of a complete trial.
+        reported: Epoch and value at which a pruned trial left, where it has one: those that came
+            further count as better, among equals those with the better value.
     """
 
     slot: int
@@ -48,6 +50,7 @@ class Seen:
     distributions: Mapping[str, BaseDistribution]
     state: Literal["complete", "pruned", "running"]
     values: tuple[float, ...] = ()
+    reported: tuple[int, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Suggester:
                     params=dict(one.params),
                     distributions=dict(one.distributions),
                     values=list(one.values) if one.state == "complete" else None,
+                    intermediate_values=None if one.reported is None else dict([one.reported]),
                 )
             )
 

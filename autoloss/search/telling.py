@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -23,9 +23,9 @@ from autoloss.search.facts import FACTS, Facts, record_of
 from autoloss.search.journal import Ledger
 from autoloss.search.metric_rows import example_losses
 from autoloss.search.scoring import Scorer, as_classes, as_logits, rows_fingerprint
-from autoloss.search.space import METRIC
+from autoloss.search.space import METRIC, REFINED
 
-EndState = Literal["diverged", "stopped", "failed"]
+EndState = Literal["diverged", "stopped", "pruned", "failed"]
 ENDS = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL}
 _ROWS_KEY = "validation_rows"
 
@@ -38,11 +38,15 @@ class Costs:
         seconds: Training time of each; None for the time since it was asked.
         curves: Learning curve of each; None for what was reported.
         stopped: Whether each was cut off; None for no.
+        epochs: Epochs that each trained; None where unknown.
+        rungs: Epochs at which trials are compared.
     """
 
     seconds: Sequence[float] | None = None
     curves: Sequence[Sequence[CurvePoint]] | None = None
     stopped: Sequence[bool] | None = None
+    epochs: Sequence[int] | None = None
+    rungs: Collection[int] = ()
 
 
 @dataclass(frozen=True)
@@ -125,10 +129,9 @@ class Teller:
         best = min(range(len(curve)), key=lambda i: curve[i].refined_log_loss)
         return len(curve) - 1 - best
 
-    def fail(self, number: int, state: EndState, *, seconds: float | None) -> TrialRecord:
+    def fail(self, number: int, state: EndState, costs: Costs) -> TrialRecord:
         """End a trial without logits."""
         running = self.running(number)
-        costs = Costs(None if seconds is None else [seconds])
         return self._end(number, self._facts(running, state, 0, costs))
 
     def running(self, number: int) -> TrialRecord:
@@ -172,12 +175,16 @@ class Teller:
 
     def _facts(self, record: TrialRecord, state: EndState, k: int, costs: Costs) -> Facts:
         now = time.time()
-        reported = self.curves.pop(record.number, [])
+        curve = self.curves.pop(record.number, [])
+        if costs.curves is not None:
+            curve = list(costs.curves[k])
         return Facts(
             state=state,
             ended=now,
-            curve=tuple(reported if costs.curves is None else costs.curves[k]),
+            curve=tuple(curve),
             seconds=now - record.started if costs.seconds is None else float(costs.seconds[k]),
+            epochs=0 if costs.epochs is None else costs.epochs[k],
+            rungs=tuple(point for point in curve if point.epoch in costs.rungs),
         )
 
     def _end(self, number: int, facts: Facts) -> TrialRecord:
@@ -191,11 +198,24 @@ class Teller:
                 facts, values = replace(facts, state="diverged"), None
         with self.lock:
             self.ledger.note(number, FACTS, facts.to_dict())
+            if facts.state == "pruned" and facts.curve:
+                self._report(number, facts.curve[-1])
             self.ledger.end(number, ENDS.get(facts.state, TrialState.PRUNED), values)
             record = record_of(self.ledger.trials()[number])
         if self.on_told is not None:
             self.on_told(record)
         return record
+
+    def _report(self, number: int, last: CurvePoint) -> None:
+        """Tell the sampler, which else takes it for the worst, where a trial left.
+
+        It refuses values of trials with several objectives.
+        """
+        value = {REFINED: last.refined_log_loss, "error": last.error}
+        objective, *others = self.objectives
+        name = self.scorer.metric.name if objective == METRIC else objective
+        if not others and name in value:
+            self.ledger.report(number, last.epoch, value[name])
 
 
 def _clusters(clusters: Tensor | None) -> npt.NDArray[np.int64] | None:

@@ -32,6 +32,8 @@ class Trial:
         facts: What losses know of the classes.
         origin: Why it was asked: ``"default"``, ``"quota"`` or ``"sampler"``.
         slot: Its place in the study, from 0; a trial that was lost and is asked again keeps it.
+        start: Epochs that the search had trained when it was asked, where trials join a
+            population that trains.
     """
 
     number: int
@@ -41,6 +43,7 @@ class Trial:
     facts: ClassFacts = field(repr=False, compare=False)
     origin: str = "sampler"
     slot: int = 0
+    start: int = 0
 
     @classmethod
     def of(cls, written: FrozenTrial, config: StudyConfig) -> Self:
@@ -54,6 +57,7 @@ class Trial:
             facts=config.search_facts,
             origin=asked.origin,
             slot=asked.slot,
+            start=asked.start,
         )
 
     @property

@@ -19,6 +19,7 @@ MAX_CURVE = 20
 _STATUS = {
     "complete": "FINISHED",
     "stopped": "KILLED",
+    "pruned": "KILLED",
     "diverged": "FAILED",
     "failed": "FAILED",
 }

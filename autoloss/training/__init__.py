@@ -4,9 +4,11 @@ from autoloss.training.batch import Batch, Orders, batch_size_for
 from autoloss.training.candidate import Candidate, Outcome
 from autoloss.training.job import Job
 from autoloss.training.loop import EpochReport, train
-from autoloss.training.memory import in_halves
+from autoloss.training.memory import empty_device_cache, in_halves, is_out_of_memory
 from autoloss.training.optimiser import RowAdamW
+from autoloss.training.pool import Pool
 from autoloss.training.population import Population
+from autoloss.training.race import Passage, Race, Runner, rungs
 from autoloss.training.rows import EncodedRows
 
 __all__ = [
@@ -17,9 +19,16 @@ __all__ = [
     "Job",
     "Orders",
     "Outcome",
+    "Passage",
+    "Pool",
     "Population",
+    "Race",
     "RowAdamW",
+    "Runner",
     "batch_size_for",
+    "empty_device_cache",
     "in_halves",
+    "is_out_of_memory",
+    "rungs",
     "train",
 ]

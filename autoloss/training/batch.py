@@ -12,6 +12,9 @@ from torch import Tensor
 
 from autoloss.models import Features, spread
 
+OrderKey = tuple[int, int, int]
+"""The division of an order, its seed, and the epoch of the population at which it starts."""
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -114,11 +117,33 @@ def batch_size_for(n_rows: int, at_most: int) -> int:
     return max(1, min(size, n_rows))
 
 
+@dataclass(frozen=True)
+class _Draws:
+    """What one order draws with: rows, dropout's numbers, mixup's partners."""
+
+    rows: torch.Generator
+    noise: torch.Generator
+    pairs: np.random.Generator
+
+    @classmethod
+    def of(cls, key: OrderKey, device: torch.device) -> _Draws:
+        """Return the draws of an order at its first step."""
+        fold, seed, _ = key
+        drawn = _entropy(fold, seed)
+        return cls(
+            rows=torch.Generator().manual_seed(2 * drawn + 1),
+            noise=torch.Generator(device).manual_seed(2 * drawn),
+            # Of another kind, so that no seed gives the numbers of the two above.
+            pairs=np.random.default_rng([abs(drawn), drawn < 0]),
+        )
+
+
 class Orders:
     """The rows of every mini-batch and all else that is drawn in a training.
 
-    There is one order for each seed on each division of the rows. It is a function of the two and
-    of its own step, never of the candidates that follow it.
+    There is one order for each seed on each division of the rows, and one more for those that
+    start later. It is a function of seed, division and its own step, never of the time at which
+    it starts or of the candidates that follow it.
 
     Args:
         seeds: The seed of each candidate.
@@ -140,14 +165,21 @@ class Orders:
         self._n_rows = [n_rows] if isinstance(n_rows, int) else list(n_rows)
         self.batch_size = batch_size
         self.device = device
-        keys = dict.fromkeys(_keys(seeds, folds))
+        self._draws: dict[OrderKey, _Draws] = {}
+        self.follow(_keys(seeds, folds, None))
+
+    def follow(self, keys: Sequence[OrderKey]) -> None:
+        """Go on with the orders of these keys; those that are new are at their first step.
+
+        Args:
+            keys: Division, seed and start of each candidate.
+        """
         # Neighbours are of one division, so that its rows are looked up at once.
-        self.keys = tuple(sorted(keys, key=lambda key: key[0]))
-        drawn = [_entropy(fold, seed) for fold, seed in self.keys]
-        self._rows = [torch.Generator().manual_seed(2 * seed + 1) for seed in drawn]
-        self._noise = [torch.Generator(device).manual_seed(2 * seed) for seed in drawn]
-        # Of another kind, so that no seed gives the numbers of the two above.
-        self._pairs = [np.random.default_rng([abs(seed), seed < 0]) for seed in drawn]
+        self.keys = tuple(sorted(dict.fromkeys(keys), key=lambda key: key[0]))
+        known = self._draws
+        self._draws = {
+            key: known[key] if key in known else _Draws.of(key, self.device) for key in self.keys
+        }
 
     @property
     def steps(self) -> int:
@@ -158,7 +190,7 @@ class Orders:
     def sizes(self) -> list[tuple[int, int]]:
         """Return each division that is followed, and how many orders it has."""
         counts: dict[int, int] = {}
-        for fold, _ in self.keys:
+        for fold, _, _ in self.keys:
             counts[fold] = counts.get(fold, 0) + 1
         return list(counts.items())
 
@@ -167,8 +199,8 @@ class Orders:
         used = self.steps * self.batch_size
         drawn = torch.stack(
             [
-                torch.randperm(self._n_rows[fold], generator=generator)[:used]
-                for (fold, _), generator in zip(self.keys, self._rows, strict=True)
+                torch.randperm(self._n_rows[fold], generator=draws.rows)[:used]
+                for (fold, _, _), draws in self._draws.items()
             ]
         )
         batches = torch.unflatten(drawn, 1, (self.steps, -1)).transpose(0, 1)
@@ -177,8 +209,10 @@ class Orders:
     def uniform(self, width: int, dtype: torch.dtype) -> Tensor:
         """Draw dropout's uniform numbers for one layer of one step, ``(G, B, width)``."""
         draws = [
-            torch.rand(self.batch_size, width, generator=g, device=self.device, dtype=dtype)
-            for g in self._noise
+            torch.rand(
+                self.batch_size, width, generator=own.noise, device=self.device, dtype=dtype
+            )
+            for own in self._draws.values()
         ]
         return draws[0].unsqueeze(0) if len(draws) == 1 else torch.stack(draws)
 
@@ -193,24 +227,38 @@ class Orders:
         Shape:
             both ``(G, B)``
         """
-        partners = np.stack([g.permutation(self.batch_size) for g in self._pairs])
-        uniform = np.stack([g.random(self.batch_size) for g in self._pairs])
+        drawn = [own.pairs for own in self._draws.values()]
+        partners = np.stack([g.permutation(self.batch_size) for g in drawn])
+        uniform = np.stack([g.random(self.batch_size) for g in drawn])
         return torch.from_numpy(partners), uniform
 
-    def places(self, seeds: Sequence[int], folds: Sequence[int] | None = None) -> list[int]:
+    def places(
+        self,
+        seeds: Sequence[int],
+        folds: Sequence[int] | None = None,
+        starts: Sequence[int] | None = None,
+    ) -> list[int]:
         """Return which order each candidate follows, K numbers."""
-        return [self.keys.index(key) for key in _keys(seeds, folds)]
+        return [self.keys.index(key) for key in _keys(seeds, folds, starts)]
 
-    def index(self, seeds: Sequence[int], folds: Sequence[int] | None = None) -> Tensor | None:
+    def index(
+        self,
+        seeds: Sequence[int],
+        folds: Sequence[int] | None = None,
+        starts: Sequence[int] | None = None,
+    ) -> Tensor | None:
         """Return which order each candidate follows, ``(K,)``; None where there is one order."""
         if len(self.keys) == 1:
             return None
-        return torch.tensor(self.places(seeds, folds), device=self.device)
+        return torch.tensor(self.places(seeds, folds, starts), device=self.device)
 
 
-def _keys(seeds: Sequence[int], folds: Sequence[int] | None) -> list[tuple[int, int]]:
-    """Return the division and the seed of each candidate."""
-    return list(zip(folds or [0] * len(seeds), seeds, strict=True))
+def _keys(
+    seeds: Sequence[int], folds: Sequence[int] | None, starts: Sequence[int] | None
+) -> list[OrderKey]:
+    """Return the division, the seed and the start of each candidate."""
+    none = [0] * len(seeds)
+    return list(zip(folds or none, seeds, starts or none, strict=True))
 
 
 def _entropy(fold: int, seed: int) -> int:

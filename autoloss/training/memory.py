@@ -21,6 +21,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
+def empty_device_cache() -> None:
+    """Give back what a GPU's allocator keeps, which one of another size cannot use."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 def in_halves(
     run: Callable[[Sequence[Item]], list[Result]],
     items: Sequence[Item],
@@ -48,8 +54,7 @@ def in_halves(
                 "batch_size or width in the space, or use fewer rows."
             ) from error
     # Outside the handler: the error's traceback would hold the tensors that filled the memory.
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    empty_device_cache()
     half = (len(items) + 1) // 2
     if on_halved is not None:
         on_halved(half)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from autoloss.losses import ClassFacts, LossContext, Objective, get
 from autoloss.models import Dropout, Features, Heads, TableNetwork, spread
-from autoloss.training.batch import Batch, Orders, item_mean
+from autoloss.training.batch import Batch, OrderKey, Orders, item_mean
 from autoloss.training.candidate import Candidate
 from autoloss.training.mixing import Mixing, weighted_mix
 from autoloss.training.optimiser import RowAdamW
@@ -27,6 +27,7 @@ class Population:
             their own, ``(K, C)``; or `ClassFacts`.
         device: Where to train.
         dtype: Type of the weights.
+        start: The epoch of the training at which they start; orders tell by it who shares one.
     """
 
     def __init__(
@@ -37,8 +38,9 @@ class Population:
         *,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
+        start: int = 0,
     ) -> None:
-        networks = [network] if isinstance(network, TableNetwork) else network
+        networks = [network] if isinstance(network, TableNetwork) else list(network)
         self.network = networks[0]
         self.device = device
         self.dtype = dtype
@@ -56,14 +58,17 @@ class Population:
                 [candidate.weight_decay for candidate in candidates], dtype=torch.float64
             ),
         )
-        self._take(tuple(candidates), optimiser)
+        self._take(tuple(candidates), [start] * len(candidates), optimiser)
 
     def __len__(self) -> int:
         return len(self.candidates)
 
-    def _take(self, candidates: tuple[Candidate, ...], optimiser: RowAdamW) -> None:
+    def _take(
+        self, candidates: tuple[Candidate, ...], starts: list[int], optimiser: RowAdamW
+    ) -> None:
         """Go on with these candidates and their rows."""
         self.candidates = candidates
+        self.starts = starts
         self._optimiser = optimiser
         layout = self.network.layout
         self._leaves = {
@@ -89,21 +94,48 @@ class Population:
     def keep(self, kept: Sequence[int]) -> None:
         """Go on with the candidates at `kept` alone; nothing of theirs changes."""
         self.objective = self.objective.keep(kept)
-        self._take(tuple(self.candidates[k] for k in kept), self._optimiser.keep(kept))
+        self._take(
+            tuple(self.candidates[k] for k in kept),
+            [self.starts[k] for k in kept],
+            self._optimiser.keep(kept),
+        )
+
+    def join(self, other: Population) -> None:
+        """Go on with the candidates of another population too; nothing of these changes.
+
+        Args:
+            other: A population of the same networks, device and dtype.
+        """
+        self.objective = self.objective.joined(other.objective)
+        self._take(
+            self.candidates + other.candidates,
+            self.starts + other.starts,
+            self._optimiser.joined(other._optimiser),
+        )
+
+    @property
+    def orders(self) -> list[OrderKey]:
+        """Return the division, the seed and the start of each candidate, which name its order."""
+        return list(zip(self._folds, self._seeds, self.starts, strict=True))
 
     def step(
-        self, batch: Batch, orders: Orders, lr_factor: float, *, progress: float = 0.0
+        self,
+        batch: Batch,
+        orders: Orders,
+        lr_factor: float | Tensor,
+        *,
+        progress: float | Tensor = 0.0,
     ) -> None:
         """Take one optimiser step on one mini-batch.
 
         Args:
             batch: The mini-batch.
             orders: What else is drawn.
-            lr_factor: Share of the peak learning rates.
-            progress: Share of the training that is done.
+            lr_factor: Share of the peak learning rates, one for all or ``(K,)``.
+            progress: Share of the training that is done, one for all or ``(K,)``.
         """
-        places = orders.places(self._seeds, self._folds)
-        index = orders.index(self._seeds, self._folds)
+        places = orders.places(self._seeds, self._folds, self.starts)
+        index = orders.index(self._seeds, self._folds, self.starts)
         mix = None if self._mixing is None else self._mixing.draw(orders, places)
         hidden = self.network.hidden(
             self._leaves, batch.features, index, self._dropout(orders), mix

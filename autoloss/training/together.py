@@ -16,7 +16,7 @@ from autoloss.training.batch import Orders, batch_size_for
 from autoloss.training.candidate import Candidate
 from autoloss.training.free_memory import free_memory
 from autoloss.training.job import Job
-from autoloss.training.loop import step_batch
+from autoloss.training.pool import step_batch
 from autoloss.training.population import Population
 
 SMALLEST, USUAL, LARGEST = 8, 32, 1024

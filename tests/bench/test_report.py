@@ -34,6 +34,14 @@ def test_every_row_is_there_and_what_nobody_measured_is_open() -> None:
     assert "| 64 | 8 | 0.50 | 20 | 2.00 | 4.00 | 10.00 | 2.5 |" in page
 
 
+def test_a_figure_that_was_left_out_is_open() -> None:
+    short = found()
+    short["figures"] = [one for one in short["figures"] if one["key"] != "outside"]
+    (row,) = (line for line in speed.to_markdown(short, {}).splitlines() if "outside" in line)
+    assert speed.OPEN in row
+    assert "at most 5 %" in row
+
+
 def test_what_others_and_a_gpu_measured_fills_their_rows(tmp_path: Path) -> None:
     (tmp_path / "racing.json").write_text('{"measured": "0.28 of the cost"}', encoding="utf-8")
     gpu = {**found(), "machine": {**machine.describe(CPU), "chip": "a chip"}}

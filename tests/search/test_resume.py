@@ -159,11 +159,11 @@ def test_of_two_that_ask_for_the_same_slot_one_gets_it(tmp_path, monkeypatch):
         new_trials = Asker._new
         theirs = []
 
-        def slow(self, first, end, lease):
+        def slow(self, first, end, lease, start):
             if not theirs:
                 theirs.append(None)
                 theirs.extend(other.ask(2))
-            return new_trials(self, first, end, lease)
+            return new_trials(self, first, end, lease, start)
 
         monkeypatch.setattr(Asker, "_new", slow)
         ours = one.ask(4)

@@ -7,7 +7,8 @@ import torch
 
 from autoloss.errors import TrainingError
 from autoloss.executors import LocalExecutor
-from autoloss.training import Candidate, Job, in_halves, loop, train
+from autoloss.training import Candidate, Job, in_halves, train
+from autoloss.training import pool as loop
 
 
 def holding(limit: int, seen: list[int], error: Exception):  # type: ignore[no-untyped-def]

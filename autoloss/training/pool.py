@@ -1,0 +1,301 @@
+"""Candidates that train together; others join them and some leave between two epochs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from autoloss.losses import ClassFacts, Objective
+from autoloss.readout import refined_log_loss
+from autoloss.records import CurvePoint
+from autoloss.training.allocator import keep_freed_memory
+from autoloss.training.batch import Batch, Orders, batch_size_for
+from autoloss.training.candidate import Candidate, Outcome
+from autoloss.training.evaluate import logits_of
+from autoloss.training.job import Job
+from autoloss.training.population import Population
+from autoloss.training.schedule import lr_factor
+
+_SOURCES = 3
+"""Numbers of a candidate's state between two fits of its read-out."""
+
+
+@dataclass
+class _Progress:
+    """What is known of one candidate while it trains."""
+
+    candidate: Candidate
+    start: int
+    weights: Tensor
+    logits: Tensor
+    state: Tensor | None = None
+    curve: list[CurvePoint] = field(default_factory=list)
+    best: float = float("inf")
+    best_epoch: int = 0
+    seconds: float = 0.0
+    diverged: bool = False
+    cut: bool = False
+
+    def outcome(self) -> Outcome:
+        return Outcome(
+            state="diverged" if self.diverged else "stopped" if self.cut else "complete",
+            logits=self.logits,
+            weights=self.weights,
+            curve=tuple(self.curve),
+            best_epoch=self.best_epoch,
+            seconds=self.seconds,
+        )
+
+
+class Pool:
+    """A population whose candidates come and go; what becomes of one depends on no other.
+
+    Every candidate has the schedule, the order of rows and the draws of its own steps, whenever
+    it joined.
+
+    Args:
+        jobs: The study's network and rows on each division, on the device.
+        deadline: When to stop, on `time.monotonic`'s clock; candidates that it cuts off keep their
+            best weights so far and end as ``"stopped"``.
+    """
+
+    def __init__(self, jobs: Sequence[Job], *, deadline: float | None = None) -> None:
+        self.jobs = list(jobs)
+        self.config, self.device = jobs[0].config, jobs[0].device
+        self.deadline = deadline
+        self.epochs = 0
+        self.alive: list[int] = []
+        self._seen: dict[int, _Progress] = {}
+        self._joined = 0
+        self._population: Population | None = None
+        self._orders: Orders | None = None
+        if self.device.type == "cpu":
+            keep_freed_memory()
+
+    def join(self, candidates: Sequence[Candidate]) -> list[int]:
+        """Let candidates begin with the next epoch; return their numbers in the pool."""
+        new = Population(
+            [job.network for job in self.jobs],
+            candidates,
+            _facts(self.jobs, candidates),
+            device=self.device,
+            dtype=self.jobs[0].dtype,
+            start=self.epochs,
+        )
+        numbers = list(range(self._joined, self._joined + len(candidates)))
+        for number, candidate, weights in zip(numbers, candidates, new.rows, strict=True):
+            self._seen[number] = _Progress(candidate, self.epochs, weights, torch.empty(0))
+        if self._population is None or not self.alive:
+            self._population = new
+        else:
+            self._population.join(new)
+        self._joined += len(candidates)
+        self.alive = self.alive + numbers
+        self._changed()
+        return numbers
+
+    def epoch(self) -> list[int]:
+        """Train all candidates for an epoch; return those that then ended of themselves.
+
+        They have diverged, come to the end of their epochs or of their patience, or the time is
+        up.
+        """
+        population, orders = self._population, self._orders
+        assert population is not None
+        assert orders is not None
+        started = time.perf_counter()
+        self._train(population, orders)
+        self.epochs += 1
+        for division in self._divisions:
+            seen = [self._seen[self.alive[i]] for i in division.rows]
+            _score(population, division, self.jobs, seen, self.epochs)
+        late = self.deadline is not None and time.monotonic() > self.deadline
+        ended = []
+        for number in self.alive:
+            one = self._seen[number]
+            one.seconds += (time.perf_counter() - started) / len(self.alive)
+            one.cut = late and not one.diverged
+            if late or not self._goes_on(one):
+                ended.append(number)
+        self._keep_all_but(ended)
+        return ended
+
+    def drop(self, numbers: Collection[int]) -> None:
+        """Let candidates leave; they end as ``"stopped"``."""
+        for number in set(numbers) & set(self.alive):
+            self._seen[number].cut = True
+        self._keep_all_but(numbers)
+
+    def take(self, number: int) -> Outcome:
+        """Return what became of a candidate that trains no more, and forget it."""
+        return self._seen.pop(number).outcome()
+
+    def curve(self, number: int) -> list[CurvePoint]:
+        """Return the learning curve of a candidate so far."""
+        return self._seen[number].curve
+
+    def has_diverged(self, number: int) -> bool:
+        """Return whether the logits of a candidate have become infinite or NaN."""
+        return self._seen[number].diverged
+
+    @property
+    def best(self) -> float:
+        """Return the lowest refined log loss so far of those that were not taken, in nats."""
+        return min((one.best for one in self._seen.values()), default=float("inf"))
+
+    def _keep_all_but(self, numbers: Collection[int]) -> None:
+        gone = set(numbers)
+        kept = [i for i, number in enumerate(self.alive) if number not in gone]
+        if len(kept) == len(self.alive):
+            return
+        self.alive = [self.alive[i] for i in kept]
+        if kept:
+            assert self._population is not None
+            self._population.keep(kept)
+            self._changed()
+
+    def _changed(self) -> None:
+        """Follow the orders of those who are here alone."""
+        population = self._population
+        assert population is not None
+        self._divisions = divisions_of(population)
+        if self._orders is None:
+            n_rows = [len(job.train) for job in self.jobs]
+            size = batch_size_for(min(n_rows), self.config.batch_size)
+            self._orders = Orders([], n_rows, size, device=self.device)
+        self._orders.follow(population.orders)
+
+    def _train(self, population: Population, orders: Orders) -> None:
+        """Take every step of one epoch; after the deadline no other one."""
+        config = self.config
+        total = orders.steps * config.max_epochs
+        ages = [self.epochs - start for start in population.starts]
+        firsts = [age * orders.steps for age in ages]
+        distinct = sorted(set(firsts))
+        every = range(orders.steps)
+        factors = {
+            first: [
+                lr_factor(first + i, total, warmup=config.warmup, decay=config.decay)
+                for i in every
+            ]
+            for first in distinct
+        }
+        # One number for all is what a population of one age had to be given.
+        own_factors, own_progress = (
+            torch.tensor(
+                [[values[first][i] for first in firsts] for i in every],
+                dtype=torch.float64,
+                device=self.device,
+            )
+            if len(distinct) > 1
+            else None
+            for values in (factors, {f: [(f + i) / total for i in every] for f in distinct})
+        )
+        for i, rows in enumerate(orders.epoch()):
+            batch = step_batch(self.jobs, orders, rows)
+            if own_factors is None or own_progress is None:
+                first = distinct[0]
+                population.step(batch, orders, factors[first][i], progress=(first + i) / total)
+            else:
+                population.step(batch, orders, own_factors[i], progress=own_progress[i])
+            if self.deadline is not None and time.monotonic() > self.deadline:
+                break
+
+    def _goes_on(self, one: _Progress) -> bool:
+        """Return whether a candidate trains on: finite, and better in its last epochs."""
+        age = self.epochs - one.start
+        if one.diverged or age in (one.candidate.epochs, self.config.max_epochs):
+            return False
+        return age - one.best_epoch < self.config.patience
+
+
+def _facts(jobs: Sequence[Job], candidates: Sequence[Candidate]) -> ClassFacts:
+    """Return what losses know of the classes, of the division of each candidate."""
+    facts = jobs[0].classes
+    if len(jobs) == 1:
+        return facts
+    own = [jobs[candidate.fold].classes for candidate in candidates]
+    counts = torch.stack([one.counts for one in own])
+    if facts.sampling is None:
+        return replace(facts, counts=counts)
+    sampling = [one.sampling for one in own if one.sampling is not None]
+    return replace(facts, counts=counts, sampling=torch.stack(sampling))
+
+
+@dataclass(frozen=True)
+class Division:
+    """The candidates of one division: its number, their numbers, their losses."""
+
+    fold: int
+    rows: list[int]
+    objective: Objective
+
+
+def divisions_of(population: Population) -> list[Division]:
+    """Return the candidates of every division."""
+    by_fold: dict[int, list[int]] = {}
+    for i, candidate in enumerate(population.candidates):
+        by_fold.setdefault(candidate.fold, []).append(i)
+    whole = population.objective
+    if len(by_fold) == 1:
+        return [Division(fold, rows, whole) for fold, rows in by_fold.items()]
+    return [Division(fold, rows, whole.keep(rows)) for fold, rows in by_fold.items()]
+
+
+def step_batch(jobs: Sequence[Job], orders: Orders, rows: Tensor) -> Batch:
+    """Return the examples of one step: the rows of every order in its division.
+
+    Shape:
+        - rows: ``(G, B)``
+    """
+    folds, sizes = zip(*orders.sizes, strict=True)
+    parts = zip(folds, torch.split_with_sizes(rows, sizes), strict=True)
+    return Batch.joined([jobs[fold].batch(own) for fold, own in parts])
+
+
+def score_epoch(population: Population, jobs: Sequence[Job]) -> None:
+    """Score a population on the validation rows as after an epoch, for its time alone."""
+    for division in divisions_of(population):
+        seen = [
+            _Progress(population.candidates[i], 0, population.rows[i], torch.empty(0))
+            for i in division.rows
+        ]
+        _score(population, division, jobs, seen, epoch=1)
+
+
+def _score(
+    population: Population,
+    division: Division,
+    jobs: Sequence[Job],
+    seen: Sequence[_Progress],
+    epoch: int,
+) -> None:
+    """Score an epoch on the validation rows of a division and keep what is the best so far."""
+    job, specs = jobs[division.fold], division.objective.specs
+    all_are_here = len(division.rows) == len(population)
+    weights = population.rows if all_are_here else population.rows[division.rows]
+    logits = logits_of(job.network, weights, specs, job.valid)
+    known = [one.state for one in seen]
+    start = None
+    if any(state is not None for state in known):
+        none = logits.new_full((_SOURCES,), torch.nan, dtype=torch.float64)
+        start = torch.stack([none if state is None else state for state in known])
+    refined, error, state = refined_log_loss(
+        logits, job.valid.targets, division.objective, folds=job.folds, start=start
+    )
+    finite = logits.isfinite().flatten(1).all(1) & refined.isfinite()
+    for i, one in enumerate(seen):
+        one.state = state[i]
+        if not finite[i]:
+            one.diverged = True
+            continue
+        value, age = float(refined[i]), epoch - one.start
+        one.curve.append(CurvePoint(age, value, float(error[i])))
+        if value < one.best:
+            one.best, one.best_epoch = value, age
+            one.weights = weights[i].clone()
+            one.logits = logits[i].clone()

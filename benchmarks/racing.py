@@ -1,0 +1,216 @@
+"""What a race costs: searches with and without it, of the same budget, on real tables.
+
+    python -m benchmarks.racing --data DIR [--sets pima,phoneme] [--trials 48] [--seeds 2]
+        [--rows 10000] [--space quick] [--out FILE]
+
+The cost is counted in epochs of candidates, and in seconds of training beside it. The figures:
+the whole cost of a race against that of the search without; the cost until the best trial so far
+has the log loss after calibration that both searches come to (the higher of their two); and the
+difference of what they end with. The bars: at most 1/3 of the cost, within 0.005 nats.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import stats
+
+import autoloss
+from autoloss import running
+from autoloss.records import TrialRecord
+from autoloss.session import SearchSession
+from autoloss.training import Pool
+
+SETS = {
+    "pima": None,
+    "phoneme": None,
+    "satimage": None,
+    "wine_quality": None,
+    "telco_churn": None,
+    "magic_gamma": 10_000,
+    "adult": 10_000,
+    "letter": 5_000,
+}
+"""The tables, and how many of their rows are taken at most."""
+DIFFERENCE, SHARE = 0.005, 1.0 / 3.0
+REFINED = "refined_log_loss"
+
+
+class _Searched(Exception):
+    """The search is over; what comes after it is not measured here."""
+
+
+class Meter:
+    """Counts the epochs of all candidates, and notes the best trial whenever some have ended."""
+
+    def __init__(self) -> None:
+        self.cost = 0
+        self.seconds = 0.0
+        self.path: list[tuple[int, float, float]] = []
+        self.records: list[TrialRecord] = []
+
+    def __enter__(self) -> Meter:
+        self._epoch, self._ended, self._conclude = Pool.epoch, SearchSession.ended, running.conclude
+        meter = self
+
+        def epoch(pool: Pool) -> list[int]:
+            meter.cost += len(pool.alive)
+            started = time.perf_counter()
+            found = meter._epoch(pool)
+            meter.seconds += time.perf_counter() - started
+            return found
+
+        def ended(session: SearchSession, *given: Any, **more: Any) -> None:
+            meter._ended(session, *given, **more)
+            meter.records = list(session.study.trials)
+            done = [r.metrics[REFINED] for r in meter.records if r.state == "complete"]
+            best = min((value for value in done if math.isfinite(value)), default=math.inf)
+            meter.path.append((meter.cost, meter.seconds, best))
+
+        def conclude(*_: Any) -> Any:
+            raise _Searched
+
+        Pool.epoch, SearchSession.ended = epoch, ended  # type: ignore[method-assign]
+        running.conclude = conclude
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        Pool.epoch, SearchSession.ended = self._epoch, self._ended  # type: ignore[method-assign]
+        running.conclude = self._conclude
+
+    def until(self, target: float) -> tuple[int, float]:
+        """Return the cost and the seconds until the best was as low as the target."""
+        return next((cost, seconds) for cost, seconds, best in self.path if best <= target)
+
+
+def table_of(folder: Path, name: str, rows: int) -> tuple[pd.DataFrame, str]:
+    """Return a table, at most so many rows of it, and its target."""
+    frame = pd.read_parquet(folder / name / f"{name}.parquet")
+    meta = json.loads((folder / name / "meta.json").read_text(encoding="utf-8"))
+    # The parts that a source names would be taken for the search's own.
+    frame = frame.drop(columns=["split"], errors="ignore")
+    most = min(rows, SETS[name] or rows)
+    if len(frame) > most:
+        frame = frame.sample(most, random_state=0).reset_index(drop=True)
+    return frame, str(meta["targets"][0])
+
+
+def space_of(folder: Path, options: Any, *, racing: bool) -> Path:
+    """Write the space with or without the race, and return its file."""
+    text = (Path("search_spaces") / f"{options.space}.toml").read_text(encoding="utf-8")
+    before, _, after = text.partition("\n[protocol]\n")
+    own = f"\n[protocol]\nracing = {str(racing).lower()}\nfolds = {options.folds}\n"
+    rest = [line for line in after.splitlines() if not line.startswith("folds =")]
+    path = folder / "space.toml"
+    path.write_text("\n".join([before, own, *rest]) + "\n", encoding="utf-8")
+    return path
+
+
+def search(frame: pd.DataFrame, target: str, *, racing: bool, options: Any, seed: int) -> Meter:
+    """Search once, up to what would come after the search."""
+    with tempfile.TemporaryDirectory() as out, Meter() as meter:
+        try:
+            autoloss.search(
+                frame,
+                target=target,
+                space=space_of(Path(out), options, racing=racing),
+                trials=options.trials,
+                seed=seed,
+                out=out,
+                track="off",
+                device=options.device,
+            )
+        except _Searched:
+            pass
+    return meter
+
+
+def compare(frame: pd.DataFrame, target: str, *, options: Any, seed: int) -> dict[str, Any]:
+    """Return the figures of one pair of searches."""
+    without = search(frame, target, racing=False, options=options, seed=seed)
+    race = search(frame, target, racing=True, options=options, seed=seed)
+    ends = [one.path[-1][2] for one in (without, race)]
+    reached = [one.until(max(ends)) for one in (without, race)]
+    least = [
+        min(r.metrics["error"] for r in one.records if r.state == "complete")
+        for one in (without, race)
+    ]
+    return {
+        "seed": seed,
+        "cost": [without.cost, race.cost],
+        "seconds": [without.seconds, race.seconds],
+        "cost_to_same": [reached[0][0], reached[1][0]],
+        "seconds_to_same": [reached[0][1], reached[1][1]],
+        "refined_log_loss": ends,
+        "difference": ends[1] - ends[0],
+        "difference_in_error": least[1] - least[0],
+        "left": sum(r.state == "pruned" for r in race.records),
+    }
+
+
+def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the ratios' geometric means and the mean differences with their 95 % intervals."""
+
+    def ratio(name: str) -> float:
+        return math.exp(float(np.mean([math.log(run[name][1] / run[name][0]) for run in runs])))
+
+    found: dict[str, Any] = {
+        name: ratio(name) for name in ("cost", "seconds", "cost_to_same", "seconds_to_same")
+    }
+    for name in ("difference", "difference_in_error"):
+        values = np.array([run[name] for run in runs])
+        half = 0.0
+        if len(values) > 1:
+            half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
+        found[name] = [float(values.mean()), float(values.mean() - half), float(values.mean() + half)]
+    return found
+
+
+def main() -> None:
+    """Run the searches that were asked for and print their figures."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--sets", default=",".join(SETS))
+    parser.add_argument("--trials", type=int, default=48)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--rows", type=int, default=10_000)
+    parser.add_argument("--folds", type=int, default=1)
+    parser.add_argument("--space", default="quick")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    runs: dict[str, list[dict[str, Any]]] = {}
+    everything: list[dict[str, Any]] = []
+    for seed in range(options.seeds):
+        for name in options.sets.split(","):
+            frame, target = table_of(options.data, name, options.rows)
+            run = compare(frame, target, options=options, seed=seed)
+            runs.setdefault(name, []).append(run)
+            shares = [run[key][1] / run[key][0] for key in ("cost", "cost_to_same", "seconds")]
+            print(
+                f"{name:14} seed {seed}: cost {shares[0]:.2f}, to the same {shares[1]:.2f}, "
+                f"seconds {shares[2]:.2f}, log loss {run['difference']:+.4f}, "
+                f"error {run['difference_in_error']:+.4f}, {run['left']} left",
+                flush=True,
+            )
+            everything = [one for some in runs.values() for one in some]
+            if options.out:
+                figures = {"runs": runs, "all": summary(everything), "trials": options.trials}
+                options.out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(summary(everything), indent=2))
+    print(f"bars: cost_to_same at most {SHARE:.3f}, difference within {DIFFERENCE}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+
+import autoloss
+from autoloss import session
+from autoloss.records import TrialRecord
+from autoloss.search import Study
+from autoloss.training import Pool
+from autoloss.training import pool as pools
+
+SPACE = """
+bases = ["cross_entropy", "brier", "focal"]
+together = {together}
+lr = {{ low = 1e-4, high = 0.1, log = true, default = 1e-2 }}
+[network]
+width = 8
+depth = 1
+bins = 0
+[training]
+batch_size = 16
+max_epochs = 8
+patience = 8
+decay = 0.25
+[protocol]
+racing = {racing}
+folds = {folds}
+finalists = 2
+replicates = 2
+outer_folds = 0
+"""
+TRIALS = 40
+
+
+def space(folder: Path, *, racing: bool = True, folds: int = 1, together: int = 12) -> Path:
+    path = folder / f"space-{racing}-{folds}-{together}.toml"
+    text = SPACE.format(racing=str(racing).lower(), folds=folds, together=together)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def run(out: Path, name: str, **options: Any) -> autoloss.SearchResult:
+    return autoloss.search(
+        "sklearn:iris", space=space(out, **options), trials=TRIALS, name=name, out=out, track="off"
+    )
+
+
+def tried(records: tuple[TrialRecord, ...]) -> dict[str, tuple[Any, ...]]:
+    """What became of every setting; a lost trial is another number."""
+    found = {}
+    for one in records:
+        key = json.dumps([one.loss, one.nuisance, one.origin], sort_keys=True)
+        curve = tuple((p.epoch, round(p.refined_log_loss, 4)) for p in one.curve)
+        found[key] = (one.state, curve)
+    return found
+
+
+class Epochs:
+    """Counts the epochs of candidates, and interrupts the search after so many of the pool."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, *, at: int | None = None) -> None:
+        self.candidates = self.pool = 0
+        unharmed = Pool.epoch
+
+        def epoch(pool: Pool) -> list[int]:
+            if self.pool == at:
+                raise KeyboardInterrupt
+            self.pool += 1
+            self.candidates += len(pool.alive)
+            return unharmed(pool)
+
+        patch.setattr(Pool, "epoch", epoch)
+
+
+@pytest.fixture(autouse=True)
+def without_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what comes after the search; a test that is about it undoes this."""
+    monkeypatch.setattr("autoloss.running.conclude", lambda session, data: session.study)
+
+
+def searched(out: Path, name: str, **options: Any) -> tuple[TrialRecord, ...]:
+    run(out, name, **options)
+    return Study.open(name, out=out).trials
+
+
+def test_a_race_costs_less_and_tries_as_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    costs = {}
+    for racing in (False, True):
+        with monkeypatch.context() as patch:
+            epochs = Epochs(patch)
+            records = searched(tmp_path, str(racing), racing=racing)
+            costs[racing] = epochs.candidates
+        assert len(records) == TRIALS
+    assert costs[True] < 0.75 * costs[False]
+    states = Counter(record.state for record in records)
+    assert states["pruned"] > TRIALS // 5
+    assert {r.state for r in records if r.origin == "default"} == {"complete"}
+    families = {r.family for r in records}
+    assert {r.family for r in records if r.state == "complete"} == families
+    plain = [r for r in records if r.loss == {"base": "cross_entropy"}]
+    at_two = [r.curve[1].refined_log_loss for r in plain if len(r.curve) > 1]
+    best = next(r for r in plain if r.curve[1].refined_log_loss == min(at_two))
+    assert len(best.curve) > 2
+    for one in records:
+        if one.state == "pruned":
+            assert not one.metrics
+            assert len(one.curve) in (2, 6)
+        else:
+            assert "refined_log_loss" in one.metrics
+
+
+def test_the_sampler_is_told_where_a_trial_left(tmp_path: Path) -> None:
+    searched(tmp_path, "s")
+    with Study.open("s", out=tmp_path) as study:
+        trials = study._session.trials()
+        left = [t for t in trials if t.user_attrs["facts"]["state"] == "pruned"]
+        assert left
+        for trial in left:
+            epoch, value, _ = trial.user_attrs["facts"]["curve"][-1]
+            assert trial.state == TrialState.PRUNED
+            assert trial.intermediate_values == {epoch: value}
+        assert {r.number for r in study.trials if r.state == "pruned"} == {t.number for t in left}
+        assert study.finalists().challenger.state == "complete"
+
+
+@pytest.mark.parametrize("at", [0, 1, 3, 7, 9, 14])
+def test_an_interrupted_race_goes_on_as_if_it_had_not_been(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    whole = tried(searched(tmp_path, "whole"))
+    with monkeypatch.context() as patch:
+        Epochs(patch, at=at)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, "cut")
+    with monkeypatch.context() as patch:
+        Epochs(patch, at=1)
+        with pytest.raises(KeyboardInterrupt):
+            autoloss.resume("cut", out=tmp_path)
+    autoloss.resume("cut", out=tmp_path)
+    with Study.open("cut", out=tmp_path) as study:
+        assert tried(study.trials) == whole
+        assert study.left == 0
+
+
+def test_folds_of_a_trial_leave_together(tmp_path: Path) -> None:
+    records = searched(tmp_path, "s", folds=3, together=36)
+    assert len(records) == TRIALS
+    assert sum(record.state == "pruned" for record in records) > TRIALS // 5
+
+
+def test_a_full_memory_makes_a_smaller_race(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = pools.Population
+
+    def scarce(network: Any, candidates: Any, *rest: Any, **more: Any) -> Any:
+        if len(candidates) > 5:
+            raise MemoryError
+        return whole(network, candidates, *rest, **more)
+
+    monkeypatch.setattr(pools, "Population", scarce)
+    notes: list[str] = []
+    monkeypatch.setattr(
+        session.SearchSession, "_on_halved", lambda self, together: notes.append(str(together))
+    )
+    records = searched(tmp_path, "s")
+    assert notes
+    assert len(records) == TRIALS
+    assert Counter(r.state for r in records)["running"] == 0
+
+
+def test_a_space_may_do_without(tmp_path: Path) -> None:
+    records = searched(tmp_path, "s", racing=False)
+    assert {record.state for record in records} == {"complete"}
+    path = space(tmp_path)
+    path.write_text(path.read_text().replace("racing = true", 'racing = "yes"'))
+    with pytest.raises(autoloss.InputError, match=r"protocol\.racing"):
+        autoloss.search("sklearn:iris", space=path, trials=4, out=tmp_path, track="off")
+
+
+def test_a_search_with_a_race_ends_with_a_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    result = run(tmp_path, "s")
+    states = {trial.number: trial.state for trial in result.summary.trials}
+    assert "pruned" in states.values()
+    assert states[result.summary.recommended] == "complete"
+    assert "left the race" in (tmp_path / "s" / "report.html").read_text(encoding="utf-8")
