@@ -27,6 +27,7 @@ from autoloss.report.document import summary_json
 from autoloss.session import SearchSession
 from tests.spaces import SMALL
 
+
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     """A space whose candidates train in a moment."""

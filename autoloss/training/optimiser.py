@@ -44,7 +44,9 @@ class RowAdamW:
         self._lr = lr.to(rows).unsqueeze(1)
         self._weight_decay = weight_decay.to(rows).unsqueeze(1)
         self._update = torch.zeros_like(rows)
-        self._ages = [part.requires_grad_() for part in torch.split_with_sizes(self._update, self._sizes)]
+        self._ages = [
+            part.requires_grad_() for part in torch.split_with_sizes(self._update, self._sizes)
+        ]
         for part, gradients in zip(
             self._ages, torch.split_with_sizes(self.gradients, self._sizes), strict=True
         ):
