@@ -118,18 +118,17 @@ def space_of(folder: Path, options: Any, *, racing: bool) -> Path:
 
 def search(frame: pd.DataFrame, target: str, *, racing: bool, options: Any, seed: int) -> Meter:
     """Search once, up to what would come after the search."""
-    with tempfile.TemporaryDirectory() as out, Meter() as meter:
-        with suppress(_SearchedError):
-            autoloss.search(
-                frame,
-                target=target,
-                space=space_of(Path(out), options, racing=racing),
-                trials=options.trials,
-                seed=seed,
-                out=out,
-                track="off",
-                device=options.device,
-            )
+    with tempfile.TemporaryDirectory() as out, Meter() as meter, suppress(_SearchedError):
+        autoloss.search(
+            frame,
+            target=target,
+            space=space_of(Path(out), options, racing=racing),
+            trials=options.trials,
+            seed=seed,
+            out=out,
+            track="off",
+            device=options.device,
+        )
     return meter
 
 
