@@ -49,7 +49,7 @@ class ProtocolConfig:
     outer_folds: int = 5
     outer_repeats: int = 2
     negatives: float = 0
-    racing: bool = True
+    racing: bool = False
 
 
 @dataclass(frozen=True)

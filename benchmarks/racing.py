@@ -17,8 +17,10 @@ import math
 import os
 import tempfile
 import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -26,7 +28,6 @@ import torch
 from scipy import stats
 
 import autoloss
-from autoloss import running
 from autoloss.records import TrialRecord
 from autoloss.session import SearchSession
 from autoloss.training import Pool
@@ -46,7 +47,7 @@ DIFFERENCE, SHARE = 0.005, 1.0 / 3.0
 REFINED = "refined_log_loss"
 
 
-class _Searched(Exception):
+class _SearchedError(Exception):
     """The search is over; what comes after it is not measured here."""
 
 
@@ -60,33 +61,32 @@ class Meter:
         self.records: list[TrialRecord] = []
 
     def __enter__(self) -> Meter:
-        self._epoch, self._ended, self._conclude = Pool.epoch, SearchSession.ended, running.conclude
-        meter = self
+        epoch_of, ended_of, meter = Pool.epoch, SearchSession.ended, self
 
         def epoch(pool: Pool) -> list[int]:
             meter.cost += len(pool.alive)
             started = time.perf_counter()
-            found = meter._epoch(pool)
+            found = epoch_of(pool)
             meter.seconds += time.perf_counter() - started
             return found
 
         def ended(session: SearchSession, *given: Any, **more: Any) -> None:
-            meter._ended(session, *given, **more)
+            ended_of(session, *given, **more)
             meter.records = list(session.study.trials)
             done = [r.metrics[REFINED] for r in meter.records if r.state == "complete"]
             best = min((value for value in done if math.isfinite(value)), default=math.inf)
             meter.path.append((meter.cost, meter.seconds, best))
 
-        def conclude(*_: Any) -> Any:
-            raise _Searched
-
-        Pool.epoch, SearchSession.ended = epoch, ended  # type: ignore[method-assign]
-        running.conclude = conclude
+        self._patches = ExitStack()
+        self._patches.enter_context(mock.patch.object(Pool, "epoch", epoch))
+        self._patches.enter_context(mock.patch.object(SearchSession, "ended", ended))
+        self._patches.enter_context(
+            mock.patch("autoloss.running.conclude", side_effect=_SearchedError)
+        )
         return self
 
     def __exit__(self, *_: object) -> None:
-        Pool.epoch, SearchSession.ended = self._epoch, self._ended  # type: ignore[method-assign]
-        running.conclude = self._conclude
+        self._patches.close()
 
     def until(self, target: float) -> tuple[int, float]:
         """Return the cost and the seconds until the best was as low as the target."""
@@ -118,20 +118,17 @@ def space_of(folder: Path, options: Any, *, racing: bool) -> Path:
 
 def search(frame: pd.DataFrame, target: str, *, racing: bool, options: Any, seed: int) -> Meter:
     """Search once, up to what would come after the search."""
-    with tempfile.TemporaryDirectory() as out, Meter() as meter:
-        try:
-            autoloss.search(
-                frame,
-                target=target,
-                space=space_of(Path(out), options, racing=racing),
-                trials=options.trials,
-                seed=seed,
-                out=out,
-                track="off",
-                device=options.device,
-            )
-        except _Searched:
-            pass
+    with tempfile.TemporaryDirectory() as out, Meter() as meter, suppress(_SearchedError):
+        autoloss.search(
+            frame,
+            target=target,
+            space=space_of(Path(out), options, racing=racing),
+            trials=options.trials,
+            seed=seed,
+            out=out,
+            track="off",
+            device=options.device,
+        )
     return meter
 
 
@@ -172,7 +169,11 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
         half = 0.0
         if len(values) > 1:
             half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
-        found[name] = [float(values.mean()), float(values.mean() - half), float(values.mean() + half)]
+        found[name] = [
+            float(values.mean()),
+            float(values.mean() - half),
+            float(values.mean() + half),
+        ]
     return found
 
 
