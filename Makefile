@@ -20,7 +20,7 @@ demo: $(INSTALLED)  ## Search a loss for the handwritten digits of scikit-learn 
 	$(BIN)/autoloss search sklearn:digits --space quick --trials 64 --name demo --out reports
 
 test: $(INSTALLED)  ## Run all tests but the slow ones
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 check: $(INSTALLED)  ## Check style, format and types
 	$(BIN)/ruff check .
