@@ -111,6 +111,7 @@ class SearchSession:
         seeds: Sequence[int] | None = None,
         epochs: Mapping[int, int] | None = None,
         deadline: float | None = None,
+        at_once: bool = False,
     ) -> list[Trained]:
         """Train trials on divisions, all of them in the same populations.
 
@@ -120,10 +121,13 @@ class SearchSession:
             seeds: Seed of the trainings on each division; by default that of the study.
             epochs: Epochs after which a trial stops, by its number, where it was cut off before.
             deadline: When to stop, on `time.monotonic`'s clock.
+            at_once: Whether they are one population, however many there are.
         """
         candidates = self.candidates(divisions, trials, seeds=seeds, epochs=epochs)
         started = time.monotonic()
-        outcomes = self.executor.train(divisions.jobs, candidates, deadline=deadline)
+        outcomes = self.executor.train(
+            divisions.jobs, candidates, deadline=deadline, at_once=at_once
+        )
         self.clock.training += time.monotonic() - started
         return [Trained.of(outcomes[i :: len(trials)]) for i in range(len(trials))]
 

@@ -33,6 +33,7 @@ class LocalExecutor:
         candidates: Sequence[Candidate],
         *,
         deadline: float | None = None,
+        at_once: bool = False,
     ) -> list[Outcome]:
         """Train candidates, at most `together` at a time; one outcome each, in their order.
 
@@ -40,13 +41,15 @@ class LocalExecutor:
             jobs: The divisions of the study's rows, on the device.
             candidates: The candidates.
             deadline: When to stop, on `time.monotonic`'s clock.
+            at_once: Whether all of them are one population, where the memory holds it.
 
         Raises:
             TrainingError: The memory does not hold one candidate alone.
         """
         outcomes: list[Outcome] = []
         while len(outcomes) < len(candidates):
-            population = candidates[len(outcomes) : len(outcomes) + self.together]
+            size = len(candidates) if at_once else self.together
+            population = candidates[len(outcomes) : len(outcomes) + size]
             outcomes += in_halves(
                 lambda part: train(jobs, part, on_epoch=self._on_epoch, deadline=deadline),
                 population,

@@ -78,6 +78,7 @@ def replicate(
         seeds=fresh_seeds(study.seed, len(folds)),
         epochs={n: epoch for n in numbers if (epoch := epochs_of(records[n])) is not None},
         deadline=session.clock.ends,
+        at_once=True,
     )
     by_number = dict(zip(numbers, trained, strict=True))
     whole = [number for number, found in by_number.items() if found.state != "diverged"]
