@@ -79,7 +79,7 @@ def test_an_interrupted_search_is_kept_and_goes_on(place) -> None:
         time.sleep(0.05)
     time.sleep(2.0)
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    _, told = process.communicate(timeout=300)
     assert process.returncode == 130
     assert told.splitlines()[-1].endswith("autoloss resume cut")
     assert "not finished" in autoloss("list", cwd=place).stdout
