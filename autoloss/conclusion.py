@@ -1,4 +1,4 @@
-"""The end of a search: finalists trained again, confirmed on locked rows, the winner shipped."""
+"""The end of a search: finalists trained again, the verdict reached, the winner shipped."""
 
 from __future__ import annotations
 

@@ -67,25 +67,26 @@ class Divisions:
         """
         plain = [TableNetwork(fold.encoding.schema, n_classes, network) for fold in folds]
         shape = InputShape.covering(plain)
-        jobs = []
+        jobs: dict[int, Job] = {}
         for own, fold in zip(plain, folds, strict=True):
+            if id(fold) in jobs:
+                # Trainings that differ by their seeds alone are on the same rows.
+                continue
             train, known = _thinned(fold, facts, negatives, seed)
-            jobs.append(
-                Job.prepare(
-                    own.shaped(shape),
-                    train,
-                    fold.valid,
-                    class_counts=known,
-                    folds=_readout_folds(fold.valid.targets, fold.valid.clusters, seed),
-                    config=training,
-                    device=device,
-                    teacher=None if teacher is None else teacher[train.rows],
-                )
+            jobs[id(fold)] = Job.prepare(
+                own.shaped(shape),
+                train,
+                fold.valid,
+                class_counts=known,
+                folds=_readout_folds(fold.valid.targets, fold.valid.clusters, seed),
+                config=training,
+                device=device,
+                teacher=None if teacher is None else teacher[train.rows],
             )
         targets = torch.cat([fold.valid.targets for fold in folds])
         clusters = torch.cat([fold.valid.clusters for fold in folds])
         return cls(
-            tuple(jobs),
+            tuple(jobs[id(fold)] for fold in folds),
             targets.to(device),
             clusters,
             _readout_folds(targets, clusters, seed).to(device),

@@ -16,8 +16,8 @@ from autoloss.judging.reference import Boosted, gradient_boosting
 from autoloss.judging.replication import Replication
 from autoloss.records import Finalist, Gain
 from autoloss.search import Choice, Study, fit_posthoc, gain_steps, metric_on_rows, steps_of
+from autoloss.search.finalists import DEFAULT
 
-DEFAULT = "default cross-entropy"
 FloatArray = NDArray[np.floating]
 
 

@@ -89,11 +89,10 @@ def replicate(
         )
     scores = score_divisions(session, divisions, {n: by_number[n] for n in whole})
     figures = np.full((2, len(numbers), len(folds)), np.nan)
-    for row, number in enumerate(numbers):
+    for k, number in enumerate(whole):
+        row = numbers.index(number)
         for fold, scored in enumerate(scores):
-            if number in whole:
-                k = whole.index(number)
-                figures[:, row, fold] = float(scored.value[k]), float(scored.readouts.refined[k])
+            figures[:, row, fold] = float(scored.value[k]), float(scored.readouts.refined[k])
     return Replication(
         Replicates(
             tuple(numbers),
@@ -103,10 +102,10 @@ def replicate(
             n_valid=float(np.mean([len(fold.valid) for fold in folds])),
         ),
         {
-            number: _model(session, data, folds, by_number[number], scores, whole.index(number))
-            for number in whole
+            number: _model(session, data, folds, by_number[number], scores, k)
+            for k, number in enumerate(whole)
         },
-        {number: _held_out(scores, divisions, whole.index(number)) for number in whole},
+        {number: _held_out(scores, divisions, k) for k, number in enumerate(whole)},
     )
 
 
