@@ -6,13 +6,14 @@ import itertools
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from autoloss.classifier import load
 from autoloss.clock import Clock
 from autoloss.costs import Costs
-from autoloss.data import Source
+from autoloss.data import Source, StudyData
 from autoloss.devices import find_device
 from autoloss.divisions import Divisions
 from autoloss.errors import InputError
@@ -20,7 +21,11 @@ from autoloss.estimate import expected_seconds
 from autoloss.given import Given, Similarity, Teacher, Weights
 from autoloss.losses.own import Losses, files_of, take_in
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
+from autoloss.models import OwnModel
+from autoloss.models.own_open import AUTO, Model, open_model
 from autoloss.options import SearchOptions, Tables, Track
+from autoloss.own_network import KEY as NETWORK
+from autoloss.own_network import check_again, fingerprint_with, provided, recall, settle, space_for
 from autoloss.progress import Progress, Silent
 from autoloss.rare import sampling_rates
 from autoloss.records import Plan, StudyListing
@@ -60,6 +65,7 @@ def search(
     cost_matrix: Costs | None = None,
     teacher: Teacher | None = None,
     losses: Losses | None = None,
+    model: Model = AUTO,
     seed: int = 0,
     device: str = "auto",
     name: str | None = None,
@@ -103,6 +109,15 @@ def search(
             rows. It joins the targets as ``"distillation"``.
         losses: Losses of your own that are searched too: made with `autoloss.losses.declare`, or
             paths of Python files that declare some, which are run; one or several.
+        model: ``"auto"`` for the built-in network, or a network of your own: a function
+            ``make_net(n_features, n_outputs)`` that returns a `torch.nn.Module`, or
+            ``"FILE.py:NAME"`` of one, whose code is run. The module maps rows ``(B, n_features)``
+            to logits ``(B, n_outputs)``, one output a class (two for two classes). A row is plain
+            numbers: the numeric columns, standardised and 0 where missing; an indicator for each
+            of them that lacks numbers; the categories one-hot; the vectors of texts. It is asked
+            for a module again and again, whose first weights must come from torch's random
+            numbers. Learning rate and weight decay are tuned; its dropout is its own. Losses that
+            need a last layer of their own are left out.
         seed: Seed of the split, the settings and the trainings.
         device: ``"auto"`` (the GPU where there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
         name: The study's name; by default that of the data, with a number where it is taken.
@@ -129,6 +144,7 @@ def search(
     """
     clock = Clock(time.monotonic(), _checked_limit(time_limit))
     own = tuple(take_in(losses))
+    network = open_model(model)
     given = Given.of(class_weights, class_similarity, teacher, cost_matrix)
     tables = Tables.of(data, valid, test)
     asked = SearchOptions(
@@ -149,16 +165,21 @@ def search(
         cost_matrix=_path(cost_matrix),
         teacher=_path(teacher),
         losses=files_of(losses),
-        objects=("teacher",) if teacher is not None and _path(teacher) is None else (),
+        model=model if isinstance(model, str) else f"FILE.py:{network.name if network else ''}",
+        objects=(
+            *(("teacher",) if teacher is not None and _path(teacher) is None else ()),
+            *(() if isinstance(model, str) else ("model",)),
+        ),
     )
     options, out = tables.named_in(asked), Path(out)
     _check_seed(seed)
-    find_device(device)
+    found = find_device(device)
     if track != "off":
         # A study that can never be tracked is not begun.
         resolve_uri(tracking_uri)
-    wanted = given.join(load_space(space, losses=own))
+    wanted, left_out = space_for(given.join(load_space(space, losses=own)), network, asked=own)
     prepared = tables.read(options, wanted)
+    settled = settle(network, prepared, wanted, device=found, left_out=left_out)
     taught = given.teacher_logits(options.table(tables.frames), prepared)
     study = Study(
         name or _free_name(options.source, out),
@@ -170,14 +191,27 @@ def search(
         storage=storage,
         out=out,
         losses=losses,
-        fingerprint=prepared.fingerprint,
+        fingerprint=fingerprint_with(prepared.fingerprint, settled.memory),
         sampling=_sampling(prepared.class_counts, wanted),
-        origin={"command": options.command(), "options": options.to_dict()},
-        **given.for_study(prepared.task),
+        origin={
+            "command": options.command(),
+            "options": options.to_dict(),
+            NETWORK: settled.memory,
+        },
+        **_for_study(given, prepared, network),
     )
     tracker = make_tracker(study, options, tracking_uri)
     watcher = progress or Silent()
-    return run(study, prepared, options, tracker, progress=watcher, clock=clock, teacher=taught)
+    return run(
+        study,
+        prepared,
+        options,
+        tracker,
+        progress=watcher,
+        clock=clock,
+        teacher=taught,
+        model=settled.model,
+    )
 
 
 def resume(
@@ -191,6 +225,7 @@ def resume(
     metric: MetricFunction | Metric | None = None,
     teacher: Teacher | None = None,
     losses: Losses | None = None,
+    model: Model | None = None,
     tracking_uri: str | None = None,
     progress: Progress | None = None,
 ) -> SearchResult:
@@ -207,6 +242,8 @@ def resume(
         teacher: The teacher, where the study began with one that was not given as a folder.
         losses: Losses of your own, where the study began with some that no file holds, or whose
             file is at another place now.
+        model: The network, where the study began with one of your own that no file holds, or
+            whose file is at another place now.
         tracking_uri: MLflow's tracking URI; by default that of the study.
         progress: Who watches.
 
@@ -225,26 +262,42 @@ def resume(
         )
     options = SearchOptions.from_dict(origin["options"])
     clock.limit = options.time_limit
+    memory = origin.get(NETWORK)
+    try:
+        network = recall(memory, model, study=opened.name)
+    except BaseException:
+        opened.close()
+        raise
     tracker = make_tracker(opened, options, tracking_uri)
-    if (result := finished(opened, tracker)) is not None:
+    if (result := finished(opened, tracker, network)) is not None:
         return result
     try:
-        options.check_objects(teacher=teacher)
+        options.check_objects(teacher=teacher, model=network)
         given = Given.of(teacher=options.teacher if teacher is None else teacher)
         tables = Tables.of(data, valid, test)
         prepared = tables.read(options, opened.space)
-        if prepared.fingerprint != opened.config.fingerprint:
+        if fingerprint_with(prepared.fingerprint, memory) != opened.config.fingerprint:
             raise InputError(
                 f"The data must be those that {opened.name} began with, but they have changed: "
                 "search them under another --name."
             )
+        check_again(network, memory, prepared, opened.space, study=opened.name)
         source = tables.named_in(options).table(tables.frames)
         taught = given.teacher_logits(source, prepared)
     except BaseException:
         opened.close()
         raise
     watcher = progress or Silent()
-    return run(opened, prepared, options, tracker, progress=watcher, clock=clock, teacher=taught)
+    return run(
+        opened,
+        prepared,
+        options,
+        tracker,
+        progress=watcher,
+        clock=clock,
+        teacher=taught,
+        model=network,
+    )
 
 
 def plan(
@@ -266,6 +319,7 @@ def plan(
     cost_matrix: Costs | None = None,
     teacher: Teacher | None = None,
     losses: Losses | None = None,
+    model: Model = AUTO,
     seed: int = 0,
     device: str = "auto",
 ) -> Plan:
@@ -288,12 +342,15 @@ def plan(
         seed=seed,
     )
     own = tuple(take_in(losses))
+    network = open_model(model)
     given = Given.of(class_weights, class_similarity, teacher, cost_matrix)
-    found, wanted = find_device(device), given.join(load_space(space, losses=own))
+    found = find_device(device)
+    wanted, left_out = space_for(given.join(load_space(space, losses=own)), network, asked=own)
     prepared = tables.read(options, wanted)
+    settled = settle(network, prepared, wanted, device=found, left_out=left_out)
     wanted.check_trainable(own, prepared.class_counts.tolist())
     chosen = wanted.for_classes(prepared.class_counts.tolist())
-    fitting = given.for_study(prepared.task)
+    fitting = _for_study(given, prepared, network)
     costs = fitting.get("cost_matrix")
     resolved = resolve_metric(metric, n_classes=prepared.task.n_classes, cost_matrix=costs)
     here = {"class_weights": given.class_weights, "similarity": given.class_similarity}
@@ -309,6 +366,7 @@ def plan(
         device=found,
         seed=seed,
         negatives=chosen.protocol.negatives,
+        model=settled.model,
     )
     after = final_work(chosen.protocol, budget, prepared, trials)
     trainings = trials * len(divisions) + after
@@ -325,12 +383,19 @@ def plan(
         batch_size=chosen.training.batch_size,
         has_weights=given.class_weights is not None,
         expected_seconds=min(seconds, time_limit or seconds),
+        notes=settled.notes,
     )
 
 
 def list_studies(out: str | Path = "reports") -> tuple[StudyListing, ...]:
     """Return the studies of a folder, the newest first."""
     return list_in(Path(out))
+
+
+def _for_study(given: Given, data: StudyData, model: OwnModel | None) -> dict[str, Any]:
+    """Return the arguments of a `Study` that come from what is given and from the network."""
+    arguments = given.for_study(data.task)
+    return {**arguments, "provides": provided(arguments["provides"], model)}
 
 
 def _sampling(class_counts: Tensor, space: Space) -> list[float] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -24,12 +24,15 @@ from autoloss.errors import InputError
 from autoloss.losses import ClassFacts, get, names
 from autoloss.losses.own import Losses, take_in
 from autoloss.metrics import balanced_scores, cost_decisions
-from autoloss.models import Heads, InputShape, TableNetwork
+from autoloss.models import Heads, Network, OwnModel, networks_for
+from autoloss.models.own_open import Model, open_model
 from autoloss.readout import Readout
 from autoloss.settings import NetworkConfig
 from autoloss.task import Task
 
 FORMAT_VERSION = 2
+OWN_VERSION = 3
+"""The format of a model whose network is the user's own."""
 CHUNK_ROWS = 8192
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 
@@ -69,7 +72,7 @@ class Classifier:
 
     Args:
         task: The kind of label and its classes.
-        config: The network.
+        config: The built-in network.
         members: The trainings, one or more.
         decision: What `predict` minimises: the error (the likeliest class), the balanced error
             (the class whose probability is highest relative to its share of the training rows) or
@@ -78,6 +81,7 @@ class Classifier:
             expected cost needs; None where none was given.
         class_weights: Class weights that were given for the training, None where none.
         class_similarity: Likeness of the classes that was given, None where none.
+        model: The network of the user's own; None for the built-in one.
 
     Shape:
         - class_weights: ``(C,)``
@@ -91,6 +95,7 @@ class Classifier:
     cost_matrix: Tensor | None = None
     class_weights: Tensor | None = None
     class_similarity: Tensor | None = None
+    model: OwnModel | None = None
 
     @property
     def classes(self) -> NDArray[Any]:
@@ -103,14 +108,10 @@ class Classifier:
         return torch.stack([member.class_counts.double() for member in self.members]).mean(0)
 
     @cached_property
-    def _networks(self) -> tuple[TableNetwork, ...]:
+    def _networks(self) -> tuple[Network, ...]:
         """Return the network of every member, of the shape that all have in common."""
-        plain = [
-            TableNetwork(member.encoding.schema, self.task.n_classes, self.config)
-            for member in self.members
-        ]
-        shape = InputShape.covering(plain)
-        return tuple(network.shaped(shape) for network in plain)
+        schemas = [member.encoding.schema for member in self.members]
+        return networks_for(schemas, self.task.n_classes, self.config, self.model)
 
     def logits(self, data: Table) -> Tensor:
         """Return the raw scores of every member, ``(R, N, C)``."""
@@ -235,9 +236,9 @@ class Classifier:
         # A copy of each: a file must not hold two views of one buffer.
         save_file({name: one.clone() for name, one in tensors.items()}, folder / WEIGHTS)
         config = {
-            "format_version": FORMAT_VERSION,
+            "format_version": FORMAT_VERSION if self.model is None else OWN_VERSION,
             "task": asdict(self.task),
-            "network": asdict(self.config),
+            "network": asdict(self.config) if self.model is None else self._own_network(),
             "encodings": states,
             "members": members,
             "decision": self.decision,
@@ -246,19 +247,54 @@ class Classifier:
         (folder / CONFIG).write_text(text, encoding="utf-8")
         return folder
 
+    def _own_network(self) -> dict[str, Any]:
+        """Return what a file says of a network of the user's own: all but its code."""
+        assert self.model is not None
+        return {"own": self.model.name, "weights": _shapes(self._networks[0])}
 
-def load(folder: str | Path, *, losses: Losses | None = None) -> Classifier:
+
+def shipped(model: OwnModel | None) -> OwnModel | None:
+    """Return the network of the user's own as a classifier calls it: plainly, one at a time."""
+    return None if model is None else replace(model, stacked=False, draws=False)
+
+
+def load(
+    folder: str | Path, *, losses: Losses | None = None, model: Model | None = None
+) -> Classifier:
     """Read a model that `Classifier.save` wrote; no code of its files is run.
 
     Args:
         folder: The model's folder, or a study's folder that has it under ``model``.
         losses: Losses of your own, where the model was trained by one: made with
             `autoloss.losses.declare`, or paths of Python files that declare some, which are run.
+        model: The network of your own that it was trained with, as in `autoloss.search`: a saved
+            model holds weights, and no code.
 
     Raises:
-        InputError: There is no model, it was written by a newer version, or its loss is not known.
+        InputError: There is no model, it was written by a newer version, or its loss or network
+            is not known.
     """
     take_in(losses)
+    network = None if model is None else open_model(model)
+    found = read_model(folder, network)
+    if found.model is None and network is not None:
+        raise InputError(
+            f"model must be left out for {folder}, which was trained with the built-in network, "
+            f"but got {network.name}."
+        )
+    return found
+
+
+def read_model(
+    folder: str | Path, network: OwnModel | None = None, *, predicts: bool = True
+) -> Classifier:
+    """Read a model; see `load`.
+
+    Args:
+        folder: Its folder.
+        network: The network of the user's own, where it has one.
+        predicts: Whether it is to predict; for its read-outs alone no network is needed.
+    """
     path = _model_folder(Path(folder))
     try:
         config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
@@ -266,10 +302,17 @@ def load(folder: str | Path, *, losses: Losses | None = None) -> Classifier:
     except (OSError, ValueError, SafetensorError) as error:
         raise InputError(f"{path} must hold a model that autoloss saved, but {error}.") from error
     version = config.get("format_version")
-    if version != FORMAT_VERSION:
+    if version not in (FORMAT_VERSION, OWN_VERSION):
         raise InputError(
-            f"{path / CONFIG} must have format_version {FORMAT_VERSION}, but got {version}: "
-            "install the version of autoloss that wrote it."
+            f"{path / CONFIG} must have format_version {FORMAT_VERSION} or {OWN_VERSION}, but got "
+            f"{version}: install the version of autoloss that wrote it."
+        )
+    is_own = version == OWN_VERSION
+    if is_own and network is None and predicts:
+        raise InputError(
+            f"{path} must be loaded with the network that it was trained with, but "
+            f"{config['network']['own']} is code, which a saved model does not hold: give it by "
+            "model= or --model FILE.py:NAME."
         )
     for member in config["members"]:
         base = member["readout"]["spec"]["base"]
@@ -283,9 +326,9 @@ def load(folder: str | Path, *, losses: Losses | None = None) -> Classifier:
         for place, state in enumerate(config["encodings"])
     ]
     task = config["task"]
-    return Classifier(
+    found = Classifier(
         task=Task(kind=task["kind"], classes=tuple(task["classes"]), target=task["target"]),
-        config=NetworkConfig(**config["network"]),
+        config=NetworkConfig() if is_own else NetworkConfig(**config["network"]),
         members=tuple(
             Member(
                 encoding=encodings[member["encoding"]],
@@ -297,7 +340,19 @@ def load(folder: str | Path, *, losses: Losses | None = None) -> Classifier:
         ),
         decision=config["decision"],
         **{name: tensors.get(name) for name in _GIVEN},
+        model=shipped(network) if is_own else None,
     )
+    if found.model is not None and _shapes(found._networks[0]) != config["network"]["weights"]:
+        raise InputError(
+            f"model must have the parameters that {path} was trained with, but those of "
+            f"{found.model.name} have other names or shapes."
+        )
+    return found
+
+
+def _shapes(network: Network) -> list[list[Any]]:
+    """Return the names and shapes of a network's weights as JSON values."""
+    return [[name, list(shape)] for name, shape in network.layout.shapes.items()]
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ from typing import Any, cast
 from autoloss.data import StudyData
 from autoloss.errors import InputError
 from autoloss.judging import confirm_on_locked, judge_by_nesting, replicate
+from autoloss.own_network import notes_of
 from autoloss.remarks import study_notes
 from autoloss.report import write_report
 from autoloss.search import SearchResult, summarise
@@ -46,6 +47,7 @@ def conclude(session: SearchSession, data: StudyData) -> SearchResult:
         batch_size=study.space.training.batch_size,
         has_weights=study.facts.weights is not None,
     )
+    notes = (*notes_of(study.config.origin), *notes)
     result = summarise(
         study,
         evidence,

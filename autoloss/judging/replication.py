@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from autoloss.classifier import Classifier, Decision, Member
+from autoloss.classifier import Classifier, Decision, Member, shipped
 from autoloss.data import Fold, StudyData
 from autoloss.divisions import Divisions, Trained
 from autoloss.errors import TrainingError
@@ -121,6 +121,7 @@ def make_divisions(session: SearchSession, data: StudyData, folds: Sequence[Fold
         seed=session.study.seed,
         facts=session.study.facts,
         teacher=session.teacher,
+        model=session.divisions.model,
     )
 
 
@@ -166,6 +167,7 @@ def _model(
         cost_matrix=None if costs is None else torch.tensor(costs, dtype=torch.float64),
         class_weights=study.facts.weights,
         class_similarity=study.facts.similarity,
+        model=shipped(session.divisions.model),
     )
 
 

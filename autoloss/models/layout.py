@@ -43,7 +43,7 @@ class Layout:
         views, start = {}, 0
         for name, shape in self.shapes.items():
             end = start + math.prod(shape)
-            views[name] = torch.unflatten(rows[:, start:end], 1, shape)
+            views[name] = rows[:, start:end].view(len(rows), *shape)
             start = end
         return views
 

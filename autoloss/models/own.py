@@ -47,6 +47,14 @@ class OwnModel:
     stacked: bool = True
     draws: bool = True
 
+    def __reduce__(self) -> Any:
+        """Return what a pickle holds: the place of the file, where there is one."""
+        from autoloss.models.own_open import restored
+
+        if self.file is None:
+            return type(self), (self.make, self.name, None, None, self.stacked, self.draws)
+        return restored, (self.file, self.name, self.stacked, self.draws)
+
     def module(self, n_features: int, n_outputs: int, seed: int) -> nn.Module:
         """Return a module whose weights are drawn as after ``torch.manual_seed(seed)``.
 
@@ -243,7 +251,7 @@ class OwnNetwork:
         seeds: Sequence[int] | None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Call the module for one candidate after the other."""
-        # The gradient of unbinding is one copy; that of choosing rows fills and adds a tensor each.
+        # The gradient of unbinding is one copy; that of a row each fills and adds a whole tensor.
         own = {name: one.unbind() for name, one in weights.items()}
         found = []
         for k, row in enumerate(rows):
@@ -339,7 +347,7 @@ class OwnNetwork:
 
 def tensors_of(module: nn.Module) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Return the learnt parameters of a module, and its buffers and frozen parameters."""
-    named = dict(module.named_parameters())
+    named: dict[str, Tensor] = dict(module.named_parameters())
     learnt = {name: one for name, one in named.items() if one.requires_grad}
     frozen = {name: one for name, one in named.items() if not one.requires_grad}
     return learnt, {**frozen, **dict(module.named_buffers())}

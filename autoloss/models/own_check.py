@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from autoloss.errors import InputError
+from autoloss.models.network import Features
 from autoloss.models.own import OwnModel, OwnNetwork, first_line, forked, tensors_of
 
 ROUNDING = 1e-3
@@ -90,7 +91,7 @@ def check_weights(network: OwnNetwork) -> None:
     learnt, state = tensors_of(first)
     everything = learnt | state
     for key, one in everything.items():
-        if isinstance(one, UninitializedTensorMixin):
+        if isinstance(one, UninitializedParameter | UninitializedBuffer):
             raise InputError(
                 f"model must have weights of known shapes, but {key} of {name} is lazy: use "
                 "n_features."
@@ -202,9 +203,7 @@ def _random_state(device: torch.device, seed: int | None = None) -> Tensor:
         return get()
 
 
-def _features(network: OwnNetwork, rows: Tensor) -> object:
-    from autoloss.models.network import Features
-
+def _features(network: OwnNetwork, rows: Tensor) -> Features:
     return Features(rows[None], rows.new_zeros(1, len(rows), 0, dtype=torch.int64))
 
 

@@ -22,6 +22,7 @@ def predict(
         typer.Option("--output", "-o", metavar="FILE", help="Where to: a .csv or .parquet file."),
     ],
     losses: options.Losses = None,
+    network: options.ModelAgain = None,
 ) -> None:
     """Write the predicted label and the probability of each class for every row of DATA."""
     from autoloss import api
@@ -30,7 +31,7 @@ def predict(
     from autoloss.data import read_table
 
     check_output(output, data=data)
-    classifier = api.load(model_folder(model), losses=tuple(losses or ()))
+    classifier = api.load(model_folder(model), losses=tuple(losses or ()), model=network)
     rows = predictions(classifier, read_table(data))
     write(rows, output)
     say(f"wrote {len(rows):,} predictions to {output}.")
