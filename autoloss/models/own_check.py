@@ -153,9 +153,16 @@ def _stacked_behaviour(network: OwnNetwork, rows: Tensor) -> tuple[str, bool]:
             if not _near(stacked.body(weights, features), looped.body(weights, features)):
                 return "torch.func.vmap predicts otherwise than the module itself", False
     except Exception as error:
-        cause = error.__cause__ or error
-        return f"torch.func.vmap cannot call the module ({first_line(cause)})", False
+        return _refusal(error.__cause__ or error), False
     return "", agrees
+
+
+def _refusal(error: BaseException) -> str:
+    """Return why a module cannot be stacked: what vmap says, without what it recommends."""
+    text = first_line(error)
+    if _SLOW in text:
+        return f"torch.func.vmap has no rule for {text.rpartition('aten::')[2].split('.')[0]}"
+    return f"torch.func.vmap cannot call the module ({text.split('. ')[0]})"
 
 
 def _in_form(network: OwnNetwork, *, stacked: bool) -> OwnNetwork:
