@@ -77,6 +77,7 @@ def check_network(network: OwnNetwork, rows: Tensor) -> Behaviour:
             "model must give a row the same logits in eval mode whatever rows stand beside it, "
             f"but {name} does not: it has dropout or statistics of the batch that stay on."
         )
+    _check_that_weights_are_all(one_by_one, rows)
     return Behaviour(draws, *_stacked_behaviour(network, rows))
 
 
@@ -108,6 +109,26 @@ def check_weights(network: OwnNetwork) -> None:
         raise InputError(
             "model must begin as torch's seed says, but two calls of "
             f"{name} under one seed differ: draw its weights from torch's random numbers alone."
+        )
+
+
+def _check_that_weights_are_all(network: OwnNetwork, rows: Tensor) -> None:
+    """Check that a module called with other weights is as one of another seed that has them.
+
+    Raises:
+        InputError: If it is not.
+    """
+    weights = {name: one[1:].detach() for name, one in _perturbed(network, 2, rows).items()}
+    module = network.model.module(network.encoded_width, network.n_classes, 1).to(rows).eval()
+    learnt, state = tensors_of(module)
+    with torch.no_grad(), network.model.guarded("run on all rows"):
+        for name, one in (learnt | state).items():
+            one.copy_(weights[name][0])
+        own = module(rows.clone())
+    if not _near(own, network.body(weights, _features(network, rows))[0]):
+        raise InputError(
+            "model must keep all that it draws or learns in parameters and buffers, but "
+            f"{network.model.name} keeps some of it elsewhere: use register_buffer."
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import types
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ _RAN: dict[str, tuple[Origin, types.ModuleType]] = {}
 def open_model(given: Model) -> OwnModel | None:
     """Return a network of the user's own, None for the built-in one.
 
-    The code of a file is run, as by ``import``. A file that has not changed is run once.
+    The code of a file is run, as by ``import``, and can import what lies beside it. A file that
+    has not changed is run once.
 
     Args:
         given: ``"auto"``, ``"FILE.py:NAME"``, or a function of the numbers of features and of
@@ -49,6 +51,10 @@ def _from_file(given: str) -> OwnModel:
     source, origin = read_code(path, argument="model")
     before = _RAN.get(origin.file)
     if before is None or before[0] != origin:
+        folder = str(Path(origin.file).parent)
+        if folder not in sys.path:
+            # A network is often several files; those of others come first.
+            sys.path.append(folder)
         _RAN[origin.file] = (origin, run_code(Path(path), source))
     _, module = _RAN[origin.file]
     make: Any = vars(module).get(name)

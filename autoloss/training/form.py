@@ -61,7 +61,7 @@ def choose_form(
     if not behaviour.agrees:
         # Which is faster must not decide what is drawn.
         return Form(True, "candidates are called together, by torch.func.vmap")
-    k = min(together, TIMED)
+    k = min(together or TIMED, TIMED)
     seconds = {}
     for stacked in (True, False):
         model = replace(network.model, stacked=stacked, draws=behaviour.draws)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,31 @@ def by_numpy(n_features: int, n_outputs: int) -> nn.Module:
     return net
 
 
+class Keeping(nn.Module):
+    """A module that keeps its weights in a list of copies."""
+
+    def __init__(self, n_features: int, n_outputs: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(n_features, n_outputs)
+        self.copies = [self.linear.weight.detach().clone()]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.linear(x, self.copies[0], self.linear.bias)
+
+
+class Recurrent(nn.Module):
+    """A module whose layer has weights that it also holds in a list."""
+
+    def __init__(self, n_features: int, n_outputs: int) -> None:
+        super().__init__()
+        self.layer = nn.LSTM(1, 4, batch_first=True)
+        self.last = nn.Linear(4, n_outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        last: Tensor = self.last(self.layer(x.unsqueeze(-1))[0][:, -1])
+        return last
+
+
 def counting(n_features: int, n_outputs: int) -> nn.Module:
     net = nn.Linear(n_features, n_outputs)
     net.register_buffer("large", torch.tensor(2**24 + 1))
@@ -95,6 +121,7 @@ def counting(n_features: int, n_outputs: int) -> nn.Module:
         (lazy, "is lazy"),
         (by_numpy, "under one seed differ"),
         (counting, "float32 can hold"),
+        (Keeping, "keeps some of it elsewhere"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Lazy modules")
@@ -126,6 +153,7 @@ def test_what_vmap_would_call_row_by_row_is_looped() -> None:
     refusal = check(make).refusal
     assert refusal.startswith("torch.func.vmap has no rule for _scaled_dot_product")
     assert len(refusal) < 100
+    assert "cannot call the module" in check(Recurrent).refusal
 
 
 @pytest.mark.parametrize(
@@ -151,6 +179,19 @@ def test_what_is_no_network(
         open_model(given)  # type: ignore[arg-type]
     assert words in str(told.value)
     assert "\n" not in str(told.value)
+
+
+def test_a_file_may_import_what_lies_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "autoloss_test_parts.py").write_text("from torch.nn import Linear\n")
+    file = tmp_path / "net.py"
+    file.write_text("from autoloss_test_parts import Linear\n", encoding="utf-8")
+    before = list(sys.path)
+    try:
+        model = open_model(f"{file}:Linear")
+    finally:
+        sys.path[:] = before
+    assert model is not None
+    assert model.make is nn.Linear
 
 
 def test_a_file_is_run_once_and_its_line_is_named(tmp_path: Path) -> None:
