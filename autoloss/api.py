@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from autoloss.classifier import load
 from autoloss.clock import Clock
 from autoloss.costs import Costs
-from autoloss.data import Source, StudyData
+from autoloss.data import Source
 from autoloss.devices import find_device
 from autoloss.divisions import Divisions
 from autoloss.errors import InputError
@@ -21,11 +19,9 @@ from autoloss.estimate import expected_seconds
 from autoloss.given import Given, Similarity, Teacher, Weights
 from autoloss.losses.own import Losses, files_of, take_in
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
-from autoloss.models import OwnModel
-from autoloss.models.own_open import AUTO, Model, open_model
-from autoloss.options import SearchOptions, Tables, Track
-from autoloss.own_network import KEY as NETWORK
-from autoloss.own_network import check_again, fingerprint_with, provided, recall, settle, space_for
+from autoloss.models.own_open import AUTO, Model
+from autoloss.options import NO_FILE, SearchOptions, Tables, Track
+from autoloss.own_network import check_again, fingerprint_with, recall, settle
 from autoloss.progress import Progress, Silent
 from autoloss.rare import sampling_rates
 from autoloss.records import Plan, StudyListing
@@ -34,9 +30,9 @@ from autoloss.search import (
     SearchResult,
     Space,
     Study,
+    free_name,
     load_space,
     plan_families,
-    safe_name,
 )
 from autoloss.search.listing import list_studies as list_in
 from autoloss.session import trained_together
@@ -112,12 +108,10 @@ def search(
         model: ``"auto"`` for the built-in network, or a network of your own: a function
             ``make_net(n_features, n_outputs)`` that returns a `torch.nn.Module`, or
             ``"FILE.py:NAME"`` of one, whose code is run. The module maps rows ``(B, n_features)``
-            to logits ``(B, n_outputs)``, one output a class (two for two classes). A row is plain
-            numbers: the numeric columns, standardised and 0 where missing; an indicator for each
-            of them that lacks numbers; the categories one-hot; the vectors of texts. It is asked
-            for a module again and again, whose first weights must come from torch's random
-            numbers. Learning rate and weight decay are tuned; its dropout is its own. Losses that
-            need a last layer of their own are left out.
+            of plain numbers (standardised columns, 0 where missing; indicators of missing
+            numbers; categories one-hot; vectors of texts) to logits ``(B, n_outputs)``, one output
+            a class, two for two classes. Its first weights come from torch's random numbers, its
+            dropout is its own. Losses that need a last layer of their own are left out.
         seed: Seed of the split, the settings and the trainings.
         device: ``"auto"`` (the GPU where there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
         name: The study's name; by default that of the data, with a number where it is taken.
@@ -144,8 +138,7 @@ def search(
     """
     clock = Clock(time.monotonic(), _checked_limit(time_limit))
     own = tuple(take_in(losses))
-    network = open_model(model)
-    given = Given.of(class_weights, class_similarity, teacher, cost_matrix)
+    given = Given.of(class_weights, class_similarity, teacher, cost_matrix, model)
     tables = Tables.of(data, valid, test)
     asked = SearchOptions(
         target=target,
@@ -165,10 +158,11 @@ def search(
         cost_matrix=_path(cost_matrix),
         teacher=_path(teacher),
         losses=files_of(losses),
-        model=model if isinstance(model, str) else f"FILE.py:{network.name if network else ''}",
-        objects=(
-            *(("teacher",) if teacher is not None and _path(teacher) is None else ()),
-            *(() if isinstance(model, str) else ("model",)),
+        model=model if isinstance(model, str) else NO_FILE,
+        objects=tuple(
+            name
+            for name, one in (("teacher", teacher), ("model", model))
+            if one is not None and _path(one) is None
         ),
     )
     options, out = tables.named_in(asked), Path(out)
@@ -177,12 +171,13 @@ def search(
     if track != "off":
         # A study that can never be tracked is not begun.
         resolve_uri(tracking_uri)
-    wanted, left_out = space_for(given.join(load_space(space, losses=own)), network, asked=own)
+    loaded = load_space(space, losses=own)
+    wanted = given.join(loaded, own)
     prepared = tables.read(options, wanted)
-    settled = settle(network, prepared, wanted, device=found, left_out=left_out)
+    settled = settle(given.model, prepared, wanted, loaded=loaded, device=found)
     taught = given.teacher_logits(options.table(tables.frames), prepared)
     study = Study(
-        name or _free_name(options.source, out),
+        name or free_name(options.source, out),
         prepared.class_counts,
         trials=trials,
         space=wanted,
@@ -191,23 +186,18 @@ def search(
         storage=storage,
         out=out,
         losses=losses,
-        fingerprint=fingerprint_with(prepared.fingerprint, settled.memory),
+        fingerprint=fingerprint_with(prepared.fingerprint, settled.origin),
         sampling=_sampling(prepared.class_counts, wanted),
-        origin={
-            "command": options.command(),
-            "options": options.to_dict(),
-            NETWORK: settled.memory,
-        },
-        **_for_study(given, prepared, network),
+        origin={"command": options.command(), "options": options.to_dict(), **settled.origin},
+        **given.for_study(prepared.task),
     )
     tracker = make_tracker(study, options, tracking_uri)
-    watcher = progress or Silent()
     return run(
         study,
         prepared,
         options,
         tracker,
-        progress=watcher,
+        progress=progress or Silent(),
         clock=clock,
         teacher=taught,
         model=settled.model,
@@ -242,8 +232,7 @@ def resume(
         teacher: The teacher, where the study began with one that was not given as a folder.
         losses: Losses of your own, where the study began with some that no file holds, or whose
             file is at another place now.
-        model: The network, where the study began with one of your own that no file holds, or
-            whose file is at another place now.
+        model: A network of your own, where the study began with one; as for `losses`.
         tracking_uri: MLflow's tracking URI; by default that of the study.
         progress: Who watches.
 
@@ -262,10 +251,9 @@ def resume(
         )
     options = SearchOptions.from_dict(origin["options"])
     clock.limit = options.time_limit
-    memory = origin.get(NETWORK)
     try:
-        network = recall(memory, model, study=opened.name)
-    except BaseException:
+        network = recall(origin, model, study=opened.name)
+    except InputError:
         opened.close()
         raise
     tracker = make_tracker(opened, options, tracking_uri)
@@ -276,24 +264,23 @@ def resume(
         given = Given.of(teacher=options.teacher if teacher is None else teacher)
         tables = Tables.of(data, valid, test)
         prepared = tables.read(options, opened.space)
-        if fingerprint_with(prepared.fingerprint, memory) != opened.config.fingerprint:
+        if fingerprint_with(prepared.fingerprint, origin) != opened.config.fingerprint:
             raise InputError(
                 f"The data must be those that {opened.name} began with, but they have changed: "
                 "search them under another --name."
             )
-        check_again(network, memory, prepared, opened.space, study=opened.name)
+        check_again(network, origin, prepared, opened.space, study=opened.name)
         source = tables.named_in(options).table(tables.frames)
         taught = given.teacher_logits(source, prepared)
     except BaseException:
         opened.close()
         raise
-    watcher = progress or Silent()
     return run(
         opened,
         prepared,
         options,
         tracker,
-        progress=watcher,
+        progress=progress or Silent(),
         clock=clock,
         teacher=taught,
         model=network,
@@ -342,15 +329,14 @@ def plan(
         seed=seed,
     )
     own = tuple(take_in(losses))
-    network = open_model(model)
-    given = Given.of(class_weights, class_similarity, teacher, cost_matrix)
-    found = find_device(device)
-    wanted, left_out = space_for(given.join(load_space(space, losses=own)), network, asked=own)
+    given = Given.of(class_weights, class_similarity, teacher, cost_matrix, model)
+    found, loaded = find_device(device), load_space(space, losses=own)
+    wanted = given.join(loaded, own)
     prepared = tables.read(options, wanted)
-    settled = settle(network, prepared, wanted, device=found, left_out=left_out)
+    settled = settle(given.model, prepared, wanted, loaded=loaded, device=found)
     wanted.check_trainable(own, prepared.class_counts.tolist())
     chosen = wanted.for_classes(prepared.class_counts.tolist())
-    fitting = _for_study(given, prepared, network)
+    fitting = given.for_study(prepared.task)
     costs = fitting.get("cost_matrix")
     resolved = resolve_metric(metric, n_classes=prepared.task.n_classes, cost_matrix=costs)
     here = {"class_weights": given.class_weights, "similarity": given.class_similarity}
@@ -392,12 +378,6 @@ def list_studies(out: str | Path = "reports") -> tuple[StudyListing, ...]:
     return list_in(Path(out))
 
 
-def _for_study(given: Given, data: StudyData, model: OwnModel | None) -> dict[str, Any]:
-    """Return the arguments of a `Study` that come from what is given and from the network."""
-    arguments = given.for_study(data.task)
-    return {**arguments, "provides": provided(arguments["provides"], model)}
-
-
 def _sampling(class_counts: Tensor, space: Space) -> list[float] | None:
     """Return the share of each class's rows that the search trains on; None for all of them."""
     negatives = space.protocol.negatives
@@ -407,13 +387,6 @@ def _sampling(class_counts: Tensor, space: Space) -> list[float] | None:
 def _path(given: object) -> str | None:
     """Return the path that something is given as, None where it is given otherwise."""
     return str(given) if isinstance(given, str | Path) else None
-
-
-def _free_name(source: str | None, out: Path) -> str:
-    """Return a name after the data that no study of the folder has yet."""
-    stem = safe_name(Path(source.removeprefix("sklearn:")).stem if source else "study")
-    taken = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
-    return next(name for name in taken if not (out / name).exists())
 
 
 def _check_seed(seed: int) -> None:

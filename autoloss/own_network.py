@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +33,16 @@ class Own:
     Args:
         model: The network.
         notes: What the user should know of its training, a sentence each.
-        memory: What the study remembers of it, as JSON values.
+        origin: What the study remembers of it, as JSON values.
     """
 
     model: OwnModel | None = None
     notes: tuple[str, ...] = ()
-    memory: Mapping[str, Any] | None = None
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
 
-def space_for(
-    space: Space, model: OwnModel | None, *, asked: Iterable[str] = ()
-) -> tuple[Space, tuple[str, ...]]:
-    """Return what of a space a network can be trained by, and the losses that are left out.
+def space_for(space: Space, model: OwnModel | None, *, asked: Iterable[str] = ()) -> Space:
+    """Return what of a space a network can be trained by.
 
     A network of the user's own has its own dropout, and one last layer for all losses.
 
@@ -57,7 +55,7 @@ def space_for(
         InputError: One of these needs a last layer that only the built-in network has.
     """
     if model is None:
-        return space, ()
+        return space
     out = tuple(
         base for base in space.bases if get(base).head != "linear" or "norms" in get(base).needs
     )
@@ -70,7 +68,7 @@ def space_for(
     ranges = {key: one for key, one in space.ranges.items() if key != "dropout"}
     fixed = {**space.fixed, "dropout": 0.0}
     kept = tuple(base for base in space.bases if base not in out)
-    return replace(space, bases=kept, ranges=ranges, fixed=fixed), out
+    return replace(space, bases=kept, ranges=ranges, fixed=fixed)
 
 
 def provided(names: Sequence[str], model: OwnModel | None) -> tuple[str, ...]:
@@ -83,17 +81,17 @@ def settle(
     data: StudyData,
     space: Space,
     *,
+    loaded: Space,
     device: torch.device,
-    left_out: Sequence[str] = (),
 ) -> Own:
     """Check a network of the user's own, and find out how its candidates train fastest.
 
     Args:
         model: The network; None for the built-in one.
         data: The data.
-        space: The space.
+        space: The space, of `space_for`.
+        loaded: The space that it comes from.
         device: Where to train.
-        left_out: Losses that the space has and the network cannot be trained by.
 
     Raises:
         InputError: It cannot be trained; one line says why.
@@ -110,6 +108,7 @@ def settle(
         network, behaviour, folds[0], space.training, device=device, together=space.together
     )
     chosen = replace(model, stacked=form.stacked, draws=behaviour.draws)
+    left_out = [base for base in loaded.bases if base not in space.bases]
     notes = (_about(model, network.layout, form.reason), *_notes(left_out))
     memory = {
         "name": model.name,
@@ -120,22 +119,21 @@ def settle(
         "draws": behaviour.draws,
         "notes": list(notes),
     }
-    return Own(chosen, notes, memory)
+    return Own(chosen, notes, {KEY: memory})
 
 
-def recall(
-    memory: Mapping[str, Any] | None, given: Model | None, *, study: str
-) -> OwnModel | None:
+def recall(origin: Mapping[str, Any], given: Model | None, *, study: str) -> OwnModel | None:
     """Return the network that a study began with.
 
     Args:
-        memory: What the study remembers of it; None where it began with the built-in one.
+        origin: What the study remembers.
         given: What is given again; None for nothing.
         study: Its name.
 
     Raises:
         InputError: It is missing, was changed, or is given where there was none.
     """
+    memory = origin.get(KEY)
     if memory is None:
         if given not in (None, AUTO):
             raise InputError(
@@ -163,7 +161,7 @@ def recall(
 
 def check_again(
     model: OwnModel | None,
-    memory: Mapping[str, Any] | None,
+    origin: Mapping[str, Any],
     data: StudyData,
     space: Space,
     *,
@@ -174,27 +172,27 @@ def check_again(
     Raises:
         InputError: It has others.
     """
-    if model is None or memory is None:
+    if model is None:
         return
     network = _network(model, data, space)
-    if _shapes(network.layout) != memory["weights"]:
+    if _shapes(network.layout) != origin[KEY]["weights"]:
         raise InputError(
             f"model must have the parameters that {study} began with, but those of {model.name} "
             "have other names or shapes: search with it under another name."
         )
 
 
-def fingerprint_with(fingerprint: str, memory: Mapping[str, Any] | None) -> str:
+def fingerprint_with(fingerprint: str, origin: Mapping[str, Any]) -> str:
     """Return the fingerprint of data and network together; that of the data for the built-in."""
-    if memory is None:
+    if KEY not in origin:
         return fingerprint
-    text = json.dumps([fingerprint, memory["weights"]])
+    text = json.dumps([fingerprint, origin[KEY]["weights"]])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def notes_of(origin: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what a study's user should know of a network of the user's own."""
-    return tuple((origin.get(KEY) or {}).get("notes", ()))
+    return tuple(origin[KEY]["notes"]) if KEY in origin else ()
 
 
 def _network(model: OwnModel, data: StudyData, space: Space) -> OwnNetwork:

@@ -143,7 +143,7 @@ def test_what_is_loaded_predicts_as_what_was_trained(small: Path, tmp_path: Path
     for wrong, words in ((wider_net, "other names or shapes"), ("auto", "must be loaded with")):
         with pytest.raises(InputError, match=words):
             autoloss.load(tmp_path / "s", model=wrong)
-    assert "FILE.py:small_net" in result.summary.command
+    assert "--model FILE.py:NAME" in result.summary.command
 
 
 def test_losses_with_a_head_are_left_out_and_named(tmp_path: Path) -> None:

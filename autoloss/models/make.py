@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from autoloss.data import TableSchema
 from autoloss.models.dense import dense_width
 from autoloss.models.network import Network
-from autoloss.models.own import OwnModel, OwnNetwork
+from autoloss.models.own import OwnModel
+from autoloss.models.own_stack import OwnNetwork
 from autoloss.models.table import InputShape, TableNetwork
 from autoloss.settings import NetworkConfig
 

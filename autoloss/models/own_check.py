@@ -12,7 +12,8 @@ from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from autoloss.errors import InputError
 from autoloss.models.network import Features
-from autoloss.models.own import OwnModel, OwnNetwork, first_line, forked, tensors_of
+from autoloss.models.own import OwnModel, first_line, forked, tensors_of
+from autoloss.models.own_stack import OwnNetwork
 
 ROUNDING = 1e-3
 """Share of the largest logit by which two ways to the same number may differ in float32."""
