@@ -9,7 +9,7 @@ from typing import Any, cast
 from autoloss.data import StudyData
 from autoloss.errors import InputError
 from autoloss.judging import confirm_on_locked, judge_by_nesting, replicate
-from autoloss.own_network import notes_of
+from autoloss.own_network import given_network, notes_of
 from autoloss.remarks import study_notes
 from autoloss.report import write_report
 from autoloss.search import SearchResult, summarise
@@ -65,6 +65,7 @@ def _settings(session: SearchSession, data: StudyData) -> dict[str, Any]:
     settings = {
         "device": str(session.divisions.jobs[0].device),
         "together": session.executor.together,
+        **given_network(session.study.config.origin),
         **({} if data.locked is None else {"test_sha256": data.locked.sha256}),
     }
     uri = session.tracker.shown_uri

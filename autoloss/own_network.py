@@ -195,6 +195,14 @@ def notes_of(origin: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(origin[KEY]["notes"]) if KEY in origin else ()
 
 
+def given_network(origin: Mapping[str, Any]) -> dict[str, str]:
+    """Return the network of the user's own as ``--model`` takes it; empty for the built-in."""
+    if KEY not in origin:
+        return {}
+    file, name = origin[KEY]["file"], origin[KEY]["name"]
+    return {"network": f"{file or 'FILE.py'}:{name}"}
+
+
 def _network(model: OwnModel, data: StudyData, space: Space) -> OwnNetwork:
     """Return the network on the first division of the rows, of the shape that all share."""
     schemas = [fold.encoding.schema for fold in data.folds]

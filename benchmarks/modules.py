@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from autoloss.bench import machine
 from autoloss.bench.problem import DROPOUT, N_CLASSES, make_setting
 from autoloss.models import OwnModel, OwnNetwork
 from autoloss.training import Job
@@ -107,8 +108,7 @@ def measured(repeats: int) -> dict[str, Any]:
     }
     return {
         "measured": sentence(steps),
-        "classes": N_CLASSES,
-        "threads": torch.get_num_threads(),
+        "machine": machine.describe(torch.device("cpu")),
         "repeats": repeats,
         "milliseconds": steps,
     }

@@ -103,6 +103,7 @@ def test_a_file_from_search_to_predictions(
     assert result.exit_code == 0, result.stderr
     assert "The network is make_net of net.py" in " ".join(result.stderr.split())
     folder = tmp_path / "reports" / "s"
+    assert f"--model {file}:make_net" in "".join(result.stdout.split("\n")).replace("  ", "")
     summary = json.loads((folder / "summary.json").read_text("utf-8"))
     assert "--model net.py:make_net" in summary["command"]
     assert any("make_net of net.py" in note for note in summary["data"]["notes"])

@@ -147,6 +147,8 @@ def _places(summary: Summary, folder: Path) -> Sequence[tuple[str, str]]:
     dashboard = dashboard_link(str(uri)) if uri else None
     model = str(folder / "model")
     predict = ["autoloss", "predict", model, "NEW.csv", "-o", "predictions.csv"]
+    if network := summary.settings.get("network"):
+        predict += ["--model", str(network)]
     return [
         ("Model", model),
         *([("Loss", str(folder / "loss.py"))] if (folder / "loss.py").is_file() else []),

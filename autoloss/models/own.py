@@ -109,6 +109,17 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
+def reseed(seed: int, device: torch.device) -> None:
+    """Let a device draw as after ``torch.manual_seed(seed)``.
+
+    That asks after every kind of device there is, which takes longer than a small layer.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(seed)
+
+
 def first_line(error: BaseException) -> str:
     """Return the kind of an error and the first line of what it says."""
     text = (str(error).strip().splitlines() or [""])[0].rstrip(".")

@@ -18,7 +18,7 @@ from autoloss.models.heads import Heads
 from autoloss.models.layers import mixed
 from autoloss.models.layout import Layout
 from autoloss.models.network import Features, Scores, Step
-from autoloss.models.own import OwnModel, forked, seeded, tensors_of
+from autoloss.models.own import OwnModel, forked, reseed, seeded, tensors_of
 
 
 class OwnNetwork:
@@ -184,7 +184,7 @@ class OwnNetwork:
         found = []
         for k, row in enumerate(rows):
             if seeds is not None:
-                torch.manual_seed(seeds[k])
+                reseed(seeds[k], inputs.device)
             # A copy: a module may write over its inputs.
             values = {name: parts[k] for name, parts in own.items()}
             found.append(self._one(values, inputs[row].clone()))
@@ -237,7 +237,7 @@ class OwnNetwork:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Call the module once for all candidates."""
         if seed is not None:
-            torch.manual_seed(seed)
+            reseed(seed, inputs.device)
         is_shared = len(set(rows)) == 1
         own = inputs[rows[0]] if is_shared else inputs[list(rows)]
         call = vmap(

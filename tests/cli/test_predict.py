@@ -28,7 +28,7 @@ class FakeClassifier:
 def loaded(api, monkeypatch, tmp_path) -> list[Path]:
     """The folders that models were loaded from; the rows stand in rows.csv."""
     folders: list[Path] = []
-    api.load = lambda folder, losses: folders.append(folder) or FakeClassifier()
+    api.load = lambda folder, losses, model: folders.append(folder) or FakeClassifier()
     monkeypatch.chdir(tmp_path)
     ROWS.to_csv("rows.csv", index=False)
     return folders
@@ -45,12 +45,13 @@ def test_predictions_have_a_label_and_a_probability_of_each_class(loaded, run, e
     assert table["probability_yes"].tolist() == [0.25, 0.5, 0.75]
 
 
-def test_the_files_of_losses_reach_the_model(loaded, api, run) -> None:
+def test_the_files_of_losses_and_network_reach_the_model(loaded, api, run) -> None:
     given = []
-    api.load = lambda folder, losses: given.append(losses) or FakeClassifier()
+    api.load = lambda folder, losses, model: given.append((losses, model)) or FakeClassifier()
     words = ["predict", "mine", "rows.csv", "-o", "out.csv"]
+    words += ["--model", "net.py:make"]
     assert run(*words, "--losses", "a.py", "--losses", "b.py").exit_code == 0
-    assert given == [(Path("a.py"), Path("b.py"))]
+    assert given == [((Path("a.py"), Path("b.py")), "net.py:make")]
 
 
 def test_a_folder_goes_before_a_name(tmp_path) -> None:
