@@ -200,7 +200,7 @@ def given_network(origin: Mapping[str, Any]) -> dict[str, str]:
     if KEY not in origin:
         return {}
     file, name = origin[KEY]["file"], origin[KEY]["name"]
-    return {"network": f"{file or 'FILE.py'}:{name}"}
+    return {KEY: f"{file or 'FILE.py'}:{name}"}
 
 
 def _network(model: OwnModel, data: StudyData, space: Space) -> OwnNetwork:

@@ -106,6 +106,8 @@ def test_a_file_from_search_to_predictions(
     assert f"--model {file}:make_net" in "".join(result.stdout.split("\n")).replace("  ", "")
     summary = json.loads((folder / "summary.json").read_text("utf-8"))
     assert "--model net.py:make_net" in summary["command"]
+    assert summary["settings"]["model"] == f"{file}:make_net"
+    assert "width" not in summary["settings"]
     assert any("make_net of net.py" in note for note in summary["data"]["notes"])
     assert {trial["nuisance"]["dropout"] for trial in summary["trials"]} == {0.0}
     assert sorted(path.name for path in (folder / "model").iterdir()) == [

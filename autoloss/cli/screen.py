@@ -147,7 +147,7 @@ def _places(summary: Summary, folder: Path) -> Sequence[tuple[str, str]]:
     dashboard = dashboard_link(str(uri)) if uri else None
     model = str(folder / "model")
     predict = ["autoloss", "predict", model, "NEW.csv", "-o", "predictions.csv"]
-    if network := summary.settings.get("network"):
+    if network := summary.settings.get("model"):
         predict += ["--model", str(network)]
     return [
         ("Model", model),

@@ -267,3 +267,22 @@ def test_a_module_whose_weights_become_infinite_diverges_alone() -> None:
     wild, outcome = train(job, [replace(calm, lr=1e300), calm])
     assert (wild.state, outcome.state) == ("diverged", "complete")
     assert_same(outcome, train(job, [calm])[0])
+
+
+def test_on_a_gpu_a_candidate_is_what_it_is_alone(mixed: list[Candidate]) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    (cpu,) = make_own(normalised)
+    job = Job.prepare(
+        cpu.network,
+        cpu.train.part,
+        cpu.valid.part,
+        class_counts=cpu.class_counts,
+        folds=cpu.folds,
+        config=cpu.config,
+        device=torch.device("cuda"),
+        dtype=torch.float64,
+    )
+    together = train(job, mixed[:4])
+    for k in (0, 3):
+        assert_same(together[k], train(job, [mixed[k]])[0], atol=1e-8)
