@@ -51,7 +51,7 @@ CONSTANTS: dict[str, Constant] = {
         "a number of at least 1",
         lambda value: as_number(value) is not None and 1.0 <= value < math.inf,
     ),
-    "together": _whole(1),
+    "together": _whole(0),
     "network.width": _whole(1),
     "network.depth": _whole(1),
     "network.bins": _whole(0),

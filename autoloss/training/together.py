@@ -45,7 +45,7 @@ class Together:
         candidates: K.
         rates: Candidate steps a second of every size that was timed.
         held: Most candidates that the memory holds.
-        reason: Half a sentence for the log.
+        reason: Half a sentence.
     """
 
     candidates: int
@@ -53,10 +53,18 @@ class Together:
     held: int
     reason: str
 
+    @property
+    def text(self) -> str:
+        """Return what was chosen and why, as a sentence."""
+        rates = ", ".join(f"{k}: {rate:,.0f}" for k, rate in self.rates.items())
+        timed = f" (candidate steps a second of {rates})" if rates else ""
+        noun = "candidate trains" if self.candidates == 1 else "candidates train together"
+        return f"{self.candidates} {noun}: {self.reason}{timed}."
+
 
 def choose_together(
     jobs: Sequence[Job],
-    asked: int | None = None,
+    asked: int = 0,
     *,
     at_most: int = LARGEST,
     free_bytes: int | None = None,
@@ -69,28 +77,35 @@ def choose_together(
 
     Args:
         jobs: The divisions of the study's rows, on the device.
-        asked: What the user asks for; None or 0 to choose.
+        asked: What the space asks for; 0 to choose.
         at_most: Candidates there are to train at once; no more are tried.
         free_bytes: Memory that is free; by default it is looked up.
     """
     free = free_memory(jobs[0].device) if free_bytes is None else free_bytes
     held = max(1, int(MEMORY_SHARE * free) // bytes_each(jobs))
     if asked:
-        return Together(asked, {}, held, "asked for")
+        return Together(asked, {}, held, "the space asks for them")
     limit = max(1, min(held, at_most, LARGEST))
-    n_rows = [len(job.train) for job in jobs]
-    size = batch_size_for(min(n_rows), jobs[0].config.batch_size)
-    usual = USUAL * max(1, FULL_BATCH // size)
-    if limit <= SMALLEST or min(n_rows) <= TINY_ROWS:
+    usual = usual_together(jobs)
+    if limit <= SMALLEST or min(len(job.train) for job in jobs) <= TINY_ROWS:
         chosen = min(usual, limit)
-        return Together(chosen, {}, held, _why(chosen, held, "for few rows"))
+        return Together(chosen, {}, held, _why(chosen, held, "rows are few"))
     rates = _timed(jobs, limit)
     if len(rates) < SIZES_TO_TRUST and limit not in rates:
         chosen = min(usual, limit)
-        return Together(chosen, rates, held, _why(chosen, held, "for steps too long to try"))
+        return Together(chosen, rates, held, _why(chosen, held, "steps are too long to try more"))
     best = max(rates.values())
     chosen = min(k for k, rate in rates.items() if rate >= NEAR * best)
     return Together(chosen, rates, held, _why(chosen, held, "the fastest of those timed"))
+
+
+def usual_together(jobs: Sequence[Job]) -> int:
+    """Return how many candidates train together where nothing is timed.
+
+    They are more where mini-batches are smaller.
+    """
+    smallest = min(len(job.train) for job in jobs)
+    return USUAL * max(1, FULL_BATCH // batch_size_for(smallest, jobs[0].config.batch_size))
 
 
 def bytes_each(jobs: Sequence[Job]) -> int:
@@ -178,7 +193,7 @@ def step_seconds(
 
 
 def _why(chosen: int, held: int, otherwise: str) -> str:
-    return "what the memory holds" if chosen == held else otherwise
+    return "the memory holds no more" if chosen == held else otherwise
 
 
 def _now(device: torch.device) -> float:
