@@ -164,32 +164,39 @@ def step_seconds(
         seconds: Time after which no step is begun, two at least.
     """
     ends = time.perf_counter() + seconds
-    job, n_rows = jobs[0], [len(one.train) for one in jobs]
-    folds = sorted(k % len(jobs) for k in range(n_candidates))
-    candidates = [Candidate(LossSpec(), lr=1e-3, dropout=0.1, fold=fold) for fold in folds]
-    population = Population(
-        [one.network for one in jobs],
-        candidates,
-        torch.stack([jobs[fold].class_counts for fold in folds]),
-        device=job.device,
-        dtype=job.dtype,
-    )
-    orders = Orders(
-        [0] * n_candidates,
-        n_rows,
-        batch_size_for(min(n_rows), job.config.batch_size),
-        device=job.device,
-        folds=folds,
-    )
+    device = jobs[0].device
+    population, orders = passing_population(jobs, n_candidates)
     found: list[float] = []
     for rows in itertools.islice(itertools.cycle(orders.epoch()), steps + 1):
-        started = _now(job.device)
+        started = _now(device)
         population.step(step_batch(jobs, orders, rows), orders, 1.0)
-        found.append(_now(job.device) - started)
+        found.append(_now(device) - started)
         if len(found) > LEAST_STEPS and time.perf_counter() > ends:
             break
     # The first one fills the caches and the allocator.
     return min(found[1:])
+
+
+def passing_population(jobs: Sequence[Job], n_candidates: int) -> tuple[Population, Orders]:
+    """Return candidates whose steps are timed and thrown away, and the orders of their batches.
+
+    Args:
+        jobs: The divisions of the rows, on the device; candidates are spread over them.
+        n_candidates: K.
+    """
+    job, n_rows = jobs[0], [len(one.train) for one in jobs]
+    folds = sorted(k % len(jobs) for k in range(n_candidates))
+    population = Population(
+        [one.network for one in jobs],
+        [Candidate(LossSpec(), lr=1e-3, dropout=0.1, fold=fold) for fold in folds],
+        torch.stack([jobs[fold].class_counts for fold in folds]),
+        device=job.device,
+        dtype=job.dtype,
+        products=job.products,
+    )
+    size = batch_size_for(min(n_rows), job.config.batch_size)
+    orders = Orders([0] * n_candidates, n_rows, size, device=job.device, folds=folds)
+    return population, orders
 
 
 def _why(chosen: int, held: int, otherwise: str) -> str:
