@@ -127,10 +127,11 @@ def to_markdown(found: Mapping[str, Any], others: Mapping[str, str]) -> str:
 PAGE = """# Speed
 
 Made by `python -m benchmarks.speed --report`. Ratios are measured side by side in one run, on the
-same data, network, epochs, steps and dtype (float32). Network of the loops: 20 numeric columns,
-two hidden layers of 128, dropout 0.1, batches of 256. The tight loop may choose its number of
-threads; that of the tutorials has a DataLoader, Optuna and MLflow. Peak: a 2048 × 2048 product in
-the same run. `autoloss bench` measures the same on your machine.
+same data, network, epochs and steps. Network of the loops: 20 numeric columns, two hidden layers
+of 128, dropout 0.1, batches of 256. Products are taken in bfloat16 where the processor has it. The
+tight loop may choose its number of threads and, of both precisions, the faster; that of the
+tutorials is in float32 and has a DataLoader, Optuna and MLflow. Peak: a 2048 × 2048 product of the
+same precision in the same run. `autoloss bench` measures the same on your machine.
 
 Measured on: {machine}.
 A load above the number of cores says that other programs ran beside: times are longer then, and

@@ -45,6 +45,7 @@ FIGURES: Mapping[str, Bar] = {
         "share",
         least=0.5,
     ),
+    "peak_bfloat16": Bar("the same share where both are in bfloat16", "share"),
     "outside": Bar(
         "share of a small search's wall time outside training (10 000 rows, quick, 32 trials)",
         "share",
