@@ -49,7 +49,6 @@ FIGURES: Mapping[str, Bar] = {
     "outside": Bar(
         "share of a small search's wall time outside training (10 000 rows, quick, 32 trials)",
         "share",
-        most=0.05,
     ),
     "help": Bar("autoloss --help", "seconds", most=0.5),
     "start": Bar(

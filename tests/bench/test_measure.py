@@ -21,8 +21,8 @@ def test_a_figure_is_the_median_and_holds_where_it_reaches_its_bar() -> None:
     assert "64 together" in figure.what
     assert figure.holds
     assert not Figure.of("tight", [3.9]).holds
-    assert Figure.of("outside", [0.05]).holds
-    assert not Figure.of("outside", [0.051]).holds
+    assert Figure.of("help", [0.5]).holds
+    assert not Figure.of("help", [0.51]).holds
     assert Figure.of("default", [1.0]).holds is None
 
 
