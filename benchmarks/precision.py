@@ -108,8 +108,7 @@ def main() -> None:
         ends = [end for one in sets.values() for end in one["change"][1:]]
         low, high = min(ends), max(ends)
         found = {
-            "measured": f"{low:+.4f} to {high:+.4f} nats, the ends of the intervals of {len(sets)} "
-            "sets",
+            "measured": f"{low:+.4f} to {high:+.4f} nats at the ends of {len(sets)} intervals",
             "sets": sets,
             "trials": options.trials,
             "rows": options.rows,

@@ -31,7 +31,7 @@ from benchmarks.floor import measure_floor, to_rows, to_table
 
 OUT = Path("reports/speed")
 OTHERS = {
-    "products in bfloat16: 95 % interval of the change in refined log loss, on each of five sets": (
+    "products in bfloat16: 95 % interval of the change in refined log loss, on five sets": (
         "within 0.005",
         "precision",
     ),
