@@ -21,6 +21,7 @@ from torch import Tensor
 from autoloss.costs import Costs, cost_array
 from autoloss.data import TableEncoding, TableInputs, read_table
 from autoloss.errors import InputError
+from autoloss.inputs import example_of
 from autoloss.losses import ClassFacts, get, names
 from autoloss.losses.own import Losses, take_in
 from autoloss.metrics import balanced_scores, cost_decisions
@@ -31,7 +32,7 @@ from autoloss.task import Task
 
 FORMAT_VERSION = 2
 CHUNK_ROWS = 8192
-CONFIG, WEIGHTS = "config.json", "weights.safetensors"
+CONFIG, WEIGHTS, EXAMPLE = "config.json", "weights.safetensors", "input_example.json"
 
 _GIVEN = ("cost_matrix", "class_weights", "class_similarity")
 
@@ -212,7 +213,11 @@ class Classifier:
         return labels
 
     def save(self, folder: str | Path) -> Path:
-        """Write the model as ``weights.safetensors`` and ``config.json``; return the folder."""
+        """Write the model as ``weights.safetensors`` and ``config.json``; return the folder.
+
+        ``input_example.json`` beside them has rows to try it with; they are made up, see
+        `autoloss.inputs.example_of`.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         tensors: dict[str, Tensor] = {}
@@ -244,6 +249,8 @@ class Classifier:
         }
         text = json.dumps(config, indent=1, allow_nan=False)
         (folder / CONFIG).write_text(text, encoding="utf-8")
+        example = json.dumps(example_of(self), indent=1, allow_nan=False)
+        (folder / EXAMPLE).write_text(example, encoding="utf-8")
         return folder
 
 
