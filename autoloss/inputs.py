@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from autoloss.data.categories import CategoryColumn
+from autoloss.data.cells import FLAGS
 from autoloss.data.dates import DateColumn
 from autoloss.data.numbers import NumericColumn
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from autoloss.data.encode import Column
 
 InputType = Literal["number", "flag", "category", "date", "text"]
-_FLAGS = frozenset({"True", "False"})
 _WORDS = "some text"
 
 
@@ -78,7 +78,7 @@ def _column(column: Column) -> InputColumn:
         return InputColumn(column.name, "number", not plain, tuple(written))
     if isinstance(column, CategoryColumn):
         levels = column.levels[:3]
-        if levels and set(column.levels) <= _FLAGS:
+        if levels and set(column.levels) <= FLAGS:
             return InputColumn(
                 column.name, "flag", False, tuple(level == "True" for level in levels)
             )

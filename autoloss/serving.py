@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from autoloss.classifier import Classifier, load
-from autoloss.data.values import label_of
+from autoloss.data.cells import as_flags
 from autoloss.errors import InputError
 from autoloss.inputs import InputColumn, example_of, input_columns
 from autoloss.predictions import PREDICTION, probability_names, table_of
@@ -22,10 +22,18 @@ from autoloss.task import Label
 
 LOADER = "autoloss.serving"
 # What decides the numbers that come out, and what reads the files.
-_PINNED = ("autoloss", "numpy", "pandas", "pyarrow", "safetensors", "scikit-learn", "scipy", "torch")
+_PINNED = (
+    "autoloss",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "safetensors",
+    "scikit-learn",
+    "scipy",
+    "torch",
+)
 # As "boolean" MLflow would silently make a missing flag a false one.
 _TYPES = {"number": "double", "flag": "any"}
-_FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
 
 class ServedModel:
@@ -70,11 +78,7 @@ def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> Se
 
 def with_flags(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Return rows whose flags are true or false, also where they came as 0 and 1 or as words."""
-    found = {
-        name: frame[name].map(_flag, na_action="ignore").astype(object)
-        for name in names
-        if name in frame.columns and not pd.api.types.is_bool_dtype(frame[name])
-    }
+    found = {name: as_flags(frame[name]) for name in names if name in frame.columns}
     return frame.assign(**found) if found else frame
 
 
@@ -104,11 +108,6 @@ def requirements() -> list[str]:
     """Return what the model needs, with the versions that are installed here."""
     # A build's own mark, as in 2.10.0+cpu, is on no index.
     return [f"{name}=={version(name).partition('+')[0]}" for name in _PINNED]
-
-
-def _flag(value: Any) -> Any:
-    """Return a flag as true or false, and anything else as it came."""
-    return _FLAGS.get(label_of(value).strip().lower(), value)
 
 
 def _type(column: InputColumn) -> str:
