@@ -104,7 +104,7 @@ class Classifier:
         return torch.stack([member.class_counts.double() for member in self.members]).mean(0)
 
     @cached_property
-    def _networks(self) -> tuple[TableNetwork, ...]:
+    def networks(self) -> tuple[TableNetwork, ...]:
         """Return the network of every member, of the shape that all have in common."""
         plain = [
             TableNetwork(member.encoding.schema, self.task.n_classes, self.config)
@@ -129,7 +129,7 @@ class Classifier:
     @torch.no_grad()
     def _logits(self, number: int, inputs: TableInputs) -> Tensor:
         """Return the raw scores of a member for rows as it reads them, ``(N, C)``."""
-        network, own = self._networks[number], self.members[number]
+        network, own = self.networks[number], self.members[number]
         weights = network.layout.views(own.weights.unsqueeze(0))
         heads = Heads((get(own.readout.spec.base).head,))
         chunks = [

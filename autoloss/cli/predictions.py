@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from autoloss.errors import InputError
+from autoloss.files import replacing
 
 if TYPE_CHECKING:
     from autoloss.predicting import Predicting
@@ -59,7 +57,7 @@ def write(predicting: Predicting, file: Path) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise InputError("standard output was closed before all rows were written.") from None
     try:
-        with _replacing(file) as part:
+        with replacing(file) as part:
             if file.suffix.lower() == ".parquet":
                 return _write_pieces(predicting, _Parquet(part))
             with part.open("w", encoding="utf-8", newline="") as opened:
@@ -69,21 +67,6 @@ def write(predicting: Predicting, file: Path) -> int:
         raise InputError(
             f"FILE must be writable, but got FILE={str(file)!r}: {reason}."
         ) from error
-
-
-@contextlib.contextmanager
-def _replacing(file: Path) -> Iterator[Path]:
-    """Give a file beside `file` that takes its place at the end, unless something goes wrong."""
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".part")
-    os.close(handle)
-    part = Path(name)
-    try:
-        yield part
-        # mkstemp gives the owner alone a right to read.
-        part.chmod(0o644)
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 class _Format(Protocol):
