@@ -140,7 +140,8 @@ class TableNetwork:
         edges = self.schema.edges if self.config.bins else self.schema.edges[:, :1]
         width = edges.diff(dim=1)
         column, place = (width > 0.0).nonzero(as_tuple=True)
-        return column, edges[column, place], width[column, place]
+        # Both halves share one storage, which a saved program could not tell apart.
+        return column.clone(), edges[column, place], width[column, place]
 
     @cached_property
     def layout(self) -> Layout:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,12 @@ from autoloss.errors import InputError
 
 if TYPE_CHECKING:
     from autoloss.classifier import Classifier
+
+
+def write_pyfunc(classifier: Classifier, folder: Path) -> tuple[Path, ...]:
+    """Write a pyfunc of a model into a new folder; return it."""
+    with tempfile.TemporaryDirectory() as place:
+        return (save_pyfunc(classifier.save(Path(place) / "model"), folder),)
 
 
 def save_pyfunc(model: str | Path, folder: str | Path) -> Path:
