@@ -20,7 +20,9 @@ from torch import Tensor
 
 from autoloss.costs import Costs, cost_array
 from autoloss.data import TableEncoding, TableInputs, read_table
+from autoloss.data.messages import one_line
 from autoloss.errors import InputError
+from autoloss.fitting import check_fit
 from autoloss.inputs import example_of
 from autoloss.losses import ClassFacts, get, names
 from autoloss.losses.own import Losses, take_in
@@ -270,21 +272,39 @@ def load(folder: str | Path, *, losses: Losses | None = None) -> Classifier:
     try:
         config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
         tensors = load_file(path / WEIGHTS)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(f"{path} must hold a model that autoloss saved, but {error}.") from error
-    version = config.get("format_version")
+    except (OSError, RecursionError, ValueError, SafetensorError) as error:
+        raise InputError(
+            f"{path} must hold a model that autoloss saved, but {one_line(error)}."
+        ) from error
+    version = config.get("format_version") if isinstance(config, dict) else None
     if version != FORMAT_VERSION:
         raise InputError(
-            f"{path / CONFIG} must have format_version {FORMAT_VERSION}, but got {version}: "
+            f"{path / CONFIG} must have format_version {FORMAT_VERSION}, but got {version!r:.40}: "
             "install the version of autoloss that wrote it."
         )
-    for member in config["members"]:
-        base = member["readout"]["spec"]["base"]
-        if base not in names():
-            raise InputError(
-                f"{path} must be loaded with the loss that it was trained by, but {base!r} is not "
-                "known: give the file that declares it by losses= or --losses FILE."
-            )
+    try:
+        for member in config["members"]:
+            base = member["readout"]["spec"]["base"]
+            if base not in names():
+                raise InputError(
+                    f"{path} must be loaded with the loss that it was trained by, but {base!r} is "
+                    "not known: give the file that declares it by losses= or --losses FILE."
+                )
+        classifier = _classifier(config, tensors)
+        check_fit(classifier)
+    except InputError:
+        raise
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        reason = one_line(f"{type(error).__name__}: {error}")
+        raise InputError(
+            f"{path} must hold a model that autoloss saved, but {CONFIG} and {WEIGHTS} do not fit "
+            f"together ({reason})."
+        ) from error
+    return classifier
+
+
+def _classifier(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Classifier:
+    """Return the model of what was read."""
     encodings = [
         TableEncoding.from_state(state, _below(f"encoding.{place}.", tensors))
         for place, state in enumerate(config["encodings"])

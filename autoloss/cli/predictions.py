@@ -107,7 +107,8 @@ class _Parquet:
     """A Parquet file, a row group for each piece."""
 
     def __init__(self, file: Path) -> None:
-        self._file, self._writer = file, None
+        self._file = file
+        self._writer: Any = None
 
     def add(self, table: Any) -> None:
         from pyarrow import parquet

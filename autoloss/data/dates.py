@@ -91,8 +91,9 @@ def date_parts(when: pd.Series) -> dict[str, NDArray[np.float64]]:
         "time": days - np.floor(days),
     }
     for name, turn in cycles.items():
-        parts[f"{name}.sin"] = np.round(np.sin(2.0 * np.pi * turn), DIGITS)
-        parts[f"{name}.cos"] = np.round(np.cos(2.0 * np.pi * turn), DIGITS)
+        angle = np.asarray(2.0 * np.pi * turn, dtype=np.float64)
+        parts[f"{name}.sin"] = np.sin(angle).round(DIGITS)
+        parts[f"{name}.cos"] = np.cos(angle).round(DIGITS)
     return parts
 
 

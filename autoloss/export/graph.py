@@ -60,6 +60,7 @@ class ModelGraph(nn.Module):
         counts = classifier.class_counts
         self.register_buffer("class_counts", counts)
         costs = classifier.cost_matrix
+        self.has_costs = costs is not None
         self.register_buffer("costs", None if costs is None else costs.double())
 
     def forward(self, numbers: Tensor, codes: Tensor, seconds: Tensor) -> tuple[Tensor, Tensor]:
@@ -70,10 +71,10 @@ class ModelGraph(nn.Module):
 
     def _decided(self, log_probs: Tensor) -> Tensor:
         """Return the decision, as `Classifier.decisions` makes it."""
-        if self.decision == "expected_cost" and self.costs is not None:
-            return (log_probs.exp() @ self.costs).argmin(-1)
+        if self.decision == "expected_cost" and self.has_costs:
+            return (log_probs.exp() @ self.get_buffer("costs")).argmin(-1)
         if self.decision == "balanced_error":
-            log_probs = balanced_scores(log_probs, self.class_counts)
+            log_probs = balanced_scores(log_probs, self.get_buffer("class_counts"))
         return log_probs.argmax(-1)
 
 
@@ -140,10 +141,10 @@ class MemberGraph(nn.Module):
         shared = TableInputs(
             *(part.unsqueeze(0) for part in (inputs.numeric, inputs.categories, inputs.vectors))
         )
-        weights = self.network.layout.views(self.weights.unsqueeze(0))
+        weights = self.network.layout.views(self.get_buffer("weights").unsqueeze(0))
         logits = self.network.body(weights, self.network.encode(shared), heads=self.heads)
         scores = scores_of(self.source, logits, self.objective, [0])
-        log_probs: Tensor = calibrated(scores, self.log_beta, mix=self.mix)[0]
+        log_probs: Tensor = calibrated(scores, self.get_buffer("log_beta"), mix=self.mix)[0]
         return log_probs.double().log_softmax(-1)
 
     def _numeric(self, numbers: Tensor, seconds: Tensor) -> Tensor:

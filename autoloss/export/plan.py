@@ -65,8 +65,8 @@ class GraphInputs:
         if texts:
             raise InputError(
                 f"--to {form} must be asked for a model without free text, which only Python can "
-                f"take apart, but this one reads {listed(texts)}; use --to code or --to mlflow, or "
-                "search with --drop."
+                f"take apart, but this one reads {listed(texts)}; use --to code or --to mlflow, "
+                "or search with --drop."
             )
         mixed = [name for name, kind in kinds.items() if len(kind) > 1]
         if mixed:

@@ -80,8 +80,9 @@ def signature_of(classifier: Classifier) -> Any:
         from mlflow.types.schema import AnyType
 
     def schema(types: list[tuple[str, str]]) -> Any:
+        anything: Any = AnyType
         return Schema(
-            [ColSpec(AnyType() if kind == "any" else kind, name) for name, kind in types]
+            [ColSpec(anything() if kind == "any" else kind, name) for name, kind in types]
         )
 
     return ModelSignature(
