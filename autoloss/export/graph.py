@@ -184,7 +184,8 @@ def _date_parts(seconds: Tensor, full_turn: Tensor) -> dict[str, Tensor]:
     days = torch.where(seconds.abs() <= _FARTHEST, seconds, torch.nan).floor() / _DAY
     missing = days.isnan()
     whole = days.floor()
-    # In float64, which holds all of these whole numbers; other programs divide integers as float32.
+    # In float64, which holds all of these whole numbers: other programs may divide integers as
+    # float32.
     day = torch.where(missing, 0.0, whole) + 719_468.0
     in_era = _left(day, 146_097)
     leaps = _over(in_era, 1_460) - _over(in_era, 36_524) + _over(in_era, 146_096)
