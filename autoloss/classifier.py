@@ -20,7 +20,10 @@ from torch import Tensor
 
 from autoloss.costs import Costs, cost_array
 from autoloss.data import TableEncoding, TableInputs, read_table
+from autoloss.data.messages import one_line
 from autoloss.errors import InputError
+from autoloss.fitting import check_fit
+from autoloss.inputs import example_of
 from autoloss.losses import ClassFacts, get, names
 from autoloss.losses.own import Losses, take_in
 from autoloss.metrics import balanced_scores, cost_decisions
@@ -31,7 +34,7 @@ from autoloss.task import Task
 
 FORMAT_VERSION = 2
 CHUNK_ROWS = 8192
-CONFIG, WEIGHTS = "config.json", "weights.safetensors"
+CONFIG, WEIGHTS, EXAMPLE = "config.json", "weights.safetensors", "input_example.json"
 
 _GIVEN = ("cost_matrix", "class_weights", "class_similarity")
 
@@ -103,7 +106,7 @@ class Classifier:
         return torch.stack([member.class_counts.double() for member in self.members]).mean(0)
 
     @cached_property
-    def _networks(self) -> tuple[TableNetwork, ...]:
+    def networks(self) -> tuple[TableNetwork, ...]:
         """Return the network of every member, of the shape that all have in common."""
         plain = [
             TableNetwork(member.encoding.schema, self.task.n_classes, self.config)
@@ -128,7 +131,7 @@ class Classifier:
     @torch.no_grad()
     def _logits(self, number: int, inputs: TableInputs) -> Tensor:
         """Return the raw scores of a member for rows as it reads them, ``(N, C)``."""
-        network, own = self._networks[number], self.members[number]
+        network, own = self.networks[number], self.members[number]
         weights = network.layout.views(own.weights.unsqueeze(0))
         heads = Heads((get(own.readout.spec.base).head,))
         chunks = [
@@ -212,7 +215,11 @@ class Classifier:
         return labels
 
     def save(self, folder: str | Path) -> Path:
-        """Write the model as ``weights.safetensors`` and ``config.json``; return the folder."""
+        """Write the model as ``weights.safetensors`` and ``config.json``; return the folder.
+
+        ``input_example.json`` beside them has rows to try it with; they are made up, see
+        `autoloss.inputs.example_of`.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         tensors: dict[str, Tensor] = {}
@@ -244,6 +251,8 @@ class Classifier:
         }
         text = json.dumps(config, indent=1, allow_nan=False)
         (folder / CONFIG).write_text(text, encoding="utf-8")
+        example = json.dumps(example_of(self), indent=1, allow_nan=False)
+        (folder / EXAMPLE).write_text(example, encoding="utf-8")
         return folder
 
 
@@ -263,21 +272,39 @@ def load(folder: str | Path, *, losses: Losses | None = None) -> Classifier:
     try:
         config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
         tensors = load_file(path / WEIGHTS)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(f"{path} must hold a model that autoloss saved, but {error}.") from error
-    version = config.get("format_version")
+    except (OSError, RecursionError, ValueError, SafetensorError) as error:
+        raise InputError(
+            f"{path} must hold a model that autoloss saved, but {one_line(error)}."
+        ) from error
+    version = config.get("format_version") if isinstance(config, dict) else None
     if version != FORMAT_VERSION:
         raise InputError(
-            f"{path / CONFIG} must have format_version {FORMAT_VERSION}, but got {version}: "
+            f"{path / CONFIG} must have format_version {FORMAT_VERSION}, but got {version!r:.40}: "
             "install the version of autoloss that wrote it."
         )
-    for member in config["members"]:
-        base = member["readout"]["spec"]["base"]
-        if base not in names():
-            raise InputError(
-                f"{path} must be loaded with the loss that it was trained by, but {base!r} is not "
-                "known: give the file that declares it by losses= or --losses FILE."
-            )
+    try:
+        for member in config["members"]:
+            base = member["readout"]["spec"]["base"]
+            if base not in names():
+                raise InputError(
+                    f"{path} must be loaded with the loss that it was trained by, but {base!r} is "
+                    "not known: give the file that declares it by losses= or --losses FILE."
+                )
+        classifier = _classifier(config, tensors)
+        check_fit(classifier)
+    except InputError:
+        raise
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        reason = one_line(f"{type(error).__name__}: {error}")
+        raise InputError(
+            f"{path} must hold a model that autoloss saved, but {CONFIG} and {WEIGHTS} do not fit "
+            f"together ({reason})."
+        ) from error
+    return classifier
+
+
+def _classifier(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Classifier:
+    """Return the model of what was read."""
     encodings = [
         TableEncoding.from_state(state, _below(f"encoding.{place}.", tensors))
         for place, state in enumerate(config["encodings"])
