@@ -35,9 +35,9 @@ from autoloss.search import (
     plan_families,
 )
 from autoloss.search.listing import list_studies as list_in
-from autoloss.session import trained_together
 from autoloss.task import Label
 from autoloss.tracking.uri import resolve as resolve_uri
+from autoloss.training.together import choose_together
 
 __all__ = ["list_studies", "load", "plan", "resume", "search"]
 
@@ -356,7 +356,7 @@ def plan(
     )
     after = final_work(chosen.protocol, budget, prepared, trials)
     trainings = trials * len(divisions) + after
-    together = min(trained_together(divisions, chosen.together), trainings)
+    together = choose_together(divisions.jobs, chosen.together, at_most=trainings).candidates
     seconds = expected_seconds(divisions, together=together, trainings=trainings)
     return make_plan(
         prepared,

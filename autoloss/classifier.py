@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -20,12 +20,16 @@ from torch import Tensor
 
 from autoloss.costs import Costs, cost_array
 from autoloss.data import TableEncoding, TableInputs, read_table
+from autoloss.data.messages import one_line
 from autoloss.errors import InputError
+from autoloss.fitting import check_fit
+from autoloss.inputs import example_of
 from autoloss.losses import ClassFacts, get, names
 from autoloss.losses.own import Losses, take_in
 from autoloss.metrics import balanced_scores, cost_decisions
 from autoloss.models import Heads, Network, OwnModel, networks_for
 from autoloss.models.own_open import Model, open_model
+from autoloss.own_shipped import absent, check_network, shapes_of, shipped
 from autoloss.readout import Readout
 from autoloss.settings import NetworkConfig
 from autoloss.task import Task
@@ -34,7 +38,7 @@ FORMAT_VERSION = 2
 OWN_VERSION = 3
 """The format of a model whose network is the user's own."""
 CHUNK_ROWS = 8192
-CONFIG, WEIGHTS = "config.json", "weights.safetensors"
+CONFIG, WEIGHTS, EXAMPLE = "config.json", "weights.safetensors", "input_example.json"
 
 _GIVEN = ("cost_matrix", "class_weights", "class_similarity")
 
@@ -108,7 +112,7 @@ class Classifier:
         return torch.stack([member.class_counts.double() for member in self.members]).mean(0)
 
     @cached_property
-    def _networks(self) -> tuple[Network, ...]:
+    def networks(self) -> tuple[Network, ...]:
         """Return the network of every member, of the shape that all have in common."""
         schemas = [member.encoding.schema for member in self.members]
         return networks_for(schemas, self.task.n_classes, self.config, self.model)
@@ -129,7 +133,7 @@ class Classifier:
     @torch.no_grad()
     def _logits(self, number: int, inputs: TableInputs) -> Tensor:
         """Return the raw scores of a member for rows as it reads them, ``(N, C)``."""
-        network, own = self._networks[number], self.members[number]
+        network, own = self.networks[number], self.members[number]
         weights = network.layout.views(own.weights.unsqueeze(0))
         heads = Heads((get(own.readout.spec.base).head,))
         chunks = [
@@ -213,7 +217,11 @@ class Classifier:
         return labels
 
     def save(self, folder: str | Path) -> Path:
-        """Write the model as ``weights.safetensors`` and ``config.json``; return the folder."""
+        """Write the model as ``weights.safetensors`` and ``config.json``; return the folder.
+
+        ``input_example.json`` beside them has rows to try it with; they are made up, see
+        `autoloss.inputs.example_of`.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         tensors: dict[str, Tensor] = {}
@@ -245,17 +253,14 @@ class Classifier:
         }
         text = json.dumps(config, indent=1, allow_nan=False)
         (folder / CONFIG).write_text(text, encoding="utf-8")
+        example = json.dumps(example_of(self), indent=1, allow_nan=False)
+        (folder / EXAMPLE).write_text(example, encoding="utf-8")
         return folder
 
     def _own_network(self) -> dict[str, Any]:
         """Return what a file says of a network of the user's own: all but its code."""
         assert self.model is not None
-        return {"own": self.model.name, "weights": _shapes(self._networks[0])}
-
-
-def shipped(model: OwnModel | None) -> OwnModel | None:
-    """Return the network of the user's own as a classifier calls it: plainly, one at a time."""
-    return None if model is None else replace(model, stacked=False, draws=False)
+        return {"own": self.model.name, "weights": shapes_of(self.networks[0])}
 
 
 def load(
@@ -299,36 +304,56 @@ def read_model(
     try:
         config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
         tensors = load_file(path / WEIGHTS)
-    except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(f"{path} must hold a model that autoloss saved, but {error}.") from error
-    version = config.get("format_version")
+    except (OSError, RecursionError, ValueError, SafetensorError) as error:
+        raise InputError(
+            f"{path} must hold a model that autoloss saved, but {one_line(error)}."
+        ) from error
+    version = config.get("format_version") if isinstance(config, dict) else None
     if version not in (FORMAT_VERSION, OWN_VERSION):
         raise InputError(
             f"{path / CONFIG} must have format_version {FORMAT_VERSION} or {OWN_VERSION}, but got "
-            f"{version}: install the version of autoloss that wrote it."
+            f"{version!r:.40}: install the version of autoloss that wrote it."
         )
-    is_own = version == OWN_VERSION
-    if is_own and network is None and predicts:
+    try:
+        for member in config["members"]:
+            base = member["readout"]["spec"]["base"]
+            if base not in names():
+                raise InputError(
+                    f"{path} must be loaded with the loss that it was trained by, but {base!r} is "
+                    "not known: give the file that declares it by losses= or --losses FILE."
+                )
+        own = None
+        if version == OWN_VERSION:
+            own = shipped(network or absent(str(config["network"]["own"]), path))
+        classifier = _classifier(config, tensors, own)
+        if own is not None and predicts:
+            # First: with another network nothing fits.
+            check_network(classifier.networks[0], config["network"]["weights"], path)
+        if own is None or predicts:
+            check_fit(classifier)
+    except InputError:
+        raise
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        reason = one_line(f"{type(error).__name__}: {error}")
         raise InputError(
-            f"{path} must be loaded with the network that it was trained with, but "
-            f"{config['network']['own']} is code, which a saved model does not hold: give it by "
-            "model= or --model FILE.py:NAME."
-        )
-    for member in config["members"]:
-        base = member["readout"]["spec"]["base"]
-        if base not in names():
-            raise InputError(
-                f"{path} must be loaded with the loss that it was trained by, but {base!r} is not "
-                "known: give the file that declares it by losses= or --losses FILE."
-            )
+            f"{path} must hold a model that autoloss saved, but {CONFIG} and {WEIGHTS} do not fit "
+            f"together ({reason})."
+        ) from error
+    return classifier
+
+
+def _classifier(
+    config: Mapping[str, Any], tensors: Mapping[str, Tensor], own: OwnModel | None
+) -> Classifier:
+    """Return the model of what was read."""
     encodings = [
         TableEncoding.from_state(state, _below(f"encoding.{place}.", tensors))
         for place, state in enumerate(config["encodings"])
     ]
     task = config["task"]
-    found = Classifier(
+    return Classifier(
         task=Task(kind=task["kind"], classes=tuple(task["classes"]), target=task["target"]),
-        config=NetworkConfig() if is_own else NetworkConfig(**config["network"]),
+        config=NetworkConfig() if own else NetworkConfig(**config["network"]),
         members=tuple(
             Member(
                 encoding=encodings[member["encoding"]],
@@ -340,19 +365,8 @@ def read_model(
         ),
         decision=config["decision"],
         **{name: tensors.get(name) for name in _GIVEN},
-        model=shipped(network) if is_own else None,
+        model=own,
     )
-    if found.model is not None and _shapes(found._networks[0]) != config["network"]["weights"]:
-        raise InputError(
-            f"model must have the parameters that {path} was trained with, but those of "
-            f"{found.model.name} have other names or shapes."
-        )
-    return found
-
-
-def _shapes(network: Network) -> list[list[Any]]:
-    """Return the names and shapes of a network's weights as JSON values."""
-    return [[name, list(shape)] for name, shape in network.layout.shapes.items()]
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

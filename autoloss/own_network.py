@@ -17,6 +17,7 @@ from autoloss.losses import get
 from autoloss.models import Layout, OwnModel, OwnNetwork, networks_for
 from autoloss.models.own_check import check_network, check_weights
 from autoloss.models.own_open import AUTO, Model, open_model
+from autoloss.own_shipped import shapes_of
 from autoloss.search import Space
 from autoloss.training.form import choose_form
 
@@ -114,7 +115,7 @@ def settle(
         "name": model.name,
         "file": model.file,
         "sha256": model.sha256,
-        "weights": _shapes(network.layout),
+        "weights": shapes_of(network),
         "stacked": form.stacked,
         "draws": behaviour.draws,
         "notes": list(notes),
@@ -175,7 +176,7 @@ def check_again(
     if model is None:
         return
     network = _network(model, data, space)
-    if _shapes(network.layout) != origin[KEY]["weights"]:
+    if shapes_of(network) != origin[KEY]["weights"]:
         raise InputError(
             f"model must have the parameters that {study} began with, but those of {model.name} "
             "have other names or shapes: search with it under another name."
@@ -211,16 +212,11 @@ def _network(model: OwnModel, data: StudyData, space: Space) -> OwnNetwork:
     return network
 
 
-def _shapes(layout: Layout) -> list[list[Any]]:
-    """Return the names and shapes of the weights as JSON values."""
-    return [[name, list(shape)] for name, shape in layout.shapes.items()]
-
-
 def _about(model: OwnModel, layout: Layout, reason: str) -> str:
     where = f" of {Path(model.file).name}" if model.file else ""
     return (
         f"The network is {model.name}{where}, {layout.size:,} numbers a candidate; {reason}. It "
-        "has its own dropout and layers: dropout and [network] of the space do nothing."
+        "has its own dropout and layers: dropout, [network] and precision of the space do nothing."
     )
 
 

@@ -112,6 +112,7 @@ def test_a_file_from_search_to_predictions(
     assert {trial["nuisance"]["dropout"] for trial in summary["trials"]} == {0.0}
     assert sorted(path.name for path in (folder / "model").iterdir()) == [
         "config.json",
+        "input_example.json",
         "weights.safetensors",
     ]
     predict = ["predict", "s", "sklearn:iris", "-o", "p.csv"]
@@ -123,6 +124,9 @@ def test_a_file_from_search_to_predictions(
     assert result.exit_code == 0, result.stderr
     select = ["select", "s", "--by", "log_loss", "--source", "loss.py"]
     assert CliRunner().invoke(app, select).exit_code == 0
+    result = CliRunner().invoke(app, ["export", "s", "--to", "mlflow", "-o", "served"])
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "this model has a network of your own" in result.stderr
     file.write_text(NET.replace("8", "9"), encoding="utf-8")
     with pytest.raises(InputError, match="other names or shapes"):
         autoloss.load(folder, model="net.py:make_net")
@@ -139,9 +143,9 @@ def test_what_is_loaded_predicts_as_what_was_trained(small: Path, tmp_path: Path
     assert again.predict_proba(rows) == pytest.approx(probs)
     # The mean of the calibrated probabilities of plain modules.
     member, network = loaded.members[0], small_net(4, 3)
-    views = loaded._networks[0].layout.views(member.weights[None])
+    views = loaded.networks[0].layout.views(member.weights[None])
     network.load_state_dict({name: one[0] for name, one in views.items()})
-    inputs = loaded._networks[0].encode(member.encoding.transform(rows)).dense
+    inputs = loaded.networks[0].encode(member.encoding.transform(rows)).dense
     torch.testing.assert_close(network(inputs).detach(), loaded.logits(rows)[0])
     for wrong, words in ((wider_net, "other names or shapes"), ("auto", "must be loaded with")):
         with pytest.raises(InputError, match=words):

@@ -21,7 +21,7 @@ SMALLER = {
     'space="quick"': 'space="quicker.toml"',
 }
 SMALLER_WORDS = {"64": "8", "96": "8", "quick": "quicker.toml"}
-OUTSIDE = ("pip", "mlflow", "make", "python")
+OUTSIDE = ("pip", "mlflow", "make", "python", "curl")
 DOCUMENTS = ("README.md", "CONTRIBUTING.md")
 
 
@@ -47,6 +47,7 @@ def place(tmp_path, monkeypatch) -> Path:
     plan = chance.choice(["monthly", "yearly"], 1200)
     left = chance.random(1200) < 0.5 * (plan == "monthly") * (1 - months / 90) + 0.05
     table = pd.DataFrame({"months": months, "plan": plan, "churned": np.where(left, "yes", "no")})
+    table.insert(0, "customer", [f"C{number:05d}" for number in range(1200)])
     table.to_csv("churn.csv", index=False)
     (tmp_path / "quicker.toml").write_text(make_quicker(), encoding="utf-8")
     for body in blocks("python"):
@@ -77,10 +78,15 @@ def test_commands_run_in_order(place) -> None:
         result = CliRunner().invoke(app, words)
         assert result.exit_code == 0, f"{words}: {result.stderr}"
     assert (place / "predictions.csv").is_file()
+    assert (place / "predictions.parquet").is_file()
+    assert (place / "retention-model" / "MLmodel").is_file()
+    (example,) = [word[1:] for words in commands() for word in words if word.startswith("@")]
+    assert (place / example).is_file()
     assert {words[1] for words in ours} == {
         "search",
         "list",
         "predict",
+        "export",
         "select",
         "losses",
         "spaces",

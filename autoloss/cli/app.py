@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from autoloss.cli.commands import (
     bench,
+    export,
     list_studies,
     losses,
     predict,
@@ -74,6 +75,7 @@ for name, command in (
     ("resume", resume.resume),
     ("select", select.select),
     ("predict", predict.predict),
+    ("export", export.export),
     ("losses", losses.losses),
     ("spaces", spaces.spaces),
     ("bench", bench.bench),

@@ -1,19 +1,19 @@
-"""Predictions as a table, and the file that they go to."""
+"""The file that predictions go to, piece by piece and in one step."""
 
 from __future__ import annotations
 
 import os
-import tempfile
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Protocol
 
 from autoloss.errors import InputError
+from autoloss.files import replacing
 
 if TYPE_CHECKING:
-    from autoloss.classifier import Classifier
+    from autoloss.predicting import Predicting
 
+STANDARD_OUTPUT = Path("-")
 _ENDINGS = (".csv", ".parquet")
 
 
@@ -29,46 +29,94 @@ def check_output(file: Path, *, data: str) -> None:
     Raises:
         InputError: If its ending says no format, its folder is not there, or it is DATA.
     """
+    if file == STANDARD_OUTPUT:
+        return
     if file.suffix.lower() not in _ENDINGS:
-        raise InputError(f"FILE must end in .csv or .parquet, but got FILE={str(file)!r}.")
+        raise InputError(
+            f"FILE must end in .csv or .parquet, or be -, but got FILE={str(file)!r}."
+        )
     if not file.parent.is_dir():
         raise InputError(f"FILE must lie in a folder that exists, but got FILE={str(file)!r}.")
     if file.is_dir() or (file.exists() and Path(data).exists() and file.samefile(data)):
         raise InputError(f"FILE must be another file than DATA, but got FILE={str(file)!r}.")
 
 
-def predictions(classifier: Classifier, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the predicted label and the probability of each class, one row a row of `frame`."""
-    probs = classifier.predict_proba(frame)
-    columns = {
-        f"probability_{label}": probs[:, code]
-        for code, label in enumerate(classifier.task.classes)
-    }
-    return pd.DataFrame({"prediction": classifier.classes[classifier.decisions(probs)], **columns})
+def write(predicting: Predicting, file: Path) -> int:
+    """Write predictions in the format of the file's ending; return the number of rows.
 
-
-def write(rows: pd.DataFrame, file: Path) -> None:
-    """Write a table in the format of the file's ending, in one step.
+    A file is there only once all of it is; standard output gets its rows as they come.
 
     Raises:
-        InputError: If the file cannot be written.
+        InputError: If the file cannot be written, or the rows cannot be read to their end.
     """
-    try:
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".part")
-        os.close(handle)
-        part = Path(name)
+    if file == STANDARD_OUTPUT:
         try:
-            if file.suffix.lower() == ".csv":
-                rows.to_csv(part, index=False, lineterminator="\n")
-            else:
-                rows.to_parquet(part, index=False)
-            # mkstemp gives the owner alone a right to read.
-            part.chmod(0o644)
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)
+            return _write_pieces(predicting, _Csv(sys.stdout))
+        except BrokenPipeError:
+            # Whoever reads has enough, as `head` does; nothing is left to flush at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise InputError("standard output was closed before all rows were written.") from None
+    try:
+        with replacing(file) as part:
+            if file.suffix.lower() == ".parquet":
+                return _write_pieces(predicting, _Parquet(part))
+            with part.open("w", encoding="utf-8", newline="") as opened:
+                return _write_pieces(predicting, _Csv(opened))
     except OSError as error:
         reason = error.strerror or error
         raise InputError(
             f"FILE must be writable, but got FILE={str(file)!r}: {reason}."
         ) from error
+
+
+class _Format(Protocol):
+    def add(self, table: Any) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def _write_pieces(predicting: Predicting, form: _Format) -> int:
+    """Write every piece; return the number of rows."""
+    rows = 0
+    try:
+        for table in predicting.pieces():
+            form.add(table)
+            rows += table.num_rows
+    finally:
+        form.close()
+    return rows
+
+
+class _Csv:
+    """Comma-separated text, with a header above the first piece."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream, self._has_header = stream, False
+
+    def add(self, table: Any) -> None:
+        table.to_pandas(integer_object_nulls=True).to_csv(
+            self._stream, index=False, lineterminator="\n", header=not self._has_header
+        )
+        self._has_header = True
+
+    def close(self) -> None:
+        self._stream.flush()
+
+
+class _Parquet:
+    """A Parquet file, a row group for each piece."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._writer: Any = None
+
+    def add(self, table: Any) -> None:
+        from pyarrow import parquet
+
+        if self._writer is None:
+            self._writer = parquet.ParquetWriter(self._file, table.schema)
+        self._writer.write_table(table)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()

@@ -35,6 +35,8 @@ _LOOKS_LIKE = (
 )
 _ISO = r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}.*)?"
 _ENOUGH = 0.98
+# Sines that are the same but for rounding would else be told apart by bins of no width.
+DIGITS = 9
 
 
 def parse_moments(text: pd.Series, form: str) -> pd.Series:
@@ -89,8 +91,9 @@ def date_parts(when: pd.Series) -> dict[str, NDArray[np.float64]]:
         "time": days - np.floor(days),
     }
     for name, turn in cycles.items():
-        parts[f"{name}.sin"] = np.sin(2.0 * np.pi * turn)
-        parts[f"{name}.cos"] = np.cos(2.0 * np.pi * turn)
+        angle = np.asarray(2.0 * np.pi * turn, dtype=np.float64)
+        parts[f"{name}.sin"] = np.sin(angle).round(DIGITS)
+        parts[f"{name}.cos"] = np.cos(angle).round(DIGITS)
     return parts
 
 

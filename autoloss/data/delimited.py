@@ -47,7 +47,7 @@ _MARKS = (
 _GUESSED = ("cp1252", "cp932", "gb18030", "latin-1")
 _DELIMITERS = (",", "\t", ";", "|")
 _CHUNK = 1 << 20
-_HEAD = 1 << 18
+HEAD = 1 << 18
 
 
 def read_delimited(path: Path, *, label: str) -> Table:
@@ -65,7 +65,7 @@ def read_delimited(path: Path, *, label: str) -> Table:
     """
     encoding = find_encoding(path, label=label)
     with path.open(encoding=encoding, errors="replace", newline="") as file:
-        head = file.read(_HEAD)
+        head = file.read(HEAD)
     if not head.strip():
         raise InputError(f"{label} must hold a table, but the file is empty.")
     delimiter = find_delimiter(head, tab_first=path.suffix.lower() in (".tsv", ".tab"))
@@ -121,7 +121,7 @@ def find_delimiter(head: str, *, tab_first: bool = False) -> str:
         ';'
     """
     lines = head.splitlines(keepends=True)
-    text = "".join(lines[:-1] if len(lines) > 1 and len(head) >= _HEAD else lines)
+    text = "".join(lines[:-1] if len(lines) > 1 and len(head) >= HEAD else lines)
     best, best_score = ",", (0.0, 0)
     for delimiter in ("\t", ",", ";", "|") if tab_first else _DELIMITERS:
         try:

@@ -38,7 +38,7 @@ def as_table(
     target: str | None = None,
 ) -> Table:
     """Return `frame` as a `Table`: names made text and unique, the index left behind."""
-    given = [_as_text(name) for name in (frame.columns if names is None else names)]
+    given = [as_text(name) for name in (frame.columns if names is None else names)]
     unique, repeated = unique_names(given)
     frame = frame.reset_index(drop=True)
     frame.columns = pd.Index(unique)
@@ -76,7 +76,7 @@ def unique_names(names: list[str]) -> tuple[list[str], tuple[tuple[str, str], ..
     return unique, tuple(repeated)
 
 
-def _as_text(name: object) -> str:
+def as_text(name: object) -> str:
     """Return a column name as text; the levels of a nested name joined by dots."""
     if isinstance(name, tuple):
         return ".".join(str(part) for part in name if str(part))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -13,6 +14,7 @@ from autoloss.data.messages import one_line, unknown_name
 from autoloss.errors import InputError, closest
 
 Source = str | Path | pd.DataFrame
+Form = Literal["ARFF", "Feather", "Parquet", "delimited"]
 
 # What a file is, by its first bytes, where its name promises a text table.
 _BINARY = (
@@ -82,14 +84,31 @@ def _read_sklearn(source: str) -> Table:
     return as_table(frame, label=source, target="target")
 
 
+def file_form(source: Source, *, name: str = "DATA") -> Form | None:
+    """Return the format of a file, None where the source is none; the file must be there."""
+    if not isinstance(source, str | Path) or str(source).startswith("sklearn:"):
+        return None
+    return _form(Path(source).expanduser(), label=str(source), name=name)
+
+
 def _read_file(path: Path, *, label: str, name: str) -> Table:
-    """Read the table in a file, in the format of its ending or of its first bytes."""
+    """Read the table in a file."""
+    form = _form(path, label=label, name=name)
+    if form == "ARFF":
+        return read_arff(path, label=label)
+    if form == "delimited":
+        return read_delimited(path, label=label)
+    return _read_columnar(path, label=label, form=form)
+
+
+def _form(path: Path, *, label: str, name: str) -> Form:
+    """Return the format of a file by its ending or its first bytes."""
     head = _head(path, label=label, name=name)
     ending = path.suffix.lower()
     if ending in (".parquet", ".pq") or (ending in ("", ".data") and head.startswith(b"PAR1")):
-        return _read_columnar(path, label=label, form="Parquet")
+        return "Parquet"
     if ending in (".feather", ".ftr", ".arrow"):
-        return _read_columnar(path, label=label, form="Feather")
+        return "Feather"
     for magic, what in _BINARY:
         if head.startswith(magic):
             raise InputError(f"{label} must be a table of text, but it is {what}.")
@@ -98,9 +117,7 @@ def _read_file(path: Path, *, label: str, name: str) -> Table:
             f"{label} must end in .csv, .tsv, .parquet, .feather or .arff, but ends in {ending};"
             " save it as one of these."
         )
-    if ending == ".arff":
-        return read_arff(path, label=label)
-    return read_delimited(path, label=label)
+    return "ARFF" if ending == ".arff" else "delimited"
 
 
 def _head(path: Path, *, label: str, name: str) -> bytes:

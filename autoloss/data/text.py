@@ -85,6 +85,11 @@ class TextColumn:
         """Return the width D of the vector."""
         return self.components.shape[1]
 
+    @property
+    def in_range(self) -> bool:
+        """Return whether the kept buckets are buckets."""
+        return bool(((self.kept >= 0) & (self.kept < 2 * _BUCKETS)).all())
+
     def encode(self, series: pd.Series) -> Block:
         """Return the vectors of a column, zero where missing, and the length of each text."""
         text = values_of(series).text

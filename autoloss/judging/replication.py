@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from autoloss.classifier import Classifier, Decision, Member, shipped
+from autoloss.classifier import Classifier, Decision, Member
 from autoloss.data import Fold, StudyData
 from autoloss.divisions import Divisions, Trained
 from autoloss.errors import TrainingError
 from autoloss.metrics import Scores
+from autoloss.own_shipped import shipped
 from autoloss.search import FinalistChoice, Replicates, Scorer, Study
 from autoloss.session import SearchSession, epochs_of
 

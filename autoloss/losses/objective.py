@@ -197,7 +197,7 @@ class Objective:
             links = self._around.undone(links, self._joined(inputs))
         if self._spread is not None:
             links = self._spread.undo(links)
-        if not self._exact.all():
+        if not self._all_exact:
             plain = logits if self.facts.task != "multilabel" else pairs(logits)
             is_exact = self._exact.view(-1, *[1] * (links.ndim - 1))
             links = torch.where(is_exact, links, log_softmax(plain))
@@ -314,6 +314,8 @@ class Objective:
             self.device
         )
         self._exact = exact.to(self.device)
+        # As a plain value: a traced read-out cannot branch on a tensor.
+        self._all_exact = bool(exact.all())
 
     def _make_groups(self, order: list[int]) -> None:
         """Make one group of every run of candidates with the same base."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -50,6 +51,8 @@ class Step:
         drops: Whether one of them is above 0.
         mix: The mixup of the step; None where no candidate mixes.
         heads: The last layer of each candidate.
+        precision: In which the products of hidden layers are taken; the user's own module takes
+            them in the type of its weights.
     """
 
     places: Sequence[int]
@@ -59,6 +62,7 @@ class Step:
     drops: bool
     mix: Mix | None
     heads: Heads
+    precision: Callable[[], AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True)

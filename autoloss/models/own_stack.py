@@ -85,17 +85,18 @@ class OwnNetwork:
     def _sizes(self) -> tuple[int, int]:
         """Return the largest of the activations of a row and their sum, as backward keeps them."""
         n_rows, kept = 8, [self._width, self.n_classes]
-        own = {one.data_ptr() for one in self.template.parameters()}
 
         def pack(one: Tensor) -> Tensor:
-            if one.data_ptr() not in own:
+            if one.untyped_storage().data_ptr() not in own:
                 kept.append(-(-one.numel() // n_rows))
             return one
 
-        weights = self.layout.views(self.initial(torch.Generator().manual_seed(0))[None])
-        leaves = {name: one[0].detach().requires_grad_() for name, one in weights.items()}
-        leaves = {name: one.float() for name, one in leaves.items()}
-        own |= {one.data_ptr() for one in leaves.values()}
+        row = self.initial(torch.Generator().manual_seed(0)).float()
+        leaves = {
+            name: one[0].requires_grad_(name not in self.layout.state)
+            for name, one in self.layout.views(row[None]).items()
+        }
+        own = {one.untyped_storage().data_ptr() for one in leaves.values()}
         with seeded(0), torch.autograd.graph.saved_tensors_hooks(pack, lambda one: one):
             self._one(leaves, torch.zeros(n_rows, self._width))
         return max(kept), sum(kept)

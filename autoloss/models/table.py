@@ -104,6 +104,11 @@ class TableNetwork:
         """Return the network with a larger shape of its inputs."""
         return TableNetwork(self.schema, self.n_classes, self.config, shape=shape)
 
+    @cached_property
+    def _lacking(self) -> list[int]:
+        """Return the numeric columns that lacked numbers in training."""
+        return [place for place, lacks in enumerate(self.schema.has_missing) if lacks]
+
     @property
     def encoded_width(self) -> int:
         """Return D, the width of the dense part of `Features`."""
@@ -134,7 +139,8 @@ class TableNetwork:
         edges = self.schema.edges if self.config.bins else self.schema.edges[:, :1]
         width = edges.diff(dim=1)
         column, place = (width > 0.0).nonzero(as_tuple=True)
-        return column, edges[column, place], width[column, place]
+        # Both halves share one storage, which a saved program could not tell apart.
+        return column.clone(), edges[column, place], width[column, place]
 
     @cached_property
     def layout(self) -> Layout:
@@ -177,7 +183,7 @@ class TableNetwork:
         if self.schema.n_numeric:
             missing = inputs.numeric.isnan()
             numeric = inputs.numeric.masked_fill(missing, 0.0)
-            parts += [numeric, missing[..., list(self.schema.has_missing)].to(dtype)]
+            parts += [numeric, missing[..., self._lacking].to(dtype)]
             parts.append(self._piecewise_linear(numeric, missing))
         offset, wide = 0, []
         for column, narrow in enumerate(self.narrow):
@@ -212,9 +218,10 @@ class TableNetwork:
     def scores(self, weights: Mapping[str, Tensor], features: Features, step: Step) -> Scores:
         """Return what a training step needs; see `Network.scores`."""
         dropout = self._dropout(step.draws, step.rates)
-        hidden = self.hidden(
-            weights, features, step.orders, dropout if step.drops else None, step.mix
-        )
+        with step.precision():
+            hidden = self.hidden(
+                weights, features, step.orders, dropout if step.drops else None, step.mix
+            )
         logits, norms = self.head(weights, hidden, step.heads)
         return Scores(logits, norms)
 

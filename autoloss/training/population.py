@@ -27,6 +27,8 @@ class Population:
             their own, ``(K, C)``; or `ClassFacts`.
         device: Where to train.
         dtype: Type of the weights.
+        products: Type in which the products of hidden layers are taken in a step; by default that
+            of the weights.
         start: The epoch of the training at which they start; orders tell by it who shares one.
     """
 
@@ -38,12 +40,14 @@ class Population:
         *,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
+        products: torch.dtype | None = None,
         start: int = 0,
     ) -> None:
         networks = list(network) if isinstance(network, Sequence) else [network]
         self.network = networks[0]
         self.device = device
         self.dtype = dtype
+        self.products = dtype if products is None else products
         specs = [candidate.spec for candidate in candidates]
         self.objective = Objective(specs, class_counts, dtype=dtype, device=device)
         initial = {
@@ -144,7 +148,9 @@ class Population:
         scores = self.network.scores(
             self._weights,
             batch.features,
-            Step(places, index, orders, self._rates, self._drops, mix, self._heads),
+            Step(
+                places, index, orders, self._rates, self._drops, mix, self._heads, self._precision
+            ),
         )
         items = self.objective.facts.item_axes
         weights = batch.item_weights(index, item_axes=items, dtype=self.dtype)
@@ -167,6 +173,15 @@ class Population:
         # Last, so that no weight decay is left in what is not learnt.
         for name, value in scores.state.items():
             self._weights[name].copy_(value)
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(
+            self.device.type,
+            dtype=self.products if self.products != self.dtype else torch.bfloat16,
+            enabled=self.products != self.dtype,
+            # Weights change in place between two steps.
+            cache_enabled=False,
+        )
 
     def _context(self, batch: Batch, index: Tensor | None) -> LossContext:
         """Return what losses need to know of the rows, as far as a candidate needs it."""

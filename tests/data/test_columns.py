@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from autoloss.data.categories import CategoryColumn
-from autoloss.data.dates import DateColumn, find_format
+from autoloss.data.dates import DateColumn, date_parts, find_format
 from autoloss.data.kinds import kind_of
 from autoloss.data.numbers import NumericColumn, Scale, find_style, parse_numbers, quantile_edges
 from autoloss.data.text import TextColumn
@@ -196,3 +196,14 @@ def test_a_column_of_another_type_is_one_line() -> None:
     dates = DateColumn.fit("when", values_of(pd.Series(pd.date_range("2020", periods=9))).data)
     with pytest.raises(InputError, match="'when' must hold dates"):
         dates.encode(pd.Series(["a", "b"]))
+
+
+def test_the_same_hour_is_the_same_number_on_every_day() -> None:
+    when = pd.Series(
+        pd.date_range("1999-01-01", periods=24 * 900, freq="h").astype("datetime64[s]")
+    )
+    counts = {part: len(np.unique(values)) for part, values in date_parts(when).items()}
+    # Sines and cosines of equal height are one number: 12 of 24 hours, and 0 and 1 besides.
+    assert counts["time.sin"] == counts["time.cos"] == 13
+    assert counts["month.sin"] == counts["month.cos"] == 7
+    assert counts["weekday.cos"] == 4

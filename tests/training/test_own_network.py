@@ -229,6 +229,18 @@ def test_running_statistics_are_those_of_the_best_epoch_and_nothing_decays_them(
     torch.testing.assert_close(views["0.running_mean"][0], mean, rtol=0, atol=1e-12)
 
 
+def test_the_memory_of_a_step_is_told_by_what_backward_keeps() -> None:
+    (small,), (large,) = (
+        make_own(lambda f, c, w=w: nn.Sequential(nn.Linear(f, w), nn.ReLU(), nn.Linear(w, c)))
+        for w in (10, 1000)
+    )
+    assert large.network.widest == 1000
+    assert small.network.widest == small.network.encoded_width
+    assert 3 * 1000 <= large.network.activations <= 20 * 1000
+    (job,) = make_own(normalised)
+    assert job.network.activations > 0
+
+
 def test_what_a_row_is(job: Job) -> None:
     network = OwnNetwork(make_schema(), N_CLASSES, OwnModel(plain, "plain"), width=60)
     part = make_part(50, 0)

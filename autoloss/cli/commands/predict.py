@@ -19,19 +19,40 @@ def predict(
     *,
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="FILE", help="Where to: a .csv or .parquet file."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where to: a .csv or .parquet file, or - for CSV on standard output.",
+        ),
     ],
+    id_column: Annotated[
+        str | None,
+        typer.Option(
+            "--id",
+            metavar="COLUMN",
+            help="A column of DATA to carry through, such as a customer's number.",
+        ),
+    ] = None,
     losses: options.Losses = None,
     network: options.ModelAgain = None,
 ) -> None:
-    """Write the predicted label and the probability of each class for every row of DATA."""
+    """Write the predicted label and the probability of each class for every row of DATA.
+
+    Rows keep their order. DATA may be larger than memory: CSV, TSV, Parquet and Feather are read
+    piece by piece.
+    """
     from autoloss import api
     from autoloss.cli.guard import say
-    from autoloss.cli.predictions import check_output, model_folder, predictions, write
-    from autoloss.data import read_table
+    from autoloss.cli.predictions import check_output, model_folder, write
+    from autoloss.data.messages import listed
+    from autoloss.data.stream import open_rows
+    from autoloss.predicting import Predicting
 
     check_output(output, data=data)
     classifier = api.load(model_folder(model), losses=tuple(losses or ()), model=network)
-    rows = predictions(classifier, read_table(data))
-    write(rows, output)
-    say(f"wrote {len(rows):,} predictions to {output}.")
+    predicting = Predicting(classifier, open_rows(data), id_column)
+    if predicting.new:
+        say(f"columns that the model was not trained on are ignored: {listed(predicting.new)}.")
+    rows = write(predicting, output)
+    say(f"wrote {rows:,} predictions to {'standard output' if str(output) == '-' else output}.")

@@ -1,0 +1,57 @@
+"""``autoloss export``: the model of a study for other programs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autoloss.cli import options
+
+
+class Form(StrEnum):
+    """What `--to` may ask for."""
+
+    MLFLOW = "mlflow"
+    ONNX = "onnx"
+    TORCH = "torch"
+    CODE = "code"
+
+
+def export(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="MODEL", help="A study's name, or its folder, or a model's."),
+    ],
+    *,
+    to: Annotated[
+        Form,
+        typer.Option(
+            "--to",
+            help="mlflow: a folder for 'mlflow models serve'. onnx: an .onnx file, a named input "
+            "for every column. torch: a .pt2 program, its tables of codes beside it as JSON. "
+            "code: a .py file that does not need autoloss, its weights beside it.",
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="PATH", help="The file, or the folder for mlflow."),
+    ],
+    losses: options.Losses = None,
+) -> None:
+    """Write a model for other programs: encoding, networks, read-outs and decision in one."""
+    from autoloss.classifier import read_model
+    from autoloss.cli.guard import say
+    from autoloss.cli.predictions import model_folder
+    from autoloss.export import check_path
+    from autoloss.export import export as write
+    from autoloss.losses.own import take_in
+
+    check_path(to.value, output)
+    take_in(tuple(losses or ()))
+    # A network of the user's own is not exported, and so not needed to say that.
+    classifier = read_model(model_folder(model), predicts=False)
+    files = write(classifier, to.value, output)
+    say(f"wrote {' and '.join(map(str, files))}.")

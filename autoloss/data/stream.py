@@ -1,0 +1,257 @@
+"""A table read piece by piece, in bounded memory and in its order."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as arrow_csv
+from pyarrow import parquet
+
+from autoloss.data.delimited import HEAD, MISSING, find_delimiter, find_encoding
+from autoloss.data.frames import as_text, unique_names
+from autoloss.data.messages import one_line
+from autoloss.data.read import Source, file_form, load_table
+from autoloss.errors import InputError
+
+# Rows of a piece: a multiple of what a classifier computes at once.
+PIECE_ROWS = 1 << 16
+# Bytes of a block of text: a row must fit.
+_BLOCK = 1 << 23
+Batches = Iterator[Any]
+
+
+@dataclass(frozen=True)
+class RowStream:
+    """A table that is read piece by piece.
+
+    Args:
+        label: How messages name it.
+        names: Its column names, unique.
+        is_text: Whether all cells come as text, as those of a delimited file.
+        read: Maps the positions of columns to an iterator over Arrow batches of these.
+    """
+
+    label: str
+    names: tuple[str, ...]
+    is_text: bool
+    read: Callable[[Sequence[int]], Batches]
+
+    def pieces(self, names: Sequence[str], *, rows: int = PIECE_ROWS) -> Iterator[Any]:
+        """Yield Arrow tables of some columns, all of `rows` rows but the last.
+
+        What one of them holds depends on its rows alone, not on where pieces end.
+
+        Args:
+            names: The columns, in order; unknown ones must not be among them.
+            rows: Rows of a piece.
+
+        Raises:
+            InputError: The file cannot be read to its end, or has no rows.
+        """
+        places = [self.names.index(name) for name in names]
+        waiting: list[Any] = []
+        held, total = 0, 0
+        for batch in self._guarded(places):
+            table = pa.table(list(batch.columns), names=list(names))
+            waiting.append(table)
+            held += table.num_rows
+            total += table.num_rows
+            if held >= rows:
+                joined = pa.concat_tables(waiting, promote_options="permissive")
+                for start in range(0, held - rows + 1, rows):
+                    yield joined.slice(start, rows)
+                waiting = [joined.slice(held - held % rows)]
+                held %= rows
+        if not total:
+            raise InputError(f"{self.label} must have rows, but it has a header only.")
+        if held:
+            yield pa.concat_tables(waiting, promote_options="permissive")
+
+    def _guarded(self, places: Sequence[int]) -> Batches:
+        """Yield the batches; what Arrow says of a broken file becomes one line."""
+        try:
+            yield from self.read(places)
+        except (pa.ArrowException, OSError, UnicodeError) as error:
+            raise InputError(
+                f"{self.label} cannot be read to its end: {one_line(error)}"
+            ) from error
+
+
+def open_rows(source: Source) -> RowStream:
+    """Open a table to be read piece by piece; the source is as for `read_table`.
+
+    Delimited text, Parquet and Feather are never held as a whole; what else there is, is.
+
+    Raises:
+        InputError: The source is not there or holds no table.
+    """
+    form = file_form(source)
+    if form == "delimited":
+        return _open_delimited(Path(str(source)).expanduser(), label=str(source))
+    if form in ("Parquet", "Feather"):
+        opener = _open_parquet if form == "Parquet" else _open_feather
+        path = Path(str(source)).expanduser()
+        try:
+            return opener(path, label=str(source))
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(
+                f"{source} must be a {form} file, but it cannot be read as one: {one_line(error)}"
+            ) from error
+    table = load_table(source)
+    whole = pa.Table.from_pandas(table.frame, preserve_index=False)
+    return RowStream(
+        table.label,
+        tuple(whole.column_names),
+        False,
+        lambda places: iter(whole.select(list(places)).to_batches(PIECE_ROWS)),
+    )
+
+
+def _open_delimited(path: Path, *, label: str) -> RowStream:
+    """Open delimited text; its cells come as text, missing where they say so."""
+    encoding = find_encoding(path, label=label)
+    with path.open(encoding=encoding, errors="replace", newline="") as file:
+        head = file.read(HEAD)
+    if not head.strip():
+        raise InputError(f"{label} must hold a table, but the file is empty.")
+    is_tabbed = path.suffix.lower() in (".tsv", ".tab")
+    delimiter = find_delimiter(head, tab_first=is_tabbed)
+    # As in reading a whole: quotes are tried first, and are plain letters in some files with tabs.
+    quotes: tuple[str | bool, ...] = ('"', False) if delimiter == "\t" else ('"',)
+    failure = ""
+    for quote in quotes:
+        try:
+            names = _header(path, encoding, delimiter, quote)
+        except (pa.ArrowException, UnicodeError, StopIteration, csv.Error) as error:
+            failure = one_line(error)
+            continue
+        return RowStream(
+            label,
+            names,
+            True,
+            lambda places, quote=quote: _text_batches(  # type: ignore[misc]
+                path, encoding, delimiter, quote, places
+            ),
+        )
+    raise InputError(f"{label} must be a table of text, but cannot be read: {failure}")
+
+
+def _reader(
+    path: Path,
+    encoding: str,
+    delimiter: str,
+    quote: str | bool,
+    places: Sequence[int] | None = None,
+) -> Any:
+    """Return Arrow's reader of text, of all columns or of some."""
+    reading = arrow_csv.ReadOptions(
+        block_size=_BLOCK,
+        autogenerate_column_names=True,
+        encoding="utf-8" if encoding == "utf-8-sig" else encoding,
+    )
+    parsing = arrow_csv.ParseOptions(
+        delimiter=delimiter, quote_char=quote, newlines_in_values=quote is not False
+    )
+    names = None if places is None else [f"f{place}" for place in places]
+    converting = arrow_csv.ConvertOptions(
+        column_types=dict.fromkeys(names or (), pa.string()),
+        include_columns=names,
+        strings_can_be_null=False,
+    )
+    return arrow_csv.open_csv(
+        path, read_options=reading, parse_options=parsing, convert_options=converting
+    )
+
+
+def _header(path: Path, encoding: str, delimiter: str, quote: str | bool) -> tuple[str, ...]:
+    """Return the names in the first line."""
+    with _reader(path, encoding, delimiter, quote) as opened:
+        places = range(len(opened.schema.names))
+    with _reader(path, encoding, delimiter, quote, places) as opened:
+        first = opened.read_next_batch().slice(0, 1)
+    names = [as_text(column[0].as_py()) for column in first.columns]
+    return tuple(unique_names(names)[0])
+
+
+def _text_batches(
+    path: Path, encoding: str, delimiter: str, quote: str | bool, places: Sequence[int]
+) -> Batches:
+    """Yield the rows below the header as text."""
+    missing = pa.array(MISSING)
+    with _reader(path, encoding, delimiter, quote, places) as opened:
+        skipped = 1
+        for batch in opened:
+            rows = batch.slice(skipped)
+            skipped -= batch.num_rows - rows.num_rows
+            cells = [pc.utf8_trim_whitespace(column) for column in rows.columns]
+            known = [
+                pc.if_else(pc.is_in(column, value_set=missing), None, column) for column in cells
+            ]
+            yield pa.record_batch(known, names=[str(place) for place in places])
+
+
+def _open_parquet(path: Path, *, label: str) -> RowStream:
+    """Open a Parquet file, whose row groups are read one after the other."""
+    with parquet.ParquetFile(path) as opened:
+        raw = list(opened.schema_arrow.names)
+    names, kept = _stored(raw)
+
+    def read(places: Sequence[int]) -> Batches:
+        wanted = [raw[kept[place]] for place in places]
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(PIECE_ROWS, columns=wanted):
+                yield batch.select([batch.schema.names.index(name) for name in wanted])
+
+    if len(set(raw)) < len(raw):
+        with parquet.ParquetFile(path) as file:
+            return _whole(file.read(), label, names, kept)
+    return RowStream(label, names, False, read)
+
+
+def _open_feather(path: Path, *, label: str) -> RowStream:
+    """Open a Feather file, whose batches are read one after the other."""
+    from pyarrow import feather
+
+    try:
+        with pa.memory_map(str(path)) as file:
+            raw = list(pa.ipc.open_file(file).schema.names)
+    except pa.ArrowInvalid:
+        # The first version of the format has no batches.
+        table = feather.read_table(path)
+        return _whole(table, label, *_stored(list(table.column_names)))
+    names, kept = _stored(raw)
+
+    def read(places: Sequence[int]) -> Batches:
+        with pa.memory_map(str(path)) as file:
+            opened = pa.ipc.open_file(file)
+            for number in range(opened.num_record_batches):
+                batch = opened.get_batch(number).select([kept[place] for place in places])
+                yield batch
+
+    return RowStream(label, names, False, read)
+
+
+def _whole(table: Any, label: str, names: tuple[str, ...], kept: list[int]) -> RowStream:
+    """Return a table that is in memory already."""
+    return RowStream(
+        label,
+        names,
+        False,
+        lambda places: iter(
+            pa.table(
+                [table.column(kept[place]) for place in places], [str(place) for place in places]
+            ).to_batches(PIECE_ROWS)
+        ),
+    )
+
+
+def _stored(raw: list[str]) -> tuple[tuple[str, ...], list[int]]:
+    """Return the names of the columns without a frame's index, and where they are."""
+    kept = [place for place, name in enumerate(raw) if not name.startswith("__index_level_")]
+    return tuple(unique_names([as_text(raw[place]) for place in kept])[0]), kept

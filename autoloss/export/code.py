@@ -1,0 +1,202 @@
+"""A model as Python code that does not need autoloss, with its weights beside it."""
+
+from __future__ import annotations
+
+import inspect
+import pprint
+from importlib.metadata import version
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import torch
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from safetensors.torch import save_file
+from torch import Tensor
+
+from autoloss.classifier import CHUNK_ROWS, Classifier
+from autoloss.data import dates, numbers, text, values
+from autoloss.data.text import TextColumn
+from autoloss.export.kind import table_networks
+from autoloss.export.plan import decision_of
+from autoloss.export.reading import Reader
+from autoloss.files import replacing
+from autoloss.inputs import by_name
+from autoloss.losses import get
+from autoloss.models import TableNetwork
+from autoloss.models.table import ONE_HOT
+
+_HELPERS = (
+    (numbers, ("STYLES",), ("parse_numbers",)),
+    (dates, ("DIGITS",), ("parse_moments", "date_parts", "_floats")),
+    (
+        values,
+        (),
+        (
+            "Values",
+            "values_of",
+            "_by_type",
+            "_objects",
+            "_float",
+            "_numbers",
+            "moments",
+            "seconds",
+            "strip",
+            "_blank_is_missing",
+            "label_of",
+            "relabel",
+        ),
+    ),
+)
+_TEXT = (text, ("_BUCKETS", "_CHUNK", "_LONGEST"), ("_log_lengths", "_hashed", "_weighted"))
+# Types that have a name in their modules alone.
+_TYPES = {
+    "NDArray[np.float64]": "np.ndarray",
+    "NDArray[np.int64]": "np.ndarray",
+    "NDArray[Any]": "np.ndarray",
+    "Floats": "np.ndarray",
+    "Iterator[Any]": "Any",
+    "form: Form": "form: str",
+}
+
+
+def write_code(classifier: Classifier, file: Path) -> tuple[Path, ...]:
+    """Write a model as Python code, and its weights beside it.
+
+    Returns:
+        The files.
+
+    Raises:
+        InputError: The model has a network of another kind, or its loss cannot be written down.
+    """
+    networks = table_networks(classifier, "code")
+    beside = file.with_suffix(".safetensors")
+    reader = Reader(classifier)
+    source = _source(classifier, networks, reader, file, beside)
+    with replacing(file) as part, replacing(beside) as weights:
+        part.write_text(source, encoding="utf-8", newline="\n")
+        save_file(_tensors(classifier, networks), weights)
+    return file, beside
+
+
+def _source(
+    classifier: Classifier,
+    networks: tuple[TableNetwork, ...],
+    reader: Reader,
+    file: Path,
+    beside: Path,
+) -> str:
+    """Return the code."""
+    encodings = _encodings(classifier)
+    has_text = any(
+        isinstance(column, TextColumn) for same in by_name(classifier).values() for column in same
+    )
+    environment = Environment(
+        loader=PackageLoader("autoloss.export", "."),
+        undefined=StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    count = len(classifier.members)
+    needs = "torch, pandas, numpy and safetensors"
+    return environment.get_template("model.py.j2").render(
+        target=_plain(classifier.task.target),
+        version=version("autoloss"),
+        needs=f"{needs}, and scikit-learn for its free text" if has_text else needs,
+        weights=_plain(beside.name),
+        weights_name=repr(beside.name),
+        stem=_plain(file.stem),
+        rule=decision_of(classifier)["rule"],
+        n_members=f"{count} trainings" if count > 1 else "one training",
+        has_text=has_text,
+        columns=_literal(list(by_name(classifier))),
+        classes=_literal(list(classifier.task.classes)),
+        decision=repr(decision_of(classifier)["decision"]),
+        normalise=classifier.config.normalise,
+        one_hot=ONE_HOT,
+        depth=classifier.config.depth,
+        bins=classifier.config.bins,
+        rows=CHUNK_ROWS,
+        encodings=_literal([_state(one) for one in encodings]),
+        members=_literal(_members(classifier, networks, reader)),
+        helpers=_helpers(has_text),
+        readouts=reader.text,
+    )
+
+
+def _encodings(classifier: Classifier) -> list[Any]:
+    """Return the encodings, each once."""
+    return list({id(member.encoding): member.encoding for member in classifier.members}.values())
+
+
+def _state(encoding: Any) -> dict[str, Any]:
+    """Return what the code needs of an encoding, besides its tensors."""
+    state, _ = encoding.to_state()
+    return {key: state[key] for key in ("columns", "has_missing")}
+
+
+def _members(
+    classifier: Classifier, networks: tuple[TableNetwork, ...], reader: Reader
+) -> list[dict[str, Any]]:
+    """Return what the code needs of every member, besides its tensors."""
+    places = {id(encoding): place for place, encoding in enumerate(_encodings(classifier))}
+    return [
+        {
+            "encoding": places[id(member.encoding)],
+            "head": get(member.readout.spec.base).head,
+            "readout": reader.places[number],
+            "inverse_temperature": member.readout.inverse_temperature,
+            "mix": member.readout.mix,
+            "dense": network.shape.dense,
+            "embedded": network.shape.embedded,
+        }
+        for number, (member, network) in enumerate(zip(classifier.members, networks, strict=True))
+    ]
+
+
+def _tensors(classifier: Classifier, networks: tuple[TableNetwork, ...]) -> dict[str, Tensor]:
+    """Return the tensors of the code by name."""
+    found: dict[str, Tensor] = {}
+    for place, encoding in enumerate(_encodings(classifier)):
+        found |= {f"encoding.{place}.{key}": one for key, one in encoding.to_state()[1].items()}
+    for number, (member, network) in enumerate(zip(classifier.members, networks, strict=True)):
+        views = network.layout.views(member.weights.unsqueeze(0))
+        found |= {f"member.{number}.{name}": view[0] for name, view in views.items()}
+        found[f"member.{number}.class_counts"] = torch.as_tensor(member.class_counts)
+    if classifier.cost_matrix is not None:
+        found["cost_matrix"] = classifier.cost_matrix
+    return {name: one.clone().contiguous() for name, one in found.items()}
+
+
+def _helpers(has_text: bool) -> str:
+    """Return the functions by which cells are read, as they are used here."""
+    blocks, constants = [], []
+    for module, names, functions in (*_HELPERS, *([_TEXT] if has_text else [])):
+        constants += [f"{name} = {_literal(getattr(module, name))}" for name in names]
+        for name in functions:
+            value = getattr(module, name)
+            blocks.append(_without_imports(inspect.getsource(value), value))
+    helpers = "\n\n\n".join(["\n".join(constants), *blocks]).strip()
+    for ours, plain in _TYPES.items():
+        helpers = helpers.replace(ours, plain)
+    return helpers
+
+
+def _without_imports(source: str, value: Any) -> str:
+    """Return the text of a function without what it imports itself, which stands at the top."""
+    lines = source.rstrip().splitlines()
+    if isinstance(value, FunctionType):
+        lines = [line for line in lines if not line.strip().startswith(("from ", "import "))]
+    return "\n".join(lines)
+
+
+def _literal(value: Any) -> str:
+    """Return a value as Python text."""
+    return pprint.pformat(value, width=99, compact=True, sort_dicts=False)
+
+
+def _plain(name: str) -> str:
+    """Return a name as it can stand in a docstring."""
+    return "".join(letter for letter in name if letter.isprintable() and letter not in '\\"')

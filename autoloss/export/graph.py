@@ -1,0 +1,213 @@
+"""The whole model as one torch module: scaling, networks, read-outs, their mean, the decision."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from autoloss.classifier import Classifier, Member
+from autoloss.data import TableInputs
+from autoloss.data.categories import CategoryColumn
+from autoloss.data.dates import DIGITS, DateColumn
+from autoloss.data.encode import Column
+from autoloss.data.numbers import NumericColumn
+from autoloss.export.plan import GraphInputs
+from autoloss.losses import ClassFacts, Objective, get
+from autoloss.metrics import balanced_scores
+from autoloss.models import Heads, TableNetwork
+from autoloss.readout.predictions import calibrated, scores_of
+
+_DAY = 86_400.0
+# Nothing that is written as a date lies farther from 1970.
+_FARTHEST = 4e11
+
+
+class ModelGraph(nn.Module):
+    """A classifier from columns as numbers to decisions and probabilities.
+
+    Args:
+        classifier: The classifier.
+        networks: The network of every member.
+        inputs: The columns.
+
+    Shape:
+        - numbers: ``(N, F)``, float64
+        - codes: ``(N, Q)``, int64
+        - seconds: ``(N, D)``, float64
+        - output: ``(N,)``, the code of the class that is decided for, and ``(N, C)``, float64
+    """
+
+    def __init__(
+        self, classifier: Classifier, networks: tuple[TableNetwork, ...], inputs: GraphInputs
+    ) -> None:
+        super().__init__()
+        facts = [
+            ClassFacts(
+                member.class_counts,
+                weights=classifier.class_weights,
+                similarity=classifier.class_similarity,
+            )
+            for member in classifier.members
+        ]
+        self.members = nn.ModuleList(
+            MemberGraph(member, network, inputs, own)
+            for member, network, own in zip(classifier.members, networks, facts, strict=True)
+        )
+        self.decision = classifier.decision
+        counts = classifier.class_counts
+        self.register_buffer("class_counts", counts)
+        costs = classifier.cost_matrix
+        self.has_costs = costs is not None
+        self.register_buffer("costs", None if costs is None else costs.double())
+
+    def forward(self, numbers: Tensor, codes: Tensor, seconds: Tensor) -> tuple[Tensor, Tensor]:
+        """Return decisions and probabilities."""
+        logs = torch.stack([member(numbers, codes, seconds) for member in self.members])
+        log_probs = logs.logsumexp(0) - math.log(len(self.members))
+        return self._decided(log_probs), log_probs.exp()
+
+    def _decided(self, log_probs: Tensor) -> Tensor:
+        """Return the decision, as `Classifier.decisions` makes it."""
+        if self.decision == "expected_cost" and self.has_costs:
+            return (log_probs.exp() @ self.get_buffer("costs")).argmin(-1)
+        if self.decision == "balanced_error":
+            log_probs = balanced_scores(log_probs, self.get_buffer("class_counts"))
+        return log_probs.argmax(-1)
+
+
+class MemberGraph(nn.Module):
+    """One member of a classifier, from columns as numbers to log probabilities ``(N, C)``."""
+
+    def __init__(
+        self, member: Member, network: TableNetwork, inputs: GraphInputs, facts: ClassFacts
+    ) -> None:
+        super().__init__()
+        columns = member.encoding.columns
+        self.network = network
+        self.register_buffer("weights", member.weights)
+        self.heads = Heads((get(member.readout.spec.base).head,))
+        self.source, self.mix = member.readout.source, member.readout.mix
+        self.objective = Objective([member.readout.spec], facts, dtype=member.weights.dtype)
+        beta = torch.tensor([member.readout.inverse_temperature], dtype=torch.float64)
+        self.register_buffer("log_beta", beta.log())
+        self._place_numbers(columns, inputs)
+        places = {one.name: place for place, one in enumerate(inputs.categories)}
+        own = [column for column in columns if isinstance(column, CategoryColumn)]
+        self.code_places = tuple(places[column.name] for column in own)
+        for number, column in enumerate(own):
+            every = inputs.categories[places[column.name]]
+            known = {level: code for code, level in enumerate(column.levels, start=1)}
+            last = column.cardinality - 1 if column.missing else 0
+            table = [0, *(known.get(level, 0) for level in every.levels), last]
+            self.register_buffer(f"codes_{number}", torch.tensor(table))
+
+    def _place_numbers(self, columns: Sequence[Column], inputs: GraphInputs) -> None:
+        """Note where each standardised number comes from, and its scaling."""
+        numeric = [one for one in columns if isinstance(one, NumericColumn)]
+        dates = [one for one in columns if isinstance(one, DateColumn)]
+        self.dates = tuple(inputs.dates.index(one.name) for one in dates)
+        self.layout = tuple(
+            (place, tuple(part for part, _ in one.parts)) for place, one in enumerate(dates)
+        )
+        places = [inputs.numbers.index(one.name) for one in numeric]
+        self.register_buffer("number_places", torch.tensor(places, dtype=torch.int64))
+        # In the graph all numbers stand before all dates; the network wants their own order.
+        keys = [(one.name, "") for one in numeric]
+        keys += [(one.name, part) for one in dates for part, _ in one.parts]
+        wanted, scales = [], []
+        for one in columns:
+            if isinstance(one, NumericColumn):
+                wanted.append((one.name, ""))
+                scales.append(one.scale)
+            elif isinstance(one, DateColumn):
+                wanted += [(one.name, part) for part, _ in one.parts]
+                scales += [scale for _, scale in one.parts]
+        order = torch.tensor([keys.index(key) for key in wanted], dtype=torch.int64)
+        self.register_buffer("order", order)
+        # As tensors: the numbers of a program's text may become float32 elsewhere.
+        double = torch.float64
+        self.register_buffer("center", torch.tensor([one.center for one in scales], dtype=double))
+        self.register_buffer("spread", torch.tensor([one.spread for one in scales], dtype=double))
+        self.register_buffer("turn", torch.tensor(2.0 * math.pi, dtype=double))
+
+    def forward(self, numbers: Tensor, codes: Tensor, seconds: Tensor) -> Tensor:
+        """Return log probabilities."""
+        inputs = TableInputs(
+            self._numeric(numbers, seconds), self._categories(codes), numbers[:, :0].float()
+        )
+        shared = TableInputs(
+            *(part.unsqueeze(0) for part in (inputs.numeric, inputs.categories, inputs.vectors))
+        )
+        weights = self.network.layout.views(self.get_buffer("weights").unsqueeze(0))
+        logits = self.network.body(weights, self.network.encode(shared), heads=self.heads)
+        scores = scores_of(self.source, logits, self.objective, [0])
+        log_probs: Tensor = calibrated(scores, self.get_buffer("log_beta"), mix=self.mix)[0]
+        return log_probs.double().log_softmax(-1)
+
+    def _numeric(self, numbers: Tensor, seconds: Tensor) -> Tensor:
+        """Return standardised numbers, ``(N, F)``, NaN where missing."""
+        found = [numbers.index_select(1, self.get_buffer("number_places"))]
+        parts = [_date_parts(seconds[:, place], self.get_buffer("turn")) for place in self.dates]
+        for place, names in self.layout:
+            found += [parts[place][name].unsqueeze(1) for name in names]
+        raw = torch.cat(found, 1).index_select(1, self.get_buffer("order"))
+        return _scaled(raw, self.get_buffer("center"), self.get_buffer("spread"))
+
+    def _categories(self, codes: Tensor) -> Tensor:
+        """Return the codes that this member knows, ``(N, Q)``."""
+        found = []
+        for number, place in enumerate(self.code_places):
+            table = self.get_buffer(f"codes_{number}")
+            found.append(table[codes[:, place].clamp(0, len(table) - 1)])
+        return torch.stack(found, -1) if found else codes[:, :0]
+
+
+def _scaled(numbers: Tensor, center: Tensor, spread: Tensor) -> Tensor:
+    """Return what `Scale` makes of numbers, as float32, NaN where one is not finite."""
+    # Other programs may lose a NaN between two bounds.
+    missing = numbers.isnan() | numbers.isinf()
+    present = torch.where(missing, center, numbers)
+    scaled = ((present - center) / spread).clamp(-1e6, 1e6)
+    clipped = (scaled / torch.sqrt(1.0 + (scaled / 3.0) ** 2)).float()
+    return torch.where(missing, torch.nan, clipped)
+
+
+def _date_parts(seconds: Tensor, full_turn: Tensor) -> dict[str, Tensor]:
+    """Return the parts of moments as `autoloss.data.dates.date_parts` does.
+
+    The month is that of the proleptic Gregorian calendar, counted in years from March and cycles
+    of 400 years (Hinnant 2013, Chrono-Compatible Low-Level Date Algorithms, civil_from_days).
+    """
+    days = torch.where(seconds.abs() <= _FARTHEST, seconds, torch.nan).floor() / _DAY
+    missing = days.isnan()
+    whole = days.floor()
+    # In float64, which holds all of these whole numbers: other programs may divide integers as
+    # float32.
+    day = torch.where(missing, 0.0, whole) + 719_468.0
+    in_era = _left(day, 146_097)
+    leaps = _over(in_era, 1_460) - _over(in_era, 36_524) + _over(in_era, 146_096)
+    year = _over(in_era - leaps, 365)
+    in_year = in_era - (365.0 * year + _over(year, 4) - _over(year, 100))
+    from_march = _over(5.0 * in_year + 2.0, 153)
+    month = torch.where(from_march < 10.0, from_march + 2.0, from_march - 10.0)
+    # 1 March of the year 0 was a Wednesday.
+    turns = {"month": month / 12.0, "weekday": _left(day + 2.0, 7) / 7.0}
+    parts = {"days": days}
+    for name, turn in {**turns, "time": days - whole}.items():
+        angle = full_turn * torch.where(missing, torch.nan, turn)
+        parts[f"{name}.sin"] = angle.sin().round(decimals=DIGITS)
+        parts[f"{name}.cos"] = angle.cos().round(decimals=DIGITS)
+    return parts
+
+
+def _over(numbers: Tensor, by: int) -> Tensor:
+    """Return whole numbers divided and rounded down."""
+    return (numbers / by).floor()
+
+
+def _left(numbers: Tensor, by: int) -> Tensor:
+    """Return what is left of whole numbers after the division."""
+    return numbers - by * _over(numbers, by)

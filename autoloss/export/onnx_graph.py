@@ -1,0 +1,180 @@
+"""A model as an ONNX graph: a named input for every column, label and probabilities out."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autoloss.classifier import Classifier
+from autoloss.errors import InputError
+from autoloss.export.plan import Category, GraphInputs
+from autoloss.export.program import traced
+from autoloss.files import replacing
+from autoloss.task import Label
+
+_NEEDED = ("onnx", "onnxscript")
+_PREFIX = "graph/"
+# The first version of the domain with an encoder from text to whole numbers.
+_ML_OPSET = 3
+_NOTE = (
+    "One input a column, (N, 1): numbers as double, NaN where missing; categories as string, "
+    "empty where missing, true and false as 'True' and 'False'; dates as double, seconds since "
+    "1970 in UTC, NaN where missing."
+)
+
+
+def write_onnx(classifier: Classifier, file: Path) -> tuple[Path, ...]:
+    """Write a model as an ONNX graph.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: The model reads free text, has a network of another kind, or ``onnx`` is not
+            installed.
+    """
+    for name in _NEEDED:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise InputError(
+                f"--to onnx must be asked for where {name} is installed: pip install"
+                " 'autoloss[onnx]'."
+            ) from error
+    inputs = GraphInputs.of(classifier, "onnx")
+    model = _Assembly(classifier, inputs).model
+    with replacing(file) as part:
+        part.write_bytes(model.SerializeToString())
+    return (file,)
+
+
+class _Assembly:
+    """Puts named columns before the traced graph, and labels behind it."""
+
+    def __init__(self, classifier: Classifier, inputs: GraphInputs) -> None:
+        import onnx
+
+        self._onnx, self._make = onnx, onnx.helper
+        self._inputs = inputs
+        core = _translated(classifier, inputs)
+        self._core = onnx.compose.add_prefix(core, _PREFIX).graph
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self._feed()
+        label = self._name("label")
+        labels = self._labels(classifier.task.classes, label)
+        probabilities = self._name("probabilities")
+        given = [one.name for one in self._core.output]
+        self.nodes.append(self._make.make_node("Identity", [given[1]], [probabilities]))
+        types = onnx.TensorProto
+        value = self._make.make_tensor_value_info
+        columns = [
+            value(
+                name,
+                types.STRING if name in {c.name for c in inputs.categories} else types.DOUBLE,
+                ["N", 1],
+            )
+            for name in inputs.names
+        ]
+        outputs = [
+            value(label, labels, ["N"]),
+            value(probabilities, types.DOUBLE, ["N", len(classifier.task.classes)]),
+        ]
+        front = self.nodes[: self._n_front]
+        graph = self._make.make_graph(
+            [*front, *self._core.node, *self.nodes[self._n_front :]],
+            "autoloss",
+            columns,
+            outputs,
+            [*self._core.initializer, *self.constants],
+        )
+        opsets = [*core.opset_import, self._make.make_opsetid("ai.onnx.ml", _ML_OPSET)]
+        self.model = self._make.make_model(
+            graph, opset_imports=opsets, functions=core.functions, ir_version=core.ir_version
+        )
+        words = {"inputs": _NOTE, **inputs.describe(classifier)}
+        self._make.set_model_props(self.model, {"autoloss": json.dumps(words)})
+        onnx.checker.check_model(self.model, full_check=True)
+
+    def _feed(self) -> None:
+        """Make the three tensors that the graph takes of the columns."""
+        codes = [self._coded(place, one) for place, one in enumerate(self._inputs.categories)]
+        parts = (list(self._inputs.numbers), codes, list(self._inputs.dates))
+        for part, place, kind in zip(
+            parts, self._core.input, (np.float64, np.int64, np.float64), strict=True
+        ):
+            if part:
+                self.nodes.append(self._make.make_node("Concat", part, [place.name], axis=1))
+            else:
+                self._empty(place.name, kind)
+        self._n_front = len(self.nodes)
+
+    def _coded(self, place: int, column: Category) -> str:
+        """Return the name of the codes of a column of text."""
+        name = f"codes/{place}"
+        self.nodes.append(
+            self._make.make_node(
+                "LabelEncoder",
+                [column.name],
+                [name],
+                domain="ai.onnx.ml",
+                keys_strings=[*column.levels, ""],
+                values_int64s=[*range(1, len(column.levels) + 1), column.missing],
+                default_int64=0,
+            )
+        )
+        return name
+
+    def _empty(self, name: str, kind: type) -> None:
+        """Make a tensor of as many rows as the first column has, and no columns."""
+        rows, shape = f"{name}/rows", f"{name}/shape"
+        zero = self._constant(f"{name}/none", np.zeros(1, np.int64))
+        first = self._inputs.names[0]
+        value = self._onnx.numpy_helper.from_array(np.zeros(1, kind))
+        self.nodes += [
+            self._make.make_node("Shape", [first], [rows], start=0, end=1),
+            self._make.make_node("Concat", [rows, zero], [shape], axis=0),
+            self._make.make_node("ConstantOfShape", [shape], [name], value=value),
+        ]
+
+    def _labels(self, classes: tuple[Label, ...], name: str) -> int:
+        """Turn the code of the class into its label; return the type of that."""
+        types = self._onnx.TensorProto
+        if all(isinstance(label, str) for label in classes):
+            array, kind = np.array(classes, dtype=object), types.STRING
+        else:
+            array = np.array(classes)
+            kind = self._make.np_dtype_to_tensor_dtype(array.dtype)
+        table = self._constant("classes/table", array)
+        code = self._core.output[0].name
+        self.nodes.append(self._make.make_node("Gather", [table, code], [name], axis=0))
+        return int(kind)
+
+    def _constant(self, name: str, array: Any) -> str:
+        self.constants.append(self._onnx.numpy_helper.from_array(array, name))
+        return name
+
+    def _name(self, name: str) -> str:
+        """Return the name of an output, which no column has."""
+        while name in self._inputs.names:
+            name += "_"
+        return name
+
+
+def _translated(classifier: Classifier, inputs: GraphInputs) -> Any:
+    """Return the traced model in ONNX's operators, with three tensors in."""
+    import torch
+
+    program = traced(classifier, inputs, "onnx")
+    # The translator tells its steps on standard output.
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        translated = torch.onnx.export(program, dynamo=True, verbose=False)
+    return translated.model_proto  # type: ignore[union-attr]

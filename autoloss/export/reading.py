@@ -1,0 +1,128 @@
+"""How the scores of each member are read as probabilities, as Python code."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from dataclasses import replace
+from typing import Any
+
+from autoloss.classifier import Classifier, Member
+from autoloss.losses.tuned import Tuned
+
+# What the file around imports already.
+_THERE = frozenset({"math", "torch", "Tensor", "nn", "functional"})
+_KEPT = ("scores", "readout")
+_PLAIN = '''def _as_they_are() -> Any:
+    """Return the reading of a loss whose logits are scores already."""
+    return lambda logits: logits'''
+
+
+class Reader:
+    """Writes the read-outs of a classifier, each once.
+
+    Args:
+        classifier: The classifier.
+
+    Raises:
+        InputError: A loss cannot be written down.
+    """
+
+    def __init__(self, classifier: Classifier) -> None:
+        self._bodies: dict[str, int] = {}
+        self.places = [
+            self._bodies.setdefault(_body(classifier, member), len(self._bodies))
+            for member in classifier.members
+        ]
+
+    @property
+    def text(self) -> str:
+        """Return the functions, and the list ``READ`` of what they give."""
+        functions, names = [], []
+        for body, place in self._bodies.items():
+            name = "_as_they_are" if body == _PLAIN else f"_reading_{place}"
+            functions.append(body.replace("_reading()", f"{name}()", 1))
+            names.append(f"{name}()")
+        return "\n\n\n".join([*functions, f"READ = [{', '.join(names)}]"])
+
+
+def _body(classifier: Classifier, member: Member) -> str:
+    """Return a function that makes the reading of a member."""
+    readout = member.readout
+    if readout.source == "softmax":
+        return _PLAIN
+    tuned = Tuned(
+        lr=0.0,
+        readout=readout.source,
+        class_counts=tuple(map(float, member.class_counts.tolist())),
+        class_weights=_tuple(classifier.class_weights),
+        class_similarity=None
+        if classifier.class_similarity is None
+        else tuple(tuple(row) for row in classifier.class_similarity.tolist()),
+    )
+    source = replace(readout.spec, tuned=tuned).source(task=classifier.task.kind)
+    blocks = _needed(source)
+    return "\n".join(
+        [
+            "def _reading() -> Any:",
+            f'    """Return the reading of {readout.spec.base} by its {readout.source}."""',
+            textwrap.indent("\n\n".join(blocks), "    "),
+            "",
+            f"    return Loss().{_last(source)}",
+        ]
+    )
+
+
+def _tuple(values: Any) -> tuple[float, ...] | None:
+    return None if values is None else tuple(values.tolist())
+
+
+def _methods(loss: ast.ClassDef) -> list[ast.FunctionDef]:
+    return [one for one in loss.body if isinstance(one, ast.FunctionDef) and one.name in _KEPT]
+
+
+def _last(source: str) -> str:
+    """Return the method that makes the scores to be read."""
+    return _methods(_loss(ast.parse(source)))[-1].name
+
+
+def _loss(tree: ast.Module) -> ast.ClassDef:
+    return next(one for one in tree.body if isinstance(one, ast.ClassDef) and one.name == "Loss")
+
+
+def _needed(source: str) -> list[str]:
+    """Return the parts of a written loss that its read-out needs, in their order."""
+    tree = ast.parse(source)
+    methods = _methods(_loss(tree))
+    defined: dict[str, ast.stmt] = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            defined[node.name] = node
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            defined[node.targets[0].id] = node
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            for alias in node.names:
+                if (alias.asname or alias.name) not in _THERE:
+                    defined[alias.asname or alias.name] = node
+    found: set[str] = set()
+    waiting = [name for method in methods for name in _names(method)]
+    while waiting:
+        name = waiting.pop()
+        if name in defined and name not in found and name != "Loss":
+            found.add(name)
+            waiting += _names(defined[name])
+    chosen = list(dict.fromkeys(defined[name] for name in defined if name in found))
+    blocks = [_segment(source, node) for node in chosen]
+    body = [textwrap.indent(_segment(source, one), "    ") for one in methods]
+    return [*blocks, "\n\n".join(["class Loss(nn.Module):", *body]).replace(":\n\n", ":\n", 1)]
+
+
+def _names(node: ast.AST) -> list[str]:
+    return [one.id for one in ast.walk(node) if isinstance(one, ast.Name)]
+
+
+def _segment(source: str, node: Any) -> str:
+    """Return the text of a node with its decorators, not indented."""
+    lines = source.splitlines()
+    first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
+    return textwrap.dedent("\n".join(lines[first - 1 : node.end_lineno]))

@@ -1,0 +1,80 @@
+"""Writing a saved model for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from autoloss.classifier import Classifier
+from autoloss.errors import InputError
+from autoloss.export.kind import table_networks
+
+Writer = Callable[[Classifier, Path], tuple[Path, ...]]
+FORMS = ("mlflow", "onnx", "torch", "code")
+ENDINGS = {"onnx": ".onnx", "torch": ".pt2", "code": ".py"}
+
+
+def export(classifier: Classifier, form: str, path: str | Path) -> tuple[Path, ...]:
+    """Write a model for other programs.
+
+    Args:
+        classifier: The model.
+        form: ``"mlflow"`` (a folder for ``mlflow models serve``), ``"onnx"`` (an ``.onnx`` file),
+            ``"torch"`` (a ``.pt2`` file and its tables as JSON) or ``"code"`` (a ``.py`` file and
+            its weights).
+        path: The file or folder.
+
+    Returns:
+        The files, or the folder.
+
+    Raises:
+        InputError: The model cannot be had in this form, or the path cannot be written.
+    """
+    path = Path(path).expanduser()
+    check_path(form, path)
+    # No form has code of the user's in it.
+    table_networks(classifier, form)
+    try:
+        return _writer(form)(classifier, path)
+    except OSError as error:
+        raise InputError(
+            f"the file must be writable, but got {str(path)!r}: {error.strerror or error}."
+        ) from error
+
+
+def check_path(form: str, path: Path) -> None:
+    """Check a form and where it is to go.
+
+    Raises:
+        InputError: There is no such form, or the path does not suit it.
+    """
+    if form not in FORMS:
+        raise InputError(f"--to must be one of {', '.join(FORMS)}, but got --to={form!r}.")
+    ending = ENDINGS.get(form)
+    if ending is not None and path.suffix.lower() != ending:
+        raise InputError(f"the file of --to {form} must end in {ending}, but got {str(path)!r}.")
+    if not path.parent.is_dir():
+        raise InputError(f"the file must lie in a folder that exists, but got {str(path)!r}.")
+    if ending is None and path.exists():
+        raise InputError(f"the folder must not be there yet, but got {str(path)!r}.")
+    if ending is not None and path.is_dir():
+        raise InputError(f"the file must not be a folder, but got {str(path)!r}.")
+
+
+def _writer(form: str) -> Writer:
+    """Return what writes a form; each needs a library of its own."""
+    if form == "mlflow":
+        from autoloss.tracking.pyfunc import write_pyfunc
+
+        return write_pyfunc
+    if form == "onnx":
+        from autoloss.export.onnx_graph import write_onnx
+
+        return write_onnx
+    if form == "torch":
+        from autoloss.export.program import write_program
+
+        return write_program
+    from autoloss.export.code import write_code
+
+    return write_code

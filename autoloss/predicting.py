@@ -1,0 +1,98 @@
+"""Predictions for a table of any length, piece by piece: the same as for all of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from autoloss.classifier import Classifier
+from autoloss.data.cells import CellReader
+from autoloss.data.messages import listed, unknown_name
+from autoloss.data.stream import PIECE_ROWS, RowStream
+from autoloss.errors import InputError, closest
+from autoloss.inputs import by_name
+from autoloss.predictions import PREDICTION, probability_names, table_of
+
+
+@dataclass(frozen=True)
+class Predicting:
+    """Predictions for the rows of a table, in their order.
+
+    Args:
+        classifier: The model.
+        rows: The table.
+        id_column: A column that is carried through unchanged, as the first one; None for none.
+
+    Raises:
+        InputError: Columns are missing, or the one to carry through is not there or has a name
+            that the predictions need.
+    """
+
+    classifier: Classifier
+    rows: RowStream
+    id_column: str | None = None
+
+    def __post_init__(self) -> None:
+        names, label = self.rows.names, self.rows.label
+        if self.id_column is not None and self.id_column not in names:
+            raise unknown_name(f"--id must name a column of {label}", self.id_column, names)
+        if self.id_column in self._written:
+            raise InputError(
+                "--id must not have the name of a column that is written, but got "
+                f"--id={self.id_column!r}; rename it in {label}."
+            )
+        missing = [name for name in self._needed if name not in names]
+        if missing:
+            hint = closest(missing[0], self.new) if self.new else ""
+            near = hint if hint.startswith(", did") and len(missing) == 1 else ""
+            raise InputError(
+                f"{label} must have the columns that the model was trained on, but lacks "
+                f"{listed(missing)}{near or ';'} add {'it' if len(missing) == 1 else 'them'}, "
+                "with empty cells where nothing is known."
+            )
+
+    @property
+    def new(self) -> tuple[str, ...]:
+        """Return the columns of the table that training did not have."""
+        known = {self.id_column, self.classifier.task.target, *self._needed}
+        for member in self.classifier.members:
+            known |= {name for name, _ in member.encoding.dropped}
+        return tuple(name for name in self.rows.names if name not in known)
+
+    def pieces(self, *, rows: int = PIECE_ROWS) -> Iterator[Any]:
+        """Yield the predictions as Arrow tables.
+
+        Args:
+            rows: Rows of a piece; it changes the time and the memory alone.
+
+        Raises:
+            InputError: The table cannot be read to its end, or a column holds something quite
+                different from training.
+        """
+        readers = {name: CellReader(same) for name, same in by_name(self.classifier).items()}
+        own = [] if self.id_column is None else [self.id_column]
+        wanted = list(dict.fromkeys([*own, *readers]))
+        for piece in self.rows.pieces(wanted, rows=rows):
+            frame = pd.DataFrame(
+                {name: reader.read(piece.column(name)) for name, reader in readers.items()}
+            )
+            found = pa.Table.from_pandas(
+                table_of(self.classifier, frame), preserve_index=False
+            ).replace_schema_metadata()
+            if self.id_column is not None:
+                found = found.add_column(0, self.id_column, piece.column(self.id_column))
+            yield found
+        for reader in readers.values():
+            reader.check()
+
+    @property
+    def _needed(self) -> tuple[str, ...]:
+        return tuple(by_name(self.classifier))
+
+    @property
+    def _written(self) -> tuple[str, ...]:
+        return (PREDICTION, *probability_names(self.classifier.task))

@@ -1,0 +1,31 @@
+"""Predictions as a table: the decision and a column of probability for each class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from autoloss.task import Task
+
+if TYPE_CHECKING:
+    from autoloss.classifier import Classifier
+
+PREDICTION = "prediction"
+
+
+def probability_names(task: Task) -> tuple[str, ...]:
+    """Return the names of the columns of probability, in the order of the classes."""
+    return tuple(f"probability_{label}" for label in task.classes)
+
+
+def table_of(classifier: Classifier, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the decision and the probability of each class, one row a row of `frame`.
+
+    Raises:
+        InputError: Columns are missing.
+    """
+    probs = classifier.predict_proba(frame)
+    names = probability_names(classifier.task)
+    columns = {name: probs[:, code] for code, name in enumerate(names)}
+    return pd.DataFrame({PREDICTION: classifier.classes[classifier.decisions(probs)], **columns})

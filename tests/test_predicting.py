@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyarrow import feather, parquet
+
+from autoloss.data.cells import CellReader
+from autoloss.data.numbers import NumericColumn, Scale
+from autoloss.data.stream import open_rows
+from autoloss.errors import InputError
+from autoloss.predicting import Predicting
+from tests.export.models import make_classifier, make_frame
+
+
+def predicted(classifier, source, *, rows: int, id_column: str | None = None) -> pd.DataFrame:
+    pieces = Predicting(classifier, open_rows(source), id_column).pieces(rows=rows)
+    return pa.concat_tables(list(pieces)).to_pandas()
+
+
+def messy(n: int = 300) -> pd.DataFrame:
+    """Columns whose pieces look like something else than the whole does."""
+    chance = np.random.default_rng(0)
+    day = pd.Timestamp("2021-03-01") + pd.to_timedelta(chance.integers(0, 500, n), unit="D")
+    place = np.arange(n)
+    return pd.DataFrame(
+        {
+            "price": [f"{1 + k % 9}.{k % 10}00,5" if k > 40 else f"{k % 7}.125" for k in range(n)],
+            "level": [str(k % 3) if k > 60 else ["a", "b"][k % 2] for k in range(n)],
+            "late": np.where(place < 90, None, chance.normal(size=n)),
+            "flag": [["true", "false"][k % 2] for k in range(n)],
+            "day": day.strftime("%d.%m.%Y"),
+            "text": [f"word{k % 11} stands here with word{k % 5} and others" for k in range(n)],
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return make_classifier(messy())
+
+
+FORMS = ("csv", "tsv", "parquet", "feather")
+
+
+def written(frame: pd.DataFrame, folder: Path, ending: str) -> Path:
+    file = folder / f"rows.{ending}"
+    if ending == "parquet":
+        parquet.write_table(pa.Table.from_pandas(frame), file, row_group_size=50)
+    elif ending == "feather":
+        feather.write_feather(frame, file, chunksize=50)
+    else:
+        frame.to_csv(file, index=False, sep="\t" if ending == "tsv" else ",")
+    return file
+
+
+@pytest.mark.parametrize("ending", FORMS)
+@pytest.mark.parametrize("rows", [5, 64])
+def test_pieces_of_any_size_give_the_same(trained, tmp_path, ending, rows) -> None:
+    file = written(messy().head(100), tmp_path, ending)
+    whole = predicted(trained, file, rows=10_000)
+    pieces = predicted(trained, file, rows=rows)
+    assert pieces["prediction"].tolist() == whole["prediction"].tolist()
+    np.testing.assert_allclose(pieces.iloc[:, 1:], whole.iloc[:, 1:], rtol=0, atol=2e-7)
+
+
+@pytest.mark.parametrize("ending", FORMS)
+def test_a_file_gives_what_its_frame_gives(trained, tmp_path, ending) -> None:
+    frame = messy()
+    table = predicted(trained, written(frame, tmp_path, ending), rows=64)
+    wanted = trained.predict_proba(frame)
+    np.testing.assert_allclose(table.iloc[:, 1:], wanted, rtol=0, atol=2e-7)
+
+
+def test_rows_do_not_depend_on_those_beside_them(trained, tmp_path) -> None:
+    frame = messy()
+    whole = predicted(trained, written(frame, tmp_path, "csv"), rows=64)
+    # Alone, 1.125 is a number with a point; among the others it is written with a comma.
+    alone = predicted(trained, written(frame.iloc[:30], tmp_path, "csv"), rows=64)
+    np.testing.assert_allclose(alone.iloc[:, 1:], whole.iloc[:30, 1:], rtol=0, atol=2e-7)
+
+
+def test_pieces_of_the_usual_size_equal_the_whole_to_the_last_bit(tmp_path) -> None:
+    classifier = make_classifier()
+    file = written(make_frame(40_000, seed=5), tmp_path, "csv")
+    whole = predicted(classifier, file, rows=1 << 20)
+    pd.testing.assert_frame_equal(predicted(classifier, file, rows=1 << 14), whole)
+
+
+def test_unseen_levels_and_stray_words_are_no_matter_of_the_piece(tmp_path) -> None:
+    classifier = make_classifier()
+    frame = make_frame(32, seed=2).astype({"size": object})
+    frame.loc[10, "size"], frame.loc[20, "colour"] = "unknown", "mauve"
+    frame.loc[30, "since"] = "some day"
+    file = written(frame, tmp_path, "csv")
+    whole = predicted(classifier, file, rows=1000)
+    np.testing.assert_allclose(
+        predicted(classifier, file, rows=1).iloc[:, 1:], whole.iloc[:, 1:], rtol=0, atol=2e-7
+    )
+    with pytest.raises(InputError, match="'size' must hold numbers"):
+        predicted(classifier, written(frame.assign(size="n"), tmp_path, "csv"), rows=7)
+    with pytest.raises(InputError, match="'since' must hold dates"):
+        predicted(classifier, written(frame.assign(since="n"), tmp_path, "csv"), rows=7)
+
+
+def test_the_id_keeps_order_and_type(tmp_path) -> None:
+    classifier = make_classifier()
+    ids = pd.array([None, *range(149, 0, -1)], dtype="Int64")
+    file = written(make_frame(150).assign(key=ids), tmp_path, "parquet")
+    table = predicted(classifier, file, rows=7, id_column="key")
+    assert table["key"].astype("Int64").tolist() == ids.tolist()
+
+
+def test_a_column_of_the_model_can_be_the_id(tmp_path) -> None:
+    file = written(make_frame(20), tmp_path, "csv")
+    table = predicted(make_classifier(), file, rows=7, id_column="town")
+    assert table["town"].isna().tolist() == make_frame(20)["town"].isna().tolist()
+
+
+def test_a_header_alone_is_refused(tmp_path) -> None:
+    for ending in FORMS:
+        file = written(make_frame(9).head(0), tmp_path, ending)
+        with pytest.raises(InputError, match="header only"):
+            predicted(make_classifier(), file, rows=7)
+
+
+@pytest.mark.parametrize("ending", ["parquet", "feather"])
+def test_a_file_that_is_none_is_refused_in_a_line(tmp_path, ending) -> None:
+    file = tmp_path / f"rows.{ending}"
+    file.write_bytes(b"no such thing")
+    with pytest.raises(InputError, match="cannot be read as one"):
+        open_rows(file)
+
+
+def test_names_that_stand_twice_are_numbered_as_in_reading_a_whole(tmp_path) -> None:
+    for source in ("a, b ,a\n1,2,3\n", "a\tb\ta\n1\t2\t3\n"):
+        file = tmp_path / "twice.csv"
+        file.write_text(source, encoding="utf-8")
+        assert open_rows(file).names == ("a", "b", "a (2)")
+    table = pa.table([[1], [2], [3]], names=["a", "b", "a"])
+    parquet.write_table(table, tmp_path / "twice.parquet")
+    stream = open_rows(tmp_path / "twice.parquet")
+    assert stream.names == ("a", "b", "a (2)")
+    (piece,) = stream.pieces(["a (2)", "b"])
+    assert piece.to_pydict() == {"a (2)": [3], "b": [2]}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_older_encodings_and_line_ends_are_read(tmp_path, encoding) -> None:
+    file = tmp_path / "old.csv"
+    file.write_bytes("größe;b\r\n1;ä\r\n2;\r\n".encode(encoding))
+    stream = open_rows(file)
+    (piece,) = stream.pieces(stream.names)
+    assert piece.to_pydict() == {"größe": ["1", "2"], "b": ["ä", None]}
+
+
+def test_a_number_is_the_same_whatever_words_stand_beside_it() -> None:
+    chance = np.random.default_rng(0)
+    numbers = chance.normal(size=2000) * 10.0 ** chance.integers(-20, 20, 2000)
+    cells = [repr(float(number)) for number in numbers]
+    column = NumericColumn("x", "plain", Scale(0.0, 1.0))
+    fast = CellReader([column]).read(pa.array(cells))
+    slow = CellReader([column]).read(pa.array([*cells, "unknown"]))[:-1]
+    np.testing.assert_array_equal(fast.to_numpy(), numbers)
+    np.testing.assert_array_equal(slow.to_numpy(), numbers)
