@@ -143,7 +143,7 @@ def test_a_model_is_data_and_is_refused_when_it_is_broken(small: Path, tmp_path:
         autoloss.load(folder).predict(pd.DataFrame({"petal length (cm)": [1.0]}))
     config = json.loads((folder / "config.json").read_text("utf-8"))
     (folder / "config.json").write_text(json.dumps(config | {"format_version": 99}))
-    with pytest.raises(InputError, match="format_version 2, but got 99"):
+    with pytest.raises(InputError, match="format_version 2 or 3, but got 99"):
         autoloss.load(folder)
     (folder / "weights.safetensors").write_bytes(b"no tensors")
     with pytest.raises(InputError, match="must hold a model"):
