@@ -19,6 +19,7 @@ from autoloss.cli.commands import (
     search,
     select,
     spaces,
+    ui,
 )
 from autoloss.cli.guard import INTERRUPTED, guarded, say
 
@@ -73,6 +74,7 @@ for name, command in (
     ("list", list_studies.list_studies),
     ("resume", resume.resume),
     ("select", select.select),
+    ("ui", ui.ui),
     ("predict", predict.predict),
     ("losses", losses.losses),
     ("spaces", spaces.spaces),

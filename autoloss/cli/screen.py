@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from autoloss.cli.options import OUT
 from autoloss.cli.tables import make_pairs, make_table
 from autoloss.records import Summary
 from autoloss.report.brief import BESIDE, brief_pairs
@@ -19,7 +20,7 @@ from autoloss.report.roles import FRONT, OBJECTIVE
 from autoloss.report.trials import TrialRow, trial_columns, trial_rows
 from autoloss.report.verdict import ComparisonRow, comparison_rows, ships_text
 from autoloss.report.words import MISSING, metric_words
-from autoloss.tracking import dashboard_link
+from autoloss.tracking import dashboard_of
 
 _TOP = 10
 # Where more is known than the comparison, its first lines are those of the verdict.
@@ -143,8 +144,9 @@ def _comparison(rows: Sequence[ComparisonRow], *, width: int) -> RenderableType:
 
 def _places(summary: Summary, folder: Path) -> Sequence[tuple[str, str]]:
     """Return where model, report and dashboard are, and the next two commands."""
-    uri = summary.settings.get("tracking_uri")
-    dashboard = dashboard_link(str(uri)) if uri else None
+    # A study in the usual folder is known by its name.
+    name = summary.name if folder == OUT / summary.name else str(folder)
+    dashboard = dashboard_of(folder, study=name) if "tracking_uri" in summary.settings else None
     model = str(folder / "model")
     predict = ["autoloss", "predict", model, "NEW.csv", "-o", "predictions.csv"]
     return [
