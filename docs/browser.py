@@ -43,6 +43,9 @@ class Browser:
         words = [
             chromium, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
             "--disable-background-networking", "--remote-debugging-pipe",
+            # A pointer that can hover: without one, charts show their buttons all the time.
+            "--blink-settings=primaryHoverType=2,availableHoverTypes=2,"
+            "primaryPointerType=4,availablePointerTypes=4",
             f"--user-data-dir={self._profile}", f"--window-size={width},{height}", "about:blank",
         ]  # fmt: skip
         # Chromium reads commands from descriptor 3 and answers on descriptor 4.
@@ -62,13 +65,17 @@ class Browser:
         self._session = attached["sessionId"]
         self._on_page("Page.enable")
         self._on_page("Runtime.enable")
-        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-        self._on_page("Emulation.setDeviceMetricsOverride", **size)
+        self.resize(width, height)
         if dark:
             features = [{"name": "prefers-color-scheme", "value": "dark"}]
             self._on_page("Emulation.setEmulatedMedia", features=features)
 
     console: list[str]
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the page another size, in pixels."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self._on_page("Emulation.setDeviceMetricsOverride", **size)
 
     def open(self, url: str) -> None:
         """Open a page; `wait` waits for what is on it."""
@@ -102,6 +109,14 @@ class Browser:
     def wait_for_text(self, text: str, *, seconds: float = _PATIENCE) -> None:
         """Wait until a text stands on the page."""
         self.wait(f"document.body && document.body.innerText.includes({json.dumps(text)})")
+
+    def rest(self, *, seconds: float = 2.0) -> None:
+        """Wait until what can be read has not changed for a while; charts follow their titles."""
+        before, since, end = "", time.monotonic(), time.monotonic() + _PATIENCE
+        while time.monotonic() - since < seconds and time.monotonic() < end:
+            time.sleep(0.2)
+            if (now := self.text()) != before:
+                before, since = now, time.monotonic()
 
     def draw(self, file: Path) -> None:
         """Write a picture of the window."""

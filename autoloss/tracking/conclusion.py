@@ -8,9 +8,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autoloss.records import Summary
-from autoloss.tracking.content import Point, clipped_tags, points, to_ms
+from autoloss.tracking.content import (
+    MAX_KEY,
+    Point,
+    clip,
+    clipped_tags,
+    points,
+    run_name,
+    to_ms,
+)
 from autoloss.tracking.failures import Away, classified
 from autoloss.tracking.models import register, shelve
 from autoloss.tracking.note import ranked_front, verdict_note
@@ -18,6 +27,10 @@ from autoloss.tracking.runs import StudyRuns
 from autoloss.tracking.shelf import Shelf
 from autoloss.tracking.view import MAX_TAG, TAG, ViewContent, params_of, view_key, view_tag
 
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+STAR = "★ "
 _ARTIFACTS = "report"
 _RANKED = 100
 _MARKS = frozenset(
@@ -81,7 +94,7 @@ def write_conclusion(runs: StudyRuns, ending: Ending) -> Shown:
         **params_of(summary.trials, summary.metric, lower=lower),
     )
     view = write_view(runs, content)
-    registered = _write_models(runs, summary, ending.shelf, ended)
+    registered = _write_models(runs, summary, ending.shelf)
     # Last, because a server may accept runs and still have no place for files.
     _write_files(runs, ending.files)
     return Shown(view, registered)
@@ -201,9 +214,20 @@ def _mark_trials(runs: StudyRuns, summary: Summary, timestamp: int) -> None:
         obsolete = _MARKS if is_followed else _MARKS - {"autoloss.choose"}
         for key in obsolete & run.data.tags.keys() - tags.keys():
             client.delete_tag(run_id, key)
+        _rename(runs, summary, number, run)
         new = {key: value for key, value in tags.items() if run.data.tags.get(key) != value}
         measured = summary.test_metrics.get(tested.get(number, ""), {})
         runs.session.log(run_id, tags=new, points=points("test", measured, timestamp))
+
+
+def _rename(runs: StudyRuns, summary: Summary, number: int, run: Run) -> None:
+    """Give the run of what ships a star, which is seen in every list and chart."""
+    plain = run_name(summary.trial(number))
+    starred = clip(STAR + plain, MAX_KEY)
+    wanted = starred if number == summary.recommended else plain
+    # A name that somebody gave it is theirs.
+    if run.info.run_name in {plain, starred} - {wanted}:
+        runs.session.client.update_run(run.info.run_id, name=wanted)
 
 
 def _ranked(summary: Summary) -> list[int]:
@@ -219,7 +243,7 @@ def _ranked(summary: Summary) -> list[int]:
     return sorted((trial.number for trial in valued), key=place)
 
 
-def _write_models(runs: StudyRuns, summary: Summary, shelf: Shelf, ended: int) -> str:
+def _write_models(runs: StudyRuns, summary: Summary, shelf: Shelf) -> str:
     """Show the models, register the one that ships where that is wanted; return under what."""
     if not runs.session.abilities.has_models:
         if shelf.register:
@@ -231,7 +255,7 @@ def _write_models(runs: StudyRuns, summary: Summary, shelf: Shelf, ended: int) -
     _beside(
         runs,
         "The shortlist of models",
-        lambda: shown.update(shelve(runs, summary, shelf, ended)),
+        lambda: shown.update(shelve(runs, summary, shelf)),
     )
     if not shelf.register:
         return ""
@@ -265,6 +289,7 @@ def _decided_ms(summary: Summary) -> int:
     """Return when it was decided what ships, in milliseconds since the epoch."""
     last = summary.choices[-1].created if summary.choices else summary.created
     try:
-        return to_ms(datetime.fromisoformat(last).timestamp())
+        # Of several decisions within a second the last one counts.
+        return to_ms(datetime.fromisoformat(last).timestamp()) + len(summary.choices)
     except ValueError:
         return to_ms(time.time())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autoloss.records import Summary
-from autoloss.tracking.content import MAX_KEY, clip, clipped_params, clipped_tags, points
+from autoloss.tracking.content import MAX_KEY, clip, clipped_params, clipped_tags, points, to_ms
 from autoloss.tracking.note import ranked_front
 from autoloss.tracking.runs import StudyRuns
 from autoloss.tracking.session import Session
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _REFUSED = str.maketrans({"/": "|", ":": "=", ".": "·", "%": "_", '"': "_", "'": "_"})
 _KIND, _TRIAL, _STUDY = "classifier", "autoloss.trial", "autoloss.study_id"
 _WEIGHTS = "autoloss.weights"
-_EXTERNAL = "mlflow.model.isExternal"
+_EXTERNAL, _VERSIONS = "mlflow.model.isExternal", "mlflow.modelVersions"
 
 
 def log_model(
@@ -107,7 +108,7 @@ def log_entry(
     return str(model.model_id)
 
 
-def shelve(runs: StudyRuns, summary: Summary, shelf: Shelf, timestamp: int) -> dict[int, str]:
+def shelve(runs: StudyRuns, summary: Summary, shelf: Shelf) -> dict[int, str]:
     """Show the front and what ships as logged models, and no other trial; return their ids.
 
     A second call leaves the same: what is there stays, what left the front is deleted, an entry
@@ -117,7 +118,6 @@ def shelve(runs: StudyRuns, summary: Summary, shelf: Shelf, timestamp: int) -> d
         runs: The runs of the study.
         summary: The finished study.
         shelf: The models whose weights are kept.
-        timestamp: When, in milliseconds since the epoch.
     """
     session = runs.session
     wanted = list(dict.fromkeys([*ranked_front(summary), summary.recommended]))
@@ -128,7 +128,7 @@ def shelve(runs: StudyRuns, summary: Summary, shelf: Shelf, timestamp: int) -> d
         is_current = number in wanted and (has_weights or number not in shelf.models)
         if is_current and number not in there and str(model.status) == "READY":
             there[number] = str(model.model_id)
-        else:
+        elif _VERSIONS not in model.tags:  # the registry may go back to one that it has
             session.client.delete_logged_model(model.model_id)
     children = {number: run.info.run_id for number, run in runs.children_of(runs.parent())}
     for number in wanted:
@@ -150,7 +150,8 @@ def shelve(runs: StudyRuns, summary: Summary, shelf: Shelf, timestamp: int) -> d
         there[number] = (
             log_model(session, folder, **content) if folder else log_entry(session, **content)
         )
-        measured = points("val", trial.metrics, timestamp)
+        # With the run's own time: written twice, a metric is stored once.
+        measured = points("val", trial.metrics, to_ms(max(trial.started, trial.ended)))
         session.log(run_id, points=measured, model_id=there[number])
     return there
 
@@ -178,12 +179,17 @@ def register(runs: StudyRuns, summary: Summary, name: str, model_id: str) -> str
             raise
         client.create_registered_model(name)
         before = ""
-    versions = client.search_model_versions(f"name = '{name.replace(chr(39), chr(39) * 2)}'")
-    same = [one for one in versions if one.tags.get("autoloss.model_id") == model_id]
+    model, shipped = client.get_logged_model(model_id), summary.trial(summary.recommended)
+    # By the run, because a filter has no way to write a name with quotes.
+    versions = client.search_model_versions(f"run_id = '{model.source_run_id}'")
+    same = [
+        str(one.version)
+        for one in versions
+        if one.name == name and one.tags.get("autoloss.model_id") == model_id
+    ]
     if same:
-        version = str(same[0].version)
+        version = same[0]
     else:
-        model, shipped = client.get_logged_model(model_id), summary.trial(summary.recommended)
         tags = {
             "autoloss.model_id": model_id,
             "autoloss.study": summary.name,
@@ -199,11 +205,23 @@ def register(runs: StudyRuns, summary: Summary, name: str, model_id: str) -> str
                 run_id=model.source_run_id,
                 tags=clipped_tags(tags),
                 model_id=model_id,
+                description=summary.verdict.text,
             ).version
         )
+        _link(runs.session, model, name, version)
     if version != before:
         client.set_registered_model_alias(name, CHAMPION, version)
     return version
+
+
+def _link(session: Session, model: LoggedModel, name: str, version: str) -> None:
+    """Show on a logged model under what it is registered, where MLflow's page looks for it."""
+    try:
+        known = json.loads(model.tags.get(_VERSIONS, "[]"))
+    except ValueError:
+        known = []
+    linked = json.dumps([*known, {"name": name, "version": version}])
+    session.client.set_logged_model_tags(model.model_id, {_VERSIONS: linked})
 
 
 def _models_of(session: Session, study_id: str) -> Iterator[LoggedModel]:

@@ -34,6 +34,8 @@ def verdict_note(summary: Summary) -> str:
         *_choice_lines(summary),
         *_comparison_table(verdict.comparisons, f"{verdict.n_test} {_rows(summary)}"),
         "",
+        "The front, on the validation rows:",
+        "",
         *_front_table(summary),
         "",
         f"Chosen by: {summary.rule}",
@@ -76,7 +78,7 @@ def _front_table(summary: Summary) -> list[str]:
     """Return the first trials of the front on the validation rows."""
     metric = summary.metric
     rows = [
-        f"| front | validation {_cell(metric)} | log loss after calibration |",
+        f"| trial | {_cell(metric)} | log loss after calibration |",
         "|---|---|---|",
     ]
     for number in ranked_front(summary)[:_SHOWN]:
