@@ -131,7 +131,7 @@ def test_a_name_and_a_password_open_the_server(guarded, track, monkeypatch, plac
 
 
 def test_who_is_not_let_in_is_told_what_to_set(guarded, track):
-    server, uri = guarded("Bearer s3cret")
+    _, uri = guarded("Bearer s3cret")
     reason = attempt(track, uri)
     assert "refuses the access" in reason
     assert "MLFLOW_TRACKING_TOKEN" in reason

@@ -38,7 +38,7 @@ def test_a_tagged_run_is_the_wish_and_its_value_the_reason(study, value, reason)
 
 def test_a_tag_that_says_no_is_none(study):
     study(1, "false")
-    with pytest.raises(InputError, match="One run must have the tag autoloss.choose") as caught:
+    with pytest.raises(InputError, match="One run must have the tag") as caught:
         read_wish(study.folder)
     assert "under Tags" in str(caught.value)
 
