@@ -9,6 +9,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,6 +18,15 @@ from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _PATIENCE = 60.0
+# Chromium reads commands from descriptor 3 and answers on descriptor 4. A shell can move only
+# descriptors of one digit there.
+_ON_THREE_AND_FOUR = """
+import os, sys
+ends = [os.dup(os.dup(int(number))) for number in sys.argv[1:3]]
+for place, end in enumerate(ends, start=3):
+    os.dup2(end, place)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 def find_chromium() -> str | None:
@@ -48,10 +58,8 @@ class Browser:
             "primaryPointerType=4,availablePointerTypes=4",
             f"--user-data-dir={self._profile}", f"--window-size={width},{height}", "about:blank",
         ]  # fmt: skip
-        # Chromium reads commands from descriptor 3 and answers on descriptor 4.
-        shell = ["sh", "-c", f'exec "$@" 3<&{to_child} 4>&{from_child}', "sh", *words]
         self._process = subprocess.Popen(
-            shell,
+            [sys.executable, "-c", _ON_THREE_AND_FOUR, str(to_child), str(from_child), *words],
             pass_fds=(to_child, from_child),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

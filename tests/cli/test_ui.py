@@ -127,7 +127,8 @@ def test_a_store_that_cannot_be_served_is_one_line(tmp_path) -> None:
     from autoloss.tracking.local_server import local_server
 
     port = free_port(None, usual=5400)
-    bad = f"sqlite:///{tmp_path.as_posix()}/no/such/folder/mlflow.db"
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n" * 100)
+    bad = f"sqlite:///{tmp_path.as_posix()}/rows.csv"
     with pytest.raises(AutolossError, match="did not start") as caught, local_server(bad, port):
         pass
     assert "\n" not in str(caught.value)
