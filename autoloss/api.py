@@ -24,6 +24,7 @@ from autoloss.options import SearchOptions, Tables, Track
 from autoloss.progress import Progress, Silent
 from autoloss.rare import sampling_rates
 from autoloss.records import Plan, StudyListing
+from autoloss.reopening import read_again
 from autoloss.running import final_work, finished, make_plan, make_tracker, run
 from autoloss.search import (
     SearchResult,
@@ -34,11 +35,13 @@ from autoloss.search import (
     safe_name,
 )
 from autoloss.search.listing import list_studies as list_in
+from autoloss.shipping import ship
 from autoloss.task import Label
+from autoloss.tracking import check_register
 from autoloss.tracking.uri import resolve as resolve_uri
 from autoloss.training.together import choose_together
 
-__all__ = ["list_studies", "load", "plan", "resume", "search"]
+__all__ = ["list_studies", "load", "plan", "resume", "search", "ship"]
 
 
 def search(
@@ -66,6 +69,7 @@ def search(
     storage: str | None = None,
     tracking_uri: str | None = None,
     track: Track = "all",
+    register: str | None = None,
     out: str | Path = "reports",
     progress: Progress | None = None,
 ) -> SearchResult:
@@ -109,7 +113,11 @@ def search(
         storage: URL of a database in place of the journal file in the study's folder.
         tracking_uri: MLflow's tracking URI; by default that of the environment, else
             ``sqlite:///mlflow.db``.
-        track: ``"all"`` trials are written to MLflow, or ``"off"``.
+        track: ``"all"`` trials are written to MLflow; ``"pareto"``: at the end those on the front,
+            those in the verdict and the one that ships; or ``"off"``. A run of MLflow that is
+            active becomes the study's parent.
+        register: Name in MLflow's model registry under which what ships is registered, with the
+            alias ``champion``; None registers nothing.
         out: The folder of all studies; this one is written to ``out/name``.
         progress: Who watches.
 
@@ -144,6 +152,7 @@ def search(
         seed=seed,
         device=device,
         track=track,
+        register=check_register(register, track=track),
         class_weights=_path(class_weights),
         class_similarity=_path(class_similarity),
         cost_matrix=_path(cost_matrix),
@@ -226,20 +235,11 @@ def resume(
     options = SearchOptions.from_dict(origin["options"])
     clock.limit = options.time_limit
     tracker = make_tracker(opened, options, tracking_uri)
-    if (result := finished(opened, tracker)) is not None:
+    if (result := finished(opened, tracker, register=options.register)) is not None:
         return result
     try:
-        options.check_objects(teacher=teacher)
-        given = Given.of(teacher=options.teacher if teacher is None else teacher)
         tables = Tables.of(data, valid, test)
-        prepared = tables.read(options, opened.space)
-        if prepared.fingerprint != opened.config.fingerprint:
-            raise InputError(
-                f"The data must be those that {opened.name} began with, but they have changed: "
-                "search them under another --name."
-            )
-        source = tables.named_in(options).table(tables.frames)
-        taught = given.teacher_logits(source, prepared)
+        prepared, taught = read_again(opened, options, tables, teacher=teacher)
     except BaseException:
         opened.close()
         raise

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from autoloss.classifier import load
 from autoloss.clock import Clock
-from autoloss.conclusion import MODEL, PENDING_SECONDS, conclude, report_files
+from autoloss.conclusion import MODEL, PENDING_SECONDS, conclude, report_files, shelf_of
 from autoloss.data import StudyData
 from autoloss.devices import find_device
 from autoloss.divisions import Divisions
@@ -58,7 +58,7 @@ def run(
     """
     space = study.space
     device = find_device(options.device)
-    with _closing(study, tracker):
+    with closing(study, tracker):
         tracker.start(_description(study, data))
         tracker.sync(study.trials)
         plan = make_plan(
@@ -74,32 +74,49 @@ def run(
             has_weights=study.facts.weights is not None,
         )
         progress.planned(plan)
-        divisions = Divisions.of(
-            data.folds,
-            data.task.n_classes,
-            space.network,
-            space.training,
-            device=device,
-            seed=study.seed,
-            facts=study.facts,
-            teacher=teacher,
-            negatives=space.protocol.negatives,
-        )
-        session = SearchSession(
-            study,
-            divisions,
-            final_work=final_work(space.protocol, study.plan, data, study.budget),
-            tracker=tracker,
-            progress=progress,
-            clock=clock,
-            teacher=teacher,
+        session = make_session(
+            study, data, options, tracker, progress=progress, clock=clock, teacher=teacher
         )
         session.search()
-        return conclude(session, data)
+        return conclude(session, data, register=options.register)
+
+
+def make_session(
+    study: Study,
+    data: StudyData,
+    options: SearchOptions,
+    tracker: Tracking,
+    *,
+    progress: Progress,
+    clock: Clock,
+    teacher: Tensor | None = None,
+) -> SearchSession:
+    """Return what trains the trials of a study; the arguments are those of `run`."""
+    space = study.space
+    divisions = Divisions.of(
+        data.folds,
+        data.task.n_classes,
+        space.network,
+        space.training,
+        device=find_device(options.device),
+        seed=study.seed,
+        facts=study.facts,
+        teacher=teacher,
+        negatives=space.protocol.negatives,
+    )
+    return SearchSession(
+        study,
+        divisions,
+        final_work=final_work(space.protocol, study.plan, data, study.budget),
+        tracker=tracker,
+        progress=progress,
+        clock=clock,
+        teacher=teacher,
+    )
 
 
 @contextmanager
-def _closing(study: Study, tracker: Tracking) -> Iterator[None]:
+def closing(study: Study, tracker: Tracking) -> Iterator[None]:
     """Give back what was asked and write what was told, also after an interruption."""
     try:
         yield
@@ -112,19 +129,26 @@ def _closing(study: Study, tracker: Tracking) -> Iterator[None]:
         tracker.close(CLOSING_SECONDS)
 
 
-def finished(study: Study, tracker: Tracking) -> SearchResult | None:
+def finished(
+    study: Study, tracker: Tracking, *, register: str | None = None
+) -> SearchResult | None:
     """Return the result of a study that was finished before, None where it was not.
 
     What could not be shown then is shown now.
+
+    Args:
+        study: The study.
+        tracker: Where it is shown.
+        register: Name in the model registry, None for none.
     """
     folder = study.folder
     if not (folder / SUMMARY).is_file():
         return None
     summary = summary_from_json((folder / SUMMARY).read_text(encoding="utf-8"))
-    with _closing(study, tracker):
+    with closing(study, tracker):
         tracker.start({})
         tracker.sync(study.trials)
-        tracker.finish(summary, report_files(folder))
+        tracker.finish(summary, report_files(folder), shelf_of(folder, summary, register))
         tracker.close(PENDING_SECONDS)
     return SearchResult(summary, model=load(folder / MODEL))
 
@@ -133,7 +157,13 @@ def make_tracker(study: Study, options: SearchOptions, uri: str | None) -> Track
     """Return what shows the trials, or what shows nothing where tracking is off."""
     if options.track == "off":
         return NullTracker()
-    return Tracker(uri, experiment=EXPERIMENT, study_name=study.name, folder=study.folder)
+    return Tracker(
+        uri,
+        experiment=EXPERIMENT,
+        study_name=study.name,
+        folder=study.folder,
+        only_front=options.track == "pareto",
+    )
 
 
 def _description(study: Study, data: StudyData) -> dict[str, str]:

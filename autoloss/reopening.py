@@ -1,0 +1,37 @@
+"""The data of a study that was begun before, read again as they were."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from autoloss.data import StudyData
+from autoloss.errors import InputError
+from autoloss.given import Given, Teacher
+from autoloss.options import SearchOptions, Tables
+from autoloss.search import Study
+
+
+def read_again(
+    study: Study, options: SearchOptions, tables: Tables, *, teacher: Teacher | None = None
+) -> tuple[StudyData, Tensor | None]:
+    """Return the data of a study, divided and encoded as at its start, and its teacher's logits.
+
+    Args:
+        study: The study.
+        options: What it was asked for.
+        tables: What is given again, where it began with DataFrames.
+        teacher: The teacher, where it began with one that is not kept.
+
+    Raises:
+        InputError: Something is not given again, or the data have changed.
+    """
+    options.check_objects(teacher=teacher)
+    given = Given.of(teacher=options.teacher if teacher is None else teacher)
+    prepared = tables.read(options, study.space)
+    if prepared.fingerprint != study.config.fingerprint:
+        raise InputError(
+            f"The data must be those that {study.name} began with, but they have changed: "
+            "search them under another --name."
+        )
+    source = tables.named_in(options).table(tables.frames)
+    return prepared, given.teacher_logits(source, prepared)
