@@ -34,9 +34,9 @@ from autoloss.search import (
     safe_name,
 )
 from autoloss.search.listing import list_studies as list_in
-from autoloss.session import trained_together
 from autoloss.task import Label
 from autoloss.tracking.uri import resolve as resolve_uri
+from autoloss.training.together import choose_together
 
 __all__ = ["list_studies", "load", "plan", "resume", "search"]
 
@@ -312,7 +312,7 @@ def plan(
     )
     after = final_work(chosen.protocol, budget, prepared, trials)
     trainings = trials * len(divisions) + after
-    together = min(trained_together(divisions, chosen.together), trainings)
+    together = choose_together(divisions.jobs, chosen.together, at_most=trainings).candidates
     seconds = expected_seconds(divisions, together=together, trainings=trainings)
     return make_plan(
         prepared,

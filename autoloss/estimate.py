@@ -8,9 +8,9 @@ import time
 import torch
 
 from autoloss.divisions import Divisions
-from autoloss.losses import LossSpec
-from autoloss.training import Candidate, Job, Orders, Population, batch_size_for
+from autoloss.training import Job
 from autoloss.training.pool import score_epoch, step_batch
+from autoloss.training.together import passing_population
 
 STEPS = 5
 EPOCHS_USED = 0.7
@@ -26,22 +26,8 @@ def expected_seconds(divisions: Divisions, *, together: int, trainings: int) -> 
         trainings: Trainings of the search and of what comes after it.
     """
     jobs = divisions.jobs
-    job, n_rows = jobs[0], [len(job.train) for job in jobs]
-    candidates = [
-        Candidate(LossSpec(), lr=1e-3, dropout=0.1, fold=k % len(jobs)) for k in range(together)
-    ]
-    candidates.sort(key=lambda candidate: candidate.fold)
-    counts = torch.stack([jobs[candidate.fold].class_counts for candidate in candidates])
-    population = Population(
-        [one.network for one in jobs], candidates, counts, device=job.device, dtype=job.dtype
-    )
-    orders = Orders(
-        [0] * together,
-        n_rows,
-        batch_size_for(min(n_rows), job.config.batch_size),
-        device=job.device,
-        folds=[candidate.fold for candidate in candidates],
-    )
+    job = jobs[0]
+    population, orders = passing_population(jobs, together)
     steps = [step_batch(jobs, orders, rows) for rows in orders.epoch()[: STEPS + 1]]
     population.step(steps[0], orders, 1.0)
     started = _now(job)

@@ -438,7 +438,7 @@ class Plan:
         dropped: Families that the budget is too small for.
         trials: Trials that will be asked.
         quota: Trials that every family gets before the sampler may drop it.
-        together: Candidates trained together.
+        together: Candidates trained together; 0 where the search finds out.
         expected_seconds: Expected wall time of the whole search; None where it was not measured.
         detectable: The smallest difference in error that the test part can show.
         device: ``"cpu"`` or ``"cuda"``.

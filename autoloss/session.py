@@ -18,14 +18,13 @@ from autoloss.racing import Ended, RacingSearch, can_race
 from autoloss.records import TrialRecord, Update
 from autoloss.search import Study, Trial
 from autoloss.tracking import Tracking
-from autoloss.training import Candidate, EpochReport, batch_size_for
+from autoloss.training import Candidate, EpochReport
+from autoloss.training.together import choose_together, usual_together
 
 OBJECTIVE = "refined_log_loss"
-ROUNDS = 4
-"""Populations a search has at least, where that leaves `SMALLEST_ROUND` trials in each."""
-SMALLEST_ROUND = 8
-FULL_BATCH = 256
-"""Rows of a mini-batch for which `together` is meant: of smaller ones more are trained at once."""
+ROUNDS, MOST_ROUNDS = 4, 32
+"""Rounds of a small budget, and of a large one."""
+SMALLEST_ROUND, USUAL_ROUND, LARGEST_ROUND = 8, 32, 256
 
 
 class SearchSession:
@@ -58,14 +57,18 @@ class SearchSession:
         self.tracker = tracker
         self.progress = progress
         self.clock = clock
-        self.executor = LocalExecutor(
-            together=trained_together(divisions, study.space.together),
-            on_epoch=self._on_epoch,
-            on_halved=self._on_halved,
-        )
         self._ended = [record for record in study.trials if record.state != "running"]
-        # The sampler learns between populations: a small budget makes smaller ones, not fewer.
-        self._round = max(SMALLEST_ROUND, -(-study.budget // ROUNDS))
+        self._round = round_size(study.budget)
+        self._fixed = len(study.plan.first) + len(study.plan.then)
+        chosen = choose_together(
+            divisions.jobs,
+            study.space.together,
+            at_most=max(self._round, self._fixed) * len(divisions),
+        )
+        progress.noted(chosen.text)
+        self.executor = LocalExecutor(
+            together=chosen.candidates, on_epoch=self._on_epoch, on_halved=self._on_halved
+        )
         self._search_work = study.budget * len(divisions)
         self._final_work = final_work
         self._done = len(self._ended) * len(divisions)
@@ -78,9 +81,11 @@ class SearchSession:
         Raises:
             TrainingError: All candidates diverged.
         """
-        at_once = max(1, self.executor.together // len(self.divisions))
         if can_race(self):
-            RacingSearch(self, size=at_once, learning=self._round).run()
+            # Who joins when must not depend on what the machine can do.
+            jobs = self.divisions.jobs
+            size = (self.study.space.together or usual_together(jobs)) // len(jobs)
+            RacingSearch(self, size=max(1, size), learning=self._round).run()
         else:
             self._search_in_rounds()
         if not any(record.metrics for record in self._ended):
@@ -92,11 +97,30 @@ class SearchSession:
     def _search_in_rounds(self) -> None:
         """Train populations one after the other."""
         while not self.clock.is_up:
-            at_once = max(1, self.executor.together // len(self.divisions))
-            trials = self.study.ask(min(at_once, self._round))
+            trials = self.study.ask(self._wanted())
             if not trials:
                 break
-            self.train_and_tell(trials)
+            while trials:
+                n = even_part(len(trials), self._at_once)
+                self.train_and_tell(trials[:n])
+                trials = trials[n:]
+
+    @property
+    def _at_once(self) -> int:
+        """Return how many trials are one population."""
+        return max(1, self.executor.together // len(self.divisions))
+
+    def _wanted(self) -> int:
+        """Return how many trials to ask: where the sampler learns, a number that is the study's.
+
+        What it proposes depends on which trials were told before. A quota is drawn at random and
+        may be asked as the machine likes it; and so may be all where the time is limited, lest
+        trials are asked that nobody trains.
+        """
+        left = self._fixed - (self.study.budget - self.study.left)
+        if left > 0:
+            return even_part(left, self._at_once)
+        return self._round if self.clock.limit is None else min(self._round, self._at_once)
 
     def train_and_tell(self, trials: Sequence[Trial]) -> None:
         """Train trials to their end and tell the study what became of them."""
@@ -250,16 +274,27 @@ class SearchSession:
         )
 
 
-def trained_together(divisions: Divisions, together: int) -> int:
-    """Return how many candidates train at once: more than asked for where mini-batches are small.
+def round_size(budget: int) -> int:
+    """Return how many trials the sampler is asked at once; it learns between rounds.
 
-    Args:
-        divisions: The divisions.
-        together: Candidates of mini-batches of 256 rows.
+    A small budget makes smaller rounds, a large one larger rounds, neither of them fewer.
+
+    Examples:
+        >>> [round_size(budget) for budget in (16, 64, 128, 1000, 4000, 10_000)]
+        [8, 16, 32, 32, 125, 256]
     """
-    smallest = min(len(job.train) for job in divisions.jobs)
-    size = batch_size_for(smallest, divisions.jobs[0].config.batch_size)
-    return max(together * max(1, FULL_BATCH // size), len(divisions))
+    few = min(-(-budget // ROUNDS), USUAL_ROUND)
+    return min(max(few, -(-budget // MOST_ROUNDS), SMALLEST_ROUND), LARGEST_ROUND)
+
+
+def even_part(total: int, most: int) -> int:
+    """Return the size of the first of the fewest parts, as equal as can be, of at most so many.
+
+    Examples:
+        >>> even_part(68, 32), even_part(9, 100)
+        (23, 9)
+    """
+    return -(-total // -(-total // most))
 
 
 def epochs_of(record: TrialRecord) -> int | None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,9 @@ class TrainingConfig:
         patience: Epochs without a lower refined log loss before a candidate stops.
         warmup: Share of all steps in which the learning rate rises linearly to its full value.
         decay: Share of all steps, at the end, in which it falls to zero.
+        precision: Of the matrix products of the hidden layers in training, ``"float32"`` or
+            ``"bfloat16"``; ``"auto"`` for bfloat16 on processors that have such products. Weights,
+            logits, scores and the model that ships are float32 in any case.
     """
 
     batch_size: int = 256
@@ -69,3 +75,4 @@ class TrainingConfig:
     patience: int = 8
     warmup: float = 0.02
     decay: float = 0.5
+    precision: Precision = "auto"

@@ -260,7 +260,7 @@ def test_a_killed_search_goes_on_to_the_same_end(small: Path, tmp_path: Path) ->
     code = f"import autoloss; autoloss.search('sklearn:iris', **{arguments('cut')!r})"
     with subprocess.Popen([sys.executable, "-c", code]) as process:
         journal, deadline = tmp_path / "cut" / "study.journal", time.monotonic() + 60
-        while not journal.is_file() or b"refined_log_loss" not in journal.read_bytes():
+        while not journal.is_file() or b"readout_state" not in journal.read_bytes():
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.kill()
@@ -318,8 +318,7 @@ def test_when_every_candidate_diverges_the_search_says_what_to_do(
 def test_a_plan_trains_and_writes_nothing(small: Path, tmp_path: Path) -> None:
     plan = autoloss.plan("sklearn:digits", space=small, trials=40)
     assert (plan.data.n_train, plan.data.n_valid, plan.data.n_test) == (1078, 360, 359)
-    # A mini-batch of 64 rows where 256 are meant: four times as many train together.
-    assert plan.together == 4 * 8
+    assert plan.together == 8
     assert plan.expected_seconds is not None
     assert plan.expected_seconds > 0
     assert 6 / 359 <= plan.detectable < 0.1
@@ -397,6 +396,29 @@ def test_memory_that_is_full_makes_smaller_populations_and_the_same_trials(
     first = min(session.SMALLEST_ROUND, 16)
     assert settings(halved)[:first] == settings(whole)[:first]
     assert len(halved.trials) == 16
+
+
+def test_how_many_train_together_decides_nothing_but_the_time(tmp_path: Path) -> None:
+    """What is asked when does not depend on it, so that it may be chosen by timing."""
+    found = []
+    for together in (0, 20, 7):
+        text = SMALL.replace("together = 8", f"together = {together}")
+        path = tmp_path / f"{together}.toml"
+        path.write_text(text, encoding="utf-8")
+        watcher = Watcher()
+        result = autoloss.search(
+            "sklearn:iris",
+            space=path,
+            trials=24,
+            name=path.stem,
+            out=tmp_path,
+            track="off",
+            progress=watcher,
+        )
+        assert any("train together:" in note for note in watcher.notes)
+        found.append(result.trials.drop(columns="seconds"))
+    pd.testing.assert_frame_equal(found[0], found[1])
+    pd.testing.assert_frame_equal(found[0], found[2])
 
 
 def test_the_options_of_a_study_make_its_command() -> None:

@@ -14,15 +14,22 @@ SIDE = 2048
 COPIED = 1 << 26
 
 
-def matrix_peak(device: torch.device, *, repeats: int = 3, side: int = SIDE) -> float:
-    """Return the float32 operations a second of a large matrix product, in FLOP/s.
+def matrix_peak(
+    device: torch.device,
+    *,
+    dtype: torch.dtype = torch.float32,
+    repeats: int = 3,
+    side: int = SIDE,
+) -> float:
+    """Return the operations a second of a large matrix product, in FLOP/s.
 
     Args:
         device: Where.
+        dtype: Of the matrices.
         repeats: Products after the first; the fastest counts.
         side: Rows and columns of both matrices.
     """
-    left, right = (torch.rand(side, side, device=device) for _ in range(2))
+    left, right = (torch.rand(side, side, device=device).to(dtype) for _ in range(2))
     out = torch.empty_like(left)
     return 2.0 * side**3 / _shortest(lambda: torch.mm(left, right, out=out), device, repeats)
 

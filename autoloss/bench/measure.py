@@ -16,7 +16,7 @@ from autoloss.bench.figures import Figure
 from autoloss.bench.machine import matrix_peak
 from autoloss.bench.problem import ROWS, Setting, make_setting, plain_network
 from autoloss.bench.work import products
-from autoloss.settings import NetworkConfig
+from autoloss.settings import NetworkConfig, Precision
 from autoloss.training.together import step_seconds
 
 SEARCH_SHARE = 0.45
@@ -76,7 +76,7 @@ def measure(plan: Plan, *, said: Callable[[str], None] = lambda text: None) -> I
     said("Candidates together, one by one, and as the tutorials do.")
     yield from in_loops(plan)
     said("The matrix-product peak, and a step of width 256.")
-    yield share_of_peak(plan)
+    yield from shares_of_peak(plan)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         table = searches.write_table(folder / "table.csv")
@@ -125,16 +125,23 @@ def of_default(plan: Plan) -> Figure:
     return Figure.of("default", ratios, together=plan.together)
 
 
-def share_of_peak(plan: Plan) -> Figure:
-    """Measure which share of the machine's peak the products of a step reach."""
+def shares_of_peak(plan: Plan) -> Iterator[Figure]:
+    """Measure which share of the machine's peak a step reaches, in each precision it may have."""
     setting = plan.setting(plain_network(256), epochs=1)
+    yield _share_of_peak(plan, setting, "peak", "float32")
+    if setting.job.products == torch.bfloat16:
+        yield _share_of_peak(plan, setting, "peak_bfloat16", "bfloat16")
+
+
+def _share_of_peak(plan: Plan, setting: Setting, key: str, precision: Precision) -> Figure:
+    job = replace(setting.job, config=replace(setting.job.config, precision=precision))
     work, peaks, rates = products(setting), [], []
-    for _ in plan.again(0.08):
-        peaks.append(matrix_peak(plan.device))
-        rates.append(work / step_seconds([setting.job], plan.together, 5))
+    for _ in plan.again(0.05):
+        peaks.append(matrix_peak(plan.device, dtype=job.products))
+        rates.append(work / step_seconds([job], plan.together, 5))
     detail = {
         "gigaflops_peak": max(peaks) / 1e9,
         "gigaflops_step": statistics.median(rates) / 1e9,
     }
     # What else the machine does makes a peak lower, never higher.
-    return Figure.of("peak", [rate / max(peaks) for rate in rates], detail=detail)
+    return Figure.of(key, [rate / max(peaks) for rate in rates], detail=detail)

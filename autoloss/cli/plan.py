@@ -41,7 +41,7 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     yield (
         "Budget",
         f"{plan.trials} trials, at least {plan.quota} a family, "
-        f"{plan.together} trained together on {plan.device}",
+        f"{plan.together or 'as many as is fastest'} trained together on {plan.device}",
     )
     if plan.expected_seconds is not None:
         yield "Time", f"about {duration_text(round(plan.expected_seconds))}"

@@ -13,6 +13,9 @@ from torch.autograd.function import once_differentiable
 def dense(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Return ``x @ weight.mT + bias``, candidate by candidate.
 
+    Under `torch.autocast` the product and those of its gradients are taken in the precision that
+    is set there; what goes in and what comes out keeps its own.
+
     Args:
         x: Inputs; those that all candidates share may be an expanded view.
         weight: Weights, laid out as in `torch.nn.Linear`.
@@ -29,7 +32,9 @@ def dense(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
             "x must have shape (K, B, D) with the K and D of weight (K, H, D), "
             f"but got {tuple(x.shape)=} and {tuple(weight.shape)=}."
         )
-    output: Tensor = _Dense.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    kind = x.device.type
+    lower = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+    output: Tensor = _Dense.apply(x, weight, bias, lower)  # type: ignore[no-untyped-call]
     return output
 
 
@@ -38,19 +43,31 @@ class _Dense(Function):
 
     Autograd's own backward of `baddbmm` gives the transposed gradient, and copying that into the
     rows of a buffer costs more than the product when the layer is narrow.
+
+    Only products gain by a lower precision: on a CPU every other pass is slower in it, as no unit
+    computes in it. So what is between two products stays as it is.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        return torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, lower: torch.dtype) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            if lower == x.dtype:
+                ctx.save_for_backward(x, weight)
+                return torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
+            # Of inputs that all candidates share one copy is converted.
+            is_shared = x.stride(0) == 0
+            low_x = x[:1].to(lower).expand_as(x) if is_shared else x.to(lower)
+            low_weight = weight.to(lower)
+            ctx.save_for_backward(low_x, low_weight)
+            return torch.bmm(low_x, low_weight.mT).to(x.dtype).add_(bias.unsqueeze(1))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
         x, weight = ctx.saved_tensors
-        grad_x = torch.bmm(grad, weight) if ctx.needs_input_grad[0] else None
-        return grad_x, torch.bmm(grad.mT, x), grad.sum(1)
+        low = grad.to(x.dtype)
+        grad_x = torch.bmm(low, weight).to(grad.dtype) if ctx.needs_input_grad[0] else None
+        return grad_x, torch.bmm(low.mT, x).to(grad.dtype), grad.sum(1), None
 
 
 def relu_dropout(x: Tensor, uniform: Tensor | None, rate: Tensor | None) -> Tensor:

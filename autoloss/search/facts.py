@@ -104,15 +104,29 @@ def _written(points: Sequence[CurvePoint]) -> list[list[float]]:
     return [[point.epoch, point.refined_log_loss, point.error] for point in points]
 
 
+def facts_of(trial: FrozenTrial) -> Facts | None:
+    """Return how a trial ended, None where it did not or its process ended while it was told."""
+    written = trial.user_attrs.get(FACTS)
+    if written is None or not trial.state.is_finished():
+        return None
+    was_told = trial.state != TrialState.FAIL or written["state"] == "failed"
+    return Facts.from_dict(written) if was_told else None
+
+
+def is_lost(trial: FrozenTrial) -> bool:
+    """Return whether a trial ended without anybody saying how: with its process."""
+    return trial.state == TrialState.FAIL and facts_of(trial) is None
+
+
 def record_of(trial: FrozenTrial) -> TrialRecord:
     """Return a trial as everything outside the search sees it."""
     asked = Asked.of(trial)
-    written = trial.user_attrs.get(FACTS)
-    facts = Facts.from_dict(written) if written else Facts(_unwritten_state(trial), ended=0.0)
+    is_running = trial.state == TrialState.RUNNING
+    facts = facts_of(trial) or Facts("running" if is_running else "failed", ended=0.0)
     started = trial.datetime_start
     return TrialRecord(
         number=trial.number,
-        state="running" if trial.state == TrialState.RUNNING else facts.state,
+        state=facts.state,
         loss=dict(asked.loss),
         nuisance=dict(asked.nuisance),
         metrics=dict(facts.metrics),
@@ -137,7 +151,3 @@ def thinned(curve: Sequence[CurvePoint], *, points: int = LONGEST_CURVE) -> tupl
         return tuple(curve)
     last = len(curve) - 1
     return tuple(curve[round(i * last / (points - 1))] for i in range(points))
-
-
-def _unwritten_state(trial: FrozenTrial) -> State:
-    return "running" if trial.state == TrialState.RUNNING else "failed"

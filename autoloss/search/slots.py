@@ -9,7 +9,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from autoloss.search.edges import Tried
-from autoloss.search.facts import FACTS, Asked
+from autoloss.search.facts import FACTS, Asked, is_lost
 from autoloss.search.lease import Lease
 from autoloss.search.space import REFINED
 from autoloss.search.suggest import Seen
@@ -87,11 +87,6 @@ class Slots:
             if (family := asked.loss["base"]) in found:
                 found[family].append(_tried(every[slot], asked))
         return found
-
-
-def is_lost(trial: FrozenTrial) -> bool:
-    """Return whether a trial ended without anybody saying how: with its process."""
-    return trial.state == TrialState.FAIL and FACTS not in trial.user_attrs
 
 
 def is_abandoned(trial: FrozenTrial, attributes: Mapping[str, Any]) -> bool:

@@ -57,7 +57,7 @@ class Space:
             rows of the smallest.
         objectives: What the sampler minimises: ``"refined_log_loss"``, or that and ``"error"``, in
             whose place the study's metric stands.
-        together: Candidates trained together, at most.
+        together: Candidates trained together; 0 for as many as train fastest.
         network: The network.
         training: How it is trained.
         protocol: How candidates are compared.
@@ -73,7 +73,7 @@ class Space:
     penalties: tuple[str, ...] = ("none",)
     min_imbalance: float = 1.0
     objectives: tuple[str, ...] = (REFINED,)
-    together: int = 32
+    together: int = 0
     network: NetworkConfig = field(default_factory=NetworkConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     protocol: ProtocolConfig = field(default_factory=ProtocolConfig)

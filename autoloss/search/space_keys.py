@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from autoloss.losses.parameters import FloatParam, Interval, Parameter, as_number
+from autoloss.settings import Precision
 
 # The gradients of losses differ in scale, at the start by phi(1 / C), the weight of an example
 # among C equally likely classes. AdamW divides that out, and its decay is apart from the gradient:
@@ -51,7 +52,7 @@ CONSTANTS: dict[str, Constant] = {
         "a number of at least 1",
         lambda value: as_number(value) is not None and 1.0 <= value < math.inf,
     ),
-    "together": _whole(1),
+    "together": _whole(0),
     "network.width": _whole(1),
     "network.depth": _whole(1),
     "network.bins": _whole(0),
@@ -62,6 +63,9 @@ CONSTANTS: dict[str, Constant] = {
     "training.patience": _whole(1),
     "training.warmup": _share(),
     "training.decay": _share(),
+    "training.precision": Constant(
+        '"auto", "float32" or "bfloat16"', lambda value: value in get_args(Precision)
+    ),
     "protocol.folds": _whole(1),
     "protocol.finalists": _whole(1),
     "protocol.replicates": _whole(1),

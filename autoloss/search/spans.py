@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial
 
 from autoloss.records import CurvePoint
-from autoloss.search.facts import FACTS, Asked, Facts
-from autoloss.search.slots import is_lost
+from autoloss.search.facts import Asked, facts_of, is_lost
 
 
 @dataclass(frozen=True)
@@ -35,9 +34,8 @@ class Span:
 def span_of(trial: FrozenTrial) -> Span:
     """Return when a trial began and ended."""
     asked = Asked.of(trial)
-    written = trial.user_attrs.get(FACTS)
-    if not trial.state.is_finished() or not written:
+    facts = facts_of(trial)
+    if facts is None:
         return Span(trial.number, asked.slot, asked.start, None, is_lost=is_lost(trial))
-    facts = Facts.from_dict(written)
     end = asked.start + facts.epochs
     return Span(trial.number, asked.slot, asked.start, end, rungs=facts.rungs)

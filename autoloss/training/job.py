@@ -14,6 +14,7 @@ from autoloss.losses import ClassFacts
 from autoloss.models import TableNetwork
 from autoloss.settings import TrainingConfig
 from autoloss.training.batch import Batch
+from autoloss.training.precision import product_dtype
 from autoloss.training.rows import EncodedRows
 
 
@@ -103,6 +104,11 @@ class Job:
     def encoded(self, part: Part) -> EncodedRows:
         """Return further rows that are encoded as these are, on the device."""
         return EncodedRows(self.network, _placed(part, self.device, self.dtype))
+
+    @property
+    def products(self) -> torch.dtype:
+        """Return the type in which products of hidden layers are taken in training."""
+        return product_dtype(self.config.precision, self.device, self.dtype)
 
     @property
     def class_counts(self) -> Tensor:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.optim.adamw import adamw
 
 
 class RowAdamW:
@@ -17,41 +18,49 @@ class RowAdamW:
     the bare update ``-m / (sqrt(v) + eps)`` in it, and the rows take that at their own rates.
 
     The kernel counts steps, by which it corrects the moments, for a tensor as a whole. Rows that
-    joined at different times are different tensors to it, slices of the one buffer.
+    joined at different times are different tensors to it, slices of the one buffer. It is called
+    without the class around it, whose first object takes a second to load torch's compiler.
 
     Args:
         rows: Weights, stepped in place.
         lr: Peak learning rates.
         weight_decay: Decoupled weight decays.
-        sizes: How many neighbouring rows are of one age; by default all are.
 
     Shape:
         - rows: ``(K, P)``
         - lr, weight_decay: ``(K,)``
     """
 
-    def __init__(
-        self,
-        rows: Tensor,
-        *,
-        lr: Tensor,
-        weight_decay: Tensor,
-        sizes: Sequence[int] | None = None,
-    ) -> None:
+    def __init__(self, rows: Tensor, *, lr: Tensor, weight_decay: Tensor) -> None:
+        rates = torch.stack([lr, weight_decay]).to(rows)
+        self._begin(rows, rates, torch.zeros_like(rows.expand(2, -1, -1)), [0] * len(rows))
+
+    def _begin(self, rows: Tensor, rates: Tensor, moments: Tensor, ages: Sequence[int]) -> None:
+        """Go on with rows.
+
+        Args:
+            rows: Weights.
+            rates: Learning rates and weight decays.
+            moments: First and second moments.
+            ages: Steps that each row has taken.
+
+        Shape:
+            - rows: ``(K, P)``
+            - rates: ``(2, K)``
+            - moments: ``(2, K, P)``
+            - ages: ``K`` of them
+        """
         self.rows = rows
         self.gradients = torch.zeros_like(rows)
-        self._sizes = [len(rows)] if sizes is None else list(sizes)
-        self._lr = lr.to(rows).unsqueeze(1)
-        self._weight_decay = weight_decay.to(rows).unsqueeze(1)
+        self._rates = rates
+        self._moments = moments
+        self._ages = list(ages)
         self._update = torch.zeros_like(rows)
-        parts = torch.split_with_sizes(self._update, self._sizes)
-        self._ages = [part.requires_grad_() for part in parts]
-        for part, gradients in zip(
-            self._ages, torch.split_with_sizes(self.gradients, self._sizes), strict=True
-        ):
-            part.grad = gradients
-        # A decay of 1 at a rate of 1 makes the buffer zero before each update.
-        self._adam = torch.optim.AdamW(self._ages, lr=1.0, weight_decay=1.0, fused=True)
+        runs = [(age, len(list(run))) for age, run in itertools.groupby(ages)]
+        buffers = (self._update, self.gradients, *moments)
+        self._slices = [list(one.split([size for _, size in runs])) for one in buffers]
+        # The kernel adds to these: one count for each tensor, where the tensor is.
+        self._counts = [torch.tensor(float(age), device=rows.device) for age, _ in runs]
 
     @torch.no_grad()
     def step(self, lr_factor: float | Tensor) -> None:
@@ -60,54 +69,48 @@ class RowAdamW:
         Args:
             lr_factor: Share of the learning rates, one for all or ``(K,)``.
         """
-        factor = lr_factor.to(self.rows)[:, None] if isinstance(lr_factor, Tensor) else lr_factor
-        lr = self._lr * factor
-        self._adam.step()
-        self.rows.mul_(1.0 - lr * self._weight_decay).addcmul_(self._update, lr)
+        factor = lr_factor.to(self.rows) if isinstance(lr_factor, Tensor) else lr_factor
+        lr = (self._rates[0] * factor)[:, None]
+        updates, gradients, first, second = self._slices
+        adamw(
+            updates,
+            gradients,
+            first,
+            second,
+            [],
+            self._counts,
+            fused=True,
+            amsgrad=False,
+            beta1=0.9,
+            beta2=0.999,
+            eps=1e-8,
+            lr=1.0,
+            # A decay of 1 at a rate of 1 makes the buffer zero before each update.
+            weight_decay=1.0,
+            maximize=False,
+        )
+        self.rows.mul_(1.0 - lr * self._rates[1, :, None]).addcmul_(self._update, lr)
+        self._ages = [age + 1 for age in self._ages]
 
     def keep(self, kept: Sequence[int]) -> RowAdamW:
         """Return the optimiser of the rows at `kept` alone, with their moments."""
         chosen = list(kept)
-        age_of = [age for age, size in enumerate(self._sizes) for _ in range(size)]
-        first = list(itertools.accumulate(self._sizes, initial=0))
-        runs = [
-            (age, [row - first[age] for row in rows])
-            for age, rows in itertools.groupby(chosen, key=age_of.__getitem__)
-        ]
-        other = RowAdamW(
+        other = object.__new__(RowAdamW)
+        other._begin(
             self.rows[chosen],
-            lr=self._lr[chosen, 0],
-            weight_decay=self._weight_decay[chosen, 0],
-            sizes=[len(rows) for _, rows in runs],
+            self._rates[:, chosen],
+            self._moments[:, chosen],
+            [self._ages[row] for row in chosen],
         )
-        for place, (age, rows) in enumerate(runs):
-            other._remember(place, self, age, rows)
         return other
 
     def joined(self, other: RowAdamW) -> RowAdamW:
         """Return the optimiser of these rows and, after them, those of another."""
-        both = RowAdamW(
+        both = object.__new__(RowAdamW)
+        both._begin(
             torch.cat([self.rows, other.rows]),
-            lr=torch.cat([self._lr[:, 0], other._lr[:, 0]]),
-            weight_decay=torch.cat([self._weight_decay[:, 0], other._weight_decay[:, 0]]),
-            sizes=[*self._sizes, *other._sizes],
+            torch.cat([self._rates, other._rates], dim=1),
+            torch.cat([self._moments, other._moments], dim=1),
+            [*self._ages, *other._ages],
         )
-        for place in range(len(self._sizes)):
-            both._remember(place, self, place)
-        for age in range(len(other._sizes)):
-            both._remember(len(self._sizes) + age, other, age)
         return both
-
-    def _remember(
-        self, place: int, other: RowAdamW, age: int, rows: Sequence[int] | None = None
-    ) -> None:
-        """Take over the moments of rows of an age of another optimiser."""
-        state = other._adam.state[other._ages[age]]
-        if not state:
-            return
-        chosen = slice(None) if rows is None else list(rows)
-        self._adam.state[self._ages[place]] = {
-            "step": state["step"].clone(),
-            "exp_avg": state["exp_avg"][chosen].clone(),
-            "exp_avg_sq": state["exp_avg_sq"][chosen].clone(),
-        }

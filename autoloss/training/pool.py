@@ -84,6 +84,7 @@ class Pool:
             _facts(self.jobs, candidates),
             device=self.device,
             dtype=self.jobs[0].dtype,
+            products=self.jobs[0].products,
             start=self.epochs,
         )
         numbers = list(range(self._joined, self._joined + len(candidates)))

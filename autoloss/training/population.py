@@ -27,6 +27,8 @@ class Population:
             their own, ``(K, C)``; or `ClassFacts`.
         device: Where to train.
         dtype: Type of the weights.
+        products: Type in which the products of hidden layers are taken in a step; by default that
+            of the weights.
         start: The epoch of the training at which they start; orders tell by it who shares one.
     """
 
@@ -38,12 +40,14 @@ class Population:
         *,
         device: torch.device,
         dtype: torch.dtype = torch.float32,
+        products: torch.dtype | None = None,
         start: int = 0,
     ) -> None:
         networks = [network] if isinstance(network, TableNetwork) else list(network)
         self.network = networks[0]
         self.device = device
         self.dtype = dtype
+        self.products = dtype if products is None else products
         specs = [candidate.spec for candidate in candidates]
         self.objective = Objective(specs, class_counts, dtype=dtype, device=device)
         initial = {
@@ -137,9 +141,10 @@ class Population:
         places = orders.places(self._seeds, self._folds, self.starts)
         index = orders.index(self._seeds, self._folds, self.starts)
         mix = None if self._mixing is None else self._mixing.draw(orders, places)
-        hidden = self.network.hidden(
-            self._leaves, batch.features, index, self._dropout(orders), mix
-        )
+        with self._precision():
+            hidden = self.network.hidden(
+                self._leaves, batch.features, index, self._dropout(orders), mix
+            )
         logits, norms = self.network.head(self._leaves, hidden, self._heads)
         items = self.objective.facts.item_axes
         weights = batch.item_weights(index, item_axes=items, dtype=self.dtype)
@@ -157,6 +162,15 @@ class Population:
         gradients = torch.autograd.grad(total, list(self._leaves.values()))
         torch._foreach_copy_(self._gradients, gradients)
         self._optimiser.step(lr_factor)
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(
+            self.device.type,
+            dtype=self.products if self.products != self.dtype else torch.bfloat16,
+            enabled=self.products != self.dtype,
+            # Weights change in place between two steps.
+            cache_enabled=False,
+        )
 
     def _context(self, batch: Batch, index: Tensor | None) -> LossContext:
         """Return what losses need to know of the rows, as far as a candidate needs it."""

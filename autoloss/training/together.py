@@ -45,7 +45,7 @@ class Together:
         candidates: K.
         rates: Candidate steps a second of every size that was timed.
         held: Most candidates that the memory holds.
-        reason: Half a sentence for the log.
+        reason: Half a sentence.
     """
 
     candidates: int
@@ -53,10 +53,18 @@ class Together:
     held: int
     reason: str
 
+    @property
+    def text(self) -> str:
+        """Return what was chosen and why, as a sentence."""
+        rates = ", ".join(f"{k}: {rate:,.0f}" for k, rate in self.rates.items())
+        timed = f" (candidate steps a second of {rates})" if rates else ""
+        noun = "candidate trains" if self.candidates == 1 else "candidates train together"
+        return f"{self.candidates} {noun}: {self.reason}{timed}."
+
 
 def choose_together(
     jobs: Sequence[Job],
-    asked: int | None = None,
+    asked: int = 0,
     *,
     at_most: int = LARGEST,
     free_bytes: int | None = None,
@@ -69,28 +77,35 @@ def choose_together(
 
     Args:
         jobs: The divisions of the study's rows, on the device.
-        asked: What the user asks for; None or 0 to choose.
+        asked: What the space asks for; 0 to choose.
         at_most: Candidates there are to train at once; no more are tried.
         free_bytes: Memory that is free; by default it is looked up.
     """
     free = free_memory(jobs[0].device) if free_bytes is None else free_bytes
     held = max(1, int(MEMORY_SHARE * free) // bytes_each(jobs))
     if asked:
-        return Together(asked, {}, held, "asked for")
+        return Together(asked, {}, held, "the space asks for them")
     limit = max(1, min(held, at_most, LARGEST))
-    n_rows = [len(job.train) for job in jobs]
-    size = batch_size_for(min(n_rows), jobs[0].config.batch_size)
-    usual = USUAL * max(1, FULL_BATCH // size)
-    if limit <= SMALLEST or min(n_rows) <= TINY_ROWS:
+    usual = usual_together(jobs)
+    if limit <= SMALLEST or min(len(job.train) for job in jobs) <= TINY_ROWS:
         chosen = min(usual, limit)
-        return Together(chosen, {}, held, _why(chosen, held, "for few rows"))
+        return Together(chosen, {}, held, _why(chosen, held, "rows are few"))
     rates = _timed(jobs, limit)
     if len(rates) < SIZES_TO_TRUST and limit not in rates:
         chosen = min(usual, limit)
-        return Together(chosen, rates, held, _why(chosen, held, "for steps too long to try"))
+        return Together(chosen, rates, held, _why(chosen, held, "steps are too long to try more"))
     best = max(rates.values())
     chosen = min(k for k, rate in rates.items() if rate >= NEAR * best)
     return Together(chosen, rates, held, _why(chosen, held, "the fastest of those timed"))
+
+
+def usual_together(jobs: Sequence[Job]) -> int:
+    """Return how many candidates train together where nothing is timed.
+
+    They are more where mini-batches are smaller.
+    """
+    smallest = min(len(job.train) for job in jobs)
+    return USUAL * max(1, FULL_BATCH // batch_size_for(smallest, jobs[0].config.batch_size))
 
 
 def bytes_each(jobs: Sequence[Job]) -> int:
@@ -149,36 +164,43 @@ def step_seconds(
         seconds: Time after which no step is begun, two at least.
     """
     ends = time.perf_counter() + seconds
-    job, n_rows = jobs[0], [len(one.train) for one in jobs]
-    folds = sorted(k % len(jobs) for k in range(n_candidates))
-    candidates = [Candidate(LossSpec(), lr=1e-3, dropout=0.1, fold=fold) for fold in folds]
-    population = Population(
-        [one.network for one in jobs],
-        candidates,
-        torch.stack([jobs[fold].class_counts for fold in folds]),
-        device=job.device,
-        dtype=job.dtype,
-    )
-    orders = Orders(
-        [0] * n_candidates,
-        n_rows,
-        batch_size_for(min(n_rows), job.config.batch_size),
-        device=job.device,
-        folds=folds,
-    )
+    device = jobs[0].device
+    population, orders = passing_population(jobs, n_candidates)
     found: list[float] = []
     for rows in itertools.islice(itertools.cycle(orders.epoch()), steps + 1):
-        started = _now(job.device)
+        started = _now(device)
         population.step(step_batch(jobs, orders, rows), orders, 1.0)
-        found.append(_now(job.device) - started)
+        found.append(_now(device) - started)
         if len(found) > LEAST_STEPS and time.perf_counter() > ends:
             break
     # The first one fills the caches and the allocator.
     return min(found[1:])
 
 
+def passing_population(jobs: Sequence[Job], n_candidates: int) -> tuple[Population, Orders]:
+    """Return candidates whose steps are timed and thrown away, and the orders of their batches.
+
+    Args:
+        jobs: The divisions of the rows, on the device; candidates are spread over them.
+        n_candidates: K.
+    """
+    job, n_rows = jobs[0], [len(one.train) for one in jobs]
+    folds = sorted(k % len(jobs) for k in range(n_candidates))
+    population = Population(
+        [one.network for one in jobs],
+        [Candidate(LossSpec(), lr=1e-3, dropout=0.1, fold=fold) for fold in folds],
+        torch.stack([jobs[fold].class_counts for fold in folds]),
+        device=job.device,
+        dtype=job.dtype,
+        products=job.products,
+    )
+    size = batch_size_for(min(n_rows), job.config.batch_size)
+    orders = Orders([0] * n_candidates, n_rows, size, device=job.device, folds=folds)
+    return population, orders
+
+
 def _why(chosen: int, held: int, otherwise: str) -> str:
-    return "what the memory holds" if chosen == held else otherwise
+    return "the memory holds no more" if chosen == held else otherwise
 
 
 def _now(device: torch.device) -> float:

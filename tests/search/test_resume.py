@@ -154,6 +154,23 @@ def test_a_closed_study_gives_its_trials_back(tmp_path):
         assert len(again.trials) == 4
 
 
+def test_a_trial_whose_process_ended_while_it_was_told_is_asked_again(tmp_path, monkeypatch):
+    """What it did is written before its end: between the two it is not over yet."""
+    with new(tmp_path) as study:
+        trials = study.ask(4)
+        with monkeypatch.context() as patch:
+            patch.setattr(study._session.opened.ledger, "end", None)
+            with pytest.raises(TypeError):
+                study.tell(trials[0], logits_of(trials[0]), LABELS)
+    with Study.open("s", out=tmp_path) as resumed:
+        assert [record.state for record in resumed.trials] == ["failed"] * 4
+        assert [trial.slot for trial in resumed.ask(8)] == [0, 1, 2, 3]
+    with Study.open("s", out=tmp_path) as resumed, new(tmp_path, "whole") as whole:
+        run(resumed)
+        run(whole)
+        assert settings(resumed) == settings(whole)
+
+
 def test_of_two_that_ask_for_the_same_slot_one_gets_it(tmp_path, monkeypatch):
     with new(tmp_path) as one, Study.open("s", out=tmp_path) as other:
         new_trials = Asker._new

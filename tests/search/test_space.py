@@ -160,7 +160,7 @@ def test_every_mistake_is_reported_at_once_with_file_and_key(tmp_path):
     lr = { low = 1, hihg = 2 }
     weight_decay = { low = 0.1, high = 0.01 }
     dropout = 1.5
-    together = 0
+    together = -1
     network.widht = 3
     training.warmup = "long"
     """

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from autoloss.bench.problem import make_setting, plain_network
+from autoloss.models.layers import dense
+from autoloss.training import Outcome, train
+from autoloss.training.precision import product_dtype
+
+CPU = torch.device("cpu")
+LOW = torch.bfloat16
+
+
+def layer(k: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    draw = torch.Generator().manual_seed(0)
+    return (
+        torch.randn(k, 40, 30, generator=draw).requires_grad_(),
+        torch.randn(k, 20, 30, generator=draw).requires_grad_(),
+        torch.randn(k, 20, generator=draw).requires_grad_(),
+    )
+
+
+def test_products_are_of_rounded_numbers_and_everything_else_is_as_it_was() -> None:
+    x, weight, bias = layer()
+    with torch.autocast("cpu", dtype=LOW):
+        found = dense(x, weight, bias)
+    assert found.dtype == torch.float32
+    product = torch.einsum("kbd,khd->kbh", x.to(LOW).double(), weight.to(LOW).double())
+    # The product is rounded once more; the bias, which is added to it, is not rounded.
+    expected = product.to(LOW).float() + bias[:, None]
+    torch.testing.assert_close(found, expected, rtol=2**-7, atol=1e-3)
+    assert not torch.equal(found, dense(x, weight, bias))
+    above = torch.randn(found.shape, generator=torch.Generator().manual_seed(1))
+    gradients = torch.autograd.grad((found * above).sum(), (x, weight, bias))
+    exact = torch.autograd.grad((dense(x, weight, bias) * above).sum(), (x, weight, bias))
+    for one, other in zip(gradients, exact, strict=True):
+        assert one.dtype == torch.float32
+        assert (one - other).norm() / other.norm() < 2**-7
+
+
+def test_inputs_that_all_share_give_what_copies_of_them_give() -> None:
+    x, weight, bias = layer()
+    shared = x[:1].detach().expand(3, -1, -1)
+    with torch.autocast("cpu", dtype=LOW):
+        assert torch.equal(dense(shared, weight, bias), dense(shared.clone(), weight, bias))
+
+
+def test_only_single_precision_is_ever_lowered() -> None:
+    assert product_dtype("bfloat16", CPU, torch.float64) == torch.float64
+    assert product_dtype("bfloat16", CPU) == LOW
+    assert product_dtype("float32", CPU) == torch.float32
+    assert product_dtype("auto", torch.device("cuda")) == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [({"avx512_bf16": True}, LOW), ({"amx_bf16": True}, LOW), ({"avx2": True}, torch.float32)],
+)
+def test_auto_asks_the_processor(
+    found: dict[str, bool], expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
+    assert product_dtype("auto", CPU) == expected
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert product_dtype("auto", CPU) == torch.float32
+
+
+def test_a_training_in_lower_precision_is_near_and_does_not_depend_on_neighbours() -> None:
+    setting = make_setting(together=6, network=plain_network(64), rows=2048, epochs=3)
+
+    def outcomes(precision: str, n: int) -> list[Outcome]:
+        config = replace(setting.job.config, precision=precision)  # type: ignore[arg-type]
+        return train(replace(setting.job, config=config), setting.candidates[:n])
+
+    low, exact, fewer = outcomes("bfloat16", 6), outcomes("float32", 6), outcomes("bfloat16", 4)
+    for one, other in zip(low, exact, strict=True):
+        assert not torch.equal(one.weights, other.weights)
+        assert one.weights.dtype == one.logits.dtype == torch.float32
+        # The best log losses of a curve that both walk down.
+        losses = [min(point.refined_log_loss for point in each.curve) for each in (one, other)]
+        assert abs(losses[0] - losses[1]) < 0.01
+    for one, other in zip(fewer, low, strict=False):
+        assert torch.equal(one.weights, other.weights)
