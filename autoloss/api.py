@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,7 +19,9 @@ from autoloss.estimate import expected_seconds
 from autoloss.given import Given, Similarity, Teacher, Weights
 from autoloss.losses.own import Losses, files_of, take_in
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
-from autoloss.options import SearchOptions, Tables, Track
+from autoloss.models.own_open import AUTO, Model
+from autoloss.options import NO_FILE, SearchOptions, Tables, Track
+from autoloss.own_network import fingerprint_with, recall, settle
 from autoloss.progress import Progress, Silent
 from autoloss.rare import sampling_rates
 from autoloss.records import Plan, StudyListing
@@ -30,9 +31,9 @@ from autoloss.search import (
     SearchResult,
     Space,
     Study,
+    free_name,
     load_space,
     plan_families,
-    safe_name,
 )
 from autoloss.search.listing import list_studies as list_in
 from autoloss.shipping import ship
@@ -63,6 +64,7 @@ def search(
     cost_matrix: Costs | None = None,
     teacher: Teacher | None = None,
     losses: Losses | None = None,
+    model: Model = AUTO,
     seed: int = 0,
     device: str = "auto",
     name: str | None = None,
@@ -107,6 +109,13 @@ def search(
             rows. It joins the targets as ``"distillation"``.
         losses: Losses of your own that are searched too: made with `autoloss.losses.declare`, or
             paths of Python files that declare some, which are run; one or several.
+        model: ``"auto"`` for the built-in network, or a network of your own: a function
+            ``make_net(n_features, n_outputs)`` that returns a `torch.nn.Module`, or
+            ``"FILE.py:NAME"`` of one, whose code is run. The module maps rows ``(B, n_features)``
+            of plain numbers (standardised columns, 0 where missing; indicators of missing
+            numbers; categories one-hot; vectors of texts) to logits ``(B, n_outputs)``, one output
+            a class, two for two classes. Its first weights come from torch's random numbers, its
+            dropout is its own. Losses that need a last layer of their own are left out.
         seed: Seed of the split, the settings and the trainings.
         device: ``"auto"`` (the GPU where there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
         name: The study's name; by default that of the data, with a number where it is taken.
@@ -137,7 +146,7 @@ def search(
     """
     clock = Clock(time.monotonic(), _checked_limit(time_limit))
     own = tuple(take_in(losses))
-    given = Given.of(class_weights, class_similarity, teacher, cost_matrix)
+    given = Given.of(class_weights, class_similarity, teacher, cost_matrix, model)
     tables = Tables.of(data, valid, test)
     asked = SearchOptions(
         target=target,
@@ -152,25 +161,32 @@ def search(
         seed=seed,
         device=device,
         track=track,
-        register=check_register(register, track=track),
+        register=check_register(register, track=track, is_own=given.model is not None),
         class_weights=_path(class_weights),
         class_similarity=_path(class_similarity),
         cost_matrix=_path(cost_matrix),
         teacher=_path(teacher),
         losses=files_of(losses),
-        objects=("teacher",) if teacher is not None and _path(teacher) is None else (),
+        model=model if isinstance(model, str) else NO_FILE,
+        objects=tuple(
+            name
+            for name, one in (("teacher", teacher), ("model", model))
+            if one is not None and _path(one) is None
+        ),
     )
     options, out = tables.named_in(asked), Path(out)
     _check_seed(seed)
-    find_device(device)
+    found = find_device(device)
     if track != "off":
         # A study that can never be tracked is not begun.
         resolve_uri(tracking_uri)
-    wanted = given.join(load_space(space, losses=own))
+    loaded = load_space(space, losses=own)
+    wanted = given.join(loaded, own)
     prepared = tables.read(options, wanted)
+    settled = settle(given.model, prepared, wanted, loaded=loaded, device=found)
     taught = given.teacher_logits(options.table(tables.frames), prepared)
     study = Study(
-        name or _free_name(options.source, out),
+        name or free_name(options.source, out),
         prepared.class_counts,
         trials=trials,
         space=wanted,
@@ -179,14 +195,22 @@ def search(
         storage=storage,
         out=out,
         losses=losses,
-        fingerprint=prepared.fingerprint,
+        fingerprint=fingerprint_with(prepared.fingerprint, settled.origin),
         sampling=_sampling(prepared.class_counts, wanted),
-        origin={"command": options.command(), "options": options.to_dict()},
+        origin={"command": options.command(), "options": options.to_dict(), **settled.origin},
         **given.for_study(prepared.task),
     )
     tracker = make_tracker(study, options, tracking_uri)
-    watcher = progress or Silent()
-    return run(study, prepared, options, tracker, progress=watcher, clock=clock, teacher=taught)
+    return run(
+        study,
+        prepared,
+        options,
+        tracker,
+        progress=progress or Silent(),
+        clock=clock,
+        teacher=taught,
+        model=settled.model,
+    )
 
 
 def resume(
@@ -200,6 +224,7 @@ def resume(
     metric: MetricFunction | Metric | None = None,
     teacher: Teacher | None = None,
     losses: Losses | None = None,
+    model: Model | None = None,
     tracking_uri: str | None = None,
     progress: Progress | None = None,
 ) -> SearchResult:
@@ -216,6 +241,7 @@ def resume(
         teacher: The teacher, where the study began with one that was not given as a folder.
         losses: Losses of your own, where the study began with some that no file holds, or whose
             file is at another place now.
+        model: A network of your own, where the study began with one; as for `losses`.
         tracking_uri: MLflow's tracking URI; by default that of the study.
         progress: Who watches.
 
@@ -234,17 +260,30 @@ def resume(
         )
     options = SearchOptions.from_dict(origin["options"])
     clock.limit = options.time_limit
+    try:
+        network = recall(origin, model, study=opened.name)
+    except InputError:
+        opened.close()
+        raise
     tracker = make_tracker(opened, options, tracking_uri)
-    if (result := finished(opened, tracker, register=options.register)) is not None:
+    if (result := finished(opened, tracker, network, register=options.register)) is not None:
         return result
     try:
         tables = Tables.of(data, valid, test)
-        prepared, taught = read_again(opened, options, tables, teacher=teacher)
+        prepared, taught = read_again(opened, options, tables, teacher=teacher, model=network)
     except BaseException:
         opened.close()
         raise
-    watcher = progress or Silent()
-    return run(opened, prepared, options, tracker, progress=watcher, clock=clock, teacher=taught)
+    return run(
+        opened,
+        prepared,
+        options,
+        tracker,
+        progress=progress or Silent(),
+        clock=clock,
+        teacher=taught,
+        model=network,
+    )
 
 
 def plan(
@@ -266,6 +305,7 @@ def plan(
     cost_matrix: Costs | None = None,
     teacher: Teacher | None = None,
     losses: Losses | None = None,
+    model: Model = AUTO,
     seed: int = 0,
     device: str = "auto",
 ) -> Plan:
@@ -288,9 +328,11 @@ def plan(
         seed=seed,
     )
     own = tuple(take_in(losses))
-    given = Given.of(class_weights, class_similarity, teacher, cost_matrix)
-    found, wanted = find_device(device), given.join(load_space(space, losses=own))
+    given = Given.of(class_weights, class_similarity, teacher, cost_matrix, model)
+    found, loaded = find_device(device), load_space(space, losses=own)
+    wanted = given.join(loaded, own)
     prepared = tables.read(options, wanted)
+    settled = settle(given.model, prepared, wanted, loaded=loaded, device=found)
     wanted.check_trainable(own, prepared.class_counts.tolist())
     chosen = wanted.for_classes(prepared.class_counts.tolist())
     fitting = given.for_study(prepared.task)
@@ -309,6 +351,7 @@ def plan(
         device=found,
         seed=seed,
         negatives=chosen.protocol.negatives,
+        model=settled.model,
     )
     after = final_work(chosen.protocol, budget, prepared, trials)
     trainings = trials * len(divisions) + after
@@ -325,6 +368,7 @@ def plan(
         batch_size=chosen.training.batch_size,
         has_weights=given.class_weights is not None,
         expected_seconds=min(seconds, time_limit or seconds),
+        notes=settled.notes,
     )
 
 
@@ -342,13 +386,6 @@ def _sampling(class_counts: Tensor, space: Space) -> list[float] | None:
 def _path(given: object) -> str | None:
     """Return the path that something is given as, None where it is given otherwise."""
     return str(given) if isinstance(given, str | Path) else None
-
-
-def _free_name(source: str | None, out: Path) -> str:
-    """Return a name after the data that no study of the folder has yet."""
-    stem = safe_name(Path(source.removeprefix("sklearn:")).stem if source else "study")
-    taken = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
-    return next(name for name in taken if not (out / name).exists())
 
 
 def _check_seed(seed: int) -> None:

@@ -27,12 +27,16 @@ from autoloss.inputs import example_of
 from autoloss.losses import ClassFacts, get, names
 from autoloss.losses.own import Losses, take_in
 from autoloss.metrics import balanced_scores, cost_decisions
-from autoloss.models import Heads, InputShape, TableNetwork
+from autoloss.models import Heads, Network, OwnModel, networks_for
+from autoloss.models.own_open import Model, open_model
+from autoloss.own_shipped import absent, check_network, shapes_of, shipped
 from autoloss.readout import Readout
 from autoloss.settings import NetworkConfig
 from autoloss.task import Task
 
 FORMAT_VERSION = 2
+OWN_VERSION = 3
+"""The format of a model whose network is the user's own."""
 CHUNK_ROWS = 8192
 CONFIG, WEIGHTS, EXAMPLE = "config.json", "weights.safetensors", "input_example.json"
 
@@ -72,7 +76,7 @@ class Classifier:
 
     Args:
         task: The kind of label and its classes.
-        config: The network.
+        config: The built-in network.
         members: The trainings, one or more.
         decision: What `predict` minimises: the error (the likeliest class), the balanced error
             (the class whose probability is highest relative to its share of the training rows) or
@@ -81,6 +85,7 @@ class Classifier:
             expected cost needs; None where none was given.
         class_weights: Class weights that were given for the training, None where none.
         class_similarity: Likeness of the classes that was given, None where none.
+        model: The network of the user's own; None for the built-in one.
 
     Shape:
         - class_weights: ``(C,)``
@@ -94,6 +99,7 @@ class Classifier:
     cost_matrix: Tensor | None = None
     class_weights: Tensor | None = None
     class_similarity: Tensor | None = None
+    model: OwnModel | None = None
 
     @property
     def classes(self) -> NDArray[Any]:
@@ -106,14 +112,10 @@ class Classifier:
         return torch.stack([member.class_counts.double() for member in self.members]).mean(0)
 
     @cached_property
-    def networks(self) -> tuple[TableNetwork, ...]:
+    def networks(self) -> tuple[Network, ...]:
         """Return the network of every member, of the shape that all have in common."""
-        plain = [
-            TableNetwork(member.encoding.schema, self.task.n_classes, self.config)
-            for member in self.members
-        ]
-        shape = InputShape.covering(plain)
-        return tuple(network.shaped(shape) for network in plain)
+        schemas = [member.encoding.schema for member in self.members]
+        return networks_for(schemas, self.task.n_classes, self.config, self.model)
 
     def logits(self, data: Table) -> Tensor:
         """Return the raw scores of every member, ``(R, N, C)``."""
@@ -242,9 +244,9 @@ class Classifier:
         # A copy of each: a file must not hold two views of one buffer.
         save_file({name: one.clone() for name, one in tensors.items()}, folder / WEIGHTS)
         config = {
-            "format_version": FORMAT_VERSION,
+            "format_version": FORMAT_VERSION if self.model is None else OWN_VERSION,
             "task": asdict(self.task),
-            "network": asdict(self.config),
+            "network": asdict(self.config) if self.model is None else self._own_network(),
             "encodings": states,
             "members": members,
             "decision": self.decision,
@@ -255,19 +257,49 @@ class Classifier:
         (folder / EXAMPLE).write_text(example, encoding="utf-8")
         return folder
 
+    def _own_network(self) -> dict[str, Any]:
+        """Return what a file says of a network of the user's own: all but its code."""
+        assert self.model is not None
+        return {"own": self.model.name, "weights": shapes_of(self.networks[0])}
 
-def load(folder: str | Path, *, losses: Losses | None = None) -> Classifier:
+
+def load(
+    folder: str | Path, *, losses: Losses | None = None, model: Model | None = None
+) -> Classifier:
     """Read a model that `Classifier.save` wrote; no code of its files is run.
 
     Args:
         folder: The model's folder, or a study's folder that has it under ``model``.
         losses: Losses of your own, where the model was trained by one: made with
             `autoloss.losses.declare`, or paths of Python files that declare some, which are run.
+        model: The network of your own that it was trained with, as in `autoloss.search`: a saved
+            model holds weights, and no code.
 
     Raises:
-        InputError: There is no model, it was written by a newer version, or its loss is not known.
+        InputError: There is no model, it was written by a newer version, or its loss or network
+            is not known.
     """
     take_in(losses)
+    network = None if model is None else open_model(model)
+    found = read_model(folder, network)
+    if found.model is None and network is not None:
+        raise InputError(
+            f"model must be left out for {folder}, which was trained with the built-in network, "
+            f"but got {network.name}."
+        )
+    return found
+
+
+def read_model(
+    folder: str | Path, network: OwnModel | None = None, *, predicts: bool = True
+) -> Classifier:
+    """Read a model; see `load`.
+
+    Args:
+        folder: Its folder.
+        network: The network of the user's own, where it has one.
+        predicts: Whether it is to predict; for its read-outs alone no network is needed.
+    """
     path = _model_folder(Path(folder))
     try:
         config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
@@ -277,10 +309,10 @@ def load(folder: str | Path, *, losses: Losses | None = None) -> Classifier:
             f"{path} must hold a model that autoloss saved, but {one_line(error)}."
         ) from error
     version = config.get("format_version") if isinstance(config, dict) else None
-    if version != FORMAT_VERSION:
+    if version not in (FORMAT_VERSION, OWN_VERSION):
         raise InputError(
-            f"{path / CONFIG} must have format_version {FORMAT_VERSION}, but got {version!r:.40}: "
-            "install the version of autoloss that wrote it."
+            f"{path / CONFIG} must have format_version {FORMAT_VERSION} or {OWN_VERSION}, but got "
+            f"{version!r:.40}: install the version of autoloss that wrote it."
         )
     try:
         for member in config["members"]:
@@ -290,8 +322,15 @@ def load(folder: str | Path, *, losses: Losses | None = None) -> Classifier:
                     f"{path} must be loaded with the loss that it was trained by, but {base!r} is "
                     "not known: give the file that declares it by losses= or --losses FILE."
                 )
-        classifier = _classifier(config, tensors)
-        check_fit(classifier)
+        own = None
+        if version == OWN_VERSION:
+            own = shipped(network or absent(str(config["network"]["own"]), path))
+        classifier = _classifier(config, tensors, own)
+        if own is not None and predicts:
+            # First: with another network nothing fits.
+            check_network(classifier.networks[0], config["network"]["weights"], path)
+        if own is None or predicts:
+            check_fit(classifier)
     except InputError:
         raise
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -303,7 +342,9 @@ def load(folder: str | Path, *, losses: Losses | None = None) -> Classifier:
     return classifier
 
 
-def _classifier(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Classifier:
+def _classifier(
+    config: Mapping[str, Any], tensors: Mapping[str, Tensor], own: OwnModel | None
+) -> Classifier:
     """Return the model of what was read."""
     encodings = [
         TableEncoding.from_state(state, _below(f"encoding.{place}.", tensors))
@@ -312,7 +353,7 @@ def _classifier(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Cla
     task = config["task"]
     return Classifier(
         task=Task(kind=task["kind"], classes=tuple(task["classes"]), target=task["target"]),
-        config=NetworkConfig(**config["network"]),
+        config=NetworkConfig() if own else NetworkConfig(**config["network"]),
         members=tuple(
             Member(
                 encoding=encodings[member["encoding"]],
@@ -324,6 +365,7 @@ def _classifier(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Cla
         ),
         decision=config["decision"],
         **{name: tensors.get(name) for name in _GIVEN},
+        model=own,
     )
 
 

@@ -9,6 +9,8 @@ from typing import Any, cast
 from autoloss.data import StudyData
 from autoloss.errors import InputError
 from autoloss.judging import confirm_on_locked, judge_by_nesting, replicate
+from autoloss.own_network import KEY as OWN
+from autoloss.own_network import given_network, notes_of
 from autoloss.progress import Progress
 from autoloss.records import Summary
 from autoloss.remarks import study_notes
@@ -57,6 +59,7 @@ def conclude(
         batch_size=study.space.training.batch_size,
         has_weights=study.facts.weights is not None,
     )
+    notes = (*notes_of(study.config.origin), *notes)
     result = summarise(
         study,
         evidence,
@@ -76,6 +79,7 @@ def _settings(session: SearchSession, data: StudyData) -> dict[str, Any]:
     settings = {
         "device": str(session.divisions.jobs[0].device),
         "together": session.executor.together,
+        **given_network(session.study.config.origin),
         **({} if data.locked is None else {"test_sha256": data.locked.sha256}),
     }
     uri = session.tracker.shown_uri
@@ -110,6 +114,9 @@ def shelf_of(folder: Path, summary: Summary, register: str | None = None) -> She
     models = {number: path for number, path in kept.items() if path.is_dir()}
     if (folder / MODEL).is_dir():
         models[summary.recommended] = folder / MODEL
+    if OWN in summary.settings:
+        # MLflow would need the code of the user's network to load one.
+        models = {}
     return Shelf(models, register or "")
 
 

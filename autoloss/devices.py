@@ -31,3 +31,11 @@ def find_device(name: str) -> torch.device:
             f"{torch.cuda.device_count()} GPUs: use --device cpu."
         )
     return torch.device(name)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether the error says that an allocation failed, on a GPU or on the host."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    # The host's allocator has no error class of its own.
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)

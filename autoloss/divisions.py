@@ -11,7 +11,7 @@ from torch import Tensor
 
 from autoloss.data import Fold, Part
 from autoloss.losses import ClassFacts
-from autoloss.models import InputShape, TableNetwork
+from autoloss.models import OwnModel, networks_for
 from autoloss.rare import subsample
 from autoloss.readout import fold_numbers
 from autoloss.records import CurvePoint
@@ -28,6 +28,7 @@ class Divisions:
         targets: Classes of all validation rows, those of one division after those of another.
         clusters: Which of these rows belong together: the same row of the table, or its group.
         folds: Fold of each of them for the cross-fitted read-out.
+        model: The network of the user's own; None for the built-in one.
 
     Shape:
         targets, clusters, folds ``(N,)``.
@@ -37,6 +38,7 @@ class Divisions:
     targets: Tensor
     clusters: Tensor
     folds: Tensor
+    model: OwnModel | None = None
 
     @classmethod
     def of(
@@ -51,30 +53,32 @@ class Divisions:
         facts: ClassFacts | None = None,
         teacher: Tensor | None = None,
         negatives: float = 0,
+        model: OwnModel | None = None,
     ) -> Self:
         """Bring divisions to the device.
 
         Args:
             folds: The divisions.
             n_classes: C.
-            network: The network.
+            network: The built-in network.
             training: How to train.
             device: Where.
             seed: Seed of the folds of the read-outs.
             facts: What losses know of the classes besides their counts; None for nothing.
             teacher: Logits of a teacher for the rows of the table, ``(rows, C)``.
             negatives: Negatives to train on for each positive; 0 for all.
+            model: A network of the user's own in the place of the built-in one.
         """
-        plain = [TableNetwork(fold.encoding.schema, n_classes, network) for fold in folds]
-        shape = InputShape.covering(plain)
+        schemas = [fold.encoding.schema for fold in folds]
+        networks = networks_for(schemas, n_classes, network, model)
         jobs: dict[int, Job] = {}
-        for own, fold in zip(plain, folds, strict=True):
+        for own, fold in zip(networks, folds, strict=True):
             if id(fold) in jobs:
                 # Trainings that differ by their seeds alone are on the same rows.
                 continue
             train, known = _thinned(fold, facts, negatives, seed)
             jobs[id(fold)] = Job.prepare(
-                own.shaped(shape),
+                own,
                 train,
                 fold.valid,
                 class_counts=known,
@@ -90,6 +94,7 @@ class Divisions:
             targets.to(device),
             clusters,
             _readout_folds(targets, clusters, seed).to(device),
+            model,
         )
 
     def __len__(self) -> int:

@@ -35,6 +35,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         cost_matrix: Cost of each decision for each true class; `predict` makes the cheapest.
         teacher: A fitted classifier whose probabilities are taught.
         losses: Losses of your own that are searched too.
+        model: ``"auto"``, or a network of your own, as in `autoloss.search`.
         seed: Seed of the split, the settings and the trainings.
         device: Where to train.
         track: ``"all"`` trials are written to MLflow, or ``"off"``.
@@ -68,6 +69,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         cost_matrix: Any = None,
         teacher: Any = None,
         losses: Any = None,
+        model: Any = "auto",
         seed: int = 0,
         device: str = "auto",
         track: str = "off",
@@ -85,6 +87,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.cost_matrix = cost_matrix
         self.teacher = teacher
         self.losses = losses
+        self.model = model
         self.seed = seed
         self.device = device
         self.track = track
@@ -152,6 +155,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             cost_matrix=self.cost_matrix,
             teacher=self.teacher,
             losses=self.losses,
+            model=self.model,
             seed=self.seed,
             device=self.device,
             name=self.name,

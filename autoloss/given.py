@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
@@ -20,6 +20,9 @@ from autoloss.data import Source, StudyData, read_table
 from autoloss.data.values import label_of
 from autoloss.errors import InputError
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
+from autoloss.models import OwnModel
+from autoloss.models.own_open import AUTO, Model, open_model
+from autoloss.own_network import provided, space_for
 from autoloss.search import Space
 from autoloss.task import Label, Task
 
@@ -56,12 +59,14 @@ class Given:
         class_similarity: Likeness of each class to each.
         teacher: What knows the training rows better.
         cost_matrix: Cost of each decision for each true class.
+        model: A network in the place of the built-in one.
     """
 
     class_weights: Mapping[str, float] | None = None
     class_similarity: Mapping[str, Mapping[str, float]] | None = None
     teacher: Classifier | Estimator | None = None
     cost_matrix: Mapping[str, Mapping[str, float]] | None = None
+    model: OwnModel | None = None
 
     @classmethod
     def of(
@@ -70,6 +75,7 @@ class Given:
         class_similarity: Similarity | None = None,
         teacher: Teacher | None = None,
         cost_matrix: Costs | None = None,
+        model: Model = AUTO,
     ) -> Self:
         """Return what is given, checked as far as can be without the data."""
         return cls(
@@ -77,6 +83,7 @@ class Given:
             check_similarity(class_similarity),
             open_teacher(teacher),
             check_costs(cost_matrix),
+            open_model(model),
         )
 
     def metric(self, metric: str | MetricFunction | Metric | None) -> Metric:
@@ -89,15 +96,23 @@ class Given:
         rows = None if costs is None else [list(row.values()) for row in costs.values()]
         return resolve_metric(metric, cost_matrix=rows)
 
-    def join(self, space: Space) -> Space:
-        """Return a space with the priors and targets that are possible now."""
+    def join(self, space: Space, own: Iterable[str] = ()) -> Space:
+        """Return a space with the priors and targets that are possible now.
+
+        Args:
+            space: The space.
+            own: Losses of the user's own.
+
+        Raises:
+            InputError: One of these cannot train the network.
+        """
         if self.class_weights is not None:
             space = space.joined_by("prior", "given_weights")
         if self.class_similarity is not None:
             space = space.joined_by("target", "similarity_smoothing")
         if self.teacher is not None:
             space = space.joined_by("target", "distillation")
-        return space
+        return space_for(space, self.model, asked=own)
 
     def for_study(self, task: Task) -> dict[str, Any]:
         """Return the arguments of a `Study` for a task."""
@@ -106,7 +121,10 @@ class Given:
             **({} if costs is None else {"cost_matrix": costs}),
             "class_weights": ordered_weights(self.class_weights, task),
             "class_similarity": ordered_similarity(self.class_similarity, task),
-            "provides": (*PROVIDED, *(["teacher_logits"] if self.teacher is not None else ())),
+            "provides": (
+                *provided(PROVIDED, self.model),
+                *(["teacher_logits"] if self.teacher is not None else ()),
+            ),
         }
 
     def teacher_logits(self, source: Source, data: StudyData) -> Tensor | None:

@@ -17,6 +17,8 @@ from autoloss.task import Label
 
 Track = Literal["all", "pareto", "off"]
 _A_FRAME = "a DataFrame"
+NO_FILE = "FILE.py:NAME"
+"""What stands for a network that was given as a function, as DATA stands for a DataFrame."""
 _LISTS = ("drop", "losses", "frames", "objects")
 _GIVEN = ("class_weights", "class_similarity", "cost_matrix", "teacher")
 
@@ -87,6 +89,8 @@ class SearchOptions:
         class_weights: Path of the class weights, None where they came otherwise or not at all;
             `class_similarity`, `cost_matrix` and `teacher` likewise.
         losses: Paths of the files of losses of the user's own.
+        model: ``"auto"``, or ``"FILE.py:NAME"`` of a network of the user's own, in these very
+            words where it was given as a function, which is not kept.
         objects: Which arguments came as objects that are not kept, and are needed again.
 
     The others are as in `autoloss.search`.
@@ -113,6 +117,7 @@ class SearchOptions:
     cost_matrix: str | None = None
     teacher: str | None = None
     losses: tuple[str, ...] = ()
+    model: str = "auto"
     frames: tuple[str, ...] = ()
     objects: tuple[str, ...] = ()
 
@@ -184,6 +189,8 @@ class SearchOptions:
         for name in ("source", "valid", "test", "space", *_GIVEN):
             values[name] = _in_full(values[name])
         values["losses"] = [_in_full(path) for path in self.losses]
+        file, separator, name = self.model.rpartition(":")
+        values["model"] = f"{_in_full(file)}{separator}{name}" if separator else self.model
         return values
 
     @classmethod

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
-from autoloss.classifier import load
+from autoloss.classifier import read_model
 from autoloss.clock import Clock
 from autoloss.conclusion import MODEL, PENDING_SECONDS, conclude, report_files, shelf_of
 from autoloss.data import StudyData
 from autoloss.devices import find_device
 from autoloss.divisions import Divisions
 from autoloss.metrics import Metric
+from autoloss.models import OwnModel
 from autoloss.options import SearchOptions
+from autoloss.own_network import notes_of
 from autoloss.progress import Progress
 from autoloss.records import Plan
 from autoloss.remarks import study_notes
@@ -41,6 +43,7 @@ def run(
     progress: Progress,
     clock: Clock,
     teacher: Tensor | None = None,
+    model: OwnModel | None = None,
 ) -> SearchResult:
     """Search with an open study until it is finished, and let go of it whatever happens.
 
@@ -52,6 +55,7 @@ def run(
         progress: Who watches.
         clock: The time.
         teacher: Logits of a teacher for the rows of the table; None where there is none.
+        model: A network of the user's own, checked; None for the built-in one.
 
     Shape:
         teacher ``(rows, C)``.
@@ -72,10 +76,18 @@ def run(
             name=study.name,
             batch_size=space.training.batch_size,
             has_weights=study.facts.weights is not None,
+            notes=notes_of(study.config.origin),
         )
         progress.planned(plan)
         session = make_session(
-            study, data, options, tracker, progress=progress, clock=clock, teacher=teacher
+            study,
+            data,
+            options,
+            tracker,
+            progress=progress,
+            clock=clock,
+            teacher=teacher,
+            model=model,
         )
         session.search()
         return conclude(session, data, register=options.register)
@@ -90,6 +102,7 @@ def make_session(
     progress: Progress,
     clock: Clock,
     teacher: Tensor | None = None,
+    model: OwnModel | None = None,
 ) -> SearchSession:
     """Return what trains the trials of a study; the arguments are those of `run`."""
     space = study.space
@@ -103,6 +116,7 @@ def make_session(
         facts=study.facts,
         teacher=teacher,
         negatives=space.protocol.negatives,
+        model=model,
     )
     return SearchSession(
         study,
@@ -130,7 +144,11 @@ def closing(study: Study, tracker: Tracking) -> Iterator[None]:
 
 
 def finished(
-    study: Study, tracker: Tracking, *, register: str | None = None
+    study: Study,
+    tracker: Tracking,
+    model: OwnModel | None = None,
+    *,
+    register: str | None = None,
 ) -> SearchResult | None:
     """Return the result of a study that was finished before, None where it was not.
 
@@ -139,6 +157,7 @@ def finished(
     Args:
         study: The study.
         tracker: Where it is shown.
+        model: The network of the user's own; None for the built-in one.
         register: Name in the model registry, None for none.
     """
     folder = study.folder
@@ -150,7 +169,7 @@ def finished(
         tracker.sync(study.trials)
         tracker.finish(summary, report_files(folder), shelf_of(folder, summary, register))
         tracker.close(PENDING_SECONDS)
-    return SearchResult(summary, model=load(folder / MODEL))
+    return SearchResult(summary, model=read_model(folder / MODEL, model))
 
 
 def make_tracker(study: Study, options: SearchOptions, uri: str | None) -> Tracking:
@@ -195,6 +214,7 @@ def make_plan(
     has_weights: bool = False,
     expected_seconds: float | None = None,
     name: str = "",
+    notes: Sequence[str] = (),
 ) -> Plan:
     """Return what a search is going to do with its data, its budget and its device."""
     return Plan(
@@ -209,6 +229,7 @@ def make_plan(
         device=device.type,
         notes=(
             *data.notes,
+            *notes,
             *study_notes(data, protocol, metric, batch_size=batch_size, has_weights=has_weights),
         ),
         name=name,

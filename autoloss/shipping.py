@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from autoloss.classifier import Classifier, load
+from autoloss.classifier import Classifier, read_model
 from autoloss.clock import Clock
 from autoloss.conclusion import finalist_folder, show_result, write_result
 from autoloss.data import Source
@@ -15,7 +15,10 @@ from autoloss.errors import InputError, TrainingError
 from autoloss.given import Teacher
 from autoloss.judging import replicate
 from autoloss.losses.own import Losses, recall, take_in
+from autoloss.models import OwnModel
+from autoloss.models.own_open import Model
 from autoloss.options import SearchOptions, Tables
+from autoloss.own_network import recall as recall_network
 from autoloss.progress import Progress, Silent
 from autoloss.records import PersonalChoice
 from autoloss.reopening import read_again
@@ -42,6 +45,7 @@ def ship(
     test: Source | None = None,
     teacher: Teacher | None = None,
     losses: Losses | None = None,
+    model: Model | None = None,
     tracking_uri: str | None = None,
     progress: Progress | None = None,
 ) -> SearchResult:
@@ -65,6 +69,7 @@ def ship(
         test: See `data`.
         teacher: The teacher, where the study began with one that is not kept.
         losses: Losses of your own, where they are at another place now.
+        model: A network of your own, where the study began with one; as for `losses`.
         tracking_uri: MLflow's tracking URI; by default that of the study.
         progress: Who watches.
 
@@ -85,7 +90,9 @@ def ship(
     if (folder / CONFIG).is_file():
         recall(StudyConfig.read(folder).losses, given=losses or (), study=summary.name)
     options = _options(folder)
-    check_register(register, track=options.track if options else "off")
+    origin = StudyConfig.read(folder).origin if options else {}
+    network = recall_network(origin, model, study=summary.name)
+    check_register(register, track=options.track if options else "off", is_own=network is not None)
     watcher = progress or Silent()
     if trial.number != summary.recommended:
         chosen = PersonalChoice(
@@ -98,12 +105,12 @@ def ship(
         choices = (*summary.choices, chosen)
         summary = replace(summary, recommended=trial.number, choices=choices)
     opened = Study.open(folder, storage=storage, losses=losses) if options else None
-    model = None
+    shipped = None
     if opened is not None and options is not None:
         with closing(opened, NullTracker()):
             tables = Tables.of(data, valid, test)
-            model = _model(opened, options, trial.number, tables, teacher, watcher)
-    result = SearchResult(summary, model)
+            shipped = _model(opened, options, trial.number, tables, teacher, network, watcher)
+    result = SearchResult(summary, shipped)
     write_result(result, folder)
     if opened is not None and options is not None:
         tracker = make_tracker(opened, options, tracking_uri)
@@ -130,12 +137,13 @@ def _model(
     number: int,
     tables: Tables,
     teacher: Teacher | None,
+    network: OwnModel | None,
     progress: Progress,
 ) -> Classifier:
     """Return the model of a trial: kept since the verdict, or trained again and kept."""
     kept = finalist_folder(study.folder, number)
     if kept.is_dir():
-        return load(kept)
+        return read_model(kept, network)
     missing = [name for name in options.frames if name not in tables.frames]
     if missing:
         wanted = ", ".join(f"{'data' if name == 'source' else name}=..." for name in missing)
@@ -144,7 +152,7 @@ def _model(
             f"kept, but got no data: call autoloss.ship({study.name!r}, {number}, {wanted})."
         )
     progress.noted(f"Trial {number} is no finalist: it is trained again.")
-    prepared, taught = read_again(study, options, tables, teacher=teacher)
+    prepared, taught = read_again(study, options, tables, teacher=teacher, model=network)
     session = make_session(
         study,
         prepared,
@@ -153,6 +161,7 @@ def _model(
         progress=progress,
         clock=Clock(time.monotonic()),
         teacher=taught,
+        model=network,
     )
     picked = [FinalistChoice(number, ("chosen by a person",))]
     try:

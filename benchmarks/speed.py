@@ -41,6 +41,10 @@ OTHERS = {
     ),
     "racing: cost to reach the same refined log loss as without it": ("at most 1/3", "racing"),
     "cost per trial at 10 000 trials against at 100": ("at most 1.2×", "scale"),
+    "time of a step of the same network as modules of torch, in times of the built-in one": (
+        "none",
+        "modules",
+    ),
 }
 """Rows measured elsewhere: the bar, and the JSON file of `OUT` whose key "measured" is shown."""
 ON_A_GPU = {

@@ -17,7 +17,7 @@ from autoloss.training import EncodedRows, Orders, train
 
 def make_net(setting: Setting) -> nn.Sequential:
     """Return the network of a setting as torch's own modules, on encoded rows."""
-    network = setting.job.network
+    network = setting.network
     config, layers = network.config, list[nn.Module]()
     width = network.encoded_width
     for _ in range(config.depth):

@@ -34,6 +34,13 @@ class Setting:
     epochs: int
 
     @property
+    def network(self) -> TableNetwork:
+        """Return the network."""
+        network = self.job.network
+        assert isinstance(network, TableNetwork)
+        return network
+
+    @property
     def steps(self) -> int:
         """Return the steps of one candidate."""
         return self.epochs * (len(self.job.train) // self.job.config.batch_size)

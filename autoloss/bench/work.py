@@ -11,7 +11,7 @@ FLOAT = 4
 
 def widths(setting: Setting) -> list[int]:
     """Return the widths of the layers: inputs, hidden layers, classes."""
-    network = setting.job.network
+    network = setting.network
     hidden = [network.config.width] * network.config.depth
     return [network.encoded_width, *hidden, network.n_classes]
 
@@ -39,7 +39,7 @@ def moved(setting: Setting) -> float:
     - A logit is written and read, its gradient written and read twice: 5 numbers.
     - Inputs are read forward and backward, once for all candidates.
     """
-    network, n_candidates = setting.job.network, len(setting.candidates)
+    network, n_candidates = setting.network, len(setting.candidates)
     rows = setting.job.config.batch_size
     hidden = network.config.depth * network.config.width
     own = 10 * network.layout.size + rows * (7 * hidden + 5 * network.n_classes)

@@ -148,6 +148,23 @@ Losses = Annotated[
         rich_help_panel=_BUDGET,
     ),
 ]
+Model = Annotated[
+    str,
+    typer.Option(
+        metavar="FILE.py:NAME",
+        help="A network of your own: a function of (n_features, n_outputs) that returns a PyTorch "
+        "module. The file is run.",
+        rich_help_panel=_BUDGET,
+    ),
+]
+ModelAgain = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="FILE.py:NAME",
+        help="The network of your own that was trained with.",
+    ),
+]
 Trials = Annotated[
     int,
     typer.Option(min=1, metavar="N", help="Candidates to train at most.", rich_help_panel=_BUDGET),

@@ -154,6 +154,8 @@ def _places(summary: Summary, folder: Path, *, dashboard: str) -> Sequence[tuple
     """Return where model and report are, and the commands that come next."""
     model = str(folder / "model")
     predict = ["autoloss", "predict", model, "NEW.csv", "-o", "predictions.csv"]
+    if network := summary.settings.get("model"):
+        predict += ["--model", str(network)]
     return [
         ("Model", model),
         *([("Loss", str(folder / "loss.py"))] if (folder / "loss.py").is_file() else []),

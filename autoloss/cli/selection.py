@@ -106,7 +106,7 @@ def source_of(folder: Path, summary: Summary, number: int, *, losses: Sequence[P
     Raises:
         InputError: If the loss is not known, or is made of more than torch.
     """
-    from autoloss.classifier import load
+    from autoloss.classifier import read_model
     from autoloss.losses.own import recall, take_in
     from autoloss.search.config import CONFIG, StudyConfig
     from autoloss.search.result import SearchResult
@@ -116,7 +116,7 @@ def source_of(folder: Path, summary: Summary, number: int, *, losses: Sequence[P
     if (folder / CONFIG).is_file():
         recall(StudyConfig.read(folder).losses, given=tuple(losses), study=summary.name)
     ships = number == summary.recommended and (folder / "model").is_dir()
-    result = SearchResult(summary, model=load(folder) if ships else None)
+    result = SearchResult(summary, model=read_model(folder, predicts=False) if ships else None)
     return result.select(by=number).source(task=cast(TaskKind, summary.data.task))
 
 

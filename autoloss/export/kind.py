@@ -17,8 +17,9 @@ def table_networks(classifier: Classifier, form: str) -> tuple[TableNetwork, ...
     Raises:
         InputError: They are not the network for tables.
     """
-    networks = classifier.networks
-    if not all(isinstance(network, TableNetwork) for network in networks):
+    found = classifier.networks
+    networks = tuple(network for network in found if isinstance(network, TableNetwork))
+    if len(networks) < len(found):
         raise InputError(
             f"--to {form} must be asked for a model of autoloss's own network for tables, but this"
             " model has a network of your own: export that by its own code, and take the loss and"

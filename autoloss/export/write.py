@@ -7,6 +7,7 @@ from pathlib import Path
 
 from autoloss.classifier import Classifier
 from autoloss.errors import InputError
+from autoloss.export.kind import table_networks
 
 Writer = Callable[[Classifier, Path], tuple[Path, ...]]
 FORMS = ("mlflow", "onnx", "torch", "code")
@@ -31,6 +32,8 @@ def export(classifier: Classifier, form: str, path: str | Path) -> tuple[Path, .
     """
     path = Path(path).expanduser()
     check_path(form, path)
+    # No form has code of the user's in it.
+    table_networks(classifier, form)
     try:
         return _writer(form)(classifier, path)
     except OSError as error:

@@ -14,6 +14,7 @@ from autoloss.data import Fold, StudyData
 from autoloss.divisions import Divisions, Trained
 from autoloss.errors import TrainingError
 from autoloss.metrics import Scores
+from autoloss.own_shipped import shipped
 from autoloss.search import FinalistChoice, Replicates, Scorer, Study
 from autoloss.session import SearchSession, epochs_of
 
@@ -121,6 +122,7 @@ def make_divisions(session: SearchSession, data: StudyData, folds: Sequence[Fold
         seed=session.study.seed,
         facts=session.study.facts,
         teacher=session.teacher,
+        model=session.divisions.model,
     )
 
 
@@ -166,6 +168,7 @@ def _model(
         cost_matrix=None if costs is None else torch.tensor(costs, dtype=torch.float64),
         class_weights=study.facts.weights,
         class_similarity=study.facts.similarity,
+        model=shipped(session.divisions.model),
     )
 
 

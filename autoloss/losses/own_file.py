@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-import sys
-import traceback
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,19 +9,7 @@ from pathlib import Path
 
 from autoloss.errors import InputError
 from autoloss.losses.loss import Loss
-
-
-@dataclass(frozen=True)
-class Origin:
-    """The file that a loss of your own is declared in.
-
-    Args:
-        file: Its full path.
-        sha256: Fingerprint of its text.
-    """
-
-    file: str
-    sha256: str
+from autoloss.own_code import Origin, read_code, run_code
 
 
 @dataclass(frozen=True)
@@ -46,53 +30,12 @@ def read_file(path: str | Path, *, known: Mapping[str, OwnFile]) -> OwnFile:
     Raises:
         InputError: If there is no such file, it is no Python, fails or declares no loss.
     """
-    file = Path(path)
-    try:
-        source = file.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"losses must be a Python file that can be read, but got losses={str(path)!r}: "
-            f"{error.strerror or error}."
-        ) from None
-    origin = Origin(str(file.resolve()), hashlib.sha256(source).hexdigest())
+    source, origin = read_code(path, argument="losses")
     before = known.get(origin.file)
     if before is not None and before.origin == origin:
         return before
-    return OwnFile(origin, _declared(file, _imported(file, source)))
-
-
-def _imported(file: Path, source: bytes) -> types.ModuleType:
-    """Run a file as a module of a name of its own, by which pickles find it."""
-    path = str(file.resolve())
-    stem = re.sub(r"\W", "_", file.stem)
-    name = f"autoloss_own_{stem}_{hashlib.sha256(path.encode()).hexdigest()[:8]}"
-    before = sys.modules.get(name)
-    module = types.ModuleType(name)
-    module.__file__ = path
-    sys.modules[name] = module
-    try:
-        # Compiled here: a loader would leave a cache beside the file, and read a stale one.
-        exec(compile(source, path, "exec", dont_inherit=True), vars(module))
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        if before is not None:
-            sys.modules[name] = before
-        raise InputError(_told(file, path, error)) from error
-    return module
-
-
-def _told(file: Path, path: str, error: BaseException) -> str:
-    """Return in one line what went wrong with a file, and where."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == path]
-    first = (str(error).splitlines() or [""])[0].rstrip(".")
-    if lines:
-        rule, found = "be imported without an error", f"{type(error).__name__}: {first}"
-        line = lines[-1]
-    else:
-        rule, found = "be a Python file", getattr(error, "msg", first)
-        line = getattr(error, "lineno", None)
-    return f"{file} must {rule}, but got {f'line {line}: ' if line else ''}{found}."
+    file = Path(path)
+    return OwnFile(origin, _declared(file, run_code(file, source)))
 
 
 def _declared(file: Path, module: types.ModuleType) -> tuple[Loss, ...]:

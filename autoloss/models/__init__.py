@@ -2,16 +2,27 @@
 
 from autoloss.models.heads import CosineHead, Heads, apply_heads
 from autoloss.models.layout import Layout
-from autoloss.models.table import Dropout, Features, InputShape, TableNetwork, spread
+from autoloss.models.make import networks_for
+from autoloss.models.network import Draws, Features, Network, Scores, Step
+from autoloss.models.own import OwnModel
+from autoloss.models.own_stack import OwnNetwork
+from autoloss.models.table import Dropout, InputShape, TableNetwork, spread
 
 __all__ = [
     "CosineHead",
+    "Draws",
     "Dropout",
     "Features",
     "Heads",
     "InputShape",
     "Layout",
+    "Network",
+    "OwnModel",
+    "OwnNetwork",
+    "Scores",
+    "Step",
     "TableNetwork",
     "apply_heads",
+    "networks_for",
     "spread",
 ]

@@ -17,9 +17,12 @@ class Layout:
 
     Args:
         shapes: Shape of each weight by name, without the K axis.
+        state: Names of those that are not learnt: running statistics and what is frozen. They
+            are part of a row, so that they are kept, left out and shipped with the weights.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
+    state: frozenset[str] = frozenset()
 
     @cached_property
     def size(self) -> int:
@@ -40,7 +43,7 @@ class Layout:
         views, start = {}, 0
         for name, shape in self.shapes.items():
             end = start + math.prod(shape)
-            views[name] = torch.unflatten(rows[:, start:end], 1, shape)
+            views[name] = rows[:, start:end].view(len(rows), *shape)
             start = end
         return views
 

@@ -17,23 +17,11 @@ from autoloss.losses import Mix
 from autoloss.models.heads import Heads, apply_heads
 from autoloss.models.layers import dense, mixed, relu_dropout
 from autoloss.models.layout import Layout
+from autoloss.models.network import Draws, Features, Scores, Step
 from autoloss.settings import NetworkConfig
 
 ONE_HOT = 12
 """A categorical column of at most this many codes is one-hot; a wider one gets an embedding."""
-
-
-@dataclass(frozen=True)
-class Features:
-    """A batch after `TableNetwork.encode`: what all candidates share.
-
-    Args:
-        dense: Numbers that the first layer reads, ``(G, B, D)``.
-        codes: Codes of the embedded columns, offset into one table, ``(G, B, Q)``.
-    """
-
-    dense: Tensor
-    codes: Tensor
 
 
 @dataclass(frozen=True)
@@ -134,6 +122,17 @@ class TableNetwork:
         one_hot = sum(c - 1 for c in self.schema.cardinalities if c <= ONE_HOT)
         return numeric + one_hot + self.schema.vector_width
 
+    @property
+    def widest(self) -> int:
+        """Return the numbers of the widest activation of a row."""
+        return max(self.encoded_width, self.config.width)
+
+    @property
+    def activations(self) -> int:
+        """Return the numbers of a row that a training step keeps at most."""
+        inputs = self.encoded_width + self.shape.embedded * self.config.embedding
+        return 3 * inputs + 8 * self.config.depth * self.config.width + 16 * self.n_classes
+
     @cached_property
     def _bins(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return column, lower edge and width of every bin that has one, each ``(bins,)``."""
@@ -215,6 +214,21 @@ class TableNetwork:
         column, low, width = (part.to(numeric.device) for part in self._bins)
         share = (numeric[..., column] - low.to(numeric)) / width.to(numeric)
         return share.clamp_(0.0, 1.0).masked_fill_(missing[..., column], 0.0)
+
+    def scores(self, weights: Mapping[str, Tensor], features: Features, step: Step) -> Scores:
+        """Return what a training step needs; see `Network.scores`."""
+        dropout = self._dropout(step.draws, step.rates)
+        with step.precision():
+            hidden = self.hidden(
+                weights, features, step.orders, dropout if step.drops else None, step.mix
+            )
+        logits, norms = self.head(weights, hidden, step.heads)
+        return Scores(logits, norms)
+
+    def _dropout(self, draws: Draws, rates: Tensor) -> Dropout:
+        """Draw for every layer, used or not: the draws depend on the step alone."""
+        layers = range(self.config.depth)
+        return Dropout(tuple(draws.uniform(self.config.width, rates.dtype) for _ in layers), rates)
 
     def body(
         self,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from autoloss.search.gains import gain_steps, steps_of
     from autoloss.search.looks import earlier_looks, look_sentence
     from autoloss.search.metric_rows import example_losses, metric_on_rows
-    from autoloss.search.naming import check_name, safe_name
+    from autoloss.search.naming import check_name, free_name, safe_name
     from autoloss.search.nested import OuterResult, nested_verdict, pooled
     from autoloss.search.posthoc import fit_posthoc
     from autoloss.search.quota import Plan, plan_families
@@ -59,6 +59,7 @@ _HOMES = {
     "pick_finalists": "finalists",
     "plan_families": "quota",
     "pooled": "nested",
+    "free_name": "naming",
     "safe_name": "naming",
     "space_names": "space",
     "steps_of": "gains",
@@ -87,6 +88,7 @@ __all__ = [
     "earlier_looks",
     "example_losses",
     "fit_posthoc",
+    "free_name",
     "gain_steps",
     "load_space",
     "look_sentence",

@@ -15,7 +15,7 @@ import torch
 
 from autoloss.errors import InputError, StudyNotFoundError
 from autoloss.losses import ClassFacts
-from autoloss.losses.own_file import Origin
+from autoloss.own_code import Origin
 
 CONFIG = "study.json"
 SCHEMA_VERSION = 1

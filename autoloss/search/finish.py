@@ -243,7 +243,9 @@ def _summary(
         "quota": study.quota,
         "objectives": list(space.objectives),
     }
-    network = {} if data is None else {**asdict(space.network), **asdict(space.training)}
+    # A network of the user's own is named in the settings, and has no part of the space's.
+    built_in = {} if "model" in settings else asdict(space.network)
+    network = {} if data is None else {**built_in, **asdict(space.training)}
     known = data or _unknown_data(study, verdict.n_test)
     costs = study.metric.costs
     is_better = verdict.decision == "better"

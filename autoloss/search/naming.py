@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from pathlib import Path
 
 from autoloss.errors import InputError
 
@@ -54,3 +56,15 @@ def _is_safe(name: str) -> bool:
         and not name.endswith(".")
         and name.partition(".")[0].lower() not in _DEVICES
     )
+
+
+def free_name(source: str | None, out: Path) -> str:
+    """Return a name after the data that no study of the folder has yet.
+
+    Args:
+        source: Path of the data or ``sklearn:NAME``; None for a DataFrame.
+        out: The folder of all studies.
+    """
+    stem = safe_name(Path(source.removeprefix("sklearn:")).stem if source else "study")
+    taken = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    return next(name for name in taken if not (out / name).exists())

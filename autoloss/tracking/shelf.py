@@ -26,11 +26,17 @@ class Shelf:
     register: str = ""
 
 
-def check_register(name: str | None, *, track: str) -> str | None:
+def check_register(name: str | None, *, track: str, is_own: bool = False) -> str | None:
     """Return a name for the model registry, checked.
 
+    Args:
+        name: The name; None for none.
+        track: What is written to MLflow.
+        is_own: Whether the model is a network of the user's own.
+
     Raises:
-        InputError: If MLflow refuses such a name, or nothing is written to MLflow.
+        InputError: If MLflow refuses such a name, nothing is written to MLflow, or a registered
+            model would need code of the user's.
     """
     if name is None:
         return None
@@ -38,6 +44,11 @@ def check_register(name: str | None, *, track: str) -> str | None:
         raise InputError(
             "The name of a registered model must be without '/' and ':' and not empty, but got "
             f"register={name!r}."
+        )
+    if is_own:
+        raise InputError(
+            "register must be left out with a network of your own, whose code no saved model has, "
+            f"but got register={name!r}: log it from your own code, where it is imported."
         )
     if track == "off":
         raise InputError(

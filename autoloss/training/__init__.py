@@ -1,10 +1,11 @@
 """Training candidates together: what becomes of one does not depend on the others."""
 
+from autoloss.devices import is_out_of_memory
 from autoloss.training.batch import Batch, Orders, batch_size_for
 from autoloss.training.candidate import Candidate, Outcome
 from autoloss.training.job import Job
 from autoloss.training.loop import EpochReport, train
-from autoloss.training.memory import empty_device_cache, in_halves, is_out_of_memory
+from autoloss.training.memory import empty_device_cache, in_halves
 from autoloss.training.optimiser import RowAdamW
 from autoloss.training.pool import Pool
 from autoloss.training.population import Population

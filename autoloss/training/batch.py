@@ -119,11 +119,12 @@ def batch_size_for(n_rows: int, at_most: int) -> int:
 
 @dataclass(frozen=True)
 class _Draws:
-    """What one order draws with: rows, dropout's numbers, mixup's partners."""
+    """What one order draws with: rows, dropout's numbers, mixup's partners, seeds of modules."""
 
     rows: torch.Generator
     noise: torch.Generator
     pairs: np.random.Generator
+    modules: np.random.Generator
 
     @classmethod
     def of(cls, key: OrderKey, device: torch.device) -> _Draws:
@@ -135,6 +136,7 @@ class _Draws:
             noise=torch.Generator(device).manual_seed(2 * drawn),
             # Of another kind, so that no seed gives the numbers of the two above.
             pairs=np.random.default_rng([abs(drawn), drawn < 0]),
+            modules=np.random.default_rng([abs(drawn), drawn < 0, 1]),
         )
 
 
@@ -215,6 +217,10 @@ class Orders:
             for own in self._draws.values()
         ]
         return draws[0].unsqueeze(0) if len(draws) == 1 else torch.stack(draws)
+
+    def seeds(self) -> list[int]:
+        """Draw a seed for what a module of the user's draws in one step, one each order."""
+        return [int(own.modules.integers(1 << 62)) for own in self._draws.values()]
 
     def pairs(self) -> tuple[Tensor, NDArray[np.float64]]:
         """Draw mixup's partners and uniform numbers for one step.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from autoloss.losses import LossSpec, get
-from autoloss.models import Heads, TableNetwork
+from autoloss.models import Heads, Network
 from autoloss.training.population import Population
 from autoloss.training.rows import EncodedRows
 
@@ -23,7 +23,7 @@ def split_logits(population: Population, encoded: EncodedRows) -> Tensor:
 
 @torch.no_grad()
 def logits_of(
-    network: TableNetwork, weights: Tensor, specs: Sequence[LossSpec], encoded: EncodedRows
+    network: Network, weights: Tensor, specs: Sequence[LossSpec], encoded: EncodedRows
 ) -> Tensor:
     """Return the logits of every row of a part by networks of the same shape, without dropout.
 
@@ -40,8 +40,7 @@ def logits_of(
     n_rows, n_candidates = len(encoded), len(weights)
     views = network.layout.views(weights)
     heads = Heads(tuple(get(spec.base).head for spec in specs), weights.device)
-    widest = max(network.encoded_width, network.config.width)
-    chunk = max(64, CHUNK_NUMBERS // (n_candidates * widest))
+    chunk = max(64, CHUNK_NUMBERS // (n_candidates * network.widest))
     logits = weights.new_empty(n_candidates, n_rows, network.n_classes)
     for start in range(0, n_rows, chunk):
         rows = torch.arange(start, min(start + chunk, n_rows), device=weights.device)

@@ -11,7 +11,7 @@ from torch import Tensor
 from autoloss.data import Part
 from autoloss.errors import InputError
 from autoloss.losses import ClassFacts
-from autoloss.models import TableNetwork
+from autoloss.models import Network
 from autoloss.settings import TrainingConfig
 from autoloss.training.batch import Batch
 from autoloss.training.precision import product_dtype
@@ -38,7 +38,7 @@ class Job:
         - teacher: ``(N, C)``
     """
 
-    network: TableNetwork
+    network: Network
     train: EncodedRows
     valid: EncodedRows
     classes: ClassFacts
@@ -51,7 +51,7 @@ class Job:
     @classmethod
     def prepare(
         cls,
-        network: TableNetwork,
+        network: Network,
         train: Part,
         valid: Part,
         *,

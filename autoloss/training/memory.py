@@ -7,18 +7,11 @@ from typing import TypeVar
 
 import torch
 
+from autoloss.devices import is_out_of_memory
 from autoloss.errors import TrainingError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether the error says that an allocation failed, on a GPU or on the host."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    # The host's allocator has no error class of its own.
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def empty_device_cache() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from autoloss.losses import ClassFacts, LossContext, Objective, get
-from autoloss.models import Dropout, Features, Heads, TableNetwork, spread
+from autoloss.models import Features, Heads, Network, Step, spread
 from autoloss.training.batch import Batch, OrderKey, Orders, item_mean
 from autoloss.training.candidate import Candidate
 from autoloss.training.mixing import Mixing, weighted_mix
@@ -34,7 +34,7 @@ class Population:
 
     def __init__(
         self,
-        network: TableNetwork | Sequence[TableNetwork],
+        network: Network | Sequence[Network],
         candidates: Sequence[Candidate],
         class_counts: Tensor | ClassFacts,
         *,
@@ -43,7 +43,7 @@ class Population:
         products: torch.dtype | None = None,
         start: int = 0,
     ) -> None:
-        networks = [network] if isinstance(network, TableNetwork) else list(network)
+        networks = list(network) if isinstance(network, Sequence) else [network]
         self.network = networks[0]
         self.device = device
         self.dtype = dtype
@@ -75,14 +75,18 @@ class Population:
         self.starts = starts
         self._optimiser = optimiser
         layout = self.network.layout
-        self._leaves = {
-            name: view.detach().requires_grad_()
+        learnt = [name for name in layout.shapes if name not in layout.state]
+        self._weights = {
+            name: view.detach().requires_grad_(name not in layout.state)
             for name, view in layout.views(optimiser.rows).items()
         }
-        self._gradients = list(layout.views(optimiser.gradients).values())
+        self._leaves = [self._weights[name] for name in learnt]
+        gradients = layout.views(optimiser.gradients)
+        self._gradients = [gradients[name] for name in learnt]
         self._rates = torch.tensor(
             [candidate.dropout for candidate in candidates], device=self.device, dtype=self.dtype
         )[:, None, None]
+        self._drops = any(candidate.dropout > 0.0 for candidate in candidates)
         specs = self.objective.specs
         self._seeds = [candidate.seed for candidate in candidates]
         self._folds = [candidate.fold for candidate in candidates]
@@ -141,11 +145,13 @@ class Population:
         places = orders.places(self._seeds, self._folds, self.starts)
         index = orders.index(self._seeds, self._folds, self.starts)
         mix = None if self._mixing is None else self._mixing.draw(orders, places)
-        with self._precision():
-            hidden = self.network.hidden(
-                self._leaves, batch.features, index, self._dropout(orders), mix
-            )
-        logits, norms = self.network.head(self._leaves, hidden, self._heads)
+        scores = self.network.scores(
+            self._weights,
+            batch.features,
+            Step(
+                places, index, orders, self._rates, self._drops, mix, self._heads, self._precision
+            ),
+        )
         items = self.objective.facts.item_axes
         weights = batch.item_weights(index, item_axes=items, dtype=self.dtype)
         if mix is not None and weights is not None:
@@ -153,15 +159,20 @@ class Population:
         context = replace(
             self._context(batch, index),
             progress=progress,
-            norms=norms,
+            norms=scores.norms,
             mask=None if weights is None else weights > 0,
         )
-        values = self.objective(logits, self._targets(batch, index), context=context, mix=mix)
+        targets = self._targets(batch, index)
+        values = self.objective(scores.logits, targets, context=context, mix=mix)
         # The sum over candidates: no gradient of one reaches another.
         total = item_mean(values, weights).sum()
-        gradients = torch.autograd.grad(total, list(self._leaves.values()))
+        # A weight of the user's that the logits do not depend on has a gradient of zero.
+        gradients = torch.autograd.grad(total, self._leaves, materialize_grads=True)
         torch._foreach_copy_(self._gradients, gradients)
         self._optimiser.step(lr_factor)
+        # Last, so that no weight decay is left in what is not learnt.
+        for name, value in scores.state.items():
+            self._weights[name].copy_(value)
 
     def _precision(self) -> torch.autocast:
         return torch.autocast(
@@ -189,14 +200,7 @@ class Population:
         targets = spread(batch.targets, index)
         return targets.expand(len(self), *targets.shape[1:])
 
-    def _dropout(self, orders: Orders) -> Dropout | None:
-        """Draw for every layer, used or not: the draws depend on the step alone."""
-        width, depth = self.network.config.width, self.network.config.depth
-        uniform = tuple(orders.uniform(width, self.dtype) for _ in range(depth))
-        any_drops = any(candidate.dropout > 0.0 for candidate in self.candidates)
-        return Dropout(uniform, self._rates) if any_drops else None
-
     @torch.no_grad()
     def logits(self, features: Features) -> Tensor:
         """Return logits without dropout, ``(K, B, C)``."""
-        return self.network.body(self._leaves, features, heads=self._heads)
+        return self.network.body(self._weights, features, heads=self._heads)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from autoloss.data import Part
-from autoloss.models import Features, TableNetwork
+from autoloss.models import Features, Network
 from autoloss.training.batch import Batch
 
 KEPT_BYTES = 1 << 28
@@ -17,7 +17,7 @@ _ROWS_AT_ONCE = 1 << 14
 class EncodedRows:
     """The rows of a part as the network's body reads them.
 
-    What `TableNetwork.encode` gives is the same for all candidates and epochs, so it is computed
+    What `Network.encode` gives is the same for all candidates and epochs, so it is computed
     once where the memory allows.
 
     Args:
@@ -25,7 +25,7 @@ class EncodedRows:
         part: The rows, on the device and of the type of the weights.
     """
 
-    def __init__(self, network: TableNetwork, part: Part) -> None:
+    def __init__(self, network: Network, part: Part) -> None:
         self.network = network
         self.part = part
         size = len(part) * network.encoded_width * part.inputs.numeric.element_size()

@@ -115,11 +115,9 @@ def bytes_each(jobs: Sequence[Job]) -> int:
     step with their gradients, and the logits of the validation rows with what scores them.
     """
     job = jobs[0]
-    network, config = job.network, job.network.config
+    network = job.network
     weights = 8 * network.layout.size
-    rows = job.config.batch_size
-    inputs = network.encoded_width + network.shape.embedded * config.embedding
-    activations = rows * (3 * inputs + 8 * config.depth * config.width + 16 * network.n_classes)
+    activations = job.config.batch_size * network.activations
     scores = 12 * max(len(one.valid) for one in jobs) * network.n_classes
     element = torch.empty((), dtype=job.dtype).element_size()
     return element * (weights + activations + scores)

@@ -7,6 +7,7 @@ from autoloss.errors import StudyNotFoundError
 
 def test_resume_reaches_the_study_and_shows_its_end(api, run) -> None:
     words = ["--out", "there", "--storage", "sqlite:///s.db", "--losses", "mine.py"]
+    words += ["--model", "net.py:make"]
     result = run("resume", "churn", *words)
     assert result.exit_code == 0, result.stderr
     ((name, args, kwargs),) = api.calls
@@ -16,6 +17,7 @@ def test_resume_reaches_the_study_and_shows_its_end(api, run) -> None:
         "out": Path("there"),
         "storage": "sqlite:///s.db",
         "losses": (Path("mine.py"),),
+        "model": "net.py:make",
     }
     assert "What ships" in result.stdout
     assert str(Path("there/churn/model")) in result.stdout

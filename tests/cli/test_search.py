@@ -20,6 +20,7 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "--tracking-uri", "http://here", "--track", "pareto", "--register", "best",
         "--class-weights", "w.csv", "--class-similarity", "s.csv", "--teacher", "t",
         "--losses", "one.py", "--losses", "two.py", "--cost-matrix", "c.csv", "--out", "there",
+        "--model", "net.py:make",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     ((name, args, kwargs),) = api.calls
@@ -42,6 +43,7 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "cost_matrix": Path("c.csv"),
         "teacher": Path("t"),
         "losses": (Path("one.py"), Path("two.py")),
+        "model": "net.py:make",
         "seed": 3,
         "device": "cpu",
         "name": "mine",

@@ -42,13 +42,16 @@ def export(
     losses: options.Losses = None,
 ) -> None:
     """Write a model for other programs: encoding, networks, read-outs and decision in one."""
-    from autoloss import api
+    from autoloss.classifier import read_model
     from autoloss.cli.guard import say
     from autoloss.cli.predictions import model_folder
     from autoloss.export import check_path
     from autoloss.export import export as write
+    from autoloss.losses.own import take_in
 
     check_path(to.value, output)
-    classifier = api.load(model_folder(model), losses=tuple(losses or ()))
+    take_in(tuple(losses or ()))
+    # A network of the user's own is not exported, and so not needed to say that.
+    classifier = read_model(model_folder(model), predicts=False)
     files = write(classifier, to.value, output)
     say(f"wrote {' and '.join(map(str, files))}.")

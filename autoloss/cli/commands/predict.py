@@ -35,6 +35,7 @@ def predict(
         ),
     ] = None,
     losses: options.Losses = None,
+    network: options.ModelAgain = None,
 ) -> None:
     """Write the predicted label and the probability of each class for every row of DATA.
 
@@ -49,7 +50,7 @@ def predict(
     from autoloss.predicting import Predicting
 
     check_output(output, data=data)
-    classifier = api.load(model_folder(model), losses=tuple(losses or ()))
+    classifier = api.load(model_folder(model), losses=tuple(losses or ()), model=network)
     predicting = Predicting(classifier, open_rows(data), id_column)
     if predicting.new:
         say(f"columns that the model was not trained on are ignored: {listed(predicting.new)}.")

@@ -15,6 +15,7 @@ def resume(
     out: options.Out = options.OUT,
     storage: options.Storage = None,
     losses: options.Losses = None,
+    model: options.ModelAgain = None,
 ) -> None:
     """Go on with a study where it stopped, with the data and options that it began with."""
     from autoloss import api
@@ -22,7 +23,12 @@ def resume(
 
     result = run(
         lambda progress: api.resume(
-            study, out=out, storage=storage, losses=tuple(losses or ()), progress=progress
+            study,
+            out=out,
+            storage=storage,
+            losses=tuple(losses or ()),
+            model=model,
+            progress=progress,
         ),
         out=out,
         storage=storage,

@@ -24,6 +24,7 @@ def search(
     metric: options.Metric = None,
     space: options.Space = "default",
     losses: options.Losses = None,
+    model: options.Model = "auto",
     trials: options.Trials = 128,
     time_limit: options.TimeLimit = None,
     seed: options.Seed = 0,
@@ -59,6 +60,7 @@ def search(
         "cost_matrix": cost_matrix,
         "teacher": teacher,
         "losses": tuple(losses or ()),
+        "model": model,
         "seed": seed,
         "device": device,
     }

@@ -1,0 +1,95 @@
+"""How candidates of the user's own network train: stacked by `torch.func.vmap`, or looped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from autoloss.data import Fold
+from autoloss.models import OwnNetwork
+from autoloss.models.own_check import Behaviour
+from autoloss.settings import TrainingConfig
+from autoloss.training import together as timing
+from autoloss.training.batch import batch_size_for
+from autoloss.training.job import Job
+
+TIMED = 16
+"""Candidates of a timed step, at most."""
+STEPS, SECONDS = 5, 1.0
+CLEARLY = 0.8
+"""Share of the time of a stacked step below which a loop is taken, so that chance decides seldom
+between two forms that round otherwise."""
+_STEPS_OF_AN_EPOCH = 16
+
+
+@dataclass(frozen=True)
+class Form:
+    """How candidates train.
+
+    Args:
+        stacked: Whether they are one call of `torch.func.vmap`.
+        reason: Half a sentence for the log.
+    """
+
+    stacked: bool
+    reason: str
+
+
+def choose_form(
+    network: OwnNetwork,
+    behaviour: Behaviour,
+    fold: Fold,
+    config: TrainingConfig,
+    *,
+    device: torch.device,
+    together: int,
+) -> Form:
+    """Return how candidates train fastest, by a few steps of each form.
+
+    Args:
+        network: The network.
+        behaviour: What was found out about it.
+        fold: Rows to time on.
+        config: How it will be trained.
+        device: Where.
+        together: Candidates trained together.
+    """
+    alone = "candidates are called one by one on shared mini-batches"
+    if behaviour.refusal:
+        return Form(False, f"{alone}, because {behaviour.refusal}")
+    if not behaviour.agrees:
+        # Which is faster must not decide what is drawn.
+        return Form(True, "candidates are called together, by torch.func.vmap")
+    k = min(together or TIMED, TIMED)
+    seconds = {}
+    for stacked in (True, False):
+        model = replace(network.model, stacked=stacked, draws=behaviour.draws)
+        own = OwnNetwork(network.schema, network.n_classes, model, width=network.encoded_width)
+        job = _job(own, fold, config, device)
+        seconds[stacked] = timing.step_seconds([job], k, STEPS, seconds=SECONDS)
+    is_stacked = seconds[False] >= CLEARLY * seconds[True]
+    figures = f"{1000 * seconds[is_stacked]:.3g} ms a step of {k}"
+    other = f"{1000 * seconds[not is_stacked]:.3g} ms"
+    if is_stacked:
+        return Form(
+            True,
+            f"candidates are called together, by torch.func.vmap ({figures}; {other} one by one)",
+        )
+    return Form(False, f"{alone} ({figures}; {other} together, by torch.func.vmap)")
+
+
+def _job(network: OwnNetwork, fold: Fold, config: TrainingConfig, device: torch.device) -> Job:
+    """Return a job of as few rows as leave the mini-batches what they will be."""
+    size = batch_size_for(len(fold.train), config.batch_size)
+    rows = torch.arange(min(len(fold.train), _STEPS_OF_AN_EPOCH * size))
+    valid = fold.valid.take(torch.arange(min(len(fold.valid), size)))
+    return Job.prepare(
+        network,
+        fold.train.take(rows),
+        valid,
+        class_counts=fold.class_counts,
+        folds=torch.zeros(len(valid), dtype=torch.int64),
+        config=config,
+        device=device,
+    )
