@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -14,8 +14,9 @@ from autoloss.divisions import Divisions, Trained
 from autoloss.errors import TrainingError
 from autoloss.executors import LocalExecutor
 from autoloss.progress import Progress
-from autoloss.racing import Ended, RacingSearch, can_race
+from autoloss.racing import RacingSearch, can_race
 from autoloss.records import TrialRecord, Update
+from autoloss.reserve import Ended
 from autoloss.search import Study, Trial
 from autoloss.tracking import Tracking
 from autoloss.training import Candidate, EpochReport, batch_size_for
@@ -80,7 +81,7 @@ class SearchSession:
         """
         at_once = max(1, self.executor.together // len(self.divisions))
         if can_race(self):
-            RacingSearch(self, size=at_once, learning=self._round).run()
+            RacingSearch(self, size=at_once).run()
         else:
             self._search_in_rounds()
         if not any(record.metrics for record in self._ended):
@@ -161,13 +162,8 @@ class SearchSession:
     def _train(self, trials: Sequence[Trial]) -> list[Trained]:
         return self.train(self.divisions, trials, deadline=self.clock.search_ends)
 
-    def ended(self, ended: Sequence[Ended], *, rungs: Collection[int] = ()) -> None:
-        """Tell the study what became of trials.
-
-        Args:
-            ended: The trials.
-            rungs: Epochs at which trials are compared.
-        """
+    def ended(self, ended: Sequence[Ended]) -> None:
+        """Tell the study what became of trials."""
         whole = [one for one in ended if not one.left and one.trained.state != "diverged"]
         records = [
             self.study.fail(
@@ -176,7 +172,7 @@ class SearchSession:
                 seconds=one.trained.seconds,
                 curve=one.curve,
                 epochs=one.epochs,
-                rungs=rungs,
+                rungs=one.passed,
             )
             for one in ended
             if one not in whole
@@ -190,7 +186,7 @@ class SearchSession:
                 curves=[one.curve for one in whole],
                 stopped=[one.trained.state == "stopped" for one in whole],
                 epochs=[one.epochs for one in whole],
-                rungs=rungs,
+                rungs=[one.passed for one in whole],
                 folds=self.divisions.folds,
                 clusters=self.divisions.clusters,
             )

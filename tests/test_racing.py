@@ -2,16 +2,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from numpy.testing import assert_allclose
 from optuna.trial import TrialState
 
 import autoloss
 from autoloss import session
 from autoloss.records import TrialRecord
+from autoloss.reserve import Ended, Reserve, roles_of
 from autoloss.search import Study
+from autoloss.search.baseline import default_cross_entropy, tuned_cross_entropy
+from autoloss.session import SearchSession
 from autoloss.training import Pool
 from autoloss.training import pool as pools
 
@@ -102,31 +107,75 @@ def test_a_race_costs_less_and_tries_as_many(
     assert costs[True] < 0.75 * costs[False]
     states = Counter(record.state for record in records)
     assert states["pruned"] > TRIALS // 5
-    assert {r.state for r in records if r.origin == "default"} == {"complete"}
-    families = {r.family for r in records}
-    assert {r.family for r in records if r.state == "complete"} == families
-    plain = [r for r in records if r.loss == {"base": "cross_entropy"}]
-    at_two = [r.curve[1].refined_log_loss for r in plain if len(r.curve) > 1]
-    best = next(r for r in plain if r.curve[1].refined_log_loss == min(at_two))
-    assert len(best.curve) > 2
+    whole = [record for record in records if record.state == "complete"]
+    assert {record.family for record in whole} == {record.family for record in records}
+    assert tuned_cross_entropy(records).loss == {"base": "cross_entropy"}
+    assert default_cross_entropy(records, metric="error") is not None
     for one in records:
         if one.state == "pruned":
             assert not one.metrics
-            assert len(one.curve) in (2, 6)
+            assert len(one.curve) in (1, 3)
         else:
             assert "refined_log_loss" in one.metrics
 
 
-def test_the_sampler_is_told_where_a_trial_left(tmp_path: Path) -> None:
+def test_what_the_verdict_needs_is_trained_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The best of a family that left is trained again, and does what it would have done."""
+    told: list[Ended] = []
+    held: list[Ended] = []
+    tell, take = SearchSession.ended, Reserve.take
+
+    def ended(self: SearchSession, given: Sequence[Ended]) -> None:
+        told.extend(given)
+        tell(self, given)
+
+    def taken(self: Reserve, n: int) -> list[Ended]:
+        found = take(self, n)
+        held.extend(found)
+        return found
+
+    monkeypatch.setattr(SearchSession, "ended", ended)
+    monkeypatch.setattr(Reserve, "take", taken)
+    searched(tmp_path, "s")
+    assert held
+    late = told[-len(held) :]
+    assert {one.trial.number for one in late} == {one.trial.number for one in held}
+    filled = {role for one in told[: -len(held)] if not one.left for role in roles_of(one.trial)}
+    for before in held:
+        after = next(one for one in late if one.trial.number == before.trial.number)
+        assert after.trained.state == "complete"
+        assert after.passed == before.passed
+        assert_allclose(
+            [point.refined_log_loss for point in after.curve[: before.epochs]],
+            [point.refined_log_loss for point in before.curve],
+            rtol=1e-4,
+        )
+        assert len(after.curve) > before.epochs
+        rivals = [
+            min(
+                (-one.passed[-1].epoch, one.passed[-1].refined_log_loss)
+                for one in told
+                if one.passed and role in roles_of(one.trial)
+            )
+            for role in roles_of(before.trial) - filled
+        ]
+        assert (-before.passed[-1].epoch, before.passed[-1].refined_log_loss) in rivals
+
+
+def test_the_sampler_is_told_what_trials_did_at_the_rungs(tmp_path: Path) -> None:
     searched(tmp_path, "s")
     with Study.open("s", out=tmp_path) as study:
         trials = study._session.trials()
         left = [t for t in trials if t.user_attrs["facts"]["state"] == "pruned"]
         assert left
         for trial in left:
-            epoch, value, _ = trial.user_attrs["facts"]["curve"][-1]
+            curve = trial.user_attrs["facts"]["curve"]
             assert trial.state == TrialState.PRUNED
-            assert trial.intermediate_values == {epoch: value}
+            assert max(trial.intermediate_values) == curve[-1][0]
+            for epoch, value in trial.intermediate_values.items():
+                assert value == min(point[1] for point in curve[:epoch])
         assert {r.number for r in study.trials if r.state == "pruned"} == {t.number for t in left}
         assert study.finalists().challenger.state == "complete"
 
