@@ -127,18 +127,18 @@ class RacingSearch:
 
     def _begin(self) -> None:
         """Let those begin whose time has come, and ask new ones where there is room."""
-        due = [trial for trial in self._waiting if trial.start <= self.now]
-        due = due[: self.size - len(self._running)]
+        places = max(0, self.size - len(self._running))
+        due = [trial for trial in self._waiting if trial.start <= self.now][:places]
         if due:
             self._waiting = [trial for trial in self._waiting if trial not in due]
             self._join([_Running(trial, self.now) for trial in due])
-        if self._waiting or self.now <= self._last_ask or self._is_up:
+        if self._waiting or self._is_up:
             return
         self._is_ending = self._is_ending or self._must_end
-        if not self._is_ending:
+        if not self._is_ending and self.now > self._last_ask:
             self._ask()
         if self._is_ending or (not self._running and self.session.study.left == 0):
-            held = self._reserve.take(self.size - len(self._running))
+            held = self._reserve.take(max(0, self.size - len(self._running)))
             again = [_Running(one.trial, self.now, list(one.passed), True) for one in held]
             if again:
                 self._join(again)

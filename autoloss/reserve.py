@@ -61,8 +61,7 @@ class Reserve:
 
     def keep(self, left: Iterable[Ended]) -> list[Ended]:
         """Hold back trials that left, as long as they are needed; return those that are not."""
-        every = {**{one.trial.slot: one for one in self.held.values()}}
-        every |= {one.trial.slot: one for one in left}
+        every = {one.trial.slot: one for one in [*self.held.values(), *left]}
         self.held = {}
         for one in sorted(every.values(), key=_rank):
             for role in roles_of(one.trial) - self.filled:
@@ -73,9 +72,10 @@ class Reserve:
     def take(self, n: int) -> list[Ended]:
         """Return at most `n` of those held back, which are held no more."""
         by_slot = {one.trial.slot: one for one in self.held.values()}
-        taken = [by_slot[slot] for slot in sorted(by_slot)[:n]]
-        self.held = {role: one for role, one in self.held.items() if one not in taken}
-        return taken
+        taken = sorted(by_slot)[:n]
+        kept = {role: one for role, one in self.held.items() if one.trial.slot not in taken}
+        self.held = kept
+        return [by_slot[slot] for slot in taken]
 
 
 def roles_of(trial: Trial) -> set[str]:
