@@ -37,7 +37,7 @@ SMALLEST, SHARE = 4, 8
 the fewer there are, the more each is learnt from, and the sooner the best is at its end."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Running:
     """A trial that trains: its candidates in the pool, one for each division.
 
@@ -46,6 +46,8 @@ class _Running:
         began: Epochs that the search had trained when it began.
         passed: What it was compared by, at the rungs so far.
         stays: Whether it is trained to its end, whatever it does.
+        left: Whether it leaves.
+        candidates: Its candidates' numbers in the pool.
     """
 
     trial: Trial
@@ -57,7 +59,7 @@ class _Running:
 
 
 class RacingSearch:
-    """Trains the trials of a study in one population that is kept full.
+    """Trains the trials of a study in one population, which they leave and join.
 
     Quotas are drawn at random: the more of them begin together, the sooner it is known which fall
     behind. What the sampler chooses begins when they have ended, and learns from them.
