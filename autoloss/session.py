@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -14,8 +14,9 @@ from autoloss.divisions import Divisions, Trained
 from autoloss.errors import TrainingError
 from autoloss.executors import LocalExecutor
 from autoloss.progress import Progress
-from autoloss.racing import Ended, RacingSearch, can_race
+from autoloss.racing import RacingSearch, can_race
 from autoloss.records import TrialRecord, Update
+from autoloss.reserve import Ended
 from autoloss.search import Study, Trial
 from autoloss.tracking import Tracking
 from autoloss.training import Candidate, EpochReport
@@ -85,7 +86,7 @@ class SearchSession:
             # Who joins when must not depend on what the machine can do.
             jobs = self.divisions.jobs
             size = (self.study.space.together or usual_together(jobs)) // len(jobs)
-            RacingSearch(self, size=max(1, size), learning=self._round).run()
+            RacingSearch(self, size=max(1, size)).run()
         else:
             self._search_in_rounds()
         if not any(record.metrics for record in self._ended):
@@ -185,13 +186,8 @@ class SearchSession:
     def _train(self, trials: Sequence[Trial]) -> list[Trained]:
         return self.train(self.divisions, trials, deadline=self.clock.search_ends)
 
-    def ended(self, ended: Sequence[Ended], *, rungs: Collection[int] = ()) -> None:
-        """Tell the study what became of trials.
-
-        Args:
-            ended: The trials.
-            rungs: Epochs at which trials are compared.
-        """
+    def ended(self, ended: Sequence[Ended]) -> None:
+        """Tell the study what became of trials."""
         whole = [one for one in ended if not one.left and one.trained.state != "diverged"]
         records = [
             self.study.fail(
@@ -200,7 +196,7 @@ class SearchSession:
                 seconds=one.trained.seconds,
                 curve=one.curve,
                 epochs=one.epochs,
-                rungs=rungs,
+                rungs=one.passed,
             )
             for one in ended
             if one not in whole
@@ -214,7 +210,7 @@ class SearchSession:
                 curves=[one.curve for one in whole],
                 stopped=[one.trained.state == "stopped" for one in whole],
                 epochs=[one.epochs for one in whole],
-                rungs=rungs,
+                rungs=[one.passed for one in whole],
                 folds=self.divisions.folds,
                 clusters=self.divisions.clusters,
             )

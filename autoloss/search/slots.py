@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -14,7 +14,7 @@ from autoloss.search.lease import Lease
 from autoloss.search.space import REFINED
 from autoloss.search.suggest import Seen
 
-_SEEN = {
+_SEEN: dict[TrialState, Literal["complete", "pruned", "running"]] = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
     TrialState.RUNNING: "running",
@@ -70,7 +70,7 @@ class Slots:
                 slot=slot,
                 params=trial.params,
                 distributions=trial.distributions,
-                state=_SEEN[trial.state],  # type: ignore[arg-type]
+                state=_seen_state(trial),
                 values=tuple(trial.values or ()),
                 reported=max(trial.intermediate_values.items(), default=None),
             )
@@ -105,6 +105,13 @@ def is_abandoned(trial: FrozenTrial, attributes: Mapping[str, Any]) -> bool:
 def lease_key(worker: str) -> str:
     """Return the key under which a study keeps the renewed lease of a worker."""
     return f"lease:{worker}"
+
+
+def _seen_state(trial: FrozenTrial) -> Literal["complete", "pruned", "running"]:
+    """Return what a trial is to the sampler: one that passed a rung counts as far as it came."""
+    if trial.state == TrialState.RUNNING and trial.intermediate_values:
+        return "pruned"
+    return _SEEN[trial.state]
 
 
 def _tried(trial: FrozenTrial, asked: Asked) -> Tried:

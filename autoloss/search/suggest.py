@@ -39,10 +39,11 @@ class Seen:
         slot: Its place in the study.
         params: Its parameters.
         distributions: Where they were drawn from.
-        state: ``"complete"``, ``"pruned"`` (worse than any complete one) or ``"running"``.
+        state: ``"complete"``, ``"pruned"`` (worse than any complete one; in a race also while it
+            trains) or ``"running"``.
         values: Values of the objectives, of a complete trial.
-        reported: Epoch and value at which a pruned trial left, where it has one: those that came
-            further count as better, among equals those with the better value.
+        reported: Epoch and value of a pruned trial, where it has one: those that came further
+            count as better, among equals those with the better value.
     """
 
     slot: int

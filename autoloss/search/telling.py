@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -39,14 +39,14 @@ class Costs:
         curves: Learning curve of each; None for what was reported.
         stopped: Whether each was cut off; None for no.
         epochs: Epochs that each trained; None where unknown.
-        rungs: Epochs at which trials are compared.
+        rungs: What each was compared by in a race; None for nothing.
     """
 
     seconds: Sequence[float] | None = None
     curves: Sequence[Sequence[CurvePoint]] | None = None
     stopped: Sequence[bool] | None = None
     epochs: Sequence[int] | None = None
-    rungs: Collection[int] = ()
+    rungs: Sequence[Sequence[CurvePoint]] | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,11 @@ class Teller:
         best = min(range(len(curve)), key=lambda i: curve[i].refined_log_loss)
         return len(curve) - 1 - best
 
+    def passed(self, number: int, point: CurvePoint) -> None:
+        """Note what a trial was compared by in a race; see `Study.passed`."""
+        with self.lock:
+            self._report(number, point)
+
     def fail(self, number: int, state: EndState, costs: Costs) -> TrialRecord:
         """End a trial without logits."""
         running = self.running(number)
@@ -184,7 +189,7 @@ class Teller:
             curve=tuple(curve),
             seconds=now - record.started if costs.seconds is None else float(costs.seconds[k]),
             epochs=0 if costs.epochs is None else costs.epochs[k],
-            rungs=tuple(point for point in curve if point.epoch in costs.rungs),
+            rungs=() if costs.rungs is None else tuple(costs.rungs[k]),
         )
 
     def _end(self, number: int, facts: Facts) -> TrialRecord:
@@ -198,8 +203,8 @@ class Teller:
                 facts, values = replace(facts, state="diverged"), None
         with self.lock:
             self.ledger.note(number, FACTS, facts.to_dict())
-            if facts.state == "pruned" and facts.curve:
-                self._report(number, facts.curve[-1])
+            if facts.state == "pruned" and (points := facts.rungs or facts.curve):
+                self._report(number, points[-1])
             self.ledger.end(number, ENDS.get(facts.state, TrialState.PRUNED), values)
             record = record_of(self.ledger.trials()[number])
         if self.on_told is not None:
