@@ -110,7 +110,13 @@ class Teller:
                 )
                 # Before the trial ends, so that none is complete without its rows.
                 self.examples.save(running[k].number, losses[row])
-        return tuple(self._end(r.number, fact) for r, fact in zip(running, facts, strict=True))
+        with self.lock, self.ledger.together():
+            pairs = zip(running, facts, strict=True)
+            records = tuple(self._end(one.number, fact) for one, fact in pairs)
+        if self.on_told is not None:
+            for record in records:
+                self.on_told(record)
+        return records
 
     def report(self, number: int, epoch: int, val_logits: Any, val_labels: Any) -> int | None:
         """Add a point to a trial's learning curve.
@@ -132,7 +138,10 @@ class Teller:
     def fail(self, number: int, state: EndState, costs: Costs) -> TrialRecord:
         """End a trial without logits."""
         running = self.running(number)
-        return self._end(number, self._facts(running, state, 0, costs))
+        record = self._end(number, self._facts(running, state, 0, costs))
+        if self.on_told is not None:
+            self.on_told(record)
+        return record
 
     def running(self, number: int) -> TrialRecord:
         """Return a trial that can be told.
@@ -141,14 +150,12 @@ class Teller:
             InputError: If there is none of that number, or it has ended.
         """
         with self.lock:
-            trials = self.ledger.trials()
-        if not 0 <= number < len(trials):
-            raise InputError(f"A trial must be of this study, but got number={number}.")
-        if trials[number].state != TrialState.RUNNING:
+            trial = self.ledger.find(number)
+        if trial.state != TrialState.RUNNING:
             raise InputError(
                 f"A trial must be running to be told, but got number={number}, which has ended."
             )
-        return record_of(trials[number])
+        return record_of(trial)
 
     @property
     def _n_classes(self) -> int:
@@ -201,10 +208,7 @@ class Teller:
             if facts.state == "pruned" and facts.curve:
                 self._report(number, facts.curve[-1])
             self.ledger.end(number, ENDS.get(facts.state, TrialState.PRUNED), values)
-            record = record_of(self.ledger.trials()[number])
-        if self.on_told is not None:
-            self.on_told(record)
-        return record
+            return record_of(self.ledger.find(number))
 
     def _report(self, number: int, last: CurvePoint) -> None:
         """Tell the sampler, which else takes it for the worst, where a trial left.
