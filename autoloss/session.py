@@ -11,6 +11,7 @@ from torch import Tensor
 
 from autoloss.clock import Clock
 from autoloss.divisions import Divisions, Trained
+from autoloss.ended import OBJECTIVE, EndedTrials
 from autoloss.errors import TrainingError
 from autoloss.executors import LocalExecutor
 from autoloss.progress import Progress
@@ -20,7 +21,6 @@ from autoloss.search import Study, Trial
 from autoloss.tracking import Tracking
 from autoloss.training import Candidate, EpochReport, batch_size_for
 
-OBJECTIVE = "refined_log_loss"
 ROUNDS = 4
 """Populations a search has at least, where that leaves `SMALLEST_ROUND` trials in each."""
 SMALLEST_ROUND = 8
@@ -63,12 +63,13 @@ class SearchSession:
             on_epoch=self._on_epoch,
             on_halved=self._on_halved,
         )
-        self._ended = [record for record in study.trials if record.state != "running"]
+        self._ended = EndedTrials()
+        self._ended.add(record for record in study.trials if record.state != "running")
         # The sampler learns between populations: a small budget makes smaller ones, not fewer.
         self._round = max(SMALLEST_ROUND, -(-study.budget // ROUNDS))
         self._search_work = study.budget * len(divisions)
         self._final_work = final_work
-        self._done = len(self._ended) * len(divisions)
+        self._done = self._ended.count * len(divisions)
         self._is_final = False
         clock.reserve(final_work / (final_work + self._search_work))
 
@@ -83,7 +84,7 @@ class SearchSession:
             RacingSearch(self, size=at_once, learning=self._round).run()
         else:
             self._search_in_rounds()
-        if not any(record.metrics for record in self._ended):
+        if not self._ended.has_learnt:
             raise TrainingError(
                 "A search must have one candidate that learns, but all of them diverged: set a "
                 "lower lr in the space, and look for columns with extreme numbers."
@@ -194,7 +195,7 @@ class SearchSession:
                 folds=self.divisions.folds,
                 clusters=self.divisions.clusters,
             )
-        self._ended += records
+        self._ended.add(records)
         for record in records:
             self.tracker.log_trial(record)
 
@@ -221,7 +222,7 @@ class SearchSession:
             best_log_loss: The lowest among them, in nats.
         """
         share = done / self.study.space.training.max_epochs
-        self._done = len(self._ended) * len(self.divisions)
+        self._done = self._ended.count * len(self.divisions)
         self._show(self._done + share * len(self.divisions), best_log_loss)
 
     def _show(self, work: float, best_log_loss: float) -> None:
@@ -231,18 +232,17 @@ class SearchSession:
         left = elapsed * (1.0 - fraction) / max(fraction, 1e-9)
         if self.clock.limit is not None:
             left = min(left, max(0.0, self.clock.limit - elapsed))
-        scored = [record for record in ended if OBJECTIVE in record.metrics]
-        best = min(scored, key=lambda record: record.metrics[OBJECTIVE], default=None)
+        best = ended.best
         metric = self.study.metric.name
         self.progress.updated(
             Update(
                 phase="final" if self._is_final else "search",
-                done=len(ended),
+                done=ended.count,
                 total=self.study.budget,
                 fraction=fraction,
                 elapsed=elapsed,
                 left=left,
-                rate=len(ended) / elapsed if elapsed > 0 else 0.0,
+                rate=ended.count / elapsed if elapsed > 0 else 0.0,
                 best_label="" if best is None else best.label,
                 best_metric=math.nan if best is None else best.metrics.get(metric, math.nan),
                 best_log_loss=best_log_loss if best is None else best.metrics[OBJECTIVE],

@@ -5,8 +5,8 @@
 
 Each makes its data in a temporary folder and runs `autoloss search` on them in a process of its
 own, whose time and largest resident memory are those that the system counts. With `--report` what
-was found is written to reports/speed/scale.json, beside what stands there. A smaller `--size` tries
-the script itself.
+was found is written to reports/speed/scale.json, beside what stands there. A smaller `--size`
+tries the script itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -175,12 +175,13 @@ def ends_of_trials(journal: Path) -> list[float]:
 
 
 def many_rows(folder: Path, size: int, track: str) -> dict[str, Any]:
-    """Return the time and memory of a search of so many rows, 40 numeric columns and 10 of labels."""
-    write_rows(folder / "data.parquet", size)
+    """Return what a search of so many rows of 40 numbers and 10 labels takes."""
+    if not (folder / "data.parquet").is_file():
+        write_rows(folder / "data.parquet", size)
     space = _SHORT.format(batch=4096, epochs=2, replicates=2)
     (folder / "short.toml").write_text(space, encoding="utf-8")
     arguments = ["data.parquet", "--target", "y", "--space", "short.toml", "--name", "rows"]
-    arguments += ["--trials", "8", "--time-limit", "10m", "--track", track, "--device", "cpu"]
+    arguments += ["--trials", "8", "--time-limit", "6m", "--track", track, "--device", "cpu"]
     taken = run_search(arguments, folder)
     return {"rows": size, "seconds": taken.seconds, "peak_gb": taken.peak / 1e9}
 
@@ -205,7 +206,9 @@ def write_rows(path: Path, size: int, *, at_once: int = 100_000) -> None:
             score += 0.3 * np.cos(codes) * (i < 3)
             names = pa.array([f"level {code}" for code in range(levels)])
             mask = rng.random(n) < 0.03 if i % 3 == 0 else None
-            labels = pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int16), mask=mask), names)
+            labels = pa.DictionaryArray.from_arrays(
+                pa.array(codes.astype(np.int16), mask=mask), names
+            )
             columns[f"c{i}"] = labels.cast(pa.string())
         noisy = score + rng.normal(size=n)
         columns["y"] = pa.array((noisy > 1.75).astype(np.int64))

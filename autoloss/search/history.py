@@ -42,7 +42,7 @@ class History:
         below, above = _split_trials(study, finished, gamma(len(finished)))
         self._below = [one.params for one in below]
         self._above = [(one.number, one.params) for one in above]
-        self._running = [
+        self._running: list[tuple[int, Params]] = [
             (one.number, one.params) for one in trials if one.state == TrialState.RUNNING
         ]
         self._next = len(trials)

@@ -225,7 +225,7 @@ class _Sampler(optuna.samplers.TPESampler):
         return self._history.n_finished >= self._n_startup_trials
 
     def _drawn(self, space: dict[str, BaseDistribution]) -> dict[str, Any]:
-        """Return the most promising of some parameters that are drawn as the best trials have them."""
+        """Return the most promising of several draws from where the best trials lie."""
         settings = self._parzen_estimator_parameters
         good = self._history.good(space, settings)
         other = self._history.other(space, settings)

@@ -73,7 +73,9 @@ def test_a_population_reads_what_was_seen_once(monkeypatch):
     from autoloss.search import history as module
 
     observe = module.observe
-    monkeypatch.setattr(module, "observe", lambda space, t: read.append(len(t)) or observe(space, t))
+    monkeypatch.setattr(
+        module, "observe", lambda space, t: read.append(len(t)) or observe(space, t)
+    )
     seen = history(120, ["minimize"])
     draws = Suggester(SPACE, FAMILIES, seen, seed=1, directions=["minimize"])
     for slot in range(120, 136):
