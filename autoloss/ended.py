@@ -18,17 +18,20 @@ class EndedTrials:
         count: How many.
         best: The one of the lowest refined log loss, the first of equal ones.
         has_learnt: Whether any was scored.
+        has_diverged: Whether any diverged.
     """
 
     count: int = 0
     best: TrialRecord | None = None
     has_learnt: bool = False
+    has_diverged: bool = False
 
     def add(self, records: Iterable[TrialRecord]) -> None:
         """Take in trials that ended."""
         for record in records:
             self.count += 1
             self.has_learnt |= bool(record.metrics)
+            self.has_diverged |= record.state == "diverged"
             if OBJECTIVE not in record.metrics:
                 continue
             value = record.metrics[OBJECTIVE]

@@ -84,6 +84,11 @@ class SearchSession:
             RacingSearch(self, size=at_once, learning=self._round).run()
         else:
             self._search_in_rounds()
+        if not self._ended.has_learnt and self.clock.is_up and not self._ended.has_diverged:
+            raise TrainingError(
+                "A search must have time for one epoch of its first trials, but the time was up "
+                "before: give it a longer time limit, fewer trials at once or fewer rows."
+            )
         if not self._ended.has_learnt:
             raise TrainingError(
                 "A search must have one candidate that learns, but all of them diverged: set a "

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -50,27 +50,41 @@ finalists = 3
 replicates = 2
 """
 _SHORT = """
-description = "The quick space with few epochs."
+description = "A small network, few epochs, large batches."
 bases = ["cross_entropy", "brier", "focal", "poly1", "generalized_cross_entropy"]
 priors = ["none", "class_weight", "logit_adjust"]
 targets = ["none", "smoothing"]
 min_imbalance = 3.0
-lr = {{ low = 5e-4, high = 1e-2, log = true, default = 2e-3 }}
-weight_decay = {{ low = 1e-4, high = 0.1, log = true, default = 1e-2 }}
-dropout = {{ low = 0.0, high = 0.4, default = 0.1 }}
+lr = { low = 5e-4, high = 1e-2, log = true, default = 2e-3 }
+weight_decay = { low = 1e-4, high = 0.1, log = true, default = 1e-2 }
+dropout = { low = 0.0, high = 0.4, default = 0.1 }
 together = 32
 [network]
-width = 128
-depth = 2
-bins = 8
+width = 64
+depth = 1
+bins = 0
 [training]
-batch_size = {batch}
-max_epochs = {epochs}
-patience = 6
+batch_size = 8192
+max_epochs = 2
 [protocol]
 finalists = 2
-replicates = {replicates}
+replicates = 2
 """
+
+
+@dataclass(frozen=True)
+class Look:
+    """A process at one moment.
+
+    Args:
+        at: When, seconds since 1970.
+        resident: Its resident memory, in bytes.
+        worked: Seconds of processor time that it has had.
+    """
+
+    at: float
+    resident: int
+    worked: float
 
 
 @dataclass(frozen=True)
@@ -79,13 +93,19 @@ class Taken:
 
     Args:
         seconds: Wall time.
+        worked: Processor time, in seconds.
         peak: Largest resident memory, in bytes.
-        resident: Resident memory over time: seconds since 1970, and bytes.
+        looks: The process over time, where the system tells.
     """
 
     seconds: float
+    worked: float
     peak: int
-    resident: tuple[tuple[float, int], ...]
+    looks: tuple[Look, ...]
+
+    def at(self, when: float) -> Look:
+        """Return the last look before a moment."""
+        return [look for look in self.looks if look.at <= when or look is self.looks[0]][-1]
 
 
 def run_search(arguments: list[str], folder: Path) -> Taken:
@@ -101,9 +121,9 @@ def run_search(arguments: list[str], folder: Path) -> Taken:
         process = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
         )
-        resident: list[tuple[float, int]] = []
+        looks: list[Look] = []
         ended = threading.Event()
-        watch = threading.Thread(target=_watch, args=(process.pid, resident, ended))
+        watch = threading.Thread(target=_watch, args=(process.pid, looks, ended))
         watch.start()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -114,18 +134,21 @@ def run_search(arguments: list[str], folder: Path) -> Taken:
     print(text[-3000:])
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{text[-3000:]}")
-    return Taken(seconds, usage.ru_maxrss * 1024, tuple(resident))
+    worked = usage.ru_utime + usage.ru_stime
+    return Taken(seconds, worked, usage.ru_maxrss * 1024, tuple(looks))
 
 
-def _watch(pid: int, resident: list[tuple[float, int]], ended: threading.Event) -> None:
-    """Note what a process holds in memory, twice a second, where the system tells it."""
-    page = os.sysconf("SC_PAGE_SIZE")
-    while not ended.wait(0.5):
+def _watch(pid: int, looks: list[Look], ended: threading.Event) -> None:
+    """Look at a process five times a second, where the system tells."""
+    page, tick = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
+    while not ended.wait(0.2):
         try:
             pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2]
         except (OSError, IndexError):
             continue
-        resident.append((time.time(), pages * page))
+        worked = sum(map(int, fields.split()[11:13])) / tick
+        looks.append(Look(time.time(), pages * page, worked))
 
 
 def many_trials(folder: Path, size: int, track: str) -> dict[str, Any]:
@@ -141,25 +164,66 @@ def many_trials(folder: Path, size: int, track: str) -> dict[str, Any]:
     arguments = ["data.csv", "--target", "y", "--space", "tiny.toml", "--name", "many"]
     arguments += ["--trials", str(size), "--track", track, "--device", "cpu"]
     taken = run_search(arguments, folder)
-    ended = ends_of_trials(folder / "reports/many/study.journal")
-    window = max(size // 25, 32)
-    early = (ended[100 + window] - ended[100]) / window
-    late = (ended[-1] - ended[-1 - window]) / window
-    begun, at_1000 = taken.resident[0][0], ended[min(1_000, size // 10)]
-    del begun
-    before = [held for at, held in taken.resident if at <= at_1000][-1]
-    after = [held for at, held in taken.resident if at <= ended[-1]][-1]
-    return {
+    journal = folder / "reports/many/study.journal"
+    ended, bounds = ends_of_trials(journal), populations(journal)
+    # Trials of a population end together: only whole populations tell what one costs.
+    window = max(size // 10, 256)
+    first = next(bound for bound in bounds if bound >= 100)
+    early = _cost(taken, ended, first, next(b for b in bounds if b >= first + window))
+    late = _cost(taken, ended, [b for b in bounds if b <= size - window][-1], bounds[-1])
+    before = taken.at(ended[min(1_000, size // 10)]).resident
+    after = taken.at(ended[-1]).resident
+    found = {
         "trials": size,
+        "track": track,
         "seconds": taken.seconds,
-        "after_search": taken.seconds - (ended[-1] - ended[0]),
-        "ms_at_100": 1e3 * early,
-        "ms_at_end": 1e3 * late,
-        "ratio": late / early,
-        "memory_at_1000_mb": before / 2**20,
-        "memory_at_end_mb": after / 2**20,
+        "seconds_after_the_search": taken.looks[-1].at - ended[-1],
+        "ms_at_100": 1e3 * early[0],
+        "ms_at_end": 1e3 * late[0],
+        "work_ms_at_100": 1e3 * early[1],
+        "work_ms_at_end": 1e3 * late[1],
+        "ratio": late[0] / early[0],
+        "work_ratio": late[1] / early[1],
+        "mb_at_1000": before / 2**20,
+        "mb_at_end": after / 2**20,
         "memory_ratio": after / before,
         "peak_mb": taken.peak / 2**20,
+    }
+    found["memory"] = f"{found['memory_ratio']:.2f}× ({after / 2**20:.0f} MB)"
+    found["measured"] = (
+        f"{found['work_ratio']:.2f}× of processor time, {found['ratio']:.2f}× of wall time "
+        f"({found['work_ms_at_100']:.0f} and {found['work_ms_at_end']:.0f} ms a trial; {size} "
+        "trials)"
+    )
+    return found
+
+
+def _cost(taken: Taken, ended: Sequence[float], first: int, last: int) -> tuple[float, float]:
+    """Return the wall time and the processor time of a trial, from one to another, in seconds."""
+    one, other = taken.at(ended[first - 1]), taken.at(ended[last - 1])
+    wall = (ended[last - 1] - ended[first - 1]) / (last - first)
+    return wall, (other.worked - one.worked) / (last - first)
+
+
+def populations(journal: Path) -> list[int]:
+    """Return how many trials there were after each population of a study."""
+    found = set()
+    with journal.open(encoding="utf-8") as lines:
+        for line in lines:
+            if '"batch_end"' in line:
+                found.add(json.loads(line)["user_attrs"]["batch_end"])
+    return sorted(found)
+
+
+def of(taken: Taken) -> dict[str, Any]:
+    """Return what a search took as JSON values, and in words."""
+    peak = taken.peak / 2**30
+    return {
+        "seconds": taken.seconds,
+        "work_seconds": taken.worked,
+        "peak_gb": peak,
+        "measured": f"{peak:.1f} GB; {taken.seconds / 60:.0f} min, of which "
+        f"{taken.worked / 60:.0f} min of processor time",
     }
 
 
@@ -178,12 +242,11 @@ def many_rows(folder: Path, size: int, track: str) -> dict[str, Any]:
     """Return what a search of so many rows of 40 numbers and 10 labels takes."""
     if not (folder / "data.parquet").is_file():
         write_rows(folder / "data.parquet", size)
-    space = _SHORT.format(batch=4096, epochs=2, replicates=2)
-    (folder / "short.toml").write_text(space, encoding="utf-8")
+    (folder / "short.toml").write_text(_SHORT, encoding="utf-8")
     arguments = ["data.parquet", "--target", "y", "--space", "short.toml", "--name", "rows"]
-    arguments += ["--trials", "8", "--time-limit", "6m", "--track", track, "--device", "cpu"]
+    arguments += ["--trials", "8", "--time-limit", "12m", "--track", track, "--device", "cpu"]
     taken = run_search(arguments, folder)
-    return {"rows": size, "seconds": taken.seconds, "peak_gb": taken.peak / 1e9}
+    return {"rows": size} | of(taken)
 
 
 def write_rows(path: Path, size: int, *, at_once: int = 100_000) -> None:
@@ -234,7 +297,7 @@ def many_classes(folder: Path, size: int, track: str) -> dict[str, Any]:
     arguments = ["data.parquet", "--target", "y", "--space", "quick", "--name", "classes"]
     arguments += ["--trials", "8", "--time-limit", "8m", "--track", track, "--device", "cpu"]
     taken = run_search(arguments, folder)
-    return {"classes": size, "rows": n_rows, "seconds": taken.seconds, "peak_gb": taken.peak / 1e9}
+    return {"classes": size, "rows": n_rows} | of(taken)
 
 
 def many_columns(folder: Path, size: int, track: str) -> dict[str, Any]:
@@ -250,7 +313,7 @@ def many_columns(folder: Path, size: int, track: str) -> dict[str, Any]:
     arguments = ["data.csv", "--target", "y", "--space", "quick", "--name", "columns"]
     arguments += ["--trials", "8", "--time-limit", "8m", "--track", track, "--device", "cpu"]
     taken = run_search(arguments, folder)
-    return {"columns": size, "seconds": taken.seconds, "peak_gb": taken.peak / 1e9}
+    return {"columns": size} | of(taken)
 
 
 WHAT: dict[str, tuple[Callable[[Path, int, str], dict[str, Any]], int]] = {
@@ -260,6 +323,16 @@ WHAT: dict[str, tuple[Callable[[Path, int, str], dict[str, Any]], int]] = {
     "columns": (many_columns, 10_000),
 }
 """What can be measured, and how much of it the bars are about."""
+
+
+def write_found(file: Path, what: str, found: Mapping[str, Any]) -> None:
+    """Write what was found beside what stands in a file."""
+    known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    known.setdefault("figures", {})[what] = found
+    words = found["measured"]
+    known |= {"measured": words, "memory": found["memory"]} if what == "trials" else {what: words}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -278,6 +351,8 @@ def main() -> None:
             folder.mkdir(parents=True, exist_ok=True)
             found = measure(folder, given.size or usual, given.track)
         print(json.dumps({what: found}, indent=1))
+        if given.report:
+            write_found(OUT / "scale.json", what, found)
 
 
 if __name__ == "__main__":

@@ -38,8 +38,8 @@ class Ledger:
         backend = getattr(storage, "_backend", None)
         self._file = backend if isinstance(backend, JournalFile) else None
         self._id = storage.get_study_id_from_name(study.study_name)
-        # Trials have few distributions among them, of which each would else hold its own.
-        self._distributions: dict[BaseDistribution, BaseDistribution] = {}
+        # Trials have few sets of distributions among them; each would else hold its own.
+        self._distributions: dict[Any, dict[str, BaseDistribution]] = {}
         for trial in self.trials():
             self._share(trial)
 
@@ -114,7 +114,7 @@ class Ledger:
     def _share(self, trial: FrozenTrial) -> None:
         """Let a trial have the very distributions of the others."""
         own = trial.distributions
-        own.update({key: self._distributions.setdefault(one, one) for key, one in own.items()})
+        trial.distributions = self._distributions.setdefault(tuple(own.items()), own)
 
     def together(self) -> AbstractContextManager[None]:
         """Return a block in which many entries are written, safe on the disk at its end."""

@@ -13,6 +13,9 @@ from typing import Any
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.storages.journal._file import get_lock_file
 
+# Facts of a trial that all of a population have.
+_COMMON = {"lease", "widened"}
+
 
 class JournalFile(JournalFileBackend):
     """Optuna's journal file, for studies of many trials.
@@ -26,6 +29,7 @@ class JournalFile(JournalFileBackend):
         super().__init__(str(path), lock_obj=lock)
         self._path = path
         self._is_together = False
+        self._common: dict[str, Any] = {}
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write entries; on the disk before this returns, but for those written together."""
@@ -53,15 +57,18 @@ class JournalFile(JournalFileBackend):
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """Yield entries from a number on, equal texts in them as one object."""
         for log in super().read_logs(log_number_from):
-            yield _shared(log)
+            yield self._shared(log)
         # Nobody reads again from before the end: the places of all entries would only pile up.
         last = max(self._log_number_offset)
         self._log_number_offset = {0: 0, last: self._log_number_offset[last]}
 
-
-def _shared(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {sys.intern(key): _shared(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [_shared(one) for one in value]
-    return sys.intern(value) if isinstance(value, str) else value
+    def _shared(self, value: Any) -> Any:
+        """Return a value with one object for equal texts, and for what many trials have."""
+        if isinstance(value, dict):
+            found = {sys.intern(key): self._shared(one) for key, one in value.items()}
+            for key in _COMMON & found.keys():
+                found[key] = self._common.setdefault(repr(found[key]), found[key])
+            return found
+        if isinstance(value, list):
+            return [self._shared(one) for one in value]
+        return sys.intern(value) if isinstance(value, str) else value
