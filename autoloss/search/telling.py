@@ -28,6 +28,8 @@ from autoloss.search.space import METRIC, REFINED
 EndState = Literal["diverged", "stopped", "pruned", "failed"]
 ENDS = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL}
 _ROWS_KEY = "validation_rows"
+SCORED_NUMBERS = 1 << 25
+"""Logits that are scored at once; their metrics take several times their memory."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,11 @@ class Teller:
         running = [self.running(number) for number in numbers]
         facts = [self._facts(one, "diverged", k, costs) for k, one in enumerate(running)]
         finite = [k for k in range(len(numbers)) if bool(torch.isfinite(logits[k]).all())]
-        if finite:
-            specs = [LossSpec.from_dict(running[k].loss) for k in finite]
-            scores = self.scorer.score(logits[finite], classes, specs, folds=folds)
+        at_once = max(1, SCORED_NUMBERS // max(logits[:1].numel(), 1))
+        for first in range(0, len(finite), at_once):
+            some = finite[first : first + at_once]
+            specs = [LossSpec.from_dict(running[k].loss) for k in some]
+            scores = self.scorer.score(logits[some], classes, specs, folds=folds)
             losses = example_losses(
                 scores,
                 classes,
@@ -99,7 +103,7 @@ class Teller:
                 seed=self.scorer.seed,
                 clusters=together,
             )
-            for row, k in enumerate(finite):
+            for row, k in enumerate(some):
                 readout = scores.readouts.row(row)
                 facts[k] = replace(
                     facts[k],

@@ -8,7 +8,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from autoloss.ended import EndedTrials
-from autoloss.search import Study
+from autoloss.search import Study, telling
 from autoloss.search.journal import JOURNAL, Ledger
 
 LABELS = torch.arange(40) % 2
@@ -87,3 +87,16 @@ def test_rows_of_trials_are_read_where_they_are_looked_up(tmp_path, monkeypatch)
         assert (len(kept), 99 in kept, len(read)) == (12, False, 0)
         assert len(kept[3].log_loss) == 40
         assert len(read) == 1
+
+
+def test_told_in_parts_equals_told_at_once(tmp_path, monkeypatch):
+    with Study("s", [50, 50], trials=12, out=tmp_path) as study:
+        whole = ask_and_tell(study, 12)
+        rows = study.examples.load(range(12))
+    monkeypatch.setattr(telling, "SCORED_NUMBERS", 5 * 40 * 2)
+    with Study("t", [50, 50], trials=12, out=tmp_path) as study:
+        parts = ask_and_tell(study, 12)
+        of_parts = study.examples.load(range(12))
+    for one, other in zip(whole, parts, strict=True):
+        assert one.metrics == other.metrics
+        assert np.array_equal(rows[one.number].log_loss, of_parts[other.number].log_loss)
