@@ -244,7 +244,7 @@ def many_rows(folder: Path, size: int, track: str) -> dict[str, Any]:
         write_rows(folder / "data.parquet", size)
     (folder / "short.toml").write_text(_SHORT, encoding="utf-8")
     arguments = ["data.parquet", "--target", "y", "--space", "short.toml", "--name", "rows"]
-    arguments += ["--trials", "8", "--time-limit", "12m", "--track", track, "--device", "cpu"]
+    arguments += ["--trials", "8", "--time-limit", "60m", "--track", track, "--device", "cpu"]
     taken = run_search(arguments, folder)
     return {"rows": size} | of(taken)
 
