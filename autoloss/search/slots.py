@@ -58,10 +58,10 @@ class Slots:
         trials = [*self.standing.values(), *self.lost.values()]
         return sorted(trials, key=lambda trial: trial.number)
 
-    def asked(self) -> list[Asked]:
-        """Return what was asked, by slot."""
+    def losses(self) -> list[dict[str, Any]]:
+        """Return the losses that were asked, in any order."""
         every = {**self.standing, **self.lost}
-        return [Asked.of(every[slot]) for slot in sorted(every)]
+        return [trial.user_attrs["loss"] for trial in every.values()]
 
     def seen(self) -> list[Seen]:
         """Return what the sampler may learn from: trials within the space that did not fail."""
@@ -78,14 +78,27 @@ class Slots:
             if trial.state in _SEEN and trial.params
         ]
 
-    def tried(self, families: Sequence[str]) -> dict[str, list[Tried]]:
-        """Return what ranges grow by: trials of families, outside the space too, by slot."""
+    def tried(
+        self, families: Sequence[str], known: dict[int, Tried] | None = None
+    ) -> dict[str, list[Tried]]:
+        """Return what ranges grow by: trials of families, outside the space too, by slot.
+
+        Args:
+            families: The families.
+            known: Ended trials of an earlier call, by number; those that ended since are added.
+        """
+        known = {} if known is None else known
         found: dict[str, list[Tried]] = {family: [] for family in families}
         every = {**self.standing, **self.lost}
         for slot in sorted(every):
-            asked = Asked.of(every[slot])
-            if (family := asked.loss["base"]) in found:
-                found[family].append(_tried(every[slot], asked))
+            trial = every[slot]
+            one = known.get(trial.number)
+            if one is None:
+                one = _tried(trial, Asked.of(trial))
+                if one.has_ended:
+                    known[trial.number] = one
+            if (family := one.values["base"]) in found:
+                found[family].append(one)
         return found
 
 
