@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autoloss import losses
-    from autoloss.api import list_studies, load, plan, resume, search
+    from autoloss.api import list_studies, load, plan, resume, search, ship
     from autoloss.classifier import Classifier
     from autoloss.errors import AutolossError, InputError
     from autoloss.estimator import AutoLossClassifier
@@ -30,6 +30,7 @@ _HOMES = {
     "load": "autoloss.api",
     "plan": "autoloss.api",
     "resume": "autoloss.api",
+    "ship": "autoloss.api",
 }
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "plan",
     "resume",
     "search",
+    "ship",
 ]
 
 

@@ -21,10 +21,11 @@ from autoloss.losses.own import Losses, files_of, take_in
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
 from autoloss.models.own_open import AUTO, Model
 from autoloss.options import NO_FILE, SearchOptions, Tables, Track
-from autoloss.own_network import check_again, fingerprint_with, recall, settle
+from autoloss.own_network import fingerprint_with, recall, settle
 from autoloss.progress import Progress, Silent
 from autoloss.rare import sampling_rates
 from autoloss.records import Plan, StudyListing
+from autoloss.reopening import read_again
 from autoloss.running import final_work, finished, make_plan, make_tracker, run
 from autoloss.search import (
     SearchResult,
@@ -35,11 +36,13 @@ from autoloss.search import (
     plan_families,
 )
 from autoloss.search.listing import list_studies as list_in
+from autoloss.shipping import ship
 from autoloss.task import Label
+from autoloss.tracking import check_register
 from autoloss.tracking.uri import resolve as resolve_uri
 from autoloss.training.together import choose_together
 
-__all__ = ["list_studies", "load", "plan", "resume", "search"]
+__all__ = ["list_studies", "load", "plan", "resume", "search", "ship"]
 
 
 def search(
@@ -68,6 +71,7 @@ def search(
     storage: str | None = None,
     tracking_uri: str | None = None,
     track: Track = "all",
+    register: str | None = None,
     out: str | Path = "reports",
     progress: Progress | None = None,
 ) -> SearchResult:
@@ -118,7 +122,11 @@ def search(
         storage: URL of a database in place of the journal file in the study's folder.
         tracking_uri: MLflow's tracking URI; by default that of the environment, else
             ``sqlite:///mlflow.db``.
-        track: ``"all"`` trials are written to MLflow, or ``"off"``.
+        track: ``"all"`` trials are written to MLflow; ``"pareto"``: at the end those on the front,
+            those in the verdict and the one that ships; or ``"off"``. A run of MLflow that is
+            active becomes the study's parent.
+        register: Name in MLflow's model registry under which what ships is registered, with the
+            alias ``champion``; None registers nothing.
         out: The folder of all studies; this one is written to ``out/name``.
         progress: Who watches.
 
@@ -153,6 +161,7 @@ def search(
         seed=seed,
         device=device,
         track=track,
+        register=check_register(register, track=track, is_own=given.model is not None),
         class_weights=_path(class_weights),
         class_similarity=_path(class_similarity),
         cost_matrix=_path(cost_matrix),
@@ -257,21 +266,11 @@ def resume(
         opened.close()
         raise
     tracker = make_tracker(opened, options, tracking_uri)
-    if (result := finished(opened, tracker, network)) is not None:
+    if (result := finished(opened, tracker, network, register=options.register)) is not None:
         return result
     try:
-        options.check_objects(teacher=teacher, model=network)
-        given = Given.of(teacher=options.teacher if teacher is None else teacher)
         tables = Tables.of(data, valid, test)
-        prepared = tables.read(options, opened.space)
-        if fingerprint_with(prepared.fingerprint, origin) != opened.config.fingerprint:
-            raise InputError(
-                f"The data must be those that {opened.name} began with, but they have changed: "
-                "search them under another --name."
-            )
-        check_again(network, origin, prepared, opened.space, study=opened.name)
-        source = tables.named_in(options).table(tables.frames)
-        taught = given.teacher_logits(source, prepared)
+        prepared, taught = read_again(opened, options, tables, teacher=teacher, model=network)
     except BaseException:
         opened.close()
         raise

@@ -9,20 +9,32 @@ from typing import Any, cast
 from autoloss.data import StudyData
 from autoloss.errors import InputError
 from autoloss.judging import confirm_on_locked, judge_by_nesting, replicate
+from autoloss.own_network import KEY as OWN
 from autoloss.own_network import given_network, notes_of
+from autoloss.progress import Progress
+from autoloss.records import Summary
 from autoloss.remarks import study_notes
 from autoloss.report import write_report
 from autoloss.search import SearchResult, summarise
 from autoloss.session import SearchSession
 from autoloss.task import TaskKind
+from autoloss.tracking import Shelf, Tracking
 
-MODEL = "model"
+MODEL, FINALISTS = "model", "finalists"
 LOSS = "loss.py"
 PENDING_SECONDS = 30.0
 
 
-def conclude(session: SearchSession, data: StudyData) -> SearchResult:
-    """Train the finalists again, choose among them, judge, and ship what is recommended."""
+def conclude(
+    session: SearchSession, data: StudyData, *, register: str | None = None
+) -> SearchResult:
+    """Train the finalists again, choose among them, judge, and ship what is recommended.
+
+    Args:
+        session: The search, which has ended.
+        data: Its data.
+        register: Name in the model registry for what ships; None registers nothing.
+    """
     study = session.study
     session.begin_final()
     picked = study.pick_finalists()
@@ -56,7 +68,9 @@ def conclude(session: SearchSession, data: StudyData) -> SearchResult:
         seconds=_seconds(session),
     )
     result = replace(result, model=replication.models[result.summary.recommended])
-    _write(result, session)
+    for number, model in replication.models.items():
+        model.save(finalist_folder(study.folder, number))
+    _write(result, session, register)
     return result
 
 
@@ -83,19 +97,67 @@ def report_files(folder: Path) -> list[Path]:
     return [folder / name for name in names if (folder / name).exists()]
 
 
-def _write(result: SearchResult, session: SearchSession) -> None:
+def finalist_folder(folder: Path, number: int) -> Path:
+    """Return where a study keeps the model of a trial that was trained again."""
+    return folder / FINALISTS / f"{number:05d}"
+
+
+def shelf_of(folder: Path, summary: Summary, register: str | None = None) -> Shelf:
+    """Return the models whose weights a study's folder has.
+
+    Args:
+        folder: The folder.
+        summary: The study.
+        register: Name in the model registry; None for none.
+    """
+    kept = {one.number: finalist_folder(folder, one.number) for one in summary.trials}
+    models = {number: path for number, path in kept.items() if path.is_dir()}
+    if (folder / MODEL).is_dir():
+        models[summary.recommended] = folder / MODEL
+    if OWN in summary.settings:
+        # MLflow would need the code of the user's network to load one.
+        models = {}
+    return Shelf(models, register or "")
+
+
+def _write(result: SearchResult, session: SearchSession, register: str | None) -> None:
     """Write report and model, and show the conclusion where the trials are shown."""
-    folder = session.study.folder
+    write_result(result, session.study.folder)
+    show_result(result.summary, session.study.folder, session.tracker, session.progress, register)
+
+
+def write_result(result: SearchResult, folder: Path) -> None:
+    """Write report, loss and model into a study's folder."""
     if result.model is not None:
         result.model.save(folder / MODEL)
     _write_loss(result, folder / LOSS)
     write_report(result.summary, folder)
-    session.tracker.finish(result.summary, report_files(folder))
-    pending = session.tracker.close(PENDING_SECONDS)
+
+
+def show_result(
+    summary: Summary,
+    folder: Path,
+    tracker: Tracking,
+    progress: Progress,
+    register: str | None = None,
+) -> None:
+    """Show a finished study in MLflow, and say what is missing there.
+
+    Args:
+        summary: The study.
+        folder: Its folder.
+        tracker: Where it is shown.
+        progress: Who watches.
+        register: Name in the model registry; None for none.
+    """
+    tracker.finish(summary, report_files(folder), shelf_of(folder, summary, register))
+    pending = tracker.close(PENDING_SECONDS)
+    for note in tracker.notes:
+        progress.noted(note)
     if pending.count:
-        session.progress.noted(
+        progress.noted(
             f"{pending.count} runs are not in MLflow yet ({pending.reason}); they are kept, and "
-            f"`autoloss resume {session.study.name}` writes them."
+            f"`autoloss resume {summary.name}` writes them."
         )
 
 

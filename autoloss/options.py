@@ -15,7 +15,7 @@ from autoloss.errors import InputError
 from autoloss.search import Space
 from autoloss.task import Label
 
-Track = Literal["all", "off"]
+Track = Literal["all", "pareto", "off"]
 _A_FRAME = "a DataFrame"
 NO_FILE = "FILE.py:NAME"
 """What stands for a network that was given as a function, as DATA stands for a DataFrame."""
@@ -111,6 +111,7 @@ class SearchOptions:
     seed: int = 0
     device: str = "auto"
     track: Track = "all"
+    register: str | None = None
     class_weights: str | None = None
     class_similarity: str | None = None
     cost_matrix: str | None = None

@@ -101,8 +101,8 @@ def settle(
         return Own()
     network, folds = _network(model, data, space), data.folds
     check_weights(network)
-    sample = folds[0].train.take(torch.arange(min(len(folds[0].train), _ROWS)))
-    rows = network.encode(sample.inputs).dense.to(device)
+    sample = torch.arange(min(len(folds[0].train), _ROWS))
+    rows = network.encode(folds[0].train.inputs.take(sample)).dense.to(device)
     rows = rows.repeat(-(-_SEVERAL // len(rows)), 1) if len(rows) < _SEVERAL else rows
     behaviour = check_network(network, rows)
     form = choose_form(

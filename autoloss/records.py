@@ -361,6 +361,25 @@ class Tails:
 
 
 @dataclass(frozen=True)
+class PersonalChoice:
+    """A person's decision that another trial ships.
+
+    Args:
+        number: Number of the trial that ships since.
+        before: Number of the one that shipped before.
+        reason: Why, in the person's words or by the rule that named it.
+        by: Who.
+        created: When, ISO 8601, UTC.
+    """
+
+    number: int
+    before: int
+    reason: str
+    by: str
+    created: str
+
+
+@dataclass(frozen=True)
 class Summary:
     """A finished study as plain data: all that a report, a dashboard or a machine needs.
 
@@ -392,6 +411,7 @@ class Summary:
         looks: Studies that had looked at the same test rows before.
         cost_matrix: Cost of each decision (columns) for each class (rows); None where none.
         tails: Calibration where positives are rare; None where they are not.
+        choices: Decisions of people that another trial ships, in order of time.
     """
 
     schema_version: int
@@ -421,6 +441,7 @@ class Summary:
     looks: int = 0
     cost_matrix: tuple[tuple[float, ...], ...] | None = None
     tails: Tails | None = None
+    choices: tuple[PersonalChoice, ...] = ()
 
     def trial(self, number: int) -> TrialRecord:
         """Return the trial of that number."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from autoloss.classifier import read_model
 from autoloss.clock import Clock
-from autoloss.conclusion import MODEL, PENDING_SECONDS, conclude, report_files
+from autoloss.conclusion import MODEL, PENDING_SECONDS, conclude, report_files, shelf_of
 from autoloss.data import StudyData
 from autoloss.devices import find_device
 from autoloss.divisions import Divisions
@@ -62,7 +62,7 @@ def run(
     """
     space = study.space
     device = find_device(options.device)
-    with _closing(study, tracker):
+    with closing(study, tracker):
         tracker.start(_description(study, data))
         tracker.sync(study.trials)
         plan = make_plan(
@@ -79,33 +79,58 @@ def run(
             notes=notes_of(study.config.origin),
         )
         progress.planned(plan)
-        divisions = Divisions.of(
-            data.folds,
-            data.task.n_classes,
-            space.network,
-            space.training,
-            device=device,
-            seed=study.seed,
-            facts=study.facts,
-            teacher=teacher,
-            negatives=space.protocol.negatives,
-            model=model,
-        )
-        session = SearchSession(
+        session = make_session(
             study,
-            divisions,
-            final_work=final_work(space.protocol, study.plan, data, study.budget),
-            tracker=tracker,
+            data,
+            options,
+            tracker,
             progress=progress,
             clock=clock,
             teacher=teacher,
+            model=model,
         )
         session.search()
-        return conclude(session, data)
+        return conclude(session, data, register=options.register)
+
+
+def make_session(
+    study: Study,
+    data: StudyData,
+    options: SearchOptions,
+    tracker: Tracking,
+    *,
+    progress: Progress,
+    clock: Clock,
+    teacher: Tensor | None = None,
+    model: OwnModel | None = None,
+) -> SearchSession:
+    """Return what trains the trials of a study; the arguments are those of `run`."""
+    space = study.space
+    divisions = Divisions.of(
+        data.folds,
+        data.task.n_classes,
+        space.network,
+        space.training,
+        device=find_device(options.device),
+        seed=study.seed,
+        facts=study.facts,
+        teacher=teacher,
+        negatives=space.protocol.negatives,
+        model=model,
+    )
+    return SearchSession(
+        study,
+        divisions,
+        final_work=final_work(space.protocol, study.plan, data, study.budget),
+        tracker=tracker,
+        progress=progress,
+        clock=clock,
+        teacher=teacher,
+    )
 
 
 @contextmanager
-def _closing(study: Study, tracker: Tracking) -> Iterator[None]:
+def closing(study: Study, tracker: Tracking) -> Iterator[None]:
     """Give back what was asked and write what was told, also after an interruption."""
     try:
         yield
@@ -119,7 +144,11 @@ def _closing(study: Study, tracker: Tracking) -> Iterator[None]:
 
 
 def finished(
-    study: Study, tracker: Tracking, model: OwnModel | None = None
+    study: Study,
+    tracker: Tracking,
+    model: OwnModel | None = None,
+    *,
+    register: str | None = None,
 ) -> SearchResult | None:
     """Return the result of a study that was finished before, None where it was not.
 
@@ -129,15 +158,16 @@ def finished(
         study: The study.
         tracker: Where it is shown.
         model: The network of the user's own; None for the built-in one.
+        register: Name in the model registry, None for none.
     """
     folder = study.folder
     if not (folder / SUMMARY).is_file():
         return None
     summary = summary_from_json((folder / SUMMARY).read_text(encoding="utf-8"))
-    with _closing(study, tracker):
+    with closing(study, tracker):
         tracker.start({})
         tracker.sync(study.trials)
-        tracker.finish(summary, report_files(folder))
+        tracker.finish(summary, report_files(folder), shelf_of(folder, summary, register))
         tracker.close(PENDING_SECONDS)
     return SearchResult(summary, model=read_model(folder / MODEL, model))
 
@@ -146,7 +176,13 @@ def make_tracker(study: Study, options: SearchOptions, uri: str | None) -> Track
     """Return what shows the trials, or what shows nothing where tracking is off."""
     if options.track == "off":
         return NullTracker()
-    return Tracker(uri, experiment=EXPERIMENT, study_name=study.name, folder=study.folder)
+    return Tracker(
+        uri,
+        experiment=EXPERIMENT,
+        study_name=study.name,
+        folder=study.folder,
+        only_front=options.track == "pareto",
+    )
 
 
 def _description(study: Study, data: StudyData) -> dict[str, str]:

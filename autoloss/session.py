@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from autoloss.clock import Clock
 from autoloss.divisions import Divisions, Trained
+from autoloss.ended import OBJECTIVE, EndedTrials
 from autoloss.errors import TrainingError
 from autoloss.executors import LocalExecutor
 from autoloss.progress import Progress
-from autoloss.racing import Ended, RacingSearch, can_race
+from autoloss.racing import RacingSearch, can_race
 from autoloss.records import TrialRecord, Update
+from autoloss.reserve import Ended
 from autoloss.search import Study, Trial
 from autoloss.tracking import Tracking
 from autoloss.training import Candidate, EpochReport
 from autoloss.training.together import choose_together, usual_together
 
-OBJECTIVE = "refined_log_loss"
 ROUNDS, MOST_ROUNDS = 4, 32
 """Rounds of a small budget, and of a large one."""
 SMALLEST_ROUND, USUAL_ROUND, LARGEST_ROUND = 8, 32, 256
@@ -57,7 +58,8 @@ class SearchSession:
         self.tracker = tracker
         self.progress = progress
         self.clock = clock
-        self._ended = [record for record in study.trials if record.state != "running"]
+        self._ended = EndedTrials()
+        self._ended.add(record for record in study.trials if record.state != "running")
         self._round = round_size(study.budget)
         self._fixed = len(study.plan.first) + len(study.plan.then)
         chosen = choose_together(
@@ -71,7 +73,7 @@ class SearchSession:
         )
         self._search_work = study.budget * len(divisions)
         self._final_work = final_work
-        self._done = len(self._ended) * len(divisions)
+        self._done = self._ended.count * len(divisions)
         self._is_final = False
         clock.reserve(final_work / (final_work + self._search_work))
 
@@ -85,10 +87,15 @@ class SearchSession:
             # Who joins when must not depend on what the machine can do.
             jobs = self.divisions.jobs
             size = (self.study.space.together or usual_together(jobs)) // len(jobs)
-            RacingSearch(self, size=max(1, size), learning=self._round).run()
+            RacingSearch(self, size=max(1, size)).run()
         else:
             self._search_in_rounds()
-        if not any(record.metrics for record in self._ended):
+        if not self._ended.has_learnt and self.clock.is_up and not self._ended.has_diverged:
+            raise TrainingError(
+                "A search must have time for one epoch of its first trials, but the time was up "
+                "before: give it a longer time limit, fewer trials at once or fewer rows."
+            )
+        if not self._ended.has_learnt:
             raise TrainingError(
                 "A search must have one candidate that learns, but all of them diverged: set a "
                 "lower lr in the space, and look for columns with extreme numbers."
@@ -185,13 +192,8 @@ class SearchSession:
     def _train(self, trials: Sequence[Trial]) -> list[Trained]:
         return self.train(self.divisions, trials, deadline=self.clock.search_ends)
 
-    def ended(self, ended: Sequence[Ended], *, rungs: Collection[int] = ()) -> None:
-        """Tell the study what became of trials.
-
-        Args:
-            ended: The trials.
-            rungs: Epochs at which trials are compared.
-        """
+    def ended(self, ended: Sequence[Ended]) -> None:
+        """Tell the study what became of trials."""
         whole = [one for one in ended if not one.left and one.trained.state != "diverged"]
         records = [
             self.study.fail(
@@ -200,7 +202,7 @@ class SearchSession:
                 seconds=one.trained.seconds,
                 curve=one.curve,
                 epochs=one.epochs,
-                rungs=rungs,
+                rungs=one.passed,
             )
             for one in ended
             if one not in whole
@@ -214,11 +216,11 @@ class SearchSession:
                 curves=[one.curve for one in whole],
                 stopped=[one.trained.state == "stopped" for one in whole],
                 epochs=[one.epochs for one in whole],
-                rungs=rungs,
+                rungs=[one.passed for one in whole],
                 folds=self.divisions.folds,
                 clusters=self.divisions.clusters,
             )
-        self._ended += records
+        self._ended.add(records)
         for record in records:
             self.tracker.log_trial(record)
 
@@ -245,7 +247,7 @@ class SearchSession:
             best_log_loss: The lowest among them, in nats.
         """
         share = done / self.study.space.training.max_epochs
-        self._done = len(self._ended) * len(self.divisions)
+        self._done = self._ended.count * len(self.divisions)
         self._show(self._done + share * len(self.divisions), best_log_loss)
 
     def _show(self, work: float, best_log_loss: float) -> None:
@@ -255,18 +257,17 @@ class SearchSession:
         left = elapsed * (1.0 - fraction) / max(fraction, 1e-9)
         if self.clock.limit is not None:
             left = min(left, max(0.0, self.clock.limit - elapsed))
-        scored = [record for record in ended if OBJECTIVE in record.metrics]
-        best = min(scored, key=lambda record: record.metrics[OBJECTIVE], default=None)
+        best = ended.best
         metric = self.study.metric.name
         self.progress.updated(
             Update(
                 phase="final" if self._is_final else "search",
-                done=len(ended),
+                done=ended.count,
                 total=self.study.budget,
                 fraction=fraction,
                 elapsed=elapsed,
                 left=left,
-                rate=len(ended) / elapsed if elapsed > 0 else 0.0,
+                rate=ended.count / elapsed if elapsed > 0 else 0.0,
                 best_label="" if best is None else best.label,
                 best_metric=math.nan if best is None else best.metrics.get(metric, math.nan),
                 best_log_loss=best_log_loss if best is None else best.metrics[OBJECTIVE],

@@ -20,10 +20,10 @@ import autoloss
 from autoloss import session
 from autoloss.errors import InputError, StudyExistsError, StudyNotFoundError, TrainingError
 from autoloss.options import SearchOptions
-from autoloss.racing import Ended
 from autoloss.records import Plan, Update
 from autoloss.report import summary_from_json
 from autoloss.report.document import summary_json
+from autoloss.reserve import Ended
 from autoloss.session import SearchSession
 from tests.spaces import SMALL
 

@@ -2,16 +2,23 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from numpy.testing import assert_allclose
 from optuna.trial import TrialState
 
 import autoloss
 from autoloss import session
-from autoloss.records import TrialRecord
+from autoloss.racing import RacingSearch
+from autoloss.records import CurvePoint, TrialRecord
+from autoloss.reserve import Ended, Reserve, roles_of
 from autoloss.search import Study
+from autoloss.search.baseline import default_cross_entropy, tuned_cross_entropy
+from autoloss.session import SearchSession
 from autoloss.training import Pool
 from autoloss.training import pool as pools
 
@@ -102,42 +109,150 @@ def test_a_race_costs_less_and_tries_as_many(
     assert costs[True] < 0.75 * costs[False]
     states = Counter(record.state for record in records)
     assert states["pruned"] > TRIALS // 5
-    assert {r.state for r in records if r.origin == "default"} == {"complete"}
-    families = {r.family for r in records}
-    assert {r.family for r in records if r.state == "complete"} == families
-    plain = [r for r in records if r.loss == {"base": "cross_entropy"}]
-    at_two = [r.curve[1].refined_log_loss for r in plain if len(r.curve) > 1]
-    best = next(r for r in plain if r.curve[1].refined_log_loss == min(at_two))
-    assert len(best.curve) > 2
+    whole = [record for record in records if record.state == "complete"]
+    assert {record.family for record in whole} == {record.family for record in records}
+    assert tuned_cross_entropy(records).loss == {"base": "cross_entropy"}
+    assert default_cross_entropy(records, metric="error") is not None
     for one in records:
         if one.state == "pruned":
             assert not one.metrics
-            assert len(one.curve) in (2, 6)
+            assert len(one.curve) in (1, 3)
         else:
             assert "refined_log_loss" in one.metrics
 
 
-def test_the_sampler_is_told_where_a_trial_left(tmp_path: Path) -> None:
+def test_what_the_verdict_needs_is_trained_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The best of a family that left is trained again, and does what it would have done."""
+    told: list[Ended] = []
+    held: list[Ended] = []
+    tell, take = SearchSession.ended, Reserve.take
+
+    def ended(self: SearchSession, given: Sequence[Ended]) -> None:
+        told.extend(given)
+        tell(self, given)
+
+    def taken(self: Reserve, n: int) -> list[Ended]:
+        found = take(self, n)
+        held.extend(found)
+        return found
+
+    monkeypatch.setattr(SearchSession, "ended", ended)
+    monkeypatch.setattr(Reserve, "take", taken)
+    searched(tmp_path, "s")
+    assert held
+    late = told[-len(held) :]
+    assert {one.trial.number for one in late} == {one.trial.number for one in held}
+    filled = {role for one in told[: -len(held)] if not one.left for role in roles_of(one.trial)}
+    for before in held:
+        after = next(one for one in late if one.trial.number == before.trial.number)
+        assert after.trained.state == "complete"
+        assert after.passed == before.passed
+        assert_allclose(
+            [point.refined_log_loss for point in after.curve[: before.epochs]],
+            [point.refined_log_loss for point in before.curve],
+            rtol=1e-4,
+        )
+        assert len(after.curve) > before.epochs
+        rivals = [
+            min(
+                (-one.passed[-1].epoch, one.passed[-1].refined_log_loss)
+                for one in told
+                if one.passed and role in roles_of(one.trial)
+            )
+            for role in roles_of(before.trial) - filled
+        ]
+        assert (-before.passed[-1].epoch, before.passed[-1].refined_log_loss) in rivals
+
+
+def test_the_sampler_is_told_what_trials_did_at_the_rungs(tmp_path: Path) -> None:
     searched(tmp_path, "s")
     with Study.open("s", out=tmp_path) as study:
         trials = study._session.trials()
         left = [t for t in trials if t.user_attrs["facts"]["state"] == "pruned"]
         assert left
         for trial in left:
-            epoch, value, _ = trial.user_attrs["facts"]["curve"][-1]
+            curve = trial.user_attrs["facts"]["curve"]
             assert trial.state == TrialState.PRUNED
-            assert trial.intermediate_values == {epoch: value}
+            assert max(trial.intermediate_values) == curve[-1][0]
+            for epoch, value in trial.intermediate_values.items():
+                assert value == min(point[1] for point in curve[:epoch])
         assert {r.number for r in study.trials if r.state == "pruned"} == {t.number for t in left}
         assert study.finalists().challenger.state == "complete"
 
 
-@pytest.mark.parametrize("at", [0, 1, 3, 7, 9, 14])
-def test_an_interrupted_race_goes_on_as_if_it_had_not_been(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+def test_what_the_verdict_needs_has_its_share_of_a_time_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = tried(searched(tmp_path, "whole"))
+    monkeypatch.setattr(RacingSearch, "_must_end", property(lambda self: self.now >= 2))
+    records = searched(tmp_path, "s")
+    assert len(records) < TRIALS
+    assert {record.state for record in records} == {"complete", "pruned"}
+    whole = [record for record in records if record.state == "complete"]
+    assert {record.family for record in whole} == {record.family for record in records}
+    assert default_cross_entropy(records, metric="error") is not None
+
+
+def test_nobody_is_left_running_when_the_time_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RacingSearch, "_is_up", property(lambda self: self.now >= 2))
+    records = searched(tmp_path, "s")
+    assert len(records) < TRIALS
+    assert {record.state for record in records} == {"complete", "pruned"}
+
+
+def test_trials_of_two_objectives_leave_if_they_are_out_by_both(tmp_path: Path) -> None:
+    path = space(tmp_path)
+    path.write_text('objectives = ["error", "refined_log_loss"]\n' + path.read_text())
+    autoloss.search("sklearn:iris", space=path, trials=20, name="s", out=tmp_path, track="off")
+    records = Study.open("s", out=tmp_path).trials
+    assert Counter(record.state for record in records)["pruned"] > 20 // 5
+    assert {r.family for r in records if r.state == "complete"} == {r.family for r in records}
+
+
+def test_a_reserve_holds_the_best_of_every_role_that_is_not_filled() -> None:
+    def left(slot: int, base: str, rung: int, value: float, origin: str = "quota") -> Ended:
+        trial = SimpleNamespace(
+            slot=slot, spec=autoloss.LossSpec.from_dict({"base": base}), origin=origin
+        )
+        passed = (CurvePoint(rung, value, 0.1),)
+        return Ended(trial, SimpleNamespace(), rung, True, passed)  # type: ignore[arg-type]
+
+    reserve = Reserve()
+    default = left(0, "cross_entropy", 1, 0.9, "default")
+    plain = left(1, "cross_entropy", 1, 0.5)
+    brier = left(2, "brier", 1, 0.3)
+    assert reserve.keep([default, plain, brier]) == []
+    further = left(3, "brier", 3, 0.8)
+    assert reserve.keep([further]) == [brier]
+    assert reserve.keep([left(4, "brier", 1, 0.1)])[0].trial.slot == 4
+    reserve.fill([further.trial, plain.trial])
+    assert {one.trial.slot for one in reserve.keep([])} == {1, 3}
+    assert reserve.take(5) == [default]
+    assert reserve.take(5) == []
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], int]:
+    """What became of every setting of a race, and the epochs of its pool."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("autoloss.running.conclude", lambda session, data: session.study)
+        epochs = Epochs(patch)
+        return tried(searched(tmp_path_factory.mktemp("whole"), "whole")), epochs.pool
+
+
+@pytest.mark.parametrize("at", [0, 1, 3, 7, 14, -4, -1])
+def test_an_interrupted_race_goes_on_as_if_it_had_not_been(
+    uninterrupted: tuple[dict[str, Any], int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    at: int,
+) -> None:
+    whole, epochs = uninterrupted
     with monkeypatch.context() as patch:
-        Epochs(patch, at=at)
+        Epochs(patch, at=at % epochs)
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path, "cut")
     with monkeypatch.context() as patch:

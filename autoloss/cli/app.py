@@ -20,6 +20,7 @@ from autoloss.cli.commands import (
     search,
     select,
     spaces,
+    ui,
 )
 from autoloss.cli.guard import INTERRUPTED, guarded, say
 
@@ -74,6 +75,7 @@ for name, command in (
     ("list", list_studies.list_studies),
     ("resume", resume.resume),
     ("select", select.select),
+    ("ui", ui.ui),
     ("predict", predict.predict),
     ("export", export.export),
     ("losses", losses.losses),

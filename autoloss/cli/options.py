@@ -24,6 +24,7 @@ class Track(StrEnum):
     """Which trials MLflow gets."""
 
     ALL = "all"
+    PARETO = "pareto"
     OFF = "off"
 
 
@@ -220,7 +221,16 @@ Tracked = Annotated[
     Track,
     typer.Option(
         "--track",
-        help="Which trials MLflow gets.",
+        help="Which trials MLflow gets: all; those on the front and in the verdict, at the end; "
+        "or none.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+Register = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Register what ships in MLflow's model registry, with the alias champion.",
         rich_help_panel=_OUTPUT,
     ),
 ]

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from autoloss.cli.options import OUT
 from autoloss.cli.tables import make_pairs, make_table
 from autoloss.records import Summary
 from autoloss.report.brief import BESIDE, brief_pairs
@@ -19,7 +20,7 @@ from autoloss.report.roles import FRONT, OBJECTIVE
 from autoloss.report.trials import TrialRow, trial_columns, trial_rows
 from autoloss.report.verdict import ComparisonRow, comparison_rows, ships_text
 from autoloss.report.words import MISSING, metric_words
-from autoloss.tracking import dashboard_link
+from autoloss.tracking import dashboard_of
 
 _TOP = 10
 # Where more is known than the comparison, its first lines are those of the verdict.
@@ -66,7 +67,15 @@ def show_verdict(console: Console, summary: Summary, *, folder: Path) -> None:
         console.print()
         console.print(make_pairs([(name, _toned(summary, name, text)) for name, text in brief]))
     console.print()
-    console.print(make_pairs(list(_places(summary, folder))))
+    # A study in the usual folder is known by its name.
+    name = summary.name if folder == OUT / summary.name else str(folder)
+    dashboard = dashboard_of(folder, study=name) if "tracking_uri" in summary.settings else None
+    command = dashboard.command if dashboard else ""
+    console.print(make_pairs(list(_places(summary, folder, dashboard=command))))
+    if dashboard:
+        # A link that is broken over lines opens nothing.
+        name = "" if command else "Dashboard"
+        console.print(Text(f"{name:<9}  {dashboard.url}"), soft_wrap=True)
 
 
 def _toned(summary: Summary, name: str, text: str) -> str | Text:
@@ -141,10 +150,8 @@ def _comparison(rows: Sequence[ComparisonRow], *, width: int) -> RenderableType:
     return make_table(header[:end], [row[:end] for row in cells])
 
 
-def _places(summary: Summary, folder: Path) -> Sequence[tuple[str, str]]:
-    """Return where model, report and dashboard are, and the next two commands."""
-    uri = summary.settings.get("tracking_uri")
-    dashboard = dashboard_link(str(uri)) if uri else None
+def _places(summary: Summary, folder: Path, *, dashboard: str) -> Sequence[tuple[str, str]]:
+    """Return where model and report are, and the commands that come next."""
     model = str(folder / "model")
     predict = ["autoloss", "predict", model, "NEW.csv", "-o", "predictions.csv"]
     if network := summary.settings.get("model"):
@@ -153,7 +160,6 @@ def _places(summary: Summary, folder: Path) -> Sequence[tuple[str, str]]:
         ("Model", model),
         *([("Loss", str(folder / "loss.py"))] if (folder / "loss.py").is_file() else []),
         ("Report", str(folder / "report.html")),
-        *([("Dashboard", dashboard.url)] if dashboard else []),
         ("Next", command_line(predict)),
-        *([("", dashboard.command)] if dashboard and dashboard.command else []),
+        *([("Dashboard", dashboard)] if dashboard else []),
     ]

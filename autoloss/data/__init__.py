@@ -7,6 +7,7 @@ from autoloss.data.inputs import TableInputs, TableSchema
 from autoloss.data.parts import DataOptions, Fold, LockedPart, Part
 from autoloss.data.prepare import prepare
 from autoloss.data.read import Source, read_table
+from autoloss.data.stored import StoredInputs
 from autoloss.data.study import StudyData
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "LockedPart",
     "Part",
     "Source",
+    "StoredInputs",
     "StudyData",
     "TableEncoding",
     "TableInputs",

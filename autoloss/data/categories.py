@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from autoloss.data.blocks import Block
 from autoloss.data.values import values_of
@@ -48,13 +50,16 @@ class CategoryColumn:
     def encode(self, series: pd.Series) -> Block:
         """Return the codes of a column."""
         codes, unique = pd.factorize(values_of(series).text)
+        return Block(len(series), codes=self.code_table(unique)[codes][:, None])
+
+    def code_table(self, unique: Iterable[object]) -> NDArray[np.int64]:
+        """Return the code of each of some different texts, and last that of a missing cell."""
         known = {level: code for code, level in enumerate(self.levels, start=1)}
-        table = np.array(
+        return np.array(
             [known.get(str(level), 0) for level in unique]
             + [self.cardinality - 1 if self.missing else 0],
             dtype=np.int64,
         )
-        return Block(len(series), codes=table[codes][:, None])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state as plain values."""

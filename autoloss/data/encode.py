@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.data.blocks import Block
@@ -24,6 +26,7 @@ Column = NumericColumn | CategoryColumn | DateColumn | TextColumn
 
 _VERSION = 1
 _WIDEST = 256
+_MOST_BINS = 1 << 14
 _TOO_RARE = "no value stands twice"
 _NO_CHANGE = "the same moment everywhere"
 
@@ -51,12 +54,19 @@ class TableEncoding:
 
     @classmethod
     def fit(
-        cls, frame: pd.DataFrame, *, bins: int = 16, seed: int = 0, label: str = "DATA"
+        cls,
+        frame: pd.DataFrame,
+        *,
+        rows: NDArray[np.int64] | None = None,
+        bins: int = 16,
+        seed: int = 0,
+        label: str = "DATA",
     ) -> TableEncoding:
         """Fit to training rows.
 
         Args:
-            frame: Training rows of the input columns, in the order of the data.
+            frame: The input columns, rows in the order of the data.
+            rows: Numbers of the training rows; None for all.
             bins: Bins of the quantile edges.
             seed: Seed of the reduction of text.
             label: How messages name the table.
@@ -64,27 +74,33 @@ class TableEncoding:
         Raises:
             InputError: No column is left that anything can be learnt from.
         """
-        typings = {str(name): kind_of(str(name), frame[name]) for name in frame.columns}
-        n_text = sum(typing.kind == "text" for typing in typings.values())
-        columns: list[Column] = []
-        dropped, infinite = [], []
-        for name, typing in typings.items():
-            column = _fit_column(name, typing, width=_WIDEST // max(n_text, 1), seed=seed)
-            if isinstance(column, str):
-                dropped.append((name, column))
-                continue
-            columns.append(column)
-            if typing.values.n_infinite:
+
+        def cells(name: str) -> pd.Series:
+            # Column after column: a copy of a large table may not fit the memory.
+            return frame[name] if rows is None else frame[name].iloc[rows]
+
+        found: dict[str, Column | str] = {}
+        texts: dict[str, Typing] = {}
+        infinite = []
+        for name in map(str, frame.columns):
+            typing = kind_of(name, cells(name))
+            if typing.kind == "text":
+                texts[name] = typing
+            found[name] = "" if typing.kind == "text" else _fit_column(name, typing)
+            if typing.values.n_infinite and not isinstance(found[name], str):
                 infinite.append((name, typing.values.n_infinite))
+        for name, typing in texts.items():
+            column = _fit_text(name, typing, width=_WIDEST // len(texts), seed=seed)
+            found[name] = _TOO_RARE if column is None else column
+        columns = [one for one in found.values() if not isinstance(one, str)]
+        dropped = [(name, one) for name, one in found.items() if isinstance(one, str)]
         if not columns:
             reasons = "; ".join(f"{name!r}: {reason}" for name, reason in dropped[:4])
             raise InputError(
                 f"{label} must have a column to learn from besides the target, but it has none"
                 f"{f' ({reasons})' if reasons else ''}."
             )
-        unfinished = cls(tuple(columns), torch.zeros(0, bins + 1))
-        block = unfinished.block(frame)
-        edges, has_missing = _edges(block, bins), _has_missing(block)
+        edges, has_missing = _edges(columns, cells, bins)
         return cls(tuple(columns), edges, has_missing, tuple(dropped), tuple(infinite))
 
     @property
@@ -175,8 +191,8 @@ class TableEncoding:
         )
 
 
-def _fit_column(name: str, typing: Typing, *, width: int, seed: int) -> Column | str:
-    """Fit one column by its kind; return the reason where it is left out."""
+def _fit_column(name: str, typing: Typing) -> Column | str:
+    """Fit one column by its kind, text apart; return the reason where it is left out."""
     data = typing.values.data
     if typing.kind == "dropped":
         return typing.detail
@@ -186,25 +202,45 @@ def _fit_column(name: str, typing: Typing, *, width: int, seed: int) -> Column |
         when = data if typing.values.form == "date" else parse_moments(data, typing.detail)
         dates = DateColumn.fit(name, when, form=typing.detail)
         return dates if dates.parts else _NO_CHANGE
-    if typing.kind == "text":
-        column = TextColumn.fit(name, data, width=width, seed=seed)
-        return _TOO_RARE if column is None else column
     category = CategoryColumn.fit(name, typing.values.text, kind=typing.kind)
     # One code for all rows tells nothing.
     return category if len(category.levels) + category.missing else _TOO_RARE
 
 
-def _edges(block: Block, bins: int) -> Tensor:
-    """Return the quantile edges of every numeric column of encoded training rows."""
-    numeric = np.zeros((block.n_rows, 0), np.float32) if block.numeric is None else block.numeric
-    edges = [quantile_edges(numeric[:, i], bins) for i in range(numeric.shape[1])]
-    return torch.tensor(np.stack(edges)) if edges else torch.zeros(0, bins + 1)
+def _fit_text(name: str, typing: Typing, *, width: int, seed: int) -> TextColumn | None:
+    """Fit a column of text; None where no word stands twice."""
+    return TextColumn.fit(name, typing.values.data, width=width, seed=seed)
 
 
-def _has_missing(block: Block) -> tuple[bool, ...]:
-    """Return whether each numeric column of encoded rows lacks numbers."""
-    numeric = block.numeric
-    return () if numeric is None else tuple(np.any(np.isnan(numeric), axis=0).tolist())
+def _edges(
+    columns: Sequence[Column], cells: Callable[[str], pd.Series], bins: int
+) -> tuple[Tensor, tuple[bool, ...]]:
+    """Return the quantile edges of every number of training rows, and whether it lacks some."""
+    numeric = [column for column in columns if not isinstance(column, CategoryColumn)]
+    n_numbers = sum(len(c.parts) if isinstance(c, DateColumn) else 1 for c in numeric)
+    own = bins_of_columns(n_numbers, bins)
+    edges: list[NDArray[np.float32]] = []
+    missing: list[bool] = []
+    for column in numeric:
+        found = column.encode(cells(column.name)).numeric
+        for numbers in () if found is None else found.T:
+            edges.append(quantile_edges(numbers, own) if own else np.zeros(1, np.float32))
+            missing.append(bool(np.isnan(numbers).any()))
+    return torch.tensor(np.stack(edges)) if edges else torch.zeros(0, bins + 1), tuple(missing)
+
+
+def bins_of_columns(n_columns: int, at_most: int) -> int:
+    """Return how many bins each of so many numeric columns has: all of them 16 384 at most.
+
+    A network reads every bin, and each of its candidates has weights for it. Columns whose share
+    is below two bins have none: they enter as they are.
+
+    Examples:
+        >>> bins_of_columns(40, 48), bins_of_columns(1_000, 48), bins_of_columns(10_000, 48)
+        (48, 16, 0)
+    """
+    share = _MOST_BINS // max(n_columns, 1)
+    return at_most if at_most <= share else share if share > 1 else 0
 
 
 def _column_of(part: dict[str, Any], number: int, tensors: dict[str, Tensor]) -> Column:

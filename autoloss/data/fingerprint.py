@@ -23,7 +23,11 @@ def row_hashes(frame: pd.DataFrame) -> NDArray[np.uint64]:
         str(name): column.map(str) if (column := frame[name]).dtype == object else column
         for name in frame.columns
     }
-    hashes = pd.util.hash_pandas_object(pd.DataFrame(plain, index=frame.index), index=False)
+    hashes = pd.util.hash_pandas_object(
+        # Large tables are not copied.
+        pd.DataFrame(plain, index=frame.index, copy=False),
+        index=False,
+    )
     return np.asarray(hashes.to_numpy(), dtype=np.uint64)
 
 

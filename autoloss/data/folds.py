@@ -11,10 +11,13 @@ import torch
 
 from autoloss.data.divide import Piece
 from autoloss.data.encode import TableEncoding
+from autoloss.data.frames import only
+from autoloss.data.inputs import TableInputs
 from autoloss.data.parts import Fold, Part, count_classes
 from autoloss.data.roles import group_codes
 from autoloss.data.sources import Sources
 from autoloss.data.split import Codes, Rows
+from autoloss.data.stored import LARGE, StoredInputs, StoredTable
 
 _FEWEST_BINS, _ROWS_OF_A_BIN = 8, 200
 
@@ -45,7 +48,8 @@ class Encoder:
                 holds something quite different.
         """
         encoding = TableEncoding.fit(
-            self.frame(train.source.name, train.rows),
+            self._tables[train.source.name].frame,
+            rows=train.rows,
             bins=bins_for(len(train.rows), self.bins),
             seed=self.seed,
             label=train.source.table.label,
@@ -62,10 +66,9 @@ class Encoder:
     def part(self, piece: Piece, encoding: TableEncoding) -> Part:
         """Encode the rows of a piece."""
         source = piece.source
-        frame = self.frame(source.name, piece.rows)
         codes = source.labels.codes(self.keys)[piece.rows]
         return Part(
-            inputs=encoding.transform(frame, label=source.table.label),
+            inputs=self._inputs(piece, encoding),
             targets=torch.tensor(np.asarray(codes), dtype=torch.int64),
             weights=None,
             rows=torch.tensor(piece.rows, dtype=torch.int64),
@@ -73,10 +76,27 @@ class Encoder:
             table=source.name,
         )
 
+    def _inputs(self, piece: Piece, encoding: TableEncoding) -> TableInputs | StoredInputs:
+        """Encode the rows of a piece, large ones when they are taken."""
+        source = piece.source
+        if len(piece.rows) * len(encoding.columns) >= LARGE:
+            return StoredInputs(self._tables[source.name], encoding, piece.rows)
+        frame = self.frame(source.name, piece.rows)
+        return encoding.transform(frame, label=source.table.label)
+
+    @cached_property
+    def _tables(self) -> dict[str, StoredTable]:
+        """Return the input columns of each table."""
+        inputs = list(self.sources.roles.inputs)
+        return {
+            name: StoredTable(only(one.table.frame, inputs))
+            for name, one in self.sources.tables.items()
+        }
+
     def frame(self, table: str, rows: Rows) -> pd.DataFrame:
         """Return the input columns of rows of a table, as they were read."""
-        frame = self.sources.tables[table].table.frame
-        return frame.iloc[rows][list(self.sources.roles.inputs)]
+        frame: pd.DataFrame = self._tables[table].frame.iloc[rows]
+        return frame
 
     def _clusters_of(self, table: str, rows: Rows) -> Codes:
         """Return the clusters of rows of a table."""

@@ -48,6 +48,11 @@ def as_table(
     return Table(frame, label, notes, repeated, target)
 
 
+def only(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """Return some columns of a table, which share its memory; `frame[names]` copies them."""
+    return pd.DataFrame({name: frame[name] for name in names}, index=frame.index, copy=False)
+
+
 def unique_names(names: list[str]) -> tuple[list[str], tuple[tuple[str, str], ...]]:
     """Number repeated names and name empty ones.
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from autoloss.data.divide import Piece
 from autoloss.data.encode import TableEncoding
 from autoloss.data.fingerprint import row_hashes
+from autoloss.data.frames import only
 from autoloss.data.messages import listed, plural
 
 
@@ -72,7 +73,7 @@ def repeated_notes(pieces: Sequence[Piece], inputs: Sequence[str]) -> list[str]:
     for piece in pieces:
         frame = piece.source.table.frame
         if id(frame) not in hashed:
-            hashed[id(frame)] = row_hashes(frame[list(inputs)])
+            hashed[id(frame)] = row_hashes(only(frame, inputs))
         own.append(hashed[id(frame)][piece.rows])
     notes = []
     for piece, hashes in zip(pieces[1:], own[1:], strict=True):

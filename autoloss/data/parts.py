@@ -12,6 +12,7 @@ from torch import Tensor
 
 from autoloss.data.encode import TableEncoding
 from autoloss.data.inputs import TableInputs
+from autoloss.data.stored import StoredInputs
 from autoloss.task import Label
 
 
@@ -45,7 +46,7 @@ class Part:
     """Encoded rows with their classes.
 
     Args:
-        inputs: The rows.
+        inputs: The rows; those of a large part are encoded when they are taken.
         targets: Class codes, int64.
         weights: Weight of each row, None where all weigh the same.
         rows: Number of each row in the table that it came from, from 0.
@@ -58,7 +59,7 @@ class Part:
         targets, weights, rows, clusters (N,).
     """
 
-    inputs: TableInputs
+    inputs: TableInputs | StoredInputs
     targets: Tensor
     weights: Tensor | None
     rows: Tensor
@@ -72,6 +73,12 @@ class Part:
     def __len__(self) -> int:
         """Return the number of rows N."""
         return len(self.inputs)
+
+    def encoded(self) -> TableInputs:
+        """Return all rows encoded."""
+        if isinstance(self.inputs, TableInputs):
+            return self.inputs
+        return self.inputs.take(torch.arange(len(self)))
 
     def take(self, places: Tensor) -> Part:
         """Return the rows at some places of the part, in that order."""

@@ -11,6 +11,7 @@ from autoloss.data.arff import read_arff
 from autoloss.data.delimited import read_delimited
 from autoloss.data.frames import Table, as_table
 from autoloss.data.messages import one_line, unknown_name
+from autoloss.data.parquet import as_frame, read_parquet
 from autoloss.errors import InputError, closest
 
 Source = str | Path | pd.DataFrame
@@ -151,17 +152,20 @@ def _names_beside(path: Path) -> list[str]:
 def _read_columnar(path: Path, *, label: str, form: str) -> Table:
     """Read a Parquet or Feather file."""
     import pyarrow
-    from pyarrow import feather, parquet
+    from pyarrow import feather
 
     try:
-        table = parquet.read_table(path) if form == "Parquet" else feather.read_table(path)
-        names = list(table.column_names)
-        frame = table.rename_columns([str(i) for i in range(len(names))]).to_pandas(
-            ignore_metadata=True
-        )
+        if form == "Parquet":
+            names, frame = read_parquet(path)
+        else:
+            table = feather.read_table(path)
+            names = list(table.column_names)
+            frame = as_frame(table)
+            del table
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise InputError(
             f"{label} must be a {form} file, but it cannot be read as one: {one_line(error)}"
         ) from error
     stored = [i for i, column in enumerate(names) if not column.startswith("__index_level_")]
-    return as_table(frame.iloc[:, stored], label=label, names=[names[i] for i in stored])
+    kept = frame if len(stored) == len(names) else frame.iloc[:, stored]
+    return as_table(kept, label=label, names=[names[i] for i in stored])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -106,9 +108,19 @@ def boost(
     if deadline is not None and time.monotonic() > deadline:
         return None
     return gradient_boosting(
-        pd.concat([data.frame(part) for part in train], ignore_index=True),
+        lambda rows: _rows_of(data, train, rows),
         np.concatenate([part.targets.cpu().numpy() for part in train]),
         data.frame(test),
         n_classes=data.task.n_classes,
         seed=study.seed,
     )
+
+
+def _rows_of(data: StudyData, parts: Sequence[Part], rows: NDArray[np.integer]) -> pd.DataFrame:
+    """Return the rows of parts, as they were read, by their place in all parts together."""
+    found, first = [], 0
+    for part in parts:
+        own = rows[(rows >= first) & (rows < first + len(part))] - first
+        found.append(data.frame(replace(part, rows=part.rows[torch.from_numpy(own)])))
+        first += len(part)
+    return pd.concat(found, ignore_index=True)

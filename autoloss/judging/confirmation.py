@@ -89,7 +89,7 @@ def _log_probs(
     model: Classifier, opened: Callable[[TableEncoding], Part], *, raw: bool = False
 ) -> Tensor:
     """Return what a model says of the locked rows, opened by an encoding, ``(N, C)``."""
-    inputs = [opened(member.encoding).inputs for member in model.members]
+    inputs = [opened(member.encoding).encoded() for member in model.members]
     return model.encoded_log_probs(inputs, raw=raw)
 
 

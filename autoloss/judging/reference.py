@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,7 @@ class Boosted:
 
 
 def gradient_boosting(
-    train: pd.DataFrame | npt.NDArray[Any],
+    train: pd.DataFrame | npt.NDArray[Any] | Callable[[IntArray], pd.DataFrame],
     targets: IntArray,
     test: pd.DataFrame | npt.NDArray[Any],
     *,
@@ -60,7 +61,8 @@ def gradient_boosting(
     of many rows it learns a sample, of many classes in fewer iterations.
 
     Args:
-        train: Columns of all rows but the test rows, as they were read.
+        train: Columns of all rows but the test rows, as they were read; or a function that
+            returns those of some of the rows, so that many are not copied.
         targets: Their classes.
         test: The same columns of the test rows.
         n_classes: Classes C; those that training lacks get next to no probability.
@@ -75,10 +77,11 @@ def gradient_boosting(
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    train, test = _frame(train), _frame(test)
+    test = _frame(test)
     targets = np.asarray(targets)
-    sample, notes = _sample(targets, train.shape[1], n_classes, seed)
-    train, targets = train.iloc[sample], targets[sample]
+    sample, notes = _sample(targets, test.shape[1], n_classes, seed)
+    train = train(sample) if callable(train) else _frame(train).iloc[sample]
+    targets = targets[sample]
     inputs = BoostingInputs.fit(train)
     if inputs.is_empty:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -13,7 +13,7 @@ from autoloss.search.journal import Ledger
 from autoloss.search.lease import Lease
 from autoloss.search.probes import next_probe
 from autoloss.search.proposals import propose
-from autoloss.search.quota import Plan
+from autoloss.search.quota import Plan, counted
 from autoloss.search.slots import Slots, is_abandoned
 from autoloss.search.space import Space
 from autoloss.search.suggest import Direction, Suggester
@@ -38,6 +38,7 @@ class Asker:
     budget: int
     seed: int
     directions: Sequence[Direction]
+    _ended: dict[int, Tried] = field(default_factory=dict, repr=False)
 
     def left(self) -> int:
         """Return how many trials can still be asked."""
@@ -63,13 +64,16 @@ class Asker:
         """
         slots = Slots.of(self.ledger.trials())
         again = sorted(slots.lost)[:n]
-        numbers = [self._again(slots.lost[slot], lease) for slot in again]
         end = min(slots.next + n - len(again), self.budget)
         if again:
             last = Asked.of(slots.lost[again[-1]])
             end, start = min(end, last.batch_end), last.start
-        if end > slots.next:
-            numbers += self._new(slots.next, end, lease, start)
+        with self.ledger.together():
+            numbers = [self._again(slots.lost[slot], lease) for slot in again]
+            if end > slots.next:
+                # Those that were asked again run now, and are seen as such.
+                slots = Slots.of(self.ledger.trials()) if again else slots
+                numbers += self._new(slots, end, lease, start)
         return self._ours(numbers)
 
     def _again(self, trial: FrozenTrial, lease: Lease) -> int:
@@ -77,10 +81,9 @@ class Asker:
         asked = asdict(Asked.of(trial)) | {"lease": lease.to_dict(), "retry_of": trial.number}
         return self.ledger.add(trial.params, trial.distributions, asked)
 
-    def _new(self, first: int, end: int, lease: Lease, start: int) -> list[int]:
-        slots = Slots.of(self.ledger.trials())
+    def _new(self, slots: Slots, end: int, lease: Lease, start: int) -> list[int]:
         families = self.plan.families
-        tried = slots.tried(families)
+        tried = slots.tried(families, self._ended)
         widened = widened_ranges(tried, self.space, quota=self.plan.quota)
         suggester = Suggester(
             self.space,
@@ -90,9 +93,9 @@ class Asker:
             directions=self.directions,
             widened=widened,
         )
-        losses = [asked.loss for asked in slots.asked()]
+        counts = counted(slots.losses())
         numbers = []
-        for slot in range(first, end):
+        for slot in range(slots.next, end):
             probe = None
             if widened and self.plan.may_probe(slot):
                 probe = next_probe(tried, self.space, widened, seed=self.seed, slot=slot)
@@ -101,10 +104,10 @@ class Asker:
                 space=self.space,
                 plan=self.plan,
                 suggester=suggester,
-                losses=losses,
+                counts=counts,
                 probe=probe,
             )
-            losses.append(proposal.loss)
+            counts += counted([proposal.loss])
             family = str(proposal.loss["base"])
             # What a quota is drawn from does not grow.
             wider = ends_of(widened.get(family, {})) if proposal.origin == "sampler" else {}

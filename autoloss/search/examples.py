@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,11 @@ class ExampleFiles:
         }
         if losses.metric_without is not None:
             arrays["metric_without"] = np.asarray(losses.metric_without, dtype=np.float64)
-        self._write(f"{number:06d}.npz", arrays)
+        self._write(self._path(number).name, arrays)
 
-    def load(self, numbers: Iterable[int]) -> dict[int, ExampleLosses]:
-        """Return what is kept of these trials, by number."""
-        return {n: losses for n in numbers if (losses := self._load(n)) is not None}
+    def load(self, numbers: Iterable[int]) -> Mapping[int, ExampleLosses]:
+        """Return what is kept of these trials, by number; read where it is looked up."""
+        return _Kept(self, tuple(n for n in numbers if self._path(n).is_file()))
 
     def save_targets(
         self,
@@ -68,8 +69,11 @@ class ExampleFiles:
             found: npt.NDArray[np.int64] | None = arrays.get(name)
             return found
 
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.npz"
+
     def _load(self, number: int) -> ExampleLosses | None:
-        path = self.folder / f"{number:06d}.npz"
+        path = self._path(number)
         if not path.is_file():
             return None
         with np.load(path, allow_pickle=False) as arrays:
@@ -95,3 +99,28 @@ class ExampleFiles:
                 f"The folder of a study must be writable, but got folder={str(self.folder)!r}: "
                 f"{error.strerror or error}."
             ) from None
+
+
+class _Kept(Mapping[int, ExampleLosses]):
+    """What is kept of some trials; the last two that were looked up stay in memory."""
+
+    def __init__(self, files: ExampleFiles, numbers: tuple[int, ...]) -> None:
+        self._numbers = frozenset(numbers)
+        self._order = numbers
+        # Trials are compared with one best among them, which is looked up every time.
+        self._read = lru_cache(maxsize=2)(files._load)
+
+    def __getitem__(self, number: int) -> ExampleLosses:
+        found = self._read(number) if number in self._numbers else None
+        if found is None:
+            raise KeyError(number)
+        return found
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._numbers
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._order)
+
+    def __len__(self) -> int:
+        return len(self._order)

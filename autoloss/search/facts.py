@@ -63,7 +63,7 @@ class Facts:
         seconds: Training time in seconds.
         ended: When, seconds since the epoch.
         epochs: Epochs trained, on the division with the most; 0 where unknown.
-        rungs: Points of the whole curve at which trials are compared.
+        rungs: What it was compared by in a race: its best epoch so far, at each rung.
     """
 
     state: State

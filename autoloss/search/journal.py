@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import DuplicatedStudyError, StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal import JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from autoloss.errors import InputError, StudyExistsError, StudyNotFoundError
+from autoloss.search.journal_file import JournalFile
 from autoloss.search.suggest import Direction, quiet
 
 JOURNAL = "study.journal"
@@ -33,7 +35,13 @@ class Ledger:
     def __init__(self, study: optuna.Study, storage: BaseStorage) -> None:
         self._study = study
         self._storage = storage
+        backend = getattr(storage, "_backend", None)
+        self._file = backend if isinstance(backend, JournalFile) else None
         self._id = storage.get_study_id_from_name(study.study_name)
+        # Trials have few sets of distributions among them; each would else hold its own.
+        self._distributions: dict[Any, dict[str, BaseDistribution]] = {}
+        for trial in self.trials():
+            self._share(trial)
 
     @classmethod
     def create(
@@ -99,29 +107,56 @@ class Ledger:
             user_attrs=dict(attributes),
         )
         trial_id = self._storage.create_new_trial(self._id, template_trial=trial)
-        return self._storage.get_trial(trial_id).number
+        written = self._storage.get_trial(trial_id)
+        self._share(written)
+        return written.number
+
+    def _share(self, trial: FrozenTrial) -> None:
+        """Let a trial have the very distributions of the others."""
+        own = trial.distributions
+        trial.distributions = self._distributions.setdefault(tuple(own.items()), own)
+
+    def together(self) -> AbstractContextManager[None]:
+        """Return a block in which many entries are written, safe on the disk at its end."""
+        return nullcontext() if self._file is None else self._file.together()
 
     def note(self, number: int, key: str, value: Any) -> None:
         """Write a fact of a running trial."""
-        trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._id, number)
-        self._storage.set_trial_user_attr(trial_id, key, value)
+        self._storage.set_trial_user_attr(self._trial_id(number), key, value)
 
     def report(self, number: int, step: int, value: float) -> None:
         """Write the value of the objective of a running trial at a step."""
-        trial_id = self._storage.get_trial_id_from_study_id_trial_number(self._id, number)
-        self._storage.set_trial_intermediate_value(trial_id, step, float(value))
+        self._storage.set_trial_intermediate_value(self._trial_id(number), step, float(value))
 
     def end(self, number: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """End a running trial; return False if somebody else was faster."""
-        # A tuple or an array would end the trial as failed.
+        trial = self.find(number)
+        if trial.state.is_finished():
+            return False
+        if state == TrialState.PRUNED and trial.last_step is not None:
+            values = [trial.intermediate_values[trial.last_step]]
         told = None if values is None else [float(value) for value in values]
         try:
-            self._study.tell(number, told, state=state)
-        except (ValueError, UpdateFinishedTrialError):
-            if self.trials()[number].state.is_finished():
-                return False
-            raise
+            self._storage.set_trial_state_values(trial._trial_id, state, told)
+        except UpdateFinishedTrialError:
+            return False
         return True
+
+    def find(self, number: int) -> FrozenTrial:
+        """Return one trial; not to be changed.
+
+        Raises:
+            InputError: There is none of that number.
+        """
+        try:
+            if number < 0:
+                raise KeyError(number)
+            return self._storage.get_trial(self._trial_id(number))
+        except KeyError:
+            raise InputError(f"A trial must be of this study, but got number={number}.") from None
+
+    def _trial_id(self, number: int) -> int:
+        return self._storage.get_trial_id_from_study_id_trial_number(self._id, number)
 
     def trials(self) -> list[FrozenTrial]:
         """Return all trials in order of number; not to be changed."""
@@ -172,7 +207,7 @@ def _connect(folder: Path, url: str | None) -> BaseStorage:
     with _reaching(url, folder):
         lock = JournalFileOpenLock(str(path), grace_period=_LOCK_SECONDS)
         _drop_torn_line(path, lock)
-        return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+        return JournalStorage(JournalFile(path, lock))
 
 
 def _disconnect(storage: BaseStorage) -> None:

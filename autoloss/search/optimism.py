@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from autoloss.records import Optimism, TrialRecord
-from autoloss.search.baseline import comparable, usable
+from autoloss.search.baseline import REFINED, comparable, usable
 from autoloss.search.select import ExampleLosses
 
 FloatArray = npt.NDArray[np.floating]
@@ -18,6 +18,8 @@ IntArray = npt.NDArray[np.integer]
 _OF_ROWS = ("error", "balanced_error")
 # Cells of a resample by rows that are held at once, 8 bytes each, a few times over.
 _CELLS_AT_ONCE = 1 << 21
+# Trials by rows that are held, 5 bytes each, twice.
+_MOST_CELLS, _MOST_TRIALS, _FEWEST_TRIALS = 5_000_000, 1_000, 100
 
 
 def study_optimism(
@@ -33,7 +35,8 @@ def study_optimism(
     """Return the optimism of the selection of a study, None where no trial kept its rows.
 
     Args:
-        trials: The trials of a study; those that are not usable are passed over.
+        trials: The trials of a study; those that are not usable are passed over, and of very many
+            those of the lowest log loss are taken.
         examples: What they did on the validation rows, by number.
         metric: The study's metric.
         targets: Classes of these rows; (N,).
@@ -42,12 +45,20 @@ def study_optimism(
         seed: Their seed.
     """
     done = [t for t in usable(comparable(trials), metric) if t.number in examples]
-    kept = [t for t in done if np.isfinite(examples[t.number].log_loss).all()]
+    # Only the best of many can win a resample; so few cells fit the memory with any rows.
+    done = sorted(done, key=lambda t: t.metrics[REFINED])[: most_trials(examples, done)]
+    kept, log_loss, wrong = [], [], []
+    for trial in sorted(done, key=lambda t: t.number):
+        own = examples[trial.number]
+        if np.isfinite(own.log_loss).all():
+            kept.append(trial)
+            log_loss.append(own.log_loss)
+            wrong.append(own.wrong)
     if not kept:
         return None
     return selection_optimism(
-        np.stack([examples[trial.number].log_loss for trial in kept]),
-        np.stack([examples[trial.number].wrong for trial in kept]),
+        np.stack(log_loss),
+        np.stack(wrong),
         clusters,
         metric=metric,
         values=np.array([trial.metrics[metric] for trial in kept]),
@@ -55,6 +66,14 @@ def study_optimism(
         resamples=resamples,
         seed=seed,
     )
+
+
+def most_trials(examples: Mapping[int, ExampleLosses], trials: Sequence[TrialRecord]) -> int:
+    """Return how many trials take part: a thousand, fewer where there are very many rows."""
+    if not trials:
+        return 0
+    rows = len(examples[trials[0].number].log_loss)
+    return min(_MOST_TRIALS, max(_FEWEST_TRIALS, _MOST_CELLS // max(rows, 1)))
 
 
 def selection_optimism(

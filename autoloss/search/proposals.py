@@ -14,7 +14,6 @@ from optuna.distributions import BaseDistribution
 
 from autoloss.losses import LossSpec
 from autoloss.losses.parameters import Parameter
-from autoloss.search.baseline import is_plain_cross_entropy
 from autoloss.search.probes import Probe
 from autoloss.search.quota import BASELINE_SMOOTHING, PLAIN, Arm, Plan, must_be_cross_entropy
 from autoloss.search.space import NUISANCE, TEMPERATURE, Space
@@ -46,7 +45,7 @@ def propose(
     space: Space,
     plan: Plan,
     suggester: Suggester,
-    losses: Sequence[dict[str, Any]],
+    counts: Mapping[str, int],
     probe: Probe | None = None,
 ) -> Proposal:
     """Return what is tried in a slot.
@@ -56,7 +55,7 @@ def propose(
         space: The space, for the task at hand.
         plan: How the budget is shared out.
         suggester: Draws what is not fixed, and has seen the trials so far.
-        losses: The losses of the trials so far.
+        counts: What `quota.counted` says of the trials so far.
         probe: What a range that grew asks for in the place of the sampler.
     """
     arm = plan.arm(slot)
@@ -65,11 +64,10 @@ def propose(
         origin = "default" if is_default else "quota"
         forced = _forced(arm, space, is_default=is_default)
         return _of_forced(slot, forced, space, plan, suggester, origin=origin)
-    counted = [(loss["base"], is_plain_cross_entropy(loss)) for loss in losses]
-    if probe is not None and not must_be_cross_entropy(counted, probe.family):
+    if probe is not None and not must_be_cross_entropy(counts, probe.family):
         return _of_forced(slot, _probed(probe, space), space, plan, suggester, origin="sampler")
     drawn = suggester.draw(slot, {})
-    if must_be_cross_entropy(counted, str(drawn.params["base"])):
+    if must_be_cross_entropy(counts, str(drawn.params["base"])):
         suggester.turn_down()
         forced = _forced(PLAIN, space, is_default=False)
         return _of_forced(slot, forced, space, plan, suggester, origin="sampler")

@@ -8,11 +8,12 @@ same patience on its refined log loss, never on its own loss, and keeps its best
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from autoloss.errors import InputError
+from autoloss.search.baseline import is_plain_cross_entropy
 
 CROSS_ENTROPY = "cross_entropy"
 BRIER = "brier"
@@ -134,17 +135,30 @@ def plan_families(bases: Sequence[str], trials: int) -> Plan:
     )
 
 
-def must_be_cross_entropy(asked: Iterable[tuple[str, bool]], family: str) -> bool:
+def counted(losses: Iterable[Mapping[str, Any]]) -> Counter[str]:
+    """Return how often each family was asked; of cross-entropy the plain one alone counts.
+
+    Args:
+        losses: The losses that were asked, as dotted keys.
+    """
+    families = (str(loss["base"]) for loss in losses if _counts(loss))
+    return Counter(families)
+
+
+def must_be_cross_entropy(counts: Mapping[str, int], family: str) -> bool:
     """Return whether a trial must go to plain cross-entropy, lest another family gets more.
 
     Args:
-        asked: Family of each trial asked so far, and whether it is plain cross-entropy.
+        counts: What `counted` says of the trials so far.
         family: Family that the sampler would like next.
     """
     if family == CROSS_ENTROPY:
         return False
-    counts = Counter(one for one, is_plain in asked if is_plain or one != CROSS_ENTROPY)
-    return counts[family] >= counts[CROSS_ENTROPY]
+    return counts.get(family, 0) >= counts.get(CROSS_ENTROPY, 0)
+
+
+def _counts(loss: Mapping[str, Any]) -> bool:
+    return loss["base"] != CROSS_ENTROPY or is_plain_cross_entropy(loss)
 
 
 def _most_smoothed(families: Sequence[str], quota: int, trials: int) -> int:

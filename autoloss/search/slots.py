@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -14,7 +14,7 @@ from autoloss.search.lease import Lease
 from autoloss.search.space import REFINED
 from autoloss.search.suggest import Seen
 
-_SEEN = {
+_SEEN: dict[TrialState, Literal["complete", "pruned", "running"]] = {
     TrialState.COMPLETE: "complete",
     TrialState.PRUNED: "pruned",
     TrialState.RUNNING: "running",
@@ -58,10 +58,10 @@ class Slots:
         trials = [*self.standing.values(), *self.lost.values()]
         return sorted(trials, key=lambda trial: trial.number)
 
-    def asked(self) -> list[Asked]:
-        """Return what was asked, by slot."""
+    def losses(self) -> list[dict[str, Any]]:
+        """Return the losses that were asked, in any order."""
         every = {**self.standing, **self.lost}
-        return [Asked.of(every[slot]) for slot in sorted(every)]
+        return [trial.user_attrs["loss"] for trial in every.values()]
 
     def seen(self) -> list[Seen]:
         """Return what the sampler may learn from: trials within the space that did not fail."""
@@ -70,7 +70,7 @@ class Slots:
                 slot=slot,
                 params=trial.params,
                 distributions=trial.distributions,
-                state=_SEEN[trial.state],  # type: ignore[arg-type]
+                state=_seen_state(trial),
                 values=tuple(trial.values or ()),
                 reported=max(trial.intermediate_values.items(), default=None),
             )
@@ -78,14 +78,27 @@ class Slots:
             if trial.state in _SEEN and trial.params
         ]
 
-    def tried(self, families: Sequence[str]) -> dict[str, list[Tried]]:
-        """Return what ranges grow by: trials of families, outside the space too, by slot."""
+    def tried(
+        self, families: Sequence[str], known: dict[int, Tried] | None = None
+    ) -> dict[str, list[Tried]]:
+        """Return what ranges grow by: trials of families, outside the space too, by slot.
+
+        Args:
+            families: The families.
+            known: Ended trials of an earlier call, by number; those that ended since are added.
+        """
+        known = {} if known is None else known
         found: dict[str, list[Tried]] = {family: [] for family in families}
         every = {**self.standing, **self.lost}
         for slot in sorted(every):
-            asked = Asked.of(every[slot])
-            if (family := asked.loss["base"]) in found:
-                found[family].append(_tried(every[slot], asked))
+            trial = every[slot]
+            one = known.get(trial.number)
+            if one is None:
+                one = _tried(trial, Asked.of(trial))
+                if one.has_ended:
+                    known[trial.number] = one
+            if (family := one.values["base"]) in found:
+                found[family].append(one)
         return found
 
 
@@ -105,6 +118,13 @@ def is_abandoned(trial: FrozenTrial, attributes: Mapping[str, Any]) -> bool:
 def lease_key(worker: str) -> str:
     """Return the key under which a study keeps the renewed lease of a worker."""
     return f"lease:{worker}"
+
+
+def _seen_state(trial: FrozenTrial) -> Literal["complete", "pruned", "running"]:
+    """Return what a trial is to the sampler: one that passed a rung counts as far as it came."""
+    if trial.state == TrialState.RUNNING and trial.intermediate_values:
+        return "pruned"
+    return _SEEN[trial.state]
 
 
 def _tried(trial: FrozenTrial, asked: Asked) -> Tried:

@@ -20,7 +20,7 @@ class Span:
         start: Epochs that the search had trained when it was asked.
         end: The same when it ended; None of one that runs, or was lost with its process.
         is_lost: Whether it will be asked again.
-        rungs: Points of its curve at which trials are compared.
+        rungs: What it was compared by, at each rung that it came to.
     """
 
     number: int

@@ -288,7 +288,7 @@ class Study:
         curves: Sequence[Sequence[CurvePoint]] | None = None,
         stopped: Sequence[bool] | None = None,
         epochs: Sequence[int] | None = None,
-        rungs: Collection[int] = (),
+        rungs: Sequence[Sequence[CurvePoint]] | None = None,
         folds: Tensor | None = None,
         clusters: Tensor | None = None,
     ) -> tuple[TrialRecord, ...]:
@@ -302,7 +302,7 @@ class Study:
             curves: Learning curve of each; by default what was reported.
             stopped: Whether each was cut off before its training was over.
             epochs: Epochs that each trained.
-            rungs: Epochs at which trials are compared, whose points of the curves are kept.
+            rungs: What each was compared by in a race, at the epochs it came to.
             folds: Folds of the rows for the cross-fitted read-out; (N,). By default five.
             clusters: Which rows belong together, such as those of one group; (N,). By default
                 each stands alone.
@@ -348,14 +348,14 @@ class Study:
         seconds: float | None = None,
         curve: Sequence[CurvePoint] | None = None,
         epochs: int = 0,
-        rungs: Collection[int] = (),
+        rungs: Sequence[CurvePoint] = (),
     ) -> TrialRecord:
         """End a trial without logits.
 
         Args:
             trial: The trial, or its number.
             state: ``"failed"``, ``"diverged"``, ``"stopped"``, or ``"pruned"`` where it fell
-                behind others: the sampler then learns from the last point of its curve.
+                behind others: the sampler then learns from what it was compared by last.
             seconds: Training time; by default the time since it was asked.
             curve: Its learning curve; by default what was reported.
             epochs: Epochs that it trained.
@@ -365,9 +365,18 @@ class Study:
             None if seconds is None else [seconds],
             None if curve is None else [curve],
             epochs=[epochs],
-            rungs=rungs,
+            rungs=[rungs],
         )
         return self._session.teller.fail(_number(trial), state, costs)
+
+    def passed(self, trial: Trial | int, point: CurvePoint) -> None:
+        """Note what a trial was compared by in a race: the sampler learns from it at once.
+
+        Args:
+            trial: The trial, or its number.
+            point: Its best epoch so far, at the rung that it came to.
+        """
+        self._session.teller.passed(_number(trial), point)
 
     def readout(self, number: int) -> Readout:
         """Return the read-out of a trial: the map from its logits to probabilities.

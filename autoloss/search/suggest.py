@@ -20,10 +20,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoloss.losses.parameters import ChoiceParam, IntParam, Parameter
 from autoloss.search.growth import hull
+from autoloss.search.history import History
 from autoloss.search.space import NUISANCE, TEMPERATURE, Space
 
 Direction = Literal["minimize", "maximize"]
-LARGEST_HISTORY = 1000
+LARGEST_HISTORY = 250
 _STATES = {
     "complete": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,
@@ -39,10 +40,11 @@ class Seen:
         slot: Its place in the study.
         params: Its parameters.
         distributions: Where they were drawn from.
-        state: ``"complete"``, ``"pruned"`` (worse than any complete one) or ``"running"``.
+        state: ``"complete"``, ``"pruned"`` (worse than any complete one; in a race also while it
+            trains) or ``"running"``.
         values: Values of the objectives, of a complete trial.
-        reported: Epoch and value at which a pruned trial left, where it has one: those that came
-            further count as better, among equals those with the better value.
+        reported: Epoch and value of a pruned trial, where it has one: those that came further
+            count as better, among equals those with the better value.
     """
 
     slot: int
@@ -92,16 +94,10 @@ class Suggester:
         self.seed = seed
         with quiet():
             self._study = optuna.create_study(directions=list(directions))
-        for one in limited(seen, directions):
-            self._study.add_trial(
-                optuna.trial.create_trial(
-                    state=_STATES[one.state],
-                    params=dict(one.params),
-                    distributions=dict(one.distributions),
-                    values=list(one.values) if one.state == "complete" else None,
-                    intermediate_values=None if one.reported is None else dict([one.reported]),
-                )
-            )
+        self._history = History(
+            self._study,
+            [_frozen(number, one) for number, one in enumerate(limited(seen, directions))],
+        )
 
     def draw(
         self, slot: int, fixed: Mapping[str, Any], *, attempt: int = 0, learns: bool = True
@@ -118,7 +114,7 @@ class Suggester:
         seed = int(entropy.generate_state(1)[0])
         self._learns = learns
         self._study.sampler = (
-            _Sampler(seed=seed, together=self._together)
+            _Sampler(self._history, seed=seed, together=self._together)
             if learns
             else optuna.samplers.RandomSampler(seed=seed)
         )
@@ -126,11 +122,15 @@ class Suggester:
         self._trial = self._study.ask()
         for key, distribution in self._keys():
             _suggest(self._trial, key, distribution)
-        return Drawn(dict(self._trial.params), dict(self._trial.distributions))
+        drawn = Drawn(dict(self._trial.params), dict(self._trial.distributions))
+        self._history.add(drawn.params)
+        # What was drawn is known; a study is slower the more trials run in it.
+        self._study.tell(self._trial, state=TrialState.FAIL)
+        return drawn
 
     def turn_down(self) -> None:
         """Forget the last draw, so that later ones do not see it as running."""
-        self._study.tell(self._trial, state=TrialState.FAIL)
+        self._history.turn_down()
 
     @property
     def _together(self) -> dict[str, BaseDistribution]:
@@ -178,15 +178,21 @@ class Suggester:
 
 
 class _Sampler(optuna.samplers.TPESampler):
-    """Optuna's sampler, told what all trials have in common, which else takes half of its time.
+    """Optuna's sampler on a history that its draws share.
+
+    It is told what all trials have in common, which else takes half of its time.
 
     Args:
+        history: The trials that it learns from.
         seed: Its seed.
         together: The common parameters.
     """
 
-    def __init__(self, *, seed: int, together: Mapping[str, BaseDistribution]) -> None:
+    def __init__(
+        self, history: History, *, seed: int, together: Mapping[str, BaseDistribution]
+    ) -> None:
         super().__init__(seed=seed)
+        self._history = history
         self._together = dict(together)
 
     def infer_relative_search_space(
@@ -194,6 +200,58 @@ class _Sampler(optuna.samplers.TPESampler):
     ) -> dict[str, BaseDistribution]:
         """Return what is drawn together."""
         return self._together
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Return the common parameters; none while too few trials have finished."""
+        return self._drawn(search_space) if search_space and self._can_learn else {}
+
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Return one parameter."""
+        if self._can_learn:
+            return self._drawn({param_name: param_distribution})[param_name]
+        return self._random_sampler.sample_independent(
+            study, trial, param_name, param_distribution
+        )
+
+    @property
+    def _can_learn(self) -> bool:
+        return self._history.n_finished >= self._n_startup_trials
+
+    def _drawn(self, space: dict[str, BaseDistribution]) -> dict[str, Any]:
+        """Return the most promising of several draws from where the best trials lie."""
+        settings = self._parzen_estimator_parameters
+        good = self._history.good(space, settings)
+        other = self._history.other(space, settings)
+        samples = good.sample(self._rng.rng, self._n_ei_candidates)
+        best = self._compare(samples, self._compute_acquisition_func(samples, good, other))
+        return {key: one.to_external_repr(best[key]) for key, one in space.items()}
+
+
+def _frozen(number: int, seen: Seen) -> FrozenTrial:
+    """Return a trial as Optuna splits it: unchecked, because its study has checked it."""
+    values = list(seen.values) if seen.state == "complete" else None
+    return FrozenTrial(
+        number=number,
+        trial_id=number,
+        state=_STATES[seen.state],
+        value=None,
+        values=values,
+        datetime_start=None,
+        datetime_complete=None,
+        params=dict(seen.params),
+        distributions={},
+        user_attrs={},
+        system_attrs={},
+        intermediate_values={} if seen.reported is None else dict([seen.reported]),
+    )
 
 
 def limited(seen: Sequence[Seen], directions: Sequence[Direction]) -> list[Seen]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -28,6 +28,8 @@ from autoloss.search.space import METRIC, REFINED
 EndState = Literal["diverged", "stopped", "pruned", "failed"]
 ENDS = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL}
 _ROWS_KEY = "validation_rows"
+SCORED_NUMBERS = 1 << 25
+"""Logits that are scored at once; their metrics take several times their memory."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,14 @@ class Costs:
         curves: Learning curve of each; None for what was reported.
         stopped: Whether each was cut off; None for no.
         epochs: Epochs that each trained; None where unknown.
-        rungs: Epochs at which trials are compared.
+        rungs: What each was compared by in a race; None for nothing.
     """
 
     seconds: Sequence[float] | None = None
     curves: Sequence[Sequence[CurvePoint]] | None = None
     stopped: Sequence[bool] | None = None
     epochs: Sequence[int] | None = None
-    rungs: Collection[int] = ()
+    rungs: Sequence[Sequence[CurvePoint]] | None = None
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,11 @@ class Teller:
         running = [self.running(number) for number in numbers]
         facts = [self._facts(one, "diverged", k, costs) for k, one in enumerate(running)]
         finite = [k for k in range(len(numbers)) if bool(torch.isfinite(logits[k]).all())]
-        if finite:
-            specs = [LossSpec.from_dict(running[k].loss) for k in finite]
-            scores = self.scorer.score(logits[finite], classes, specs, folds=folds)
+        at_once = max(1, SCORED_NUMBERS // max(logits[:1].numel(), 1))
+        for first in range(0, len(finite), at_once):
+            some = finite[first : first + at_once]
+            specs = [LossSpec.from_dict(running[k].loss) for k in some]
+            scores = self.scorer.score(logits[some], classes, specs, folds=folds)
             losses = example_losses(
                 scores,
                 classes,
@@ -99,7 +103,7 @@ class Teller:
                 seed=self.scorer.seed,
                 clusters=together,
             )
-            for row, k in enumerate(finite):
+            for row, k in enumerate(some):
                 readout = scores.readouts.row(row)
                 facts[k] = replace(
                     facts[k],
@@ -110,7 +114,13 @@ class Teller:
                 )
                 # Before the trial ends, so that none is complete without its rows.
                 self.examples.save(running[k].number, losses[row])
-        return tuple(self._end(r.number, fact) for r, fact in zip(running, facts, strict=True))
+        with self.lock, self.ledger.together():
+            pairs = zip(running, facts, strict=True)
+            records = tuple(self._end(one.number, fact) for one, fact in pairs)
+        if self.on_told is not None:
+            for record in records:
+                self.on_told(record)
+        return records
 
     def report(self, number: int, epoch: int, val_logits: Any, val_labels: Any) -> int | None:
         """Add a point to a trial's learning curve.
@@ -129,10 +139,18 @@ class Teller:
         best = min(range(len(curve)), key=lambda i: curve[i].refined_log_loss)
         return len(curve) - 1 - best
 
+    def passed(self, number: int, point: CurvePoint) -> None:
+        """Note what a trial was compared by in a race; see `Study.passed`."""
+        with self.lock:
+            self._report(number, point)
+
     def fail(self, number: int, state: EndState, costs: Costs) -> TrialRecord:
         """End a trial without logits."""
         running = self.running(number)
-        return self._end(number, self._facts(running, state, 0, costs))
+        record = self._end(number, self._facts(running, state, 0, costs))
+        if self.on_told is not None:
+            self.on_told(record)
+        return record
 
     def running(self, number: int) -> TrialRecord:
         """Return a trial that can be told.
@@ -141,14 +159,12 @@ class Teller:
             InputError: If there is none of that number, or it has ended.
         """
         with self.lock:
-            trials = self.ledger.trials()
-        if not 0 <= number < len(trials):
-            raise InputError(f"A trial must be of this study, but got number={number}.")
-        if trials[number].state != TrialState.RUNNING:
+            trial = self.ledger.find(number)
+        if trial.state != TrialState.RUNNING:
             raise InputError(
                 f"A trial must be running to be told, but got number={number}, which has ended."
             )
-        return record_of(trials[number])
+        return record_of(trial)
 
     @property
     def _n_classes(self) -> int:
@@ -184,7 +200,7 @@ class Teller:
             curve=tuple(curve),
             seconds=now - record.started if costs.seconds is None else float(costs.seconds[k]),
             epochs=0 if costs.epochs is None else costs.epochs[k],
-            rungs=tuple(point for point in curve if point.epoch in costs.rungs),
+            rungs=() if costs.rungs is None else tuple(costs.rungs[k]),
         )
 
     def _end(self, number: int, facts: Facts) -> TrialRecord:
@@ -198,13 +214,10 @@ class Teller:
                 facts, values = replace(facts, state="diverged"), None
         with self.lock:
             self.ledger.note(number, FACTS, facts.to_dict())
-            if facts.state == "pruned" and facts.curve:
-                self._report(number, facts.curve[-1])
+            if facts.state == "pruned" and (points := facts.rungs or facts.curve):
+                self._report(number, points[-1])
             self.ledger.end(number, ENDS.get(facts.state, TrialState.PRUNED), values)
-            record = record_of(self.ledger.trials()[number])
-        if self.on_told is not None:
-            self.on_told(record)
-        return record
+            return record_of(self.ledger.find(number))
 
     def _report(self, number: int, last: CurvePoint) -> None:
         """Tell the sampler, which else takes it for the worst, where a trial left.

@@ -5,8 +5,22 @@ Only this folder imports mlflow, and not before the first run is written.
 
 from __future__ import annotations
 
-from autoloss.tracking.dashboard import Dashboard, dashboard_link
+from autoloss.tracking.dashboard import Dashboard, dashboard_link, dashboard_of
 from autoloss.tracking.protocol import NullTracker, Pending, Tracking
+from autoloss.tracking.shelf import Shelf, check_register
 from autoloss.tracking.tracker import Tracker
+from autoloss.tracking.wishes import Wish, read_wish
 
-__all__ = ["Dashboard", "NullTracker", "Pending", "Tracker", "Tracking", "dashboard_link"]
+__all__ = [
+    "Dashboard",
+    "NullTracker",
+    "Pending",
+    "Shelf",
+    "Tracker",
+    "Tracking",
+    "Wish",
+    "check_register",
+    "dashboard_link",
+    "dashboard_of",
+    "read_wish",
+]

@@ -56,7 +56,7 @@ def trial_content(record: TrialRecord, *, parent: str) -> RunContent:
     """
     started, ended = to_ms(record.started), to_ms(max(record.started, record.ended))
     return RunContent(
-        name=clip(f"#{record.number:03d} {record.label}", MAX_KEY),
+        name=run_name(record),
         status=_STATUS[record.state],
         started=started,
         ended=ended,
@@ -80,6 +80,11 @@ def trial_content(record: TrialRecord, *, parent: str) -> RunContent:
             *_curve_points(record, started, ended),
         ),
     )
+
+
+def run_name(record: TrialRecord) -> str:
+    """Return the name of a trial's run."""
+    return clip(f"#{record.number:03d} {record.label}", MAX_KEY)
 
 
 def trial_tag(number: int) -> str:

@@ -43,6 +43,8 @@ def classified(error: Exception, uri: str, *, is_general: bool) -> Away | Refuse
     """
     if isinstance(error, Away | Refused):
         return error
+    if (hint := _access_hint(error)) is not None:
+        return Away(f"MLflow at {redacted(uri)} {hint}")
     if _is_unreachable(error):
         return Away(f"MLflow at {redacted(uri)} does not answer.")
     message = f"MLflow at {redacted(uri)} could not be written: {one_line(error)}"
@@ -51,6 +53,27 @@ def classified(error: Exception, uri: str, *, is_general: bool) -> Away | Refuse
     # One more attempt even after a plain no: a run that was deleted is made again.
     is_plain_no = str(getattr(error, "error_code", "")) in _REFUSALS
     return Refused(message, attempts=2 if is_plain_no else 4)
+
+
+def _access_hint(error: BaseException) -> str | None:
+    """Return what to do where a server lets nobody in or is not trusted; None for other errors."""
+    message = str(error)
+    if "SSLError" in message or "CERTIFICATE_VERIFY_FAILED" in message:
+        return (
+            "has a certificate that is not trusted: name the file of its authority in "
+            "MLFLOW_TRACKING_SERVER_CERT_PATH."
+        )
+    codes = ("error code 401", "error code 403")
+    if any(code in message for code in codes) or str(getattr(error, "error_code", "")) in (
+        "UNAUTHENTICATED",
+        "PERMISSION_DENIED",
+        "CUSTOMER_UNAUTHORIZED",
+    ):
+        return (
+            "refuses the access: set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, of somebody who may write there."
+        )
+    return None
 
 
 def one_line(error: Exception) -> str:

@@ -31,7 +31,10 @@ def verdict_note(summary: Summary) -> str:
         "",
         f"**Ships:** #{shipped.number:03d} `{shipped.label}` with read-out {shipped.readout}.",
         "",
+        *_choice_lines(summary),
         *_comparison_table(verdict.comparisons, f"{verdict.n_test} {_rows(summary)}"),
+        "",
+        "The front, on the validation rows:",
         "",
         *_front_table(summary),
         "",
@@ -40,6 +43,20 @@ def verdict_note(summary: Summary) -> str:
     if summary.command:
         lines += ["", "Made by:", "", f"    {summary.command}"]
     return "\n".join(lines)
+
+
+def _choice_lines(summary: Summary) -> list[str]:
+    """Return who decided that another trial ships, the latest first."""
+    lines = []
+    for choice in reversed(summary.choices):
+        chosen, before = summary.trial(choice.number), summary.trial(choice.before)
+        lines += [
+            f"Chosen on {choice.created[:10]} by {_cell(choice.by)}: #{chosen.number:03d} "
+            f"`{chosen.label}` in place of #{before.number:03d} `{before.label}`, because: "
+            f"{_cell(choice.reason)}",
+            "",
+        ]
+    return lines
 
 
 def _rows(summary: Summary) -> str:
@@ -61,7 +78,7 @@ def _front_table(summary: Summary) -> list[str]:
     """Return the first trials of the front on the validation rows."""
     metric = summary.metric
     rows = [
-        f"| front | validation {_cell(metric)} | log loss after calibration |",
+        f"| trial | {_cell(metric)} | log loss after calibration |",
         "|---|---|---|",
     ]
     for number in ranked_front(summary)[:_SHOWN]:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from autoloss.records import Summary, TrialRecord
 from autoloss.tracking.dashboard import Dashboard
+from autoloss.tracking.shelf import Shelf
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,14 @@ class Tracking(Protocol):
     def sync(self, records: Iterable[TrialRecord]) -> None:
         """Show those of the trials that are not shown yet."""
 
-    def finish(self, summary: Summary, report_files: Sequence[Path]) -> None:
-        """Show the verdict and keep the report."""
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what could not be shown for good, and why, a sentence each."""
+
+    def finish(
+        self, summary: Summary, report_files: Sequence[Path], shelf: Shelf | None = None
+    ) -> None:
+        """Show the verdict, keep the report and show the models."""
 
     def close(self, timeout: float = 60.0) -> Pending:
         """Wait until all is written, at most `timeout` seconds, and say what is not."""
@@ -76,7 +83,14 @@ class NullTracker:
     def sync(self, records: Iterable[TrialRecord]) -> None:
         """Do nothing."""
 
-    def finish(self, summary: Summary, report_files: Sequence[Path]) -> None:
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return that nothing is missing."""
+        return ()
+
+    def finish(
+        self, summary: Summary, report_files: Sequence[Path], shelf: Shelf | None = None
+    ) -> None:
         """Do nothing."""
 
     def close(self, timeout: float = 60.0) -> Pending:

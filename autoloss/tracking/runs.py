@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _TERMINATED = ("FINISHED", "FAILED", "KILLED")
+# Not shown by markdown: what follows is ours, what stands before belongs to the run's owner.
+_MARK = "<!-- autoloss -->"
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,20 @@ class StudyRuns:
         session: The experiment that they live in.
         study_name: The name of the parent run.
         study_id: The tag by which the parent run is found again.
+        active: A run that was active when the study began: it becomes the parent, or, where it
+            is that of another study, has the parent below itself.
     """
 
-    def __init__(self, session: Session, *, study_name: str, study_id: str) -> None:
+    def __init__(
+        self, session: Session, *, study_name: str, study_id: str, active: str = ""
+    ) -> None:
         self.session = session
-        self._name = study_name
-        self._study_id = study_id
+        self.study_id = study_id
+        self.notes: list[str] = []
+        self.name = study_name
+        self._active = active
         self._parent: str | None = None
+        self._is_adopted = False
         self._children: dict[int, Child] = {}
         # A request that failed may have been done all the same: look before doing it again.
         self._unsure = False
@@ -66,14 +75,16 @@ class StudyRuns:
         """Return the id of the parent run, which is found by its tag or made."""
         if self._parent is not None:
             return self._parent
-        condition = f"tags.`autoloss.study_id` = '{self._study_id}'"
+        condition = f"tags.`autoloss.study_id` = '{self.study_id}'"
         found = next(self.session.search(condition), None)
         if found is None:
             self._children = {}
-            self._parent = self.session.create(self._parent_content())
+            self._parent = self._adopted() or self.session.create(self._parent_content())
             return self._parent
         run_id = str(found.info.run_id)
-        if found.info.status in _TERMINATED:
+        self._is_adopted = "autoloss.adopted" in found.data.tags
+        # A run that somebody else began is ended by them.
+        if found.info.status in _TERMINATED and not self._is_adopted:
             self.session.client.update_run(run_id, status="RUNNING")
         self._children = {n: _child(run) for n, run in self.children_of(run_id)}
         self._parent = run_id
@@ -94,8 +105,24 @@ class StudyRuns:
         missing = {key: value for key, value in params.items() if key not in run.data.params}
         self.session.log(run.info.run_id, params=missing)
         if "autoloss.verdict" not in run.data.tags:
-            note = opening_note(self._name, description)
-            self.session.log(run.info.run_id, tags={"mlflow.note.content": note})
+            self.write_note(opening_note(self.name, description))
+
+    def write_note(self, text: str) -> None:
+        """Write the text on the parent's page, below what the owner of the run wrote there."""
+        if self._is_adopted:
+            run = self.session.client.get_run(self.parent())
+            own = run.data.tags.get("mlflow.note.content", "").partition(_MARK)[0].rstrip()
+            text = f"{own}\n\n{_MARK}\n\n{text}" if own else f"{_MARK}\n\n{text}"
+        self.session.log(self.parent(), tags={"mlflow.note.content": text})
+
+    def finish(self, ended: int) -> None:
+        """Show on the parent run that the study is finished.
+
+        Args:
+            ended: When, in milliseconds since the epoch.
+        """
+        if not self._is_adopted:
+            self.session.client.set_terminated(self.parent(), status="FINISHED", end_time=ended)
 
     def write_trial(self, record: TrialRecord) -> None:
         """Write the run of a trial, unless it is there; one that is half written is completed."""
@@ -116,7 +143,8 @@ class StudyRuns:
 
     def stop(self) -> None:
         """Show on the parent run that the search was interrupted."""
-        self.session.client.set_terminated(self.parent(), status="KILLED")
+        if self.parent() and not self._is_adopted:
+            self.session.client.set_terminated(self.parent(), status="KILLED")
 
     def _find(self, number: int, parent: str) -> None:
         """Look whether a trial has a run after all."""
@@ -127,16 +155,33 @@ class StudyRuns:
         for run in self.session.search(condition):
             self._children[number] = _child(run)
 
+    def _adopted(self) -> str | None:
+        """Make the active run the parent and return its id; None where it cannot be."""
+        if not self._active:
+            return None
+        run = self.session.client.get_run(self._active)
+        # Two searches in one run: the second has a parent of its own below it.
+        if "autoloss.study_id" in run.data.tags or run.info.lifecycle_stage == "deleted":
+            return None
+        self.session.log(self._active, tags={**self._parent_tags(), "autoloss.adopted": "true"})
+        self._is_adopted = True
+        return self._active
+
+    def _parent_tags(self) -> dict[str, str]:
+        """Return the tags by which the parent run is known."""
+        return {
+            "autoloss.role": "study",
+            "autoloss.study": self.name,
+            "autoloss.study_id": self.study_id,
+        }
+
     def _parent_content(self) -> RunContent:
         """Return what the parent run shows at its start."""
-        tags = {
-            "autoloss.role": "study",
-            "autoloss.study": self._name,
-            "autoloss.study_id": self._study_id,
-        }
+        above = {"mlflow.parentRunId": self._active} if self._active else {}
+        tags = self._parent_tags() | above
         now = to_ms(time.time())
         return RunContent(
-            clip(self._name, MAX_KEY),
+            clip(self.name, MAX_KEY),
             "RUNNING",
             now,
             now,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from autoloss.tracking.abilities import Abilities, find_abilities
 from autoloss.tracking.client import connect
 from autoloss.tracking.content import Point, RunContent, clipped_tags
 from autoloss.tracking.failures import Away
+from autoloss.who import user_name
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,13 +26,16 @@ class Session:
     Args:
         uri: The tracking URI.
         experiment: The experiment's name; made where it is missing.
+        beside: A run whose experiment is taken in the place of the one of that name.
     """
 
-    def __init__(self, uri: str, *, experiment: str) -> None:
+    def __init__(self, uri: str, *, experiment: str, beside: str = "") -> None:
         self.uri = uri
         self.experiment = experiment
+        self.beside = beside
         self.experiment_id: str | None = None
         self._client: MlflowClient | None = None
+        self._abilities: Abilities | None = None
 
     @property
     def client(self) -> MlflowClient:
@@ -51,6 +55,9 @@ class Session:
         """
         if self.experiment_id is not None:
             return self.experiment_id
+        if self.beside:
+            self.experiment_id = str(self.client.get_run(self.beside).info.experiment_id)
+            return self.experiment_id
         found = self.client.get_experiment_by_name(self.experiment)
         if found is None:
             self.experiment_id = str(self.client.create_experiment(self.experiment))
@@ -63,9 +70,21 @@ class Session:
         self.experiment_id = str(found.experiment_id)
         return self.experiment_id
 
+    @property
+    def abilities(self) -> Abilities:
+        """Return what the store can show besides runs; it is asked once."""
+        if self._abilities is None:
+            self._abilities = find_abilities(self.client, self.uri, self.open())
+        return self._abilities
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what the store is known to lack, a sentence each."""
+        return self._abilities.notes if self._abilities else ()
+
     def create(self, content: RunContent) -> str:
         """Make a run with its name, start and tags, and return its id."""
-        source = {"mlflow.source.name": "autoloss", "mlflow.user": _user()}
+        source = {"mlflow.source.name": "autoloss", "mlflow.user": user_name()}
         run = self.client.create_run(
             self.open(),
             run_name=content.name,
@@ -81,12 +100,21 @@ class Session:
         params: Mapping[str, str] | None = None,
         points: Sequence[Point] = (),
         tags: Mapping[str, str] | None = None,
+        model_id: str | None = None,
     ) -> None:
-        """Write parameters, metrics and at most 100 tags, in as few requests as MLflow allows."""
+        """Write parameters, metrics and at most 100 tags, in as few requests as MLflow allows.
+
+        Args:
+            run_id: The run.
+            params: Its parameters.
+            points: Its metrics.
+            tags: Its tags.
+            model_id: The logged model that has these metrics too; None for none.
+        """
         from mlflow.entities import Metric, Param, RunTag
 
         names = [Param(key, value) for key, value in (params or {}).items()]
-        metrics = [Metric(p.key, p.value, p.timestamp, p.step) for p in points]
+        metrics = [Metric(p.key, p.value, p.timestamp, p.step, model_id=model_id) for p in points]
         run_tags = [RunTag(key, value) for key, value in clipped_tags(tags or {}).items()]
         while names or metrics or run_tags:
             self.client.log_batch(
@@ -108,11 +136,3 @@ class Session:
             token = page.token
             if not token:
                 return
-
-
-def _user() -> str:
-    """Return the name of the user, as far as the system knows it."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return "unknown"

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from autoloss.records import Summary, TrialRecord
-from autoloss.tracking.conclusion import write_conclusion
+from autoloss.tracking.active import find_active_run
+from autoloss.tracking.conclusion import Ending, view_of, write_conclusion, write_view
 from autoloss.tracking.dashboard import Dashboard, dashboard_link
 from autoloss.tracking.failures import Refused, classified
 from autoloss.tracking.identity import Identity, read_identity, write_identity
 from autoloss.tracking.protocol import Pending
 from autoloss.tracking.runs import StudyRuns
 from autoloss.tracking.session import Session
-from autoloss.tracking.uri import redacted, resolve
+from autoloss.tracking.shelf import Shelf
+from autoloss.tracking.uri import check, redacted, resolve
 from autoloss.tracking.writer import Job, Writer
 
 _PARENT = "study"
@@ -33,20 +36,44 @@ class Tracker:
         experiment: The name of MLflow's experiment; made where it is missing.
         study_name: The name of the parent run.
         folder: The study's folder, where ``tracking.json`` remembers the parent run and the URI.
+        only_front: Whether the only trials that are written are those on the front, those that
+            were compared in the verdict and the one that ships, at the end.
+
+    A run of MLflow that is active in this thread, or that ``MLFLOW_RUN_ID`` names, becomes the
+    parent, unless `uri` names another place or the study has a parent already; it is left running.
 
     Raises:
         InputError: If MLflow could never write to the URI.
     """
 
     def __init__(
-        self, uri: str | None = None, *, experiment: str, study_name: str, folder: Path | str
+        self,
+        uri: str | None = None,
+        *,
+        experiment: str,
+        study_name: str,
+        folder: Path | str,
+        only_front: bool = False,
     ) -> None:
         self._folder = Path(folder).absolute()
+        self._only_front = only_front
         identity = read_identity(self._folder)
-        self.uri = resolve(uri, remembered=identity.uri)
-        self._identity = Identity(identity.study_id, redacted(self.uri))
-        self._session = Session(self.uri, experiment=experiment)
-        self._runs = StudyRuns(self._session, study_name=study_name, study_id=identity.study_id)
+        active = find_active_run() if identity.uri is None else None
+        if active is not None and uri is not None and check(uri) != check(active.uri or uri):
+            active = None
+        self.uri = resolve(uri or (active.uri if active else None), remembered=identity.uri)
+        if redacted(self.uri) != identity.uri:
+            identity = Identity(
+                identity.study_id, redacted(self.uri), adopted=active.run_id if active else ""
+            )
+        self._identity = identity
+        self._session = Session(self.uri, experiment=experiment, beside=identity.adopted)
+        self._runs = StudyRuns(
+            self._session,
+            study_name=study_name,
+            study_id=identity.study_id,
+            active=identity.adopted,
+        )
         self._writer = Writer()
         self._is_open = False
 
@@ -54,6 +81,11 @@ class Tracker:
     def trouble(self) -> str:
         """Return why something is not written, in one line; empty when all is well."""
         return self._writer.trouble
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what MLflow cannot show for good, and why, a sentence each."""
+        return (*self._session.notes, *self._runs.notes)
 
     @property
     def shown_uri(self) -> str:
@@ -69,11 +101,17 @@ class Tracker:
         write_identity(self._folder, self._identity)
         self._is_open = True
         kept = dict(description)
-        self._put(_PARENT, lambda runs: runs.describe(kept))
+
+        def describe(runs: StudyRuns) -> None:
+            runs.describe(kept)
+            # A study that is only opened again has its view already.
+            self._remember(view=write_view(runs, view_of(runs, kept)) if kept else "")
+
+        self._put(_PARENT, describe)
 
     def log_trial(self, record: TrialRecord) -> None:
         """Write a trial that ended; one that has its run already is left alone."""
-        if record.state != "running":
+        if record.state != "running" and not self._only_front:
             self._put(f"trial {record.number}", lambda runs: runs.write_trial(record))
 
     def sync(self, records: Iterable[TrialRecord]) -> None:
@@ -81,16 +119,28 @@ class Tracker:
         for record in records:
             self.log_trial(record)
 
-    def finish(self, summary: Summary, report_files: Sequence[Path]) -> None:
-        """Write the verdict, the winner's and the test metrics, the front and the report.
+    def finish(
+        self, summary: Summary, report_files: Sequence[Path], shelf: Shelf | None = None
+    ) -> None:
+        """Write the verdict, the winner's and the test metrics, the front, report and models.
 
         Args:
             summary: The finished study; those of its trials that have no run yet get one.
             report_files: Files and folders that are kept with the parent run.
+            shelf: The models whose weights are kept; None for none.
         """
         self._is_open = False
         files = tuple(Path(file).absolute() for file in report_files)
-        self._put(_PARENT, lambda runs: write_conclusion(runs, summary, files))
+        given = Shelf() if shelf is None else shelf
+        # Registered once, a study is registered again whenever another trial ships.
+        given = replace(given, register=given.register or self._identity.registered)
+        wanted = Ending(summary, files, given, only_front=self._only_front)
+
+        def write(runs: StudyRuns) -> None:
+            shown = write_conclusion(runs, wanted)
+            self._remember(view=shown.view, registered=shown.registered)
+
+        self._put(_PARENT, write)
 
     def close(self, timeout: float = 60.0) -> Pending:
         """Wait until all is written, and say what is not.
@@ -108,7 +158,19 @@ class Tracker:
 
     def dashboard(self) -> Dashboard:
         """Return where the study is looked at."""
-        return dashboard_link(self.uri, self._session.experiment_id)
+        return dashboard_link(self.uri, self._session.experiment_id, view=self._identity.view)
+
+    def _remember(self, *, view: str = "", registered: str = "") -> None:
+        """Keep in the study's folder where it is shown."""
+        known = replace(
+            self._identity,
+            experiment_id=self._session.experiment_id,
+            view=view or self._identity.view,
+            registered=registered or self._identity.registered,
+        )
+        if known != self._identity:
+            self._identity = known
+            write_identity(self._folder, known)
 
     def _put(self, run: str, action: Callable[[StudyRuns], None]) -> None:
         """Have the background thread do something with the runs of the study."""

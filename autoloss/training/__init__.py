@@ -9,7 +9,7 @@ from autoloss.training.memory import empty_device_cache, in_halves
 from autoloss.training.optimiser import RowAdamW
 from autoloss.training.pool import Pool
 from autoloss.training.population import Population
-from autoloss.training.race import Passage, Race, Runner, rungs
+from autoloss.training.race import Passage, Race, best_so_far, rungs
 from autoloss.training.rows import EncodedRows
 
 __all__ = [
@@ -25,8 +25,8 @@ __all__ = [
     "Population",
     "Race",
     "RowAdamW",
-    "Runner",
     "batch_size_for",
+    "best_so_far",
     "empty_device_cache",
     "in_halves",
     "is_out_of_memory",

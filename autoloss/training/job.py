@@ -8,7 +8,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from autoloss.data import Part
+from autoloss.data import Part, StoredInputs, TableInputs
 from autoloss.errors import InputError
 from autoloss.losses import ClassFacts
 from autoloss.models import Network
@@ -118,10 +118,21 @@ class Job:
 
 def _placed(part: Part, device: torch.device, dtype: torch.dtype) -> Part:
     """Return a part on a device, its numbers of a type."""
-    inputs = part.inputs.to(device)
+    inputs = part.inputs
+    if isinstance(inputs, StoredInputs):
+        if device.type == "cpu":
+            # Encoded batch by batch, as numbers of the type that a network is given.
+            placed: TableInputs | StoredInputs = inputs.typed(dtype)
+            return replace(part, inputs=placed, weights=_weights(part, device, dtype))
+        inputs = inputs.take(torch.arange(len(inputs)))
+    inputs = inputs.to(device)
     return replace(
         part,
         inputs=replace(inputs, numeric=inputs.numeric.to(dtype), vectors=inputs.vectors.to(dtype)),
         targets=part.targets.to(device),
-        weights=None if part.weights is None else part.weights.to(device, dtype),
+        weights=_weights(part, device, dtype),
     )
+
+
+def _weights(part: Part, device: torch.device, dtype: torch.dtype) -> Tensor | None:
+    return None if part.weights is None else part.weights.to(device, dtype)

@@ -24,6 +24,10 @@ _SOURCES = 3
 """Numbers of a candidate's state between two fits of its read-out."""
 
 
+SCORED_NUMBERS = 1 << 25
+"""Logits that are scored at once; their read-outs and metrics take several times their memory."""
+
+
 @dataclass
 class _Progress:
     """What is known of one candidate while it trains."""
@@ -277,6 +281,14 @@ def _score(
 ) -> None:
     """Score an epoch on the validation rows of a division and keep what is the best so far."""
     job, specs = jobs[division.fold], division.objective.specs
+    at_once = max(1, SCORED_NUMBERS // (len(job.valid) * job.network.n_classes))
+    if len(division.rows) > at_once:
+        for first in range(0, len(division.rows), at_once):
+            few = range(first, min(first + at_once, len(division.rows)))
+            rows = [division.rows[i] for i in few]
+            part = Division(division.fold, rows, division.objective.keep(few))
+            _score(population, part, jobs, seen[first : first + at_once], epoch)
+        return
     all_are_here = len(division.rows) == len(population)
     weights = population.rows if all_are_here else population.rows[division.rows]
     logits = logits_of(job.network, weights, specs, job.valid)

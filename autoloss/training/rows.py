@@ -28,7 +28,7 @@ class EncodedRows:
     def __init__(self, network: Network, part: Part) -> None:
         self.network = network
         self.part = part
-        size = len(part) * network.encoded_width * part.inputs.numeric.element_size()
+        size = len(part) * network.encoded_width * _number_size(part)
         self._kept = self._encode_all() if size <= KEPT_BYTES else None
 
     def __len__(self) -> int:
@@ -66,3 +66,9 @@ class EncodedRows:
             dense=torch.cat([chunk.dense for chunk in chunks]),
             codes=torch.cat([chunk.codes for chunk in chunks]),
         )
+
+
+def _number_size(part: Part) -> int:
+    """Return the bytes of an encoded number."""
+    none = torch.zeros(0, dtype=torch.int64, device=part.targets.device)
+    return part.inputs.take(none).numeric.element_size()

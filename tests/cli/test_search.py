@@ -17,9 +17,9 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "--trials", 7, "--time-limit", "1h30m", "--test", "t.csv", "--valid", "v.csv",
         "--groups", "g", "--split-by", "day", "--drop", "a", "--drop", "b", "--positive", "yes",
         "--seed", 3, "--device", "cpu", "--name", "mine", "--storage", "sqlite:///s.db",
-        "--tracking-uri", "http://here", "--track", "off", "--out", "there",
+        "--tracking-uri", "http://here", "--track", "pareto", "--register", "best",
         "--class-weights", "w.csv", "--class-similarity", "s.csv", "--teacher", "t",
-        "--losses", "one.py", "--losses", "two.py", "--cost-matrix", "c.csv",
+        "--losses", "one.py", "--losses", "two.py", "--cost-matrix", "c.csv", "--out", "there",
         "--model", "net.py:make",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
@@ -49,7 +49,8 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "name": "mine",
         "storage": "sqlite:///s.db",
         "tracking_uri": "http://here",
-        "track": "off",
+        "track": "pareto",
+        "register": "best",
         "out": Path("there"),
     }
 

@@ -122,3 +122,58 @@ def test_a_mistake_is_one_line(there, run, words, said) -> None:
     (line,) = result.stderr.splitlines()
     assert said in line
     assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--because", "it is simpler"),
+        ("--register", "churn"),
+        ("--tracking-uri", "http://host:5000"),
+    ],
+)
+def test_what_only_a_shipping_does_is_not_ignored_without_one(there, run, words) -> None:
+    result = run("select", "churn", "--by", "error", *words)
+    assert result.exit_code == 2
+    assert words[0] in result.stderr
+    assert "--ship" in result.stderr
+
+
+def test_the_dashboard_and_an_option_cannot_both_name_the_trial(there, run) -> None:
+    result = run("select", "churn", "--from-dashboard", "--trial", "3")
+    assert result.exit_code == 2
+    assert "--from-dashboard must stand without" in result.stderr
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_trial_ships_with_its_reason_and_is_shown_as_what_ships(
+    there, run, api, as_json
+) -> None:
+    other = next(t for t in SUMMARY.trials if t.metrics and t.number != SUMMARY.recommended)
+    calls = []
+
+    def ship(*args, **kwargs):
+        calls.append((args, kwargs))
+        return SimpleNamespace(summary=replace(SUMMARY, recommended=other.number))
+
+    api.ship = ship
+    words = ["select", "churn", "--trial", other.number, "--ship", "--because", "simpler"]
+    result = run(*words, *(["--json"] if as_json else []), env=WIDE)
+    assert result.exit_code == 0, result.stderr
+    ((folder, rule), options) = calls[0]
+    assert (Path(folder).name, rule) == ("churn", other.number)
+    assert options["reason"] == "simpler"
+    assert f"trial {other.number} ({other.label}) ships now" in result.stderr
+    if as_json:
+        assert json.loads(result.stdout)["is_recommended"] is True
+    else:
+        assert f"{other.number} (ships)" in result.stdout
+
+
+def test_a_study_that_was_trained_elsewhere_changes_its_winner_too(there, run) -> None:
+    other = next(t for t in SUMMARY.trials if t.metrics and t.number != SUMMARY.recommended)
+    result = run("select", "churn", "--trial", other.number, "--ship")
+    assert result.exit_code == 0, result.stderr
+    written = json.loads((there / "reports" / "churn" / "summary.json").read_text())
+    assert written["recommended"] == other.number
+    assert written["choices"][0]["before"] == SUMMARY.recommended

@@ -199,9 +199,8 @@ def test_a_column_of_another_type_is_one_line() -> None:
 
 
 def test_the_same_hour_is_the_same_number_on_every_day() -> None:
-    when = pd.Series(
-        pd.date_range("1999-01-01", periods=24 * 900, freq="h").astype("datetime64[s]")
-    )
+    hours = pd.date_range("1999-01-01", periods=24 * 900, freq="h")
+    when = pd.Series(hours.astype("datetime64[s]"))
     counts = {part: len(np.unique(values)) for part, values in date_parts(when).items()}
     # Sines and cosines of equal height are one number: 12 of 24 hours, and 0 and 1 besides.
     assert counts["time.sin"] == counts["time.cos"] == 13

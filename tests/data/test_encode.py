@@ -141,3 +141,15 @@ def test_a_state_of_another_version_is_refused(encoding: TableEncoding) -> None:
     state, tensors = encoding.to_state()
     with pytest.raises(InputError, match="version=2"):
         TableEncoding.from_state({**state, "version": 2}, tensors)
+
+
+def test_columns_share_the_bins_that_there_are():
+    rng = np.random.default_rng(0)
+
+    def edges(n_columns):
+        frame = pd.DataFrame(rng.normal(size=(60, n_columns)).round(1)).rename(columns=str)
+        return TableEncoding.fit(frame, bins=16).schema.edges.shape
+
+    assert edges(100) == (100, 17)
+    assert edges(4_000) == (4_000, 5)
+    assert edges(9_000) == (9_000, 1)

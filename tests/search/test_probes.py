@@ -9,6 +9,7 @@ from autoloss.search import load_space, plan_families
 from autoloss.search.edges import Tried, ends_of, widened_ranges
 from autoloss.search.probes import PROBES, next_probe
 from autoloss.search.proposals import propose
+from autoloss.search.quota import counted
 from autoloss.search.suggest import Suggester
 
 SPACE = load_space("default").for_classes([50, 50])
@@ -111,7 +112,7 @@ def test_a_probe_takes_the_turn_of_the_sampler_unless_cross_entropy_would_fall_b
         space=SPACE,
         plan=PLAN,
         suggester=draws,
-        losses=[losses[0], *losses[is_ahead:]] if is_ahead else losses[:1],
+        counts=counted([losses[0], *losses[is_ahead:]] if is_ahead else losses[:1]),
         probe=probe,
     )
     assert asked.origin == "sampler"

@@ -7,7 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoloss.errors import InputError
-from autoloss.search.quota import PLAIN, SMOOTHED, Arm, must_be_cross_entropy, plan_families
+from autoloss.search.quota import (
+    PLAIN,
+    SMOOTHED,
+    Arm,
+    counted,
+    must_be_cross_entropy,
+    plan_families,
+)
 
 BASES = ("focal", "power", "poly1", "generalized_cross_entropy", "bi_tempered", "sm_softmax")
 budgets = st.integers(1, 600)
@@ -72,7 +79,8 @@ def test_smoothed_cross_entropy_is_tuned_as_hard_as_a_family(bases, trials):
 
 
 def test_a_family_may_not_overtake_cross_entropy():
-    asked = [("cross_entropy", True), ("cross_entropy", False), ("focal", False)]
+    smoothed = {"base": "cross_entropy", "target": "smoothing", "smoothing.epsilon": 0.1}
+    asked = counted([{"base": "cross_entropy"}, smoothed, {"base": "focal", "focal.gamma": 1.0}])
     assert must_be_cross_entropy(asked, "focal")
     assert not must_be_cross_entropy(asked, "brier")
     assert not must_be_cross_entropy(asked, "cross_entropy")

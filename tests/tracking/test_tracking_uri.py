@@ -77,7 +77,7 @@ def test_the_dashboard_of_a_server_is_a_link_to_the_runs():
 
 def test_the_dashboard_of_a_file_is_a_command(here):
     shown = dashboard_link("sqlite:////a b/mlflow.db", "7")
-    assert shown.command.startswith("mlflow ui --backend-store-uri ")
+    assert shown.command.startswith("autoloss ui --tracking-uri ")
     assert "'sqlite:////a b/mlflow.db'" in shown.command.replace('"', "'")
 
 

@@ -120,3 +120,23 @@ def test_the_gpu_gives_what_the_cpu_gives(job: Job, mixed: list[Candidate]) -> N
     on_gpu = train(make_job(job.train.part, job.valid.part, "cuda"), calm)
     for outcome, expected in zip(on_gpu, train(job, calm), strict=True):
         torch.testing.assert_close(outcome.weights.cpu(), expected.weights, rtol=0, atol=1e-6)
+
+
+def test_scored_in_parts_equals_scored_at_once(
+    job: Job, mixed: list[Candidate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(job, mixed)
+    monkeypatch.setattr("autoloss.training.pool.SCORED_NUMBERS", 2 * len(job.valid) * 3)
+    for one, other in zip(train(job, mixed), whole, strict=True):
+        assert_same(one, other)
+        assert one.curve == pytest.approx(other.curve)
+
+
+def test_rows_that_are_not_kept_encoded_train_the_same(
+    job: Job, mixed: list[Candidate], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(job, mixed)
+    monkeypatch.setattr("autoloss.training.rows.KEPT_BYTES", 0)
+    fresh = replace(job, train=job.encoded(job.train.part), valid=job.encoded(job.valid.part))
+    for one, other in zip(train(fresh, mixed), whole, strict=True):
+        assert_same(one, other)

@@ -1,0 +1,35 @@
+"""``autoloss ui``: the MLflow dashboard, opened where a winner is chosen."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from autoloss.cli import options
+
+
+def ui(
+    study: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[STUDY]", help="A study's name or its folder; the newest by default."
+        ),
+    ] = None,
+    *,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65535, metavar="N", help="Where to listen; by default 5000 or the next."
+        ),
+    ] = None,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the link in a browser.")
+    ] = True,
+    tracking_uri: options.TrackingUri = None,
+    out: options.Out = options.OUT,
+) -> None:
+    """Start the MLflow dashboard, print its link and open it; Ctrl-C ends it."""
+    from autoloss.cli.dashboard import find_place, show
+
+    show(find_place(study, uri=tracking_uri, out=out), port=port, is_opened=browser)

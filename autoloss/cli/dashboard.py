@@ -1,0 +1,132 @@
+"""The MLflow dashboard from the command line: found, started, opened, and ended by Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import webbrowser
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoloss.cli.guard import say
+from autoloss.errors import AutolossError, StudyNotFoundError
+from autoloss.tracking.dashboard import PORT, dashboard_link
+from autoloss.tracking.identity import TRACKING, Identity, read_identity
+from autoloss.tracking.local_server import free_port, local_server
+from autoloss.tracking.uri import is_server, redacted, resolve
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a dashboard is opened.
+
+    Args:
+        uri: The tracking URI.
+        experiment_id: MLflow's number of the experiment; None for the list of them.
+        view: Key of the saved view; empty for none.
+    """
+
+    uri: str
+    experiment_id: str | None = None
+    view: str = ""
+
+
+def find_place(study: str | None, *, uri: str | None, out: Path) -> Place:
+    """Return where a study is looked at, by default the newest one that is in MLflow.
+
+    Args:
+        study: A study's name or its folder; None for the newest.
+        uri: The tracking URI that was given; None for the study's own.
+        out: The folder of all studies.
+
+    Raises:
+        StudyNotFoundError: If there is no such study in MLflow.
+        InputError: If MLflow could never read the URI.
+    """
+    if study is not None:
+        given = Path(study).expanduser()
+        folder = next((one for one in (given, out / given) if (one / TRACKING).is_file()), None)
+        if folder is None:
+            raise StudyNotFoundError(
+                "STUDY must be a study's name or its folder, with runs in MLflow, but got "
+                f"STUDY={study!r}; 'autoloss list --out {out}' shows those of {out}."
+            )
+        known = read_identity(folder)
+        return _place(known, resolve(uri, remembered=known.uri))
+    files = sorted(out.glob(f"*/{TRACKING}"), key=lambda one: one.stat().st_mtime, reverse=True)
+    for known in (read_identity(file.parent) for file in files):
+        found = resolve(uri, remembered=known.uri)
+        if redacted(found) == known.uri:
+            return _place(known, found)
+    return Place(resolve(uri))
+
+
+def _place(known: Identity, uri: str) -> Place:
+    """Return where a study is looked at; numbers of another store mean nothing in this one."""
+    is_same = redacted(uri) == known.uri
+    return Place(uri, known.experiment_id, known.view) if is_same else Place(uri)
+
+
+def show(place: Place, *, port: int | None, is_opened: bool) -> None:
+    """Print the link to a dashboard and open it; a local one runs until Ctrl-C.
+
+    Args:
+        place: Where.
+        port: Where a local server listens; None for the first free one.
+        is_opened: Whether the link is opened in a browser.
+
+    Raises:
+        InputError: If the port is taken.
+        AutolossError: If the server does not start.
+    """
+    if is_server(place.uri):
+        # Only a local server listens on a port of ours.
+        url = dashboard_link(place.uri, place.experiment_id, view=place.view).url
+        _open(url, is_opened=is_opened)
+        return
+    found = free_port(port, usual=PORT)
+    url = dashboard_link(place.uri, place.experiment_id, view=place.view, port=found).url
+    say(f"starting MLflow over {redacted(place.uri)} ...")
+    with (
+        _stopped_by_signals(),
+        contextlib.suppress(KeyboardInterrupt),
+        local_server(place.uri, found) as server,
+    ):
+        _open(url, is_opened=is_opened)
+        say("Ctrl-C ends it.")
+        server.wait()
+        raise AutolossError(f"MLflow's server over {redacted(place.uri)} has ended by itself.")
+    say("ended.")
+
+
+def _open(url: str, *, is_opened: bool) -> None:
+    """Print a link, and open it where there is a screen to open it on."""
+    print(url, flush=True)
+    has_screen = sys.platform in ("win32", "darwin") or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
+    # Elsewhere a browser in the terminal would take it over.
+    if is_opened and has_screen:
+        with contextlib.suppress(webbrowser.Error, OSError):
+            webbrowser.open(url)
+
+
+@contextlib.contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Take the order to end as Ctrl-C, so that no server is left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,111 @@
+"""Another winner from the command line: ordered by an option or in the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from autoloss.cli.console import messages
+from autoloss.cli.guard import say
+from autoloss.cli.progress import watched
+from autoloss.cli.running import results_only
+from autoloss.errors import InputError
+from autoloss.records import Summary
+
+
+@dataclass(frozen=True)
+class Order:
+    """What belongs to the shipping of a trial.
+
+    Args:
+        because: Why it ships.
+        register: Name in the model registry.
+        tracking_uri: MLflow's tracking URI.
+    """
+
+    because: str | None = None
+    register: str | None = None
+    tracking_uri: str | None = None
+
+
+def check_order(order: Order, *, is_shipped: bool) -> None:
+    """Check that nothing is asked for that only a shipping does.
+
+    Raises:
+        InputError: If something is.
+    """
+    for field in fields(order):
+        if getattr(order, field.name) is not None and not is_shipped:
+            option = "--" + field.name.replace("_", "-")
+            raise InputError(
+                f"{option} must stand with --ship or --from-dashboard, but got neither: without "
+                "them the trial is only shown."
+            )
+
+
+def wished(folder: Path, order: Order, *, by: str | None, trial: int | None) -> tuple[int, Order]:
+    """Return the trial that somebody chose in the dashboard, and the order with the reason.
+
+    Args:
+        folder: The study's folder.
+        order: The order.
+        by: The rule that was given too, which must not be.
+        trial: The trial that was given too, likewise.
+
+    Raises:
+        InputError: If the trial is named twice, or not exactly one run has the tag.
+    """
+    from autoloss.tracking import read_wish
+
+    if by is not None or trial is not None:
+        raise InputError(
+            "--from-dashboard must stand without --by and --trial, because the dashboard names "
+            f"the trial, but got {'--by' if by is not None else '--trial'}."
+        )
+    wish = read_wish(folder, uri=order.tracking_uri)
+    return wish.number, replace(order, because=order.because or wish.reason)
+
+
+def ship_trial(
+    folder: Path,
+    summary: Summary,
+    rule: str | int,
+    order: Order,
+    *,
+    losses: Sequence[Path],
+    as_json: bool,
+) -> Summary:
+    """Let a trial ship, say so, and return the study as it is then.
+
+    Args:
+        folder: The study's folder.
+        summary: The study.
+        rule: The rule or the number that names the trial.
+        order: What belongs to it.
+        losses: Files that declare losses of one's own.
+        as_json: Whether standard output is one JSON document.
+    """
+    from autoloss import api
+
+    with results_only(as_json), watched(messages()) as progress:
+        shipped = api.ship(
+            folder,
+            rule,
+            reason=order.because or "",
+            register=order.register,
+            losses=losses or None,
+            tracking_uri=order.tracking_uri,
+            out=folder.parent,
+            progress=progress,
+        ).summary
+    number = shipped.recommended
+    if number == summary.recommended:
+        say(f"trial {number} ({shipped.trial(number).label}) ships already.")
+    else:
+        before = summary.trial(summary.recommended)
+        say(
+            f"trial {number} ({shipped.trial(number).label}) ships now, in place of trial "
+            f"{before.number} ({before.label})."
+        )
+    return shipped

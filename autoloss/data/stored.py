@@ -1,0 +1,145 @@
+"""Rows of a large table that are encoded when they are taken, from columns that folds share.
+
+An encoded copy of a large table is as large as the table, and every fold has an encoding of its
+own. Here a fold is the numbers of its rows; what `take` returns is what an encoded copy would
+hold, number for number.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from autoloss.data.blocks import Block
+from autoloss.data.categories import CategoryColumn
+from autoloss.data.encode import TableEncoding
+from autoloss.data.inputs import TableInputs
+from autoloss.data.numbers import NumericColumn
+from autoloss.data.values import values_of
+
+LARGE = 20_000_000
+"""Cells from which a part is not kept encoded."""
+
+
+@dataclass(frozen=True, eq=False)
+class StoredTable:
+    """The columns of a table as they are read again and again.
+
+    Args:
+        frame: The table.
+    """
+
+    frame: pd.DataFrame
+    _numbers: dict[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+    _codes: dict[str, tuple[NDArray[Any], Any]] = field(default_factory=dict, repr=False)
+
+    def numbers(self, name: str) -> NDArray[Any] | None:
+        """Return a column of plain numbers, None where it is none; (N,)."""
+        if name not in self._numbers:
+            dtype = self.frame[name].dtype
+            if not isinstance(dtype, np.dtype) or dtype.kind not in "fiu":
+                return None
+            self._numbers[name] = self.frame[name].to_numpy()
+        return self._numbers[name]
+
+    def codes(self, name: str) -> tuple[NDArray[Any], Any]:
+        """Return the place of each row's text among the different ones, -1 where missing; (N,)."""
+        if name not in self._codes:
+            codes, unique = pd.factorize(values_of(self.frame[name]).text)
+            self._codes[name] = (codes.astype(np.min_scalar_type(-len(unique) - 1)), unique)
+        return self._codes[name]
+
+
+class StoredInputs:
+    """Rows of a part as `TableInputs` would hold them, encoded when they are taken.
+
+    Args:
+        table: The table.
+        encoding: How its columns are encoded.
+        rows: The rows, by their numbers in the table.
+        dtype: Type of the numbers that are taken.
+
+    Shape:
+        rows (N,).
+    """
+
+    def __init__(
+        self,
+        table: StoredTable,
+        encoding: TableEncoding,
+        rows: NDArray[Any],
+        *,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.dtype = dtype
+        self._rows = rows
+        self._readers = [_Reader.of(table, column, rows) for column in encoding.columns]
+
+    def typed(self, dtype: torch.dtype) -> StoredInputs:
+        """Return the same rows, their numbers of a type."""
+        found = copy(self)
+        found.dtype = dtype
+        return found
+
+    def __len__(self) -> int:
+        """Return the number of rows N."""
+        return len(self._rows)
+
+    def take(self, rows: Tensor) -> TableInputs:
+        """Return the rows of those numbers, in that order; see `TableInputs.take`."""
+        places = rows.cpu().numpy().ravel()
+        at = self._rows[places]
+        blocks = [reader.read(at, places) for reader in self._readers]
+        found = TableInputs.from_block(Block.join(blocks, n_rows=len(places)))
+        return TableInputs(
+            torch.unflatten(found.numeric.to(self.dtype), 0, rows.shape),
+            torch.unflatten(found.categories, 0, rows.shape),
+            torch.unflatten(found.vectors.to(self.dtype), 0, rows.shape),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Reader:
+    """One column: from numbers, from codes, or encoded at once where it is of another kind."""
+
+    column: Any
+    numbers: NDArray[Any] | None = None
+    codes: NDArray[Any] | None = None
+    table: NDArray[np.int64] | None = None
+    encoded: Block | None = None
+
+    @classmethod
+    def of(cls, table: StoredTable, column: Any, rows: NDArray[Any]) -> _Reader:
+        """Return the reader of a column."""
+        if isinstance(column, CategoryColumn):
+            codes, unique = table.codes(column.name)
+            return cls(column, codes=codes, table=column.code_table(unique))
+        if isinstance(column, NumericColumn):
+            numbers = table.numbers(column.name)
+            if numbers is not None:
+                return cls(column, numbers=numbers)
+        return cls(column, encoded=column.encode(table.frame[column.name].iloc[rows]))
+
+    def read(self, at: NDArray[Any], places: NDArray[Any]) -> Block:
+        """Return encoded rows, by their numbers in the table and in the part."""
+        if self.numbers is not None:
+            values = self.numbers[at].astype(np.float64)
+            values[np.isinf(values)] = np.nan
+            return Block(len(at), numeric=self.column.scale(values)[:, None])
+        if self.codes is not None and self.table is not None:
+            return Block(len(at), codes=self.table[self.codes[at]][:, None])
+        whole = self.encoded
+        assert whole is not None
+        return Block(
+            len(at),
+            None if whole.numeric is None else whole.numeric[places],
+            None if whole.codes is None else whole.codes[places],
+            None if whole.vectors is None else whole.vectors[places],
+        )

@@ -1,0 +1,39 @@
+"""The trials of a search that ended: how many, and the best; not each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from autoloss.records import TrialRecord
+
+OBJECTIVE = "refined_log_loss"
+
+
+@dataclass
+class EndedTrials:
+    """What is shown of the trials that ended; it takes the same memory however many they are.
+
+    Args:
+        count: How many.
+        best: The one of the lowest refined log loss, the first of equal ones.
+        has_learnt: Whether any was scored.
+        has_diverged: Whether any diverged.
+    """
+
+    count: int = 0
+    best: TrialRecord | None = None
+    has_learnt: bool = False
+    has_diverged: bool = False
+
+    def add(self, records: Iterable[TrialRecord]) -> None:
+        """Take in trials that ended."""
+        for record in records:
+            self.count += 1
+            self.has_learnt |= bool(record.metrics)
+            self.has_diverged |= record.state == "diverged"
+            if OBJECTIVE not in record.metrics:
+                continue
+            value = record.metrics[OBJECTIVE]
+            if self.best is None or value < self.best.metrics[OBJECTIVE]:
+                self.best = record

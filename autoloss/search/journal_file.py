@@ -1,0 +1,74 @@
+"""The journal file of a study: many lines are made safe at once, and little of them is held."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal._file import get_lock_file
+
+# Facts of a trial that all of a population have.
+_COMMON = {"lease", "widened"}
+
+
+class JournalFile(JournalFileBackend):
+    """Optuna's journal file, for studies of many trials.
+
+    Args:
+        path: The file.
+        lock: Held while a line is written.
+    """
+
+    def __init__(self, path: Path, lock: JournalFileOpenLock) -> None:
+        super().__init__(str(path), lock_obj=lock)
+        self._path = path
+        self._is_together = False
+        self._common: dict[str, Any] = {}
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Write entries; on the disk before this returns, but for those written together."""
+        if not self._is_together:
+            super().append_logs(logs)
+            return
+        text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        with get_lock_file(self._lock), self._path.open("ab") as file:
+            file.write(text.encode("utf-8"))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Write entries one by one, for others to read, and bring them to the disk at the end."""
+        if self._is_together:
+            yield
+            return
+        self._is_together = True
+        try:
+            yield
+        finally:
+            self._is_together = False
+            with self._path.open("ab") as file:
+                os.fsync(file.fileno())
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        """Yield entries from a number on, equal texts in them as one object."""
+        for log in super().read_logs(log_number_from):
+            yield self._shared(log)
+        # Nobody reads again from before the end: the places of all entries would only pile up.
+        last = max(self._log_number_offset)
+        self._log_number_offset = {0: 0, last: self._log_number_offset[last]}
+
+    def _shared(self, value: Any) -> Any:
+        """Return a value with one object for equal texts, and for what many trials have."""
+        if isinstance(value, dict):
+            found = {sys.intern(key): self._shared(one) for key, one in value.items()}
+            for key in _COMMON & found.keys():
+                found[key] = self._common.setdefault(repr(found[key]), found[key])
+            return found
+        if isinstance(value, list):
+            return [self._shared(one) for one in value]
+        return sys.intern(value) if isinstance(value, str) else value

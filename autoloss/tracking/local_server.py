@@ -1,0 +1,143 @@
+"""MLflow's own server over a local store, as light as it goes: one worker, no job runners."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from autoloss.errors import AutolossError, InputError
+from autoloss.tracking.uri import redacted
+
+HOST = "127.0.0.1"
+_TRIED = 50
+# Browsers refuse these, which belong to other protocols.
+_REFUSED = frozenset({5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6697})
+_PATIENCE = 90.0
+_END = 10.0
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # They are for traces of language models, and take 15 processes and 2 GB.
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+}
+
+
+def free_port(wanted: int | None, *, usual: int) -> int:
+    """Return the port that is wanted, else the first free one from the usual one on.
+
+    Raises:
+        InputError: If the one that is wanted is taken, or none is free.
+    """
+    if wanted is not None:
+        if wanted in _REFUSED:
+            raise InputError(f"--port must be one that browsers open, but got port={wanted}.")
+        if not _is_free(wanted):
+            raise InputError(
+                f"--port must be free, but got port={wanted}, on which something listens already; "
+                "leave it out for the next free one."
+            )
+        return wanted
+    ports = [port for port in range(usual, usual + _TRIED) if port not in _REFUSED]
+    found = next((port for port in ports if _is_free(port)), None)
+    if found is None:
+        raise InputError(
+            f"A port from {usual} to {usual + _TRIED - 1} must be free, but got none: give one "
+            "with --port."
+        )
+    return found
+
+
+def _is_free(port: int) -> bool:
+    """Return whether nothing listens on a port."""
+    with socket.socket() as probe:
+        # A server that ended a moment ago leaves its port in a state that can be taken over.
+        if os.name != "nt":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+@contextlib.contextmanager
+def local_server(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the server while the context lasts; it answers when the context begins.
+
+    Args:
+        uri: The tracking URI of a local store or a database.
+        port: Where it listens, on this machine alone.
+
+    Raises:
+        AutolossError: If it does not start.
+    """
+    environment = {**_ENVIRONMENT, **os.environ}
+    # Not on the command line, where everybody sees a password.
+    environment["MLFLOW_BACKEND_STORE_URI"] = uri
+    words = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+    words += ["--host", HOST, "--port", str(port)]
+    # A group of its own: Ctrl-C reaches this process alone, which then ends all of the group.
+    group: dict[str, Any] = (
+        {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+        if os.name == "nt"
+        else {"start_new_session": True}
+    )
+    handle, name = tempfile.mkstemp(prefix="autoloss-ui-", suffix=".log")
+    log = Path(name)
+    with os.fdopen(handle, "wb") as file:
+        process = subprocess.Popen(words, env=environment, stdout=file, stderr=file, **group)
+    try:
+        _wait(process, port, log, uri)
+        yield process
+    finally:
+        _end(process)
+        log.unlink(missing_ok=True)
+
+
+def _wait(process: subprocess.Popen[bytes], port: int, log: Path, uri: str) -> None:
+    """Wait until the server answers.
+
+    Raises:
+        AutolossError: If it ends before that, or takes too long.
+    """
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            break
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"http://{HOST}:{port}/health", timeout=2.0),
+        ):
+            return
+        time.sleep(0.1)
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    reason = redacted(lines[-1].strip()) if lines else "it said nothing"
+    raise AutolossError(f"MLflow's server over {redacted(uri)} did not start: {reason}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the server and all processes that it started."""
+    for name in ("SIGTERM", "SIGKILL"):
+        if os.name == "nt":
+            process.terminate()
+        else:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, getattr(signal, name))
+        try:
+            process.wait(_END)
+        except subprocess.TimeoutExpired:
+            continue
+        if name == "SIGTERM" and os.name != "nt":
+            # Workers that outlive their parent.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+        return

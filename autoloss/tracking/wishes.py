@@ -1,0 +1,82 @@
+"""What people ask for in the dashboard: a run tagged ``autoloss.choose`` is to ship."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoloss.errors import AutolossError, InputError
+from autoloss.tracking.failures import classified
+from autoloss.tracking.identity import read_identity
+from autoloss.tracking.runs import StudyRuns
+from autoloss.tracking.session import Session
+from autoloss.tracking.uri import redacted, resolve
+
+TAG = "autoloss.choose"
+_NO = ("false", "no", "0", "off")
+_YES = ("", "true", "yes", "1", "on", "x")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A trial that somebody chose.
+
+    Args:
+        number: Its number.
+        reason: Why: the value of the tag, where that says more than yes.
+    """
+
+    number: int
+    reason: str
+
+
+def read_wish(folder: Path, *, uri: str | None = None) -> Wish:
+    """Return the one trial of a study whose run has the tag.
+
+    Args:
+        folder: The study's folder.
+        uri: The tracking URI; None for the study's own.
+
+    Raises:
+        InputError: If no run has it, several have it, or the study is not in MLflow.
+        AutolossError: If MLflow does not answer.
+    """
+    known = read_identity(folder)
+    if known.uri is None:
+        raise InputError(
+            f"{folder} must be a study with runs in MLflow, but got one that was never tracked: "
+            "name the trial with --trial N."
+        )
+    place = resolve(uri, remembered=known.uri)
+    try:
+        tagged = _tagged(place, known.study_id, known.experiment_id)
+    except Exception as error:
+        raise AutolossError(str(classified(error, place, is_general=True))) from error
+    if not tagged:
+        raise InputError(
+            f"One run must have the tag {TAG}, with the reason as its value, but got none in "
+            f"{redacted(place)}: add it on the page of the run, under Tags."
+        )
+    if len(tagged) > 1:
+        numbers = ", ".join(str(wish.number) for wish in tagged)
+        raise InputError(
+            f"One run must have the tag {TAG}, but got trials={numbers}: take it from the others."
+        )
+    return tagged[0]
+
+
+def _tagged(uri: str, study_id: str, experiment_id: str | None) -> list[Wish]:
+    """Return every trial of a study whose run has the tag."""
+    session = Session(uri, experiment="")
+    session.experiment_id = experiment_id
+    if experiment_id is None:
+        return []
+    runs = StudyRuns(session, study_name="", study_id=study_id)
+    wishes = {}
+    for parent in session.search(f"tags.`autoloss.study_id` = '{study_id}'"):
+        for number, run in runs.children_of(parent.info.run_id):
+            value = run.data.tags.get(TAG, "no").strip()
+            if value.lower() not in _NO:
+                reason = "Chosen in the dashboard." if value.lower() in _YES else value
+                wishes[number] = Wish(number, reason)
+    return [wishes[number] for number in sorted(wishes)]

@@ -1,0 +1,160 @@
+"""Pictures of the dashboard for the documentation: ``python -m docs.screenshots``.
+
+A study is made (or one that is there is taken, ``--study FOLDER``), MLflow's server is started
+over it, and headless Chromium draws the pages into ``docs/images/dashboard-*.png``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from autoloss.tracking.dashboard import dashboard_link
+from autoloss.tracking.identity import Identity, read_identity
+from autoloss.tracking.local_server import HOST, free_port, local_server
+from docs.browser import Browser
+
+IMAGES = Path(__file__).parent / "images"
+SEARCH = ["search", "churn.csv", "--target", "churned", "--space", "quick", "--trials", "64"]
+REGISTERED = "churn"
+ROWS = 4000
+WIDTH, COLOURS = 1440, 256
+MODE = "workflowType=machine_learning"
+# The panel of MLflow's assistant opens by itself.
+CLOSE_ASSISTANT = """
+(() => {
+  const panels = [...document.querySelectorAll("button")];
+  const close = panels.find((one) => (one.getAttribute("aria-label") || "").match(/close/i)
+    && one.closest("div") && document.body.innerText.includes("MLflow Assistant")
+    && one.getBoundingClientRect().left > innerWidth / 2);
+  if (close) close.click();
+  return Boolean(close);
+})()
+"""
+SETTLED = "document.querySelectorAll('.js-plotly-plot').length >= {}"
+
+
+def main() -> None:
+    """Make the study where none is given, and draw."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--study", type=Path, help="folder of a finished study, with a register")
+    parser.add_argument("--images", type=Path, default=IMAGES, help="where the pictures go")
+    given = parser.parse_args()
+    given.images.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        folder = given.study or stack.enter_context(made_study())
+        for file in draw(folder, given.images):
+            sys.stdout.write(f"{file} ({file.stat().st_size // 1000} kB)\n")
+
+
+@contextlib.contextmanager
+def made_study() -> Iterator[Path]:
+    """Search in a folder of its own and yield the folder of the study."""
+    with tempfile.TemporaryDirectory(prefix="autoloss-docs-") as place:
+        words = [sys.executable, "-m", "autoloss", *SEARCH, "--register", REGISTERED]
+        root = Path(__file__).parents[1]
+        environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+        environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{place}/mlflow.db"
+        write_table(Path(place) / "churn.csv")
+        subprocess.run(words, cwd=place, env=environment, check=True)
+        yield Path(place) / "reports" / "churn"
+
+
+def write_table(file: Path) -> None:
+    """Write customers who stay or leave; the labels are random, so that losses differ little."""
+    chance = np.random.default_rng(0)
+    months, age = chance.integers(1, 72, ROWS), chance.integers(18, 90, ROWS)
+    plan = chance.choice(["monthly", "yearly", "two years"], ROWS, p=[0.6, 0.3, 0.1])
+    calls, spent = chance.poisson(2.0, ROWS), chance.gamma(4.0, 15.0, ROWS).round(2)
+    odds = 1.2 * (plan == "monthly") - months / 30 + 0.3 * calls - (age - 50) ** 2 / 900 + 0.4
+    left = chance.random(ROWS) < 1 / (1 + np.exp(-odds))
+    columns = {"months": months, "age": age, "plan": plan, "calls": calls, "spent": spent}
+    table = pd.DataFrame({**columns, "churned": np.where(left, "yes", "no")})
+    table.to_csv(file, index=False)
+
+
+def draw(folder: Path, images: Path) -> list[Path]:
+    """Draw the pages of a study, and return the pictures.
+
+    Args:
+        folder: The study's folder.
+        images: Where the pictures go.
+    """
+    known = read_identity(folder)
+    if known.uri is None:
+        raise SystemExit(f"{folder} must be a study with runs in MLflow.")
+    port = free_port(None, usual=5000)
+    with local_server(known.uri, port), Browser(width=WIDTH) as browser:
+        root = f"http://{HOST}:{port}/#"
+        url = dashboard_link(known.uri, known.experiment_id, view=known.view, port=port).url
+        browser.open(url)
+        browser.wait_for_text("Error against calibration")
+        browser.wait(SETTLED.format(2))
+        _close_assistant(browser)
+        files = [_drawn(browser, images, "winner", height=1200)]
+        _scroll_to(browser, "Learning curves")
+        files.append(_drawn(browser, images, "curves", height=800))
+        browser.open(f"{root}/experiments/{known.experiment_id}/runs/{_parent(known)}?{MODE}")
+        browser.wait_for_text("Ships:")
+        browser.run(
+            "[...document.querySelectorAll('button')].find((one) => "
+            "one.innerText === 'Show more')?.click()"
+        )
+        files.append(_drawn(browser, images, "verdict", height=800))
+        browser.open(f"{root}/experiments/{known.experiment_id}/models?{MODE}")
+        browser.wait_for_text("Model attributes")
+        files.append(_drawn(browser, images, "models", height=400))
+        if known.registered:
+            browser.open(f"{root}/models/{known.registered}?{MODE}")
+            browser.wait_for_text("champion")
+            files.append(_drawn(browser, images, "registry", height=600))
+    return files
+
+
+def _parent(known: Identity) -> str:
+    """Return the id of the parent run of a study."""
+    from autoloss.tracking.client import connect
+
+    client = connect(known.uri or "")
+    condition = f"tags.`autoloss.study_id` = '{known.study_id}'"
+    return str(client.search_runs([known.experiment_id or ""], condition)[0].info.run_id)
+
+
+def _close_assistant(browser: Browser) -> None:
+    """Close the panel that MLflow opens by itself."""
+    with contextlib.suppress(TimeoutError):
+        browser.wait(CLOSE_ASSISTANT, seconds=10)
+
+
+def _scroll_to(browser: Browser, heading: str) -> None:
+    """Bring a section of the page to the top of the window."""
+    browser.run(
+        "[...document.querySelectorAll('*')].filter((one) => one.children.length === 0 && "
+        f"one.textContent.startsWith({heading!r})).pop().scrollIntoView()"
+    )
+
+
+def _drawn(browser: Browser, images: Path, name: str, *, height: int) -> Path:
+    """Draw the page once it stands still, in the few colours that it has."""
+    browser.resize(WIDTH, height)
+    browser.rest()
+    file = images / f"dashboard-{name}.png"
+    browser.draw(file)
+    with Image.open(file) as picture:
+        small = picture.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
+    small.save(file, optimize=True)
+    return file
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import torch
+from pyarrow import parquet
+
+from autoloss.data import DataOptions, TableEncoding, folds, prepare
+from autoloss.data import parquet as reading
+from autoloss.data.read import load_table
+from autoloss.data.stored import StoredInputs, StoredTable
+
+
+@pytest.fixture
+def frame():
+    """Columns of every kind, with gaps, infinities and rare levels."""
+    rng = np.random.default_rng(0)
+    n = 600
+    numbers = rng.normal(size=n)
+    numbers[::7] = np.nan
+    numbers[::50] = np.inf
+    words = np.array(["red", "green", "blue", " teal"])[rng.integers(4, size=n)].astype(object)
+    words[::9] = None
+    sentences = [f"the {a} {b} of {c}" for a, b, c in rng.integers(9, size=(n, 3))]
+    return pd.DataFrame(
+        {
+            "a": numbers,
+            "b": rng.integers(9, size=n),
+            "c": rng.normal(size=n).astype(np.float32),
+            "money": [f"{x:,.2f}" for x in rng.uniform(0, 1e5, n)],
+            "word": words,
+            "flag": rng.random(n) > 0.5,
+            "day": pd.date_range("2020-01-01", periods=n),
+            "text": sentences,
+            "maybe": pd.array(rng.integers(3, size=n), dtype="Int64"),
+            "y": rng.integers(2, size=n),
+        }
+    )
+
+
+def equal(one, other):
+    return all(
+        torch.equal(getattr(one, name).nan_to_num(99.0), getattr(other, name).nan_to_num(99.0))
+        for name in ("numeric", "vectors")
+    ) and torch.equal(one.categories, other.categories)
+
+
+def test_rows_that_are_taken_are_those_of_an_encoded_copy(frame):
+    inputs = frame.drop(columns="y")
+    train, rows = np.arange(0, 400), np.arange(600)[::-1].copy()
+    encoding = TableEncoding.fit(inputs, rows=train)
+    copied = encoding.transform(inputs.iloc[rows])
+    stored = StoredInputs(StoredTable(inputs), encoding, rows)
+    assert len(stored) == len(copied) == 600
+    for places in (torch.arange(600), torch.randint(600, (3, 40)), torch.tensor([5])):
+        assert equal(stored.take(places), copied.take(places))
+    assert stored.typed(torch.float64).take(torch.arange(3)).numeric.dtype == torch.float64
+
+
+def test_an_encoding_of_rows_is_that_of_a_copy_of_them(frame):
+    inputs = frame.drop(columns="y")
+    rows = np.sort(np.random.default_rng(1).choice(600, 300, replace=False))
+    one, other = TableEncoding.fit(inputs, rows=rows), TableEncoding.fit(inputs.iloc[rows])
+    assert one.to_state()[0] == other.to_state()[0]
+    assert all(torch.equal(a, other.to_state()[1][key]) for key, a in one.to_state()[1].items())
+
+
+def test_a_large_table_is_prepared_as_a_small_one(frame, monkeypatch):
+    small = prepare(frame, DataOptions(target="y"))
+    monkeypatch.setattr(folds, "LARGE", 1)
+    large = prepare(frame, DataOptions(target="y"))
+    assert large.fingerprint == small.fingerprint
+    assert large.notes == small.notes
+    assert isinstance(large.train.inputs, StoredInputs)
+    everything = torch.arange(len(small.train))
+    assert equal(large.train.inputs.take(everything), small.train.inputs)
+    assert equal(
+        large.replicates(1, seed=3)[0].valid.inputs.take(torch.arange(9)),
+        small.replicates(1, seed=3)[0].valid.inputs.take(torch.arange(9)),
+    )
+
+
+@pytest.mark.parametrize("cells", [1, 1_500, 1 << 23])
+def test_parquet_in_pieces_is_the_whole_file(frame, tmp_path, monkeypatch, cells):
+    path = tmp_path / "table.parquet"
+    parquet.write_table(pa.Table.from_pandas(frame), path, row_group_size=100)
+    whole = parquet.read_table(path).to_pandas(ignore_metadata=True)
+    monkeypatch.setattr(reading, "_CELLS_AT_ONCE", cells)
+    pd.testing.assert_frame_equal(load_table(path).frame, whole)
