@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 from optuna.trial import FrozenTrial, TrialState
 
-from autoloss.search.edges import Tried, ends_of, widened_ranges
+from autoloss.search.edges import Tried, Tries, ends_of, widened_ranges
 from autoloss.search.facts import Asked
 from autoloss.search.journal import Ledger
 from autoloss.search.lease import Lease
@@ -111,7 +111,7 @@ class Asker:
             family = str(proposal.loss["base"])
             # What a quota is drawn from does not grow.
             wider = ends_of(widened.get(family, {})) if proposal.origin == "sampler" else {}
-            tried.setdefault(family, []).append(
+            tried.setdefault(family, Tries()).append(
                 Tried({**proposal.loss, **proposal.nuisance}, has_ended=False, widened=wider)
             )
             asked = Asked(

@@ -5,9 +5,12 @@ A range that cuts a family's optimum off would decide the comparison in place of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from autoloss.losses.parameters import ChoiceParam, Parameter
 from autoloss.records import Edge
@@ -104,32 +107,76 @@ def explored(
         at_least: How many trials must lie there for the range that they were drawn from to count.
     """
     low, high = (outer_ends(key, first, tried, value, side) for side in ("low", "high"))
-    lows, highs = sorted(low)[at_least - 1 :], sorted(high, reverse=True)[at_least - 1 :]
-    return between(first, min([first.low, *lows]), max([first.high, *highs]))
+    lows, highs = np.sort(low)[at_least - 1 :], np.sort(high)[: len(high) - at_least + 1]
+    return between(first, min([first.low, *lows[:1]]), max([first.high, *highs[-1:]]))
 
 
 def outer_ends(
     key: str, first: Scale, tried: Sequence[Tried], value: float, side: Side
-) -> list[float]:
+) -> NDArray[np.float64]:
     """Return the ends of the wider ranges that were searched further out than a value.
 
     One for every trial that lies there, and one for the value itself where only a wider range has
     it. Others of the same value were drawn for another setting's sake.
     """
     out = 1.0 if side == "high" else -1.0
-    end = int(side == "high")
-    drawn = [(one.values[key], one.widened[key][end]) for one in tried if key in one.widened]
-    found = [reached for at, reached in drawn if (at - value) * out > 0]
+    values, ends = (tried if isinstance(tried, Tries) else Tries(tried)).drawn(key)
+    reached = ends[:, int(side == "high")]
+    found = reached[(values - value) * out > 0]
     if (value - (first.high if side == "high" else first.low)) * out > 0:
-        same = [reached * out for at, reached in drawn if at == value]
-        found += [min(same) * out] if same else []
+        same = reached[values == value] * out
+        found = np.append(found, same.min(keepdims=True) * out) if len(same) else found
     return found
 
 
 def best_of(tried: Sequence[Tried]) -> Tried | None:
     """Return the trial with the lowest refined log loss; the first of equal ones."""
+    if isinstance(tried, Tries):
+        return tried.best()
+    return _best(tried)
+
+
+class Tries(list[Tried]):
+    """Trials of a family, to which more are added while a population is asked.
+
+    What those that were there at first tell is computed once, so that asking for one of a
+    population does not go through all trials before it.
+    """
+
+    def best(self) -> Tried | None:
+        """Return what `best_of` does."""
+        first, known = self._first("best", _best)
+        later = _best(self[first:])
+        return _best([one for one in (known, later) if one is not None])
+
+    def drawn(self, key: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the values of those drawn from a wider range of a parameter, and its ends.
+
+        Shape:
+            (n,) and (n, 2).
+        """
+        first, known = self._first(key, lambda tried: _drawn(tried, key))
+        later = _drawn(self[first:], key)
+        return np.concatenate([known[0], later[0]]), np.concatenate([known[1], later[1]])
+
+    def _first(self, name: str, found: Callable[[Sequence[Tried]], Any]) -> tuple[int, Any]:
+        """Return how many trials there were at first, and what these tell."""
+        if not hasattr(self, "_known"):
+            self._known: dict[str, tuple[int, Any]] = {}
+        if name not in self._known:
+            self._known[name] = (len(self), found(self))
+        return self._known[name]
+
+
+def _best(tried: Sequence[Tried]) -> Tried | None:
     complete = [(one.refined, i) for i, one in enumerate(tried) if one.refined is not None]
     return tried[min(complete)[1]] if complete else None
+
+
+def _drawn(tried: Sequence[Tried], key: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    found = [(one.values[key], one.widened[key]) for one in tried if key in one.widened]
+    values = np.array([value for value, _ in found], dtype=np.float64)
+    return values, np.array([ends for _, ends in found], dtype=np.float64).reshape(-1, 2)
 
 
 def scales(space: Space, family: str) -> Iterator[tuple[str, Scale]]:

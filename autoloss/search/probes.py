@@ -80,7 +80,7 @@ def _value(
         return None
     end = now.high if side == "high" else now.low
     ends = outer_ends(key, first, tried, at, side)
-    done = sum(one >= end if side == "high" else one <= end for one in ends)
+    done = int((ends >= end if side == "high" else ends <= end).sum())
     if done >= PROBES or end in (at, first.high if side == "high" else first.low):
         return None
     share = (done + np.random.default_rng(entropy).random()) / PROBES

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from optuna.trial import FrozenTrial, TrialState
 
-from autoloss.search.edges import Tried
+from autoloss.search.edges import Tried, Tries
 from autoloss.search.facts import FACTS, Asked, is_lost
 from autoloss.search.lease import Lease
 from autoloss.search.space import REFINED
@@ -80,7 +80,7 @@ class Slots:
 
     def tried(
         self, families: Sequence[str], known: dict[int, Tried] | None = None
-    ) -> dict[str, list[Tried]]:
+    ) -> dict[str, Tries]:
         """Return what ranges grow by: trials of families, outside the space too, by slot.
 
         Args:
@@ -88,7 +88,7 @@ class Slots:
             known: Ended trials of an earlier call, by number; those that ended since are added.
         """
         known = {} if known is None else known
-        found: dict[str, list[Tried]] = {family: [] for family in families}
+        found = {family: Tries() for family in families}
         every = {**self.standing, **self.lost}
         for slot in sorted(every):
             trial = every[slot]

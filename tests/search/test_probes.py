@@ -2,11 +2,19 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from autoloss.losses import LossSpec
 from autoloss.search import load_space, plan_families
-from autoloss.search.edges import Tried, ends_of, widened_ranges
+from autoloss.search.edges import (
+    Tried,
+    Tries,
+    best_of,
+    ends_of,
+    outer_ends,
+    widened_ranges,
+)
 from autoloss.search.probes import PROBES, next_probe
 from autoloss.search.proposals import propose
 from autoloss.search.quota import counted
@@ -128,3 +136,18 @@ def test_a_probe_takes_the_turn_of_the_sampler_unless_cross_entropy_would_fall_b
 def test_the_sampler_has_every_other_turn():
     slots = range(len(PLAN.first + PLAN.then) + 6)
     assert [slot for slot in slots if PLAN.may_probe(slot)] == [*slots][-6::2]
+
+
+def test_trials_that_are_added_tell_what_all_of_them_would():
+    wide = {"lr": (LR.low, 0.5)}
+    first = [tried(0.5, lr=9.9e-3), *(tried(0.7, lr=0.02 * i, widened=wide) for i in range(1, 4))]
+    later = [tried(None, lr=0.3, widened=wide), tried(0.4, lr=0.2, widened=wide)]
+    grown = Tries(first)
+    assert best_of(grown) is first[0]
+    for side in ("low", "high"):
+        outer_ends("lr", LR, grown, 0.04, side)
+    grown += later
+    assert best_of(grown) is later[1]
+    for side, value in (("low", 0.04), ("high", 0.04), ("high", 0.3), ("high", 0.4)):
+        ends = outer_ends("lr", LR, [*first, *later], value, side)
+        assert np.array_equal(outer_ends("lr", LR, grown, value, side), ends)
