@@ -74,6 +74,9 @@ def run(
             has_weights=study.facts.weights is not None,
         )
         progress.planned(plan)
+        shown = f"MLflow at {tracker.shown_uri}" if tracker.shown_uri else "no MLflow"
+        kept = study.config.storage or study.folder
+        progress.detailed(f"Trials are kept in {kept} and shown in {shown}.")
         session = make_session(
             study, data, options, tracker, progress=progress, clock=clock, teacher=teacher
         )

@@ -29,12 +29,16 @@ def there(tmp_path, monkeypatch) -> Path:
 @pytest.mark.parametrize("rule", ["error", "log_loss", "calibration", "balanced_error", "knee"])
 def test_the_sentence_the_trial_and_its_settings_are_shown(there, run, rule) -> None:
     chosen = select_trial(SUMMARY, rule)
-    result = run("select", "churn", "--by", rule, env=WIDE)
+    result = run("select", "churn", "--by", rule, "--dry-run", env=WIDE)
     assert result.exit_code == 0, result.stderr
     assert RULES[rule] in result.stdout
     assert f"Trial  {chosen.number}" in result.stdout
     assert chosen.label in result.stdout
-    assert f"autoloss select churn --trial {chosen.number} --source loss.py" in result.stdout
+    assert (
+        f"autoloss select churn --trial {chosen.number} --dry-run --source loss.py"
+        in result.stdout
+    )
+    assert f"autoloss select churn --trial {chosen.number}\n" in result.stdout
     lines = result.stdout.splitlines()
     start = next(n for n, line in enumerate(lines) if line.startswith("base = "))
     read = tomllib.loads("\n".join(lines[start : lines.index("", start)]))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from autoloss.cli.spaces import space_toml
-from autoloss.search.space import space_names
+from autoloss.search.shipped_spaces import space_names
 from autoloss.search.space_reader import load_space
 
 
