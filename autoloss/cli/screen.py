@@ -8,11 +8,11 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.text import Text
 
 from autoloss.cli.options import OUT
-from autoloss.cli.tables import make_table, show_pairs, show_places
+from autoloss.cli.tables import show_pairs, show_places, show_table
 from autoloss.records import Summary
 from autoloss.report.brief import BESIDE, brief_pairs
 from autoloss.report.finalists import finalist_rows
@@ -40,10 +40,10 @@ def show_ranking(console: Console, summary: Summary) -> None:
         if (row.rank or _TOP + 1) <= _TOP or _roles(row)
     ]
     header = ("Rank", "Loss", *(columns[place] for place in shown))
-    console.print(make_table(header, rows))
+    show_table(console, header, rows, whole=(1,))
     console.print()
     if summary.finalists:
-        console.print(_finalists(summary, width=console.width))
+        _show_finalists(console, summary)
         console.print()
 
 
@@ -102,8 +102,9 @@ def _roles(row: TrialRow) -> str:
     return ", ".join(role for role in row.roles if role != FRONT)
 
 
-def _finalists(summary: Summary, *, width: int) -> RenderableType:
-    """Return the finalists in the columns that the width allows, best first."""
+def _show_finalists(console: Console, summary: Summary) -> None:
+    """Print the finalists in the columns that the width allows, best first."""
+    width = console.width
     title = metric_words(summary.metric).title
     header = (
         "Finalist",
@@ -126,8 +127,10 @@ def _finalists(summary: Summary, *, width: int) -> RenderableType:
     ]
     # The log loss is in the ranking already; the interval is what a finalist is trained for.
     places = (0, 1, 2, 3, 4, 5) if width >= _WIDE else (0, 1, 4, 5) if width >= _NARROW else (0, 4)
-    return make_table(
-        [header[place] for place in places], [[row[place] for place in places] for row in rows]
+    show_table(
+        console,
+        [header[place] for place in places],
+        [[row[place] for place in places] for row in rows],
     )
 
 
@@ -148,7 +151,7 @@ def _show_comparison(console: Console, rows: Sequence[ComparisonRow]) -> None:
     ]
     # What the interval says in a word is the first thing that can be spared.
     end = len(header) if width >= _WIDE else -1
-    console.print(make_table(header[:end], [row[:end] for row in cells]))
+    show_table(console, header[:end], [row[:end] for row in cells])
 
 
 def _places(summary: Summary, folder: Path, *, dashboard: str) -> Sequence[tuple[str, str]]:

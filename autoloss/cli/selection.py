@@ -13,7 +13,7 @@ from rich.text import Text
 
 from autoloss.cli.loudness import is_quiet
 from autoloss.cli.screen import command_line
-from autoloss.cli.tables import make_table, show_pairs, show_places
+from autoloss.cli.tables import show_pairs, show_places, show_table
 from autoloss.errors import InputError
 from autoloss.records import Summary, TrialRecord
 from autoloss.report.document import SCHEMA_VERSION, finite
@@ -63,7 +63,8 @@ def show(
         return
     show_pairs(console, list(_pairs(summary, trial, by)))
     console.print()
-    console.print(_figures(before, trial))
+    has_shipped = summary.recommended != before.recommended
+    _show_figures(console, before, trial, other="Shipped before" if has_shipped else "What ships")
     console.print(Text(_NOTE))
     console.print()
     console.print(Text(settings_toml(trial)), soft_wrap=True)
@@ -158,8 +159,8 @@ def _pairs(summary: Summary, trial: TrialRecord, by: str | int) -> Iterator[tupl
     yield "Loss", trial.label
 
 
-def _figures(summary: Summary, trial: TrialRecord) -> Any:
-    """Return the trial's metrics, beside those of what ships where that is another."""
+def _show_figures(console: Console, summary: Summary, trial: TrialRecord, *, other: str) -> None:
+    """Print the trial's metrics, beside those of what ships where that is another."""
     shown = [trial]
     if trial.number != summary.recommended:
         shown.append(summary.trial(summary.recommended))
@@ -172,4 +173,4 @@ def _figures(summary: Summary, trial: TrialRecord) -> Any:
         for name in names
         if name in trial.metrics
     ]
-    return make_table(("", *("This trial", "What ships")[: len(shown)]), rows)
+    show_table(console, ("", *("This trial", other)[: len(shown)]), rows)

@@ -6,41 +6,17 @@ import textwrap
 from collections.abc import Collection, Iterator, Sequence
 
 from rich import box
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
 _NUMBERS = "0123456789+-−–([."
 _TITLE_WIDTH = 14
 _GAP = 2
+# Characters of a column whose longer words may be broken.
+_SHORTEST = 8
 # Characters that the second of two columns needs to be read with ease.
 _LEAST = 24
-
-
-def make_table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], *, whole: Collection[int] = ()
-) -> Table:
-    """Return a table in which words wrap where the terminal is narrow, and numbers never do.
-
-    Args:
-        header: Titles of the columns; all empty for none.
-        rows: Cells as plain text.
-        whole: The columns that do not wrap either.
-    """
-    table = _bare(show_header=any(header))
-    for place, title in enumerate(header):
-        numbers = _are_numbers([row[place] for row in rows])
-        lines = textwrap.wrap(title, _TITLE_WIDTH, break_on_hyphens=False)
-        table.add_column(
-            Text("\n".join(lines)),
-            justify="right" if numbers else "left",
-            no_wrap=numbers or place in whole,
-            overflow="fold",
-            min_width=None if numbers else 8,
-        )
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
 
 
 def make_columns(
@@ -111,26 +87,75 @@ def show_table(
     *,
     whole: Collection[int] = (),
 ) -> None:
-    """Print a table, or its rows one below the other where the terminal is too narrow for it.
+    """Print a table; words wrap where the terminal is narrow, and numbers never do.
+
+    Where it is too narrow even so, the rows stand one below the other.
 
     Args:
         console: Where to.
         header: Titles of the columns.
         rows: Cells as plain text.
-        whole: The columns whose words must not be broken, because one copies them.
+        whole: The columns whose words must not be broken, because one reads or copies them whole.
     """
-    least = [
-        max(map(len, words), default=0) if place in whole or _are_numbers(cells) else 8
-        for place, cells in enumerate(zip(*rows, strict=True))
-        for words in [[word for cell in cells for word in cell.split(" ")]]
-    ]
-    if sum(least) + _GAP * len(header) <= console.width:
-        console.print(make_table(header, rows, whole=whole))
+    widths = column_widths(header, rows, console.width, whole=whole)
+    if widths is None:
+        for place, row in enumerate(rows):
+            if place:
+                console.print()
+            show_pairs(console, [pair for pair in zip(header, row, strict=True) if pair[1]])
         return
-    for place, row in enumerate(rows):
-        if place:
-            console.print()
-        show_pairs(console, [pair for pair in zip(header, row, strict=True) if pair[1]])
+    table = _bare(show_header=any(header))
+    for place, title in enumerate(header):
+        is_number = _are_numbers([row[place] for row in rows])
+        lines = Text("\n".join(_title_lines(title)))
+        justify: JustifyMethod = "right" if is_number else "left"
+        table.add_column(lines, justify=justify, width=widths[place], overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def column_widths(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    width: int,
+    *,
+    whole: Collection[int] = (),
+) -> list[int] | None:
+    """Return the width of each column in characters; None where they do not fit.
+
+    A column gets what its longest word needs, then what its longest cell would like.
+
+    Examples:
+        >>> column_widths(("Name", "Rows"), [("a name of words", "1,200")], 14)
+        [7, 5]
+    """
+    found, wanted = [], []
+    for place, title in enumerate(header):
+        cells = [row[place] for row in rows]
+        words = [word for cell in cells for word in cell.split()]
+        longest = max(map(len, words), default=0)
+        if _are_numbers(cells):
+            longest = max(map(len, cells), default=0)
+        elif place not in whole:
+            longest = min(longest, _SHORTEST)
+        titles = _title_lines(title)
+        found.append(max(longest, *(len(word) for word in title.split()), 0))
+        wanted.append(max(found[-1], *map(len, cells), *map(len, titles)))
+    spare = width - sum(found) - _GAP * (len(header) - 1)
+    if spare < 0:
+        return None
+    while spare and found != wanted:
+        # The cell that would break into most lines first.
+        place = max(range(len(found)), key=lambda one: wanted[one] / max(found[one], 1))
+        found[place] += 1
+        spare -= 1
+    return found
+
+
+def _title_lines(title: str) -> list[str]:
+    """Return a title in lines that are not too long."""
+    return textwrap.wrap(title, _TITLE_WIDTH, break_on_hyphens=False) or [""]
 
 
 def _are_numbers(cells: Sequence[str]) -> bool:
