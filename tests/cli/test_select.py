@@ -115,7 +115,7 @@ def test_a_study_elsewhere_is_named_in_the_command_that_follows(there, run) -> N
     [
         (
             ["churn"],
-            "one of --by RULE, --trial N and --from-dashboard, but got neither; the rules are",
+            "--by RULE, --trial N and --from-dashboard, but got neither; the rules are",
         ),
         (["churn", "--by", "error", "--trial", "1"], "but got both"),
         (["churn", "--by", "eror"], "did you mean 'error'?"),
