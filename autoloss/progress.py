@@ -19,6 +19,9 @@ class Progress(Protocol):
     def noted(self, text: str) -> None:
         """Show one sentence that the user should know."""
 
+    def detailed(self, text: str) -> None:
+        """Show one sentence that only who asks for details wants to know."""
+
 
 class Silent:
     """Progress that shows nothing."""
@@ -30,4 +33,7 @@ class Silent:
         """Show nothing."""
 
     def noted(self, text: str) -> None:
+        """Show nothing."""
+
+    def detailed(self, text: str) -> None:
         """Show nothing."""

@@ -79,6 +79,9 @@ def run(
             notes=notes_of(study.config.origin),
         )
         progress.planned(plan)
+        shown = f"MLflow at {tracker.shown_uri}" if tracker.shown_uri else "no MLflow"
+        kept = study.config.storage or study.folder
+        progress.detailed(f"Trials are kept in {kept} and shown in {shown}.")
         session = make_session(
             study,
             data,

@@ -67,7 +67,7 @@ class SearchSession:
             study.space.together,
             at_most=max(self._round, self._fixed) * len(divisions),
         )
-        progress.noted(chosen.text)
+        progress.detailed(chosen.text)
         self.executor = LocalExecutor(
             together=chosen.candidates, on_epoch=self._on_epoch, on_halved=self._on_halved
         )

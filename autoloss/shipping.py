@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import filecmp
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from autoloss.classifier import Classifier, read_model
+from autoloss.classifier import WEIGHTS, Classifier, read_model
 from autoloss.clock import Clock
-from autoloss.conclusion import finalist_folder, show_result, write_result
+from autoloss.conclusion import MODEL, finalist_folder, show_result, write_result
 from autoloss.data import Source
 from autoloss.errors import InputError, TrainingError
 from autoloss.given import Teacher
@@ -94,6 +95,7 @@ def ship(
     network = recall_network(origin, model, study=summary.name)
     check_register(register, track=options.track if options else "off", is_own=network is not None)
     watcher = progress or Silent()
+    is_there = trial.number == summary.recommended and _is_whole(folder, trial.number)
     if trial.number != summary.recommended:
         chosen = PersonalChoice(
             number=trial.number,
@@ -106,12 +108,15 @@ def ship(
         summary = replace(summary, recommended=trial.number, choices=choices)
     opened = Study.open(folder, storage=storage, losses=losses) if options else None
     shipped = None
-    if opened is not None and options is not None:
+    if is_there:
+        shipped = read_model(folder / MODEL, network) if opened is not None else None
+    elif opened is not None and options is not None:
         with closing(opened, NullTracker()):
             tables = Tables.of(data, valid, test)
             shipped = _model(opened, options, trial.number, tables, teacher, network, watcher)
     result = SearchResult(summary, shipped)
-    write_result(result, folder)
+    if not is_there:
+        write_result(result, folder)
     if opened is not None and options is not None:
         tracker = make_tracker(opened, options, tracking_uri)
         try:
@@ -121,6 +126,14 @@ def ship(
         finally:
             tracker.close(0.0)
     return result
+
+
+def _is_whole(folder: Path, number: int) -> bool:
+    """Return whether the model that ships is that of the trial, whatever was interrupted."""
+    kept, model = (place / WEIGHTS for place in (finalist_folder(folder, number), folder / MODEL))
+    if not model.is_file():
+        return not (folder / CONFIG).is_file()
+    return not kept.is_file() or filecmp.cmp(kept, model, shallow=False)
 
 
 def _options(folder: Path) -> SearchOptions | None:

@@ -48,6 +48,7 @@ class Watcher:
         self.plans: list[Plan] = []
         self.updates: list[Update] = []
         self.notes: list[str] = []
+        self.details: list[str] = []
 
     def planned(self, plan: Plan) -> None:
         self.plans.append(plan)
@@ -57,6 +58,9 @@ class Watcher:
 
     def noted(self, text: str) -> None:
         self.notes.append(text)
+
+    def detailed(self, text: str) -> None:
+        self.details.append(text)
 
 
 def settings(result: autoloss.SearchResult) -> list[tuple[dict, dict]]:
@@ -415,7 +419,7 @@ def test_how_many_train_together_decides_nothing_but_the_time(tmp_path: Path) ->
             track="off",
             progress=watcher,
         )
-        assert any("train together:" in note for note in watcher.notes)
+        assert any("train together:" in note for note in watcher.details)
         found.append(result.trials.drop(columns="seconds"))
     pd.testing.assert_frame_equal(found[0], found[1])
     pd.testing.assert_frame_equal(found[0], found[2])

@@ -83,7 +83,7 @@ def test_installed_spaces_are_found_without_the_repository(wheel, tmp_path) -> N
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "import autoloss\n"
         "assert autoloss.__file__.startswith(sys.argv[1]), autoloss.__file__\n"
-        "from autoloss.search.space import space_names\n"
+        "from autoloss.search.shipped_spaces import space_names\n"
         "print(*space_names())"
     )
     done = subprocess.run(

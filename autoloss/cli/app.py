@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -22,7 +23,10 @@ from autoloss.cli.commands import (
     spaces,
     ui,
 )
+from autoloss.cli.examples import epilog
 from autoloss.cli.guard import INTERRUPTED, guarded, say
+from autoloss.cli.loudness import Loudness, set_loudness
+from autoloss.cli.plain import is_plain, make_showable
 
 
 class Program(TyperGroup):
@@ -38,6 +42,7 @@ class Program(TyperGroup):
         **extra: Any,
     ) -> Any:
         """Run the command that `args` names, and exit with its code."""
+        set_loudness(Loudness.NORMAL)
         run = functools.partial(
             super().main,
             args,
@@ -69,20 +74,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_SEARCH, _WINNER, _KNOW = "Search", "What was found", "What there is"
 # In the order in which a newcomer meets them.
-for name, command in (
-    ("search", search.search),
-    ("list", list_studies.list_studies),
-    ("resume", resume.resume),
-    ("select", select.select),
-    ("ui", ui.ui),
-    ("predict", predict.predict),
-    ("export", export.export),
-    ("losses", losses.losses),
-    ("spaces", spaces.spaces),
-    ("bench", bench.bench),
+for name, command, panel in (
+    ("search", search.search, _SEARCH),
+    ("resume", resume.resume, _SEARCH),
+    ("list", list_studies.list_studies, _SEARCH),
+    ("select", select.select, _WINNER),
+    ("predict", predict.predict, _WINNER),
+    ("export", export.export, _WINNER),
+    ("ui", ui.ui, _WINNER),
+    ("losses", losses.losses, _KNOW),
+    ("spaces", spaces.spaces, _KNOW),
+    ("bench", bench.bench, _KNOW),
 ):
-    app.command(name)(command)
+    app.command(name, epilog=epilog(name), rich_help_panel=panel)(command)
 
 
 def _show_version(wanted: bool) -> None:
@@ -106,8 +112,8 @@ def program(
 
 def main() -> None:
     """Run the program on the arguments of this process."""
-    for stream in (sys.stdout, sys.stderr):
-        # A console that cannot show a character must not end a search of an hour.
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+    make_showable()
+    if is_plain():
+        # Help, which typer draws, is to be as plain as all else.
+        os.environ["_TYPER_FORCE_DISABLE_TERMINAL"] = "1"
     app()

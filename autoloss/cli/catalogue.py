@@ -12,7 +12,7 @@ from rich.text import Text
 from autoloss.cli.declarations import Declared
 from autoloss.cli.docstrings import plain
 from autoloss.cli.letters import spelt
-from autoloss.cli.tables import make_columns, make_pairs
+from autoloss.cli.tables import make_columns, show_pairs
 from autoloss.cli.wording import (
     AROUND,
     FAMILIES,
@@ -92,7 +92,7 @@ def _show_groups(
         console.print()
     used = {one.readout for some in groups.values() for one in some}
     words = [f"{name}: {text}" for name, text in readouts.items() if name in used]
-    console.print(make_pairs([*_LEGEND, ("Read-out", "\n".join(words))]))
+    show_pairs(console, [*_LEGEND, ("Read-out", "\n".join(words))])
     console.print()
 
 

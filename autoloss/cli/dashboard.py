@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoloss.cli.guard import say
+from autoloss.cli.guard import note
 from autoloss.errors import AutolossError, StudyNotFoundError
 from autoloss.tracking.dashboard import PORT, dashboard_link
 from autoloss.tracking.identity import TRACKING, Identity, read_identity
@@ -90,17 +90,17 @@ def show(place: Place, *, port: int | None, is_opened: bool) -> None:
         return
     found = free_port(port, usual=PORT)
     url = dashboard_link(place.uri, place.experiment_id, view=place.view, port=found).url
-    say(f"starting MLflow over {redacted(place.uri)} ...")
+    note(f"starting MLflow over {redacted(place.uri)} ...")
     with (
         _stopped_by_signals(),
         contextlib.suppress(KeyboardInterrupt),
         local_server(place.uri, found) as server,
     ):
         _open(url, is_opened=is_opened)
-        say("Ctrl-C ends it.")
+        note("Ctrl-C ends it.")
         server.wait()
         raise AutolossError(f"MLflow's server over {redacted(place.uri)} has ended by itself.")
-    say("ended.")
+    note("ended.")
 
 
 def _open(url: str, *, is_opened: bool) -> None:

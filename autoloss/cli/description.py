@@ -13,7 +13,7 @@ from autoloss.cli.docstrings import plain
 from autoloss.cli.letters import spelt
 from autoloss.cli.signal import Signal, signals
 from autoloss.cli.signal_view import PROBS, show_signal
-from autoloss.cli.tables import make_pairs
+from autoloss.cli.tables import show_pairs
 from autoloss.cli.wording import (
     AROUND,
     FAMILIES,
@@ -34,7 +34,7 @@ _KEYWORDS = {"class_weights": "class_weights", "similarity": "class_similarity"}
 def show(console: Console, declared: Declared) -> None:
     """Print all of a declaration, and the signal of a loss."""
     pairs = [(title, spelt(plain(text), console.encoding)) for title, text in lines(declared)]
-    console.print(make_pairs(pairs))
+    show_pairs(console, pairs)
     if declared.kind == "loss":
         console.print()
         show_signal(console, get(declared.name))

@@ -13,6 +13,7 @@ from importlib.metadata import version
 
 import typer
 
+from autoloss.cli.loudness import is_quiet, is_verbose
 from autoloss.errors import AutolossError, InputError, SpaceError
 
 DONE, FAILED, MISUSED, NOT_BETTER, INTERRUPTED = 0, 1, 2, 3, 130
@@ -47,6 +48,18 @@ def say(text: str) -> None:
     # A closed standard error leaves nobody to tell.
     with contextlib.suppress(OSError):
         print(f"autoloss: {' '.join(text.splitlines())}", file=sys.stderr, flush=True)
+
+
+def note(text: str) -> None:
+    """Show one line on standard error that a quiet program leaves out."""
+    if not is_quiet():
+        say(text)
+
+
+def detail(text: str) -> None:
+    """Show one line on standard error that only a verbose program shows."""
+    if is_verbose():
+        say(text)
 
 
 def _tell_input(error: InputError) -> None:

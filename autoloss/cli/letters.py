@@ -35,6 +35,19 @@ _SPELT = {
     "∈": "in",
     "∞": "infinity",
     "…": "...",
+    "±": "+/-",
+    "½": "1/2",
+    "█": "#",
+    "▌": "#",
+    "•": "*",
+    "─": "-",
+    "━": "-",
+    "╸": "-",
+    "╺": "-",
+    "│": "|",
+    "’": "'",
+    "“": '"',
+    "”": '"',
 }
 
 
@@ -48,6 +61,16 @@ def spelt(text: str, encoding: str) -> str:
     if can_show(text, encoding):
         return text
     return "".join(one if can_show(one, encoding) else _SPELT.get(one, one) for one in text)
+
+
+def spell(text: str) -> str:
+    """Return text in plain letters, a question mark for what has no spelling.
+
+    Examples:
+        >>> spell("±2 → 3, 目")
+        '+/-2 -> 3, ?'
+    """
+    return "".join(one if one.isascii() else _SPELT.get(one, "?") for one in text)
 
 
 def can_show(text: str, encoding: str) -> bool:

@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from autoloss.cli import complete
 from autoloss.cli.duration import seconds
+from autoloss.cli.loudness import chatter, hush
 
 OUT = Path("reports")
 _DATA, _BUDGET, _OUTPUT = "Data", "Search", "Output"
@@ -43,6 +45,21 @@ Data = Annotated[
         "(digits, breast_cancer, wine, iris).",
         metavar="DATA",
         show_default=False,
+        autocompletion=complete.data,
+    ),
+]
+StudyName = Annotated[
+    str,
+    typer.Argument(
+        metavar="STUDY", help="A study's name or its folder.", autocompletion=complete.studies
+    ),
+]
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A study's name, or its folder, or a model's.",
+        autocompletion=complete.studies,
     ),
 ]
 Target = Annotated[
@@ -128,6 +145,7 @@ Metric = Annotated[
         metavar="METRIC",
         help="What decides first: error (the default), balanced_error, average_precision, auroc "
         "or expected_cost (the default with --cost-matrix).",
+        autocompletion=complete.metrics,
         rich_help_panel=_BUDGET,
     ),
 ]
@@ -136,6 +154,7 @@ Space = Annotated[
     typer.Option(
         metavar="SPACE",
         help="Search space: a name that 'autoloss spaces' lists, or a TOML file.",
+        autocompletion=complete.spaces,
         rich_help_panel=_BUDGET,
     ),
 ]
@@ -148,16 +167,17 @@ Losses = Annotated[
         rich_help_panel=_BUDGET,
     ),
 ]
-Model = Annotated[
+Network = Annotated[
     str,
     typer.Option(
+        "--model",
         metavar="FILE.py:NAME",
         help="A network of your own: a function of (n_features, n_outputs) that returns a PyTorch "
         "module. The file is run.",
         rich_help_panel=_BUDGET,
     ),
 ]
-ModelAgain = Annotated[
+NetworkAgain = Annotated[
     str | None,
     typer.Option(
         "--model",
@@ -192,6 +212,7 @@ Device = Annotated[
     typer.Option(
         metavar="DEVICE",
         help="cpu, cuda, or auto: the GPU where there is one.",
+        autocompletion=complete.devices,
         rich_help_panel=_BUDGET,
     ),
 ]
@@ -264,3 +285,24 @@ Json = Annotated[
         rich_help_panel=_OUTPUT,
     ),
 ]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        callback=hush,
+        help="Say nothing but errors and the result.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+Verbose = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        callback=chatter,
+        help="Say also what takes how long, what is chosen and why, and what is kept where.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+"""`hush` and `chatter` take these two in: a command that declares them needs not read them."""

@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from rich.table import Table
+from rich.console import Console
 
-from autoloss.cli.tables import make_pairs
+from autoloss.cli.tables import show_pairs
 from autoloss.records import Plan
 from autoloss.report.document import SCHEMA_VERSION
 from autoloss.report.words import difference_text, duration_text, is_number
 
 
-def plan_table(plan: Plan) -> Table:
-    """Return the plan as two columns that fit any width."""
-    return make_pairs(list(plan_lines(plan)))
+def show_lines(console: Console, plan: Plan) -> None:
+    """Print the plan as two columns that fit any width."""
+    show_pairs(console, list(plan_lines(plan)))
 
 
 def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from autoloss.cli.counting import Count
 from autoloss.errors import InputError
 from autoloss.files import replacing
 
@@ -41,17 +42,22 @@ def check_output(file: Path, *, data: str) -> None:
         raise InputError(f"FILE must be another file than DATA, but got FILE={str(file)!r}.")
 
 
-def write(predicting: Predicting, file: Path) -> int:
+def write(predicting: Predicting, file: Path, *, count: Count = lambda rows: None) -> int:
     """Write predictions in the format of the file's ending; return the number of rows.
 
     A file is there only once all of it is; standard output gets its rows as they come.
+
+    Args:
+        predicting: The predictions.
+        file: Where to.
+        count: Told after each piece how many rows are written.
 
     Raises:
         InputError: If the file cannot be written, or the rows cannot be read to their end.
     """
     if file == STANDARD_OUTPUT:
         try:
-            return _write_pieces(predicting, _Csv(sys.stdout))
+            return _write_pieces(predicting, _Csv(sys.stdout), count)
         except BrokenPipeError:
             # Whoever reads has enough, as `head` does; nothing is left to flush at the end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -59,9 +65,9 @@ def write(predicting: Predicting, file: Path) -> int:
     try:
         with replacing(file) as part:
             if file.suffix.lower() == ".parquet":
-                return _write_pieces(predicting, _Parquet(part))
+                return _write_pieces(predicting, _Parquet(part), count)
             with part.open("w", encoding="utf-8", newline="") as opened:
-                return _write_pieces(predicting, _Csv(opened))
+                return _write_pieces(predicting, _Csv(opened), count)
     except OSError as error:
         reason = error.strerror or error
         raise InputError(
@@ -75,13 +81,14 @@ class _Format(Protocol):
     def close(self) -> None: ...
 
 
-def _write_pieces(predicting: Predicting, form: _Format) -> int:
+def _write_pieces(predicting: Predicting, form: _Format, count: Count) -> int:
     """Write every piece; return the number of rows."""
     rows = 0
     try:
         for table in predicting.pieces():
             form.add(table)
             rows += table.num_rows
+            count(rows)
     finally:
         form.close()
     return rows

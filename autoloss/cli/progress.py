@@ -8,63 +8,121 @@ from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.table import Column
 from rich.text import Text
 
-from autoloss.cli.plan import plan_table
+from autoloss.cli.loudness import is_quiet, is_verbose
+from autoloss.cli.plan import show_lines
+from autoloss.progress import Progress as Watcher
+from autoloss.progress import Silent
 from autoloss.records import Plan, Update
 from autoloss.report.words import duration_text, metric_words, value_text
 
 PHASES = {"search": "Searching", "final": "Final trainings"}
+_DONE = {
+    "start": "Data were read and divided",
+    "search": "The search took",
+    "final": "Final trainings, verdict and report took",
+}
+_BAR = 30
+# Characters of a line in which a bar stands beside its words.
+_WIDE = 72
 
 
 @contextmanager
-def watched(console: Console) -> Iterator[LiveProgress | LineProgress]:
-    """Show a search on `console` while the context lasts."""
-    if not console.is_terminal:
-        yield LineProgress(console)
-        return
-    live = LiveProgress(console)
-    with live.bar:
-        yield live
+def watched(console: Console) -> Iterator[Watcher]:
+    """Show a search on `console` while the context lasts, as loud as is wanted."""
+    if is_quiet():
+        yield Silent()
+    elif console.is_interactive:
+        live = LiveProgress(console)
+        with live.bar:
+            yield live
+        live.end()
+    else:
+        lines = LineProgress(console)
+        yield lines
+        lines.end()
 
 
-class LiveProgress:
-    """Two lines that stay in place: how far the search is, and the best candidate so far."""
+class _Told:
+    """What is said above the bar, or among the lines: plan, notes, and how long each part took.
 
-    def __init__(self, console: Console) -> None:
+    Args:
+        console: Where to.
+        clock: Seconds that only ever grow.
+    """
+
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
         self.plan: Plan | None = None
         self._console = console
+        self._clock = clock
+        self._phase, self._since = "start", clock()
+
+    def planned(self, plan: Plan) -> None:
+        """Show what is going to be done."""
+        self.plan = plan
+        show_lines(self._console, plan)
+        self._enter("search")
+
+    def noted(self, text: str) -> None:
+        """Show one sentence."""
+        self._console.print(Text(f"Note: {text}"), soft_wrap=True)
+
+    def detailed(self, text: str) -> None:
+        """Show one sentence, if all that is known is wanted."""
+        if is_verbose():
+            self._console.print(Text(text), soft_wrap=True)
+
+    def end(self) -> None:
+        """Take in that nothing more comes."""
+        self._enter("")
+
+    def _enter(self, phase: str) -> None:
+        """Take in that another part of the work begins, and tell how long the last one took."""
+        if phase == self._phase:
+            return
+        if self.plan is not None:
+            took = self._clock() - self._since
+            between = " in" if self._phase == "start" else ""
+            self.detailed(f"{_DONE[self._phase]}{between} {duration_text(took)}.")
+        self._phase, self._since = phase, self._clock()
+
+
+class LiveProgress(_Told):
+    """Lines that stay in place: how far the search is, and the best candidate so far."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
         self.bar = _Bar(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=max(4, min(30, console.width - 70))),
+            BarColumn(bar_width=max(4, min(_BAR, console.width - _WIDE))),
             TaskProgressColumn(),
-            TextColumn("{task.fields[detail]}"),
+            TextColumn("{task.fields[detail]}", table_column=Column(no_wrap=True)),
             console=console,
             transient=True,
         )
         self._task = self.bar.add_task("Starting", total=1.0, detail="")
 
-    def planned(self, plan: Plan) -> None:
-        """Show what is going to be done, above the bar."""
-        self.plan = plan
-        self._console.print(plan_table(plan))
-
     def updated(self, update: Update) -> None:
         """Move the bar."""
-        self.bar.best = best_text(update, plan=self.plan)
+        self._enter(update.phase)
+        detail = standing_text(update)
+        # Beside a bar there is no room for the words on a narrow terminal.
+        is_wide = self._console.width >= _WIDE
+        self.bar.below = [
+            *([] if is_wide else [Text(detail, no_wrap=True, overflow="ellipsis")]),
+            best_text(update, plan=self.plan),
+        ]
         self.bar.update(
             self._task,
             completed=update.fraction,
             description=PHASES[update.phase],
-            detail=standing_text(update),
+            detail=detail if is_wide else "",
         )
 
-    def noted(self, text: str) -> None:
-        """Show one sentence above the bar."""
-        self._console.print(Text(f"Note: {text}"))
 
-
-class LineProgress:
+class LineProgress(_Told):
     """A line now and then, for logs and pipes.
 
     Args:
@@ -80,51 +138,38 @@ class LineProgress:
         every: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.plan: Plan | None = None
-        self._console = console
+        super().__init__(console, clock)
         self._every = every
-        self._clock = clock
         self._last = -float("inf")
-        self._phase = ""
-
-    def planned(self, plan: Plan) -> None:
-        """Show what is going to be done."""
-        self.plan = plan
-        self._console.print(plan_table(plan))
+        self._shown = ""
 
     def updated(self, update: Update) -> None:
         """Show where the search stands, if the last line is old enough."""
+        self._enter(update.phase)
         now = self._clock()
         due = now - self._last >= self._every
-        if not (due or update.phase != self._phase or update.fraction >= 1.0):
+        if not (due or update.phase != self._shown or update.fraction >= 1.0):
             return
-        self._last, self._phase = now, update.phase
+        self._last, self._shown = now, update.phase
         parts = (
             f"{PHASES[update.phase]} {update.fraction:.0%}",
             standing_text(update),
             best_text(update, plan=self.plan).plain,
         )
-        self._line("; ".join(part for part in parts if part))
-
-    def noted(self, text: str) -> None:
-        """Show one sentence."""
-        self._line(f"Note: {text}")
-
-    def _line(self, text: str) -> None:
-        """Print one line whatever its length: a log is searched, not looked at."""
+        # One line whatever its length: a log is searched, not looked at.
+        text = "; ".join(part for part in parts if part)
         self._console.print(Text(text), soft_wrap=True)
 
 
 class _Bar(Progress):
-    """A progress bar with the best candidate under it."""
+    """A progress bar with lines under it."""
 
-    best = Text()
+    below: tuple[Text, ...] | list[Text] = ()
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """Return the bar's line and the line below it."""
+        """Return the bar's line and the lines below it."""
         yield from super().get_renderables()
-        if self.best:
-            yield self.best
+        yield from (line for line in self.below if line)
 
 
 def standing_text(update: Update) -> str:

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING
 import typer
 
 from autoloss.cli.console import messages, output
-from autoloss.cli.guard import INTERRUPTED, NOT_BETTER, say
+from autoloss.cli.counting import waited
+from autoloss.cli.guard import INTERRUPTED, NOT_BETTER, detail, say
+from autoloss.cli.loudness import is_quiet
 from autoloss.cli.options import OUT, Demand
-from autoloss.cli.plan import plan_json, plan_table
+from autoloss.cli.plan import plan_json, show_lines
 from autoloss.cli.progress import watched
-from autoloss.cli.screen import command_line, show_ranking, show_verdict
+from autoloss.cli.screen import command_line, show_decision, show_ranking, show_verdict
 from autoloss.progress import Progress
 from autoloss.records import Plan
+from autoloss.report.words import duration_text
 
 if TYPE_CHECKING:
     from autoloss.search.result import SearchResult
@@ -60,8 +63,20 @@ def show(result: SearchResult, *, out: Path, as_json: bool = False) -> None:
         print(summary_json(result.summary), end="")
         return
     console = output()
+    if is_quiet():
+        show_decision(console, result.summary)
+        return
     show_ranking(console, result.summary)
     show_verdict(console, result.summary, folder=out / result.summary.name)
+    seconds = result.summary.seconds
+    if seconds:
+        detail(", ".join(f"{name} {duration_text(one)}" for name, one in seconds.items()) + ".")
+
+
+def looked_at(plan: Callable[[], Plan]) -> Plan:
+    """Return a plan, which takes some seconds to make."""
+    with waited(messages(), "Reading the data and timing a few steps"):
+        return plan()
 
 
 def show_plan(plan: Plan, *, as_json: bool) -> None:
@@ -69,7 +84,7 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
     if as_json:
         print(plan_json(plan))
     else:
-        output().print(plan_table(plan))
+        show_lines(output(), plan)
 
 
 def require(result: SearchResult, demand: Demand | None) -> None:

@@ -8,11 +8,11 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.text import Text
 
 from autoloss.cli.options import OUT
-from autoloss.cli.tables import make_pairs, make_table
+from autoloss.cli.tables import show_pairs, show_places, show_table
 from autoloss.records import Summary
 from autoloss.report.brief import BESIDE, brief_pairs
 from autoloss.report.finalists import finalist_rows
@@ -40,10 +40,10 @@ def show_ranking(console: Console, summary: Summary) -> None:
         if (row.rank or _TOP + 1) <= _TOP or _roles(row)
     ]
     header = ("Rank", "Loss", *(columns[place] for place in shown))
-    console.print(make_table(header, rows))
+    show_table(console, header, rows, whole=(1,))
     console.print()
     if summary.finalists:
-        console.print(_finalists(summary, width=console.width))
+        _show_finalists(console, summary)
         console.print()
 
 
@@ -55,27 +55,30 @@ def show_verdict(console: Console, summary: Summary, *, folder: Path) -> None:
         summary: The study.
         folder: The study's folder.
     """
-    decision = summary.verdict.decision
-    badge = Text("Verdict: ", style=f"bold {_STYLES[decision]}")
-    console.print(Text.assemble(badge, summary.verdict.text))
-    console.print(Text(ships_text(summary)))
+    show_decision(console, summary)
     brief = brief_pairs(summary)
     if rows := comparison_rows(summary)[: _COMPARED if brief else None]:
         console.print()
-        console.print(_comparison(rows, width=console.width))
+        _show_comparison(console, rows)
     if brief:
         console.print()
-        console.print(make_pairs([(name, _toned(summary, name, text)) for name, text in brief]))
+        show_pairs(console, [(name, _toned(summary, name, text)) for name, text in brief])
     console.print()
     # A study in the usual folder is known by its name.
     name = summary.name if folder == OUT / summary.name else str(folder)
     dashboard = dashboard_of(folder, study=name) if "tracking_uri" in summary.settings else None
     command = dashboard.command if dashboard else ""
-    console.print(make_pairs(list(_places(summary, folder, dashboard=command))))
+    places = list(_places(summary, folder, dashboard=command))
     if dashboard:
-        # A link that is broken over lines opens nothing.
-        name = "" if command else "Dashboard"
-        console.print(Text(f"{name:<9}  {dashboard.url}"), soft_wrap=True)
+        places.append(("" if command else "Dashboard", dashboard.url))
+    show_places(console, places)
+
+
+def show_decision(console: Console, summary: Summary) -> None:
+    """Print the verdict and what ships."""
+    badge = Text("Verdict: ", style=f"bold {_STYLES[summary.verdict.decision]}")
+    console.print(Text.assemble(badge, summary.verdict.text))
+    console.print(Text(ships_text(summary)))
 
 
 def _toned(summary: Summary, name: str, text: str) -> str | Text:
@@ -99,8 +102,9 @@ def _roles(row: TrialRow) -> str:
     return ", ".join(role for role in row.roles if role != FRONT)
 
 
-def _finalists(summary: Summary, *, width: int) -> RenderableType:
-    """Return the finalists in the columns that the width allows, best first."""
+def _show_finalists(console: Console, summary: Summary) -> None:
+    """Print the finalists in the columns that the width allows, best first."""
+    width = console.width
     title = metric_words(summary.metric).title
     header = (
         "Finalist",
@@ -123,23 +127,23 @@ def _finalists(summary: Summary, *, width: int) -> RenderableType:
     ]
     # The log loss is in the ranking already; the interval is what a finalist is trained for.
     places = (0, 1, 2, 3, 4, 5) if width >= _WIDE else (0, 1, 4, 5) if width >= _NARROW else (0, 4)
-    return make_table(
-        [header[place] for place in places], [[row[place] for place in places] for row in rows]
+    show_table(
+        console,
+        [header[place] for place in places],
+        [[row[place] for place in places] for row in rows],
     )
 
 
-def _comparison(rows: Sequence[ComparisonRow], *, width: int) -> RenderableType:
-    """Return the comparison with tuned cross-entropy in the form that the width allows."""
+def _show_comparison(console: Console, rows: Sequence[ComparisonRow]) -> None:
+    """Print the comparison with tuned cross-entropy in the form that the width allows."""
+    width = console.width
     if width < _NARROW:
-        return make_pairs(
-            [
-                (
-                    row.title,
-                    f"{row.baseline} to {row.challenger}: {row.difference} ({row.interval})",
-                )
-                for row in rows
-            ]
-        )
+        pairs = [
+            (row.title, f"{row.baseline} to {row.challenger}: {row.difference} ({row.interval})")
+            for row in rows
+        ]
+        show_pairs(console, pairs)
+        return
     header = ("", "tuned cross-entropy", "challenger", "difference", "95 % interval", "reads as")
     cells = [
         (row.title, row.baseline, row.challenger, row.difference, row.interval, row.reading)
@@ -147,7 +151,7 @@ def _comparison(rows: Sequence[ComparisonRow], *, width: int) -> RenderableType:
     ]
     # What the interval says in a word is the first thing that can be spared.
     end = len(header) if width >= _WIDE else -1
-    return make_table(header[:end], [row[:end] for row in cells])
+    show_table(console, header[:end], [row[:end] for row in cells])
 
 
 def _places(summary: Summary, folder: Path, *, dashboard: str) -> Sequence[tuple[str, str]]:

@@ -11,15 +11,16 @@ from typing import Any, cast
 from rich.console import Console
 from rich.text import Text
 
+from autoloss.cli.loudness import is_quiet
 from autoloss.cli.screen import command_line
-from autoloss.cli.tables import make_pairs, make_table
+from autoloss.cli.tables import show_pairs, show_places, show_table
 from autoloss.errors import InputError
 from autoloss.records import Summary, TrialRecord
 from autoloss.report.document import SCHEMA_VERSION, finite
 from autoloss.report.recipe import loss_toml
 from autoloss.report.roles import OBJECTIVE
 from autoloss.report.words import metric_words, value_text
-from autoloss.search.rules import rule_sentence, select_trial
+from autoloss.search.rules import RULES, rule_sentence, select_trial
 
 _NOTE = "On the validation rows, which take part in the choice: expect a little worse elsewhere."
 
@@ -33,29 +34,60 @@ def rule_of(by: str | None, trial: int | None) -> str | int:
     if (by is None) == (trial is None):
         given = "neither" if by is None else "both"
         raise InputError(
-            f"autoloss select must have one of --by RULE and --trial N, but got {given}."
+            "autoloss select must have one of --by RULE, --trial N and --from-dashboard, but got "
+            f"{given}; the rules are {', '.join(RULES)}, and the study's metric."
         )
     return cast("str | int", by if trial is None else trial)
 
 
-def show(console: Console, summary: Summary, by: str | int, *, code: Sequence[str]) -> None:
-    """Print the rule, the trial, its figures and settings, and how to get it as code.
+def show(
+    console: Console,
+    before: Summary,
+    summary: Summary,
+    by: str | int,
+    *,
+    next_commands: Sequence[tuple[str, Sequence[str]]],
+) -> None:
+    """Print the rule, the trial, its figures and settings, and what can be done next.
 
     Args:
         console: Where to.
+        before: The study before the trial shipped; the same where it is only shown.
         summary: The study.
         by: The rule.
-        code: The words of the command that writes the code; none where it was written.
+        next_commands: Names and words of commands that may follow.
     """
     trial = select_trial(summary, by)
-    console.print(make_pairs(list(_pairs(summary, trial, by))))
+    if is_quiet():
+        console.print(Text(f"trial {trial.number}: {trial.label}"), soft_wrap=True)
+        return
+    show_pairs(console, list(_pairs(summary, trial, by)))
     console.print()
-    console.print(_figures(summary, trial))
+    has_shipped = summary.recommended != before.recommended
+    _show_figures(console, before, trial, other="Shipped before" if has_shipped else "What ships")
     console.print(Text(_NOTE))
     console.print()
     console.print(Text(settings_toml(trial)), soft_wrap=True)
-    if code:
-        console.print(make_pairs([("As code", command_line(code))]))
+    show_places(console, [(name, command_line(words)) for name, words in next_commands])
+
+
+def commands_after(
+    study: str, number: int, *, out: Sequence[str], dry_run: bool, has_code: bool
+) -> list[tuple[str, list[str]]]:
+    """Return the commands that may follow a trial that was named.
+
+    Args:
+        study: The study, as it was given.
+        number: The trial.
+        out: The option that names the folder of the studies; empty for the usual one.
+        dry_run: Whether it was only shown.
+        has_code: Whether its code was written.
+    """
+    start = ["autoloss", "select", study, "--trial", str(number)]
+    found = [("To ship it", [*start, *out])] if dry_run else []
+    if not has_code:
+        found.append(("As code", [*start, "--dry-run", "--source", "loss.py", *out]))
+    return found
 
 
 def document(summary: Summary, by: str | int, *, source: Path | None) -> str:
@@ -127,8 +159,8 @@ def _pairs(summary: Summary, trial: TrialRecord, by: str | int) -> Iterator[tupl
     yield "Loss", trial.label
 
 
-def _figures(summary: Summary, trial: TrialRecord) -> Any:
-    """Return the trial's metrics, beside those of what ships where that is another."""
+def _show_figures(console: Console, summary: Summary, trial: TrialRecord, *, other: str) -> None:
+    """Print the trial's metrics, beside those of what ships where that is another."""
     shown = [trial]
     if trial.number != summary.recommended:
         shown.append(summary.trial(summary.recommended))
@@ -141,4 +173,4 @@ def _figures(summary: Summary, trial: TrialRecord) -> Any:
         for name in names
         if name in trial.metrics
     ]
-    return make_table(("", *("This trial", "What ships")[: len(shown)]), rows)
+    show_table(console, ("", *("This trial", other)[: len(shown)]), rows)

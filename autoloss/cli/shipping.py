@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from autoloss.cli.console import messages
-from autoloss.cli.guard import say
+from autoloss.cli.guard import note
 from autoloss.cli.progress import watched
 from autoloss.cli.running import results_only
 from autoloss.errors import InputError
@@ -29,18 +29,23 @@ class Order:
     tracking_uri: str | None = None
 
 
-def check_order(order: Order, *, is_shipped: bool) -> None:
-    """Check that nothing is asked for that only a shipping does.
+def check_order(order: Order, *, dry_run: bool, from_dashboard: bool) -> None:
+    """Check that nothing is asked for that only a shipping does, where none is wanted.
+
+    Args:
+        order: The order.
+        dry_run: Whether the trial is only shown.
+        from_dashboard: Whether MLflow names the trial, so that its place matters.
 
     Raises:
         InputError: If something is.
     """
     for field in fields(order):
-        if getattr(order, field.name) is not None and not is_shipped:
+        is_used = not dry_run or (from_dashboard and field.name == "tracking_uri")
+        if getattr(order, field.name) is not None and not is_used:
             option = "--" + field.name.replace("_", "-")
             raise InputError(
-                f"{option} must stand with --ship or --from-dashboard, but got neither: without "
-                "them the trial is only shown."
+                f"{option} must stand without --dry-run, but got both: nothing ships then."
             )
 
 
@@ -74,6 +79,7 @@ def ship_trial(
     order: Order,
     *,
     losses: Sequence[Path],
+    model: str | None = None,
     as_json: bool,
 ) -> Summary:
     """Let a trial ship, say so, and return the study as it is then.
@@ -84,6 +90,7 @@ def ship_trial(
         rule: The rule or the number that names the trial.
         order: What belongs to it.
         losses: Files that declare losses of one's own.
+        model: A network of one's own, as FILE.py:NAME.
         as_json: Whether standard output is one JSON document.
     """
     from autoloss import api
@@ -95,17 +102,24 @@ def ship_trial(
             reason=order.because or "",
             register=order.register,
             losses=losses or None,
+            model=model,
             tracking_uri=order.tracking_uri,
             out=folder.parent,
             progress=progress,
         ).summary
-    number = shipped.recommended
-    if number == summary.recommended:
-        say(f"trial {number} ({shipped.trial(number).label}) ships already.")
-    else:
-        before = summary.trial(summary.recommended)
-        say(
-            f"trial {number} ({shipped.trial(number).label}) ships now, in place of trial "
-            f"{before.number} ({before.label})."
-        )
+    _tell(summary, shipped, order)
     return shipped
+
+
+def _tell(before: Summary, after: Summary, order: Order) -> None:
+    """Say what ships now, or that it did already."""
+    new, old = after.trial(after.recommended), before.trial(before.recommended)
+    if new.number != old.number:
+        note(
+            f"trial {new.number} ({new.label}) ships now, in place of trial {old.number} "
+            f"({old.label})."
+        )
+        return
+    unused = "; the reason is not recorded" if order.because else ""
+    named = f"; it is registered as {order.register}" if order.register else ""
+    note(f"trial {new.number} ({new.label}) ships already, nothing changed{named}{unused}.")

@@ -10,7 +10,7 @@ from rich.text import Text
 from autoloss.cli.letters import can_show
 from autoloss.cli.plot import draw
 from autoloss.cli.signal import Signal, shown_for, signals
-from autoloss.cli.tables import make_table
+from autoloss.cli.tables import show_table
 from autoloss.cli.wording import joined
 from autoloss.losses import Loss
 
@@ -38,7 +38,7 @@ def show_signal(console: Console, loss: Loss) -> None:
         for one in found
     ]
     console.print()
-    console.print(make_table(("p", *(f"{prob:g}" for prob in PROBS)), rows))
+    show_table(console, ("p", *(f"{prob:g}" for prob in PROBS)), rows)
 
 
 def signal_text(value: float) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from autoloss.errors import SpaceError
-from autoloss.search.space import Space, space_names
+from autoloss.search.shipped_spaces import space_names
+from autoloss.search.space import Space
 from autoloss.search.space_reader import load_space
 
 

@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from rich import box
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
 _NUMBERS = "0123456789+-−–([."
 _TITLE_WIDTH = 14
-
-
-def make_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """Return a table in which words wrap where the terminal is narrow, and numbers never do.
-
-    Args:
-        header: Titles of the columns; all empty for none.
-        rows: Cells as plain text.
-    """
-    table = _bare(show_header=any(header))
-    for place, title in enumerate(header):
-        cells = [row[place] for row in rows if row[place]]
-        numbers = bool(cells) and all(cell[0] in _NUMBERS for cell in cells)
-        lines = textwrap.wrap(title, _TITLE_WIDTH, break_on_hyphens=False)
-        table.add_column(
-            Text("\n".join(lines)),
-            justify="right" if numbers else "left",
-            no_wrap=numbers,
-            overflow="fold",
-            min_width=None if numbers else 8,
-        )
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
+_GAP = 2
+# Characters of a column whose longer words may be broken.
+_SHORTEST = 8
+# Characters that the second of two columns needs to be read with ease.
+_LEAST = 24
 
 
 def make_columns(
@@ -56,14 +38,130 @@ def make_columns(
     return table
 
 
-def make_pairs(pairs: Sequence[tuple[str, str | Text]]) -> Table:
-    """Return names and their texts as two columns; a text that is too long is broken, not cut."""
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True, style="bold")
-    grid.add_column(overflow="fold")
+def show_pairs(console: Console, pairs: Sequence[tuple[str, str | Text]]) -> None:
+    """Print names and their texts as two columns; no word is broken, however narrow it is.
+
+    A word that is longer than its column, such as a path, runs on: a terminal shows it over two
+    lines and copies it as one.
+    """
+    for line in pair_lines(pairs, console.width):
+        console.print(line, soft_wrap=True)
+
+
+def show_places(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
+    """Print names and what one copies: paths, links and commands, each whole on its line."""
+    indent = max((len(name) for name, _ in pairs), default=0) + _GAP
     for name, text in pairs:
-        grid.add_row(Text(name), text if isinstance(text, Text) else Text(text))
-    return grid
+        console.print(Text.assemble((f"{name:<{indent}}", "bold"), text), soft_wrap=True)
+
+
+def pair_lines(pairs: Sequence[tuple[str, str | Text]], width: int) -> Iterator[Text]:
+    """Yield names and their texts as the lines of two columns, in which no word is broken.
+
+    Where the second column would be too narrow, texts stand below their names.
+    """
+    indent = max((len(name) for name, _ in pairs), default=0) + _GAP
+    is_narrow = width - indent < _LEAST
+    indent = _GAP if is_narrow else indent
+    for name, text in pairs:
+        plain, style = (text.plain, text.style) if isinstance(text, Text) else (text, "")
+        lines = [
+            part
+            for line in plain.splitlines() or [""]
+            for part in textwrap.wrap(
+                line, max(1, width - indent), break_long_words=False, break_on_hyphens=False
+            )
+            or [""]
+        ]
+        if is_narrow:
+            yield Text(name, style="bold")
+        for place, line in enumerate(lines):
+            start = "" if place or is_narrow else name
+            yield Text.assemble((f"{start:<{indent}}", "bold"), (line, style))
+
+
+def show_table(
+    console: Console,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    whole: Collection[int] = (),
+) -> None:
+    """Print a table; words wrap where the terminal is narrow, and numbers never do.
+
+    Where it is too narrow even so, the rows stand one below the other.
+
+    Args:
+        console: Where to.
+        header: Titles of the columns.
+        rows: Cells as plain text.
+        whole: The columns whose words must not be broken, because one reads or copies them whole.
+    """
+    widths = column_widths(header, rows, console.width, whole=whole)
+    if widths is None:
+        for place, row in enumerate(rows):
+            if place:
+                console.print()
+            show_pairs(console, [pair for pair in zip(header, row, strict=True) if pair[1]])
+        return
+    table = _bare(show_header=any(header))
+    for place, title in enumerate(header):
+        is_number = _are_numbers([row[place] for row in rows])
+        lines = Text("\n".join(_title_lines(title)))
+        justify: JustifyMethod = "right" if is_number else "left"
+        table.add_column(lines, justify=justify, width=widths[place], overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def column_widths(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    width: int,
+    *,
+    whole: Collection[int] = (),
+) -> list[int] | None:
+    """Return the width of each column in characters; None where they do not fit.
+
+    A column gets what its longest word needs, then what its longest cell would like.
+
+    Examples:
+        >>> column_widths(("Name", "Rows"), [("a name of words", "1,200")], 14)
+        [7, 5]
+    """
+    found, wanted = [], []
+    for place, title in enumerate(header):
+        cells = [row[place] for row in rows]
+        words = [word for cell in cells for word in cell.split()]
+        longest = max(map(len, words), default=0)
+        if _are_numbers(cells):
+            longest = max(map(len, cells), default=0)
+        elif place not in whole:
+            longest = min(longest, _SHORTEST)
+        titles = _title_lines(title)
+        found.append(max(longest, *(len(word) for word in title.split()), 0))
+        wanted.append(max(found[-1], *map(len, cells), *map(len, titles)))
+    spare = width - sum(found) - _GAP * (len(header) - 1)
+    if spare < 0:
+        return None
+    while spare and found != wanted:
+        # The cell that would break into most lines first.
+        place = max(range(len(found)), key=lambda one: wanted[one] / max(found[one], 1))
+        found[place] += 1
+        spare -= 1
+    return found
+
+
+def _title_lines(title: str) -> list[str]:
+    """Return a title in lines that are not too long."""
+    return textwrap.wrap(title, _TITLE_WIDTH, break_on_hyphens=False) or [""]
+
+
+def _are_numbers(cells: Sequence[str]) -> bool:
+    """Return whether the cells of a column, as far as there are any, are numbers."""
+    filled = [cell for cell in cells if cell]
+    return bool(filled) and all(cell[0] in _NUMBERS for cell in filled)
 
 
 def _bare(*, show_header: bool = True, gap: int = 2) -> Table:

@@ -35,12 +35,15 @@ class RowStream:
         names: Its column names, unique.
         is_text: Whether all cells come as text, as those of a delimited file.
         read: Maps the positions of columns to an iterator over Arrow batches of these.
+        about: How many rows it has, roughly where that would take a look at all of them; None
+            where nobody knows.
     """
 
     label: str
     names: tuple[str, ...]
     is_text: bool
     read: Callable[[Sequence[int]], Batches]
+    about: int | None = None
 
     def pieces(self, names: Sequence[str], *, rows: int = PIECE_ROWS) -> Iterator[Any]:
         """Yield Arrow tables of some columns, all of `rows` rows but the last.
@@ -110,6 +113,7 @@ def open_rows(source: Source) -> RowStream:
         tuple(whole.column_names),
         False,
         lambda places: iter(whole.select(list(places)).to_batches(PIECE_ROWS)),
+        whole.num_rows,
     )
 
 
@@ -138,8 +142,16 @@ def _open_delimited(path: Path, *, label: str) -> RowStream:
             lambda places, quote=quote: _text_batches(  # type: ignore[misc]
                 path, encoding, delimiter, quote, places
             ),
+            _lines_about(path, encoding, head),
         )
     raise InputError(f"{label} must be a table of text, but cannot be read: {failure}")
+
+
+def _lines_about(path: Path, encoding: str, head: str) -> int:
+    """Return how many lines a file has below its header if all are as long as its first ones."""
+    size = path.stat().st_size
+    share = len(head.encode(encoding, "replace")) / max(size, 1)
+    return max(1, round(head.count("\n") / min(share, 1.0)) - 1) if share else 1
 
 
 def _reader(
@@ -199,7 +211,7 @@ def _text_batches(
 def _open_parquet(path: Path, *, label: str) -> RowStream:
     """Open a Parquet file, whose row groups are read one after the other."""
     with parquet.ParquetFile(path) as opened:
-        raw = list(opened.schema_arrow.names)
+        raw, about = list(opened.schema_arrow.names), opened.metadata.num_rows
     names, kept = _stored(raw)
 
     def read(places: Sequence[int]) -> Batches:
@@ -211,7 +223,7 @@ def _open_parquet(path: Path, *, label: str) -> RowStream:
     if len(set(raw)) < len(raw):
         with parquet.ParquetFile(path) as file:
             return _whole(file.read(), label, names, kept)
-    return RowStream(label, names, False, read)
+    return RowStream(label, names, False, read, about)
 
 
 def _open_feather(path: Path, *, label: str) -> RowStream:
@@ -220,7 +232,9 @@ def _open_feather(path: Path, *, label: str) -> RowStream:
 
     try:
         with pa.memory_map(str(path)) as file:
-            raw = list(pa.ipc.open_file(file).schema.names)
+            stored = pa.ipc.open_file(file)
+            raw, batches = list(stored.schema.names), stored.num_record_batches
+            about = batches * stored.get_batch(0).num_rows if batches else 0
     except pa.ArrowInvalid:
         # The first version of the format has no batches.
         table = feather.read_table(path)
@@ -234,7 +248,7 @@ def _open_feather(path: Path, *, label: str) -> RowStream:
                 batch = opened.get_batch(number).select([kept[place] for place in places])
                 yield batch
 
-    return RowStream(label, names, False, read)
+    return RowStream(label, names, False, read, about)
 
 
 def _whole(table: Any, label: str, names: tuple[str, ...], kept: list[int]) -> RowStream:
@@ -248,6 +262,7 @@ def _whole(table: Any, label: str, names: tuple[str, ...], kept: list[int]) -> R
                 [table.column(kept[place]) for place in places], [str(place) for place in places]
             ).to_batches(PIECE_ROWS)
         ),
+        table.num_rows,
     )
 
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from autoloss.search.result import SearchResult
     from autoloss.search.scoring import Scorer
     from autoloss.search.select import Choice, ExampleLosses, choose
-    from autoloss.search.space import Space, space_names
+    from autoloss.search.shipped_spaces import space_names
+    from autoloss.search.space import Space
     from autoloss.search.space_reader import load_space
     from autoloss.search.study import Study
     from autoloss.search.trial import Trial
@@ -61,7 +62,7 @@ _HOMES = {
     "pooled": "nested",
     "free_name": "naming",
     "safe_name": "naming",
-    "space_names": "space",
+    "space_names": "shipped_spaces",
     "steps_of": "gains",
     "summarise": "finish",
 }

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from importlib import resources
-from importlib.resources.abc import Traversable
-from pathlib import Path
 from typing import Any, Literal
 
 from autoloss.errors import InputError
@@ -232,27 +229,6 @@ def join_bases(bases: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
     first = [base for base in bases if base in (CROSS_ENTROPY, BRIER)]
     new = [name for name in names if name not in bases]
     return (*first, *new, *(base for base in bases if base not in first))
-
-
-def space_names() -> tuple[str, ...]:
-    """Return the names of the spaces that come with autoloss, default first.
-
-    Examples:
-        >>> space_names()[:2]
-        ('default', 'calibration')
-    """
-    names = [
-        entry.name.removesuffix(".toml")
-        for entry in shipped_spaces().iterdir()
-        if entry.name.endswith(".toml")
-    ]
-    return tuple(sorted(names, key=lambda name: (name != "default", name)))
-
-
-def shipped_spaces() -> Traversable:
-    """Return the folder of the spaces: inside the installed package, beside it in a checkout."""
-    inside = resources.files("autoloss") / "search_spaces"
-    return inside if inside.is_dir() else Path(__file__).parents[2] / "search_spaces"
 
 
 def _task(class_counts: Sequence[float]) -> TaskKind:

@@ -19,13 +19,12 @@ from autoloss.losses.parts import (
     parameters_of,
 )
 from autoloss.search.range_reader import read_range
+from autoloss.search.shipped_spaces import shipped_spaces, space_names
 from autoloss.search.space import (
     METRIC,
     REFINED,
     Space,
     join_bases,
-    shipped_spaces,
-    space_names,
 )
 from autoloss.search.space_keys import CONSTANTS, LISTS, NUISANCE_PARAMETERS, RANGE_KEYS
 from autoloss.settings import NetworkConfig, ProtocolConfig, TrainingConfig

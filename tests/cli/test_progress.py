@@ -11,7 +11,12 @@ from tests.cli.conftest import make_plan, make_update
 
 def console(*, terminal: bool, width: int = 80) -> Console:
     return Console(
-        file=io.StringIO(), force_terminal=terminal, width=width, no_color=True, highlight=False
+        file=io.StringIO(),
+        force_terminal=terminal,
+        force_interactive=terminal,
+        width=width,
+        no_color=True,
+        highlight=False,
     )
 
 

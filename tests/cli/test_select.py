@@ -29,12 +29,16 @@ def there(tmp_path, monkeypatch) -> Path:
 @pytest.mark.parametrize("rule", ["error", "log_loss", "calibration", "balanced_error", "knee"])
 def test_the_sentence_the_trial_and_its_settings_are_shown(there, run, rule) -> None:
     chosen = select_trial(SUMMARY, rule)
-    result = run("select", "churn", "--by", rule, env=WIDE)
+    result = run("select", "churn", "--by", rule, "--dry-run", env=WIDE)
     assert result.exit_code == 0, result.stderr
     assert RULES[rule] in result.stdout
     assert f"Trial  {chosen.number}" in result.stdout
     assert chosen.label in result.stdout
-    assert f"autoloss select churn --trial {chosen.number} --source loss.py" in result.stdout
+    assert (
+        f"autoloss select churn --trial {chosen.number} --dry-run --source loss.py"
+        in result.stdout
+    )
+    assert f"autoloss select churn --trial {chosen.number}\n" in result.stdout
     lines = result.stdout.splitlines()
     start = next(n for n, line in enumerate(lines) if line.startswith("base = "))
     read = tomllib.loads("\n".join(lines[start : lines.index("", start)]))
@@ -44,7 +48,7 @@ def test_the_sentence_the_trial_and_its_settings_are_shown(there, run, rule) -> 
 
 def test_its_figures_stand_beside_those_of_what_ships(there, run) -> None:
     other = next(t for t in SUMMARY.trials if t.metrics and t.number != SUMMARY.recommended)
-    text = run("select", "churn", "--trial", other.number, env=WIDE).stdout
+    text = run("select", "churn", "--trial", other.number, "--dry-run", env=WIDE).stdout
     header = next(line for line in text.splitlines() if "This trial" in line)
     assert "What ships" in header
     (error,) = (line.split() for line in text.splitlines() if line.startswith("Error "))
@@ -58,7 +62,7 @@ def test_its_figures_stand_beside_those_of_what_ships(there, run) -> None:
 
 def test_json_is_one_document(there, run) -> None:
     chosen = select_trial(SUMMARY, "knee")
-    result = run("select", "churn", "--by", "knee", "--json")
+    result = run("select", "churn", "--by", "knee", "--json", "--dry-run")
     document = json.loads(result.stdout)
     assert document["schema_version"] == 1
     assert document["study"] == "churn"
@@ -73,7 +77,7 @@ def test_json_is_one_document(there, run) -> None:
 
 def test_source_is_the_loss_as_code_with_its_settings(there, run) -> None:
     chosen = select_trial(SUMMARY, "error")
-    result = run("select", "churn", "--by", "error", "--source", "mine.py")
+    result = run("select", "churn", "--by", "error", "--dry-run", "--source", "mine.py")
     assert result.exit_code == 0, result.stderr
     assert "mine.py" in result.stderr
     assert "--source" not in result.stdout
@@ -90,24 +94,29 @@ def test_source_of_what_ships_has_the_read_out_of_the_model(there, run, monkeypa
     readout = Readout("softmax", 0.125, 0.0, LossSpec.from_dict(ships.loss))
     model = SimpleNamespace(members=[SimpleNamespace(readout=readout)])
     monkeypatch.setattr("autoloss.classifier.read_model", lambda folder, **how: model)
-    assert run("select", "churn", "--trial", ships.number, "--source", "mine.py").exit_code == 0
+    words = ["select", "churn", "--dry-run", "--trial"]
+    assert run(*words, ships.number, "--source", "mine.py").exit_code == 0
     assert "TEMPERATURE = 8.0\n" in Path("mine.py").read_text(encoding="utf-8")
     other = next(t for t in SUMMARY.trials if t.metrics and t.number != ships.number)
-    assert run("select", "churn", "--trial", other.number, "--source", "o.py").exit_code == 0
+    assert run(*words, other.number, "--source", "o.py").exit_code == 0
     assert "TEMPERATURE = 8.0\n" not in Path("o.py").read_text(encoding="utf-8")
 
 
 def test_a_study_elsewhere_is_named_in_the_command_that_follows(there, run) -> None:
     write_report(replace(SUMMARY, name="other"), there / "there" / "other")
-    text = run("select", "other", "--by", "error", "--out", "there", env=WIDE).stdout
+    words = ["--by", "error", "--dry-run"]
+    text = run("select", "other", *words, "--out", "there", env=WIDE).stdout
     assert "--source loss.py --out there" in text
-    assert run("select", "there/other", "--by", "error").exit_code == 0
+    assert run("select", "there/other", *words).exit_code == 0
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["churn"], "one of --by RULE and --trial N, but got neither"),
+        (
+            ["churn"],
+            "--by RULE, --trial N and --from-dashboard, but got neither; the rules are",
+        ),
         (["churn", "--by", "error", "--trial", "1"], "but got both"),
         (["churn", "--by", "eror"], "did you mean 'error'?"),
         (["churn", "--by", "cost"], "cost_matrix=None"),
@@ -133,10 +142,9 @@ def test_a_mistake_is_one_line(there, run, words, said) -> None:
     ],
 )
 def test_what_only_a_shipping_does_is_not_ignored_without_one(there, run, words) -> None:
-    result = run("select", "churn", "--by", "error", *words)
+    result = run("select", "churn", "--by", "error", "--dry-run", *words)
     assert result.exit_code == 2
-    assert words[0] in result.stderr
-    assert "--ship" in result.stderr
+    assert f"{words[0]} must stand without --dry-run" in result.stderr
 
 
 def test_the_dashboard_and_an_option_cannot_both_name_the_trial(there, run) -> None:
@@ -157,7 +165,7 @@ def test_a_trial_ships_with_its_reason_and_is_shown_as_what_ships(
         return SimpleNamespace(summary=replace(SUMMARY, recommended=other.number))
 
     api.ship = ship
-    words = ["select", "churn", "--trial", other.number, "--ship", "--because", "simpler"]
+    words = ["select", "churn", "--trial", other.number, "--because", "simpler"]
     result = run(*words, *(["--json"] if as_json else []), env=WIDE)
     assert result.exit_code == 0, result.stderr
     ((folder, rule), options) = calls[0]
@@ -168,12 +176,60 @@ def test_a_trial_ships_with_its_reason_and_is_shown_as_what_ships(
         assert json.loads(result.stdout)["is_recommended"] is True
     else:
         assert f"{other.number} (ships)" in result.stdout
+        assert "Shipped before" in result.stdout
+        assert "To ship it" not in result.stdout
 
 
 def test_a_study_that_was_trained_elsewhere_changes_its_winner_too(there, run) -> None:
     other = next(t for t in SUMMARY.trials if t.metrics and t.number != SUMMARY.recommended)
-    result = run("select", "churn", "--trial", other.number, "--ship")
+    result = run("select", "churn", "--trial", other.number)
     assert result.exit_code == 0, result.stderr
     written = json.loads((there / "reports" / "churn" / "summary.json").read_text())
     assert written["recommended"] == other.number
     assert written["choices"][0]["before"] == SUMMARY.recommended
+
+
+def files_of(folder: Path) -> dict[Path, tuple[bytes, int]]:
+    return {
+        one: (one.read_bytes(), one.stat().st_mtime_ns)
+        for one in folder.rglob("*")
+        if one.is_file()
+    }
+
+
+@pytest.mark.parametrize("rule", [*RULES, "from the dashboard"])
+def test_a_dry_run_writes_nothing_but_the_code_it_is_asked_for(there, run, monkeypatch, rule):
+    other = next(t for t in SUMMARY.trials if t.metrics and t.number != SUMMARY.recommended)
+    wish = SimpleNamespace(number=other.number, reason="")
+    monkeypatch.setattr("autoloss.tracking.read_wish", lambda folder, uri: wish)
+    named = ["--by", rule] if rule in RULES else ["--from-dashboard"]
+    before = files_of(there)
+    result = run("select", "churn", *named, "--dry-run", "--source", "mine.py")
+    assert result.exit_code == (2 if rule == "cost" else 0)
+    left = files_of(there)
+    left.pop(there / "mine.py", None)
+    assert left == before
+
+
+def test_what_ships_already_changes_nothing_and_says_so(there, run) -> None:
+    before = files_of(there)
+    words = ["select", "churn", "--trial", SUMMARY.recommended]
+    result = run(*words, "--because", "it is good")
+    assert result.exit_code == 0, result.stderr
+    assert "ships already, nothing changed; the reason is not recorded" in result.stderr
+    assert files_of(there) == before
+
+
+def test_a_mistake_changes_nothing(there, run) -> None:
+    before = files_of(there)
+    other = next(t for t in SUMMARY.trials if t.metrics and t.number != SUMMARY.recommended)
+    result = run("select", "churn", "--trial", other.number, "--source", "nowhere/loss.py")
+    assert result.exit_code == 2
+    assert files_of(there) == before
+
+
+def test_quiet_leaves_one_line(there, run) -> None:
+    other = next(t for t in SUMMARY.trials if t.metrics and t.number != SUMMARY.recommended)
+    result = run("select", "churn", "--trial", other.number, "--quiet")
+    assert result.stdout == f"trial {other.number}: {other.label}\n"
+    assert result.stderr == ""

@@ -3,12 +3,12 @@ from __future__ import annotations
 import pytest
 
 from autoloss.cli.spaces import space_toml
-from autoloss.search.space import space_names
+from autoloss.search.shipped_spaces import space_names
 from autoloss.search.space_reader import load_space
 
 
 def test_every_space_is_listed(run) -> None:
-    text = run("spaces", env={"COLUMNS": "300"}).stdout
+    text = run("spaces", env={"COLUMNS": "1000"}).stdout
     for name in space_names():
         assert name in text
         assert load_space(name).description in text

@@ -21,10 +21,7 @@ class Form(StrEnum):
 
 
 def export(
-    model: Annotated[
-        str,
-        typer.Argument(metavar="MODEL", help="A study's name, or its folder, or a model's."),
-    ],
+    model: options.Model,
     *,
     to: Annotated[
         Form,
@@ -40,18 +37,32 @@ def export(
         typer.Option("--output", "-o", metavar="PATH", help="The file, or the folder for mlflow."),
     ],
     losses: options.Losses = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Write a model for other programs: encoding, networks, read-outs and decision in one."""
-    from autoloss.classifier import read_model
-    from autoloss.cli.guard import say
-    from autoloss.cli.predictions import model_folder
-    from autoloss.export import check_path
-    from autoloss.export import export as write
-    from autoloss.losses.own import take_in
+    import time
 
-    check_path(to.value, output)
-    take_in(tuple(losses or ()))
-    # A network of the user's own is not exported, and so not needed to say that.
-    classifier = read_model(model_folder(model), predicts=False)
-    files = write(classifier, to.value, output)
-    say(f"wrote {' and '.join(map(str, files))}.")
+    from autoloss.cli.console import messages
+    from autoloss.cli.counting import waited
+    from autoloss.cli.guard import detail, note
+    from autoloss.cli.predictions import model_folder
+
+    began = time.monotonic()
+    with waited(messages(), f"Writing {to.value}"):
+        from autoloss.classifier import read_model
+        from autoloss.export import check_path
+        from autoloss.export import export as write
+        from autoloss.losses.own import take_in
+
+        check_path(to.value, output)
+        take_in(tuple(losses or ()))
+        # A network of the user's own is not exported, and so not needed to say that.
+        classifier = read_model(model_folder(model), predicts=False)
+        loaded = time.monotonic()
+        files = write(classifier, to.value, output)
+    note(f"wrote {' and '.join(map(str, files))}.")
+    detail(
+        f"loaded the model in {loaded - began:.2g} s, wrote it in {time.monotonic() - loaded:.2g} "
+        f"s: {len(classifier.members)} trainings."
+    )

@@ -10,10 +10,10 @@ def list_studies(*, out: options.Out = options.OUT) -> None:
     from autoloss import api
     from autoloss.cli.console import output
     from autoloss.cli.listing import HEADER, study_row
-    from autoloss.cli.tables import make_table
+    from autoloss.cli.tables import show_table
 
     studies = api.list_studies(out)
     if studies:
-        output().print(make_table(HEADER, [study_row(study) for study in studies]))
+        show_table(output(), HEADER, [study_row(study) for study in studies], whole=(0,))
     else:
         output().print(f"No studies in {out}: autoloss search DATA --target COLUMN begins one.")

@@ -6,22 +6,34 @@ from typing import Annotated
 
 import typer
 
-from autoloss.cli import options
+from autoloss.cli import complete, options
 
 
 def losses(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="A loss, prior, target or penalty to show in full."),
+        typer.Argument(
+            metavar="NAME",
+            help="A loss, prior, target or penalty to show in full.",
+            autocompletion=complete.losses,
+        ),
     ] = None,
     *,
     family: Annotated[
         str | None,
-        typer.Option(metavar="FAMILY", help="List the losses of one family, such as robust."),
+        typer.Option(
+            metavar="FAMILY",
+            help="List the losses of one family, such as robust.",
+            autocompletion=complete.families,
+        ),
     ] = None,
     task: Annotated[
         str | None,
-        typer.Option(metavar="TASK", help="List what has a form for one kind of label."),
+        typer.Option(
+            metavar="TASK",
+            help="List what has a form for one kind of label.",
+            autocompletion=complete.tasks,
+        ),
     ] = None,
     losses: options.Losses = None,
     as_json: options.Json = False,

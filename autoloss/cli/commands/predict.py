@@ -11,10 +11,7 @@ from autoloss.cli import options
 
 
 def predict(
-    model: Annotated[
-        str,
-        typer.Argument(metavar="MODEL", help="A study's name, or its folder, or a model's."),
-    ],
+    model: options.Model,
     data: options.Data,
     *,
     output: Annotated[
@@ -35,24 +32,40 @@ def predict(
         ),
     ] = None,
     losses: options.Losses = None,
-    network: options.ModelAgain = None,
+    network: options.NetworkAgain = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Write the predicted label and the probability of each class for every row of DATA.
 
     Rows keep their order. DATA may be larger than memory: CSV, TSV, Parquet and Feather are read
     piece by piece.
     """
-    from autoloss import api
-    from autoloss.cli.guard import say
-    from autoloss.cli.predictions import check_output, model_folder, write
-    from autoloss.data.messages import listed
-    from autoloss.data.stream import open_rows
-    from autoloss.predicting import Predicting
+    import time
 
-    check_output(output, data=data)
-    classifier = api.load(model_folder(model), losses=tuple(losses or ()), model=network)
-    predicting = Predicting(classifier, open_rows(data), id_column)
+    from autoloss.cli.console import messages
+    from autoloss.cli.counting import counted, counted_text, waited
+    from autoloss.cli.guard import detail, note
+    from autoloss.cli.predictions import check_output, model_folder, write
+
+    began = time.monotonic()
+    console = messages()
+    with waited(console, "Loading the model"):
+        from autoloss import api
+        from autoloss.data.messages import listed
+        from autoloss.data.stream import open_rows
+        from autoloss.predicting import Predicting
+
+        check_output(output, data=data)
+        classifier = api.load(model_folder(model), losses=tuple(losses or ()), model=network)
+        predicting = Predicting(classifier, open_rows(data), id_column)
     if predicting.new:
-        say(f"columns that the model was not trained on are ignored: {listed(predicting.new)}.")
-    rows = write(predicting, output)
-    say(f"wrote {rows:,} predictions to {'standard output' if str(output) == '-' else output}.")
+        note(f"columns that the model was not trained on are ignored: {listed(predicting.new)}.")
+    loaded = time.monotonic()
+    detail(f"loaded {len(classifier.members)} trainings in {loaded - began:.2g} s.")
+    about = predicting.rows.about
+    with counted(console, "Predicting", unit="rows", about=about) as count:
+        rows = write(predicting, output, count=count)
+    note(f"wrote {rows:,} predictions to {'standard output' if str(output) == '-' else output}.")
+    taken = counted_text(rows, unit="rows", seconds=time.monotonic() - loaded, about=None)
+    detail(f"{taken}, {time.monotonic() - loaded:.2g} s.")

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from autoloss.cli import options
 
+if TYPE_CHECKING:
+    from autoloss.progress import Progress
+    from autoloss.search.result import SearchResult
+
 
 def resume(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="A study's name or its folder.")],
+    study: options.StudyName,
     *,
     out: options.Out = options.OUT,
     storage: options.Storage = None,
     losses: options.Losses = None,
-    model: options.ModelAgain = None,
+    model: options.NetworkAgain = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Go on with a study where it stopped, with the data and options that it began with."""
-    from autoloss import api
     from autoloss.cli.running import run, show
 
-    result = run(
-        lambda progress: api.resume(
+    def go_on(progress: Progress) -> SearchResult:
+        # Loaded under the bar: a second passes before the first line otherwise.
+        from autoloss import api
+
+        return api.resume(
             study,
             out=out,
             storage=storage,
             losses=tuple(losses or ()),
             model=model,
             progress=progress,
-        ),
-        out=out,
-        storage=storage,
-    )
+        )
+
+    result = run(go_on, out=out, storage=storage)
     show(result, out=out)

@@ -24,7 +24,7 @@ def search(
     metric: options.Metric = None,
     space: options.Space = "default",
     losses: options.Losses = None,
-    model: options.Model = "auto",
+    model: options.Network = "auto",
     trials: options.Trials = 128,
     time_limit: options.TimeLimit = None,
     seed: options.Seed = 0,
@@ -38,10 +38,11 @@ def search(
     dry_run: options.DryRun = False,
     fail_unless: options.FailUnless = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Search the loss that should train a classifier on DATA, and compare it to cross-entropy."""
-    from autoloss import api
-    from autoloss.cli.running import require, results_only, run, show, show_plan
+    from autoloss.cli.running import looked_at, require, results_only, run, show, show_plan
 
     request: dict[str, Any] = {
         "target": target,
@@ -66,12 +67,12 @@ def search(
     }
     if dry_run:
         with results_only(as_json):
-            plan = api.plan(data, **request)
+            plan = looked_at(lambda: _api().plan(data, **request))
         show_plan(plan, as_json=as_json)
         return
     with results_only(as_json):
         result = run(
-            lambda progress: api.search(
+            lambda progress: _api().search(
                 data,
                 **request,
                 name=name,
@@ -87,3 +88,10 @@ def search(
         )
     show(result, out=out, as_json=as_json)
     require(result, fail_unless)
+
+
+def _api() -> Any:
+    """Return the library; loading it takes a second, which passes under the bar."""
+    from autoloss import api
+
+    return api

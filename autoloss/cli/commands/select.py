@@ -1,4 +1,4 @@
-"""``autoloss select``: the trial that another rule names."""
+"""``autoloss select``: the trial that another rule names ships."""
 
 from __future__ import annotations
 
@@ -7,75 +7,92 @@ from typing import Annotated
 
 import typer
 
-from autoloss.cli import options
+from autoloss.cli import complete, options
 from autoloss.search.rules import RULES
 
 
 def select(
-    study: Annotated[str, typer.Argument(metavar="STUDY", help="A study's name or its folder.")],
+    study: options.StudyName,
     *,
     by: Annotated[
         str | None,
-        typer.Option(metavar="RULE", help=f"{', '.join(RULES)}, or the study's metric."),
+        typer.Option(
+            metavar="RULE",
+            help=f"{', '.join(RULES)}, or the study's metric.",
+            autocompletion=complete.rules,
+        ),
     ] = None,
     trial: Annotated[
         int | None, typer.Option(metavar="N", help="The number of a trial, in place of a rule.")
     ] = None,
-    source: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Write the loss there as Python that needs torch alone."
-        ),
-    ] = None,
-    ship: Annotated[
-        bool,
-        typer.Option("--ship", help="Let it ship: model, loss, report and dashboard become its."),
-    ] = False,
     from_dashboard: Annotated[
         bool,
         typer.Option(
             "--from-dashboard",
-            help="Let the trial ship whose run in MLflow has the tag autoloss.choose.",
+            help="The trial whose run in MLflow has the tag autoloss.choose.",
         ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the trial; what ships stays as it is.")
     ] = False,
     because: Annotated[
         str | None, typer.Option(metavar="TEXT", help="Why it ships; recorded with it.")
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the loss there as Python that needs torch alone; with --dry-run nothing "
+            "else is written.",
+        ),
     ] = None,
     register: options.Register = None,
     tracking_uri: options.TrackingUri = None,
     out: options.Out = options.OUT,
     losses: options.Losses = None,
+    model: options.NetworkAgain = None,
     as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
-    """Show the trial of a finished study that another rule names, and let it ship if wanted."""
+    """Let the trial of a finished study ship that another rule names; --dry-run only shows it.
+
+    Model, loss, report and dashboard become its own; who shipped before, and why, is kept.
+    """
     from autoloss.cli import selection
     from autoloss.cli.console import output
-    from autoloss.cli.guard import say
+    from autoloss.cli.guard import note
     from autoloss.cli.shipping import Order, check_order, ship_trial, wished
     from autoloss.search.finished import read_finished
     from autoloss.search.rules import select_trial
 
     order = Order(because, register, tracking_uri)
-    check_order(order, is_shipped=ship or from_dashboard)
-    folder, summary = read_finished(study, out=out)
-    rule: str | int
-    if from_dashboard:
+    check_order(order, dry_run=dry_run, from_dashboard=from_dashboard)
+    rule = None if from_dashboard else selection.rule_of(by, trial)
+    folder, before = read_finished(study, out=out)
+    if rule is None:
         rule, order = wished(folder, order, by=by, trial=trial)
-    else:
-        rule = selection.rule_of(by, trial)
-    number = select_trial(summary, rule).number
-    if ship or from_dashboard:
-        summary = ship_trial(
-            folder, summary, rule, order, losses=tuple(losses or ()), as_json=as_json
-        )
+    number, own = select_trial(before, rule).number, tuple(losses or ())
+    summary = before
     if source is not None:
-        code = selection.source_of(folder, summary, number, losses=tuple(losses or ()))
-        selection.write_source(code, source)
+        # A loss that has no code, or a file that cannot be written, is told before it ships.
+        selection.write_source(selection.source_of(folder, before, number, losses=own), source)
+    if not dry_run:
+        summary = ship_trial(folder, before, rule, order, losses=own, model=model, as_json=as_json)
+        if source is not None:
+            # Its read-out is known once it ships.
+            code = selection.source_of(folder, summary, number, losses=own)
+            selection.write_source(code, source)
     if as_json:
         print(selection.document(summary, rule, source=source))
         return
-    words = ["autoloss", "select", study, "--trial", str(number), "--source", "loss.py"]
-    words += ["--out", str(out)] if out != options.OUT else []
-    selection.show(output(), summary, rule, code=[] if source else words)
+    following = selection.commands_after(
+        study,
+        number,
+        out=["--out", str(out)] if out != options.OUT else [],
+        dry_run=dry_run and number != before.recommended,
+        has_code=source is not None,
+    )
+    selection.show(output(), before, summary, rule, next_commands=following)
     if source is not None:
-        say(f"wrote the loss of trial {number} to {source}.")
+        note(f"wrote the loss of trial {number} to {source}.")

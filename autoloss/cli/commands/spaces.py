@@ -7,11 +7,17 @@ from typing import Annotated
 
 import typer
 
+from autoloss.cli import complete
+
 
 def spaces(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="A space, or a TOML file, to show in full."),
+        typer.Argument(
+            metavar="NAME",
+            help="A space, or a TOML file, to show in full.",
+            autocompletion=complete.spaces,
+        ),
     ] = None,
     *,
     check: Annotated[
@@ -22,7 +28,7 @@ def spaces(
     """List the search spaces, show one of them as TOML, or check a file of one's own."""
     from autoloss.cli.console import output
     from autoloss.cli.spaces import space_rows, space_toml, verdict_on
-    from autoloss.cli.tables import make_table
+    from autoloss.cli.tables import show_table
     from autoloss.search.space_reader import load_space
 
     console = output()
@@ -31,5 +37,5 @@ def spaces(
     if name is not None:
         console.print(space_toml(load_space(name)), soft_wrap=True)
     if name is None and check is None:
-        console.print(make_table(("Space", "Losses", "Description"), space_rows()))
+        show_table(console, ("Space", "Losses", "Description"), space_rows(), whole=(0,))
         console.print("autoloss spaces NAME shows one of them, to be copied and changed.")

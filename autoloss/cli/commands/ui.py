@@ -6,14 +6,16 @@ from typing import Annotated
 
 import typer
 
-from autoloss.cli import options
+from autoloss.cli import complete, options
 
 
 def ui(
     study: Annotated[
         str | None,
         typer.Argument(
-            metavar="[STUDY]", help="A study's name or its folder; the newest by default."
+            metavar="[STUDY]",
+            help="A study's name or its folder; the newest by default.",
+            autocompletion=complete.studies,
         ),
     ] = None,
     *,
@@ -28,6 +30,8 @@ def ui(
     ] = True,
     tracking_uri: options.TrackingUri = None,
     out: options.Out = options.OUT,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Start the MLflow dashboard, print its link and open it; Ctrl-C ends it."""
     from autoloss.cli.dashboard import find_place, show

@@ -1,0 +1,108 @@
+"""What the shell completes: names of studies, spaces, losses, rules and metrics.
+
+Each press of the key waits for the answer, so that nothing imports torch or pandas here: names are
+read from the folders and the source files in which they are declared. A test holds them to what
+the library itself knows.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import typer
+
+_OUT = Path("reports")
+# What makes a folder a study: its settings, or the summary of a loop of the user's own.
+_MARKS = ("study.json", "summary.json")
+_METRICS = ("error", "balanced_error", "average_precision", "auroc", "expected_cost")
+_TASKS = ("binary", "multiclass", "multilabel", "sequence")
+_DECLARING = ("declare", "declare_penalty")
+_LOSSES = Path(__file__).parents[1] / "losses"
+_DATA_SETS = ("digits", "breast_cancer", "wine", "iris")
+
+
+def studies(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the studies in the folder that ``--out`` names, the newest first."""
+    return _begun(study_names(Path(context.params.get("out") or _OUT)), incomplete)
+
+
+def study_names(out: Path) -> list[str]:
+    """Return the names of the studies in a folder, the newest first; none where it is missing."""
+    marks = [mark for name in _MARKS for mark in out.glob(f"*/{name}")]
+    found = {mark.parent.name: mark.stat().st_mtime for mark in marks}
+    return sorted(found, key=lambda name: (-found[name], name))
+
+
+def data(incomplete: str) -> list[str]:
+    """Return the data sets of scikit-learn; where none begins so, the shell completes files."""
+    return _begun((f"sklearn:{name}" for name in _DATA_SETS), incomplete) if incomplete else []
+
+
+def spaces(incomplete: str) -> list[str]:
+    """Return the search spaces that come with autoloss."""
+    from autoloss.search.shipped_spaces import space_names
+
+    return _begun(space_names(), incomplete)
+
+
+def rules(incomplete: str) -> list[str]:
+    """Return the rules by which a trial is named."""
+    from autoloss.search.rules import RULES
+
+    return _begun(RULES, incomplete)
+
+
+def metrics(incomplete: str) -> list[str]:
+    """Return the metrics that may decide."""
+    return _begun(_METRICS, incomplete)
+
+
+def devices(incomplete: str) -> list[str]:
+    """Return the devices."""
+    return _begun(("auto", "cpu", "cuda"), incomplete)
+
+
+def tasks(incomplete: str) -> list[str]:
+    """Return the kinds of label."""
+    return _begun(_TASKS, incomplete)
+
+
+def losses(incomplete: str) -> list[str]:
+    """Return losses, priors, targets and penalties."""
+    return _begun(sorted(name for name, _ in _declared()), incomplete)
+
+
+def families(incomplete: str) -> list[str]:
+    """Return the families of losses."""
+    return _begun(sorted({family for _, family in _declared() if family}), incomplete)
+
+
+def _declared() -> Iterator[tuple[str, str]]:
+    """Yield name and family of all that is declared; a family is empty but for a loss."""
+    for file in (*_LOSSES.glob("bases/*.py"), *_LOSSES.glob("penalties/*.py")):
+        for node in ast.parse(file.read_bytes()).body:
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            for call in node.decorator_list:
+                if isinstance(call, ast.Call) and _called(call) in _DECLARING:
+                    yield node.name, _text_of(call, "family")
+    for one in ast.walk(ast.parse((_LOSSES / "parts.py").read_bytes())):
+        if isinstance(one, ast.Call) and _called(one) == "Part":
+            yield _text_of(one, "name"), ""
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
+def _text_of(call: ast.Call, name: str) -> str:
+    """Return an argument that is plain text, empty where there is none."""
+    found = (one.value for one in call.keywords if one.arg == name)
+    return next((str(one.value) for one in found if isinstance(one, ast.Constant)), "")
+
+
+def _begun(names: Iterable[str], incomplete: str) -> list[str]:
+    """Return the names that begin so."""
+    return [name for name in names if name.startswith(incomplete)]

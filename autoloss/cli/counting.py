@@ -1,0 +1,102 @@
+"""Progress of work that is counted in rows or steps: a bar, lines now and then, or silence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+from rich.text import Text
+
+from autoloss.cli.loudness import is_quiet
+from autoloss.report.words import duration_text
+
+Count = Callable[[int], None]
+_LEAST = 72
+
+
+@contextmanager
+def counted(
+    console: Console,
+    what: str,
+    *,
+    unit: str,
+    about: int | None,
+    every: float = 5.0,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Count]:
+    """Show how much is done, how fast, and how long it still takes.
+
+    Args:
+        console: Where to.
+        what: What is done, such as ``"Predicting"``.
+        unit: What is counted, in the plural.
+        about: How many there are, roughly; None where that is not known.
+        every: Seconds between two lines where there is no terminal. Less is not shown at all.
+        clock: Seconds that only ever grow.
+
+    Yields:
+        What is called with the number that is done so far.
+    """
+    began = clock()
+
+    def text(done: int) -> str:
+        return counted_text(done, unit=unit, seconds=clock() - began, about=about)
+
+    if is_quiet():
+        yield lambda done: None
+    elif console.is_interactive:
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=max(4, min(30, console.width - _LEAST))),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[detail]}"),
+            console=console,
+            transient=True,
+        )
+        task = bar.add_task(what, total=about, detail="")
+        with bar:
+            yield lambda done: bar.update(
+                task, completed=done, total=about and max(about, done), detail=text(done)
+            )
+    else:
+        last = began
+
+        def show(done: int) -> None:
+            nonlocal last
+            if clock() - last >= every:
+                last = clock()
+                console.print(Text(f"{what}: {text(done)}"), soft_wrap=True)
+
+        yield show
+
+
+@contextmanager
+def waited(console: Console, what: str) -> Iterator[None]:
+    """Show that something is done that cannot be counted, and for how long already."""
+    if is_quiet() or not console.is_interactive:
+        yield
+        return
+    with Progress(
+        TextColumn(what), TextColumn("{task.elapsed:.0f} s"), console=console, transient=True
+    ) as bar:
+        bar.add_task(what, total=None)
+        yield
+
+
+def counted_text(done: int, *, unit: str, seconds: float, about: int | None) -> str:
+    """Return how much is done, how fast, and how long the rest takes.
+
+    Examples:
+        >>> counted_text(5000, unit="rows", seconds=10.0, about=20_000)
+        '5,000 rows, 500 rows/s, 30 s left'
+    """
+    parts = [f"{done:,} {unit}"]
+    if seconds > 0 and done:
+        rate = done / seconds
+        parts.append(f"{rate:,.0f} {unit}/s" if rate >= 100 else f"{rate:.3g} {unit}/s")
+        if about is not None and about > done:
+            parts.append(f"{duration_text(round((about - done) * seconds / done))} left")
+    return ", ".join(parts)
