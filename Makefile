@@ -1,6 +1,6 @@
 # Everything runs in .venv, which the first target that needs it installs with pip.
 .DEFAULT_GOAL := install
-.PHONY: install demo test check fix help
+.PHONY: install demo test speed check fix help
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -20,7 +20,16 @@ demo: $(INSTALLED)  ## Search a loss for the handwritten digits of scikit-learn 
 	$(BIN)/autoloss search sklearn:digits --space quick --trials 64 --name demo --out reports
 
 test: $(INSTALLED)  ## Run all tests but the slow ones
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
+speed: $(INSTALLED)  ## Measure the figures of reports/speed (two hours; DATA=DIR has the data sets)
+	@test -d "$(DATA)" || { echo "DATA must be the folder of the data sets: make speed DATA=DIR"; exit 2; }
+	$(BIN)/python -m benchmarks.outside --out reports/speed/outside.json
+	$(BIN)/python -m benchmarks.modules --report
+	$(BIN)/python -m benchmarks.scale --report
+	$(BIN)/python -m benchmarks.precision --data $(DATA) --rows 5000 --out reports/speed/precision.json
+	$(BIN)/python -m benchmarks.racing --data $(DATA) --first-seed 7 --out reports/speed/racing.json
+	$(BIN)/python -m benchmarks.speed --report
 
 check: $(INSTALLED)  ## Check style, format and types
 	$(BIN)/ruff check .
