@@ -255,7 +255,7 @@ def _frozen(number: int, seen: Seen) -> FrozenTrial:
 
 
 def limited(seen: Sequence[Seen], directions: Sequence[Direction]) -> list[Seen]:
-    """Return the trials that the sampler sees, by slot: all running, at most 1000 finished.
+    """Return the trials that the sampler sees, by slot: all running, at most 250 finished.
 
     Of more, a fifth are the best (by the sum of their ranks), the others the latest.
     """
