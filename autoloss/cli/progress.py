@@ -98,9 +98,7 @@ class LiveProgress(_Told):
         self._is_wide = wide = console.width >= _BESIDE + _BAR // 2
         self.bar = _Bar(
             TextColumn("{task.description}"),
-            BarColumn(
-                bar_width=max(4, min(_BAR, console.width - (_BESIDE if wide else _BEFORE)))
-            ),
+            BarColumn(bar_width=max(4, min(_BAR, console.width - (_BESIDE if wide else _BEFORE)))),
             TaskProgressColumn(),
             TextColumn("{task.fields[detail]}", table_column=Column(no_wrap=True)),
             console=console,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from pathlib import Path
 
 from autoloss.errors import InputError
 
 _LONGEST = 80
+# What makes a folder a study: its settings, or the summary of a loop of the user's own.
+_MARKS = ("study.json", "summary.json")
 _ALLOWED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Devices that Windows does not allow as file names, whatever their ending.
 _DEVICES = {"con", "prn", "aux", "nul"} | {f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10)}
@@ -54,3 +58,16 @@ def _is_safe(name: str) -> bool:
         and not name.endswith(".")
         and name.partition(".")[0].lower() not in _DEVICES
     )
+
+
+def study_names(out: Path) -> list[str]:
+    """Return the names of the studies in a folder, the newest first; none where it is missing."""
+    marks = [mark for name in _MARKS for mark in out.glob(f"*/{name}")]
+    found = {mark.parent.name: mark.stat().st_mtime for mark in marks}
+    return sorted(found, key=lambda name: (-found[name], name))
+
+
+def nearest_study(name: str | Path, out: Path) -> str:
+    """Return the end of a message on a study that is not there: the nearest, or where all are."""
+    near = difflib.get_close_matches(Path(name).name, study_names(out), n=1)
+    return f", did you mean {near[0]!r}?" if near else f"; 'autoloss list --out {out}' shows all."
