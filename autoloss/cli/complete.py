@@ -14,8 +14,6 @@ from pathlib import Path
 import typer
 
 _OUT = Path("reports")
-# What makes a folder a study: its settings, or the summary of a loop of the user's own.
-_MARKS = ("study.json", "summary.json")
 _METRICS = ("error", "balanced_error", "average_precision", "auroc", "expected_cost")
 _TASKS = ("binary", "multiclass", "multilabel", "sequence")
 _DECLARING = ("declare", "declare_penalty")
@@ -25,14 +23,9 @@ _DATA_SETS = ("digits", "breast_cancer", "wine", "iris")
 
 def studies(context: typer.Context, incomplete: str) -> list[str]:
     """Return the studies in the folder that ``--out`` names, the newest first."""
+    from autoloss.search.naming import study_names
+
     return _begun(study_names(Path(context.params.get("out") or _OUT)), incomplete)
-
-
-def study_names(out: Path) -> list[str]:
-    """Return the names of the studies in a folder, the newest first; none where it is missing."""
-    marks = [mark for name in _MARKS for mark in out.glob(f"*/{name}")]
-    found = {mark.parent.name: mark.stat().st_mtime for mark in marks}
-    return sorted(found, key=lambda name: (-found[name], name))
 
 
 def data(incomplete: str) -> list[str]:

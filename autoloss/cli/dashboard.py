@@ -14,6 +14,7 @@ from pathlib import Path
 
 from autoloss.cli.guard import note
 from autoloss.errors import AutolossError, StudyNotFoundError
+from autoloss.search.naming import nearest_study
 from autoloss.tracking.dashboard import PORT, dashboard_link
 from autoloss.tracking.identity import TRACKING, Identity, read_identity
 from autoloss.tracking.local_server import free_port, local_server
@@ -53,7 +54,7 @@ def find_place(study: str | None, *, uri: str | None, out: Path) -> Place:
         if folder is None:
             raise StudyNotFoundError(
                 "STUDY must be a study's name or its folder, with runs in MLflow, but got "
-                f"STUDY={study!r}; 'autoloss list --out {out}' shows those of {out}."
+                f"STUDY={study!r}{nearest_study(study, out)}"
             )
         known = read_identity(folder)
         return _place(known, resolve(uri, remembered=known.uri))

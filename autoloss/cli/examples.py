@@ -5,7 +5,7 @@ from __future__ import annotations
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "search": (
         "autoloss search churn.csv --target churned",
-        "autoloss search churn.csv -t churned --space quick --time-limit 10m --dry-run",
+        "autoloss search churn.csv -t churned --time-limit 10m --dry-run",
         "autoloss search sklearn:digits --trials 64 --name digits --json > digits.json",
     ),
     "resume": (

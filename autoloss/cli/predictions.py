@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from autoloss.cli.counting import Count
-from autoloss.errors import InputError
+from autoloss.errors import InputError, StudyNotFoundError
 from autoloss.files import replacing
+from autoloss.search.naming import nearest_study
 
 if TYPE_CHECKING:
     from autoloss.predicting import Predicting
@@ -19,9 +20,19 @@ _ENDINGS = (".csv", ".parquet")
 
 
 def model_folder(model: str, *, out: Path = Path("reports")) -> Path:
-    """Return the folder that a study's name or a path stands for."""
-    folder = Path(model).expanduser()
-    return folder if folder.exists() or folder.is_absolute() else out / model
+    """Return the folder that a study's name or a path stands for.
+
+    Raises:
+        StudyNotFoundError: If there is none.
+    """
+    given = Path(model).expanduser()
+    found = next((place for place in (given, out / given) if place.exists()), None)
+    if found is None:
+        raise StudyNotFoundError(
+            f"MODEL must be a study's name, or its folder, or a model's, but got MODEL={model!r}"
+            f"{nearest_study(model, out)}"
+        )
+    return found
 
 
 def check_output(file: Path, *, data: str) -> None:

@@ -25,8 +25,8 @@ _DONE = {
     "final": "Final trainings, verdict and report took",
 }
 _BAR = 30
-# Characters of a line in which a bar stands beside its words.
-_WIDE = 72
+# Characters of the words before a bar, and of those on both sides of it.
+_BEFORE, _BESIDE = 24, 78
 
 
 @contextmanager
@@ -94,9 +94,11 @@ class LiveProgress(_Told):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
+        # On a narrow terminal there is no room for the words beside a bar.
+        self._is_wide = wide = console.width >= _BESIDE + _BAR // 2
         self.bar = _Bar(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=max(4, min(_BAR, console.width - _WIDE))),
+            BarColumn(bar_width=max(4, min(_BAR, console.width - (_BESIDE if wide else _BEFORE)))),
             TaskProgressColumn(),
             TextColumn("{task.fields[detail]}", table_column=Column(no_wrap=True)),
             console=console,
@@ -108,17 +110,15 @@ class LiveProgress(_Told):
         """Move the bar."""
         self._enter(update.phase)
         detail = standing_text(update)
-        # Beside a bar there is no room for the words on a narrow terminal.
-        is_wide = self._console.width >= _WIDE
         self.bar.below = [
-            *([] if is_wide else [Text(detail, no_wrap=True, overflow="ellipsis")]),
+            *([] if self._is_wide else [Text(detail, no_wrap=True, overflow="ellipsis")]),
             best_text(update, plan=self.plan),
         ]
         self.bar.update(
             self._task,
             completed=update.fraction,
             description=PHASES[update.phase],
-            detail=detail if is_wide else "",
+            detail=detail if self._is_wide else "",
         )
 
 
@@ -175,7 +175,8 @@ class _Bar(Progress):
 def standing_text(update: Update) -> str:
     """Return the trials done, the speed and the time left, in a few words."""
     parts = [f"{update.done}/{update.total} trials"]
-    if update.rate > 0:
+    # Afterwards no trial ends any more.
+    if update.rate > 0 and update.phase == "search":
         parts.append(f"{update.rate:.3g} candidates/s")
     if 0 <= update.left < float("inf"):
         parts.append(f"{duration_text(round(update.left))} left")

@@ -16,6 +16,7 @@ import torch
 from autoloss.errors import InputError, StudyNotFoundError
 from autoloss.losses import ClassFacts
 from autoloss.own_code import Origin
+from autoloss.search.naming import nearest_study
 
 CONFIG = "study.json"
 SCHEMA_VERSION = 1
@@ -138,7 +139,8 @@ class StudyConfig:
             return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             raise StudyNotFoundError(
-                f"A study must have a {CONFIG}, but got folder={str(folder)!r}, which has none."
+                f"A study must have a {CONFIG}, but got folder={str(folder)!r}"
+                f"{nearest_study(folder, folder.parent)}"
             ) from None
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{path} must be a study's settings, but got: {error}.") from None

@@ -7,6 +7,7 @@ from pathlib import Path
 from autoloss.errors import InputError, StudyNotFoundError
 from autoloss.records import Summary
 from autoloss.report.document import summary_from_json
+from autoloss.search.naming import nearest_study
 
 SUMMARY, STUDY = "summary.json", "study.json"
 
@@ -27,8 +28,8 @@ def read_finished(name_or_folder: str | Path, *, out: Path) -> tuple[Path, Summa
     folder = next((place for place in places if _holds(place, SUMMARY, STUDY)), None)
     if folder is None:
         raise StudyNotFoundError(
-            f"STUDY must be a study's name or its folder, but got STUDY={str(name_or_folder)!r}; "
-            f"'autoloss list --out {out}' shows those of {out}."
+            f"STUDY must be a study's name or its folder, but got STUDY={str(name_or_folder)!r}"
+            f"{nearest_study(name_or_folder, out)}"
         )
     if not _holds(folder, SUMMARY):
         raise InputError(

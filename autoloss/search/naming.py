@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import re
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 from autoloss.errors import InputError
 
 _LONGEST = 80
+# What makes a folder a study: its settings, or the summary of a loop of the user's own.
+_MARKS = ("study.json", "summary.json")
 _ALLOWED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Devices that Windows does not allow as file names, whatever their ending.
 _DEVICES = {"con", "prn", "aux", "nul"} | {f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10)}
@@ -68,3 +71,16 @@ def free_name(source: str | None, out: Path) -> str:
     stem = safe_name(Path(source.removeprefix("sklearn:")).stem if source else "study")
     taken = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
     return next(name for name in taken if not (out / name).exists())
+
+
+def study_names(out: Path) -> list[str]:
+    """Return the names of the studies in a folder, the newest first; none where it is missing."""
+    marks = [mark for name in _MARKS for mark in out.glob(f"*/{name}")]
+    found = {mark.parent.name: mark.stat().st_mtime for mark in marks}
+    return sorted(found, key=lambda name: (-found[name], name))
+
+
+def nearest_study(name: str | Path, out: Path) -> str:
+    """Return the end of a message on a study that is not there: the nearest, or where all are."""
+    near = difflib.get_close_matches(Path(name).name, study_names(out), n=1)
+    return f", did you mean {near[0]!r}?" if near else f"; 'autoloss list --out {out}' shows all."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING
 
@@ -51,10 +51,16 @@ def rule_sentence(summary: Summary, by: str | int) -> str:
         known = dict.fromkeys([*RULES, summary.metric])
         raise InputError(
             f"The rule must be a trial's number or a known rule, but got by={by!r}"
-            f"{closest(str(by), known)}"
+            f"{closest(str(by), known)}{_listed(by, known)}"
         )
     extreme = "lowest" if summary.lower_is_better else "highest"
     return f"The {extreme} {by.replace('_', ' ')} on the validation rows."
+
+
+def _listed(by: str | int, known: Iterable[str]) -> str:
+    """Return all rules, where `closest` names one of them alone."""
+    names = ", ".join(known)
+    return f" The rules: {names}." if closest(str(by), known).endswith("?") else ""
 
 
 def rules_found(summary: Summary) -> dict[str, tuple[int, str]]:
@@ -83,9 +89,10 @@ def select_trial(summary: Summary, by: str | int) -> TrialRecord:
     if isinstance(by, Integral):
         found = [trial for trial in summary.trials if trial.number == by]
         if not found:
+            numbers = sorted(trial.number for trial in summary.trials)
             raise InputError(
-                f"A trial must be one of the {len(summary.trials)} of study {summary.name!r}, "
-                f"but got number={by}."
+                f"A trial must be one of the {len(numbers)} of study {summary.name!r}, numbered "
+                f"{numbers[0]} to {numbers[-1]}, but got number={by}."
             )
         return found[0]
     if by == "cost" and summary.cost_matrix is None:

