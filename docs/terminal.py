@@ -52,7 +52,7 @@ def seen(line: str, place: Path) -> str:
     """
     written = run(["-m", *line.split()], place)
     moving = [part for part in written.split("\x1b[2K") if "candidates/s" in part]
-    kept = [part for part in re.split(r"\x1b\[\?25[lh]", written)]
+    kept = re.split(r"\x1b\[\?25[lh]", written)
     before, after = kept[0], kept[-1]
     if len(kept) > 2:
         # Above the bar stand the lines that were printed while it ran.
