@@ -24,9 +24,8 @@ from docs.screenshots import IMAGES, write_table
 WIDTH = 96
 SEARCH = "autoloss search churn.csv --target churned --space quick --trials 64"
 LATER = ("autoloss list", "autoloss select churn --by calibration --quiet")
-# What a terminal does to stay in place: back to the start, up, clear, hide the cursor.
-_MOVES = re.compile(r"\x1b\[\?25[lh]|\x1b\[\d*[AK]|\r(?!\n)")
-_UP = "\x1b[1A"
+_TOKENS = re.compile(r"\x1b\[\??[\d;]*[A-Za-z]|\r?\n|\r|[^\x1b\r\n]+")
+_ENDED = "\x1b[?25h"
 
 
 def main() -> None:
@@ -52,15 +51,31 @@ def seen(line: str, place: Path) -> str:
     """
     written = run(["-m", *line.split()], place)
     moving = [part for part in written.split("\x1b[2K") if "candidates/s" in part]
-    kept = [part for part in re.split(r"\x1b\[\?25[lh]", written)]
-    before, after = kept[0], kept[-1]
-    if len(kept) > 2:
-        # Above the bar stand the lines that were printed while it ran.
-        still = [part for part in kept[1].split("\x1b[2K") if "candidates/s" not in part]
-        before += "".join(still[:1])
-    bar = moving[len(moving) // 2] if moving else ""
-    text = "\n".join(part.strip("\r\n") for part in (before, bar, after) if part.strip())
-    return _MOVES.sub("", text).replace("\r\n", "\n")
+    lines, row = screen(written)
+    bar = screen(moving[len(moving) // 2])[0] if moving else []
+    return "\n".join([*lines[:row], *bar, *lines[row:]]).rstrip("\n")
+
+
+def screen(written: str) -> tuple[list[str], int]:
+    """Return the lines that stand on a terminal at the end, and the row where a bar was.
+
+    Only what a bar needs is followed: the cursor goes up, and lines are cleared whole.
+    """
+    lines, row, bar, has_ended = [""], 0, 0, False
+    for token in _TOKENS.findall(written):
+        if token in ("\n", "\r\n"):
+            row += 1
+            lines += [""] * (row == len(lines))
+        elif token.endswith("A") and token.startswith("\x1b"):
+            row -= int(token[2:-1] or 1)
+        elif token == "\x1b[2K":
+            lines[row] = ""
+        elif token == _ENDED:
+            has_ended = True
+        elif (not token.startswith("\x1b") or token.endswith("m")) and token != "\r":
+            bar, has_ended = (row, False) if has_ended else (bar, has_ended)
+            lines[row] += token
+    return lines, bar
 
 
 def run(words: list[str], place: Path) -> str:

@@ -117,10 +117,22 @@ def test_a_trial_that_was_no_finalist_is_trained_again_and_champion_moves(study)
 
 def test_what_ships_already_stays_and_is_not_recorded_as_a_choice(study) -> None:
     before = read(study)
-    weights = (study / "model" / "weights.safetensors").read_bytes()
+    names = ("model/weights.safetensors", "loss.py", "report.html", "summary.json")
+    times = [(study / name).stat().st_mtime_ns for name in names]
     autoloss.ship(study, before.recommended)
     assert read(study) == before
-    assert (study / "model" / "weights.safetensors").read_bytes() == weights
+    assert [(study / name).stat().st_mtime_ns for name in names] == times
+
+
+def test_a_model_that_an_interruption_left_is_put_right(study) -> None:
+    before = read(study)
+    weights = study / "model" / "weights.safetensors"
+    expected = weights.read_bytes()
+    number = next(one.number for one in before.finalists if one.number != before.recommended)
+    shutil.rmtree(study / "model")
+    shutil.copytree(study / "finalists" / f"{number:05d}", study / "model")
+    autoloss.ship(study, before.recommended)
+    assert weights.read_bytes() == expected
 
 
 def test_a_trial_that_never_learnt_cannot_ship(study) -> None:

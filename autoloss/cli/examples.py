@@ -6,7 +6,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "search": (
         "autoloss search churn.csv --target churned",
         "autoloss search churn.csv -t churned --time-limit 10m --dry-run",
-        "autoloss search sklearn:digits --trials 64 --name digits --json > digits.json",
+        "autoloss search sklearn:digits --trials 64 --json > digits.json",
     ),
     "resume": (
         "autoloss resume churn",

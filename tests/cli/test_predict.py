@@ -11,6 +11,7 @@ import pytest
 
 import autoloss
 from autoloss.cli.predictions import model_folder
+from autoloss.errors import InputError
 from tests.export.models import make_classifier, make_frame
 
 CLASSIFIER = make_classifier()
@@ -131,9 +132,17 @@ def test_the_files_of_losses_and_network_reach_the_model(place, api, run) -> Non
     assert given == [wanted]
 
 
-def test_a_folder_goes_before_a_name(tmp_path) -> None:
+def test_a_folder_goes_before_a_name(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = Path("reports") / "mine"
+    study.mkdir(parents=True)
+    (study / "study.json").touch()
     assert model_folder(str(tmp_path)) == tmp_path
-    assert model_folder("mine") == Path("reports") / "mine"
+    assert model_folder("mine") == study
+    with pytest.raises(InputError, match="did you mean 'mine'"):
+        model_folder("mime")
+    Path("mine").mkdir()
+    assert model_folder("mine") == Path("mine")
 
 
 @pytest.mark.parametrize(
