@@ -295,7 +295,7 @@ def many_classes(folder: Path, size: int, track: str) -> dict[str, Any]:
     frame["y"] = [f"class {code:04d}" for code in codes]
     frame.to_parquet(folder / "data.parquet")
     arguments = ["data.parquet", "--target", "y", "--space", "quick", "--name", "classes"]
-    arguments += ["--trials", "8", "--time-limit", "8m", "--track", track, "--device", "cpu"]
+    arguments += ["--trials", "8", "--time-limit", "60m", "--track", track, "--device", "cpu"]
     taken = run_search(arguments, folder)
     return {"classes": size, "rows": n_rows} | of(taken)
 
@@ -311,7 +311,7 @@ def many_columns(folder: Path, size: int, track: str) -> dict[str, Any]:
     frame.to_csv(folder / "data.csv", index=False)
     del frame
     arguments = ["data.csv", "--target", "y", "--space", "quick", "--name", "columns"]
-    arguments += ["--trials", "8", "--time-limit", "8m", "--track", track, "--device", "cpu"]
+    arguments += ["--trials", "8", "--time-limit", "60m", "--track", track, "--device", "cpu"]
     taken = run_search(arguments, folder)
     return {"columns": size} | of(taken)
 
