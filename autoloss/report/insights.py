@@ -32,7 +32,7 @@ _DECIDED = {
 }
 PRIVACY = (
     "Row numbers, classes and probabilities alone are kept, no value of any column. Whoever has "
-    "the table can look these rows up: leave the list out where the classes themselves are private."
+    "the table can look these rows up: leave the list out where the classes are private."
 )
 
 

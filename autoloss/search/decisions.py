@@ -72,7 +72,8 @@ def confusion(
     )
     if n_classes > MOST_CLASSES:
         return Confusion(decision, None, None, pairs)
-    return Confusion(decision, *(_matrix(one, n_classes) for one in counts), pairs)
+    first, second = (_matrix(one, n_classes) for one in counts)
+    return Confusion(decision, first, second, pairs)
 
 
 def disagreements(

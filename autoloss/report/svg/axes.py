@@ -66,8 +66,9 @@ class Axis:
         most = min(
             self.options.get("nticks", 8), max(2, int(self.span / (58 if is_level else 30)))
         )
+        low, high = sorted((self.low, self.high))
         for count in range(most, 1, -1):
-            values, step = nice_ticks(*sorted((self.low, self.high)), count)
+            values, step = nice_ticks(low, high, count)
             texts = [self._format(value, step) for value in values]
             widest = max(map(text_width, texts), default=0.0)
             if not is_level or len(values) < 2 or widest + 12 < self.span * step / self._size:

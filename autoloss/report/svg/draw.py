@@ -129,10 +129,10 @@ def _upright(x: Axis, one: Axis) -> Iterator[str]:
         yield _text(shown, x.start - 8, first, "end", "tick", colour=colour)
     if title := _title(one.options):
         middle, column = 0.5 * (top + bottom), FONT
-        shown = _fitted(title, bottom - top + 40)
+        fitted = _fitted(title, bottom - top + 40)
         yield (
             f'<text class="tick" text-anchor="middle" transform="translate({number(column)} '
-            f'{number(middle)})rotate(-90)">{escaped(shown)}</text>'
+            f'{number(middle)})rotate(-90)">{escaped(fitted)}</text>'
         )
 
 
