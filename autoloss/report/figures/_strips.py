@@ -174,8 +174,8 @@ def _curse(info: StripsInfo) -> str:
         return ""
     seen, honest = (value_text(info.metric, value) for value in info.luck)
     return (
-        f"Shaded: the winner's curse. The best of them looks like {seen}; chosen like that, a "
-        f"trial is worth {honest} on rows that had no part in the choice. "
+        f"Shaded: the winner's curse. The trial of the lowest log loss looks like {seen}; chosen "
+        f"like that, one is worth {honest} on rows that had no part in the choice. "
     )
 
 

@@ -61,7 +61,8 @@ def threshold_figure(summary: Summary) -> Figure | None:
         group="threshold",
         title=f"{words.title} over the threshold",
         caption=(
-            f"What ships, on the {rows_name(summary)}. The threshold follows from the "
+            f"What ships, on the {rows_name(summary)}, if the positive class is decided for from "
+            "that probability on. The threshold follows from the "
             + ("costs" if found.metric == "expected_cost" else "class shares")
             + " and was not fitted to these rows: the lowest point of the curve is partly luck."
         ),
@@ -84,7 +85,7 @@ def threshold_figure(summary: Summary) -> Figure | None:
                 }
             ],
             "layout": layout(
-                x=axis("Probability from which the positive class is decided for", range=[0, 1]),
+                x=axis("Threshold on the positive class", range=[0, 1]),
                 y=metric_axis(found.metric, words, range=[low - air, high + 1.4 * air]),
                 annotations=labels,
                 shapes=lines,

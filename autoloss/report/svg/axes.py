@@ -63,15 +63,14 @@ class Axis:
             first, last = sorted((self.low, self.high))
             powers = range(math.ceil(first - 1e-9), math.floor(last + 1e-9) + 1)
             return [(10.0**power, [_short(10.0**power)]) for power in powers]
-        most = min(
-            self.options.get("nticks", 8), max(2, int(self.span / (58 if is_level else 30)))
-        )
+        fitting = max(3, int(self.span / (40 if is_level else 30)))
+        most = min(self.options.get("nticks", 8), fitting)
         low, high = sorted((self.low, self.high))
         for count in range(most, 1, -1):
             values, step = nice_ticks(low, high, count)
             texts = [self._format(value, step) for value in values]
             widest = max(map(text_width, texts), default=0.0)
-            if not is_level or len(values) < 2 or widest + 12 < self.span * step / self._size:
+            if not is_level or widest + 8 < self.span * step / self._size:
                 break
         return [(value, [text]) for value, text in zip(values, texts, strict=True)]
 

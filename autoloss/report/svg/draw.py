@@ -104,6 +104,7 @@ def _frame(x: Axis, uprights: dict[str, Axis], height: int) -> Iterator[str]:
         middle = min(px, x.end + _RIGHT - half)
         yield _text(lines[:1], middle, bottom + 17, "middle", "tick")
     if title := _title(x.options):
+        title = _fitted(title, x.end + _RIGHT)
         wide = text_width(title)
         middle = min(0.5 * (x.start + x.end), x.end + _RIGHT - 0.5 * wide)
         yield _text([title], max(middle, 0.5 * wide), height - 6, "middle", "tick")
