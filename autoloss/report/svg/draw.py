@@ -160,6 +160,7 @@ def _shapes(layout: dict[str, Any], x: Axis, y: Axis, *, is_below: bool) -> Iter
 
 def _labels(layout: dict[str, Any], x: Axis, y: Axis, width: int) -> Iterator[str]:
     """Yield labels with threads to their points, moved where they would leave the drawing."""
+    texts = []
     for note in layout.get("annotations", ()):
         px, py = x.at(note["x"]), y.at(note["y"])
         if not (math.isfinite(px) and math.isfinite(py)):
@@ -184,7 +185,9 @@ def _labels(layout: dict[str, Any], x: Axis, y: Axis, width: int) -> Iterator[st
         wide = max(map(text_width, lines))
         start = tx - {"start": 0.0, "end": wide, "middle": 0.5 * wide}[anchor]
         tx -= max(0.0, start + wide - (width - 2)) + min(0.0, start - 2)
-        yield _text(lines, tx, ty + 4.5, anchor, "note", colour=colour)
+        texts.append(_text(lines, tx, ty + 4.5, anchor, "note", colour=colour))
+    # Last, so that no thread runs through a label.
+    yield from texts
 
 
 def _text(
