@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from autoloss.insights import Confusion, Disagreements, Signals, Threshold
+
 TrialState = Literal["running", "complete", "diverged", "stopped", "pruned", "failed"]
 Decision = Literal["better", "no_evidence", "worse"]
 
@@ -412,6 +414,10 @@ class Summary:
         cost_matrix: Cost of each decision (columns) for each class (rows); None where none.
         tails: Calibration where positives are rare; None where they are not.
         choices: Decisions of people that another trial ships, in order of time.
+        signals: What the losses of the finalists tell the network; None where it is not known.
+        confusion: What challenger and tuned cross-entropy decide; None where it is not known.
+        disagreements: On which rows they differ; None where it is not known.
+        threshold: Where decisions are moved; None where the likeliest class is decided for.
     """
 
     schema_version: int
@@ -442,6 +448,10 @@ class Summary:
     cost_matrix: tuple[tuple[float, ...], ...] | None = None
     tails: Tails | None = None
     choices: tuple[PersonalChoice, ...] = ()
+    signals: Signals | None = None
+    confusion: Confusion | None = None
+    disagreements: Disagreements | None = None
+    threshold: Threshold | None = None
 
     def trial(self, number: int) -> TrialRecord:
         """Return the trial of that number."""

@@ -1,7 +1,8 @@
-"""Pictures of the dashboard for the documentation: ``python -m docs.screenshots``.
+"""Pictures of dashboard and report for the documentation: ``python -m docs.screenshots``.
 
 A study is made (or one that is there is taken, ``--study FOLDER``), MLflow's server is started
-over it, and headless Chromium draws the pages into ``docs/images/dashboard-*.png``.
+over it, and headless Chromium draws the pages into ``docs/images/dashboard-*.png`` and
+``docs/images/report-*.png``; ``--only report`` needs no server.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from autoloss.tracking.dashboard import dashboard_link
 from autoloss.tracking.identity import Identity, read_identity
 from autoloss.tracking.local_server import HOST, free_port, local_server
 from docs.browser import Browser
+from docs.report_pictures import draw_report
 
 IMAGES = Path(__file__).parent / "images"
 SEARCH = ["search", "churn.csv", "--target", "churned", "--space", "quick", "--trials", "64"]
@@ -49,19 +51,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--study", type=Path, help="folder of a finished study, with a register")
     parser.add_argument("--images", type=Path, default=IMAGES, help="where the pictures go")
+    parser.add_argument("--only", choices=("dashboard", "report"), help="one of the two")
     given = parser.parse_args()
     given.images.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        folder = given.study or stack.enter_context(made_study())
-        for file in draw(folder, given.images):
+        is_tracked = given.only != "report"
+        folder = given.study or stack.enter_context(made_study(is_tracked=is_tracked))
+        files = draw(folder, given.images) if is_tracked else []
+        if given.only != "dashboard":
+            files += draw_report(folder, given.images, _small)
+        for file in files:
             sys.stdout.write(f"{file} ({file.stat().st_size // 1000} kB)\n")
 
 
 @contextlib.contextmanager
-def made_study() -> Iterator[Path]:
+def made_study(*, is_tracked: bool = True) -> Iterator[Path]:
     """Search in a folder of its own and yield the folder of the study."""
     with tempfile.TemporaryDirectory(prefix="autoloss-docs-") as place:
-        words = [sys.executable, "-m", "autoloss", *SEARCH, "--register", REGISTERED]
+        shown = ["--register", REGISTERED] if is_tracked else ["--track", "off"]
+        words = [sys.executable, "-m", "autoloss", *SEARCH, *shown]
         root = Path(__file__).parents[1]
         environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
         environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{place}/mlflow.db"
@@ -150,6 +158,11 @@ def _drawn(browser: Browser, images: Path, name: str, *, height: int) -> Path:
     browser.rest()
     file = images / f"dashboard-{name}.png"
     browser.draw(file)
+    return _small(file)
+
+
+def _small(file: Path) -> Path:
+    """Keep the few colours of a picture, and return its file."""
     with Image.open(file) as picture:
         small = picture.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
     small.save(file, optimize=True)

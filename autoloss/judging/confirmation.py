@@ -50,6 +50,10 @@ def confirm_on_locked(
     # Members of several models have the encoding of the same division.
     opened = functools.cache(locked.open)
     shipped = (_log_probs(models[challenger], opened), _log_probs(models[baseline], opened))
+    raw = (
+        _log_probs(models[challenger], opened, raw=True),
+        _log_probs(models[baseline], opened, raw=True),
+    )
     verdict = confirmed(study, choice, shipped, test.targets, clusters=test.clusters)
     default = default_number(finalists, otherwise=baseline)
     looks = earlier_looks(study.folder.parent, locked.sha256, study.name)
@@ -66,7 +70,7 @@ def confirm_on_locked(
             replication,
             (
                 _log_probs(models.get(default, models[baseline]), opened, raw=True).numpy(),
-                _log_probs(models[baseline], opened, raw=True).numpy(),
+                raw[1].numpy(),
                 shipped[1].numpy(),
                 shipped[0].numpy(),
             ),
@@ -82,6 +86,9 @@ def confirm_on_locked(
         ),
         looks=len(looks),
         notes=(look_sentence(looks),) if looks else (),
+        raw=raw,
+        rows=test.rows,
+        table=test.table,
     )
 
 

@@ -46,14 +46,16 @@ class _Outer:
         result: As it ships.
         default: Default cross-entropy by its softmax.
         tuned: Tuned cross-entropy of this fold by its softmax.
+        challenger: The challenger of this fold by its softmax.
 
     Shape:
-        default and tuned ``(n, C)``.
+        default, tuned and challenger ``(n, C)``.
     """
 
     result: OuterResult
     default: FloatArray
     tuned: FloatArray
+    challenger: FloatArray
 
 
 def nested_trials(study: Study) -> list[TrialRecord]:
@@ -115,6 +117,7 @@ def judge_by_nesting(
             for one in found
         ]
     )
+    before = pooled([replace(one.result, challenger_log_probs=one.challenger) for one in found])
     log_probs = (torch.from_numpy(shipped.challenger), torch.from_numpy(shipped.baseline))
     targets = torch.from_numpy(np.asarray(shipped.targets))
     clusters = _clusters(folds, shipped.rows)
@@ -144,6 +147,8 @@ def judge_by_nesting(
             clusters,
             session.clock.ends,
         ),
+        raw=(torch.from_numpy(before.challenger), torch.from_numpy(raw.baseline)),
+        rows=torch.from_numpy(np.asarray(shipped.rows)),
     )
 
 
@@ -197,6 +202,7 @@ def _one(
         ),
         default=_array(test_logits[2].double().log_softmax(-1)),
         tuned=_array(test_logits[1].double().log_softmax(-1)),
+        challenger=_array(test_logits[0].double().log_softmax(-1)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from autoloss.records import Reliability, Summary, TrialRecord
@@ -25,6 +26,17 @@ from autoloss.report.beside import (
 from autoloss.report.doubts import doubts
 from autoloss.report.finalists import FinalistRow, RuleRow, finalist_rows, rule_rows
 from autoloss.report.gains import GainRow, gain_rows, gain_sentences
+from autoloss.report.insights import (
+    SIGNAL_AT,
+    ConfusionFacts,
+    DisagreementFacts,
+    SignalRow,
+    confusion_facts,
+    disagreement_facts,
+    signal_owner,
+    signal_rows,
+    threshold_text,
+)
 from autoloss.report.recipe import loss_python, loss_toml
 from autoloss.report.roles import find_trial
 from autoloss.report.rows import parts_text, resampling_text, rows_name, unseen_text
@@ -72,6 +84,7 @@ class Recipe:
         toml: It as TOML.
         python: It as Python code.
         settings: Name and value of what it was trained with.
+        command: The command that writes it as Python without this package.
     """
 
     title: str
@@ -79,6 +92,7 @@ class Recipe:
     toml: str
     python: str
     settings: Pairs
+    command: str
 
 
 @dataclass(frozen=True)
@@ -127,6 +141,13 @@ class Facts:
         settings: Settings of the study.
         reliability: Reliability diagrams, for tables.
         importance: Parameters and their share.
+        confusion: What is taken for what, None where it is not known.
+        disagreements: On which rows challenger and tuned cross-entropy differ, None where on none.
+        threshold: Where decisions are moved; empty where they are not.
+        signals: What the losses of the finalists tell the network.
+        signal_at: The p at which `signals` has values.
+        signal_owner: Whose p the histogram shows.
+        again_command: The command that makes the report again.
         again_code: Python code that makes the report again, beside its ``summary.json``.
         again: Which study, when, by which version, in what time.
     """
@@ -163,6 +184,13 @@ class Facts:
     settings: Pairs
     reliability: tuple[Reliability, ...]
     importance: Pairs
+    confusion: ConfusionFacts | None
+    disagreements: DisagreementFacts | None
+    threshold: str
+    signals: tuple[SignalRow, ...]
+    signal_at: tuple[str, ...]
+    signal_owner: str
+    again_command: str
     again_code: str
     again: Pairs
 
@@ -202,6 +230,13 @@ def report_facts(summary: Summary) -> Facts:
         settings=setting_pairs(summary),
         reliability=summary.reliability,
         importance=tuple((name, f"{100 * share:.1f}%") for name, share in summary.importance),
+        confusion=confusion_facts(summary),
+        disagreements=disagreement_facts(summary),
+        threshold=threshold_text(summary),
+        signals=signal_rows(summary),
+        signal_at=tuple(f"{prob:g}" for prob in SIGNAL_AT),
+        signal_owner=signal_owner(summary),
+        again_command=f"autoloss report {shlex.quote(summary.name)}",
         again_code=AGAIN,
         again=study_pairs(summary),
     )
@@ -260,4 +295,6 @@ def _recipe(summary: Summary, title: str, trial: TrialRecord) -> Recipe:
         toml=loss_toml(trial),
         python=loss_python(trial, summary.data.class_counts),
         settings=tuple((key, setting_text(value)) for key, value in trial.nuisance.items()),
+        command=f"autoloss select {shlex.quote(summary.name)} --trial {trial.number} "
+        "--source loss.py",
     )

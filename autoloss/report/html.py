@@ -4,42 +4,42 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from functools import cache
 from importlib import resources
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from autoloss.records import Summary
-from autoloss.report.document import finite
 from autoloss.report.facts import report_facts
-from autoloss.report.figures import GROUPS, Figure, all_figures
+from autoloss.report.figures import GROUPS, Figure, all_figures, signals_info
 from autoloss.report.palette import DARK, DARK_PAGE, LIGHT, LIGHT_PAGE, looks
+from autoloss.report.svg import WIDTHS, figure_svg
+from autoloss.report.svg.marks import stroke
 from autoloss.report.words import capital, date_text, family_words, share_text
 
 
 def render_html(summary: Summary) -> str:
-    """Return the report as a self-contained interactive page.
+    """Return the report as a self-contained page.
 
-    Plotly is embedded, and the page's own policy forbids it to load anything or to run a script
-    that it did not bring along, so that no name in the data can become code.
+    Figures are SVG in three widths of which the page shows the one that fits; they need no
+    script. The page's own policy forbids it to load anything or to run a script that it did not
+    bring along, so that no name in the data can become code.
 
     Args:
         summary: The finished study.
 
     Returns:
-        HTML 5, about 5 MB, nearly all of it plotly.
+        HTML 5, some hundred kB.
     """
     figures = all_figures(summary)
-    scripts = (_plotly(), _file("page.js"))
+    scripts = (_file("page.js"),)
     return _template().render(
         facts=report_facts(summary),
         summary=summary,
         finished=date_text(summary.created),
         figures=_by_group(figures),
-        figures_json=json_markup({figure.id: figure.spec for figure in figures}),
+        strokes=[Markup(text) for text in signal_strokes(summary)],
         looks=looks(dict.fromkeys(trial.family for trial in summary.trials)),
         palette={"light": LIGHT, "dark": DARK, "page": (LIGHT_PAGE, DARK_PAGE)},
         style=Markup(_file("report.css")),
@@ -49,12 +49,21 @@ def render_html(summary: Summary) -> str:
     )
 
 
-def json_markup(value: Any) -> Markup:
-    """Return JSON that is safe within a script element whatever its strings hold."""
-    text = json.dumps(finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)
+def drawings(figure: Figure) -> Markup:
+    """Return a figure in every width; its texts are escaped by the drawing."""
+    texts = [
+        figure_svg(figure.spec, width=width, height=figure.height, name=f"{figure.id}-{width}")
+        for width in WIDTHS
+    ]
+    return Markup("".join(texts))
+
+
+def signal_strokes(summary: Summary) -> list[str]:
+    """Return the attributes of the line of each gradient signal, for the key of the figure."""
+    return [
+        stroke({"color": curve.colour, "width": curve.width, "dash": curve.dash})
+        for curve in signals_info(summary).curves
+    ]
 
 
 def _by_group(figures: tuple[Figure, ...]) -> dict[str, list[Figure]]:
@@ -75,6 +84,7 @@ def _template() -> Template:
     environment.filters["share"] = share_text
     environment.filters["capital"] = capital
     environment.filters["family_words"] = family_words
+    environment.filters["drawings"] = drawings
     return environment.get_template("report.html.j2")
 
 
@@ -83,13 +93,6 @@ def _file(name: str) -> str:
     """Return a file that lies beside the template."""
     folder = resources.files("autoloss.report") / "templates"
     return (folder / name).read_text(encoding="utf-8")
-
-
-@cache
-def _plotly() -> str:
-    """Return plotly.js as the installed plotly brings it along."""
-    file = resources.files("plotly") / "package_data" / "plotly.min.js"
-    return file.read_text(encoding="utf-8")
 
 
 def _hash(script: str) -> str:

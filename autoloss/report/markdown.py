@@ -47,6 +47,7 @@ def render_markdown(summary: Summary) -> str:
     environment.filters["code"] = _code
     environment.filters["fenced"] = _fenced
     environment.filters["bins"] = _bins
+    environment.filters["raw"] = Raw
     environment.filters["share"] = share_text
     environment.filters["capital"] = capital
     template = environment.get_template("report.md.j2")

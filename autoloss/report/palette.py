@@ -32,6 +32,8 @@ DARK = (
     "#26cafc",
     "#c1273e",
 )
+# Dashes tell lines apart where colours do not; the first is for what matters most.
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 LIGHT_PAGE = "#ffffff"
 DARK_PAGE = "#15181c"
 

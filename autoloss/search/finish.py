@@ -25,7 +25,6 @@ from autoloss.metrics import (
     error,
     expected_cost,
     log_loss,
-    reliability,
     smooth_ece,
     tails,
     top_label,
@@ -44,6 +43,7 @@ from autoloss.records import (
     Verdict,
 )
 from autoloss.search.confirm import Shipped, confirm
+from autoloss.search.insights import ROLES, diagrams, insights
 from autoloss.search.metric_rows import metric_on_rows
 from autoloss.search.result import SearchResult
 from autoloss.search.rules import rules_found
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from autoloss.search.study import Study
 
 SCHEMA_VERSION = 1
-ROLES = ("challenger", "cross-entropy")
 TAILS_BELOW = 0.05
 """The prevalence below which the calibration of the positives is shown apart."""
 
@@ -74,9 +73,12 @@ class Evidence:
         reference: A model of another kind.
         looks: Studies that had looked at the same rows.
         notes: What else should be known, one sentence each.
+        raw: The softmax of the logits of the two, before their read-outs; None where not known.
+        rows: Number of each row in its table; None where they are counted from 0.
+        table: Which table that is: ``"data"``, or ``"test"`` for a file of its own.
 
     Shape:
-        log_probs twice (N, C), targets (N,).
+        log_probs and raw twice (N, C), targets and rows (N,).
     """
 
     choice: Choice
@@ -89,6 +91,9 @@ class Evidence:
     reference: Reference | None = None
     looks: int = 0
     notes: tuple[str, ...] = ()
+    raw: tuple[Tensor, Tensor] | None = None
+    rows: Tensor | None = None
+    table: str = "data"
 
 
 def finish(
@@ -113,6 +118,7 @@ def finish(
         _shipped(study, one, test_logits[one.number], readouts.get(one.number))
         for one in finalists
     )
+    raw = [_mean_softmax(_several(study, test_logits[one.number])) for one in finalists]
     classes = as_classes(
         test_labels, n_classes=len(study.class_counts), like=challenger, name="test_labels"
     )
@@ -121,6 +127,8 @@ def finish(
         confirmed(study, choice, (challenger, baseline), classes),
         (challenger, baseline),
         classes,
+        raw=(raw[0], raw[1]),
+        table="test",
     )
     return summarise(study, evidence, data=data, settings=settings, seconds=seconds)
 
@@ -172,8 +180,7 @@ def summarise(
     """
     pairs = list(zip(ROLES, evidence.log_probs, strict=True))
     figures = {role: _figures(own, evidence.targets, study) for role, own in pairs}
-    diagrams = tuple(reliability(own, evidence.targets, name=role) for role, own in pairs)
-    summary = _summary(study, evidence, figures, diagrams, data, settings or {}, seconds)
+    summary = _summary(study, evidence, figures, diagrams(evidence), data, settings or {}, seconds)
     rules = {name: list(found) for name, found in rules_found(summary).items()}
     return SearchResult(replace(summary, settings={**summary.settings, "rules": rules}))
 
@@ -181,18 +188,26 @@ def summarise(
 def _shipped(study: Study, record: TrialRecord, logits: Any, readout: Readout | None) -> Tensor:
     """Return what a trial ships: log probabilities, averaged over its trainings; (N, C)."""
     readout = study.readout(record.number) if readout is None else readout
-    several = logits if isinstance(logits, (list, tuple)) else [logits]
-    shape = (None, len(study.class_counts))
-    log_probs = [
-        readout.log_probs(as_logits(one, shape=shape, name="test_logits").cpu(), study.facts)
-        for one in several
-    ]
+    log_probs = [readout.log_probs(one, study.facts) for one in _several(study, logits)]
     mean = torch.stack(log_probs).logsumexp(0) - math.log(len(log_probs))
     if not bool(torch.isfinite(mean).all()):
         raise InputError(
             f"test_logits must be finite, but got NaN or infinity in trial {record.number}."
         )
     return mean.double()
+
+
+def _several(study: Study, logits: Any) -> list[Tensor]:
+    """Return the logits of one training or of several, each (N, C)."""
+    several = logits if isinstance(logits, (list, tuple)) else [logits]
+    shape = (None, len(study.class_counts))
+    return [as_logits(one, shape=shape, name="test_logits").cpu() for one in several]
+
+
+def _mean_softmax(several: list[Tensor]) -> Tensor:
+    """Return the mean of the softmax of several trainings as log probabilities, (N, C)."""
+    log_probs = torch.stack([one.double().log_softmax(-1) for one in several])
+    return log_probs.logsumexp(0) - math.log(len(several))
 
 
 def _figures(log_probs: Tensor, classes: Tensor, study: Study) -> dict[str, float]:
@@ -226,7 +241,7 @@ def _summary(
     study: Study,
     evidence: Evidence,
     figures: dict[str, dict[str, float]],
-    diagrams: tuple[Reliability, ...],
+    reliability: tuple[Reliability, ...],
     data: DataSummary | None,
     settings: Mapping[str, Any],
     seconds: Mapping[str, float] | None,
@@ -247,9 +262,9 @@ def _summary(
     built_in = {} if "model" in settings else asdict(space.network)
     network = {} if data is None else {**built_in, **asdict(space.training)}
     known = data or _unknown_data(study, verdict.n_test)
-    costs = study.metric.costs
     is_better = verdict.decision == "better"
-    shipped = evidence.log_probs[0 if is_better else 1]
+    place = 0 if is_better else 1
+    shipped = evidence.log_probs[place]
     return Summary(
         schema_version=SCHEMA_VERSION,
         name=config.name,
@@ -271,7 +286,7 @@ def _summary(
         recommended=verdict.challenger if is_better else verdict.baseline,
         rule=evidence.choice.rule,
         test_metrics=figures,
-        reliability=diagrams,
+        reliability=reliability,
         importance=study.importance(),
         seconds=dict(seconds or {"total": trained, "training": trained}),
         resampling=evidence.resampling,
@@ -281,10 +296,10 @@ def _summary(
         reference=evidence.reference,
         edges=study.edges(),
         looks=evidence.looks,
-        cost_matrix=None if costs is None else tuple(tuple(map(float, row)) for row in costs),
-        tails=tails(shipped, evidence.targets, name=ROLES[0 if is_better else 1])
+        tails=tails(shipped, evidence.targets, name=ROLES[place])
         if is_rare(known.class_counts, below=TAILS_BELOW)
         else None,
+        **insights(study, evidence, place),
     )
 
 

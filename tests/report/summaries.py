@@ -7,6 +7,15 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+from autoloss.insights import (
+    ConfusedPair,
+    Confusion,
+    Disagreement,
+    Disagreements,
+    SignalCurve,
+    Signals,
+    Threshold,
+)
 from autoloss.records import (
     Comparison,
     CurvePoint,
@@ -141,6 +150,7 @@ def make_honest_summary(
         looks=2,
         cost_matrix=((0.0, 1.0), (12.5, 0.0)),
         tails=_tails(),
+        **_insights(summary),
     )
     return _unknown(honest) if unknown else honest
 
@@ -170,6 +180,9 @@ def make_hostile_summary() -> Summary:
         finalists=tuple(_replace(one, reasons=(HOSTILE, HOSTILE)) for one in summary.finalists),
         gains=tuple(_replace(one, step=HOSTILE, detail=HOSTILE) for one in summary.gains),
         reference=_replace(summary.reference, name=HOSTILE, text=HOSTILE),
+        disagreements=_replace(summary.disagreements, table=HOSTILE),
+        confusion=_replace(summary.confusion, decision=HOSTILE),
+        threshold=_replace(summary.threshold, metric=HOSTILE),
         edges=tuple(_replace(one, family=HOSTILE, key=HOSTILE) for one in summary.edges),
         cost_matrix=((0.0, 1.0, 2.0), (1.0, 0.0, 2.0), (1.0, 2.0, 0.0)),
         command=f"autoloss search {HOSTILE}",
@@ -270,6 +283,48 @@ def _tails() -> Tails:
     return Tails(0.0142, bins, top)
 
 
+def _insights(summary: Summary) -> dict[str, Any]:
+    """Return what both models decide and what some losses tell a network."""
+    span = range(len(summary.data.classes))
+    matrix = tuple(tuple(600 if row == column else 7 + row for column in span) for row in span)
+    odds = [-9.0 + 18.0 * place / 64 for place in range(65)]
+    probs = tuple(1 / (1 + math.exp(-value)) for value in odds)
+    other = (span[-1] + 1) // 2
+    numbers = list(dict.fromkeys((summary.verdict.challenger, summary.verdict.baseline)))
+    curves = [
+        SignalCurve(number, tuple(1.0 - place * 2 * p for p in probs), 0.1 * place, 0.4)
+        for place, number in enumerate(numbers)
+    ]
+    return {
+        "confusion": Confusion("expected_cost", matrix, matrix, (ConfusedPair(0, other, 7, 8),)),
+        "disagreements": Disagreements(
+            1409,
+            12,
+            9,
+            1,
+            examples=(
+                Disagreement(1021, 0, 0, other, 0.91, 0.44),
+                Disagreement(7, other, 0, other, 0.0001, 0.99999),
+            ),
+        ),
+        "threshold": Threshold(
+            "expected_cost",
+            0.074,
+            0.31,
+            0.52,
+            tuple((place + 1) / 50 for place in range(49)),
+            tuple(0.3 + (place / 50 - 0.074) ** 2 for place in range(49)),
+        ),
+        "signals": Signals(
+            numbers[0],
+            probs,
+            tuple(place / 25 for place in range(26)),
+            tuple(10 + place * place for place in range(25)),
+            tuple(curves),
+        ),
+    }
+
+
 def _unknown(summary: Summary) -> Summary:
     nan = math.nan
     none = {"low": nan, "high": nan, "difference": nan}
@@ -288,6 +343,12 @@ def _unknown(summary: Summary) -> Summary:
         reference=Reference("", nan, nan, nan, nan, nan, False, ""),
         tails=Tails(nan, Reliability("", (nan,), (nan,), (0,), (nan,), (nan,)), ()),
         cost_matrix=((nan, nan), (nan, nan)),
+        confusion=Confusion("error", None, None),
+        disagreements=Disagreements(0, 0, 0, 0, examples=(Disagreement(0, 9, 9, 8, nan, nan),)),
+        threshold=Threshold("expected_cost", nan, nan, nan),
+        signals=Signals(
+            99, (0.1, 0.9), (0.0, 1.0), (0,), (SignalCurve(99, (nan, nan), nan, nan),)
+        ),
         verdict=_replace(summary.verdict, detectable=nan),
     )
 

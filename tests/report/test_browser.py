@@ -53,8 +53,8 @@ def test_page_draws_its_figures_without_a_word_on_the_console(
     dom, console = opened(page, tmp_path / "profile")
     figures = len(all_figures(summary))
     assert console == []
-    assert f'data-figures="{figures}"' in dom
-    assert len(re.findall(r'class="plot js-plotly-plot"', dom)) == figures
+    assert 'data-ready="true"' in dom
+    assert len(re.findall(r'<div class="plot"', dom)) == figures
 
 
 DRIVER = """<script>
@@ -63,7 +63,7 @@ const shown = () => [...document.querySelectorAll("#ranked tbody tr:not([hidden]
 const column = (place) => shown().map((row) => row.cells[place].textContent);
 const steps = {};
 async function drive() {
-  while (!root.dataset.figures) await new Promise((next) => setTimeout(next, 50));
+  while (!root.dataset.ready) await new Promise((next) => setTimeout(next, 50));
   const trial = document.querySelectorAll("#ranked thead button")[1];
   steps.first = shown().length;
   document.getElementById("all").click();
@@ -84,13 +84,18 @@ async function drive() {
   chip.click();
   steps.family = [...new Set(shown().map((row) => row.dataset.family))];
   const plot = document.querySelector("[data-figure=tradeoff]");
-  const visible = () => plot.data.filter((t) => t.meta && t.visible).map((t) => t.meta.family);
+  const widths = [...plot.querySelectorAll("svg")];
+  steps.widths = widths.filter((one) => getComputedStyle(one).display !== "none").length;
+  const visible = () => [...plot.querySelectorAll("svg.w720 [data-family]")]
+    .filter((one) => getComputedStyle(one).display !== "none")
+    .map((one) => one.dataset.family);
   steps.drawn = visible();
   chip.click();
   steps.again = visible().length;
-  steps.light = plot.layout.font.color;
+  const colour = () => getComputedStyle(plot.querySelector("text.tick")).fill;
+  steps.light = colour();
   document.getElementById("theme").click();
-  steps.dark = plot.layout.font.color;
+  steps.dark = colour();
   const out = document.createElement("pre");
   out.id = "steps";
   out.textContent = JSON.stringify(steps);
@@ -118,4 +123,5 @@ def test_table_sorts_and_finds_and_families_can_be_seen_alone(tmp_path: Path) ->
     assert all("focal" in text and "smoothing" in text for text in steps["found"])
     assert steps["family"] == steps["drawn"] == ["focal"]
     assert steps["again"] == 10
+    assert steps["widths"] == 1
     assert steps["light"] != steps["dark"]

@@ -159,7 +159,7 @@ def test_colours_stand_out_from_the_page_and_from_each_other(
     palette: tuple[str, ...], page: str
 ) -> None:
     for colour in palette:
-        high, low = sorted((_luminance(colour), _luminance(page)), reverse=True)
+        high, low = sorted((luminance(colour), luminance(page)), reverse=True)
         assert (high + 0.05) / (low + 0.05) >= 3.0
     for one, other in itertools.combinations(palette, 2):
         for vision in VISIONS[:3]:
@@ -205,7 +205,7 @@ def _linear(colour: str) -> np.ndarray:
     return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
 
 
-def _luminance(colour: str) -> float:
+def luminance(colour: str) -> float:
     return float(_linear(colour) @ [0.2126, 0.7152, 0.0722])
 
 

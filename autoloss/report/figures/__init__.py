@@ -21,8 +21,11 @@ from autoloss.report.figures._reliability import (
     reliability_figures,
     reliability_info,
 )
+from autoloss.report.figures._rule import rule_figure, rule_info
+from autoloss.report.figures._signals import SignalsInfo, signals_figure, signals_info
 from autoloss.report.figures._strips import StripsInfo, strips_figures, strips_info
 from autoloss.report.figures._tails import TailsInfo, tails_figure, tails_info
+from autoloss.report.figures._threshold import threshold_figure
 from autoloss.report.figures._tradeoff import TradeoffInfo, tradeoff_figure, tradeoff_info
 
 # The sections of a report that have figures.
@@ -33,6 +36,8 @@ GROUPS = (
     "families",
     "reliability",
     "tails",
+    "threshold",
+    "signals",
     "curves",
     "importance",
 )
@@ -46,6 +51,7 @@ __all__ = [
     "GainsInfo",
     "ImportanceInfo",
     "ReliabilityInfo",
+    "SignalsInfo",
     "StripsInfo",
     "TailsInfo",
     "TradeoffInfo",
@@ -56,6 +62,8 @@ __all__ = [
     "gains_info",
     "importance_info",
     "reliability_info",
+    "rule_info",
+    "signals_info",
     "strips_info",
     "tails_info",
     "tradeoff_info",
@@ -67,7 +75,10 @@ def all_figures(summary: Summary) -> tuple[Figure, ...]:
     single = (
         finalists_figure(summary),
         tradeoff_figure(summary),
+        rule_figure(summary),
         tails_figure(summary),
+        threshold_figure(summary),
+        signals_figure(summary),
         importance_figure(summary),
     )
     return (

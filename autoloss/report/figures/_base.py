@@ -10,10 +10,9 @@ from typing import Any
 
 from autoloss.report.words import MetricWords, metric_words
 
-INK, MUTED, RULE, ACCENT, PAGE = (
+INK, MUTED, ACCENT, PAGE = (
     "var(--ink)",
     "var(--muted)",
-    "var(--rule)",
     "var(--accent)",
     "var(--page)",
 )
@@ -30,7 +29,8 @@ class Figure:
         caption: How to read it, one or two sentences.
         alt: What a reader who cannot see it should know.
         height: In CSS pixels.
-        spec: Data and layout for plotly; a colour ``var(--x)`` is filled in by the page's theme.
+        spec: Traces and axes in the words of plotly's figures, as `svg.figure_svg` draws them; a
+            colour ``var(--x)`` is filled in by the page's theme.
     """
 
     id: str
@@ -62,7 +62,7 @@ class Focus:
         if not self.outside:
             return ""
         verb = "lies" if self.outside == 1 else "lie"
-        return f" {self.outside} of them {verb} outside; double-click to see all."
+        return f" {self.outside} of them {verb} outside the frame; the table of trials has all."
 
 
 def focus(
@@ -120,7 +120,7 @@ def note(
 
 
 def plain(text: str) -> str:
-    """Return text for plotly, which reads its labels as a small HTML."""
+    """Return text for a label, which is read as a small HTML."""
     return html.escape(" ".join(str(text).split()), quote=False)
 
 
@@ -137,21 +137,12 @@ def hover(*lines: str) -> str:
 
 def axis(title: str, **options: Any) -> dict[str, Any]:
     """Return an axis in the page's manner."""
-    return {
-        "title": {"text": plain(title), "standoff": 10, "font": {"size": 13}},
-        "gridcolor": RULE,
-        "linecolor": RULE,
-        "zeroline": False,
-        "automargin": True,
-        "ticks": "",
-        **options,
-    }
+    return {"title": {"text": plain(title)}, **options}
 
 
 def metric_axis(name: str, words: MetricWords, **options: Any) -> dict[str, Any]:
     """Return the axis of a metric: shares as percentages, the unit in the title."""
     unit = ", nats" if words.kind == "nats" else ""
-    # Plotly picks the digits itself: "%" without a precision would round them away.
     share = {"tickformat": ".2~%"} if metric_words(name).kind == "share" else {}
     return axis(words.title + unit, **share, **options)
 
@@ -163,24 +154,10 @@ def layout(
     annotations: Sequence[dict[str, Any]] = (),
     **more: Any,
 ) -> dict[str, Any]:
-    """Return a layout in the page's manner: no title, no legend, transparent."""
+    """Return a layout in the page's manner: axes, labels, and what else is drawn."""
     return {
         "xaxis": x,
         "yaxis": y,
         "annotations": list(annotations),
-        "showlegend": False,
-        "hovermode": "closest",
-        "dragmode": "zoom",
-        "margin": {"l": 8, "r": 14, "t": 12, "b": 8},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"color": MUTED, "size": 13, "family": "system-ui, sans-serif"},
-        "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": MUTED, "activecolor": INK},
-        "hoverlabel": {
-            "bgcolor": PAGE,
-            "bordercolor": RULE,
-            "align": "left",
-            "font": {"color": INK, "size": 13},
-        },
         **more,
     }

@@ -98,7 +98,7 @@ def _figure(info: CurvesInfo) -> Figure:
     """Return the learning curves of one metric."""
     ends = "; ".join(f"{line.mark}: epoch {line.epochs[-1]}" for line in info.lines if line.mark)
     trials = count_text(len(info.lines), "trial")
-    early = " Early epochs above the frame: double-click to see them." if info.y.outside else ""
+    early = " Early epochs lie above the frame." if info.y.outside else ""
     return Figure(
         id=f"curves-{info.metric}",
         group="curves",

@@ -67,7 +67,8 @@ def importance_figure(summary: Summary) -> Figure | None:
         group="importance",
         title="What the log loss after calibration depended on",
         caption=(
-            "Share of its variation over the trials that each setting explains. A setting that "
+            "Share of its variation over the trials that each setting explains (PED-ANOVA, "
+            "Watanabe and others 2023). A setting that "
             "matters here need not matter near the best trial."
         ),
         alt=f"Largest: {info.names[0]}, {texts[0]}.",

@@ -60,6 +60,8 @@ class StripsInfo:
         strips: The families, the one with the best trial first.
         baseline: Value of tuned cross-entropy, NaN where it has none.
         x: The range.
+        luck: What the best trial looks like, and what such a choice gives on rows that it did not
+            see; NaN where it is not known.
     """
 
     metric: str
@@ -67,6 +69,14 @@ class StripsInfo:
     strips: tuple[Strip, ...]
     baseline: float
     x: Focus
+    luck: tuple[float, float] = (math.nan, math.nan)
+
+    @property
+    def has_luck(self) -> bool:
+        """Return whether it is known how much of the best value is luck."""
+        sign = 1.0 if self.words.lower_is_better else -1.0
+        seen, honest = self.luck
+        return math.isfinite(seen) and math.isfinite(honest) and sign * (honest - seen) > 0
 
 
 def strips_info(summary: Summary, metric: str) -> StripsInfo:
@@ -101,6 +111,9 @@ def strips_info(summary: Summary, metric: str) -> StripsInfo:
         for value, mark in zip(strip.values, strip.marks, strict=True)
         if mark or value == strip.values[0]
     ]
+    luck = _luck(summary, metric)
+    if all(map(math.isfinite, luck)):
+        kept.extend(luck)
     return StripsInfo(
         metric=metric,
         words=words,
@@ -111,7 +124,18 @@ def strips_info(summary: Summary, metric: str) -> StripsInfo:
             keep=kept,
             lower_is_better=words.lower_is_better,
         ),
+        luck=luck,
     )
+
+
+def _luck(summary: Summary, metric: str) -> tuple[float, float]:
+    """Return what the selected trial looks like and what such a selection is worth."""
+    found = summary.optimism
+    if found is None or metric not in (OBJECTIVE, summary.metric):
+        return math.nan, math.nan
+    if metric == OBJECTIVE:
+        return found.log_loss, found.log_loss_honest
+    return found.metric, found.metric_honest
 
 
 def strips_figures(summary: Summary) -> tuple[Figure, ...]:
@@ -131,7 +155,7 @@ def _figure(info: StripsInfo) -> Figure:
         group="families",
         title=f"{info.words.title} of every trial, by family",
         caption=(
-            f"A mark is a trial, the upright tick the median of its family. {line}"
+            f"A mark is a trial, the upright tick the median of its family. {line}{_curse(info)}"
             f"{count_text(n_trials, 'trial')}.{info.x.note}"
         ),
         alt=(
@@ -141,6 +165,17 @@ def _figure(info: StripsInfo) -> Figure:
         ),
         height=90 + 34 * len(info.strips),
         spec={"data": _traces(info), "layout": _layout(info)},
+    )
+
+
+def _curse(info: StripsInfo) -> str:
+    """Return what the shading says; empty where there is none."""
+    if not info.has_luck:
+        return ""
+    seen, honest = (value_text(info.metric, value) for value in info.luck)
+    return (
+        f"Shaded: the winner's curse. The trial of the lowest log loss looks like {seen}; chosen "
+        f"like that, one is worth {honest} on rows that had no part in the choice. "
     )
 
 
@@ -240,5 +275,24 @@ def _layout(info: StripsInfo) -> dict[str, Any]:
     return layout(
         x=metric_axis(info.metric, info.words, range=x_range, nticks=6),
         y={**metric_axis("", metric_words("")), **rows},
-        shapes=[line] if math.isfinite(info.baseline) else [],
+        shapes=[*_shade(info), *([line] if math.isfinite(info.baseline) else [])],
     )
+
+
+def _shade(info: StripsInfo) -> list[dict[str, Any]]:
+    """Return the area between what the best trial looks like and what it is worth."""
+    if not info.has_luck:
+        return []
+    return [
+        {
+            "type": "rect",
+            "x0": info.luck[0],
+            "x1": info.luck[1],
+            "yref": "paper",
+            "y0": 0,
+            "y1": 1,
+            "fillcolor": "var(--band)",
+            "line": {"width": 0},
+            "layer": "below",
+        }
+    ]

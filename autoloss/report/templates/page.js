@@ -1,59 +1,14 @@
 "use strict";
 (() => {
   const root = document.documentElement;
-  const specs = JSON.parse(document.getElementById("figures").textContent);
-  const plots = [...document.querySelectorAll("[data-figure]")];
-  const narrow = matchMedia("(max-width: 40rem)");
   const darkSystem = matchMedia("(prefers-color-scheme: dark)");
-  const hovers = matchMedia("(hover: hover)");
   const TOP = 25;
-  // The width of a printed page in CSS pixels, less its margins.
-  const PAPER = 680;
   let family = "";
-  let printing = false;
 
-  // A figure names its colours as the page does; plotly wants their values.
-  function filled(value, style) {
-    if (typeof value === "string" && value.startsWith("var(")) {
-      return style.getPropertyValue(value.slice(4, -1)).trim();
+  function showFamily() {
+    for (const one of document.querySelectorAll("svg [data-family]")) {
+      one.style.display = !family || one.dataset.family === family ? "" : "none";
     }
-    if (Array.isArray(value)) return value.map((item) => filled(item, style));
-    if (value && typeof value === "object") {
-      return Object.fromEntries(
-        Object.entries(value).map(([key, item]) => [key, filled(item, style)]),
-      );
-    }
-    return value;
-  }
-
-  function prepared(place) {
-    const style = getComputedStyle(root);
-    const { data, layout } = filled(specs[place.dataset.figure], style);
-    for (const trace of data) {
-      const own = trace.meta && trace.meta.family;
-      trace.visible = !family || !own || own === family;
-    }
-    layout.font.family = getComputedStyle(document.body).fontFamily;
-    // Keeps the reader's zoom when the theme or the family changes.
-    layout.uirevision = "kept";
-    // A finger that drags over a figure wants to scroll the page.
-    if (narrow.matches) layout.dragmode = false;
-    if (printing) layout.width = Math.min(PAPER, layout.width || PAPER);
-    return { data, layout };
-  }
-
-  function draw() {
-    return Promise.all(
-      plots.map((place) => {
-        const { data, layout } = prepared(place);
-        return Plotly.react(place, data, layout, {
-          responsive: true,
-          displaylogo: false,
-          displayModeBar: hovers.matches ? "hover" : false,
-          modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]],
-        });
-      }),
-    );
   }
 
   function isDark() {
@@ -66,29 +21,21 @@
     button.addEventListener("click", () => {
       root.dataset.theme = isDark() ? "light" : "dark";
       show();
-      draw();
     });
-    darkSystem.addEventListener("change", () => {
-      show();
-      draw();
-    });
+    darkSystem.addEventListener("change", show);
     button.hidden = false;
     show();
   }
 
+  // What is folded away on the screen belongs on paper.
   function print() {
-    let before;
+    let closed = [];
     addEventListener("beforeprint", () => {
-      before = root.dataset.theme;
-      root.dataset.theme = "light";
-      printing = true;
-      draw();
+      closed = [...document.querySelectorAll("details:not([open])")];
+      for (const one of closed) one.open = true;
     });
     addEventListener("afterprint", () => {
-      if (before) root.dataset.theme = before;
-      else delete root.dataset.theme;
-      printing = false;
-      draw();
+      for (const one of closed) one.open = false;
     });
   }
 
@@ -100,7 +47,7 @@
         for (const one of buttons) {
           one.setAttribute("aria-pressed", String(one.dataset.family === family));
         }
-        draw();
+        showFamily();
         showRows();
       });
     }
@@ -188,11 +135,10 @@
     }
   }
 
-  for (const place of plots) place.replaceChildren();
   themeButton();
   print();
   legend();
   sortable();
   copyButtons();
-  draw().then(() => (root.dataset.figures = String(plots.length)));
+  root.dataset.ready = "true";
 })();

@@ -1,0 +1,42 @@
+"""``autoloss report``: make the report of a finished study again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autoloss.cli import options
+
+
+def report(
+    study: Annotated[
+        str | None, typer.Argument(metavar="STUDY", help="A study's name or its folder.")
+    ] = None,
+    *,
+    to: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where to; the study's own folder by default."),
+    ] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema of summary.json instead.")
+    ] = False,
+    out: options.Out = options.OUT,
+) -> None:
+    """Make the report of a finished study again from its summary.json: nothing is trained."""
+    from autoloss.errors import InputError
+    from autoloss.report.schema import schema_json
+
+    if schema:
+        print(schema_json(), end="")
+        return
+    if study is None:
+        raise InputError("autoloss report must have STUDY or --schema, but got neither.")
+
+    from autoloss.report import write_report
+    from autoloss.search.finished import read_finished
+
+    folder, summary = read_finished(study, out=out)
+    for path in write_report(summary, to or folder):
+        print(path)

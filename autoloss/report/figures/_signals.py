@@ -1,0 +1,158 @@
+"""Gradient signals: what each loss tells the network, over where the model's rows are."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from autoloss.records import Summary
+from autoloss.report.figures._base import ACCENT, INK, MUTED, Figure, axis, hover, layout
+from autoloss.report.finalists import trial_label
+from autoloss.report.insights import signal_at
+from autoloss.report.palette import DASHES, looks
+from autoloss.report.roles import SHIPS, find_trial, trial_roles
+
+# What lies beyond is cut off: some losses grow without end for rows that are nearly right.
+_HIGHEST, _LOWEST = 4.0, -1.0
+_DRAWN = tuple(0.005 + 0.99 * place / 110 for place in range(111))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The signal of one loss: its trial, how it is drawn, and its values at `SignalsInfo.at`."""
+
+    number: int
+    label: str
+    colour: str
+    dash: str
+    width: float
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class SignalsInfo:
+    """What the figure shows: the curves, the bins of p with their share of rows, the range."""
+
+    at: tuple[float, ...]
+    curves: tuple[Curve, ...]
+    middles: tuple[float, ...]
+    shares: tuple[float, ...]
+    low: float
+    high: float
+
+
+def signals_info(summary: Summary) -> SignalsInfo:
+    """Return what the figure shows; no curves where none were measured."""
+    found = summary.signals
+    if found is None:
+        return SignalsInfo((), (), (), (), 0.0, 1.0)
+    families = {
+        curve.number: trial.family
+        for curve in found.curves
+        if (trial := find_trial(summary, curve.number)) is not None
+    }
+    style, roles = looks(families.values()), trial_roles(summary)
+    curves = []
+    for place, curve in enumerate(found.curves):
+        ships = SHIPS in roles.get(curve.number, ())
+        family = families.get(curve.number)
+        colour = ACCENT if ships else INK if family is None else style[family].css
+        values = tuple(signal_at(found.probs, curve.signal, prob) for prob in _DRAWN)
+        label = trial_label(summary, curve.number)
+        dash = DASHES[place % len(DASHES)]
+        curves.append(Curve(curve.number, label, colour, dash, 2.6 if ships else 1.6, values))
+    inside = [
+        value
+        for curve in curves
+        for prob, value in zip(_DRAWN, curve.values, strict=True)
+        if 0.02 <= prob <= 0.98 and math.isfinite(value)
+    ]
+    total = max(sum(found.counts), 1)
+    ends = list(zip(found.edges, found.edges[1:], strict=False))
+    return SignalsInfo(
+        _DRAWN,
+        tuple(curves),
+        tuple(0.5 * (low + high) for low, high in ends),
+        tuple(count / total for count in found.counts),
+        max(min([*inside, 0.0]), _LOWEST),
+        min(max([*inside, 1.2]), _HIGHEST) * 1.05,
+    )
+
+
+def signals_figure(summary: Summary) -> Figure | None:
+    """Return the curves over the histogram, None where there is nothing to show."""
+    info = signals_info(summary)
+    if not info.curves:
+        return None
+    bars = {
+        "type": "bar",
+        "x": list(info.middles),
+        "y": list(info.shares),
+        "width": 0.9 * (info.middles[1] - info.middles[0]) if len(info.middles) > 1 else 0.5,
+        "marker": {"color": MUTED},
+        "hovertext": [
+            hover(f"{100 * share:.1f}% of the rows", f"p around {middle:.2f}")
+            for middle, share in zip(info.middles, info.shares, strict=True)
+        ],
+        "hoverinfo": "text",
+        "yaxis": "y2",
+    }
+    lines = [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "x": list(info.at),
+            "y": list(curve.values),
+            "line": {"color": curve.colour, "width": curve.width, "dash": curve.dash},
+            "name": f"trial {curve.number}: {curve.label}",
+            "hoverinfo": "skip",
+        }
+        for curve in info.curves
+    ]
+    most = max(range(len(info.shares)), key=info.shares.__getitem__, default=0)
+    names = ", ".join(curve.label for curve in info.curves)
+    return Figure(
+        id="signals",
+        group="signals",
+        title="Gradient on the true class, as a multiple of cross-entropy's",
+        caption=(
+            "Above: where a curve is over 1 the loss pushes harder than cross-entropy, under 1 "
+            "it lets go, below 0 it pushes back. Below: where the rows are. The key to the lines "
+            "is the table."
+        ),
+        alt=(
+            f"Gradient signals of {names} over the probability of the true class. Most rows have "
+            f"p around {info.middles[most]:.2f}."
+            if info.middles
+            else f"Gradient signals of {names}."
+        ),
+        height=440,
+        spec={"data": [*lines, bars], "layout": _layout(info)},
+    )
+
+
+def _layout(info: SignalsInfo) -> dict[str, Any]:
+    """Return the signals' axis above, the rows' axis below, and a line at 1."""
+    one = {
+        "type": "line",
+        "xref": "paper",
+        "x0": 0,
+        "x1": 1,
+        "y0": 1.0,
+        "y1": 1.0,
+        "line": {"color": MUTED, "width": 1, "dash": "dot"},
+    }
+    return layout(
+        x=axis("p, the softmax of the true class", range=[0, 1], nticks=6, anchor="y2"),
+        y=axis("Signal", range=[info.low, info.high], nticks=6, domain=[0.3, 1]),
+        yaxis2=axis(
+            "Rows",
+            tickformat=".0%",
+            nticks=3,
+            domain=[0, 0.2],
+            rangemode="tozero",
+            fixedrange=True,
+        ),
+        shapes=[one],
+    )

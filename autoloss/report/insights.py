@@ -1,0 +1,271 @@
+"""What two models decide, where decisions are moved, and what losses tell a network, in words."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass
+
+from autoloss.insights import Disagreements, SignalCurve
+from autoloss.records import Summary
+from autoloss.report.finalists import trial_label
+from autoloss.report.roles import find_trial, trial_roles
+from autoloss.report.rows import rows_name
+from autoloss.report.words import (
+    MISSING,
+    capital,
+    count_text,
+    in_sentence,
+    is_number,
+    metric_words,
+    share_text,
+    value_text,
+)
+
+# Classes up to which a matrix can be read; summary.json has those of up to 40.
+_CLASSES = 12
+SIGNAL_AT = (0.1, 0.5, 0.9, 0.99)
+_DECIDED = {
+    "error": "Each row is given its likeliest class.",
+    "balanced_error": "Decisions are those of the least balanced error.",
+    "expected_cost": "Decisions are those of the least expected cost.",
+}
+PRIVACY = (
+    "Row numbers, classes and probabilities alone are kept, no value of any column. Whoever has "
+    "the table can look these rows up: leave the list out where the classes are private."
+)
+
+
+@dataclass(frozen=True)
+class MatrixCell:
+    """A cell: its rows, their share of the true class, whether it is on the diagonal."""
+
+    text: str
+    share: float
+    is_right: bool
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A confusion matrix: whose, and for each true class its cells."""
+
+    title: str
+    rows: tuple[tuple[str, tuple[MatrixCell, ...]], ...]
+
+
+@dataclass(frozen=True)
+class PairRow:
+    """Two classes that are taken for each other, and how often each model does it."""
+
+    truth: str
+    decided: str
+    challenger: str
+    baseline: str
+
+
+@dataclass(frozen=True)
+class ConfusionFacts:
+    """What is taken for what: how decisions are made, matrices of few classes, the worst pairs."""
+
+    text: str
+    classes: tuple[str, ...]
+    matrices: tuple[Matrix, ...]
+    pairs: tuple[PairRow, ...]
+    has_challenger: bool
+
+
+@dataclass(frozen=True)
+class ExampleRow:
+    """A row that the models decide differently, all as text."""
+
+    row: str
+    truth: str
+    challenger: str
+    baseline: str
+    challenger_prob: str
+    baseline_prob: str
+
+
+@dataclass(frozen=True)
+class DisagreementFacts:
+    """On which rows the models differ: in a sentence, with examples and a word on privacy."""
+
+    text: str
+    where: str
+    examples: tuple[ExampleRow, ...]
+    privacy: str = PRIVACY
+
+
+@dataclass(frozen=True)
+class SignalRow:
+    """The signal of one loss: its trial, its values at `SIGNAL_AT`, what it does to the rows."""
+
+    number: int
+    family: str
+    label: str
+    roles: tuple[str, ...]
+    values: tuple[str, ...]
+    dead: str
+    unsure: str
+
+
+def confusion_facts(summary: Summary) -> ConfusionFacts | None:
+    """Return what is taken for what, None where it is not known."""
+    found, classes = summary.confusion, tuple(map(str, summary.data.classes))
+    if found is None:
+        return None
+    has_challenger = summary.verdict.challenger != summary.verdict.baseline
+    named = [("Challenger", found.challenger), ("Tuned cross-entropy", found.baseline)]
+    matrices = tuple(
+        _matrix(title, matrix, classes)
+        for title, matrix in named[0 if has_challenger else 1 :]
+        if matrix is not None and len(matrix) <= min(_CLASSES, len(classes))
+    )
+    pairs = tuple(
+        PairRow(
+            _class(classes, one.truth),
+            _class(classes, one.decided),
+            f"{one.challenger:,}",
+            f"{one.baseline:,}",
+        )
+        for one in found.pairs
+    )
+    text = _DECIDED.get(found.decision, "")
+    return ConfusionFacts(text, classes, matrices, pairs, has_challenger)
+
+
+def disagreement_facts(summary: Summary) -> DisagreementFacts | None:
+    """Return on which rows challenger and tuned cross-entropy differ; None where nothing is."""
+    found, classes = summary.disagreements, tuple(map(str, summary.data.classes))
+    if found is None or summary.verdict.challenger == summary.verdict.baseline:
+        return None
+    examples = tuple(
+        ExampleRow(
+            f"{one.row:,}",
+            _class(classes, one.truth),
+            _class(classes, one.challenger),
+            _class(classes, one.baseline),
+            _probability(one.challenger_prob),
+            _probability(one.baseline_prob),
+        )
+        for one in found.examples
+    )
+    where = (
+        "counted from 0 in the table of test rows"
+        if found.table == "test"
+        else "counted from 0 in the table"
+    )
+    return DisagreementFacts(_differ(found, rows_name(summary)), where, examples)
+
+
+def threshold_text(summary: Summary) -> str:
+    """Return where decisions are moved and what that is worth; empty where they are not."""
+    found = summary.threshold
+    if found is None:
+        return ""
+    title = in_sentence(metric_words(found.metric).title)
+    worth = (
+        f"that gives {title} {value_text(found.metric, found.value)} on the {rows_name(summary)}, "
+        f"the likeliest class {value_text(found.metric, found.likeliest)}."
+    )
+    if not is_number(found.threshold):
+        return f"What ships decides by the least {title}: {worth}"
+    classes = summary.data.classes
+    positive = str(classes[1]) if len(classes) > 1 else "the positive class"
+    return (
+        f"What ships decides for {positive} from a probability of "
+        f"{_probability(found.threshold)} on, in the place of 50%: {worth}"
+    )
+
+
+def signal_rows(summary: Summary) -> tuple[SignalRow, ...]:
+    """Return the signals of the finalists as a table, in their order."""
+    found = summary.signals
+    if found is None:
+        return ()
+    roles = trial_roles(summary)
+    rows = []
+    for curve in found.curves:
+        trial = find_trial(summary, curve.number)
+        rows.append(
+            SignalRow(
+                curve.number,
+                "" if trial is None else trial.family,
+                trial_label(summary, curve.number),
+                tuple(role for role in roles.get(curve.number, ()) if role != "front"),
+                tuple(_signal(found.probs, curve, prob) for prob in SIGNAL_AT),
+                share_text(curve.dead),
+                share_text(curve.unsure),
+            )
+        )
+    return tuple(rows)
+
+
+def signal_owner(summary: Summary) -> str:
+    """Return whose p the histogram of the signals shows."""
+    if summary.signals is None:
+        return ""
+    return trial_label(summary, summary.signals.number)
+
+
+def signal_at(probs: tuple[float, ...], values: tuple[float, ...], prob: float) -> float:
+    """Return a curve's value by straight lines between where it was measured; NaN outside.
+
+    Examples:
+        >>> signal_at((0.0, 1.0), (1.0, 3.0), 0.25)
+        1.5
+    """
+    place = bisect_left(probs, prob)
+    if place >= len(probs) or (place == 0 and probs[0] != prob):
+        return math.nan
+    if probs[place] == prob:
+        return values[place]
+    share = (prob - probs[place - 1]) / (probs[place] - probs[place - 1])
+    return values[place - 1] + share * (values[place] - values[place - 1])
+
+
+def _signal(probs: tuple[float, ...], curve: SignalCurve, prob: float) -> str:
+    value = signal_at(probs, curve.signal, prob)
+    if not is_number(value):
+        return MISSING
+    return f"{value:.2f}".replace("-", "−") if abs(value) < 100 else f"{value:.3g}"
+
+
+def _matrix(title: str, matrix: tuple[tuple[int, ...], ...], classes: tuple[str, ...]) -> Matrix:
+    rows = []
+    for place, counts in enumerate(matrix):
+        total = max(sum(counts), 1)
+        cells = tuple(
+            MatrixCell(f"{count:,}", count / total, place == column)
+            for column, count in enumerate(counts)
+        )
+        rows.append((_class(classes, place), cells))
+    return Matrix(title, tuple(rows))
+
+
+def _class(classes: tuple[str, ...], code: int) -> str:
+    """Return the label of a code, the code itself where there is none."""
+    return classes[code] if 0 <= code < len(classes) else str(code)
+
+
+def _probability(value: float) -> str:
+    """Return a probability as a percentage that is 0 or 100 only where it is."""
+    if not is_number(value):
+        return MISSING
+    if 0.0 < value < 0.0005:
+        return "<0.1%"
+    return ">99.9%" if 0.9995 <= value < 1.0 else share_text(value)
+
+
+def _differ(found: Disagreements, rows: str) -> str:
+    total = found.challenger_right + found.baseline_right + found.both_wrong
+    if not total:
+        return f"Both decide the same on all {found.rows:,} {rows}."
+    parts = [
+        f"the challenger alone is right on {found.challenger_right:,}",
+        f"tuned cross-entropy alone on {found.baseline_right:,}",
+    ]
+    if found.both_wrong:
+        parts.append(f"both are wrong, each in its way, on {found.both_wrong:,}")
+    head = f"They decide differently on {count_text(total, 'row')} of {found.rows:,} {rows}"
+    return capital(f"{head}: {', '.join(parts)}.")

@@ -1,0 +1,196 @@
+"""What challenger and tuned cross-entropy decide: confusions, disagreements, thresholds."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from autoloss.insights import ConfusedPair, Confusion, Disagreement, Disagreements, Threshold
+from autoloss.metrics import balanced_scores, cost_decisions
+
+MOST_CLASSES = 40
+"""Classes up to which whole matrices are kept; beyond, the most confused pairs."""
+_PAIRS, _EXAMPLES = 20, 12
+_STEPS = 99
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+Matrix = tuple[tuple[float, ...], ...]
+
+
+def decide(
+    log_probs: Tensor, *, metric: str, class_counts: Tensor, costs: Matrix | None
+) -> tuple[str, IntArray]:
+    """Return what decisions minimise, and the class that is decided for on each row.
+
+    Args:
+        log_probs: Calibrated log probabilities.
+        metric: The study's metric.
+        class_counts: Training rows of each class.
+        costs: Cost of a decision (column) where a class is true (row); always counts if given.
+
+    Shape:
+        log_probs (N, C), class_counts (C,), result (N,).
+    """
+    if costs is not None:
+        found: IntArray = cost_decisions(log_probs.exp(), costs).numpy()
+        return "expected_cost", found
+    if metric == "balanced_error":
+        found = balanced_scores(log_probs, class_counts).argmax(-1).numpy()
+        return metric, found
+    found = log_probs.argmax(-1).numpy()
+    return "error", found
+
+
+def confusion(
+    decision: str, challenger: IntArray, baseline: IntArray, targets: IntArray, n_classes: int
+) -> Confusion:
+    """Return what is taken for what: whole matrices for few classes, the worst pairs for any.
+
+    Args:
+        decision: What the decisions minimise.
+        challenger: Its decisions.
+        baseline: Those of tuned cross-entropy.
+        targets: The true classes.
+        n_classes: The number of classes.
+
+    Shape:
+        challenger, baseline, targets (N,).
+    """
+    counts = [_pair_counts(targets, one, n_classes) for one in (challenger, baseline)]
+    together: dict[int, int] = {}
+    for one in counts:
+        for code, count in one.items():
+            if code // n_classes != code % n_classes:
+                together[code] = together.get(code, 0) + count
+    worst = sorted(together, key=lambda code: (-together[code], code))[:_PAIRS]
+    pairs = tuple(
+        ConfusedPair(code // n_classes, code % n_classes, *(one.get(code, 0) for one in counts))
+        for code in worst
+    )
+    if n_classes > MOST_CLASSES:
+        return Confusion(decision, None, None, pairs)
+    first, second = (_matrix(one, n_classes) for one in counts)
+    return Confusion(decision, first, second, pairs)
+
+
+def disagreements(
+    challenger: tuple[IntArray, Tensor],
+    baseline: tuple[IntArray, Tensor],
+    targets: IntArray,
+    rows: IntArray,
+    *,
+    table: str = "data",
+) -> Disagreements:
+    """Return where two models decide differently, with a few examples.
+
+    Args:
+        challenger: Decisions of the challenger and its log probabilities.
+        baseline: Likewise of tuned cross-entropy.
+        targets: The true classes.
+        rows: Number of each row in its table.
+        table: Which table that is.
+
+    Shape:
+        decisions, targets, rows (N,), log probabilities (N, C).
+    """
+    (ours, our_log_probs), (theirs, their_log_probs) = challenger, baseline
+    place = np.arange(len(targets))
+    our_probs, their_probs = (
+        one.exp().numpy()[place, targets] for one in (our_log_probs, their_log_probs)
+    )
+    differ = np.flatnonzero(ours != theirs)
+    order = differ[np.lexsort((rows[differ], -np.abs(our_probs - their_probs)[differ]))]
+    right, wrong = ours[differ] == targets[differ], theirs[differ] == targets[differ]
+    return Disagreements(
+        rows=len(targets),
+        challenger_right=int(right.sum()),
+        baseline_right=int(wrong.sum()),
+        both_wrong=int((~right & ~wrong).sum()),
+        table=table,
+        examples=tuple(
+            Disagreement(
+                row=int(rows[i]),
+                truth=int(targets[i]),
+                challenger=int(ours[i]),
+                baseline=int(theirs[i]),
+                challenger_prob=float(our_probs[i]),
+                baseline_prob=float(their_probs[i]),
+            )
+            for i in order[:_EXAMPLES]
+        ),
+    )
+
+
+def threshold(
+    log_probs: Tensor,
+    targets: IntArray,
+    *,
+    metric: str,
+    class_counts: Tensor,
+    costs: Matrix | None,
+) -> Threshold | None:
+    """Return where decisions are moved to and what that is worth; None where they are not moved.
+
+    For two classes the threshold is that of Elkan 2001, eq. 2: the cost of a false positive over
+    the sum of both costs, each less that of being right. Balanced error is the case of costs
+    that are one over the share of the true class.
+
+    Args:
+        log_probs: Log probabilities of what ships.
+        targets: The true classes.
+        metric: The study's metric.
+        class_counts: Training rows of each class.
+        costs: See `decide`.
+
+    Shape:
+        log_probs (N, C), targets (N,), class_counts (C,).
+    """
+    kind, decided = decide(log_probs, metric=metric, class_counts=class_counts, costs=costs)
+    if kind == "error":
+        return None
+    n_classes = log_probs.shape[-1]
+    price = np.asarray(costs) if costs is not None else _balanced_price(targets, n_classes)
+
+    def value(decisions: IntArray) -> float:
+        return float(price[targets, decisions].mean())
+
+    likeliest = value(log_probs.argmax(-1).numpy())
+    if n_classes != 2:
+        return Threshold(kind, float("nan"), value(decided), likeliest)
+    if costs is not None:
+        false_positive, false_negative = price[0, 1] - price[0, 0], price[1, 0] - price[1, 1]
+        cut = float(false_positive / (false_positive + false_negative))
+    else:
+        cut = float(class_counts[1] / class_counts.sum())
+    positive = log_probs[:, 1].exp().numpy()
+    probs = tuple((step + 1) / (_STEPS + 1) for step in range(_STEPS))
+    values = tuple(value((positive >= prob).astype(np.int64)) for prob in probs)
+    return Threshold(kind, cut, value(decided), likeliest, probs, values)
+
+
+def _balanced_price(targets: IntArray, n_classes: int) -> FloatArray:
+    """Return costs whose mean is the balanced error on these rows, ``(C, C)``."""
+    counts = np.bincount(targets, minlength=n_classes)
+    weight = len(targets) / (np.maximum(counts, 1) * (counts > 0).sum())
+    price: FloatArray = weight[:, None] * (1.0 - np.eye(n_classes))
+    return price
+
+
+def _pair_counts(targets: IntArray, decided: IntArray, n_classes: int) -> dict[int, int]:
+    """Return the rows of each pair of true class and decision that occurs."""
+    codes, counts = np.unique(targets * n_classes + decided, return_counts=True)
+    return dict(zip(codes.tolist(), counts.tolist(), strict=True))
+
+
+def _matrix(counts: dict[int, int], n_classes: int) -> tuple[tuple[int, ...], ...]:
+    span = range(n_classes)
+    return tuple(tuple(counts.get(row * n_classes + column, 0) for column in span) for row in span)
+
+
+def as_codes(values: Tensor) -> IntArray:
+    """Return classes as an array of int64."""
+    found: IntArray = values.to(torch.int64).cpu().numpy()
+    return found

@@ -1,0 +1,76 @@
+"""What a study's two models do on the rows of the verdict, as plain values for the report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from autoloss.insights import Signals
+from autoloss.losses import LossSpec
+from autoloss.metrics import reliability
+from autoloss.records import Reliability
+from autoloss.search.decisions import as_codes, confusion, decide, disagreements, threshold
+from autoloss.search.signals import gradient_signals
+
+if TYPE_CHECKING:
+    from autoloss.search.finish import Evidence
+    from autoloss.search.study import Study
+
+ROLES = ("challenger", "cross-entropy")
+BEFORE = "{} before the read-out"
+
+
+def diagrams(evidence: Evidence) -> tuple[Reliability, ...]:
+    """Return reliability diagrams of both models, each before its read-out and after it."""
+    found = []
+    for place, role in enumerate(ROLES):
+        if evidence.raw is not None:
+            before = BEFORE.format(role)
+            found.append(reliability(evidence.raw[place], evidence.targets, name=before))
+        found.append(reliability(evidence.log_probs[place], evidence.targets, name=role))
+    return tuple(found)
+
+
+def insights(study: Study, evidence: Evidence, shipped: int) -> dict[str, Any]:
+    """Return what both models decide and what the losses of the finalists tell a network."""
+    costs = study.metric.costs
+    price = None if costs is None else tuple(tuple(map(float, row)) for row in costs)
+    options: dict[str, Any] = {
+        "metric": study.metric.name,
+        "class_counts": study.class_counts,
+        "costs": price,
+    }
+    targets = as_codes(evidence.targets)
+    (kind, ours), (_, theirs) = (decide(one, **options) for one in evidence.log_probs)
+    rows = torch.arange(len(targets)) if evidence.rows is None else evidence.rows
+    own, other = evidence.log_probs
+    return {
+        "cost_matrix": price,
+        "confusion": confusion(kind, ours, theirs, targets, own.shape[-1]),
+        "disagreements": disagreements(
+            (ours, own), (theirs, other), targets, as_codes(rows), table=evidence.table
+        ),
+        "threshold": threshold(evidence.log_probs[shipped], targets, **options),
+        "signals": _signals(study, evidence, shipped),
+    }
+
+
+def _signals(study: Study, evidence: Evidence, shipped: int) -> Signals | None:
+    """Return the signals of the finalists over the p of what ships, before its read-out."""
+    if evidence.raw is None:
+        return None
+    choice = evidence.choice
+    two = (choice.challenger.number, choice.baseline.number)
+    numbers = dict.fromkeys((*two, *(one.number for one in evidence.finalists)))
+    of_truth = evidence.raw[shipped].gather(-1, evidence.targets[:, None].long())[:, 0]
+    # The same loss at another learning rate tells the same.
+    specs: dict[LossSpec, int] = {}
+    for number in numbers:
+        specs.setdefault(study.trial(number).spec, number)
+    return gradient_signals(
+        [(number, spec) for spec, number in specs.items()],
+        of_truth.exp().cpu().numpy(),
+        study.facts,
+        number=two[shipped],
+    )

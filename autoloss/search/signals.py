@@ -1,0 +1,139 @@
+"""What the losses of a study tell a network: their gradient over the probability p."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from autoloss.insights import SignalCurve, Signals
+from autoloss.losses import ClassFacts, LossContext, LossSpec, get
+from autoloss.losses.objective import Objective
+
+FloatArray = NDArray[np.float64]
+
+DEAD = 0.01
+"""Below this share of cross-entropy's gradient a row teaches next to nothing."""
+# In log-odds, so that both ends are seen; symmetric, so that p = 1/2 is among them.
+_REACH, _STEPS = 9.0, 129
+_BINS = 25
+_LABELS = 10
+
+
+def gradient_signals(
+    specs: Sequence[tuple[int, LossSpec]], probs: FloatArray, facts: ClassFacts, *, number: int
+) -> Signals | None:
+    """Return the signals of some losses over the p of a model's rows; None where none has one.
+
+    The signal is ``∂L/∂z_y / (p - 1)``, measured by autograd on the whole loss (prior, smoothing
+    and temperature included, the penalty left out) where all other classes share the rest evenly;
+    the mean over the true classes by their share. A loss that normalises its logits has none.
+
+    Args:
+        specs: Number and loss of each trial.
+        probs: Probability of the true class by the softmax of a model's logits.
+        facts: What losses know of the classes.
+        number: Number of the model's trial.
+
+    Shape:
+        probs (N,).
+    """
+    odds = torch.linspace(-_REACH, _REACH, _STEPS, dtype=torch.float64)
+    seen = _log_odds(probs)
+    curves = []
+    for trial, spec in specs:
+        signal = signal_of(spec, odds, facts)
+        if signal is None:
+            continue
+        at_rows = np.interp(seen, odds.numpy(), signal)
+        weight = np.abs(at_rows) * (1.0 - probs)
+        total = float(weight.sum())
+        curves.append(
+            SignalCurve(
+                trial,
+                tuple(signal.tolist()),
+                dead=float((np.abs(at_rows) < DEAD).mean()),
+                unsure=float(weight[probs < 0.5].sum() / total) if total > 0 else math.nan,
+            )
+        )
+    if not curves or not len(probs):
+        return None
+    edges = np.linspace(0.0, 1.0, _BINS + 1)
+    counts, _ = np.histogram(np.clip(probs, 0.0, 1.0), edges)
+    return Signals(
+        number,
+        tuple(odds.sigmoid().tolist()),
+        tuple(edges.tolist()),
+        tuple(map(int, counts)),
+        tuple(curves),
+    )
+
+
+def signal_of(spec: LossSpec, odds: Tensor, facts: ClassFacts) -> FloatArray | None:
+    """Return the signal of a loss at log-odds of p, ``(S,)``; None where it has none.
+
+    Shape:
+        odds (S,).
+    """
+    if get(spec.base).view is not None:
+        return None
+    # A penalty is no loss of the true class; some couple the rows of a batch.
+    plain = {key: value for key, value in spec.to_dict().items() if key != "penalty"}
+    plain = {key: value for key, value in plain.items() if not key.startswith(f"{spec.penalty}.")}
+    if spec.target == "mixup":
+        plain = {key: value for key, value in plain.items() if not key.startswith("mixup.")}
+        plain.pop("target")
+    objective = Objective([LossSpec.from_dict(plain)], facts, dtype=torch.float64)
+    n_classes = facts.n_classes
+    counts = facts.counts.reshape(-1, n_classes).mean(0)
+    is_alike = get(spec.base).symmetric and spec.prior == "none" and spec.target == "none"
+    labels, shares = ([0], [1.0]) if is_alike else _labels(counts)
+    total = torch.zeros_like(odds)
+    for label, share in zip(labels, shares, strict=True):
+        way = torch.full((n_classes,), -1.0 / n_classes, dtype=torch.float64)
+        way[label] += 1.0
+        logits = ((odds + math.log(n_classes - 1.0))[:, None] * way)[None].requires_grad_()
+        targets = torch.full((len(odds),), label)
+        values = objective(logits, targets, context=_context(facts, logits.detach()[0]))
+        (slopes,) = torch.autograd.grad(values.sum(), logits, materialize_grads=True)
+        # p - 1 is -sigmoid(-odds), which does not round to 0.
+        total += share * slopes[0, :, label] / -(-odds).sigmoid()
+    found: FloatArray = total.numpy()
+    return found if bool(np.isfinite(found).all()) else None
+
+
+def _labels(counts: Tensor) -> tuple[list[int], list[float]]:
+    """Return the true classes that a signal is measured for, from rare to common, with shares."""
+    order = counts.argsort().tolist()
+    step = max(1.0, (len(order) - 1) / (_LABELS - 1))
+    places = sorted({min(round(place * step), len(order) - 1) for place in range(_LABELS)})
+    labels = [order[place] for place in places]
+    rows = counts[labels].clamp_min(1.0)
+    return labels, (rows / rows.sum()).tolist()
+
+
+def _context(facts: ClassFacts, logits: Tensor) -> LossContext:
+    """Return a context in which nothing stands out."""
+    n_rows, n_classes = logits.shape
+    return LossContext(
+        class_counts=facts.counts.reshape(-1, n_classes).mean(0),
+        row_ids=torch.arange(n_rows),
+        progress=1.0,
+        teacher_logits=logits,
+        features=torch.ones(n_rows, 8, dtype=logits.dtype),
+        mask=torch.ones(n_rows, dtype=torch.bool),
+        norms=torch.full_like(logits, 10.0),
+        memory=logits.softmax(-1),
+    )
+
+
+def _log_odds(probs: FloatArray) -> FloatArray:
+    """Return log-odds within the reach of the curves."""
+    low = 1.0 / (1.0 + math.exp(_REACH))
+    inside = np.clip(probs, low, 1.0 - low)
+    found: FloatArray = np.log(inside) - np.log1p(-inside)
+    return found
