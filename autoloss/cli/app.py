@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from autoloss.cli.commands import (
     bench,
+    diagnose,
     export,
     list_studies,
     losses,
@@ -78,6 +79,7 @@ for name, command in (
     ("ui", ui.ui),
     ("predict", predict.predict),
     ("export", export.export),
+    ("diagnose", diagnose.diagnose),
     ("losses", losses.losses),
     ("spaces", spaces.spaces),
     ("bench", bench.bench),

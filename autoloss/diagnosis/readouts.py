@@ -57,7 +57,6 @@ class Reads:
     mix: float
     best: int
 
-
     def log_probs(self, number: int) -> Tensor:
         """Return the cross-fitted log probabilities of one read-out, ``(N, C)``."""
         read = self.rows[number]

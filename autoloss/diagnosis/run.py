@@ -100,9 +100,7 @@ def diagnosed(
     sources, missing = sources_of(given.logits, spec, counts, raw=given.kind == "model")
     reads = readouts_of(given, sources, seed=seed)
     wrong = given.log_probs.argmax(-1) != given.targets
-    suspects, is_suspect = suspects_of(
-        reads.log_probs(1), given.targets, given.classes, seed=seed
-    )
+    suspects, is_suspect = suspects_of(reads.log_probs(1), given.targets, given.classes, seed=seed)
     gradients = gradients_of(given, _beside(spec), counts)
     signal, saturation = signal_of(gradients, wrong, is_suspect, given.row_weights)
     rows, distance = _classes(given, gradients, wrong)

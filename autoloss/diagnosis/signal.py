@@ -148,9 +148,7 @@ def signal_of(
         histogram=tuple((mass / mass.sum()).tolist()),
         n_wrong=int(wrong.sum()),
     )
-    saturation = saturation_of(
-        gradients.slopes, p, wrong, weight, n_classes=gradients.n_classes
-    )
+    saturation = saturation_of(gradients.slopes, p, wrong, weight, n_classes=gradients.n_classes)
     return signal, saturation
 
 
