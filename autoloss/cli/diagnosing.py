@@ -50,7 +50,8 @@ def found_in(
     from autoloss import api
     from autoloss.diagnosis.model import diagnose_model
 
-    assert model is not None and data is not None
+    assert model is not None
+    assert data is not None
     classifier = api.load(model_folder(model), losses=tuple(losses))
     return diagnose_model(classifier, data, loss=loss, name=_name(model), seed=seed)
 
@@ -112,7 +113,8 @@ def show(console: Console, found: Diagnosis) -> None:
     console.print(
         written(
             f"{found.name}: {found.rows:,} rows, {len(found.classes)} classes, error "
-            f"{100 * found.error:.1f}%, log loss {found.log_loss:.4f} nats; {words.KINDS[found.kind]}"
+            f"{100 * found.error:.1f}%, log loss {found.log_loss:.4f} nats; "
+            f"{words.KINDS[found.kind]}"
         )
     )
     console.print()

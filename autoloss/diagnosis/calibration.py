@@ -174,7 +174,7 @@ def _drawn_sums(
     middle = torch.bincount(cell, rows.confidence, _CELLS) / rows_of
     gaps = normal(cell, _CELLS) * (_CELLS / n)
     smooth = torch.cat(
-        [smooth_ece(middle.expand_as(part), middle + part) for part in gaps.split(50)]
+        [smooth_ece(middle.expand_as(part), middle + part) for part in torch.split(gaps, 50)]
     )
 
     off = normal(mass, BINS)

@@ -71,7 +71,7 @@ def given_scores(
     *,
     kind: Kind,
     weights: ArrayLike | None = None,
-    classes: Sequence[object] | None = None,
+    classes: Sequence[object] | NDArray[Any] | None = None,
     where: str = "",
 ) -> Given:
     """Check logits or probabilities and their labels.
@@ -105,7 +105,7 @@ def given_scores(
     tensor = torch.from_numpy(np.ascontiguousarray(table))
     if kind == "probabilities":
         tensor = tensor.clamp_min(_LEAST_PROB).log()
-    log_probs = torch.cat([part.log_softmax(-1) for part in tensor.split(1 << 16)])
+    log_probs = torch.cat([part.log_softmax(-1) for part in torch.split(tensor, 1 << 16)])
     return Given(
         log_probs=log_probs,
         logits=tensor.unsqueeze(0),
@@ -125,7 +125,7 @@ def as_array(values: Any) -> NDArray[Any]:
     return np.asarray(values)
 
 
-def _table(scores: Any, name: str, where: str) -> NDArray[np.floating[Any]]:
+def _table(scores: Any, name: str, where: str) -> NDArray[Any]:
     """Return finite scores as a table of numbers."""
     try:
         found = as_array(scores)
@@ -232,7 +232,8 @@ def _probabilities(table: NDArray[Any], where: str, notes: list[str]) -> NDArray
     zeros = int((table <= _LEAST_PROB).sum())
     if zeros:
         notes.append(f"{zeros:,} probabilities are 0; they count as {_LEAST_PROB:g}.")
-    return table / total[:, None].astype(table.dtype)
+    normed: NDArray[Any] = table / total[:, None].astype(table.dtype)
+    return normed
 
 
 def _looks_like_probabilities(table: NDArray[Any]) -> bool:

@@ -67,7 +67,7 @@ def _mean(logits: Tensor, readers: Sequence[Callable[[Tensor], Tensor]]) -> Tens
     """Return the log of the mean probability over the trainings, ``(N, C)``."""
     step = max(64, _BLOCK // logits.shape[-1])
     found = []
-    for part in logits.split(step, dim=1):
+    for part in torch.split(logits, step, dim=1):
         each = [read(one) for read, one in zip(readers, part, strict=True)]
         found.append(torch.stack(each).logsumexp(0) - math.log(len(each)))
     return torch.cat(found)

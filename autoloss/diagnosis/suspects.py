@@ -70,7 +70,7 @@ def _confident(log_probs: Tensor, labels: Tensor) -> Tensor:
     threshold = torch.where(count > 0, (total / count).log(), torch.inf).to(log_probs.dtype)
     step = max(64, _BLOCK // n_classes)
     found = []
-    for part in log_probs.split(step):
+    for part in torch.split(log_probs, step):
         confident = torch.where(part >= threshold, part, -torch.inf)
         value, place = confident.max(-1)
         found.append(torch.where(value > -torch.inf, place, -1))
@@ -81,7 +81,7 @@ def _drawn(log_probs: Tensor, generator: torch.Generator) -> Tensor:
     """Draw a label from the probabilities of each row, ``(N,)``."""
     step = max(64, _BLOCK // log_probs.shape[-1])
     found = []
-    for part in log_probs.split(step):
+    for part in torch.split(log_probs, step):
         below = part.exp().cumsum(-1)
         chance = torch.rand(len(part), 1, generator=generator, dtype=part.dtype) * below[:, -1:]
         found.append((below <= chance).sum(-1).clamp_max(part.shape[-1] - 1))

@@ -12,7 +12,7 @@ from autoloss.records import Reliability
 from autoloss.report.diagnosis_words import loss_words, number
 
 _WIDTH, _HEIGHT = 440, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 22, 12, 42
 
 
 class _Frame:
@@ -163,7 +163,7 @@ def reliability_start(diagrams: Sequence[Reliability]) -> float:
 def signal_chart(found: Diagnosis) -> Markup:
     """Return the gradient of each loss over p, above the histogram of p."""
     signal = found.signal
-    curves = [[value for value in one.curve] for one in signal.losses]
+    curves = [list(one.curve) for one in signal.losses]
     highest = max((v for one in curves for v in one if math.isfinite(v)), default=1.0)
     top = max(1.2, 1.1 * min(highest, 20.0))
     frame = _Frame((0.0, 1.0), (0.0, top))
