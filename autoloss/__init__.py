@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from autoloss import losses
     from autoloss.api import list_studies, load, plan, resume, search, ship
     from autoloss.classifier import Classifier
+    from autoloss.diagnosis.run import diagnose
     from autoloss.errors import AutolossError, InputError
     from autoloss.estimator import AutoLossClassifier
     from autoloss.losses import LossSpec
@@ -26,6 +27,7 @@ _HOMES = {
     "LossSpec": "autoloss.losses",
     "SearchResult": "autoloss.search",
     "Study": "autoloss.search",
+    "diagnose": "autoloss.diagnosis.run",
     "list_studies": "autoloss.api",
     "load": "autoloss.api",
     "plan": "autoloss.api",
@@ -41,6 +43,7 @@ __all__ = [
     "LossSpec",
     "SearchResult",
     "Study",
+    "diagnose",
     "list_studies",
     "load",
     "losses",

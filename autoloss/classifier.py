@@ -152,7 +152,7 @@ class Classifier:
         found = []
         for number, (member, inputs) in enumerate(zip(self.members, rows, strict=True)):
             logits = self._logits(number, inputs)
-            own = logits if raw else member.readout.log_probs(logits, self._facts(member))
+            own = logits if raw else member.readout.log_probs(logits, self.facts(member))
             found.append(own.double().log_softmax(-1))
         return torch.stack(found).logsumexp(0) - math.log(len(found))
 
@@ -173,7 +173,7 @@ class Classifier:
         """
         return self.encoded_log_probs(self._encoded(data)).exp().numpy()
 
-    def _facts(self, member: Member) -> ClassFacts:
+    def facts(self, member: Member) -> ClassFacts:
         """Return what the loss of a member knew of the classes."""
         return ClassFacts(
             member.class_counts, weights=self.class_weights, similarity=self.class_similarity

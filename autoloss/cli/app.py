@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from autoloss.cli.commands import (
     bench,
+    diagnose,
     export,
     list_studies,
     losses,
@@ -85,6 +86,7 @@ for name, command, panel in (
     ("report", report.report, _WINNER),
     ("predict", predict.predict, _WINNER),
     ("export", export.export, _WINNER),
+    ("diagnose", diagnose.diagnose, _WINNER),
     ("ui", ui.ui, _WINNER),
     ("losses", losses.losses, _KNOW),
     ("spaces", spaces.spaces, _KNOW),

@@ -21,7 +21,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "autoloss select churn --trial 17 --because 'fewer false alarms'",
         "autoloss select churn --by error --dry-run --source loss.py",
     ),
-    "report": (),
+    "report": (
+        "autoloss report churn",
+        "autoloss report churn --to sent",
+        "autoloss report --schema > summary.schema.json",
+    ),
     "predict": (
         "autoloss predict churn new.csv -o predictions.csv",
         "autoloss predict churn new.parquet --id customer -o predictions.parquet",
@@ -31,7 +35,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "autoloss export churn --to onnx -o churn.onnx",
         "autoloss export churn --to mlflow -o churn-model",
     ),
-    "diagnose": (),
+    "diagnose": (
+        "autoloss diagnose churn new_rows.csv",
+        "autoloss diagnose --logits valid.npz --loss 'focal gamma=3' -o valid.html",
+    ),
     "ui": (
         "autoloss ui",
         "autoloss ui churn --port 5001 --no-browser",

@@ -44,7 +44,14 @@ class Table(Protocol):
         ...
 
 
-def make_table(parts: Sequence[Tensor], targets: Tensor, folds: Tensor, *, n_folds: int) -> Table:
+def make_table(
+    parts: Sequence[Tensor],
+    targets: Tensor,
+    folds: Tensor,
+    *,
+    n_folds: int,
+    weights: Tensor | None = None,
+) -> Table:
     """Stack scores of one kind or several.
 
     Args:
@@ -52,9 +59,13 @@ def make_table(parts: Sequence[Tensor], targets: Tensor, folds: Tensor, *, n_fol
         targets: Classes, shape (N,).
         folds: Fold of each example, shape (N,).
         n_folds: Number of folds F.
+        weights: Weights of the examples in the derivatives, shape (N,); None for 1.
     """
     kind = _BinaryTable if parts[0].shape[-1] == 2 else _MulticlassTable
-    return kind(parts, targets, folds, n_folds)
+    table = kind(parts, targets, folds, n_folds)
+    if weights is not None:
+        table.is_in_fold *= weights.to(table.is_in_fold).unsqueeze(-1)
+    return table
 
 
 class _Folded:

@@ -5,6 +5,7 @@ Nothing here trains, asks a clock or opens a connection; only `write_report` tou
 
 from __future__ import annotations
 
+from autoloss.report.diagnosis import diagnosis_json, render_diagnosis
 from autoloss.report.document import finite, summary_from_json, summary_json
 from autoloss.report.html import render_html
 from autoloss.report.markdown import render_markdown
@@ -13,7 +14,9 @@ from autoloss.report.verdict import verdict_lines, verdict_rows
 from autoloss.report.write import write_report
 
 __all__ = [
+    "diagnosis_json",
     "finite",
+    "render_diagnosis",
     "render_html",
     "render_markdown",
     "summary_from_json",

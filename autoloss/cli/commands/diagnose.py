@@ -1,0 +1,84 @@
+"""``autoloss diagnose``: what predictions say about a model and the loss that trains it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autoloss.cli import options
+
+
+def diagnose(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODEL]",
+            help="A study's name, or its folder, or a model's.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DATA]",
+            help="Rows with the target column that the model was not trained on.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    logits: Annotated[
+        Path | None,
+        typer.Option(
+            "--logits",
+            metavar="FILE",
+            help="Saved predictions of any model instead: an .npz file with the keys logits (or "
+            "probs) and labels, and where wanted weights and classes.",
+        ),
+    ] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            "--loss",
+            metavar="LOSS",
+            help="The loss whose gradient is shown, such as 'focal gamma=3'; by default the one "
+            "that trained MODEL, or cross_entropy.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Where the page goes, an .html file; reports/NAME-diagnosis.html by default.",
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Of folds, bootstrap and drawn outcomes.")
+    ] = 0,
+    losses: options.Losses = None,
+    as_json: options.Json = False,
+) -> None:
+    """Say what predictions tell about a model and its loss; nothing is trained.
+
+    Calibration beside its null level, what a temperature or a shift of the classes would gain,
+    which rows receive the gradient, where it vanishes, labels that may be wrong, bits a label.
+    """
+    from autoloss.cli import diagnosing
+    from autoloss.cli.console import output as results
+    from autoloss.cli.guard import say
+
+    page = diagnosing.page_path(output, model=model, logits=logits)
+    found = diagnosing.found_in(
+        model, data, logits=logits, loss=loss, seed=seed, losses=tuple(losses or ())
+    )
+    diagnosing.write_page(found, page)
+    if as_json:
+        from autoloss.report import diagnosis_json
+
+        print(diagnosis_json(found), end="")
+    else:
+        diagnosing.show(results(), found)
+    say(f"wrote {page}.")

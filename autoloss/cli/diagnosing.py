@@ -1,0 +1,162 @@
+"""What ``autoloss diagnose`` reads, shows and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from autoloss.cli.letters import spelt
+from autoloss.cli.options import OUT
+from autoloss.cli.predictions import model_folder
+from autoloss.cli.tables import make_pairs, make_table
+from autoloss.errors import InputError
+
+if TYPE_CHECKING:
+    from autoloss.diagnosis.records import Diagnosis
+
+# Rows of the table of classes in a terminal; the page has more.
+_CLASSES = 12
+
+
+def found_in(
+    model: str | None,
+    data: str | None,
+    *,
+    logits: Path | None,
+    loss: str | None,
+    seed: int,
+    losses: Sequence[Path],
+) -> Diagnosis:
+    """Return the diagnosis of a model on rows, or of saved predictions.
+
+    Raises:
+        InputError: If something in the files is not what it must be.
+    """
+    if (logits is None) == (model is None) or (model is None) != (data is None):
+        raise typer.BadParameter("give MODEL and DATA, or --logits FILE")
+    if logits is not None:
+        from autoloss.diagnosis.files import read_scores
+        from autoloss.diagnosis.run import diagnosed
+        from autoloss.losses import load_losses
+
+        for file in losses:
+            load_losses(file)
+        return diagnosed(read_scores(logits), loss or "cross_entropy", name=logits.stem, seed=seed)
+    from autoloss import api
+    from autoloss.diagnosis.model import diagnose_model
+
+    assert model is not None
+    assert data is not None
+    classifier = api.load(model_folder(model), losses=tuple(losses))
+    return diagnose_model(classifier, data, loss=loss, name=_name(model), seed=seed)
+
+
+def page_path(output: Path | None, *, model: str | None, logits: Path | None) -> Path:
+    """Return where the page goes.
+
+    Raises:
+        InputError: If it cannot go there.
+    """
+    if output is None:
+        name = logits.stem if logits is not None else _name(model or "model")
+        return OUT / f"{name}-diagnosis.html"
+    if output.suffix.lower() not in (".html", ".htm") or output.is_dir():
+        raise InputError(f"--output must be an .html file, but got FILE={str(output)!r}.")
+    if not output.parent.is_dir():
+        raise InputError(
+            f"--output must lie in a folder that exists, but got FILE={str(output)!r}."
+        )
+    return output
+
+
+def write_page(found: Diagnosis, page: Path) -> None:
+    """Write the page, whole or not at all.
+
+    Raises:
+        InputError: If it cannot be written.
+    """
+    from autoloss.files import replacing
+    from autoloss.report import render_diagnosis
+
+    text = render_diagnosis(found)
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(page) as part:
+            part.write_bytes(text.encode("utf-8", "replace"))
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(
+            f"The page must be writable, but got FILE={str(page)!r}: {reason}."
+        ) from error
+
+
+def show(console: Console, found: Diagnosis) -> None:
+    """Print the findings and the tables behind them."""
+    from autoloss.report import diagnosis_words as words
+
+    def written(text: str) -> str:
+        return spelt(text, console.encoding)
+
+    def titled(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        console.print()
+        console.print(Text(written(title), style="bold"))
+        cells = [[written(cell) for cell in row] for row in rows]
+        console.print(make_table(header, cells))
+
+    losses = [words.loss_words(one) for one in found.signal.losses]
+    console.print(Text(written(words.headline(found)), style="bold"))
+    console.print(
+        written(
+            f"{found.name}: {found.rows:,} rows, {len(found.classes)} classes, error "
+            f"{100 * found.error:.1f}%, log loss {found.log_loss:.4f} nats; "
+            f"{words.KINDS[found.kind]}"
+        )
+    )
+    console.print()
+    console.print(make_pairs([(one.subject, written(one.text)) for one in words.findings(found)]))
+    titled(
+        "Calibration of the predicted class",
+        ("error", "value", "if calibrated", "95% up to", "p"),
+        words.calibration_rows(found),
+    )
+    titled(
+        "Read-outs, cross-fitted (* the one to take)",
+        ("read-out", "temperature", "log loss", "gain", "95% interval"),
+        words.readout_rows(found),
+    )
+    titled(
+        "Share of the gradient by p of the true class",
+        ("p", "rows", "share", *losses),
+        words.tenth_rows(found),
+    )
+    shown = len(words.chosen_classes(found, _CLASSES))
+    more = f", {shown} of {len(found.classes)}" if shown < len(found.classes) else ""
+    titled(
+        f"Classes{more}: shares, mean probabilities, gradient",
+        ("class", "rows", "share", "mean p", *losses),
+        [(*row[:4], *row[6:]) for row in words.class_rows(found, most=_CLASSES)],
+    )
+    titled(
+        "Wrong rows: gradient in units of cross-entropy's",
+        ("loss", "dead zone", "median"),
+        words.signal_rows(found),
+    )
+    if found.suspects.worst:
+        titled(
+            "Labels that are contradicted most",
+            ("row", "label", "model", "p of label", "p of model's"),
+            words.suspect_rows(found)[:5],
+        )
+    for note in found.notes:
+        console.print(written(f"Note: {note}"))
+
+
+def _name(model: str) -> str:
+    """Return the name of a study from its name or folder."""
+    folder = Path(model).expanduser().resolve()
+    return folder.parent.name if folder.name == "model" else folder.name

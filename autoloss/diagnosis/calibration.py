@@ -1,0 +1,192 @@
+"""Calibration beside what a calibrated model would show: errors, their null level, the diagram."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.stats import binom
+from torch import Tensor
+from torch.nn import functional
+
+from autoloss.diagnosis.given import Given
+from autoloss.diagnosis.records import Calibration, WithNull
+from autoloss.metrics import smooth_ece, top_label
+from autoloss.metrics.calibration import equal_mass
+from autoloss.records import Reliability
+
+BINS = 15
+DRAWS = 400
+# Up to here every row's outcome is drawn; above, the sums over bins, which are normal then.
+_EXACT_UP_TO = 20_000
+_CHUNK = 1 << 20
+# Cells of the confidence in which outcomes are drawn together for the smooth error.
+_CELLS = 2048
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Confidence, outcome and weight of every row, all ``(N,)``, float64."""
+
+    confidence: Tensor
+    correct: Tensor
+    weight: Tensor
+
+
+def calibration_of(given: Given, *, seed: int = 0) -> Calibration:
+    """Return the calibration errors of the predicted class beside their null level.
+
+    The null level is found by consistency resampling: outcomes are drawn from the probabilities
+    themselves (Bröcker and Smith 2007). Weighted rows count by their weight.
+
+    Args:
+        given: The predictions.
+        seed: Of the draws.
+    """
+    confidence, correct = (one[0] for one in top_label(given.log_probs[None], given.targets))
+    rows = _Rows(confidence.clamp(0, 1), correct, given.row_weights)
+    place = torch.bucketize(
+        rows.confidence, torch.arange(1, BINS, dtype=torch.float64) / BINS
+    ).clamp_max(BINS - 1)
+    mass = equal_mass(rows.confidence[None], BINS)[0]
+    generator = torch.Generator().manual_seed(seed)
+    draw = _drawn_rows if given.n_rows <= _EXACT_UP_TO else _drawn_sums
+    drawn = draw(rows, place, mass, generator)
+    found = _errors(rows, place, mass, rows.correct[None])
+    ece, smooth, debiased = (
+        _with_null(float(value), null) for value, null in zip(found, drawn, strict=True)
+    )
+    return Calibration(ece=ece, smooth=smooth, debiased=debiased, draws=DRAWS)
+
+
+def reliability_of(log_probs: Tensor, given: Given, *, name: str) -> Reliability:
+    """Return a reliability diagram of equally full bins, as `metrics.reliability` with weights.
+
+    Args:
+        log_probs: Log probabilities, ``(N, C)``.
+        given: Labels and weights.
+        name: Whose predictions these are.
+    """
+    confidence, correct = (one[0] for one in top_label(log_probs[None], given.targets))
+    weight = given.row_weights
+    index = equal_mass(confidence[None], BINS)[0]
+
+    def summed(values: Tensor) -> Tensor:
+        return torch.bincount(index, values, BINS)
+
+    mass = summed(weight)
+    is_used = mass > 0
+    mass = mass[is_used]
+    mean = summed(weight * confidence)[is_used] / mass
+    accuracy = summed(weight * correct)[is_used] / mass
+    # Weighted rows tell as much as this many that count alike.
+    trials = (mass.square() / summed(weight.square())[is_used]).round().clamp_min(1).numpy()
+    chance = mean.clamp(0, 1).numpy()
+    counts = torch.bincount(index, minlength=BINS)[is_used]
+    return Reliability(
+        name=name,
+        confidence=tuple(mean.tolist()),
+        accuracy=tuple(accuracy.tolist()),
+        count=tuple(counts.tolist()),
+        low=tuple((binom.ppf(0.025, trials, chance) / trials).tolist()),
+        high=tuple((binom.ppf(0.975, trials, chance) / trials).tolist()),
+    )
+
+
+def _with_null(value: float, drawn: Tensor) -> WithNull:
+    """Return a value beside draws of it."""
+    reached = int((drawn >= value).sum())
+    return WithNull(
+        value=value,
+        null=float(drawn.mean()),
+        high=float(np.quantile(drawn.numpy(), 0.95)),
+        p_value=(1 + reached) / (1 + len(drawn)),
+    )
+
+
+def _errors(
+    rows: _Rows, place: Tensor, mass: Tensor, outcomes: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return ECE, smooth ECE and the debiased error of outcomes ``(D, N)``, each ``(D,)``."""
+    n = outcomes.shape[-1]
+    gap = (outcomes - rows.confidence) * rows.weight
+    ece = (gap @ functional.one_hot(place, BINS).double()).abs().sum(-1) / n
+    confidence = rows.confidence.expand_as(gap)
+    smooth = smooth_ece(confidence, confidence + gap)
+    member = functional.one_hot(mass, BINS).double()
+    first = outcomes @ (member * rows.weight[:, None])
+    second = outcomes @ (member * rows.weight.square()[:, None])
+    return ece, smooth, _debiased(rows, mass, first, second)
+
+
+def _debiased(rows: _Rows, mass: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """Return the debiased squared error from the summed outcomes of each bin.
+
+    Args:
+        rows: The rows.
+        mass: Bin of each row.
+        first: Sum of the weighted outcomes in each bin, ``(D, BINS)``.
+        second: The same with squared weights.
+    """
+    total, squares = (torch.bincount(mass, rows.weight**power, BINS) for power in (1, 2))
+    mean = torch.bincount(mass, rows.weight * rows.confidence, BINS) / total.clamp_min(1e-300)
+    accuracy = first / total.clamp_min(1e-300)
+    effective = total.square() / squares.clamp_min(1e-300)
+    # Variance of a weighted mean; a (1 - a) / (n - 1) where all rows count alike.
+    spread = second * (1 - 2 * accuracy) + accuracy.square() * squares
+    noise = spread / total.square().clamp_min(1e-300)
+    noise = noise * effective / (effective - 1).clamp_min(1e-9)
+    noise = torch.where(effective > 1 + 1e-9, noise, 0.0)
+    return (total * ((accuracy - mean).square() - noise)).sum(-1) / total.sum()
+
+
+def _drawn_rows(
+    rows: _Rows, place: Tensor, mass: Tensor, generator: torch.Generator
+) -> tuple[Tensor, ...]:
+    """Draw every outcome; return the three errors of each draw."""
+    n = len(rows.confidence)
+    step = max(1, _CHUNK // n)
+    found = []
+    for first in range(0, DRAWS, step):
+        size = (min(step, DRAWS - first), n)
+        drawn = torch.rand(size, generator=generator, dtype=torch.float64) < rows.confidence
+        found.append(_errors(rows, place, mass, drawn.double()))
+    return tuple(torch.cat(parts) for parts in zip(*found, strict=True))
+
+
+def _drawn_sums(
+    rows: _Rows, place: Tensor, mass: Tensor, generator: torch.Generator
+) -> tuple[Tensor, ...]:
+    """Draw the sums of outcomes over bins and cells; return the three errors of each draw."""
+    n = len(rows.confidence)
+    noise = rows.confidence * (1 - rows.confidence)
+
+    def normal(index: Tensor, size: int) -> Tensor:
+        """Return weighted outcomes less their expectation, summed over cells, ``(D, size)``."""
+        variance = torch.bincount(index, noise * rows.weight.square(), size)
+        drawn = torch.randn(DRAWS, size, generator=generator, dtype=torch.float64)
+        return drawn * variance.sqrt()
+
+    ece = normal(place, BINS).abs().sum(-1) / n
+    cell = (rows.confidence * _CELLS).long().clamp_max(_CELLS - 1)
+    rows_of = torch.bincount(cell, minlength=_CELLS).clamp_min(1)
+    middle = torch.bincount(cell, rows.confidence, _CELLS) / rows_of
+    gaps = normal(cell, _CELLS) * (_CELLS / n)
+    smooth = torch.cat(
+        [smooth_ece(middle.expand_as(part), middle + part) for part in torch.split(gaps, 50)]
+    )
+
+    off = normal(mass, BINS)
+    first, second, both, square = (
+        torch.bincount(mass, values, BINS)
+        for values in (
+            rows.weight * rows.confidence,
+            rows.weight.square() * rows.confidence,
+            rows.weight**3 * noise,
+            rows.weight.square() * noise,
+        )
+    )
+    # The sum with squared weights moves with the other as far as the two go together.
+    follows = off * (both / square.clamp_min(1e-300))
+    return ece, smooth, _debiased(rows, mass, first + off, second + follows)

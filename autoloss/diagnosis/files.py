@@ -1,0 +1,96 @@
+"""Saved predictions: an .npz archive of logits or probabilities, and labels."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoloss.data.messages import listed, one_line
+from autoloss.diagnosis.given import Given, given_scores
+from autoloss.diagnosis.records import Kind
+from autoloss.errors import InputError
+
+_KEYS = ("logits", "probs", "labels", "weights", "classes")
+_BROKEN = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+_HOW = "numpy.savez(FILE, logits=logits, labels=labels) writes one"
+
+
+def read_scores(file: Path) -> Given:
+    """Read what `numpy.savez` wrote; nothing in the file is run.
+
+    Keys: ``logits`` or ``probs``, ``labels``, and where wanted ``weights`` and ``classes``.
+
+    Raises:
+        InputError: If the file is not there or is no such archive, or what is in it does not fit.
+    """
+    arrays = _arrays(file)
+    where = f"{file}: "
+    both = [key for key in ("logits", "probs") if key in arrays]
+    if len(both) != 1:
+        problem = "has neither" if not both else "has both"
+        found = f", only {listed(sorted(arrays))}" if arrays and not both else ""
+        raise InputError(
+            f"{file} must have the key 'logits' or the key 'probs', but {problem}{found}: {_HOW}."
+        )
+    if "labels" not in arrays:
+        raise InputError(
+            f"{file} must have the key 'labels', but has {listed(sorted(arrays))}: {_HOW}."
+        )
+    kind: Kind = "logits" if both[0] == "logits" else "probabilities"
+    given = given_scores(
+        arrays[both[0]],
+        arrays["labels"],
+        kind=kind,
+        weights=arrays.get("weights"),
+        classes=arrays.get("classes"),
+        where=where,
+    )
+    unread = sorted(set(arrays) - set(_KEYS))
+    if not unread:
+        return given
+    return replace(given, notes=(*given.notes, f"Keys that are not read: {listed(unread)}."))
+
+
+def _arrays(file: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an archive by key; those that are not asked for are not read."""
+    if not file.is_file():
+        raise InputError(f"--logits must name a file that exists, but got {str(file)!r}.")
+    try:
+        with file.open("rb") as opened:
+            is_archive = opened.read(2) == b"PK"
+        if not is_archive:
+            raise InputError(f"{file} must be an .npz archive, but it is none: {_HOW}.")
+        with np.load(file, allow_pickle=False) as archive:
+            unread: NDArray[Any] = np.empty(0)
+            return {
+                key: _array(archive, key, file) if key in _KEYS else unread
+                for key in archive.files
+            }
+    except _BROKEN as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"{file} must be an .npz archive, but it cannot be read: {one_line(error)}."
+        ) from error
+
+
+def _array(archive: Any, key: str, file: Path) -> NDArray[Any]:
+    """Return one array of an archive."""
+    try:
+        found = archive[key]
+    except ValueError as error:
+        if "allow_pickle" not in str(error):
+            raise
+        raise InputError(
+            f"{file}: {key} must be a plain array, but it holds Python objects, which are not "
+            f"loaded: save numpy.asarray({key}, dtype=...) of numbers or text."
+        ) from error
+    if not isinstance(found, np.ndarray):
+        raise InputError(f"{file}: {key} must be an array that numpy.savez wrote.")
+    return found

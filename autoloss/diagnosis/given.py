@@ -1,0 +1,270 @@
+"""What is diagnosed: predictions and labels, checked, whatever they came as."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from autoloss.data.messages import listed
+from autoloss.diagnosis.records import Kind
+from autoloss.errors import InputError
+
+LEAST_ROWS = 20
+# Above this many numbers single precision is enough, and half the memory.
+_SINGLE_FROM = 1 << 22
+# A probability of 0 would cost infinitely much; this one costs 27.6 nats.
+_LEAST_PROB = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Predictions that can be diagnosed.
+
+    Args:
+        log_probs: Log probabilities as they are used.
+        logits: What the loss sees in training, one set for each of R trainings.
+        targets: Classes, int64.
+        weights: Weights of the rows, mean 1, float64; None where all count alike.
+        classes: Names of the classes.
+        kind: What they came as.
+        notes: What a reader must know of them.
+
+    Shape:
+        log_probs ``(N, C)``, logits ``(R, N, C)``, targets and weights ``(N,)``.
+    """
+
+    log_probs: Tensor
+    logits: Tensor
+    targets: Tensor
+    weights: Tensor | None
+    classes: tuple[str, ...]
+    kind: Kind
+    notes: tuple[str, ...] = ()
+
+    @property
+    def n_rows(self) -> int:
+        """Return N."""
+        return len(self.targets)
+
+    @property
+    def row_weights(self) -> Tensor:
+        """Return the weights of the rows, ones where all count alike, ``(N,)``, float64."""
+        if self.weights is not None:
+            return self.weights
+        return torch.ones(self.n_rows, dtype=torch.float64)
+
+    @property
+    def counts(self) -> Tensor:
+        """Return the labels of each class, weighted, ``(C,)``, float64."""
+        return torch.bincount(self.targets, self.row_weights, len(self.classes))
+
+
+def given_scores(
+    scores: ArrayLike,
+    labels: ArrayLike,
+    *,
+    kind: Kind,
+    weights: ArrayLike | None = None,
+    classes: Sequence[object] | NDArray[Any] | None = None,
+    where: str = "",
+) -> Given:
+    """Check logits or probabilities and their labels.
+
+    Args:
+        scores: Logits or probabilities ``(N, C)``; of class 1 of two classes also ``(N,)``.
+        labels: Classes 0 .. C-1, ``(N,)``.
+        kind: ``"logits"`` or ``"probabilities"``.
+        weights: Weights of the rows, ``(N,)``; any unit.
+        classes: Names of the classes, C of them; their numbers by default.
+        where: How messages begin, such as ``"FILE: "``.
+
+    Raises:
+        InputError: If something is not what it must be; it says which and what to do.
+    """
+    name = "logits" if kind == "logits" else "probs"
+    notes: list[str] = []
+    table = _table(scores, name, where)
+    targets = _targets(labels, len(table), where)
+    _check_rows(table, name, where)
+    if kind == "logits":
+        table = np.column_stack([np.zeros_like(table), table]) if table.shape[1] == 1 else table
+        if _looks_like_probabilities(table):
+            notes.append(
+                "The logits of every row are positive and sum to 1, as probabilities do: save "
+                "probabilities under probs."
+            )
+    else:
+        table = _probabilities(table, where, notes)
+    _check_labels(targets, table.shape[1], where)
+    tensor = torch.from_numpy(np.ascontiguousarray(table))
+    if kind == "probabilities":
+        tensor = tensor.clamp_min(_LEAST_PROB).log()
+    log_probs = torch.cat([part.log_softmax(-1) for part in torch.split(tensor, 1 << 16)])
+    return Given(
+        log_probs=log_probs,
+        logits=tensor.unsqueeze(0),
+        targets=torch.from_numpy(targets),
+        weights=_weights(weights, len(targets), where),
+        classes=_classes(classes, table.shape[1], where),
+        kind=kind,
+        notes=tuple(notes),
+    )
+
+
+def as_array(values: Any) -> NDArray[Any]:
+    """Return an array of tensors, lists, frames and arrays, without a copy where it can be."""
+    if isinstance(values, Tensor):
+        values = values.detach().cpu()
+        return np.asarray(values.float() if values.dtype == torch.bfloat16 else values)
+    return np.asarray(values)
+
+
+def _table(scores: Any, name: str, where: str) -> NDArray[Any]:
+    """Return finite scores as a table of numbers."""
+    try:
+        found = as_array(scores)
+    except ValueError as error:
+        raise InputError(f"{where}{name} must be a table of numbers, but got {error}.") from error
+    if found.dtype.kind not in "fiub":
+        raise InputError(f"{where}{name} must hold numbers, but got dtype={found.dtype}.")
+    if found.ndim == 3:
+        raise InputError(
+            f"{where}{name} must have shape (N, C) or (N,), but got {found.shape}: of sequences "
+            "give the positions that have a label, one a row."
+        )
+    if found.ndim not in (1, 2) or 0 in found.shape[1:]:
+        raise InputError(f"{where}{name} must have shape (N, C) or (N,), but got {found.shape}.")
+    single = found.dtype.itemsize < 4 or found.dtype == np.float32 or found.size > _SINGLE_FROM
+    whole = found.dtype.kind in "iub" and found.size <= _SINGLE_FROM
+    table = found.astype(np.float32 if single and not whole else np.float64, copy=False)
+    table = table[:, None] if table.ndim == 1 else table
+    # The sum of all is finite where each is; only then is each looked at.
+    with np.errstate(invalid="ignore", over="ignore"):
+        fits = bool(np.isfinite(table.sum(dtype=np.float64)))
+    if not fits and not (good := np.isfinite(table).all(1)).all():
+        row = int(np.argmin(good))
+        raise InputError(
+            f"{where}{name} must be finite, but {int((~good).sum()):,} of {len(good):,} rows are "
+            f"not, the first is row {row}: leave them out, or write -1e4 for -inf."
+        )
+    return table
+
+
+def _targets(labels: Any, n_rows: int, where: str) -> NDArray[np.int64]:
+    """Return labels as whole numbers."""
+    found = as_array(labels)
+    if found.ndim == 2 and found.shape[1] == 1:
+        found = found[:, 0]
+    if found.ndim != 1:
+        raise InputError(
+            f"{where}labels must have shape (N,), but got {found.shape}: several labels a row are "
+            "diagnosed one label at a time; one-hot labels become classes by labels.argmax(1)."
+        )
+    if len(found) != n_rows:
+        raise InputError(
+            f"{where}labels must have a label for each of {n_rows:,} rows of predictions, but got "
+            f"{len(found):,}."
+        )
+    if found.dtype.kind not in "fiub":
+        raise InputError(
+            f"{where}labels must be the numbers of the classes, 0 to C-1, but got "
+            f"dtype={found.dtype}: numpy.unique(labels, return_inverse=True) gives them."
+        )
+    if found.dtype.kind == "f" and not (whole := np.isfinite(found) & (found % 1 == 0)).all():
+        row = int(np.argmin(whole))
+        raise InputError(
+            f"{where}labels must be whole numbers, but got labels[{row}]={found[row]:g}."
+        )
+    return found.astype(np.int64)
+
+
+def _check_rows(table: NDArray[Any], name: str, where: str) -> None:
+    if len(table) < LEAST_ROWS:
+        raise InputError(
+            f"{where}{name} must have at least {LEAST_ROWS} rows to say anything, but got "
+            f"{len(table)}."
+        )
+
+
+def _check_labels(targets: NDArray[np.int64], n_classes: int, where: str) -> None:
+    """Check that labels are classes, and more than one of them."""
+    fits = (targets >= 0) & (targets < n_classes)
+    if not fits.all():
+        row = int(np.argmin(fits))
+        raise InputError(
+            f"{where}labels must lie in 0 to {n_classes - 1}, a column of the predictions each, "
+            f"but {int((~fits).sum()):,} do not, the first is labels[{row}]={targets[row]}: "
+            "leave rows without a label out."
+        )
+    if (targets == targets[0]).all():
+        raise InputError(
+            f"{where}labels must be of two classes or more, but all are {targets[0]}."
+        )
+
+
+def _probabilities(table: NDArray[Any], where: str, notes: list[str]) -> NDArray[Any]:
+    """Return probabilities that sum to 1."""
+    if (table < 0).any() or (table > 1 + 1e-3).any():
+        row = int(np.argmax(((table < 0) | (table > 1 + 1e-3)).any(1)))
+        raise InputError(
+            f"{where}probs must lie in 0 to 1, but row {row} does not: save scores before the "
+            "softmax under logits."
+        )
+    if table.shape[1] == 1:
+        table = table.clip(0, 1)
+        return np.column_stack([1 - table, table])
+    total = table.sum(1, dtype=np.float64)
+    # Half precision keeps three digits.
+    off = np.abs(total - 1) > 5e-3
+    if off.any():
+        row = int(np.argmax(off))
+        raise InputError(
+            f"{where}probs must sum to 1 in every row, but {int(off.sum()):,} rows do not, the "
+            f"first is row {row} with {total[row]:.4g}: several yes and no are diagnosed one "
+            "label at a time, scores before the softmax belong under logits."
+        )
+    zeros = int((table <= _LEAST_PROB).sum())
+    if zeros:
+        notes.append(f"{zeros:,} probabilities are 0; they count as {_LEAST_PROB:g}.")
+    normed: NDArray[Any] = table / total[:, None].astype(table.dtype)
+    return normed
+
+
+def _looks_like_probabilities(table: NDArray[Any]) -> bool:
+    return bool((table[:1000] >= 0).all()) and bool(
+        (np.abs(table.sum(1, dtype=np.float64) - 1) < 1e-4).all() and (table >= 0).all()
+    )
+
+
+def _weights(weights: Any, n_rows: int, where: str) -> Tensor | None:
+    """Return weights of mean 1."""
+    if weights is None:
+        return None
+    found = as_array(weights)
+    if found.shape != (n_rows,) or found.dtype.kind not in "fiub":
+        raise InputError(
+            f"{where}weights must be a number for each of {n_rows:,} rows, but got "
+            f"shape={found.shape}, dtype={found.dtype}."
+        )
+    found = found.astype(np.float64)
+    if not (np.isfinite(found).all() and (found >= 0).all() and found.sum() > 0):
+        raise InputError(f"{where}weights must be finite, 0 or more, and not all 0.")
+    return torch.from_numpy(found / found.mean())
+
+
+def _classes(classes: Any, n_classes: int, where: str) -> tuple[str, ...]:
+    """Return names of the classes."""
+    if classes is None:
+        return tuple(map(str, range(n_classes)))
+    names = tuple(str(one) for one in as_array(classes).reshape(-1).tolist())
+    if len(names) != n_classes or len(set(names)) != n_classes:
+        raise InputError(
+            f"{where}classes must be {n_classes} different names, but got {listed(names)}."
+        )
+    return names

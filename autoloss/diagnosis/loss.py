@@ -1,0 +1,111 @@
+"""Which loss's signal is shown, and what of it saved logits can tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from autoloss.errors import InputError
+from autoloss.losses import PENALTIES, PRIORS, TARGETS, LossSpec, get, parameters_of
+from autoloss.records import TrialRecord
+
+_KNOWN = ("class_counts", "progress")
+_PARTS = {"prior": PRIORS, "target": TARGETS, "penalty": PENALTIES}
+
+
+def loss_of(text: str | LossSpec | Mapping[str, Any]) -> LossSpec:
+    """Return the loss that a text, dotted keys or a value stands for.
+
+    Args:
+        text: ``"focal"``, ``"focal gamma=3"`` or ``"focal gamma=3 + class_weight power=0.5"``, as
+            reports write it; the keys of `LossSpec.from_dict`; or a `LossSpec`.
+
+    Raises:
+        InputError: If there is no such loss, or a setting is not allowed.
+
+    Examples:
+        >>> loss_of("focal gamma=3").to_dict()
+        {'base': 'focal', 'focal.gamma': 3.0}
+    """
+    if isinstance(text, LossSpec):
+        return text
+    if isinstance(text, Mapping):
+        return LossSpec.from_dict(text)
+    settings: dict[str, Any] = {}
+    for place, part in enumerate(text.split(" + ")):
+        words = part.split()
+        if not words:
+            raise InputError(f"loss must name a loss, as in 'focal gamma=3', but got {text!r}.")
+        name, own = words[0], words[1:]
+        if name.startswith("temperature="):
+            name, own = "", words
+        elif place == 0:
+            name = get(name).name
+            settings["base"] = name
+        else:
+            kind = next((kind for kind, parts in _PARTS.items() if name in parts), None)
+            if kind is None:
+                known = ", ".join([*PRIORS, *TARGETS, *PENALTIES])
+                raise InputError(f"loss must have known parts after +, but got {name!r}: {known}.")
+            settings[kind] = name
+        for word in own:
+            key, _, value = word.partition("=")
+            settings[f"{name}.{key}" if name else key] = _number(key, value, text)
+    return LossSpec.from_dict(settings)
+
+
+def label_of(spec: LossSpec) -> str:
+    """Return a loss as reports write it, such as ``focal gamma=2``.
+
+    Examples:
+        >>> label_of(LossSpec("focal"))
+        'focal gamma=2'
+    """
+    return TrialRecord(0, "complete", spec.to_dict(), {}).label
+
+
+def shown_part(spec: LossSpec) -> tuple[LossSpec, tuple[str, ...]]:
+    """Return the part of a loss whose gradient saved logits tell, and what was left out.
+
+    A penalty is a statistic of a batch or lies beside the label; mixed inputs and a teacher are
+    not in the file.
+
+    Raises:
+        InputError: If the loss itself needs what is not in the file.
+    """
+    base = get(spec.base)
+    needs = [one for one in base.needs if one not in _KNOWN]
+    if needs or base.head != "linear":
+        what = " and ".join(one.replace("_", " ") for one in needs) or "cosines"
+        raise InputError(
+            f"loss must be one that saved logits can tell the gradient of, but "
+            f"{spec.base} reads {what}: choose another with --loss or loss=."
+        )
+    left = []
+    if spec.target in ("mixup", "distillation", "similarity_smoothing"):
+        left.append(spec.target)
+        spec = _without(spec, "target")
+    if spec.penalty != "none":
+        left.append(spec.penalty)
+        spec = _without(spec, "penalty")
+    if spec.prior == "given_weights":
+        left.append(spec.prior)
+        spec = _without(spec, "prior")
+    return spec, tuple(left)
+
+
+def _without(spec: LossSpec, kind: str) -> LossSpec:
+    """Return a loss with one of its parts taken away."""
+    owned = set(parameters_of(getattr(spec, kind)))
+    kept = tuple((key, value) for key, value in spec.parameters if key not in owned)
+    parts = {one: getattr(spec, one) for one in _PARTS} | {kind: "none"}
+    return LossSpec(spec.base, kept, **parts, temperature=spec.temperature)
+
+
+def _number(key: str, value: str, text: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise InputError(
+            f"loss must have settings such as gamma=3, but got {key}={value} in {text!r}."
+        ) from None

@@ -1,0 +1,129 @@
+"""The diagnosis of a model of ours on rows with labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from autoloss.classifier import Classifier
+from autoloss.data.messages import listed, plural
+from autoloss.data.read import Source, load_table
+from autoloss.data.target import read_target
+from autoloss.data.values import label_of as text_of
+from autoloss.diagnosis.given import LEAST_ROWS, Given
+from autoloss.diagnosis.loss import shown_part
+from autoloss.diagnosis.records import Diagnosis
+from autoloss.diagnosis.run import diagnosed
+from autoloss.errors import InputError, closest
+from autoloss.losses import LossSpec
+
+# Rows that go through the networks at once.
+_PIECE = 1 << 16
+
+
+def diagnose_model(
+    classifier: Classifier,
+    data: Source,
+    *,
+    loss: str | LossSpec | Mapping[str, Any] | None = None,
+    name: str = "model",
+    seed: int = 0,
+) -> Diagnosis:
+    """Say what a model's predictions tell about it and about the loss that trained it.
+
+    Args:
+        classifier: The model.
+        data: Rows that it was not trained on, with the target column.
+        loss: The loss whose gradient is shown; by default the one that trained the model.
+        name: What the diagnosis is called.
+        seed: Of everything that is drawn.
+
+    Raises:
+        InputError: If columns are missing, labels are unknown, or rows are too few.
+    """
+    given = _given(classifier, data)
+    notes = list(given.notes)
+    trained = classifier.members[0].readout.spec
+    if loss is None:
+        loss = trained
+        try:
+            shown_part(trained)
+        except InputError:
+            loss = "cross_entropy"
+            notes.append(
+                f"The gradient of {trained.base} cannot be told from its logits alone; "
+                "cross-entropy's is shown."
+            )
+    given = replace(given, notes=tuple(notes))
+    counts = [classifier.facts(member) for member in classifier.members]
+    return diagnosed(given, loss, name=name, counts=counts, seed=seed)
+
+
+def _given(classifier: Classifier, data: Source) -> Given:
+    """Return the model's predictions for the rows that have a label."""
+    table = load_table(data)
+    targets, notes = _targets(classifier, table.frame, table.label)
+    rows = np.flatnonzero(targets >= 0)
+    frame = table.frame.drop(columns=classifier.task.target).iloc[rows].reset_index(drop=True)
+    logits, log_probs = [], []
+    for first in range(0, len(frame), _PIECE):
+        part = classifier.logits(frame.iloc[first : first + _PIECE].reset_index(drop=True))
+        each = [
+            member.readout.log_probs(own, classifier.facts(member)).log_softmax(-1)
+            for member, own in zip(classifier.members, part, strict=True)
+        ]
+        logits.append(part)
+        log_probs.append(torch.stack(each).logsumexp(0) - math.log(len(each)))
+    return Given(
+        log_probs=torch.cat(log_probs),
+        logits=torch.cat(logits, 1),
+        targets=torch.from_numpy(targets[rows]),
+        weights=None,
+        classes=tuple(map(str, classifier.task.classes)),
+        kind="model",
+        notes=notes,
+    )
+
+
+def _targets(
+    classifier: Classifier, frame: Any, label: str
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Return the class of each row, -1 where it has none, and notes."""
+    name = classifier.task.target
+    if name not in frame.columns:
+        hint = closest(name, map(str, frame.columns))
+        near = f"; {hint.removeprefix(', ')}" if hint.startswith(", did") else "."
+        raise InputError(
+            f"{label} must have the target column {name!r} with the true classes, but has no such "
+            f"column{near}"
+        )
+    found = read_target(frame[name], name=name, label=label)
+    codes = found.codes([text_of(one) for one in classifier.task.classes])
+    unseen = codes == -2
+    if unseen.any():
+        kinds = sorted(set(map(str, found.keys[unseen])))
+        raise InputError(
+            f"Target {name!r} of {label} must hold classes that the model knows "
+            f"({listed(classifier.task.classes)}), but {plural(int(unseen.sum()), 'row')} have "
+            f"{listed(kinds)}: leave them out."
+        )
+    known = codes[codes >= 0]
+    if len(known) < LEAST_ROWS:
+        raise InputError(
+            f"{label} must have at least {LEAST_ROWS} rows with a target to say anything, but "
+            f"has {len(known)}."
+        )
+    if (known == known[0]).all():
+        raise InputError(
+            f"Target {name!r} of {label} must have two classes or more, but every row is "
+            f"{str(classifier.task.classes[int(known[0])])!r}."
+        )
+    missing = int((codes == -1).sum())
+    notes = (f"{plural(missing, 'row')} without a target left out.",) if missing else ()
+    return codes, notes

@@ -1,0 +1,88 @@
+"""Labels that may be wrong, by the rule of confident learning, beside what overlap alone gives."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from autoloss.diagnosis.records import Suspect, Suspects
+
+SHOWN = 20
+_BLOCK = 1 << 20
+_DRAWS = 20
+
+
+def suspects_of(
+    log_probs: Tensor, targets: Tensor, classes: tuple[str, ...], *, seed: int = 0
+) -> tuple[Suspects, Tensor]:
+    """Return labels that may be wrong, and which rows they are.
+
+    The confident joint of Northcutt, Jiang and Chuang 2021 (Confident Learning, JMLR 70,
+    arXiv:1911.00068): a class is confident for a row if its probability reaches the mean that it
+    has over the rows of its own label; a row is suspect if the likeliest of its confident classes
+    is not its label. Where classes overlap right labels are named too; how many is told by labels
+    that are drawn from the probabilities themselves.
+
+    Args:
+        log_probs: Cross-fitted log probabilities of rows that the model was not trained on.
+        targets: Their labels.
+        classes: Names of the classes.
+        seed: Of the drawn labels.
+
+    Shape:
+        log_probs ``(N, C)``, targets ``(N,)`` → mask ``(N,)``.
+    """
+    other = _confident(log_probs, targets)
+    mask = (other >= 0) & (other != targets)
+    generator = torch.Generator().manual_seed(seed)
+    draws = max(1, min(_DRAWS, 2_000_000 // log_probs.numel()))
+    drawn = 0
+    for _ in range(draws):
+        labels = _drawn(log_probs, generator)
+        found = _confident(log_probs, labels)
+        drawn += int(((found >= 0) & (found != labels)).sum())
+    rows = mask.nonzero().flatten()
+    p_given = log_probs[rows, targets[rows]].exp()
+    p_other = log_probs[rows, other[rows]].exp()
+    order = (p_given - p_other).argsort(stable=True)[:SHOWN].tolist()
+    worst = tuple(
+        Suspect(
+            row=int(rows[n]),
+            given=classes[int(targets[rows[n]])],
+            suggested=classes[int(other[rows[n]])],
+            p_given=float(p_given[n]),
+            p_suggested=float(p_other[n]),
+        )
+        for n in order
+    )
+    count = int(mask.sum())
+    return Suspects(count, count / len(mask), drawn / draws, worst), mask
+
+
+def _confident(log_probs: Tensor, labels: Tensor) -> Tensor:
+    """Return the likeliest confident class of each row, -1 where none is."""
+    n_classes = log_probs.shape[-1]
+    total = torch.zeros(n_classes, dtype=torch.float64)
+    own = log_probs.gather(-1, labels[:, None])[:, 0].exp().double()
+    total.scatter_add_(0, labels, own)
+    count = torch.bincount(labels, minlength=n_classes)
+    # A class without rows has no threshold that it could reach.
+    threshold = torch.where(count > 0, (total / count).log(), torch.inf).to(log_probs.dtype)
+    step = max(64, _BLOCK // n_classes)
+    found = []
+    for part in torch.split(log_probs, step):
+        confident = torch.where(part >= threshold, part, -torch.inf)
+        value, place = confident.max(-1)
+        found.append(torch.where(value > -torch.inf, place, -1))
+    return torch.cat(found)
+
+
+def _drawn(log_probs: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw a label from the probabilities of each row, ``(N,)``."""
+    step = max(64, _BLOCK // log_probs.shape[-1])
+    found = []
+    for part in torch.split(log_probs, step):
+        below = part.exp().cumsum(-1)
+        chance = torch.rand(len(part), 1, generator=generator, dtype=part.dtype) * below[:, -1:]
+        found.append((below <= chance).sum(-1).clamp_max(part.shape[-1] - 1))
+    return torch.cat(found)

@@ -1,0 +1,78 @@
+"""The diagnosis as one page that needs nothing besides itself: no script, no network."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from autoloss.diagnosis.records import Diagnosis
+from autoloss.report import diagnosis_words as words
+from autoloss.report.diagnosis_figures import (
+    reliability_chart,
+    reliability_start,
+    signal_chart,
+    tenths_chart,
+)
+from autoloss.report.document import finite
+from autoloss.report.palette import DARK_PAGE, LIGHT_PAGE
+from autoloss.report.words import capital
+
+
+def render_diagnosis(found: Diagnosis) -> str:
+    """Return the diagnosis as a self-contained page; its figures are SVG.
+
+    The page's own policy forbids scripts and connections, so that no name of a class can become
+    code.
+
+    Args:
+        found: What was found.
+
+    Returns:
+        HTML 5, about 60 kB.
+    """
+    start = reliability_start(found.reliability)
+    diagrams = [(capital(one.name), reliability_chart(one, start)) for one in found.reliability]
+    return _template().render(
+        found=found,
+        headline=words.headline(found),
+        findings=words.findings(found),
+        kind=words.KINDS[found.kind],
+        losses=[capital(words.loss_words(one)) for one in found.signal.losses],
+        diagrams=diagrams,
+        signal=signal_chart(found),
+        tenths=tenths_chart(found),
+        words=words,
+        most=words.MOST_ROWS,
+        pages=(LIGHT_PAGE, DARK_PAGE),
+        style=Markup(_file("report.css") + _file("diagnosis.css")),
+    )
+
+
+def diagnosis_json(found: Diagnosis) -> str:
+    """Return the diagnosis as one JSON document; what is no number becomes ``null``."""
+    plain = finite(found.to_dict())
+    return json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+@cache
+def _template() -> Template:
+    """Return the page's template; everything that it prints is escaped."""
+    environment = Environment(
+        loader=PackageLoader("autoloss.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    return environment.get_template("diagnosis.html.j2")
+
+
+@cache
+def _file(name: str) -> str:
+    """Return a file that lies beside the template."""
+    folder = resources.files("autoloss.report") / "templates"
+    return (folder / name).read_text(encoding="utf-8")

@@ -1,0 +1,223 @@
+"""The figures of a diagnosis as SVG that the page's style colours: no script is needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from markupsafe import Markup, escape
+
+from autoloss.diagnosis.records import Diagnosis
+from autoloss.records import Reliability
+from autoloss.report.diagnosis_words import loss_words, number
+
+_WIDTH, _HEIGHT = 440, 320
+_LEFT, _RIGHT, _TOP, _BOTTOM = 60, 22, 12, 42
+
+
+class _Frame:
+    """A drawing area: two axes with their ranges, and the marks in it.
+
+    Args:
+        x: Range of the horizontal axis.
+        y: Range of the vertical axis.
+        height: Of the whole, in units of the drawing.
+    """
+
+    def __init__(
+        self, x: tuple[float, float], y: tuple[float, float], *, height: int = _HEIGHT
+    ) -> None:
+        self.x, self.y, self.height = x, y, height
+        self.marks: list[Markup] = []
+
+    def at(self, x: float, y: float) -> tuple[float, float]:
+        """Return the place of a point."""
+        across = (x - self.x[0]) / (self.x[1] - self.x[0])
+        up = (y - self.y[0]) / (self.y[1] - self.y[0])
+        bottom = self.height - _BOTTOM
+        return (
+            round(_LEFT + across * (_WIDTH - _LEFT - _RIGHT), 1),
+            round(bottom - min(max(up, 0.0), 1.0) * (bottom - _TOP), 1),
+        )
+
+    def path(
+        self, points: Sequence[tuple[float, float]], kind: str, *, closed: bool = False
+    ) -> None:
+        """Draw a line through points, or an area."""
+        steps = " L".join("{} {}".format(*self.at(*point)) for point in points)
+        self.marks.append(
+            Markup('<path class="{}" d="M{}{}"/>').format(kind, steps, "Z" if closed else "")
+        )
+
+    def dot(self, x: float, y: float, kind: str, title: str, *, crossed: bool = False) -> None:
+        """Draw a point, or a cross, with a tooltip."""
+        a, b = self.at(x, y)
+        if crossed:
+            shape = Markup('<path class="{}" d="M{} {}l9 9m0 -9l-9 9">').format(
+                kind, a - 4.5, b - 4.5
+            )
+            end = Markup("</path>")
+        else:
+            shape = Markup('<circle class="{}" cx="{}" cy="{}" r="4">').format(kind, a, b)
+            end = Markup("</circle>")
+        self.marks.append(shape + Markup("<title>{}</title>").format(title) + end)
+
+    def bar(self, x: tuple[float, float], y: tuple[float, float], kind: str, title: str) -> None:
+        """Draw a bar between two corners."""
+        (a, b), (c, d) = self.at(x[0], y[1]), self.at(x[1], y[0])
+        self.marks.append(
+            Markup(
+                '<rect class="{}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>'
+            ).format(kind, a, b, round(max(c - a, 0.0), 1), round(max(d - b, 0.0), 1), title)
+        )
+
+    def drawn(
+        self,
+        alt: str,
+        x_title: str,
+        y_title: str,
+        x_ticks: Sequence[tuple[float, str]],
+        y_ticks: Sequence[tuple[float, str]],
+    ) -> Markup:
+        """Return the drawing with its axes; `alt` is what it says."""
+        bottom = self.height - _BOTTOM
+        axes: list[Markup] = []
+        for value, text in x_ticks:
+            place = self.at(value, self.y[0])[0]
+            axes.append(
+                Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(
+                    place, bottom + 15, text
+                )
+            )
+        for value, text in y_ticks:
+            place = self.at(self.x[0], value)[1]
+            axes.append(
+                Markup('<path class="grid" d="M{} {}H{}"/>').format(_LEFT, place, _WIDTH - _RIGHT)
+            )
+            axes.append(
+                Markup('<text class="tick" x="{}" y="{}" text-anchor="end">{}</text>').format(
+                    _LEFT - 6, place + 4, text
+                )
+            )
+        axes.append(
+            Markup('<text class="title" x="{}" y="{}" text-anchor="middle">{}</text>').format(
+                (_LEFT + _WIDTH - _RIGHT) / 2, self.height - 6, x_title
+            )
+        )
+        axes.append(
+            Markup(
+                '<text class="title" transform="translate(11 {}) rotate(-90)" '
+                'text-anchor="middle">{}</text>'
+            ).format((_TOP + bottom) / 2, y_title)
+        )
+        head = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">')
+        body = Markup("").join([*axes, *self.marks])
+        return head.format(_WIDTH, self.height, escape(alt)) + body + Markup("</svg>")
+
+
+def reliability_chart(diagram: Reliability, start: float) -> Markup:
+    """Return a reliability diagram with its consistency band.
+
+    Args:
+        diagram: The points.
+        start: Where both axes begin.
+    """
+    frame = _Frame((start, 1.0), (start, 1.0))
+    points = sorted(
+        zip(
+            diagram.confidence,
+            diagram.accuracy,
+            diagram.low,
+            diagram.high,
+            diagram.count,
+            strict=True,
+        )
+    )
+    band = [(x, high) for x, _, _, high, _ in points]
+    band += [(x, low) for x, _, low, _, _ in reversed(points)]
+    frame.path(band, "band", closed=True)
+    frame.path([(start, start), (1.0, 1.0)], "diagonal")
+    frame.path([(x, y) for x, y, *_ in points], "line")
+    outside = 0
+    for x, y, low, high, count in points:
+        is_outside = not low <= y <= high
+        outside += is_outside
+        title = f"{count:,} rows: said {100 * x:.1f}%, was right {100 * y:.1f}%"
+        frame.dot(x, y, "outside" if is_outside else "point", title, crossed=is_outside)
+    ticks = _share_ticks(start)
+    alt = f"{diagram.name}: {outside} of {len(points)} groups of rows lie outside the band."
+    return frame.drawn(alt, "Stated confidence", "Share correct", ticks, ticks)
+
+
+def reliability_start(diagrams: Sequence[Reliability]) -> float:
+    """Return where the axes of all diagrams begin: a tenth at or below every value."""
+    values = [
+        value
+        for one in diagrams
+        for column in (one.confidence, one.accuracy, one.low)
+        for value in column
+    ]
+    return max(0.0, min(0.9, math.floor(10 * min(values, default=0.0) - 1e-9) / 10))
+
+
+def signal_chart(found: Diagnosis) -> Markup:
+    """Return the gradient of each loss over p, above the histogram of p."""
+    signal = found.signal
+    curves = [list(one.curve) for one in signal.losses]
+    highest = max((v for one in curves for v in one if math.isfinite(v)), default=1.0)
+    top = max(1.2, 1.1 * min(highest, 20.0))
+    frame = _Frame((0.0, 1.0), (0.0, top))
+    n = len(signal.histogram)
+    tallest = max(signal.histogram) or 1.0
+    for place, share in enumerate(signal.histogram):
+        frame.bar(
+            (place / n + 0.004, (place + 1) / n - 0.004),
+            (0.0, 0.45 * top * share / tallest),
+            "hist",
+            f"p {place / n:.2f} to {(place + 1) / n:.2f}: {100 * share:.1f}% of the rows",
+        )
+    for number_, curve in enumerate(curves):
+        points = [((i + 0.5) / n, v) for i, v in enumerate(curve) if math.isfinite(v)]
+        if points:
+            frame.path(points, f"line s{number_}")
+        for x, y in points:
+            name = loss_words(signal.losses[number_])
+            frame.dot(x, y, f"point s{number_}", f"{name}: {number(y)} at p {x:.3f}")
+    ticks = [(tick, f"{tick:g}") for tick in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    step = next(one for one in (0.25, 0.5, 1.0, 2.0, 5.0) if top / one <= 6 or one == 5.0)
+    y_ticks = [(step * i, f"{step * i:g}") for i in range(int(top / step) + 1)]
+    names = ", ".join(map(loss_words, signal.losses))
+    alt = f"Gradient of {names} in units of cross-entropy's over p, and how many rows have it."
+    return frame.drawn(alt, "p of the true class", "Gradient, cross-entropy = 1", ticks, y_ticks)
+
+
+def tenths_chart(found: Diagnosis) -> Markup:
+    """Return the share of the gradient by tenth of p, beside the share of the rows."""
+    tenths = found.signal.tenths
+    n_bars = 1 + len(found.signal.losses)
+    largest = max(max(one.share, *(g for g in one.gradient)) for one in tenths)
+    top = min(1.0, 1.08 * largest)
+    frame = _Frame((0.0, 1.0), (0.0, top))
+    width = 0.084 / n_bars
+    for place, one in enumerate(tenths):
+        begin = place / 10 + 0.008
+        values = [("of the rows", "rows", one.share)]
+        values += [
+            (f"of the gradient of {loss_words(loss)}", f"s{i}", one.gradient[i])
+            for i, loss in enumerate(found.signal.losses)
+        ]
+        for i, (what, kind, value) in enumerate(values):
+            title = f"p {one.name}: {100 * value:.1f}% {what}"
+            x = begin + i * width
+            frame.bar((x, x + 0.9 * width), (0.0, value), kind, title)
+    ticks = [(tick / 10, f"{tick / 10:g}") for tick in range(0, 11, 2)]
+    step = next(one for one in (0.02, 0.05, 0.1, 0.2, 0.25) if top / one <= 6 or one == 0.25)
+    y_ticks = [(step * i, f"{100 * step * i:.0f}%") for i in range(int(top / step) + 1)]
+    alt = "Share of the rows and of the gradient by the probability of the true class."
+    return frame.drawn(alt, "p of the true class", "Share", ticks, y_ticks)
+
+
+def _share_ticks(start: float) -> list[tuple[float, str]]:
+    step = 0.1 if start >= 0.5 else 0.2
+    count = round((1.0 - start) / step + 1e-9)
+    return [(1.0 - step * i, f"{100 * (1.0 - step * i):.0f}%") for i in range(int(count), -1, -1)]
