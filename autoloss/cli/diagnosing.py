@@ -13,7 +13,7 @@ from rich.text import Text
 from autoloss.cli.letters import spelt
 from autoloss.cli.options import OUT
 from autoloss.cli.predictions import model_folder
-from autoloss.cli.tables import make_pairs, make_table
+from autoloss.cli.tables import show_pairs, show_table
 from autoloss.errors import InputError
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def show(console: Console, found: Diagnosis) -> None:
         console.print()
         console.print(Text(written(title), style="bold"))
         cells = [[written(cell) for cell in row] for row in rows]
-        console.print(make_table(header, cells))
+        show_table(console, header, cells)
 
     losses = [words.loss_words(one) for one in found.signal.losses]
     console.print(Text(written(words.headline(found)), style="bold"))
@@ -118,7 +118,7 @@ def show(console: Console, found: Diagnosis) -> None:
         )
     )
     console.print()
-    console.print(make_pairs([(one.subject, written(one.text)) for one in words.findings(found)]))
+    show_pairs(console, [(one.subject, written(one.text)) for one in words.findings(found)])
     titled(
         "Calibration of the predicted class",
         ("error", "value", "if calibrated", "95% up to", "p"),

@@ -153,10 +153,10 @@ def _classes(
     n_classes, weight = len(given.classes), given.row_weights
     total = torch.zeros(n_classes, dtype=torch.float64)
     noise = torch.zeros_like(total)
-    for part, own in zip(
+    for chunk, own in zip(
         torch.split(given.log_probs, 1 << 16), torch.split(weight, 1 << 16), strict=True
     ):
-        probs = part.double().exp()
+        probs = chunk.double().exp()
         total += own @ probs
         noise += own.square() @ (probs * (1 - probs))
     mass = weight.sum()
