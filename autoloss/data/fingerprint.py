@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.core.util.hashing import combine_hash_arrays  # type: ignore[attr-defined]
+
+from autoloss.data.values import spelled
 
 
 def row_hashes(frame: pd.DataFrame) -> NDArray[np.uint64]:
@@ -19,16 +23,14 @@ def row_hashes(frame: pd.DataFrame) -> NDArray[np.uint64]:
     Shape:
         result (N,).
     """
-    plain = {
-        str(name): column.map(str) if (column := frame[name]).dtype == object else column
-        for name in frame.columns
-    }
-    hashes = pd.util.hash_pandas_object(
-        # Large tables are not copied.
-        pd.DataFrame(plain, index=frame.index, copy=False),
-        index=False,
-    )
-    return np.asarray(hashes.to_numpy(), dtype=np.uint64)
+    # Column after column: a copy of a large table may not fit the memory.
+    hashes = (_hashes(spelled(frame[name])) for name in frame.columns)
+    return np.asarray(combine_hash_arrays(hashes, frame.shape[1]), dtype=np.uint64)
+
+
+def _hashes(column: pd.Series) -> NDArray[np.uint64]:
+    plain: Any = (column.map(str) if column.dtype == object else column)._values
+    return np.asarray(pd.util.hash_array(plain), dtype=np.uint64)
 
 
 def fingerprint(tables: Iterable[tuple[pd.DataFrame, NDArray[np.uint64]]]) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 import pandas as pd
 
 _CELLS_AT_ONCE = 1 << 23
+# From so many rows on, text of which each stands so often is kept once, with its places.
+_MANY_ROWS, _REPEATED = 500_000, 50
 
 
 def read_parquet(path: Path) -> tuple[list[str], pd.DataFrame]:
@@ -30,7 +32,9 @@ def read_parquet(path: Path) -> tuple[list[str], pd.DataFrame]:
             return names, as_frame(file.read())
         parts = []
         for start in range(0, len(names), at_once):
-            parts.append(as_frame(file.read(columns=names[start : start + at_once])))
+            table = file.read(columns=names[start : start + at_once])
+            parts.append(_with_words(as_frame(table), table))
+            del table
             pa.default_memory_pool().release_unused()
     frame = pd.concat(parts, axis=1)
     frame.columns = pd.RangeIndex(frame.shape[1]).astype(str)
@@ -44,3 +48,19 @@ def as_frame(table: Any) -> pd.DataFrame:
         ignore_metadata=True, split_blocks=True
     )
     return frame
+
+
+def _with_words(frame: pd.DataFrame, table: Any) -> pd.DataFrame:
+    """Return a frame whose columns of words, of many rows, hold each different word once."""
+    import pyarrow as pa
+
+    if len(frame) < _MANY_ROWS:
+        return frame
+    columns = {}
+    for name, cells in zip(frame.columns, table.columns, strict=True):
+        columns[name] = frame[name]
+        if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
+            words = cells.dictionary_encode().unify_dictionaries()
+            if len(words.chunk(0).dictionary) * _REPEATED <= len(frame):
+                columns[name] = pd.Series(pd.arrays.ArrowExtensionArray(words.combine_chunks()))  # type: ignore[attr-defined,unused-ignore]
+    return pd.DataFrame(columns, copy=False)

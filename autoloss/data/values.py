@@ -52,6 +52,7 @@ def values_of(series: pd.Series) -> Values:
 def _by_type(series: pd.Series) -> Values:
     """Choose by the type of a column."""
     types = pd.api.types
+    series = spelled(series)
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         labels = pd.array([label_of(item).strip() for item in dtype.categories], dtype="string")
@@ -74,6 +75,20 @@ def _by_type(series: pd.Series) -> Values:
     if pd.api.types.is_object_dtype(dtype):
         return _objects(series)
     return Values("text", strip(series.astype("string")))
+
+
+def spelled(series: pd.Series) -> pd.Series:
+    """Return a column of text as text, where it holds each different one once."""
+    dtype = series.dtype
+    if not isinstance(dtype, pd.ArrowDtype):
+        return series
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(dtype.pyarrow_dtype):
+        return series
+    cells = series.array.__arrow_array__().cast(pa.large_string())  # type: ignore[attr-defined,unused-ignore]
+    text: pd.Series = cells.to_pandas().astype("str").set_axis(series.index)
+    return text
 
 
 def _objects(series: pd.Series) -> Values:

@@ -9,6 +9,7 @@ from pyarrow import parquet
 
 from autoloss.data import DataOptions, TableEncoding, folds, prepare
 from autoloss.data import parquet as reading
+from autoloss.data.fingerprint import row_hashes
 from autoloss.data.read import load_table
 from autoloss.data.stored import StoredInputs, StoredTable
 
@@ -80,6 +81,35 @@ def test_a_large_table_is_prepared_as_a_small_one(frame, monkeypatch):
         large.replicates(1, seed=3)[0].valid.inputs.take(torch.arange(9)),
         small.replicates(1, seed=3)[0].valid.inputs.take(torch.arange(9)),
     )
+
+
+def test_words_that_are_kept_once_are_read_as_any_text(frame, tmp_path, monkeypatch):
+    path = tmp_path / "table.parquet"
+    numbers = [f"{x:03d}" for x in np.arange(600) % 7]
+    frame = frame.assign(code=numbers, digits=[x.lstrip("0") or None for x in numbers])
+    parquet.write_table(pa.Table.from_pandas(frame), path, row_group_size=100)
+    usual = prepare(path, DataOptions(target="y"))
+    monkeypatch.setattr(reading, "_MANY_ROWS", 1)
+    monkeypatch.setattr(reading, "_CELLS_AT_ONCE", 1)
+    monkeypatch.setattr(folds, "LARGE", 1)
+    kept = load_table(path).frame
+    once = [name for name in kept if isinstance(kept[name].dtype, pd.ArrowDtype)]
+    assert once == ["word", "code", "digits"]
+    few = prepare(path, DataOptions(target="y"))
+    assert few.fingerprint == usual.fingerprint
+    assert few.notes == usual.notes
+    assert few.encoding.kinds == usual.encoding.kinds
+    everything = torch.arange(len(usual.train))
+    assert equal(few.train.inputs.take(everything), usual.train.inputs)
+
+
+def test_row_hashes_are_those_of_pandas(frame):
+    frame = frame.assign(odd=[1, "a", None] * 200)
+    plain = frame.assign(
+        **{name: frame[name].map(str) for name in frame if frame[name].dtype == object}
+    )
+    expected = pd.util.hash_pandas_object(plain, index=False).to_numpy()
+    assert np.array_equal(row_hashes(frame), expected)
 
 
 @pytest.mark.parametrize("cells", [1, 1_500, 1 << 23])
