@@ -22,6 +22,8 @@ DEAD = 0.01
 _REACH, _STEPS = 9.0, 129
 _BINS = 25
 _LABELS = 10
+# Values that one curve may cost; a spread label costs the square of the classes at each point.
+_MOST_VALUES = 2e7
 
 
 def gradient_signals(
@@ -31,7 +33,8 @@ def gradient_signals(
 
     The signal is ``∂L/∂z_y / (p - 1)``, measured by autograd on the whole loss (prior, smoothing
     and temperature included, the penalty left out) where all other classes share the rest evenly;
-    the mean over the true classes by their share. A loss that normalises its logits has none.
+    the mean over the true classes by their share. A loss that normalises its logits has none, nor
+    has one whose labels are spread over hundreds of classes, where that would take long.
 
     Args:
         specs: Number and loss of each trial.
@@ -89,9 +92,13 @@ def signal_of(spec: LossSpec, odds: Tensor, facts: ClassFacts) -> FloatArray | N
         plain.pop("target")
     objective = Objective([LossSpec.from_dict(plain)], facts, dtype=torch.float64)
     n_classes = facts.n_classes
+    cost = len(odds) * n_classes ** (1 if spec.target == "none" else 2)
+    if cost > _MOST_VALUES:
+        return None
     counts = facts.counts.reshape(-1, n_classes).mean(0)
     is_alike = get(spec.base).symmetric and spec.prior == "none" and spec.target == "none"
-    labels, shares = ([0], [1.0]) if is_alike else _labels(counts)
+    most = 1 if is_alike else max(1, min(_LABELS, int(_MOST_VALUES / cost)))
+    labels, shares = _labels(counts, most)
     total = torch.zeros_like(odds)
     for label, share in zip(labels, shares, strict=True):
         way = torch.full((n_classes,), -1.0 / n_classes, dtype=torch.float64)
@@ -106,11 +113,12 @@ def signal_of(spec: LossSpec, odds: Tensor, facts: ClassFacts) -> FloatArray | N
     return found if bool(np.isfinite(found).all()) else None
 
 
-def _labels(counts: Tensor) -> tuple[list[int], list[float]]:
+def _labels(counts: Tensor, most: int) -> tuple[list[int], list[float]]:
     """Return the true classes that a signal is measured for, from rare to common, with shares."""
     order = counts.argsort().tolist()
-    step = max(1.0, (len(order) - 1) / (_LABELS - 1))
-    places = sorted({min(round(place * step), len(order) - 1) for place in range(_LABELS)})
+    step = max(1.0, (len(order) - 1) / max(most - 1, 1))
+    places = sorted({min(round(place * step), len(order) - 1) for place in range(most)})
+    places = places if most > 1 else [len(order) // 2]
     labels = [order[place] for place in places]
     rows = counts[labels].clamp_min(1.0)
     return labels, (rows / rows.sum()).tolist()

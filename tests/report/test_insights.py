@@ -257,3 +257,12 @@ def test_the_rule_is_drawn_among_the_finalists_that_take_part() -> None:
     for one in part:
         assert drawn[one.number].is_admissible == one.is_admissible
         assert drawn[one.number].metric == pytest.approx(np.mean(one.metric))
+
+
+def test_spread_labels_of_very_many_classes_have_no_signal_and_take_no_time() -> None:
+    facts = ClassFacts(torch.ones(5000))
+    plain = signal_of(LossSpec("focal"), ODDS, facts)
+    assert plain is not None
+    np.testing.assert_allclose(plain, signal_of(LossSpec("focal"), ODDS, COUNTS), atol=1e-6)
+    spread = LossSpec.from_dict({"base": "weston_watkins", "target": "smoothing"})
+    assert signal_of(spread, ODDS, facts) is None

@@ -142,7 +142,7 @@ def test_the_page_is_light() -> None:
 def themes() -> dict[str, dict[str, str]]:
     """Return the colours of the style sheet, by theme."""
     style = (resources.files("autoloss.report") / "templates" / "report.css").read_text("utf-8")
-    light, _, rest = style.partition("@media (prefers-color-scheme: dark)")
+    light, _, rest = style.partition("@media screen and (prefers-color-scheme: dark)")
     chosen = rest.partition(':root[data-theme="dark"]')
     found = {
         name: dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", text.partition("}")[0]))
@@ -186,3 +186,13 @@ def contrast(one: str, other: str) -> float:
 
 def rgb(colour: str) -> list[int]:
     return [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+
+
+def test_paper_is_light() -> None:
+    text = render_html(make_summary(n_trials=3))
+    for place in re.finditer(r"prefers-color-scheme: dark|data-theme=\"dark\"\]", text):
+        before = text[: place.start()]
+        if "<script>" in before:
+            break
+        # The nearest rule that opens a block around it speaks of screens alone.
+        assert "screen" in before[before.rindex("@media") :]
