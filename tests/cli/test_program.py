@@ -9,7 +9,17 @@ import time
 
 import pytest
 
-COMMANDS = ("search", "list", "resume", "select", "predict", "losses", "spaces", "bench")
+COMMANDS = (
+    "search",
+    "list",
+    "resume",
+    "select",
+    "predict",
+    "diagnose",
+    "losses",
+    "spaces",
+    "bench",
+)
 HEAVY = (
     "torch",
     "pandas",
