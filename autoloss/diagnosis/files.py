@@ -62,16 +62,17 @@ def _arrays(file: Path) -> dict[str, NDArray[Any]]:
     if not file.is_file():
         raise InputError(f"--logits must name a file that exists, but got {str(file)!r}.")
     try:
+        # Opened here: an archive that cannot be read would leave the file open.
         with file.open("rb") as opened:
-            is_archive = opened.read(2) == b"PK"
-        if not is_archive:
-            raise InputError(f"{file} must be an .npz archive, but it is none: {_HOW}.")
-        with np.load(file, allow_pickle=False) as archive:
-            unread: NDArray[Any] = np.empty(0)
-            return {
-                key: _array(archive, key, file) if key in _KEYS else unread
-                for key in archive.files
-            }
+            if opened.read(2) != b"PK":
+                raise InputError(f"{file} must be an .npz archive, but it is none: {_HOW}.")
+            opened.seek(0)
+            with np.load(opened, allow_pickle=False) as archive:
+                unread: NDArray[Any] = np.empty(0)
+                return {
+                    key: _array(archive, key, file) if key in _KEYS else unread
+                    for key in archive.files
+                }
     except _BROKEN as error:
         if isinstance(error, InputError):
             raise

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 COMMANDS = (
-    "search", "resume", "list", "select", "predict", "export", "ui", "losses", "spaces", "bench",
+    "search", "resume", "list", "select", "report", "predict", "export", "diagnose", "ui",
+    "losses", "spaces", "bench",
 )  # fmt: skip
 HEAVY = (
     "torch",
