@@ -86,7 +86,7 @@ def test_what_is_no_archive_is_refused(tmp_path):
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("logits", b"no array")
         archive.writestr("labels", b"no array")
-    with pytest.raises(InputError, match="numpy.savez"):
+    with pytest.raises(InputError, match=r"numpy\.savez"):
         read_scores(file)
     np.savez(file, logits=LOGITS, labels=LABELS)
     file.write_bytes(file.read_bytes()[:-400])
