@@ -165,18 +165,18 @@ def _classes(
     effective = float(mass.square() / weight.square().sum())
     parts = parts_of(given.classes, given.targets, gradients, weight)
     rows = []
-    for k, part in enumerate(parts):
+    for k, one in enumerate(parts):
         low, high = _band(float(predicted[k]), float(noise[k].sqrt() / mass), effective)
         rows.append(
             ClassRow(
-                name=part.name,
-                rows=part.rows,
+                name=one.name,
+                rows=one.rows,
                 share=float(share[k]),
                 predicted=float(predicted[k]),
                 low=low,
                 high=high,
                 error=float(missed[k]),
-                gradient=part.gradient,
+                gradient=one.gradient,
             )
         )
     return tuple(rows), float((share - predicted).abs().sum() / 2)
