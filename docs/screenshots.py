@@ -1,4 +1,4 @@
-"""Pictures of dashboard and report for the documentation: ``python -m docs.screenshots``.
+"""Pictures for the documentation: ``python -m docs.screenshots``.
 
 A study is made (or one that is there is taken, ``--study FOLDER``), MLflow's server is started
 over it, and headless Chromium draws the pages into ``docs/images/dashboard-*.png`` and
@@ -51,9 +51,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--study", type=Path, help="folder of a finished study, with a register")
     parser.add_argument("--images", type=Path, default=IMAGES, help="where the pictures go")
-    parser.add_argument("--only", choices=("dashboard", "report"), help="one of the two")
+    parser.add_argument("--only", choices=("dashboard", "report", "diagnosis"), help="one of them")
     given = parser.parse_args()
     given.images.mkdir(parents=True, exist_ok=True)
+    if given.only in (None, "diagnosis"):
+        file = draw_diagnosis(given.images)
+        sys.stdout.write(f"{file} ({file.stat().st_size // 1000} kB)\n")
+    if given.only == "diagnosis":
+        return
     with contextlib.ExitStack() as stack:
         is_tracked = given.only != "report"
         folder = given.study or stack.enter_context(made_study(is_tracked=is_tracked))
@@ -127,6 +132,30 @@ def draw(folder: Path, images: Path) -> list[Path]:
             browser.wait_for_text("champion")
             files.append(_drawn(browser, images, "registry", height=600))
     return files
+
+
+def draw_diagnosis(images: Path) -> Path:
+    """Draw the page of ``autoloss diagnose`` for logits that are surer than they should be."""
+    chance = np.random.default_rng(0)
+    logits = 1.6 * chance.normal(size=(ROWS, 5)) + [1.5, 0.0, 0.0, 0.0, 0.0]
+    labels = (logits + chance.gumbel(size=logits.shape)).argmax(1)
+    names = ["heron", "crane", "stork", "ibis", "spoonbill"]
+    file = images / "diagnose.png"
+    with tempfile.TemporaryDirectory(prefix="autoloss-docs-") as place:
+        saved, page = Path(place) / "birds.npz", Path(place) / "page.html"
+        np.savez(saved, logits=1.8 * logits, labels=labels, classes=names)
+        words = [sys.executable, "-m", "autoloss", "diagnose", "--logits", str(saved)]
+        words += ["--loss", "focal gamma=3", "-o", str(page)]
+        environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+        subprocess.run(words, env=environment, check=True, stdout=subprocess.DEVNULL)
+        with Browser(width=WIDTH, height=1500) as browser:
+            browser.open(page.as_uri())
+            browser.wait_for_text("Nothing was trained")
+            browser.draw(file)
+    with Image.open(file) as picture:
+        small = picture.convert("RGB").quantize(64, Image.Quantize.MAXCOVERAGE)
+    small.save(file, optimize=True)
+    return file
 
 
 def _parent(known: Identity) -> str:

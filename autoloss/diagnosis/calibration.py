@@ -17,7 +17,7 @@ from autoloss.metrics.calibration import equal_mass
 from autoloss.records import Reliability
 
 BINS = 15
-DRAWS = 400
+DRAWS = 200
 # Up to here every row's outcome is drawn; above, the sums over bins, which are normal then.
 _EXACT_UP_TO = 20_000
 _CHUNK = 1 << 20

@@ -18,6 +18,7 @@ from autoloss.diagnosis.given import Given, given_scores
 from autoloss.diagnosis.loss import label_of, loss_of, shown_part
 from autoloss.diagnosis.readouts import Reads, readouts_of
 from autoloss.diagnosis.records import Bits, ClassRow, Diagnosis
+from autoloss.diagnosis.shift import MOST_CLASSES
 from autoloss.diagnosis.signal import Gradients, gradients_of, parts_of, signal_of
 from autoloss.diagnosis.sources import sources_of
 from autoloss.diagnosis.suspects import suspects_of
@@ -98,6 +99,8 @@ def diagnosed(
         if spec.prior != "none":
             notes.append(f"{spec.prior} is computed from the counts of these labels.")
     sources, missing = sources_of(given.logits, spec, counts, raw=given.kind == "model")
+    if len(given.classes) > MOST_CLASSES:
+        notes.append(f"A shift of each class is not fitted to more than {MOST_CLASSES} classes.")
     reads = readouts_of(given, sources, seed=seed)
     wrong = given.log_probs.argmax(-1) != given.targets
     suspects, is_suspect = suspects_of(reads.log_probs(1), given.targets, given.classes, seed=seed)
@@ -165,18 +168,18 @@ def _classes(
     effective = float(mass.square() / weight.square().sum())
     parts = parts_of(given.classes, given.targets, gradients, weight)
     rows = []
-    for k, part in enumerate(parts):
+    for k, one in enumerate(parts):
         low, high = _band(float(predicted[k]), float(noise[k].sqrt() / mass), effective)
         rows.append(
             ClassRow(
-                name=part.name,
-                rows=part.rows,
+                name=one.name,
+                rows=one.rows,
                 share=float(share[k]),
                 predicted=float(predicted[k]),
                 low=low,
                 high=high,
                 error=float(missed[k]),
-                gradient=part.gradient,
+                gradient=one.gradient,
             )
         )
     return tuple(rows), float((share - predicted).abs().sum() / 2)

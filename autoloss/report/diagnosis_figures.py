@@ -86,7 +86,7 @@ class _Frame:
             place = self.at(value, self.y[0])[0]
             axes.append(
                 Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(
-                    place, bottom + 15, text
+                    place, bottom + 18, text
                 )
             )
         for value, text in y_ticks:

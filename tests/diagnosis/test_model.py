@@ -14,7 +14,7 @@ from tests.export.models import make_classifier, make_frame
 @pytest.fixture(scope="module")
 def rows():
     frame = make_frame()
-    frame["target"] = np.where(np.random.default_rng(0).random(len(frame)) < 0.4, "yes", "no")
+    frame["churned"] = np.where(np.random.default_rng(0).random(len(frame)) < 0.4, "yes", "no")
     return frame
 
 
@@ -22,14 +22,14 @@ def rows():
 def classifier(rows):
     focal = {"base": "focal", "focal.gamma": 2.0}
     return make_classifier(
-        rows.drop(columns="target"), losses=[focal, focal], sources=("link", "softmax")
+        rows.drop(columns="churned"), losses=[focal, focal], sources=("link", "softmax")
     )
 
 
 def test_what_ships_is_judged_and_its_own_loss_shown(classifier, rows):
     found = diagnose_model(classifier, rows)
     probs = classifier.predict_proba(rows)
-    labels = (rows["target"] == "yes").astype(int)
+    labels = (rows["churned"] == "yes").astype(int)
     assert found.log_loss == pytest.approx(log_loss(labels, probs), abs=1e-5)
     assert found.error == pytest.approx((probs.argmax(1) != labels).mean())
     assert (found.kind, found.classes, found.loss_label) == (
@@ -45,14 +45,14 @@ def test_what_ships_is_judged_and_its_own_loss_shown(classifier, rows):
 
 def test_rows_without_a_label_are_left_out_and_said(classifier, rows):
     holed = rows.copy()
-    holed.loc[holed.index[:7], "target"] = None
+    holed.loc[holed.index[:7], "churned"] = None
     found = diagnose_model(classifier, holed)
     assert found.rows == len(rows) - 7
     assert any("7 rows without a target" in note for note in found.notes)
 
 
 def test_a_loss_that_logits_do_not_tell_gives_way_to_cross_entropy(rows):
-    elr = make_classifier(rows.drop(columns="target"), losses=[{"base": "elr"}])
+    elr = make_classifier(rows.drop(columns="churned"), losses=[{"base": "elr"}])
     found = diagnose_model(elr, rows)
     assert found.loss_label == "cross_entropy"
     assert any("elr" in note for note in found.notes)
@@ -61,10 +61,10 @@ def test_a_loss_that_logits_do_not_tell_gives_way_to_cross_entropy(rows):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda frame: frame.drop(columns="target"), "must have the target column 'target'"),
-        (lambda frame: frame.rename(columns={"target": "targets"}), "did you mean 'targets'"),
-        (lambda frame: frame.assign(target="maybe"), "240 rows have 'maybe': leave them out"),
-        (lambda frame: frame.assign(target="yes"), "every row is 'yes'"),
+        (lambda frame: frame.drop(columns="churned"), "must have the target column 'churned'"),
+        (lambda frame: frame.rename(columns={"churned": "churn"}), "did you mean 'churn'"),
+        (lambda frame: frame.assign(churned="maybe"), "240 rows have 'maybe': leave them out"),
+        (lambda frame: frame.assign(churned="yes"), "every row is 'yes'"),
         (lambda frame: frame.head(10), "at least 20 rows"),
         (lambda frame: frame.drop(columns="size"), "'size'"),
     ],

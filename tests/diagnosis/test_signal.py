@@ -138,11 +138,11 @@ def test_a_loss_that_cannot_be_shown_is_refused(loss, message):
 @pytest.mark.parametrize("name", autoloss.losses.names(task="multiclass"))
 def test_every_loss_is_shown_or_refused_in_one_line(name):
     logits, labels = drawn(60)
+    given = given_scores(logits, labels, kind="logits")
     if name in ("elr", "arcface", "am_softmax", "ldam", "l_softmax"):
-        with pytest.raises(InputError) as error:
-            autoloss.diagnose(logits, labels, loss=name)
-        assert "\n" not in str(error.value)
+        with pytest.raises(InputError, match="choose another"):
+            shown_part(LossSpec(name))
         return
-    found = autoloss.diagnose(logits, labels, loss=name)
-    assert found.loss["base"] == name
-    assert sum(one.gradient[0] for one in found.signal.tenths) == pytest.approx(1, abs=1e-5)
+    found = gradients_of(given, [shown_part(LossSpec(name))[0]], [given.counts])
+    assert bool((found.size > 0).any())
+    assert bool(found.size.isfinite().all())

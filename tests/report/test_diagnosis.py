@@ -88,6 +88,7 @@ def test_many_classes_are_not_all_shown():
     logits, labels = drawn(600, classes=150)
     page = render_diagnosis(autoloss.diagnose(logits, labels))
     assert "The 30 of 150 classes" in page
+    assert "not fitted to more than 100 classes" in page
 
 
 def test_rendering_needs_no_torch():
