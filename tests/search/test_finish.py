@@ -41,7 +41,12 @@ def test_the_verdict_is_on_the_finalists_with_their_readouts(study):
     expected = -log_probs[torch.arange(90), labels].mean()
     assert summary.test_metrics["cross-entropy"]["log_loss"] == pytest.approx(float(expected))
     assert summary.pareto == choice.front
-    assert len(summary.reliability) == 2
+    assert [one.name for one in summary.reliability] == [
+        "challenger before the read-out",
+        "challenger",
+        "cross-entropy before the read-out",
+        "cross-entropy",
+    ]
     assert sum(share for _, share in summary.importance) == pytest.approx(1.0)
 
 
