@@ -88,7 +88,7 @@ class Epochs:
 @pytest.fixture(autouse=True)
 def without_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what comes after the search; a test that is about it undoes this."""
-    monkeypatch.setattr("autoloss.running.conclude", lambda session, data: session.study)
+    monkeypatch.setattr("autoloss.running.conclude", lambda session, data, **how: session.study)
 
 
 def searched(out: Path, name: str, **options: Any) -> tuple[TrialRecord, ...]:
@@ -238,7 +238,7 @@ def test_a_reserve_holds_the_best_of_every_role_that_is_not_filled() -> None:
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], int]:
     """What became of every setting of a race, and the epochs of its pool."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("autoloss.running.conclude", lambda session, data: session.study)
+        patch.setattr("autoloss.running.conclude", lambda session, data, **how: session.study)
         epochs = Epochs(patch)
         return tried(searched(tmp_path_factory.mktemp("whole"), "whole")), epochs.pool
 

@@ -88,6 +88,7 @@ def test_commands_run_in_order(place) -> None:
         "predict",
         "export",
         "select",
+        "report",
         "losses",
         "spaces",
     }

@@ -82,11 +82,9 @@ def spelled(series: pd.Series) -> pd.Series:
     dtype = series.dtype
     if not isinstance(dtype, pd.ArrowDtype):
         return series
-    import pyarrow as pa
-
-    if not pa.types.is_dictionary(dtype.pyarrow_dtype):
+    if not str(dtype.pyarrow_dtype).startswith("dictionary<"):
         return series
-    cells = series.array.__arrow_array__().cast(pa.large_string())  # type: ignore[attr-defined,unused-ignore]
+    cells = series.array.__arrow_array__().cast("large_string")  # type: ignore[attr-defined,unused-ignore]
     text: pd.Series = cells.to_pandas().astype("str").set_axis(series.index)
     return text
 

@@ -36,6 +36,7 @@ _HELPERS = (
             "Values",
             "values_of",
             "_by_type",
+            "spelled",
             "_objects",
             "_float",
             "_numbers",
