@@ -35,6 +35,7 @@ batch_size = 16
 max_epochs = 8
 patience = 8
 decay = 0.25
+precision = "float32"
 [protocol]
 racing = {racing}
 folds = {folds}
@@ -140,7 +141,7 @@ def test_what_the_verdict_needs_is_trained_last(
 
     monkeypatch.setattr(SearchSession, "ended", ended)
     monkeypatch.setattr(Reserve, "take", taken)
-    searched(tmp_path, "s")
+    searched(tmp_path, "s", together=96)
     assert held
     late = told[-len(held) :]
     assert {one.trial.number for one in late} == {one.trial.number for one in held}
