@@ -296,5 +296,5 @@ def _recipe(summary: Summary, title: str, trial: TrialRecord) -> Recipe:
         python=loss_python(trial, summary.data.class_counts),
         settings=tuple((key, setting_text(value)) for key, value in trial.nuisance.items()),
         command=f"autoloss select {shlex.quote(summary.name)} --trial {trial.number} "
-        "--source loss.py",
+        "--dry-run --source loss.py",
     )

@@ -201,7 +201,7 @@ def test_page_and_markdown_say_the_same_of_decisions() -> None:
         assert "1,021" in output
         assert "&lt;0.1%" in output or r"\<0.1%" in output
         assert f"autoloss report {summary.name}" in output
-        assert f"--trial {summary.recommended} --source loss.py" in output
+        assert f"--trial {summary.recommended} --dry-run --source loss.py" in output
     for row in signal_rows(summary):
         assert all(value in page and value in text for value in (row.dead, row.unsure))
 
