@@ -35,7 +35,8 @@ def main() -> None:
             trials=options.trials,
         )
     share = spent["outside"] / spent["total"]
-    measured = f"{share:.1%} ({spent['outside']:.0f} s of {spent['total']:.0f} s)"
+    seconds = f"{spent['outside']:.0f} s of {spent['total']:.0f} s"
+    measured = f"{share:.1%} ({seconds}; {options.trials} trials)"
     print(measured)
     if options.out:
         found = {"measured": measured, "trials": options.trials, "rows": options.rows, **spent}

@@ -31,7 +31,7 @@ from benchmarks.floor import measure_floor, to_rows, to_table
 
 OUT = Path("reports/speed")
 OTHERS = {
-    "share of a default search's wall time outside training (10 000 rows, 128 trials)": (
+    "share of a default search's wall time outside training (10 000 rows)": (
         "at most 5 %",
         "outside",
         "measured",
@@ -170,8 +170,8 @@ spread wider.
 ## The floor of a step
 
 Both hidden layers have the width given; 20 columns, two classes, batches of 256, dropout 0.1,
-cross-entropy. The floor is the larger of two times: that of the matrix products at the measured
-peak, and that of the bytes at the bandwidth of a copy beyond the caches, if every pass over
+cross-entropy. The floor is the larger of two times: that of the matrix products at the peak of
+float32 (a step in bfloat16 may be below it), and that of the bytes at the bandwidth of a copy beyond the caches, if every pass over
 activations that can be fused were, and no cache helped (a step that fits the caches may be below
 that). Times are the shortest of several.
 
