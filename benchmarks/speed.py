@@ -171,9 +171,9 @@ spread wider.
 
 Both hidden layers have the width given; 20 columns, two classes, batches of 256, dropout 0.1,
 cross-entropy. The floor is the larger of two times: that of the matrix products at the peak of
-float32 (a step in bfloat16 may be below it), and that of the bytes at the bandwidth of a copy beyond the caches, if every pass over
-activations that can be fused were, and no cache helped (a step that fits the caches may be below
-that). Times are the shortest of several.
+float32 (a step in bfloat16 may be below it), and that of the bytes at the bandwidth of a copy
+beyond the caches, if every pass over activations that can be fused were, and no cache helped (a
+step that fits the caches may be below that). Times are the shortest of several.
 
 {floor}
 """

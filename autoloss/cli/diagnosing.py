@@ -31,14 +31,26 @@ def found_in(
     loss: str | None,
     seed: int,
     losses: Sequence[Path],
+    network: str | None = None,
 ) -> Diagnosis:
     """Return the diagnosis of a model on rows, or of saved predictions.
+
+    Args:
+        model: The model; None where predictions are given.
+        data: Its rows.
+        logits: Saved predictions.
+        loss: The loss whose gradient is shown.
+        seed: Of folds, bootstrap and drawn outcomes.
+        losses: Files that declare losses of one's own.
+        network: The network of one's own that the model was trained with, as FILE.py:NAME.
 
     Raises:
         InputError: If something in the files is not what it must be.
     """
     if (logits is None) == (model is None) or (model is None) != (data is None):
         raise typer.BadParameter("give MODEL and DATA, or --logits FILE")
+    if network is not None and logits is not None:
+        raise typer.BadParameter("--model goes with MODEL and DATA, not with --logits FILE")
     if logits is not None:
         from autoloss.diagnosis.files import read_scores
         from autoloss.diagnosis.run import diagnosed
@@ -52,7 +64,7 @@ def found_in(
 
     assert model is not None
     assert data is not None
-    classifier = api.load(model_folder(model), losses=tuple(losses))
+    classifier = api.load(model_folder(model), losses=tuple(losses), model=network)
     return diagnose_model(classifier, data, loss=loss, name=_name(model), seed=seed)
 
 

@@ -59,6 +59,7 @@ def diagnose(
         int, typer.Option(min=0, metavar="N", help="Of folds, bootstrap and drawn outcomes.")
     ] = 0,
     losses: options.Losses = None,
+    network: options.NetworkAgain = None,
     as_json: options.Json = False,
 ) -> None:
     """Say what predictions tell about a model and its loss; nothing is trained.
@@ -72,7 +73,13 @@ def diagnose(
 
     page = diagnosing.page_path(output, model=model, logits=logits)
     found = diagnosing.found_in(
-        model, data, logits=logits, loss=loss, seed=seed, losses=tuple(losses or ())
+        model,
+        data,
+        logits=logits,
+        loss=loss,
+        seed=seed,
+        losses=tuple(losses or ()),
+        network=network,
     )
     diagnosing.write_page(found, page)
     if as_json:
