@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,8 @@ from autoloss.search.select import ExampleLosses
 
 FOLDER = "examples"
 _TARGETS = "targets.npz"
+# Bytes that are held of what was read, and those of a trial besides its rows.
+_CACHED, _OF_A_TRIAL = 1 << 26, 1_000
 
 
 class ExampleFiles:
@@ -27,6 +28,7 @@ class ExampleFiles:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / FOLDER
+        self._cache: dict[int, ExampleLosses] = {}
 
     def save(self, number: int, losses: ExampleLosses) -> None:
         """Keep what a trial did: the log loss in half precision, right and wrong as bits."""
@@ -41,6 +43,17 @@ class ExampleFiles:
     def load(self, numbers: Iterable[int]) -> Mapping[int, ExampleLosses]:
         """Return what is kept of these trials, by number; read where it is looked up."""
         return _Kept(self, tuple(n for n in numbers if self._path(n).is_file()))
+
+    def read(self, number: int) -> ExampleLosses | None:
+        """Return what is kept of one trial, from memory if it was read lately."""
+        found = self._cache.pop(number, None) or self._load(number)
+        if found is not None:
+            self._cache[number] = found
+            # Trials are compared with one best among them, which is looked up every time.
+            most = max(2, _CACHED // (_OF_A_TRIAL + 5 * len(found.log_loss)))
+            while len(self._cache) > most:
+                del self._cache[next(iter(self._cache))]
+        return found
 
     def save_targets(
         self,
@@ -102,16 +115,15 @@ class ExampleFiles:
 
 
 class _Kept(Mapping[int, ExampleLosses]):
-    """What is kept of some trials; the last two that were looked up stay in memory."""
+    """What is kept of some trials; as much of it stays in memory as `_CACHED` says."""
 
     def __init__(self, files: ExampleFiles, numbers: tuple[int, ...]) -> None:
+        self._files = files
         self._numbers = frozenset(numbers)
         self._order = numbers
-        # Trials are compared with one best among them, which is looked up every time.
-        self._read = lru_cache(maxsize=2)(files._load)
 
     def __getitem__(self, number: int) -> ExampleLosses:
-        found = self._read(number) if number in self._numbers else None
+        found = self._files.read(number) if number in self._numbers else None
         if found is None:
             raise KeyError(number)
         return found

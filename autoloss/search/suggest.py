@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import optuna
+from numpy.typing import NDArray
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -24,6 +25,8 @@ from autoloss.search.history import History
 from autoloss.search.space import NUISANCE, TEMPERATURE, Space
 
 Direction = Literal["minimize", "maximize"]
+Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Lower and upper ends, one a family."""
 LARGEST_HISTORY = 250
 _STATES = {
     "complete": TrialState.COMPLETE,
@@ -114,7 +117,7 @@ class Suggester:
         seed = int(entropy.generate_state(1)[0])
         self._learns = learns
         self._study.sampler = (
-            _Sampler(self._history, seed=seed, together=self._together)
+            _Sampler(self._history, seed=seed, together=self._together, bounds=self._bounds)
             if learns
             else optuna.samplers.RandomSampler(seed=seed)
         )
@@ -136,8 +139,9 @@ class Suggester:
     def _together(self) -> dict[str, BaseDistribution]:
         """Return what every trial has, which one objective draws together.
 
-        A range is that of all families together; what lies outside the one of the family that was
-        drawn with it is drawn again alone.
+        A range is that of all families together. Of what is drawn, that counts which lies in the
+        range of the family that was drawn with it; only where nothing does, or the family is
+        another one, a setting is drawn again alone.
         """
         if len(self._study.directions) > 1:
             return {}
@@ -153,6 +157,19 @@ class Suggester:
             key: distribution_of(hull([self._range(key, family) for family in self.families]))
             for key in keys
         }
+
+    @property
+    def _bounds(self) -> dict[str, Bounds]:
+        """Return the ends of what is drawn together, family by family, where these differ."""
+        found = {}
+        for key in (TEMPERATURE, *NUISANCE) if self._learns and self.widened else ():
+            own = [self._range(key, f) for f in self.families] if key in self.space.ranges else []
+            ends = np.array(
+                [(one.low, one.high) for one in own if not isinstance(one, ChoiceParam)]
+            )
+            if len(ends) and (ends != ends[0]).any():
+                found[key] = (ends[:, 0], ends[:, 1])
+        return found
 
     def _keys(self) -> Iterator[tuple[str, BaseDistribution]]:
         """Yield what is to be drawn; what is below a choice depends on what was chosen."""
@@ -186,14 +203,21 @@ class _Sampler(optuna.samplers.TPESampler):
         history: The trials that it learns from.
         seed: Its seed.
         together: The common parameters.
+        bounds: Their ends family by family, where these differ.
     """
 
     def __init__(
-        self, history: History, *, seed: int, together: Mapping[str, BaseDistribution]
+        self,
+        history: History,
+        *,
+        seed: int,
+        together: Mapping[str, BaseDistribution],
+        bounds: Mapping[str, Bounds],
     ) -> None:
         super().__init__(seed=seed)
         self._history = history
         self._together = dict(together)
+        self._bounds = bounds
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
@@ -231,8 +255,20 @@ class _Sampler(optuna.samplers.TPESampler):
         good = self._history.good(space, settings)
         other = self._history.other(space, settings)
         samples = good.sample(self._rng.rng, self._n_ei_candidates)
-        best = self._compare(samples, self._compute_acquisition_func(samples, good, other))
+        worth = self._compute_acquisition_func(samples, good, other)
+        if {"base", *self._bounds} <= space.keys():
+            fits = self._fits(samples)
+            worth = np.where(fits, worth, -np.inf) if fits.any() else worth
+        best = self._compare(samples, worth)
         return {key: one.to_external_repr(best[key]) for key, one in space.items()}
+
+    def _fits(self, samples: Mapping[str, NDArray[np.float64]]) -> NDArray[np.bool_]:
+        """Return which draws lie in the ranges of their own family; (n,)."""
+        family = samples["base"].astype(int)
+        fits = np.ones(len(family), dtype=bool)
+        for key, (low, high) in self._bounds.items():
+            fits &= (low[family] <= samples[key]) & (samples[key] <= high[family])
+        return fits
 
 
 def _frozen(number: int, seen: Seen) -> FrozenTrial:

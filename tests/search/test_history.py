@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
+
 import numpy as np
 import optuna
 import pytest
@@ -84,3 +87,20 @@ def test_a_population_reads_what_was_seen_once(monkeypatch):
     together = [n for n in read if n >= finished // 2]
     # The best and the others of the common parameters; all else is what runs, or one parameter.
     assert len(together) == 1
+
+
+def test_what_is_drawn_together_lies_in_the_range_of_its_family(monkeypatch):
+    grown = replace(SPACE.ranges["lr"], high=1.0)
+    wide = {family: {"lr": grown} for family in FAMILIES[:4]}
+    seen = history(120, ["minimize"])
+    draws = Suggester(SPACE, FAMILIES, seen, seed=1, directions=["minimize"], widened=wide)
+    alone = []
+    sampler = sys.modules[Suggester.__module__]._Sampler
+    real = sampler.sample_independent
+    monkeypatch.setattr(sampler, "sample_independent", lambda *a: alone.append(a[3]) or real(*a))
+    for slot in range(120, 200):
+        drawn = draws.draw(slot, {})
+        family = drawn.params["base"]
+        high = 1.0 if family in wide else SPACE.ranges["lr"].high
+        assert drawn.params["lr"] <= high
+    assert alone.count("lr") <= 4
