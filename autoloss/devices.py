@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import torch
 
 from autoloss.errors import InputError
@@ -39,3 +41,10 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     # The host's allocator has no error class of its own.
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def now(device: torch.device) -> float:
+    """Return the clock when the device has done all that it was given, in seconds."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-import time
 
-import torch
-
+from autoloss.devices import now
 from autoloss.divisions import Divisions
-from autoloss.training import Job
 from autoloss.training.pool import score_epoch, step_batch
 from autoloss.training.together import passing_population
 
@@ -30,19 +27,12 @@ def expected_seconds(divisions: Divisions, *, together: int, trainings: int) -> 
     population, orders = passing_population(jobs, together)
     steps = [step_batch(jobs, orders, rows) for rows in orders.epoch()[: STEPS + 1]]
     population.step(steps[0], orders, 1.0)
-    started = _now(job)
+    started = now(job.device)
     for batch in steps[1:]:
         population.step(batch, orders, 1.0)
-    stepped = _now(job)
+    stepped = now(job.device)
     score_epoch(population, jobs)
-    scored = _now(job)
+    scored = now(job.device)
     epoch = orders.steps * (stepped - started) / max(len(steps) - 1, 1) + (scored - stepped)
     populations = math.ceil(trainings / together)
     return populations * job.config.max_epochs * EPOCHS_USED * epoch
-
-
-def _now(job: Job) -> float:
-    """Return the clock when the device has done all that it was given, in seconds."""
-    if job.device.type == "cuda":
-        torch.cuda.synchronize(job.device)
-    return time.perf_counter()

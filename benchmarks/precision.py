@@ -25,14 +25,10 @@ from scipy import stats
 
 import autoloss
 from autoloss.session import SearchSession
-from benchmarks.racing import REFINED, table_of
+from benchmarks.racing import REFINED, SearchedError, table_of
 
 SETS = ("adult", "letter", "satimage", "telco_churn", "wine_quality")
 BAR = 0.005
-
-
-class _SearchedError(Exception):
-    """The search is over; what comes after it is not measured here."""
 
 
 def searched(frame: pd.DataFrame, target: str, precision: str, options: Any) -> dict[str, Any]:
@@ -43,14 +39,14 @@ def searched(frame: pd.DataFrame, target: str, precision: str, options: Any) -> 
         plan = session.study.plan
         fixed = session.study.trials[: len(plan.first) + len(plan.then)]
         found["trials"] = [(one.loss, one.nuisance, one.metrics.get(REFINED)) for one in fixed]
-        raise _SearchedError
+        raise SearchedError
 
     with tempfile.TemporaryDirectory() as out:
         text = (Path("search_spaces") / f"{options.space}.toml").read_text(encoding="utf-8")
         before, _, after = text.partition("[training]\n")
         space = Path(out, "space.toml")
         space.write_text(f'{before}[training]\nprecision = "{precision}"\n{after}', "utf-8")
-        with mock.patch("autoloss.running.conclude", over), suppress(_SearchedError):
+        with mock.patch("autoloss.running.conclude", over), suppress(SearchedError):
             autoloss.search(
                 frame,
                 target=target,

@@ -51,7 +51,7 @@ DIFFERENCE, SHARE = 0.005, 1.0 / 3.0
 REFINED = "refined_log_loss"
 
 
-class _SearchedError(Exception):
+class SearchedError(Exception):
     """The search is over; what comes after it is not measured here."""
 
 
@@ -85,7 +85,7 @@ class Meter:
         self._patches.enter_context(mock.patch.object(Pool, "epoch", epoch))
         self._patches.enter_context(mock.patch.object(SearchSession, "ended", ended))
         self._patches.enter_context(
-            mock.patch("autoloss.running.conclude", side_effect=_SearchedError)
+            mock.patch("autoloss.running.conclude", side_effect=SearchedError)
         )
         return self
 
@@ -122,7 +122,7 @@ def space_of(folder: Path, options: Any, *, racing: bool) -> Path:
 
 def search(frame: pd.DataFrame, target: str, *, racing: bool, options: Any, seed: int) -> Meter:
     """Search once, up to what would come after the search."""
-    with tempfile.TemporaryDirectory() as out, Meter() as meter, suppress(_SearchedError):
+    with tempfile.TemporaryDirectory() as out, Meter() as meter, suppress(SearchedError):
         autoloss.search(
             frame,
             target=target,

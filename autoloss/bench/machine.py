@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+
+from autoloss.devices import now
 
 SIDE = 2048
 COPIED = 1 << 26
@@ -80,10 +81,3 @@ def _shortest(run: Callable[[], object], device: torch.device, repeats: int) -> 
         run()
         found.append(now(device) - started)
     return min(found[1:])
-
-
-def now(device: torch.device) -> float:
-    """Return the clock when the device has done all that it was given, in seconds."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from autoloss.losses import Loss, LossContext
+from autoloss.losses.context import neutral_context
 from autoloss.losses.domain import sizes_for
 
 CLASSES = (2, 10)
@@ -167,15 +168,5 @@ def _context(loss: Loss, logits: Tensor) -> LossContext | None:
     """Return a context in which nothing stands out."""
     if not loss.needs:
         return None
-    fixed = logits.detach()
-    n_examples, n_classes = fixed.shape
-    return LossContext(
-        class_counts=torch.full((n_classes,), 100.0, dtype=fixed.dtype),
-        row_ids=torch.arange(n_examples),
-        progress=1.0,
-        teacher_logits=fixed,
-        features=torch.ones(n_examples, 8, dtype=fixed.dtype),
-        mask=torch.ones(n_examples, dtype=torch.bool),
-        norms=torch.full_like(fixed, _NORM),
-        memory=fixed.softmax(-1),
-    )
+    counts = torch.full((logits.shape[1],), 100.0, dtype=logits.dtype)
+    return neutral_context(logits, counts, norm=_NORM)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from autoloss.errors import InputError
-from autoloss.losses import PENALTIES, PRIORS, TARGETS, LossSpec, get, parameters_of
+from autoloss.losses import PENALTIES, PRIORS, TARGETS, LossSpec, get
 from autoloss.records import TrialRecord
 
 _KNOWN = ("class_counts", "progress")
@@ -84,22 +84,14 @@ def shown_part(spec: LossSpec) -> tuple[LossSpec, tuple[str, ...]]:
     left = []
     if spec.target in ("mixup", "distillation", "similarity_smoothing"):
         left.append(spec.target)
-        spec = _without(spec, "target")
+        spec = spec.without("target")
     if spec.penalty != "none":
         left.append(spec.penalty)
-        spec = _without(spec, "penalty")
+        spec = spec.without("penalty")
     if spec.prior == "given_weights":
         left.append(spec.prior)
-        spec = _without(spec, "prior")
+        spec = spec.without("prior")
     return spec, tuple(left)
-
-
-def _without(spec: LossSpec, kind: str) -> LossSpec:
-    """Return a loss with one of its parts taken away."""
-    owned = set(parameters_of(getattr(spec, kind)))
-    kept = tuple((key, value) for key, value in spec.parameters if key not in owned)
-    parts = {one: getattr(spec, one) for one in _PARTS} | {kind: "none"}
-    return LossSpec(spec.base, kept, **parts, temperature=spec.temperature)
 
 
 def _number(key: str, value: str, text: str) -> float:

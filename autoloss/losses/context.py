@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
+import torch
 from torch import Tensor
 
 from autoloss.errors import InputError
@@ -75,3 +76,29 @@ def tilted(inputs: Tensor, context: LossContext | None) -> Tensor:
 
 
 CONTEXT_FIELDS = tuple(field.name for field in fields(LossContext))
+
+
+def neutral_context(logits: Tensor, class_counts: Tensor, *, norm: float = 10.0) -> LossContext:
+    """Return a context in which nothing stands out, for logits that are shown to a loss alone.
+
+    Args:
+        logits: The logits; a teacher and a memory predict alike.
+        class_counts: Training rows of each class.
+        norm: Norm of the features times that of each class's weights.
+
+    Shape:
+        - logits: ``(N, C)``
+        - class_counts: ``(C,)``
+    """
+    fixed = logits.detach()
+    n_rows = len(fixed)
+    return LossContext(
+        class_counts=class_counts,
+        row_ids=torch.arange(n_rows),
+        progress=1.0,
+        teacher_logits=fixed,
+        features=torch.ones(n_rows, 8, dtype=fixed.dtype),
+        mask=torch.ones(n_rows, dtype=torch.bool),
+        norms=torch.full_like(fixed, norm),
+        memory=fixed.softmax(-1),
+    )

@@ -96,6 +96,29 @@ class LossSpec:
         pairs = tuple((key, value) for key, value in settings.items() if key not in fields)
         return cls(parameters=pairs, **{key: settings[key] for key in fields & set(settings)})
 
+    def without(self, kind: str) -> LossSpec:
+        """Return the loss with one of its parts taken away, and what belongs to it.
+
+        Args:
+            kind: ``"prior"``, ``"target"`` or ``"penalty"``.
+
+        Examples:
+            >>> spec = LossSpec.from_dict({"base": "focal", "target": "smoothing"})
+            >>> spec.without("target").to_dict()
+            {'base': 'focal', 'focal.gamma': 2.0}
+        """
+        owned = set(parameters_of(getattr(self, kind)))
+        kept = tuple((key, value) for key, value in self.parameters if key not in owned)
+        names = {**self._parts, kind: "none"}
+        return LossSpec(
+            self.base,
+            kept,
+            prior=names["prior"],
+            target=names["target"],
+            penalty=names["penalty"],
+            temperature=self.temperature,
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return dotted keys; parts that do nothing are left out."""
         settings: dict[str, Any] = {}

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.insights import SignalCurve, Signals
-from autoloss.losses import ClassFacts, LossContext, LossSpec, get
+from autoloss.losses import ClassFacts, LossSpec, get
+from autoloss.losses.context import neutral_context
 from autoloss.losses.objective import Objective
 
 FloatArray = NDArray[np.float64]
@@ -85,12 +86,10 @@ def signal_of(spec: LossSpec, odds: Tensor, facts: ClassFacts) -> FloatArray | N
     if get(spec.base).view is not None:
         return None
     # A penalty is no loss of the true class; some couple the rows of a batch.
-    plain = {key: value for key, value in spec.to_dict().items() if key != "penalty"}
-    plain = {key: value for key, value in plain.items() if not key.startswith(f"{spec.penalty}.")}
+    plain = spec.without("penalty")
     if spec.target == "mixup":
-        plain = {key: value for key, value in plain.items() if not key.startswith("mixup.")}
-        plain.pop("target")
-    objective = Objective([LossSpec.from_dict(plain)], facts, dtype=torch.float64)
+        plain = plain.without("target")
+    objective = Objective([plain], facts, dtype=torch.float64)
     n_classes = facts.n_classes
     cost = len(odds) * n_classes ** (1 if spec.target == "none" else 2)
     if cost > _MOST_VALUES:
@@ -105,7 +104,7 @@ def signal_of(spec: LossSpec, odds: Tensor, facts: ClassFacts) -> FloatArray | N
         way[label] += 1.0
         logits = ((odds + math.log(n_classes - 1.0))[:, None] * way)[None].requires_grad_()
         targets = torch.full((len(odds),), label)
-        values = objective(logits, targets, context=_context(facts, logits.detach()[0]))
+        values = objective(logits, targets, context=neutral_context(logits[0], counts))
         (slopes,) = torch.autograd.grad(values.sum(), logits, materialize_grads=True)
         # p - 1 is -sigmoid(-odds), which does not round to 0.
         total += share * slopes[0, :, label] / -(-odds).sigmoid()
@@ -122,21 +121,6 @@ def _labels(counts: Tensor, most: int) -> tuple[list[int], list[float]]:
     labels = [order[place] for place in places]
     rows = counts[labels].clamp_min(1.0)
     return labels, (rows / rows.sum()).tolist()
-
-
-def _context(facts: ClassFacts, logits: Tensor) -> LossContext:
-    """Return a context in which nothing stands out."""
-    n_rows, n_classes = logits.shape
-    return LossContext(
-        class_counts=facts.counts.reshape(-1, n_classes).mean(0),
-        row_ids=torch.arange(n_rows),
-        progress=1.0,
-        teacher_logits=logits,
-        features=torch.ones(n_rows, 8, dtype=logits.dtype),
-        mask=torch.ones(n_rows, dtype=torch.bool),
-        norms=torch.full_like(logits, 10.0),
-        memory=logits.softmax(-1),
-    )
 
 
 def _log_odds(probs: FloatArray) -> FloatArray:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
+from autoloss.devices import now
 from autoloss.losses import LossSpec
 from autoloss.training.allocator import keep_freed_memory
 from autoloss.training.batch import Orders, batch_size_for
@@ -166,9 +167,9 @@ def step_seconds(
     population, orders = passing_population(jobs, n_candidates)
     found: list[float] = []
     for rows in itertools.islice(itertools.cycle(orders.epoch()), steps + 1):
-        started = _now(device)
+        started = now(device)
         population.step(step_batch(jobs, orders, rows), orders, 1.0)
-        found.append(_now(device) - started)
+        found.append(now(device) - started)
         if len(found) > LEAST_STEPS and time.perf_counter() > ends:
             break
     # The first one fills the caches and the allocator.
@@ -199,10 +200,3 @@ def passing_population(jobs: Sequence[Job], n_candidates: int) -> tuple[Populati
 
 def _why(chosen: int, held: int, otherwise: str) -> str:
     return "the memory holds no more" if chosen == held else otherwise
-
-
-def _now(device: torch.device) -> float:
-    """Return the clock when the device has done all that it was given, in seconds."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()
