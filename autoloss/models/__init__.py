@@ -1,6 +1,7 @@
 """Networks whose weights carry a leading K axis."""
 
 from autoloss.models.heads import CosineHead, Heads, apply_heads
+from autoloss.models.layers import DropoutRates
 from autoloss.models.layout import Layout
 from autoloss.models.make import networks_for
 from autoloss.models.network import Draws, Features, Network, Scores, Step
@@ -12,6 +13,7 @@ __all__ = [
     "CosineHead",
     "Draws",
     "Dropout",
+    "DropoutRates",
     "Features",
     "Heads",
     "InputShape",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -9,17 +11,20 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+_VAST = 2.0**100
 
-def dense(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+
+def dense(
+    x: Tensor, weight: Tensor, bias: Tensor, *, products: torch.dtype | None = None
+) -> Tensor:
     """Return ``x @ weight.mT + bias``, candidate by candidate.
-
-    Under `torch.autocast` the product and those of its gradients are taken in the precision that
-    is set there; what goes in and what comes out keeps its own.
 
     Args:
         x: Inputs; those that all candidates share may be an expanded view.
         weight: Weights, laid out as in `torch.nn.Linear`.
         bias: Biases.
+        products: Type in which the product and those of its gradients are taken, and of the
+            output; by default that of the weights, whose gradients have it in any case.
 
     Shape:
         - x: ``(K, B, D)``
@@ -32,9 +37,8 @@ def dense(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
             "x must have shape (K, B, D) with the K and D of weight (K, H, D), "
             f"but got {tuple(x.shape)=} and {tuple(weight.shape)=}."
         )
-    kind = x.device.type
-    lower = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
-    output: Tensor = _Dense.apply(x, weight, bias, lower)  # type: ignore[no-untyped-call]
+    taken = weight.dtype if products is None else products
+    output: Tensor = _Dense.apply(x, weight, bias, taken)  # type: ignore[no-untyped-call]
     return output
 
 
@@ -44,76 +48,121 @@ class _Dense(Function):
     Autograd's own backward of `baddbmm` gives the transposed gradient, and copying that into the
     rows of a buffer costs more than the product when the layer is narrow.
 
-    Only products gain by a lower precision: on a CPU every other pass is slower in it, as no unit
-    computes in it. So what is between two products stays as it is.
+    Activations of a population do not fit the caches of a core, so that a pass between two
+    products costs what its bytes do. In a lower precision these are half.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, lower: torch.dtype) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):
-            if lower == x.dtype:
-                ctx.save_for_backward(x, weight)
-                return torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
-            # Of inputs that all candidates share one copy is converted.
-            is_shared = x.stride(0) == 0
-            low_x = x[:1].to(lower).expand_as(x) if is_shared else x.to(lower)
-            low_weight = weight.to(lower)
-            ctx.save_for_backward(low_x, low_weight)
-            return torch.bmm(low_x, low_weight.mT).to(x.dtype).add_(bias.unsqueeze(1))
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, taken: torch.dtype) -> Tensor:
+        # Of inputs that all candidates share one copy is converted.
+        own_x = x[:1].to(taken).expand_as(x) if x.stride(0) == 0 else x.to(taken)
+        own_weight = weight.to(taken)
+        ctx.save_for_backward(own_x, own_weight)
+        ctx.given = x.dtype, weight.dtype
+        return torch.baddbmm(bias.to(taken).unsqueeze(1), own_x, own_weight.mT)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
         x, weight = ctx.saved_tensors
-        low = grad.to(x.dtype)
-        grad_x = torch.bmm(low, weight).to(grad.dtype) if ctx.needs_input_grad[0] else None
-        return grad_x, torch.bmm(low.mT, x).to(grad.dtype), grad.sum(1), None
+        of_x, of_weight = ctx.given
+        grad_x = torch.bmm(grad, weight).to(of_x) if ctx.needs_input_grad[0] else None
+        # The product with fewer columns than rows is the slower one of two that are the same.
+        is_wide = weight.shape[1] > weight.shape[2]
+        grad_weight = torch.bmm(x.mT, grad).mT if is_wide else torch.bmm(grad.mT, x)
+        return grad_x, grad_weight.to(of_weight), grad.sum(1).to(of_weight), None
 
 
-def relu_dropout(x: Tensor, uniform: Tensor | None, rate: Tensor | None) -> Tensor:
+@dataclass(frozen=True)
+class DropoutRates:
+    """The dropout rates of K candidates, with what every step needs of them.
+
+    Args:
+        rate: Rates in [0, 1).
+
+    Shape:
+        ``(K, 1, 1)``, as all that it has
+    """
+
+    rate: Tensor
+
+    @cached_property
+    def below(self) -> Tensor:
+        """Return above what a draw lets its number through, in `_VAST`.
+
+        A draw may be exactly 0, which a rate of 0 must let through.
+        """
+        return torch.where(self.rate > 0.0, self.rate, -1.0) * _VAST
+
+    @cached_property
+    def scale(self) -> Tensor:
+        """Return by what the numbers that are kept count more."""
+        return 1.0 / (1.0 - self.rate)
+
+
+def relu_dropout(
+    x: Tensor, uniform: Tensor | None = None, rates: DropoutRates | None = None
+) -> Tensor:
     """Return ``relu(x)`` with dropout at each candidate's own rate, written over `x`.
 
+    What is kept is not scaled: that the weights which read it can be, of which there are fewer.
     All candidates of one seed share the uniform draw, so a higher rate drops a superset.
 
     Args:
         x: Pre-activations.
         uniform: Draws from [0, 1); None for no dropout.
-        rate: Dropout rates in [0, 1).
+        rates: The rates.
 
     Shape:
         - x: ``(K, B, H)``
         - uniform: ``(B, H)`` or ``(K, B, H)``
-        - rate: ``(K, 1, 1)``
         - output: ``(K, B, H)``
     """
-    if uniform is None or rate is None:
+    if uniform is None or rates is None:
         return torch.relu_(x)
-    output: Tensor = _ReluDropout.apply(x, uniform, rate)  # type: ignore[no-untyped-call]
+    output: Tensor = _ReluDropout.apply(  # type: ignore[no-untyped-call]
+        x, uniform, rates.below
+    )
     return output
 
 
 class _ReluDropout(Function):
-    """ReLU and dropout with no mask kept: the output is positive where both let it through."""
+    """ReLU and dropout with no mask kept: the output is positive where both let it through.
+
+    A number that the draw lets through is below a vast margin, any other one above a margin that
+    is not positive, so that the smaller of both is what goes into the ReLU. Comparing and filling
+    through a boolean mask takes five times as long.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, uniform: Tensor, rate: Tensor) -> Tensor:
-        # A draw may be exactly 0, which a rate of 0 must let through.
-        margin = uniform - torch.where(rate > 0.0, rate, -1.0)
-        scale = 1.0 / (1.0 - rate)
-        # Comparing and filling through a boolean mask takes five times as long as this kernel,
-        # which is x where margin > 0 and 0 elsewhere.
-        torch.ops.aten.threshold_backward.grad_input(x, margin, 0.0, grad_input=x)
-        x.clamp_min_(0.0).mul_(scale)
+    def forward(ctx: Any, x: Tensor, uniform: Tensor, below: Tensor) -> Tensor:
+        # A power of two loses no digit, and no margin is rounded to 0 in bfloat16.
+        margin = (uniform * _VAST - below).to(x.dtype)
+        torch.minimum(_sortable(x), _sortable(margin), out=_sortable(x))
+        _relu_(x)
         ctx.mark_dirty(x)
-        ctx.save_for_backward(x, scale)
+        ctx.save_for_backward(x)
         return x
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        kept, scale = ctx.saved_tensors
-        passed: Tensor = torch.ops.aten.threshold_backward(grad, kept, 0.0)
-        return passed.mul_(scale), None, None
+        (kept,) = ctx.saved_tensors
+        return torch.ops.aten.threshold_backward(grad, kept, 0.0), None, None
+
+
+def _relu_(x: Tensor) -> None:
+    _sortable(x).clamp_min_(0)
+
+
+def _sortable(x: Tensor) -> Tensor:
+    """Return numbers whose order, as far as one is positive, is that of `x`: of its own memory.
+
+    Positive numbers of bfloat16 sort as their bits do, negative ones have the sign of theirs, and
+    processors that compute in bfloat16 by way of float32 compare 16-bit integers as they are, four
+    times as fast.
+    """
+    return x.view(torch.int16) if x.dtype == torch.bfloat16 else x
 
 
 def mixed(x: Tensor, partner: Tensor, share: Tensor) -> Tensor:

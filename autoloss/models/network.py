@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,6 +12,7 @@ from torch import Tensor
 from autoloss.data import TableInputs
 from autoloss.losses import Mix
 from autoloss.models.heads import Heads
+from autoloss.models.layers import DropoutRates
 from autoloss.models.layout import Layout
 
 
@@ -47,22 +47,20 @@ class Step:
         places: Which of the G batches each candidate reads, K numbers.
         orders: The same on the device, ``(K,)``; None where G = 1.
         draws: The random numbers.
-        rates: Dropout rate of each candidate, ``(K, 1, 1)``.
-        drops: Whether one of them is above 0.
+        rates: Dropout rates of the candidates; None where all are 0.
         mix: The mixup of the step; None where no candidate mixes.
         heads: The last layer of each candidate.
-        precision: In which the products of hidden layers are taken; the user's own module takes
-            them in the type of its weights.
+        products: Type in which the products of hidden layers are taken; the user's own module
+            takes them in the type of its weights.
     """
 
     places: Sequence[int]
     orders: Tensor | None
     draws: Draws
-    rates: Tensor
-    drops: bool
+    rates: DropoutRates | None
     mix: Mix | None
     heads: Heads
-    precision: Callable[[], AbstractContextManager[Any]]
+    products: torch.dtype
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from torch.nn import functional
 from autoloss.data import TableInputs, TableSchema
 from autoloss.losses import Mix
 from autoloss.models.heads import Heads, apply_heads
-from autoloss.models.layers import dense, mixed, relu_dropout
+from autoloss.models.layers import DropoutRates, dense, mixed, relu_dropout
 from autoloss.models.layout import Layout
-from autoloss.models.network import Draws, Features, Scores, Step
+from autoloss.models.network import Features, Scores, Step
 from autoloss.settings import NetworkConfig
 
 ONE_HOT = 12
@@ -30,11 +30,11 @@ class Dropout:
 
     Args:
         uniform: One draw a hidden layer, each ``(G, B, H)``.
-        rate: Rate of each candidate, ``(K, 1, 1)``.
+        rates: Rates of the candidates.
     """
 
     uniform: tuple[Tensor, ...]
-    rate: Tensor
+    rates: DropoutRates
 
 
 @dataclass(frozen=True)
@@ -217,18 +217,15 @@ class TableNetwork:
 
     def scores(self, weights: Mapping[str, Tensor], features: Features, step: Step) -> Scores:
         """Return what a training step needs; see `Network.scores`."""
-        dropout = self._dropout(step.draws, step.rates)
-        with step.precision():
-            hidden = self.hidden(
-                weights, features, step.orders, dropout if step.drops else None, step.mix
-            )
-        logits, norms = self.head(weights, hidden, step.heads)
+        # Drawn for every layer, used or not: the draws depend on the step alone.
+        config, dtype = self.config, weights["output.weight"].dtype
+        uniform = tuple(step.draws.uniform(config.width, dtype) for _ in range(config.depth))
+        dropout = None if step.rates is None else Dropout(uniform, step.rates)
+        hidden = self.hidden(
+            weights, features, step.orders, dropout, step.mix, products=step.products
+        )
+        logits, norms = self.head(weights, hidden, step.heads, dropout)
         return Scores(logits, norms)
-
-    def _dropout(self, draws: Draws, rates: Tensor) -> Dropout:
-        """Draw for every layer, used or not: the draws depend on the step alone."""
-        layers = range(self.config.depth)
-        return Dropout(tuple(draws.uniform(self.config.width, rates.dtype) for _ in layers), rates)
 
     def body(
         self,
@@ -252,18 +249,33 @@ class TableNetwork:
         Shape:
             - output: ``(K, B, C)``
         """
-        return self.head(weights, self.hidden(weights, features, orders, dropout, mix), heads)[0]
+        hidden = self.hidden(weights, features, orders, dropout, mix)
+        return self.head(weights, hidden, heads, dropout)[0]
 
     def head(
-        self, weights: Mapping[str, Tensor], hidden: Tensor, heads: Heads | None = None
+        self,
+        weights: Mapping[str, Tensor],
+        hidden: Tensor,
+        heads: Heads | None = None,
+        dropout: Dropout | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Return logits, and the norms that losses of an unbiased head need; see `apply_heads`.
+
+        Args:
+            weights: Weights by name, each ``(K, ...)``.
+            hidden: What `hidden` gave.
+            heads: The last layer of each candidate; None where all are linear.
+            dropout: The dropout of `hidden`.
 
         Shape:
             - hidden: ``(K, B, H)``
             - output: ``(K, B, C)``, ``(K, B, C)`` or None
         """
-        return apply_heads(hidden, weights["output.weight"], weights["output.bias"], heads)
+        weight = weights["output.weight"]
+        if dropout is not None:
+            # Cosines and norms of scaled weights are those of scaled features.
+            weight = weight * dropout.rates.scale
+        return apply_heads(hidden.to(weight.dtype), weight, weights["output.bias"], heads)
 
     def hidden(
         self,
@@ -272,27 +284,40 @@ class TableNetwork:
         orders: Tensor | None = None,
         dropout: Dropout | None = None,
         mix: Mix | None = None,
+        products: torch.dtype | None = None,
     ) -> Tensor:
-        """Return what the last layer sees; the arguments are those of `body`.
+        """Return what the last layer sees, not scaled for dropout.
+
+        Args:
+            weights: As of `body`, with all that follow.
+            features: The batch.
+            orders: Which of the G batches each candidate reads.
+            dropout: The dropout of this step.
+            mix: The mixup of this step.
+            products: Type in which products are taken, and of the output; by default that of the
+                weights.
 
         Shape:
             - output: ``(K, B, H)``
         """
         hidden = self._first_inputs(weights, features, orders)
         for layer in range(self.config.depth):
-            hidden = dense(
-                hidden, weights[f"hidden.{layer}.weight"], weights[f"hidden.{layer}.bias"]
-            )
+            weight = weights[f"hidden.{layer}.weight"]
+            if dropout is not None and layer > 0:
+                weight = weight * dropout.rates.scale
+            bias = weights[f"hidden.{layer}.bias"]
+            hidden = dense(hidden, weight, bias, products=products)
             if mix is not None and layer == 0:
                 # All up to here is linear: it is the same as to mix the inputs, which are shared.
-                hidden = mixed(hidden, mix.partner, mix.share)
+                exact = hidden.to(mix.share.dtype)
+                hidden = mixed(exact, mix.partner, mix.share).to(hidden.dtype)
             if self.config.normalise:
                 hidden = functional.layer_norm(hidden, hidden.shape[-1:])
             if dropout is None:
-                hidden = relu_dropout(hidden, None, None)
+                hidden = relu_dropout(hidden)
             else:
                 uniform = spread(dropout.uniform[layer], orders)
-                hidden = relu_dropout(hidden, uniform, dropout.rate)
+                hidden = relu_dropout(hidden, uniform, dropout.rates)
         return hidden
 
     def _first_inputs(

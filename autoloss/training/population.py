@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from autoloss.losses import ClassFacts, LossContext, Objective, get
-from autoloss.models import Features, Heads, Network, Step, spread
+from autoloss.models import DropoutRates, Features, Heads, Network, Step, spread
 from autoloss.training.batch import Batch, OrderKey, Orders, item_mean
 from autoloss.training.candidate import Candidate
 from autoloss.training.mixing import Mixing, weighted_mix
@@ -83,10 +83,10 @@ class Population:
         self._leaves = [self._weights[name] for name in learnt]
         gradients = layout.views(optimiser.gradients)
         self._gradients = [gradients[name] for name in learnt]
-        self._rates = torch.tensor(
+        rates = torch.tensor(
             [candidate.dropout for candidate in candidates], device=self.device, dtype=self.dtype
-        )[:, None, None]
-        self._drops = any(candidate.dropout > 0.0 for candidate in candidates)
+        )
+        self._rates = DropoutRates(rates[:, None, None]) if bool(rates.any()) else None
         specs = self.objective.specs
         self._seeds = [candidate.seed for candidate in candidates]
         self._folds = [candidate.fold for candidate in candidates]
@@ -148,9 +148,7 @@ class Population:
         scores = self.network.scores(
             self._weights,
             batch.features,
-            Step(
-                places, index, orders, self._rates, self._drops, mix, self._heads, self._precision
-            ),
+            Step(places, index, orders, self._rates, mix, self._heads, self.products),
         )
         items = self.objective.facts.item_axes
         weights = batch.item_weights(index, item_axes=items, dtype=self.dtype)
@@ -173,15 +171,6 @@ class Population:
         # Last, so that no weight decay is left in what is not learnt.
         for name, value in scores.state.items():
             self._weights[name].copy_(value)
-
-    def _precision(self) -> torch.autocast:
-        return torch.autocast(
-            self.device.type,
-            dtype=self.products if self.products != self.dtype else torch.bfloat16,
-            enabled=self.products != self.dtype,
-            # Weights change in place between two steps.
-            cache_enabled=False,
-        )
 
     def _context(self, batch: Batch, index: Tensor | None) -> LossContext:
         """Return what losses need to know of the rows, as far as a candidate needs it."""

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from autoloss.models.layers import dense, relu_dropout
+from autoloss.models.layers import DropoutRates, dense, relu_dropout
 
 K, B, D, H = 3, 5, 4, 6
 
@@ -33,26 +33,38 @@ def test_dense_names_the_shapes_that_do_not_fit() -> None:
         dense(normal(K, B, D), normal(K, H, D + 1), normal(K, H))
 
 
-def test_dropout_keeps_what_lies_above_the_rate_and_scales_it() -> None:
+def test_dropout_keeps_what_lies_above_the_rate_and_says_its_scale() -> None:
     x = normal(K, B, H)
     uniform = torch.rand(B, H, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    rate = torch.tensor([0.0, 0.3, 0.6], dtype=torch.float64)[:, None, None]
-    expected = torch.relu(x) * (uniform >= rate) / (1 - rate)
-    torch.testing.assert_close(relu_dropout(x.clone(), uniform, rate), expected)
-    assert torch.autograd.gradcheck(lambda x: relu_dropout(x.clone(), uniform, rate), (x,))
+    rates = DropoutRates(torch.tensor([0.0, 0.3, 0.6], dtype=torch.float64)[:, None, None])
+    expected = torch.relu(x) * ((uniform > rates.rate) | (rates.rate == 0.0))
+    assert torch.equal(relu_dropout(x.clone(), uniform, rates), expected)
+    torch.testing.assert_close(rates.scale.flatten(), torch.tensor([1, 1 / 0.7, 2.5]).double())
+    assert torch.autograd.gradcheck(lambda x: relu_dropout(x.clone(), uniform, rates), (x,))
+
+
+def test_dropout_drops_the_same_in_lower_precision_however_near_a_draw_is_to_the_rate() -> None:
+    rates = DropoutRates(torch.tensor([0.0, 0.1, 0.3])[:, None, None])
+    near = torch.nextafter(rates.rate.flatten(), torch.ones(3))
+    below = torch.nextafter(rates.rate.flatten(), torch.zeros(3))
+    uniform = torch.cat([near, below, rates.rate.flatten(), torch.zeros(1)])[None]
+    x = torch.ones(3, 1, 10)
+    exact = relu_dropout(x.clone(), uniform, rates)
+    assert torch.equal(exact > 0, (uniform > rates.rate) | (rates.rate == 0.0))
+    assert torch.equal(relu_dropout(x.bfloat16(), uniform, rates).float(), exact)
 
 
 def test_a_rate_of_zero_is_no_dropout_even_where_the_draw_is_zero() -> None:
     x = normal(K, B, H)
     zeros = torch.zeros(B, H, dtype=torch.float64)
-    rate = torch.zeros(K, 1, 1, dtype=torch.float64)
-    assert torch.equal(relu_dropout(x.clone(), zeros, rate), torch.relu(x))
-    assert torch.equal(relu_dropout(x.clone(), None, None), torch.relu(x))
+    rates = DropoutRates(torch.zeros(K, 1, 1, dtype=torch.float64))
+    assert torch.equal(relu_dropout(x.clone(), zeros, rates), torch.relu(x))
+    assert torch.equal(relu_dropout(x.clone()), torch.relu(x))
 
 
 def test_a_higher_rate_drops_a_superset() -> None:
     x = torch.ones(2, 50, 50)
-    rate = torch.tensor([0.2, 0.5])[:, None, None]
-    kept = relu_dropout(x, torch.rand(50, 50), rate) > 0
+    rates = DropoutRates(torch.tensor([0.2, 0.5])[:, None, None])
+    kept = relu_dropout(x, torch.rand(50, 50), rates) > 0
     assert bool((kept[0] | ~kept[1]).all())
     assert kept[0].float().mean() > kept[1].float().mean()
