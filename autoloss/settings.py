@@ -65,9 +65,9 @@ class TrainingConfig:
         patience: Epochs without a lower refined log loss before a candidate stops.
         warmup: Share of all steps in which the learning rate rises linearly to its full value.
         decay: Share of all steps, at the end, in which it falls to zero.
-        precision: Of the matrix products of the hidden layers in training, ``"float32"`` or
-            ``"bfloat16"``; ``"auto"`` for bfloat16 on processors that have such products. Weights,
-            logits, scores and the model that ships are float32 in any case.
+        precision: Of the hidden layers in training, ``"float32"`` or ``"bfloat16"``; ``"auto"``
+            for bfloat16 on processors that have products of it. Weights, logits, scores and the
+            model that ships are float32 in any case.
     """
 
     batch_size: int = 256

@@ -74,10 +74,12 @@ class Race:
 
     def __init__(self) -> None:
         self._passages: dict[int, dict[int, Passage]] = {}
+        self._limits: dict[tuple[int, int], tuple[float, ...] | None] = {}
 
     def add(self, rung: int, passage: Passage) -> None:
         """Take in what a trial did at a rung."""
         self._passages.setdefault(rung, {})[passage.slot] = passage
+        self._limits.clear()
 
     def leaves(self, rung: int, slot: int) -> bool:
         """Return whether a trial that came to a rung leaves there.
@@ -86,17 +88,25 @@ class Race:
         added before the first of them is asked for.
         """
         own = self._passages[rung][slot]
-        seen = [one.values for one in self._passages[rung].values() if one.time <= own.time]
-        if len(seen) < LEAST_SEEN:
-            return False
-        return all(map(is_out, own.values, zip(*seen, strict=True)))
+        # Those that came at one time share their limits: in a large study, a sort of all.
+        if (rung, own.time) not in self._limits:
+            self._limits[rung, own.time] = self._limits_at(rung, own.time)
+        limits = self._limits[rung, own.time]
+        return limits is not None and all(
+            value > limit for value, limit in zip(own.values, limits, strict=True)
+        )
+
+    def _limits_at(self, rung: int, time: int) -> tuple[float, ...] | None:
+        """Return above what a value is out at a time; None where too few were seen by then."""
+        seen = [one.values for one in self._passages[rung].values() if one.time <= time]
+        return tuple(map(limit_of, zip(*seen, strict=True))) if len(seen) >= LEAST_SEEN else None
 
 
-def is_out(value: float, seen: Sequence[float]) -> bool:
-    """Return whether a value is above the best third of those seen.
+def limit_of(seen: Sequence[float]) -> float:
+    """Return the worst value of the best third of those seen.
 
     Examples:
-        >>> is_out(0.5, [0.1, 0.2, 0.3, 0.5]), is_out(0.2, [0.1, 0.2, 0.3, 0.5])
-        (True, False)
+        >>> limit_of([0.3, 0.1, 0.2, 0.5])
+        0.2
     """
-    return value > sorted(seen)[math.ceil(len(seen) / FACTOR) - 1]
+    return sorted(seen)[math.ceil(len(seen) / FACTOR) - 1]

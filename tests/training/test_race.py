@@ -67,6 +67,14 @@ def test_who_comes_later_does_not_change_who_had_left() -> None:
     assert left(race, 9) == before
 
 
+def test_who_comes_at_the_same_time_counts_whenever_they_are_added() -> None:
+    race = entered([0.1 * k for k in range(1, 10)])
+    assert not race.leaves(2, 2)
+    for slot in range(40, 60):
+        race.add(2, Passage(slot, (0.01,), 0))
+    assert race.leaves(2, 2)
+
+
 def test_with_two_objectives_only_who_is_out_by_both_leaves() -> None:
     race = Race()
     for slot in range(10):
