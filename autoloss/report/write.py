@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from autoloss.errors import InputError
+from autoloss.files import replacing
 from autoloss.records import Summary
 from autoloss.report.document import summary_json
 from autoloss.report.html import render_html
@@ -48,13 +48,7 @@ def write_report(summary: Summary, folder: Path | str) -> tuple[Path, ...]:
 
 
 def _write(path: Path, text: str) -> Path:
-    """Write `text` beside `path`, then put it in its place."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with replacing(path) as part:
         # Half a surrogate pair, as broken file names give, has no UTF-8.
         part.write_bytes(text.encode("utf-8", "replace"))
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
     return path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 
 from autoloss.errors import InputError, StudyNotFoundError
+from autoloss.files import replacing
 from autoloss.losses import ClassFacts
 from autoloss.own_code import Origin
 from autoloss.search.naming import nearest_study
@@ -122,9 +122,8 @@ class StudyConfig:
 
     def write(self, folder: Path) -> None:
         """Write study.json, whole or not at all."""
-        part = folder / f".{CONFIG}.part"
-        part.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
-        os.replace(part, folder / CONFIG)
+        with replacing(folder / CONFIG) as part:
+            part.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> StudyConfig:

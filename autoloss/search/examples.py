@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autoloss.errors import InputError
+from autoloss.files import replacing
 from autoloss.search.select import ExampleLosses
 
 FOLDER = "examples"
@@ -98,15 +98,10 @@ class ExampleFiles:
             )
 
     def _write(self, name: str, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        part = self.folder / f".{name}.{os.getpid()}.part"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            try:
-                with part.open("wb") as file:
-                    np.savez(file, **arrays)  # type: ignore[arg-type,unused-ignore]
-                os.replace(part, self.folder / name)
-            finally:
-                part.unlink(missing_ok=True)
+            with replacing(self.folder / name) as part, part.open("wb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type,unused-ignore]
         except OSError as error:
             raise InputError(
                 f"The folder of a study must be writable, but got folder={str(self.folder)!r}: "
