@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from autoloss.report.roles import SHIPS
 from autoloss.report.words import MetricWords, metric_words
 
 INK, MUTED, ACCENT, PAGE = (
@@ -160,4 +161,26 @@ def layout(
         "yaxis": y,
         "annotations": list(annotations),
         **more,
+    }
+
+
+def marked_colour(mark: str) -> str:
+    """Return the colour of what belongs to a marked trial."""
+    return ACCENT if SHIPS in mark else INK
+
+
+def rings(points: Sequence[tuple[float, float, str]], *, size: float) -> dict[str, Any]:
+    """Return rings around the trials that the text speaks of: x, y and mark of each."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "x": [x for x, _, _ in points],
+        "y": [y for _, y, _ in points],
+        "marker": {
+            "symbol": "circle-open",
+            "size": size,
+            "color": [marked_colour(mark) for _, _, mark in points],
+            "line": {"width": 2.5},
+        },
+        "hoverinfo": "skip",
     }

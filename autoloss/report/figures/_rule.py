@@ -8,18 +8,18 @@ from typing import Any
 
 from autoloss.records import Summary
 from autoloss.report.figures._base import (
-    ACCENT,
-    INK,
     Figure,
     focus,
     hover,
     layout,
+    marked_colour,
     metric_axis,
     plain,
+    rings,
 )
 from autoloss.report.finalists import takes_part, trial_label
 from autoloss.report.palette import looks
-from autoloss.report.roles import SHIPS, find_trial, marked_trials
+from autoloss.report.roles import find_trial, marked_trials
 from autoloss.report.words import count_text, metric_words, value_text
 
 
@@ -118,21 +118,7 @@ def _traces(summary: Summary, info: tuple[Candidate, ...]) -> list[dict[str, Any
             }
         )
     marked = [one for one in info if one.mark]
-    traces.append(
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "x": [one.metric for one in marked],
-            "y": [one.log_loss for one in marked],
-            "marker": {
-                "symbol": "circle-open",
-                "size": 21,
-                "color": [ACCENT if SHIPS in one.mark else INK for one in marked],
-                "line": {"width": 2.5},
-            },
-            "hoverinfo": "skip",
-        }
-    )
+    traces.append(rings([(one.metric, one.log_loss, one.mark) for one in marked], size=21))
     return traces
 
 
@@ -178,7 +164,7 @@ def _layout(summary: Summary, info: tuple[Candidate, ...]) -> dict[str, Any]:
                 "showarrow": False,
                 "xanchor": "left" if is_left else "right",
                 "xshift": 15 if is_left else -15,
-                "font": {"color": ACCENT if SHIPS in one.mark else INK, "size": 13},
+                "font": {"color": marked_colour(one.mark), "size": 13},
             }
         )
     return layout(

@@ -8,7 +8,6 @@ from typing import Any
 
 from autoloss.records import Summary
 from autoloss.report.figures._base import (
-    ACCENT,
     INK,
     PAGE,
     Figure,
@@ -16,12 +15,14 @@ from autoloss.report.figures._base import (
     focus,
     hover,
     layout,
+    marked_colour,
     metric_axis,
     note,
+    rings,
     roomy,
 )
 from autoloss.report.palette import Look, looks
-from autoloss.report.roles import OBJECTIVE, SHIPS, marked_trials, metric_value
+from autoloss.report.roles import OBJECTIVE, marked_trials, metric_value
 from autoloss.report.words import MetricWords, count_text, metric_words, value_text
 
 
@@ -143,7 +144,7 @@ def _traces(info: TradeoffInfo) -> list[dict[str, Any]]:
     return [
         *(_family_trace(info, name, look) for name, look in sorted(families.items())),
         front,
-        _rings([point for point in info.points if point.mark]),
+        rings([(one.x, one.y, one.mark) for one in info.points if one.mark], size=19),
     ]
 
 
@@ -175,23 +176,6 @@ def _family_trace(info: TradeoffInfo, family: str, look: Look) -> dict[str, Any]
     }
 
 
-def _rings(points: list[Point]) -> dict[str, Any]:
-    """Return rings around the trials that the text speaks of."""
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [point.x for point in points],
-        "y": [point.y for point in points],
-        "marker": {
-            "symbol": "circle-open",
-            "size": 19,
-            "color": [ACCENT if SHIPS in point.mark else INK for point in points],
-            "line": {"width": 2.5},
-        },
-        "hoverinfo": "skip",
-    }
-
-
 def _layout(info: TradeoffInfo) -> dict[str, Any]:
     """Return the axes, and a label below each marked trial."""
     x_range = [info.x.low, info.x.high]
@@ -206,7 +190,7 @@ def _layout(info: TradeoffInfo) -> dict[str, Any]:
     # From the right, so that no thread crosses a label that leans to the right.
     for row, point in enumerate(sorted(marked, key=place, reverse=True)):
         left = place(point) < 0.55
-        colour = ACCENT if SHIPS in point.mark else INK
+        colour = marked_colour(point.mark)
         label = note(point.mark, colour, x=point.x, y=point.y, row=row, y_range=info.y)
         # Labels lean into the figure, and their threads end at the ring.
         side = {"ax": 30, "xanchor": "left"} if left else {"ax": -30, "xanchor": "right"}
