@@ -3,19 +3,57 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
+
+_CACHED = 1 << 20
+"""Numbers of the rows that are stepped at a time on a CPU, which has room for two such buffers."""
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Neighbouring rows of one age.
+
+    Args:
+        rows: Which they are.
+        gradients: Theirs, ``(k, P)``.
+        moments: Their first and second moments, ``(2, k, P)``.
+        count: Steps that they have taken.
+    """
+
+    rows: slice
+    gradients: Tensor
+    moments: Tensor
+    count: Tensor
+
+
+def _blocks(ages: Sequence[int], size: int) -> Iterator[tuple[int, int, int]]:
+    """Return the first row, the number of rows and the age of all blocks of `size` at most.
+
+    Examples:
+        >>> list(_blocks([7, 7, 7, 2], 2))
+        [(0, 2, 7), (2, 1, 7), (3, 1, 2)]
+    """
+    first = 0
+    for age, run in itertools.groupby(ages):
+        ends = first + len(list(run))
+        while first < ends:
+            n = min(size, ends - first)
+            yield first, n, age
+            first += n
 
 
 class RowAdamW:
     """`torch.optim.AdamW` on all rows at once.
 
     A parameter group a row would do, at the price of some 40 microseconds of bookkeeping each: a
-    tenth of a step. So torch's fused kernel steps a buffer of zeros at a rate of 1, which leaves
-    the bare update ``-m / (sqrt(v) + eps)`` in it, and the rows take that at their own rates.
+    tenth of a step. So torch's fused kernel steps zeros at a rate of 1, which leaves the bare
+    update ``-m / (sqrt(v) + eps)`` in them, and the rows take that at their own rates. It does so
+    for as many rows at a time as stay in the caches until they have taken it.
 
     The kernel counts steps, by which it corrects the moments, for a tensor as a whole. Rows that
     joined at different times are different tensors to it, slices of the one buffer. It is called
@@ -55,12 +93,20 @@ class RowAdamW:
         self._rates = rates
         self._moments = moments
         self._ages = list(ages)
-        self._update = torch.zeros_like(rows)
-        runs = [(age, len(list(run))) for age, run in itertools.groupby(ages)]
-        buffers = (self._update, self.gradients, *moments)
-        self._slices = [list(one.split([size for _, size in runs])) for one in buffers]
-        # The kernel adds to these: one count for each tensor, where the tensor is.
-        self._counts = [torch.tensor(float(age), device=rows.device) for age, _ in runs]
+        size = len(rows)
+        if rows.device.type == "cpu":
+            size = max(1, _CACHED // max(1, rows.shape[1]))
+        self._update = torch.empty_like(rows[:size])
+        self._blocks = [
+            _Block(
+                slice(first, first + n),
+                self.gradients[first : first + n],
+                moments[:, first : first + n],
+                # The kernel adds to it, where the tensors are.
+                torch.tensor(float(age), device=rows.device),
+            )
+            for first, n, age in _blocks(ages, size)
+        ]
 
     @torch.no_grad()
     def step(self, lr_factor: float | Tensor) -> None:
@@ -71,25 +117,26 @@ class RowAdamW:
         """
         factor = lr_factor.to(self.rows) if isinstance(lr_factor, Tensor) else lr_factor
         lr = (self._rates[0] * factor)[:, None]
-        updates, gradients, first, second = self._slices
-        adamw(
-            updates,
-            gradients,
-            first,
-            second,
-            [],
-            self._counts,
-            fused=True,
-            amsgrad=False,
-            beta1=0.9,
-            beta2=0.999,
-            eps=1e-8,
-            lr=1.0,
-            # A decay of 1 at a rate of 1 makes the buffer zero before each update.
-            weight_decay=1.0,
-            maximize=False,
-        )
-        self.rows.mul_(1.0 - lr * self._rates[1, :, None]).addcmul_(self._update, lr)
+        kept = 1.0 - lr * self._rates[1, :, None]
+        for block in self._blocks:
+            update = self._update[: len(block.gradients)].zero_()
+            adamw(
+                [update],
+                [block.gradients],
+                [block.moments[0]],
+                [block.moments[1]],
+                [],
+                [block.count],
+                fused=True,
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.999,
+                eps=1e-8,
+                lr=1.0,
+                weight_decay=0.0,
+                maximize=False,
+            )
+            self.rows[block.rows].mul_(kept[block.rows]).addcmul_(update, lr[block.rows])
         self._ages = [age + 1 for age in self._ages]
 
     def keep(self, kept: Sequence[int]) -> RowAdamW:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from autoloss.training import RowAdamW
+from autoloss.training import optimiser as module
 
 LR = torch.tensor([1e-3, 1e-2, 0.3], dtype=torch.float64)
 WEIGHT_DECAY = torch.tensor([0.0, 0.1, 1.0], dtype=torch.float64)
@@ -55,3 +57,35 @@ def test_rows_may_be_dropped_before_the_first_step() -> None:
     optimiser.gradients.copy_(gradients(0)[[1]])
     optimiser.step(1.0)
     torch.testing.assert_close(optimiser.rows[0], by_torch(1, [1.0]), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("cached", [1, 14, 1 << 20])
+def test_rows_of_any_age_move_as_by_torch_however_many_are_stepped_at_a_time(
+    cached: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_CACHED", cached)
+    old = RowAdamW(rows()[:1], lr=LR[:1], weight_decay=WEIGHT_DECAY[:1])
+    for step in range(2):
+        old.gradients.copy_(gradients(step)[:1])
+        old.step(1.0)
+    both = old.joined(RowAdamW(rows()[1:], lr=LR[1:], weight_decay=WEIGHT_DECAY[1:]))
+    for step in range(3):
+        both.gradients.copy_(gradients(step))
+        both.gradients[0] = gradients(step + 2)[0]
+        both.step(1.0)
+    for row, steps in enumerate([5, 3, 3]):
+        expected = by_torch(row, [1.0] * steps)
+        torch.testing.assert_close(both.rows[row], expected, rtol=0, atol=1e-12)
+
+
+def test_a_row_that_has_diverged_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_CACHED", 1)
+    optimiser = RowAdamW(rows(), lr=LR, weight_decay=WEIGHT_DECAY)
+    for step in range(2):
+        optimiser.gradients.copy_(gradients(step))
+        optimiser.gradients[0] = torch.nan
+        optimiser.step(1.0)
+    assert optimiser.rows[0].isnan().all()
+    for row in (1, 2):
+        expected = by_torch(row, [1.0] * 2)
+        torch.testing.assert_close(optimiser.rows[row], expected, rtol=0, atol=1e-12)
