@@ -6,6 +6,7 @@ import torch
 from sklearn.metrics import log_loss, roc_auc_score
 
 from autoloss.metrics import resolve_metric
+from autoloss.search import posthoc
 from autoloss.search.metric_rows import metric_on_rows
 from autoloss.search.posthoc import PostHoc, fit_posthoc
 from tests.search.test_confirm import Named, normal
@@ -151,3 +152,13 @@ def test_a_class_without_training_rows_has_a_finite_shift():
 def test_probabilities_after_a_shift_are_normal():
     decided = PostHoc("threshold", 0.2, (0.0, 1.4), 0.0).decided(rare()[0])
     np.testing.assert_allclose(np.exp(decided).sum(axis=1), 1.0)
+
+
+def test_of_very_many_log_probabilities_evenly_spaced_rows_decide(monkeypatch):
+    log_probs, targets = rare(n=300)
+    asked = {"metric": F1, "class_counts": np.array([200, 100]), "kind": "threshold"}
+    alone = fit_posthoc(log_probs[::3], targets[::3], **asked)
+    monkeypatch.setattr(posthoc, "_MOST_NUMBERS", 200)
+    others = np.arange(300) % 3 > 0
+    spoilt = np.where(others[:, None], np.nan, log_probs)
+    assert fit_posthoc(spoilt, targets, **asked) == alone
