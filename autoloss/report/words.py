@@ -113,6 +113,18 @@ def family_words(name: str) -> str:
     return name.replace("_", " ").replace("cross entropy", "cross-entropy")
 
 
+def loss_words(label: str) -> str:
+    """Return a loss as words: its family and what it stands with, without numbers.
+
+    Examples:
+        >>> loss_words("cross_entropy + class_weight beta=0.5 + smoothing epsilon=0.1")
+        'cross-entropy with class weight and smoothing'
+    """
+    family, *rest = (part.split()[0] for part in label.split(" + "))
+    more = listed([name.replace("_", " ") for name in rest]) if rest else ""
+    return family_words(family) + (f" with {more}" if more else "")
+
+
 def is_number(value: Any) -> bool:
     """Return whether `value` is a finite number (and no boolean)."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

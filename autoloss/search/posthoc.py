@@ -57,7 +57,8 @@ class PostHoc:
         if self.kind == "prior":
             if self.is_neutral:
                 return f"no correction for the class shares is better {where}"
-            return f"log p - {self.value:.1f} x log(class share), the best {where}"
+            sign = "-" if self.value > 0 else "+"
+            return f"log p {sign} {abs(self.value):.1f} x log(class share), the best {where}"
         if self.is_neutral:
             return f"no threshold is better {where}"
         return f"class 1 above a probability of {self.value:.3g}, the best {where}"

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoloss.losses import LossSpec
 from autoloss.records import Comparison, TrialRecord
 from autoloss.report import verdict_lines, verdict_rows
 from autoloss.report.recipe import loss_python, loss_toml
@@ -85,6 +86,18 @@ def test_headline_states_the_decision(decision: Any) -> None:
         "worse": "Tuned c",
     }
     assert text.startswith(start[decision])
+
+
+def test_headline_tells_smoothed_cross_entropy_from_cross_entropy() -> None:
+    summary = make_summary(decision="better")
+    trials = [
+        replace(trial, loss=LossSpec(target="smoothing").to_dict())
+        if trial.number == summary.verdict.challenger
+        else trial
+        for trial in summary.trials
+    ]
+    text = headline(replace(summary, trials=tuple(trials)))
+    assert text == "Cross-entropy with smoothing beats tuned cross-entropy on this data"
 
 
 def test_trials_are_ranked_by_log_loss_with_the_unscored_last() -> None:

@@ -162,3 +162,10 @@ def test_of_very_many_log_probabilities_evenly_spaced_rows_decide(monkeypatch):
     others = np.arange(300) % 3 > 0
     spoilt = np.where(others[:, None], np.nan, log_probs)
     assert fit_posthoc(spoilt, targets, **asked) == alone
+
+
+@pytest.mark.parametrize(
+    ("tau", "words"), [(0.3, "log p - 0.3 x log"), (-0.3, "log p + 0.3 x log")]
+)
+def test_a_correction_of_either_sign_reads_as_a_formula(tau, words):
+    assert PostHoc("prior", tau, (0.1, 0.2), 0.5).detail.startswith(words)
