@@ -35,7 +35,7 @@ def searched(frame: pd.DataFrame, target: str, precision: str, options: Any) -> 
     """Return the log loss of every trial with its settings."""
     found: dict[str, Any] = {}
 
-    def over(session: SearchSession, *rest: object) -> None:
+    def over(session: SearchSession, *rest: object, **more: object) -> None:
         plan = session.study.plan
         fixed = session.study.trials[: len(plan.first) + len(plan.then)]
         found["trials"] = [(one.loss, one.nuisance, one.metrics.get(REFINED)) for one in fixed]

@@ -73,7 +73,8 @@ def apply_heads(
     What a candidate gets does not depend on the heads of the others.
 
     Args:
-        hidden: What the last layer sees.
+        hidden: What the last layer sees; may be of a lower precision than the weights, which is
+            that of the logits.
         weight: Its weights.
         bias: Its biases; they have no effect on a candidate whose head is not linear.
         heads: The heads; None where all are linear.
@@ -99,6 +100,7 @@ def apply_heads(
             f"but got {heads.names=}."
         )
     logits = dense(hidden, weight, bias.masked_fill(heads.biasless, 0.0))
+    hidden = hidden.to(weight.dtype)
     norms = None
     if heads.unbiased is not None:
         found = norm_products(*_take(heads.unbiased, hidden, weight))

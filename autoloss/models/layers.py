@@ -23,8 +23,9 @@ def dense(
         x: Inputs; those that all candidates share may be an expanded view.
         weight: Weights, laid out as in `torch.nn.Linear`.
         bias: Biases.
-        products: Type in which the product and those of its gradients are taken, and of the
-            output; by default that of the weights, whose gradients have it in any case.
+        products: Type in which the product is taken, and of the output; by default that of the
+            weights, whose gradients have it in any case. Those of the gradients are taken in it
+            or, where that is lower, in the type of `x`.
 
     Shape:
         - x: ``(K, B, D)``
@@ -57,7 +58,8 @@ class _Dense(Function):
         # Of inputs that all candidates share one copy is converted.
         own_x = x[:1].to(taken).expand_as(x) if x.stride(0) == 0 else x.to(taken)
         own_weight = weight.to(taken)
-        ctx.save_for_backward(own_x, own_weight)
+        is_lower = x.dtype.itemsize < taken.itemsize
+        ctx.save_for_backward(*((x, weight.to(x.dtype)) if is_lower else (own_x, own_weight)))
         ctx.given = x.dtype, weight.dtype
         return torch.baddbmm(bias.to(taken).unsqueeze(1), own_x, own_weight.mT)
 
@@ -66,10 +68,11 @@ class _Dense(Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
         x, weight = ctx.saved_tensors
         of_x, of_weight = ctx.given
-        grad_x = torch.bmm(grad, weight).to(of_x) if ctx.needs_input_grad[0] else None
+        own = grad.to(x.dtype)
+        grad_x = torch.bmm(own, weight).to(of_x) if ctx.needs_input_grad[0] else None
         # The product with fewer columns than rows is the slower one of two that are the same.
         is_wide = weight.shape[1] > weight.shape[2]
-        grad_weight = torch.bmm(x.mT, grad).mT if is_wide else torch.bmm(grad.mT, x)
+        grad_weight = torch.bmm(x.mT, own).mT if is_wide else torch.bmm(own.mT, x)
         return grad_x, grad_weight.to(of_weight), grad.sum(1).to(of_weight), None
 
 

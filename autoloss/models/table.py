@@ -275,7 +275,7 @@ class TableNetwork:
         if dropout is not None:
             # Cosines and norms of scaled weights are those of scaled features.
             weight = weight * dropout.rates.scale
-        return apply_heads(hidden.to(weight.dtype), weight, weights["output.bias"], heads)
+        return apply_heads(hidden, weight, weights["output.bias"], heads)
 
     def hidden(
         self,

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from autoloss.bench.problem import make_setting, plain_network
+from autoloss.models import Heads, apply_heads
 from autoloss.models.layers import dense
 from autoloss.training import Outcome, train
 from autoloss.training.precision import product_dtype
@@ -82,3 +83,30 @@ def test_a_training_in_lower_precision_is_near_and_does_not_depend_on_neighbours
         assert abs(losses[0] - losses[1]) < 0.01
     for one, other in zip(fewer, low, strict=False):
         assert torch.equal(one.weights, other.weights)
+
+
+def test_the_last_layer_is_exact_on_inputs_of_lower_precision_and_its_gradients_are_near() -> None:
+    x, weight, bias = layer()
+    low = x.detach().to(LOW).requires_grad_()
+    found, exact = dense(low, weight, bias), dense(low.float(), weight, bias)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, exact)
+    above = torch.randn(found.shape, generator=torch.Generator().manual_seed(1))
+    given = (low, weight, bias)
+    gradients, expected = (
+        torch.autograd.grad((one * above).sum(), given) for one in (found, exact)
+    )
+    assert [one.dtype for one in gradients] == [LOW, torch.float32, torch.float32]
+    for one, other in zip(gradients, expected, strict=True):
+        assert (one - other).norm() / other.norm() < 2**-7
+
+
+def test_a_linear_candidate_does_not_depend_on_the_heads_of_others_in_lower_precision() -> None:
+    x, weight, bias = layer()
+    low = x.detach().to(LOW).requires_grad_()
+    alone, _ = apply_heads(low, weight, bias)
+    beside, _ = apply_heads(low, weight, bias, Heads(("linear", "cosine", "unbiased")))
+    assert torch.equal(alone[0], beside[0])
+    found = [torch.autograd.grad(one[0].sum(), (low, weight, bias)) for one in (alone, beside)]
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one[0], other[0])
