@@ -51,8 +51,10 @@ def by_name(classifier: Classifier) -> dict[str, list[Column]]:
     encodings = {id(member.encoding): member.encoding for member in classifier.members}
     every = [column for one in encodings.values() for column in one.columns]
     longest = max(encodings.values(), key=lambda one: len(one.columns))
-    order = dict.fromkeys([column.name for column in (*longest.columns, *every)])
-    return {name: [one for one in every if one.name == name] for name in order}
+    found: dict[str, list[Column]] = {one.name: [] for one in (*longest.columns, *every)}
+    for one in every:
+        found[one.name].append(one)
+    return found
 
 
 def example_of(classifier: Classifier, *, n: int = 3) -> dict[str, Any]:

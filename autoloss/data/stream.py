@@ -57,7 +57,8 @@ class RowStream:
         Raises:
             InputError: The file cannot be read to its end, or has no rows.
         """
-        places = [self.names.index(name) for name in names]
+        place_of = {name: place for place, name in enumerate(self.names)}
+        places = [place_of[name] for name in names]
         waiting: list[Any] = []
         held, total = 0, 0
         for batch in self._guarded(places):
@@ -218,7 +219,7 @@ def _open_parquet(path: Path, *, label: str) -> RowStream:
         wanted = [raw[kept[place]] for place in places]
         with parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(PIECE_ROWS, columns=wanted):
-                yield batch.select([batch.schema.names.index(name) for name in wanted])
+                yield batch.select(wanted)
 
     if len(set(raw)) < len(raw):
         with parquet.ParquetFile(path) as file:

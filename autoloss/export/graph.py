@@ -112,7 +112,8 @@ class MemberGraph(nn.Module):
         self.layout = tuple(
             (place, tuple(part for part, _ in one.parts)) for place, one in enumerate(dates)
         )
-        places = [inputs.numbers.index(one.name) for one in numeric]
+        place_of = {name: place for place, name in enumerate(inputs.numbers)}
+        places = [place_of[one.name] for one in numeric]
         self.register_buffer("number_places", torch.tensor(places, dtype=torch.int64))
         # In the graph all numbers stand before all dates; the network wants their own order.
         keys = [(one.name, "") for one in numeric]
@@ -125,7 +126,8 @@ class MemberGraph(nn.Module):
             elif isinstance(one, DateColumn):
                 wanted += [(one.name, part) for part, _ in one.parts]
                 scales += [scale for _, scale in one.parts]
-        order = torch.tensor([keys.index(key) for key in wanted], dtype=torch.int64)
+        place_of_key = {key: place for place, key in enumerate(keys)}
+        order = torch.tensor([place_of_key[key] for key in wanted], dtype=torch.int64)
         self.register_buffer("order", order)
         # As tensors: the numbers of a program's text may become float32 elsewhere.
         double = torch.float64
