@@ -27,7 +27,7 @@ speed: $(INSTALLED)  ## Measure the figures of reports/speed (two hours; DATA=DI
 	$(BIN)/python -m benchmarks.outside --out reports/speed/outside.json
 	$(BIN)/python -m benchmarks.modules --report
 	$(BIN)/python -m benchmarks.scale --report
-	$(BIN)/python -m benchmarks.precision --data $(DATA) --rows 5000 --out reports/speed/precision.json
+	$(BIN)/python -m benchmarks.precision --data $(DATA) --out reports/speed/precision.json
 	$(BIN)/python -m benchmarks.racing --data $(DATA) --first-seed 7 --out reports/speed/racing.json
 	$(BIN)/python -m benchmarks.speed --report
 

@@ -1,7 +1,7 @@
 """What a race costs: searches with and without it, of the same budget, on real tables.
 
     python -m benchmarks.racing --data DIR [--out reports/speed/racing.json]
-        [--sets pima,phoneme] [--trials 48] [--seeds 2] [--first-seed 0] [--rows 10000]
+        [--sets pima,phoneme] [--trials 128] [--seeds 2] [--first-seed 0] [--rows 10000]
         [--space quick]
 
 The cost is counted in epochs of candidates, and in seconds of training beside it. The figures:
@@ -202,7 +202,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sets", default=",".join(SETS))
-    parser.add_argument("--trials", type=int, default=48)
+    parser.add_argument("--trials", type=int, default=128)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--rows", type=int, default=10_000)
