@@ -12,6 +12,8 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 _VAST = 2.0**100
+"""Beyond every activation, also where it is multiplied by the least draw; a power of two, by which
+no number loses a digit."""
 
 
 def dense(
@@ -70,9 +72,9 @@ class _Dense(Function):
         of_x, of_weight = ctx.given
         own = grad.to(x.dtype)
         grad_x = torch.bmm(own, weight).to(of_x) if ctx.needs_input_grad[0] else None
-        # The product with fewer columns than rows is the slower one of two that are the same.
-        is_wide = weight.shape[1] > weight.shape[2]
-        grad_weight = torch.bmm(x.mT, own).mT if is_wide else torch.bmm(own.mT, x)
+        # Of a product and its transpose the one with more columns than rows is the faster.
+        is_tall = weight.shape[1] > weight.shape[2]
+        grad_weight = torch.bmm(x.mT, own).mT if is_tall else torch.bmm(own.mT, x)
         return grad_x, grad_weight.to(of_weight), grad.sum(1).to(of_weight), None
 
 
@@ -91,7 +93,7 @@ class DropoutRates:
 
     @cached_property
     def below(self) -> Tensor:
-        """Return above what a draw lets its number through, in `_VAST`.
+        """Return above what a draw times `_VAST` lets its number through.
 
         A draw may be exactly 0, which a rate of 0 must let through.
         """
@@ -139,10 +141,10 @@ class _ReluDropout(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, uniform: Tensor, below: Tensor) -> Tensor:
-        # A power of two loses no digit, and no margin is rounded to 0 in bfloat16.
+        # No margin is rounded to 0 in bfloat16, which goes down as far as float32.
         margin = (uniform * _VAST - below).to(x.dtype)
-        torch.minimum(_sortable(x), _sortable(margin), out=_sortable(x))
-        _relu_(x)
+        numbers = _sortable(x)
+        torch.minimum(numbers, _sortable(margin), out=numbers).clamp_min_(0)
         ctx.mark_dirty(x)
         ctx.save_for_backward(x)
         return x
@@ -152,10 +154,6 @@ class _ReluDropout(Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (kept,) = ctx.saved_tensors
         return torch.ops.aten.threshold_backward(grad, kept, 0.0), None, None
-
-
-def _relu_(x: Tensor) -> None:
-    _sortable(x).clamp_min_(0)
 
 
 def _sortable(x: Tensor) -> Tensor:
