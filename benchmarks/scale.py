@@ -217,7 +217,7 @@ def populations(journal: Path) -> list[int]:
 
 def of(taken: Taken) -> dict[str, Any]:
     """Return what a search took as JSON values, and in words."""
-    peak = taken.peak / 2**30
+    peak = taken.peak / 1e9
     return {
         "seconds": taken.seconds,
         "work_seconds": taken.worked,

@@ -43,16 +43,62 @@ def test_a_figure_that_was_left_out_is_open() -> None:
 
 
 def test_what_others_and_a_gpu_measured_fills_their_rows(tmp_path: Path) -> None:
-    (tmp_path / "racing.json").write_text('{"measured": "0.28 of the cost"}', encoding="utf-8")
+    race = {"cost_to_same": [0.28, 0.2, 0.4], "difference": [0.001, 0.0, 0.002]}
+    known = {"measured": "0.28 of the cost", "all": race}
+    (tmp_path / "racing.json").write_text(json.dumps(known), encoding="utf-8")
     gpu = {**found(), "machine": {**machine.describe(CPU), "chip": "a chip"}}
     whole = {**found(), "gpu": {"64": gpu}}
     (tmp_path / "figures.json").write_text(json.dumps(whole), encoding="utf-8")
     speed.write_page(tmp_path)
     page = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert "0.28 of the cost" in page
-    assert "a chip" in page
+    assert "| 0.28 of the cost | yes |" in page
+    # 2.0 times the tight loop, of 40.
+    assert "a chip | no |" in page
     open_rows = [line for line in page.splitlines() if speed.OPEN in line]
     assert len(open_rows) == len(speed.OTHERS) + len(speed.ON_A_GPU) - 2
+
+
+@pytest.mark.parametrize(
+    ("what", "near", "far"),
+    [
+        ("share of a default", {"outside": 5, "total": 100}, {"outside": 6, "total": 100}),
+        (
+            "racing",
+            {"all": {"cost_to_same": [0.3, 0.2, 0.9], "difference": [0, -0.004, 0.005]}},
+            {"all": {"cost_to_same": [0.3, 0.2, 0.9], "difference": [0, -0.006, 0.005]}},
+        ),
+        (
+            "racing",
+            {"all": {"cost_to_same": [0.33, 0.2, 0.9], "difference": [0, 0, 0]}},
+            {"all": {"cost_to_same": [0.34, 0.2, 0.3], "difference": [0, 0, 0]}},
+        ),
+        (
+            "cost per trial",
+            {"figures": {"trials": {"ratio": 1.2}}},
+            {"figures": {"trials": {"ratio": 1.21}}},
+        ),
+        (
+            "memory at",
+            {"figures": {"trials": {"memory_ratio": 1.1}}},
+            {"figures": {"trials": {"memory_ratio": 1.2}}},
+        ),
+        (
+            "5 million",
+            {"figures": {"rows": {"peak_gb": 4.0}}},
+            {"figures": {"rows": {"peak_gb": 4.1}}},
+        ),
+        (
+            "products in",
+            {"sets": {"a": {"change": [0, -0.005, 0.005]}}},
+            {"sets": {"a": {"change": [0, -0.001, 0.006]}, "b": {"change": [0, 0, 0]}}},
+        ),
+    ],
+)
+def test_whether_a_row_reaches_its_bar(what: str, near: Any, far: Any) -> None:
+    (other,) = (one for name, one in speed.OTHERS.items() if name.startswith(what))
+    assert other.holds is not None
+    assert other.holds(near) is True
+    assert other.holds(far) is False
 
 
 def test_the_floor_is_the_larger_of_both_times(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,11 +20,12 @@ def test_the_table_of_many_rows_is_the_one_that_is_meant(tmp_path: Path) -> None
 
 def test_what_was_found_fills_its_row_of_the_page(tmp_path: Path) -> None:
     file = tmp_path / "scale.json"
-    scale.write_found(file, "rows", {"measured": "3.5 GB"})
-    scale.write_found(file, "trials", {"measured": "1.1×", "memory": "1.05×"})
+    scale.write_found(file, "rows", {"measured": "3.5 GB", "peak_gb": 3.5})
+    trials = {"measured": "1.1×", "memory": "1.05×", "ratio": 1.1, "memory_ratio": 1.05}
+    scale.write_found(file, "trials", trials)
     assert json.loads(file.read_text(encoding="utf-8"))["figures"]["rows"]["measured"] == "3.5 GB"
     words = speed.read_others(tmp_path)
-    assert sorted(words.values()) == ["1.05×", "1.1×", "3.5 GB"]
+    assert sorted(words.values()) == [("1.05×", True), ("1.1×", True), ("3.5 GB", True)]
 
 
 @pytest.mark.slow
