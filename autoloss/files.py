@@ -22,3 +22,10 @@ def replacing(file: Path) -> Iterator[Path]:
         part.replace(file)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Write a text in UTF-8, whole or not at all."""
+    with replacing(file) as part:
+        # Half a surrogate pair, as broken file names give, has no UTF-8.
+        part.write_bytes(text.encode("utf-8", "replace"))

@@ -92,14 +92,13 @@ def write_page(found: Diagnosis, page: Path) -> None:
     Raises:
         InputError: If it cannot be written.
     """
-    from autoloss.files import replacing
+    from autoloss.files import write_whole
     from autoloss.report import render_diagnosis
 
     text = render_diagnosis(found)
     try:
         page.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(page) as part:
-            part.write_bytes(text.encode("utf-8", "replace"))
+        write_whole(page, text)
     except OSError as error:
         reason = error.strerror or error
         raise InputError(

@@ -7,12 +7,11 @@ from autoloss.models.make import networks_for
 from autoloss.models.network import Draws, Features, Network, Scores, Step
 from autoloss.models.own import OwnModel
 from autoloss.models.own_stack import OwnNetwork
-from autoloss.models.table import Dropout, InputShape, TableNetwork, spread
+from autoloss.models.table import InputShape, TableNetwork, spread
 
 __all__ = [
     "CosineHead",
     "Draws",
-    "Dropout",
     "DropoutRates",
     "Features",
     "Heads",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib import resources
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
 from autoloss.diagnosis.records import Diagnosis
@@ -18,6 +17,7 @@ from autoloss.report.diagnosis_figures import (
     tenths_chart,
 )
 from autoloss.report.document import finite
+from autoloss.report.page import page_file, page_template
 from autoloss.report.palette import DARK_PAGE, LIGHT_PAGE
 from autoloss.report.words import capital
 
@@ -48,7 +48,7 @@ def render_diagnosis(found: Diagnosis) -> str:
         words=words,
         most=words.MOST_ROWS,
         pages=(LIGHT_PAGE, DARK_PAGE),
-        style=Markup(_file("report.css") + _file("diagnosis.css")),
+        style=Markup(page_file("report.css") + page_file("diagnosis.css")),
     )
 
 
@@ -60,19 +60,4 @@ def diagnosis_json(found: Diagnosis) -> str:
 
 @cache
 def _template() -> Template:
-    """Return the page's template; everything that it prints is escaped."""
-    environment = Environment(
-        loader=PackageLoader("autoloss.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    return environment.get_template("diagnosis.html.j2")
-
-
-@cache
-def _file(name: str) -> str:
-    """Return a file that lies beside the template."""
-    folder = resources.files("autoloss.report") / "templates"
-    return (folder / name).read_text(encoding="utf-8")
+    return page_template("diagnosis.html.j2")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 from functools import cache
-from importlib import resources
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
 from markupsafe import Markup
 
 from autoloss.records import Summary
 from autoloss.report.facts import report_facts
 from autoloss.report.figures import GROUPS, Figure, all_figures, signals_info
+from autoloss.report.page import page_file, page_template
 from autoloss.report.palette import DARK, DARK_PAGE, LIGHT, LIGHT_PAGE, looks
 from autoloss.report.svg import WIDTHS, figure_svg
 from autoloss.report.svg.marks import stroke
@@ -33,7 +33,7 @@ def render_html(summary: Summary) -> str:
         HTML 5, some hundred kB.
     """
     figures = all_figures(summary)
-    scripts = (_file("page.js"),)
+    scripts = (page_file("page.js"),)
     return _template().render(
         facts=report_facts(summary),
         summary=summary,
@@ -42,7 +42,7 @@ def render_html(summary: Summary) -> str:
         strokes=[Markup(text) for text in signal_strokes(summary)],
         looks=looks(dict.fromkeys(trial.family for trial in summary.trials)),
         palette={"light": LIGHT, "dark": DARK, "page": (LIGHT_PAGE, DARK_PAGE)},
-        style=Markup(_file("report.css")),
+        style=Markup(page_file("report.css")),
         # Scripts are our own files; the hashes below let these run and no others.
         scripts=[Markup(text) for text in scripts],
         hashes=[_hash(text) for text in scripts],
@@ -73,26 +73,13 @@ def _by_group(figures: tuple[Figure, ...]) -> dict[str, list[Figure]]:
 
 @cache
 def _template() -> Template:
-    """Return the page's template; everything that it prints is escaped."""
-    environment = Environment(
-        loader=PackageLoader("autoloss.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
+    return page_template(
+        "report.html.j2",
+        share=share_text,
+        capital=capital,
+        family_words=family_words,
+        drawings=drawings,
     )
-    environment.filters["share"] = share_text
-    environment.filters["capital"] = capital
-    environment.filters["family_words"] = family_words
-    environment.filters["drawings"] = drawings
-    return environment.get_template("report.html.j2")
-
-
-@cache
-def _file(name: str) -> str:
-    """Return a file that lies beside the template."""
-    folder = resources.files("autoloss.report") / "templates"
-    return (folder / name).read_text(encoding="utf-8")
 
 
 def _hash(script: str) -> str:

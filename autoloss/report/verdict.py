@@ -12,7 +12,7 @@ from autoloss.report.words import (
     READOUTS,
     difference_text,
     interval_text,
-    loss_words,
+    label_words,
     metric_words,
     reading_text,
     value_text,
@@ -49,7 +49,7 @@ class ComparisonRow:
 def headline(summary: Summary) -> str:
     """Return the verdict as the title of a page."""
     challenger = find_trial(summary, summary.verdict.challenger)
-    name = loss_words(challenger.label) if challenger else "the challenger"
+    name = label_words(challenger.label) if challenger else "the challenger"
     if summary.verdict.decision == "better":
         return f"{name[:1].upper()}{name[1:]} beats tuned cross-entropy on this data"
     if summary.verdict.decision == "worse":

@@ -113,11 +113,11 @@ def family_words(name: str) -> str:
     return name.replace("_", " ").replace("cross entropy", "cross-entropy")
 
 
-def loss_words(label: str) -> str:
+def label_words(label: str) -> str:
     """Return a loss as words: its family and what it stands with, without numbers.
 
     Examples:
-        >>> loss_words("cross_entropy + class_weight beta=0.5 + smoothing epsilon=0.1")
+        >>> label_words("cross_entropy + class_weight beta=0.5 + smoothing epsilon=0.1")
         'cross-entropy with class weight and smoothing'
     """
     family, *rest = (part.split()[0] for part in label.split(" + "))

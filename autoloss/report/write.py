@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from autoloss.errors import InputError
-from autoloss.files import replacing
+from autoloss.files import write_whole
 from autoloss.records import Summary
 from autoloss.report.document import summary_json
 from autoloss.report.html import render_html
@@ -39,16 +39,11 @@ def write_report(summary: Summary, folder: Path | str) -> tuple[Path, ...]:
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return tuple(_write(folder / name, text) for name, text in texts.items())
+        for name, text in texts.items():
+            write_whole(folder / name, text)
     except OSError as error:
         reason = error.strerror or error
         raise InputError(
             f"The report's folder must be writable, but got folder={str(folder)!r}: {reason}."
         ) from error
-
-
-def _write(path: Path, text: str) -> Path:
-    with replacing(path) as part:
-        # Half a surrogate pair, as broken file names give, has no UTF-8.
-        part.write_bytes(text.encode("utf-8", "replace"))
-    return path
+    return tuple(folder / name for name in texts)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from autoloss.errors import InputError, StudyNotFoundError
-from autoloss.files import replacing
+from autoloss.files import write_whole
 from autoloss.losses import ClassFacts
 from autoloss.own_code import Origin
 from autoloss.search.naming import nearest_study
@@ -122,8 +122,7 @@ class StudyConfig:
 
     def write(self, folder: Path) -> None:
         """Write study.json, whole or not at all."""
-        with replacing(folder / CONFIG) as part:
-            part.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+        write_whole(folder / CONFIG, json.dumps(self.to_dict(), indent=2) + "\n")
 
     @classmethod
     def read(cls, folder: Path) -> StudyConfig:

@@ -184,3 +184,18 @@ def rings(points: Sequence[tuple[float, float, str]], *, size: float) -> dict[st
         },
         "hoverinfo": "skip",
     }
+
+
+def band(low: float, high: float) -> dict[str, Any]:
+    """Return a shade from one x to another, behind everything else."""
+    return {
+        "type": "rect",
+        "x0": low,
+        "x1": high,
+        "yref": "paper",
+        "y0": 0,
+        "y1": 1,
+        "fillcolor": "var(--band)",
+        "line": {"width": 0},
+        "layer": "below",
+    }

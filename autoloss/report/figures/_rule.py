@@ -9,6 +9,7 @@ from typing import Any
 from autoloss.records import Summary
 from autoloss.report.figures._base import (
     Figure,
+    band,
     focus,
     hover,
     layout,
@@ -138,19 +139,7 @@ def _layout(summary: Summary, info: tuple[Candidate, ...]) -> dict[str, Any]:
     shade = []
     if admissible:
         air = 0.03 * (x.high - x.low)
-        shade = [
-            {
-                "type": "rect",
-                "x0": min(admissible) - air,
-                "x1": max(admissible) + air,
-                "yref": "paper",
-                "y0": 0,
-                "y1": 1,
-                "fillcolor": "var(--band)",
-                "line": {"width": 0},
-                "layer": "below",
-            }
-        ]
+        shade = [band(min(admissible) - air, max(admissible) + air)]
     notes = []
     for one in info:
         if not one.mark:

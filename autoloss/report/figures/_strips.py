@@ -15,6 +15,7 @@ from autoloss.report.figures._base import (
     PAGE,
     Figure,
     Focus,
+    band,
     focus,
     hover,
     layout,
@@ -283,16 +284,4 @@ def _shade(info: StripsInfo) -> list[dict[str, Any]]:
     """Return the area between what the best trial looks like and what it is worth."""
     if not info.has_luck:
         return []
-    return [
-        {
-            "type": "rect",
-            "x0": info.luck[0],
-            "x1": info.luck[1],
-            "yref": "paper",
-            "y0": 0,
-            "y1": 1,
-            "fillcolor": "var(--band)",
-            "line": {"width": 0},
-            "layer": "below",
-        }
-    ]
+    return [band(*info.luck)]
