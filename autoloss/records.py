@@ -8,7 +8,7 @@ from typing import Any, Literal
 from autoloss.insights import Confusion, Disagreements, Signals, Threshold
 
 TrialState = Literal["running", "complete", "diverged", "stopped", "pruned", "failed"]
-Decision = Literal["better", "no_evidence", "worse"]
+Decision = Literal["better", "no_evidence", "worse", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -118,13 +118,20 @@ class Verdict:
     """Whether the challenger beats tuned cross-entropy on rows that the search never saw.
 
     Args:
-        decision: ``"better"``, ``"no_evidence"`` or ``"worse"``.
+        decision: ``"better"``, ``"no_evidence"``, ``"worse"``, or ``"undecided"`` where the models
+            did not learn enough to be compared.
         text: The verdict in one or two plain sentences.
         comparisons: The figures behind it, one a metric (at most six).
         n_test: Test rows.
-        challenger: Number of the challenger's trial.
+        challenger: Number of the challenger's trial; the baseline's where no other loss was
+            trained.
         baseline: Number of the trial of tuned cross-entropy.
         detectable: The smallest difference in error that this test part could have shown.
+        primary: The metric that the decision is about: the metric that was asked for, else
+            ``"log_loss"``; empty in older studies.
+        reason: Why the decision is ``"undecided"``; empty otherwise.
+        chance: Probability that the challenger is the best loss other than cross-entropy by the
+            rule of the selection; NaN where unknown.
     """
 
     decision: Decision
@@ -134,6 +141,37 @@ class Verdict:
     challenger: int
     baseline: int
     detectable: float
+    primary: str = ""
+    reason: str = ""
+    chance: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How much of the planned training ran before the verdict.
+
+    Args:
+        trials: Trials that ended by themselves: trained to the end of their schedule, dropped by
+            a race, or diverged.
+        planned_trials: Trials of the plan: the budget, or the part of it that the time limit
+            allows.
+        epochs: Epochs of the less trained of challenger and tuned cross-entropy, in the search.
+        planned_epochs: Epochs of the schedule that the search space asks for.
+        cut: Trials that the time limit cut off.
+        is_final_cut: Whether the time limit cut off final trainings or those of outer folds.
+        is_schedule_done: Whether challenger and tuned cross-entropy were trained to the end of
+            their schedule in the search.
+        seconds_for_all: Time limit that the whole plan needs, in seconds; None where unknown.
+    """
+
+    trials: int
+    planned_trials: int
+    epochs: int
+    planned_epochs: int
+    cut: int = 0
+    is_final_cut: bool = False
+    is_schedule_done: bool = True
+    seconds_for_all: float | None = None
 
 
 @dataclass(frozen=True)
@@ -418,6 +456,7 @@ class Summary:
         confusion: What challenger and tuned cross-entropy decide; None where it is not known.
         disagreements: On which rows they differ; None where it is not known.
         threshold: Where decisions are moved; None where the likeliest class is decided for.
+        coverage: How much of the planned training ran; None in older studies.
     """
 
     schema_version: int
@@ -452,6 +491,7 @@ class Summary:
     confusion: Confusion | None = None
     disagreements: Disagreements | None = None
     threshold: Threshold | None = None
+    coverage: Coverage | None = None
 
     def trial(self, number: int) -> TrialRecord:
         """Return the trial of that number."""

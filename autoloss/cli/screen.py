@@ -26,7 +26,7 @@ _TOP = 10
 # Where more is known than the comparison, its first lines are those of the verdict.
 _COMPARED = 3
 _NARROW, _WIDE = 76, 104
-_STYLES = {"better": "green", "no_evidence": "yellow", "worse": "red"}
+_STYLES = {"better": "green", "no_evidence": "yellow", "worse": "red", "undecided": "magenta"}
 
 
 def show_ranking(console: Console, summary: Summary) -> None:

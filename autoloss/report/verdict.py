@@ -18,7 +18,12 @@ from autoloss.report.words import (
     value_text,
 )
 
-BADGES = {"better": "Better", "no_evidence": "No evidence", "worse": "Worse"}
+BADGES = {
+    "better": "Better",
+    "no_evidence": "No evidence",
+    "worse": "Worse",
+    "undecided": "Undecided",
+}
 _ROWS = 6
 
 

@@ -10,6 +10,7 @@ _TITLES = {
     "better": "Better than tuned cross-entropy",
     "no_evidence": "No evidence that it beats tuned cross-entropy",
     "worse": "Worse than tuned cross-entropy",
+    "undecided": "Undecided: the models did not learn enough to be compared",
 }
 _SHOWN = 10
 
