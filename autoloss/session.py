@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from autoloss.clock import Clock
 from autoloss.divisions import Divisions, Trained
 from autoloss.ended import OBJECTIVE, EndedTrials
 from autoloss.errors import TrainingError
+from autoloss.estimate import expected_seconds
 from autoloss.executors import LocalExecutor
 from autoloss.progress import Progress
 from autoloss.racing import RacingSearch, can_race
@@ -39,6 +41,10 @@ class SearchSession:
         progress: Who watches.
         clock: The time.
         teacher: Logits of a teacher for the rows of the table, ``(rows, C)``; None for none.
+
+    Attributes:
+        planned_trials: Trials that the time limit allows, at most the budget of the study.
+        planned_epochs: Epochs that the space asks for; a short limit allows fewer.
     """
 
     def __init__(
@@ -76,6 +82,18 @@ class SearchSession:
         self._done = self._ended.count * len(divisions)
         self._is_final = False
         clock.reserve(final_work / (final_work + self._search_work))
+        self.planned_trials = study.budget
+        self.planned_epochs = study.space.training.max_epochs
+
+    @functools.cached_property
+    def seconds_for_all(self) -> float | None:
+        """Return the time limit that lets the whole plan run; None where none is set."""
+        if self.clock.limit is None:
+            return None
+        trainings = self._search_work + self._final_work
+        return expected_seconds(
+            self.divisions, together=self.executor.together, trainings=trainings
+        )
 
     def search(self) -> None:
         """Ask, train and tell until the trials or the time are spent.
