@@ -5,7 +5,9 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,7 @@ _MARKS = (
 # Encodings without a mark of their own, tried in this order after UTF-8.
 _GUESSED = ("cp1252", "cp932", "gb18030", "latin-1")
 _DELIMITERS = (",", "\t", ";", "|")
+_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)*(?:[eE][+-]?\d+)?")
 _CHUNK = 1 << 20
 HEAD = 1 << 18
 
@@ -110,7 +113,11 @@ def _decodes(path: Path, encoding: str) -> bool:
 
 
 def find_delimiter(head: str, *, tab_first: bool = False) -> str:
-    r"""Return the delimiter under which the lines have equally many cells, and more than one.
+    r"""Return the delimiter under which the lines have as many cells as the header.
+
+    Commas within cells (decimal commas, words) divide the rows in another way than the header, so
+    that they are not taken for delimiters. Where two fit alike, it is the one that makes more of
+    the cells numbers.
 
     Args:
         head: The start of the file.
@@ -122,23 +129,37 @@ def find_delimiter(head: str, *, tab_first: bool = False) -> str:
     """
     lines = head.splitlines(keepends=True)
     text = "".join(lines[:-1] if len(lines) > 1 and len(head) >= HEAD else lines)
-    best, best_score = ",", (0.0, 0)
+    best, best_score = ",", (False, 0.0, 0.0, 0, 0)
     for delimiter in ("\t", ",", ";", "|") if tab_first else _DELIMITERS:
         try:
-            rows = csv.reader(io.StringIO(text), delimiter=delimiter)
-            widths = Counter(len(row) for _, row in zip(range(300), rows, strict=False) if row)
+            reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+            rows = [row for _, row in zip(range(300), reader, strict=False) if row]
         except csv.Error:
             continue
-        wide = {width: count for width, count in widths.items() if width > 1}
-        if not wide:
+        if not rows:
             continue
-        width, count = max(wide.items(), key=lambda item: (item[1], item[0]))
-        score = (round(count / widths.total(), 2), width)
+        counts = Counter(len(row) for row in rows)
+        share = counts[len(rows[0])] / len(rows)
+        fits_header = len(rows[0]) > 1 and (share > 0.5 or len(rows) == 2)
+        if not fits_header:
+            wide = {width: count for width, count in counts.items() if width > 1}
+            if not wide:
+                continue
+            share = max(wide.values()) / len(rows)
+        # A blank stands after the comma of a sentence, seldom after a delimiter.
+        tight = -sum(cell.startswith(" ") for cell in rows[0])
+        score = (fits_header, share, _share_of_numbers(rows[1:]), tight, max(counts))
         if score > best_score:
             best, best_score = delimiter, score
-        if tab_first and delimiter == "\t" and score[0] > 0.9:
+        if tab_first and delimiter == "\t" and share > 0.9:
             break
     return best
+
+
+def _share_of_numbers(rows: Sequence[Sequence[str]]) -> float:
+    """Return the share of cells that are numbers, with a point or a comma."""
+    cells = [cell.strip() for row in rows for cell in row]
+    return sum(bool(_NUMBER.fullmatch(cell)) for cell in cells) / max(len(cells), 1)
 
 
 def _parse(path: Path, *, encoding: str, delimiter: str, label: str) -> Any:

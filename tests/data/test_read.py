@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from autoloss.data import read_table
+from autoloss.data.delimited import find_delimiter
 from autoloss.data.read import load_table
 from autoloss.errors import InputError
 
@@ -156,3 +157,25 @@ def test_an_unknown_set_or_type_is_named() -> None:
         read_table(pd.DataFrame())
     with pytest.raises(InputError, match="header only"):
         read_table(pd.DataFrame({"a": []}))
+
+
+@pytest.mark.parametrize("rows", [5, 150, 300, 600])
+@pytest.mark.parametrize("columns", [1, 3])
+def test_decimal_commas_are_not_taken_for_delimiters(
+    tmp_path: Path, rows: int, columns: int
+) -> None:
+    numbers = np.random.default_rng(rows).normal(size=(rows, columns)).round(3)
+    frame = pd.DataFrame(numbers, columns=[f"x{place}" for place in range(columns)])
+    frame["label"] = np.where(numbers[:, 0] > 0, "ja", "nein")
+    path = tmp_path / "table.csv"
+    frame.to_csv(path, sep=";", decimal=",", index=False)
+    read = read_table(path)
+    assert list(read.columns) == list(frame.columns)
+    assert read["label"].tolist() == frame["label"].tolist()
+
+
+def test_delimiters_within_the_header_and_the_words_do_not_count() -> None:
+    assert find_delimiter("length, cm;y\n1,5;a\n2,5;b\n") == ";"
+    assert find_delimiter("x, z;y, w\n1,5;2,5\n2,5;3\n") == ";"
+    assert find_delimiter("a,b\n1;2,x\n3;4,y\n") == ","
+    assert find_delimiter("text,y\na; b; c,1\na; b; c,0\n") == ","
