@@ -50,7 +50,7 @@ def rare_notes(
 
     Examples:
         >>> rare_notes([10000, 103], 256, "auroc", False)
-        ('Positives are rare: 103 of 10,103 rows (1.02 %), 2.6 positives in a mini-batch of 256.',)
+        ('Positives are rare: 103 of 10,103 rows (1.02%), 2.6 positives in a mini-batch of 256.',)
     """
     if not is_rare(class_counts):
         return ()
@@ -148,4 +148,4 @@ def subsample(targets: Tensor, negatives: float, seed: int) -> tuple[Tensor, Ten
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %" if share < 0.001 else f"{100 * share:.2f} %"
+    return f"{100 * share:.2g}%" if share < 0.001 else f"{100 * share:.2f}%"

@@ -22,9 +22,9 @@ def test_positives_are_rare_below_two_percent_of_two_classes():
 
 def test_the_notes_say_how_many_there_are_and_what_error_would_hide():
     first, second = rare_notes([10_000, 103], 256, "error", False)
-    assert "103 of 10,103 rows (1.02 %)" in first
+    assert "103 of 10,103 rows (1.02%)" in first
     assert "2.6 positives in a mini-batch of 256" in first
-    assert "has an error of 1.02 %" in second
+    assert "has an error of 1.02%" in second
     assert "--metric average_precision" in second
     assert "--cost-matrix" in second
 

@@ -263,7 +263,7 @@ DryRun = Annotated[
     bool,
     typer.Option(
         "--dry-run",
-        help="Show rows, split, families, expected time and what the test part can show; "
+        help="Show rows, split, families, expected time and smallest detectable difference; "
         "train nothing.",
         rich_help_panel=_OUTPUT,
     ),

@@ -13,7 +13,7 @@ from rich.console import Console
 from autoloss.cli.tables import show_pairs
 from autoloss.records import Plan
 from autoloss.report.document import SCHEMA_VERSION
-from autoloss.report.words import difference_text, duration_text, is_number
+from autoloss.report.words import duration_text, is_number, points_text
 
 
 def show_lines(console: Console, plan: Plan) -> None:
@@ -47,8 +47,8 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "Time", f"about {duration_text(round(plan.expected_seconds))}"
     if is_number(plan.detectable):
         where = "rows of the nested cross-validation" if is_nested else "test rows"
-        least = difference_text("error", plan.detectable).lstrip("+")
-        yield "Can show", f"a difference in error of {least} or more on the {where}"
+        least = points_text("error", plan.detectable)
+        yield "Smallest detectable difference", f"{least} in error on the {where}"
     for note in plan.notes:
         yield "Note", note
 

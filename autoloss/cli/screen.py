@@ -14,7 +14,7 @@ from rich.text import Text
 from autoloss.cli.options import OUT
 from autoloss.cli.tables import show_pairs, show_places, show_table
 from autoloss.records import Summary
-from autoloss.report.brief import BESIDE, brief_pairs
+from autoloss.report.brief import REFERENCE, brief_pairs
 from autoloss.report.finalists import finalist_rows
 from autoloss.report.roles import FRONT, OBJECTIVE
 from autoloss.report.trials import TrialRow, trial_columns, trial_rows
@@ -83,7 +83,9 @@ def show_decision(console: Console, summary: Summary) -> None:
 
 def _toned(summary: Summary, name: str, text: str) -> str | Text:
     """Return the text, in red where the reference model is far ahead."""
-    is_alarm = name == BESIDE and summary.reference is not None and summary.reference.is_far_ahead
+    is_alarm = (
+        name == REFERENCE and summary.reference is not None and summary.reference.is_far_ahead
+    )
     return Text(text, style="red") if is_alarm else text
 
 
@@ -111,7 +113,7 @@ def _show_finalists(console: Console, summary: Summary) -> None:
         title,
         "Log loss",
         "to tuned cross-entropy",
-        "95 % interval",
+        "95% interval",
         "likely best",
     )
     rows = [
@@ -144,7 +146,7 @@ def _show_comparison(console: Console, rows: Sequence[ComparisonRow]) -> None:
         ]
         show_pairs(console, pairs)
         return
-    header = ("", "tuned cross-entropy", "challenger", "difference", "95 % interval", "reads as")
+    header = ("", "tuned cross-entropy", "challenger", "difference", "95% interval", "reads as")
     cells = [
         (row.title, row.baseline, row.challenger, row.difference, row.interval, row.reading)
         for row in rows

@@ -12,6 +12,8 @@ from rich.text import Text
 
 _NUMBERS = "0123456789+-−–([."
 _TITLE_WIDTH = 14
+# A longer name does not widen the first of two columns: its text begins after it.
+_NAME_WIDTH = 16
 _GAP = 2
 # Characters of a column whose longer words may be broken.
 _SHORTEST = 8
@@ -60,24 +62,19 @@ def pair_lines(pairs: Sequence[tuple[str, str | Text]], width: int) -> Iterator[
 
     Where the second column would be too narrow, texts stand below their names.
     """
-    indent = max((len(name) for name, _ in pairs), default=0) + _GAP
+    lengths = [len(name) for name, _ in pairs]
+    indent = max([one for one in lengths if one <= _NAME_WIDTH] or lengths, default=0) + _GAP
     is_narrow = width - indent < _LEAST
     indent = _GAP if is_narrow else indent
     for name, text in pairs:
         plain, style = (text.plain, text.style) if isinstance(text, Text) else (text, "")
-        lines = [
-            part
-            for line in plain.splitlines() or [""]
-            for part in textwrap.wrap(
-                line, max(1, width - indent), break_long_words=False, break_on_hyphens=False
-            )
-            or [""]
-        ]
+        beyond = 0 if is_narrow else max(0, len(name) + _GAP - indent)
+        lines = _wrapped(plain, max(1, width - indent), beyond)
         if is_narrow:
             yield Text(name, style="bold")
         for place, line in enumerate(lines):
             start = "" if place or is_narrow else name
-            yield Text.assemble((f"{start:<{indent}}", "bold"), (line, style))
+            yield Text.assemble((f"{start:<{indent - _GAP}}" + " " * _GAP, "bold"), (line, style))
 
 
 def show_table(
@@ -150,6 +147,18 @@ def column_widths(
         place = max(range(len(found)), key=lambda one: wanted[one] / max(found[one], 1))
         found[place] += 1
         spare -= 1
+    return found
+
+
+def _wrapped(text: str, width: int, beyond: int) -> list[str]:
+    """Return a text in lines of that width, the first of them shorter by `beyond`."""
+    found: list[str] = []
+    for line in text.splitlines() or [""]:
+        taken = "" if found else "-" * beyond
+        parts = textwrap.wrap(
+            taken + line, width, break_long_words=False, break_on_hyphens=False
+        ) or [""]
+        found += [parts[0][len(taken) :], *parts[1:]]
     return found
 
 

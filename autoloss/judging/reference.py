@@ -194,7 +194,9 @@ def _sample(
     if len(rows) > most:
         drawn = np.random.default_rng(seed).choice(len(rows), most, replace=False)
         rows = np.sort(drawn)
-        said = [f"Gradient boosting learnt from {most} of {len(targets)} rows, drawn at random."]
+        said = [
+            f"Gradient boosting learnt from {most:,} of {len(targets):,} rows, drawn at random."
+        ]
     # What is held out to stop by has a row of every class, so that a class needs two.
     _, inverse, counts = np.unique(targets[rows], return_inverse=True, return_counts=True)
     several = counts[inverse] > 1

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from autoloss.records import Edge, Summary
 from autoloss.report.words import (
-    capital,
     count_text,
     difference_text,
     family_words,
@@ -29,13 +28,11 @@ class ReferenceFacts:
     """The model of another kind.
 
     Args:
-        title: Its name, with a capital.
         figures: Its metrics and its difference to what ships, in one sentence.
         text: What that says.
         is_far_ahead: Whether the model is the problem, not the loss.
     """
 
-    title: str
     figures: str
     text: str
     is_far_ahead: bool
@@ -83,9 +80,8 @@ def reference_facts(summary: Summary) -> ReferenceFacts | None:
         figures += f"; its {title} minus that of what ships: "
         figures += difference_text(name, found.difference)
         if is_number(found.low) and is_number(found.high):
-            figures += f" (95 % interval {interval_text(name, found.low, found.high)})"
+            figures += f" (95% interval {interval_text(name, found.low, found.high)})"
     return ReferenceFacts(
-        title=capital(found.name),
         figures=f"{figures}.",
         text=found.text,
         is_far_ahead=found.is_far_ahead,

@@ -7,9 +7,16 @@ from autoloss.report.beside import edges_short, reference_facts
 from autoloss.report.doubts import chance_short, optimism_short
 from autoloss.report.gains import gains_short
 from autoloss.report.rows import is_nested, resampling_short
-from autoloss.report.words import count_text, difference_text, interval_text, is_number, value_text
+from autoloss.report.words import (
+    count_text,
+    difference_text,
+    interval_text,
+    is_number,
+    points_text,
+    value_text,
+)
 
-BESIDE = "Beside"
+REFERENCE = "For comparison"
 
 
 def brief_pairs(summary: Summary) -> tuple[tuple[str, str], ...]:
@@ -26,9 +33,9 @@ def brief_pairs(summary: Summary) -> tuple[tuple[str, str], ...]:
         ("Looks", _looks(summary)),
         ("Gains", gains_short(summary)),
         ("Challenger", chance_short(summary)),
-        ("Luck", optimism_short(summary)),
-        ("Could show", _power(summary)),
-        (BESIDE, _reference(summary)),
+        ("Selection bias", optimism_short(summary)),
+        ("Smallest detectable difference", _power(summary)),
+        (REFERENCE, _reference(summary)),
         ("On an edge", edges_short(summary)),
     )
     return tuple(pair for pair in pairs if pair[1])
@@ -43,11 +50,11 @@ def _looks(summary: Summary) -> str:
 
 
 def _power(summary: Summary) -> str:
-    """Return the smallest difference that could be shown; it belongs to the resampling."""
+    """Return the smallest detectable difference; it belongs to the resampling."""
     value = summary.verdict.detectable
     if summary.resampling is None or not is_number(value):
         return ""
-    return f"a difference in error of {difference_text('error', value).lstrip('+')} or more"
+    return f"{points_text('error', value)} in error"
 
 
 def _reference(summary: Summary) -> str:

@@ -90,7 +90,7 @@ def readout_words(row: ReadoutRow) -> str:
 
 
 def calibration_rows(found: Diagnosis) -> list[tuple[str, ...]]:
-    """Return a row an error: name, value, null level, 95 % level, p-value."""
+    """Return a row an error: name, value, null level, 95% level, p-value."""
     calibration = found.calibration
     named = (
         ("ECE, 15 bins of equal width", calibration.ece),

@@ -1,4 +1,4 @@
-"""Is the winner real? What speaks for luck, a sentence each."""
+"""Is the winner real? What speaks for chance, a sentence each."""
 
 from __future__ import annotations
 
@@ -16,18 +16,20 @@ from autoloss.report.words import (
     value_text,
 )
 
+POWER = "Smallest detectable difference"
+
 
 def doubts(summary: Summary) -> tuple[tuple[str, str], ...]:
-    """Return name and sentence of all that is known about the winner's luck."""
+    """Return name and sentence of all that is known about how far chance made the winner."""
     found = (
-        ("The luck of the selection", optimism_text(summary)),
+        ("Selection bias", optimism_text(summary)),
         ("The best of the finalists", chance_sentence(summary)),
-        ("What could be seen", power_text(summary)),
+        (POWER, power_text(summary)),
         ("Earlier looks", looks_text(summary)),
     )
     # The power alone stands beside the comparison already.
     known = tuple(pair for pair in found if pair[1])
-    return known if {name for name, _ in known} != {"What could be seen"} else ()
+    return known if {name for name, _ in known} != {POWER} else ()
 
 
 def optimism_text(summary: Summary) -> str:
@@ -49,13 +51,13 @@ def optimism_text(summary: Summary) -> str:
     (name, seen, honest), *rest = known
     first = (
         f"Of {count_text(found.trials, 'trial')}, the one with the lowest log loss after "
-        f"calibration shows {_title(name)} {value_text(name, seen)} on the rows that it was "
-        f"selected on; such a selection gives {value_text(name, honest)} on rows that it did not "
-        f"see: {_luck(summary, name, honest - seen)}."
+        f"calibration shows {_title(name)} {value_text(name, seen)} on the rows that selected "
+        f"it; on new rows such a selection gives {value_text(name, honest)}: "
+        f"{_bias(summary, name, honest - seen)}."
     )
     others = (
         f" In {_title(name)} it is {value_text(name, seen)} and {value_text(name, honest)}: "
-        f"{_luck(summary, name, honest - seen)}."
+        f"{_bias(summary, name, honest - seen)}."
         for name, seen, honest in rest
     )
     return first + "".join(others)
@@ -71,7 +73,7 @@ def optimism_short(summary: Summary) -> str:
     if gap <= 0.0:
         return f"the best of {trials} looks no better than it is"
     title = _title(summary.metric)
-    return f"the best of {trials} looks {points_text(summary.metric, gap)} of {title} too good"
+    return f"the best of {trials} looks {points_text(summary.metric, gap)} too good in {title}"
 
 
 def chance_sentence(summary: Summary) -> str:
@@ -105,7 +107,7 @@ def chance_short(summary: Summary) -> str:
     beside = ""
     if baseline != winner and is_number(other) and other is not None:
         beside = f"; tuned cross-entropy {chance_text(other)}"
-    return f"{chance_text(chances[winner])} likely to be the best of {count} finalists{beside}"
+    return f"{chance_text(chances[winner])} likely the best of {count} finalists{beside}"
 
 
 def _gap(summary: Summary) -> float | None:
@@ -122,8 +124,12 @@ def _title(name: str) -> str:
     return in_sentence(metric_words(name).title)
 
 
-def _luck(summary: Summary, name: str, change: float) -> str:
-    """Return how much of what was seen is luck."""
+def _bias(summary: Summary, name: str, change: float) -> str:
+    """Return how much of what was seen is the bias of the selection."""
     sign = 1.0 if name != summary.metric or summary.lower_is_better else -1.0
     gap = sign * change
-    return f"{points_text(name, gap)} are luck" if gap > 0.0 else "no luck was found"
+    return (
+        f"{points_text(name, gap)} of selection bias"
+        if gap > 0.0
+        else "no selection bias was found"
+    )

@@ -31,7 +31,7 @@ class FinalistRow:
         metric: Mean and spread of the metric over the trainings.
         log_loss: The same of the log loss.
         difference: Difference of the metric to tuned cross-entropy.
-        interval: Its 95 % interval.
+        interval: Its 95% interval.
         reading: What the interval says.
         admissible: ``"yes"`` within one paired standard error of the best metric.
         chance: Probability that it has the lowest log loss of all.

@@ -14,6 +14,7 @@ from autoloss.report.words import (
     interval_text,
     label_words,
     metric_words,
+    points_text,
     reading_text,
     value_text,
 )
@@ -36,8 +37,9 @@ class ComparisonRow:
         baseline: Value of tuned cross-entropy.
         challenger: Value of the challenger.
         difference: Challenger minus baseline.
-        interval: Its 95 % interval.
-        reading: ``"better"``, ``"worse"``, ``"not shown"`` (it covers zero) or ``"unknown"``.
+        interval: Its 95% interval.
+        reading: ``"better"``, ``"worse"``, ``"no clear difference"`` (it covers
+            zero) or ``"unknown"``.
         ends: The interval's two ends and the difference between -1 and 1, drawn so that the left
             of zero is better whatever the metric's direction; None if unknown.
     """
@@ -79,13 +81,13 @@ def ships_text(summary: Summary) -> str:
 
 
 def power_text(summary: Summary) -> str:
-    """Return what the test part could have shown, in one sentence; empty where unknown."""
+    """Return the smallest difference that the rows could show; empty where unknown."""
     verdict = summary.verdict
     if not math.isfinite(verdict.detectable):
         return ""
     return (
-        f"On {verdict.n_test:,} {rows_name(summary)}, a difference in error under "
-        f"{100 * verdict.detectable:.2f} percentage points could not have been shown."
+        f"{points_text('error', verdict.detectable)} in error: the {verdict.n_test:,} "
+        f"{rows_name(summary)} could not show a smaller one."
     )
 
 
@@ -101,11 +103,11 @@ def verdict_rows(summary: Summary) -> tuple[tuple[str, ...], ...]:
         summary: The finished study.
 
     Returns:
-        Rows of (metric, cross-entropy, challenger, difference, 95 % interval, reading); empty
+        Rows of (metric, cross-entropy, challenger, difference, 95% interval, reading); empty
         where nothing was compared.
     """
     rows = comparison_rows(summary)
-    header = ("", "tuned cross-entropy", "challenger", "difference", "95 % interval", "reads as")
+    header = ("", "tuned cross-entropy", "challenger", "difference", "95% interval", "reads as")
     cells = tuple(
         (row.title, row.baseline, row.challenger, row.difference, row.interval, row.reading)
         for row in rows

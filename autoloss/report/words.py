@@ -86,6 +86,7 @@ STATES = {
     "running": "still running",
 }
 ORIGINS = {"default": "literature default", "quota": "family quota", "sampler": "sampler"}
+_ACRONYMS = frozenset({"sm", "am", "l", "nce", "rce", "mae", "elr", "ldam", "emd", "ece", "jsd"})
 READOUTS = {
     "softmax": "softmax of the logits",
     "softmax+temperature": "softmax of the logits over a fitted temperature",
@@ -104,13 +105,14 @@ def metric_words(name: str, *, lower_is_better: bool = True) -> MetricWords:
 
 
 def family_words(name: str) -> str:
-    """Return a family's name as words.
+    """Return a family's name as words; acronyms have capitals.
 
     Examples:
-        >>> family_words("generalized_cross_entropy")
-        'generalized cross-entropy'
+        >>> family_words("generalized_cross_entropy"), family_words("sm_softmax")
+        ('generalized cross-entropy', 'SM softmax')
     """
-    return name.replace("_", " ").replace("cross entropy", "cross-entropy")
+    words = [word.upper() if word in _ACRONYMS else word for word in name.split("_")]
+    return " ".join(words).replace("cross entropy", "cross-entropy")
 
 
 def label_words(label: str) -> str:
@@ -121,7 +123,7 @@ def label_words(label: str) -> str:
         'cross-entropy with class weight and smoothing'
     """
     family, *rest = (part.split()[0] for part in label.split(" + "))
-    more = listed([name.replace("_", " ") for name in rest]) if rest else ""
+    more = listed([family_words(name) for name in rest]) if rest else ""
     return family_words(family) + (f" with {more}" if more else "")
 
 
@@ -164,7 +166,7 @@ def difference_text(name: str, value: float | None) -> str:
 
 
 def interval_text(name: str, low: float, high: float) -> str:
-    """Return a 95 % interval of a difference: ``"−0.80 to +0.10 pp"``."""
+    """Return a 95% interval of a difference: ``"−0.80 to +0.10 pp"``."""
     unit = " pp" if metric_words(name).kind == "share" else ""
     first = difference_text(name, low).removesuffix(unit)
     return f"{first} to {difference_text(name, high)}"
@@ -175,13 +177,13 @@ def points_text(name: str, value: float) -> str:
 
     Examples:
         >>> points_text("error", -0.012), points_text("log_loss", 0.5), points_text("gain", 2.0)
-        ('1.20 points', '0.5000 nats', '2.0000')
+        ('1.20 pp', '0.5000 nats', '2.0000')
     """
     if not is_number(value):
         return MISSING
     kind = metric_words(name).kind
     if kind == "share":
-        return f"{100 * abs(value):.2f} points"
+        return f"{100 * abs(value):.2f} pp"
     return _decimals(abs(value)) + (" nats" if kind == "nats" else "")
 
 
@@ -214,12 +216,12 @@ def reading_text(low: float, high: float, *, lower_is_better: bool) -> str:
         >>> reading_text(-0.2, -0.1, lower_is_better=True)
         'better'
         >>> reading_text(-0.2, 0.1, lower_is_better=True)
-        'not shown'
+        'no clear difference'
     """
     if not (is_number(low) and is_number(high)):
         return "unknown"
     if low <= 0.0 <= high:
-        return "not shown"
+        return "no clear difference"
     return "better" if (high < 0.0) == lower_is_better else "worse"
 
 

@@ -131,8 +131,8 @@ def confirm(
 
 def _where(units: Units, n_test: int) -> str:
     if units.is_clustered:
-        return f"on {n_test} test rows in {units.count} groups that were resampled whole"
-    return f"on {n_test} test rows"
+        return f"on {n_test:,} test rows in {units.count:,} groups that were resampled whole"
+    return f"on {n_test:,} test rows"
 
 
 def _check(challenger: Shipped, baseline: Shipped, targets: npt.NDArray[np.integer]) -> None:

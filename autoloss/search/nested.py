@@ -108,9 +108,8 @@ def nested_verdict(
     shown = significant([tested[name] for name in family])
     n_rows = len(np.unique(np.concatenate([one.rows for one in outer])))
     folds = max(2, len(outer) // repeats)
-    where = (
-        f"on {n_rows} rows by {repeats} x {folds}-fold nested cross-validation of the whole search"
-    )
+    folded = f"{repeats} x {folds}-fold nested cross-validation"
+    where = f"on {n_rows:,} rows by {folded} of the whole search"
     error = tested["error"].comparison
     # From a 95 % interval to the level of one test of three.
     wider = stats.t.isf(LEVEL_OF_ONE / 2.0, len(outer) - 1) / stats.t.isf(0.025, len(outer) - 1)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
-
-import numpy as np
 
 from autoloss.records import Comparison
+from autoloss.report.words import capital, interval_text, label_words, points_text
 from autoloss.search.comparisons import CALIBRATION, PairedTest
 from autoloss.search.significance import decide
 
@@ -19,7 +17,6 @@ _WORDS = {
     CALIBRATION: "calibration error",
     "auroc": "AUROC",
 }
-_UNITS = {"error": " points", "balanced_error": " points", "log_loss": " nats"}
 
 
 def verdict_text(
@@ -28,7 +25,8 @@ def verdict_text(
     """Return a verdict, the difference in the first metric before anything.
 
     Args:
-        challenger: Readable name of the challenger; empty where it is cross-entropy itself.
+        challenger: The challenger's loss in short; empty where it is cross-entropy itself. The
+            text names it in words, without its parameters.
         first: The comparison in the study's metric.
         shown: The tests that show a difference.
         where: On which rows, such as ``"on 200 test rows"``.
@@ -36,7 +34,8 @@ def verdict_text(
     if not challenger:
         return f"No loss but cross-entropy ended with a model, so there is {NO_EVIDENCE}. {_SHIPS}"
     than = f"{difference_words(first)} than tuned cross-entropy {where}"
-    difference = f"{challenger} has {than} ({interval_words(first)})"
+    name = capital(label_words(challenger))
+    difference = f"{name} has {than} ({interval_words(first)})"
     gains = _listed([one for one in shown if one.is_gain])
     losses = _listed([one for one in shown if not one.is_gain])
     decision = decide(shown)
@@ -55,35 +54,23 @@ def verdict_text(
 
 
 def difference_words(one: Comparison) -> str:
-    """Return a difference without its interval, such as ``0.3 points less error``."""
+    """Return a difference without its interval, such as ``0.30 pp less error``."""
     words = metric_words(one.metric)
-    if one.difference == 0.0:
+    amount = points_text(one.metric, one.difference)
+    if amount == points_text(one.metric, 0.0):
         return f"neither less nor more {words}"
     side = "less" if one.difference < 0.0 else "more"
-    return f"{_amount(one, abs(one.difference))}{_unit(one)} {side} {words}"
+    return f"{amount} {side} {words}"
 
 
 def interval_words(one: Comparison) -> str:
-    """Return the interval of a difference, such as ``95 % interval -0.5 to +0.1 points``."""
-    ends = f"{_amount(one, one.low, '+')} to {_amount(one, one.high, '+')}{_unit(one)}"
-    return f"95 % interval {ends}"
+    """Return the interval of a difference, such as ``95% interval −0.50 to +0.10 pp``."""
+    return f"95% interval {interval_text(one.metric, one.low, one.high)}"
 
 
 def metric_words(metric: str) -> str:
     """Return a metric's name as it stands in a sentence."""
     return _WORDS.get(metric, metric.replace("_", " "))
-
-
-def _unit(one: Comparison) -> str:
-    return _UNITS.get(one.metric, "")
-
-
-def _amount(one: Comparison, value: float, sign: Literal["", "+"] = "") -> str:
-    """Return a difference with the digits that the interval's width justifies."""
-    scale = 100.0 if _unit(one) == " points" else 1.0
-    width = max(scale * (one.high - one.low), 1e-9)
-    digits = int(np.clip(np.ceil(-np.log10(width)) + 1, 1, 6))
-    return f"{scale * value:{sign}.{digits}f}"
 
 
 def _listed(some: Sequence[PairedTest]) -> str:

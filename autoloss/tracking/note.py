@@ -67,7 +67,7 @@ def _rows(summary: Summary) -> str:
 
 def _comparison_table(comparisons: tuple[Comparison, ...], rows: str) -> list[str]:
     """Return the challenger beside tuned cross-entropy on the rows of the verdict."""
-    head = f"| {rows} | tuned cross-entropy | challenger | difference | 95 % interval |"
+    head = f"| {rows} | tuned cross-entropy | challenger | difference | 95% interval |"
     return [head, "|---|---|---|---|---|"] + [
         f"| {_cell(c.metric)} | {c.baseline:.4f} | {c.challenger:.4f} | {c.difference:+.4f} "
         f"| {c.low:+.4f} to {c.high:+.4f} |"

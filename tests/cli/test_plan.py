@@ -12,12 +12,12 @@ from tests.cli.conftest import make_plan
 
 def test_the_smallest_difference_stands_before_anything_is_trained() -> None:
     lines = dict(plan_lines(make_plan(detectable=0.0123)))
-    assert lines["Can show"] == "a difference in error of 1.23 pp or more on the test rows"
+    assert lines["Smallest detectable difference"] == "1.23 pp in error on the test rows"
 
 
 def test_what_is_not_known_is_not_said() -> None:
     names = [name for name, _ in plan_lines(make_plan(detectable=math.nan))]
-    assert "Can show" not in names
+    assert "Smallest detectable difference" not in names
     assert "Rows" not in names
 
 
@@ -36,7 +36,7 @@ def test_without_locked_rows_the_nested_cross_validation_is_named(
     n_test = 0 if verdict == "nested" else 200
     data = replace(plan.data, n_train=300, n_valid=100, n_test=n_test)
     lines = dict(plan_lines(replace(plan, data=data)))
-    assert words in lines["Can show"]
+    assert words in lines["Smallest detectable difference"]
     assert ("none locked" in lines["Split"]) == (verdict == "nested")
     assert f"{400 + n_test} rows" in lines["Data"]
 

@@ -51,7 +51,14 @@ def test_every_line_of_the_brief_is_on_the_screen(width: int) -> None:
 def test_a_screen_of_before_has_its_whole_comparison_and_no_more() -> None:
     text = shown(make_summary(n_trials=24))
     assert "Brier score" in text
-    for name in ("Rows", "Gains", "Challenger  ", "Luck", "Beside", "On an edge"):
+    for name in (
+        "Rows",
+        "Gains",
+        "Challenger  ",
+        "Selection bias",
+        "For comparison",
+        "On an edge",
+    ):
         assert name not in text
 
 

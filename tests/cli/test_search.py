@@ -64,7 +64,7 @@ def test_last_screen_says_verdict_then_what_ships_then_figures_then_places(api, 
     assert places == sorted(places)
     # A line for each metric, and an empty one.
     assert 1 <= places[3] - places[2] - 1 <= 6
-    assert "95 % interval" in last
+    assert "95% interval" in last
     assert str(Path("reports/churn/report.html")) in last
     assert f"autoloss predict {Path('reports/churn/model')}" in last
 

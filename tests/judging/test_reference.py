@@ -152,7 +152,7 @@ def test_far_ahead_means_that_the_model_is_the_problem():
     assert record.log_loss == pytest.approx(log_loss(targets, np.exp(one)))
     assert record.is_far_ahead
     assert record.text.startswith("Gradient boosting, untuned, has ")
-    assert " points less error than what ships" in record.text
+    assert " pp less error than what ships" in record.text
     assert record.text.endswith("the model is what holds this back, not the loss. A note.")
 
 

@@ -34,6 +34,7 @@ from autoloss.records import (
     TrialRecord,
     Verdict,
 )
+from autoloss.report.words import capital, label_words
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "cross_entropy": {},
@@ -479,16 +480,19 @@ def _verdict(
         "Tuned cross-entropy is recommended.",
     }
     side = "more" if shift > 0 else "less"
+    name = capital(label_words(challenger.label))
     return Verdict(
         decision=decision,
-        text=f"{challenger.label} has {abs(shift) * 0.8:.2f} points {side} error than tuned "
-        f"cross-entropy (95 % interval {80 * shift / 100 - 0.64:+.2f} to "
-        f"{80 * shift / 100 + 0.56:+.2f} points) on 1409 test rows: {words[decision]}",
+        text=f"{name} has {abs(shift) * 0.8:.2f} pp {side} error than tuned "
+        f"cross-entropy (95% interval {80 * shift / 100 - 0.64:+.2f} to "
+        f"{80 * shift / 100 + 0.56:+.2f} pp) on 1,409 test rows: {words[decision]}",
         comparisons=tuple(found),
         n_test=1409,
         challenger=challenger.number,
         baseline=baseline.number,
         detectable=0.0091,
+        primary="error",
+        chance=0.31,
     )
 
 

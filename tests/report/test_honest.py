@@ -31,8 +31,8 @@ TOLD: dict[str, tuple[Any, str]] = {
     "resampling": (None, "Candidates were compared on two divisions"),
     "finalists": ((), "in the order of the selection"),
     "gains": ((), "Where the gain comes from"),
-    "optimism": (None, "The luck of the selection"),
-    "reference": (None, "Gradient boosting"),
+    "optimism": (None, "Selection bias"),
+    "reference": (None, "For comparison"),
     "edges": ((), "At the edge of the range"),
     "looks": (0, "2 other studies"),
     "cost_matrix": (None, "Cost matrix"),
@@ -204,7 +204,7 @@ def test_a_gain_is_told_by_its_direction_and_its_interval(
 ) -> None:
     sentences = gain_sentences(gained(change, low, high, lower=lower))
     verb = "gave" if (change < 0) == lower else "cost"
-    assert sentences == (f"In error, another loss {verb} 0.30 points{doubt}.",)
+    assert sentences == (f"In error, another loss {verb} 0.30 pp{doubt}.",)
 
 
 def test_a_change_that_shows_as_zero_is_none() -> None:
@@ -217,7 +217,7 @@ def test_the_short_gains_part_the_clear_from_the_doubtful() -> None:
     rows = {row.step: row.metric.reading for row in gain_rows(HONEST)}
     assert ("tuning gave" in clear) == (rows["tuned"] == "better")
     assert "another loss" in doubtful
-    assert rows["another loss"] == "not shown"
+    assert rows["another loss"] == "no clear difference"
 
 
 def test_a_log_loss_is_not_told_twice() -> None:
@@ -226,16 +226,18 @@ def test_a_log_loss_is_not_told_twice() -> None:
     assert sum(figure.group == "gains" for figure in all_figures(summary)) == 1
 
 
-@pytest.mark.parametrize(("honest", "luck"), [(0.25, "5.00 points are luck"), (0.19, "no luck")])
-def test_the_luck_is_what_other_rows_do_not_show(honest: float, luck: str) -> None:
+@pytest.mark.parametrize(
+    ("honest", "bias"), [(0.25, "5.00 pp of selection bias"), (0.19, "no selection bias")]
+)
+def test_selection_bias_is_what_other_rows_do_not_show(honest: float, bias: str) -> None:
     nan = math.nan
     summary = replace(HONEST, optimism=Optimism(100, 0.2, honest, nan, nan))
     text = optimism_text(summary)
     assert "Of 100 trials" in text
-    assert luck in text
+    assert bias in text
     assert "log loss after calibration it" not in text
     higher = optimism_text(replace(summary, lower_is_better=False))
-    assert ("no luck" in higher) != ("no luck" in text)
+    assert ("no selection bias" in higher) != ("no selection bias" in text)
 
 
 def with_chances(chances: dict[int, float]) -> Summary:
@@ -275,7 +277,7 @@ def test_a_reference_far_ahead_stands_out(far: bool) -> None:
     assert summary.reference is not None
     assert ('class="reference far"' in render_html(summary)) == far
     assert (f"**{summary.reference.text}**" in render_markdown(summary)) == far
-    assert (summary.reference.text in dict(brief_pairs(summary))["Beside"]) == far
+    assert (summary.reference.text in dict(brief_pairs(summary))["For comparison"]) == far
 
 
 def test_an_edge_says_side_ends_and_whether_the_range_grew() -> None:

@@ -37,7 +37,7 @@ def test_verdict_comes_first_then_what_ships_then_the_intervals() -> None:
     summary = make_summary()
     text = render_markdown(summary)
     assert text.startswith("# No evidence that another loss beats tuned cross-entropy here\n")
-    marks = ("**No evidence.**", "What ships:", "95 % interval |", "## Families", "## Data")
+    marks = ("**No evidence.**", "What ships:", "95% interval |", "## Families", "## Data")
     places = [text.index(mark) for mark in marks]
     assert places == sorted(places)
     assert summary.command in text
@@ -74,6 +74,6 @@ def test_a_long_table_is_cut_and_says_so() -> None:
 
 def test_markdown_says_what_the_page_says() -> None:
     text = render_markdown(make_summary())
-    for section in ("Families", "Trials on the front", "Ranked trials", "Take the loss",
-                    "Settings", "Make it again", "Reliability on the test rows"):  # fmt: skip
+    for section in ("Families", "Trials on the front", "Ranked trials", "Use this loss",
+                    "Settings", "Reproduce", "Reliability on the test rows"):  # fmt: skip
         assert f"## {section}\n" in text

@@ -33,7 +33,7 @@ def test_lines_begin_with_the_verdict_then_what_ships_then_a_table() -> None:
     first, second, header, *rows = verdict_lines(summary)
     assert first == f"No evidence: {summary.verdict.text}"
     assert second.startswith("What ships: tuned cross-entropy (trial 0;")
-    assert "95 % interval" in header
+    assert "95% interval" in header
     assert 1 <= len(rows) <= 6
     assert {len(row.rstrip()) <= len(rows[0]) + 12 for row in rows} == {True}
 
@@ -59,8 +59,8 @@ def test_nothing_compared_gives_no_table() -> None:
         (-0.2, -0.1, False, "worse"),
         (0.1, 0.2, True, "worse"),
         (0.1, 0.2, False, "better"),
-        (-0.1, 0.2, True, "not shown"),
-        (0.0, 0.2, False, "not shown"),
+        (-0.1, 0.2, True, "no clear difference"),
+        (0.0, 0.2, False, "no clear difference"),
         (math.nan, 0.2, True, "unknown"),
     ],
 )
@@ -81,7 +81,7 @@ def test_reading_follows_the_interval_and_the_direction(
 def test_headline_states_the_decision(decision: Any) -> None:
     text = headline(make_summary(decision=decision))
     start = {
-        "better": "Sm softmax beats tuned",
+        "better": "SM softmax beats tuned",
         "no_evidence": "No evidence that",
         "worse": "Tuned c",
     }

@@ -169,9 +169,9 @@ def test_a_gain_with_a_loss_is_no_evidence():
 def test_an_interval_over_zero_is_no_evidence_and_says_so():
     verdict = settle(*draw())
     assert verdict.decision == "no_evidence"
-    assert verdict.text.startswith("focal gamma=2 has ")
+    assert verdict.text.startswith("Focal has ")
     assert f"{WORDS} (interval covers zero)." in verdict.text
-    assert " points " in verdict.text
+    assert " pp " in verdict.text
     assert verdict.comparisons[0].covers_zero
 
 

@@ -84,9 +84,9 @@ def test_equal_models_on_clusters_are_rarely_told_apart():
 def test_the_text_says_that_groups_were_resampled_whole():
     one, other, targets, clusters = repeated()
     verdict = settle(one, other, targets, clusters=clusters, resamples=50)
-    assert "on 360 test rows in 60 groups that were resampled whole (95 % interval" in verdict.text
+    assert "on 360 test rows in 60 groups that were resampled whole (95% interval" in verdict.text
     alone = settle(one, other, targets, resamples=50)
-    assert "on 360 test rows (95 % interval" in alone.text
+    assert "on 360 test rows (95% interval" in alone.text
 
 
 def test_detectable_difference_is_that_of_the_clusters():

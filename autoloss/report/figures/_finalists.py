@@ -112,7 +112,7 @@ def finalists_figure(summary: Summary) -> Figure | None:
         title=f"Difference in {title} to tuned cross-entropy",
         caption=(
             "The number of the trial in brackets; left of the line is better. A line across is "
-            "the 95 % interval over the trainings"
+            "the 95% interval over the trainings"
             + (", a small ring one pair of trainings" if small else "")
             + ". On the held-out rows of the finalists, not on the rows of the verdict."
         ),
@@ -194,7 +194,7 @@ def _traces(info: FinalistsInfo) -> list[dict[str, Any]]:
                         f"Trial {dot.number}" + (" · ships" if dot.ships else ""),
                         dot.label,
                         difference_text(info.metric, dot.difference),
-                        f"95 % interval {interval}: {dot.reading}" if known else "",
+                        f"95% interval {interval}: {dot.reading}" if known else "",
                     )
                 ],
                 "hoverinfo": "text",
@@ -205,7 +205,7 @@ def _traces(info: FinalistsInfo) -> list[dict[str, Any]]:
 
 def _layout(info: FinalistsInfo) -> dict[str, Any]:
     """Return a row a finalist, and the line of tuned cross-entropy."""
-    unit = {"share": ", points", "nats": ", nats"}.get(info.words.kind, "")
+    unit = {"share": ", pp", "nats": ", nats"}.get(info.words.kind, "")
     scale = _scale(info)
     ends = [scale * info.x.low, scale * info.x.high]
     if not info.words.lower_is_better:

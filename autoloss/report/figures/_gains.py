@@ -81,7 +81,7 @@ def _figure(summary: Summary, info: GainsInfo) -> Figure:
     said = " ".join(gain_sentences(summary))
     first, last = info.bars[0], info.bars[-1]
     known = any(bar.reading != "unknown" for bar in info.bars)
-    lines = "; a thin line is the 95 % interval of its step, grey where it covers zero"
+    lines = "; a thin line is the 95% interval of its step, grey where it covers zero"
     lines = lines if known else ""
     return Figure(
         id=f"gains-{info.metric}",
@@ -150,7 +150,7 @@ def _hover(info: GainsInfo, bar: Bar) -> str:
         lines.append(f"Changed by {difference_text(name, bar.change)}")
     if bar.reading != "unknown":
         ends = interval_text(name, bar.low - bar.start, bar.high - bar.start)
-        lines.append(f"95 % interval {ends}")
+        lines.append(f"95% interval {ends}")
     return hover(bar.name, *lines)
 
 

@@ -175,8 +175,8 @@ def _curse(info: StripsInfo) -> str:
         return ""
     seen, honest = (value_text(info.metric, value) for value in info.luck)
     return (
-        f"Shaded: the winner's curse. The trial of the lowest log loss looks like {seen}; chosen "
-        f"like that, one is worth {honest} on rows that had no part in the choice. "
+        f"Shaded: selection bias. The trial with the lowest log loss shows {seen}; such a "
+        f"selection gives {honest} on new rows. "
     )
 
 

@@ -64,7 +64,7 @@ def threshold_figure(summary: Summary) -> Figure | None:
             f"What ships, on the {rows_name(summary)}, if the positive class is decided for from "
             "that probability on. The threshold follows from the "
             + ("costs" if found.metric == "expected_cost" else "class shares")
-            + " and was not fitted to these rows: the lowest point of the curve is partly luck."
+            + " and was not fitted to these rows: the lowest point of the curve is partly chance."
         ),
         alt=(
             f"{words.title} at thresholds from 0 to 1: {value_text(found.metric, found.value)} at "

@@ -134,7 +134,8 @@ def nice_ticks(low: float, high: float, count: int) -> tuple[list[float], float]
         ([0.0, 0.25, 0.5, 0.75, 1.0], 0.25)
     """
     size = high - low
-    if not math.isfinite(size) or size <= 0:
+    # The least numbers of all have no logarithm that a step could be taken from.
+    if not math.isfinite(size) or size < 1e-300:
         return [low], 1.0
     raw = size / max(count - 1, 1)
     power = 10.0 ** math.floor(math.log10(raw))
