@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -8,7 +11,7 @@ import torch
 from autoloss.bench.problem import make_setting, plain_network
 from autoloss.models import Heads, apply_heads
 from autoloss.models.layers import dense
-from autoloss.training import Outcome, train
+from autoloss.training import Outcome, precision, train
 from autoloss.training.precision import product_dtype
 
 CPU = torch.device("cpu")
@@ -62,9 +65,25 @@ def test_auto_asks_the_processor(
     found: dict[str, bool], expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
+    monkeypatch.setattr(precision, "_library_has_them", lambda: True)
     assert product_dtype("auto", CPU) == expected
+    monkeypatch.setattr(precision, "_library_has_them", lambda: False)
+    assert product_dtype("auto", CPU) == torch.float32
+    assert product_dtype("bfloat16", CPU) == LOW
     monkeypatch.delattr(torch.cpu, "get_capabilities")
     assert product_dtype("auto", CPU) == torch.float32
+
+
+def test_auto_obeys_a_library_that_is_held_to_an_older_processor() -> None:
+    program = "import autoloss.training.precision as p; print(p._library_has_them())"
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == "False"
 
 
 def test_a_training_in_lower_precision_is_near_and_does_not_depend_on_neighbours() -> None:
