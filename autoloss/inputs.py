@@ -10,7 +10,7 @@ import numpy as np
 from autoloss.data.categories import CategoryColumn
 from autoloss.data.cells import FLAGS
 from autoloss.data.dates import DateColumn
-from autoloss.data.numbers import NumericColumn
+from autoloss.data.numbers import NumericColumn, written_number
 
 if TYPE_CHECKING:
     from autoloss.classifier import Classifier
@@ -76,7 +76,9 @@ def _column(column: Column) -> InputColumn:
         # A normal distribution has its quartiles there.
         numbers = [scale.center + step * scale.spread for step in (0.0, -0.6745, 0.6745)]
         rounded = [float(f"{number:.6g}") for number in numbers]
-        written = rounded if plain else [_written(number, column.style) for number in rounded]
+        written = (
+            rounded if plain else [written_number(number, column.style) for number in rounded]
+        )
         return InputColumn(column.name, "number", not plain, tuple(written))
     if isinstance(column, CategoryColumn):
         levels = column.levels[:3]
@@ -90,16 +92,15 @@ def _column(column: Column) -> InputColumn:
     return InputColumn(column.name, "text", True, (_WORDS,))
 
 
-def _written(number: float, style: str) -> str:
-    """Return a number as the cells of the training table had it."""
-    return f"{number:.6g}".replace(".", ",") if style == "comma" else f"{number:.6g}"
-
-
 def _dates(column: DateColumn) -> tuple[str, ...]:
     """Return the middle and the quartiles of the days, in the format of the column."""
     scale = dict(column.parts).get("days")
     days = [0.0] if scale is None else [scale.center + s * scale.spread for s in (0, -0.67, 0.67)]
-    # Whole days, within the years that can be written.
-    moments = [np.datetime64(int(np.clip(day, -25_000, 47_000)), "D") for day in days]
+    # Within the years that can be written; days are whole where only days are told.
+    unit = 86_400 if "%H" in column.form or "%I" in column.form else 1
+    moments = [
+        np.datetime64(int(np.clip(day, -25_000, 47_000) * unit), "s" if unit > 1 else "D")
+        for day in days
+    ]
     form = "%Y-%m-%d" if column.form == "ISO8601" else column.form
     return tuple(moment.item().strftime(form) for moment in moments)

@@ -75,7 +75,7 @@ class CellReader:
     def _numbers(self, cells: Any, column: NumericColumn) -> pd.Series:
         """Return numbers, missing where a cell is none."""
         is_text = pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)
-        if is_text and column.style != "comma":
+        if is_text and not column.style.startswith("comma"):
             try:
                 # The usual case, in a tenth of the time: no word, no unit, no grouping.
                 numbers = pc.utf8_ltrim(cells, characters="+").cast(pa.float64())

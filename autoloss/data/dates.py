@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,30 +11,28 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autoloss.data.blocks import Block
+from autoloss.data.number_text import MARKERS
 from autoloss.data.numbers import Scale
 from autoloss.data.values import moments, seconds, values_of
 from autoloss.errors import InputError
 
 _DAYS = (
-    "%m/%d/%Y",
-    "%d/%m/%Y",
-    "%d.%m.%Y",
-    "%d-%m-%Y",
-    "%m-%d-%Y",
-    "%Y/%m/%d",
-    "%Y.%m.%d",
-    "%d %b %Y",
-    "%d-%b-%Y",
-    "%b %d, %Y",
-    "%d %B %Y",
-    "%B %d, %Y",
+    *("%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d"),
+    *("%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y"),
+    *("%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%m-%y", "%m-%d-%y", "%y-%m-%d", "%y/%m/%d"),
+    *("%d %b %y", "%d-%b-%y", "%b %d, %y"),
 )
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+_CLOCK = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p")
+_TIME = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[AaPp][Mm])?"
 _LOOKS_LIKE = (
     r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[ T].*)?"
-    r"|\d{1,2}[- ]\w{3,9}[- ]\d{4}.*|\w{3,9} \d{1,2}, \d{4}.*"
+    r"|\d{1,2}[- ]\w{3,9}[- ]\d{2,4}(?: .*)?|\w{3,9} \d{1,2}, \d{2,4}(?: .*)?"
+    rf"|{_TIME}"
 )
 _ISO = r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}.*)?"
+# The end of a year in two digits: shorter, it is the number of a chapter or of a version.
+_SHORT_YEAR = r"\d{1,2}[-/.]\d{1,2}[-/.]\d(?: .*)?"
 _ENOUGH = 0.98
 # Sines that are the same but for rounding would else be told apart by bins of no width.
 DIGITS = 9
@@ -52,23 +51,45 @@ def parse_moments(text: pd.Series, form: str) -> pd.Series:
     return pd.Series(np.append(read, np.datetime64("NaT", "s"))[codes], index=text.index)
 
 
-def find_format(text: pd.Series) -> str | None:
-    """Return the format in which at least 98 % of a column of text are dates, or None.
+def find_format(text: pd.Series, *, day_first: bool = False) -> str | None:
+    """Return the format that most cells of a column follow, None where less than 98 % do.
 
     Args:
-        text: Stripped text, some of it not missing.
+        text: Stripped text, some of it not missing; words such as "unknown" do not count.
+        day_first: Whether 02/03/2024 is in March, where all cells can be read either way.
     """
     cells = pd.Series(pd.unique(text.dropna()), dtype="string")
+    cells = cells[~cells.str.lower().isin(MARKERS)]
     sample = cells.sample(min(len(cells), 200), random_state=0)
-    if sample.str.fullmatch(_LOOKS_LIKE).mean() < _ENOUGH:
+    if len(cells) == 0 or sample.str.fullmatch(_LOOKS_LIKE).mean() < _ENOUGH:
         return None
-    iso = ["ISO8601"] if sample.str.fullmatch(_ISO).mean() >= _ENOUGH else []
-    for form in [*iso, *(day + time for day in _DAYS for time in _TIMES)]:
+    if sample.str.fullmatch(_SHORT_YEAR).any():
+        return None
+    best: tuple[float, int] | None = None
+    found = None
+    for form in _candidates(sample, day_first=day_first):
         if parse_moments(sample, form).notna().mean() < _ENOUGH:
             continue
-        if parse_moments(cells, form).notna().mean() >= _ENOUGH:
-            return form
-    return None
+        when = parse_moments(cells, form).dropna()
+        if len(when) < _ENOUGH * len(cells):
+            continue
+        # 18-05-20 is in 2018 where other cells are in 2018 to 2020, not in 2001 to 2031. Of equals
+        # the first: 02/03/2024 is a day under two formats.
+        years = when.dt.year
+        score = (len(when) / len(cells), int(years.min() - years.max()))
+        if best is None or score > best:
+            best, found = score, form
+    return found
+
+
+def _candidates(sample: pd.Series, *, day_first: bool) -> list[str]:
+    """Return the formats that have the punctuation of a sample, the likely ones first."""
+    iso = ["ISO8601"] if sample.str.fullmatch(_ISO).mean() >= _ENOUGH else []
+    marks = set(sample.str.replace(r"\w", "", regex=True))
+    forms = [*_CLOCK, *(day + time for day in _DAYS for time in _TIMES)]
+    near = [form for form in forms if re.sub(r"%\w", "", form) in marks]
+    near.sort(key=lambda form: day_first and form.startswith(("%m/%d", "%m-%d")))
+    return [*iso, *near]
 
 
 def date_parts(when: pd.Series) -> dict[str, NDArray[np.float64]]:

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from autoloss.data.dates import find_format
-from autoloss.data.numbers import find_style, parse_numbers
+from autoloss.data.number_text import find_style
+from autoloss.data.numbers import parse_numbers
 from autoloss.data.values import Values, values_of
 
 Kind = Literal["numeric", "categorical", "boolean", "date", "text", "dropped"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +20,31 @@ Floats = NDArray[np.float64]
 # What a cell must match to be a number, and what is taken out of it before it is read.
 STYLES = {
     "plain": (r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", ""),
-    "thousands": (r"[+-]?(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d*)?", ","),
-    "comma": (r"[+-]?(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?", "."),
+    "thousands": (
+        r"[+-]?(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d{2})+,\d{3}|\d+)(?:\.\d*)?",
+        ",",
+    ),
+    "comma": (
+        r"[+-]?(?:(?:[1-9]\d{0,2}(?:\.\d{3})+|\d+)(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?",
+        ".",
+    ),
 }
-_ENOUGH = 0.98
-_STRAYS = 3
-_SAMPLE = 200
+CURRENCY = (
+    r"(?:[A-Z]{0,3}\$|[€£¥₹₽₩₺₪₫₱₴฿]|(?:USD|EUR|GBP|JPY|CHF|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK"
+    r"|HUF|BRL|MXN|ZAR|RUB|TRY|KRW|SGD|HKD|ILS|(?:Rs|Fr|kr)\.?)(?![A-Za-z]))"
+)
+# What a number has around it, taken away in this order: other minus signs; parentheses and a sign
+# behind the number, which say that it is negative; currencies and percent; blanks behind a sign.
+AFFIXES = (
+    (r"[\u2212\u2013\ufe63\uff0d]", "-"),
+    (rf"^({CURRENCY}?)\s*\(\s*([^()+-]+?)\s*\)\s*([^\s\d().,]*)$", r"-\1\2\3"),
+    (r"^([^+-].*?)\s*-$", r"-\1"),
+    (rf"^([+-]?)\s*{CURRENCY}\s*([+-]?)\s*", r"\1\2"),
+    (rf"\s*(?:[%‰]|{CURRENCY})$", ""),
+    (r"^([+-])\s+", r"\1"),
+)
+# Separators that stand between thousands in every style.
+GROUPED = (r"[+-]?[1-9]\d{0,2}(?:[ \u00a0\u2009\u202f'\u2019]\d{3})+(?:[.,]\d*)?", r"[^\d.,+-]")
 
 
 def parse_numbers(text: pd.Series, style: str) -> Floats:
@@ -32,49 +52,52 @@ def parse_numbers(text: pd.Series, style: str) -> Floats:
 
     Args:
         text: Stripped text.
-        style: ``"plain"`` (1.5), ``"thousands"`` (1,234.5) or ``"comma"`` (1.234,5).
+        style: ``"plain"`` (1.5), ``"thousands"`` (1,234.5) or ``"comma"`` (1.234,5), and after a
+            blank the unit that the cells may have: ``"plain kg"``.
     """
     codes, unique = pd.factorize(text)
     cells = pd.Series(unique, dtype="string")
-    pattern, separator = STYLES[style]
-    bare = cells.str.replace(r"^([+-]?)\s*[$€£¥]\s*|\s*[%€£¥$]$", r"\1", regex=True)
-    fits = bare.str.fullmatch(pattern).fillna(False)
+    base, _, unit = style.partition(" ")
+    pattern, separator = STYLES[base]
+    fits = cells.str.fullmatch(pattern).fillna(False).astype(bool)
+    if not fits.all():
+        odd = cells[~fits]
+        for what, instead in AFFIXES[:3]:
+            odd = odd.str.replace(what, instead, regex=True)
+        if unit:
+            odd = odd.str.replace(unit_pattern(unit), "", regex=True)
+        for what, instead in AFFIXES[3:]:
+            odd = odd.str.replace(what, instead, regex=True)
+        grouped = odd.str.fullmatch(GROUPED[0]).fillna(False).astype(bool)
+        odd = odd.where(~grouped, odd.str.replace(GROUPED[1], "", regex=True))
+        cells = cells.where(fits, odd)
+        fits = cells.str.fullmatch(pattern).fillna(False).astype(bool)
     if separator:
-        bare = bare.str.replace(separator, "", regex=False)
-    if style == "comma":
-        bare = bare.str.replace(",", ".", regex=False)
-    read = pd.to_numeric(bare.where(fits), errors="coerce").astype("float64")
+        cells = cells.str.replace(separator, "", regex=False)
+    if base == "comma":
+        cells = cells.str.replace(",", ".", regex=False)
+    read = pd.to_numeric(cells.where(fits), errors="coerce").astype("float64")
     numbers = np.append(read.to_numpy(dtype="float64", na_value=np.nan), np.nan)
     numbers[np.isinf(numbers)] = np.nan
     return np.asarray(numbers[codes], dtype=np.float64)
 
 
-def find_style(text: pd.Series) -> str | None:
-    """Return the style in which a column of text is numbers, None where it is not.
-
-    A number with a leading zero is a label, and one such cell makes the column one of labels. Up
-    to three words ("unknown", "-") in at most 2 % of the cells are taken for missing numbers.
+def unit_pattern(unit: str) -> str:
+    """Return what stands behind a number that has a unit, whatever its case and its plural.
 
     Args:
-        text: Stripped text, some of it not missing.
+        unit: The unit as a training cell had it.
     """
-    present = text.dropna()
-    cells = pd.Series(pd.unique(present), dtype="string")
-    if cells.str.fullmatch(r"[+-]?0\d+").any():
-        return None
-    for style in STYLES:
-        # Most columns of words are ruled out by their first cells.
-        if (
-            len(cells) > 4 * _SAMPLE
-            and np.isnan(parse_numbers(cells[:_SAMPLE], style)).mean() > 0.5
-        ):
-            continue
-        failed = np.isnan(parse_numbers(cells, style))
-        if failed.all() or failed.sum() > _STRAYS:
-            continue
-        if present.isin(cells[failed]).mean() <= 1.0 - _ENOUGH:
-            return style
-    return None
+    stem = unit[:-1] if len(unit) > 3 and unit.endswith("s") else unit
+    letters = re.escape(stem) + ("s?" if len(stem) > 2 else "")
+    return rf"\s*{letters if len(unit) == 1 else f'(?i:{letters})'}\.?$"
+
+
+def written_number(number: float, style: str) -> str:
+    """Return a number as a cell of that style has it."""
+    base, _, unit = style.partition(" ")
+    text = f"{number:.6g}"
+    return " ".join(filter(None, (text.replace(".", ",") if base == "comma" else text, unit)))
 
 
 @dataclass(frozen=True)

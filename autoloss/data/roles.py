@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from autoloss.data.dates import find_format, parse_moments
 from autoloss.data.frames import Table
 from autoloss.data.messages import listed, one_line, unknown_name
-from autoloss.data.numbers import find_style, parse_numbers
+from autoloss.data.number_text import find_style
+from autoloss.data.numbers import parse_numbers
 from autoloss.data.parts import DataOptions
 from autoloss.data.values import seconds, values_of
 from autoloss.errors import InputError

@@ -27,7 +27,7 @@ from autoloss.models import TableNetwork
 from autoloss.models.table import ONE_HOT
 
 _HELPERS = (
-    (numbers, ("STYLES",), ("parse_numbers",)),
+    (numbers, ("STYLES", "AFFIXES", "GROUPED"), ("parse_numbers", "unit_pattern")),
     (dates, ("DIGITS",), ("parse_moments", "date_parts", "_floats")),
     (
         values,

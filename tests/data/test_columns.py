@@ -12,7 +12,8 @@ import pytest
 from autoloss.data.categories import CategoryColumn
 from autoloss.data.dates import DateColumn, date_parts, find_format
 from autoloss.data.kinds import kind_of
-from autoloss.data.numbers import NumericColumn, Scale, find_style, parse_numbers, quantile_edges
+from autoloss.data.number_text import find_numbers, find_style
+from autoloss.data.numbers import NumericColumn, Scale, parse_numbers, quantile_edges
 from autoloss.data.text import TextColumn
 from autoloss.data.values import values_of
 from autoloss.errors import InputError
@@ -206,3 +207,137 @@ def test_the_same_hour_is_the_same_number_on_every_day() -> None:
     assert counts["time.sin"] == counts["time.cos"] == 13
     assert counts["month.sin"] == counts["month.cos"] == 7
     assert counts["weekday.cos"] == 4
+
+
+def _text(cells: object) -> pd.Series:
+    return pd.Series(cells, dtype="string")
+
+
+VALUES = RNG.normal(size=N).round(2) * 1000
+
+
+@pytest.mark.parametrize("separator", [" ", "\u00a0", "\u202f", "'", "’", ","])
+def test_thousands_are_read_by_any_separator(separator: str) -> None:
+    cells = _text([f"{value:,.2f}".replace(",", separator) for value in VALUES])
+    style = find_style(cells)
+    assert style is not None
+    np.testing.assert_array_equal(parse_numbers(cells, style), VALUES)
+
+
+@pytest.mark.parametrize("separator", [" ", "\u00a0", "\u202f", "'", "."])
+def test_thousands_are_read_beside_decimal_commas(separator: str) -> None:
+    plain = [f"{value:,.2f}".replace(",", "_").replace(".", ",") for value in VALUES]
+    cells = _text([one.replace("_", separator) for one in plain])
+    style = find_style(cells)
+    assert style == "comma"
+    np.testing.assert_array_equal(parse_numbers(cells, style), VALUES)
+
+
+WRITINGS = {
+    "unit": "{:.2f}kg",
+    "unit and blank": "{:.2f} km/h",
+    "degrees": "{:.2f} °C",
+    "currency behind": "{:.2f} USD",
+    "currency before": "€ {:.2f}",
+    "percent": "{:.2f} %",
+}
+
+
+@pytest.mark.parametrize("form", WRITINGS.values(), ids=WRITINGS)
+def test_a_unit_that_all_cells_have_is_taken_away(form: str) -> None:
+    cells = _text([form.format(value) for value in VALUES])
+    style = find_style(cells)
+    assert style is not None
+    np.testing.assert_array_equal(parse_numbers(cells, style), VALUES)
+
+
+@pytest.mark.parametrize(
+    "form", ["({:.2f})", "{:.2f}-", "- {:.2f}", "\u2212{:.2f}", "$({:.2f})", "-${:.2f}"]
+)
+def test_negative_numbers_are_read_however_they_say_so(form: str) -> None:
+    cells = _text([f"{v:.2f}" if v >= 0 else form.format(-v) for v in VALUES])
+    np.testing.assert_array_equal(parse_numbers(cells, find_style(cells) or ""), VALUES)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["12A", "13", "14A", "7B"] * 20,
+        ["1st", "2nd", "3rd", "4th"] * 20,
+        ["12%", "0.12", "0.4", "3%"] * 20,
+        ["5 USD", "6 EUR", "7 USD"] * 20,
+        ["5 kg", "600 g", "7 kg"] * 20,
+        ["R1", "R2", "R3"] * 20,
+    ],
+)
+def test_units_that_differ_make_no_numbers(cells: list[str]) -> None:
+    assert find_style(_text(cells)) is None
+
+
+MARKS = (
+    *("-", "--", ".", "..", ":", "*", "None", "none", "#DIV/0!", "#VALUE!", "#NA", "#N/A N/A"),
+    *("-1.#IND", "Null", "n.a.", "N.A.", "unknown", "missing", "(null)", r"\N", "nil", "<LOD"),
+)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.4])
+@pytest.mark.parametrize("mark", [*MARKS, "refused"])
+def test_words_that_are_few_in_kind_are_missing_numbers(mark: str, share: float) -> None:
+    cells = _text([f"{value:.2f}" for value in VALUES])
+    lacks = np.random.default_rng(1).random(N) < share
+    cells[lacks] = mark
+    found = find_numbers(cells)
+    assert found is not None
+    assert found.markers == (mark,)
+    numbers = parse_numbers(cells, found.style)
+    np.testing.assert_array_equal(numbers, np.where(lacks, np.nan, VALUES))
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [*map(str, range(100)), *["low", "mid", "high"] * 30],
+        ["1", "2", "3", "A", "B"] * 20,
+        [*map(str, range(100)), *(f"<{i}" for i in range(20))],
+    ],
+)
+def test_words_of_many_kinds_are_levels(cells: list[str]) -> None:
+    assert find_style(_text(cells)) is None
+
+
+def test_the_decimal_mark_of_the_table_decides_what_can_be_read_in_two_ways() -> None:
+    for cells in (["1,258", "519", "12,500"], ["1.258", "519", "12.500"]):
+        small = parse_numbers(_text(cells), find_style(_text(cells), decimal=cells[0][1]) or "")
+        np.testing.assert_array_equal(small, [1.258, 519.0, 12.5])
+        other = "." if cells[0][1] == "," else ","
+        large = parse_numbers(_text(cells), find_style(_text(cells), decimal=other) or "")
+        expected = [1258.0, 519.0, 12_500.0] if other == "," or cells[0][1] == "," else small
+        np.testing.assert_array_equal(large, expected)
+    # A cell that has but one reading tells the mark itself.
+    assert find_style(_text(["1.5", "2.258"]), decimal=",") == "plain"
+
+
+DATES = pd.Series(
+    pd.to_datetime("2018-01-01") + pd.to_timedelta(RNG.integers(0, 900 * 86_400, N), unit="s")
+)
+FORMATS = (
+    *("%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%m-%y", "%y-%m-%d", "%d %b %y", "%d/%m/%Y"),
+    *("%d.%m.%y %H:%M", "%H:%M", "%H:%M:%S", "%I:%M %p"),
+)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_short_years_and_times_of_day_are_dates(form: str) -> None:
+    text = DATES.dt.strftime(form).astype("string")
+    found = kind_of("when", text)
+    assert (found.kind, found.detail) == ("date", form)
+
+
+def test_the_day_comes_first_only_where_it_must_or_may() -> None:
+    early = _text([f"{1 + i % 9:02d}/{1 + i % 7:02d}/2020" for i in range(99)])
+    assert find_format(early) == "%m/%d/%Y"
+    assert find_format(early, day_first=True) == "%d/%m/%Y"
+    late = _text([f"{1 + i % 9:02d}/{1 + i % 28:02d}/2020" for i in range(99)])
+    assert find_format(late, day_first=True) == "%m/%d/%Y"
+    assert find_format(_text([*late, *["unknown", "-"] * 20])) == "%m/%d/%Y"
+    assert find_format(_text(["1.1.1", "1.2.3", "1.10.2"] * 9)) is None

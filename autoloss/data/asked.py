@@ -1,0 +1,130 @@
+"""What the user says of the columns of a table, and what is known of one before it is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Self, cast, get_args
+
+from autoloss.data.messages import one_line
+from autoloss.errors import InputError, closest
+
+ColumnKind = Literal["number", "category", "text", "date", "drop"]
+KINDS: tuple[str, ...] = get_args(ColumnKind)
+Columns = Mapping[str, str] | Iterable[str]
+DECIMALS = (".", ",")
+ISO = "ISO8601"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user says of a table; it overrides what its cells look like.
+
+    Args:
+        columns: Kind of each column that is named.
+        decimal: The decimal mark, ``"."`` or ``","``, where cells can be read either way.
+        date_format: The format of dates, as in `strftime`, or ``"ISO8601"``.
+        missing: Cells that are missing, besides the usual ones.
+    """
+
+    columns: Mapping[str, ColumnKind] = field(default_factory=dict)
+    decimal: str | None = None
+    date_format: str | None = None
+    missing: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        columns: Columns = (),
+        decimal: str | None = None,
+        date_format: str | None = None,
+        missing: Iterable[str] = (),
+    ) -> Self:
+        """Return what is said, checked as far as can be without the table.
+
+        Args:
+            columns: Kinds by name, or texts ``NAME=KIND``.
+            decimal: See above.
+            date_format: See above.
+            missing: See above; one text is one mark.
+
+        Raises:
+            InputError: A kind, the mark or the format is none.
+        """
+        marks = (missing,) if isinstance(missing, str) else tuple(missing)
+        if decimal is not None and decimal not in DECIMALS:
+            raise InputError(f"decimal must be '.' or ',', but got decimal={one_line(decimal)!r}.")
+        if date_format is not None:
+            _check_format(date_format)
+        return cls(_kinds(columns), decimal, date_format, tuple(str(one).strip() for one in marks))
+
+
+def _kinds(columns: Columns) -> dict[str, ColumnKind]:
+    """Return the kinds of columns by name."""
+    if isinstance(columns, Mapping):
+        pairs = [(str(name), str(kind)) for name, kind in columns.items()]
+    else:
+        pairs = []
+        for text in (columns,) if isinstance(columns, str) else columns:
+            name, separator, kind = str(text).rpartition("=")
+            if not separator:
+                raise InputError(
+                    f"column must be NAME=KIND, with a kind of {', '.join(KINDS)}, but got"
+                    f" {one_line(text)!r}."
+                )
+            pairs.append((name, kind))
+    found: dict[str, ColumnKind] = {}
+    for name, kind in pairs:
+        if kind not in KINDS:
+            raise InputError(
+                f"The kind of column {one_line(name)!r} must be one of {', '.join(KINDS)}, but got"
+                f" {one_line(kind)!r}{closest(kind, KINDS)}"
+            )
+        if found.get(name, kind) != kind:
+            raise InputError(
+                f"Column {one_line(name)!r} must have one kind, but got {found[name]!r} and"
+                f" {kind!r}."
+            )
+        found[name] = cast("ColumnKind", kind)
+    return found
+
+
+def _check_format(form: str) -> None:
+    """Check that a format of dates can be written and read."""
+    moment = datetime(2024, 11, 23, 17, 45)
+    try:
+        text = moment.strftime(form)
+        datetime.strptime(text, form)
+        is_date = "%" in form
+    except ValueError:
+        is_date = False
+    if not is_date and form != ISO:
+        raise InputError(
+            "date_format must be a format of dates such as '%d/%m/%Y' (day/month/year) or"
+            f" 'ISO8601', but got date_format={one_line(form)!r}."
+        )
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What is known of a column before its training rows are judged.
+
+    Args:
+        kind: Its kind, where the user names it.
+        style: How its numbers were written, where the whole file told that, see `parse_numbers`.
+        decimal: The decimal mark of the table, where it is known.
+        date_format: The format of dates that the user names.
+        marks: Cells that the user calls missing.
+        reason: Why it is left out, where the whole table tells that.
+    """
+
+    kind: ColumnKind | None = None
+    style: str = "plain"
+    decimal: str | None = None
+    date_format: str | None = None
+    marks: tuple[str, ...] = ()
+    reason: str = ""
+
+
+NO_HINTS = Hints()

@@ -1,0 +1,171 @@
+"""Numbers that came as text: how a column writes them, and which of its words say missing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from autoloss.data.numbers import CURRENCY, STYLES, Floats, parse_numbers, unit_pattern
+
+# Words for "nothing known", in lower case; in a column of numbers they are missing numbers.
+_WORDS = r"""
+- -- --- . .. ... : * ** _ / \ \n ? ?? ??? – — ─ <> na n/a n.a. n.a n/a. n/d n.d. nd nan -nan none
+null nil nul (null) <null> [null] (none) <none> <na> (na) [na] missing (missing) unknown (unknown) unk
+undefined undef unspecified unavailable empty (empty) blank (blank) void tbd tba nodata no_data
+not_available #n/a #na #div/0! #value! #ref! #num! #name? #null! #error! -1.#ind 1.#ind 1.#qnan
+-1.#qnan 1.#inf -1.#inf <lod <loq <dl <mdl bdl lod loq k.a.
+"""
+_PHRASES = (
+    *("#n/a n/a", "no data", "no value", "no answer", "not available", "not applicable"),
+    *("not known", "not measured", "not reported", "k. a.", "n. a."),
+)
+MARKERS = frozenset((*_WORDS.split(), *_PHRASES))
+_SAMPLE = 200
+# Words that are in no list: so many at most, in such a share of the cells.
+_STRAYS, _SELDOM, _OFTEN, _ONE = 3, 0.02, 0.1, 0.5
+_MOST_MARKERS = 20
+# Different numbers beside which other words can only say that there is none.
+_MANY = 20
+_UNIT = r"\d[.,]?\s*([^\W\d_][\w/.·²³^°]{0,11}|[°µ\"'][\w/]{0,5})$"
+_AFFIX = rf"\d[.,]?\s*(?:[^\W\d_]|[%°µ\"'])|{CURRENCY}"
+_WHOLE = 0.98
+_PLAIN = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?")
+
+
+@dataclass(frozen=True)
+class NumberText:
+    """How a column of text writes its numbers.
+
+    Args:
+        style: See `parse_numbers`.
+        markers: Its words that say that a number is missing, the most frequent first.
+        example: A cell whose writing is not plainly that of a number; empty where all are.
+    """
+
+    style: str
+    markers: tuple[str, ...] = ()
+    example: str = ""
+
+
+def find_style(text: pd.Series, *, decimal: str | None = None) -> str | None:
+    """Return the style in which a column of text is numbers, None where it is not.
+
+    Args:
+        text: Stripped text, some of it not missing.
+        decimal: The decimal mark of the table, where it is known.
+    """
+    found = find_numbers(text, decimal=decimal)
+    return None if found is None else found.style
+
+
+def find_numbers(
+    text: pd.Series, *, decimal: str | None = None, is_asked: bool = False
+) -> NumberText | None:
+    """Return how a column of text writes numbers, None where it does not.
+
+    A number with a leading zero is a label, and one such cell makes the column one of labels.
+    Known markers of a missing number ("-", "n.a.", "unknown") may stand as often as they like;
+    other words only where they are few in kind: three in at most 2 % of the cells, beside twenty
+    different numbers three in 10 % or one in half of them.
+
+    Args:
+        text: Stripped text, some of it not missing.
+        decimal: The decimal mark of the table, where it is known: it decides where cells can be
+            read in two ways (1.258).
+        is_asked: Whether the user says that it is numbers, whatever words there are.
+    """
+    counts = text.dropna().value_counts()
+    cells = pd.Series(counts.index, dtype="string")
+    is_marker = cells.str.lower().isin(MARKERS).to_numpy(dtype=bool)
+    rest, weights = cells[~is_marker], counts.to_numpy()[~is_marker].astype(np.float64)
+    if len(rest) == 0 or (not is_asked and rest.str.fullmatch(r"[+-]?0\d+").any()):
+        return None
+    if not is_asked and rest[:_SAMPLE].str.contains(r"\d").mean() <= 0.5:
+        # Most columns of words are ruled out by their most frequent cells.
+        return None
+    best: tuple[int, str, Floats] | None = None
+    for style in _styles(rest, weights, decimal, is_asked=is_asked):
+        numbers = parse_numbers(rest, style)
+        failed = np.isnan(numbers)
+        if not (is_asked or _are_strays(numbers, failed, weights)) or failed.all():
+            continue
+        if best is None or failed.sum() < best[0]:
+            best = (int(failed.sum()), style, numbers)
+        if not failed.any():
+            break
+    if best is None:
+        return None
+    _, style, numbers = best
+    failed = np.isnan(numbers)
+    words = [*cells[is_marker], *rest[failed]]
+    order = {str(cell): place for place, cell in enumerate(cells)}
+    markers = tuple(sorted(map(str, words), key=order.__getitem__)[:_MOST_MARKERS])
+    return NumberText(style, markers, _example(rest[~failed]))
+
+
+def _are_strays(numbers: Floats, failed: np.ndarray, weights: Floats) -> bool:
+    """Return whether the cells that are no numbers are so few in kind that they say missing."""
+    n_words, n_numbers = int(failed.sum()), len(np.unique(numbers[~failed]))
+    if n_words > _STRAYS or n_numbers == 0:
+        return False
+    share = weights[failed].sum() / weights.sum()
+    if share <= _SELDOM:
+        return True
+    return n_numbers >= _MANY and share <= (_ONE if n_words == 1 else _OFTEN)
+
+
+def _styles(
+    cells: pd.Series, weights: Floats, decimal: str | None, *, is_asked: bool
+) -> Iterable[str]:
+    """Yield the styles to try: those of the decimal mark first, and with the unit, if any."""
+    bases = ("comma", "plain", "thousands") if decimal == "," else tuple(STYLES)
+    unit = _unit_of(cells, weights)
+    if unit is None or (is_asked and not unit):
+        yield from bases
+    elif unit:
+        yield from (f"{base} {unit}" for base in bases)
+
+
+def _unit_of(cells: pd.Series, weights: Floats) -> str | None:
+    """Return the unit that the cells have: None where none has any, "" where they differ.
+
+    Only zeros may lack the unit, or the percent sign, that others have: beside ``12%`` nobody
+    knows what ``0.12`` is, and beside ``12A`` the number ``12`` is another label.
+    """
+    if not cells[:_SAMPLE].str.contains(_AFFIX).any():
+        return None
+    if cells.str.extract(rf"({CURRENCY})", expand=False).nunique() > 1:
+        return ""
+
+    def covers(those: pd.Series) -> bool:
+        zero = cells.str.fullmatch(r"[+-]?0+(?:[.,]0*)?")
+        return bool(weights[_true(those | zero)].sum() >= _WHOLE * weights.sum())
+
+    percent = cells.str.endswith("%")
+    if percent.any():
+        return None if covers(percent) else ""
+    units = cells.str.extract(_UNIT, expand=False)
+    units = units.mask(cells.str.fullmatch(r"[+-]?[\d.,]+[eE][+-]?\d+"))
+    units = units.mask(cells.str.contains(rf"{CURRENCY}$"))
+    has_unit = _true(units.notna())
+    if weights[has_unit].sum() <= _SELDOM * weights.sum():
+        return None
+    usual = str(pd.Series(weights).groupby(np.asarray(units.astype(object))).sum().idxmax())
+    return usual if covers(cells.str.contains(unit_pattern(usual))) else ""
+
+
+def _true(flags: pd.Series) -> np.ndarray:
+    """Return flags as an array, false where missing."""
+    return flags.fillna(False).to_numpy(dtype=bool)
+
+
+def _example(cells: pd.Series) -> str:
+    """Return a cell that is more than digits and a decimal mark, empty where there is none."""
+    for cell in map(str, cells[: 10 * _SAMPLE]):
+        if not _PLAIN.fullmatch(cell):
+            return cell
+    return ""
