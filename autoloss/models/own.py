@@ -64,11 +64,12 @@ class OwnModel:
         return made
 
     @contextmanager
-    def guarded(self, rule: str) -> Iterator[None]:
+    def guarded(self, rule: str, *, where: str = "") -> Iterator[None]:
         """Say in one line what is wrong with the user's code.
 
         Args:
             rule: What it must do.
+            where: The pass that runs, where that is not the call itself.
         """
         try:
             yield
@@ -79,9 +80,10 @@ class OwnModel:
                 raise
             frames = traceback.extract_tb(error.__traceback__)
             lines = [frame.lineno for frame in frames if frame.filename == self.file]
-            where = f"{Path(self.file).name}, line {lines[-1]}: " if self.file and lines else ""
+            line = f"{Path(self.file).name}, line {lines[-1]}: " if self.file and lines else ""
+            during = f"in {where} " if where else ""
             raise InputError(
-                f"model must {rule}, but {self.name} gave {where}{first_line(error)}."
+                f"model must {rule}, but {self.name} gave {during}{line}{first_line(error)}."
             ) from error
 
 

@@ -18,6 +18,7 @@ from autoloss.models.own_stack import OwnNetwork
 ROUNDING = 1e-3
 """Share of the largest logit by which two ways to the same number may differ in float32."""
 _SLOW = "There is a performance drop"
+_IN_PLACE = "modified by an inplace operation"
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def check_network(network: OwnNetwork, rows: Tensor) -> Behaviour:
             f"model must give finite logits with its first weights, but {name} gave NaN or "
             "infinity."
         )
+    _check_backward(one_by_one, weights, logits)
     again, _, _ = _train(one_by_one, weights, rows[None])
     if not _near(logits, again):
         raise InputError(
@@ -111,6 +113,36 @@ def check_weights(network: OwnNetwork) -> None:
             "model must begin as torch's seed says, but two calls of "
             f"{name} under one seed differ: draw its weights from torch's random numbers alone."
         )
+
+
+def _check_backward(network: OwnNetwork, weights: Mapping[str, Tensor], logits: Tensor) -> None:
+    """Check that the logits of a training call have finite gradients.
+
+    Raises:
+        InputError: If the backward pass fails, or a gradient is NaN or infinite.
+    """
+    model = network.model
+    learnt = {name: one for name, one in weights.items() if one.requires_grad}
+    rule = "be trainable"
+    try:
+        with model.guarded(rule, where="the backward pass"):
+            gradients = torch.autograd.grad(
+                logits.logsumexp(-1).mean(), list(learnt.values()), materialize_grads=True
+            )
+    except InputError as error:
+        if _IN_PLACE not in str(error.__cause__):
+            raise
+        raise InputError(
+            f"model must {rule}, but {model.name} raises RuntimeError (in-place change) in the "
+            "backward pass: a tensor that it needs was overwritten, so write h = h + 1 for "
+            "h += 1, and leave out inplace=True."
+        ) from error
+    for name, one in zip(learnt, gradients, strict=True):
+        if not bool(one.isfinite().all()):
+            raise InputError(
+                f"model must have finite gradients with its first weights, but that of {name} of "
+                f"{model.name} is NaN or infinite."
+            )
 
 
 def _check_that_weights_are_all(network: OwnNetwork, rows: Tensor) -> None:

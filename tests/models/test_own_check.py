@@ -94,6 +94,24 @@ class Recurrent(nn.Module):
         return last
 
 
+def changed_in_place(self: nn.Module, x: Tensor) -> Tensor:
+    hidden = x.sigmoid()
+    hidden += 1
+    return hidden
+
+
+class Failing(torch.autograd.Function):
+    """A function whose backward pass fails."""
+
+    @staticmethod
+    def forward(ctx: object, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: object, slope: Tensor) -> Tensor:
+        raise ValueError("no slope here")
+
+
 def counting(n_features: int, n_outputs: int) -> nn.Module:
     net = nn.Linear(n_features, n_outputs)
     net.register_buffer("large", torch.tensor(2**24 + 1))
@@ -113,6 +131,10 @@ def counting(n_features: int, n_outputs: int) -> nn.Module:
         (called(lambda self, x: x.argmax(1)), "gave int64 (16,)"),
         (called(lambda self, x: x * torch.nan), "finite logits"),
         (called(lambda self, x: x.detach()), "depend on its parameters"),
+        (called(changed_in_place), "be trainable, but <lambda> raises RuntimeError (in-place"),
+        (of(nn.Sigmoid(), nn.ReLU(inplace=True)), "h = h + 1"),
+        (called(lambda self, x: Failing.apply(x)), "in the backward pass ValueError: no slope"),
+        (called(lambda self, x: (x * 0.0).sqrt() * x.mean()), "finite gradients"),
         (called(lambda self, x: x * self.calls), "register_buffer"),
         (called(lambda self, x: x + np.random.default_rng().random()), "torch's random numbers"),
         (called(lambda self, x: functional.dropout(x, 0.5)), "eval mode"),
