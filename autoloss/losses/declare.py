@@ -25,6 +25,7 @@ def declare(
     link: Callable[..., Tensor] | None = None,
     local: bool = False,
     symmetric: bool = True,
+    masked: bool | None = None,
     head: Head = "linear",
     view: Callable[..., Tensor] | None = None,
     needs: tuple[str, ...] = (),
@@ -55,6 +56,8 @@ def declare(
         local: Whether the loss depends on the probability of the true class alone.
         symmetric: Whether it treats all classes alike, so that permuting them permutes its
             gradient.
+        masked: Whether a class whose logit is minus infinity is as one that is not there, when it
+            is not the label; where it is not, such logits are refused. By default that of `local`.
         head: The last layer that it is made for: ``"linear"``, ``"unbiased"`` (no bias) or
             ``"cosine"`` (no bias, features and weights of norm 1: logits are cosines).
         view: ``f(logits, *, context, ...)``, what the loss puts into its softmax, where that is
@@ -106,6 +109,7 @@ def declare(
             link=link,
             local=local,
             symmetric=symmetric,
+            masked=local if masked is None else masked,
             head=head,
             view=view,
             needs=needs,

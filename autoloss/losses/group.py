@@ -13,6 +13,7 @@ from autoloss.losses.context import LossContext
 from autoloss.losses.labels import pick
 from autoloss.losses.loss import Loss
 from autoloss.losses.numerics import log_softmax
+from autoloss.losses.recall import recalled
 from autoloss.losses.registry import get
 from autoloss.losses.spec import LossSpec
 from autoloss.losses.targets import Mix, Spread
@@ -269,17 +270,35 @@ class Group:
         if ids.ndim == 2 and len(ids) > 1:
             ids = ids[self.rows]
         ids = ids.expand(logits.shape[:2])
-        needed = int(ids.max()) + 1
-        have = 0 if self.memory is None else self.memory.shape[1]
-        if needed > have:
-            grown = logits.new_zeros(self.size, max(needed, 2 * have), *logits.shape[2:])
-            if self.memory is not None:
-                grown[:, :have] = self.memory
-            self.memory = grown
+        # A graph that is traced cannot grow: there the memory is reserved.
+        if not torch.compiler.is_compiling():
+            self.reserve(int(ids.max()) + 1, logits)
+        elif self.memory is None:
+            raise InputError(
+                f"{self.loss.name} must be given class_counts in torch.compile, which say how "
+                "many rows it has to remember, but got class_counts=None."
+            )
         assert self.memory is not None
         row = torch.arange(self.size, device=logits.device).unsqueeze(-1)
-        remembered = self.loss.memory(
-            self.memory[row, ids], logits.detach(), **self.class_parameters
-        )
+        before = recalled(self.memory, row, ids)
+        remembered = self.loss.memory(before, logits.detach(), **self.class_parameters)
         self.memory[row, ids] = remembered
         return remembered
+
+    def reserve(self, n_rows: int, like: Tensor) -> None:
+        """Remember so many rows or more; of those that were not seen yet, zeros.
+
+        Args:
+            n_rows: How many.
+            like: Logits of any batch.
+
+        Shape:
+            - like: ``(k, B, C)``
+        """
+        have = 0 if self.memory is None else self.memory.shape[1]
+        if n_rows <= have:
+            return
+        grown = like.new_zeros(self.size, max(n_rows, 2 * have), *like.shape[2:])
+        if self.memory is not None:
+            grown[:, :have] = self.memory
+        self.memory = grown

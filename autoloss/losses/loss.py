@@ -12,6 +12,16 @@ from torch import Tensor
 from autoloss.errors import InputError, closest
 from autoloss.losses.context import LossContext
 from autoloss.losses.from_gradients import by_gradient, local_log_posterior, log_posterior
+from autoloss.losses.guards import (
+    check_kind,
+    given_to_masked,
+    holds,
+    is_masked,
+    masked_label,
+    no_masks,
+    without_infinity,
+    wrong_label,
+)
 from autoloss.losses.labels import EVERY, pick
 from autoloss.losses.numerics import log_softmax, widened
 from autoloss.losses.parameters import Parameter
@@ -82,6 +92,7 @@ class Loss:
     link: Callable[..., Tensor] | None = None
     local: bool = False
     symmetric: bool = True
+    masked: bool = False
     head: Head = "linear"
     view: Callable[..., Tensor] | None = None
     needs: tuple[str, ...] = ()
@@ -106,22 +117,42 @@ class Loss:
             **parameters: Parameters of the loss, numbers or stacked tensors; defaults for those
                 left out.
 
+        A class whose logit is minus infinity is as one that is not there, if `masked`.
+
         Raises:
-            InputError: If a parameter is unknown or not allowed, a shape does not fit, or the
-                context lacks a field.
+            InputError: If a parameter is unknown or not allowed, a shape does not fit, a label is
+                no class, a logit is minus infinity where none may be, or the context lacks a
+                field.
         """
         context = self._complete(context)
         logits = widened(logits)
         ready = self._ready(logits, parameters)
-        if not targets.is_floating_point():
-            _check_shape("targets", targets, logits.shape[:-1])
-            labels = targets.long().expand(logits.shape[:-1])
-            return self.of_labels(logits, labels, ready, context=context)
-        _check_shape("targets", targets, logits.shape)
+        soft = targets.is_floating_point()
+        shape = logits.shape if soft else logits.shape[:-1]
+        if targets.ndim == 0 or targets.shape != shape[-targets.ndim :]:
+            check_kind(targets, logits, "multiclass")
+        targets = targets.expand(shape) if soft else targets.long().expand(shape)
+        logits = self._unmasked(logits, targets)
+        if not soft:
+            return self.of_labels(logits, targets, ready, context=context)
         every = self.of_every_label(
             logits, {name: value[..., None] for name, value in ready.items()}, context=context
         )
         return (targets.to(every.dtype) * every).sum(-1)
+
+    def _unmasked(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return finite logits for a masked class, after a look at labels and logits."""
+        if not targets.is_floating_point():
+            wrong = (targets < 0) | (targets >= logits.shape[-1])
+            if holds(wrong):
+                raise wrong_label(targets, wrong, logits, "multiclass", missing=())
+        masked = is_masked(logits)
+        if holds(masked):
+            if not self.masked:
+                raise no_masks(self.name)
+            if holds(lost := given_to_masked(targets, masked, "multiclass")):
+                raise masked_label(lost)
+        return without_infinity(logits, masked) if self.masked else logits
 
     def of_labels(
         self,
@@ -191,6 +222,8 @@ class Loss:
             tensor([[0.9974, 0.0026]])
         """
         logits = widened(logits)
+        if self.masked:
+            logits = without_infinity(logits, is_masked(logits))
         ready = self._ready(logits, parameters)
         if self.link is not None and self.link is not by_gradient:
             context = self._complete(context)
@@ -314,11 +347,3 @@ def _tensor(name: str, value: float | Tensor, parameter: Parameter, logits: Tens
         if mistake:
             raise InputError(mistake)
     return torch.as_tensor(value, dtype=logits.dtype, device=logits.device)
-
-
-def _check_shape(name: str, tensor: Tensor, shape: torch.Size) -> None:
-    """Check that a tensor has the wanted shape or its last axes."""
-    if tensor.ndim == 0 or tensor.shape != shape[-tensor.ndim :]:
-        raise InputError(
-            f"{name} must have shape {tuple(shape)}, but got {name}.shape={tuple(tensor.shape)}."
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,8 +14,21 @@ from torch.nn import functional
 from autoloss.errors import InputError
 from autoloss.losses.context import LossContext
 from autoloss.losses.facts import ClassFacts
+from autoloss.losses.guards import (
+    check_kind,
+    given_to_masked,
+    holds,
+    is_masked,
+    known_labels,
+    masked_label,
+    no_masks,
+    without_infinity,
+    wrong_label,
+)
 from autoloss.losses.numerics import widened
 from autoloss.losses.objective import Objective
+from autoloss.losses.parts import PENALTIES, TARGETS
+from autoloss.losses.registry import get
 from autoloss.losses.spec import LossSpec
 from autoloss.task import TaskKind
 
@@ -58,6 +72,8 @@ class LossModule(nn.Module):
             raise InputError(f"class_counts must be given for {owner}, but got class_counts=None.")
         self.spec = spec
         self.task = task
+        self._refuses_masks = _owner_of_all_logits(spec)
+        self._remembers = get(spec.base).memory is not None
         self._given = {
             "weights": _tensor(class_weights),
             "similarity": _tensor(class_similarity),
@@ -79,31 +95,53 @@ class LossModule(nn.Module):
         """Return the weighted mean loss of the items that have a label.
 
         Args:
-            logits: Raw scores; half-precision ones are read in float32.
-            targets: Labels. One that is below 0, or NaN where labels are probabilities, is missing
-                and left out.
+            logits: Raw scores; half-precision ones are read in float32. A class with a logit of
+                minus infinity is as one that is not there, where the loss has a use for that.
+            targets: Labels. -1 and -100, or NaN where labels are probabilities, are missing and
+                left out.
             weights: Weights of the examples ``(B,)``, or of the items.
             context: What some losses need besides; its mask leaves items out too.
 
         Returns:
             A scalar; 0 where no item has a label.
+
+        Raises:
+            InputError: If shapes do not fit, a label is none, or a logit is minus infinity where
+                none may be. A graph of `torch.compile` returns NaN for the last two.
         """
         logits = widened(logits)
-        targets, mask = self._labelled(targets, logits)
-        given = None if context is None else context.mask
-        if given is not None:
-            mask = given if mask is None else mask & given
-        if mask is not None:
-            context = replace(context or LossContext(), mask=mask)
-        values = self._objective(logits)(logits.unsqueeze(0), targets, context=context)[0]
-        if mask is None and weights is None:
+        check_kind(targets, logits, self.task)
+        counted = None if context is None else context.mask
+        labels, known, wrong = known_labels(targets, logits, self.task, given=counted)
+        if holds(wrong):
+            raise wrong_label(targets, wrong, logits, self.task)
+        masked = is_masked(logits)
+        lost = given_to_masked(labels, masked, self.task) & known
+        if holds(masked):
+            if self._refuses_masks is not None:
+                raise no_masks(self._refuses_masks)
+            if holds(lost):
+                raise masked_label(lost)
+        # What cannot be looked at while a graph is traced is told by NaN.
+        wrong = wrong | lost
+        if self._refuses_masks is None:
+            logits = without_infinity(logits, masked)
+        elif self.task == "multilabel":
+            wrong = wrong | masked
+        else:
+            wrong = wrong | masked.any(-1)
+        has_gaps = holds(~known, unknown=True)
+        if has_gaps:
+            context = replace(context or LossContext(), mask=known)
+        objective = self._objective(logits)
+        values = objective(logits.unsqueeze(0), labels, context=context)[0]
+        values = values.masked_fill(wrong, torch.nan)
+        if not has_gaps and weights is None:
             return values.mean()
-        shares = torch.ones_like(values)
+        shares = known.to(values.dtype)
         if weights is not None:
             weights = weights.to(values.dtype)
             shares = shares * weights.view(*weights.shape, *[1] * (values.ndim - weights.ndim))
-        if mask is not None:
-            shares = shares * mask
         # A masked value may be NaN, and NaN times zero is NaN.
         weighted = torch.where(shares > 0, values, 0.0) * shares
         return weighted.sum() / shares.sum().clamp_min(1e-12)
@@ -145,19 +183,6 @@ class LossModule(nn.Module):
         """Return the settings, for printing."""
         return ", ".join(f"{key}={value}" for key, value in self.spec.to_dict().items())
 
-    def _labelled(self, targets: Tensor, logits: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return targets without gaps, and where there was none; None where all are there."""
-        if targets.is_floating_point():
-            missing = targets.isnan()
-            if not bool(missing.any()):
-                return targets, None
-            filled = targets.masked_fill(missing, 0.0)
-            # One NaN makes a whole distribution over the classes unknown.
-            return filled, ~(missing if self.task == "multilabel" else missing.any(-1))
-        missing = targets < 0
-        targets = targets.long()
-        return (targets.masked_fill(missing, 0), ~missing) if missing.any() else (targets, None)
-
     def _facts(self, class_counts: Sequence[int] | Tensor | ClassFacts) -> ClassFacts:
         if isinstance(class_counts, ClassFacts):
             return class_counts
@@ -165,16 +190,29 @@ class LossModule(nn.Module):
 
     def _objective(self, logits: Tensor) -> Objective:
         """Return the loss for logits of this kind, made once."""
-        key = (logits.dtype, logits.device, logits.shape[-1])
-        if key not in self._objectives:
-            facts = self.facts
-            if facts is None:
-                shape = (logits.shape[-1], 2) if self.task == "multilabel" else logits.shape[-1:]
-                facts = self._facts(torch.ones(shape))
-            self._objectives[key] = Objective(
-                (self.spec,), facts, dtype=logits.dtype, device=logits.device
-            )
-        return self._objectives[key]
+        kind = (logits.dtype, logits.device, logits.shape[-1])
+        # The shape of what a loss with a memory remembers of an example.
+        remembered = (*logits.shape[1:], *((2,) if self.task == "multilabel" else ()))
+        self._make_objective(*kind, remembered if self._remembers else ())
+        return self._objectives[kind]
+
+    # Making it is no part of a graph that is traced.
+    @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+    def _make_objective(
+        self, dtype: torch.dtype, device: torch.device, last: int, remembered: tuple[int, ...]
+    ) -> None:
+        """Make the loss for logits of this kind, if it is the first time."""
+        kind = (dtype, device, last)
+        if kind in self._objectives:
+            return
+        facts = self.facts
+        if facts is None:
+            facts = self._facts(torch.ones((last, 2) if self.task == "multilabel" else (last,)))
+        made = Objective((self.spec,), facts, dtype=dtype, device=device)
+        if self._remembers and self.facts is not None:
+            n_rows = math.ceil(facts.population.sum())
+            made.reserve(n_rows, torch.empty(1, 0, *remembered, dtype=dtype, device=device))
+        self._objectives[kind] = made
 
 
 def _owner_of_counts(spec: LossSpec) -> str | None:
@@ -184,6 +222,12 @@ def _owner_of_counts(spec: LossSpec) -> str | None:
     if "class_counts" in spec.needs:
         return f"base={spec.base!r}"
     return "target='mixup'" if spec.target == "mixup" else None
+
+
+def _owner_of_all_logits(spec: LossSpec) -> str | None:
+    """Return the part of a loss that has no use for a masked class, None where all have."""
+    parts = (get(spec.base), TARGETS.get(spec.target), PENALTIES.get(spec.penalty))
+    return next((one.name for one in parts if one is not None and not one.masked), None)
 
 
 def _tensor(values: Any) -> Tensor | None:

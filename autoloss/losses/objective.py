@@ -155,6 +155,20 @@ class Objective:
         both._remember(self._memories() | theirs)
         return both
 
+    def reserve(self, n_rows: int, like: Tensor) -> None:
+        """Let the losses that remember examples hold so many, as a traced graph needs it.
+
+        Args:
+            n_rows: Rows of the training data.
+            like: Logits of any batch.
+
+        Shape:
+            - like: ``(K, B, C)``
+        """
+        for group in self._groups:
+            if group.loss.memory is not None:
+                group.reserve(n_rows, like)
+
     def _memories(self) -> dict[int, Tensor]:
         """Return what is remembered of the rows by candidates that remember, by their number."""
         return {

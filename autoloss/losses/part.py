@@ -32,6 +32,7 @@ class Part:
         needs: What it cannot do without: fields of `ClassFacts` or `LossContext`, or ``"mixup"``,
             a training loop that mixes the inputs.
         aliases: Other names of it, each with the parameters that the name stands for.
+        masked: Whether classes may have a logit of minus infinity beside it.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Part:
     tasks: tuple[TaskKind, ...] = ALL_TASKS
     needs: tuple[str, ...] = ()
     aliases: Mapping[str, Mapping[str, float]] | None = None
+    masked: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +121,7 @@ def declare_penalty(
     use: str,
     tasks: tuple[TaskKind, ...] = ALL_TASKS,
     readable: Readable = "lost",
+    masked: bool = True,
     **parameters: Parameter,
 ) -> Callable[[Callable[..., Tensor]], Penalty]:
     """Make a penalty of a function; it has the function's name.
@@ -136,6 +139,8 @@ def declare_penalty(
             penalty is least at the posterior itself); ``"slope"`` where the posterior can be read
             with the penalty's slope, which then must not depend on the label; ``"lost"``
             otherwise.
+        masked: Whether it stays as it is where a class that has no chance gets a logit of minus
+            infinity; where it does not, such logits are refused.
         **parameters: Its parameters, with axes for the items: ``(k, 1)`` or ``(k, 1, 1)``.
     """
 
@@ -155,6 +160,7 @@ def declare_penalty(
             tasks=tasks,
             function=function,
             readable=readable,
+            masked=masked,
         )
         for name in (*functools.WRAPPER_ASSIGNMENTS, "__wrapped__"):
             value = function if name == "__wrapped__" else getattr(function, name, None)

@@ -95,6 +95,7 @@ TARGETS = _by_name(
         parameters={
             "epsilon": FloatParam(0.0, 0.3, default=0.05, valid=Interval(0.0, 1.0, open_high=True))
         },
+        masked=False,
     ),
     Part(
         name="similarity_smoothing",
@@ -106,6 +107,7 @@ TARGETS = _by_name(
         },
         tasks=("binary", "multiclass", "sequence"),
         needs=("similarity",),
+        masked=False,
     ),
     Part(
         name="mixup",
@@ -132,6 +134,7 @@ TARGETS = _by_name(
             ),
             "weight": FloatParam(0.0, 1.0, default=0.5),
         },
+        masked=False,
         needs=("teacher_logits",),
     ),
 )

@@ -225,6 +225,18 @@ def loses_its_digits(log_p):
     return (1e4 - log_p) ** 2 / 2e4 - 5e3
 
 
+@breaks("masked_classes_are_out", masked=True)
+def reads_every_logit(logits, targets):
+    """Draw all logits to 0."""
+    return entropy(logits, targets) + 1e-3 * logits.square().sum(-1)
+
+
+@breaks("masked_classes_are_out", masked=True)
+def knows_no_bound(logits, targets):
+    """Look at how far the lowest logit lies below."""
+    return entropy(logits, targets) + 1e-4 * (logits.amax(-1) - logits.amin(-1)).log1p()
+
+
 @pytest.mark.parametrize("law", LAWS)
 def test_every_law_finds_who_breaks_it(law: str):
     assert BROKEN[law]

@@ -97,7 +97,7 @@ def test_a_wrong_parameter_is_told(parameters, message: str):
     "targets", [torch.tensor([0, 1, 2]), torch.tensor(1), torch.rand(2, 4), torch.rand(2)]
 )
 def test_targets_of_another_shape_are_told(targets):
-    with pytest.raises(InputError, match="targets must have shape"):
+    with pytest.raises(InputError, match="targets must be classes"):
         losses.get("focal")(LOGITS, targets)
 
 

@@ -25,6 +25,7 @@ def am_softmax_link(
     "Wang et al. 2018, CosFace: Large Margin Cosine Loss for Deep Face Recognition, CVPR, "
     "arXiv:1801.09414",
     family="margin",
+    masked=True,
     use="Features that are to form tight groups a class, such as for comparing or retrieving.",
     tasks=CLASSES_ALONE,
     head="cosine",

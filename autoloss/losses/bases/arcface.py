@@ -20,6 +20,7 @@ from autoloss.task import CLASSES_ALONE
     source="Deng et al. 2019, ArcFace: Additive Angular Margin Loss for Deep Face Recognition, "
     "CVPR, arXiv:1801.07698",
     family="margin",
+    masked=True,
     use="As am_softmax, with a margin that is the same angle for all examples.",
     tasks=CLASSES_ALONE,
     head="cosine",

@@ -63,6 +63,7 @@ def asymmetric_link(logits: Tensor, *, gamma_pos: Tensor, gamma_neg: Tensor, m: 
     source="Ridnik et al. 2021, Asymmetric Loss for Multi-Label Classification, ICCV, "
     "arXiv:2009.14119",
     family="focusing",
+    masked=True,
     use="Several yes and no labels of which few are yes, or some yes are missing.",
     tasks=("binary", "multilabel"),
     link=asymmetric_link,

@@ -74,6 +74,7 @@ def bi_tempered_link(logits: Tensor, *, t1: Tensor, t2: Tensor) -> Tensor:
     source="Amid et al. 2019, Robust Bi-Tempered Logistic Loss Based on Bregman Divergences, "
     "NeurIPS, arXiv:1906.03361",
     family="robust",
+    masked=True,
     use="Wrong labels, far from the boundary (t1) or near it (t2).",
     link=bi_tempered_link,
     special=(

@@ -13,6 +13,7 @@ from autoloss.losses.numerics import softmax
     source="Brier 1950, Verification of Forecasts Expressed in Terms of Probability, "
     "Mon. Weather Rev. 78(1)",
     family="proper",
+    masked=True,
     use="Labels with some noise, or where a confident mistake must not dominate.",
     proper=True,
 )

@@ -13,6 +13,7 @@ from autoloss.task import CLASSES_ALONE
     source="Crammer and Singer 2001, On the Algorithmic Implementation of Multiclass Kernel-based "
     "Vector Machines, JMLR 2",
     family="margin",
+    masked=True,
     use="Decisions count, probabilities do not, and one class has most of the probability.",
     tasks=CLASSES_ALONE,
 )

@@ -44,6 +44,7 @@ def runner_up(log_probs: Tensor, targets: Tensor) -> Tensor:
 @declare(
     source="Tao, Dong and Xu 2023, Dual Focal Loss for Calibration, ICML, arXiv:2305.13665",
     family="focusing",
+    masked=True,
     use="A network that cross-entropy makes too sure of itself and focal loss not sure enough.",
     tasks=CLASSES_ALONE,
     special=(Special(at={"gamma": 0.0}, equals="cross_entropy"),),

@@ -41,6 +41,7 @@ def elr_memory(memory: Tensor, logits: Tensor, *, lambda_: Tensor, beta: Tensor)
     source="Liu et al. 2020, Early-Learning Regularization Prevents Memorization of Noisy Labels, "
     "NeurIPS, arXiv:2007.00151",
     family="robust",
+    masked=True,
     use="Wrong labels that a network learns by heart late in a long training.",
     needs=("row_ids", "memory"),
     memory=elr_memory,

@@ -85,6 +85,7 @@ def entmax_link(logits: Tensor, *, alpha: Tensor) -> Tensor:
     "2019, Sparse Sequence-to-Sequence Models, ACL, arXiv:1905.05702; at α = 2 Martins and "
     "Astudillo 2016, From Softmax to Sparsemax, ICML, arXiv:1602.02068",
     family="proper",
+    masked=True,
     use="Many classes of which most are impossible, and examples that are to stop pulling.",
     link=entmax_link,
     special=(Special(at={"alpha": 1.0}, equals="cross_entropy"),),

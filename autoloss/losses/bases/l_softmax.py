@@ -43,6 +43,7 @@ def as_they_are(logits: Tensor, *, m: Tensor, context: LossContext | None) -> Te
     source="Liu et al. 2016, Large-Margin Softmax Loss for Convolutional Neural Networks, ICML, "
     "arXiv:1612.02295",
     family="margin",
+    masked=True,
     use="Classes that are to lie at wide angles from each other, where training is patient.",
     tasks=CLASSES_ALONE,
     head="unbiased",

@@ -33,6 +33,7 @@ def ldam_link(cosines: Tensor, *, s: Tensor, m: Tensor, context: LossContext) ->
     source="Cao et al. 2019, Learning Imbalanced Datasets with Label-Distribution-Aware Margin "
     "Loss, NeurIPS, arXiv:1906.07413",
     family="margin",
+    masked=True,
     use="Some classes are rare; best with class weights that start late in the training.",
     tasks=CLASSES_ALONE,
     symmetric=False,

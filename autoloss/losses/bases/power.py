@@ -15,6 +15,7 @@ from autoloss.losses.parameters import FloatParam, Interval
     source="Basu et al. 1998, Robust and Efficient Estimation by Minimising a Density Power "
     "Divergence, Biometrika 85(3)",
     family="proper",
+    masked=True,
     use="Between cross-entropy and Brier, where a few labels are wrong and probabilities count.",
     proper=True,
     special=(

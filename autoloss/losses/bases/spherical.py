@@ -13,6 +13,7 @@ from autoloss.losses.numerics import log_softmax
     source="Gneiting and Raftery 2007, Strictly Proper Scoring Rules, Prediction, and Estimation, "
     "JASA 102(477)",
     family="proper",
+    masked=True,
     use="Wrong labels, where a bounded loss with readable probabilities is wanted.",
     proper=True,
 )

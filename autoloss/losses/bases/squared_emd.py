@@ -24,6 +24,7 @@ def _squares_below(probs: Tensor) -> Tensor:
     "Networks, arXiv:1611.05916; Epstein 1969, A Scoring System for Probability Forecasts of "
     "Ranked Categories, J. Appl. Meteorol. 8(6)",
     family="ordinal",
+    masked=True,
     use="Classes in an order, where a near miss is better than a far one.",
     tasks=("multiclass", "sequence"),
     proper=True,

@@ -38,6 +38,7 @@ def squared_hinge_link(logits: Tensor) -> Tensor:
     source="Zhang 2004, Statistical Behavior and Consistency of Classification Methods Based on "
     "Convex Risk Minimization, Ann. Statist. 32(1)",
     family="margin",
+    masked=True,
     use="Decisions count first; probabilities can still be read.",
     link=squared_hinge_link,
 )

@@ -13,6 +13,7 @@ from autoloss.losses.parameters import ChoiceParam
     source="Weston and Watkins 1999, Support Vector Machines for Multi-Class Pattern Recognition, "
     "ESANN",
     family="margin",
+    masked=True,
     use="Decisions count, probabilities do not.",
     p=ChoiceParam((1, 2), default=1),
 )

@@ -27,6 +27,7 @@ _LAWS = (
     meaning.readout_is_the_null_vector,
     meaning.views_are_logits,
     values.sizes_are_served,
+    numbers.masked_classes_are_out,
 )
 
 

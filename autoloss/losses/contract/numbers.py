@@ -8,6 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from autoloss.errors import InputError
 from autoloss.losses.context import LossContext
 from autoloss.losses.contract.law import Setting, allowed, defaults, gap, law, slope
 from autoloss.losses.domain import context_for, draw, draw_labels, logits_for, sizes_for
@@ -80,6 +81,41 @@ def true_logits_are_rewarded(loss: Loss, setting: Setting) -> str | None:
         rewards = -slope(values, logits).diagonal()
         if not bool((rewards > 0).all()) or not bool(rewards.isfinite().all()):
             return f"a slope of {-float(rewards.min()):.2g} on it with {n_classes} classes"
+    return None
+
+
+@law(
+    "stay finite where a class has a logit of minus infinity, as at a very low one, or refuse it",
+    at=allowed,
+)
+def masked_classes_are_out(loss: Loss, setting: Setting) -> str | None:
+    """A masked class that is not the label has no chance and no slope."""
+    for n_classes in sizes_for(loss, 4, 2):
+        logits = logits_for(loss, 6, n_classes).float()
+        labels = torch.arange(6) % (n_classes - 1)
+        masked, low = logits.clone(), logits.clone()
+        masked[:, -1], low[:, -1] = -torch.inf, -1e20
+        context = context_for(loss, logits)
+        masked.requires_grad_()
+        low.requires_grad_()
+        try:
+            values = loss(masked, labels, context=context, **setting)
+        except InputError:
+            return "a refusal, though masked=True" if loss.masked else None
+        if not loss.masked:
+            return "a value, though masked=False"
+        found, expected = slope(values, masked), loss(low, labels, context=context, **setting)
+        for what, numbers in (("value", values), ("slope", found)):
+            if not bool(numbers.isfinite().all()):
+                return f"a {what} that is not finite"
+        if bool((found[:, -1] != 0.0).any()):
+            return "a slope on the masked logit"
+        if distance := gap(values, expected, atol=1e-4) or gap(
+            found, slope(expected, low), atol=1e-4
+        ):
+            return f"{distance} between minus infinity and -1e20"
+        if not bool(loss.readout(masked.detach(), context=context, **setting).isfinite().all()):
+            return "a read-out that is not finite"
     return None
 
 
