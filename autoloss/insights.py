@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -142,3 +143,89 @@ class Threshold:
     likeliest: float
     probs: tuple[float, ...] = ()
     values: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """How often each class is found, and how often a decision for it is right.
+
+    Each field has one count a class, in the order of the classes, on the rows of the verdict.
+
+    Args:
+        rows: Rows of the class.
+        challenger_right: Rows of the class that the challenger gives to it.
+        challenger_decided: All rows that the challenger gives to it.
+        baseline_right: Rows of the class that tuned cross-entropy gives to it.
+        baseline_decided: All rows that tuned cross-entropy gives to it.
+    """
+
+    rows: tuple[int, ...]
+    challenger_right: tuple[int, ...]
+    challenger_decided: tuple[int, ...]
+    baseline_right: tuple[int, ...]
+    baseline_decided: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RankingCurves:
+    """The ROC and the precision-recall curve of one model of two classes.
+
+    The curves have at most 101 points each; the areas are those of all thresholds.
+
+    Args:
+        auroc: Area under the ROC curve.
+        average_precision: Area under the precision-recall curve, as a sum over its steps.
+        false_positive_rate: Points of the ROC curve, rising.
+        true_positive_rate: Likewise.
+        recall: Points of the precision-recall curve, rising.
+        precision: Likewise.
+    """
+
+    auroc: float
+    average_precision: float
+    false_positive_rate: tuple[float, ...]
+    true_positive_rate: tuple[float, ...]
+    recall: tuple[float, ...]
+    precision: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """How challenger and tuned cross-entropy rank the rows of two classes.
+
+    Args:
+        positives: Rows of the positive class, the second one.
+        negatives: The other rows.
+        challenger: Curves of the challenger.
+        baseline: Curves of tuned cross-entropy.
+    """
+
+    positives: int
+    negatives: int
+    challenger: RankingCurves
+    baseline: RankingCurves
+
+
+@dataclass(frozen=True)
+class CostCurve:
+    """The expected cost of a row where costs, or the rows that are decided, are others.
+
+    Args:
+        over: What varies. ``"cost_share"`` (two classes): the cost of a false positive as a share
+            of both costs of errors, whose sum stays that of the cost matrix; decisions follow
+            it. ``"reviewed"`` (more classes): the share of the rows, those of the highest expected
+            cost first, that a person decides without a mistake.
+        at: Its values, rising.
+        challenger: Mean cost of a row under the challenger at each.
+        baseline: Likewise under tuned cross-entropy.
+        single: Mean cost where all rows are given to the one class that is cheapest; empty for
+            ``"reviewed"``.
+        given: The value of the cost matrix; NaN for ``"reviewed"``.
+    """
+
+    over: Literal["cost_share", "reviewed"]
+    at: tuple[float, ...]
+    challenger: tuple[float, ...]
+    baseline: tuple[float, ...]
+    single: tuple[float, ...] = ()
+    given: float = float("nan")

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from autoloss.insights import Confusion, Disagreements, Signals, Threshold
+from autoloss.insights import (
+    ClassScores,
+    Confusion,
+    CostCurve,
+    Disagreements,
+    Ranking,
+    Signals,
+    Threshold,
+)
 
 TrialState = Literal["running", "complete", "diverged", "stopped", "pruned", "failed"]
 Decision = Literal["better", "no_evidence", "worse", "undecided"]
@@ -457,6 +465,10 @@ class Summary:
         disagreements: On which rows they differ; None where it is not known.
         threshold: Where decisions are moved; None where the likeliest class is decided for.
         coverage: How much of the planned training ran; None in older studies.
+        class_scores: How often each class is found and rightly decided for; None in older studies.
+        ranking: ROC and precision-recall curves; None where there are not two classes.
+        positive_reliability: Reliability diagrams of the probability of the positive class.
+        cost_curve: The cost of a row under other costs; None where no costs were given.
     """
 
     schema_version: int
@@ -492,6 +504,10 @@ class Summary:
     disagreements: Disagreements | None = None
     threshold: Threshold | None = None
     coverage: Coverage | None = None
+    class_scores: ClassScores | None = None
+    ranking: Ranking | None = None
+    positive_reliability: tuple[Reliability, ...] = ()
+    cost_curve: CostCurve | None = None
 
     def trial(self, number: int) -> TrialRecord:
         """Return the trial of that number."""

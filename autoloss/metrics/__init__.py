@@ -18,7 +18,7 @@ from autoloss.metrics.costs import (
 from autoloss.metrics.decisions import balanced_error, balanced_scores, error
 from autoloss.metrics.proper import brier, log_loss
 from autoloss.metrics.ranking import auroc, average_precision
-from autoloss.metrics.reliability import reliability
+from autoloss.metrics.reliability import positive_reliability, reliability
 from autoloss.metrics.resolve import METRIC_NAMES, Metric, MetricFunction, resolve_metric
 from autoloss.metrics.score import Scores, score, score_with
 from autoloss.metrics.smooth import smooth_ece
@@ -46,6 +46,7 @@ __all__ = [
     "label_decisions",
     "label_thresholds",
     "log_loss",
+    "positive_reliability",
     "reliability",
     "resolve_metric",
     "score",

@@ -23,6 +23,26 @@ def reliability(log_probs: Tensor, targets: Tensor, *, name: str, bins: int = 15
         bins: Bins at most; examples with the same confidence share one.
     """
     confidence, correct = (values[0] for values in top_label(log_probs.unsqueeze(0), targets))
+    return _diagram(confidence, correct, name=name, bins=bins)
+
+
+def positive_reliability(
+    log_probs: Tensor, targets: Tensor, *, name: str, bins: int = 15
+) -> Reliability:
+    """Return the probability of class 1 and its share in equal-mass bins, with the same band.
+
+    Args:
+        log_probs: Log probabilities of one model, shape (N, 2).
+        targets: Classes 0 and 1, shape (N,).
+        name: Whose predictions these are.
+        bins: Bins at most; examples with the same probability share one.
+    """
+    probs = log_probs[:, 1].exp().double()
+    return _diagram(probs, (targets == 1).to(probs), name=name, bins=bins)
+
+
+def _diagram(confidence: Tensor, correct: Tensor, *, name: str, bins: int) -> Reliability:
+    """Return the points of a diagram; both arguments are (N,)."""
     index = equal_mass(confidence.unsqueeze(0), bins)[0]
     member = torch.nn.functional.one_hot(index, bins).double()
     count = member.sum(0)

@@ -8,8 +8,9 @@ import torch
 
 from autoloss.insights import Signals
 from autoloss.losses import LossSpec
-from autoloss.metrics import reliability
+from autoloss.metrics import positive_reliability, reliability
 from autoloss.records import Reliability
+from autoloss.search.class_curves import class_scores, cost_curve, ranking
 from autoloss.search.decisions import as_codes, confusion, decide, disagreements, threshold
 from autoloss.search.signals import gradient_signals
 
@@ -45,8 +46,13 @@ def insights(study: Study, evidence: Evidence, shipped: int) -> dict[str, Any]:
     (kind, ours), (_, theirs) = (decide(one, **options) for one in evidence.log_probs)
     rows = torch.arange(len(targets)) if evidence.rows is None else evidence.rows
     own, other = evidence.log_probs
+    is_binary = own.shape[-1] == 2
     return {
         "cost_matrix": price,
+        "class_scores": class_scores(ours, theirs, targets, own.shape[-1]),
+        "ranking": ranking(own, other, targets),
+        "positive_reliability": _of_positives(evidence) if is_binary else (),
+        "cost_curve": None if price is None else cost_curve(own, other, targets, price),
         "confusion": confusion(kind, ours, theirs, targets, own.shape[-1]),
         "disagreements": disagreements(
             (ours, own), (theirs, other), targets, as_codes(rows), table=evidence.table
@@ -54,6 +60,14 @@ def insights(study: Study, evidence: Evidence, shipped: int) -> dict[str, Any]:
         "threshold": threshold(evidence.log_probs[shipped], targets, **options),
         "signals": _signals(study, evidence, shipped),
     }
+
+
+def _of_positives(evidence: Evidence) -> tuple[Reliability, ...]:
+    """Return reliability diagrams of the positive class's probability, one a model."""
+    return tuple(
+        positive_reliability(log_probs, evidence.targets, name=role)
+        for role, log_probs in zip(ROLES, evidence.log_probs, strict=True)
+    )
 
 
 def _signals(study: Study, evidence: Evidence, shipped: int) -> Signals | None:

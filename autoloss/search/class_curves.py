@@ -1,0 +1,190 @@
+"""How models rank and find classes: counts by class, ROC, precision-recall and cost curves."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from autoloss.insights import ClassScores, CostCurve, Ranking, RankingCurves
+from autoloss.metrics import auroc, average_precision, cost_decisions
+
+MOST_POINTS = 101
+"""Points that a curve has at most."""
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+Matrix = tuple[tuple[float, ...], ...]
+
+
+def class_scores(
+    challenger: IntArray, baseline: IntArray, targets: IntArray, n_classes: int
+) -> ClassScores:
+    """Return how often each class is found and rightly decided for.
+
+    Args:
+        challenger: Decisions of the challenger.
+        baseline: Those of tuned cross-entropy.
+        targets: The true classes.
+        n_classes: The number of classes.
+
+    Shape:
+        challenger, baseline, targets (N,).
+    """
+
+    def counts(codes: IntArray) -> tuple[int, ...]:
+        return tuple(np.bincount(codes, minlength=n_classes).tolist())
+
+    return ClassScores(
+        counts(targets),
+        counts(targets[challenger == targets]),
+        counts(challenger),
+        counts(targets[baseline == targets]),
+        counts(baseline),
+    )
+
+
+def ranking(challenger: Tensor, baseline: Tensor, targets: IntArray) -> Ranking | None:
+    """Return how two models of two classes rank the rows; None where a class has no row.
+
+    Args:
+        challenger: Log probabilities of the challenger.
+        baseline: Those of tuned cross-entropy.
+        targets: The true classes.
+
+    Shape:
+        challenger, baseline (N, C), targets (N,).
+    """
+    is_positive = targets == 1
+    positives = int(is_positive.sum())
+    negatives = len(targets) - positives
+    if challenger.shape[-1] != 2 or not positives or not negatives:
+        return None
+    own, other = (ranking_curves(one, is_positive) for one in (challenger, baseline))
+    return Ranking(positives, negatives, own, other)
+
+
+def ranking_curves(log_probs: Tensor, is_positive: NDArray[np.bool_]) -> RankingCurves:
+    """Return the curves of one model, thinned to `MOST_POINTS`.
+
+    Shape:
+        log_probs (N, 2), is_positive (N,).
+    """
+    odds = (log_probs[:, 1] - log_probs[:, 0]).double()
+    scores = odds.cpu().numpy()
+    order = np.argsort(-scores, kind="stable")
+    ordered = scores[order]
+    # Rows of the same score are decided for together.
+    last = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)
+    found = np.cumsum(is_positive[order])[last].astype(np.float64)
+    rate = np.append(0.0, found / is_positive.sum())
+    false = np.append(0.0, (last + 1 - found) / (~is_positive).sum())
+    precision = np.append(1.0, found / (last + 1))
+    roc, pr = thinned_along(false, rate), thinned_along(rate, precision)
+    classes = torch.as_tensor(is_positive.astype(np.int64))
+    return RankingCurves(
+        float(auroc(odds[None].cpu(), classes)[0]),
+        float(average_precision(odds[None].cpu(), classes)[0]),
+        tuple(false[roc].tolist()),
+        tuple(rate[roc].tolist()),
+        tuple(rate[pr].tolist()),
+        tuple(precision[pr].tolist()),
+    )
+
+
+def thinned_along(x: FloatArray, y: FloatArray, *, most: int = MOST_POINTS) -> IntArray:
+    """Return the places of at most `most` points of a curve, spread evenly along its length.
+
+    The length is that of the steps, ``|dx| + |dy|``. The first and the last point stay.
+
+    Shape:
+        x, y (N,) -> (n,).
+    """
+    if len(x) <= most:
+        return np.arange(len(x))
+    length = np.append(0.0, np.cumsum(np.abs(np.diff(x)) + np.abs(np.diff(y))))
+    places = np.searchsorted(length, np.linspace(0.0, length[-1], most))
+    places[-1] = len(x) - 1
+    return np.unique(places)
+
+
+def cost_curve(
+    challenger: Tensor, baseline: Tensor, targets: IntArray, costs: Matrix
+) -> CostCurve | None:
+    """Return what rows cost under other costs, or where a person decides some of them.
+
+    For two classes the curve of Hernández-Orallo, Flach and Ferri 2011 ("Brier curves"), in the
+    units of the cost matrix: at each share the decision is the one that costs least there (Elkan
+    2001). For more classes the mean cost of the rows that are left.
+
+    Args:
+        challenger: Log probabilities of the challenger.
+        baseline: Those of tuned cross-entropy.
+        targets: The true classes.
+        costs: Cost of a decision (column) where a class is true (row).
+
+    Returns:
+        The curve; None where a mistake costs nothing.
+
+    Shape:
+        challenger, baseline (N, C), targets (N,).
+    """
+    price = np.asarray(costs, dtype=np.float64)
+    if len(price) != 2:
+        at = np.linspace(0.0, 1.0, MOST_POINTS)
+        own, other = (_reviewed(one, targets, price, at) for one in (challenger, baseline))
+        return CostCurve("reviewed", tuple(at.tolist()), own, other)
+    right = np.diag(price)
+    false_positive, false_negative = price[0, 1] - right[0], price[1, 0] - right[1]
+    if min(false_positive, false_negative) < 0.0 or false_positive + false_negative <= 0.0:
+        return None
+    total = float(false_positive + false_negative)
+    start = float(right[targets].mean())
+    at = np.linspace(0.0, 1.0, MOST_POINTS)
+
+    def value(false: FloatArray, missed: FloatArray) -> tuple[float, ...]:
+        return tuple((start + total * (at * false + (1.0 - at) * missed)).tolist())
+
+    positive = float((targets == 1).mean())
+    all_negative, all_positive = at * 0.0 + positive, at * 0.0 + (1.0 - positive)
+    one_class = np.minimum(value(all_positive, at * 0.0), value(at * 0.0, all_negative))
+    own, other = (
+        value(*_mistakes(one[:, 1].exp().double().cpu().numpy(), targets, at))
+        for one in (challenger, baseline)
+    )
+    return CostCurve(
+        "cost_share",
+        tuple(at.tolist()),
+        own,
+        other,
+        tuple(one_class.tolist()),
+        float(false_positive / total),
+    )
+
+
+def _mistakes(
+    positive: FloatArray, targets: IntArray, at: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the share of false positives and of missed positives at each threshold."""
+    false, missed = (np.sort(positive[targets == code]) for code in (0, 1))
+    n = len(targets)
+    return (
+        (len(false) - np.searchsorted(false, at, side="right")) / n,
+        np.searchsorted(missed, at, side="right") / n,
+    )
+
+
+def _reviewed(
+    log_probs: Tensor, targets: IntArray, price: FloatArray, at: FloatArray
+) -> tuple[float, ...]:
+    """Return the mean cost where the share `at` of the rows is decided by a person."""
+    probs = log_probs.exp().double().cpu()
+    decided = cost_decisions(probs, price.tolist()).cpu().numpy()
+    expected = (probs.numpy() @ price)[np.arange(len(targets)), decided]
+    right = np.diag(price)[targets]
+    order = np.argsort(-expected, kind="stable")
+    saved = np.append(0.0, np.cumsum((price[targets, decided] - right)[order]))
+    places = np.round(at * len(targets)).astype(np.int64)
+    total = float(price[targets, decided].sum())
+    return tuple(((total - saved[places]) / len(targets)).tolist())
