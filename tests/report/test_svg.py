@@ -19,6 +19,8 @@ from autoloss.report.figures import all_figures, tradeoff_info
 from autoloss.report.palette import DARK_PAGE, LIGHT_PAGE
 from autoloss.report.svg import WIDTHS, figure_svg
 from autoloss.report.svg.axes import Axis, nice_ticks
+from autoloss.report.svg.draw import axes_of
+from autoloss.report.svg.labels import Box, mark_boxes
 from autoloss.report.svg.text import text_width
 from tests.report.summaries import make_honest_summary, make_hostile_summary, make_summary
 from tests.report.test_figures import luminance
@@ -122,6 +124,35 @@ def test_ticks_are_round_inside_and_about_as_many(one: float, other: float, coun
     assert all(low - slack <= value <= high + slack for value in values)
 
 
+@given(
+    st.floats(-1e9, 1e9), st.floats(1e-9, 1e9), st.integers(2, 9), st.sampled_from(["", ".2~%"])
+)
+def test_ticks_are_what_they_say(low: float, size: float, count: int, form: str) -> None:
+    """A step of 2.5 says 52.5, not 52: what is written is the value, and no two say the same."""
+    if size < 1e-6 * abs(low):
+        return
+    axis = Axis(low, low + size, 0.0, 5000.0, False, {"nticks": count, "tickformat": form})
+    ticks = axis.ticks(is_level=True)
+    step = nice_ticks(low, low + size, count)[1]
+    for value, (text,) in ticks:
+        said = float(text.replace("−", "-").replace(",", "").rstrip("%"))
+        said /= 100 if text.endswith("%") else 1
+        assert said == pytest.approx(value, abs=1e-4 * step)
+    assert len({text for _, (text,) in ticks}) == len(ticks)
+
+
+def test_a_step_of_two_and_a_half_has_its_decimal() -> None:
+    axis = Axis(0.52, 0.585, 0.0, 300.0, False, {"nticks": 3, "tickformat": ".2~%"})
+    texts = [text for _, (text,) in axis.ticks(is_level=True)]
+    assert texts == ["52.5%", "55.0%", "57.5%"]
+
+
+@given(st.floats(-1.0, 1.0), st.floats(1e-3, 1.0), st.integers(90, 700))
+def test_a_level_axis_has_a_scale(low: float, size: float, span: int) -> None:
+    axis = Axis(low, low + size, 0.0, float(span), False, {"nticks": 5})
+    assert len(axis.ticks(is_level=True)) >= 2
+
+
 @given(st.floats(-1e3, 1e3), st.floats(1e-3, 1e3), st.integers(60, 700))
 def test_labels_of_a_level_axis_do_not_meet(low: float, size: float, span: int) -> None:
     axis = Axis(low, low + size, 0.0, float(span), False, {"nticks": 8})
@@ -196,3 +227,33 @@ def test_paper_is_light() -> None:
             break
         # The nearest rule that opens a block around it speaks of screens alone.
         assert "screen" in before[before.rindex("@media") :]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("decision", ["better", "no_evidence"])
+def test_labels_cover_no_mark_and_no_other_label(width: int, seed: int, decision: Any) -> None:
+    summary = make_honest_summary(n_trials=60, seed=seed, decision=decision)
+    for figure in all_figures(summary):
+        spec = figure.spec
+        x, uprights = axes_of(spec["layout"], spec["data"], width, figure.height)
+        found = label_boxes(parsed(spec, width, figure.height))
+        marks = list(mark_boxes(spec["data"], x, uprights["y"]))
+        for place, (text, box) in enumerate(found):
+            assert sum(map(box.common, marks)) < 8.0, (figure.id, text)
+            others = [other for _, other in found[:place]]
+            assert sum(map(box.common, others)) < 1.0, (figure.id, text)
+
+
+def label_boxes(root: ElementTree.Element) -> list[tuple[str, Box]]:
+    """Return the labels of a drawing with what they cover, an ascender above to below a line."""
+    boxes = []
+    for text in root.iter("text"):
+        if text.get("class") != "note":
+            continue
+        words = "".join(text.itertext())
+        x, y = float(text.attrib["x"]), float(text.attrib["y"])
+        wide = text_width(words)
+        left = x - {"start": 0.0, "middle": 0.5, "end": 1.0}[text.attrib["text-anchor"]] * wide
+        boxes.append((words, Box(left, y - 11.0, left + wide, y + 3.0)))
+    return boxes

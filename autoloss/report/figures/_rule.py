@@ -144,15 +144,13 @@ def _layout(summary: Summary, info: tuple[Candidate, ...]) -> dict[str, Any]:
     for one in info:
         if not one.mark:
             continue
-        is_left = (one.metric - x_range[0]) / (x_range[1] - x_range[0]) < 0.5
         notes.append(
             {
                 "x": one.metric,
                 "y": one.log_loss,
                 "text": plain(one.mark),
-                "showarrow": False,
-                "xanchor": "left" if is_left else "right",
-                "xshift": 15 if is_left else -15,
+                "free": True,
+                "standoff": 10,
                 "font": {"color": marked_colour(one.mark), "size": 13},
             }
         )

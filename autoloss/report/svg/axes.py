@@ -9,7 +9,7 @@ from typing import Any
 
 from autoloss.report.svg.text import FONT, lines_of, text_width
 
-_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+_STEPS = (1.0, 2.0, 2.5, 5.0)
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,17 @@ class Axis:
         fitting = max(3, int(self.span / (40 if is_level else 30)))
         most = min(self.options.get("nticks", 8), fitting)
         low, high = sorted((self.low, self.high))
+        found: list[tuple[float, list[str]]] = []
         for count in range(most, 1, -1):
             values, step = nice_ticks(low, high, count)
             texts = [self._format(value, step) for value in values]
+            # A single value gives no scale: what was found before it is kept.
+            if len(values) > 1 or not found:
+                found = [(value, [text]) for value, text in zip(values, texts, strict=True)]
             widest = max(map(text_width, texts), default=0.0)
             if not is_level or widest + 8 < self.span * step / self._size:
                 break
-        return [(value, [text]) for value, text in zip(values, texts, strict=True)]
+        return found
 
     @property
     def _size(self) -> float:
@@ -94,8 +98,8 @@ class Axis:
         if form == "~s":
             return _short(value)
         if form.endswith("%"):
-            return _decimals(100 * value, 100 * step) + "%"
-        return _decimals(value, step)
+            return tick_text(100 * value, 100 * step) + "%"
+        return tick_text(value, step)
 
 
 def make_axis(
@@ -127,7 +131,7 @@ def make_axis(
 
 
 def nice_ticks(low: float, high: float, count: int) -> tuple[list[float], float]:
-    """Return about `count` round values from low to high, and their distance.
+    """Return round values from low to high, as many as `count` allows, and their distance.
 
     Examples:
         >>> nice_ticks(0.0, 1.0, 5)
@@ -137,10 +141,12 @@ def nice_ticks(low: float, high: float, count: int) -> tuple[list[float], float]
     # The least numbers of all have no logarithm that a step could be taken from.
     if not math.isfinite(size) or size < 1e-300:
         return [low], 1.0
-    raw = size / max(count - 1, 1)
+    raw = size / (count + 1)
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next(one * power for one in _STEPS if one * power >= raw * (1 - 1e-9))
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    for step in (10.0**up * one * power for up in range(3) for one in _STEPS):
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if step >= raw and last - first < count:
+            break
     return [place * step for place in range(first, last + 1)], step
 
 
@@ -150,16 +156,30 @@ def left_margin(ticks: Sequence[tuple[float, list[str]]], title: str) -> float:
     return 1.04 * widest + 14 + (FONT + 7 if title else 0)
 
 
-def _decimals(value: float, step: float) -> str:
-    """Return a value with the digits that its neighbours differ in."""
+def tick_text(value: float, step: float) -> str:
+    """Return a value at an axis with all the digits that its step has, and no more.
+
+    Examples:
+        >>> [tick_text(value, 2.5) for value in (52.5, 55.0)], tick_text(-12500.0, 500.0)
+        (['52.5', '55.0'], '−12,500')
+    """
     size = max(abs(value), step)
-    if size >= 1e5 or step < 1e-6:
-        return f"{value:.3g}"
+    if size >= 1e7 or step < 1e-7:
+        # As many digits as tell the value from its neighbours.
+        digits = math.floor(math.log10(size) + 1e-9) - math.floor(math.log10(step) + 1e-9)
+        return f"{value:.{max(digits, 0) + _is_quarter(step)}e}".replace("-", "−")
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    if digits and abs(step * 10**digits - round(step * 10**digits)) > 1e-6:
+    power = 10.0**digits
+    if abs(step * power - round(step * power)) > 1e-6:
         digits += 1
-    text = f"{value:.{digits}f}"
-    return text.replace("-", "−") if float(text) else text.lstrip("-")
+    text = f"{value:,.{digits}f}"
+    return text.replace("-", "−") if float(text.replace(",", "")) else text.lstrip("-")
+
+
+def _is_quarter(step: float) -> bool:
+    """Return whether the first digits of a step are 25."""
+    first = step / 10.0 ** math.floor(math.log10(step) + 1e-9)
+    return abs(first - 2.5) < 1e-6
 
 
 def _short(value: float) -> str:

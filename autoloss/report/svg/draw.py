@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from autoloss.report.svg.axes import Axis, left_margin, make_axis
+from autoloss.report.svg.labels import LEADING, labels, text_element
 from autoloss.report.svg.marks import drawn, number, stroke
 from autoloss.report.svg.text import FONT, escaped, lines_of, text_width
 
 WIDTHS = (330, 480, 720)
 """The widths in CSS pixels that every figure is drawn for; the page shows the one that fits."""
-_TOP, _RIGHT, _LEADING, _SLACK = 12.0, 16.0, 16.0, 5.0
+_TOP, _RIGHT, _SLACK = 12.0, 16.0, 5.0
 
 
 def figure_svg(spec: dict[str, Any], *, width: int, height: int, name: str) -> str:
@@ -29,7 +30,7 @@ def figure_svg(spec: dict[str, Any], *, width: int, height: int, name: str) -> s
         One ``svg`` element. Colours are the page's variables; every text is escaped.
     """
     layout, data = spec["layout"], spec["data"]
-    x, uprights = _axes(layout, data, width, height)
+    x, uprights = axes_of(layout, data, width, height)
     parts = [
         f'<svg class="w{width}" viewBox="0 0 {width} {height}" aria-hidden="true" '
         f'focusable="false" font-size="{FONT}">',
@@ -46,11 +47,11 @@ def figure_svg(spec: dict[str, Any], *, width: int, height: int, name: str) -> s
         if marks:
             parts.append(f"<g{own}{clipped}>{marks}</g>")
     parts.extend(_shapes(layout, x, uprights["y"], is_below=False))
-    parts.extend(_labels(layout, x, uprights["y"], width))
+    parts.extend(labels(layout, data, x, uprights["y"], width))
     return "".join([*parts, "</svg>"])
 
 
-def _axes(
+def axes_of(
     layout: dict[str, Any], data: list[dict[str, Any]], width: int, height: int
 ) -> tuple[Axis, dict[str, Axis]]:
     """Return the level axis and the upright ones, with room for what is written at them."""
@@ -102,12 +103,12 @@ def _frame(x: Axis, uprights: dict[str, Axis], height: int) -> Iterator[str]:
                 yield f'<path class="grid" d="{path}"/>'
         half = 0.5 * text_width(lines[0])
         middle = min(px, x.end + _RIGHT - half)
-        yield _text(lines[:1], middle, bottom + 17, "middle", "tick")
+        yield text_element(lines[:1], middle, bottom + 17, "middle", "tick")
     if title := _title(x.options):
         title = _fitted(title, x.end + _RIGHT)
         wide = text_width(title)
         middle = min(0.5 * (x.start + x.end), x.end + _RIGHT - 0.5 * wide)
-        yield _text([title], max(middle, 0.5 * wide), height - 6, "middle", "tick")
+        yield text_element([title], max(middle, 0.5 * wide), height - 6, "middle", "tick")
     for one in uprights.values():
         yield from _upright(x, one)
 
@@ -126,8 +127,8 @@ def _upright(x: Axis, one: Axis) -> Iterator[str]:
             path = f"M{number(x.start)} {number(py)}H{number(x.end)}"
             yield f'<path class="grid" d="{path}"/>'
         shown = [_fitted(line, x.start - 8) for line in lines] if is_named else lines
-        first = py + 4.5 - 0.5 * _LEADING * (len(shown) - 1)
-        yield _text(shown, x.start - 8, first, "end", "tick", colour=colour)
+        first = py + 4.5 - 0.5 * LEADING * (len(shown) - 1)
+        yield text_element(shown, x.start - 8, first, "end", "tick", colour=colour)
     if title := _title(one.options):
         middle, column = 0.5 * (top + bottom), FONT
         fitted = _fitted(title, bottom - top + 40)
@@ -156,53 +157,6 @@ def _shapes(layout: dict[str, Any], x: Axis, y: Axis, *, is_below: bool) -> Iter
         elif all(x.start - 1 <= px <= x.end + 1 for px in ends_x):
             path = f"M{number(ends_x[0])} {number(ends_y[0])}L{number(ends_x[1])} "
             yield f'<path d="{path}{number(ends_y[1])}" fill="none" {stroke(shape["line"])}/>'
-
-
-def _labels(layout: dict[str, Any], x: Axis, y: Axis, width: int) -> Iterator[str]:
-    """Yield labels with threads to their points, moved where they would leave the drawing."""
-    texts = []
-    for note in layout.get("annotations", ()):
-        px, py = x.at(note["x"]), y.at(note["y"])
-        if not (math.isfinite(px) and math.isfinite(py)):
-            continue
-        px = min(max(px, x.start), x.end)
-        lines = lines_of(note["text"])
-        colour, side = note["font"]["color"], note.get("xanchor", "center")
-        anchor = {"left": "start", "right": "end"}.get(side, "middle")
-        if note.get("showarrow", True):
-            tx = px + note.get("ax", 0)
-            ty = y.at(note["ay"]) if note.get("ayref") == "y" else py + note.get("ay", -30)
-            line = {"color": colour, "width": note.get("arrowwidth", 1.2)}
-            gap = note.get("standoff", 5) + 1.0
-            size = math.hypot(tx - px, ty - py) or 1.0
-            first = (px + gap * (tx - px) / size, py + gap * (ty - py) / size)
-            path = f"M{number(first[0])} {number(first[1])}L{number(tx)} {number(ty)}"
-            if size > gap:
-                yield f'<path d="{path}" fill="none" {stroke(line)}/>'
-            tx += {"start": 3, "end": -3}.get(anchor, 0)
-        else:
-            tx, ty = px + note.get("xshift", 0), py
-        wide = max(map(text_width, lines))
-        start = tx - {"start": 0.0, "end": wide, "middle": 0.5 * wide}[anchor]
-        tx -= max(0.0, start + wide - (width - 2)) + min(0.0, start - 2)
-        texts.append(_text(lines, tx, ty + 4.5, anchor, "note", colour=colour))
-    # Last, so that no thread runs through a label.
-    yield from texts
-
-
-def _text(
-    lines: list[str], px: float, py: float, anchor: str, kind: str, *, colour: str | None = None
-) -> str:
-    """Return a text of one line or several."""
-    paint = f' fill="{colour}"' if colour else ""
-    head = f'<text class="{kind}" text-anchor="{anchor}"{paint}'
-    if len(lines) == 1:
-        return f'{head} x="{number(px)}" y="{number(py)}">{escaped(lines[0])}</text>'
-    spans = "".join(
-        f'<tspan x="{number(px)}" y="{number(py + row * _LEADING)}">{escaped(line)}</tspan>'
-        for row, line in enumerate(lines)
-    )
-    return f"{head}>{spans}</text>"
 
 
 def _fitted(text: str, room: float) -> str:

@@ -104,20 +104,20 @@ def _symbols(
     for place, (a, b) in enumerate(points):
         if not (_is_there(a) and _is_there(b)):
             continue
-        symbol = str(_one(marker.get("symbol", "circle"), place))
-        colour = _one(marker.get("color", trace.get("line", {}).get("color")), place)
-        size = float(_one(marker.get("size", 6), place))
+        symbol = str(one_of(marker.get("symbol", "circle"), place))
+        colour = one_of(marker.get("color", trace.get("line", {}).get("color")), place)
+        size = float(one_of(marker.get("size", 6), place))
         line = marker.get("line", {})
-        width = float(_one(line.get("width", 0), place))
+        width = float(one_of(line.get("width", 0), place))
         is_open = symbol.endswith("-open")
         if is_open:
             paint = f'fill="none" stroke="{colour}" stroke-width="{width or 1:g}"'
         else:
-            edge = _one(line.get("color"), place)
+            edge = one_of(line.get("color"), place)
             paint = f'fill="{colour}"'
             if edge and width:
                 paint += f' stroke="{edge}" stroke-width="{width:g}"'
-        opacity = _one(marker.get("opacity", 1.0), place)
+        opacity = one_of(marker.get("opacity", 1.0), place)
         paint += f' opacity="{opacity:g}"' if opacity != 1.0 else ""
         shape = _shape(symbol.removesuffix("-open"), x.at(a), _within(y.at(b)), size)
         title = _title(lines_of(texts[place])) if texts else ""
@@ -146,7 +146,7 @@ def _bars(trace: dict[str, Any], x: Axis, y: Axis) -> Iterator[str]:
     half = 0.5 * float(trace.get("width", 0.7))
     opacity = f' opacity="{marker["opacity"]:g}"' if "opacity" in marker else ""
     for n, (length, place) in enumerate(zip(lengths, places, strict=True)):
-        base = _one(trace.get("base", 0.0), n)
+        base = one_of(trace.get("base", 0.0), n)
         if not (_is_there(length) and _is_there(place) and _is_there(base)):
             continue
         floor = along.start if along.log else along.at(base)
@@ -158,7 +158,7 @@ def _bars(trace: dict[str, Any], x: Axis, y: Axis) -> Iterator[str]:
         title = _title(lines_of(texts[n])) if texts else ""
         size = f'width="{number(box[2] - box[0])}" height="{number(box[3] - box[1])}"'
         where = f'x="{number(box[0])}" y="{number(box[1])}" {size}'
-        yield f'<rect {where} fill="{_one(marker["color"], n)}"{opacity}>{title}</rect>'
+        yield f'<rect {where} fill="{one_of(marker["color"], n)}"{opacity}>{title}</rect>'
         if "text" in trace:
             yield (
                 f'<text x="{number(last + 6)}" y="{number(0.5 * (low + high) + 4.5)}" '
@@ -186,7 +186,7 @@ def _title(lines: list[str]) -> str:
     return f"<title>{escaped(chr(10).join(lines))}</title>"
 
 
-def _one(value: Any, place: int) -> Any:
+def one_of(value: Any, place: int) -> Any:
     """Return what holds for one point: its own value, or that of all."""
     return value[place] if isinstance(value, list) else value
 

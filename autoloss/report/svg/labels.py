@@ -1,0 +1,161 @@
+"""Labels of a drawing: texts at their points, moved to where they cover no mark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autoloss.report.svg.axes import Axis
+from autoloss.report.svg.marks import number, one_of, stroke
+from autoloss.report.svg.text import escaped, lines_of, text_width
+
+LEADING = 16.0
+"""Distance of two lines of text, in pixels."""
+# How far from its point a label is tried, in pixels; from the third on a thread leads to it.
+_DISTANCES = (14.0, 20.0, 36.0, 56.0, 80.0, 110.0)
+_NEAR = 20.0
+# Towards which sides it is tried, the easiest to read first.
+_SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
+
+
+@dataclass(frozen=True)
+class Box:
+    """A part of the drawing, in pixels."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def common(self, other: Box) -> float:
+        """Return the area that both cover."""
+        wide = min(self.right, other.right) - max(self.left, other.left)
+        high = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return max(wide, 0.0) * max(high, 0.0)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a label goes: its text, and the end of its thread, None where it has none."""
+
+    x: float
+    y: float
+    anchor: str
+    thread: tuple[float, float] | None
+
+
+def labels(
+    layout: dict[str, Any], data: Sequence[dict[str, Any]], x: Axis, y: Axis, width: int
+) -> Iterator[str]:
+    """Yield the labels with threads to their points.
+
+    A note with ``"free": True`` is put where it covers no mark and no other label; another one
+    stands where it says, moved where it would leave the drawing.
+    """
+    texts, taken = [], list(mark_boxes(data, x, y))
+    frame = Box(x.start, min(y.start, y.end), width - 2.0, max(y.start, y.end))
+    for note in layout.get("annotations", ()):
+        px, py = x.at(note["x"]), y.at(note["y"])
+        if not (math.isfinite(px) and math.isfinite(py)):
+            continue
+        px = min(max(px, x.start), x.end)
+        lines = lines_of(note["text"])
+        wide = max(map(text_width, lines))
+        place = (
+            _free_place(px, py, wide, LEADING * len(lines), taken, frame)
+            if note.get("free")
+            else _own_place(note, px, py, y)
+        )
+        start = place.x - {"start": 0.0, "end": wide, "middle": 0.5 * wide}[place.anchor]
+        moved = max(0.0, start + wide - (width - 2)) + min(0.0, start - 2)
+        colour = note["font"]["color"]
+        if place.thread is not None:
+            yield from _thread(note, (px, py), place.thread, colour)
+        texts.append(
+            text_element(
+                lines, place.x - moved, place.y + 4.5, place.anchor, "note", colour=colour
+            )
+        )
+        top = place.y - 0.5 * LEADING
+        left = start - moved
+        taken.append(Box(left, top, left + wide, top + LEADING * len(lines)))
+    # Last, so that no thread runs through a label.
+    yield from texts
+
+
+def mark_boxes(data: Sequence[dict[str, Any]], x: Axis, y: Axis) -> Iterator[Box]:
+    """Yield what the symbols of a drawing cover."""
+    for trace in data:
+        if trace["type"] != "scatter" or "markers" not in trace.get("mode", "lines"):
+            continue
+        size = trace["marker"].get("size", 6)
+        for place, (a, b) in enumerate(zip(trace["x"], trace["y"], strict=True)):
+            if a is None or b is None or not (math.isfinite(a) and math.isfinite(b)):
+                continue
+            half = 0.5 * float(one_of(size, place)) + 1.0
+            px, py = x.at(a), y.at(b)
+            yield Box(px - half, py - half, px + half, py + half)
+
+
+def text_element(
+    lines: list[str], px: float, py: float, anchor: str, kind: str, *, colour: str | None = None
+) -> str:
+    """Return a text of one line or several."""
+    paint = f' fill="{colour}"' if colour else ""
+    head = f'<text class="{kind}" text-anchor="{anchor}"{paint}'
+    if len(lines) == 1:
+        return f'{head} x="{number(px)}" y="{number(py)}">{escaped(lines[0])}</text>'
+    spans = "".join(
+        f'<tspan x="{number(px)}" y="{number(py + row * LEADING)}">{escaped(line)}</tspan>'
+        for row, line in enumerate(lines)
+    )
+    return f"{head}>{spans}</text>"
+
+
+def _free_place(
+    px: float, py: float, wide: float, high: float, taken: Sequence[Box], frame: Box
+) -> _Place:
+    """Return the nearest place where a label covers nothing, else where it covers least."""
+    best = math.inf, _Place(px, py, "middle", None)
+    for far in _DISTANCES:
+        for right, down in _SIDES:
+            tx, ty = px + right * far, py + down * far
+            left = tx - {1: 0.0, 0: 0.5 * wide, -1: wide}[right]
+            box = Box(left, ty - 0.5 * LEADING, left + wide, ty - 0.5 * LEADING + high)
+            covered = sum(box.common(other) for other in taken)
+            covered += 10.0 * (wide * high - box.common(frame))
+            if covered < best[0] - 1e-6:
+                anchor = {1: "start", 0: "middle", -1: "end"}[right]
+                edge = ty - down * 0.5 * LEADING
+                thread = (tx, edge) if far > _NEAR else None
+                best = covered, _Place(tx + 3.0 * right, ty, anchor, thread)
+            if covered <= 1e-6:
+                return best[1]
+    return best[1]
+
+
+def _own_place(note: dict[str, Any], px: float, py: float, y: Axis) -> _Place:
+    """Return the place that a note names."""
+    anchor = {"left": "start", "right": "end"}.get(note.get("xanchor", "center"), "middle")
+    if not note.get("showarrow", True):
+        return _Place(px + note.get("xshift", 0), py, anchor, None)
+    tx = px + note.get("ax", 0)
+    ty = y.at(note["ay"]) if note.get("ayref") == "y" else py + note.get("ay", -30)
+    return _Place(tx + {"start": 3, "end": -3}.get(anchor, 0), ty, anchor, (tx, ty))
+
+
+def _thread(
+    note: dict[str, Any], point: tuple[float, float], end: tuple[float, float], colour: str
+) -> Iterator[str]:
+    """Yield the line from a point to its label; none where they are close."""
+    (px, py), (tx, ty) = point, end
+    gap = note.get("standoff", 5) + 1.0
+    size = math.hypot(tx - px, ty - py) or 1.0
+    if size <= gap:
+        return
+    first = (px + gap * (tx - px) / size, py + gap * (ty - py) / size)
+    path = f"M{number(first[0])} {number(first[1])}L{number(tx)} {number(ty)}"
+    line = {"color": colour, "width": note.get("arrowwidth", 1.2)}
+    yield f'<path d="{path}" fill="none" {stroke(line)}/>'
