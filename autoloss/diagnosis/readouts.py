@@ -114,6 +114,7 @@ def readouts_of(
             high=high,
             temperature=float((-log_beta).exp()),
             shift=() if shift is None else tuple((shift - shift.mean()).tolist()),
+            is_flat=_is_flat(scores, log_beta),
         )
         rows.append(Read(row, betas, fold_shifts, scores))
         if resampled.interval(best_cost - cost)[0] > 0:
@@ -130,6 +131,12 @@ def readouts_of(
             add("prior shift", scores, none, torch.ones(folds), True)
             add("prior shift", scores, log_beta, betas, True)
     return Reads(tuple(rows), fold, mix, best)
+
+
+def _is_flat(scores: Tensor, log_beta: Tensor) -> bool:
+    """Return whether scores are alike to a thousandth once they are divided by a temperature."""
+    apart = (scores.amax(-1) - scores.amin(-1)).amax().double()
+    return bool(apart * log_beta.exp() < 1e-3)
 
 
 def _temperatures(scores: Tensor, given: Given, folds: Tensor) -> tuple[Tensor, Tensor]:

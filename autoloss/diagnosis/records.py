@@ -64,6 +64,7 @@ class ReadoutRow:
         high: Upper end of it.
         temperature: What the scores are divided by, fitted on all rows; 1 for none.
         shift: What is added to the log probability of each class; empty for none.
+        is_flat: Whether the temperature is so high that nothing of the scores is left.
     """
 
     name: ReadoutName
@@ -74,6 +75,7 @@ class ReadoutRow:
     high: float
     temperature: float = 1.0
     shift: tuple[float, ...] = ()
+    is_flat: bool = False
 
     @property
     def label(self) -> str:
@@ -272,6 +274,8 @@ class Diagnosis:
         saturation: Squared error beside cross-entropy.
         suspects: Labels that may be wrong.
         bits: Code lengths.
+        is_inverted: Whether the scores rank the classes the wrong way: a class gets less
+            probability on its own rows than on all.
         notes: What a reader must know besides.
         version: Version of autoloss.
         schema_version: Of this record.
@@ -296,6 +300,7 @@ class Diagnosis:
     saturation: Saturation
     suspects: Suspects
     bits: Bits
+    is_inverted: bool = False
     notes: tuple[str, ...] = ()
     version: str = ""
     schema_version: int = SCHEMA_VERSION

@@ -26,6 +26,8 @@ from autoloss.losses import ClassFacts, LossSpec
 
 # Below this expected count the band of a class is Poisson's, above it the normal's.
 _FEW = 10.0
+# Standard errors below 0 from which on scores are called inverted.
+_SURE = 4.0
 
 
 def diagnose(
@@ -129,6 +131,7 @@ def diagnosed(
         saturation=saturation,
         suspects=suspects,
         bits=_bits(given, reads),
+        is_inverted=_is_inverted(given, rows),
         notes=(*notes, *missing),
         version=version("autoloss"),
     )
@@ -147,6 +150,31 @@ def _diagrams(given: Given, reads: Reads) -> tuple[Any, ...]:
         name = reads.rows[reads.best].row.label
         found.append(reliability_of(reads.log_probs(reads.best), given, name=name))
     return tuple(found)
+
+
+def _is_inverted(given: Given, rows: Sequence[ClassRow]) -> bool:
+    """Return whether the labels' probabilities lie below what each class gets on average.
+
+    By more than chance gives: without any relation, the mean of a row's probability of its label,
+    less that of a label drawn from the class shares, is 0. What a class gets on average is taken
+    off first, which changes no mean and leaves less noise.
+    """
+    weight = given.row_weights
+    share, mean = (
+        torch.tensor(one, dtype=torch.float64)
+        for one in ([row.share for row in rows], [row.predicted for row in rows])
+    )
+    chunks = (torch.split(one, 1 << 16) for one in (given.log_probs, given.targets))
+    above = torch.cat(
+        [
+            (off := log_probs.double().exp() - mean).gather(-1, labels[:, None])[:, 0]
+            - off @ share
+            for log_probs, labels in zip(*chunks, strict=True)
+        ]
+    )
+    gain = (weight * above).sum() / weight.sum()
+    error = (weight * (above - gain)).square().sum().sqrt() / weight.sum()
+    return bool(gain < -_SURE * error)
 
 
 def _classes(

@@ -6,13 +6,11 @@ import torch
 from torch import Tensor
 
 from autoloss.errors import InputError
+from autoloss.losses.numerics import MASKED
 from autoloss.task import TaskKind
 
 MISSING = (-1, -100)
 """Labels that stand for a missing one: scikit-learn's and torch's."""
-# Far below any logit, and finite: a softmax gives it nothing, and no slope. The heaviest tail that
-# is allowed, that of bi_tempered at t2 = 4, gives it 1e-10.
-_FLOOR = -1e30
 
 
 def holds(flags: Tensor, *, unknown: bool = False) -> bool:
@@ -38,7 +36,7 @@ def is_masked(logits: Tensor) -> Tensor:
 
 def without_infinity(logits: Tensor, masked: Tensor) -> Tensor:
     """Return logits in which a masked class has a finite one, with no slope."""
-    return logits.masked_fill(masked, _FLOOR)
+    return logits.masked_fill(masked, MASKED)
 
 
 def check_kind(targets: Tensor, logits: Tensor, task: TaskKind) -> None:

@@ -9,6 +9,9 @@ from torch.nn import functional
 # Below this many classes the CPU kernels over the last axis do not fill a vector register; with
 # the classes first the same softmax takes a half (C = 2) to a fifth (C = 10) of the time.
 _FEW_CLASSES = 16
+# The logit of a masked class: far below any other, and finite, so that a softmax gives it nothing
+# and no slope. The heaviest tail that is allowed, that of bi_tempered at t2 = 4, gives it 1e-10.
+MASKED = -1e30
 
 
 def log_softmax(logits: Tensor) -> Tensor:
@@ -36,6 +39,11 @@ def softmax(logits: Tensor) -> Tensor:
 def widened(logits: Tensor) -> Tensor:
     """Return 16-bit numbers in float32: exponentials and their sums lose too much in them."""
     return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+
+
+def is_present(logits: Tensor) -> Tensor:
+    """Return which classes are not masked, for a loss that reads more than their softmax."""
+    return logits > 0.5 * MASKED
 
 
 def miss_probs(log_p: Tensor) -> Tensor:

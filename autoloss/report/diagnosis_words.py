@@ -43,6 +43,13 @@ def findings(found: Diagnosis) -> tuple[Finding, ...]:
 def headline(found: Diagnosis) -> str:
     """Return the verdict in one sentence."""
     ece, best = found.calibration.debiased, found.readouts[found.best]
+    if found.is_inverted:
+        return "The scores rank the classes the wrong way: a class gets less on its own rows."
+    if best.is_flat:
+        return capital(
+            f"{readout_words(best)} would lower the log loss by {number(best.gain)} nats: the "
+            "scores say nothing of the class."
+        )
     if found.best:
         what = readout_words(best)
         return capital(f"{what} would lower the log loss by {number(best.gain)} nats.")
@@ -83,6 +90,8 @@ def readout_words(row: ReadoutRow) -> str:
         "prior undone": "the training prior undone",
         "link": "the loss's own link",
     }
+    if row.is_flat:
+        return "the class shares alone" if row.shift else "equal probabilities of all classes"
     if row.name == "as given" and row.has_temperature:
         return f"a temperature of {number(row.temperature)}"
     with_it = f" with a temperature of {number(row.temperature)}" if row.has_temperature else ""
@@ -108,13 +117,20 @@ def readout_rows(found: Diagnosis) -> list[tuple[str, ...]]:
     return [
         (
             f"{row.label}{' *' if place == found.best else ''}",
-            number(row.temperature) if row.has_temperature else MISSING,
+            _temperature(row),
             f"{row.log_loss:.4f}",
             signed(row.gain) if place else MISSING,
             f"{signed(row.low)} to {signed(row.high)}" if place else MISSING,
         )
         for place, row in enumerate(found.readouts)
     ]
+
+
+def _temperature(row: ReadoutRow) -> str:
+    """Return a temperature; infinity where nothing of the scores is left."""
+    if not row.has_temperature:
+        return MISSING
+    return "∞" if row.is_flat else number(row.temperature)
 
 
 def class_rows(found: Diagnosis, *, most: int = MOST_ROWS) -> list[tuple[str, ...]]:
@@ -215,7 +231,13 @@ def _calibration(found: Diagnosis) -> Finding:
 def _readout(found: Diagnosis) -> Finding:
     first = found.readouts[found.best or 1]
     gain = f"{signed(first.gain)} nats a row (95% {number(first.low)} to {number(first.high)})"
-    if found.best:
+    if found.is_inverted:
+        text = (
+            "The scores are inverted: a class gets less probability on its own rows than on the "
+            "others, and no temperature mends that. Check the sign of the scores and the order of "
+            "the classes, and diagnose again."
+        )
+    elif found.best:
         text = (
             f"{capital(readout_words(first))} fits best: log loss {found.log_loss:.4f} to "
             f"{first.log_loss:.4f}, {gain}, on rows that it was not fitted on."
@@ -225,7 +247,7 @@ def _readout(found: Diagnosis) -> Finding:
             f"The probabilities as given are kept: {readout_words(first)} would gain {gain}, "
             "and nothing else is shown better."
         )
-    return Finding("Read-out", text, bool(found.best))
+    return Finding("Read-out", text, bool(found.best) or found.is_inverted)
 
 
 def _prior(found: Diagnosis) -> Finding:

@@ -19,7 +19,6 @@ from .cases import ALL, draw, draw_labels, label, sizes_for, within_head
 
 LOGITS = draw(8, 3)
 LABELS = draw_labels(8, n_classes=3)
-WITHOUT_MASKS = ("logit_norm", "nce_rce", "square")
 
 
 @pytest.mark.parametrize(
@@ -103,7 +102,7 @@ def test_a_masked_class_leaves_a_module_finite_or_is_refused(loss, penalty: str)
         return
     logits = masked(logits)
     targets = targets.clamp_max(logits.shape[-1] - 2)
-    if not loss.masked or penalty == "margin_smoothing":
+    if penalty == "margin_smoothing":
         with pytest.raises(InputError, match="logits must be finite for"):
             module(logits, targets, **given)
         return
@@ -115,8 +114,28 @@ def test_a_masked_class_leaves_a_module_finite_or_is_refused(loss, penalty: str)
     assert (logits.grad[..., -1] == 0.0).all()
 
 
-def test_which_losses_refuse_masks() -> None:
-    assert tuple(loss.name for loss in ALL if not loss.masked) == WITHOUT_MASKS
+@pytest.mark.parametrize("name", ["logit_norm", "nce_rce", "square", "brier", "entmax"])
+def test_a_masked_class_is_as_one_that_is_not_there(name: str) -> None:
+    module, targets = LossSpec(name).module(), LABELS % 2
+    ours, without = masked(LOGITS), LOGITS[:, :2].clone().requires_grad_()
+    value, expected = module(ours, targets), module(without, targets)
+    value.backward()
+    expected.backward()
+    assert_close(value, expected)
+    assert ours.grad is not None
+    assert_close(ours.grad[:, :2], without.grad)
+
+
+def test_every_shipped_loss_takes_masks_and_one_of_ones_own_refuses_them() -> None:
+    assert all(loss.masked for loss in ALL)
+
+    @losses.declare(source="here")
+    def own(logits, targets):
+        """Squares."""
+        return logits.square().sum(-1)
+
+    with pytest.raises(InputError, match="logits must be finite for own"):
+        own(masked(LOGITS), LABELS % 2)
 
 
 @pytest.mark.parametrize("target", ["smoothing", "distillation"])
@@ -237,7 +256,7 @@ def test_a_graph_tells_by_nan_what_it_cannot_refuse() -> None:
         assert called(LOGITS, targets).isnan()
         assert called(masked(LOGITS), LABELS).isnan()
         assert called(masked(LOGITS), LABELS % 2).isfinite()
-    with compiled(LossSpec("square").module(), "eager") as called:
+    with compiled(LossSpec(target="smoothing").module(), "eager") as called:
         assert called(masked(LOGITS), LABELS % 2).isnan()
 
 

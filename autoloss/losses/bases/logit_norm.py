@@ -8,7 +8,7 @@ from torch import Tensor
 from autoloss.losses.context import LossContext, tilted
 from autoloss.losses.declare import declare
 from autoloss.losses.labels import pick
-from autoloss.losses.numerics import log_softmax
+from autoloss.losses.numerics import MASKED, is_present, log_softmax
 from autoloss.losses.parameters import FloatParam, Interval
 from autoloss.task import CLASSES_ALONE
 
@@ -20,8 +20,10 @@ def normalised_logits(
     logits: Tensor, *, tau: Tensor, context: LossContext | None = None
 ) -> Tensor:
     """Return the logits at the norm ``1 / τ``; `tau` broadcasts against the classes."""
-    norm: Tensor = torch.linalg.vector_norm(logits, dim=-1, keepdim=True)
-    return tilted(logits / (tau * (norm + _SMALL)), context)
+    present = is_present(logits)
+    counted = logits.where(present, 0.0)
+    norm: Tensor = torch.linalg.vector_norm(counted, dim=-1, keepdim=True)
+    return tilted((counted / (tau * (norm + _SMALL))).where(present, MASKED), context)
 
 
 def logit_norm_link(logits: Tensor, *, tau: Tensor, context: LossContext | None) -> Tensor:
@@ -33,6 +35,7 @@ def logit_norm_link(logits: Tensor, *, tau: Tensor, context: LossContext | None)
     source="Wei et al. 2022, Mitigating Neural Network Overconfidence with Logit Normalization, "
     "ICML, arXiv:2205.09310",
     family="normalised",
+    masked=True,
     use="Inputs unlike the training data are to be told by their confidence.",
     tasks=CLASSES_ALONE,
     link=logit_norm_link,

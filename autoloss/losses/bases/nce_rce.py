@@ -9,7 +9,7 @@ from autoloss.losses.bases.symmetric_cross_entropy import COST_OF_ZERO
 from autoloss.losses.declare import declare
 from autoloss.losses.labels import pick
 from autoloss.losses.loss import Special
-from autoloss.losses.numerics import log_softmax
+from autoloss.losses.numerics import is_present, log_softmax
 from autoloss.losses.parameters import FloatParam, Interval
 
 
@@ -17,6 +17,7 @@ from autoloss.losses.parameters import FloatParam, Interval
     source="Ma et al. 2020, Normalized Loss Functions for Deep Learning with Noisy Labels, ICML, "
     "arXiv:2006.13554",
     family="robust",
+    masked=True,
     use="A large share of wrong labels, where the mean absolute error alone learns too slowly.",
     special=(Special(at={"alpha": 0.0, "beta": 1.0}, equals="mae", times=COST_OF_ZERO),),
     alpha=FloatParam(0.1, 100.0, default=1.0, log=True, valid=Interval(0.0, float("inf"))),
@@ -47,6 +48,7 @@ def nce_rce(logits: Tensor, targets: Tensor, *, alpha: Tensor, beta: Tensor) -> 
     """
     log_probs = log_softmax(logits)
     log_p = pick(log_probs, targets)
-    # The sum is -C log C at most, and 0 only for a single class.
-    total = log_probs.sum(-1).clamp_max(-torch.finfo(log_probs.dtype).tiny)
+    # The sum is -C log C at most, and 0 only where a single class is there.
+    total = log_probs.where(is_present(logits), 0.0).sum(-1)
+    total = total.clamp_max(-1e-6)
     return alpha * (log_p / total) - COST_OF_ZERO * beta * torch.expm1(log_p)

@@ -7,6 +7,7 @@ from torch import Tensor
 from autoloss.losses.bases.entmax import log_sparsemax
 from autoloss.losses.declare import declare
 from autoloss.losses.labels import pick
+from autoloss.losses.numerics import is_present
 from autoloss.losses.parameters import FloatParam, Interval
 from autoloss.task import CLASSES_ALONE
 
@@ -29,6 +30,7 @@ def square_link(logits: Tensor, *, kappa: Tensor, M: Tensor) -> Tensor:
     source="Hui and Belkin 2021, Evaluation of Neural Architectures Trained with Square Loss vs "
     "Cross-Entropy in Classification Tasks, ICLR, arXiv:2006.07322",
     family="proper",
+    masked=True,
     use="Few classes and clean labels; with many classes, set kappa and M.",
     tasks=CLASSES_ALONE,
     link=square_link,
@@ -58,4 +60,5 @@ def square(logits: Tensor, targets: Tensor, *, kappa: Tensor, M: Tensor) -> Tens
         tensor([0.2900])
     """
     true = pick(logits, targets)
-    return logits.square().sum(-1) - true.square() + kappa * (true - M).square()
+    squares = logits.where(is_present(logits), 0.0).square()
+    return squares.sum(-1) - true.square() + kappa * (true - M).square()

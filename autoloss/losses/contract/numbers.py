@@ -13,6 +13,7 @@ from autoloss.losses.context import LossContext
 from autoloss.losses.contract.law import Setting, allowed, defaults, gap, law, slope
 from autoloss.losses.domain import context_for, draw, draw_labels, logits_for, sizes_for
 from autoloss.losses.loss import Loss
+from autoloss.losses.numerics import MASKED
 
 _SCALES = (0.0, 1.0, 1e3, 1e4)
 
@@ -85,7 +86,7 @@ def true_logits_are_rewarded(loss: Loss, setting: Setting) -> str | None:
 
 
 @law(
-    "stay finite where a class has a logit of minus infinity, as at a very low one, or refuse it",
+    "stay finite and the same however low the logit of a masked class is, or refuse it",
     at=allowed,
 )
 def masked_classes_are_out(loss: Loss, setting: Setting) -> str | None:
@@ -94,7 +95,7 @@ def masked_classes_are_out(loss: Loss, setting: Setting) -> str | None:
         logits = logits_for(loss, 6, n_classes).float()
         labels = torch.arange(6) % (n_classes - 1)
         masked, low = logits.clone(), logits.clone()
-        masked[:, -1], low[:, -1] = -torch.inf, -1e20
+        masked[:, -1], low[:, -1] = -torch.inf, 0.8 * MASKED
         context = context_for(loss, logits)
         masked.requires_grad_()
         low.requires_grad_()
@@ -113,7 +114,7 @@ def masked_classes_are_out(loss: Loss, setting: Setting) -> str | None:
         if distance := gap(values, expected, atol=1e-4) or gap(
             found, slope(expected, low), atol=1e-4
         ):
-            return f"{distance} between minus infinity and -1e20"
+            return f"{distance} between minus infinity and a number as low"
         if not bool(loss.readout(masked.detach(), context=context, **setting).isfinite().all()):
             return "a read-out that is not finite"
     return None

@@ -183,7 +183,8 @@ def literal(value: Any) -> str | None:
     if isinstance(value, bool | int | str | torch.dtype) or value is None:
         return repr(value)
     if isinstance(value, float):
-        return repr(value) if math.isfinite(value) else f'float("{value}")'
+        # As a formatter writes it: 1e30, not 1e+30.
+        return repr(value).replace("e+", "e") if math.isfinite(value) else f'float("{value}")'
     if isinstance(value, tuple | list):
         parts = [literal(item) for item in value]
         if None in parts:
