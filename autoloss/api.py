@@ -141,7 +141,7 @@ def search(
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as out:
         ...     result = search("sklearn:iris", space="quick", trials=4, track="off", out=out)
-        >>> result.verdict.decision in {"better", "no_evidence", "worse"}
+        >>> result.verdict.decision in {"better", "no_evidence", "worse", "undecided"}
         True
     """
     clock = Clock(time.monotonic(), _checked_limit(time_limit))
@@ -150,7 +150,7 @@ def search(
     tables = Tables.of(data, valid, test)
     asked = SearchOptions(
         target=target,
-        metric=given.metric(metric).name,
+        metric=given.asked_metric(metric),
         space=str(space),
         trials=trials,
         time_limit=time_limit,

@@ -12,10 +12,11 @@ from autoloss.judging import confirm_on_locked, judge_by_nesting, replicate
 from autoloss.own_network import KEY as OWN
 from autoloss.own_network import given_network, notes_of
 from autoloss.progress import Progress
-from autoloss.records import Summary
+from autoloss.records import Coverage, Summary
 from autoloss.remarks import study_notes
 from autoloss.report import write_report
 from autoloss.search import SearchResult, summarise
+from autoloss.search.coverage import coverage_of, shortfall
 from autoloss.session import SearchSession
 from autoloss.task import TaskKind
 from autoloss.tracking import Shelf, Tracking
@@ -39,9 +40,14 @@ def conclude(
     session.begin_final()
     picked = study.pick_finalists()
     replication = replicate(session, data, picked, baseline=study.finalists().baseline.number)
-    choice, finalists = study.choose(picked, replication.figures)
+    coverage = _coverage(session, is_final_cut=replication.is_cut)
+    choice, finalists = study.choose(
+        picked, replication.figures, by_log_loss=bool(shortfall(coverage))
+    )
     if data.locked is None:
-        evidence = judge_by_nesting(session, data, choice, finalists, replication)
+        evidence = judge_by_nesting(
+            session, data, choice, finalists, replication, coverage=coverage
+        )
     else:
         evidence = confirm_on_locked(
             study,
@@ -50,6 +56,7 @@ def conclude(
             choice,
             finalists,
             replication,
+            coverage=coverage,
             deadline=session.clock.ends,
         )
     notes = study_notes(
@@ -72,6 +79,20 @@ def conclude(
         model.save(finalist_folder(study.folder, number))
     _write(result, session, register)
     return result
+
+
+def _coverage(session: SearchSession, *, is_final_cut: bool) -> Coverage:
+    """Return how much of the plan was trained, with the time for all of it where it was short."""
+    found = coverage_of(
+        session.study.trials,
+        planned_trials=session.study.budget,
+        planned_epochs=session.planned_epochs,
+        max_epochs=session.study.space.training.max_epochs,
+        is_final_cut=is_final_cut,
+    )
+    if not shortfall(found):
+        return found
+    return replace(found, seconds_for_all=session.seconds_for_all)
 
 
 def _settings(session: SearchSession, data: StudyData) -> dict[str, Any]:

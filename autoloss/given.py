@@ -86,15 +86,19 @@ class Given:
             open_model(model),
         )
 
-    def metric(self, metric: str | MetricFunction | Metric | None) -> Metric:
-        """Return the metric of a study before its data are read.
+    def asked_metric(self, metric: str | MetricFunction | Metric | None) -> str | None:
+        """Return the name of the metric that is asked for; None where none is.
+
+        A cost matrix asks for the expected cost where no metric is named.
 
         Raises:
             InputError: As in `resolve_metric`.
         """
         costs = self.cost_matrix
+        if metric is None and costs is None:
+            return None
         rows = None if costs is None else [list(row.values()) for row in costs.values()]
-        return resolve_metric(metric, cost_matrix=rows)
+        return resolve_metric(metric, cost_matrix=rows).name
 
     def join(self, space: Space, own: Iterable[str] = ()) -> Space:
         """Return a space with the priors and targets that are possible now.

@@ -93,12 +93,12 @@ class SearchOptions:
             words where it was given as a function, which is not kept.
         objects: Which arguments came as objects that are not kept, and are needed again.
 
-    The others are as in `autoloss.search`.
+    The others are as in `autoloss.search`; `metric` is None where none was asked for.
     """
 
     source: str | None = None
     target: str | None = None
-    metric: str = "error"
+    metric: str | None = None
     space: str = "default"
     trials: int = 128
     time_limit: float | None = None
@@ -172,9 +172,7 @@ class SearchOptions:
         words = ["autoloss", "search", self.source or "DATA"]
         for field in fields(self):
             value = getattr(self, field.name)
-            # A cost matrix changes the metric that is meant where none is named.
-            is_named = field.name == "metric" and self.cost_matrix is not None
-            is_default = value in (None, field.default) and not is_named
+            is_default = value in (None, field.default)
             if field.name in ("source", "frames", "objects") or is_default:
                 continue
             option = "--" + field.name.replace("_", "-")

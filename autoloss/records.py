@@ -161,8 +161,7 @@ class Coverage:
     Args:
         trials: Trials that ended by themselves: trained to the end of their schedule, dropped by
             a race, or diverged.
-        planned_trials: Trials of the plan: the budget, or the part of it that the time limit
-            allows.
+        planned_trials: Trials that were asked for.
         epochs: Epochs of the less trained of challenger and tuned cross-entropy, in the search.
         planned_epochs: Epochs of the schedule that the search space asks for.
         cut: Trials that the time limit cut off.

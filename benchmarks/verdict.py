@@ -1,16 +1,17 @@
 """Whether the verdict can be trusted: equal losses, planted differences, wrong labels, a constant.
 
-    python -m benchmarks.verdict [aa|nested|power|noise|constant ...] [--studies 200] [--out FILE]
+    python -m benchmarks.verdict [aa|limits|nested|power|noise|constant ...] [--out FILE]
 
 - aa: studies of cross-entropy against a copy of it under another name, on rows drawn anew each
   time. "better" is wrong then; at a true rate of 5 % it is said at most 16 times in 200.
+- limits: the same under time limits of 5, 20, 50 and 80 % of what a whole study takes.
 - nested: the same with 300 rows, where nested cross-validation reaches the verdict.
 - power: predictions with a known difference in error, against the power that is stated.
 - noise: digits with 20 and 40 % wrong labels, judged on rows whose labels are right.
 - constant: the class priors among the trials of a study, which must not reach the front.
 
 FILE gets the figures as JSON, the README.md beside it the tables; parts that are not named keep
-theirs. One thread; all of it takes about half an hour.
+theirs. One thread; all of it takes about an hour.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import itertools
 import json
 import os
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -33,6 +35,7 @@ from scipy import stats
 from torch import Tensor
 
 from autoloss import SearchResult, Study, search
+from autoloss.errors import AutolossError
 from autoloss.losses import Loss, declare
 from autoloss.search import Trial
 from autoloss.search.confirm import ASSUMED_DISAGREEMENT, Shipped, confirm, detectable_difference
@@ -41,6 +44,8 @@ Figures = dict[str, Any]
 TARGET = "label"
 OUT = Path("reports/verdict/figures.json")
 MOST_OF_200 = 16
+LIMITS = (0.05, 0.2, 0.5, 0.8)
+DECISIONS = ("better", "worse", "no_evidence", "undecided", "refused")
 N_CLASSES, N_COLUMNS = 3, 8
 TIMES_DETECTABLE = (0.0, 1.0, 1.352, 1.535)
 # Of one test of three by Holm's rule, as in `detectable_difference`.
@@ -107,20 +112,7 @@ def equal_losses(studies: int, *, n_rows: int, trials: int, epochs: int) -> Figu
     every: Counter[str] = Counter()
     on_copy: Counter[str] = Counter()
     for seed in range(studies):
-        with tempfile.TemporaryDirectory() as folder:
-            space = Path(folder) / "small.toml"
-            space.write_text(SMALL.format(epochs=epochs), encoding="utf-8")
-            result = search(
-                drawn_rows(n_rows, seed),
-                TARGET,
-                space=space,
-                trials=trials,
-                losses=copy,
-                seed=seed,
-                device="cpu",
-                track="off",
-                out=folder,
-            )
+        result = study_of_copy(copy, seed, n_rows=n_rows, trials=trials, epochs=epochs)
         decision = result.verdict.decision
         every[decision] += 1
         on_copy[decision] += challenger_of(result) == copy.name
@@ -141,9 +133,84 @@ def equal_losses(studies: int, *, n_rows: int, trials: int, epochs: int) -> Figu
     }
 
 
-def most_allowed(studies: int) -> int:
-    """Return how many of some studies may say "better": what a rate of 5 % rarely exceeds."""
-    return int(stats.binom.ppf(0.97, studies, 0.05))
+def study_of_copy(
+    copy: Loss,
+    seed: int,
+    *,
+    n_rows: int,
+    trials: int,
+    epochs: int,
+    time_limit: float | None = None,
+) -> SearchResult:
+    """Return a whole study of cross-entropy and its copy, on rows of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        space = Path(folder) / "small.toml"
+        space.write_text(SMALL.format(epochs=epochs), encoding="utf-8")
+        return search(
+            drawn_rows(n_rows, seed),
+            TARGET,
+            space=space,
+            trials=trials,
+            time_limit=time_limit,
+            losses=copy,
+            seed=seed,
+            device="cpu",
+            track="off",
+            out=folder,
+        )
+
+
+def limited_equal_losses(studies: int, *, n_rows: int, trials: int, epochs: int) -> Figures:
+    """Count the verdicts on cross-entropy against its copy under limits that cut the work.
+
+    A limit that is refused as too short claims nothing; it is counted apart.
+    """
+    copy = make_copy()
+    options: Figures = {"n_rows": n_rows, "trials": trials, "epochs": epochs}
+    whole = [study_of_copy(copy, 10_000 + seed, **options) for seed in range(3)]
+    seconds = float(np.median([one.summary.seconds["total"] for one in whole]))
+    print(f"a whole study: {seconds:.1f} s", flush=True)
+    rows = []
+    for part, share in enumerate(LIMITS):
+        decisions: Counter[str] = Counter()
+        ended, took = [], []
+        for seed in range(part * studies // len(LIMITS), (part + 1) * studies // len(LIMITS)):
+            started = time.monotonic()
+            try:
+                result = study_of_copy(copy, seed, time_limit=share * seconds, **options)
+            except AutolossError:
+                decisions["refused"] += 1
+                continue
+            took.append((time.monotonic() - started) / (share * seconds))
+            decisions[result.verdict.decision] += 1
+            coverage = result.summary.coverage
+            ended.append(0 if coverage is None else coverage.trials)
+        count = sum(decisions.values())
+        rows.append(
+            {
+                "limit": f"{share:.0%}",
+                "seconds": round(share * seconds, 1),
+                "studies": count,
+                "trials ended, median": float(np.median(ended)) if ended else 0.0,
+                "time taken / limit, median": round(float(np.median(took)), 2) if took else "",
+                **{name: decisions[name] for name in DECISIONS},
+            }
+        )
+        print(rows[-1], flush=True)
+    return {
+        "rows": n_rows,
+        "trials": trials,
+        "epochs": epochs,
+        "better": sum(row["better"] for row in rows),
+        "studies": sum(row["studies"] for row in rows),
+        "allowed": most_allowed(studies, rate=0.025),
+        "table": rows,
+    }
+
+
+def most_allowed(studies: int, *, rate: float = 0.05) -> int:
+    """Return how many of some studies may say "better": what such a rate rarely exceeds."""
+    return int(stats.binom.ppf(0.97, studies, rate))
 
 
 def challenger_of(result: SearchResult) -> str:
@@ -233,7 +300,7 @@ def _share_better(planted: Planted, repetitions: int) -> float:
         challenger, baseline, targets = planted.draw(seed)
         verdict = confirm(
             Shipped(1, "planted", challenger), Shipped(0, "cross_entropy", baseline), targets,
-            seed=seed,
+            primary="error", seed=seed,
         )  # fmt: skip
         found += verdict.decision == "better"
     return found / repetitions
@@ -398,6 +465,13 @@ TEXTS = {
         "Chance alone says \"better\" in at most 2.5 %. Settings are drawn apart for each name, "
         "and their luck adds to it: it makes models that do differ, by thousandths of a nat.",
     ),
+    "limits": (
+        "Equal losses under a time limit",
+        "The same with limits of a part of the time that a whole study of {trials} trials and "
+        "{epochs} epochs on {rows} rows takes: {better} of {studies} said \"better\"; at a true "
+        "rate of 2.5 % it is more than {allowed} in 3 % of such series. A limit that is too short "
+        "to train anything is refused, which claims nothing.",
+    ),
     "nested": ("Equal losses, few rows", "The same where nested cross-validation judges."),
     "power": (
         "Planted differences",
@@ -451,6 +525,9 @@ def main() -> None:
     torch.set_num_threads(1)
     run: dict[str, Callable[[], Any]] = {
         "aa": lambda: equal_losses(given.studies or 200, n_rows=2500, trials=12, epochs=6),
+        "limits": lambda: limited_equal_losses(
+            given.studies or 200, n_rows=2500, trials=24, epochs=20
+        ),
         "nested": lambda: equal_losses(given.studies or 30, n_rows=300, trials=12, epochs=20),
         "power": lambda: planted_differences(400),
         "noise": lambda: [

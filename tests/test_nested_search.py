@@ -110,10 +110,11 @@ def test_an_interrupted_study_goes_on_to_the_same_end(
     assert plain(resumed.summary) == plain(result.summary)
 
 
-def test_labels_that_mean_nothing_give_no_evidence(frame: pd.DataFrame, place: Path) -> None:
+def test_labels_that_mean_nothing_decide_nothing(frame: pd.DataFrame, place: Path) -> None:
     shuffled = frame.assign(y=np.random.default_rng(1).permutation(frame["y"]))
     summary = search(shuffled, place, "nothing").summary
-    assert summary.verdict.decision == "no_evidence"
+    assert summary.verdict.decision == "undecided"
+    assert "not better than the class shares" in summary.verdict.reason
     assert summary.recommended == summary.verdict.baseline
     prior = np.mean(frame["y"] == "yes")
     chance = -prior * np.log(prior) - (1 - prior) * np.log(1 - prior)

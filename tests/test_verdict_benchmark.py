@@ -32,6 +32,13 @@ def test_equal_losses_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.count("of 3") == 3
 
 
+def test_limits_are_counted_by_decision() -> None:
+    found = verdict.limited_equal_losses(4, n_rows=1200, trials=10, epochs=2)
+    assert [row["limit"] for row in found["table"]] == ["5%", "20%", "50%", "80%"]
+    assert all(sum(row[name] for name in verdict.DECISIONS) == 1 for row in found["table"])
+    assert found["better"] <= found["studies"] == 4
+
+
 def test_every_study_has_rows_of_its_own_and_one_population() -> None:
     one, other = verdict.drawn_rows(4000, 1), verdict.drawn_rows(4000, 2)
     assert not np.allclose(one["x0"], other["x0"])

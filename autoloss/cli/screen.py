@@ -76,7 +76,8 @@ def show_verdict(console: Console, summary: Summary, *, folder: Path) -> None:
 
 def show_decision(console: Console, summary: Summary) -> None:
     """Print the verdict and what ships."""
-    badge = Text("Verdict: ", style=f"bold {_STYLES[summary.verdict.decision]}")
+    verdict = "Undecided: " if summary.verdict.decision == "undecided" else "Verdict: "
+    badge = Text(verdict, style=f"bold {_STYLES[summary.verdict.decision]}")
     console.print(Text.assemble(badge, summary.verdict.text))
     console.print(Text(ships_text(summary)))
 

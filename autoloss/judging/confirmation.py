@@ -12,7 +12,7 @@ from autoloss.data import LockedPart, Part, StudyData, TableEncoding
 from autoloss.judging.beside import boost, default_number, gains
 from autoloss.judging.reference import reference_record
 from autoloss.judging.replication import Replication
-from autoloss.records import Finalist, Reference
+from autoloss.records import Coverage, Finalist, Reference
 from autoloss.search import (
     Choice,
     Evidence,
@@ -32,6 +32,7 @@ def confirm_on_locked(
     finalists: tuple[Finalist, ...],
     replication: Replication,
     *,
+    coverage: Coverage,
     deadline: float | None = None,
 ) -> Evidence:
     """Open the locked rows and compare the challenger with tuned cross-entropy on them.
@@ -43,6 +44,7 @@ def confirm_on_locked(
         choice: Challenger and tuned cross-entropy, chosen without these rows.
         finalists: The finalists.
         replication: What became of them.
+        coverage: How much of the planned training ran.
         deadline: When nothing more is trained, on `time.monotonic`'s clock.
     """
     test, models = locked.open(), replication.models
@@ -54,7 +56,9 @@ def confirm_on_locked(
         _log_probs(models[challenger], opened, raw=True),
         _log_probs(models[baseline], opened, raw=True),
     )
-    verdict = confirmed(study, choice, shipped, test.targets, clusters=test.clusters)
+    verdict = confirmed(
+        study, choice, shipped, test.targets, coverage=coverage, clusters=test.clusters
+    )
     default = default_number(finalists, otherwise=baseline)
     looks = earlier_looks(study.folder.parent, locked.sha256, study.name)
     return Evidence(
@@ -81,7 +85,7 @@ def confirm_on_locked(
             study,
             data,
             test,
-            shipped[0 if verdict.decision == "better" else 1],
+            shipped[choice.place_of_shipped(verdict.decision)],
             deadline,
         ),
         looks=len(looks),
@@ -89,6 +93,7 @@ def confirm_on_locked(
         raw=raw,
         rows=test.rows,
         table=test.table,
+        coverage=coverage,
     )
 
 

@@ -15,10 +15,10 @@ from autoloss.divisions import Trained
 from autoloss.errors import AutolossError
 from autoloss.judging.beside import boost, default_number, gains
 from autoloss.judging.reference import Boosted, reference_record
-from autoloss.judging.replication import Replication, make_divisions
+from autoloss.judging.replication import Replication, is_cut, make_divisions
 from autoloss.losses import LossSpec
 from autoloss.metrics import Scores
-from autoloss.records import Finalist, Reference, TrialRecord
+from autoloss.records import Coverage, Finalist, Reference, TrialRecord, Verdict
 from autoloss.search import (
     Choice,
     Evidence,
@@ -30,6 +30,8 @@ from autoloss.search import (
     metric_on_rows,
     nested_verdict,
     pooled,
+    trusted,
+    unopposed,
 )
 from autoloss.session import SearchSession
 from autoloss.training import Job
@@ -77,6 +79,8 @@ def judge_by_nesting(
     choice: Choice,
     finalists: tuple[Finalist, ...],
     replication: Replication,
+    *,
+    coverage: Coverage,
 ) -> Evidence:
     """Search in every outer fold, and compare what it chooses with its tuned cross-entropy.
 
@@ -86,6 +90,7 @@ def judge_by_nesting(
         choice: Challenger and tuned cross-entropy of all rows.
         finalists: The finalists.
         replication: What became of them.
+        coverage: How much of the planned training ran before the outer folds.
     """
     study, folds = session.study, data.outer()
     divisions = make_divisions(session, data, folds)
@@ -101,15 +106,6 @@ def judge_by_nesting(
         for i, fold in enumerate(folds)
     ]
     results = [one.result for one in found]
-    verdict = nested_verdict(
-        results,
-        challenger=choice.challenger.number,
-        baseline=choice.baseline.number,
-        label=choice.challenger.label,
-        repeats=study.space.protocol.outer_repeats,
-        metric=metric_on_rows(study.metric, study.class_counts),
-        class_counts=study.class_counts.numpy(),
-    )
     shipped = pooled(results)
     raw = pooled(
         [
@@ -121,6 +117,16 @@ def judge_by_nesting(
     log_probs = (torch.from_numpy(shipped.challenger), torch.from_numpy(shipped.baseline))
     targets = torch.from_numpy(np.asarray(shipped.targets))
     clusters = _clusters(folds, shipped.rows)
+    coverage = replace(coverage, is_final_cut=coverage.is_final_cut or is_cut(trained))
+    verdict = trusted(
+        _verdict(study, choice, results),
+        study,
+        choice,
+        log_probs[1],
+        targets,
+        coverage,
+        clusters=clusters,
+    )
     return Evidence(
         choice=choice,
         verdict=verdict,
@@ -142,13 +148,32 @@ def judge_by_nesting(
             study,
             data,
             folds[: len(folds) // study.space.protocol.outer_repeats],
-            log_probs[0 if verdict.decision == "better" else 1],
+            log_probs[choice.place_of_shipped(verdict.decision)],
             targets,
             clusters,
             session.clock.ends,
         ),
         raw=(torch.from_numpy(before.challenger), torch.from_numpy(raw.baseline)),
         rows=torch.from_numpy(np.asarray(shipped.rows)),
+        coverage=coverage,
+    )
+
+
+def _verdict(study: Study, choice: Choice, results: Sequence[OuterResult]) -> Verdict:
+    """Return the verdict of the outer folds by the tests alone."""
+    primary = study.config.verdict_metric
+    if not choice.is_opposed:
+        n_rows = len(np.unique(np.concatenate([one.rows for one in results])))
+        return unopposed(choice.baseline.number, n_rows, primary=primary)
+    return nested_verdict(
+        results,
+        challenger=choice.challenger.number,
+        baseline=choice.baseline.number,
+        label=choice.challenger.label,
+        repeats=study.space.protocol.outer_repeats,
+        metric=metric_on_rows(study.metric, study.class_counts),
+        primary=primary,
+        class_counts=study.class_counts.numpy(),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from autoloss.errors import TrainingError
 from autoloss.metrics import Scores
 from autoloss.own_shipped import shipped
 from autoloss.search import FinalistChoice, Replicates, Scorer, Study
+from autoloss.search.baseline import is_plain_cross_entropy
 from autoloss.session import SearchSession, epochs_of
 
 
@@ -43,11 +44,13 @@ class Replication:
         figures: Their metric and log loss in every training.
         models: What each would ship, by number; those that diverged in a training have none.
         held_out: What each predicts for held-out rows, by number.
+        is_cut: Whether the time limit cut off any of their trainings.
     """
 
     figures: Replicates
     models: Mapping[int, Classifier]
     held_out: Mapping[int, HeldOut]
+    is_cut: bool = False
 
 
 def replicate(
@@ -63,10 +66,10 @@ def replicate(
         session: The search.
         data: Its data.
         picked: The finalists.
-        baseline: Number of tuned cross-entropy.
+        baseline: Number of tuned cross-entropy in the search.
 
     Raises:
-        TrainingError: Tuned cross-entropy diverges now.
+        TrainingError: No finalist that could be tuned cross-entropy trains on fresh seeds.
     """
     study = session.study
     folds = data.replicates(study.space.protocol.replicates, seed=study.seed)
@@ -83,7 +86,8 @@ def replicate(
     )
     by_number = dict(zip(numbers, trained, strict=True))
     whole = [number for number, found in by_number.items() if found.state != "diverged"]
-    if baseline not in whole:
+    plain = [n for n in numbers if is_plain_cross_entropy(records[n].loss)]
+    if not {baseline, *plain} & set(whole):
         raise TrainingError(
             f"Trial {baseline} (tuned cross-entropy) must train on fresh seeds as it did in the "
             "search, but it diverged: set a lower lr in the space."
@@ -107,7 +111,13 @@ def replicate(
             for k, number in enumerate(whole)
         },
         {number: _held_out(scores, divisions, k) for k, number in enumerate(whole)},
+        is_cut=is_cut(trained),
     )
+
+
+def is_cut(trained: Iterable[Trained]) -> bool:
+    """Return whether a time limit cut off any training."""
+    return any(outcome.state == "stopped" for one in trained for outcome in one.outcomes)
 
 
 def make_divisions(session: SearchSession, data: StudyData, folds: Sequence[Fold]) -> Divisions:

@@ -7,6 +7,7 @@ from autoloss.report.beside import edges_short, reference_facts
 from autoloss.report.doubts import chance_short, optimism_short
 from autoloss.report.gains import gains_short
 from autoloss.report.rows import is_nested, resampling_short
+from autoloss.report.verdict import coverage_text
 from autoloss.report.words import (
     count_text,
     difference_text,
@@ -29,6 +30,7 @@ def brief_pairs(summary: Summary) -> tuple[tuple[str, str], ...]:
         Pairs, in the order in which they should be read; what is not known is left out.
     """
     pairs = (
+        ("Training", coverage_text(summary)),
         ("Rows", resampling_short(summary)),
         ("Looks", _looks(summary)),
         ("Gains", gains_short(summary)),

@@ -51,6 +51,7 @@ from autoloss.report.verdict import (
     BADGES,
     ComparisonRow,
     comparison_rows,
+    coverage_text,
     headline,
     power_text,
     ships_text,
@@ -113,6 +114,7 @@ class Facts:
         badge: The verdict in one or two words.
         text: The verdict in plain words.
         ships: What ships.
+        coverage: How much of the plan was trained; empty where all of it was.
         rule: The selection rule.
         power: What the test part could have shown.
         resampling: How the rows were used; empty where it is not known.
@@ -156,6 +158,7 @@ class Facts:
     badge: str
     text: str
     ships: str
+    coverage: str
     rule: str
     power: str
     resampling: str
@@ -202,6 +205,7 @@ def report_facts(summary: Summary) -> Facts:
         badge=BADGES[summary.verdict.decision],
         text=summary.verdict.text,
         ships=ships_text(summary),
+        coverage=coverage_text(summary),
         rule=summary.rule,
         power=power_text(summary),
         resampling=resampling_text(summary),

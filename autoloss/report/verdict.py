@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from autoloss.records import Comparison, Summary
 from autoloss.report.roles import find_trial
-from autoloss.report.rows import rows_name
+from autoloss.report.rows import is_nested, rows_name
 from autoloss.report.words import (
     READOUTS,
+    capital,
+    count_text,
     difference_text,
     interval_text,
     label_words,
@@ -26,6 +28,8 @@ BADGES = {
     "undecided": "Undecided",
 }
 _ROWS = 6
+LIKELY = 0.2
+"""Chance of being the best other loss, below which the challenger is not called that."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,19 @@ def headline(summary: Summary) -> str:
     """Return the verdict as the title of a page."""
     challenger = find_trial(summary, summary.verdict.challenger)
     name = label_words(challenger.label) if challenger else "the challenger"
-    if summary.verdict.decision == "better":
-        return f"{name[:1].upper()}{name[1:]} beats tuned cross-entropy on this data"
-    if summary.verdict.decision == "worse":
-        return f"Tuned cross-entropy beats the best other loss here, {name}"
-    if summary.verdict.challenger == summary.verdict.baseline:
+    verdict = summary.verdict
+    if verdict.decision == "undecided":
+        return f"Undecided: {verdict.reason}"
+    if verdict.decision == "better":
+        winner = "Choosing the loss by search" if is_nested(summary) else capital(name)
+        return f"{winner} beats tuned cross-entropy on this data"
+    if verdict.decision == "worse":
+        if is_nested(summary):
+            return "Tuned cross-entropy beats the search for another loss here"
+        # Below that chance another finalist may as well be the best.
+        is_best = not verdict.chance < LIKELY
+        return f"Tuned cross-entropy beats {'the best other loss here, ' if is_best else ''}{name}"
+    if verdict.challenger == verdict.baseline:
         return "No other loss was compared with tuned cross-entropy"
     return "No evidence that another loss beats tuned cross-entropy here"
 
@@ -78,6 +90,23 @@ def ships_text(summary: Summary) -> str:
         plain = loss == "cross_entropy"
         loss = "tuned cross-entropy" if plain else f"tuned cross-entropy, {loss}"
     return f"What ships: {loss} (trial {number}; probabilities: {readout})."
+
+
+def coverage_text(summary: Summary) -> str:
+    """Return how much of the plan was trained, in a sentence or two; empty where all of it was."""
+    found = summary.coverage
+    if found is None:
+        return ""
+    sentences = []
+    if found.cut or found.trials < found.planned_trials:
+        cut = f"; the time limit cut off {found.cut}" if found.cut else ""
+        ended = count_text(found.trials, "trial")
+        sentences.append(f"{ended} of {found.planned_trials:,} came to their end{cut}.")
+    if found.epochs < found.planned_epochs:
+        sentences.append(f"They were trained for {found.epochs} of {found.planned_epochs} epochs.")
+    if found.is_final_cut:
+        sentences.append("The time limit cut off the final trainings.")
+    return " ".join(sentences)
 
 
 def power_text(summary: Summary) -> str:

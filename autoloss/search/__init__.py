@@ -9,10 +9,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autoloss.search.confirm import Shipped, detectable_difference
+    from autoloss.search.confirm import Shipped, detectable_difference, unopposed
     from autoloss.search.corrected import detectable_nested
     from autoloss.search.finalists import FinalistChoice, pick_finalists
-    from autoloss.search.finish import Evidence, confirmed, summarise
+    from autoloss.search.finish import Evidence, confirmed, summarise, trusted
     from autoloss.search.gains import gain_steps, steps_of
     from autoloss.search.looks import earlier_looks, look_sentence
     from autoloss.search.metric_rows import example_losses, metric_on_rows
@@ -65,6 +65,8 @@ _HOMES = {
     "space_names": "shipped_spaces",
     "steps_of": "gains",
     "summarise": "finish",
+    "trusted": "finish",
+    "unopposed": "confirm",
 }
 
 __all__ = [
@@ -102,6 +104,8 @@ __all__ = [
     "space_names",
     "steps_of",
     "summarise",
+    "trusted",
+    "unopposed",
 ]
 
 

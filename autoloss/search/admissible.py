@@ -46,20 +46,35 @@ class Winner:
 
 
 def best_other(
-    pool: Sequence[Figures], errors: PairedErrors, simplicity: Simplicity
+    pool: Sequence[Figures], errors: PairedErrors, simplicity: Simplicity, *, baseline: int
 ) -> Winner | None:
-    """Return who wins among all; where that is plain cross-entropy, who wins among the others.
+    """Return the winner among all; where that is cross-entropy, the winner among the others.
+
+    Args:
+        pool: The trials.
+        errors: Their paired standard errors.
+        simplicity: Sort key of a trial, lower for a simpler loss.
+        baseline: Number of the trial of tuned cross-entropy, which never meets itself: where the
+            study has no plain cross-entropy it is another trial of that family.
 
     Returns:
-        The winner; None where there is nothing but plain cross-entropy.
+        The winner; None where there is no other trial.
     """
-    others = [one for one in pool if not is_plain_cross_entropy(one.trial.loss)]
-    if not others:
+    others = other_losses([one.trial for one in pool], baseline=baseline)
+    left = [one for one in pool if one.trial.number in others]
+    if not left:
         return None
     among_all = winner(pool, errors, simplicity)
-    if not is_plain_cross_entropy(among_all.trial.loss):
-        return among_all
-    return winner(others, errors, simplicity)
+    return among_all if among_all.trial.number in others else winner(left, errors, simplicity)
+
+
+def other_losses(trials: Sequence[TrialRecord], *, baseline: int) -> set[int]:
+    """Return the numbers of the trials that can challenge tuned cross-entropy."""
+    return {
+        trial.number
+        for trial in trials
+        if trial.number != baseline and not is_plain_cross_entropy(trial.loss)
+    }
 
 
 def winner(pool: Sequence[Figures], errors: PairedErrors, simplicity: Simplicity) -> Winner:

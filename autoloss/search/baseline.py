@@ -33,15 +33,38 @@ def is_plain_cross_entropy(loss: Mapping[str, Any]) -> bool:
 
 
 def comparable(trials: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
-    """Return the trials, those that were cut off as complete ones where too few others ended.
+    """Return the trials; a cut-off trial counts as complete only where nothing better is there.
 
-    Too few are they where the time was up before cross-entropy and another trial were trained to
-    their end: what was cut off must then do.
+    A trial that was cut off before the end of its schedule cannot be compared with one that was
+    not. Where no trial of a side of the verdict was trained to its end, those that came furthest
+    stand in for it, so that a model can ship; the verdict is undecided then
+    (`coverage.shortfall`).
     """
-    complete = [trial.family for trial in trials if trial.state == "complete"]
-    if "cross_entropy" in complete and len(complete) > 1:
-        return tuple(trials)
-    return tuple(replace(t, state="complete") if t.metrics else t for t in trials)
+    stand_ins: set[int] = set()
+    for side in sides(trials):
+        cut = [t for t in side if t.state == "stopped"]
+        if cut and not any(t.state == "complete" for t in side):
+            furthest = max(map(last_epoch, cut))
+            stand_ins |= {t.number for t in cut if last_epoch(t) == furthest}
+    return tuple(replace(t, state="complete") if t.number in stand_ins else t for t in trials)
+
+
+def sides(trials: Sequence[TrialRecord]) -> tuple[list[TrialRecord], list[TrialRecord]]:
+    """Return the trials that can be tuned cross-entropy, and those that can challenge it.
+
+    Trials without metrics are left out. Where no plain cross-entropy has any, the others of its
+    family take its side.
+    """
+    known = [trial for trial in trials if trial.metrics]
+    plain = [trial for trial in known if is_plain_cross_entropy(trial.loss)]
+    plain = plain or [trial for trial in known if trial.family == "cross_entropy"]
+    numbers = {trial.number for trial in plain}
+    return plain, [trial for trial in known if trial.number not in numbers]
+
+
+def last_epoch(trial: TrialRecord) -> int:
+    """Return the last epoch on a trial's learning curve; 0 without one."""
+    return trial.curve[-1].epoch if trial.curve else 0
 
 
 def usable(trials: Sequence[TrialRecord], metric: str) -> list[TrialRecord]:

@@ -33,6 +33,8 @@ class StudyConfig:
         space_name: The name of the space.
         space: The space in full, as `Space.to_dict`.
         metric: Name of the metric in the place of the error.
+        primary: The metric that the verdict is about: the one that was asked for, else log loss;
+            empty in older studies.
         is_own_metric: Whether that is a function of the user's, which is not written.
         seed: The seed.
         storage: URL of the database, without a password; None for the journal in the folder.
@@ -56,6 +58,7 @@ class StudyConfig:
     space_name: str
     space: dict[str, Any]
     metric: str = "error"
+    primary: str = ""
     is_own_metric: bool = False
     seed: int = 0
     storage: str | None = None
@@ -102,6 +105,11 @@ class StudyConfig:
             return cls(**{**values, **lists})
         except (KeyError, TypeError) as error:
             raise InputError(f"A study's settings must be complete, but got: {error}.") from None
+
+    @property
+    def verdict_metric(self) -> str:
+        """Return the name of the metric that the verdict is about."""
+        return self.primary or ("log_loss" if self.metric == "error" else self.metric)
 
     @property
     def facts(self) -> ClassFacts:

@@ -11,10 +11,11 @@ from scipy import stats
 
 from autoloss.records import Verdict
 from autoloss.search.comparisons import CALIBRATION, NamedMetric, compare, compare_metric
-from autoloss.search.phrases import verdict_text
+from autoloss.search.phrases import loss_name, undecided_text, verdict_text
 from autoloss.search.significance import decide, significant
 from autoloss.search.units import Units, units_of
 
+LOG_LOSS = "log_loss"
 ASSUMED_DISAGREEMENT = 0.04
 LEVEL_OF_ONE = 0.05 / 3.0
 """The level at which one of three tests alone is significant by Holm's rule."""
@@ -69,6 +70,7 @@ def confirm(
     targets: npt.NDArray[np.integer],
     *,
     metric: NamedMetric | None = None,
+    primary: str | None = None,
     class_counts: npt.NDArray[np.integer] | None = None,
     clusters: npt.NDArray[Any] | None = None,
     resamples: int = 2000,
@@ -79,15 +81,18 @@ def confirm(
     Three differences are tested, corrected by Holm's rule at 5 %: the error (McNemar's exact
     test; the user's metric stands in its place where there is one), the log loss and the debiased
     calibration error (paired bootstrap, stratified by class). Better is a significant gain without
-    a significant loss, worse the reverse, anything else no evidence. Brier and balanced error are
-    shown and not tested. Where rows share clusters, all three are tested by a bootstrap of whole
-    clusters, the error too: McNemar's test takes rows as independent of each other.
+    a significant loss, where the primary metric is not worse by more than one standard error;
+    worse is a significant loss without a gain, anything else no evidence. Brier and balanced
+    error are shown and not tested. Where rows share clusters, all three are tested by a bootstrap
+    of whole clusters, the error too: McNemar's test takes rows as independent of each other.
 
     Args:
         challenger: What the challenger ships.
         baseline: What tuned cross-entropy ships.
         targets: Classes of the rows; (N,).
         metric: The study's metric; error by default.
+        primary: Name of the metric that the decision is about; by default that of `metric`, or
+            log loss without one.
         class_counts: Training rows of each class, which balanced error needs for its decisions.
         clusters: The group of each row; (N,). None where the rows are independent.
         resamples: Resamples of the bootstrap.
@@ -113,19 +118,41 @@ def confirm(
     shown = significant([tested[name] for name in family])
     units = units_of(targets, clusters)
     order = dict.fromkeys([*family, *tested])
+    primary = primary or (LOG_LOSS if metric is None else metric.name)
+    leading = tested[primary].comparison
     return Verdict(
-        decision=decide(shown),
+        decision=decide(shown, leading),
         text=verdict_text(
-            "" if challenger.number == baseline.number else challenger.label,
-            tested[first].comparison,
-            shown,
-            where=_where(units, len(targets)),
+            f"{loss_name(challenger.label)} has", leading, shown, where=_where(units, len(targets))
         ),
         comparisons=tuple(tested[name].comparison for name in order),
         n_test=len(targets),
         challenger=challenger.number,
         baseline=baseline.number,
         detectable=_detectable(challenger, baseline, targets, units),
+        primary=primary,
+    )
+
+
+def unopposed(number: int, n_test: int, *, primary: str = LOG_LOSS) -> Verdict:
+    """Return the verdict where tuned cross-entropy met no other loss: nothing is compared.
+
+    Args:
+        number: Number of the trial of tuned cross-entropy.
+        n_test: Rows of the test part.
+        primary: Name of the metric that the decision would have been about.
+    """
+    reason = "no loss but cross-entropy was trained, so nothing was compared"
+    return Verdict(
+        decision="undecided",
+        text=undecided_text(reason, "Tuned cross-entropy"),
+        comparisons=(),
+        n_test=n_test,
+        challenger=number,
+        baseline=number,
+        detectable=detectable_difference(n_test),
+        primary=primary,
+        reason=reason,
     )
 
 
@@ -153,8 +180,6 @@ def _check(challenger: Shipped, baseline: Shipped, targets: npt.NDArray[np.integ
 def _detectable(
     challenger: Shipped, baseline: Shipped, targets: npt.NDArray[np.integer], units: Units
 ) -> float:
-    if challenger.number == baseline.number:
-        return detectable_difference(len(targets))
     one, other = (part.log_probs.argmax(axis=1) == targets for part in (challenger, baseline))
     # A unit's rows move together: of single rows this is the share on which the two differ.
     moved = np.bincount(units.of_row, weights=one.astype(float) - other)

@@ -32,6 +32,7 @@ from autoloss.metrics import (
 from autoloss.rare import is_rare
 from autoloss.readout import Readout
 from autoloss.records import (
+    Coverage,
     DataSummary,
     Finalist,
     Gain,
@@ -42,9 +43,12 @@ from autoloss.records import (
     TrialRecord,
     Verdict,
 )
-from autoloss.search.confirm import Shipped, confirm
+from autoloss.search.confirm import Shipped, confirm, unopposed
+from autoloss.search.coverage import coverage_of, shortfall
 from autoloss.search.insights import ROLES, diagrams, insights
+from autoloss.search.learnt import learnt
 from autoloss.search.metric_rows import metric_on_rows
+from autoloss.search.phrases import loss_name, undecided_text
 from autoloss.search.result import SearchResult
 from autoloss.search.rules import rules_found
 from autoloss.search.scoring import as_classes, as_logits
@@ -76,6 +80,7 @@ class Evidence:
         raw: The softmax of the logits of the two, before their read-outs; None where not known.
         rows: Number of each row in its table; None where they are counted from 0.
         table: Which table that is: ``"data"``, or ``"test"`` for a file of its own.
+        coverage: How much of the planned training ran; None where it is not known.
 
     Shape:
         log_probs and raw twice (N, C), targets and rows (N,).
@@ -94,6 +99,12 @@ class Evidence:
     raw: tuple[Tensor, Tensor] | None = None
     rows: Tensor | None = None
     table: str = "data"
+    coverage: Coverage | None = None
+
+    @property
+    def place(self) -> int:
+        """Return which of the two ships: 0 for the challenger, 1 for tuned cross-entropy."""
+        return self.choice.place_of_shipped(self.verdict.decision)
 
 
 def finish(
@@ -122,13 +133,19 @@ def finish(
     classes = as_classes(
         test_labels, n_classes=len(study.class_counts), like=challenger, name="test_labels"
     )
+    coverage = coverage_of(
+        study.trials,
+        planned_trials=study.budget,
+        planned_epochs=study.space.training.max_epochs,
+    )
     evidence = Evidence(
         choice,
-        confirmed(study, choice, (challenger, baseline), classes),
+        confirmed(study, choice, (challenger, baseline), classes, coverage=coverage),
         (challenger, baseline),
         classes,
         raw=(raw[0], raw[1]),
         table="test",
+        coverage=coverage,
     )
     return summarise(study, evidence, data=data, settings=settings, seconds=seconds)
 
@@ -139,25 +156,84 @@ def confirmed(
     log_probs: tuple[Tensor, Tensor],
     targets: Tensor,
     *,
+    coverage: Coverage,
     clusters: Tensor | None = None,
 ) -> Verdict:
     """Return the verdict on locked test rows.
 
+    Args:
+        study: The study.
+        choice: Challenger and tuned cross-entropy.
+        log_probs: Predictions of the two.
+        targets: Classes of the rows.
+        coverage: How much of the planned training ran.
+        clusters: The cluster of each row; None where the rows are independent.
+
     Shape:
         log_probs twice (N, C), targets (N,), clusters (N,).
     """
+    primary = study.config.verdict_metric
+    if not choice.is_opposed:
+        return unopposed(choice.baseline.number, len(targets), primary=primary)
     parts = [
         Shipped(one.number, one.label, own.numpy())
         for one, own in zip((choice.challenger, choice.baseline), log_probs, strict=True)
     ]
-    return confirm(
+    verdict = confirm(
         parts[0],
         parts[1],
         targets.numpy(),
         metric=metric_on_rows(study.metric, study.class_counts),
+        primary=primary,
         class_counts=study.class_counts.numpy(),
         clusters=None if clusters is None else clusters.numpy(),
         seed=study.seed,
+    )
+    return trusted(verdict, study, choice, log_probs[1], targets, coverage, clusters=clusters)
+
+
+def trusted(
+    verdict: Verdict,
+    study: Study,
+    choice: Choice,
+    baseline: Tensor,
+    targets: Tensor,
+    coverage: Coverage,
+    *,
+    clusters: Tensor | None = None,
+) -> Verdict:
+    """Return a verdict, undecided where the models behind it did not learn enough.
+
+    Args:
+        verdict: The verdict by the tests alone.
+        study: The study.
+        choice: Challenger and tuned cross-entropy.
+        baseline: Log probabilities of tuned cross-entropy.
+        targets: Classes of the rows.
+        coverage: How much of the planned training ran.
+        clusters: The cluster of each row; None where the rows are independent.
+
+    Shape:
+        baseline (N, C), targets (N,), clusters (N,).
+    """
+    verdict = replace(verdict, chance=choice.chance)
+    reason = shortfall(coverage)
+    if not reason:
+        reason = learnt(
+            baseline.numpy(),
+            targets.numpy(),
+            study.class_counts.numpy(),
+            clusters=None if clusters is None else clusters.numpy(),
+        ).reason
+    if not reason:
+        return verdict
+    both = (choice.challenger, choice.baseline)
+    ships = both[choice.place_of_shipped("undecided")]
+    return replace(
+        verdict,
+        decision="undecided",
+        reason=reason,
+        text=undecided_text(reason, loss_name(ships.label)),
     )
 
 
@@ -262,8 +338,7 @@ def _summary(
     built_in = {} if "model" in settings else asdict(space.network)
     network = {} if data is None else {**built_in, **asdict(space.training)}
     known = data or _unknown_data(study, verdict.n_test)
-    is_better = verdict.decision == "better"
-    place = 0 if is_better else 1
+    place = evidence.place
     shipped = evidence.log_probs[place]
     return Summary(
         schema_version=SCHEMA_VERSION,
@@ -283,7 +358,7 @@ def _summary(
         trials=trials,
         pareto=evidence.choice.front,
         verdict=verdict,
-        recommended=verdict.challenger if is_better else verdict.baseline,
+        recommended=(verdict.challenger, verdict.baseline)[place],
         rule=evidence.choice.rule,
         test_metrics=figures,
         reliability=reliability,
@@ -296,6 +371,7 @@ def _summary(
         reference=evidence.reference,
         edges=study.edges(),
         looks=evidence.looks,
+        coverage=evidence.coverage,
         tails=tails(shipped, evidence.targets, name=ROLES[place])
         if is_rare(known.class_counts, below=TAILS_BELOW)
         else None,

@@ -12,8 +12,9 @@ from scipy import stats
 
 from autoloss.errors import InputError
 from autoloss.records import Comparison, Verdict
+from autoloss.report.words import label_words
 from autoloss.search.comparisons import CALIBRATION, NamedMetric, PairedTest, compare
-from autoloss.search.confirm import LEVEL_OF_ONE
+from autoloss.search.confirm import LEVEL_OF_ONE, LOG_LOSS
 from autoloss.search.corrected import detectable_nested, resampled_t_test
 from autoloss.search.phrases import verdict_text
 from autoloss.search.significance import decide, significant
@@ -74,6 +75,7 @@ def nested_verdict(
     label: str,
     repeats: int,
     metric: NamedMetric | None = None,
+    primary: str | None = None,
     class_counts: npt.NDArray[np.integer] | None = None,
 ) -> Verdict:
     """Compare the search with tuned cross-entropy over the outer folds of all repeats.
@@ -89,6 +91,8 @@ def nested_verdict(
         label: Readable name of that challenger's loss.
         repeats: How often the cross-validation was repeated.
         metric: The study's metric; error by default.
+        primary: Name of the metric that the decision is about; by default that of `metric`, or
+            log loss without one.
         class_counts: Training rows of each class, which balanced error needs for its decisions.
 
     Returns:
@@ -114,16 +118,22 @@ def nested_verdict(
     # From a 95 % interval to the level of one test of three.
     wider = stats.t.isf(LEVEL_OF_ONE / 2.0, len(outer) - 1) / stats.t.isf(0.025, len(outer) - 1)
     half = float(wider) * (error.high - error.low) / 2.0
+    primary = primary or (LOG_LOSS if metric is None else metric.name)
     return Verdict(
-        decision=decide(shown),
+        decision=decide(shown, tested[primary].comparison),
         text=verdict_text(
-            "" if challenger == baseline else label, tested[first].comparison, shown, where=where
+            "Choosing the loss by search gives",
+            tested[primary].comparison,
+            shown,
+            where=where,
+            after=f"On all rows the search chooses {label_words(label)}.",
         ),
         comparisons=tuple(tested[name].comparison for name in dict.fromkeys([*family, *tested])),
         n_test=n_rows,
         challenger=challenger,
         baseline=baseline,
         detectable=min(1.0, half) if half > 0.0 else detectable_nested(n_rows, folds, repeats),
+        primary=primary,
     )
 
 

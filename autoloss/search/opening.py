@@ -77,6 +77,7 @@ def new_config(
         space_name=space.name,
         space=space.to_dict(),
         metric=resolved.name,
+        primary="log_loss" if metric is None and cost_matrix is None else resolved.name,
         is_own_metric=resolved.is_own,
         seed=seed,
         storage=shown_url(storage) if storage else None,

@@ -20,37 +20,75 @@ _WORDS = {
 
 
 def verdict_text(
-    challenger: str, first: Comparison, shown: Sequence[PairedTest], *, where: str
+    subject: str,
+    primary: Comparison,
+    shown: Sequence[PairedTest],
+    *,
+    where: str,
+    after: str = "",
 ) -> str:
-    """Return a verdict, the difference in the first metric before anything.
+    """Return a verdict, the difference in the primary metric first.
 
     Args:
-        challenger: The challenger's loss in short; empty where it is cross-entropy itself. The
-            text names it in words, without its parameters.
-        first: The comparison in the study's metric.
+        subject: Subject and verb of the sentence, such as ``"Focal has"``.
+        primary: The comparison in the metric that was asked for, or in log loss.
         shown: The tests that show a difference.
         where: On which rows, such as ``"on 200 test rows"``.
+        after: A sentence that follows.
     """
-    if not challenger:
-        return f"No loss but cross-entropy ended with a model, so there is {NO_EVIDENCE}. {_SHIPS}"
-    than = f"{difference_words(first)} than tuned cross-entropy {where}"
-    name = capital(label_words(challenger))
-    difference = f"{name} has {than} ({interval_words(first)})"
-    gains = _listed([one for one in shown if one.is_gain])
-    losses = _listed([one for one in shown if not one.is_gain])
-    decision = decide(shown)
-    if decision == "better":
-        return f"{difference}: it beats tuned cross-entropy, significantly in {gains}."
-    if decision == "worse":
-        worse = f"it is worse than tuned cross-entropy, significantly in {losses}"
-        return f"{difference}: {worse}. {_SHIPS}"
-    if gains:
-        both = f"significantly better in {gains}, but significantly worse in {losses}"
-        return f"{difference}: {NO_EVIDENCE} ({both}). {_SHIPS}"
-    reason = (
-        "interval covers zero" if first.covers_zero else "not significant among the tests made"
+    than = f"{difference_words(primary)} than tuned cross-entropy {where}"
+    finding = _finding(primary, shown)
+    ships = "" if decide(shown, primary) == "better" else f" {_SHIPS}"
+    text = f"{subject} {than} ({interval_words(primary)}): {finding}.{ships}"
+    return f"{text} {after}" if after else text
+
+
+def undecided_text(reason: str, ships: str) -> str:
+    """Return the text of a verdict that decides nothing.
+
+    Args:
+        reason: Why.
+        ships: The loss that ships, in words.
+    """
+    return (
+        f"{capital(reason)}. {ships} ships as the best model by held-out log loss, not because it "
+        "beat another."
     )
-    return f"{difference}: {NO_EVIDENCE} ({reason}). {_SHIPS}"
+
+
+def _finding(primary: Comparison, shown: Sequence[PairedTest]) -> str:
+    """Return what the tests show, as the second half of a sentence."""
+    gained = [one for one in shown if one.is_gain]
+    gains, losses = _listed(gained), _listed([one for one in shown if not one.is_gain])
+    decision = decide(shown, primary)
+    if decision == "better" and primary in [one.comparison for one in gained]:
+        return f"it beats tuned cross-entropy, significantly in {gains}"
+    words = metric_words(primary.metric)
+    if decision == "better":
+        amounts = ", ".join(difference_words(one.comparison) for one in gained)
+        return (
+            f"no clear difference in {words}, and it beats tuned cross-entropy significantly in "
+            f"{gains} alone ({amounts})"
+        )
+    if decision == "worse":
+        return f"it is worse than tuned cross-entropy, significantly in {losses}"
+    if gains and losses:
+        both = f"significantly better in {gains}, but significantly worse in {losses}"
+        return f"{NO_EVIDENCE} ({both})"
+    if gains:
+        return (
+            f"{NO_EVIDENCE} (significantly better in {gains}, but worse in {words} by more than "
+            "one standard error)"
+        )
+    reason = (
+        "interval covers zero" if primary.covers_zero else "not significant among the tests made"
+    )
+    return f"{NO_EVIDENCE} ({reason})"
+
+
+def loss_name(label: str) -> str:
+    """Return a loss in words as the subject of a sentence, without its parameters."""
+    return capital(label_words(label))
 
 
 def difference_words(one: Comparison) -> str:

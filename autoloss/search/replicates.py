@@ -10,15 +10,31 @@ import numpy as np
 import numpy.typing as npt
 
 from autoloss.records import Finalist, TrialRecord
-from autoloss.search.admissible import Figures, Simplicity, best_other, winner
+from autoloss.search.admissible import (
+    Figures,
+    Simplicity,
+    Winner,
+    best_other,
+    other_losses,
+    winner,
+)
 from autoloss.search.finalists import FinalistChoice
 from autoloss.search.select import Choice
-from autoloss.search.trainings import chances_of_lowest, corrected_error, paired_interval
+from autoloss.search.trainings import (
+    chances_by_rule,
+    chances_of_lowest,
+    corrected_error,
+    paired_interval,
+)
 
 _RULE = (
-    "The lowest mean log loss among the finalists within one paired standard error of the "
-    "{extreme} mean {metric} over {count} trainings on fresh seeds and divisions; within one "
-    "paired standard error of that, the simplest."
+    "The finalist that most probably has the lowest mean log loss among those within one paired "
+    "standard error of the {extreme} mean {metric} over {count} trainings on fresh seeds and "
+    "divisions; within one paired standard error of that, the simplest."
+)
+_LOG_LOSS_RULE = (
+    "The lowest mean log loss over {count} trainings on fresh seeds and divisions, because too "
+    "little was trained for a comparison."
 )
 
 
@@ -69,6 +85,11 @@ class Replicates:
         row = self.numbers.index(number)
         return self.metric[row], self.log_loss[row]
 
+    def lowest(self, numbers: Sequence[int]) -> int:
+        """Return which trial has the lowest mean log loss; the first where all diverged."""
+        whole = [number for number in numbers if self.is_whole(number)]
+        return min(whole, key=lambda n: (float(self.of(n)[1].mean()), n), default=numbers[0])
+
     def is_whole(self, number: int) -> bool:
         """Return whether every training of a trial ended with finite figures."""
         return bool(np.isfinite(self.of(number)).all())
@@ -83,11 +104,14 @@ class ReplicateChoice:
             there is no other.
         admissible: Numbers of the trials among which it was chosen.
         rule: The rule in one sentence.
+        chance: Probability that it is the best of the other losses by the rule; NaN for one
+            training.
     """
 
     challenger: int
     admissible: tuple[int, ...]
     rule: str
+    chance: float = math.nan
 
 
 def choose_on_replicates(
@@ -98,13 +122,16 @@ def choose_on_replicates(
     simplicity: Simplicity,
     metric: str = "error",
     lower_is_better: bool = True,
+    by_log_loss: bool = False,
     fallback: Choice | None = None,
 ) -> ReplicateChoice:
     """Choose the challenger by what the finalists did when they were trained again.
 
     The rule is `admissible.winner`, with the means over the trainings and the corrected paired
-    standard errors of `corrected_error`. It runs over all that compete, and again without plain
-    cross-entropy where that wins it. A trial of which any training diverged cannot win.
+    standard errors of `corrected_error`. Of the other losses that it admits, the challenger is
+    the one with the highest probability of winning by it (`chances_by_rule`); an admissible one
+    that is at least as simple and at least as good on both figures takes its place. A trial of
+    which any training diverged cannot win.
 
     Args:
         replicates: What the finalists did.
@@ -113,6 +140,8 @@ def choose_on_replicates(
         simplicity: Sort key of a trial, lower for a simpler loss.
         metric: The study's metric.
         lower_is_better: Its direction.
+        by_log_loss: Whether the log loss alone decides, where too little was trained for a
+            comparison.
         fallback: What `choose` finds among the same trials on the validation rows. It stands where
             there is one training, which has no paired error; without it the best metric alone is
             then admissible.
@@ -120,7 +149,7 @@ def choose_on_replicates(
     Returns:
         The choice.
     """
-    if replicates.count == 1 and fallback is not None:
+    if replicates.count == 1 and fallback is not None and not by_log_loss:
         return ReplicateChoice(fallback.challenger.number, fallback.admissible, fallback.rule)
     sign = 1.0 if lower_is_better else -1.0
     pool = []
@@ -128,18 +157,83 @@ def choose_on_replicates(
         if replicates.is_whole(trial.number):
             values, log_loss = replicates.of(trial.number)
             pool.append(Figures(trial, sign * float(values.mean()), float(log_loss.mean())))
+    count = replicates.count
+    if by_log_loss:
+        others = other_losses([one.trial for one in pool], baseline=baseline)
+        lowest = min(
+            (one for one in pool if one.trial.number in others),
+            key=lambda one: (one.log_loss, one.metric, one.trial.number),
+            default=None,
+        )
+        number = baseline if lowest is None else lowest.trial.number
+        return ReplicateChoice(number, (number,), _LOG_LOSS_RULE.format(count=count))
     errors = _TrainingErrors(replicates)
-    other = best_other(pool, errors, simplicity)
+    other = best_other(pool, errors, simplicity, baseline=baseline)
     found = other or (winner(pool, errors, simplicity) if pool else None)
+    challenger, chance = baseline, math.nan
+    if other is not None:
+        challenger, chance = _most_probable(
+            pool, other, replicates, simplicity, baseline=baseline, sign=sign
+        )
     return ReplicateChoice(
-        challenger=other.trial.number if other else baseline,
+        challenger=challenger,
         admissible=found.admissible if found else (),
         rule=_RULE.format(
             extreme="lowest" if lower_is_better else "highest",
             metric=metric.replace("_", " "),
-            count=replicates.count,
+            count=count,
         ),
+        chance=chance,
     )
+
+
+def _most_probable(
+    pool: Sequence[Figures],
+    found: Winner,
+    replicates: Replicates,
+    simplicity: Simplicity,
+    *,
+    baseline: int,
+    sign: float,
+) -> tuple[int, float]:
+    """Return the other loss that most probably wins by the rule, and its probability.
+
+    Args:
+        pool: The trials that compete.
+        found: The winner among the other losses by the rule itself, which wins ties.
+        replicates: What the finalists did.
+        simplicity: Sort key of a trial, lower for a simpler loss.
+        baseline: Number of the trial of tuned cross-entropy.
+        sign: 1 where the metric is better when lower, else -1.
+    """
+    numbers = other_losses([one.trial for one in pool], baseline=baseline)
+    others = [one for one in pool if one.trial.number in numbers]
+    keys = [simplicity(one.trial) for one in others]
+    ranks = {key: rank for rank, key in enumerate(sorted(set(keys)))}
+    figures = [replicates.of(one.trial.number) for one in others]
+    chances = chances_by_rule(
+        sign * np.stack([metric for metric, _ in figures]),
+        np.stack([log_loss for _, log_loss in figures]),
+        np.array([ranks[key] for key in keys]),
+        n_train=replicates.n_train,
+        n_valid=replicates.n_valid,
+    )
+    if np.isnan(chances).any():
+        return found.trial.number, math.nan
+    places = [i for i, one in enumerate(others) if one.trial.number in found.admissible]
+    top = max(places, key=lambda i: (chances[i], others[i].trial.number == found.trial.number))
+    # One that is nowhere worse and no more complex takes its place.
+    best = min(
+        (
+            i
+            for i in places
+            if others[i].metric <= others[top].metric
+            and others[i].log_loss <= others[top].log_loss
+            and keys[i] <= keys[top]
+        ),
+        key=lambda i: (keys[i], others[i].log_loss, others[i].metric, others[i].trial.number),
+    )
+    return others[best].trial.number, float(chances[best])
 
 
 def finalist_records(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autoloss.errors import AutolossError
-from autoloss.records import TrialRecord
+from autoloss.records import Decision, TrialRecord
 from autoloss.search.admissible import Figures, Simplicity, best_other, winner
 from autoloss.search.baseline import (
     REFINED,
@@ -50,13 +51,18 @@ class Choice:
     """Who meets whom on the locked test rows.
 
     Args:
-        challenger: The best trial that is not plain cross-entropy; the baseline itself where the
+        challenger: The best trial besides plain cross-entropy; the baseline itself where the
             study has no other.
-        baseline: Tuned cross-entropy: the plain cross-entropy of the lowest refined log loss.
+        baseline: Tuned cross-entropy: the plain cross-entropy of the lowest held-out log loss, be
+            it one of the search or the default.
         front: Numbers of the trials on the front of (metric, refined log loss), the best metric
             first.
         admissible: Numbers of the trials among which the challenger was chosen.
         rule: The rule in one sentence.
+        best: Number of whichever of the two has the lower held-out log loss; it ships where the
+            verdict is undecided.
+        chance: Probability that the challenger is the best of the other losses by the rule; NaN
+            where it is not known.
     """
 
     challenger: TrialRecord
@@ -64,6 +70,19 @@ class Choice:
     front: tuple[int, ...]
     admissible: tuple[int, ...]
     rule: str
+    best: int
+    chance: float = math.nan
+
+    @property
+    def is_opposed(self) -> bool:
+        """Return whether there is another trial for tuned cross-entropy to meet."""
+        return self.challenger.number != self.baseline.number
+
+    def place_of_shipped(self, decision: Decision) -> int:
+        """Return which of the two ships: 0 for the challenger, 1 for tuned cross-entropy."""
+        if decision == "undecided":
+            return 0 if self.best == self.challenger.number else 1
+        return 0 if decision == "better" else 1
 
 
 def choose(
@@ -113,11 +132,13 @@ def choose(
     pool = [Figures(t, sign * t.metrics[metric], t.metrics[REFINED]) for t in done]
     baseline = tuned_cross_entropy(done, metric=metric, lower_is_better=lower_is_better)
     errors = _RowErrors(examples, metric, targets, clusters, metric_se or {})
-    other = best_other(pool, errors, simplicity)
+    other = best_other(pool, errors, simplicity, baseline=baseline.number)
     found = other or winner(pool, errors, simplicity)
+    challenger = other.trial if other else baseline
     return Choice(
-        challenger=other.trial if other else baseline,
+        challenger=challenger,
         baseline=baseline,
+        best=min((challenger, baseline), key=lambda trial: trial.metrics[REFINED]).number,
         front=front_numbers(trials, metric=metric, lower_is_better=lower_is_better),
         admissible=found.admissible,
         rule=_RULE.format(

@@ -1,12 +1,13 @@
-"""From several tests to one decision: Holm's rule, a gain and no loss."""
+"""From several tests to one decision: Holm's rule, then gains, losses and the primary metric."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import stats
 
-from autoloss.records import Decision
+from autoloss.records import Comparison, Decision
 from autoloss.search.comparisons import PairedTest, holm
 
 LEVEL = 0.05
@@ -18,9 +19,28 @@ def significant(tests: Sequence[PairedTest]) -> list[PairedTest]:
     return [test for test, p_value in zip(tests, corrected, strict=True) if p_value < LEVEL]
 
 
-def decide(shown: Sequence[PairedTest]) -> Decision:
-    """Return better for gains without a loss, worse for the reverse, else no evidence."""
+def decide(shown: Sequence[PairedTest], primary: Comparison) -> Decision:
+    """Return better for gains without a loss, worse for the reverse, else no evidence.
+
+    A gain in another score than the primary metric is better only where the primary metric is
+    not worse by a difference that counts.
+
+    Args:
+        shown: The tests that show a difference.
+        primary: The comparison in the metric that was asked for, or in log loss.
+    """
     gains = {one.is_gain for one in shown}
     if gains == {True}:
-        return "better"
+        return "no_evidence" if counts_as_worse(primary) else "better"
     return "worse" if gains == {False} else "no_evidence"
+
+
+def counts_as_worse(one: Comparison) -> bool:
+    """Return whether a metric is worse by more than one paired standard error of the difference.
+
+    It is the margin of the selection, within which two candidates count as equal; the standard
+    error comes from the width of the 95 % interval.
+    """
+    loss = one.difference if one.lower_is_better else -one.difference
+    error = (one.high - one.low) / (2.0 * float(stats.norm.isf(0.025)))
+    return loss > error

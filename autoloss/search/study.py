@@ -17,7 +17,7 @@ from autoloss.losses.own import Losses
 from autoloss.metrics import Metric, MetricFunction
 from autoloss.readout import Readout
 from autoloss.records import CurvePoint, Edge, Finalist, Optimism, TrialRecord
-from autoloss.search.baseline import comparable
+from autoloss.search.baseline import comparable, is_plain_cross_entropy
 from autoloss.search.config import StudyConfig
 from autoloss.search.facts import FACTS
 from autoloss.search.finalists import FinalistChoice, pick_finalists
@@ -414,13 +414,19 @@ class Study:
         )
 
     def choose(
-        self, picked: Sequence[FinalistChoice], replicates: Replicates
+        self,
+        picked: Sequence[FinalistChoice],
+        replicates: Replicates,
+        *,
+        by_log_loss: bool = False,
     ) -> tuple[Choice, tuple[Finalist, ...]]:
         """Choose among the finalists by what they did when they were trained again.
 
         Args:
             picked: The finalists.
             replicates: What they did.
+            by_log_loss: Whether the log loss alone decides, where too little was trained for a
+                comparison.
 
         Returns:
             Challenger, tuned cross-entropy and the rule; and the finalists as plain data.
@@ -428,7 +434,10 @@ class Study:
         by_number = {record.number: record for record in comparable(self.trials)}
         competing = [by_number[one.number] for one in picked if one.competes]
         among = self._choose(competing)
-        baseline = among.baseline.number
+        plain = [n for n in replicates.numbers if is_plain_cross_entropy(by_number[n].loss)]
+        baseline = replicates.lowest(plain or [among.baseline.number])
+        if baseline not in [record.number for record in competing]:
+            competing.append(by_number[baseline])
         chosen = choose_on_replicates(
             replicates,
             competing=competing,
@@ -436,6 +445,7 @@ class Study:
             simplicity=_complexity,
             metric=self.metric.name,
             lower_is_better=self.metric.lower_is_better,
+            by_log_loss=by_log_loss,
             fallback=among,
         )
         records = finalist_records(
@@ -444,9 +454,11 @@ class Study:
         choice = replace(
             self.finalists(),
             challenger=by_number[chosen.challenger],
-            baseline=among.baseline,
+            baseline=by_number[baseline],
             admissible=chosen.admissible,
             rule=chosen.rule,
+            best=replicates.lowest([chosen.challenger, baseline]),
+            chance=chosen.chance,
         )
         return choice, records
 

@@ -20,8 +20,18 @@ from autoloss.metrics import (
     error,
     top_label,
 )
-from autoloss.search.comparisons import CALIBRATION, compare, compare_metric, holm, mcnemar
-from autoloss.search.confirm import Shipped, confirm, detectable_difference
+from autoloss.records import Comparison
+from autoloss.search.comparisons import (
+    CALIBRATION,
+    PairedTest,
+    compare,
+    compare_metric,
+    holm,
+    mcnemar,
+)
+from autoloss.search.confirm import Shipped, confirm, detectable_difference, unopposed
+from autoloss.search.phrases import verdict_text
+from autoloss.search.significance import decide
 
 WORDS = "no evidence that it beats tuned cross-entropy"
 
@@ -171,7 +181,8 @@ def test_an_interval_over_zero_is_no_evidence_and_says_so():
     assert verdict.decision == "no_evidence"
     assert verdict.text.startswith("Focal has ")
     assert f"{WORDS} (interval covers zero)." in verdict.text
-    assert " pp " in verdict.text
+    assert " nats " in verdict.text
+    assert " pp " in settle(*draw(), primary="error").text
     assert verdict.comparisons[0].covers_zero
 
 
@@ -179,18 +190,56 @@ def test_identical_probabilities_differ_in_nothing():
     one, _, targets = draw()
     verdict = settle(one, one, targets, resamples=100)
     assert all((c.low, c.difference, c.high) == (0.0, 0.0, 0.0) for c in verdict.comparisons)
-    assert "has neither less nor more error than tuned cross-entropy" in verdict.text
+    assert "has neither less nor more log loss than tuned cross-entropy" in verdict.text
     assert WORDS in verdict.text
 
 
-def test_cross_entropy_against_itself_is_said():
-    one, _, targets = draw(n=200)
-    only = Shipped(0, "cross_entropy", one)
-    verdict = confirm(only, only, targets, resamples=50)
-    assert verdict.decision == "no_evidence"
-    assert verdict.text.startswith("No loss but cross-entropy")
-    assert WORDS in verdict.text
+def test_cross_entropy_never_meets_itself():
+    verdict = unopposed(3, 200)
+    assert verdict.decision == "undecided"
+    assert verdict.comparisons == ()
+    assert verdict.text.startswith("No loss but cross-entropy was trained")
     assert verdict.detectable == detectable_difference(200)
+
+
+def scored(gains, losses, *, primary):
+    """Return decision and text from tests with these outcomes, each difference 0.01."""
+    sides = dict.fromkeys(gains, -0.01) | dict.fromkeys(losses, 0.01)
+    tests = {
+        name: PairedTest(Comparison(name, 0.2, 0.2 + by, by - 0.001, by + 0.001), 0.001)
+        for name, by in sides.items()
+    }
+    shown = list(tests.values())
+    return decide(shown, primary), verdict_text("Focal has", primary, shown, where="on 9 rows")
+
+
+def flat(name, difference, half):
+    return Comparison(name, 0.2, 0.2 + difference, difference - half, difference + half)
+
+
+def test_a_gain_in_another_score_alone_is_better_unless_the_asked_metric_is_worse():
+    # One standard error is a half interval of 1.96: 0.0051.
+    within, beyond = flat("expected_cost", 0.005, 0.01), flat("expected_cost", 0.0052, 0.01)
+    decision, text = scored(["log_loss"], [], primary=within)
+    assert decision == "better"
+    assert "no clear difference in expected cost, and it beats tuned cross-entropy" in text
+    assert "significantly in log loss alone (0.0100 nats less log loss)" in text
+    decision, text = scored(["log_loss"], [], primary=beyond)
+    assert decision == "no_evidence"
+    assert "worse in expected cost by more than one standard error" in text
+
+
+def test_the_margin_follows_the_direction_of_the_metric():
+    low = Comparison("auroc", 0.8, 0.79, -0.015, -0.005 + 0.01, lower_is_better=False)
+    high = Comparison("auroc", 0.8, 0.81, -0.005, 0.025, lower_is_better=False)
+    assert scored(["log_loss"], [], primary=low)[0] == "no_evidence"
+    assert scored(["log_loss"], [], primary=high)[0] == "better"
+
+
+def test_a_significant_loss_is_never_better():
+    primary = flat("log_loss", -0.01, 0.001)
+    assert scored(["log_loss"], ["error"], primary=primary)[0] == "no_evidence"
+    assert scored([], ["error"], primary=primary)[0] == "worse"
 
 
 def test_the_same_seed_gives_the_same_verdict():

@@ -138,9 +138,10 @@ def test_a_metric_of_the_users_stands_first_and_skips_folds_without_it():
         settle([empty, empty, outer[1]], metric=metric)
 
 
-def test_cross_entropy_against_itself_is_said():
-    verdict = settle(nested(), challenger=1)
-    assert verdict.text.startswith("No loss but cross-entropy")
+def test_the_text_speaks_of_the_search():
+    text = settle(nested()).text
+    assert text.startswith("Choosing the loss by search gives ")
+    assert text.endswith("On all rows the search chooses focal.")
 
 
 def test_no_outer_folds_are_refused():

@@ -133,7 +133,7 @@ def test_one_training_leaves_it_to_the_validation_rows() -> None:
     made = replicates([[0.3], [0.1], [0.2]], [[0.5], [0.4], [0.3]])
     trials = records("cross_entropy", "brier", "focal")
     assert choose(made, trials).admissible == (1,)
-    before = Choice(trials[2], trials[0], (1, 2), (1, 2), "the rule")
+    before = Choice(trials[2], trials[0], (1, 2), (1, 2), "the rule", best=2)
     found = choose(made, trials, fallback=before)
     assert found == ReplicateChoice(2, (1, 2), "the rule")
     # More trainings decide themselves.

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from autoloss.search.trainings import chances_of_lowest, corrected_error, paired_interval
+from autoloss.records import TrialRecord
+from autoloss.search.admissible import Figures, winner
+from autoloss.search.trainings import (
+    chances_by_rule,
+    chances_of_lowest,
+    corrected_error,
+    drawn_means,
+    paired_interval,
+)
 
 ROWS = {"n_train": 750, "n_valid": 250}
 DIFFERENCES = np.array([-0.012, -0.004, -0.009, 0.002, -0.007])
@@ -69,3 +77,43 @@ def test_equal_candidates_share_their_chance() -> None:
 
 def test_one_training_has_no_chances() -> None:
     assert np.isnan(chances_of_lowest(np.array([[0.1], [0.2]]), **ROWS)).all()
+
+
+def rule_of_draws(metric, log_loss, simplicity, draws, seed):
+    """Return how often each wins `admissible.winner` when the means are drawn: the slow oracle."""
+
+    class Fixed:
+        def of_metric(self, one, best):
+            return corrected_error(metric[one.number] - metric[best.number], **ROWS)
+
+        def of_log_loss(self, one, best):
+            return corrected_error(log_loss[one.number] - log_loss[best.number], **ROWS)
+
+    both = drawn_means(np.stack([metric, log_loss]), draws=draws, seed=seed, **ROWS)
+    count = np.zeros(len(metric))
+    trials = [TrialRecord(m, "complete", {"base": str(m)}, {}) for m in range(len(metric))]
+    for drawn in both.swapaxes(0, 1):
+        pool = [Figures(t, *drawn[:, t.number]) for t in trials]
+        count[winner(pool, Fixed(), lambda t: (simplicity[t.number],)).trial.number] += 1
+    return count / draws
+
+
+def test_chance_by_the_rule_is_how_often_the_rule_chooses_a_drawn_candidate() -> None:
+    rng = np.random.default_rng(5)
+    metric = 0.2 + 0.01 * rng.normal(size=(4, 5))
+    log_loss = 0.5 + 0.02 * rng.normal(size=(4, 5))
+    rank = np.array([0, 1, 2, 2])
+    chances = chances_by_rule(metric, log_loss, rank, **ROWS, draws=1000, seed=2)
+    slow = rule_of_draws(metric, log_loss, rank, 1000, 2)
+    assert chances.sum() == pytest.approx(1.0)
+    # The oracle also lets a candidate that dominates the winner take its place.
+    assert chances == pytest.approx(slow, abs=0.06)
+
+
+def test_a_candidate_far_ahead_wins_by_the_rule_and_one_training_says_nothing() -> None:
+    wave = np.array([1.0, -1.0, 2.0, -2.0, 0.0])
+    metric = np.stack([0.2 + 0.001 * wave, 0.3 + 0.001 * wave[::-1]])
+    log_loss = np.stack([0.5 + 0.001 * wave, 0.4 + 0.001 * wave[::-1]])
+    rank = np.array([1, 0])
+    assert chances_by_rule(metric, log_loss, rank, **ROWS) == pytest.approx([1.0, 0.0])
+    assert np.isnan(chances_by_rule(metric[:, :1], log_loss[:, :1], rank, **ROWS)).all()
