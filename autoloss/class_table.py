@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,16 @@ def check_names(what: str, given: Sequence[str], classes: Sequence[str]) -> None
         raise InputError(f"{what} must have every class, but got none for {', '.join(missing)}.")
 
 
+def repeated(names: Iterable[str]) -> list[str]:
+    """Return the names that come more than once, in their order.
+
+    Examples:
+        >>> repeated(["a", "b", "a", "a"])
+        ['a']
+    """
+    return [name for name, times in Counter(names).items() if times > 1]
+
+
 def _frame(given: ClassTable, name: str) -> tuple[pd.DataFrame, str]:
     """Return a table with the classes in its index and its header, and what it is called."""
     if isinstance(given, pd.DataFrame):
@@ -94,6 +105,11 @@ def _frame(given: ClassTable, name: str) -> tuple[pd.DataFrame, str]:
             f"{name} must be a DataFrame, a file, or map each class to a mapping of the classes, "
             f"but got {name}={given!r}."
         )
+    for keys in (given, *given.values()):
+        if twice := repeated(map(label_of, keys)):
+            raise InputError(
+                f"{name} must name each class once, but got {', '.join(twice)} more than once."
+            )
     rows: dict[Any, dict[Any, float]] = {
         label_of(row): {label_of(column): value for column, value in values.items()}
         for row, values in given.items()

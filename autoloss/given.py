@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autoloss.class_table import check_names, in_class_order, read_class_table
+from autoloss.class_table import check_names, in_class_order, read_class_table, repeated
 from autoloss.classifier import Classifier, load
 from autoloss.costs import Costs, check_costs, ordered_costs
 from autoloss.data import Source, StudyData, read_table
@@ -160,6 +160,11 @@ def check_weights(weights: Weights | None) -> dict[str, float] | None:
                 f"{weights} must have two columns, the class and its weight, but got "
                 f"{table.shape[1]}."
             )
+        twice = repeated(map(label_of, table.iloc[:, 0]))
+        if twice:
+            raise InputError(
+                f"{weights} must have one row a class, but got {', '.join(twice)} more than once."
+            )
         weights = dict(zip(table.iloc[:, 0], table.iloc[:, 1], strict=True))
     if not isinstance(weights, Mapping):
         raise InputError(
@@ -171,6 +176,10 @@ def check_weights(weights: Weights | None) -> dict[str, float] | None:
             raise InputError(
                 f"class_weights must be numbers above 0, but got {label_of(label)}={weight!r}."
             )
+    if twice := repeated(map(label_of, weights)):
+        raise InputError(
+            f"class_weights must name each class once, but got {', '.join(twice)} more than once."
+        )
     return {label_of(label): float(weight) for label, weight in weights.items()}
 
 

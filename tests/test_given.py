@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch.testing import assert_close
 
+from autoloss.class_table import read_class_table
 from autoloss.errors import InputError
 from autoloss.given import (
     check_similarity,
@@ -45,11 +46,25 @@ def test_weights_stand_in_the_order_of_the_classes():
         ({"cat": 0.0}, "numbers above 0, but got cat=0.0"),
         ({"cat": "much"}, "numbers above 0, but got cat='much'"),
         ([1, 2], "class_weights must map each class to its weight"),
+        ({1: 2.0, "1": 3.0}, "class_weights must name each class once, but got 1 more than once"),
     ],
 )
 def test_weights_that_cannot_be_are_refused(weights, message):
     with pytest.raises(InputError, match=message):
         check_weights(weights)
+
+
+def test_a_class_twice_in_a_file_of_weights_is_refused(tmp_path):
+    file = tmp_path / "weights.csv"
+    file.write_text("class,weight\ncat,1\ntiger,50\ncat,1\nlorry,2\n", encoding="utf-8")
+    with pytest.raises(InputError, match="one row a class, but got cat more than once"):
+        check_weights(file)
+
+
+def test_a_class_twice_in_a_table_of_classes_is_refused():
+    twice = {1: {1: 0.0, "1": 1.0}, "1": {1: 1.0, "1": 0.0}}
+    with pytest.raises(InputError, match="cost_matrix must name each class once, but got 1"):
+        read_class_table(twice, "cost_matrix")
 
 
 def test_weights_of_other_classes_are_refused():

@@ -13,7 +13,9 @@ from rich.console import Console
 from autoloss.cli.tables import show_pairs
 from autoloss.records import Plan
 from autoloss.report.document import SCHEMA_VERSION
-from autoloss.report.words import duration_text, is_number, points_text
+from autoloss.report.power import power_before
+from autoloss.report.rows import all_rows
+from autoloss.report.words import duration_text, is_number
 
 
 def show_lines(console: Console, plan: Plan) -> None:
@@ -25,12 +27,15 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield the plan as pairs of a name and a sentence."""
     data = plan.data
     is_nested = plan.verdict == "nested"
-    rows = data.n_train + data.n_valid + data.n_test
+    rows = all_rows(data)
     if plan.name:
         yield "Study", plan.name
     yield "Data", f"{data.source}, {rows:,} rows, {len(data.columns)} columns"
     locked = "none locked to test" if is_nested else f"{data.n_test:,} locked to test"
-    yield "Split", f"{data.n_train:,} rows to train, {data.n_valid:,} to validate, {locked}"
+    is_first = data.n_train + data.n_valid < rows - data.n_test
+    where = " in the first division" if is_first else ""
+    parts = f"{data.n_train:,} rows to train, {data.n_valid:,} to validate{where}"
+    yield "Split", f"{parts}, {locked}"
     if plan.resampling:
         yield "Rows", plan.resampling
     yield "Task", f"{data.task}: {data.target} with {len(data.classes)} classes"
@@ -47,8 +52,7 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "Time", f"about {duration_text(round(plan.expected_seconds))}"
     if is_number(plan.detectable):
         where = "rows of the nested cross-validation" if is_nested else "test rows"
-        least = points_text("error", plan.detectable)
-        yield "Smallest detectable difference", f"{least} in error on the {where}"
+        yield "Smallest detectable difference", power_before(plan, where=where)
     for note in plan.notes:
         yield "Note", note
 

@@ -6,6 +6,7 @@ from autoloss.records import Summary
 from autoloss.report.beside import edges_short, reference_facts
 from autoloss.report.doubts import chance_short, optimism_short
 from autoloss.report.gains import gains_short
+from autoloss.report.power import power_short
 from autoloss.report.rows import is_nested, resampling_short
 from autoloss.report.verdict import coverage_text
 from autoloss.report.words import (
@@ -13,7 +14,6 @@ from autoloss.report.words import (
     difference_text,
     interval_text,
     is_number,
-    points_text,
     value_text,
 )
 
@@ -53,10 +53,7 @@ def _looks(summary: Summary) -> str:
 
 def _power(summary: Summary) -> str:
     """Return the smallest detectable difference; it belongs to the resampling."""
-    value = summary.verdict.detectable
-    if summary.resampling is None or not is_number(value):
-        return ""
-    return f"{points_text('error', value)} in error"
+    return "" if summary.resampling is None else power_short(summary)
 
 
 def _reference(summary: Summary) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from autoloss.records import Summary
 from autoloss.report.finalists import chance_text, takes_part, trial_label
+from autoloss.report.power import power_text
 from autoloss.report.roles import OBJECTIVE
 from autoloss.report.rows import looks_text
-from autoloss.report.verdict import power_text
 from autoloss.report.words import (
     count_text,
     in_sentence,

@@ -37,6 +37,7 @@ from autoloss.report.insights import (
     signal_rows,
     threshold_text,
 )
+from autoloss.report.power import power_text
 from autoloss.report.recipe import loss_python, loss_toml
 from autoloss.report.roles import find_trial
 from autoloss.report.rows import parts_text, resampling_text, rows_name, unseen_text
@@ -53,7 +54,6 @@ from autoloss.report.verdict import (
     comparison_rows,
     coverage_text,
     headline,
-    power_text,
     ships_text,
 )
 from autoloss.report.words import (

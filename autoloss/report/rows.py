@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoloss.records import Summary
+from autoloss.records import DataSummary, Summary
 from autoloss.report.words import count_text
 
 _KINDS = {
@@ -11,6 +11,16 @@ _KINDS = {
     "cross_validation": "{}-fold cross-validation",
     "forward": "{} divisions in the order of time",
 }
+
+
+def all_rows(data: DataSummary) -> int:
+    """Return the rows of the data, those of all divisions and the locked ones together.
+
+    A division in the order of time leaves the later rows out, and a loop of the user's own tells
+    no classes of rows that it validates on.
+    """
+    first = data.n_train + data.n_valid + data.n_test
+    return max(first, sum(data.class_counts))
 
 
 def is_nested(summary: Summary) -> bool:
@@ -63,7 +73,7 @@ def parts_text(summary: Summary) -> str:
     test = "none locked" if is_nested(summary) else f"{data.n_test:,} test"
     if found is None or found.folds < 2:
         return f"{data.n_train:,} train · {data.n_valid:,} validation · {test}"
-    return f"{data.n_train + data.n_valid:,} in {found.folds} divisions · {test}"
+    return f"{all_rows(data) - data.n_test:,} in {found.folds} divisions · {test}"
 
 
 def looks_text(summary: Summary) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from autoloss.records import Comparison, Summary
 from autoloss.report.roles import find_trial
-from autoloss.report.rows import is_nested, rows_name
+from autoloss.report.rows import is_nested
 from autoloss.report.words import (
     READOUTS,
     capital,
@@ -16,7 +16,6 @@ from autoloss.report.words import (
     interval_text,
     label_words,
     metric_words,
-    points_text,
     reading_text,
     value_text,
 )
@@ -107,17 +106,6 @@ def coverage_text(summary: Summary) -> str:
     if found.is_final_cut:
         sentences.append("The time limit cut off the final trainings.")
     return " ".join(sentences)
-
-
-def power_text(summary: Summary) -> str:
-    """Return the smallest difference that the rows could show; empty where unknown."""
-    verdict = summary.verdict
-    if not math.isfinite(verdict.detectable):
-        return ""
-    return (
-        f"{points_text('error', verdict.detectable)} in error: the {verdict.n_test:,} "
-        f"{rows_name(summary)} could not show a smaller one."
-    )
 
 
 def comparison_rows(summary: Summary) -> tuple[ComparisonRow, ...]:

@@ -104,6 +104,17 @@ def metric_words(name: str, *, lower_is_better: bool = True) -> MetricWords:
     )
 
 
+def in_text(name: str) -> str:
+    """Return a metric's title as it stands within a sentence.
+
+    Examples:
+        >>> in_text("balanced_error"), in_text("auroc")
+        ('balanced error', 'AUROC')
+    """
+    title = metric_words(name).title
+    return title if title[:2].isupper() else title[:1].lower() + title[1:]
+
+
 def family_words(name: str) -> str:
     """Return a family's name as words; acronyms have capitals.
 

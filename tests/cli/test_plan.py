@@ -34,7 +34,8 @@ def test_without_locked_rows_the_nested_cross_validation_is_named(
 ) -> None:
     plan = make_plan(verdict=verdict)
     n_test = 0 if verdict == "nested" else 200
-    data = replace(plan.data, n_train=300, n_valid=100, n_test=n_test)
+    counts = (300 + n_test, 100)
+    data = replace(plan.data, n_train=300, n_valid=100, n_test=n_test, class_counts=counts)
     lines = dict(plan_lines(replace(plan, data=data)))
     assert words in lines["Smallest detectable difference"]
     assert ("none locked" in lines["Split"]) == (verdict == "nested")
@@ -46,3 +47,29 @@ def test_every_note_is_a_line_and_the_document_has_every_field() -> None:
     assert [text for name, text in plan_lines(plan) if name == "Note"] == ["One.", "Two."]
     document = json.loads(plan_json(plan))
     assert (document["resampling"], document["detectable"]) == ("Rows.", None)
+
+
+def test_rows_are_those_of_the_data_also_where_a_division_leaves_the_later_ones_out() -> None:
+    plan = make_plan()
+    data = replace(
+        plan.data,
+        n_train=240,
+        n_valid=120,
+        n_test=120,
+        class_counts=(400, 200),
+        classes=("a", "b"),
+    )
+    lines = dict(plan_lines(replace(plan, data=data)))
+    assert "600 rows" in lines["Data"]
+    assert lines["Split"].startswith("240 rows to train, 120 to validate in the first division, 1")
+    whole = dict(plan_lines(replace(plan, data=replace(data, n_train=360))))
+    assert whole["Split"].startswith("360 rows to train, 120 to validate, 120 locked")
+
+
+def test_the_smallest_difference_speaks_of_the_metric() -> None:
+    def said(metric: str) -> str:
+        lines = dict(plan_lines(make_plan(detectable=0.0123, metric=metric)))
+        return lines["Smallest detectable difference"]
+
+    assert said("error") == "1.23 pp in error on the test rows"
+    assert said("auroc").endswith("; in AUROC it is known once models are trained")

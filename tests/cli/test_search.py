@@ -113,6 +113,27 @@ def test_dry_run_as_json(api, run) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--name", "a/b"], "study's name must be letters"),
+        (["--name", "CON"], "no device of Windows"),
+        (["--name", "there"], "study's name must be new"),
+        (["--register", "a:b"], "registered model must be without"),
+        (["--register", "a", "--track", "off"], "register must go with a study in MLflow"),
+        (["--tracking-uri", "nonsense://x"], "racking URI must"),
+    ],
+)
+def test_dry_run_refuses_what_a_search_refuses(api, run, tmp_path, words, said) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "study.json").touch()
+    result = run("search", "rows.csv", "--dry-run", "--out", tmp_path, *words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert api.calls == []
+    assert [one.name for one in tmp_path.iterdir()] == ["there"]
+
+
+@pytest.mark.parametrize(
     ("error", "lines"),
     [
         (InputError("target must be a column,\nbut got target='z'."), 1),

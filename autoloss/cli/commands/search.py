@@ -66,6 +66,16 @@ def search(
         "device": device,
     }
     if dry_run:
+        from autoloss.starting import check_start
+
+        check_start(
+            name,
+            out=out,
+            track=track.value,
+            tracking_uri=tracking_uri,
+            register=register,
+            model=model,
+        )
         with results_only(as_json):
             plan = looked_at(lambda: _api().plan(data, **request))
         show_plan(plan, as_json=as_json)

@@ -1,0 +1,71 @@
+"""The smallest difference that the rows of a verdict can show, in the study's metric."""
+
+from __future__ import annotations
+
+import math
+
+from autoloss.records import Plan, Summary
+from autoloss.report.rows import is_nested, rows_name
+from autoloss.report.words import in_text, points_text
+
+# The level at which one of three tests alone is significant by Holm's rule, and that of intervals.
+_ONE_OF_THREE, _INTERVAL = 0.05 / 3.0, 0.05
+_OF_ERROR = ("error", "accuracy")
+
+
+def smallest_detectable(summary: Summary) -> tuple[str, float]:
+    """Return a metric and the smallest difference of it that the rows could have shown.
+
+    It is the study's metric where that was compared, by the width of its interval at the level of
+    one test of three, else the error; NaN where nothing is known.
+    """
+    verdict, metric = summary.verdict, summary.metric
+    if metric in _OF_ERROR:
+        return metric, verdict.detectable
+    compared = [one for one in verdict.comparisons if one.metric == metric]
+    if not compared or not math.isfinite(compared[0].high - compared[0].low):
+        return "error", verdict.detectable
+    half = (compared[0].high - compared[0].low) / 2.0
+    return (metric, half * _wider(summary)) if half > 0.0 else ("error", verdict.detectable)
+
+
+def power_short(summary: Summary) -> str:
+    """Return the smallest detectable difference in a few words; empty where unknown."""
+    metric, value = smallest_detectable(summary)
+    return _least(metric, value) if math.isfinite(value) else ""
+
+
+def power_text(summary: Summary) -> str:
+    """Return the smallest detectable difference in a sentence; empty where unknown."""
+    short = power_short(summary)
+    if not short:
+        return ""
+    rows = f"{summary.verdict.n_test:,} {rows_name(summary)}"
+    return f"{short}: the {rows} could not show a smaller one."
+
+
+def power_before(plan: Plan, *, where: str) -> str:
+    """Return what can be said of the smallest detectable difference before anything is trained.
+
+    Args:
+        plan: The plan.
+        where: The rows that the verdict is reached on.
+    """
+    metric = plan.metric if plan.metric in _OF_ERROR else "error"
+    text = f"{_least(metric, plan.detectable)} on the {where}"
+    if metric == plan.metric:
+        return text
+    return f"{text}; in {in_text(plan.metric)} it is known once models are trained"
+
+
+def _least(metric: str, value: float) -> str:
+    return f"{points_text(metric, value)} in {in_text(metric)}"
+
+
+def _wider(summary: Summary) -> float:
+    """Return how much wider an interval is at the level of one test of three."""
+    from scipy import stats
+
+    outer = summary.resampling.outer if summary.resampling and is_nested(summary) else 0
+    freedom = outer - 1 if outer > 1 else math.inf
+    return float(stats.t.isf(_ONE_OF_THREE / 2, freedom) / stats.t.isf(_INTERVAL / 2, freedom))
