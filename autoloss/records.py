@@ -188,7 +188,7 @@ class DataSummary:
     ``n_train`` and ``n_valid`` are those of the first division; ``n_test`` is 0 where nested
     cross-validation takes the place of locked rows.
     ``class_weights`` and ``class_similarity`` are what the user gave of the classes, None where
-    nothing.
+    nothing. ``reasons`` says what told the kind of each of ``columns``; empty in older studies.
     """
 
     source: str
@@ -203,6 +203,7 @@ class DataSummary:
     notes: tuple[str, ...] = ()
     class_weights: tuple[float, ...] | None = None
     class_similarity: tuple[tuple[float, ...], ...] | None = None
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -128,3 +128,4 @@ class Hints:
 
 
 NO_HINTS = Hints()
+NOTHING_ASKED = Asked()

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autoloss.data.blocks import Block
+from autoloss.data.marks import without_marks
 from autoloss.data.values import values_of
 
 _MOST_LEVELS = 2000
@@ -25,12 +26,14 @@ class CategoryColumn:
         kind: ``"categorical"`` or ``"boolean"``.
         levels: The levels that have codes 1, 2, ..., the most frequent first.
         missing: Whether a missing cell has a code of its own, the last one; else it is code 0.
+        marks: Cells that the user calls missing.
     """
 
     name: str
     kind: str
     levels: tuple[str, ...]
     missing: bool
+    marks: tuple[str, ...] = ()
 
     @classmethod
     def fit(cls, name: str, text: pd.Series, *, kind: str = "categorical") -> CategoryColumn:
@@ -49,7 +52,7 @@ class CategoryColumn:
 
     def encode(self, series: pd.Series) -> Block:
         """Return the codes of a column."""
-        codes, unique = pd.factorize(values_of(series).text)
+        codes, unique = pd.factorize(values_of(without_marks(series, self.marks)).text)
         return Block(len(series), codes=self.code_table(unique)[codes][:, None])
 
     def code_table(self, unique: Iterable[object]) -> NDArray[np.int64]:
@@ -68,12 +71,14 @@ class CategoryColumn:
             "kind": self.kind,
             "levels": list(self.levels),
             "missing": self.missing,
+            "marks": list(self.marks),
         }
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> CategoryColumn:
         """Return the column of a state."""
-        return cls(state["name"], state["kind"], tuple(state["levels"]), state["missing"])
+        levels, marks = tuple(state["levels"]), tuple(state.get("marks", ()))
+        return cls(state["name"], state["kind"], levels, state["missing"], marks)
 
 
 def _least_count(n_rows: int) -> int:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from autoloss.data.categories import CategoryColumn
 from autoloss.data.dates import DateColumn, parse_moments
 from autoloss.data.encode import Column
+from autoloss.data.marks import without_text_marks
 from autoloss.data.messages import one_line
 from autoloss.data.numbers import NumericColumn, parse_numbers
 from autoloss.data.values import values_of
@@ -46,6 +47,9 @@ class CellReader:
             cells: An Arrow array.
         """
         column = self._column
+        if column is not None and _is_text(cells):
+            # As moments or flags, they would not be known any more.
+            cells = without_text_marks(cells, column.marks)
         if isinstance(column, NumericColumn):
             return self._numbers(cells, column)
         series = pd.Series(cells.to_pandas())
@@ -74,8 +78,7 @@ class CellReader:
 
     def _numbers(self, cells: Any, column: NumericColumn) -> pd.Series:
         """Return numbers, missing where a cell is none."""
-        is_text = pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)
-        if is_text and not column.style.startswith("comma"):
+        if _is_text(cells) and not column.style.startswith("comma"):
             try:
                 # The usual case, in a tenth of the time: no word, no unit, no grouping.
                 numbers = pc.utf8_ltrim(cells, characters="+").cast(pa.float64())
@@ -96,6 +99,11 @@ class CellReader:
         if not self._example:
             self._example = one_line(text.dropna().iloc[0])[:60]
         return values.set_axis(text.index)
+
+
+def _is_text(cells: Any) -> bool:
+    """Return whether an Arrow array is of text."""
+    return bool(pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type))
 
 
 def _way(column: Column) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autoloss.data.blocks import Block
+from autoloss.data.marks import without_marks
 from autoloss.data.number_text import MARKERS
 from autoloss.data.numbers import Scale
 from autoloss.data.values import moments, seconds, values_of
@@ -131,11 +132,13 @@ class DateColumn:
         name: Its name.
         form: The format of its text, ``"ISO8601"`` where it came as moments.
         parts: The parts that vary, each with its scaling.
+        marks: Cells that the user calls missing.
     """
 
     name: str
     form: str
     parts: tuple[tuple[str, Scale], ...]
+    marks: tuple[str, ...] = ()
     kind = "date"
 
     @classmethod
@@ -150,7 +153,7 @@ class DateColumn:
 
     def encode(self, series: pd.Series) -> Block:
         """Return the parts of a column as standardised numbers, NaN where missing."""
-        found = values_of(series)
+        found = values_of(without_marks(series, self.marks))
         if found.form == "nothing":
             when = pd.Series(np.full(len(series), np.datetime64("NaT", "s")))
         elif found.form == "date":
@@ -170,10 +173,11 @@ class DateColumn:
     def to_dict(self) -> dict[str, Any]:
         """Return the state as plain values."""
         parts = [[part, scale.center, scale.spread] for part, scale in self.parts]
-        return {"name": self.name, "form": self.form, "parts": parts}
+        marks = list(self.marks)
+        return {"name": self.name, "form": self.form, "parts": parts, "marks": marks}
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> DateColumn:
         """Return the column of a state."""
         parts = tuple((part, Scale(center, spread)) for part, center, spread in state["parts"])
-        return cls(state["name"], state["form"], parts)
+        return cls(state["name"], state["form"], parts, tuple(state.get("marks", ())))

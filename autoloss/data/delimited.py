@@ -8,6 +8,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from autoloss.data.frames import Table, as_table
+from autoloss.data.asked import NOTHING_ASKED, Asked
+from autoloss.data.decimal_mark import decimal_mark, has_groups, is_mixed
+from autoloss.data.frames import Table, as_table, as_text, unique_names
+from autoloss.data.marks import without_text_marks
 from autoloss.data.messages import one_line
 from autoloss.errors import InputError
 
@@ -51,14 +55,19 @@ _DELIMITERS = (",", "\t", ";", "|")
 _NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)*(?:[eE][+-]?\d+)?")
 _CHUNK = 1 << 20
 HEAD = 1 << 18
+_FIRST = 2_000
 
 
-def read_delimited(path: Path, *, label: str) -> Table:
+def read_delimited(
+    path: Path, *, label: str, asked: Asked = NOTHING_ASKED, like: Table | None = None
+) -> Table:
     """Read a table of delimited text.
 
     Args:
         path: The file.
         label: How messages name it.
+        asked: What the user says of its cells.
+        like: The table whose columns these are more rows of, None where it stands alone.
 
     Returns:
         The table; cells such as an empty one, ``NA`` or ``?`` are missing.
@@ -73,13 +82,69 @@ def read_delimited(path: Path, *, label: str) -> Table:
         raise InputError(f"{label} must hold a table, but the file is empty.")
     delimiter = find_delimiter(head, tab_first=path.suffix.lower() in (".tsv", ".tab"))
     cells = _parse(path, encoding=encoding, delimiter=delimiter, label=label)
-    names = [pc.utf8_trim_whitespace(column[:1])[0].as_py() for column in cells.columns]
-    columns = [typed(column[1:]) for column in cells.columns]
-    frame = pd.concat(columns, axis=1) if columns else pd.DataFrame()
-    notes = []
+    given = [as_text(pc.utf8_trim_whitespace(column[:1])[0].as_py()) for column in cells.columns]
+    names, _ = unique_names(given)
+    heads = (_known(column[1:_FIRST], asked.missing) for column in cells.columns)
+    mark = asked.decimal or (like.decimal if like else decimal_mark(heads))
+    columns, styles, notes = [], {}, []
     if encoding in _GUESSED:
         notes.append(f"{label} was read as {encoding}; save it as UTF-8 if letters look wrong.")
-    return as_table(frame, label=label, names=names, notes=tuple(notes))
+    for name, column in zip(names, cells.columns, strict=True):
+        text = _known(column[1:], asked.missing)
+        style = _style_like(name, like) if like else _whole_style(text, mark, delimiter)
+        if style == "comma":
+            styles[name] = style
+            if not like:
+                notes.append(_points_read(name, text, are_groups=True, is_sure=mark == ","))
+            text = pc.replace_substring(text, ".", "")
+        elif style is None and not mark and not like and _is_doubtful(text):
+            notes.append(_points_read(name, text, are_groups=False))
+        columns.append(pd.Series(text.to_pandas()) if style == "text" else typed(text))
+    frame = pd.concat(columns, axis=1) if columns else pd.DataFrame()
+    table = as_table(frame, label=label, names=given, notes=tuple(notes))
+    return replace(table, decimal=mark, styles=styles)
+
+
+def _known(column: Any, marks: Sequence[str]) -> Any:
+    """Return cells without the blanks around them, missing where they say so."""
+    text = pc.utf8_trim_whitespace(column)
+    return without_text_marks(text, (*MISSING, *marks))
+
+
+def _style_like(name: str, like: Table) -> str | None:
+    """Return how a column is read of which another table has rows: "text" where that has words."""
+    if name in like.styles:
+        return like.styles[name]
+    is_text = name in like.frame.columns and like.frame[name].dtype.kind not in "biufc"
+    return "text" if is_text else None
+
+
+def _whole_style(text: Any, mark: str | None, delimiter: str) -> str | None:
+    """Return "comma" where a column is of whole numbers with points for thousands, else None."""
+    if mark == "." or (mark is None and delimiter != ";"):
+        return None
+    present = text.drop_null()
+    if not len(present) or not has_groups(present):
+        return None
+    return "comma" if mark == "," or is_mixed(present) else None
+
+
+def _is_doubtful(text: Any) -> bool:
+    """Return whether a column without any other sign of it may have points for thousands."""
+    present = text.drop_null()
+    return bool(len(present)) and has_groups(present) and is_mixed(present)
+
+
+def _points_read(name: str, text: Any, *, are_groups: bool, is_sure: bool = False) -> str:
+    """Say how points were read that may be decimal marks or stand between thousands."""
+    present = text.drop_null()
+    example = present.filter(pc.match_substring(present, "."))[0].as_py()
+    number = example.replace(".", "") if are_groups else example
+    read = f"{name!r}: {example!r} was read as {number}"
+    if is_sure:
+        return f"{read}, because the decimal mark of the table is a comma."
+    other, mark = ("are decimal marks", ".") if are_groups else ("divide thousands", ",")
+    return f"{read}; if points {other}, give --decimal {mark}."
 
 
 def find_encoding(path: Path, *, label: str) -> str:
@@ -200,14 +265,12 @@ def _arrow(path: Path, encoding: str, delimiter: str, quote: str | bool, threads
     )
 
 
-def typed(column: Any) -> pd.Series:
+def typed(text: Any) -> pd.Series:
     """Return a column of text as integers, floats, booleans or text, whichever loses nothing.
 
     Args:
-        column: An Arrow array of strings.
+        text: An Arrow array of strings, without blanks around them.
     """
-    text = pc.utf8_trim_whitespace(column)
-    text = pc.if_else(pc.is_in(text, value_set=pa.array(MISSING)), None, text)
     present = text.drop_null()
     if len(present) == 0:
         return pd.Series([float("nan")] * len(text), dtype="float64")

@@ -162,7 +162,7 @@ def _ways(
             notes.append(f"{plural(n_alone, 'row')} without {name!r}: each a group of its own.")
     if options.split_by is not None:
         name = options.split_by
-        order = times(table, name)
+        order = times(table, name, date_format=options.asked.date_format)
         notes.append(f"Divided by {name!r}: the latest rows are locked.")
         n_missing = int(np.isnan(order[usable]).sum())
         if n_missing:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from autoloss.data.asked import NO_HINTS, Hints
 from autoloss.data.blocks import Block
 from autoloss.data.categories import CategoryColumn
 from autoloss.data.dates import DateColumn, parse_moments
@@ -31,6 +33,23 @@ _TOO_RARE = "no value stands twice"
 _NO_CHANGE = "the same moment everywhere"
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What was seen in the training rows of a column.
+
+    Args:
+        name: The column.
+        why: What told its kind.
+        markers: Words that were read as missing numbers.
+        example: A number that is not plainly written as one.
+    """
+
+    name: str
+    why: str
+    markers: tuple[str, ...] = ()
+    example: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class TableEncoding:
     """How the columns of a table become numbers, codes and vectors.
@@ -41,6 +60,7 @@ class TableEncoding:
         has_missing: Whether each numeric column lacked numbers in the training rows.
         dropped: Name and reason of each column that is left out.
         n_infinite: Name and number of infinite values, of columns whose training rows have some.
+        seen: What told the kind of each column that is used; not kept with a model.
 
     Shape:
         edges (F, bins + 1).
@@ -51,6 +71,7 @@ class TableEncoding:
     has_missing: tuple[bool, ...] = ()
     dropped: tuple[tuple[str, str], ...] = ()
     n_infinite: tuple[tuple[str, int], ...] = ()
+    seen: tuple[Seen, ...] = ()
 
     @classmethod
     def fit(
@@ -61,6 +82,7 @@ class TableEncoding:
         bins: int = 16,
         seed: int = 0,
         label: str = "DATA",
+        hints: Mapping[str, Hints] = MappingProxyType({}),
     ) -> TableEncoding:
         """Fit to training rows.
 
@@ -70,9 +92,11 @@ class TableEncoding:
             bins: Bins of the quantile edges.
             seed: Seed of the reduction of text.
             label: How messages name the table.
+            hints: What is known of columns beforehand.
 
         Raises:
-            InputError: No column is left that anything can be learnt from.
+            InputError: No column is left that anything can be learnt from, or one is not of the
+                kind that the user says.
         """
 
         def cells(name: str) -> pd.Series:
@@ -82,16 +106,20 @@ class TableEncoding:
         found: dict[str, Column | str] = {}
         texts: dict[str, Typing] = {}
         infinite = []
+        seen = {}
         for name in map(str, frame.columns):
-            typing = kind_of(name, cells(name))
+            own = hints.get(name, NO_HINTS)
+            typing = kind_of(name, cells(name), own)
             if typing.kind == "text":
                 texts[name] = typing
-            found[name] = "" if typing.kind == "text" else _fit_column(name, typing)
+            found[name] = "" if typing.kind == "text" else _fit_column(name, typing, own.marks)
+            seen[name] = Seen(name, typing.why, typing.markers, typing.example)
             if typing.values.n_infinite and not isinstance(found[name], str):
                 infinite.append((name, typing.values.n_infinite))
         for name, typing in texts.items():
             column = _fit_text(name, typing, width=_WIDEST // len(texts), seed=seed)
-            found[name] = _TOO_RARE if column is None else column
+            marks = hints.get(name, NO_HINTS).marks
+            found[name] = _TOO_RARE if column is None else replace(column, marks=marks)
         columns = [one for one in found.values() if not isinstance(one, str)]
         dropped = [(name, one) for name, one in found.items() if isinstance(one, str)]
         if not columns:
@@ -101,7 +129,14 @@ class TableEncoding:
                 f"{f' ({reasons})' if reasons else ''}."
             )
         edges, has_missing = _edges(columns, cells, bins)
-        return cls(tuple(columns), edges, has_missing, tuple(dropped), tuple(infinite))
+        return cls(
+            tuple(columns),
+            edges,
+            has_missing,
+            tuple(dropped),
+            tuple(infinite),
+            tuple(seen[column.name] for column in columns),
+        )
 
     @property
     def schema(self) -> TableSchema:
@@ -123,6 +158,13 @@ class TableEncoding:
         """Return the name and kind of every column, those left out with the reason."""
         used = tuple((column.name, column.kind) for column in self.columns)
         return used + tuple((name, f"left out: {reason}") for name, reason in self.dropped)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Return what told the kind of every column, in the order of `kinds`; empty if unknown."""
+        if not self.seen:
+            return ()
+        return (*(one.why for one in self.seen), *("" for _ in self.dropped))
 
     def transform(self, frame: pd.DataFrame, *, label: str = "DATA") -> TableInputs:
         """Encode rows.
@@ -191,8 +233,21 @@ class TableEncoding:
         )
 
 
-def _fit_column(name: str, typing: Typing) -> Column | str:
-    """Fit one column by its kind, text apart; return the reason where it is left out."""
+def _fit_column(name: str, typing: Typing, marks: tuple[str, ...]) -> Column | str:
+    """Fit one column by its kind, text apart; return the reason where it is left out.
+
+    Args:
+        name: The column.
+        typing: What it is.
+        marks: Cells that the user calls missing.
+    """
+    found = _fit_by_kind(name, typing)
+    known = tuple(dict.fromkeys((*marks, *typing.markers)))
+    return found if isinstance(found, str) or not known else replace(found, marks=known)
+
+
+def _fit_by_kind(name: str, typing: Typing) -> NumericColumn | CategoryColumn | DateColumn | str:
+    """Fit one column by its kind."""
     data = typing.values.data
     if typing.kind == "dropped":
         return typing.detail

@@ -53,6 +53,7 @@ class Encoder:
             bins=bins_for(len(train.rows), self.bins),
             seed=self.seed,
             label=train.source.table.label,
+            hints=self.sources.hints,
         )
         encoded = self.part(train, encoding)
         return Fold(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -20,6 +20,9 @@ class Table:
         notes: What was found while reading, one sentence each.
         repeated: First name and new name of each column whose name stood more than once.
         target: The target column, where the source itself says which it is.
+        decimal: The decimal mark of its text, where the user or most of its columns tell it.
+        styles: Columns of numbers that were not written plainly, each with its style, see
+            `autoloss.data.numbers.parse_numbers`.
     """
 
     frame: pd.DataFrame
@@ -27,6 +30,8 @@ class Table:
     notes: tuple[str, ...] = ()
     repeated: tuple[tuple[str, str], ...] = ()
     target: str | None = None
+    decimal: str | None = None
+    styles: Mapping[str, str] = field(default_factory=dict)
 
 
 def as_table(

@@ -9,10 +9,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from autoloss.data.dates import find_format
-from autoloss.data.number_text import find_style
+from autoloss.data.asked import ISO, NO_HINTS, Hints
+from autoloss.data.dates import find_format, parse_moments
+from autoloss.data.messages import one_line, plural
+from autoloss.data.number_text import NumberText, find_numbers
 from autoloss.data.numbers import parse_numbers
 from autoloss.data.values import Values, values_of
+from autoloss.errors import InputError
 
 Kind = Literal["numeric", "categorical", "boolean", "date", "text", "dropped"]
 
@@ -29,6 +32,10 @@ _ID_WORDS = {
     "number",
     "nr",
     "no",
+    "phone",
+    "telephone",
+    "iban",
+    "ssn",
 }
 _BOOLEAN = {"true", "false", "yes", "no", "t", "f", "y", "n"}
 # Below this many rows a column of different values can be anything.
@@ -48,20 +55,32 @@ class Typing:
         kind: Its kind; ``"dropped"`` where nothing can be learnt from it.
         values: Its values, read accordingly.
         detail: Style of the numbers, format of the dates, or why the column is dropped.
+        why: What tells its kind.
+        markers: Words of a column of numbers that say that one is missing.
+        example: A cell of it that is a number but is not plainly written as one.
     """
 
     kind: Kind
     values: Values
     detail: str = ""
+    why: str = ""
+    markers: tuple[str, ...] = ()
+    example: str = ""
 
 
-def kind_of(name: str, series: pd.Series) -> Typing:
+def kind_of(name: str, series: pd.Series, hints: Hints = NO_HINTS) -> Typing:
     """Decide what a column is.
 
     Args:
         name: Its name, which may tell that it is an identifier.
         series: Its training rows, in the order of the data.
+        hints: What the user says of it, and what the whole table tells.
+
+    Raises:
+        InputError: It is not of the kind that the user says.
     """
+    if hints.reason:
+        return Typing("dropped", Values("nothing", series), hints.reason)
     values = values_of(series)
     if values.form == "nothing":
         return Typing("dropped", values, _ALL_MISSING)
@@ -69,50 +88,112 @@ def kind_of(name: str, series: pd.Series) -> Typing:
         return Typing("dropped", values, _NO_TABLE)
     present = values.data.dropna()
     n_distinct = present.nunique()
+    if n_distinct == 1 and len(present) == len(series):
+        return Typing("dropped", values, _CONSTANT)
+    if hints.kind is not None:
+        return _as_asked(name, values, hints)
     if n_distinct == 1:
-        if len(present) == len(series):
-            return Typing("dropped", values, _CONSTANT)
         # Only whether the value is there can tell anything.
-        return Typing("boolean", values)
+        return Typing("boolean", values, why="there or missing")
+    if hints.date_format is not None and (found := _in_format(values, hints.date_format)):
+        return found
     if values.form == "number":
         reason = _identifier_in_numbers(name, values.data.to_numpy(), n_distinct)
-        return Typing("dropped", values, reason) if reason else Typing("numeric", values, "plain")
+        if reason:
+            return Typing("dropped", values, reason)
+        return Typing("numeric", values, hints.style, why="numbers")
     if values.form == "date":
-        return Typing("date", values, "ISO8601")
+        return Typing("date", values, ISO, why="dates")
     if values.form == "label":
-        boolean = n_distinct == 2 and _are_boolean(present)
-        return Typing("boolean" if boolean else "categorical", values)
-    return _kind_of_text(name, values, present, n_distinct)
+        if n_distinct == 2 and _are_boolean(present):
+            return Typing("boolean", values, why="true and false")
+        return Typing("categorical", values, why=plural(n_distinct, "level"))
+    return _kind_of_text(name, values, present, n_distinct, hints)
 
 
-def _kind_of_text(name: str, values: Values, present: pd.Series, n_distinct: int) -> Typing:
+def _as_asked(name: str, values: Values, hints: Hints) -> Typing:
+    """Return a column as the kind that the user says."""
+    text, why = values.text, "as asked"
+    example = one_line(text.dropna().iloc[0])[:60]
+    if hints.kind == "category":
+        return Typing("categorical", values, why=why)
+    if hints.kind == "text":
+        return Typing("text", Values("text", text), why=why)
+    if hints.kind == "date":
+        if values.form == "date":
+            return Typing("date", values, ISO, why=why)
+        form = hints.date_format or find_format(text, day_first=hints.decimal == ",")
+        if form is None or not parse_moments(text, form).notna().any():
+            raise InputError(
+                f"Column {name!r} must hold dates, as asked, but got {example!r}; give their"
+                " format with --date-format, such as '%d/%m/%Y'."
+            )
+        return Typing("date", Values("text", text), form, why=f"as asked, {form}")
+    if values.form == "number":
+        return Typing("numeric", values, hints.style, why=why)
+    found = find_numbers(text, decimal=hints.decimal, is_asked=True)
+    if found is None:
+        raise InputError(
+            f"Column {name!r} must hold numbers, as asked, but got {example!r}; ask for another"
+            " kind with --column."
+        )
+    return _numeric(text, found, why=why)
+
+
+def _in_format(values: Values, form: str) -> Typing | None:
+    """Return a column as dates in the format that the user names, None where it has no such."""
+    # Whole numbers such as 20240131 are dates only where the format tells day, month and year.
+    if values.form not in ("text", "label") and (values.form != "number" or form.count("%") < 3):
+        return None
+    text = values.text
+    if parse_moments(text, form).notna().sum() < 0.9 * text.notna().sum():
+        return None
+    return Typing("date", Values("text", text), form, why=f"dates as {form}")
+
+
+def _numeric(text: pd.Series, found: NumberText, *, why: str) -> Typing:
+    """Return a column of text as numbers."""
+    numbers = pd.Series(parse_numbers(text, found.style), index=text.index)
+    return Typing(
+        "numeric",
+        Values("number", numbers),
+        found.style,
+        why=f"{why}, such as {one_line(found.example)!r}" if found.example else why,
+        markers=found.markers,
+        example=found.example,
+    )
+
+
+def _kind_of_text(
+    name: str, values: Values, present: pd.Series, n_distinct: int, hints: Hints
+) -> Typing:
     """Decide what a column of text is."""
-    style = find_style(values.data)
-    if style is not None:
-        numbers = parse_numbers(values.data, style)
+    found = find_numbers(values.data, decimal=hints.decimal)
+    if found is not None:
+        typing = _numeric(values.data, found, why="numbers")
+        numbers = typing.values.data.to_numpy()
         n_numbers = len(np.unique(numbers[~np.isnan(numbers)]))
         reason = _identifier_in_numbers(name, numbers, n_numbers)
-        read = Values("number", pd.Series(numbers, index=values.data.index))
         if reason:
-            return Typing("dropped", read, reason)
+            return Typing("dropped", typing.values, reason)
         if n_numbers > 1:
-            return Typing("numeric", read, style)
+            return typing
     if n_distinct == 2 and _are_boolean(present):
-        return Typing("boolean", values)
-    form = find_format(values.data)
+        return Typing("boolean", values, why="two words for yes and no")
+    form = find_format(values.data, day_first=hints.decimal == ",")
     if form is not None:
-        return Typing("date", values, form)
+        return Typing("date", values, form, why=f"dates as {form}")
     words, length = _shape(present)
     share = n_distinct / len(present)
     if len(present) >= _FEW and words < 1.5 and length < 80:
-        least = 0.5 if _is_named_like_id(name) else 0.95
+        least = 0.5 if is_named_like_id(name) else 0.95
         if share >= least:
             return Typing("dropped", values, _IDENTIFIER)
     if n_distinct >= _FEW and (
         (words >= 2.5 and share >= 0.2) or (words >= 5 and n_distinct >= 50)
     ):
-        return Typing("text", values)
-    return Typing("categorical", values)
+        return Typing("text", values, why=f"{words:.0f} words a cell")
+    return Typing("categorical", values, why=plural(n_distinct, "different word"))
 
 
 def _identifier_in_numbers(name: str, numbers: np.ndarray, n_distinct: int) -> str:
@@ -121,7 +202,7 @@ def _identifier_in_numbers(name: str, numbers: np.ndarray, n_distinct: int) -> s
     if len(present) < _FEW or not np.all(np.mod(present, 1.0) == 0.0):
         return ""
     unique = n_distinct == len(present)
-    if _is_named_like_id(name) and n_distinct >= 0.9 * len(present):
+    if is_named_like_id(name) and n_distinct >= 0.9 * len(present):
         return _IDENTIFIER
     if unique and len(present) == len(numbers):
         steps = np.diff(present)
@@ -130,14 +211,23 @@ def _identifier_in_numbers(name: str, numbers: np.ndarray, n_distinct: int) -> s
             np.corrcoef(row, present)[0, 1]
         ) > 0.99:
             return _COUNTER
-        digits = np.floor(np.log10(np.maximum(np.abs(present), 1.0)))
-        # Account and telephone numbers: long, all of one length, never the same.
-        if len(present) >= 100 and digits.min() == digits.max() >= 7:
+        if len(present) >= 100 and _are_long(present):
             return _IDENTIFIER
     return ""
 
 
-def _is_named_like_id(name: str) -> bool:
+def _are_long(numbers: np.ndarray) -> bool:
+    """Return whether numbers are as long as those of telephones, cards and accounts, and alike.
+
+    A sum of money has eight digits as often as not; seconds since 1970 have ten, and are a time.
+    """
+    low, high = np.abs(numbers).min(), np.abs(numbers).max()
+    is_time = any(unit * 0.5e9 <= low and high <= unit * 2.5e9 for unit in (1, 1e3, 1e6, 1e9))
+    digits = np.floor(np.log10(max(low, 1.0))), np.floor(np.log10(max(high, 1.0)))
+    return bool(digits[0] == digits[1] >= 9 and not is_time)
+
+
+def is_named_like_id(name: str) -> bool:
     """Return whether the last word of a name says identifier: ``customerID``, ``user_id``."""
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
     return bool(words) and words[-1].lower() in _ID_WORDS

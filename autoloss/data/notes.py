@@ -10,11 +10,17 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
+from autoloss.data.dates import DateColumn
 from autoloss.data.divide import Piece
 from autoloss.data.encode import TableEncoding
 from autoloss.data.fingerprint import row_hashes
 from autoloss.data.frames import only
 from autoloss.data.messages import listed, plural
+from autoloss.data.numbers import parse_numbers
+from autoloss.data.row_numbers import ROW_REASONS
+from autoloss.data.values import label_of
+
+_MOST_WORDS = 6
 
 
 def class_notes(keys: Sequence[str], total: Tensor, held: dict[str, Tensor]) -> list[str]:
@@ -42,13 +48,19 @@ def class_notes(keys: Sequence[str], total: Tensor, held: dict[str, Tensor]) -> 
     return notes
 
 
+def _keep(reason: str, names: Sequence[str]) -> str:
+    """Return how a column is kept that may be more than a name of its rows, or nothing."""
+    return f"; --column {names[0]}=number keeps it" if reason in ROW_REASONS else ""
+
+
 def column_notes(encoding: TableEncoding) -> list[str]:
     """Say which columns are left out and why, and where infinities became missing."""
     by_reason: dict[str, list[str]] = defaultdict(list)
     for name, reason in encoding.dropped:
         by_reason[reason].append(name)
     notes = [
-        f"Left out: {listed(names)} ({reason})." for reason, names in sorted(by_reason.items())
+        f"Left out: {listed(names)} ({reason}{_keep(reason, names)})."
+        for reason, names in sorted(by_reason.items())
     ]
     if encoding.n_infinite:
         names = [name for name, _ in encoding.n_infinite]
@@ -56,14 +68,42 @@ def column_notes(encoding: TableEncoding) -> list[str]:
     return notes
 
 
-def ambiguous_dates(encoding: TableEncoding) -> list[str]:
-    """Say which dates were read with the month first: another reading may fit as well."""
-    names = [
-        column.name
-        for column in encoding.columns
-        if column.kind == "date" and getattr(column, "form", "").startswith("%m/%d")
+def reading_notes(encoding: TableEncoding) -> list[str]:
+    """Say which words were read as missing numbers, and which cells as numbers at all."""
+    notes = []
+    by_word: dict[str, list[str]] = defaultdict(list)
+    for one in encoding.seen:
+        for word in one.markers:
+            by_word[word].append(one.name)
+    for word, names in list(by_word.items())[:_MOST_WORDS]:
+        notes.append(f"{word!r} was read as a missing number in {listed(names)}.")
+    if len(by_word) > _MOST_WORDS:
+        more = plural(len(by_word) - _MOST_WORDS, "other word")
+        notes.append(f"So were {more} in columns of numbers.")
+    styles = {one.name: getattr(one, "style", "") for one in encoding.columns}
+    written = [
+        f"{one.name!r} ({one.example!r} is"
+        f" {label_of(float(parse_numbers(pd.Series([one.example]), styles[one.name])[0]))})"
+        for one in encoding.seen
+        if one.example
     ]
-    return [f"Dates were read as month/day/year in {listed(names)}."] if names else []
+    if written:
+        more = f" and {plural(len(written) - 6, 'other column')}" if len(written) > 6 else ""
+        notes.append(f"Read as numbers: {', '.join(written[:6])}{more}.")
+    return notes
+
+
+def ambiguous_dates(encoding: TableEncoding) -> list[str]:
+    """Say which dates can be read in two ways, and which have years of two digits."""
+    forms = {one.name: one.form for one in encoding.columns if isinstance(one, DateColumn)}
+    american = [name for name, form in forms.items() if form.startswith(("%m/%d", "%m-%d"))]
+    short = [name for name, form in forms.items() if "%y" in form]
+    notes = []
+    if american:
+        notes.append(f"Dates were read as month/day/year in {listed(american)}.")
+    if short:
+        notes.append(f"Years of two digits in {listed(short)}: 69 is 1969, 68 is 2068.")
+    return notes
 
 
 def repeated_notes(pieces: Sequence[Piece], inputs: Sequence[str]) -> list[str]:

@@ -14,8 +14,8 @@ from autoloss.data.numbers import CURRENCY, STYLES, Floats, parse_numbers, unit_
 # Words for "nothing known", in lower case; in a column of numbers they are missing numbers.
 _WORDS = r"""
 - -- --- . .. ... : * ** _ / \ \n ? ?? ??? – — ─ <> na n/a n.a. n.a n/a. n/d n.d. nd nan -nan none
-null nil nul (null) <null> [null] (none) <none> <na> (na) [na] missing (missing) unknown (unknown) unk
-undefined undef unspecified unavailable empty (empty) blank (blank) void tbd tba nodata no_data
+null nil nul (null) <null> [null] (none) <none> <na> (na) [na] missing (missing) unknown (unknown)
+unk undefined undef unspecified unavailable empty (empty) blank (blank) void tbd tba nodata no_data
 not_available #n/a #na #div/0! #value! #ref! #num! #name? #null! #error! -1.#ind 1.#ind 1.#qnan
 -1.#qnan 1.#inf -1.#inf <lod <loq <dl <mdl bdl lod loq k.a.
 """

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autoloss.data.blocks import Block
+from autoloss.data.marks import without_marks
 from autoloss.data.messages import one_line
 from autoloss.data.values import values_of
 from autoloss.errors import InputError
@@ -175,11 +176,13 @@ class NumericColumn:
         name: Its name.
         style: How its numbers are written where they come as text, see `parse_numbers`.
         scale: Its scaling.
+        marks: Cells that are missing: those that the user calls so, and words among the numbers.
     """
 
     name: str
     style: str
     scale: Scale
+    marks: tuple[str, ...] = ()
     kind = "numeric"
 
     @classmethod
@@ -189,7 +192,7 @@ class NumericColumn:
 
     def encode(self, series: pd.Series) -> Block:
         """Return the standardised numbers of a column, NaN where missing."""
-        found = values_of(series)
+        found = values_of(without_marks(series, self.marks))
         if found.form in ("nothing", "number"):
             numbers = found.data.to_numpy(dtype="float64", na_value=np.nan)
         else:
@@ -209,9 +212,11 @@ class NumericColumn:
             "style": self.style,
             "center": self.scale.center,
             "spread": self.scale.spread,
+            "marks": list(self.marks),
         }
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> NumericColumn:
         """Return the column of a state."""
-        return cls(state["name"], state["style"], Scale(state["center"], state["spread"]))
+        scale = Scale(state["center"], state["spread"])
+        return cls(state["name"], state["style"], scale, tuple(state.get("marks", ())))

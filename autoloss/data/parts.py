@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from autoloss.data.asked import NOTHING_ASKED, Asked
 from autoloss.data.encode import TableEncoding
 from autoloss.data.inputs import TableInputs
 from autoloss.data.stored import StoredInputs
@@ -29,6 +30,8 @@ class DataOptions:
         drop: Columns to leave out.
         positive: The positive label of two.
         seed: Seed of the division.
+        asked: What the user says of the cells and columns.
+        classes: Whether every number of the target is a class, however many there are.
     """
 
     target: str | None = None
@@ -39,6 +42,8 @@ class DataOptions:
     drop: tuple[str, ...] = ()
     positive: Label | None = None
     seed: int = 0
+    asked: Asked = NOTHING_ASKED
+    classes: bool = False
 
 
 @dataclass(frozen=True, eq=False)

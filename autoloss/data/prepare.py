@@ -12,7 +12,13 @@ from autoloss.data.classes import of_known_classes, task_of
 from autoloss.data.divide import Divided, Piece, divide
 from autoloss.data.fingerprint import fingerprint, row_hashes, rows_digest
 from autoloss.data.folds import Encoder
-from autoloss.data.notes import ambiguous_dates, class_notes, column_notes, repeated_notes
+from autoloss.data.notes import (
+    ambiguous_dates,
+    class_notes,
+    column_notes,
+    reading_notes,
+    repeated_notes,
+)
 from autoloss.data.parts import DataOptions, Fold, LockedPart, count_classes
 from autoloss.data.protocol import resampling_of
 from autoloss.data.read import Source
@@ -68,6 +74,7 @@ def prepare(
         *unknown_notes,
         *class_notes(keys, total, held),
         *column_notes(folds[0].encoding),
+        *reading_notes(folds[0].encoding),
         *ambiguous_dates(folds[0].encoding),
         *_repeated(drawn, divided.test, sources),
     ]
@@ -87,6 +94,7 @@ def prepare(
             n_valid=len(folds[0].valid),
             n_test=0 if locked is None else locked.n_rows,
             columns=folds[0].encoding.kinds,
+            reasons=folds[0].encoding.reasons,
             notes=tuple(notes),
         ),
         notes=tuple(notes),

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
+import pyarrow as pa
 
 from autoloss.data.arff import read_arff
+from autoloss.data.asked import NOTHING_ASKED, Asked
+from autoloss.data.decimal_mark import decimal_mark
 from autoloss.data.delimited import read_delimited
 from autoloss.data.frames import Table, as_table
+from autoloss.data.marks import without_marks
 from autoloss.data.messages import one_line, unknown_name
 from autoloss.data.parquet import as_frame, read_parquet
 from autoloss.errors import InputError, closest
@@ -29,6 +35,7 @@ _BINARY = (
     (b"\x89PNG", "an image; save the table as CSV"),
     (b"SQLite format 3", "an SQLite database; export the table as CSV"),
 )
+_FIRST = 2_000
 _SETS = ("breast_cancer", "digits", "iris", "wine")
 _OTHER = (".xlsx", ".xls", ".json", ".jsonl", ".pkl", ".pickle", ".gz", ".zip", ".h5", ".npz")
 
@@ -50,14 +57,31 @@ def read_table(source: Source, *, name: str = "DATA") -> pd.DataFrame:
     return load_table(source, name=name).frame
 
 
-def load_table(source: Source, *, name: str = "DATA") -> Table:
-    """Read a table and what was found while reading; the arguments are those of `read_table`."""
+def load_table(
+    source: Source,
+    *,
+    name: str = "DATA",
+    asked: Asked = NOTHING_ASKED,
+    like: Table | None = None,
+) -> Table:
+    """Read a table and what was found while reading.
+
+    Args:
+        source: See `read_table`.
+        name: How messages name the argument.
+        asked: What the user says of its cells.
+        like: The table whose columns these are more rows of, None where it stands alone.
+
+    Raises:
+        InputError: The source is not there or holds no table.
+    """
     if isinstance(source, pd.DataFrame):
         table = as_table(source, label=name)
     elif isinstance(source, str) and source.startswith("sklearn:"):
         table = _read_sklearn(source)
     elif isinstance(source, str | Path):
-        table = _read_file(Path(source).expanduser(), label=str(source), name=name)
+        path = Path(source).expanduser()
+        table = _read_file(path, label=str(source), name=name, asked=asked, like=like)
     else:
         raise InputError(
             f"{name} must be a path, 'sklearn:NAME' or a DataFrame, but got a"
@@ -67,7 +91,28 @@ def load_table(source: Source, *, name: str = "DATA") -> Table:
         raise InputError(f"{table.label} must have columns, but it has none.")
     if len(table.frame) == 0:
         raise InputError(f"{table.label} must have rows, but it has a header only.")
+    return _as_asked(table, asked, like)
+
+
+def _as_asked(table: Table, asked: Asked, like: Table | None) -> Table:
+    """Return a table without the cells that the user calls missing, its decimal mark known."""
+    if asked.missing:
+        kept = {name: without_marks(table.frame[name], asked.missing) for name in table.frame}
+        if any(kept[name] is not table.frame[name] for name in kept):
+            table = replace(table, frame=pd.DataFrame(kept, index=table.frame.index, copy=False))
+    if table.decimal is None:
+        mark = asked.decimal or (like.decimal if like else None)
+        table = replace(table, decimal=mark or decimal_mark(_texts(table.frame)))
     return table
+
+
+def _texts(frame: pd.DataFrame) -> Iterator[Any]:
+    """Yield the first cells of columns of text as Arrow arrays."""
+    for name in frame.columns:
+        first = frame[name].iloc[:_FIRST]
+        if first.dtype == object or isinstance(first.dtype, pd.StringDtype):
+            text = [cell if isinstance(cell, str) else None for cell in first]
+            yield pa.array(text, pa.string())
 
 
 def _read_sklearn(source: str) -> Table:
@@ -92,13 +137,13 @@ def file_form(source: Source, *, name: str = "DATA") -> Form | None:
     return _form(Path(source).expanduser(), label=str(source), name=name)
 
 
-def _read_file(path: Path, *, label: str, name: str) -> Table:
+def _read_file(path: Path, *, label: str, name: str, asked: Asked, like: Table | None) -> Table:
     """Read the table in a file."""
     form = _form(path, label=label, name=name)
     if form == "ARFF":
         return read_arff(path, label=label)
     if form == "delimited":
-        return read_delimited(path, label=label)
+        return read_delimited(path, label=label, asked=asked, like=like)
     return _read_columnar(path, label=label, form=form)
 
 

@@ -101,6 +101,7 @@ def roles_of(table: Table, target: str, options: DataOptions) -> Roles:
     """
     columns = [str(name) for name in table.frame.columns]
     drop = (options.drop,) if isinstance(options.drop, str) else tuple(options.drop)
+    drop += tuple(name for name, kind in options.asked.columns.items() if kind == "drop")
     named = [("groups", options.groups), ("split_by", options.split_by)]
     for option, name in [*named, *(("drop", name) for name in drop)]:
         if name is None:
@@ -166,17 +167,27 @@ def group_codes(table: Table, name: str) -> tuple[NDArray[np.int64], list[str], 
     return codes, [str(key) for key in unique], int(alone.sum())
 
 
-def times(table: Table, name: str) -> NDArray[np.float64]:
+def times(table: Table, name: str, *, date_format: str | None = None) -> NDArray[np.float64]:
     """Return the time of every row as a number, NaN where missing.
+
+    Args:
+        table: The table.
+        name: The column.
+        date_format: The format of dates that the user names.
 
     Raises:
         InputError: The column holds neither numbers nor dates.
     """
     values = values_of(table.frame[name])
     data = values.data
+    if date_format is not None and values.form in ("text", "number"):
+        when = parse_moments(values.text, date_format)
+        # A column of another kind may be the one that the format is not meant for.
+        if when.notna().sum() >= 0.9 * values.text.notna().sum():
+            return seconds(when)
     if values.form == "text":
-        form = find_format(data)
-        style = find_style(data) if form is None else None
+        form = find_format(data, day_first=table.decimal == ",")
+        style = find_style(data, decimal=table.decimal) if form is None else None
         if style is not None:
             return parse_numbers(data, style)
         data = parse_moments(data, form) if form is not None else data

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from autoloss.data.asked import Hints
 from autoloss.data.frames import Table
+from autoloss.data.hints import hints_of
 from autoloss.data.messages import listed, plural, unknown_name
 from autoloss.data.parts import DataOptions
 from autoloss.data.read import Source, load_table
@@ -37,12 +40,14 @@ class Sources:
         roles: The roles of its columns.
         files: Tables given for ``"test"`` and ``"valid"``.
         notes: What was found, one sentence each.
+        hints: What is known of each input before its cells are judged.
     """
 
     main: Labelled
     roles: Roles
     files: dict[str, Labelled]
     notes: tuple[str, ...]
+    hints: Mapping[str, Hints]
 
     @property
     def tables(self) -> dict[str, Labelled]:
@@ -60,21 +65,24 @@ def load_sources(source: Source, options: DataOptions) -> Sources:
     Raises:
         InputError: A table cannot be read, lacks a column, or its target is no class.
     """
-    table = load_table(source, name="DATA")
+    asked = options.asked
+    table = load_table(source, name="DATA", asked=asked)
     target = target_of(table, options)
     table = one_target(table, target)
     roles = roles_of(table, target, options)
     labels = read_target(table.frame[target], name=target, label=table.label)
-    check_classes(labels, name=target, label=table.label)
+    check_classes(labels, name=target, label=table.label, are_classes=options.classes)
+    hints = hints_of(table, roles.inputs, options)
     notes = [*table.notes, *_without_target(table, labels, target)]
     files = {}
     for name, given in (("test", options.test), ("valid", options.valid)):
         if given is None:
             continue
-        files[name] = _file(name, load_table(given, name=name), table, roles)
+        own = load_table(given, name=name, asked=asked, like=table)
+        files[name] = _file(name, own, table, roles)
         notes += files[name].table.notes
         notes += _without_target(files[name].table, files[name].labels, target)
-    return Sources(Labelled("data", table, labels), roles, files, tuple(notes))
+    return Sources(Labelled("data", table, labels), roles, files, tuple(notes), hints)
 
 
 def _file(name: str, table: Table, main: Table, roles: Roles) -> Labelled:

@@ -11,6 +11,7 @@ from torch import Tensor
 from autoloss.data.divide import Piece
 from autoloss.data.encode import TableEncoding
 from autoloss.data.folds import Encoder
+from autoloss.data.hints import as_hinted
 from autoloss.data.parts import Fold, LockedPart, Part
 from autoloss.data.resample import Division, Pool, fresh_divisions
 from autoloss.records import DataSummary, Resampling
@@ -121,8 +122,12 @@ class StudyData:
         return tuple(self._fold(division) for division in self._drawn.outer)
 
     def frame(self, part: Part) -> pd.DataFrame:
-        """Return the input columns of a part's rows as they were read."""
-        return self._encoder.frame(part.table, part.rows.cpu().numpy())
+        """Return the input columns of a part's rows, of the kinds that the user says.
+
+        Columns that were left out for what the whole table tells of them are not among these.
+        """
+        frame = self._encoder.frame(part.table, part.rows.cpu().numpy())
+        return as_hinted(frame, self._encoder.sources.hints)
 
     def _fold(self, division: Division) -> Fold:
         return encoded_fold(self._encoder, division, self._drawn.valid)

@@ -16,6 +16,8 @@ from autoloss.task import Label, Task
 _POSITIVE = ({"true", "t"}, {"1"}, {"yes", "y"}, {"positive", "pos"})
 _NEGATIVE = ({"false", "f"}, {"0", "-1"}, {"no", "n"}, {"negative", "neg"})
 LEAST_ROWS = 20
+# Whole numbers of a target beyond which it is asked whether they are classes or amounts.
+_MOST_NUMBERS = 30
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,16 @@ def read_target(series: pd.Series, *, name: str, label: str) -> TargetColumn:
     return TargetColumn(values.text, "bool" if boolean else "str")
 
 
-def check_classes(target: TargetColumn, *, name: str, label: str) -> None:
-    """Refuse a target that is no class: one value only, a continuous number, or an identifier.
+def check_classes(
+    target: TargetColumn, *, name: str, label: str, are_classes: bool = False
+) -> None:
+    """Refuse a target that is no class: one value only, many numbers, or an identifier.
 
     Args:
         target: The target.
         name: Its name.
         label: How messages name the table.
+        are_classes: Whether the user says that each number is a class, however many there are.
 
     Raises:
         InputError: The target cannot be predicted by a classifier.
@@ -92,12 +97,13 @@ def check_classes(target: TargetColumn, *, name: str, label: str) -> None:
     rows_each = n_rows / n_classes
     continuous = {
         "float": n_classes > 20 or (n_classes > 10 and rows_each < 20),
-        "int": n_classes > 30 and rows_each < 10,
+        "int": n_classes > _MOST_NUMBERS,
     }
-    if continuous.get(target.form, False):
+    if continuous.get(target.form, False) and not are_classes:
         raise InputError(
             f"Target {name!r} must hold classes, but has {n_classes:,} different numbers in"
-            f" {plural(n_rows, 'row')}; cut it into a few classes first (pandas.cut)."
+            f" {plural(n_rows, 'row')}; cut it into a few classes (pandas.cut), or confirm that"
+            " each number is a class with --classes (in Python classes=True)."
         )
     if n_classes > 10 and rows_each < 2:
         raise InputError(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.data.blocks import Block
+from autoloss.data.marks import without_marks
 from autoloss.data.numbers import Scale
 from autoloss.data.values import values_of
 
@@ -35,6 +36,7 @@ class TextColumn:
         idf: Weight of each bucket.
         components: Map from the weighted buckets to the vector, scaled so that the mean square
             over the training rows is 1.
+        marks: Cells that the user calls missing.
 
     Shape:
         kept (H,); idf (H,); components (H, D).
@@ -45,6 +47,7 @@ class TextColumn:
     kept: Tensor
     idf: Tensor
     components: Tensor
+    marks: tuple[str, ...] = ()
     kind = "text"
 
     @classmethod
@@ -92,7 +95,7 @@ class TextColumn:
 
     def encode(self, series: pd.Series) -> Block:
         """Return the vectors of a column, zero where missing, and the length of each text."""
-        text = values_of(series).text
+        text = values_of(without_marks(series, self.marks)).text
         components, kept, idf = self.components.numpy(), self.kept.numpy(), self.idf.numpy()
         chunks = [_weighted(part, kept, idf) @ components for part in _hashed(text.fillna(""))]
         vectors = np.concatenate(chunks) if chunks else np.zeros((0, self.width))
@@ -101,7 +104,12 @@ class TextColumn:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state as plain values, but for its tensors."""
-        return {"name": self.name, "center": self.length.center, "spread": self.length.spread}
+        return {
+            "name": self.name,
+            "center": self.length.center,
+            "spread": self.length.spread,
+            "marks": list(self.marks),
+        }
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the tensors of the state."""
@@ -110,7 +118,8 @@ class TextColumn:
     @classmethod
     def from_dict(cls, state: dict[str, Any], tensors: dict[str, Tensor]) -> TextColumn:
         """Return the column of a state."""
-        return cls(state["name"], Scale(state["center"], state["spread"]), **tensors)
+        length = Scale(state["center"], state["spread"])
+        return cls(state["name"], length, **tensors, marks=tuple(state.get("marks", ())))
 
 
 def _log_lengths(text: pd.Series) -> NDArray[np.float64]:

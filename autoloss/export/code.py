@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from autoloss.classifier import CHUNK_ROWS, Classifier
-from autoloss.data import dates, numbers, text, values
+from autoloss.data import dates, marks, numbers, text, values
 from autoloss.data.text import TextColumn
 from autoloss.export.kind import table_networks
 from autoloss.export.plan import decision_of
@@ -27,6 +27,7 @@ from autoloss.models import TableNetwork
 from autoloss.models.table import ONE_HOT
 
 _HELPERS = (
+    (marks, (), ("without_marks", "_is_mark", "_as_number")),
     (numbers, ("STYLES", "AFFIXES", "GROUPED"), ("parse_numbers", "unit_pattern")),
     (dates, ("DIGITS",), ("parse_moments", "date_parts", "_floats")),
     (

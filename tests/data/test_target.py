@@ -84,6 +84,19 @@ def test_what_is_no_class_is_refused(values: object, expected: str) -> None:
     assert "'y'" in str(caught.value) or "DATA" in str(caught.value)
 
 
-def test_many_classes_with_enough_rows_are_classes() -> None:
-    assert task_of(list(range(60)) * 20)[0].n_classes == 60
+def test_many_numbers_are_classes_only_where_the_user_says_so() -> None:
+    ages = read_target(pd.Series(list(range(17, 87)) * 20), name="age", label="DATA")
+    with pytest.raises(InputError, match=r"70 different numbers.*--classes.*classes=True"):
+        check_classes(ages, name="age", label="DATA")
+    check_classes(ages, name="age", label="DATA", are_classes=True)
+    tenths = read_target(pd.Series(np.arange(1000) % 25 / 10), name="y", label="DATA")
+    check_classes(tenths, name="y", label="DATA", are_classes=True)
+    # No row of a class could be held out.
+    every = read_target(pd.Series(np.arange(100)), name="y", label="DATA")
+    with pytest.raises(InputError, match="100 different values"):
+        check_classes(every, name="y", label="DATA", are_classes=True)
+
+
+def test_many_words_with_enough_rows_are_classes() -> None:
+    assert task_of(list(range(26)) * 20)[0].n_classes == 26
     assert task_of([str(i) for i in range(60)] * 3)[0].n_classes == 60

@@ -1,0 +1,104 @@
+"""What is known of the columns of a table before their training rows are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from autoloss.data.asked import NO_HINTS, Hints
+from autoloss.data.dates import parse_moments
+from autoloss.data.frames import Table
+from autoloss.data.kinds import kind_of
+from autoloss.data.messages import listed, unknown_name
+from autoloss.data.parts import DataOptions
+from autoloss.data.row_numbers import row_number_reason
+from autoloss.data.values import values_of
+from autoloss.errors import InputError
+
+_FIRST = 2_000
+
+
+def hints_of(table: Table, inputs: Sequence[str], options: DataOptions) -> dict[str, Hints]:
+    """Return what is known of each input.
+
+    Args:
+        table: The table.
+        inputs: Its columns that may be learnt from.
+        options: What the user says, of the columns among other things.
+
+    Raises:
+        InputError: The user says something of a column that is not there or no input, or names a
+            format of dates that no column has.
+    """
+    asked = options.asked
+    for name, kind in asked.columns.items():
+        if name not in table.frame.columns:
+            raise unknown_name(
+                f"column must name a column of {table.label}", name, list(table.frame)
+            )
+        if name not in inputs and kind != "drop":
+            raise InputError(
+                f"column must name an input, but {name!r} is the target, holds groups, parts or"
+                f" times, or is left out; leave out --column {name}={kind}."
+            )
+    form = asked.date_format
+    if form is not None and not _has_dates(table.frame, _may_be_dates(inputs, options), form):
+        raise InputError(
+            f"date_format must be the format of a column of {table.label}, but no cell of"
+            f" {listed(inputs)} is a date by {form!r}."
+        )
+    return {
+        name: Hints(
+            kind=asked.columns.get(name),
+            style=table.styles.get(name, "plain"),
+            decimal=table.decimal,
+            date_format=form,
+            marks=asked.missing,
+            # What the user names is learnt from.
+            reason="" if name in asked.columns else row_number_reason(name, table.frame[name]),
+        )
+        for name in inputs
+    }
+
+
+def _may_be_dates(inputs: Iterable[str], options: DataOptions) -> list[str]:
+    """Return the columns that a format of dates can be meant for."""
+    time = [] if options.split_by is None else [options.split_by]
+    said = options.asked.columns
+    return [*time, *(name for name in inputs if said.get(name, "date") == "date")]
+
+
+def _has_dates(frame: pd.DataFrame, names: Iterable[str], form: str) -> bool:
+    """Return whether a cell of some columns is a date in a format."""
+    every = (values_of(frame[name].iloc[:_FIRST]) for name in names)
+    texts = (one.text for one in every if one.form in ("text", "label", "number"))
+    return any(parse_moments(text, form).notna().any() for text in texts)
+
+
+def as_hinted(frame: pd.DataFrame, hints: Mapping[str, Hints]) -> pd.DataFrame:
+    """Return a table in which columns are of the kinds that the user says.
+
+    Columns that are left out for what the whole table tells are not in it.
+    """
+    kept = [name for name in frame if not hints.get(str(name), NO_HINTS).reason]
+    found = {
+        name: _as_kind(str(name), frame[name], hints.get(str(name), NO_HINTS)) for name in kept
+    }
+    return pd.DataFrame(found, index=frame.index, copy=False)
+
+
+def _as_kind(name: str, series: pd.Series, hints: Hints) -> pd.Series:
+    """Return a column as the kind that the user says, and as it is where nothing is said."""
+    if hints.kind is None and hints.date_format is None:
+        return series
+    try:
+        typing = kind_of(name, series, hints)
+    except InputError:
+        # Among few rows there may be no cell of that kind.
+        return series
+    if typing.kind == "categorical" and hints.kind == "category":
+        return typing.values.text.astype("category")
+    if typing.kind == "date" and typing.values.form != "date":
+        return parse_moments(typing.values.data, typing.detail).set_axis(series.index)
+    return typing.values.data if typing.kind == "numeric" else series

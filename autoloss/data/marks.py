@@ -1,0 +1,64 @@
+"""Cells that the user calls missing, taken out of a column of any type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def without_marks(series: pd.Series, marks: tuple[str, ...]) -> pd.Series:
+    """Return a column whose cells are missing where they are one of some marks.
+
+    Args:
+        series: A column of any type.
+        marks: The marks; one that is a number takes out equal numbers, however they are written.
+    """
+    if not marks:
+        return series
+    types = pd.api.types
+    if types.is_bool_dtype(series.dtype) or types.is_complex_dtype(series.dtype):
+        return series
+    numbers = [number for number in map(_as_number, marks) if number is not None]
+    if types.is_numeric_dtype(series.dtype):
+        is_mark = series.isin(numbers)
+    elif isinstance(series.dtype, pd.CategoricalDtype):
+        known = [one for one in series.cat.categories if _is_mark(one, marks, numbers)]
+        is_mark = series.isin(known)
+    elif isinstance(series.dtype, pd.StringDtype):
+        is_mark = series.str.strip().isin(marks).fillna(False).astype(bool)
+    elif types.is_object_dtype(series.dtype) or types.is_string_dtype(series.dtype):
+        is_mark = pd.Series(
+            [_is_mark(cell, marks, numbers) for cell in series], index=series.index, dtype=bool
+        )
+    else:
+        return series
+    if not is_mark.any():
+        return series
+    if types.is_integer_dtype(series.dtype):
+        # As floats, large ones would lose digits.
+        series = series.astype("Int64" if series.dtype.kind == "i" else "UInt64")
+    return series.mask(is_mark)
+
+
+def without_text_marks(cells: Any, marks: Sequence[str]) -> Any:
+    """Return an Arrow array of text whose cells are missing where they are one of some marks."""
+    if not marks:
+        return cells
+    return pc.if_else(pc.is_in(cells, value_set=pa.array(list(marks), cells.type)), None, cells)
+
+
+def _is_mark(cell: object, marks: tuple[str, ...], numbers: list[float]) -> bool:
+    if isinstance(cell, str):
+        return cell.strip() in marks
+    return isinstance(cell, int | float) and not isinstance(cell, bool) and cell in numbers
+
+
+def _as_number(mark: str) -> float | None:
+    try:
+        return float(mark)
+    except ValueError:
+        return None

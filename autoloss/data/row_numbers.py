@@ -1,0 +1,52 @@
+"""Numbers of the rows that stand in another order than the rows: a leak, seen in the whole table.
+
+A table that was sorted by class, numbered and then shuffled gives its classes away by the numbers.
+The training rows of a fold have some of them alone, so that all rows must be looked at.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from autoloss.data.kinds import is_named_like_id
+
+_FEW = 20
+# Different whole numbers that fill so much of their range were not measured one by one.
+_DENSE = 0.5
+_UNNAMED = re.compile(r"column \d+|Unnamed: \d+(?:_level_\d+)?(?:\.\d+)*|index|level_\d+|rownames")
+_SHUFFLED = "numbers the rows, though not in their order: likely a leak"
+_INDEX = "an index without a name: likely a leak"
+ROW_REASONS = frozenset({_SHUFFLED, _INDEX})
+
+
+def row_number_reason(name: str, series: pd.Series) -> str:
+    """Return why a column is a number of the rows, an empty string where it is none.
+
+    Args:
+        name: Its name; that of a column without one was made up, see `unique_names`.
+        series: All of its rows.
+    """
+    types = pd.api.types
+    if not types.is_numeric_dtype(series.dtype) or types.is_bool_dtype(series.dtype):
+        return ""
+    if types.is_complex_dtype(series.dtype) or len(series) < _FEW or series.isna().any():
+        return ""
+    numbers = series.to_numpy(dtype=np.float64)
+    low, high = numbers.min(), numbers.max()
+    is_dense = (len(numbers) - 1) >= _DENSE * (high - low)
+    is_unnamed = _UNNAMED.fullmatch(name) is not None
+    if not is_dense and not is_unnamed:
+        return ""
+    # Last, because it is slow: by far most columns have an end here.
+    if not np.isfinite([low, high]).all() or np.any(numbers[:1000] % 1.0):
+        return ""
+    if np.any(numbers % 1.0) or len(np.unique(numbers)) < len(numbers):
+        return ""
+    steps = np.diff(numbers)
+    if is_named_like_id(name) or np.all(steps > 0) or np.all(steps < 0):
+        # The training rows alone tell as much.
+        return ""
+    return _SHUFFLED if is_dense else _INDEX
