@@ -10,6 +10,7 @@ from torch import Tensor
 
 from autoloss.classifier import load
 from autoloss.clock import Clock
+from autoloss.conclusion import tell_written
 from autoloss.costs import Costs
 from autoloss.data import Source
 from autoloss.devices import find_device
@@ -26,7 +27,7 @@ from autoloss.progress import Progress, Silent
 from autoloss.rare import sampling_rates
 from autoloss.records import Plan, StudyListing
 from autoloss.reopening import read_again
-from autoloss.running import final_work, finished, make_plan, make_tracker, run
+from autoloss.running import final_work, finished, left_closed, make_plan, make_tracker, run
 from autoloss.search import (
     SearchResult,
     Space,
@@ -247,7 +248,8 @@ def resume(
 
     Raises:
         StudyNotFoundError: There is none.
-        InputError: The data are not those that the study began with.
+        InputError: The data are not those that the study began with, or MLflow's database is
+            broken. `SearchResult.unwritten` says so of a finished study.
     """
     clock = Clock(time.monotonic())
     opened = Study.open(study, out=out, storage=storage, metric=metric, losses=losses)
@@ -260,30 +262,27 @@ def resume(
         )
     options = SearchOptions.from_dict(origin["options"])
     clock.limit = options.time_limit
-    try:
+    watcher = progress or Silent()
+    with left_closed(opened):
         network = recall(origin, model, study=opened.name)
-    except InputError:
-        opened.close()
-        raise
-    tracker = make_tracker(opened, options, tracking_uri)
-    if (result := finished(opened, tracker, network, register=options.register)) is not None:
-        return result
-    try:
-        tables = Tables.of(data, valid, test)
-        prepared, taught = read_again(opened, options, tables, teacher=teacher, model=network)
-    except BaseException:
-        opened.close()
-        raise
-    return run(
-        opened,
-        prepared,
-        options,
-        tracker,
-        progress=progress or Silent(),
-        clock=clock,
-        teacher=taught,
-        model=network,
-    )
+        tracker = make_tracker(opened, options, tracking_uri)
+    result = finished(opened, tracker, network, progress=watcher, register=options.register)
+    if result is None:
+        with left_closed(opened, tracker):
+            tables = Tables.of(data, valid, test)
+            prepared, taught = read_again(opened, options, tables, teacher=teacher, model=network)
+        result = run(
+            opened,
+            prepared,
+            options,
+            tracker,
+            progress=watcher,
+            clock=clock,
+            teacher=taught,
+            model=network,
+        )
+    tell_written(result, tracker, watcher)
+    return result
 
 
 def plan(

@@ -77,8 +77,7 @@ def conclude(
     result = replace(result, model=replication.models[result.summary.recommended])
     for number, model in replication.models.items():
         model.save(finalist_folder(study.folder, number))
-    _write(result, session, register)
-    return result
+    return replace(result, unwritten=_write(result, session, register))
 
 
 def _coverage(session: SearchSession, *, is_final_cut: bool) -> Coverage:
@@ -141,10 +140,11 @@ def shelf_of(folder: Path, summary: Summary, register: str | None = None) -> She
     return Shelf(models, register or "")
 
 
-def _write(result: SearchResult, session: SearchSession, register: str | None) -> None:
-    """Write report and model, and show the conclusion where the trials are shown."""
-    write_result(result, session.study.folder)
-    show_result(result.summary, session.study.folder, session.tracker, session.progress, register)
+def _write(result: SearchResult, session: SearchSession, register: str | None) -> str:
+    """Write report and model, show the conclusion in MLflow, and return what is missing there."""
+    folder = session.study.folder
+    write_result(result, folder)
+    return show_result(result.summary, folder, session.tracker, session.progress, register)
 
 
 def write_result(result: SearchResult, folder: Path) -> None:
@@ -161,7 +161,7 @@ def show_result(
     tracker: Tracking,
     progress: Progress,
     register: str | None = None,
-) -> None:
+) -> str:
     """Show a finished study in MLflow, and say what is missing there.
 
     Args:
@@ -170,16 +170,31 @@ def show_result(
         tracker: Where it is shown.
         progress: Who watches.
         register: Name in the model registry; None for none.
+
+    Returns:
+        What is missing, in one line; empty where nothing is.
     """
     tracker.finish(summary, report_files(folder), shelf_of(folder, summary, register))
     pending = tracker.close(PENDING_SECONDS)
     for note in tracker.notes:
         progress.noted(note)
-    if pending.count:
-        progress.noted(
-            f"{pending.count} runs are not in MLflow yet ({pending.reason}); they are kept, and "
-            f"`autoloss resume {summary.name}` writes them."
-        )
+    if not pending.count:
+        return ""
+    runs = "run is" if pending.count == 1 else "runs are"
+    missing = (
+        f"{pending.count} {runs} not in MLflow yet: {pending.reason.rstrip('.')}. The study keeps "
+        f"them, and `autoloss resume {summary.name}` writes them."
+    )
+    progress.noted(missing)
+    return missing
+
+
+def tell_written(result: SearchResult, tracker: Tracking, progress: Progress) -> None:
+    """Say that all runs of a resumed study are in MLflow; what is missing was said before."""
+    if tracker.shown_uri and not result.unwritten:
+        n = tracker.written
+        now = "" if n == 0 else f", {n} of them written now"
+        progress.noted(f"MLflow at {tracker.shown_uri} has all runs of the study{now}.")
 
 
 def _write_loss(result: SearchResult, path: Path) -> None:

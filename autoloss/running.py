@@ -10,7 +10,7 @@ from torch import Tensor
 
 from autoloss.classifier import read_model
 from autoloss.clock import Clock
-from autoloss.conclusion import MODEL, PENDING_SECONDS, conclude, report_files, shelf_of
+from autoloss.conclusion import MODEL, conclude, show_result
 from autoloss.data import StudyData
 from autoloss.devices import find_device
 from autoloss.divisions import Divisions
@@ -27,7 +27,7 @@ from autoloss.search import SearchResult, Study, detectable_difference, detectab
 from autoloss.search.listing import SUMMARY
 from autoloss.session import SearchSession
 from autoloss.settings import ProtocolConfig
-from autoloss.tracking import NullTracker, Tracker, Tracking
+from autoloss.tracking import BrokenStore, ClosedTracker, NullTracker, Tracker, Tracking
 
 EXPERIMENT = "autoloss"
 CLOSING_SECONDS = 5.0
@@ -146,11 +146,25 @@ def closing(study: Study, tracker: Tracking) -> Iterator[None]:
         tracker.close(CLOSING_SECONDS)
 
 
+@contextmanager
+def left_closed(study: Study, tracker: Tracking | None = None) -> Iterator[None]:
+    """Let go of a study that cannot go on, and show in MLflow that nobody works on it."""
+    shown = tracker or NullTracker()
+    try:
+        yield
+    except BaseException:
+        with closing(study, shown):
+            shown.start({})
+            shown.sync(study.trials)
+        raise
+
+
 def finished(
     study: Study,
     tracker: Tracking,
     model: OwnModel | None = None,
     *,
+    progress: Progress,
     register: str | None = None,
 ) -> SearchResult | None:
     """Return the result of a study that was finished before, None where it was not.
@@ -161,6 +175,7 @@ def finished(
         study: The study.
         tracker: Where it is shown.
         model: The network of the user's own; None for the built-in one.
+        progress: Who watches.
         register: Name in the model registry, None for none.
     """
     folder = study.folder
@@ -170,22 +185,30 @@ def finished(
     with closing(study, tracker):
         tracker.start({})
         tracker.sync(study.trials)
-        tracker.finish(summary, report_files(folder), shelf_of(folder, summary, register))
-        tracker.close(PENDING_SECONDS)
-    return SearchResult(summary, model=read_model(folder / MODEL, model))
+        unwritten = show_result(summary, folder, tracker, progress, register)
+    return SearchResult(summary, read_model(folder / MODEL, model), unwritten)
 
 
 def make_tracker(study: Study, options: SearchOptions, uri: str | None) -> Tracking:
-    """Return what shows the trials, or what shows nothing where tracking is off."""
+    """Return what shows the trials, or what shows nothing where tracking is off.
+
+    Raises:
+        InputError: If MLflow could never write to the URI. A finished study is read all the same.
+    """
     if options.track == "off":
         return NullTracker()
-    return Tracker(
-        uri,
-        experiment=EXPERIMENT,
-        study_name=study.name,
-        folder=study.folder,
-        only_front=options.track == "pareto",
-    )
+    try:
+        return Tracker(
+            uri,
+            experiment=EXPERIMENT,
+            study_name=study.name,
+            folder=study.folder,
+            only_front=options.track == "pareto",
+        )
+    except BrokenStore as error:
+        if not (study.folder / SUMMARY).is_file():
+            raise
+        return ClosedTracker(str(error))
 
 
 def _description(study: Study, data: StudyData) -> dict[str, str]:

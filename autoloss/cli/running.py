@@ -12,7 +12,7 @@ import typer
 
 from autoloss.cli.console import messages, output
 from autoloss.cli.counting import waited
-from autoloss.cli.guard import INTERRUPTED, NOT_BETTER, detail, say
+from autoloss.cli.guard import FAILED, INTERRUPTED, NOT_BETTER, detail, say
 from autoloss.cli.loudness import is_quiet
 from autoloss.cli.options import OUT, Demand
 from autoloss.cli.plan import plan_json, show_lines
@@ -98,6 +98,19 @@ def require(result: SearchResult, demand: Demand | None) -> None:
             f"the verdict is {result.verdict.decision}, and --fail-unless asks for {demand.value}."
         )
         raise typer.Exit(NOT_BETTER)
+
+
+def require_written(result: SearchResult) -> None:
+    """Leave with the exit code of a failure if runs are missing in MLflow.
+
+    Raises:
+        typer.Exit: If some are.
+    """
+    if result.unwritten:
+        # Who is quiet has not seen the note.
+        if is_quiet():
+            say(result.unwritten)
+        raise typer.Exit(FAILED)
 
 
 @contextlib.contextmanager

@@ -28,10 +28,12 @@ class SearchResult:
         summary: The study as plain data.
         model: The trained classifier of the recommended loss; None where the study's networks
             were trained elsewhere, by a loop of the user's own, and are kept there.
+        unwritten: What is not in MLflow yet, and why, in one line; empty where all of it is.
     """
 
     summary: Summary
     model: Classifier | None = None
+    unwritten: str = ""
 
     @property
     def verdict(self) -> Verdict:

@@ -6,12 +6,15 @@ Only this folder imports mlflow, and not before the first run is written.
 from __future__ import annotations
 
 from autoloss.tracking.dashboard import Dashboard, dashboard_link, dashboard_of
-from autoloss.tracking.protocol import NullTracker, Pending, Tracking
+from autoloss.tracking.protocol import ClosedTracker, NullTracker, Pending, Tracking
 from autoloss.tracking.shelf import Shelf, check_register
 from autoloss.tracking.tracker import Tracker
+from autoloss.tracking.unfinished import BrokenStore
 from autoloss.tracking.wishes import Wish, read_wish
 
 __all__ = [
+    "BrokenStore",
+    "ClosedTracker",
     "Dashboard",
     "NullTracker",
     "Pending",

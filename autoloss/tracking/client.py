@@ -14,7 +14,9 @@ import warnings
 from typing import TYPE_CHECKING
 
 from autoloss.tracking.failures import Away
-from autoloss.tracking.uri import is_server, redacted
+from autoloss.tracking.making import alone, make_whole
+from autoloss.tracking.unfinished import trouble_line
+from autoloss.tracking.uri import is_server, redacted, sqlite_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -36,22 +38,57 @@ _LOGGERS = ("mlflow", "alembic", "sqlalchemy.engine", "urllib3.connectionpool")
 
 
 def connect(uri: str) -> MlflowClient:
-    """Import mlflow and return a client of `uri` that touches no global state of MLflow.
+    """Return a client of `uri`, with MLflow's tables made where the database is new.
 
     Raises:
-        Away: If `uri` is a server that does not answer.
+        Away: If `uri` is a server that does not answer, or a database that MLflow cannot open.
     """
     if is_server(uri):
         _knock(uri)
+    _import_quietly(uri)
+    with alone(uri):
+        if make_whole(uri, client_of):
+            _let_go(uri)
+        try:
+            return client_of(uri)
+        except Exception as error:
+            _let_go(uri)
+            path = sqlite_file(uri)
+            line = trouble_line(path, str(error)) if path else None
+            if line is not None:
+                raise Away(line) from error
+            raise
+
+
+def client_of(uri: str) -> MlflowClient:
+    """Return a client of `uri` that touches no global state of MLflow."""
+    _import_quietly(uri)
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _let_go(uri: str) -> None:
+    """Close MLflow's connections to a database, so that a file of that name is opened anew."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    # MLflow keeps them for as long as the program runs, and has no other way to drop them.
+    engine = getattr(SqlAlchemyStore, "_engine_map", {}).pop(uri, None)
+    if engine is not None:
+        engine.dispose()
+
+
+def _import_quietly(uri: str) -> None:
+    """Import mlflow, silent in this thread."""
     wanted = _ENVIRONMENT | (_SERVER_ENVIRONMENT if is_server(uri) else {})
     for name, value in wanted.items():
         os.environ.setdefault(name, value)
     # Where the program makes errors of warnings, one in mlflow's own code would stop all writing.
     warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"mlflow(\.|$)")
-    from mlflow import MlflowClient
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"alembic(\.|$)")
+    import mlflow  # noqa: F401
 
     _silence_this_thread()
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
 def _knock(uri: str) -> None:

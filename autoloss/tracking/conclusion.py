@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autoloss.records import Summary
+from autoloss.records import Summary, TrialState
 from autoloss.tracking.content import (
     MAX_KEY,
     Point,
@@ -174,6 +174,7 @@ def _describe_parent(runs: StudyRuns, summary: Summary, ended: int) -> None:
     session.log(parent, points=metrics, tags=tags)
     runs.write_note(verdict_note(summary))
     runs.finish(ended)
+    runs.close_doubles()
 
 
 def _test_points(summary: Summary, ended: int) -> list[Point]:
@@ -207,7 +208,11 @@ def _mark_trials(runs: StudyRuns, summary: Summary, timestamp: int) -> None:
     if summary.choices:
         wanted[summary.recommended]["autoloss.chosen"] = summary.choices[-1].reason
     tested = {verdict.baseline: "cross-entropy", verdict.challenger: "challenger"}
+    states = {trial.number: trial.state for trial in summary.trials}
     for number, run in runs.children_of(runs.parent()):
+        if number not in states or _is_stray(run, states[number]):
+            runs.close_lost(run)
+            continue
         run_id, tags = run.info.run_id, clipped_tags(wanted.get(number, {}))
         # A wish that somebody has put on a run stays until it is followed.
         is_followed = summary.choices and summary.choices[-1].number == number
@@ -218,6 +223,11 @@ def _mark_trials(runs: StudyRuns, summary: Summary, timestamp: int) -> None:
         new = {key: value for key, value in tags.items() if run.data.tags.get(key) != value}
         measured = summary.test_metrics.get(tested.get(number, ""), {})
         runs.session.log(run_id, tags=new, points=points("test", measured, timestamp))
+
+
+def _is_stray(run: Run, state: TrialState) -> bool:
+    """Return whether a run is a second one of its trial: the first is written to its end."""
+    return run.info.status == "RUNNING" and state != "running"
 
 
 def _rename(runs: StudyRuns, summary: Summary, number: int, run: Run) -> None:

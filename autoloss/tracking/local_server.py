@@ -16,7 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from autoloss.errors import AutolossError, InputError
-from autoloss.tracking.uri import redacted
+from autoloss.tracking.client import client_of
+from autoloss.tracking.failures import Away
+from autoloss.tracking.making import alone, make_whole
+from autoloss.tracking.unfinished import BrokenStore, trouble_line
+from autoloss.tracking.uri import redacted, sqlite_file
 
 HOST = "127.0.0.1"
 _TRIED = 50
@@ -78,7 +82,8 @@ def local_server(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
         port: Where it listens, on this machine alone.
 
     Raises:
-        AutolossError: If it does not start.
+        BrokenStore: If MLflow cannot open the database.
+        AutolossError: If it does not start for another reason.
     """
     environment = {**_ENVIRONMENT, **os.environ}
     # Not on the command line, where everybody sees a password.
@@ -93,14 +98,20 @@ def local_server(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     )
     handle, name = tempfile.mkstemp(prefix="autoloss-ui-", suffix=".log")
     log = Path(name)
-    with os.fdopen(handle, "wb") as file:
-        process = subprocess.Popen(words, env=environment, stdout=file, stderr=file, **group)
-    try:
-        _wait(process, port, log, uri)
+    with contextlib.ExitStack() as stack, os.fdopen(handle, "wb") as file:
+        stack.callback(log.unlink, missing_ok=True)
+        # The server makes or upgrades the tables before it answers.
+        try:
+            with alone(uri):
+                make_whole(uri, client_of)
+                process = subprocess.Popen(
+                    words, env=environment, stdout=file, stderr=file, **group
+                )
+                stack.callback(_end, process)
+                _wait(process, port, log, uri)
+        except Away as error:
+            raise AutolossError(str(error)) from error
         yield process
-    finally:
-        _end(process)
-        log.unlink(missing_ok=True)
 
 
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path, uri: str) -> None:
@@ -119,7 +130,10 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path, uri: str) -> N
         ):
             return
         time.sleep(0.1)
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    text, path = log.read_text(errors="replace"), sqlite_file(uri)
+    if path is not None and (trouble := trouble_line(path, text)) is not None:
+        raise BrokenStore(trouble)
+    lines = [line for line in text.splitlines() if line.strip()]
     reason = redacted(lines[-1].strip()) if lines else "it said nothing"
     raise AutolossError(f"MLflow's server over {redacted(uri)} did not start: {reason}")
 

@@ -33,6 +33,10 @@ class Tracking(Protocol):
         """Return why nothing can be written at the moment, in one line; empty when all is well."""
 
     @property
+    def written(self) -> int:
+        """Return how many runs of trials were written or completed so far."""
+
+    @property
     def shown_uri(self) -> str:
         """Return where the study is shown, without a password; empty for nowhere."""
 
@@ -70,6 +74,11 @@ class NullTracker:
         return ""
 
     @property
+    def written(self) -> int:
+        """Return that nothing was written."""
+        return 0
+
+    @property
     def shown_uri(self) -> str:
         """Return that it is shown nowhere."""
         return ""
@@ -100,3 +109,23 @@ class NullTracker:
     def dashboard(self) -> Dashboard | None:
         """Return None: there is nothing to look at."""
         return None
+
+
+class ClosedTracker(NullTracker):
+    """A tracker for a store that cannot be opened: it counts what is missing there.
+
+    Args:
+        reason: Why it cannot be opened, and what to do.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+        self._missing: set[int] = set()
+
+    def sync(self, records: Iterable[TrialRecord]) -> None:
+        """Count the trials."""
+        self._missing.update(record.number for record in records if record.ended > 0)
+
+    def close(self, timeout: float = 60.0) -> Pending:
+        """Return that all of the study is missing, the parent run included."""
+        return Pending(len(self._missing) + 1, self._reason)

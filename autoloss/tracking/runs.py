@@ -24,6 +24,8 @@ from autoloss.tracking.session import Session
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
+LOST = "lost"
+"""The state of a trial whose process ended; its settings were tried again under another number."""
 _TERMINATED = ("FINISHED", "FAILED", "KILLED")
 # Not shown by markdown: what follows is ours, what stands before belongs to the run's owner.
 _MARK = "<!-- autoloss -->"
@@ -54,6 +56,8 @@ class StudyRuns:
         self.session = session
         self.study_id = study_id
         self.notes: list[str] = []
+        # Runs of trials that were written or completed here.
+        self.written = 0
         self.name = study_name
         self._active = active
         self._parent: str | None = None
@@ -140,6 +144,25 @@ class StudyRuns:
         self.session.client.set_terminated(run_id, status=content.status, end_time=content.ended)
         self._children[number] = Child(run_id, is_written=True)
         self._unsure = False
+        self.written += 1
+
+    def close_lost(self, run: Run) -> None:
+        """Show that a trial's run will not go on: its process ended and its settings were retried.
+
+        Args:
+            run: A run of a trial that is not part of the study, or a second run of one that is.
+        """
+        if run.data.tags.get("autoloss.state") != LOST:
+            self.session.log(run.info.run_id, tags={"autoloss.state": LOST})
+        if run.info.status != "KILLED":
+            self.session.client.set_terminated(run.info.run_id, status="KILLED")
+
+    def close_doubles(self) -> None:
+        """End other parent runs of the study, which a request that seemed to fail has made."""
+        for run in self.session.search(f"tags.`autoloss.study_id` = '{self.study_id}'"):
+            is_other = run.info.run_id != self.parent() and "autoloss.adopted" not in run.data.tags
+            if is_other and run.info.status not in _TERMINATED:
+                self.session.client.set_terminated(run.info.run_id, status="KILLED")
 
     def stop(self) -> None:
         """Show on the parent run that the search was interrupted."""

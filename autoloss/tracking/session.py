@@ -60,8 +60,14 @@ class Session:
             return self.experiment_id
         found = self.client.get_experiment_by_name(self.experiment)
         if found is None:
-            self.experiment_id = str(self.client.create_experiment(self.experiment))
-            return self.experiment_id
+            try:
+                self.experiment_id = str(self.client.create_experiment(self.experiment))
+                return self.experiment_id
+            except Exception as error:
+                # Another search may have made it a moment ago.
+                found = self.client.get_experiment_by_name(self.experiment)
+                if found is None:
+                    raise error from None
         if found.lifecycle_stage == "deleted":
             raise Away(
                 f"MLflow experiment {self.experiment!r} was deleted; bring it back with "

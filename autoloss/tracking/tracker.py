@@ -88,6 +88,11 @@ class Tracker:
         return (*self._session.notes, *self._runs.notes)
 
     @property
+    def written(self) -> int:
+        """Return how many runs of trials were written or completed so far."""
+        return self._runs.written
+
+    @property
     def shown_uri(self) -> str:
         """Return the tracking URI without its password."""
         return redacted(self.uri)
@@ -115,9 +120,14 @@ class Tracker:
             self._put(f"trial {record.number}", lambda runs: runs.write_trial(record))
 
     def sync(self, records: Iterable[TrialRecord]) -> None:
-        """Write those of the trials that have no run yet, and complete those half written."""
+        """Write those of the trials that have no run yet, and complete those half written.
+
+        A trial without an end was lost with its process: it is asked again under another number,
+        or else `finish` writes it.
+        """
         for record in records:
-            self.log_trial(record)
+            if record.ended > 0:
+                self.log_trial(record)
 
     def finish(
         self, summary: Summary, report_files: Sequence[Path], shelf: Shelf | None = None

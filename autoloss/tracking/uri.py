@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from autoloss.errors import InputError
+from autoloss.tracking.unfinished import BrokenStore, check_finished
 
 DEFAULT = "sqlite:///mlflow.db"
 _DATABASES = ("postgresql", "mysql", "mssql")
@@ -32,6 +33,22 @@ def is_server(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
 
 
+def is_database(uri: str) -> bool:
+    """Return whether the URI names a database that this program opens itself."""
+    scheme = uri.partition(":")[0].lower().partition("+")[0]
+    return scheme == "sqlite" or scheme in _DATABASES
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the file of an SQLite URI; None for every other store."""
+    if not is_database(uri) or not uri.lower().startswith("sqlite"):
+        return None
+    import sqlalchemy
+
+    name = sqlalchemy.make_url(uri).database
+    return Path(name).absolute() if name else None
+
+
 def resolve(given: str | None, *, remembered: str | None = None) -> str:
     """Return the URI that counts, checked, with a local path made absolute.
 
@@ -44,6 +61,7 @@ def resolve(given: str | None, *, remembered: str | None = None) -> str:
 
     Raises:
         InputError: If MLflow could never write there.
+        BrokenStore: If it is an SQLite file whose tables were never finished.
     """
     if given:
         return check(given)
@@ -57,6 +75,8 @@ def resolve(given: str | None, *, remembered: str | None = None) -> str:
         )
     try:
         return check(remembered)
+    except BrokenStore:
+        raise
     except InputError:
         return usual  # the study was moved, and its database is no longer there
 
@@ -120,6 +140,8 @@ def _check_sqlite(uri: str) -> str:
         raise _mistake("name a file that can be written", uri)
     if not _is_mlflow_or_new(path):
         raise _mistake("name a database of MLflow or a new file", uri)
+    if path.exists():
+        check_finished(path)
     # A later change of the current directory must not move the database.
     return url.set(database=path.as_posix()).render_as_string(hide_password=False)
 
@@ -136,7 +158,8 @@ def _is_mlflow_or_new(path: Path) -> bool:
         return True  # locked by another writer: whoever holds it, the writer will see
     except sqlite3.DatabaseError:
         return False
-    return not tables or "experiments" in tables
+    made = {name for name in tables if not name.startswith("alembic_")}
+    return not made or "experiments" in made
 
 
 def _check_database(uri: str) -> str:

@@ -55,6 +55,7 @@ class FakeApi:
     summary: Summary = field(default_factory=make_summary)
     calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = field(default_factory=list)
     during: Callable[[], None] = lambda: None
+    unwritten: str = ""
 
     def search(self, *args: Any, **kwargs: Any) -> Any:
         self.calls.append(("search", args, kwargs))
@@ -78,7 +79,9 @@ class FakeApi:
             stop.study = self.summary.name  # type: ignore[attr-defined]
             raise
         progress.updated(make_update(phase="final", fraction=1.0, left=0.0))
-        return SimpleNamespace(summary=self.summary, verdict=self.summary.verdict)
+        return SimpleNamespace(
+            summary=self.summary, verdict=self.summary.verdict, unwritten=self.unwritten
+        )
 
 
 @pytest.fixture

@@ -39,3 +39,14 @@ def test_a_study_that_is_not_there(api, run) -> None:
 
     api.during = fail
     assert run("resume", "mien").exit_code == 2
+
+
+def test_runs_that_are_still_missing_in_mlflow_are_a_failure(api, run) -> None:
+    api.unwritten = "3 runs are not in MLflow yet: the disk is full."
+    result = run("resume", "churn")
+    assert result.exit_code == 1
+    assert "What ships" in result.stdout
+    # Who is quiet has no note of it.
+    quiet = run("resume", "churn", "--quiet")
+    assert quiet.exit_code == 1
+    assert quiet.stderr == "autoloss: 3 runs are not in MLflow yet: the disk is full.\n"

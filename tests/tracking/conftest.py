@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
 import shutil
+import sqlite3
+import time
+from contextlib import closing
 
 import pytest
 
@@ -91,6 +95,22 @@ def store(here, empty_store):
     """The URI of an MLflow database of its own in the current directory."""
     shutil.copy(empty_store, here / "mlflow.db")
     return f"sqlite:///{(here / 'mlflow.db').as_posix()}"
+
+
+def break_database(path):
+    """Leave in a whole database what MLflow's migrations leave when three programs run them."""
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("update alembic_version set version_num = '451aebb31d03'")
+        database.execute("drop table jobs")
+        database.execute("create table _alembic_tmp_experiments (experiment_id integer)")
+        database.commit()
+    grow_old(path)
+
+
+def grow_old(path):
+    """Let a file have been written a minute ago."""
+    stamp = time.time() - 60
+    os.utime(path, (stamp, stamp))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -241,3 +242,60 @@ def test_a_trial_costs_the_loop_less_than_two_milliseconds(store, track, record)
     # The median: on a busy machine a single call may be interrupted.
     assert sorted(costs)[len(costs) // 2] < 0.002
     assert tracker.close() == Pending()
+
+
+def test_a_trial_that_was_lost_with_its_process_has_no_run_and_an_older_one_is_closed(
+    store, track, written, record, summary
+):
+    lost = [record(i, state="failed", metrics={}, curve=(), ended=0.0) for i in range(2)]
+    tracker = track(store)
+    tracker.start(DESCRIPTION)
+    tracker.sync(lost)
+    # As an earlier version wrote it, which did not tell it from one that failed.
+    tracker.log_trial(lost[1])
+    assert tracker.close() == Pending()
+    assert written(store).numbers == [1]
+    client = written(store).client
+    half = client.create_run(
+        written(store).parent.info.experiment_id,
+        tags={
+            "mlflow.parentRunId": written(store).parent.info.run_id,
+            "autoloss.role": "trial",
+            "autoloss.trial": "00000",
+        },
+    )
+    again = track(store)
+    again.start(DESCRIPTION)
+    finished = summary([record(i) for i in (2, 3, 4)], pareto=(2, 3), recommended=3)
+    verdict = replace(finished.verdict, baseline=2, challenger=3)
+    again.finish(replace(finished, verdict=verdict), [])
+    assert again.close() == Pending()
+    found = written(store)
+    assert found.numbers == [0, 1, 2, 3, 4]
+    assert found.statuses == ["KILLED", "KILLED", "FINISHED", "FINISHED", "FINISHED"]
+    states = [run.data.tags["autoloss.state"] for run in found.children]
+    assert states == ["lost", "lost", "complete", "complete", "complete"]
+    assert half.info.run_id == found.children[0].info.run_id
+    assert found.parent.info.status == "FINISHED"
+
+
+def test_runs_that_were_made_twice_are_closed_at_the_end(store, track, written, record, summary):
+    tracker = track(store)
+    tracker.start(DESCRIPTION)
+    tracker.sync([record(0)])
+    assert tracker.close() == Pending()
+    found = written(store)
+    experiment = found.parent.info.experiment_id
+    # A server that answered too late: the run was made, and asked for once more.
+    keys = ("autoloss.study_id", "autoloss.role", "mlflow.parentRunId", "autoloss.trial")
+    for run in (found.children[0], found.parent):
+        tags = {key: run.data.tags[key] for key in keys if key in run.data.tags}
+        found.client.create_run(experiment, tags=tags, start_time=1)
+    again = track(store)
+    again.start(DESCRIPTION)
+    again.finish(summary([record(i) for i in range(2)]), [])
+    assert again.close() == Pending()
+    runs = written(store).runs
+    assert len(runs) == 5
+    assert "RUNNING" not in {run.info.status for run in runs}
+    assert sorted(run.info.status for run in written(store).parents) == ["FINISHED", "KILLED"]

@@ -21,8 +21,12 @@ def resume(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Go on with a study where it stopped, with the data and options that it began with."""
-    from autoloss.cli.running import run, show
+    """Go on with a study where it stopped, with the data and options that it began with.
+
+    What an earlier session could not write to MLflow is written; the exit code is 1 where that is
+    not possible.
+    """
+    from autoloss.cli.running import require_written, run, show
 
     def go_on(progress: Progress) -> SearchResult:
         # Loaded under the bar: a second passes before the first line otherwise.
@@ -39,3 +43,4 @@ def resume(
 
     result = run(go_on, out=out, storage=storage)
     show(result, out=out)
+    require_written(result)
