@@ -218,6 +218,8 @@ class Reliability:
         count: Rows of each bin.
         low: Lower end of the 95 % band of the accuracy if the model were calibrated.
         high: Upper end of it.
+        histogram: Rows by their confidence, in bins of equal width from 0 to 1; empty in older
+            studies.
     """
 
     name: str
@@ -226,6 +228,7 @@ class Reliability:
     count: tuple[int, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+    histogram: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -36,9 +36,9 @@ def _compared(kind: Kind, drawn: Drawn) -> str:
     if drawn.valid is not None:
         return f"Candidates are compared on the {_rows(len(drawn.valid.rows))} given to validate."
     if kind == "cross_validation":
-        return f"Under 2 000 rows: {n_folds}-fold cross-validation; every row is held out once."
+        return f"Under 2,000 rows: {n_folds}-fold cross-validation; every row is held out once."
     if kind == "repeated_holdout":
-        return f"Under 10 000 rows: {n_folds} divisions, each holds out a quarter of the rows."
+        return f"Under 10,000 rows: {n_folds} divisions, each holds out a quarter of the rows."
     if kind == "forward":
         return (
             "By time, 2 folds: the oldest half trains for the next quarter, the oldest three"
@@ -48,7 +48,7 @@ def _compared(kind: Kind, drawn: Drawn) -> str:
     count = _rows(0 if held is None else len(held))
     if drawn.pool.order is not None:
         return f"By time: the latest {count} are held out."
-    size = "10 000 rows or more: one" if len(drawn.pool.rows) >= LARGE else "One"
+    size = "10,000 rows or more: one" if len(drawn.pool.rows) >= LARGE else "One"
     return f"{size} division, {count} are held out."
 
 
@@ -67,4 +67,4 @@ def _judged(drawn: Drawn, test: Piece | None, protocol: ProtocolConfig) -> str:
 
 def _rows(count: int) -> str:
     """Return a number of rows in words."""
-    return f"{count:,} row".replace(",", " ") + ("" if count == 1 else "s")
+    return f"{count:,} row" + ("" if count == 1 else "s")

@@ -9,6 +9,8 @@ from torch import Tensor
 from autoloss.metrics.calibration import equal_mass, top_label
 from autoloss.records import Reliability
 
+_BARS = 40
+
 
 def reliability(log_probs: Tensor, targets: Tensor, *, name: str, bins: int = 15) -> Reliability:
     """Return confidence and accuracy of equal-mass bins, with the band of a calibrated model.
@@ -41,6 +43,12 @@ def positive_reliability(
     return _diagram(probs, (targets == 1).to(probs), name=name, bins=bins)
 
 
+def _histogram(confidence: Tensor) -> tuple[int, ...]:
+    """Return the rows in bins of equal width from 0 to 1; 1 itself belongs to the last."""
+    place = (confidence.clamp(0.0, 1.0) * _BARS).long().clamp_max(_BARS - 1)
+    return tuple(torch.bincount(place, minlength=_BARS).tolist())
+
+
 def _diagram(confidence: Tensor, correct: Tensor, *, name: str, bins: int) -> Reliability:
     """Return the points of a diagram; both arguments are (N,)."""
     index = equal_mass(confidence.unsqueeze(0), bins)[0]
@@ -58,4 +66,5 @@ def _diagram(confidence: Tensor, correct: Tensor, *, name: str, bins: int) -> Re
         count=tuple(int(number) for number in count.tolist()),
         low=tuple((binom.ppf(0.025, trials, chance) / trials).tolist()),
         high=tuple((binom.ppf(0.975, trials, chance) / trials).tolist()),
+        histogram=_histogram(confidence),
     )

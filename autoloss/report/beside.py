@@ -15,6 +15,7 @@ from autoloss.report.words import (
     is_number,
     metric_words,
     setting_text,
+    setting_words,
     share_text,
     value_text,
 )
@@ -96,7 +97,9 @@ def edge_texts(summary: Summary) -> tuple[str, ...]:
 def edges_short(summary: Summary) -> str:
     """Return the settings on an edge in one line; empty where there are none."""
     names = dict.fromkeys(
-        one.key if one.key.startswith(f"{one.family}.") else f"{one.key} of {one.family}"
+        one.key
+        if one.key.startswith(f"{one.family}.")
+        else f"{setting_words(one.key)} of {family_words(one.family)}"
         for one in summary.edges
     )
     shown, rest = list(names)[:2], len(names) - 2
@@ -175,7 +178,8 @@ def _edge(one: Edge) -> str:
         if one.is_widened
         else "and what lies beyond was not tried."
     )
+    best = f"the best {setting_words(one.key)}, {setting_text(one.value)},"
     return (
-        f"{family_words(one.family)}: the best {one.key}, {setting_text(one.value)}, lies at the "
+        f"{family_words(one.family)}: {best} lies at the "
         f"{side} end of {setting_text(one.low)} to {setting_text(one.high)}, {end}"
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from autoloss.records import Summary
-from autoloss.report.finalists import chance_text, takes_part, trial_label
+from autoloss.report.finalists import chance_text, takes_part, trial_words
 from autoloss.report.power import power_text
 from autoloss.report.roles import OBJECTIVE
 from autoloss.report.rows import looks_text
 from autoloss.report.words import (
+    capital,
     count_text,
     in_sentence,
     is_number,
@@ -86,10 +87,10 @@ def chance_sentence(summary: Summary) -> str:
     others = {"tuned cross-entropy": baseline} if baseline != winner and baseline in known else {}
     best = max(known, key=lambda number: known[number])
     if best not in (winner, baseline):
-        others[trial_label(summary, best)] = best
+        others[trial_words(summary, best)] = best
     beside = "".join(f", {name} with {chance_text(known[n])}" for name, n in others.items())
     return (
-        f"{trial_label(summary, winner)} has the lowest log loss of "
+        f"{capital(trial_words(summary, winner))} has the lowest log loss of "
         f"{count_text(len(known), 'finalist')} with a probability of "
         f"{chance_text(known[winner])}{beside}."
     )

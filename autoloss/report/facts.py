@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from autoloss.records import Reliability, Summary, TrialRecord
 from autoloss.report.about import (
@@ -14,6 +14,7 @@ from autoloss.report.about import (
     setting_pairs,
     study_pairs,
 )
+from autoloss.report.bars import comparison_bars
 from autoloss.report.beside import (
     CostTable,
     ReferenceFacts,
@@ -23,9 +24,18 @@ from autoloss.report.beside import (
     reference_facts,
     tail_facts,
 )
+from autoloss.report.class_facts import (
+    ClassScoreFacts,
+    CurveTable,
+    class_score_facts,
+    cost_curve_table,
+    ranking_table,
+    ranking_text,
+)
 from autoloss.report.doubts import doubts
 from autoloss.report.finalists import FinalistRow, RuleRow, finalist_rows, rule_rows
 from autoloss.report.gains import GainRow, gain_rows, gain_sentences
+from autoloss.report.importance import importance_pairs, importance_text
 from autoloss.report.insights import (
     SIGNAL_AT,
     ConfusionFacts,
@@ -39,7 +49,7 @@ from autoloss.report.insights import (
 )
 from autoloss.report.power import power_text
 from autoloss.report.recipe import loss_python, loss_toml
-from autoloss.report.roles import find_trial
+from autoloss.report.roles import find_trial, model_title, positive_quoted
 from autoloss.report.rows import parts_text, resampling_text, rows_name, unseen_text
 from autoloss.report.trials import (
     FamilyRow,
@@ -51,6 +61,7 @@ from autoloss.report.trials import (
 from autoloss.report.verdict import (
     BADGES,
     ComparisonRow,
+    challenger_text,
     comparison_rows,
     coverage_text,
     headline,
@@ -62,6 +73,7 @@ from autoloss.report.words import (
     in_sentence,
     metric_words,
     setting_text,
+    share_text,
     value_text,
 )
 
@@ -115,6 +127,7 @@ class Facts:
         text: The verdict in plain words.
         ships: What ships.
         coverage: How much of the plan was trained; empty where all of it was.
+        challenger: Which trial the challenger is; empty where it ships.
         rule: The selection rule.
         power: What the test part could have shown.
         resampling: How the rows were used; empty where it is not known.
@@ -130,7 +143,8 @@ class Facts:
         costs: The cost matrix, None where there is none.
         tails: Calibration where positives are rare, None where they are not.
         key_figures: The study in a few numbers.
-        comparisons: The challenger beside tuned cross-entropy.
+        comparisons: The challenger against tuned cross-entropy.
+        bar_scale: The change at both ends of the bars of `comparisons`.
         test_columns: Whose metrics on the test rows.
         test_rows: These metrics.
         columns: Titles of the number columns of the trials.
@@ -142,7 +156,14 @@ class Facts:
         data: Facts about the data.
         settings: Settings of the study.
         reliability: Reliability diagrams, for tables.
-        importance: Parameters and their share.
+        importance: Settings in words and their share.
+        importance_text: What explains the variation among trials.
+        positive: What the positive class of two is called.
+        positive_reliability: Reliability diagrams of its probability, for tables.
+        class_scores: Recall and precision by class, None where they are not known.
+        ranking_text: The areas under ROC and precision-recall curve; empty where there are none.
+        ranking: Both curves as a table, None where there are none.
+        cost_curve: The cost under other costs as a table, None where there is none.
         confusion: What is taken for what, None where it is not known.
         disagreements: On which rows challenger and tuned cross-entropy differ, None where on none.
         threshold: Where decisions are moved; empty where they are not.
@@ -159,6 +180,7 @@ class Facts:
     text: str
     ships: str
     coverage: str
+    challenger: str
     rule: str
     power: str
     resampling: str
@@ -175,6 +197,7 @@ class Facts:
     tails: TailFacts | None
     key_figures: Pairs
     comparisons: tuple[ComparisonRow, ...]
+    bar_scale: str
     test_columns: tuple[str, ...]
     test_rows: tuple[TestRow, ...]
     columns: tuple[str, ...]
@@ -187,6 +210,13 @@ class Facts:
     settings: Pairs
     reliability: tuple[Reliability, ...]
     importance: Pairs
+    importance_text: str
+    positive: str
+    positive_reliability: tuple[Reliability, ...]
+    class_scores: ClassScoreFacts | None
+    ranking_text: str
+    ranking: CurveTable | None
+    cost_curve: CurveTable | None
     confusion: ConfusionFacts | None
     disagreements: DisagreementFacts | None
     threshold: str
@@ -206,6 +236,7 @@ def report_facts(summary: Summary) -> Facts:
         text=summary.verdict.text,
         ships=ships_text(summary),
         coverage=coverage_text(summary),
+        challenger=challenger_text(summary),
         rule=summary.rule,
         power=power_text(summary),
         resampling=resampling_text(summary),
@@ -222,7 +253,8 @@ def report_facts(summary: Summary) -> Facts:
         tails=tail_facts(summary),
         key_figures=_key_figures(summary),
         comparisons=comparison_rows(summary),
-        test_columns=tuple(summary.test_metrics),
+        bar_scale=comparison_bars(summary).text,
+        test_columns=tuple(map(model_title, summary.test_metrics)),
         test_rows=_test_rows(summary),
         columns=trial_columns(summary),
         trials=trial_rows(summary),
@@ -232,8 +264,15 @@ def report_facts(summary: Summary) -> Facts:
         classes=class_rows(summary),
         data=data_pairs(summary),
         settings=setting_pairs(summary),
-        reliability=summary.reliability,
-        importance=tuple((name, f"{100 * share:.1f}%") for name, share in summary.importance),
+        reliability=_titled(summary.reliability),
+        importance=tuple((name, share_text(share)) for name, share in importance_pairs(summary)),
+        importance_text=importance_text(summary),
+        positive=positive_quoted(summary),
+        positive_reliability=_titled(summary.positive_reliability),
+        class_scores=class_score_facts(summary),
+        ranking_text=ranking_text(summary),
+        ranking=ranking_table(summary),
+        cost_curve=cost_curve_table(summary),
         confusion=confusion_facts(summary),
         disagreements=disagreement_facts(summary),
         threshold=threshold_text(summary),
@@ -244,6 +283,11 @@ def report_facts(summary: Summary) -> Facts:
         again_code=AGAIN,
         again=study_pairs(summary),
     )
+
+
+def _titled(diagrams: tuple[Reliability, ...]) -> tuple[Reliability, ...]:
+    """Return diagrams under the titles of their models."""
+    return tuple(replace(one, name=model_title(one.name)) for one in diagrams)
 
 
 def _key_figures(summary: Summary) -> Pairs:

@@ -10,11 +10,14 @@ from autoloss.report.roles import find_trial
 from autoloss.report.words import (
     MISSING,
     difference_text,
+    family_words,
     interval_text,
     is_number,
+    label_words,
     listed,
     reading_text,
     spread_text,
+    whole_share_text,
 )
 
 
@@ -83,9 +86,15 @@ def trial_label(summary: Summary, number: int) -> str:
     return trial.label if trial else f"trial {number}"
 
 
+def trial_words(summary: Summary, number: int) -> str:
+    """Return a trial's loss in words with its number."""
+    trial = find_trial(summary, number)
+    return f"{label_words(trial.label)} (trial {number})" if trial else f"trial {number}"
+
+
 def chance_text(value: float) -> str:
     """Return a probability as a percentage without decimals."""
-    return f"{100 * value:.0f}%" if is_number(value) else MISSING
+    return whole_share_text(value) if is_number(value) else MISSING
 
 
 def finalist_rows(summary: Summary) -> tuple[FinalistRow, ...]:
@@ -107,6 +116,12 @@ def rule_rows(summary: Summary) -> tuple[RuleRow, ...]:
     return tuple(rows)
 
 
+def _reason(reason: str) -> str:
+    """Return why a trial is a finalist, with the name of a family in words."""
+    start, best, family = reason.partition("best of ")
+    return f"{start}{best}{family_words(family)}" if best and " " not in family else reason
+
+
 def _row(summary: Summary, one: Finalist) -> FinalistRow:
     """Return one finalist in words."""
     trial = find_trial(summary, one.number)
@@ -122,7 +137,7 @@ def _row(summary: Summary, one: Finalist) -> FinalistRow:
         number=one.number,
         family=trial.family if trial else "",
         label=trial_label(summary, one.number),
-        why=listed(one.reasons) if one.reasons else MISSING,
+        why=listed([_reason(reason) for reason in one.reasons]) if one.reasons else MISSING,
         roles=tuple(role for role, holds in roles.items() if holds),
         metric=spread_text(metric, one.metric),
         log_loss=spread_text("log_loss", one.log_loss),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autoloss.records import Gain, Summary
@@ -65,12 +66,25 @@ def gain_rows(summary: Summary) -> tuple[GainRow, ...]:
     return tuple(
         GainRow(
             step=gain.step,
-            detail=gain.detail,
+            detail=detail_text(gain.detail, summary.data.classes),
             metric=_change(summary, summary.metric, one),
             log_loss=_change(summary, "log_loss", two),
         )
         for gain, one, two in zip(summary.gains, metric, log_loss, strict=True)
     )
+
+
+def detail_text(detail: str, classes: Sequence[str]) -> str:
+    """Return what a step did, with the name of the positive class in the place of its code.
+
+    Examples:
+        >>> detail_text("class 1 above a probability of 0.56", ("stayed", "churned"))
+        'churned above a probability of 0.56'
+    """
+    start = "class 1 above"
+    if len(classes) != 2 or not detail.startswith(start):
+        return detail
+    return f"{classes[1]} above{detail.removeprefix(start)}"
 
 
 def gain_metrics(summary: Summary) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from functools import cache
+from typing import Any
 
 from jinja2 import Template
 from markupsafe import Markup
@@ -66,6 +67,25 @@ def signal_strokes(summary: Summary) -> list[str]:
     ]
 
 
+def css_text(text: str) -> str:
+    r"""Return text for a string of a style sheet that it cannot leave.
+
+    Examples:
+        >>> css_text('a"b')
+        'a\\22 b'
+    """
+    return "".join(
+        one if one.isascii() and (one.isalnum() or one in " -_.") else f"\\{ord(one):x} "
+        for one in text
+        if one.isprintable()
+    )
+
+
+def _stroke(line: dict[str, Any]) -> Markup:
+    """Return the attributes of a line of a figure's key; they are our own."""
+    return Markup(stroke(line))
+
+
 def _by_group(figures: tuple[Figure, ...]) -> dict[str, list[Figure]]:
     """Return the figures by the section that shows them."""
     return {group: [figure for figure in figures if figure.group == group] for group in GROUPS}
@@ -79,6 +99,8 @@ def _template() -> Template:
         capital=capital,
         family_words=family_words,
         drawings=drawings,
+        stroke=_stroke,
+        css_text=css_text,
     )
 
 

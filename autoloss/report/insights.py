@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from autoloss.insights import Disagreements, SignalCurve
 from autoloss.records import Summary
 from autoloss.report.finalists import trial_label
-from autoloss.report.roles import find_trial, trial_roles
+from autoloss.report.roles import find_trial, positive_quoted, trial_roles
 from autoloss.report.rows import rows_name
 from autoloss.report.words import (
     MISSING,
@@ -24,6 +24,8 @@ from autoloss.report.words import (
 
 # Classes up to which a matrix can be read; summary.json has those of up to 40.
 _CLASSES = 12
+# Classes up to which the columns of a matrix have their names.
+_NAMED = 4
 SIGNAL_AT = (0.1, 0.5, 0.9, 0.99)
 _DECIDED = {
     "error": "Each row is given its likeliest class.",
@@ -65,10 +67,14 @@ class PairRow:
 
 @dataclass(frozen=True)
 class ConfusionFacts:
-    """What is taken for what: how decisions are made, matrices of few classes, the worst pairs."""
+    """What is taken for what: how decisions are made, matrices of few classes, the worst pairs.
+
+    Above `_NAMED` classes a matrix has numbers over its columns, beside the names of its rows.
+    """
 
     text: str
     classes: tuple[str, ...]
+    is_numbered: bool
     matrices: tuple[Matrix, ...]
     pairs: tuple[PairRow, ...]
     has_challenger: bool
@@ -131,7 +137,8 @@ def confusion_facts(summary: Summary) -> ConfusionFacts | None:
         for one in found.pairs
     )
     text = _DECIDED.get(found.decision, "")
-    return ConfusionFacts(text, classes, matrices, pairs, has_challenger)
+    numbered = len(classes) > _NAMED and bool(matrices)
+    return ConfusionFacts(text, classes, numbered, matrices, pairs, has_challenger)
 
 
 def disagreement_facts(summary: Summary) -> DisagreementFacts | None:
@@ -165,16 +172,14 @@ def threshold_text(summary: Summary) -> str:
         return ""
     title = in_sentence(metric_words(found.metric).title)
     worth = (
-        f"that gives {title} {value_text(found.metric, found.value)} on the {rows_name(summary)}, "
-        f"the likeliest class {value_text(found.metric, found.likeliest)}."
+        f"that gives {title} {value_text(found.metric, found.value)} on the {rows_name(summary)}; "
+        f"deciding for the likeliest class gives {value_text(found.metric, found.likeliest)}."
     )
     if not is_number(found.threshold):
         return f"What ships decides by the least {title}: {worth}"
-    classes = summary.data.classes
-    positive = str(classes[1]) if len(classes) > 1 else "the positive class"
     return (
-        f"What ships decides for {positive} from a probability of "
-        f"{_probability(found.threshold)} on, in the place of 50%: {worth}"
+        f"What ships decides for {positive_quoted(summary)} from a probability of "
+        f"{_probability(found.threshold)} instead of 50%: {worth}"
     )
 
 

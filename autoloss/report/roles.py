@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from autoloss.records import Summary, TrialRecord
-from autoloss.report.words import is_number
+from autoloss.report.words import capital, is_number, quoted
 
 # The proper score that every candidate is ranked by, whatever it was trained with.
 OBJECTIVE = "refined_log_loss"
@@ -38,6 +38,29 @@ def marked_trials(summary: Summary) -> dict[int, str]:
         for number, roles in trial_roles(summary).items()
         if (shown := [role for role in roles if role != FRONT])
     }
+
+
+def positive_name(summary: Summary) -> str:
+    """Return what the positive class of two is called."""
+    classes = summary.data.classes
+    return str(classes[1]) if len(classes) > 1 else "the positive class"
+
+
+def positive_quoted(summary: Summary) -> str:
+    """Return the name of the positive class as it stands within a text."""
+    classes = summary.data.classes
+    return quoted(classes[1]) if len(classes) > 1 else "the positive class"
+
+
+def model_title(role: str) -> str:
+    """Return whose predictions something shows, as a title.
+
+    Examples:
+        >>> model_title("cross-entropy"), model_title("challenger before the read-out")
+        ('Tuned cross-entropy', 'Challenger before the read-out')
+    """
+    name = role.replace("cross-entropy", BASELINE, 1) if role.startswith("cross-") else role
+    return capital(name)
 
 
 def find_trial(summary: Summary, number: int) -> TrialRecord | None:

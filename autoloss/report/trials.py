@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from autoloss.records import Summary, TrialRecord
 from autoloss.report.roles import OBJECTIVE, metric_value, ranked_trials, trial_roles
-from autoloss.report.words import MISSING, ORIGINS, STATES, metric_words, value_text
+from autoloss.report.words import MISSING, ORIGINS, STATES, figure_text, metric_words, value_text
 
 _SHOWN = ("error", OBJECTIVE, "calibration_loss", "ece", "ece_null", "temperature")
 
@@ -133,15 +133,10 @@ def _cells(
     epochs = trial.curve[-1].epoch if trial.curve else None
     return (
         *(Cell(value_text(name, value), _or_none(value)) for value, name in scores),
-        *(Cell(_short(value), _or_none(value)) for value in chosen),
+        *(Cell(figure_text(value), _or_none(value)) for value in chosen),
         Cell(MISSING if epochs is None else str(epochs), epochs),
-        Cell(_short(trial.seconds), _or_none(trial.seconds)),
+        Cell(figure_text(trial.seconds), _or_none(trial.seconds)),
     )
-
-
-def _short(value: float) -> str:
-    """Return three significant digits."""
-    return f"{value:.3g}" if math.isfinite(value) else MISSING
 
 
 def _or_none(value: float) -> float | None:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from autoloss.records import Comparison, Summary
+from autoloss.report.bars import comparison_bars
 from autoloss.report.roles import find_trial
 from autoloss.report.rows import is_nested
 from autoloss.report.words import (
@@ -43,8 +44,7 @@ class ComparisonRow:
         interval: Its 95% interval.
         reading: ``"better"``, ``"worse"``, ``"no clear difference"`` (it covers
             zero) or ``"unknown"``.
-        ends: The interval's two ends and the difference between -1 and 1, drawn so that the left
-            of zero is better whatever the metric's direction; None if unknown.
+        ends: The interval's two ends and the difference on the scale of `comparison_bars`.
     """
 
     title: str
@@ -84,11 +84,22 @@ def ships_text(summary: Summary) -> str:
         return f"What ships: trial {summary.recommended}."
     number = summary.recommended
     readout = READOUTS.get(trial.readout, trial.readout)
-    loss = trial.label
+    loss = label_words(trial.label)
     if number == summary.verdict.baseline:
-        plain = loss == "cross_entropy"
-        loss = "tuned cross-entropy" if plain else f"tuned cross-entropy, {loss}"
-    return f"What ships: {loss} (trial {number}; probabilities: {readout})."
+        loss = loss.replace("cross-entropy", "tuned cross-entropy", 1)
+    # Names of parameters come after the words, where there is more to say than the words do.
+    label = "" if trial.label == trial.family else f": {trial.label}"
+    return f"What ships: {loss} (trial {number}{label}; probabilities: {readout})."
+
+
+def challenger_text(summary: Summary) -> str:
+    """Return which trial the challenger is; empty where it ships, or where there is none."""
+    verdict = summary.verdict
+    trial = find_trial(summary, verdict.challenger)
+    if trial is None or verdict.challenger in (verdict.baseline, summary.recommended):
+        return ""
+    label = "" if trial.label == trial.family else f": {trial.label}"
+    return f"Challenger: {label_words(trial.label)} (trial {trial.number}{label})."
 
 
 def coverage_text(summary: Summary) -> str:
@@ -110,7 +121,9 @@ def coverage_text(summary: Summary) -> str:
 
 def comparison_rows(summary: Summary) -> tuple[ComparisonRow, ...]:
     """Return the comparison with tuned cross-entropy, at most six lines."""
-    return tuple(_row(one) for one in summary.verdict.comparisons[:_ROWS])
+    shown = summary.verdict.comparisons[:_ROWS]
+    bars = comparison_bars(summary).ends
+    return tuple(_row(one, ends) for one, ends in zip(shown, bars, strict=True))
 
 
 def verdict_rows(summary: Summary) -> tuple[tuple[str, ...], ...]:
@@ -152,16 +165,12 @@ def verdict_lines(summary: Summary) -> list[str]:
     return lines
 
 
-def _row(one: Comparison) -> ComparisonRow:
+def _row(one: Comparison, ends: tuple[float, float, float] | None) -> ComparisonRow:
     """Return one comparison in words."""
-    sign = 1.0 if one.lower_is_better else -1.0
-    ends = tuple(sign * value for value in (one.low, one.high, one.difference))
-    known = all(map(math.isfinite, ends))
+    known = all(map(math.isfinite, (one.low, one.high, one.difference)))
     # Without the difference the interval says nothing either.
     low_end, high_end = (one.low, one.high) if known else (math.nan, math.nan)
     reading = reading_text(low_end, high_end, lower_is_better=one.lower_is_better)
-    scale = max((abs(end) for end in ends), default=0.0) or 1.0
-    low, high = sorted(ends[:2]) if known else (0.0, 0.0)
     return ComparisonRow(
         title=metric_words(one.metric, lower_is_better=one.lower_is_better).title,
         baseline=value_text(one.metric, one.baseline),
@@ -169,7 +178,7 @@ def _row(one: Comparison) -> ComparisonRow:
         difference=difference_text(one.metric, one.difference),
         interval=interval_text(one.metric, one.low, one.high),
         reading=reading,
-        ends=(low / scale, high / scale, ends[2] / scale) if known else None,
+        ends=ends,
     )
 
 

@@ -86,6 +86,7 @@ STATES = {
     "running": "still running",
 }
 ORIGINS = {"default": "literature default", "quota": "family quota", "sampler": "sampler"}
+_SETTINGS = {"lr": "learning rate", "base": "base loss"}
 _ACRONYMS = frozenset({"sm", "am", "l", "nce", "rce", "mae", "elr", "ldam", "emd", "ece", "jsd"})
 READOUTS = {
     "softmax": "softmax of the logits",
@@ -126,6 +127,16 @@ def family_words(name: str) -> str:
     return " ".join(words).replace("cross entropy", "cross-entropy")
 
 
+def setting_words(key: str) -> str:
+    """Return a setting of a trial in words; a loss's own parameter keeps its name.
+
+    Examples:
+        >>> setting_words("lr"), setting_words("base"), setting_words("focal.gamma")
+        ('learning rate', 'base loss', 'focal.gamma')
+    """
+    return _SETTINGS.get(key, key if "." in key else key.replace("_", " "))
+
+
 def label_words(label: str) -> str:
     """Return a loss as words: its family and what it stands with, without numbers.
 
@@ -162,6 +173,18 @@ def share_text(value: float) -> str:
     return f"{100 * value:.1f}%" if math.isfinite(value) else MISSING
 
 
+def whole_share_text(share: float) -> str:
+    """Return a share as a whole percentage; what is not nothing is not shown as nothing.
+
+    Examples:
+        >>> whole_share_text(0.7), whole_share_text(0.0004), whole_share_text(0.0)
+        ('70%', '<1%', '0%')
+    """
+    if not math.isfinite(share):
+        return MISSING
+    return "<1%" if 0.0 < share < 0.005 else f"{100 * share:.0f}%"
+
+
 def difference_text(name: str, value: float | None) -> str:
     """Return a difference with its sign; shares in percentage points.
 
@@ -173,6 +196,8 @@ def difference_text(name: str, value: float | None) -> str:
         return MISSING
     share = metric_words(name).kind == "share"
     text = f"{100 * abs(value):.2f} pp" if share else _decimals(abs(value))
+    if not text.strip("0. p"):
+        return text
     return ("−" if value < 0 else "+") + text
 
 
@@ -285,6 +310,16 @@ def in_sentence(title: str) -> str:
     return title if is_name else title[:1].lower() + title[1:]
 
 
+def quoted(name: str, most: int = 32) -> str:
+    """Return a name from the data as it stands within a text, cut where it is very long.
+
+    Examples:
+        >>> quoted("yes"), quoted("a very long name", most=8)
+        ('“yes”', '“a very …”')
+    """
+    return f"“{short(str(name), most)}”"
+
+
 def capital(text: str) -> str:
     """Return a text with a capital at its start, its other letters as they are."""
     return text[:1].upper() + text[1:]
@@ -305,18 +340,30 @@ def date_text(iso: str) -> str:
 
 
 def setting_text(value: Any) -> str:
-    """Return a setting for a reader: numbers with four digits, lists with commas."""
+    """Return a setting for a reader: numbers with three digits, lists with commas."""
     if value is None:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.4g}" if math.isfinite(value) else MISSING
+        return figure_text(value)
     if isinstance(value, dict):
         return ", ".join(f"{key} = {setting_text(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(setting_text(item) for item in value)
     return str(value)
+
+
+def figure_text(value: float) -> str:
+    """Return a setting or a duration in three significant digits, whole from 1000 on.
+
+    Examples:
+        >>> figure_text(0.0072071), figure_text(3600.0), figure_text(1e-05)
+        ('0.00721', '3600', '1e-05')
+    """
+    if not math.isfinite(value):
+        return MISSING
+    return f"{value:.0f}" if 1e3 <= abs(value) < 1e12 else f"{value:.3g}"
 
 
 def _decimals(value: float) -> str:

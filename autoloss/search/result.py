@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 
 from autoloss.records import Finalist, Gain, Summary, TrialRecord, Verdict
+from autoloss.report.gains import detail_text
 from autoloss.search.baseline import REFINED
 from autoloss.search.rules import CALIBRATION, select_trial
 
@@ -71,7 +72,11 @@ class SearchResult:
     @property
     def gains(self) -> pd.DataFrame:
         """Return where the gain comes from, one row a step: a column a field of `records.Gain`."""
-        steps = [asdict(gain) for gain in self.summary.gains]
+        classes = self.summary.data.classes
+        steps = [
+            asdict(gain) | {"detail": detail_text(gain.detail, classes)}
+            for gain in self.summary.gains
+        ]
         return pd.DataFrame(steps, columns=[field.name for field in fields(Gain)])
 
     @property

@@ -107,7 +107,7 @@ def test_cross_validation_holds_every_row_out_once() -> None:
     assert sorted(held) == [row for row in range(400) if row != 7]
     assert all(7 in fold.train.rows for fold in (*data.folds, *data.outer()))
     assert "Class 'once' with one row" in " ".join(data.notes)
-    assert data.resampling.text.startswith("Under 2 000 rows: 5-fold cross-validation;")
+    assert data.resampling.text.startswith("Under 2,000 rows: 5-fold cross-validation;")
 
 
 def test_classes_are_held_out_within_one_row() -> None:

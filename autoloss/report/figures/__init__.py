@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from autoloss.records import Summary
 from autoloss.report.figures._base import Figure, Focus, focus
+from autoloss.report.figures._costs import costs_figure
 from autoloss.report.figures._curves import CurvesInfo, curves_figures, curves_info
 from autoloss.report.figures._finalists import (
     FinalistsInfo,
@@ -16,8 +17,10 @@ from autoloss.report.figures._importance import (
     importance_figure,
     importance_info,
 )
+from autoloss.report.figures._ranking import ranking_figures
 from autoloss.report.figures._reliability import (
     ReliabilityInfo,
+    positive_figures,
     reliability_figures,
     reliability_info,
 )
@@ -35,8 +38,11 @@ GROUPS = (
     "tradeoff",
     "families",
     "reliability",
+    "positive",
     "tails",
+    "ranking",
     "threshold",
+    "costs",
     "signals",
     "curves",
     "importance",
@@ -78,6 +84,7 @@ def all_figures(summary: Summary) -> tuple[Figure, ...]:
         rule_figure(summary),
         tails_figure(summary),
         threshold_figure(summary),
+        costs_figure(summary),
         signals_figure(summary),
         importance_figure(summary),
     )
@@ -86,5 +93,7 @@ def all_figures(summary: Summary) -> tuple[Figure, ...]:
         *(figure for figure in single if figure is not None),
         *strips_figures(summary),
         *reliability_figures(summary),
+        *positive_figures(summary),
+        *ranking_figures(summary),
         *curves_figures(summary),
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autoloss.report.roles import SHIPS
+from autoloss.records import Summary
+from autoloss.report.roles import BASELINE, CHALLENGER, SHIPS
 from autoloss.report.words import MetricWords, metric_words
 
 INK, MUTED, ACCENT, PAGE = (
@@ -30,6 +31,7 @@ class Figure:
         caption: How to read it, one or two sentences.
         alt: What a reader who cannot see it should know.
         height: In CSS pixels.
+        key: What the lines are: a text and how the line is drawn, above the drawing.
         spec: Traces and axes in the words of plotly's figures, as `svg.figure_svg` draws them; a
             colour ``var(--x)`` is filled in by the page's theme.
     """
@@ -41,6 +43,15 @@ class Figure:
     alt: str
     height: int
     spec: dict[str, Any]
+    key: tuple[tuple[str, dict[str, Any]], ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelLines:
+    """A line a model: how they are drawn, and what the key says of them."""
+
+    traces: tuple[dict[str, Any], ...]
+    key: tuple[tuple[str, dict[str, Any]], ...]
 
 
 @dataclass(frozen=True)
@@ -184,6 +195,37 @@ def rings(points: Sequence[tuple[float, float, str]], *, size: float) -> dict[st
         },
         "hoverinfo": "skip",
     }
+
+
+def model_lines(
+    summary: Summary,
+    points: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    figures: Mapping[str, str],
+) -> ModelLines:
+    """Return a line for challenger and tuned cross-entropy, what ships in full and in its colour.
+
+    Args:
+        summary: The study; where nothing challenged tuned cross-entropy, only that has a line.
+        points: The x and the y of each, by its role.
+        figures: What the key says of each besides its name.
+    """
+    verdict = summary.verdict
+    numbers = {CHALLENGER: verdict.challenger, BASELINE: verdict.baseline}
+    traces, key = [], []
+    for role, (x, y) in points.items():
+        if role == CHALLENGER and verdict.challenger == verdict.baseline:
+            continue
+        ships = numbers[role] == summary.recommended
+        line = {"color": ACCENT, "width": 2.4} if ships else {"color": INK, "width": 1.8}
+        if role == CHALLENGER:
+            line["dash"] = "dash"
+        said = figures.get(role, "")
+        name = f"{role} (ships)" if ships else role
+        traces.append(
+            {"type": "scatter", "mode": "lines", "x": list(x), "y": list(y), "line": line}
+        )
+        key.append((f"{name}, {said}" if said else name, line))
+    return ModelLines(tuple(traces), tuple(key))
 
 
 def band(low: float, high: float) -> dict[str, Any]:

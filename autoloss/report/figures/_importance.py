@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from autoloss.records import Summary
 from autoloss.report.figures._base import INK, Figure, axis, hover, layout, plain
-from autoloss.report.words import short
+from autoloss.report.importance import importance_pairs
+from autoloss.report.words import share_text, short, whole_share_text
 
 _MOST = 12
 
@@ -22,8 +22,7 @@ class ImportanceInfo:
 
 def importance_info(summary: Summary) -> ImportanceInfo:
     """Return the largest shares; what is beyond the twelfth becomes one share."""
-    pairs = [pair for pair in summary.importance if math.isfinite(pair[1])]
-    pairs.sort(key=lambda pair: -pair[1])
+    pairs = list(importance_pairs(summary))
     rest = pairs[_MOST:]
     if rest:
         pairs = [*pairs[:_MOST], (f"{len(rest)} others", sum(share for _, share in rest))]
@@ -35,7 +34,7 @@ def importance_figure(summary: Summary) -> Figure | None:
     info = importance_info(summary)
     if not info.names:
         return None
-    texts = [f"{100 * share:.0f}%" for share in info.shares]
+    texts = [whole_share_text(share) for share in info.shares]
     bars = {
         "type": "bar",
         "orientation": "h",
@@ -46,7 +45,7 @@ def importance_figure(summary: Summary) -> Figure | None:
         "cliponaxis": False,
         "marker": {"color": "var(--bar)"},
         "hovertext": [
-            hover(name, f"{100 * share:.1f}% of the variation")
+            hover(name, f"{share_text(share)} of the variation")
             for name, share in zip(info.names, info.shares, strict=True)
         ],
         "hoverinfo": "text",

@@ -8,7 +8,9 @@ from typing import Any
 
 from autoloss.records import Reliability, Summary
 from autoloss.report.figures._base import ACCENT, INK, MUTED, PAGE, Figure, axis, hover, layout
+from autoloss.report.roles import model_title, positive_quoted
 from autoloss.report.rows import rows_name
+from autoloss.report.words import in_sentence, share_text
 
 
 @dataclass(frozen=True)
@@ -29,15 +31,27 @@ class Bin:
 
 @dataclass(frozen=True)
 class ReliabilityInfo:
-    """What one diagram shows: whose predictions, and the bins that have rows."""
+    """What one diagram shows: whose predictions, the bins that have rows, rows by confidence."""
 
     name: str
     bins: tuple[Bin, ...]
+    histogram: tuple[int, ...] = ()
 
     @property
     def outside(self) -> int:
         """Return how many bins lie outside their band."""
         return sum(one.is_outside for one in self.bins)
+
+
+@dataclass(frozen=True)
+class _Manner:
+    """What tells the diagrams of a confidence from those of a class's probability."""
+
+    group: str
+    said: str
+    was: str
+    start: float
+    rows: str
 
 
 def reliability_info(diagram: Reliability) -> ReliabilityInfo:
@@ -53,7 +67,8 @@ def reliability_info(diagram: Reliability) -> ReliabilityInfo:
     bins = [
         Bin(*values) for values in columns if values[2] > 0 and all(map(math.isfinite, values))
     ]
-    return ReliabilityInfo(diagram.name, tuple(sorted(bins, key=lambda one: one.confidence)))
+    ordered = tuple(sorted(bins, key=lambda one: one.confidence))
+    return ReliabilityInfo(diagram.name, ordered, diagram.histogram)
 
 
 def reliability_figures(summary: Summary) -> tuple[Figure, ...]:
@@ -62,25 +77,39 @@ def reliability_figures(summary: Summary) -> tuple[Figure, ...]:
     lows = [
         value for info in infos for b in info.bins for value in (b.confidence, b.accuracy, b.low)
     ]
-    start = math.floor(10 * min(lows, default=0.0) - 1e-9) / 10
-    rows = rows_name(summary)
-    return tuple(_figure(info, place, max(0.0, start), rows) for place, info in enumerate(infos))
+    start = max(0.0, math.floor(10 * min(lows, default=0.0) - 1e-9) / 10)
+    manner = _Manner(
+        "reliability", "Stated confidence", "Share correct", start, rows_name(summary)
+    )
+    return tuple(_figure(info, place, manner) for place, info in enumerate(infos))
 
 
-def _figure(info: ReliabilityInfo, place: int, start: float, name: str) -> Figure:
-    """Return one diagram; `name` is what its rows are called."""
+def positive_figures(summary: Summary) -> tuple[Figure, ...]:
+    """Return one diagram of the positive class's probability for each model."""
+    infos = [info for one in summary.positive_reliability if (info := reliability_info(one)).bins]
+    name = positive_quoted(summary)
+    manner = _Manner(
+        "positive", f"Stated probability of {name}", f"Share of {name}", 0.0, rows_name(summary)
+    )
+    return tuple(_figure(info, place, manner) for place, info in enumerate(infos))
+
+
+def _figure(info: ReliabilityInfo, place: int, manner: _Manner) -> Figure:
+    """Return one diagram."""
     rows = sum(one.count for one in info.bins)
-    found = f"{info.outside} of {len(info.bins)} bins lie outside the band"
+    found = f"{info.outside} of {len(info.bins)} groups lie outside the band"
+    bars = [_bars(info)] if info.histogram else []
+    title = model_title(info.name)
     return Figure(
-        id=f"reliability-{place}",
-        group="reliability",
-        title=info.name[:1].upper() + info.name[1:],
-        caption=f"{found}; {rows:,} {name}.",
-        alt=f"Reliability diagram of {info.name}: {found}.",
-        height=380,
+        id=f"{manner.group}-{place}",
+        group=manner.group,
+        title=title,
+        caption=f"{found}; {rows:,} {manner.rows}.",
+        alt=f"Reliability diagram of {in_sentence(title)}, {manner.said.lower()}: {found}.",
+        height=380 if bars else 330,
         spec={
-            "data": [*_band(info, start), _points(info), _bars(info)],
-            "layout": _layout(start),
+            "data": [*_band(info, manner.start), _points(info, manner), *bars],
+            "layout": _layout(manner, has_bars=bool(bars)),
         },
     )
 
@@ -110,7 +139,7 @@ def _band(info: ReliabilityInfo, start: float) -> list[dict[str, Any]]:
     return [band, diagonal]
 
 
-def _points(info: ReliabilityInfo) -> dict[str, Any]:
+def _points(info: ReliabilityInfo, manner: _Manner) -> dict[str, Any]:
     """Return the bins, those outside their band in the accent colour and with a cross."""
     return {
         "type": "scatter",
@@ -127,8 +156,9 @@ def _points(info: ReliabilityInfo) -> dict[str, Any]:
         "hovertext": [
             hover(
                 f"{one.count:,} rows",
-                f"Said {100 * one.confidence:.1f}%, was right {100 * one.accuracy:.1f}%",
-                f"If calibrated: {100 * one.low:.1f}% to {100 * one.high:.1f}%",
+                f"{manner.said} {share_text(one.confidence)}",
+                f"{manner.was} {share_text(one.accuracy)}",
+                f"If calibrated: {share_text(one.low)} to {share_text(one.high)}",
             )
             for one in info.bins
         ],
@@ -137,25 +167,29 @@ def _points(info: ReliabilityInfo) -> dict[str, Any]:
 
 
 def _bars(info: ReliabilityInfo) -> dict[str, Any]:
-    """Return the share of rows in each bin, as stems below the diagram."""
-    rows = sum(one.count for one in info.bins)
+    """Return the share of rows by confidence, in bars of equal width below the diagram."""
+    rows, count = max(sum(info.histogram), 1), len(info.histogram)
+    shares = [one / rows for one in info.histogram]
     return {
         "type": "bar",
-        "x": [one.confidence for one in info.bins],
-        "y": [one.count / rows for one in info.bins],
-        "width": 0.012,
+        "x": [(place + 0.5) / count for place in range(count)],
+        "y": shares,
+        "width": 0.9 / count,
         "marker": {"color": MUTED},
-        "hoverinfo": "skip",
         "yaxis": "y2",
     }
 
 
-def _layout(start: float) -> dict[str, Any]:
-    """Return equal axes above, the rows' axis below."""
-    ends = [start - 0.02 * (1 - start), 1 + 0.02 * (1 - start)]
+def _layout(manner: _Manner, *, has_bars: bool) -> dict[str, Any]:
+    """Return equal axes, and below them the rows' axis where there are bars."""
+    air = 0.02 * (1 - manner.start)
+    ends = [manner.start - air, 1 + air]
+    level = {"range": ends, "tickformat": ".0%", "nticks": 6}
+    if not has_bars:
+        return layout(x=axis(manner.said, **level), y=axis(manner.was, **level))
     return layout(
-        x=axis("Stated confidence", range=ends, tickformat=".0%", nticks=6, anchor="y2"),
-        y=axis("Share correct", range=ends, tickformat=".0%", nticks=6, domain=[0.24, 1]),
+        x=axis(manner.said, **level, anchor="y2"),
+        y=axis(manner.was, **level, domain=[0.24, 1]),
         yaxis2=axis(
             "Rows",
             tickformat=".0%",

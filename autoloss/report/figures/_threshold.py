@@ -15,6 +15,7 @@ from autoloss.report.figures._base import (
     metric_axis,
     plain,
 )
+from autoloss.report.roles import positive_quoted
 from autoloss.report.rows import rows_name
 from autoloss.report.words import metric_words, value_text
 
@@ -40,20 +41,22 @@ def threshold_figure(summary: Summary) -> Figure | None:
     ]
     low, high = min(found.values), max(found.values)
     air = 0.08 * (high - low) or 0.05
-    left = found.threshold < 0.5
+    at, middle = found.threshold, 0.5
+    # Each label leans away from the other line, and into the frame.
+    leans_right = at < 0.3 or 0.5 <= at < 0.75
     labels = [
         {
-            "x": at,
-            "y": high + 0.6 * air,
+            "x": place,
+            "y": high + 0.9 * air,
             "text": plain(text),
             "showarrow": False,
-            "xanchor": side,
-            "xshift": 5 if side == "left" else -5,
+            "xanchor": "left" if to_right else "right",
+            "xshift": 5 if to_right else -5,
             "font": {"color": colour, "size": 13},
         }
-        for at, text, colour, side in (
-            (found.threshold, "chosen", ACCENT, "right" if left else "left"),
-            (0.5, "likeliest class", INK, "left" if left else "right"),
+        for place, text, colour, to_right in (
+            (at, "chosen", ACCENT, leans_right),
+            (middle, "likeliest class", INK, at < middle),
         )
     ]
     return Figure(
@@ -61,8 +64,8 @@ def threshold_figure(summary: Summary) -> Figure | None:
         group="threshold",
         title=f"{words.title} over the threshold",
         caption=(
-            f"What ships, on the {rows_name(summary)}, if the positive class is decided for from "
-            "that probability on. The threshold follows from the "
+            f"What ships, on the {rows_name(summary)}, if it decided for "
+            f"{positive_quoted(summary)} from that probability on. The threshold follows from the "
             + ("costs" if found.metric == "expected_cost" else "class shares")
             + " and was not fitted to these rows: the lowest point of the curve is partly chance."
         ),
@@ -85,8 +88,13 @@ def threshold_figure(summary: Summary) -> Figure | None:
                 }
             ],
             "layout": layout(
-                x=axis("Threshold on the positive class", range=[0, 1]),
-                y=metric_axis(found.metric, words, range=[low - air, high + 1.4 * air]),
+                x=axis(
+                    f"Threshold on the probability of {positive_quoted(summary)}",
+                    range=[0, 1],
+                    tickformat=".0%",
+                    nticks=6,
+                ),
+                y=metric_axis(found.metric, words, range=[low - air, high + 1.6 * air]),
                 annotations=labels,
                 shapes=lines,
             ),

@@ -70,9 +70,10 @@ class Axis:
         for count in range(most, 1, -1):
             values, step = nice_ticks(low, high, count)
             texts = [self._format(value, step) for value in values]
-            # A single value gives no scale: what was found before it is kept.
-            if len(values) > 1 or not found:
-                found = [(value, [text]) for value, text in zip(values, texts, strict=True)]
+            # A single value gives no scale: of what was found before it the ends are kept.
+            if len(values) < 2 and found:
+                return [found[0], found[-1]]
+            found = [(value, [text]) for value, text in zip(values, texts, strict=True)]
             widest = max(map(text_width, texts), default=0.0)
             if not is_level or widest + 8 < self.span * step / self._size:
                 break

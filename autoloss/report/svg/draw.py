@@ -102,7 +102,8 @@ def _frame(x: Axis, uprights: dict[str, Axis], height: int) -> Iterator[str]:
                 path = f"M{number(px)} {number(one.start)}V{number(one.end)}"
                 yield f'<path class="grid" d="{path}"/>'
         half = 0.5 * text_width(lines[0])
-        middle = min(px, x.end + _RIGHT - half)
+        # Fonts differ a little in width, and the drawing ends here.
+        middle = min(px, x.end + _RIGHT - 1.3 * half)
         yield text_element(lines[:1], middle, bottom + 17, "middle", "tick")
     if title := _title(x.options):
         title = _fitted(title, x.end + _RIGHT)
