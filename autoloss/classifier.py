@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError
@@ -19,8 +18,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from autoloss.costs import Costs, cost_array
-from autoloss.data import TableEncoding, TableInputs, read_table
+from autoloss.data import TableEncoding, TableInputs
 from autoloss.data.messages import one_line
+from autoloss.entrance import Table, encoded_rows
 from autoloss.errors import InputError
 from autoloss.fitting import check_fit
 from autoloss.inputs import example_of
@@ -43,7 +43,6 @@ CONFIG, WEIGHTS, EXAMPLE = "config.json", "weights.safetensors", "input_example.
 _GIVEN = ("cost_matrix", "class_weights", "class_similarity")
 
 Decision = Literal["error", "balanced_error", "expected_cost"]
-Table = pd.DataFrame | str | Path
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,18 +116,20 @@ class Classifier:
         schemas = [member.encoding.schema for member in self.members]
         return networks_for(schemas, self.task.n_classes, self.config, self.model)
 
-    def logits(self, data: Table) -> Tensor:
-        """Return the raw scores of every member, ``(R, N, C)``."""
-        return torch.stack(
-            [self._logits(number, inputs) for number, inputs in enumerate(self._encoded(data))]
-        )
+    @property
+    def encodings(self) -> tuple[TableEncoding, ...]:
+        """Return the encodings, each once: members may share one."""
+        return tuple({id(member.encoding): member.encoding for member in self.members}.values())
 
-    def _encoded(self, data: Table) -> list[TableInputs]:
-        """Return rows as every member reads them; members may share an encoding."""
-        table = read_table(data)
-        encodings = {id(member.encoding): member.encoding for member in self.members}
-        found = {key: encoding.transform(table) for key, encoding in encodings.items()}
-        return [found[id(member.encoding)] for member in self.members]
+    def logits(self, data: Table, *, force: bool = False) -> Tensor:
+        """Return the raw scores of every member, ``(R, N, C)``; see `predict_proba`."""
+        rows = self.by_member(encoded_rows(self.encodings, data, force=force))
+        return torch.stack([self._logits(number, inputs) for number, inputs in enumerate(rows)])
+
+    def by_member(self, encoded: Sequence[TableInputs]) -> list[TableInputs]:
+        """Return rows as every member reads them, from rows as each encoding does."""
+        places = {id(encoding): place for place, encoding in enumerate(self.encodings)}
+        return [encoded[places[id(member.encoding)]] for member in self.members]
 
     @torch.no_grad()
     def _logits(self, number: int, inputs: TableInputs) -> Tensor:
@@ -156,22 +157,30 @@ class Classifier:
             found.append(own.double().log_softmax(-1))
         return torch.stack(found).logsumexp(0) - math.log(len(found))
 
-    def predict_proba(self, data: Table) -> NDArray[np.float64]:
+    def predict_proba(self, data: Table, *, force: bool = False) -> NDArray[np.float64]:
         """Return calibrated probabilities.
 
         Args:
             data: Rows with the columns that the model was trained on; others are ignored.
+            force: Whether to go on where a column that mattered is unusable in more than half of
+                the rows. Such a column varied in training (its most frequent value stood in less
+                than 98 % of the rows) and now holds words in the place of numbers or dates, or
+                levels that training never had.
 
         Returns:
             One row an example, one column a class in the order of `classes`; rows sum to 1.
 
         Raises:
-            InputError: Columns are missing.
+            InputError: Columns are missing, or one that mattered is unusable in most rows.
+
+        Warns:
+            UnusableCellsWarning: Some cells cannot be used and count as missing.
 
         Shape:
             - output: ``(N, C)``
         """
-        return self.encoded_log_probs(self._encoded(data)).exp().numpy()
+        rows = encoded_rows(self.encodings, data, force=force)
+        return self.encoded_log_probs(self.by_member(rows)).exp().numpy()
 
     def facts(self, member: Member) -> ClassFacts:
         """Return what the loss of a member knew of the classes."""
@@ -179,9 +188,14 @@ class Classifier:
             member.class_counts, weights=self.class_weights, similarity=self.class_similarity
         )
 
-    def predict(self, data: Table) -> NDArray[Any]:
-        """Return each row's label, the decision that suits the metric of the search, ``(N,)``."""
-        return self.classes[self.decisions(self.predict_proba(data))]
+    def predict(self, data: Table, *, force: bool = False) -> NDArray[Any]:
+        """Return each row's label, the decision that suits the metric of the search, ``(N,)``.
+
+        The rows are those of `predict_proba`.
+        """
+        rows = encoded_rows(self.encodings, data, force=force)
+        probs = self.encoded_log_probs(self.by_member(rows)).exp().numpy()
+        return self.classes[self.decisions(probs)]
 
     def decisions(self, probs: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the code of the class that `predict` names, from probabilities ``(N, C)``."""
@@ -194,7 +208,9 @@ class Classifier:
         codes: NDArray[np.int64] = scores.argmax(1).numpy()
         return codes
 
-    def decide(self, data: Table, cost_matrix: Costs | ArrayLike) -> NDArray[Any]:
+    def decide(
+        self, data: Table, cost_matrix: Costs | ArrayLike, *, force: bool = False
+    ) -> NDArray[Any]:
         """Return the label of least expected cost of each row.
 
         Args:
@@ -202,6 +218,7 @@ class Classifier:
             cost_matrix: Cost of deciding for a class (column) where another is true (row), in any
                 unit: a table or file that names the classes, as in `autoloss.search`, or numbers
                 in the order of `classes`.
+            force: As in `predict_proba`.
 
         Raises:
             InputError: The matrix has another shape, or numbers that are not finite.
@@ -211,7 +228,8 @@ class Classifier:
             - output: ``(N,)``
         """
         costs = torch.from_numpy(cost_array(cost_matrix, self.task))
-        probs = torch.from_numpy(self.predict_proba(data))
+        rows = encoded_rows(self.encodings, data, force=force)
+        probs = self.encoded_log_probs(self.by_member(rows)).exp()
         codes: NDArray[np.int64] = cost_decisions(probs, costs).numpy()
         labels: NDArray[Any] = self.classes[codes]
         return labels

@@ -18,6 +18,10 @@ class InputError(AutolossError, ValueError):
     exit_code = 2
 
 
+class UnusableCellsWarning(UserWarning):
+    """Rows to predict have cells that the model cannot use and counts as missing."""
+
+
 class TrainingError(AutolossError):
     """Training cannot go on: one candidate does not fit into memory, or all diverged."""
 

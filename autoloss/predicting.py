@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 
 from autoloss.classifier import Classifier
-from autoloss.data.cells import CellReader
 from autoloss.data.messages import listed, unknown_name
-from autoloss.data.stream import PIECE_ROWS, RowStream
+from autoloss.data.stream import PIECE_ROWS, RowStream, frame_of
+from autoloss.data.unread import UnreadCount, check_found, note_of
+from autoloss.entrance import encoded_piece
 from autoloss.errors import InputError, closest
 from autoloss.inputs import by_name
 from autoloss.predictions import PREDICTION, probability_names, table_of
@@ -26,6 +26,8 @@ class Predicting:
         classifier: The model.
         rows: The table.
         id_column: A column that is carried through unchanged, as the first one; None for none.
+        force: Whether to go on where a column that mattered is unusable in most rows.
+        tell: Told in one line, at the end, of cells that the model cannot use.
 
     Raises:
         InputError: Columns are missing, or the one to carry through is not there or has a name
@@ -35,6 +37,8 @@ class Predicting:
     classifier: Classifier
     rows: RowStream
     id_column: str | None = None
+    force: bool = False
+    tell: Callable[[str], object] = field(default=lambda line: None, repr=False)
 
     def __post_init__(self) -> None:
         names, label = self.rows.names, self.rows.label
@@ -70,24 +74,31 @@ class Predicting:
             rows: Rows of a piece; it changes the time and the memory alone.
 
         Raises:
-            InputError: The table cannot be read to its end, or a column holds something quite
-                different from training.
+            InputError: The table cannot be read to its end, or a column that mattered is unusable
+                in most rows. The last piece is held back until that is known.
         """
-        readers = {name: CellReader(same) for name, same in by_name(self.classifier).items()}
+        encodings = self.classifier.encodings
+        count = UnreadCount(encodings)
         own = [] if self.id_column is None else [self.id_column]
-        wanted = list(dict.fromkeys([*own, *readers]))
+        wanted = list(dict.fromkeys([*own, *self._needed]))
+        held = None
         for piece in self.rows.pieces(wanted, rows=rows):
-            frame = pd.DataFrame(
-                {name: reader.read(piece.column(name)) for name, reader in readers.items()}
-            )
-            found = pa.Table.from_pandas(
-                table_of(self.classifier, frame), preserve_index=False
+            if held is not None:
+                yield held
+            frame = frame_of(piece.select(self._needed))
+            inputs = encoded_piece(encodings, frame, count, label=self.rows.label)
+            own_rows = self.classifier.by_member(inputs)
+            probs = self.classifier.encoded_log_probs(own_rows).exp().numpy()
+            held = pa.Table.from_pandas(
+                table_of(self.classifier, probs), preserve_index=False
             ).replace_schema_metadata()
             if self.id_column is not None:
-                found = found.add_column(0, self.id_column, piece.column(self.id_column))
-            yield found
-        for reader in readers.values():
-            reader.check()
+                held = held.add_column(0, self.id_column, piece.column(self.id_column))
+        if not self.force:
+            check_found(count.found, label=self.rows.label, remedy="go on with --force")
+        if note := note_of(count.found):
+            self.tell(note)
+        yield held
 
     @property
     def _needed(self) -> tuple[str, ...]:

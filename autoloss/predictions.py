@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from autoloss.task import Task
 
@@ -19,13 +21,12 @@ def probability_names(task: Task) -> tuple[str, ...]:
     return tuple(f"probability_{label}" for label in task.classes)
 
 
-def table_of(classifier: Classifier, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the decision and the probability of each class, one row a row of `frame`.
+def table_of(classifier: Classifier, probs: NDArray[np.float64]) -> pd.DataFrame:
+    """Return the decision and the probability of each class, one row a row of `probs`.
 
-    Raises:
-        InputError: Columns are missing.
+    Shape:
+        probs (N, C).
     """
-    probs = classifier.predict_proba(frame)
     names = probability_names(classifier.task)
     columns = {name: probs[:, code] for code, name in enumerate(names)}
     return pd.DataFrame({PREDICTION: classifier.classes[classifier.decisions(probs)], **columns})

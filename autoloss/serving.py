@@ -6,7 +6,7 @@ served by ``mlflow models serve``; nothing of it is pickled.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 import pandas as pd
 
 from autoloss.classifier import Classifier, load
-from autoloss.data.cells import as_flags
 from autoloss.errors import InputError
 from autoloss.inputs import InputColumn, example_of, input_columns
 from autoloss.predictions import PREDICTION, probability_names, table_of
@@ -45,7 +44,6 @@ class ServedModel:
 
     def __init__(self, classifier: Classifier) -> None:
         self.classifier = classifier
-        self._flags = [one.name for one in input_columns(classifier) if one.type == "flag"]
 
     def predict(
         self, model_input: pd.DataFrame, params: Mapping[str, Any] | None = None
@@ -57,7 +55,8 @@ class ServedModel:
             params: None are known.
 
         Raises:
-            InputError: Columns are missing, or a parameter was given.
+            InputError: Columns are missing, one that mattered is unusable in most rows, or a
+                parameter was given.
         """
         if params:
             raise InputError(f"params must be empty, but got {sorted(params)[0]!r}.")
@@ -66,7 +65,7 @@ class ServedModel:
                 "the rows must come with the names of their columns (dataframe_split or "
                 f"dataframe_records), but got a {type(model_input).__name__}."
             )
-        return table_of(self.classifier, with_flags(model_input, self._flags))
+        return table_of(self.classifier, self.classifier.predict_proba(model_input))
 
 
 def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> ServedModel:
@@ -74,12 +73,6 @@ def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> Se
     if model_config:
         raise InputError(f"model_config must be empty, but got {sorted(model_config)[0]!r}.")
     return ServedModel(load(Path(path)))
-
-
-def with_flags(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """Return rows whose flags are true or false, also where they came as 0 and 1 or as words."""
-    found = {name: as_flags(frame[name]) for name in names if name in frame.columns}
-    return frame.assign(**found) if found else frame
 
 
 def input_types(classifier: Classifier) -> list[tuple[str, str]]:

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
 
-from autoloss.data.cells import CellReader
 from autoloss.data.numbers import NumericColumn, Scale
 from autoloss.data.stream import open_rows
 from autoloss.errors import InputError
@@ -162,7 +161,8 @@ def test_a_number_is_the_same_whatever_words_stand_beside_it() -> None:
     numbers = chance.normal(size=2000) * 10.0 ** chance.integers(-20, 20, 2000)
     cells = [repr(float(number)) for number in numbers]
     column = NumericColumn("x", "plain", Scale(0.0, 1.0))
-    fast = CellReader([column]).read(pa.array(cells))
-    slow = CellReader([column]).read(pa.array([*cells, "unknown"]))[:-1]
-    np.testing.assert_array_equal(fast.to_numpy(), numbers)
-    np.testing.assert_array_equal(slow.to_numpy(), numbers)
+    fast, _ = column.read(pd.Series(cells))
+    slow, unread = column.read(pd.Series([*cells, "a word"]))
+    np.testing.assert_array_equal(fast, numbers)
+    np.testing.assert_array_equal(slow[:-1], numbers)
+    assert np.flatnonzero(unread).tolist() == [len(cells)]

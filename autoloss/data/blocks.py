@@ -18,15 +18,18 @@ class Block:
         numeric: Standardised numbers, NaN where missing.
         codes: Codes of categories, 0 where the level is unseen or rare.
         vectors: Vectors of free text.
+        unread: Name of each column that has cells of no use (a word where numbers are expected, a
+            level that training never had), and which ones they are.
 
     Shape:
-        numeric (N, F); codes (N, Q); vectors (N, D).
+        numeric (N, F); codes (N, Q); vectors (N, D); each of unread (N,).
     """
 
     n_rows: int
     numeric: NDArray[np.float32] | None = None
     codes: NDArray[np.int64] | None = None
     vectors: NDArray[np.float32] | None = None
+    unread: tuple[tuple[str, NDArray[np.bool_]], ...] = ()
 
     @classmethod
     def join(cls, blocks: Sequence[Block], *, n_rows: int) -> Block:
@@ -39,4 +42,10 @@ class Block:
             np.concatenate(numeric, axis=1) if numeric else np.zeros((n_rows, 0), np.float32),
             np.concatenate(codes, axis=1) if codes else np.zeros((n_rows, 0), np.int64),
             np.concatenate(vectors, axis=1) if vectors else np.zeros((n_rows, 0), np.float32),
+            tuple(one for block in blocks for one in block.unread),
         )
+
+
+def cells_of(name: str, which: NDArray[np.bool_]) -> tuple[tuple[str, NDArray[np.bool_]], ...]:
+    """Return `Block.unread` of one column: nothing where all of its cells are of use."""
+    return ((name, which),) if which.any() else ()

@@ -1,124 +1,106 @@
-"""Cells of a piece of a table as the encoding reads them, one by one, whatever stands beside."""
+"""How a cell stands for a level or a flag, whatever type it came in and however it is written."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import re
+import zlib
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from autoloss.data.categories import CategoryColumn
-from autoloss.data.dates import DateColumn, parse_moments
-from autoloss.data.encode import Column
-from autoloss.data.marks import without_text_marks
-from autoloss.data.messages import one_line
-from autoloss.data.numbers import NumericColumn, parse_numbers
-from autoloss.data.values import values_of
-from autoloss.errors import InputError
+from autoloss.data.values import label_of
 
 FLAGS = frozenset({"True", "False"})
+TRUTHS = {
+    "true": True,
+    "t": True,
+    "yes": True,
+    "y": True,
+    "1": True,
+    "false": False,
+    "f": False,
+    "no": False,
+    "n": False,
+    "0": False,
+}
+# More digits than these are a code, and Python refuses to read thousands of them.
+WRITTEN_NUMBER = r"[+-]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:[eE][+-]?\d{1,3})?"
+WRITTEN_DAY = r"(\d{4}-\d{2}-\d{2})[ T]00:00:00(?:\.0+)?"
+# A leading zero says that the digits are a label.
+WRITTEN_CODE = r"[+-]?0\d.*"
 
 
-class CellReader:
-    """Brings one column, piece by piece, into the type that its encoding had in training.
+def plain_writing(text: str) -> str:
+    """Return the shortest way to write the number or the day of a text, and any other as it is.
 
-    Which type a whole column of text would be taken for depends on all of its cells; here each is
-    read by what training found, so that a row's prediction does not depend on other rows.
+    Examples:
+        >>> [plain_writing(text) for text in ("1.0", "2.50", "1e3", "007", "1.0 m")]
+        ['1', '2.5', '1000', '007', '1.0 m']
+    """
+    if re.fullmatch(WRITTEN_CODE, text):
+        return text
+    if re.fullmatch(r"[+-]?\d{1,40}(?:\.0*)?", text):
+        # By a float a long number would lose digits.
+        return str(int(text.partition(".")[0]))
+    if re.fullmatch(WRITTEN_NUMBER, text):
+        number = float(text)
+        if abs(number) == float("inf"):
+            return text
+        # Some programs write all digits of a number of single precision.
+        is_single = number % 1.0 != 0.0 and float(np.float32(number)) == number
+        return label_of(np.float32(number) if is_single else number)
+    day = re.fullmatch(WRITTEN_DAY, text)
+    return day[1] if day else text
+
+
+def mark_of(level: str) -> int:
+    """Return a short hash of a level, by which it is known again without being kept."""
+    return zlib.crc32(level.encode("utf-8", "replace"))
+
+
+def level_codes(
+    texts: Iterable[object], levels: Sequence[str], rare: Iterable[int] | None = ()
+) -> NDArray[np.int64]:
+    """Return the code of each of some texts: 1, 2, ... of a level, 0 of a rare one, else -1.
+
+    A text that is no level may be another way to write the number, the day or the flag of one.
 
     Args:
-        columns: What was fitted of the column, by each encoding that reads it.
+        texts: Different texts.
+        levels: The levels that have codes.
+        rare: The `mark_of` each level that stood too seldom in training to have a code; None
+            where there were too many to be kept, so that any text may be one of them.
+
+    Shape:
+        result (number of texts,).
     """
+    exact = {level: code for code, level in enumerate(levels, start=1)}
+    plain: dict[str, int] = {}
+    for level, code in exact.items():
+        # Levels that differ in their writing alone are told apart by nothing but that.
+        plain[plain_writing(level)] = 0 if plain_writing(level) in plain else code
+    truths = [(plain_writing(level).lower(), code) for level, code in exact.items()]
+    words = {word for word, _ in truths}
+    is_flag = bool(words) and (words <= {"true", "false"} or words <= {"1", "0"})
+    flags = {TRUTHS[word]: code for word, code in truths} if is_flag else {}
+    seldom = set(rare or ())
 
-    def __init__(self, columns: Sequence[Column]) -> None:
-        self.name = columns[0].name
-        self._column: Column | None = columns[0]
-        if len({_way(column) for column in columns}) > 1:
-            # Each encoding reads the cells in its own way.
-            self._column = None
-        self._example, self._read_any = "", False
+    def code_of(text: str) -> int:
+        other = plain_writing(text)
+        if text in exact or mark_of(text) in seldom:
+            return exact.get(text, 0)
+        if plain.get(other) or mark_of(other) in seldom:
+            return plain.get(other, 0)
+        truth = TRUTHS.get(other.lower()) if flags else None
+        return flags.get(truth, -1) if truth is not None else 0 if rare is None else -1
 
-    def read(self, cells: Any) -> pd.Series:
-        """Return the cells of a piece.
-
-        Args:
-            cells: An Arrow array.
-        """
-        column = self._column
-        if column is not None and _is_text(cells):
-            # As moments or flags, they would not be known any more.
-            cells = without_text_marks(cells, column.marks)
-        if isinstance(column, NumericColumn):
-            return self._numbers(cells, column)
-        series = pd.Series(cells.to_pandas())
-        if isinstance(column, DateColumn):
-            found = values_of(series)
-            if found.form in ("nothing", "date"):
-                return series
-            return self._noted(found.text, parse_moments(found.text, column.form))
-        if isinstance(column, CategoryColumn) and set(column.levels) <= FLAGS:
-            return as_flags(series)
-        return series
-
-    def check(self) -> None:
-        """Check, after the last piece, that not all cells were something else than in training.
-
-        Raises:
-            InputError: None could be read.
-        """
-        if self._example and not self._read_any:
-            what = "numbers" if isinstance(self._column, NumericColumn) else "dates"
-            form = f" ({self._column.form})" if isinstance(self._column, DateColumn) else ""
-            raise InputError(
-                f"Column {self.name!r} must hold {what}{form}, as in training, but got"
-                f" {self._example!r}."
-            )
-
-    def _numbers(self, cells: Any, column: NumericColumn) -> pd.Series:
-        """Return numbers, missing where a cell is none."""
-        if _is_text(cells) and not column.style.startswith("comma"):
-            try:
-                # The usual case, in a tenth of the time: no word, no unit, no grouping.
-                numbers = pc.utf8_ltrim(cells, characters="+").cast(pa.float64())
-            except pa.ArrowInvalid:
-                pass
-            else:
-                self._read_any = True
-                return pd.Series(numbers.to_pandas().astype("float64"))
-        found = values_of(pd.Series(cells.to_pandas()))
-        if found.form in ("nothing", "number"):
-            self._read_any |= found.form == "number"
-            return found.data
-        return self._noted(found.text, pd.Series(parse_numbers(found.text, column.style)))
-
-    def _noted(self, text: pd.Series, values: pd.Series) -> pd.Series:
-        """Return what was read of a text, after a look at whether any was."""
-        self._read_any = self._read_any or bool(values.notna().any())
-        if not self._example:
-            self._example = one_line(text.dropna().iloc[0])[:60]
-        return values.set_axis(text.index)
+    return np.array([code_of(str(text)) for text in texts], dtype=np.int64)
 
 
-def _is_text(cells: Any) -> bool:
-    """Return whether an Arrow array is of text."""
-    return bool(pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type))
-
-
-def _way(column: Column) -> tuple[str, str]:
-    """Return what decides how the cells of a column are read."""
-    detail = getattr(column, "style", None) or getattr(column, "form", "")
-    return type(column).__name__, str(detail)
-
-
-def as_flags(series: pd.Series) -> pd.Series:
-    """Return flags as true and false, also those that came as words of any case, or as 0 and 1."""
-    if pd.api.types.is_bool_dtype(series.dtype):
-        return series
-    found = values_of(series)
-    text = found.text.astype("string").str.lower()
-    # Other words stay what they are: levels that training did not see.
-    words = found.text.mask(text.isin(["true", "1"]).fillna(False), "True")
-    words = words.mask(text.isin(["false", "0"]).fillna(False), "False")
-    return pd.Series(np.asarray(words.astype(object)), index=series.index)
+def truths_of(text: pd.Series) -> NDArray[np.float64]:
+    """Return text as 1 for yes and 0 for no, NaN where it is neither; (N,)."""
+    return np.asarray(
+        text.str.lower().map(TRUTHS).astype("float64").to_numpy(np.float64, na_value=np.nan)
+    )

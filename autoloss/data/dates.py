@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autoloss.data.blocks import Block
+from autoloss.data.blocks import Block, cells_of
+from autoloss.data.categories import NEARLY_ALL
 from autoloss.data.marks import without_marks
 from autoloss.data.number_text import MARKERS
 from autoloss.data.numbers import Scale
 from autoloss.data.values import moments, seconds, values_of
-from autoloss.errors import InputError
 
 _DAYS = (
     *("%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d"),
@@ -47,7 +47,9 @@ def parse_moments(text: pd.Series, form: str) -> pd.Series:
         form: ``"ISO8601"`` or a format of `strftime`.
     """
     codes, unique = pd.factorize(text)
-    cells = pd.Series(unique, dtype="string").astype(object)
+    cells = pd.Series(unique, dtype="string")
+    # For pandas "now" and "today" are moments too.
+    cells = cells.where(cells.str.contains(r"\d").fillna(False)).astype(object)
     read = moments(pd.to_datetime(cells, format=form, errors="coerce", utc=True)).to_numpy()
     return pd.Series(np.append(read, np.datetime64("NaT", "s"))[codes], index=text.index)
 
@@ -133,12 +135,14 @@ class DateColumn:
         form: The format of its text, ``"ISO8601"`` where it came as moments.
         parts: The parts that vary, each with its scaling.
         marks: Cells that the user calls missing.
+        varies: Whether the training rows do not nearly all have the same value.
     """
 
     name: str
     form: str
     parts: tuple[tuple[str, Scale], ...]
     marks: tuple[str, ...] = ()
+    varies: bool = True
     kind = "date"
 
     @classmethod
@@ -149,35 +153,45 @@ class DateColumn:
             present = values[~np.isnan(values)]
             if np.ptp(present) > 1e-9:
                 parts.append((part, Scale.fit(values)))
-        return cls(name, form, tuple(parts))
+        counts = when.value_counts(dropna=False)
+        varies = bool(len(when) and counts.max() < NEARLY_ALL * len(when))
+        return cls(name, form, tuple(parts), varies=varies)
 
     def encode(self, series: pd.Series) -> Block:
         """Return the parts of a column as standardised numbers, NaN where missing."""
+        when, unread = self.read(series)
+        parts = date_parts(when)
+        numeric = np.stack([scale(parts[part]) for part, scale in self.parts], axis=1)
+        return Block(len(series), numeric=numeric, unread=cells_of(self.name, unread))
+
+    def read(self, series: pd.Series) -> tuple[pd.Series, NDArray[np.bool_]]:
+        """Return the moments of a column, and which cells hold no moment."""
         found = values_of(without_marks(series, self.marks))
         if found.form == "nothing":
             when = pd.Series(np.full(len(series), np.datetime64("NaT", "s")))
         elif found.form == "date":
             when = found.data
         else:
-            when = parse_moments(found.text, self.form)
-            if not when.notna().any():
-                example = str(found.text.dropna().iloc[0])[:60]
-                raise InputError(
-                    f"Column {self.name!r} must hold dates as in training ({self.form}), but got"
-                    f" {example!r}."
-                )
-        parts = date_parts(when)
-        numeric = np.stack([scale(parts[part]) for part, scale in self.parts], axis=1)
-        return Block(len(series), numeric=numeric)
+            text = found.text
+            when = parse_moments(text, self.form)
+            is_none = text.isna() | text.str.lower().isin(MARKERS)
+            return when, (~is_none & when.isna()).to_numpy(dtype=bool)
+        return when, np.zeros(len(series), dtype=bool)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state as plain values."""
         parts = [[part, scale.center, scale.spread] for part, scale in self.parts]
-        marks = list(self.marks)
-        return {"name": self.name, "form": self.form, "parts": parts, "marks": marks}
+        return {
+            "name": self.name,
+            "form": self.form,
+            "parts": parts,
+            "marks": list(self.marks),
+            "varies": self.varies,
+        }
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> DateColumn:
         """Return the column of a state."""
         parts = tuple((part, Scale(center, spread)) for part, center, spread in state["parts"])
-        return cls(state["name"], state["form"], parts, tuple(state.get("marks", ())))
+        marks = tuple(state.get("marks", ()))
+        return cls(state["name"], state["form"], parts, marks, state.get("varies", True))

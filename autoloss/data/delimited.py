@@ -17,29 +17,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
+from autoloss.data.arrow import series_of
 from autoloss.data.asked import NOTHING_ASKED, Asked
 from autoloss.data.decimal_mark import decimal_mark, has_groups, is_mixed
 from autoloss.data.frames import Table, as_table, as_text, unique_names
 from autoloss.data.marks import without_text_marks
 from autoloss.data.messages import one_line
+from autoloss.data.values import MISSING
 from autoloss.errors import InputError
 
-# "None" is not among them: it is a class or a level of its own as often as not.
-MISSING = (
-    "",
-    "?",
-    "NA",
-    "N/A",
-    "n/a",
-    "#N/A",
-    "NaN",
-    "nan",
-    "-nan",
-    "NULL",
-    "null",
-    "<NA>",
-    "NaT",
-)
 # A leading zero says that the digits are a label: a postcode, a product number, a hash.
 _LABEL = r"^[+-]?0[0-9xX]"
 _MARKS = (
@@ -276,7 +262,7 @@ def typed(text: Any) -> pd.Series:
         return pd.Series([float("nan")] * len(text), dtype="float64")
     numbers = _numbers(text, present)
     if numbers is not None:
-        return pd.Series(numbers.to_pandas())
+        return series_of(numbers)
     if _all_flags(present[:1000]) and _all_flags(present):
         flags = pd.Series(pc.equal(pc.utf8_lower(text), "true").to_pandas())
         return flags.astype("boolean") if text.null_count else flags

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -22,6 +22,7 @@ from autoloss.data.kinds import Typing, kind_of
 from autoloss.data.messages import listed
 from autoloss.data.numbers import NumericColumn, quantile_edges
 from autoloss.data.text import TextColumn
+from autoloss.data.unread import check_cells
 from autoloss.errors import InputError
 
 Column = NumericColumn | CategoryColumn | DateColumn | TextColumn
@@ -176,19 +177,27 @@ class TableEncoding:
         Raises:
             InputError: Columns are missing, or hold something quite different from training.
         """
-        missing = [column.name for column in self.columns if column.name not in frame.columns]
+        self.check_columns(frame.columns, label=label)
+        block = self.block(frame)
+        check_cells(self.columns, frame, block, label=label)
+        return TableInputs.from_block(block)
+
+    def check_columns(self, names: Iterable[object], *, label: str = "DATA") -> None:
+        """Check that all columns that are used are among `names`.
+
+        Raises:
+            InputError: Columns are missing.
+        """
+        given = set(names)
+        missing = [column.name for column in self.columns if column.name not in given]
         if missing:
             raise InputError(
                 f"{label} must have the columns that the model was trained on, but lacks"
                 f" {listed(missing)}."
             )
-        try:
-            return TableInputs.from_block(self.block(frame))
-        except InputError as error:
-            raise InputError(f"{label}: {error}") from error
 
     def block(self, frame: pd.DataFrame) -> Block:
-        """Encode rows as arrays; `transform` checks the columns first."""
+        """Encode rows as arrays, and tell cells of no use; the columns must be there."""
         blocks = [column.encode(frame[column.name]) for column in self.columns]
         return Block.join(blocks, n_rows=len(frame))
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from autoloss.data.blocks import Block
+from autoloss.data.blocks import Block, cells_of
+from autoloss.data.categories import NEARLY_ALL
+from autoloss.data.cells import truths_of
 from autoloss.data.marks import without_marks
-from autoloss.data.messages import one_line
 from autoloss.data.values import values_of
-from autoloss.errors import InputError
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +46,8 @@ AFFIXES = (
 )
 # Separators that stand between thousands in every style.
 GROUPED = (r"[+-]?[1-9]\d{0,2}(?:[ \u00a0\u2009\u202f'\u2019]\d{3})+(?:[.,]\d*)?", r"[^\d.,+-]")
+# Written by programs for numbers that are none; as numbers they are missing.
+_NOT_FINITE = r"(?i)[+-]?(?:inf|infinity|nan)"
 
 
 def parse_numbers(text: pd.Series, style: str) -> Floats:
@@ -177,33 +179,56 @@ class NumericColumn:
         style: How its numbers are written where they come as text, see `parse_numbers`.
         scale: Its scaling.
         marks: Cells that are missing: those that the user calls so, and words among the numbers.
+        is_flag: Whether all of its numbers are 0 or 1, so that words for yes and no are too.
+        varies: Whether the training rows do not nearly all have the same value.
     """
 
     name: str
     style: str
     scale: Scale
     marks: tuple[str, ...] = ()
+    is_flag: bool = False
+    varies: bool = True
     kind = "numeric"
 
     @classmethod
     def fit(cls, name: str, numbers: Floats, *, style: str = "plain") -> NumericColumn:
         """Fit to the training rows."""
-        return cls(name, style, Scale.fit(numbers))
+        scale = Scale.fit(numbers)
+        missing = np.isnan(numbers)
+        # Where a value stands in nearly all rows, it is the median.
+        most = max(missing.mean(), (numbers == scale.center).mean()) if len(numbers) else 1.0
+        is_flag = bool((missing | (numbers == 0.0) | (numbers == 1.0)).all())
+        return cls(name, style, scale, is_flag=is_flag, varies=bool(most < NEARLY_ALL))
 
     def encode(self, series: pd.Series) -> Block:
         """Return the standardised numbers of a column, NaN where missing."""
-        found = values_of(without_marks(series, self.marks))
+        numbers, unread = self.read(series)
+        return Block(
+            len(series),
+            numeric=self.scale(numbers)[:, None],
+            unread=cells_of(self.name, unread),
+        )
+
+    def read(self, series: pd.Series) -> tuple[Floats, NDArray[np.bool_]]:
+        """Return the numbers of a column, NaN where missing, and which cells hold no number."""
+        # It reads numbers to tell what is none.
+        from autoloss.data.number_text import MARKERS
+
+        series = without_marks(series, self.marks)
+        quick = None if self.style.startswith("comma") else _cast(series)
+        if quick is not None:
+            return quick, np.zeros(len(series), dtype=bool)
+        found = values_of(series)
         if found.form in ("nothing", "number"):
             numbers = found.data.to_numpy(dtype="float64", na_value=np.nan)
-        else:
-            text = found.text
-            numbers = parse_numbers(text, self.style)
-            if np.isnan(numbers).all():
-                example = one_line(text.dropna().iloc[0])
-                raise InputError(
-                    f"Column {self.name!r} must hold numbers, as in training, but got {example!r}."
-                )
-        return Block(len(series), numeric=self.scale(numbers)[:, None])
+            return numbers, np.zeros(len(series), dtype=bool)
+        text = found.text
+        numbers = parse_numbers(text, self.style)
+        if self.is_flag:
+            numbers = np.where(np.isnan(numbers), truths_of(text), numbers)
+        is_none = text.str.fullmatch(_NOT_FINITE).fillna(False) | text.str.lower().isin(MARKERS)
+        return numbers, np.isnan(numbers) & (text.notna() & ~is_none).to_numpy(dtype=bool)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state as plain values."""
@@ -213,10 +238,38 @@ class NumericColumn:
             "center": self.scale.center,
             "spread": self.scale.spread,
             "marks": list(self.marks),
+            "is_flag": self.is_flag,
+            "varies": self.varies,
         }
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> NumericColumn:
         """Return the column of a state."""
-        scale = Scale(state["center"], state["spread"])
-        return cls(state["name"], state["style"], scale, tuple(state.get("marks", ())))
+        return cls(
+            state["name"],
+            state["style"],
+            Scale(state["center"], state["spread"]),
+            tuple(state.get("marks", ())),
+            state.get("is_flag", False),
+            state.get("varies", True),
+        )
+
+
+def _cast(series: pd.Series) -> Floats | None:
+    """Return a column of text that is nothing but plain numbers, None where it is none.
+
+    The usual case of a file, in a tenth of the time: no word, no unit, no grouping.
+    """
+    if not isinstance(series.dtype, pd.StringDtype):
+        return None
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    cells = pa.array(series, from_pandas=True)
+    try:
+        numbers = cells.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    if pc.any(pc.is_inf(numbers)).as_py():
+        return None
+    return np.asarray(numbers.to_numpy(zero_copy_only=False), dtype=np.float64)

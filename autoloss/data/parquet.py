@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from autoloss.data.arrow import needs_whole, series_of
+
 _CELLS_AT_ONCE = 1 << 23
 # From so many rows on, text of which each stands so often is kept once, with its places.
 _MANY_ROWS, _REPEATED = 500_000, 50
@@ -47,7 +49,12 @@ def as_frame(table: Any) -> pd.DataFrame:
     frame: pd.DataFrame = table.rename_columns(columns).to_pandas(
         ignore_metadata=True, split_blocks=True
     )
-    return frame
+    whole = {
+        name: series_of(cells)
+        for name, cells in zip(columns, table.columns, strict=True)
+        if needs_whole(cells)
+    }
+    return frame.assign(**whole) if whole else frame
 
 
 def _with_words(frame: pd.DataFrame, table: Any) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from autoloss.data.categories import CategoryColumn
 from autoloss.data.encode import TableEncoding
 from autoloss.data.inputs import TableInputs
 from autoloss.data.numbers import NumericColumn
+from autoloss.data.unread import check_cells
 from autoloss.data.values import values_of
 
 LARGE = 20_000_000
@@ -125,7 +126,10 @@ class _Reader:
             numbers = table.numbers(column.name)
             if numbers is not None:
                 return cls(column, numbers=numbers)
-        return cls(column, encoded=column.encode(table.frame[column.name].iloc[rows]))
+        own = table.frame[[column.name]].iloc[rows]
+        encoded = column.encode(own[column.name])
+        check_cells([column], own, encoded)
+        return cls(column, encoded=encoded)
 
     def read(self, at: NDArray[Any], places: NDArray[Any]) -> Block:
         """Return encoded rows, by their numbers in the table and in the part."""

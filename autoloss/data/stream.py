@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
-from autoloss.data.delimited import HEAD, MISSING, find_delimiter, find_encoding
+from autoloss.data.arrow import series_of
+from autoloss.data.delimited import HEAD, find_delimiter, find_encoding
 from autoloss.data.frames import as_text, unique_names
 from autoloss.data.messages import one_line
 from autoloss.data.read import Source, file_form, load_table
+from autoloss.data.values import MISSING, label_of
 from autoloss.errors import InputError
 
 # Rows of a piece: a multiple of what a classifier computes at once.
@@ -77,6 +80,11 @@ class RowStream:
         if held:
             yield pa.concat_tables(waiting, promote_options="permissive")
 
+    def frames(self, names: Sequence[str], *, rows: int = PIECE_ROWS) -> Iterator[pd.DataFrame]:
+        """Yield the `pieces` as frames."""
+        for piece in self.pieces(names, rows=rows):
+            yield frame_of(piece)
+
     def _guarded(self, places: Sequence[int]) -> Batches:
         """Yield the batches; what Arrow says of a broken file becomes one line."""
         try:
@@ -85,6 +93,12 @@ class RowStream:
             raise InputError(
                 f"{self.label} cannot be read to its end: {one_line(error)}"
             ) from error
+
+
+def frame_of(piece: Any) -> pd.DataFrame:
+    """Return an Arrow table whose names are unique as a frame."""
+    columns = zip(piece.column_names, piece.columns, strict=True)
+    return pd.DataFrame({name: series_of(cells) for name, cells in columns})
 
 
 def open_rows(source: Source) -> RowStream:
@@ -108,7 +122,8 @@ def open_rows(source: Source) -> RowStream:
                 f"{source} must be a {form} file, but it cannot be read as one: {one_line(error)}"
             ) from error
     table = load_table(source)
-    whole = pa.Table.from_pandas(table.frame, preserve_index=False)
+    columns = {str(name): _cells_of(table.frame[name]) for name in table.frame.columns}
+    whole = pa.table(columns)
     return RowStream(
         table.label,
         tuple(whole.column_names),
@@ -116,6 +131,16 @@ def open_rows(source: Source) -> RowStream:
         lambda places: iter(whole.select(list(places)).to_batches(PIECE_ROWS)),
         whole.num_rows,
     )
+
+
+def _cells_of(series: pd.Series) -> Any:
+    """Return a column as Arrow has it; cells of several types become text."""
+    if getattr(series.dtype, "tz", None) is not None:
+        series = series.dt.tz_convert("UTC").dt.tz_localize(None)
+    try:
+        return pa.array(series, from_pandas=True)
+    except (pa.ArrowException, OverflowError):
+        return pa.array(series.map(label_of, na_action="ignore"), pa.string(), from_pandas=True)
 
 
 def _open_delimited(path: Path, *, label: str) -> RowStream:

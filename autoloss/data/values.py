@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +11,24 @@ import pandas as pd
 from numpy.typing import NDArray
 
 Form = Literal["nothing", "number", "date", "label", "text", "unusable"]
+
+# Text that says that a value is missing. "None" is not among it: it is a class or a level of its
+# own as often as not.
+MISSING = (
+    "",
+    "?",
+    "NA",
+    "N/A",
+    "n/a",
+    "#N/A",
+    "NaN",
+    "nan",
+    "-nan",
+    "NULL",
+    "null",
+    "<NA>",
+    "NaT",
+)
 
 
 @dataclass(frozen=True)
@@ -19,14 +38,17 @@ class Values:
     Args:
         form: ``"number"`` (float64, NaN where missing or infinite), ``"date"`` (datetime64[s],
             UTC), ``"label"`` (text of booleans and of categories declared as such), ``"text"``
-            (stripped, missing where blank), ``"nothing"`` (all missing) or ``"unusable"``.
+            (stripped, missing where it is in `MISSING`), ``"nothing"`` (all missing) or
+            ``"unusable"``.
         data: The values.
         n_infinite: How many numbers were infinite.
+        source: The numbers as they came, which float64 may not hold exactly; None where it does.
     """
 
     form: Form
     data: pd.Series
     n_infinite: int = 0
+    source: pd.Series | None = None
 
     @property
     def text(self) -> pd.Series:
@@ -34,7 +56,8 @@ class Values:
         if self.form in ("label", "text"):
             return self.data
         if self.form == "number":
-            return relabel(self.data, self.data.index)
+            exact = self.data if self.source is None else self.source
+            return relabel(exact, self.data.index).mask(self.data.isna())
         return self.data.astype("string")
 
 
@@ -57,7 +80,7 @@ def _by_type(series: pd.Series) -> Values:
     if isinstance(dtype, pd.CategoricalDtype):
         labels = pd.array([label_of(item).strip() for item in dtype.categories], dtype="string")
         taken = labels.take(series.cat.codes.to_numpy(copy=True), allow_fill=True)
-        return Values("label", _blank_is_missing(pd.Series(taken, index=series.index)))
+        return Values("label", _without_marks(pd.Series(taken, index=series.index)))
     if types.is_bool_dtype(dtype):
         return Values("label", series.astype("boolean").astype("string"))
     if types.is_complex_dtype(dtype):
@@ -97,7 +120,7 @@ def _objects(series: pd.Series) -> Values:
     if kind == "boolean":
         return Values("label", series.astype("boolean").astype("string"))
     if kind in ("integer", "floating", "mixed-integer-float", "decimal"):
-        return _numbers(series.map(_float, na_action="ignore"))
+        return replace(_numbers(series.map(_float, na_action="ignore")), source=series)
     if kind in ("date", "datetime", "datetime64"):
         return Values("date", moments(pd.to_datetime(series, errors="coerce", utc=True)))
     if kind in ("mixed", "mixed-integer", "time", "interval", "period"):
@@ -123,7 +146,8 @@ def _numbers(series: pd.Series) -> Values:
     numbers = series.astype("float64").to_numpy(dtype="float64", na_value=np.nan, copy=True)
     infinite = np.isinf(numbers)
     numbers[infinite] = np.nan
-    return Values("number", pd.Series(numbers, index=series.index), int(infinite.sum()))
+    found = pd.Series(numbers, index=series.index)
+    return Values("number", found, int(infinite.sum()), series)
 
 
 def moments(series: pd.Series) -> pd.Series:
@@ -142,30 +166,31 @@ def seconds(when: pd.Series) -> NDArray[np.float64]:
 
 
 def strip(series: pd.Series) -> pd.Series:
-    """Return text without the blanks around it, missing where nothing is left."""
-    return _blank_is_missing(series.astype("string").str.strip())
+    """Return text without the blanks around it, missing where it says so."""
+    return _without_marks(series.astype("string").str.strip())
 
 
-def _blank_is_missing(series: pd.Series) -> pd.Series:
-    """Return text that is missing where it was empty."""
-    return series.mask((series == "").fillna(False))
+def _without_marks(series: pd.Series) -> pd.Series:
+    """Return text that is missing where it is a mark for that."""
+    return series.mask(series.isin(list(MISSING)).fillna(False))
 
 
 def label_of(value: Any) -> str:
     """Return a value as the text that stands for it, whatever type it came in.
 
     Examples:
-        >>> label_of(3.0), label_of(3), label_of(True), label_of("a")
-        ('3', '3', 'True', 'a')
+        >>> label_of(3.0), label_of(3), label_of(True), label_of("a"), label_of(np.float32(0.1))
+        ('3', '3', 'True', 'a', '0.1')
     """
-    if isinstance(value, float | np.floating):
-        number = float(value)
+    if isinstance(value, float | np.floating | Decimal):
+        # Single precision has fewer digits: 0.1 is not 0.10000000149.
+        number = float(value if isinstance(value, float | Decimal) else str(value))
         return str(int(number)) if number.is_integer() else repr(number)
     return str(value)
 
 
 def relabel(numbers: pd.Series, index: pd.Index) -> pd.Series:
     """Return numbers as labels: whole ones without a point."""
-    codes, unique = pd.factorize(numbers.to_numpy(copy=True))
+    codes, unique = pd.factorize(numbers.array)
     labels = pd.array([label_of(item) for item in unique], dtype="string")
     return pd.Series(labels.take(codes, allow_fill=True), index=index)

@@ -70,19 +70,15 @@ def _given(classifier: Classifier, data: Source) -> Given:
     table = load_table(data)
     targets, notes = _targets(classifier, table.frame, table.label)
     rows = np.flatnonzero(targets >= 0)
-    frame = table.frame.drop(columns=classifier.task.target).iloc[rows].reset_index(drop=True)
-    logits, log_probs = [], []
-    for first in range(0, len(frame), _PIECE):
-        part = classifier.logits(frame.iloc[first : first + _PIECE].reset_index(drop=True))
-        each = [
-            member.readout.log_probs(own, classifier.facts(member)).log_softmax(-1)
-            for member, own in zip(classifier.members, part, strict=True)
-        ]
-        logits.append(part)
-        log_probs.append(torch.stack(each).logsumexp(0) - math.log(len(each)))
+    # From where the rows lie, so that their cells are read as for predictions.
+    logits = classifier.logits(data)[:, rows]
+    each = [
+        member.readout.log_probs(own, classifier.facts(member)).log_softmax(-1)
+        for member, own in zip(classifier.members, logits, strict=True)
+    ]
     return Given(
-        log_probs=torch.cat(log_probs),
-        logits=torch.cat(logits, 1),
+        log_probs=torch.stack(each).logsumexp(0) - math.log(len(each)),
+        logits=logits,
         targets=torch.from_numpy(targets[rows]),
         weights=None,
         classes=tuple(map(str, classifier.task.classes)),

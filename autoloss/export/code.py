@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from autoloss.classifier import CHUNK_ROWS, Classifier
-from autoloss.data import dates, marks, numbers, text, values
+from autoloss.data import cells, dates, marks, numbers, text, values
 from autoloss.data.text import TextColumn
 from autoloss.export.kind import table_networks
 from autoloss.export.plan import decision_of
@@ -29,10 +29,15 @@ from autoloss.models.table import ONE_HOT
 _HELPERS = (
     (marks, (), ("without_marks", "_is_mark", "_as_number")),
     (numbers, ("STYLES", "AFFIXES", "GROUPED"), ("parse_numbers", "unit_pattern")),
+    (
+        cells,
+        ("TRUTHS", "WRITTEN_NUMBER", "WRITTEN_DAY", "WRITTEN_CODE"),
+        ("plain_writing", "mark_of", "level_codes", "truths_of"),
+    ),
     (dates, ("DIGITS",), ("parse_moments", "date_parts", "_floats")),
     (
         values,
-        (),
+        ("MISSING",),
         (
             "Values",
             "values_of",
@@ -44,7 +49,7 @@ _HELPERS = (
             "moments",
             "seconds",
             "strip",
-            "_blank_is_missing",
+            "_without_marks",
             "label_of",
             "relabel",
         ),

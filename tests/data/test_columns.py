@@ -15,6 +15,7 @@ from autoloss.data.kinds import kind_of
 from autoloss.data.number_text import find_numbers, find_style
 from autoloss.data.numbers import NumericColumn, Scale, parse_numbers, quantile_edges
 from autoloss.data.text import TextColumn
+from autoloss.data.unread import check_cells
 from autoloss.data.values import values_of
 from autoloss.errors import InputError
 
@@ -192,11 +193,14 @@ def test_text_of_the_same_topic_is_near() -> None:
 
 def test_a_column_of_another_type_is_one_line() -> None:
     numbers = NumericColumn.fit("age", np.arange(50.0))
-    with pytest.raises(InputError, match="'age' must hold numbers"):
-        numbers.encode(pd.Series(["a", "b"]))
     dates = DateColumn.fit("when", values_of(pd.Series(pd.date_range("2020", periods=9))).data)
-    with pytest.raises(InputError, match="'when' must hold dates"):
-        dates.encode(pd.Series(["a", "b"]))
+    for column, rule in ((numbers, "numbers"), (dates, "dates")):
+        frame = pd.DataFrame({column.name: ["a", "b", None]})
+        block = column.encode(frame[column.name])
+        assert [cells.tolist() for _, cells in block.unread] == [[True, True, False]]
+        with pytest.raises(InputError, match=f"{column.name!r} must hold {rule}") as told:
+            check_cells([column], frame, block)
+        assert len(str(told.value).splitlines()) == 1
 
 
 def test_the_same_hour_is_the_same_number_on_every_day() -> None:

@@ -31,6 +31,13 @@ def predict(
             help="A column of DATA to carry through, such as a customer's number.",
         ),
     ] = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Go on where a column that mattered is unusable in more than half of the rows.",
+        ),
+    ] = False,
     losses: options.Losses = None,
     network: options.NetworkAgain = None,
     quiet: options.Quiet = False,
@@ -39,7 +46,9 @@ def predict(
     """Write the predicted label and the probability of each class for every row of DATA.
 
     Rows keep their order. DATA may be larger than memory: CSV, TSV, Parquet and Feather are read
-    piece by piece.
+    piece by piece. Cells that the model cannot use (a level that training never had, a word
+    among numbers) count as missing and are told by column. Where they fill more than half of a
+    column that varied in training, nothing is written unless --force is given.
     """
     import time
 
@@ -49,6 +58,7 @@ def predict(
     from autoloss.cli.predictions import check_output, model_folder, write
 
     began = time.monotonic()
+    unread: list[str] = []
     console = messages()
     with waited(console, "Loading the model"):
         from autoloss import api
@@ -58,7 +68,7 @@ def predict(
 
         check_output(output, data=data)
         classifier = api.load(model_folder(model), losses=tuple(losses or ()), model=network)
-        predicting = Predicting(classifier, open_rows(data), id_column)
+        predicting = Predicting(classifier, open_rows(data), id_column, force, unread.append)
     if predicting.new:
         note(f"columns that the model was not trained on are ignored: {listed(predicting.new)}.")
     loaded = time.monotonic()
@@ -66,6 +76,8 @@ def predict(
     about = predicting.rows.about
     with counted(console, "Predicting", unit="rows", about=about) as count:
         rows = write(predicting, output, count=count)
+    for line in unread:
+        note(line)
     note(f"wrote {rows:,} predictions to {'standard output' if str(output) == '-' else output}.")
     taken = counted_text(rows, unit="rows", seconds=time.monotonic() - loaded, about=None)
     detail(f"{taken}, {time.monotonic() - loaded:.2g} s.")

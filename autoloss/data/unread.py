@@ -1,0 +1,216 @@
+"""Cells that a model cannot use: counted by column, told, and refused where they matter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autoloss.data.blocks import Block
+from autoloss.data.messages import listed, one_line, plural
+from autoloss.data.values import values_of
+from autoloss.errors import InputError
+
+# Fewer new levels than these are a matter of a few rows, whatever their share.
+_MANY_LEVELS = 5
+_MOST = 0.5
+_SHOWN = 4
+Mask = NDArray[np.bool_]
+_WHAT = {
+    "numeric": "no number",
+    "date": "no date as in training",
+    "categorical": "no level that training had",
+    "boolean": "no level that training had",
+}
+
+
+class Column(Protocol):
+    """What was fitted of a column, whatever its kind."""
+
+    @property
+    def name(self) -> str:
+        """Return its name."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """Return its kind."""
+        ...
+
+
+class Encoding(Protocol):
+    """What was fitted of all columns."""
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """Return what was fitted of each."""
+        ...
+
+
+@dataclass(frozen=True)
+class Unread:
+    """Cells of a column that a model cannot use and counts as missing.
+
+    Args:
+        name: The column.
+        kind: Its kind.
+        cells: How many cells.
+        rows: Of how many rows.
+        example: One of the cells.
+        rule: What the column must hold.
+        varies: Whether the column was more than nearly constant in training.
+    """
+
+    name: str
+    kind: str
+    cells: int
+    rows: int
+    example: str
+    rule: str
+    varies: bool = True
+
+    @property
+    def is_refused(self) -> bool:
+        """Return whether predictions would rest on a column that is mostly lost."""
+        # A level that is new is no mistake in itself.
+        is_many = self.kind in ("numeric", "date") or self.cells >= _MANY_LEVELS
+        return self.varies and is_many and self.cells > _MOST * self.rows
+
+    @property
+    def text(self) -> str:
+        """Return how many cells of the column are of no use, and one of them."""
+        return (
+            f"{self.cells:,} of {self.rows:,} in {self.name!r} ({_WHAT[self.kind]}, such as"
+            f" {self.example!r})"
+        )
+
+
+class UnreadCount:
+    """Counts, piece by piece, the cells that none of a model's encodings can use.
+
+    Args:
+        encodings: The encodings, each once.
+    """
+
+    def __init__(self, encodings: Sequence[Encoding]) -> None:
+        self._encodings = encodings
+        self._rows = 0
+        self._cells: dict[str, int] = {}
+        self._examples: dict[str, str] = {}
+
+    def add(self, frame: pd.DataFrame, blocks: Sequence[Block]) -> None:
+        """Count a piece, as each of the encodings reads it."""
+        self._rows += len(frame)
+        unread = [dict(block.unread) for block in blocks]
+        for name in dict.fromkeys(name for one in unread for name in one):
+            reading = [
+                one.get(name)
+                for encoding, one in zip(self._encodings, unread, strict=True)
+                if any(column.name == name for column in encoding.columns)
+            ]
+            lost = unread_by_all(reading)
+            if lost is not None and lost.any():
+                self._cells[name] = self._cells.get(name, 0) + int(lost.sum())
+                self._examples.setdefault(name, _example(frame[name][lost]))
+
+    @property
+    def found(self) -> tuple[Unread, ...]:
+        """Return what was counted, the columns in their order."""
+        every: dict[str, list[Column]] = {}
+        for encoding in self._encodings:
+            for column in encoding.columns:
+                every.setdefault(column.name, []).append(column)
+        return tuple(
+            Unread(
+                name,
+                same[0].kind,
+                self._cells[name],
+                self._rows,
+                self._examples[name],
+                rule_of(same[0]),
+                any(getattr(column, "varies", True) for column in same),
+            )
+            for name, same in every.items()
+            if name in self._cells
+        )
+
+
+def unread_by_all(masks: Sequence[Mask | None]) -> Mask | None:
+    """Return which cells every encoding fails to use, None where one uses all of them."""
+    lost: Mask | None = None
+    for mask in masks:
+        if mask is None:
+            return None
+        lost = mask if lost is None else lost & mask
+    return lost
+
+
+def note_of(found: Iterable[Unread]) -> str:
+    """Return one line on all cells of no use, an empty string where there are none."""
+    parts = [one.text for one in found]
+    if not parts:
+        return ""
+    shown = ", ".join(parts[:_SHOWN])
+    more = f" and in {len(parts) - _SHOWN} more columns" if len(parts) > _SHOWN else ""
+    return f"cells that the model cannot use count as missing: {shown}{more}."
+
+
+def check_found(found: Iterable[Unread], *, label: str, remedy: str) -> None:
+    """Refuse rows where a column that mattered is unusable in more than half of them.
+
+    Args:
+        found: What was counted.
+        label: How messages name the table.
+        remedy: How to go on in spite of it.
+
+    Raises:
+        InputError: There is such a column.
+    """
+    refused = [one for one in found if one.is_refused]
+    if refused:
+        one = refused[0]
+        others = [other.name for other in refused[1:]]
+        too = f", and likewise in {listed(others)}" if others else ""
+        raise InputError(
+            f"{label}: Column {one.name!r} must hold {one.rule}, but {one.cells:,} of"
+            f" {plural(one.rows, 'row')} hold other cells, such as {one.example!r}{too};"
+            f" correct them, or {remedy}."
+        )
+
+
+def check_cells(
+    columns: Sequence[Column], frame: pd.DataFrame, block: Block, *, label: str = "DATA"
+) -> None:
+    """Refuse a column of numbers or dates that holds nothing but something else.
+
+    Raises:
+        InputError: There is such a column.
+    """
+    for name, lost in block.unread:
+        column = next(one for one in columns if one.name == name)
+        if column.kind not in ("numeric", "date"):
+            continue
+        if int(lost.sum()) == int(values_of(frame[name]).text.notna().sum()):
+            example = _example(frame[name][lost])
+            raise InputError(
+                f"{label}: Column {name!r} must hold {rule_of(column)}, but got {example!r}."
+            )
+
+
+def rule_of(column: Column) -> str:
+    """Return what a column must hold."""
+    if column.kind == "numeric":
+        return "numbers, as in training"
+    if column.kind == "date":
+        return f"dates as in training ({getattr(column, 'form', '')})"
+    levels = tuple(getattr(column, "levels", ()))
+    return f"levels that training had ({listed(levels, shown=_SHOWN)})"
+
+
+def _example(cells: pd.Series) -> str:
+    """Return the first of some cells as text."""
+    return one_line(cells.iloc[0])[:60]

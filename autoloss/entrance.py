@@ -1,0 +1,89 @@
+"""Rows on their way into a model: the same cells are read alike from a frame and from any file."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from autoloss.data import TableEncoding, TableInputs, read_table
+from autoloss.data.stream import open_rows
+from autoloss.data.unread import UnreadCount, check_found, note_of
+from autoloss.errors import UnusableCellsWarning
+
+Table = pd.DataFrame | str | Path
+_REMEDY = "pass force=True to predict all the same"
+
+
+def encoded_rows(
+    encodings: Sequence[TableEncoding], data: Table, *, force: bool = False
+) -> list[TableInputs]:
+    """Return rows as each encoding reads them.
+
+    Args:
+        encodings: The encodings, each once.
+        data: The rows.
+        force: Whether to go on where a column that mattered is unusable in most rows.
+
+    Raises:
+        InputError: Columns are missing, or one that mattered is unusable in most rows.
+
+    Warns:
+        UnusableCellsWarning: Some cells cannot be used.
+    """
+    label = "DATA" if isinstance(data, pd.DataFrame) else str(data)
+    count = UnreadCount(encodings)
+    parts = [
+        encoded_piece(encodings, frame, count, label=label) for frame in _frames(encodings, data)
+    ]
+    if not force:
+        check_found(count.found, label=label, remedy=_REMEDY)
+    if note := note_of(count.found):
+        # The line that called the method of the model.
+        warnings.warn(f"{label}: {note}", UnusableCellsWarning, stacklevel=3)
+    return [_joined(same) for same in zip(*parts, strict=True)]
+
+
+def encoded_piece(
+    encodings: Sequence[TableEncoding],
+    frame: pd.DataFrame,
+    count: UnreadCount,
+    *,
+    label: str = "DATA",
+) -> list[TableInputs]:
+    """Return a piece of a table as each encoding reads it, and count the cells of no use.
+
+    Raises:
+        InputError: Columns are missing.
+    """
+    for encoding in encodings:
+        encoding.check_columns(frame.columns, label=label)
+    blocks = [encoding.block(frame) for encoding in encodings]
+    count.add(frame, blocks)
+    return [TableInputs.from_block(block) for block in blocks]
+
+
+def _frames(encodings: Sequence[TableEncoding], data: Table) -> Iterator[pd.DataFrame]:
+    """Yield the rows, those of a file piece by piece and as `autoloss predict` reads them."""
+    if isinstance(data, pd.DataFrame) or not isinstance(data, str | Path):
+        yield read_table(data)
+        return
+    rows = open_rows(data)
+    for encoding in encodings:
+        encoding.check_columns(rows.names, label=rows.label)
+    needed = {column.name for encoding in encodings for column in encoding.columns}
+    yield from rows.frames([name for name in rows.names if name in needed])
+
+
+def _joined(parts: Sequence[TableInputs]) -> TableInputs:
+    """Return pieces as one."""
+    if len(parts) == 1:
+        return parts[0]
+    return TableInputs(
+        torch.cat([part.numeric for part in parts]),
+        torch.cat([part.categories for part in parts]),
+        torch.cat([part.vectors for part in parts]),
+    )
