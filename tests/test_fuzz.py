@@ -57,7 +57,7 @@ def test_odd_tables_are_searched_or_end_in_one_line(
             assert len(message.splitlines()) == 1
             assert not list(Path(out).glob("*/study.json"))
             return
-        assert result.verdict.decision in {"better", "no_evidence", "worse"}
+        assert result.verdict.decision in {"better", "no_evidence", "worse", "undecided"}
         assert result.model is not None
         probs = result.model.predict_proba(frame.head(5))
         assert all(math.isfinite(p) for p in probs.flatten())

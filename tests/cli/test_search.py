@@ -69,13 +69,15 @@ def test_last_screen_says_verdict_then_what_ships_then_figures_then_places(api, 
     assert f"autoloss predict {Path('reports/churn/model')}" in last
 
 
-@pytest.mark.parametrize("decision", ["better", "no_evidence", "worse"])
+@pytest.mark.parametrize("decision", ["better", "no_evidence", "worse", "undecided"])
 def test_every_verdict_ends_with_success(api, run, decision) -> None:
     api.summary = make_summary(decision=decision)
     assert run("search", "rows.csv").exit_code == 0
 
 
-@pytest.mark.parametrize(("decision", "code"), [("better", 0), ("no_evidence", 3), ("worse", 3)])
+@pytest.mark.parametrize(
+    ("decision", "code"), [("better", 0), ("no_evidence", 3), ("worse", 3), ("undecided", 3)]
+)
 def test_fail_unless_better(api, run, decision, code) -> None:
     api.summary = make_summary(decision=decision)
     result = run("search", "rows.csv", "--fail-unless", "better")

@@ -460,7 +460,7 @@ def _data(name: str, classes: Sequence[str]) -> DataSummary:
 def _verdict(
     decision: Decision, challenger: TrialRecord, baseline: TrialRecord, metric: str, lower: bool
 ) -> Verdict:
-    shift = {"better": -1.0, "no_evidence": -0.1, "worse": 1.0}[decision]
+    shift = {"better": -1.0, "worse": 1.0}.get(decision, -0.1)
     names = dict.fromkeys(
         (metric, "log_loss", "debiased_calibration_error", "error", "balanced_error", "brier")
     )
@@ -478,6 +478,7 @@ def _verdict(
         "Tuned cross-entropy is recommended.",
         "worse": "it is worse than tuned cross-entropy, significantly in error. "
         "Tuned cross-entropy is recommended.",
+        "undecided": "too little was trained.",
     }
     side = "more" if shift > 0 else "less"
     name = capital(label_words(challenger.label))

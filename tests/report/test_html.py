@@ -109,7 +109,7 @@ def test_links_lead_to_sections_of_the_page(page: Page) -> None:
     assert set(links) <= ids
 
 
-@pytest.mark.parametrize("decision", ["better", "no_evidence", "worse"])
+@pytest.mark.parametrize("decision", ["better", "no_evidence", "worse", "undecided"])
 def test_verdict_comes_first_then_what_ships(decision: Any) -> None:
     summary = make_summary(decision=decision, n_trials=24)
     words = Page(render_html(summary)).words

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoloss.losses import LossSpec
-from autoloss.records import Comparison, TrialRecord
-from autoloss.report import verdict_lines, verdict_rows
+from autoloss.records import Comparison, Coverage, Resampling, Summary, TrialRecord
+from autoloss.report import render_html, render_markdown, verdict_lines, verdict_rows
 from autoloss.report.recipe import loss_python, loss_toml
 from autoloss.report.roles import ranked_trials, trial_roles
 from autoloss.report.trials import family_rows, trial_columns, trial_rows
-from autoloss.report.verdict import comparison_rows, headline
+from autoloss.report.verdict import comparison_rows, coverage_text, headline
 from autoloss.report.words import date_text, difference_text, value_text
 from tests.report.summaries import HOSTILE, make_summary
 
@@ -77,15 +77,55 @@ def test_reading_follows_the_interval_and_the_direction(
         assert 0.5 < max(map(abs, row.ends)) <= 1.0
 
 
-@pytest.mark.parametrize("decision", ["better", "no_evidence", "worse"])
+@pytest.mark.parametrize("decision", ["better", "no_evidence", "worse", "undecided"])
 def test_headline_states_the_decision(decision: Any) -> None:
     text = headline(make_summary(decision=decision))
     start = {
         "better": "SM softmax beats tuned",
         "no_evidence": "No evidence that",
         "worse": "Tuned c",
+        "undecided": "Undecided",
     }
     assert text.startswith(start[decision])
+
+
+def nested(summary: Summary) -> Summary:
+    return replace(summary, resampling=Resampling("cross_validation", 5, "nested", outer=10))
+
+
+def test_headline_of_nested_folds_speaks_of_the_search() -> None:
+    better, worse = (nested(make_summary(decision=d)) for d in ("better", "worse"))
+    assert headline(better).startswith("Choosing the loss by search beats tuned")
+    assert "SM softmax" not in headline(worse)
+
+
+def test_an_unlikely_challenger_is_not_called_the_best_other_loss() -> None:
+    summary = make_summary(decision="worse")
+
+    def named(chance: float) -> str:
+        return headline(replace(summary, verdict=replace(summary.verdict, chance=chance)))
+
+    assert "the best other loss" in named(0.2)
+    assert "the best other loss" not in named(0.19)
+
+
+def test_an_undecided_report_opens_with_the_reason_and_with_what_was_trained() -> None:
+    summary = make_summary(decision="undecided")
+    reason = "not enough training: 2 of 20 epochs, 7 of 16 trials; give it about 3 min"
+    summary = replace(
+        summary,
+        verdict=replace(summary.verdict, reason=reason),
+        coverage=Coverage(7, 16, 2, 20, cut=9, is_final_cut=True, is_schedule_done=False),
+    )
+    assert headline(summary) == f"Undecided: {reason}"
+    assert coverage_text(summary) == (
+        "7 trials of 16 came to their end; the time limit cut off 9. They were trained for 2 of "
+        "20 epochs. The time limit cut off the final trainings."
+    )
+    assert coverage_text(replace(summary, coverage=Coverage(16, 16, 20, 20))) == ""
+    page = render_html(summary)
+    assert page.index(reason) < page.index("7 trials of 16")
+    assert "7 trials of 16" in render_markdown(summary)
 
 
 def test_headline_tells_smoothed_cross_entropy_from_cross_entropy() -> None:
