@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from autoloss.data import Source
 from autoloss.devices import find_device
 from autoloss.divisions import Divisions
 from autoloss.errors import InputError
-from autoloss.estimate import expected_seconds
 from autoloss.given import Given, Similarity, Teacher, Weights
 from autoloss.losses.own import Losses, files_of, take_in
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
@@ -27,7 +25,14 @@ from autoloss.progress import Progress, Silent
 from autoloss.rare import sampling_rates
 from autoloss.records import Plan, StudyListing
 from autoloss.reopening import read_again
-from autoloss.running import final_work, finished, left_closed, make_plan, make_tracker, run
+from autoloss.running import (
+    finished,
+    left_closed,
+    make_plan,
+    make_timetable,
+    make_tracker,
+    run,
+)
 from autoloss.search import (
     SearchResult,
     Space,
@@ -41,7 +46,6 @@ from autoloss.shipping import ship
 from autoloss.task import Label
 from autoloss.tracking import check_register
 from autoloss.tracking.uri import resolve as resolve_uri
-from autoloss.training.together import choose_together
 
 __all__ = ["list_studies", "load", "plan", "resume", "search", "ship"]
 
@@ -145,7 +149,7 @@ def search(
         >>> result.verdict.decision in {"better", "no_evidence", "worse", "undecided"}
         True
     """
-    clock = Clock(time.monotonic(), _checked_limit(time_limit))
+    clock = Clock.start(_checked_limit(time_limit))
     own = tuple(take_in(losses))
     given = Given.of(class_weights, class_similarity, teacher, cost_matrix, model)
     tables = Tables.of(data, valid, test)
@@ -227,6 +231,7 @@ def resume(
     losses: Losses | None = None,
     model: Model | None = None,
     tracking_uri: str | None = None,
+    judge_now: bool = False,
     progress: Progress | None = None,
 ) -> SearchResult:
     """Go on with a study where it stopped; a finished one is read from its folder.
@@ -244,6 +249,7 @@ def resume(
             file is at another place now.
         model: A network of your own, where the study began with one; as for `losses`.
         tracking_uri: MLflow's tracking URI; by default that of the study.
+        judge_now: Whether to train no further trials and conclude with those that ended.
         progress: Who watches.
 
     Raises:
@@ -251,7 +257,7 @@ def resume(
         InputError: The data are not those that the study began with, or MLflow's database is
             broken. `SearchResult.unwritten` says so of a finished study.
     """
-    clock = Clock(time.monotonic())
+    clock = Clock.start()
     opened = Study.open(study, out=out, storage=storage, metric=metric, losses=losses)
     origin = opened.config.origin
     if "options" not in origin:
@@ -280,6 +286,7 @@ def resume(
             clock=clock,
             teacher=taught,
             model=network,
+            judge_now=judge_now,
         )
     tell_written(result, tracker, watcher)
     return result
@@ -315,7 +322,7 @@ def plan(
     Raises:
         InputError: As in `search`.
     """
-    _checked_limit(time_limit)
+    clock = Clock.start(_checked_limit(time_limit))
     _check_seed(seed)
     tables = Tables.of(data, valid, test)
     options = SearchOptions(
@@ -352,21 +359,22 @@ def plan(
         negatives=chosen.protocol.negatives,
         model=settled.model,
     )
-    after = final_work(chosen.protocol, budget, prepared, trials)
-    trainings = trials * len(divisions) + after
-    together = choose_together(divisions.jobs, chosen.together, at_most=trainings).candidates
-    seconds = expected_seconds(divisions, together=together, trainings=trainings)
+    timetable, together = make_timetable(
+        prepared, divisions, clock, space=chosen, budget=budget, trials=trials
+    )
+    budget = plan_families(chosen.bases, timetable.plan.trials)
     return make_plan(
         prepared,
         budget,
         trials=trials,
         protocol=chosen.protocol,
-        together=together,
+        together=together.candidates,
         device=found,
         metric=resolved,
         batch_size=chosen.training.batch_size,
         has_weights=given.class_weights is not None,
-        expected_seconds=min(seconds, time_limit or seconds),
+        expected_seconds=clock.elapsed + timetable.left,
+        allowed=timetable.allowed(budget.dropped),
         notes=settled.notes,
     )
 

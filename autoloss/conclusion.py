@@ -57,7 +57,7 @@ def conclude(
             finalists,
             replication,
             coverage=coverage,
-            deadline=session.clock.ends,
+            deadline=session.timetable.begin_by,
         )
     notes = study_notes(
         data,
@@ -66,7 +66,7 @@ def conclude(
         batch_size=study.space.training.batch_size,
         has_weights=study.facts.weights is not None,
     )
-    notes = (*notes_of(study.config.origin), *notes)
+    notes = (*notes_of(study.config.origin), *session.notes, *notes)
     result = summarise(
         study,
         evidence,

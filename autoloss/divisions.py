@@ -97,6 +97,14 @@ class Divisions:
             model,
         )
 
+    def trained(self, training: TrainingConfig) -> Divisions:
+        """Return the same divisions, on which candidates are trained otherwise."""
+        jobs: dict[int, Job] = {}
+        for job in self.jobs:
+            # Divisions of the same rows share them.
+            jobs.setdefault(id(job), replace(job, config=training))
+        return replace(self, jobs=tuple(jobs[id(job)] for job in self.jobs))
+
     def __len__(self) -> int:
         """Return how many divisions there are."""
         return len(self.jobs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from autoloss.records import TrialRecord
 
@@ -19,12 +19,14 @@ class EndedTrials:
         best: The one of the lowest refined log loss, the first of equal ones.
         has_learnt: Whether any was scored.
         has_diverged: Whether any diverged.
+        cut: The epochs at which trials were cut off.
     """
 
     count: int = 0
     best: TrialRecord | None = None
     has_learnt: bool = False
     has_diverged: bool = False
+    cut: list[int] = field(default_factory=list)
 
     def add(self, records: Iterable[TrialRecord]) -> None:
         """Take in trials that ended."""
@@ -32,6 +34,8 @@ class EndedTrials:
             self.count += 1
             self.has_learnt |= bool(record.metrics)
             self.has_diverged |= record.state == "diverged"
+            if record.state == "stopped" and record.curve:
+                self.cut.append(record.curve[-1].epoch)
             if OBJECTIVE not in record.metrics:
                 continue
             value = record.metrics[OBJECTIVE]

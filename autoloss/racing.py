@@ -177,6 +177,8 @@ class RacingSearch:
     def _epoch(self) -> None:
         """Train an epoch, let those leave that fell behind, and tell what ended."""
         started = time.monotonic()
+        alive_before = len(self._pool.alive)
+        self._pool.deadline = self.session.clock.search_ends
         if self._guarded(self._pool.epoch) is None:
             return
         self._pace = time.monotonic() - started
@@ -199,8 +201,11 @@ class RacingSearch:
         self._reserve.fill(one.trial for one in ended if one.trained.state == "complete")
         left = self._reserve.keep([one for one in ended if one.left])
         self.session.ended([one for one in ended if not one.left] + left)
-        self.session.show(
-            done=sum(self.now - one.began for one in self._running), best_log_loss=best
+        self.session.raced(
+            alive=alive_before,
+            done=sum(self.now - one.began for one in self._running),
+            seconds=self._pace,
+            best_log_loss=best,
         )
 
     def _compare(self, running: Sequence[_Running], alive: set[int]) -> None:

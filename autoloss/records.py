@@ -537,6 +537,7 @@ class Plan:
         metric: The metric in the place of error.
         resampling: How rows are divided, in a sentence or two.
         verdict: ``"locked"`` test rows, or ``"nested"`` cross-validation in their place.
+        allowed: What the time limit allows, in a sentence; empty without a limit.
     """
 
     data: DataSummary
@@ -553,6 +554,7 @@ class Plan:
     metric: str = "error"
     resampling: str = ""
     verdict: Literal["locked", "nested"] = "locked"
+    allowed: str = ""
 
 
 @dataclass(frozen=True)

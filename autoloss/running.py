@@ -14,6 +14,8 @@ from autoloss.conclusion import MODEL, conclude, show_result
 from autoloss.data import StudyData
 from autoloss.devices import find_device
 from autoloss.divisions import Divisions
+from autoloss.errors import InputError
+from autoloss.estimate import measure_costs
 from autoloss.metrics import Metric
 from autoloss.models import OwnModel
 from autoloss.options import SearchOptions
@@ -23,11 +25,19 @@ from autoloss.records import Plan
 from autoloss.remarks import study_notes
 from autoloss.report import summary_from_json
 from autoloss.search import Plan as Budget
-from autoloss.search import SearchResult, Study, detectable_difference, detectable_nested
+from autoloss.search import (
+    SearchResult,
+    Space,
+    Study,
+    detectable_difference,
+    detectable_nested,
+)
 from autoloss.search.listing import SUMMARY
-from autoloss.session import SearchSession
+from autoloss.session import SearchSession, round_size
 from autoloss.settings import ProtocolConfig
+from autoloss.timetable import Timetable, after_seconds, workload_of
 from autoloss.tracking import BrokenStore, ClosedTracker, NullTracker, Tracker, Tracking
+from autoloss.training.together import Together, choose_together
 
 EXPERIMENT = "autoloss"
 CLOSING_SECONDS = 5.0
@@ -44,6 +54,7 @@ def run(
     clock: Clock,
     teacher: Tensor | None = None,
     model: OwnModel | None = None,
+    judge_now: bool = False,
 ) -> SearchResult:
     """Search with an open study until it is finished, and let go of it whatever happens.
 
@@ -56,6 +67,7 @@ def run(
         clock: The time.
         teacher: Logits of a teacher for the rows of the table; None where there is none.
         model: A network of the user's own, checked; None for the built-in one.
+        judge_now: Whether to conclude with the trials that ended, without training others.
 
     Shape:
         teacher ``(rows, C)``.
@@ -63,8 +75,19 @@ def run(
     space = study.space
     device = find_device(options.device)
     with closing(study, tracker):
+        session = make_session(
+            study,
+            data,
+            options,
+            tracker,
+            progress=progress,
+            clock=clock,
+            teacher=teacher,
+            model=model,
+        )
         tracker.start(_description(study, data))
         tracker.sync(study.trials)
+        timetable = session.timetable
         plan = make_plan(
             data,
             study.plan,
@@ -77,22 +100,20 @@ def run(
             batch_size=space.training.batch_size,
             has_weights=study.facts.weights is not None,
             notes=notes_of(study.config.origin),
+            expected_seconds=clock.elapsed + timetable.left,
+            allowed=timetable.allowed(study.dropped),
         )
         progress.planned(plan)
         shown = f"MLflow at {tracker.shown_uri}" if tracker.shown_uri else "no MLflow"
         kept = study.config.storage or study.folder
         progress.detailed(f"Trials are kept in {kept} and shown in {shown}.")
-        session = make_session(
-            study,
-            data,
-            options,
-            tracker,
-            progress=progress,
-            clock=clock,
-            teacher=teacher,
-            model=model,
-        )
-        session.search()
+        if not judge_now:
+            session.search()
+        elif not any(trial.metrics for trial in study.trials):
+            raise InputError(
+                f"A verdict now must have a trial that ended with a model, but {study.name} has "
+                "none: go on without --judge-now."
+            )
         return conclude(session, data, register=options.register)
 
 
@@ -121,15 +142,73 @@ def make_session(
         negatives=space.protocol.negatives,
         model=model,
     )
+    timetable, chosen = make_timetable(
+        data,
+        divisions,
+        clock,
+        space=space,
+        budget=study.plan,
+        trials=study.budget,
+        epochs=study.asked_epochs,
+        before=study.limited,
+    )
+    progress.detailed(chosen.text)
+    plan = timetable.plan
+    is_new = study.limited is None and study.left == study.budget and not study.trials
+    if clock.limit is not None and is_new:
+        study.limit(trials=plan.trials, epochs=plan.epochs)
+        divisions = divisions.trained(study.space.training)
     return SearchSession(
         study,
         divisions,
-        final_work=final_work(space.protocol, study.plan, data, study.budget),
+        together=chosen.candidates,
+        timetable=timetable,
         tracker=tracker,
         progress=progress,
-        clock=clock,
         teacher=teacher,
     )
+
+
+def make_timetable(
+    data: StudyData,
+    divisions: Divisions,
+    clock: Clock,
+    *,
+    space: Space,
+    budget: Budget,
+    trials: int,
+    epochs: int = 0,
+    before: tuple[int, int] | None = None,
+) -> tuple[Timetable, Together]:
+    """Plan the time of a search, from a few steps; and how many candidates train together.
+
+    Args:
+        data: Its data.
+        divisions: The divisions on which trials are compared.
+        clock: The time.
+        space: The space.
+        budget: How the trials are shared out.
+        trials: Their number.
+        epochs: Epochs that were asked for, where the space has fewer now.
+        before: Trials and epochs of the plan, where the study goes on.
+    """
+    fixed = len(budget.first) + len(budget.then)
+    at_most = max(round_size(trials), fixed) * len(divisions)
+    chosen = choose_together(divisions.jobs, space.together, at_most=at_most)
+    workload = workload_of(
+        space.protocol,
+        data,
+        divisions,
+        trials=trials,
+        epochs=epochs or space.training.max_epochs,
+        families=len(budget.families),
+        fixed=fixed,
+        together=chosen.candidates,
+        costs=measure_costs(divisions, together=chosen.candidates),
+    )
+    return Timetable(
+        workload, clock, after=clock.crowding * after_seconds(data), before=before
+    ), chosen
 
 
 @contextmanager
@@ -239,6 +318,7 @@ def make_plan(
     batch_size: int,
     has_weights: bool = False,
     expected_seconds: float | None = None,
+    allowed: str = "",
     name: str = "",
     notes: Sequence[str] = (),
 ) -> Plan:
@@ -251,6 +331,7 @@ def make_plan(
         quota=budget.quota,
         together=together,
         expected_seconds=expected_seconds,
+        allowed=allowed,
         detectable=_detectable(data, protocol),
         device=device.type,
         notes=(
@@ -272,10 +353,3 @@ def _detectable(data: StudyData, protocol: ProtocolConfig) -> float:
     repeats = protocol.outer_repeats
     n_rows = sum(data.summary.class_counts)
     return detectable_nested(n_rows, data.resampling.outer // repeats, repeats)
-
-
-def final_work(protocol: ProtocolConfig, budget: Budget, data: StudyData, trials: int) -> int:
-    """Return how many trainings come after the search, at most."""
-    families = min(protocol.finalists, len(budget.families))
-    asked = min(len(budget.first) + len(budget.then), trials)
-    return (families + 3) * protocol.replicates + asked * data.resampling.outer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -10,23 +9,26 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from autoloss.clock import Clock
 from autoloss.divisions import Divisions, Trained
 from autoloss.ended import OBJECTIVE, EndedTrials
 from autoloss.errors import TrainingError
-from autoloss.estimate import expected_seconds
 from autoloss.executors import LocalExecutor
 from autoloss.progress import Progress
 from autoloss.racing import RacingSearch, can_race
 from autoloss.records import TrialRecord, Update
+from autoloss.report.words import count_text
 from autoloss.reserve import Ended
 from autoloss.search import Study, Trial
+from autoloss.time_plan import FEWEST_TRIALS, Finals
+from autoloss.timetable import RACE_USED, Timetable
 from autoloss.tracking import Tracking
-from autoloss.training import Candidate, EpochReport
-from autoloss.training.together import choose_together, usual_together
+from autoloss.training import Candidate, EpochReport, Spare
+from autoloss.training.together import usual_together
 
 ROUNDS, MOST_ROUNDS = 4, 32
 """Rounds of a small budget, and of a large one."""
+MOST_SHOWN = 0.99
+"""Share of the work that is said to be done as long as anything is left."""
 SMALLEST_ROUND, USUAL_ROUND, LARGEST_ROUND = 8, 32, 256
 
 
@@ -36,15 +38,17 @@ class SearchSession:
     Args:
         study: The study, new or opened again.
         divisions: The divisions on which trials are compared.
-        final_work: Trainings that come after the search.
+        together: Candidates to train together.
+        timetable: What is done with the time.
         tracker: Where the trials are shown.
         progress: Who watches.
-        clock: The time.
         teacher: Logits of a teacher for the rows of the table, ``(rows, C)``; None for none.
 
     Attributes:
         planned_trials: Trials that the time limit allows, at most the budget of the study.
         planned_epochs: Epochs that the space asks for; a short limit allows fewer.
+        finals: The trainings after the search; those of the plan until the search has ended.
+        notes: What was cut or left out for lack of time, a sentence each.
     """
 
     def __init__(
@@ -52,10 +56,10 @@ class SearchSession:
         study: Study,
         divisions: Divisions,
         *,
-        final_work: int,
+        together: int,
+        timetable: Timetable,
         tracker: Tracking,
         progress: Progress,
-        clock: Clock,
         teacher: Tensor | None = None,
     ) -> None:
         self.study = study
@@ -63,37 +67,34 @@ class SearchSession:
         self.teacher = teacher
         self.tracker = tracker
         self.progress = progress
-        self.clock = clock
+        self.timetable = timetable
+        self.clock = timetable.clock
+        self.finals: Finals = timetable.plan.finals
+        self.planned_trials = timetable.plan.trials
+        self.planned_epochs = timetable.asked.epochs
+        self.notes: list[str] = []
         self._ended = EndedTrials()
         self._ended.add(record for record in study.trials if record.state != "running")
         self._round = round_size(study.budget)
         self._fixed = len(study.plan.first) + len(study.plan.then)
-        chosen = choose_together(
-            divisions.jobs,
-            study.space.together,
-            at_most=max(self._round, self._fixed) * len(divisions),
-        )
-        progress.detailed(chosen.text)
         self.executor = LocalExecutor(
-            together=chosen.candidates, on_epoch=self._on_epoch, on_halved=self._on_halved
+            together=together, on_epoch=self._on_epoch, on_halved=self._on_halved
         )
-        self._search_work = study.budget * len(divisions)
-        self._final_work = final_work
-        self._done = self._ended.count * len(divisions)
         self._is_final = False
-        clock.reserve(final_work / (final_work + self._search_work))
-        self.planned_trials = study.budget
-        self.planned_epochs = study.space.training.max_epochs
+        self._fraction = 0.0
+        timetable.expect(trials=self._expected_trials, finals=self.finals)
 
-    @functools.cached_property
+    @property
     def seconds_for_all(self) -> float | None:
         """Return the time limit that lets the whole plan run; None where none is set."""
+        return self.timetable.seconds_for_all
+
+    @property
+    def _expected_trials(self) -> int:
+        """Return how many trials are still to be trained, as far as the time allows."""
         if self.clock.limit is None:
-            return None
-        trainings = self._search_work + self._final_work
-        return expected_seconds(
-            self.divisions, together=self.executor.together, trainings=trainings
-        )
+            return self.study.left
+        return min(self.study.left, max(0, self.planned_trials - self._ended.count))
 
     def search(self) -> None:
         """Ask, train and tell until the trials or the time are spent.
@@ -105,9 +106,12 @@ class SearchSession:
             # Who joins when must not depend on what the machine can do.
             jobs = self.divisions.jobs
             size = (self.study.space.together or usual_together(jobs)) // len(jobs)
+            if self.clock.limit is not None:
+                size = min(size, max(FEWEST_TRIALS, self.timetable.fitting(size)))
             RacingSearch(self, size=max(1, size)).run()
         else:
             self._search_in_rounds()
+        self._note_what_was_cut()
         if not self._ended.has_learnt and self.clock.is_up and not self._ended.has_diverged:
             raise TrainingError(
                 "A search must have time for one epoch of its first trials, but the time was up "
@@ -121,8 +125,8 @@ class SearchSession:
 
     def _search_in_rounds(self) -> None:
         """Train populations one after the other."""
-        while not self.clock.is_up:
-            trials = self.study.ask(self._wanted())
+        while (wanted := self._wanted()) > 0:
+            trials = self.study.ask(wanted)
             if not trials:
                 break
             while trials:
@@ -143,9 +147,18 @@ class SearchSession:
         trials are asked that nobody trains.
         """
         left = self._fixed - (self.study.budget - self.study.left)
+        is_limited = self.clock.limit is not None
+        wanted = min(self._round, self._at_once) if is_limited else self._round
         if left > 0:
-            return even_part(left, self._at_once)
-        return self._round if self.clock.limit is None else min(self._round, self._at_once)
+            wanted = even_part(left, self._at_once)
+            if self.study.left == self.study.budget:
+                wanted = min(wanted, self.timetable.first(self._at_once))
+        if not is_limited:
+            return wanted
+        self.timetable.keep_time(ended=self._ended.count)
+        fitting = self.timetable.fitting(wanted)
+        # However short the time is, there must be something to judge.
+        return fitting if self._ended.count else max(fitting, FEWEST_TRIALS)
 
     def train_and_tell(self, trials: Sequence[Trial]) -> None:
         """Train trials to their end and tell the study what became of them."""
@@ -161,6 +174,7 @@ class SearchSession:
         epochs: Mapping[int, int] | None = None,
         deadline: float | None = None,
         at_once: bool = False,
+        spare: Spare | None = None,
     ) -> list[Trained]:
         """Train trials on divisions, all of them in the same populations.
 
@@ -171,11 +185,13 @@ class SearchSession:
             epochs: Epochs after which a trial stops, by its number, where it was cut off before.
             deadline: When to stop, on `time.monotonic`'s clock.
             at_once: Whether they are one population, however many there are.
+            spare: Says after every epoch which candidates stop.
         """
         candidates = self.candidates(divisions, trials, seeds=seeds, epochs=epochs)
         started = time.monotonic()
+        self.timetable.begin()
         outcomes = self.executor.train(
-            divisions.jobs, candidates, deadline=deadline, at_once=at_once
+            divisions.jobs, candidates, deadline=deadline, at_once=at_once, spare=spare
         )
         self.clock.training += time.monotonic() - started
         return [Trained.of(outcomes[i :: len(trials)]) for i in range(len(trials))]
@@ -204,14 +220,71 @@ class SearchSession:
         ]
 
     def begin_final(self) -> None:
-        """Say that the search is over and the final trainings begin."""
+        """Say that the search is over, and decide for which final trainings there is time."""
         self._is_final = True
+        self.finals = self.timetable.finals(ended=self._ended.count)
+        asked = self.study.space.protocol
+        less = min(asked.finalists, len(self.study.families)) > self.finals.finalists
+        if less or self.finals.replicates < asked.replicates:
+            self.notes.append(
+                f"The time limit allows final trainings of {self.finals.finalists} families, "
+                f"{self.finals.replicates} of each finalist in the place of {asked.replicates}."
+            )
+        self.study.fit_finals(self.finals.finalists, self.finals.replicates)
+
+    def begin_outer(self, trials: int) -> Finals:
+        """Decide for which outer folds there is time.
+
+        Args:
+            trials: Trials that could be trained in each.
+
+        Returns:
+            The repeats and the trials of each fold.
+        """
+        asked = self.finals
+        self.finals = self.timetable.outer(asked, trials=trials)
+        if self.clock.limit is not None:
+            repeats, each = self.study.space.protocol.outer_repeats, self.finals.outer_trials
+            if self.finals.repeats < repeats or each < trials:
+                self.notes.append(
+                    f"The time limit allows {self.finals.repeats} of {repeats} nested "
+                    f"cross-validations, with {each} of {trials} trials in every outer fold."
+                )
+        return self.finals
+
+    def _note_what_was_cut(self) -> None:
+        """Say which trials the time limit has cut off."""
+        cut = self._ended.cut
+        if not cut:
+            return
+        epochs = sorted(set(cut))
+        at = f"epoch {epochs[0]}" if len(epochs) == 1 else f"epochs {epochs[0]} to {epochs[-1]}"
+        self.notes.append(
+            f"Cut off: {count_text(len(cut), 'trial')} at {at} of {self.timetable.plan.epochs}."
+        )
+        self.progress.noted(self.notes[-1])
 
     def _train(self, trials: Sequence[Trial]) -> list[Trained]:
-        return self.train(self.divisions, trials, deadline=self.clock.search_ends)
+        deadline = self.clock.search_ends
+        if deadline is None:
+            return self.train(self.divisions, trials)
+        if not self._ended.count:
+            # The first ones are trained whatever the time: there must be something to judge.
+            deadline = max(deadline, time.monotonic() + self.timetable.least_seconds(len(trials)))
+
+        def spare(report: EpochReport, alive: Sequence[int]) -> list[int]:
+            if report.candidates != len(trials) * len(self.divisions):
+                return []
+            running = sorted({place % len(trials) for place in alive})
+            self.timetable.keep_time(ended=self._ended.count)
+            kept = running[: self.timetable.keeping(report, trials=len(running))]
+            return [place for place in alive if place % len(trials) not in kept]
+
+        return self.train(self.divisions, trials, deadline=deadline, spare=spare)
 
     def ended(self, ended: Sequence[Ended]) -> None:
         """Tell the study what became of trials."""
+        started = time.monotonic()
         whole = [one for one in ended if not one.left and one.trained.state != "diverged"]
         records = [
             self.study.fail(
@@ -241,6 +314,7 @@ class SearchSession:
         self._ended.add(records)
         for record in records:
             self.tracker.log_trial(record)
+        self.timetable.told(len(records), time.monotonic() - started)
 
     def halved(self, trials: int) -> None:
         """Take in that the memory holds only so many trials at once."""
@@ -252,29 +326,29 @@ class SearchSession:
 
     def _on_epoch(self, report: EpochReport) -> None:
         """Tell who watches where the search stands after an epoch of a population."""
-        is_over = not report.alive or report.epoch == report.max_epochs
-        share = 1.0 if is_over else report.epoch / report.max_epochs
-        self._show(self._done + report.candidates * share, report.best_log_loss)
-        self._done += report.candidates * is_over
+        self.timetable.saw(report)
+        self._show(report.best_log_loss)
 
-    def show(self, *, done: int, best_log_loss: float) -> None:
+    def raced(self, *, alive: int, done: int, seconds: float, best_log_loss: float) -> None:
         """Tell who watches where a race stands.
 
         Args:
+            alive: Candidates that trained in the last epoch.
             done: Epochs of the trials that train, together.
-            best_log_loss: The lowest among them, in nats.
+            seconds: What the last epoch took.
+            best_log_loss: The lowest log loss among those that train, in nats.
         """
-        share = done / self.study.space.training.max_epochs
-        self._done = self._ended.count * len(self.divisions)
-        self._show(self._done + share * len(self.divisions), best_log_loss)
+        left = self._expected_trials * self.study.space.training.max_epochs * RACE_USED - done
+        self.timetable.raced(alive, left * len(self.divisions), seconds)
+        self.timetable.keep_time(ended=self._ended.count)
+        self._show(best_log_loss)
 
-    def _show(self, work: float, best_log_loss: float) -> None:
+    def _show(self, best_log_loss: float) -> None:
         ended = self._ended
-        fraction = min(work / (self._search_work + self._final_work), 1.0)
-        elapsed = self.clock.elapsed
-        left = elapsed * (1.0 - fraction) / max(fraction, 1e-9)
-        if self.clock.limit is not None:
-            left = min(left, max(0.0, self.clock.limit - elapsed))
+        elapsed, left = self.clock.elapsed, self.timetable.left
+        # What is left may grow; a bar that goes back would be no help.
+        fraction = min(elapsed / max(elapsed + left, 1e-9), MOST_SHOWN)
+        self._fraction = max(self._fraction, fraction)
         best = ended.best
         metric = self.study.metric.name
         self.progress.updated(
@@ -282,7 +356,7 @@ class SearchSession:
                 phase="final" if self._is_final else "search",
                 done=ended.count,
                 total=self.study.budget,
-                fraction=fraction,
+                fraction=self._fraction,
                 elapsed=elapsed,
                 left=left,
                 rate=ended.count / elapsed if elapsed > 0 else 0.0,

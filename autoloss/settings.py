@@ -39,6 +39,8 @@ class ProtocolConfig:
         outer_folds: Outer folds of the nested cross-validation that takes the place of a locked
             part where there are few rows; 0 for a locked part whatever their number.
         outer_repeats: How often it is repeated.
+        outer_work: The outer folds train at most so many times as much as the search, counted in
+            rows; trials that were asked later are left out of them. 0 for no bound.
         negatives: Negative rows that the search trains on for each positive one, drawn at random,
             where there are two classes; every positive is kept, finalists train on all rows and
             the read-out undoes the changed prior. 0 for all rows.
@@ -51,6 +53,7 @@ class ProtocolConfig:
     replicates: int = 5
     outer_folds: int = 5
     outer_repeats: int = 2
+    outer_work: float = 0
     negatives: float = 0
     racing: bool = False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import time
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -29,6 +30,7 @@ from autoloss.cli.examples import epilog
 from autoloss.cli.guard import INTERRUPTED, guarded, say
 from autoloss.cli.loudness import Loudness, set_loudness
 from autoloss.cli.plain import is_plain, make_showable
+from autoloss.clock import counting_from
 
 
 class Program(TyperGroup):
@@ -120,4 +122,6 @@ def main() -> None:
     if is_plain():
         # Help, which typer draws, is to be as plain as all else.
         os.environ["_TYPER_FORCE_DISABLE_TERMINAL"] = "1"
-    app()
+    # A time limit counts from the start of the process, which has computed ever since.
+    with counting_from(time.monotonic() - time.process_time()):
+        app()

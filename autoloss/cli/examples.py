@@ -10,6 +10,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "resume": (
         "autoloss resume churn",
+        "autoloss resume churn --judge-now",
         "autoloss resume churn --out studies --quiet",
     ),
     "list": (

@@ -185,6 +185,14 @@ NetworkAgain = Annotated[
         help="The network of your own that was trained with.",
     ),
 ]
+JudgeNow = Annotated[
+    bool,
+    typer.Option(
+        "--judge-now",
+        help="Train no further trials: reach the verdict with those that ended.",
+        rich_help_panel=_BUDGET,
+    ),
+]
 Trials = Annotated[
     int,
     typer.Option(min=1, metavar="N", help="Candidates to train at most.", rich_help_panel=_BUDGET),

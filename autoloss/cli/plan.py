@@ -50,6 +50,8 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     )
     if plan.expected_seconds is not None:
         yield "Time", f"about {duration_text(round(plan.expected_seconds))}"
+    if plan.allowed:
+        yield "Limit", plan.allowed
     if is_number(plan.detectable):
         where = "rows of the nested cross-validation" if is_nested else "test rows"
         yield "Smallest detectable difference", power_before(plan, where=where)

@@ -27,32 +27,74 @@ if TYPE_CHECKING:
 
 
 def run(
-    search: Callable[[Progress], SearchResult], *, out: Path, storage: str | None
+    search: Callable[[Progress], SearchResult],
+    *,
+    judge: Callable[[str, Progress], SearchResult],
+    out: Path,
+    storage: str | None,
 ) -> SearchResult:
     """Run a search under a progress bar.
 
+    An interrupt offers the verdict on what has been trained where somebody can answer, and keeps
+    the study otherwise.
+
     Args:
         search: The search; it is told where to show its progress.
+        judge: Concludes a study, which it is given by name, with the trials that ended.
         out: The folder of the studies.
         storage: The database of the trials, if it has one.
 
     Raises:
-        typer.Exit: If the user interrupts it.
+        typer.Exit: If the user interrupts it and wants no verdict.
     """
     try:
         with watched(messages()) as progress:
             return search(progress)
     except KeyboardInterrupt as stop:
-        # The interface leaves the name of the study that it keeps.
-        study = getattr(stop, "study", None)
+        study = _study_of(stop)
         if study is None:
             say("interrupted before the first training.")
-        else:
-            words = ["autoloss", "resume", study]
-            words += ["--out", str(out)] if out != OUT else []
-            words += ["--storage", storage] if storage else []
-            say(f"interrupted; the study is kept, and goes on with: {command_line(words)}")
-        raise typer.Exit(INTERRUPTED) from stop
+            raise typer.Exit(INTERRUPTED) from stop
+        if not _wants_verdict():
+            _say_kept(study, out=out, storage=storage)
+            raise typer.Exit(INTERRUPTED) from stop
+    return run(lambda progress: judge(study, progress), judge=judge, out=out, storage=storage)
+
+
+def _study_of(stop: BaseException) -> str | None:
+    """Return the study that an interrupt has left, also where another one came on its way out."""
+    seen: BaseException | None = stop
+    while seen is not None:
+        # The interface leaves the name of the study that it keeps.
+        if (study := getattr(seen, "study", None)) is not None:
+            return str(study)
+        seen = seen.__context__
+    return None
+
+
+def _wants_verdict() -> bool:
+    """Ask whether the study is to be judged now; without a terminal nobody can answer."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    question = "Interrupted. v and Enter: verdict now; Enter: keep the study and leave: "
+    try:
+        print(question, end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in ("v", "verdict")
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return False
+
+
+def _say_kept(study: str, *, out: Path, storage: str | None) -> None:
+    """Say how to go on with a study, and how to judge it as it is."""
+    words = ["autoloss", "resume", study]
+    words += ["--out", str(out)] if out != OUT else []
+    words += ["--storage", storage] if storage else []
+    judge = command_line([*words, "--judge-now"])
+    say(
+        f"interrupted; the study is kept. For a verdict on what was trained: {judge}; "
+        f"to go on: {command_line(words)}"
+    )
 
 
 def show(result: SearchResult, *, out: Path, as_json: bool = False) -> None:

@@ -61,7 +61,13 @@ def prepare(
     )
     task, keys, positive_note = task_of(sources, search[-1].train, options)
     divided, search, unknown_notes = of_known_classes(divided, search, sources, keys)
-    drawn = Drawn(divided.pool, divided.valid, search, _outer(divided, options, protocol))
+    drawn = Drawn(
+        divided.pool,
+        divided.valid,
+        search,
+        _outer(divided, options, protocol),
+        protocol.outer_repeats,
+    )
 
     encoder = Encoder(sources, keys, options.groups, bins, options.seed)
     folds = tuple(encoded_fold(encoder, division, divided.valid) for division in search)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from autoloss.data.divide import Piece
 from autoloss.data.resample import LARGE, Kind
 from autoloss.data.study import Drawn
@@ -30,6 +32,22 @@ def resampling_of(
     )
 
 
+def carried_out(
+    planned: Resampling, *, replicates: int, repeats: tuple[int, int] = (1, 1)
+) -> Resampling:
+    """Return how often rows were divided in the end, where time allowed less than was planned.
+
+    Args:
+        planned: What was planned.
+        replicates: Trainings of every finalist.
+        repeats: Repeats of the nested cross-validation, as planned and as they were.
+    """
+    before, after = repeats
+    outer = planned.outer // before * after
+    text = planned.text.replace(_nested(planned.outer, before), _nested(outer, after))
+    return replace(planned, replicates=replicates, outer=outer, text=text)
+
+
 def _compared(kind: Kind, drawn: Drawn) -> str:
     """Say on which rows candidates are compared."""
     n_folds = len(drawn.search)
@@ -56,12 +74,15 @@ def _judged(drawn: Drawn, test: Piece | None, protocol: ProtocolConfig) -> str:
     """Say on which rows the verdict is reached."""
     if test is not None:
         return f"The verdict is reached once, on {_rows(len(test.rows))} locked until then."
-    n_folds = len(drawn.outer) // protocol.outer_repeats
-    repeats = protocol.outer_repeats
+    return _nested(len(drawn.outer), protocol.outer_repeats)
+
+
+def _nested(outer: int, repeats: int) -> str:
+    """Say how rows are divided for nested cross-validation."""
     times = "" if repeats == 1 else f", {repeats} times" if repeats > 2 else ", twice"
     return (
         "A locked part would be too small: the verdict is reached by nested cross-validation,"
-        f" {n_folds} outer folds{times}; every row is tested once each time."
+        f" {outer // repeats} outer folds{times}; every row is tested once each time."
     )
 
 

@@ -27,12 +27,14 @@ class Drawn:
         valid: Validation rows that the user gives, None where the pool is divided.
         search: Divisions on which candidates are compared.
         outer: Outer folds of nested cross-validation; none where rows are locked.
+        outer_repeats: How often that is repeated.
     """
 
     pool: Pool
     valid: Piece | None
     search: tuple[Division, ...]
     outer: tuple[Division, ...] = ()
+    outer_repeats: int = 1
 
     @property
     def is_fixed(self) -> bool:
@@ -111,15 +113,21 @@ class StudyData:
         drawn = fresh_divisions(self._drawn.pool, n, seeds=seeds, before=before)
         return tuple(self._fold(division) for division in drawn)
 
-    def outer(self) -> tuple[Fold, ...]:
+    def outer(self, repeats: int | None = None) -> tuple[Fold, ...]:
         """Return the outer folds of nested cross-validation, repeat after repeat.
 
         Empty where rows are locked; encoded at the call.
 
+        Args:
+            repeats: How many repeats, where not all are wanted.
+
         Raises:
             InputError: A division lacks what could be learnt from.
         """
-        return tuple(self._fold(division) for division in self._drawn.outer)
+        drawn = self._drawn.outer
+        if repeats is not None and repeats < self._drawn.outer_repeats:
+            drawn = drawn[: repeats * (len(drawn) // self._drawn.outer_repeats)]
+        return tuple(self._fold(division) for division in drawn)
 
     def frame(self, part: Part) -> pd.DataFrame:
         """Return the input columns of a part's rows, of the kinds that the user says.

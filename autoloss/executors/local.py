@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from autoloss.training import Candidate, EpochReport, Job, Outcome, in_halves, train
+from autoloss.training import Candidate, EpochReport, Job, Outcome, Spare, in_halves, train
 
 
 class LocalExecutor:
@@ -34,6 +34,7 @@ class LocalExecutor:
         *,
         deadline: float | None = None,
         at_once: bool = False,
+        spare: Spare | None = None,
     ) -> list[Outcome]:
         """Train candidates, at most `together` at a time; one outcome each, in their order.
 
@@ -42,6 +43,7 @@ class LocalExecutor:
             candidates: The candidates.
             deadline: When to stop, on `time.monotonic`'s clock.
             at_once: Whether all of them are one population, where the memory holds it.
+            spare: Says after every epoch of a population which of its candidates stop.
 
         Raises:
             TrainingError: The memory does not hold one candidate alone.
@@ -51,7 +53,9 @@ class LocalExecutor:
             size = len(candidates) if at_once else self.together
             population = candidates[len(outcomes) : len(outcomes) + size]
             outcomes += in_halves(
-                lambda part: train(jobs, part, on_epoch=self._on_epoch, deadline=deadline),
+                lambda part: train(
+                    jobs, part, on_epoch=self._on_epoch, deadline=deadline, spare=spare
+                ),
                 population,
                 on_halved=self._halve,
             )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.data import Part, StudyData
-from autoloss.judging.reference import Boosted, gradient_boosting
+from autoloss.judging.reference import Boosted, boosting_seconds, gradient_boosting
 from autoloss.judging.replication import Replication
 from autoloss.records import Finalist, Gain
 from autoloss.search import Choice, Study, fit_posthoc, gain_steps, metric_on_rows, steps_of
@@ -103,10 +103,14 @@ def boost(
         data: Its data.
         train: The parts to train on.
         test: The part to predict.
-        deadline: When it is not begun any more, on `time.monotonic`'s clock.
+        deadline: When it must have ended, on `time.monotonic`'s clock; it is not begun where it
+            would probably take longer.
     """
-    if deadline is not None and time.monotonic() > deadline:
-        return None
+    n_rows = sum(map(len, train))
+    if deadline is not None:
+        columns, classes = len(data.summary.columns), data.task.n_classes
+        if time.monotonic() + boosting_seconds(n_rows, columns, classes) > deadline:
+            return None
     return gradient_boosting(
         lambda rows: _rows_of(data, train, rows),
         np.concatenate([part.targets.cpu().numpy() for part in train]),

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from autoloss.classifier import Classifier
 from autoloss.data import LockedPart, Part, StudyData, TableEncoding
+from autoloss.data.protocol import carried_out
 from autoloss.judging.beside import boost, default_number, gains
 from autoloss.judging.reference import reference_record
 from autoloss.judging.replication import Replication
@@ -66,7 +67,7 @@ def confirm_on_locked(
         verdict=verdict,
         log_probs=shipped,
         targets=test.targets,
-        resampling=data.resampling,
+        resampling=carried_out(data.resampling, replicates=replication.figures.count),
         finalists=finalists,
         gains=gains(
             study,

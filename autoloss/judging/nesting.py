@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.data import Fold, StudyData
+from autoloss.data.protocol import carried_out
 from autoloss.divisions import Trained
 from autoloss.errors import AutolossError
 from autoloss.judging.beside import boost, default_number, gains
@@ -61,7 +62,7 @@ class _Outer:
 
 
 def nested_trials(study: Study) -> list[TrialRecord]:
-    """Return the trials that are searched in every outer fold.
+    """Return the trials that are searched in every outer fold, in the order of their places.
 
     Those that the sampler proposed are left out: it had seen what others did on rows that are
     test rows here. Those that left the race are not, for the same reason.
@@ -71,6 +72,16 @@ def nested_trials(study: Study) -> list[TrialRecord]:
         for record in study.trials
         if record.origin != "sampler" and (record.metrics or record.state == "pruned")
     ]
+
+
+def first_of(study: Study, records: Sequence[TrialRecord], count: int) -> list[TrialRecord]:
+    """Return the trials that were asked first, in order of number.
+
+    Which these are was decided before anything was trained: no row that a fold tests has a say.
+    """
+    slots = sorted((study.trial(record.number).slot, record.number) for record in records)
+    chosen = {number for _, number in slots[:count]}
+    return [record for record in records if record.number in chosen]
 
 
 def judge_by_nesting(
@@ -92,14 +103,11 @@ def judge_by_nesting(
         replication: What became of them.
         coverage: How much of the planned training ran before the outer folds.
     """
-    study, folds = session.study, data.outer()
+    study, records = session.study, nested_trials(session.study)
+    size = session.begin_outer(len(records))
+    records, folds = first_of(study, records, size.outer_trials), data.outer(size.repeats)
     divisions = make_divisions(session, data, folds)
-    records = nested_trials(study)
-    trained = session.train(
-        divisions,
-        [study.trial(record.number) for record in records],
-        deadline=session.clock.ends,
-    )
+    trained = session.train(divisions, [study.trial(record.number) for record in records])
     default = default_number(finalists, otherwise=choice.baseline.number)
     found = [
         _one(study, divisions.jobs[i], fold, i, records, trained, default=default)
@@ -119,7 +127,7 @@ def judge_by_nesting(
     clusters = _clusters(folds, shipped.rows)
     coverage = replace(coverage, is_final_cut=coverage.is_final_cut or is_cut(trained))
     verdict = trusted(
-        _verdict(study, choice, results),
+        _verdict(study, choice, results, repeats=size.repeats),
         study,
         choice,
         log_probs[1],
@@ -132,7 +140,11 @@ def judge_by_nesting(
         verdict=verdict,
         log_probs=log_probs,
         targets=targets,
-        resampling=data.resampling,
+        resampling=carried_out(
+            data.resampling,
+            replicates=replication.figures.count,
+            repeats=(study.space.protocol.outer_repeats, size.repeats),
+        ),
         finalists=finalists,
         gains=gains(
             study,
@@ -147,11 +159,11 @@ def judge_by_nesting(
         reference=_reference(
             study,
             data,
-            folds[: len(folds) // study.space.protocol.outer_repeats],
+            folds[: len(folds) // size.repeats],
             log_probs[choice.place_of_shipped(verdict.decision)],
             targets,
             clusters,
-            session.clock.ends,
+            session.timetable.begin_by,
         ),
         raw=(torch.from_numpy(before.challenger), torch.from_numpy(raw.baseline)),
         rows=torch.from_numpy(np.asarray(shipped.rows)),
@@ -159,7 +171,9 @@ def judge_by_nesting(
     )
 
 
-def _verdict(study: Study, choice: Choice, results: Sequence[OuterResult]) -> Verdict:
+def _verdict(
+    study: Study, choice: Choice, results: Sequence[OuterResult], *, repeats: int
+) -> Verdict:
     """Return the verdict of the outer folds by the tests alone."""
     primary = study.config.verdict_metric
     if not choice.is_opposed:
@@ -170,7 +184,7 @@ def _verdict(study: Study, choice: Choice, results: Sequence[OuterResult]) -> Ve
         challenger=choice.challenger.number,
         baseline=choice.baseline.number,
         label=choice.challenger.label,
-        repeats=study.space.protocol.outer_repeats,
+        repeats=repeats,
         metric=metric_on_rows(study.metric, study.class_counts),
         primary=primary,
         class_counts=study.class_counts.numpy(),

@@ -24,6 +24,7 @@ _MOST_ROWS = 200_000
 # Rows times columns times trees of an iteration, and trees in all: half a minute on two cores.
 _MOST_WORK = 20_000_000
 _MOST_TREES = 2_000
+_LEAST_SECONDS, _MOST_SECONDS = 0.5, 30.0
 _ITERATIONS = 100
 # Rows that scikit-learn asks of a leaf: of a class with fewer, leaves grow without a bound.
 _FEW = 20
@@ -110,6 +111,14 @@ def gradient_boosting(
     # As what ships: no row costs more than ln((n + 1) * C) nats.
     mix = 1.0 / (len(targets) + 1.0)
     return Boosted(np.log((1.0 - mix) * every + mix / n_classes), tuple(notes))
+
+
+def boosting_seconds(n_rows: int, n_columns: int, n_classes: int) -> float:
+    """Return how long gradient boosting takes at most, in seconds, on two cores."""
+    trees = 1 if n_classes == 2 else n_classes
+    most = max(_MOST_WORK // (trees * max(n_columns, 16)), 5_000)
+    work = min(n_rows, _MOST_ROWS, most) * max(n_columns, 16) * trees
+    return _LEAST_SECONDS + _MOST_SECONDS * min(1.0, work / _MOST_WORK)
 
 
 def reference_record(

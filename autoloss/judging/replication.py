@@ -81,7 +81,6 @@ def replicate(
         [study.trial(number) for number in numbers],
         seeds=fresh_seeds(study.seed, len(folds)),
         epochs={n: epoch for n in numbers if (epoch := epochs_of(records[n])) is not None},
-        deadline=session.clock.ends,
         at_once=True,
     )
     by_number = dict(zip(numbers, trained, strict=True))

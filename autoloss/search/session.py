@@ -23,6 +23,9 @@ from autoloss.search.space_reader import read_space
 from autoloss.search.spans import Span, span_of
 from autoloss.search.telling import Teller
 
+LIMITED = "limited"
+"""Key under which a study keeps what a time limit was seen to allow."""
+
 
 class Session:
     """Works on one study; its lease is renewed as long as this object lives.
@@ -38,6 +41,8 @@ class Session:
         self.opened = opened
         self.space = whole.for_classes(config.class_counts)
         self.plan = plan_families(self.space.bases, config.trials)
+        self.asked_epochs = self.space.training.max_epochs
+        self.limited: tuple[int, int] | None = None
         self.examples = ExampleFiles(opened.folder)
         self.facts = config.facts
         self._lock = threading.RLock()
@@ -60,6 +65,21 @@ class Session:
         self._lease = Lease.new()
         weakref.finalize(self, self._lease.give_up).atexit = False
         self._heart: Heartbeat | None = None
+        if (known := opened.ledger.attributes().get(LIMITED)) is not None:
+            self._take_up(known["trials"], known["epochs"])
+
+    def limit(self, *, trials: int, epochs: int) -> None:
+        """Plan for fewer trials or epochs, for this process and those that follow."""
+        with self._lock:
+            self.opened.ledger.set_attribute(LIMITED, {"trials": trials, "epochs": epochs})
+            self._take_up(trials, epochs)
+
+    def _take_up(self, trials: int, epochs: int) -> None:
+        self.limited = trials, epochs
+        training = replace(self.space.training, max_epochs=epochs)
+        self.space = replace(self.space, training=training)
+        self.plan = plan_families(self.space.bases, trials)
+        self._asker = replace(self._asker, space=self.space, plan=self.plan)
 
     def ask(self, n: int, *, start: int = 0) -> list[FrozenTrial]:
         """Return at most `n` trials, written as running under the lease of this process."""

@@ -74,6 +74,10 @@ CONSTANTS: dict[str, Constant] = {
         lambda value: value == 0 or _whole(2).is_allowed(value),
     ),
     "protocol.outer_repeats": _whole(1),
+    "protocol.outer_work": Constant(
+        "0, or a number above 0",
+        lambda value: as_number(value) is not None and 0 <= value < math.inf,
+    ),
     "protocol.negatives": Constant(
         "0, or a number of at least 1",
         lambda value: as_number(value) is not None and (value == 0 or 1.0 <= value < math.inf),

@@ -172,17 +172,53 @@ class Study:
         self.config: StudyConfig = session.opened.config
         self.metric: Metric = session.opened.metric
         self.folder: Path = session.opened.folder
-        self.space: Space = session.space
-        plan = self.plan = session.plan
+        self._take_up(session)
         self.examples = session.examples
         self.facts: ClassFacts = session.facts
         self.class_counts: Tensor = session.facts.counts
         self.name = self.config.name
         self.seed = self.config.seed
         self.budget = self.config.trials
+
+    def _take_up(self, session: Session) -> None:
+        """Take over what a session plans."""
+        self.space: Space = session.space
+        plan = self.plan = session.plan
         # The families that are searched, those that the budget is too small for, and the trials
         # that each of the former gets before the sampler may neglect it.
         self.families, self.dropped, self.quota = plan.families, plan.dropped, plan.quota
+
+    @property
+    def asked_epochs(self) -> int:
+        """Return the epochs of the schedule that the space asks for."""
+        return self._session.asked_epochs
+
+    @property
+    def limited(self) -> tuple[int, int] | None:
+        """Return the trials and epochs that a time limit was seen to allow; None for none."""
+        return self._session.limited
+
+    def limit(self, *, trials: int, epochs: int) -> None:
+        """Plan for fewer trials or epochs than were asked for, before the first is asked.
+
+        The families and quotas are those of so many trials; more may be asked, up to the budget.
+        Whoever goes on with the study goes on with this plan.
+
+        Args:
+            trials: Trials that the time allows.
+            epochs: Epochs of every schedule.
+        """
+        self._session.limit(trials=trials, epochs=epochs)
+        self._take_up(self._session)
+
+    def fit_finals(self, finalists: int, replicates: int) -> None:
+        """Train fewer finalists, or each less often, than the space asks for."""
+        protocol = replace(
+            self.space.protocol,
+            finalists=min(finalists, self.space.protocol.finalists),
+            replicates=min(replicates, self.space.protocol.replicates),
+        )
+        self.space = replace(self.space, protocol=protocol)
 
     @property
     def trials(self) -> tuple[TrialRecord, ...]:

@@ -4,7 +4,7 @@ from autoloss.devices import is_out_of_memory
 from autoloss.training.batch import Batch, Orders, batch_size_for
 from autoloss.training.candidate import Candidate, Outcome
 from autoloss.training.job import Job
-from autoloss.training.loop import EpochReport, train
+from autoloss.training.loop import EpochReport, Spare, train
 from autoloss.training.memory import empty_device_cache, in_halves
 from autoloss.training.optimiser import RowAdamW
 from autoloss.training.pool import Pool
@@ -25,6 +25,7 @@ __all__ = [
     "Population",
     "Race",
     "RowAdamW",
+    "Spare",
     "batch_size_for",
     "best_so_far",
     "empty_device_cache",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from autoloss.training.candidate import Candidate, Outcome
@@ -29,12 +29,18 @@ class EpochReport:
     best_log_loss: float
 
 
+Spare = Callable[[EpochReport, Sequence[int]], Collection[int]]
+"""Told where a population stands and which candidates train, by their place; returns those that
+are to stop."""
+
+
 def train(
     job: Job | Sequence[Job],
     candidates: Sequence[Candidate],
     *,
     on_epoch: Callable[[EpochReport], None] | None = None,
     deadline: float | None = None,
+    spare: Spare | None = None,
 ) -> list[Outcome]:
     """Train candidates together; what becomes of one does not depend on the others.
 
@@ -45,6 +51,7 @@ def train(
         on_epoch: Called after every epoch.
         deadline: When to stop, on `time.monotonic`'s clock; candidates that it cuts off keep their
             best weights so far and end as ``"stopped"``.
+        spare: Says after every epoch which candidates stop, as if the deadline had cut them off.
 
     Returns:
         One outcome a candidate, in their order.
@@ -52,10 +59,18 @@ def train(
     jobs = [job] if isinstance(job, Job) else list(job)
     pool = Pool(jobs, deadline=deadline)
     numbers = pool.join(candidates)
+    total = jobs[0].config.max_epochs
     while pool.alive:
         pool.epoch()
-        if on_epoch is not None:
-            total = jobs[0].config.max_epochs
+        if spare is not None and pool.alive:
             report = EpochReport(pool.epochs, total, len(numbers), len(pool.alive), pool.best)
-            on_epoch(report)
+            pool.drop([numbers[place] for place in spare(report, _places(numbers, pool.alive))])
+        if on_epoch is not None:
+            on_epoch(EpochReport(pool.epochs, total, len(numbers), len(pool.alive), pool.best))
     return [pool.take(number) for number in numbers]
+
+
+def _places(numbers: Sequence[int], alive: Sequence[int]) -> list[int]:
+    """Return the places of the candidates that train."""
+    trains = set(alive)
+    return [place for place, number in enumerate(numbers) if number in trains]

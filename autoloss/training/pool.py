@@ -113,7 +113,7 @@ class Pool:
         assert population is not None
         assert orders is not None
         started = time.perf_counter()
-        self._train(population, orders)
+        is_whole = self._train(population, orders)
         self.epochs += 1
         for division in self._divisions:
             seen = [self._seen[self.alive[i]] for i in division.rows]
@@ -123,8 +123,9 @@ class Pool:
         for number in self.alive:
             one = self._seen[number]
             one.seconds += (time.perf_counter() - started) / len(self.alive)
-            one.cut = late and not one.diverged
-            if late or not self._goes_on(one):
+            goes_on = self._goes_on(one)
+            one.cut = late and not one.diverged and (goes_on or not is_whole)
+            if late or not goes_on:
                 ended.append(number)
         self._keep_all_but(ended)
         return ended
@@ -174,8 +175,8 @@ class Pool:
             self._orders = Orders([], n_rows, size, device=self.device)
         self._orders.follow(population.orders)
 
-    def _train(self, population: Population, orders: Orders) -> None:
-        """Take every step of one epoch; after the deadline no other one."""
+    def _train(self, population: Population, orders: Orders) -> bool:
+        """Take every step of one epoch, after the deadline no other one; return whether all."""
         config = self.config
         total = orders.steps * config.max_epochs
         ages = [self.epochs - start for start in population.starts]
@@ -208,7 +209,8 @@ class Pool:
             else:
                 population.step(batch, orders, own_factors[i], progress=own_progress[i])
             if self.deadline is not None and time.monotonic() > self.deadline:
-                break
+                return i + 1 == orders.steps
+        return True
 
     def _goes_on(self, one: _Progress) -> bool:
         """Return whether a candidate trains on: finite, and better in its last epochs."""

@@ -18,6 +18,7 @@ def test_resume_reaches_the_study_and_shows_its_end(api, run) -> None:
         "storage": "sqlite:///s.db",
         "losses": (Path("mine.py"),),
         "model": "net.py:make",
+        "judge_now": False,
     }
     assert "What ships" in result.stdout
     assert str(Path("there/churn/model")) in result.stdout

@@ -180,7 +180,8 @@ def test_an_interrupt_keeps_the_study_and_says_how_to_go_on(api, run) -> None:
     api.during = stop
     result = run("search", "rows.csv", "--out", "there")
     assert result.exit_code == 130
-    assert "autoloss resume churn --out there" in result.stderr
+    assert "autoloss resume churn --out there --judge-now" in result.stderr
+    assert result.stderr.endswith("autoloss resume churn --out there\n")
     assert result.stdout == ""
 
 

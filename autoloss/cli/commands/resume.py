@@ -18,6 +18,7 @@ def resume(
     storage: options.Storage = None,
     losses: options.Losses = None,
     model: options.NetworkAgain = None,
+    judge_now: options.JudgeNow = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -28,7 +29,7 @@ def resume(
     """
     from autoloss.cli.running import require_written, run, show
 
-    def go_on(progress: Progress) -> SearchResult:
+    def go_on(study: str, progress: Progress, *, judge: bool) -> SearchResult:
         # Loaded under the bar: a second passes before the first line otherwise.
         from autoloss import api
 
@@ -38,9 +39,15 @@ def resume(
             storage=storage,
             losses=tuple(losses or ()),
             model=model,
+            judge_now=judge,
             progress=progress,
         )
 
-    result = run(go_on, out=out, storage=storage)
+    result = run(
+        lambda progress: go_on(study, progress, judge=judge_now),
+        judge=lambda kept, progress: go_on(kept, progress, judge=True),
+        out=out,
+        storage=storage,
+    )
     show(result, out=out)
     require_written(result)

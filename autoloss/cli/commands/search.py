@@ -93,6 +93,9 @@ def search(
                 out=out,
                 progress=progress,
             ),
+            judge=lambda study, progress: _api().resume(
+                study, out=out, storage=storage, judge_now=True, progress=progress
+            ),
             out=out,
             storage=storage,
         )

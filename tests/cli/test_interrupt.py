@@ -1,0 +1,109 @@
+"""Ctrl-C on a real terminal, in real processes."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.spaces import SMALL
+
+pty = pytest.importorskip("pty")
+SECONDS = 240.0
+CTRL_C = b"\x03"
+
+
+class Terminal:
+    """A search in a terminal of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "space.toml").write_text(SMALL, encoding="utf-8")
+        words = ["search", "sklearn:iris", "--space", "space.toml", "--trials", "100000"]
+        words += ["--name", "s", "--track", "off"]
+        self.folder = folder
+        self._seen = b""
+        self._here, there = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "autoloss", *words],
+            cwd=folder,
+            stdin=there,
+            stdout=there,
+            stderr=there,
+            env={**os.environ, "COLUMNS": "120"},
+            start_new_session=True,
+            preexec_fn=_own_terminal,
+        )
+        os.close(there)
+
+    def until(self, text: str) -> None:
+        """Read until a text is shown."""
+        ends = time.monotonic() + SECONDS
+        while text.encode() not in self._seen:
+            assert time.monotonic() < ends, self._seen[-2000:]
+            self._read()
+
+    def type(self, text: bytes) -> None:
+        """Type on the keyboard."""
+        os.write(self._here, text)
+
+    def end(self) -> int:
+        """Read to the end and return the exit code."""
+        ends = time.monotonic() + SECONDS
+        while self.process.poll() is None:
+            assert time.monotonic() < ends, self._seen[-2000:]
+            self._read()
+        return self.process.returncode
+
+    def _read(self) -> None:
+        ready, _, _ = select.select([self._here], [], [], 0.2)
+        if ready:
+            try:
+                self._seen += os.read(self._here, 65536)
+            except OSError:
+                # A terminal whose program has ended.
+                time.sleep(0.05)
+
+
+def _own_terminal() -> None:
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+@pytest.fixture
+def searching(tmp_path: Path) -> Iterator[Terminal]:
+    """Return a terminal in which the first trials have ended."""
+    terminal = Terminal(tmp_path)
+    try:
+        terminal.until("Best so far")
+        yield terminal
+    finally:
+        terminal.process.kill()
+        terminal.process.wait()
+
+
+def test_ctrl_c_and_v_reach_a_verdict(searching: Terminal) -> None:
+    searching.type(CTRL_C)
+    searching.until("verdict now")
+    assert not (searching.folder / "reports" / "s" / "summary.json").exists()
+    searching.type(b"v\n")
+    searching.until("What ships")
+    assert searching.end() == 0
+    assert (searching.folder / "reports" / "s" / "model").is_dir()
+
+
+@pytest.mark.parametrize("answer", [b"\n", CTRL_C], ids=["enter", "again"])
+def test_ctrl_c_and_no_verdict_keep_the_study(searching: Terminal, answer: bytes) -> None:
+    searching.type(CTRL_C)
+    searching.until("verdict now")
+    searching.type(answer)
+    searching.until("autoloss resume s --judge-now")
+    assert searching.end() == 130
+    assert not (searching.folder / "reports" / "s" / "summary.json").exists()

@@ -1,0 +1,137 @@
+"""Searches with a time limit, and verdicts on what was trained so far."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import autoloss
+from autoloss.errors import InputError
+from autoloss.executors import LocalExecutor
+from autoloss.report import summary_json
+from autoloss.search import Study
+from autoloss.session import SearchSession
+from tests.spaces import SMALL
+
+NESTED = SMALL.replace("outer_folds = 0", "outer_folds = 2\nouter_repeats = 2")
+
+
+@pytest.fixture
+def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bool, float | None, float]]:
+    """Of every call: whether it is after the search, its deadline, and what was reserved."""
+    found: list[tuple[bool, float | None, float]] = []
+    sessions: list[SearchSession] = []
+    begin, unharmed = SearchSession.__init__, LocalExecutor.train
+
+    def init(self: SearchSession, *args: Any, **how: Any) -> None:
+        begin(self, *args, **how)
+        sessions.append(self)
+
+    def train(self: LocalExecutor, *args: Any, **how: Any) -> Any:
+        session = sessions[-1]
+        found.append((session._is_final, how.get("deadline"), session.clock.reserved))
+        return unharmed(self, *args, **how)
+
+    monkeypatch.setattr(SearchSession, "__init__", init)
+    monkeypatch.setattr(LocalExecutor, "train", train)
+    return found
+
+
+@pytest.mark.parametrize("text", [SMALL, NESTED], ids=["locked", "nested"])
+def test_the_search_has_a_deadline_and_final_trainings_have_none(
+    text: str, tmp_path: Path, trainings: list[tuple[bool, float | None, float]]
+) -> None:
+    space = tmp_path / "space.toml"
+    space.write_text(text, encoding="utf-8")
+    autoloss.search(
+        "sklearn:iris", space=space, trials=12, time_limit=60.0, out=tmp_path, track="off"
+    )
+    searched = [one for one in trainings if not one[0]]
+    final = [one for one in trainings if one[0]]
+    assert searched
+    assert all(deadline is not None for _, deadline, _ in searched)
+    assert all(reserved > 0.0 for _, _, reserved in searched)
+    assert len(final) == (2 if "outer_repeats" in text else 1)
+    assert all(deadline is None for _, deadline, _ in final)
+
+
+def test_a_short_limit_shortens_the_schedule_of_all_alike(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = tmp_path / "space.toml"
+    space.write_text(SMALL.replace("max_epochs = 4", "max_epochs = 40"), encoding="utf-8")
+    limit = Study.limit
+
+    def limited(self: Study, **_: int) -> None:
+        limit(self, trials=10, epochs=2)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Study, "limit", limited)
+        patch.setattr(SearchSession, "begin_final", _stop)
+        with pytest.raises(KeyboardInterrupt):
+            autoloss.search(
+                "sklearn:iris",
+                space=space,
+                trials=64,
+                time_limit=60.0,
+                name="s",
+                out=tmp_path,
+                track="off",
+            )
+    with Study.open("s", out=tmp_path) as study:
+        # Whoever goes on trains the same schedule and fills the same quotas.
+        assert study.limited == (10, 2)
+        assert study.space.training.max_epochs == 2
+        assert study.asked_epochs == 40
+        assert (study.budget, study.quota) == (64, 4)
+        assert study.families == ("cross_entropy", "focal")
+    result = autoloss.resume("s", out=tmp_path, judge_now=True)
+    assert {len(trial.curve) for trial in result.summary.trials} <= {1, 2}
+    assert result.model is not None
+
+
+def test_a_verdict_now_is_about_the_trials_that_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = tmp_path / "space.toml"
+    space.write_text(SMALL, encoding="utf-8")
+    tell, told = SearchSession.ended, 0
+
+    def ended(self: SearchSession, given: Any) -> None:
+        nonlocal told
+        if told >= 12:
+            raise KeyboardInterrupt
+        told += len(given)
+        tell(self, given)
+
+    given = {"space": space, "trials": 60, "name": "s", "out": tmp_path, "track": "off"}
+    with monkeypatch.context() as patch:
+        patch.setattr(SearchSession, "ended", ended)
+        with pytest.raises(KeyboardInterrupt):
+            autoloss.search("sklearn:iris", **given)  # type: ignore[arg-type]
+    result = autoloss.resume("s", out=tmp_path, judge_now=True)
+    trained = [trial for trial in result.summary.trials if trial.metrics]
+    assert len(trained) == told < 60
+    assert result.model is not None
+    # It is finished then.
+    again = autoloss.resume("s", out=tmp_path)
+    assert summary_json(again.summary) == summary_json(result.summary)
+
+
+def test_a_verdict_on_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = tmp_path / "space.toml"
+    space.write_text(SMALL, encoding="utf-8")
+    with monkeypatch.context() as patch:
+        patch.setattr(SearchSession, "search", _stop)
+        with pytest.raises(KeyboardInterrupt):
+            autoloss.search(
+                "sklearn:iris", space=space, trials=6, name="s", out=tmp_path, track="off"
+            )
+    with pytest.raises(InputError, match="go on without --judge-now"):
+        autoloss.resume("s", out=tmp_path, judge_now=True)
+
+
+def _stop(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,172 @@
+"""Where the time of a search goes: laws with a clock and costs that are given."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from autoloss import clock as clocks
+from autoloss import timetable as timetables
+from autoloss.clock import Clock, counting_from
+from autoloss.errors import TrainingError
+from autoloss.time_plan import Finals, Workload
+from autoloss.timetable import Timetable, allowed_text
+from autoloss.training import EpochReport
+
+WORK = Workload(
+    trials=100,
+    epochs=20,
+    finals=Finals(finalists=4, replicates=5, repeats=2, outer_trials=60),
+    divisions=2,
+    outer_folds=5,
+    together=32,
+    once=0.01,
+    each=0.01,
+    final_size=1.0,
+    outer_size=0.75,
+)
+AFTER = 2.0
+
+
+class Time:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def process_time(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    found = Time()
+    for module in (clocks, timetables):
+        monkeypatch.setattr(module, "time", found)
+    return found
+
+
+def begun(limit: float | None, **how: object) -> Timetable:
+    return Timetable(WORK, Clock.start(limit), after=AFTER, **how)  # type: ignore[arg-type]
+
+
+def trained(table: Timetable, time: Time, *, slower: float, epochs: int = 20) -> None:
+    """Let a population of 32 train, each epoch so many times as long as was timed."""
+    table.begin()
+    for epoch in range(1, epochs + 1):
+        time.now += slower * (WORK.once + 32 * WORK.each)
+        alive = 32 if epoch < epochs else 0
+        table.saw(EpochReport(epoch, 20, 32, alive, 0.5))
+
+
+def test_what_follows_is_reserved_before_anything_is_trained(time: Time) -> None:
+    for limit in (30.0, 60.0, 100.0):
+        table = begun(limit)
+        needed = WORK.final_seconds(table.plan.finals, table.plan.epochs)
+        assert table.clock.reserved == pytest.approx(AFTER + needed)
+        assert table.clock.search_ends == pytest.approx(time.now + limit - AFTER - needed)
+
+
+def test_the_reserve_grows_where_the_machine_turns_out_slower(time: Time) -> None:
+    table = begun(100.0)
+    before, fitting = table.clock.reserved, table.fitting(100)
+    trained(table, time, slower=3.0)
+    table.keep_time(ended=16)
+    assert table.clock.reserved > 1.5 * before
+    assert table.fitting(100) < fitting
+    assert table.left <= 100.0
+
+
+def test_final_trainings_fit_into_what_is_left_or_are_the_fewest(time: Time) -> None:
+    table = begun(100.0)
+    for left in (1.0, 10.0, 30.0, 60.0, 99.0):
+        time.now = 1000.0 + 100.0 - left
+        finals = table.finals(ended=20)
+        needed = WORK.final_seconds(finals, table.plan.epochs)
+        assert needed <= max(0.0, left - AFTER) or finals == WORK.smallest(20)
+    assert begun(None).finals(ended=100) == WORK.finals
+
+
+def test_a_running_population_spares_those_that_asked_last(time: Time) -> None:
+    table = begun(100.0)
+    ends = table.clock.search_ends
+    assert ends is not None
+    trained(table, time, slower=1.0, epochs=10)
+    report = EpochReport(10, 20, 32, 32, 0.5)
+    time.now = ends - 20.0
+    assert table.keeping(report, trials=16) == 16
+    time.now = ends - 1.0
+    assert 2 <= table.keeping(report, trials=16) < 16
+    time.now = ends + 5.0
+    assert table.keeping(report, trials=16) == 2
+    assert begun(None).keeping(report, trials=16) == 16
+
+
+def test_a_limit_that_allows_nothing_is_refused_with_the_least_one(time: Time) -> None:
+    began = time.now
+    time.now += 30.0
+    with counting_from(began), pytest.raises(TrainingError, match=r"about 3\d s here") as error:
+        begun(10.0)
+    assert "\n" not in str(error.value)
+
+
+def test_a_clock_counts_from_the_start_of_the_program(time: Time) -> None:
+    with counting_from(time.now - 4.0):
+        clock = Clock.start(10.0)
+    assert clock.elapsed == pytest.approx(4.0)
+    assert clock.left == pytest.approx(6.0)
+    assert Clock.start(10.0).elapsed == 0.0
+
+
+def test_a_study_that_goes_on_keeps_its_trials_and_epochs(time: Time) -> None:
+    plan = begun(10.0, before=(40, 7)).plan
+    assert (plan.trials, plan.epochs) == (40, 7)
+
+
+def test_the_first_population_is_small_where_trainings_are_long(time: Time) -> None:
+    quick = begun(None)
+    assert quick.first(16) == 16
+    slow = Timetable(
+        Workload(**{**vars(WORK), "each": 0.2, "once": 0.001}), Clock.start(), after=AFTER
+    )
+    assert slow.first(16) < 16
+    assert slow.asked.search_seconds(slow.first(16), 20) <= 30.0
+    # Where small populations waste what large ones share, nothing is gained by them.
+    shared = Timetable(
+        Workload(**{**vars(WORK), "each": 0.0001, "once": 5.0}), Clock.start(), after=AFTER
+    )
+    assert shared.first(16) == 16
+
+
+@pytest.mark.parametrize("slower", [0.5, 1.0, 4.0])
+def test_the_time_left_is_right_after_a_population(time: Time, slower: float) -> None:
+    table = begun(None)
+    whole = slower * (WORK.whole().seconds / WORK.used) + AFTER
+    for _ in range(3):
+        trained(table, time, slower=slower)
+    spent = time.now - 1000.0
+    # Nobody stopped early here, as was expected of some.
+    assert spent + table.forecast.left == pytest.approx(whole, rel=0.3)
+
+
+def test_what_a_limit_allows_is_said(time: Time) -> None:
+    whole = WORK.whole()
+    assert allowed_text(600.0, WORK, whole, ()) == "10 min 0 s allow all 100 trials at 20 epochs"
+    short = WORK.within(0.05 * whole.seconds)
+    text = allowed_text(10.0, WORK, short, ("poly1", "power"))
+    assert text.startswith(
+        f"10 s allow about {short.trials} of 100 trials at {short.epochs} of 20"
+    )
+    assert "trainings of each finalist" in text
+    assert text.endswith("not trained: poly1 and power")
+
+
+def test_crowding_is_told_from_the_processors_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = SimpleNamespace(monotonic=lambda: 10.0, process_time=lambda: 4.0)
+    monkeypatch.setattr(clocks, "time", now)
+    assert Clock(started=2.0, processor=0.0).crowding == pytest.approx(2.0)
+    assert Clock(started=8.0, processor=0.0).crowding == 1.0
