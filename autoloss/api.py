@@ -202,7 +202,13 @@ def search(
         losses=losses,
         fingerprint=fingerprint_with(prepared.fingerprint, settled.origin),
         sampling=_sampling(prepared.class_counts, wanted),
-        origin={"command": options.command(), "options": options.to_dict(), **settled.origin},
+        origin={
+            "command": options.command(
+                name=name, out=out, storage=storage, tracking_uri=tracking_uri
+            ),
+            "options": options.to_dict(),
+            **settled.origin,
+        },
         **given.for_study(prepared.task),
     )
     tracker = make_tracker(study, options, tracking_uri)

@@ -14,12 +14,15 @@ from autoloss.data import DataOptions, Source, StudyData, prepare
 from autoloss.errors import InputError
 from autoloss.search import Space
 from autoloss.task import Label
+from autoloss.tracking.uri import redacted
 
 Track = Literal["all", "pareto", "off"]
 _A_FRAME = "a DataFrame"
 NO_FILE = "FILE.py:NAME"
 """What stands for a network that was given as a function, as DATA stands for a DataFrame."""
 _LISTS = ("drop", "losses", "frames", "objects")
+_OUT = Path("reports")
+_WRITTEN = ("space", "trials", "seed")
 _GIVEN = ("class_weights", "class_similarity", "cost_matrix", "teacher")
 
 
@@ -167,17 +170,41 @@ class SearchOptions:
                     f"kept: call autoloss.resume(name, {name}=...)."
                 )
 
-    def command(self) -> str:
-        """Return the command line that makes the study again; a DataFrame stands as DATA."""
+    def command(
+        self,
+        *,
+        name: str | None = None,
+        out: Path | None = None,
+        storage: str | None = None,
+        tracking_uri: str | None = None,
+    ) -> str:
+        """Return the command line that makes the study again; a DataFrame stands as DATA.
+
+        Space, trials and seed are always written: another version may have other defaults.
+
+        Args:
+            name: The name that was given to the study, None where none was.
+            out: The folder of all studies, None for the usual one; likewise the others.
+            storage: URL of the database of the study; a password in it is not written.
+            tracking_uri: MLflow's tracking URI; likewise.
+        """
         words = ["autoloss", "search", self.source or "DATA"]
         for field in fields(self):
             value = getattr(self, field.name)
-            is_default = value in (None, field.default)
+            is_default = value in (None, field.default) and field.name not in _WRITTEN
             if field.name in ("source", "frames", "objects") or is_default:
                 continue
             option = "--" + field.name.replace("_", "-")
             for one in value if isinstance(value, tuple) else (value,):
-                words += [option, f"{one:g}" if isinstance(one, float) else str(one)]
+                words += [option, f"{one:.12g}" if isinstance(one, float) else str(one)]
+        places = {
+            "name": name,
+            "out": None if out in (None, _OUT) else str(out),
+            "storage": storage and redacted(storage),
+            "tracking-uri": tracking_uri and redacted(tracking_uri),
+        }
+        for option, place in places.items():
+            words += [] if place is None else ["--" + option, place]
         return shlex.join(words)
 
     def to_dict(self) -> dict[str, Any]:

@@ -436,8 +436,15 @@ def test_the_options_of_a_study_make_its_command() -> None:
         track="off",
     )
     assert options.command() == (
-        "autoloss search 'a b.csv' --target y --trials 64 --time-limit 90 --test t.csv "
-        "--drop p --drop q --track off"
+        "autoloss search 'a b.csv' --target y --space default --trials 64 --time-limit 90 "
+        "--test t.csv --drop p --drop q --seed 0 --track off"
+    )
+    placed = options.command(
+        name="it's", out=Path("o"), storage="postgresql://me:secret@h/s", tracking_uri="http://h"
+    )
+    assert placed == (
+        options.command()
+        + """ --name 'it'"'"'s' --out o --storage 'postgresql://me:***@h/s' --tracking-uri http://h"""
     )
     assert type(options).from_dict(json.loads(json.dumps(options.to_dict()))) == options
     assert "--seed 7" in replace(options, seed=7).command()

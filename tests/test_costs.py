@@ -176,6 +176,11 @@ def test_the_command_names_the_costs_and_the_metric_that_is_meant(tmp_path):
     path = tmp_path / "costs.csv"
     path.write_text("", encoding="utf-8")
     options = SearchOptions(source="rows.csv", cost_matrix=str(path), metric="error")
-    assert options.command() == (f"autoloss search rows.csv --metric error --cost-matrix {path}")
-    assert SearchOptions(source="rows.csv").command() == "autoloss search rows.csv"
+    assert options.command() == (
+        "autoloss search rows.csv --metric error --space default --trials 128 --seed 0 "
+        f"--cost-matrix {path}"
+    )
+    assert SearchOptions(source="rows.csv").command() == (
+        "autoloss search rows.csv --space default --trials 128 --seed 0"
+    )
     assert SearchOptions.from_dict(options.to_dict()).cost_matrix == str(path.resolve())
