@@ -86,10 +86,10 @@ def search(
         data: A DataFrame, the path of a CSV, TSV, Parquet, Feather or ARFF file, or
             ``sklearn:NAME``.
         target: The column to predict; may be left out for ``sklearn:NAME``.
-        metric: What takes the place of the error: ``"error"`` (the default),
-            ``"balanced_error"``, ``"average_precision"``, ``"auroc"``, ``"expected_cost"`` (the
-            default where a cost matrix is given), or a function of probabilities ``(N, C)`` and
-            classes ``(N,)`` with an attribute ``lower_is_better``.
+        metric: What takes the place of the error (the default): ``"balanced_error"``, a name of
+            scikit-learn's scorers such as ``"accuracy"`` or ``"roc_auc"``, ``"expected_cost"``
+            (the default where a cost matrix is given), or a function of probabilities ``(N, C)``
+            and classes ``(N,)`` with an attribute ``lower_is_better``.
         space: Name of a search space, or path of a TOML file.
         trials: Candidates to train.
         time_limit: Seconds that all may take, the final trainings included; with one, a search is

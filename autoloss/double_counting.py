@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from autoloss.metric_names import BALANCED
+
 _MOVED = {
     True: "the cost matrix moves its decisions again",
     False: "balanced error divides its probabilities by the prior again",
@@ -35,7 +37,7 @@ def double_counting(
     """
     prior = str(loss.get("prior", "none"))
     is_undone = not readout.startswith("softmax")
-    if prior == "none" or is_undone or not (has_costs or metric == "balanced_error"):
+    if prior == "none" or is_undone or not (has_costs or metric in BALANCED):
         return ""
     return (
         f"{loss['base']} + {prior} counts the costs twice: its read-out, the softmax, keeps what "

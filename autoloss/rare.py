@@ -60,7 +60,7 @@ def rare_notes(
         f"Positives are rare: {positive:,.0f} of {negative + positive:,.0f} rows "
         f"({_percent(share)}), {batch_size * share:.1f} positives in a mini-batch of {batch_size}."
     ]
-    if metric == "error":
+    if metric in ("error", "accuracy"):
         other = (
             "leave --metric out for the expected cost."
             if has_costs

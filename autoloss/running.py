@@ -298,6 +298,7 @@ def _description(study: Study, data: StudyData) -> dict[str, str]:
         "target": summary.target,
         "task": summary.task,
         "metric": study.metric.name,
+        "lower_is_better": str(study.metric.lower_is_better).lower(),
         "space": study.config.space_name,
         "trials": str(study.budget),
         "seed": str(study.seed),

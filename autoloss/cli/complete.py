@@ -14,7 +14,6 @@ from pathlib import Path
 import typer
 
 _OUT = Path("reports")
-_METRICS = ("error", "balanced_error", "average_precision", "auroc", "expected_cost")
 _TASKS = ("binary", "multiclass", "multilabel", "sequence")
 _DECLARING = ("declare", "declare_penalty")
 _LOSSES = Path(__file__).parents[1] / "losses"
@@ -49,7 +48,9 @@ def rules(incomplete: str) -> list[str]:
 
 def metrics(incomplete: str) -> list[str]:
     """Return the metrics that may decide."""
-    return _begun(_METRICS, incomplete)
+    from autoloss.metric_names import ALIASES, NAMES
+
+    return _begun((*NAMES, *ALIASES), incomplete)
 
 
 def devices(incomplete: str) -> list[str]:

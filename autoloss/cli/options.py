@@ -143,8 +143,9 @@ Metric = Annotated[
     str | None,
     typer.Option(
         metavar="METRIC",
-        help="What decides first: error (the default), balanced_error, average_precision, auroc "
-        "or expected_cost (the default with --cost-matrix).",
+        help="What decides first: error (the default), accuracy, balanced_error, f1, log_loss, "
+        "roc_auc, mcc or another name of scikit-learn's scorers, or expected_cost (the default "
+        "with --cost-matrix).",
         autocompletion=complete.metrics,
         rich_help_panel=_BUDGET,
     ),

@@ -185,7 +185,7 @@ def _decision(study: Study) -> Decision:
     """Return what the model's decisions minimise; a cost matrix always counts."""
     if study.metric.costs is not None:
         return "expected_cost"
-    return "balanced_error" if study.metric.name == "balanced_error" else "error"
+    return "balanced_error" if study.metric.is_balanced else "error"
 
 
 def _held_out(scores: Sequence[Scores], divisions: Divisions, k: int) -> HeldOut:

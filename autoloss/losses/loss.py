@@ -23,7 +23,7 @@ from autoloss.losses.guards import (
     wrong_label,
 )
 from autoloss.losses.labels import EVERY, pick
-from autoloss.losses.numerics import log_softmax, widened
+from autoloss.losses.numerics import MASKED, log_softmax, widened
 from autoloss.losses.parameters import Parameter
 from autoloss.task import TaskKind
 
@@ -32,6 +32,9 @@ Family = Literal["proper", "margin", "focusing", "robust", "ordinal", "normalise
 examples; wrong labels; classes in an order; logits of bounded norm; or a loss of your own."""
 Head = Literal["linear", "unbiased", "cosine"]
 """The last layer that a loss is made for; see `declare`."""
+
+# Up to here every loss has a finite read-out.
+_LOW = -1e4
 
 
 @dataclass(frozen=True)
@@ -222,13 +225,16 @@ class Loss:
             tensor([[0.9974, 0.0026]])
         """
         logits = widened(logits)
-        if self.masked:
-            logits = without_infinity(logits, is_masked(logits))
+        masked = is_masked(logits)
+        if is_cut := self.masked and holds(masked):
+            # A read-out is finite for logits as low as this one; then the class is taken out.
+            logits = logits.masked_fill(masked, _LOW)
         ready = self._ready(logits, parameters)
         if self.link is not None and self.link is not by_gradient:
             context = self._complete(context)
         per_class = {name: value[..., None] for name, value in ready.items()}
-        return self.log_posterior(logits, per_class, context=context)
+        found = self.log_posterior(logits, per_class, context=context)
+        return log_softmax(found.masked_fill(masked, MASKED)) if is_cut else found
 
     def log_posterior(
         self,

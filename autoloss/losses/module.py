@@ -196,8 +196,6 @@ class LossModule(nn.Module):
         self._make_objective(*kind, remembered if self._remembers else ())
         return self._objectives[kind]
 
-    # Making it is no part of a graph that is traced.
-    @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
     def _make_objective(
         self, dtype: torch.dtype, device: torch.device, last: int, remembered: tuple[int, ...]
     ) -> None:
@@ -213,6 +211,11 @@ class LossModule(nn.Module):
             n_rows = math.ceil(facts.population.sum())
             made.reserve(n_rows, torch.empty(1, 0, *remembered, dtype=dtype, device=device))
         self._objectives[kind] = made
+
+
+# Making it is no part of a graph that is traced. This is what the decorator
+# torch.compiler.assume_constant_result does, which takes seconds to load torch's compiler.
+LossModule._make_objective._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def _owner_of_counts(spec: LossSpec) -> str | None:

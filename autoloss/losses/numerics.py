@@ -9,9 +9,10 @@ from torch.nn import functional
 # Below this many classes the CPU kernels over the last axis do not fill a vector register; with
 # the classes first the same softmax takes a half (C = 2) to a fifth (C = 10) of the time.
 _FEW_CLASSES = 16
-# The logit of a masked class: far below any other, and finite, so that a softmax gives it nothing
-# and no slope. The heaviest tail that is allowed, that of bi_tempered at t2 = 4, gives it 1e-10.
-MASKED = -1e30
+# The logit of a masked class: far below any other, so that a softmax gives it nothing and no
+# slope, and finite even to the third power. The heaviest tail that is allowed, that of bi_tempered
+# at t2 = 4, gives it 1e-4.
+MASKED = -1e12
 
 
 def log_softmax(logits: Tensor) -> Tensor:

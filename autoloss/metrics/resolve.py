@@ -11,8 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autoloss.errors import InputError, closest
+from autoloss.errors import InputError
+from autoloss.metric_names import BALANCED, LOWER_IS_BETTER, NAMES, OF_TWO_CLASSES, canonical
 from autoloss.metrics.costs import EXPECTED_COST, ExpectedCost, Matrix
+from autoloss.metrics.named import AreaOfClasses, OfDecisions
 
 MetricFunction = Callable[[NDArray[Any], NDArray[Any]], float]
 
@@ -42,7 +44,13 @@ class Metric:
     @property
     def is_own(self) -> bool:
         """Return whether it is a function of the user's, which no file can hold."""
-        return self.function is not None and not isinstance(self.function, ExpectedCost)
+        known = (ExpectedCost, OfDecisions, AreaOfClasses)
+        return self.function is not None and not isinstance(self.function, known)
+
+    @property
+    def is_balanced(self) -> bool:
+        """Return whether decisions weigh each class by its share of the rows."""
+        return self.name in BALANCED
 
     def of_all(self, log_probs: Tensor, targets: Tensor, is_finite: Tensor) -> Tensor:
         """Call the function for each candidate with finite predictions; NaN for others, (K,).
@@ -64,11 +72,28 @@ class Metric:
         return torch.from_numpy(values).to(log_probs.device)
 
 
+def _function_of(name: str) -> MetricFunction | None:
+    """Return the function of a metric that is computed where it is asked for alone."""
+    if name.startswith("roc_auc_"):
+        kind, _, weighted = name.removeprefix("roc_auc_").partition("_")
+        return AreaOfClasses(pairs=kind == "ovo", weighted=bool(weighted))
+    if name in ("accuracy", "mcc", "cohen_kappa"):
+        return OfDecisions(name)
+    what, _, average = name.partition("_")
+    if what in ("f1", "precision", "recall", "jaccard"):
+        return OfDecisions(what, average or "binary")  # type: ignore[arg-type]
+    return None
+
+
 _NAMED = {
-    "error": Metric("error"),
-    "balanced_error": Metric("balanced_error"),
-    "average_precision": Metric("average_precision", lower_is_better=False, is_binary=True),
-    "auroc": Metric("auroc", lower_is_better=False, is_binary=True),
+    name: Metric(
+        name,
+        lower_is_better=name in LOWER_IS_BETTER,
+        function=_function_of(name),
+        is_binary=name in OF_TWO_CLASSES,
+    )
+    for name in NAMES
+    if name != EXPECTED_COST
 }
 METRIC_NAMES = tuple(_NAMED)
 
@@ -83,9 +108,9 @@ def resolve_metric(
     """Return the metric of that name, or the one that a function computes.
 
     Args:
-        metric: ``"error"``, ``"balanced_error"``, ``"average_precision"``, ``"auroc"``,
-            ``"expected_cost"``, or a function of probabilities (N, C) and classes (N,) that
-            returns a number. None is the expected cost where there is a cost matrix, else error.
+        metric: A name of `metric_names.NAMES`, which are those of scikit-learn's scorers, or a
+            function of probabilities (N, C) and classes (N,) that returns a number. None is the
+            expected cost where there is a cost matrix, else error.
         n_classes: Number of classes, to refuse metrics of two classes; not checked by default.
         lower_is_better: Direction of a function; else its attribute of that name says it.
         cost_matrix: Cost of a decision (column) where a class is true (row), in the order of the
@@ -112,15 +137,15 @@ def resolve_metric(
         is_named = metric.name == EXPECTED_COST and not metric.is_own
         resolved = _of_costs(costs) if is_named else metric
     elif isinstance(metric, str):
-        if metric not in (*_NAMED, EXPECTED_COST):
-            hint = closest(metric, (*_NAMED, EXPECTED_COST))
-            raise InputError(f"A metric must be known, but got metric={metric!r}{hint}")
+        metric = canonical(metric)
         resolved = _of_costs(costs) if metric == EXPECTED_COST else _NAMED[metric]
     else:
         resolved = _of_function(metric, lower_is_better)
     if resolved.is_binary and n_classes is not None and n_classes != 2:
         message = f"The metric {resolved.name!r} must have two classes"
-        raise InputError(f"{message}, but got classes={n_classes}.")
+        instead = OF_TWO_CLASSES.get(resolved.name)
+        hint = f"; {instead} is for any number of classes" if instead else ""
+        raise InputError(f"{message}, but got classes={n_classes}{hint}.")
     if costs is not None and n_classes not in (None, len(costs)):
         raise InputError(
             f"cost_matrix must have a row and a column for each of {n_classes} classes, but got "

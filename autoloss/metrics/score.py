@@ -159,10 +159,14 @@ def _scores(
     is_finite = predictions.is_finite
     if metric.costs is not None:
         metrics[EXPECTED_COST] = expected_cost(log_probs, targets, metric.costs)
-    if metric.is_own:
-        if metric.name in metrics:
-            message = "A metric function must have a name of its own"
-            raise InputError(f"{message}, but got name={metric.name!r}.")
+    if metric.is_own and metric.name in metrics:
+        message = "A metric function must have a name of its own"
+        raise InputError(f"{message}, but got name={metric.name!r}.")
+    if metric.name == "accuracy":
+        metrics["accuracy"] = 1.0 - metrics["error"]
+    elif metric.name == "balanced_accuracy":
+        metrics["balanced_accuracy"] = 1.0 - metrics["balanced_error"]
+    elif metric.name not in metrics:
         metrics[metric.name] = metric.of_all(log_probs, targets, is_finite)
     blanked = {name: torch.where(is_finite, of, torch.nan) for name, of in metrics.items()}
     return Scores(metrics=blanked, metric=metric, readouts=readouts, predictions=predictions)

@@ -29,6 +29,36 @@ class MetricWords:
     meaning: str = ""
 
 
+_AVERAGES = {
+    "": "of class 1",
+    "macro": "the mean over the classes",
+    "micro": "over all rows at once",
+    "weighted": "the mean over the classes, weighted by their rows",
+}
+
+
+def _named_by_average() -> dict[str, MetricWords]:
+    """Return the metrics of scikit-learn that come in several averages."""
+    found = {}
+    for name, title, meaning in (
+        ("f1", "F1", "Harmonic mean of precision and recall"),
+        ("precision", "Precision", "Share of rows given a class that are of it"),
+        ("recall", "Recall", "Share of rows of a class that are given it"),
+        ("jaccard", "Jaccard index", "Rows rightly given a class over those of it or given it"),
+    ):
+        for average, words in _AVERAGES.items():
+            key = f"{name}_{average}" if average else name
+            suffix = f" ({average})" if average else ""
+            found[key] = MetricWords(title + suffix, "plain", False, f"{meaning}, {words}.")
+    for pairs, words in (("ovr", "each class against the rest"), ("ovo", "each pair of classes")):
+        for weighted in ("", "_weighted"):
+            share = ", weighted by rows" if weighted else ""
+            title = f"AUROC ({pairs.upper()}{weighted.replace('_', ', ')})"
+            meaning = f"Mean area under the ROC curves of {words}{share}."
+            found[f"roc_auc_{pairs}{weighted}"] = MetricWords(title, "plain", False, meaning)
+    return found
+
+
 METRICS = {
     "error": MetricWords("Error", "share", True, "Share of rows given the wrong class."),
     "balanced_error": MetricWords(
@@ -59,6 +89,20 @@ METRICS = {
         "Average precision", "plain", False, "Area under the precision-recall curve."
     ),
     "auroc": MetricWords("AUROC", "plain", False, "Area under the ROC curve."),
+    "accuracy": MetricWords("Accuracy", "share", False, "Share of rows given the right class."),
+    "balanced_accuracy": MetricWords(
+        "Balanced accuracy",
+        "share",
+        False,
+        "Mean over the classes of the share given the right class.",
+    ),
+    "mcc": MetricWords(
+        "MCC", "plain", False, "Matthews' correlation of the decided with the true classes."
+    ),
+    "cohen_kappa": MetricWords(
+        "Cohen's kappa", "plain", False, "Agreement with the true classes beyond chance."
+    ),
+    **_named_by_average(),
     "debiased_calibration_error": MetricWords(
         "Debiased calibration error", "plain", True, "Squared calibration error less its bias."
     ),
@@ -103,17 +147,6 @@ def metric_words(name: str, *, lower_is_better: bool = True) -> MetricWords:
     return METRICS.get(name) or MetricWords(
         name.replace("_", " ").strip().capitalize(), "plain", lower_is_better
     )
-
-
-def in_text(name: str) -> str:
-    """Return a metric's title as it stands within a sentence.
-
-    Examples:
-        >>> in_text("balanced_error"), in_text("auroc")
-        ('balanced error', 'AUROC')
-    """
-    title = metric_words(name).title
-    return title if title[:2].isupper() else title[:1].lower() + title[1:]
 
 
 def family_words(name: str) -> str:
@@ -303,10 +336,10 @@ def in_sentence(title: str) -> str:
     """Return a title as it stands within a sentence; an acronym keeps its capitals.
 
     Examples:
-        >>> in_sentence("Brier score"), in_sentence("Error"), in_sentence("AUROC")
-        ('Brier score', 'error', 'AUROC')
+        >>> [in_sentence(title) for title in ("Brier score", "Error", "AUROC", "F1")]
+        ['Brier score', 'error', 'AUROC', 'F1']
     """
-    is_name = title[1:2].isupper() or title.startswith("Brier")
+    is_name = title[:2].isupper() or title.startswith(("Brier", "Cohen", "Jaccard"))
     return title if is_name else title[:1].lower() + title[1:]
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.insights import ConfusedPair, Confusion, Disagreement, Disagreements, Threshold
+from autoloss.metric_names import BALANCED
 from autoloss.metrics import balanced_scores, cost_decisions
 
 MOST_CLASSES = 40
@@ -37,9 +38,9 @@ def decide(
     if costs is not None:
         found: IntArray = cost_decisions(log_probs.exp(), costs).numpy()
         return "expected_cost", found
-    if metric == "balanced_error":
+    if metric in BALANCED:
         found = balanced_scores(log_probs, class_counts).argmax(-1).numpy()
-        return metric, found
+        return "balanced_error", found
     found = log_probs.argmax(-1).numpy()
     return "error", found
 

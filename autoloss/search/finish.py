@@ -14,7 +14,6 @@ from torch import Tensor
 from autoloss.double_counting import double_counting
 from autoloss.errors import InputError
 from autoloss.metrics import (
-    METRIC_NAMES,
     auroc,
     average_precision,
     balanced_error,
@@ -307,7 +306,7 @@ def _figures(log_probs: Tensor, classes: Tensor, study: Study) -> dict[str, floa
     if study.metric.costs is not None:
         values["expected_cost"] = expected_cost(one, classes, study.metric.costs)
     figures = {name: float(value[0]) for name, value in values.items()}
-    if study.metric.name not in METRIC_NAMES:
+    if study.metric.name not in figures:
         own = metric_on_rows(study.metric, study.class_counts)
         figures[own.name] = float(own.fn(log_probs.exp().numpy(), classes.numpy()))
     return {name: value for name, value in figures.items() if math.isfinite(value)}

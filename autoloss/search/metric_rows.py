@@ -18,12 +18,15 @@ from autoloss.metrics import (
     average_precision,
     balanced_error,
     balanced_scores,
+    brier,
     error,
+    log_loss,
 )
 from autoloss.search.resampling import leave_out_values
 from autoloss.search.select import ExampleLosses
 
 _OF_ROWS = ("error", "balanced_error")
+_PROPER = {"log_loss": log_loss, "brier": brier}
 _RANKINGS = {"auroc": auroc, "average_precision": average_precision}
 
 
@@ -48,8 +51,11 @@ def metric_on_rows(metric: Metric, class_counts: Tensor) -> MetricOnRows:
         of, classes = torch.from_numpy(probs)[None], torch.from_numpy(np.asarray(targets))
         if metric.name in _RANKINGS:
             return float(_RANKINGS[metric.name](of[..., 1], classes)[0])
-        if metric.name == "balanced_error":
-            return float(balanced_error(of.log(), classes, class_counts=class_counts)[0])
+        if metric.is_balanced:
+            missed = float(balanced_error(of.log(), classes, class_counts=class_counts)[0])
+            return missed if metric.lower_is_better else 1.0 - missed
+        if metric.name in _PROPER:
+            return float(_PROPER[metric.name](of.log(), classes)[0])
         return float(error(of, classes)[0])
 
     return MetricOnRows(metric.name, metric.lower_is_better, metric.function or named)
@@ -76,7 +82,7 @@ def example_losses(
     log_loss = scores.example_log_loss.detach().cpu().float().numpy()
     classes = targets.cpu()
     wrong = scores.example_wrong.cpu()
-    if scores.metric.name == "balanced_error":
+    if scores.metric.is_balanced:
         wrong = balanced_scores(log_probs, class_counts).argmax(-1) != classes
     without = _without(
         scores.metric, log_probs, classes.numpy(), class_counts, seed=seed, clusters=clusters

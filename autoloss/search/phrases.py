@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autoloss.records import Comparison
-from autoloss.report.words import capital, interval_text, label_words, points_text
+from autoloss.report.words import capital, in_sentence, interval_text, label_words, points_text
+from autoloss.report.words import metric_words as words_of
 from autoloss.search.comparisons import CALIBRATION, PairedTest
 from autoloss.search.significance import decide
 
 NO_EVIDENCE = "no evidence that it beats tuned cross-entropy"
 _SHIPS = "Tuned cross-entropy is recommended."
-_WORDS = {
-    "log_loss": "log loss",
-    "brier": "Brier score",
-    CALIBRATION: "calibration error",
-    "auroc": "AUROC",
-}
 
 
 def verdict_text(
@@ -108,7 +103,7 @@ def interval_words(one: Comparison) -> str:
 
 def metric_words(metric: str) -> str:
     """Return a metric's name as it stands in a sentence."""
-    return _WORDS.get(metric, metric.replace("_", " "))
+    return "calibration error" if metric == CALIBRATION else in_sentence(words_of(metric).title)
 
 
 def _listed(some: Sequence[PairedTest]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax
 
+from autoloss.metric_names import BALANCED, WITHOUT_DECISIONS
 from autoloss.search.comparisons import NamedMetric
 
 FloatArray = npt.NDArray[np.floating]
@@ -19,10 +20,8 @@ _TAUS = np.round(np.arange(-1.0, 2.001, 0.1), 1)
 _CUTS = 100
 # Of more log probabilities than these, evenly spaced rows say what is best.
 _MOST_NUMBERS = 1 << 23
-# They rank, or judge probabilities: no decision enters them.
-_WITHOUT_DECISIONS = ("auroc", "average_precision", "log_loss", "brier")
 # They move the decision themselves, by the class shares or the costs.
-_MOVED_ALREADY = ("balanced_error", "expected_cost")
+_MOVED_ALREADY = (*BALANCED, "expected_cost")
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ def fit_posthoc(
 
 def _decides(metric: NamedMetric, log_probs: FloatArray, targets: IntArray) -> bool:
     """Return whether a metric looks at nothing but the decisions, or moves them itself."""
-    if metric.name in (*_MOVED_ALREADY, *_WITHOUT_DECISIONS):
+    if metric.name in (*_MOVED_ALREADY, *WITHOUT_DECISIONS):
         return metric.name in _MOVED_ALREADY
     alone = np.eye(log_probs.shape[1])[log_probs.argmax(axis=1)]
     with np.errstate(divide="ignore", invalid="ignore"):

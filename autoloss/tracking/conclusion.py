@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autoloss.records import Summary, TrialState
+from autoloss.report.words import metric_words
 from autoloss.tracking.content import (
     MAX_KEY,
     Point,
@@ -108,7 +109,8 @@ def view_of(runs: StudyRuns, description: Mapping[str, str]) -> ViewContent:
         description: What the parent run says of it.
     """
     metric = description.get("metric", "error")
-    lower = metric not in ("average_precision", "auroc")
+    told = description.get("lower_is_better")
+    lower = metric_words(metric).lower_is_better if told is None else told == "true"
     return ViewContent(runs.name, runs.parent(), metric, lower)
 
 

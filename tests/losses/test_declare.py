@@ -170,3 +170,8 @@ def test_a_parameter_knows_its_values(parameter, right, wrong):
         assert parameter.clean(value) == value
     for value in wrong:
         assert "t must be" in parameter.mistake("t", value)
+
+
+def test_losses_do_not_load_the_compiler():
+    code = "import sys, autoloss.losses; sys.exit('torch._dynamo' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

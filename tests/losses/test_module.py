@@ -106,12 +106,15 @@ def test_a_masked_class_leaves_a_module_finite_or_is_refused(loss, penalty: str)
         with pytest.raises(InputError, match="logits must be finite for"):
             module(logits, targets, **given)
         return
-    value = module(logits, targets, **given)
-    value.backward()
-    assert logits.grad is not None
-    assert value.isfinite()
-    assert logits.grad.isfinite().all()
-    assert (logits.grad[..., -1] == 0.0).all()
+    shares = functional.one_hot(targets, logits.shape[-1]).float()
+    for labels in (targets, shares):
+        at = logits.detach().requires_grad_()
+        value = module(at, labels, **given)
+        value.backward()
+        assert at.grad is not None
+        assert value.isfinite()
+        assert at.grad.isfinite().all()
+        assert (at.grad[..., -1] == 0.0).all()
 
 
 @pytest.mark.parametrize("name", ["logit_norm", "nce_rce", "square", "brier", "entmax"])
