@@ -44,9 +44,16 @@ def conclude(
     choice, finalists = study.choose(
         picked, replication.figures, by_log_loss=bool(shortfall(coverage))
     )
+    snapshot = study.snapshot()
     if data.locked is None:
         evidence = judge_by_nesting(
-            session, data, choice, finalists, replication, coverage=coverage
+            session,
+            data,
+            choice,
+            finalists,
+            replication,
+            snapshot=snapshot,
+            coverage=coverage,
         )
     else:
         evidence = confirm_on_locked(
@@ -56,6 +63,7 @@ def conclude(
             choice,
             finalists,
             replication,
+            snapshot=snapshot,
             coverage=coverage,
             deadline=session.timetable.begin_by,
         )
@@ -68,7 +76,7 @@ def conclude(
     )
     notes = (*notes_of(study.config.origin), *session.notes, *notes)
     result = summarise(
-        study,
+        snapshot,
         evidence,
         data=replace(data.summary, notes=(*data.summary.notes, *notes)),
         settings=_settings(session, data),

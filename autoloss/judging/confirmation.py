@@ -18,6 +18,7 @@ from autoloss.search import (
     Choice,
     Evidence,
     Study,
+    StudySnapshot,
     confirmed,
     earlier_looks,
     look_sentence,
@@ -33,6 +34,7 @@ def confirm_on_locked(
     finalists: tuple[Finalist, ...],
     replication: Replication,
     *,
+    snapshot: StudySnapshot,
     coverage: Coverage,
     deadline: float | None = None,
 ) -> Evidence:
@@ -45,6 +47,7 @@ def confirm_on_locked(
         choice: Challenger and tuned cross-entropy, chosen without these rows.
         finalists: The finalists.
         replication: What became of them.
+        snapshot: The study as it stands after the search.
         coverage: How much of the planned training ran.
         deadline: When nothing more is trained, on `time.monotonic`'s clock.
     """
@@ -58,7 +61,7 @@ def confirm_on_locked(
         _log_probs(models[baseline], opened, raw=True),
     )
     verdict = confirmed(
-        study, choice, shipped, test.targets, coverage=coverage, clusters=test.clusters
+        snapshot, choice, shipped, test.targets, coverage=coverage, clusters=test.clusters
     )
     default = default_number(finalists, otherwise=baseline)
     looks = earlier_looks(study.folder.parent, locked.sha256, study.name)

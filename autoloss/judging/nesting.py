@@ -26,6 +26,7 @@ from autoloss.search import (
     OuterResult,
     Scorer,
     Study,
+    StudySnapshot,
     choose,
     example_losses,
     metric_on_rows,
@@ -91,6 +92,7 @@ def judge_by_nesting(
     finalists: tuple[Finalist, ...],
     replication: Replication,
     *,
+    snapshot: StudySnapshot,
     coverage: Coverage,
 ) -> Evidence:
     """Search in every outer fold, and compare what it chooses with its tuned cross-entropy.
@@ -101,6 +103,7 @@ def judge_by_nesting(
         choice: Challenger and tuned cross-entropy of all rows.
         finalists: The finalists.
         replication: What became of them.
+        snapshot: The study as it stands after the search.
         coverage: How much of the planned training ran before the outer folds.
     """
     study, records = session.study, nested_trials(session.study)
@@ -127,8 +130,8 @@ def judge_by_nesting(
     clusters = _clusters(folds, shipped.rows)
     coverage = replace(coverage, is_final_cut=coverage.is_final_cut or is_cut(trained))
     verdict = trusted(
-        _verdict(study, choice, results, repeats=size.repeats),
-        study,
+        _verdict(snapshot, choice, results, repeats=size.repeats),
+        snapshot,
         choice,
         log_probs[1],
         targets,
@@ -172,7 +175,7 @@ def judge_by_nesting(
 
 
 def _verdict(
-    study: Study, choice: Choice, results: Sequence[OuterResult], *, repeats: int
+    study: StudySnapshot, choice: Choice, results: Sequence[OuterResult], *, repeats: int
 ) -> Verdict:
     """Return the verdict of the outer folds by the tests alone."""
     primary = study.config.verdict_metric

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from autoloss.search.confirm import Shipped, detectable_difference, unopposed
     from autoloss.search.corrected import detectable_nested
+    from autoloss.search.evidence import Evidence
     from autoloss.search.finalists import FinalistChoice, pick_finalists
-    from autoloss.search.finish import Evidence, confirmed, summarise, trusted
+    from autoloss.search.finish import confirmed, summarise, trusted
     from autoloss.search.gains import gain_steps, steps_of
     from autoloss.search.looks import earlier_looks, look_sentence
     from autoloss.search.metric_rows import example_losses, metric_on_rows
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from autoloss.search.scoring import Scorer
     from autoloss.search.select import Choice, ExampleLosses, choose
     from autoloss.search.shipped_spaces import space_names
+    from autoloss.search.snapshot import StudySnapshot
     from autoloss.search.space import Space
     from autoloss.search.space_reader import load_space
     from autoloss.search.study import Study
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Choice": "select",
-    "Evidence": "finish",
+    "Evidence": "evidence",
     "ExampleLosses": "select",
     "FinalistChoice": "finalists",
     "OuterResult": "nested",
@@ -43,6 +45,7 @@ _HOMES = {
     "Shipped": "confirm",
     "Space": "space",
     "Study": "study",
+    "StudySnapshot": "snapshot",
     "Trial": "trial",
     "check_name": "naming",
     "choose": "select",
@@ -82,6 +85,7 @@ __all__ = [
     "Shipped",
     "Space",
     "Study",
+    "StudySnapshot",
     "Trial",
     "check_name",
     "choose",

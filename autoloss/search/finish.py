@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -33,17 +33,14 @@ from autoloss.readout import Readout
 from autoloss.records import (
     Coverage,
     DataSummary,
-    Finalist,
-    Gain,
-    Reference,
     Reliability,
-    Resampling,
     Summary,
     TrialRecord,
     Verdict,
 )
 from autoloss.search.confirm import Shipped, confirm, unopposed
 from autoloss.search.coverage import coverage_of, shortfall
+from autoloss.search.evidence import Evidence
 from autoloss.search.insights import ROLES, diagrams, insights
 from autoloss.search.learnt import learnt
 from autoloss.search.metric_rows import metric_on_rows
@@ -52,62 +49,16 @@ from autoloss.search.result import SearchResult
 from autoloss.search.rules import rules_found
 from autoloss.search.scoring import as_classes, as_logits
 from autoloss.search.select import Choice
-
-if TYPE_CHECKING:
-    from autoloss.search.study import Study
+from autoloss.search.snapshot import StudySnapshot
 
 SCHEMA_VERSION = 1
 TAILS_BELOW = 0.05
 """The prevalence below which the calibration of the positives is shown apart."""
 
 
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """What a study is concluded from, besides its trials.
-
-    Args:
-        choice: Challenger and tuned cross-entropy.
-        verdict: The verdict.
-        log_probs: What each of the two ships on the rows of the verdict, in the order of `ROLES`.
-        targets: Classes of these rows.
-        resampling: How rows were divided; None where another loop divided them.
-        finalists: The trials that were trained again.
-        gains: Where the gain comes from.
-        reference: A model of another kind.
-        looks: Studies that had looked at the same rows.
-        notes: What else should be known, one sentence each.
-        raw: The softmax of the logits of the two, before their read-outs; None where not known.
-        rows: Number of each row in its table; None where they are counted from 0.
-        table: Which table that is: ``"data"``, or ``"test"`` for a file of its own.
-        coverage: How much of the planned training ran; None where it is not known.
-
-    Shape:
-        log_probs and raw twice (N, C), targets and rows (N,).
-    """
-
-    choice: Choice
-    verdict: Verdict
-    log_probs: tuple[Tensor, Tensor]
-    targets: Tensor
-    resampling: Resampling | None = None
-    finalists: tuple[Finalist, ...] = ()
-    gains: tuple[Gain, ...] = ()
-    reference: Reference | None = None
-    looks: int = 0
-    notes: tuple[str, ...] = ()
-    raw: tuple[Tensor, Tensor] | None = None
-    rows: Tensor | None = None
-    table: str = "data"
-    coverage: Coverage | None = None
-
-    @property
-    def place(self) -> int:
-        """Return which of the two ships: 0 for the challenger, 1 for tuned cross-entropy."""
-        return self.choice.place_of_shipped(self.verdict.decision)
-
-
 def finish(
-    study: Study,
+    study: StudySnapshot,
+    choice: Choice,
     test_logits: Mapping[int, Any],
     test_labels: Any,
     data: DataSummary | None,
@@ -116,7 +67,6 @@ def finish(
     seconds: Mapping[str, float] | None,
 ) -> SearchResult:
     """Confirm and summarise; see `Study.finish`."""
-    choice = study.finalists()
     finalists = (choice.challenger, choice.baseline)
     missing = sorted({one.number for one in finalists} - set(test_logits))
     if missing:
@@ -125,8 +75,7 @@ def finish(
             f"{' and '.join(map(str, missing))}; `study.finalists()` names them."
         )
     challenger, baseline = (
-        _shipped(study, one, test_logits[one.number], readouts.get(one.number))
-        for one in finalists
+        _shipped(study, one, test_logits[one.number], readouts[one.number]) for one in finalists
     )
     raw = [_mean_softmax(_several(study, test_logits[one.number])) for one in finalists]
     classes = as_classes(
@@ -134,7 +83,7 @@ def finish(
     )
     coverage = coverage_of(
         study.trials,
-        planned_trials=study.budget,
+        planned_trials=study.config.trials,
         planned_epochs=study.space.training.max_epochs,
     )
     evidence = Evidence(
@@ -150,7 +99,7 @@ def finish(
 
 
 def confirmed(
-    study: Study,
+    study: StudySnapshot,
     choice: Choice,
     log_probs: tuple[Tensor, Tensor],
     targets: Tensor,
@@ -193,7 +142,7 @@ def confirmed(
 
 def trusted(
     verdict: Verdict,
-    study: Study,
+    study: StudySnapshot,
     choice: Choice,
     baseline: Tensor,
     targets: Tensor,
@@ -237,7 +186,7 @@ def trusted(
 
 
 def summarise(
-    study: Study,
+    study: StudySnapshot,
     evidence: Evidence,
     *,
     data: DataSummary | None = None,
@@ -260,9 +209,8 @@ def summarise(
     return SearchResult(replace(summary, settings={**summary.settings, "rules": rules}))
 
 
-def _shipped(study: Study, record: TrialRecord, logits: Any, readout: Readout | None) -> Tensor:
+def _shipped(study: StudySnapshot, record: TrialRecord, logits: Any, readout: Readout) -> Tensor:
     """Return what a trial ships: log probabilities, averaged over its trainings; (N, C)."""
-    readout = study.readout(record.number) if readout is None else readout
     log_probs = [readout.log_probs(one, study.facts) for one in _several(study, logits)]
     mean = torch.stack(log_probs).logsumexp(0) - math.log(len(log_probs))
     if not bool(torch.isfinite(mean).all()):
@@ -272,7 +220,7 @@ def _shipped(study: Study, record: TrialRecord, logits: Any, readout: Readout | 
     return mean.double()
 
 
-def _several(study: Study, logits: Any) -> list[Tensor]:
+def _several(study: StudySnapshot, logits: Any) -> list[Tensor]:
     """Return the logits of one training or of several, each (N, C)."""
     several = logits if isinstance(logits, (list, tuple)) else [logits]
     shape = (None, len(study.class_counts))
@@ -285,7 +233,7 @@ def _mean_softmax(several: list[Tensor]) -> Tensor:
     return log_probs.logsumexp(0) - math.log(len(several))
 
 
-def _figures(log_probs: Tensor, classes: Tensor, study: Study) -> dict[str, float]:
+def _figures(log_probs: Tensor, classes: Tensor, study: StudySnapshot) -> dict[str, float]:
     """Return the metrics of what is shipped on the test rows."""
     one = log_probs[None]
     confidence, correct = top_label(one, classes)
@@ -313,7 +261,7 @@ def _figures(log_probs: Tensor, classes: Tensor, study: Study) -> dict[str, floa
 
 
 def _summary(
-    study: Study,
+    study: StudySnapshot,
     evidence: Evidence,
     figures: dict[str, dict[str, float]],
     reliability: tuple[Reliability, ...],
@@ -328,9 +276,9 @@ def _summary(
         "space": config.space_name,
         "seed": config.seed,
         "trials": config.trials,
-        "families": list(study.families),
-        "dropped": list(study.dropped),
-        "quota": study.quota,
+        "families": list(study.plan.families),
+        "dropped": list(study.plan.dropped),
+        "quota": study.plan.quota,
         "objectives": list(space.objectives),
     }
     # A network of the user's own is named in the settings, and has no part of the space's.
@@ -361,14 +309,14 @@ def _summary(
         rule=evidence.choice.rule,
         test_metrics=figures,
         reliability=reliability,
-        importance=study.importance(),
+        importance=study.importance,
         seconds=dict(seconds or {"total": trained, "training": trained}),
         resampling=evidence.resampling,
         finalists=evidence.finalists,
         gains=evidence.gains,
-        optimism=study.optimism(),
+        optimism=study.optimism,
         reference=evidence.reference,
-        edges=study.edges(),
+        edges=study.edges,
         looks=evidence.looks,
         coverage=evidence.coverage,
         tails=tails(shipped, evidence.targets, name=ROLES[place])
@@ -378,7 +326,7 @@ def _summary(
     )
 
 
-def _counted_twice(study: Study, choice: Choice) -> list[str]:
+def _counted_twice(study: StudySnapshot, choice: Choice) -> list[str]:
     """Return where challenger or baseline favour some classes twice."""
     has_costs = study.metric.costs is not None
     said = [
@@ -388,10 +336,9 @@ def _counted_twice(study: Study, choice: Choice) -> list[str]:
     return [sentence for sentence in dict.fromkeys(said) if sentence]
 
 
-def _unknown_data(study: Study, n_test: int) -> DataSummary:
+def _unknown_data(study: StudySnapshot, n_test: int) -> DataSummary:
     """Return what a study knows of data that it never saw."""
     counts = tuple(int(count) for count in study.config.class_counts)
-    targets = study.examples.load_targets()
     return DataSummary(
         source="a training loop of the user's own",
         target="",
@@ -399,6 +346,6 @@ def _unknown_data(study: Study, n_test: int) -> DataSummary:
         classes=tuple(str(code) for code in range(len(counts))),
         class_counts=counts,
         n_train=sum(counts),
-        n_valid=0 if targets is None else len(targets),
+        n_valid=study.n_valid,
         n_test=n_test,
     )

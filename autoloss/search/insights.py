@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -12,11 +12,9 @@ from autoloss.metrics import positive_reliability, reliability
 from autoloss.records import Reliability
 from autoloss.search.class_curves import class_scores, cost_curve, ranking
 from autoloss.search.decisions import as_codes, confusion, decide, disagreements, threshold
+from autoloss.search.evidence import Evidence
 from autoloss.search.signals import gradient_signals
-
-if TYPE_CHECKING:
-    from autoloss.search.finish import Evidence
-    from autoloss.search.study import Study
+from autoloss.search.snapshot import StudySnapshot
 
 ROLES = ("challenger", "cross-entropy")
 BEFORE = "{} before the read-out"
@@ -33,7 +31,7 @@ def diagrams(evidence: Evidence) -> tuple[Reliability, ...]:
     return tuple(found)
 
 
-def insights(study: Study, evidence: Evidence, shipped: int) -> dict[str, Any]:
+def insights(study: StudySnapshot, evidence: Evidence, shipped: int) -> dict[str, Any]:
     """Return what both models decide and what the losses of the finalists tell a network."""
     costs = study.metric.costs
     price = None if costs is None else tuple(tuple(map(float, row)) for row in costs)
@@ -70,7 +68,7 @@ def _of_positives(evidence: Evidence) -> tuple[Reliability, ...]:
     )
 
 
-def _signals(study: Study, evidence: Evidence, shipped: int) -> Signals | None:
+def _signals(study: StudySnapshot, evidence: Evidence, shipped: int) -> Signals | None:
     """Return the signals of the finalists over the p of what ships, before its read-out."""
     if evidence.raw is None:
         return None
@@ -80,8 +78,9 @@ def _signals(study: Study, evidence: Evidence, shipped: int) -> Signals | None:
     of_truth = evidence.raw[shipped].gather(-1, evidence.targets[:, None].long())[:, 0]
     # The same loss at another learning rate tells the same.
     specs: dict[LossSpec, int] = {}
+    losses = {record.number: record.loss for record in study.trials if record.number in numbers}
     for number in numbers:
-        specs.setdefault(study.trial(number).spec, number)
+        specs.setdefault(LossSpec.from_dict(losses[number]), number)
     return gradient_signals(
         [(number, spec) for spec, number in specs.items()],
         of_truth.exp().cpu().numpy(),

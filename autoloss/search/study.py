@@ -21,10 +21,14 @@ from autoloss.search.baseline import comparable, is_plain_cross_entropy
 from autoloss.search.config import StudyConfig
 from autoloss.search.facts import FACTS
 from autoloss.search.finalists import FinalistChoice, pick_finalists
+from autoloss.search.finish import finish
+from autoloss.search.importance import importance
 from autoloss.search.opening import create, find, new_config
+from autoloss.search.optimism import study_optimism
 from autoloss.search.replicates import Replicates, choose_on_replicates, finalist_records
 from autoloss.search.select import Choice, choose
 from autoloss.search.session import Session
+from autoloss.search.snapshot import StudySnapshot
 from autoloss.search.space import Space
 from autoloss.search.spans import Span
 from autoloss.search.telling import Costs, EndState
@@ -534,22 +538,41 @@ class Study:
         Raises:
             InputError: If logits are missing or do not fit.
         """
-        from autoloss.search.finish import finish
-
+        choice = self.finalists()
+        numbers = (choice.challenger.number, choice.baseline.number)
         return finish(
-            self, test_logits, test_labels, data, readouts or {}, settings or {}, seconds
+            self.snapshot(),
+            choice,
+            test_logits,
+            test_labels,
+            data,
+            {number: self.readout(number) for number in numbers} | dict(readouts or {}),
+            settings or {},
+            seconds,
+        )
+
+    def snapshot(self) -> StudySnapshot:
+        """Return the study as it stands, as values that nothing changes any more."""
+        targets = self.examples.load_targets()
+        return StudySnapshot(
+            config=self.config,
+            metric=self.metric,
+            space=self.space,
+            plan=self.plan,
+            facts=self.facts,
+            trials=self.trials,
+            n_valid=0 if targets is None else len(targets),
+            importance=self.importance(),
+            optimism=self.optimism(),
+            edges=self.edges(),
         )
 
     def importance(self) -> tuple[tuple[str, float], ...]:
         """Return how much each parameter matters to the refined log loss, largest first."""
-        from autoloss.search.importance import importance
-
         return importance(self._session.trials())
 
     def optimism(self) -> Optimism | None:
         """Return how much better the selection looks than it is; None where no rows were kept."""
-        from autoloss.search.optimism import study_optimism
-
         records = self.trials
         return study_optimism(
             records,
