@@ -62,7 +62,10 @@ def class_score_facts(summary: Summary) -> ClassScoreFacts | None:
         range(len(found.rows)), key=lambda code: (_ratio(right[code], found.rows[code], 1.0), code)
     )
     shown = sorted(order[:_CLASSES])
-    text = "Recall: the share of the class that is found. Precision: the share that is right."
+    text = (
+        "Recall: the share of the class that is found. Precision: the share of the decisions for "
+        "the class that are right."
+    )
     if len(shown) < len(found.rows):
         text += (
             f" The {len(shown)} of {len(found.rows):,} classes that what ships finds least often."

@@ -8,10 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from autoloss.insights import (
+    ClassScores,
     ConfusedPair,
     Confusion,
+    CostCurve,
     Disagreement,
     Disagreements,
+    Ranking,
+    RankingCurves,
     SignalCurve,
     Signals,
     Threshold,
@@ -184,6 +188,7 @@ def make_hostile_summary() -> Summary:
         disagreements=_replace(summary.disagreements, table=HOSTILE),
         confusion=_replace(summary.confusion, decision=HOSTILE),
         threshold=_replace(summary.threshold, metric=HOSTILE),
+        positive_reliability=diagrams,
         edges=tuple(_replace(one, family=HOSTILE, key=HOSTILE) for one in summary.edges),
         cost_matrix=((0.0, 1.0, 2.0), (1.0, 0.0, 2.0), (1.0, 2.0, 0.0)),
         command=f"autoloss search {HOSTILE}",
@@ -308,6 +313,7 @@ def _insights(summary: Summary) -> dict[str, Any]:
                 Disagreement(7, other, 0, other, 0.0001, 0.99999),
             ),
         ),
+        **_by_class(summary),
         "threshold": Threshold(
             "expected_cost",
             0.074,
@@ -323,6 +329,45 @@ def _insights(summary: Summary) -> dict[str, Any]:
             tuple(10 + place * place for place in range(25)),
             tuple(curves),
         ),
+    }
+
+
+def _by_class(summary: Summary) -> dict[str, Any]:
+    """Return recall and precision by class, and the curves of two classes."""
+    n = len(summary.data.classes)
+    rows, right = (
+        tuple(700 - place for place in range(n)),
+        tuple(600 - place for place in range(n)),
+    )
+    decided = tuple(650 + place for place in range(n))
+    steps = [place / 100 for place in range(101)]
+    curves = [
+        RankingCurves(
+            area,
+            area - 0.1,
+            tuple(step**power for step in steps),
+            tuple(steps),
+            tuple(steps),
+            tuple(1.0 - 0.5 * step**3 for step in steps),
+        )
+        for area, power in ((0.871, 3.0), (0.866, 2.5))
+    ]
+    cost = [0.3 + step * (1 - step) for step in steps]
+    binary = {
+        "ranking": Ranking(404, 1005, *curves),
+        "positive_reliability": _reliability(random.Random(2))[:2],
+    }
+    over = {
+        "over": "cost_share" if n == 2 else "reviewed",
+        "single": tuple(2.0 * min(step, 1 - step) for step in steps) if n == 2 else (),
+        "given": 0.074 if n == 2 else math.nan,
+    }
+    return {
+        "class_scores": ClassScores(rows, right, decided, right, rows),
+        "cost_curve": CostCurve(
+            at=tuple(steps), challenger=tuple(cost), baseline=tuple(v + 0.01 for v in cost), **over
+        ),
+        **(binary if n == 2 else {}),
     }
 
 
@@ -347,6 +392,10 @@ def _unknown(summary: Summary) -> Summary:
         confusion=Confusion("error", None, None),
         disagreements=Disagreements(0, 0, 0, 0, examples=(Disagreement(0, 9, 9, 8, nan, nan),)),
         threshold=Threshold("expected_cost", nan, nan, nan),
+        class_scores=ClassScores((0, 0), (0, 0), (0, 0), (0, 0), (0, 0)),
+        ranking=Ranking(0, 0, *[RankingCurves(nan, nan, (), (), (), ())] * 2),
+        positive_reliability=(Reliability("", (nan,), (nan,), (0,), (nan,), (nan,)),),
+        cost_curve=CostCurve("cost_share", (), (), ()),
         signals=Signals(
             99, (0.1, 0.9), (0.0, 1.0), (0,), (SignalCurve(99, (nan, nan), nan, nan),)
         ),
@@ -515,6 +564,7 @@ def _reliability(chance: random.Random) -> tuple[Reliability, ...]:
                 count=(94,) * 14 + (93,),
                 low=tuple(c - s for c, s in zip(confidence, spread, strict=True)),
                 high=tuple(min(1.0, c + s) for c, s in zip(confidence, spread, strict=True)),
+                histogram=tuple(place * place for place in range(40)),
             )
         )
     return tuple(diagrams)

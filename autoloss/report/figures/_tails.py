@@ -10,6 +10,7 @@ from autoloss.records import Summary
 from autoloss.report.beside import fine_share
 from autoloss.report.figures._base import ACCENT, INK, MUTED, PAGE, Figure, axis, hover, layout
 from autoloss.report.figures._reliability import Bin, reliability_info
+from autoloss.report.roles import positive_quoted
 from autoloss.report.rows import rows_name
 
 _TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999)
@@ -61,18 +62,19 @@ def tails_figure(summary: Summary) -> Figure | None:
         return None
     found = f"{info.outside} of {len(info.bins)} groups lie outside the band"
     rows = sum(one.count for one in info.bins)
+    name = positive_quoted(summary)
     none_found = any(one.accuracy <= 0.0 for one in info.bins)
     return Figure(
         id="tails",
         group="tails",
-        title="Probability of the positive class",
+        title=f"Probability of {name}, in log-odds",
         caption=(
             f"{found}; {rows:,} {rows_name(summary)}. Both axes are log-odds."
-            + (" A triangle at the bottom: no positives in that group." if none_found else "")
+            + (f" A triangle at the bottom: no {name} in that group." if none_found else "")
         ),
-        alt=f"Reliability diagram of the positive class in log-odds: {found}.",
+        alt=f"Reliability diagram of {name} in log-odds: {found}.",
         height=420,
-        spec={"data": _traces(info), "layout": _layout(info)},
+        spec={"data": _traces(info), "layout": _layout(info, name)},
     )
 
 
@@ -140,7 +142,7 @@ def _hover(one: Bin) -> str:
     )
 
 
-def _layout(info: TailsInfo) -> dict[str, Any]:
+def _layout(info: TailsInfo, name: str) -> dict[str, Any]:
     """Return log-odds axes that are read as percentages, the rows' axis below."""
     shown = [share for share in _TICKS if info.low <= log_odds(share) <= info.high]
     odds = {
@@ -149,15 +151,20 @@ def _layout(info: TailsInfo) -> dict[str, Any]:
         "ticktext": [f"{100 * share:g}%" for share in shown],
     }
     return layout(
-        x=axis("Stated probability", anchor="y2", **odds),
-        y=axis("Share of positives", domain=[0.26, 1], **odds),
+        x=axis(f"Stated probability of {name}", anchor="y2", **odds),
+        y=axis(f"Share of {name}", domain=[0.26, 1], **odds),
         # Most rows lie in the lowest groups: their number is read by its size.
         yaxis2=axis(
             "Rows",
             type="log",
-            dtick=1,
+            range=[0, _log_top(info)],
             tickformat="~s",
             domain=[0, 0.16],
             fixedrange=True,
         ),
     )
+
+
+def _log_top(info: TailsInfo) -> float:
+    """Return the upper end of the rows' axis, which begins at one row."""
+    return 1.05 * math.log10(max([10, *(one.count for one in info.bins)]))
