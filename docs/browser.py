@@ -85,6 +85,10 @@ class Browser:
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._on_page("Emulation.setDeviceMetricsOverride", **size)
 
+    def show_as(self, media: str) -> None:
+        """Show the page as ``"print"`` or ``"screen"``."""
+        self._on_page("Emulation.setEmulatedMedia", media=media)
+
     def open(self, url: str) -> None:
         """Open a page; `wait` waits for what is on it."""
         self._on_page("Page.navigate", url=url)

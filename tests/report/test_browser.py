@@ -12,7 +12,8 @@ import pytest
 from autoloss.records import Summary
 from autoloss.report import render_html, write_report
 from autoloss.report.figures import all_figures
-from tests.report.summaries import make_hostile_summary, make_summary
+from docs.browser import Browser
+from tests.report.summaries import make_honest_summary, make_hostile_summary, make_summary
 from tests.report.test_html import EDGES
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -125,3 +126,66 @@ def test_table_sorts_and_finds_and_families_can_be_seen_alone(tmp_path: Path) ->
     assert steps["again"] == 10
     assert steps["widths"] == 1
     assert steps["light"] != steps["dark"]
+
+
+LONG = [f"Class number {place}, with a long name" for place in range(9)]
+READY = "document.documentElement && document.documentElement.dataset.ready"
+# The tables that go on to the right, and whether they say so.
+GOES_ON = """
+[...document.querySelectorAll(".scroll")]
+  .filter((one) => one.offsetParent && one.scrollWidth > one.clientWidth + 1)
+  .map((one) => [
+    one.getAttribute("aria-label"),
+    getComputedStyle(one, "::before").content.includes("goes on to the right"),
+    getComputedStyle(one).backgroundAttachment.includes("scroll"),
+  ])
+"""
+ON_PAPER = """
+[...document.querySelectorAll("h1, h2, h3, thead, thead button, .scroll, .tall, figure, tr")]
+  .map((one) => [one.tagName, one.className, getComputedStyle(one)])
+  .map(([tag, name, style]) => [
+    tag, name, style.breakAfter, style.breakInside, style.display, style.overflowY, style.color,
+  ])
+"""
+
+
+@pytest.fixture(scope="module", params=["binary", "many classes"])
+def sent(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the page of a study as it is sent to somebody."""
+    classes = LONG if request.param == "many classes" else ("stayed", "churned")
+    summary = make_honest_summary(n_trials=64, classes=classes)
+    return write_report(summary, tmp_path_factory.mktemp("sent"))[0]
+
+
+def test_on_a_phone_every_table_that_goes_on_says_so(sent: Path) -> None:
+    with Browser(width=390, height=900) as browser:
+        browser.open(sent.as_uri())
+        browser.wait(READY)
+        browser.run("document.querySelectorAll('details').forEach((one) => (one.open = true))")
+        found = browser.run(GOES_ON)
+        assert browser.run("document.documentElement.scrollWidth") <= 390
+    assert len(found) >= 4
+    assert [name for name, says, is_shaded in found if not (says and is_shaded)] == []
+
+
+def test_on_paper_headers_repeat_and_headings_stay_with_what_they_head(sent: Path) -> None:
+    with Browser(width=800, height=1100, dark=True) as browser:
+        browser.show_as("print")
+        browser.open(sent.as_uri())
+        browser.wait(READY)
+        found = browser.run(ON_PAPER)
+        assert browser.run("getComputedStyle(document.body).backgroundColor") in (
+            "rgb(255, 255, 255)",
+            "rgba(0, 0, 0, 0)",
+        )
+    kinds: dict[str, list[list[str]]] = {}
+    for tag, *rest in found:
+        kinds.setdefault(tag, []).append(rest)
+    for heading in ("H1", "H2", "H3"):
+        assert {rest[1] for rest in kinds[heading]} == {"avoid"}
+    assert {rest[3] for rest in kinds["THEAD"]} == {"table-header-group"}
+    # Chromium repeats no header that holds the box of a button.
+    assert {rest[3] for rest in kinds["BUTTON"]} == {"contents"}
+    assert {rest[4] for rest in kinds["DIV"]} == {"visible"}
+    for whole in ("FIGURE", "TR"):
+        assert {rest[2] for rest in kinds[whole]} == {"avoid"}

@@ -116,6 +116,20 @@
     showRows();
   }
 
+  // A table that goes on to the right says so, at any width; one that does not says nothing.
+  function goesOn() {
+    const tables = [...document.querySelectorAll(".scroll")];
+    const show = () => {
+      for (const one of tables) {
+        one.classList.toggle("wide", one.scrollWidth > one.clientWidth + 1);
+      }
+    };
+    addEventListener("resize", show);
+    for (const one of document.querySelectorAll("details")) one.addEventListener("toggle", show);
+    root.dataset.measured = "true";
+    show();
+  }
+
   function copyButtons() {
     // Not offered where the browser allows no clipboard, as for a page opened from a plain address.
     if (!navigator.clipboard) return;
@@ -140,5 +154,6 @@
   legend();
   sortable();
   copyButtons();
+  goesOn();
   root.dataset.ready = "true";
 })();
