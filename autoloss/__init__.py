@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autoloss import losses
-    from autoloss.api import list_studies, load, plan, resume, search, ship
+    from autoloss.api import load, plan, resume, search, ship
     from autoloss.classifier import Classifier
     from autoloss.diagnosis.run import diagnose
     from autoloss.errors import AutolossError, InputError
     from autoloss.estimator import AutoLossClassifier
     from autoloss.losses import LossSpec
     from autoloss.search import SearchResult, Study
+    from autoloss.search.listing import list_studies
 
 # Loaded when first used: `import autoloss` takes no time, and the command line answers at once.
 _HOMES = {
@@ -28,7 +29,7 @@ _HOMES = {
     "SearchResult": "autoloss.search",
     "Study": "autoloss.search",
     "diagnose": "autoloss.diagnosis.run",
-    "list_studies": "autoloss.api",
+    "list_studies": "autoloss.search.listing",
     "load": "autoloss.api",
     "plan": "autoloss.api",
     "resume": "autoloss.api",
@@ -62,6 +63,10 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])
 
 
 class _Package(types.ModuleType):

@@ -23,7 +23,7 @@ from autoloss.options import NO_FILE, SearchOptions, Tables, Track
 from autoloss.own_network import fingerprint_with, recall, settle
 from autoloss.progress import Progress, Silent
 from autoloss.rare import sampling_rates
-from autoloss.records import Plan, StudyListing
+from autoloss.records import Plan
 from autoloss.reopening import read_again
 from autoloss.running import (
     finished,
@@ -41,7 +41,7 @@ from autoloss.search import (
     load_space,
     plan_families,
 )
-from autoloss.search.listing import list_studies as list_in
+from autoloss.search.listing import list_studies
 from autoloss.shipping import ship
 from autoloss.task import Label
 from autoloss.tracking import check_register
@@ -383,11 +383,6 @@ def plan(
         allowed=timetable.allowed(budget.dropped),
         notes=settled.notes,
     )
-
-
-def list_studies(out: str | Path = "reports") -> tuple[StudyListing, ...]:
-    """Return the studies of a folder, the newest first."""
-    return list_in(Path(out))
 
 
 def _sampling(class_counts: Tensor, space: Space) -> list[float] | None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from autoloss.cli.declarations import Declared, known_losses, known_parts
+from autoloss.cli.declarations import known_losses, known_parts
+from autoloss.cli.declared import Declared, catalogue_text
 from autoloss.cli.description import lines
 from autoloss.cli.wording import AROUND, FAMILIES, READOUTS, joined, short_range, task_letters
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from benchmarks.losses import Measured
 
 README, DOCUMENT = "README.md", "docs/losses.md"
+STORED = "autoloss/cli/catalogue.json"
 _KINDS = {"prior": "Priors", "target": "Targets", "penalty": "Penalties"}
 _WIDTH = 118
 _NONE = "–"
@@ -28,6 +30,16 @@ def write_declared(readme: Path, document: Path) -> None:
     """Write what is declared between the markers of both files."""
     _replace(readme, "losses", readme_table())
     _replace(document, "declared", declared_text())
+
+
+def stored_text() -> str:
+    """Return what `autoloss losses` reads, so that it need not load torch."""
+    return catalogue_text([*known_losses(), *known_parts()])
+
+
+def write_catalogue(file: Path) -> None:
+    """Write what `autoloss losses` reads."""
+    file.write_text(stored_text(), encoding="utf-8", newline="\n")
 
 
 def write_measured(document: Path, found: Mapping[str, Measured]) -> None:

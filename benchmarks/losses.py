@@ -21,7 +21,14 @@ from torch import Tensor
 from autoloss.losses import Loss, certify, get, names
 from autoloss.losses.domain import context_for, draw, draw_labels, logits_for, sizes_for
 from autoloss.losses.minimum import FAR, ExpectedLoss
-from benchmarks.catalogue import DOCUMENT, README, write_declared, write_measured
+from benchmarks.catalogue import (
+    DOCUMENT,
+    README,
+    STORED,
+    write_catalogue,
+    write_declared,
+    write_measured,
+)
 
 N_POSTERIORS, EXTREME = 12, 1e4
 K, B, C = 32, 256, 10
@@ -174,6 +181,7 @@ def main() -> None:
     # Several threads wait for each other where others use the machine too.
     torch.set_num_threads(1)
     write_declared(given.folder / README, given.folder / DOCUMENT)
+    write_catalogue(given.folder / STORED)
     if given.declared:
         return
     found = {}

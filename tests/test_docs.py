@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from autoloss.cli.declarations import known_losses, known_parts
+from autoloss.cli.declared import stored
 from autoloss.losses import PENALTIES, PRIORS, TARGETS, get, names
 from benchmarks import catalogue
 
@@ -51,6 +53,12 @@ def test_each_has_a_section_with_its_source(name: str) -> None:
     parts = {**PRIORS, **TARGETS, **PENALTIES}
     source = get(name).source if name in names() else parts[name].source
     assert source in " ".join(section[1].split())
+
+
+def test_what_autoloss_losses_reads_is_what_is_declared() -> None:
+    assert (ROOT / catalogue.STORED).read_text(encoding="utf-8") == catalogue.stored_text(), AGAIN
+    losses, around = stored()
+    assert [*losses, *around] == [*known_losses(), *known_parts()]
 
 
 def test_a_file_without_markers_is_not_written(tmp_path) -> None:

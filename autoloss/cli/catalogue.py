@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from autoloss.cli.declarations import Declared
+from autoloss.cli.declared import Declared
 from autoloss.cli.docstrings import plain
 from autoloss.cli.letters import spelt
 from autoloss.cli.tables import make_columns, show_pairs
@@ -20,7 +20,7 @@ from autoloss.cli.wording import (
     short_range,
     task_letters,
 )
-from autoloss.losses import ChoiceParam, FloatParam, Parameter
+from autoloss.losses.parameters import ChoiceParam, FloatParam, Parameter
 from autoloss.report.document import SCHEMA_VERSION, finite
 
 _HEADER = ("Name", "For", "Parameters", "Read-out", "Source")

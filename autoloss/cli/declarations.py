@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
 
+from autoloss.cli.declared import Declared, Kind, filtered
 from autoloss.cli.docstrings import argument_text, formula_text, formulas, remarks
-from autoloss.cli.wording import FAMILIES, TASKS, joined, short_source
+from autoloss.cli.wording import joined
 from autoloss.errors import InputError, closest
 from autoloss.losses import (
     PENALTIES,
@@ -15,7 +14,6 @@ from autoloss.losses import (
     TARGETS,
     Loss,
     LossSpec,
-    Parameter,
     Part,
     Penalty,
     Special,
@@ -23,11 +21,8 @@ from autoloss.losses import (
     get,
     names,
 )
-from autoloss.losses.loss import Head
 from autoloss.losses.readable import readout_of
-from autoloss.task import TaskKind
 
-Kind = Literal["loss", "prior", "target", "penalty"]
 _PARTS: Mapping[Kind, Mapping[str, Part]] = {
     "prior": PRIORS,
     "target": TARGETS,
@@ -36,67 +31,13 @@ _PARTS: Mapping[Kind, Mapping[str, Part]] = {
 _COUNTS: Mapping[Kind, tuple[str, ...]] = {"prior": ("class_counts",), "target": (), "penalty": ()}
 
 
-@dataclass(frozen=True)
-class Declared:
-    """All that one loss, prior, target or penalty declares.
-
-    Args:
-        kind: What it is.
-        name: Its name.
-        aliases: Other names of it, each with what it stands for, if that is more than the name.
-        family: What a loss is for, one of `wording.FAMILIES`; empty for the others.
-        summary: What it does, one line.
-        use: When to use it, one sentence.
-        tasks: The kinds of label that it has a form for.
-        parameters: Its parameters.
-        meanings: What its description says of them.
-        formulas: Its formulas.
-        formula: The sentences that have them.
-        remarks: What else its description says.
-        readout: How the posterior is read, one of `wording.READOUTS`; of what stands around a
-            loss, one of `wording.AROUND`.
-        equals: The settings at which it is another loss.
-        same_as: The loss that is searched in its place.
-        needs: What it must have besides logits and labels, of `wording.NEEDS`.
-        head: The last layer that it is made for, of `wording.HEADS` where it is not a plain one.
-        source: Where it comes from.
-    """
-
-    kind: Kind
-    name: str
-    aliases: Mapping[str, str]
-    family: str
-    summary: str
-    use: str
-    tasks: tuple[TaskKind, ...]
-    parameters: Mapping[str, Parameter]
-    meanings: Mapping[str, str]
-    formulas: tuple[str, ...]
-    formula: str
-    remarks: str
-    readout: str
-    equals: tuple[str, ...]
-    same_as: str | None
-    needs: tuple[str, ...]
-    head: Head
-    source: str
-
-    @property
-    def short_source(self) -> str:
-        """Return the authors and the year of the source."""
-        return short_source(self.source)
-
-
 def known_losses(*, family: str | None = None, task: str | None = None) -> list[Declared]:
     """Return all losses, or those of a family or for a kind of label, in the registry's order.
 
     Raises:
         InputError: If there is no such family or kind of label.
     """
-    _check("family", family, FAMILIES)
-    _check("task", task, TASKS)
-    found = (_of_loss(get(name)) for name in names())
-    return [one for one in found if family in (None, one.family) and _serves(one, task)]
+    return filtered(map(_of_loss, map(get, names())), family=family, task=task)
 
 
 def known_parts(*, task: str | None = None) -> list[Declared]:
@@ -105,9 +46,8 @@ def known_parts(*, task: str | None = None) -> list[Declared]:
     Raises:
         InputError: If there is no such kind of label.
     """
-    _check("task", task, TASKS)
     found = (_of_part(kind, part) for kind, parts in _PARTS.items() for part in parts.values())
-    return [one for one in found if _serves(one, task)]
+    return filtered(found, task=task)
 
 
 def find(name: str) -> Declared:
@@ -122,16 +62,6 @@ def find(name: str) -> Declared:
             return one
     known = [known for one in every for known in (one.name, *one.aliases)]
     raise InputError(f"NAME must be a known loss, but got NAME={name!r}{closest(name, known)}")
-
-
-def _serves(declared: Declared, task: str | None) -> bool:
-    return task is None or task in declared.tasks
-
-
-def _check(name: str, value: str | None, known: Iterable[str]) -> None:
-    if value is not None and value not in set(known):
-        near = closest(value, known)
-        raise InputError(f"{name} must be a known {name}, but got {name}={value!r}{near}")
 
 
 def _of_loss(loss: Loss) -> Declared:

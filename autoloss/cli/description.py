@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from autoloss.cli import catalogue
-from autoloss.cli.declarations import Declared
+from autoloss.cli.declared import Declared
 from autoloss.cli.docstrings import plain
 from autoloss.cli.letters import spelt
 from autoloss.cli.signal import Signal, signals

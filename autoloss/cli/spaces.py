@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autoloss.errors import SpaceError
-from autoloss.search.shipped_spaces import space_names
-from autoloss.search.space import Space
-from autoloss.search.space_reader import load_space
+from autoloss.search.shipped_spaces import shipped_spaces, space_names
+
+if TYPE_CHECKING:
+    from autoloss.search.space import Space
 
 
 def space_rows() -> list[tuple[str, str, str]]:
-    """Return the spaces that come with autoloss as name, losses and description."""
-    spaces = [load_space(name) for name in space_names()]
-    return [(space.name, ", ".join(space.bases), space.description) for space in spaces]
+    """Return the spaces that come with autoloss as name, losses and description.
+
+    They are read as they stand: whoever lists them need not wait for torch.
+    """
+    read = {
+        name: tomllib.loads((shipped_spaces() / f"{name}.toml").read_text(encoding="utf-8"))
+        for name in space_names()
+    }
+    return [
+        (name, ", ".join(space["bases"]), space.get("description", ""))
+        for name, space in read.items()
+    ]
 
 
 def space_toml(space: Space) -> str:
@@ -31,6 +42,8 @@ def verdict_on(file: Path) -> str:
     """
     if not file.is_file():
         raise SpaceError([f"{file}: space: must be a file that exists, but there is none."])
+    from autoloss.search.space_reader import load_space
+
     space = load_space(file)
     return f"{file}: right; {len(space.bases)} losses, {len(space.ranges)} searched parameters."
 

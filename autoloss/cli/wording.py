@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 
-from autoloss.losses import ChoiceParam, FloatParam, Parameter
+from autoloss.losses.parameters import ChoiceParam, FloatParam, Parameter
 from autoloss.task import TaskKind
 
 # In the order in which losses are shown.

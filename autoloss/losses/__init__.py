@@ -1,33 +1,83 @@
-"""Losses: declared one a file, combined with priors and targets, called per example."""
+"""Losses: declared one a file, combined with priors and targets, called per example.
+
+Names are loaded when they are first used: what a parameter is can be read without torch.
+"""
 
 from __future__ import annotations
 
-from autoloss.losses.certificate import Certificate, NullVector, certify, null_vector
-from autoloss.losses.context import LossContext
-from autoloss.losses.contract import check_contract
-from autoloss.losses.declare import declare
-from autoloss.losses.facts import ClassFacts
-from autoloss.losses.from_gradients import by_gradient
-from autoloss.losses.labels import is_label, pick
-from autoloss.losses.loss import Loss, Special
-from autoloss.losses.module import LossModule
-from autoloss.losses.objective import Objective
-from autoloss.losses.own import load_losses, register
-from autoloss.losses.parameters import ChoiceParam, FloatParam, Interval, IntParam, Parameter
-from autoloss.losses.part import Part, Penalty, Scored, declare_penalty
-from autoloss.losses.parts import (
-    PENALTIES,
-    PRIORS,
-    TARGETS,
-    TEMPERATURE,
-    all_parameters,
-    parameter,
-    parameters_of,
-)
-from autoloss.losses.registry import get, names
-from autoloss.losses.spec import LossSpec
-from autoloss.losses.spec_check import find_mistakes
-from autoloss.losses.targets import Mix
+import importlib
+import sys
+import types
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autoloss.losses.certificate import Certificate, NullVector, certify, null_vector
+    from autoloss.losses.context import LossContext
+    from autoloss.losses.contract import check_contract
+    from autoloss.losses.declare import declare
+    from autoloss.losses.facts import ClassFacts
+    from autoloss.losses.from_gradients import by_gradient
+    from autoloss.losses.labels import is_label, pick
+    from autoloss.losses.loss import Loss, Special
+    from autoloss.losses.module import LossModule
+    from autoloss.losses.objective import Objective
+    from autoloss.losses.own import load_losses, register
+    from autoloss.losses.parameters import ChoiceParam, FloatParam, Interval, IntParam, Parameter
+    from autoloss.losses.part import Part, Penalty, Scored, declare_penalty
+    from autoloss.losses.parts import (
+        PENALTIES,
+        PRIORS,
+        TARGETS,
+        TEMPERATURE,
+        all_parameters,
+        parameter,
+        parameters_of,
+    )
+    from autoloss.losses.registry import get, names
+    from autoloss.losses.spec import LossSpec
+    from autoloss.losses.spec_check import find_mistakes
+    from autoloss.losses.targets import Mix
+
+_HOMES = {
+    "Certificate": "certificate",
+    "ChoiceParam": "parameters",
+    "ClassFacts": "facts",
+    "FloatParam": "parameters",
+    "IntParam": "parameters",
+    "Interval": "parameters",
+    "Loss": "loss",
+    "LossContext": "context",
+    "LossModule": "module",
+    "LossSpec": "spec",
+    "Mix": "targets",
+    "NullVector": "certificate",
+    "Objective": "objective",
+    "PENALTIES": "parts",
+    "PRIORS": "parts",
+    "Parameter": "parameters",
+    "Part": "part",
+    "Penalty": "part",
+    "Scored": "part",
+    "Special": "loss",
+    "TARGETS": "parts",
+    "TEMPERATURE": "parts",
+    "all_parameters": "parts",
+    "by_gradient": "from_gradients",
+    "certify": "certificate",
+    "check_contract": "contract",
+    "declare": "declare",
+    "declare_penalty": "part",
+    "find_mistakes": "spec_check",
+    "get": "registry",
+    "is_label": "labels",
+    "load_losses": "own",
+    "names": "registry",
+    "null_vector": "certificate",
+    "parameter": "parts",
+    "parameters_of": "parts",
+    "pick": "labels",
+    "register": "own",
+}
 
 __all__ = [
     "PENALTIES",
@@ -69,3 +119,31 @@ __all__ = [
     "pick",
     "register",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Package(types.ModuleType):
+    """This package: `declare` is the function, also once the module of that name is imported."""
+
+    @property
+    def declare(self) -> Any:
+        """Return `autoloss.losses.declare.declare`."""
+        return importlib.import_module("autoloss.losses.declare").declare
+
+    @declare.setter
+    def declare(self, value: object) -> None:
+        """Ignore what the import of the module sets: it stays in `sys.modules`."""
+
+
+sys.modules[__name__].__class__ = _Package

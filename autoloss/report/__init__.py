@@ -1,17 +1,36 @@
 """Reports of a finished study: a frozen `Summary` goes in, text comes out.
 
 Nothing here trains, asks a clock or opens a connection; only `write_report` touches the disk.
+Names are loaded when they are first used: words need no templates.
 """
 
 from __future__ import annotations
 
-from autoloss.report.diagnosis import diagnosis_json, render_diagnosis
-from autoloss.report.document import finite, summary_from_json, summary_json
-from autoloss.report.html import render_html
-from autoloss.report.markdown import render_markdown
-from autoloss.report.table import trials_csv
-from autoloss.report.verdict import verdict_lines, verdict_rows
-from autoloss.report.write import write_report
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autoloss.report.diagnosis import diagnosis_json, render_diagnosis
+    from autoloss.report.document import finite, summary_from_json, summary_json
+    from autoloss.report.html import render_html
+    from autoloss.report.markdown import render_markdown
+    from autoloss.report.table import trials_csv
+    from autoloss.report.verdict import verdict_lines, verdict_rows
+    from autoloss.report.write import write_report
+
+_HOMES = {
+    "diagnosis_json": "diagnosis",
+    "finite": "document",
+    "render_diagnosis": "diagnosis",
+    "render_html": "html",
+    "render_markdown": "markdown",
+    "summary_from_json": "document",
+    "summary_json": "document",
+    "trials_csv": "table",
+    "verdict_lines": "verdict",
+    "verdict_rows": "verdict",
+    "write_report": "write",
+}
 
 __all__ = [
     "diagnosis_json",
@@ -26,3 +45,9 @@ __all__ = [
     "verdict_rows",
     "write_report",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

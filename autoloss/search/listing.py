@@ -1,60 +1,103 @@
-"""The studies of a folder, as they stand on the disk."""
+"""The studies of a folder, as they stand on the disk; read without torch and, mostly, Optuna."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
-
-from optuna.trial import TrialState
+from typing import Any
 
 from autoloss.errors import InputError
 from autoloss.records import StudyListing
-from autoloss.report import summary_from_json
-from autoloss.search.config import CONFIG, StudyConfig
-from autoloss.search.journal import Ledger
 
-SUMMARY = "summary.json"
-_ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
+CONFIG, JOURNAL, SUMMARY = "study.json", "study.journal", "summary.json"
+# How Optuna's journal writes that a trial was made, and that its state was set.
+_CREATED, _SET = 4, 6
+_LINES = tuple(f'{{"op_code":{code},' for code in (_CREATED, _SET))
+# The states of trials that ended with a result or left a race, and of all that are over.
+_ENDED = (1, 2)
+_OVER = (1, 2, 3)
 
 
-def list_studies(out: Path) -> tuple[StudyListing, ...]:
+def list_studies(out: str | Path = "reports") -> tuple[StudyListing, ...]:
     """Return the studies of a folder, the newest first.
 
     Args:
         out: The folder of all studies; there are none where it is missing.
     """
-    found = [_listing(path.parent) for path in out.glob(f"*/{CONFIG}")]
+    found = [_listing(path.parent) for path in Path(out).glob(f"*/{CONFIG}")]
     return tuple(sorted(found, key=lambda listing: -listing.created))
 
 
 def _listing(folder: Path) -> StudyListing:
-    config = StudyConfig.read(folder)
-    listing = StudyListing(
-        name=config.name,
-        folder=str(folder),
-        created=config.created,
-        done=0,
-        trials=config.trials,
+    config = _read(folder / CONFIG)
+    known = {
+        "name": config["name"],
+        "folder": str(folder),
+        "created": config["created"],
+        "trials": config["trials"],
+    }
+    if not (folder / SUMMARY).is_file():
+        return StudyListing(**known, done=_ended(config, folder))
+    summary = _read(folder / SUMMARY)
+    labels = {trial["number"]: trial["label"] for trial in summary["trials"]}
+    return StudyListing(
+        **known,
+        done=len(labels),
+        decision=summary["verdict"]["decision"],
+        recommended=labels.get(summary["recommended"], ""),
     )
-    summary_file = folder / SUMMARY
-    if summary_file.is_file():
-        summary = summary_from_json(summary_file.read_text(encoding="utf-8"))
-        return StudyListing(
-            **vars(listing)
-            | {
-                "done": len(summary.trials),
-                "decision": summary.verdict.decision,
-                "recommended": summary.trial(summary.recommended).label,
-            }
-        )
-    return StudyListing(**vars(listing) | {"done": _ended(config, folder)})
 
 
-def _ended(config: StudyConfig, folder: Path) -> int:
-    """Return how many trials ended; 0 where the storage is not reached."""
+def _read(file: Path) -> dict[str, Any]:
+    """Return a JSON object.
+
+    Raises:
+        InputError: The file holds none.
+    """
     try:
-        ledger = Ledger.open(config.name, folder=folder, url=config.storage)
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} must be readable JSON, but got {error}.") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{file} must be a JSON object, but got {type(found).__name__}.")
+    return found
+
+
+def _ended(config: dict[str, Any], folder: Path) -> int:
+    """Return how many trials ended; 0 where the storage is not reached."""
+    if config.get("storage") is None:
+        journal = folder / JOURNAL
+        return sum(1 for _ in _ended_in(journal)) if journal.is_file() else 0
+    from optuna.trial import TrialState
+
+    from autoloss.search.journal import Ledger
+
+    try:
+        ledger = Ledger.open(config["name"], folder=folder, url=config["storage"])
     except InputError:
         return 0
-    ended = sum(trial.state in _ENDED for trial in ledger.trials())
+    ended = (TrialState.COMPLETE, TrialState.PRUNED)
+    count = sum(trial.state in ended for trial in ledger.trials())
     ledger.close()
-    return ended
+    return count
+
+
+def _ended_in(journal: Path) -> Iterator[int]:
+    """Yield the trials of a journal that ended; a line that is not whole yet is passed over."""
+    created, finished = 0, set()
+    with journal.open(encoding="utf-8") as lines:
+        for line in lines:
+            if not line.startswith(_LINES):
+                continue
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            number = created if entry["op_code"] == _CREATED else entry["trial_id"]
+            created += entry["op_code"] == _CREATED
+            # The first state that is an end counts.
+            if entry["state"] in _OVER and number not in finished:
+                finished.add(number)
+                if entry["state"] in _ENDED:
+                    yield number

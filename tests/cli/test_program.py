@@ -48,6 +48,45 @@ def test_help_takes_less_than_half_a_second_of_computing() -> None:
     assert min(computed() for _ in range(3)) < 0.5
 
 
+LISTS = (["list"], ["losses"], ["losses", "--family", "robust", "--json"], ["spaces"])
+
+
+@pytest.mark.parametrize("words", LISTS)
+def test_what_there_is_is_listed_in_less_than_a_second_of_computing(words, tmp_path) -> None:
+    def computed() -> float:
+        before = os.times()
+        assert program(*words, cwd=tmp_path).returncode == 0
+        after = os.times()
+        return (after.children_user + after.children_system) - (
+            before.children_user + before.children_system
+        )
+
+    computed()
+    assert min(computed() for _ in range(2)) < 1.0
+
+
+@pytest.mark.parametrize("words", LISTS)
+def test_what_there_is_is_listed_without_torch(words, tmp_path) -> None:
+    study = tmp_path / "reports" / "mine"
+    study.mkdir(parents=True)
+    config = {"name": "mine", "created": 1.0, "trials": 8, "storage": None}
+    (study / "study.json").write_text(json.dumps(config), encoding="utf-8")
+    (study / "study.journal").touch()
+    code = (
+        "import json, sys\n"
+        f"sys.argv = ['autoloss', *{words!r}]\n"
+        "from autoloss.cli import main\n"
+        "try: main()\n"
+        "finally: print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = set(json.loads(done.stderr.splitlines()[-1]))
+    assert loaded & {"torch", "pandas", "numpy", "sklearn", "optuna", "mlflow"} == set()
+
+
 @pytest.mark.parametrize("words", [["--help"], *([name, "--help"] for name in COMMANDS)])
 def test_help_loads_nothing_heavy(words) -> None:
     code = (

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from autoloss.cli.spaces import space_toml
+from autoloss.cli.spaces import space_rows, space_toml
 from autoloss.search.shipped_spaces import space_names
 from autoloss.search.space_reader import load_space
 
@@ -12,6 +12,11 @@ def test_every_space_is_listed(run) -> None:
     for name in space_names():
         assert name in text
         assert load_space(name).description in text
+
+
+def test_the_list_says_what_the_spaces_are() -> None:
+    read = [load_space(name) for name in space_names()]
+    assert space_rows() == [(one.name, ", ".join(one.bases), one.description) for one in read]
 
 
 @pytest.mark.parametrize("name", space_names())

@@ -7,12 +7,12 @@ from autoloss.cli import options
 
 def list_studies(*, out: options.Out = options.OUT) -> None:
     """List the studies of a folder: how far each is, and its verdict."""
-    from autoloss import api
     from autoloss.cli.console import output
     from autoloss.cli.listing import HEADER, study_row
     from autoloss.cli.tables import show_table
+    from autoloss.search import listing
 
-    studies = api.list_studies(out)
+    studies = listing.list_studies(out)
     if studies:
         show_table(output(), HEADER, [study_row(study) for study in studies], whole=(0,))
     else:

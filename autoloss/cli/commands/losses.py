@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from autoloss.cli import complete, options
+
+if TYPE_CHECKING:
+    from autoloss.cli.declared import Declared
 
 
 def losses(
@@ -39,25 +42,48 @@ def losses(
     as_json: options.Json = False,
 ) -> None:
     """List the losses with their parameters and sources, or describe one of them in full."""
-    from autoloss.cli import catalogue, description
+    from autoloss.cli import catalogue
     from autoloss.cli.console import output
-    from autoloss.cli.declarations import find, known_losses, known_parts
-    from autoloss.losses import load_losses
-
-    for file in losses or ():
-        load_losses(file)
 
     if name is not None:
-        declared = find(name)
-        if as_json:
-            print(catalogue.to_json(description.document(declared)))
-        else:
-            description.show(output(), declared)
+        _describe(name, losses, as_json=as_json)
         return
-    shown = known_losses(family=family, task=task)
-    around = [] if family else known_parts(task=task)
+    shown, around = _listed(family, task, losses)
     if as_json:
         every = [catalogue.document(one) for one in (*shown, *around)]
         print(catalogue.to_json({"declarations": every}))
     else:
         catalogue.show_all(output(), shown, around)
+
+
+def _describe(name: str, losses: options.Losses, *, as_json: bool) -> None:
+    """Print one of them in full."""
+    from autoloss.cli import catalogue, description
+    from autoloss.cli.console import output
+    from autoloss.cli.declarations import find
+    from autoloss.losses import load_losses
+
+    for file in losses or ():
+        load_losses(file)
+    declared = find(name)
+    if as_json:
+        print(catalogue.to_json(description.document(declared)))
+    else:
+        description.show(output(), declared)
+
+
+def _listed(
+    family: str | None, task: str | None, losses: options.Losses
+) -> tuple[list[Declared], list[Declared]]:
+    """Return losses and what stands around them; torch is loaded for losses of one's own alone."""
+    from autoloss.cli.declared import stored
+
+    if not losses:
+        return stored(family=family, task=task)
+    from autoloss.cli.declarations import known_losses, known_parts
+    from autoloss.losses import load_losses
+
+    for file in losses:
+        load_losses(file)
+    around = [] if family else known_parts(task=task)
+    return known_losses(family=family, task=task), around

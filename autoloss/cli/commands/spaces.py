@@ -29,12 +29,13 @@ def spaces(
     from autoloss.cli.console import output
     from autoloss.cli.spaces import space_rows, space_toml, verdict_on
     from autoloss.cli.tables import show_table
-    from autoloss.search.space_reader import load_space
 
     console = output()
     if check is not None:
         console.print(verdict_on(check), soft_wrap=True)
     if name is not None:
+        from autoloss.search.space_reader import load_space
+
         console.print(space_toml(load_space(name)), soft_wrap=True)
     if name is None and check is None:
         show_table(console, ("Space", "Losses", "Description"), space_rows(), whole=(0,))

@@ -1,0 +1,147 @@
+"""What losses, priors, targets and penalties declare, as plain values that are read without torch.
+
+The file beside this one holds those that come with autoloss; `write_catalogue` writes it, and a
+test holds it equal to the declarations.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from autoloss.cli.wording import FAMILIES, TASKS, short_source
+from autoloss.errors import InputError, closest
+from autoloss.losses.parameters import ChoiceParam, FloatParam, Interval, IntParam, Parameter
+from autoloss.task import TaskKind
+
+CATALOGUE = Path(__file__).with_name("catalogue.json")
+Kind = Literal["loss", "prior", "target", "penalty"]
+_PARAMETERS: Mapping[str, type[Parameter]] = {
+    one.__name__: one for one in (FloatParam, IntParam, ChoiceParam)
+}
+
+
+@dataclass(frozen=True)
+class Declared:
+    """All that one loss, prior, target or penalty declares.
+
+    Args:
+        kind: What it is.
+        name: Its name.
+        aliases: Other names of it, each with what it stands for, if that is more than the name.
+        family: What a loss is for, one of `wording.FAMILIES`; empty for the others.
+        summary: What it does, one line.
+        use: When to use it, one sentence.
+        tasks: The kinds of label that it has a form for.
+        parameters: Its parameters.
+        meanings: What its description says of them.
+        formulas: Its formulas.
+        formula: The sentences that have them.
+        remarks: What else its description says.
+        readout: How the posterior is read, one of `wording.READOUTS`; of what stands around a
+            loss, one of `wording.AROUND`.
+        equals: The settings at which it is another loss.
+        same_as: The loss that is searched in its place.
+        needs: What it must have besides logits and labels, of `wording.NEEDS`.
+        head: The last layer that it is made for, of `wording.HEADS` where it is not a plain one.
+        source: Where it comes from.
+    """
+
+    kind: Kind
+    name: str
+    aliases: Mapping[str, str]
+    family: str
+    summary: str
+    use: str
+    tasks: tuple[TaskKind, ...]
+    parameters: Mapping[str, Parameter]
+    meanings: Mapping[str, str]
+    formulas: tuple[str, ...]
+    formula: str
+    remarks: str
+    readout: str
+    equals: tuple[str, ...]
+    same_as: str | None
+    needs: tuple[str, ...]
+    head: str
+    source: str
+
+    @property
+    def short_source(self) -> str:
+        """Return the authors and the year of the source."""
+        return short_source(self.source)
+
+
+def stored(
+    *, family: str | None = None, task: str | None = None
+) -> tuple[list[Declared], list[Declared]]:
+    """Return the losses that come with autoloss, and all that stands around one.
+
+    Args:
+        family: Of losses, those of this family alone; then nothing stands around them.
+        task: What has a form for this kind of label alone.
+
+    Raises:
+        InputError: If there is no such family or kind of label.
+    """
+    every = [_read(one) for one in json.loads(CATALOGUE.read_text(encoding="utf-8"))]
+    losses = (one for one in every if one.kind == "loss")
+    found = filtered(losses, family=family, task=task)
+    around = [] if family else filtered((one for one in every if one.kind != "loss"), task=task)
+    return found, around
+
+
+def catalogue_text(declared: Iterable[Declared]) -> str:
+    """Return declarations as the text of the catalogue."""
+    return json.dumps(list(map(_written, declared)), indent=1, ensure_ascii=False) + "\n"
+
+
+def filtered(
+    declared: Iterable[Declared], *, family: str | None = None, task: str | None = None
+) -> list[Declared]:
+    """Return the declarations of a family, for a kind of label.
+
+    Raises:
+        InputError: If there is no such family or kind of label.
+    """
+    _check("family", family, FAMILIES)
+    _check("task", task, TASKS)
+    return [
+        one
+        for one in declared
+        if family in (None, one.family) and (task is None or task in one.tasks)
+    ]
+
+
+def _check(name: str, value: str | None, known: Iterable[str]) -> None:
+    if value is not None and value not in set(known):
+        near = closest(value, known)
+        raise InputError(f"{name} must be a known {name}, but got {name}={value!r}{near}")
+
+
+def _written(declared: Declared) -> dict[str, Any]:
+    """Return a declaration as JSON values."""
+    parameters = {
+        name: {"type": type(one).__name__, **asdict(one)}
+        for name, one in declared.parameters.items()
+    }
+    return {**asdict(declared), "aliases": dict(declared.aliases), "parameters": parameters}
+
+
+def _read(values: Mapping[str, Any]) -> Declared:
+    """Return a declaration from JSON values."""
+    parameters = {name: _parameter(dict(one)) for name, one in values["parameters"].items()}
+    lists = {name: tuple(one) for name, one in values.items() if isinstance(one, list)}
+    return Declared(**{**values, **lists, "parameters": parameters})
+
+
+def _parameter(values: dict[str, Any]) -> Parameter:
+    kind = _PARAMETERS[values.pop("type")]
+    if values.get("valid") is not None:
+        values["valid"] = Interval(**values["valid"])
+    if "choices" in values:
+        values["choices"] = tuple(values["choices"])
+    return kind(**values)

@@ -1,0 +1,25 @@
+"""What `dir` shows of the package: its public names."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import autoloss
+
+
+def test_dir_lists_the_public_names_alone() -> None:
+    importlib.import_module("autoloss.search")
+    assert dir(autoloss) == sorted([*autoloss.__all__, "__version__"])
+    assert all(getattr(autoloss, name) is not None for name in dir(autoloss))
+
+
+def test_losses_and_their_declaration_are_what_they_are_whatever_is_imported_first() -> None:
+    code = (
+        "import autoloss.losses.declare, autoloss\n"
+        "from autoloss.losses import declare\n"
+        "assert callable(declare) and autoloss.losses.declare is declare\n"
+        "assert sorted(autoloss.losses.__all__) == dir(autoloss.losses)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
