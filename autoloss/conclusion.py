@@ -67,6 +67,8 @@ def conclude(
             coverage=coverage,
             deadline=session.timetable.begin_by,
         )
+    if evidence.reference is None:
+        _note_no_reference(session, data)
     notes = study_notes(
         data,
         study.space.protocol,
@@ -86,6 +88,13 @@ def conclude(
     for number, model in replication.models.items():
         model.save(finalist_folder(study.folder, number))
     return replace(result, unwritten=_write(result, session, register))
+
+
+def _note_no_reference(session: SearchSession, data: StudyData) -> None:
+    """Say that gradient boosting was left out, where that is for lack of time."""
+    has_inputs = any(kind != "text" for _, kind in data.summary.columns)
+    if session.clock.limit is not None and has_inputs:
+        session.note("Gradient boosting was left out: the time limit had no room for it.")
 
 
 def _coverage(session: SearchSession, *, is_final_cut: bool) -> Coverage:
@@ -152,7 +161,15 @@ def _write(result: SearchResult, session: SearchSession, register: str | None) -
     """Write report and model, show the conclusion in MLflow, and return what is missing there."""
     folder = session.study.folder
     write_result(result, folder)
-    return show_result(result.summary, folder, session.tracker, session.progress, register)
+    left = session.clock.left
+    return show_result(
+        result.summary,
+        folder,
+        session.tracker,
+        session.progress,
+        register,
+        seconds=PENDING_SECONDS if left is None else min(max(left, 1.0), PENDING_SECONDS),
+    )
 
 
 def write_result(result: SearchResult, folder: Path) -> None:
@@ -169,6 +186,8 @@ def show_result(
     tracker: Tracking,
     progress: Progress,
     register: str | None = None,
+    *,
+    seconds: float = PENDING_SECONDS,
 ) -> str:
     """Show a finished study in MLflow, and say what is missing there.
 
@@ -178,12 +197,13 @@ def show_result(
         tracker: Where it is shown.
         progress: Who watches.
         register: Name in the model registry; None for none.
+        seconds: How long to wait for MLflow.
 
     Returns:
         What is missing, in one line; empty where nothing is.
     """
     tracker.finish(summary, report_files(folder), shelf_of(folder, summary, register))
-    pending = tracker.close(PENDING_SECONDS)
+    pending = tracker.close(seconds)
     for note in tracker.notes:
         progress.noted(note)
     if not pending.count:

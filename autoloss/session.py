@@ -219,6 +219,11 @@ class SearchSession:
             for trial in trials
         ]
 
+    def note(self, text: str) -> None:
+        """Say what was cut or left out, now and in the report."""
+        self.notes.append(text)
+        self.progress.noted(text)
+
     def begin_final(self) -> None:
         """Say that the search is over, and decide for which final trainings there is time."""
         self._is_final = True
@@ -226,7 +231,7 @@ class SearchSession:
         asked = self.study.space.protocol
         less = min(asked.finalists, len(self.study.families)) > self.finals.finalists
         if less or self.finals.replicates < asked.replicates:
-            self.notes.append(
+            self.note(
                 f"The time limit allows final trainings of {self.finals.finalists} families, "
                 f"{self.finals.replicates} of each finalist in the place of {asked.replicates}."
             )
@@ -246,7 +251,7 @@ class SearchSession:
         if self.clock.limit is not None:
             repeats, each = self.study.space.protocol.outer_repeats, self.finals.outer_trials
             if self.finals.repeats < repeats or each < trials:
-                self.notes.append(
+                self.note(
                     f"The time limit allows {self.finals.repeats} of {repeats} nested "
                     f"cross-validations, with {each} of {trials} trials in every outer fold."
                 )
@@ -259,10 +264,9 @@ class SearchSession:
             return
         epochs = sorted(set(cut))
         at = f"epoch {epochs[0]}" if len(epochs) == 1 else f"epochs {epochs[0]} to {epochs[-1]}"
-        self.notes.append(
+        self.note(
             f"Cut off: {count_text(len(cut), 'trial')} at {at} of {self.timetable.plan.epochs}."
         )
-        self.progress.noted(self.notes[-1])
 
     def _train(self, trials: Sequence[Trial]) -> list[Trained]:
         deadline = self.clock.search_ends

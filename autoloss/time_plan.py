@@ -11,10 +11,12 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from autoloss.search.coverage import ENOUGH_TRIALS, LEAST_SHARE
+
 USED = 0.85
 """Share of the epochs that candidates are taken to use before they stop by themselves."""
 LEAST_TRIALS = 10
-"""Trials below which the schedule is shortened: cross-entropy's quota and one other loss's."""
+"""Trials that are kept whatever the time: cross-entropy's quota and one other loss's."""
 FEWEST_TRIALS = 2
 SEARCH_SHARE = 0.55
 """Share of the time that the search has for itself before the final trainings are enlarged."""
@@ -136,16 +138,18 @@ class Workload:
         whole = self.whole()
         if whole.seconds <= seconds:
             return whole
-        least = min(self.trials, LEAST_TRIALS)
+        least = self._enough
         trials = self._most_trials(seconds, self.smallest, self.epochs)
         if trials >= least:
             alone = self._most_trials(SEARCH_SHARE * seconds, None, self.epochs)
             beside_all = self._most_trials(seconds, self._largest, self.epochs)
             trials = min(trials, max(least, alone, beside_all))
             return self._planned(trials, self.epochs, seconds)
-        epochs = most(self.epochs, seconds, lambda n: self._with(least, self.smallest(least), n))
-        if epochs >= 1:
-            return self._planned(least, epochs, seconds)
+        for count in (least, min(self.trials, LEAST_TRIALS)):
+            epochs = self._most_epochs(seconds, count)
+            # Less than half of the schedule decides nothing: then rather fewer trials.
+            if epochs >= (LEAST_SHARE * self.epochs if count > LEAST_TRIALS else 1):
+                return self._planned(count, epochs, seconds)
         trials = self._most_trials(seconds, self.smallest, 1)
         return self._planned(max(trials, min(self.trials, FEWEST_TRIALS)), 1, seconds)
 
@@ -224,6 +228,17 @@ class Workload:
 
     def _with(self, trials: int, finals: Finals, epochs: int) -> float:
         return self.search_seconds(trials, epochs) + self.final_seconds(finals, epochs)
+
+    @property
+    def _enough(self) -> int:
+        """Return the trials that a verdict needs, below which the schedule is shortened."""
+        enough = min(ENOUGH_TRIALS, math.ceil(LEAST_SHARE * self.trials))
+        return min(self.trials, max(enough, LEAST_TRIALS))
+
+    def _most_epochs(self, seconds: float, trials: int) -> int:
+        """Return for how many epochs so many trials can be trained, beside the least finals."""
+        finals = self.smallest(trials)
+        return most(self.epochs, seconds, lambda epochs: self._with(trials, finals, epochs))
 
     def _most_trials(
         self, seconds: float, finals: Callable[[int], Finals] | None, epochs: int

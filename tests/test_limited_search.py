@@ -10,6 +10,7 @@ import pytest
 import autoloss
 from autoloss.errors import InputError
 from autoloss.executors import LocalExecutor
+from autoloss.judging import nesting
 from autoloss.report import summary_json
 from autoloss.search import Study
 from autoloss.session import SearchSession
@@ -55,6 +56,29 @@ def test_the_search_has_a_deadline_and_final_trainings_have_none(
     assert all(reserved > 0.0 for _, _, reserved in searched)
     assert len(final) == (2 if "outer_repeats" in text else 1)
     assert all(deadline is None for _, deadline, _ in final)
+
+
+def test_outer_folds_train_those_that_were_asked_first_within_their_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = tmp_path / "space.toml"
+    space.write_text(NESTED + "outer_work = 2.0\n", encoding="utf-8")
+    kept: list[list[int]] = []
+    first_of = nesting.first_of
+
+    def first(study: Study, records: Any, count: int) -> Any:
+        found = first_of(study, records, count)
+        kept.append(sorted(study.trial(record.number).slot for record in found))
+        return found
+
+    monkeypatch.setattr(nesting, "first_of", first)
+    trials = 24
+    autoloss.search("sklearn:iris", space=space, trials=trials, out=tmp_path, track="off")
+    ((*slots,),) = kept
+    # One division of 3/4 of the rows against four outer folds of 3/8 of them, or a little more.
+    assert slots == list(range(len(slots)))
+    assert 4 <= len(slots) * 4 * 0.5 <= 2.0 * trials
+    assert len(slots) < trials
 
 
 def test_a_short_limit_shortens_the_schedule_of_all_alike(
