@@ -12,34 +12,26 @@ from autoloss.clock import Clock
 from autoloss.conclusion import tell_written
 from autoloss.costs import Costs
 from autoloss.data import Source
+from autoloss.data.asked import Asked, Columns
 from autoloss.devices import find_device
-from autoloss.divisions import Divisions
 from autoloss.errors import InputError
 from autoloss.given import Given, Similarity, Teacher, Weights
 from autoloss.losses.own import Losses, files_of, take_in
-from autoloss.metrics import Metric, MetricFunction, resolve_metric
+from autoloss.metrics import Metric, MetricFunction
 from autoloss.models.own_open import AUTO, Model
 from autoloss.options import NO_FILE, SearchOptions, Tables, Track
 from autoloss.own_network import fingerprint_with, recall, settle
+from autoloss.planning import check_seed, checked_limit, plan
 from autoloss.progress import Progress, Silent
 from autoloss.rare import sampling_rates
-from autoloss.records import Plan
 from autoloss.reopening import read_again
-from autoloss.running import (
-    finished,
-    left_closed,
-    make_plan,
-    make_timetable,
-    make_tracker,
-    run,
-)
+from autoloss.running import finished, left_closed, make_tracker, run
 from autoloss.search import (
     SearchResult,
     Space,
     Study,
     free_name,
     load_space,
-    plan_families,
 )
 from autoloss.search.listing import list_studies
 from autoloss.shipping import ship
@@ -63,6 +55,11 @@ def search(
     groups: str | None = None,
     split_by: str | None = None,
     drop: Iterable[str] = (),
+    columns: Columns = (),
+    decimal: str | None = None,
+    date_format: str | None = None,
+    missing: Iterable[str] = (),
+    classes: bool = False,
     positive: Label | None = None,
     class_weights: Weights | None = None,
     class_similarity: Similarity | None = None,
@@ -99,6 +96,12 @@ def search(
         groups: Column whose values never stand in two parts.
         split_by: Column of time: train on the past, lock the latest rows.
         drop: Columns to leave out.
+        columns: Kind of columns where the guess is wrong, by name: ``"number"``, ``"category"``,
+            ``"text"``, ``"date"`` or ``"drop"``.
+        decimal: The decimal mark, ``"."`` or ``","``, where numbers can be read either way.
+        date_format: The format of dates, such as ``"%d/%m/%Y"``, where they can.
+        missing: Cells that are missing, besides empty ones, ``NA`` and the like.
+        classes: Whether each number of the target is a class where there are many of them.
         positive: The positive label of two.
         class_weights: Weight of each class, or the path of a table of two columns, the class and
             its weight. They join the priors as ``"given_weights"``.
@@ -149,10 +152,11 @@ def search(
         >>> result.verdict.decision in {"better", "no_evidence", "worse", "undecided"}
         True
     """
-    clock = Clock.start(_checked_limit(time_limit))
+    clock = Clock.start(checked_limit(time_limit))
     own = tuple(take_in(losses))
     given = Given.of(class_weights, class_similarity, teacher, cost_matrix, model)
     tables = Tables.of(data, valid, test)
+    said = Asked.of(columns, decimal, date_format, missing)
     asked = SearchOptions(
         target=target,
         metric=given.asked_metric(metric),
@@ -162,6 +166,11 @@ def search(
         groups=groups,
         split_by=split_by,
         drop=tuple(drop),
+        column=said.pairs,
+        decimal=decimal,
+        date_format=date_format,
+        missing=said.missing,
+        classes=classes,
         positive=positive,
         seed=seed,
         device=device,
@@ -180,7 +189,7 @@ def search(
         ),
     )
     options, out = tables.named_in(asked), Path(out)
-    _check_seed(seed)
+    check_seed(seed)
     found = find_device(device)
     if track != "off":
         # A study that can never be tracked is not begun.
@@ -298,93 +307,6 @@ def resume(
     return result
 
 
-def plan(
-    data: Source,
-    target: str | None = None,
-    *,
-    metric: str | MetricFunction | Metric | None = None,
-    space: str | Path = "default",
-    trials: int = 128,
-    time_limit: float | None = None,
-    valid: Source | None = None,
-    test: Source | None = None,
-    groups: str | None = None,
-    split_by: str | None = None,
-    drop: Iterable[str] = (),
-    positive: Label | None = None,
-    class_weights: Weights | None = None,
-    class_similarity: Similarity | None = None,
-    cost_matrix: Costs | None = None,
-    teacher: Teacher | None = None,
-    losses: Losses | None = None,
-    model: Model = AUTO,
-    seed: int = 0,
-    device: str = "auto",
-) -> Plan:
-    """Return what `search` would do with the same arguments; nothing is trained or written.
-
-    The expected time comes from a few steps with weights that are thrown away.
-
-    Raises:
-        InputError: As in `search`.
-    """
-    clock = Clock.start(_checked_limit(time_limit))
-    _check_seed(seed)
-    tables = Tables.of(data, valid, test)
-    options = SearchOptions(
-        target=target,
-        groups=groups,
-        split_by=split_by,
-        drop=tuple(drop),
-        positive=positive,
-        seed=seed,
-    )
-    own = tuple(take_in(losses))
-    given = Given.of(class_weights, class_similarity, teacher, cost_matrix, model)
-    found, loaded = find_device(device), load_space(space, losses=own)
-    wanted = given.join(loaded, own)
-    prepared = tables.read(options, wanted)
-    settled = settle(given.model, prepared, wanted, loaded=loaded, device=found)
-    wanted.check_trainable(own, prepared.class_counts.tolist())
-    chosen = wanted.for_classes(prepared.class_counts.tolist())
-    fitting = given.for_study(prepared.task)
-    costs = fitting.get("cost_matrix")
-    resolved = resolve_metric(metric, n_classes=prepared.task.n_classes, cost_matrix=costs)
-    here = {"class_weights": given.class_weights, "similarity": given.class_similarity}
-    chosen.check_provided(
-        {*fitting["provides"], *(name for name, one in here.items() if one is not None)}
-    )
-    budget = plan_families(chosen.bases, trials)
-    divisions = Divisions.of(
-        prepared.folds,
-        prepared.task.n_classes,
-        chosen.network,
-        chosen.training,
-        device=found,
-        seed=seed,
-        negatives=chosen.protocol.negatives,
-        model=settled.model,
-    )
-    timetable, together = make_timetable(
-        prepared, divisions, clock, space=chosen, budget=budget, trials=trials
-    )
-    budget = plan_families(chosen.bases, timetable.plan.trials)
-    return make_plan(
-        prepared,
-        budget,
-        trials=trials,
-        protocol=chosen.protocol,
-        together=together.candidates,
-        device=found,
-        metric=resolved,
-        batch_size=chosen.training.batch_size,
-        has_weights=given.class_weights is not None,
-        expected_seconds=clock.elapsed + timetable.left,
-        allowed=timetable.allowed(budget.dropped),
-        notes=settled.notes,
-    )
-
-
 def _sampling(class_counts: Tensor, space: Space) -> list[float] | None:
     """Return the share of each class's rows that the search trains on; None for all of them."""
     negatives = space.protocol.negatives
@@ -394,14 +316,3 @@ def _sampling(class_counts: Tensor, space: Space) -> list[float] | None:
 def _path(given: object) -> str | None:
     """Return the path that something is given as, None where it is given otherwise."""
     return str(given) if isinstance(given, str | Path) else None
-
-
-def _check_seed(seed: int) -> None:
-    if not 0 <= seed < 1 << 32:
-        raise InputError(f"seed must be at least 0 and less than 2 ** 32, but got seed={seed}.")
-
-
-def _checked_limit(seconds: float | None) -> float | None:
-    if seconds is not None and not seconds > 0:
-        raise InputError(f"time_limit must be more than 0 seconds, but got time_limit={seconds}.")
-    return seconds

@@ -24,8 +24,8 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Args:
         metric: As in `autoloss.search`; so are `space`, `trials`, `time_limit`, `positive`,
-            `class_weights`, `class_similarity`, `cost_matrix`, `teacher`, `losses`, `device` and
-            `tracking_uri`.
+            `class_weights`, `class_similarity`, `cost_matrix`, `teacher`, `losses`, `columns`,
+            `decimal`, `date_format`, `missing`, `classes`, `device` and `tracking_uri`.
         space: Name or file of the search space.
         trials: Candidates to train.
         time_limit: Seconds that a fit may take.
@@ -36,6 +36,11 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         teacher: A fitted classifier whose probabilities are taught.
         losses: Losses of your own that are searched too.
         model: ``"auto"``, or a network of your own, as in `autoloss.search`.
+        columns: Kind of columns where the guess is wrong, by name; those of an array are x0, x1...
+        decimal: The decimal mark where numbers that are text can be read either way.
+        date_format: The format of dates where they can be read either way.
+        missing: Cells that are missing, besides NaN and the like.
+        classes: Whether each number of `y` is a class where there are many of them.
         seed: Seed of the split, the settings and the trainings.
         device: Where to train.
         track: ``"all"`` trials are written to MLflow, or ``"off"``.
@@ -70,6 +75,11 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         teacher: Any = None,
         losses: Any = None,
         model: Any = "auto",
+        columns: Any = (),
+        decimal: str | None = None,
+        date_format: str | None = None,
+        missing: Any = (),
+        classes: bool = False,
         seed: int = 0,
         device: str = "auto",
         track: str = "off",
@@ -88,6 +98,11 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.teacher = teacher
         self.losses = losses
         self.model = model
+        self.columns = columns
+        self.decimal = decimal
+        self.date_format = date_format
+        self.missing = missing
+        self.classes = classes
         self.seed = seed
         self.device = device
         self.track = track
@@ -156,6 +171,11 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             teacher=self.teacher,
             losses=self.losses,
             model=self.model,
+            columns=self.columns,
+            decimal=self.decimal,
+            date_format=self.date_format,
+            missing=self.missing,
+            classes=self.classes,
             seed=self.seed,
             device=self.device,
             name=self.name,

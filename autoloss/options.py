@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 import pandas as pd
 
 from autoloss.data import DataOptions, Source, StudyData, prepare
+from autoloss.data.asked import Asked
 from autoloss.errors import InputError
 from autoloss.search import Space
 from autoloss.task import Label
@@ -20,7 +21,7 @@ Track = Literal["all", "pareto", "off"]
 _A_FRAME = "a DataFrame"
 NO_FILE = "FILE.py:NAME"
 """What stands for a network that was given as a function, as DATA stands for a DataFrame."""
-_LISTS = ("drop", "losses", "frames", "objects")
+_LISTS = ("drop", "column", "missing", "losses", "frames", "objects")
 _OUT = Path("reports")
 _WRITTEN = ("space", "trials", "seed")
 _GIVEN = ("class_weights", "class_similarity", "cost_matrix", "teacher")
@@ -95,6 +96,7 @@ class SearchOptions:
         model: ``"auto"``, or ``"FILE.py:NAME"`` of a network of the user's own, in these very
             words where it was given as a function, which is not kept.
         objects: Which arguments came as objects that are not kept, and are needed again.
+        column: Kinds of columns, each ``NAME=KIND``.
 
     The others are as in `autoloss.search`; `metric` is None where none was asked for.
     """
@@ -110,6 +112,11 @@ class SearchOptions:
     groups: str | None = None
     split_by: str | None = None
     drop: tuple[str, ...] = ()
+    column: tuple[str, ...] = ()
+    decimal: str | None = None
+    date_format: str | None = None
+    missing: tuple[str, ...] = ()
+    classes: bool = False
     positive: Label | None = None
     seed: int = 0
     device: str = "auto"
@@ -139,6 +146,8 @@ class SearchOptions:
             drop=self.drop,
             positive=self.positive,
             seed=self.seed,
+            asked=Asked.of(self.column, self.decimal, self.date_format, self.missing),
+            classes=self.classes,
         )
 
     def table(self, frames: Mapping[str, pd.DataFrame]) -> Source:
@@ -195,6 +204,9 @@ class SearchOptions:
             if field.name in ("source", "frames", "objects") or is_default:
                 continue
             option = "--" + field.name.replace("_", "-")
+            if value is True:
+                words.append(option)
+                continue
             for one in value if isinstance(value, tuple) else (value,):
                 words += [option, f"{one:.12g}" if isinstance(one, float) else str(one)]
         places = {

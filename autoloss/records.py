@@ -188,7 +188,8 @@ class DataSummary:
     ``n_train`` and ``n_valid`` are those of the first division; ``n_test`` is 0 where nested
     cross-validation takes the place of locked rows.
     ``class_weights`` and ``class_similarity`` are what the user gave of the classes, None where
-    nothing. ``reasons`` says what told the kind of each of ``columns``; empty in older studies.
+    nothing. ``reasons`` says what told the kind of each of ``columns``, and ``aside`` what the
+    columns are for that are neither inputs nor the target; both are empty in older studies.
     """
 
     source: str
@@ -204,6 +205,7 @@ class DataSummary:
     class_weights: tuple[float, ...] | None = None
     class_similarity: tuple[tuple[float, ...], ...] | None = None
     reasons: tuple[str, ...] = ()
+    aside: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,47 @@ Drop = Annotated[
         metavar="COLUMN", help="Leave this column out; may be repeated.", rich_help_panel=_DATA
     ),
 ]
+Column = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=KIND",
+        help="Kind of a column where the guess is wrong: number, category, text, date or drop; "
+        "may be repeated.",
+        rich_help_panel=_DATA,
+    ),
+]
+Decimal = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MARK",
+        help="The decimal mark, . or , where numbers such as 1.258 can be read either way.",
+        rich_help_panel=_DATA,
+    ),
+]
+DateFormat = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FORMAT",
+        help="The format of dates, such as %d/%m/%Y, where they can be read either way.",
+        rich_help_panel=_DATA,
+    ),
+]
+Missing = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="MARK",
+        help="A cell that means missing, besides the usual ones; may be repeated.",
+        rich_help_panel=_DATA,
+    ),
+]
+Classes = Annotated[
+    bool,
+    typer.Option(
+        "--classes",
+        help="Take each number of the target as a class where there are many of them.",
+        rich_help_panel=_DATA,
+    ),
+]
 Positive = Annotated[
     str | None,
     typer.Option(
@@ -272,8 +313,8 @@ DryRun = Annotated[
     bool,
     typer.Option(
         "--dry-run",
-        help="Show rows, split, families, expected time and smallest detectable difference; "
-        "train nothing.",
+        help="Show rows, split, families, expected time, smallest detectable difference, and the "
+        "kind of each column and why; train nothing.",
         rich_help_panel=_OUTPUT,
     ),
 ]

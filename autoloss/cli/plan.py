@@ -6,16 +6,21 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict
+from itertools import groupby
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from autoloss.cli.tables import show_pairs
-from autoloss.records import Plan
+from autoloss.records import DataSummary, Plan
 from autoloss.report.document import SCHEMA_VERSION
 from autoloss.report.power import power_before
 from autoloss.report.rows import all_rows
 from autoloss.report.words import duration_text, is_number
+
+_KINDS = {"numeric": "number", "categorical": "category", "boolean": "category"}
+_MANY = 60
 
 
 def show_lines(console: Console, plan: Plan) -> None:
@@ -57,6 +62,34 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "Smallest detectable difference", power_before(plan, where=where)
     for note in plan.notes:
         yield "Note", note
+
+
+def show_columns(console: Console, data: DataSummary) -> None:
+    """Print each column with its kind, and what told it."""
+    console.print()
+    console.print(Text("Columns", style="bold"))
+    show_pairs(console, list(column_lines(data)))
+
+
+def column_lines(data: DataSummary) -> Iterator[tuple[str, str]]:
+    """Yield each column with its kind and the reason for it, the target first.
+
+    Of many columns, those alike that stand side by side are one line.
+    """
+    yield data.target, f"the target, {len(data.classes)} classes"
+    reasons = (*data.reasons, *("" for _ in data.columns[len(data.reasons) :]))
+    every = [
+        (name, f"{_KINDS.get(kind, kind)}{f' ({why})' if why else ''}")
+        for (name, kind), why in zip(data.columns, reasons, strict=True)
+    ]
+    every += data.aside
+    if len(every) <= _MANY:
+        yield from every
+        return
+    for text, group in groupby(every, key=lambda pair: pair[1]):
+        names = [name for name, _ in group]
+        count = f" to {names[-1]}, {len(names):,} columns" if len(names) > 1 else ""
+        yield names[0] + count, text
 
 
 def plan_json(plan: Plan) -> str:

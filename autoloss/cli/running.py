@@ -15,7 +15,7 @@ from autoloss.cli.counting import waited
 from autoloss.cli.guard import FAILED, INTERRUPTED, NOT_BETTER, detail, say
 from autoloss.cli.loudness import is_quiet
 from autoloss.cli.options import OUT, Demand
-from autoloss.cli.plan import plan_json, show_lines
+from autoloss.cli.plan import plan_json, show_columns, show_lines
 from autoloss.cli.progress import watched
 from autoloss.cli.screen import command_line, show_decision, show_ranking, show_verdict
 from autoloss.progress import Progress
@@ -127,6 +127,7 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
         print(plan_json(plan))
     else:
         show_lines(output(), plan)
+        show_columns(output(), plan.data)
 
 
 def require(result: SearchResult, demand: Demand | None) -> None:

@@ -59,6 +59,11 @@ class Asked:
             _check_format(date_format)
         return cls(_kinds(columns), decimal, date_format, tuple(str(one).strip() for one in marks))
 
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """Return the kinds of columns as texts ``NAME=KIND``."""
+        return tuple(f"{name}={kind}" for name, kind in self.columns.items())
+
 
 def _kinds(columns: Columns) -> dict[str, ColumnKind]:
     """Return the kinds of columns by name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Sequence
 
@@ -50,7 +51,8 @@ def class_notes(keys: Sequence[str], total: Tensor, held: dict[str, Tensor]) -> 
 
 def _keep(reason: str, names: Sequence[str]) -> str:
     """Return how a column is kept that may be more than a name of its rows, or nothing."""
-    return f"; --column {names[0]}=number keeps it" if reason in ROW_REASONS else ""
+    said = shlex.quote(f"{names[0]}=number")
+    return f"; --column {said} keeps it" if reason in ROW_REASONS else ""
 
 
 def column_notes(encoding: TableEncoding) -> list[str]:

@@ -101,6 +101,7 @@ def prepare(
             n_test=0 if locked is None else locked.n_rows,
             columns=folds[0].encoding.kinds,
             reasons=folds[0].encoding.reasons,
+            aside=sources.aside(options),
             notes=tuple(notes),
         ),
         notes=tuple(notes),

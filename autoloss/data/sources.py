@@ -49,6 +49,16 @@ class Sources:
     notes: tuple[str, ...]
     hints: Mapping[str, Hints]
 
+    def aside(self, options: DataOptions) -> tuple[tuple[str, str], ...]:
+        """Return every column that is neither input nor target, and why."""
+        roles = self.roles
+        why = {options.groups: "holds the groups", roles.split: "names the parts"}
+        return tuple(
+            (str(name), why.get(str(name), "left out as asked"))
+            for name in self.main.table.frame.columns
+            if name not in roles.inputs and name != roles.target
+        )
+
     @property
     def tables(self) -> dict[str, Labelled]:
         """Return all tables by name, the main one first."""

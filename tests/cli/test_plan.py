@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from autoloss.cli.plan import plan_json, plan_lines
+from autoloss.cli.plan import column_lines, plan_json, plan_lines
 from tests.cli.conftest import make_plan
 
 
@@ -73,3 +73,28 @@ def test_the_smallest_difference_speaks_of_the_metric() -> None:
 
     assert said("error") == "1.23 pp in error on the test rows"
     assert said("auroc").endswith("; in AUROC it is known once models are trained")
+
+
+def test_every_column_is_listed_with_its_kind_and_why() -> None:
+    data = replace(
+        make_plan().data,
+        target="y",
+        columns=(("a", "numeric"), ("b", "boolean"), ("c", "left out: no value")),
+        reasons=("numbers, such as '12kg'", "true and false", ""),
+        aside=(("d", "holds the groups"),),
+    )
+    assert list(column_lines(data))[1:] == [
+        ("a", "number (numbers, such as '12kg')"),
+        ("b", "category (true and false)"),
+        ("c", "left out: no value"),
+        ("d", "holds the groups"),
+    ]
+
+
+def test_many_columns_that_are_alike_are_one_line() -> None:
+    columns = (*((f"x{place}", "numeric") for place in range(100)), ("z", "date"))
+    data = replace(make_plan().data, columns=columns, reasons=("numbers",) * 100 + ("dates",))
+    assert list(column_lines(data))[1:] == [
+        ("x0 to x99, 100 columns", "number (numbers)"),
+        ("z", "date (dates)"),
+    ]
