@@ -22,7 +22,6 @@ from autoloss.models.own_open import AUTO, Model
 from autoloss.options import NO_FILE, SearchOptions, Tables, Track
 from autoloss.own_network import fingerprint_with, recall, settle
 from autoloss.planning import check_seed, checked_limit, plan
-from autoloss.progress import Progress, Silent
 from autoloss.rare import sampling_rates
 from autoloss.reopening import read_again
 from autoloss.running import finished, left_closed, make_tracker, run
@@ -38,10 +37,12 @@ from autoloss.shipping import ship
 from autoloss.task import Label
 from autoloss.tracking import check_register
 from autoloss.tracking.uri import resolve as resolve_uri
+from autoloss.watching import Watcher, as_progress, watched
 
 __all__ = ["list_studies", "load", "plan", "resume", "search", "ship"]
 
 
+@watched
 def search(
     data: Source,
     target: str | None = None,
@@ -75,7 +76,7 @@ def search(
     track: Track = "all",
     register: str | None = None,
     out: str | Path = "reports",
-    progress: Progress | None = None,
+    progress: Watcher = None,
 ) -> SearchResult:
     """Search the loss that should train a classifier, and compare it with tuned cross-entropy.
 
@@ -136,7 +137,8 @@ def search(
         register: Name in MLflow's model registry under which what ships is registered, with the
             alias ``champion``; None registers nothing.
         out: The folder of all studies; this one is written to ``out/name``.
-        progress: Who watches.
+        progress: Whether progress is shown: by default in a terminal and in a notebook, and not
+            elsewhere; or an object that is told of it.
 
     Returns:
         The verdict, what is recommended, every trial and the trained model.
@@ -226,13 +228,14 @@ def search(
         prepared,
         options,
         tracker,
-        progress=progress or Silent(),
+        progress=as_progress(progress),
         clock=clock,
         teacher=taught,
         model=settled.model,
     )
 
 
+@watched
 def resume(
     study: str | Path,
     *,
@@ -247,7 +250,7 @@ def resume(
     model: Model | None = None,
     tracking_uri: str | None = None,
     judge_now: bool = False,
-    progress: Progress | None = None,
+    progress: Watcher = None,
 ) -> SearchResult:
     """Go on with a study where it stopped; a finished one is read from its folder.
 
@@ -265,7 +268,8 @@ def resume(
         model: A network of your own, where the study began with one; as for `losses`.
         tracking_uri: MLflow's tracking URI; by default that of the study.
         judge_now: Whether to train no further trials and conclude with those that ended.
-        progress: Who watches.
+        progress: Whether progress is shown: by default in a terminal and in a notebook, and not
+            elsewhere; or an object that is told of it.
 
     Raises:
         StudyNotFoundError: There is none.
@@ -283,7 +287,7 @@ def resume(
         )
     options = SearchOptions.from_dict(origin["options"])
     clock.limit = options.time_limit
-    watcher = progress or Silent()
+    watcher = as_progress(progress)
     with left_closed(opened):
         network = recall(origin, model, study=opened.name)
         tracker = make_tracker(opened, options, tracking_uri)

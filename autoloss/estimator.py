@@ -182,6 +182,8 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             track="all" if self.track == "all" else "off",
             tracking_uri=self.tracking_uri,
             out=out,
+            # As scikit-learn's estimators: many fits would each show a bar.
+            progress=False,
         )
 
     @staticmethod

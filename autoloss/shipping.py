@@ -20,7 +20,7 @@ from autoloss.models import OwnModel
 from autoloss.models.own_open import Model
 from autoloss.options import SearchOptions, Tables
 from autoloss.own_network import recall as recall_network
-from autoloss.progress import Progress, Silent
+from autoloss.progress import Progress
 from autoloss.records import PersonalChoice
 from autoloss.reopening import read_again
 from autoloss.running import closing, make_session, make_tracker
@@ -30,9 +30,11 @@ from autoloss.search.finalists import FinalistChoice
 from autoloss.search.finished import read_finished
 from autoloss.search.rules import rule_sentence, select_trial
 from autoloss.tracking import NullTracker, check_register
+from autoloss.watching import Watcher, as_progress, watched
 from autoloss.who import user_name
 
 
+@watched
 def ship(
     study: str | Path,
     by: str | int,
@@ -48,7 +50,7 @@ def ship(
     losses: Losses | None = None,
     model: Model | None = None,
     tracking_uri: str | None = None,
-    progress: Progress | None = None,
+    progress: Watcher = None,
 ) -> SearchResult:
     """Let another trial of a finished study ship, and record who shipped before and why.
 
@@ -72,7 +74,7 @@ def ship(
         losses: Losses of your own, where they are at another place now.
         model: A network of your own, where the study began with one; as for `losses`.
         tracking_uri: MLflow's tracking URI; by default that of the study.
-        progress: Who watches.
+        progress: As in `autoloss.search`.
 
     Returns:
         The study with what ships now.
@@ -94,7 +96,7 @@ def ship(
     origin = StudyConfig.read(folder).origin if options else {}
     network = recall_network(origin, model, study=summary.name)
     check_register(register, track=options.track if options else "off", is_own=network is not None)
-    watcher = progress or Silent()
+    watcher = as_progress(progress)
     is_there = trial.number == summary.recommended and _is_whole(folder, trial.number)
     if trial.number != summary.recommended:
         chosen = PersonalChoice(
