@@ -81,6 +81,10 @@ def test_windows_runs_the_commands_of_the_makefile() -> None:
     assert [f"{settings} {tests}"] == recipe("test")
 
 
+def test_files_have_the_same_line_ends_on_every_system() -> None:
+    assert "* text=auto eol=lf" in text(".gitattributes").splitlines()
+
+
 def test_hooks_have_the_versions_of_the_constraints_and_cover_the_checks() -> None:
     pins = dict(line.split("==") for line in text("constraints.txt").split() if "==" in line)
     remote, local = document(".pre-commit-config.yaml")["repos"]
