@@ -34,9 +34,9 @@ def bar_text(figure: Mapping[str, Any]) -> str:
 
 
 def number_text(value: float, unit: str) -> str:
-    """Return a number with its unit: 3.1×, 4 %, 0.41 s."""
+    """Return a number with its unit: 3.1×, 4%, 0.41 s."""
     if unit == "share":
-        return f"{100 * value:.3g} %" if value < 0.1 else f"{100 * value:.0f} %"
+        return f"{100 * value:.3g}%" if value < 0.1 else f"{100 * value:.0f}%"
     if unit == "seconds":
         return f"{value:.2g} s" if value < 10 else f"{value:.0f} s"
     return f"{value:.1f}×"

@@ -70,7 +70,7 @@ def test_one_together_is_a_mistake(run: Any, plans: list[Plan]) -> None:
 
 def test_figures_in_words() -> None:
     rows = [figure_row(figure.to_dict()) for figure in FIGURES]
-    assert rows[1][1:] == ("", "4.2 %", "", "")
+    assert rows[1][1:] == ("", "4.2%", "", "")
     help_row = figure_row(Figure.of("help", [0.3]).to_dict())
     assert help_row[1:] == ("at most 0.5 s", "0.3 s", "", "yes")
     assert rows[2][1:] == ("", "2.0×", "", "")

@@ -232,6 +232,23 @@ def test_the_bars_of_rows_are_a_histogram() -> None:
     assert found.histogram == tuple(wanted.tolist())
 
 
+def test_the_bars_below_a_diagram_are_that_histogram() -> None:
+    def bars(summary: Summary) -> list[list[float]]:
+        return [
+            trace["y"]
+            for figure in all_figures(summary)
+            if figure.group in ("reliability", "positive")
+            for trace in figure.spec["data"]
+            if trace["type"] == "bar"
+        ]
+
+    diagrams = (*BINARY.reliability, *BINARY.positive_reliability)
+    wanted = [[count / sum(one.histogram) for count in one.histogram] for one in diagrams]
+    assert sorted(bars(BINARY)) == sorted(wanted)
+    # Bars of groups of equal size would all be equal: an older study has none.
+    assert bars(without_what_came_later(BINARY)) == []
+
+
 def test_the_page_stays_about_as_large_as_it_was() -> None:
     assert len(render_html(make_honest_summary(n_trials=64)).encode()) < 700_000
 
