@@ -81,8 +81,8 @@ def search(
     """Search the loss that should train a classifier, and compare it with tuned cross-entropy.
 
     Args:
-        data: A DataFrame, the path of a CSV, TSV, Parquet, Feather or ARFF file, or
-            ``sklearn:NAME``.
+        data: A DataFrame, the path of a CSV, TSV (also compressed: .csv.gz), Excel, JSON, JSON
+            lines, Parquet, Feather or ARFF file, or ``sklearn:NAME``.
         target: The column to predict; may be left out for ``sklearn:NAME``.
         metric: What takes the place of the error (the default): ``"balanced_error"``, a name of
             scikit-learn's scorers such as ``"accuracy"`` or ``"roc_auc"``, ``"expected_cost"``

@@ -41,8 +41,8 @@ def _duration(text: str) -> float:
 Data = Annotated[
     str,
     typer.Argument(
-        help="A CSV, TSV, Parquet, Feather or ARFF file, or sklearn:NAME "
-        "(digits, breast_cancer, wine, iris).",
+        help="A CSV, TSV (also .gz), Excel, JSON, JSON lines, Parquet, Feather or ARFF file, or "
+        "sklearn:NAME (digits, breast_cancer, wine, iris).",
         metavar="DATA",
         show_default=False,
         autocompletion=complete.data,

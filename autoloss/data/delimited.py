@@ -19,6 +19,7 @@ from pyarrow import csv as arrow_csv
 
 from autoloss.data.arrow import series_of
 from autoloss.data.asked import NOTHING_ASKED, Asked
+from autoloss.data.compressed import BROKEN, arrow_input, ending_of, open_bytes, open_text
 from autoloss.data.decimal_mark import decimal_mark, has_groups, is_mixed
 from autoloss.data.frames import Table, as_table, as_text, unique_names
 from autoloss.data.marks import without_text_marks
@@ -62,11 +63,11 @@ def read_delimited(
         InputError: The file is binary, or a row has more or fewer cells than the header.
     """
     encoding = find_encoding(path, label=label)
-    with path.open(encoding=encoding, errors="replace", newline="") as file:
+    with open_text(path, encoding) as file:
         head = file.read(HEAD)
     if not head.strip():
         raise InputError(f"{label} must hold a table, but the file is empty.")
-    delimiter = find_delimiter(head, tab_first=path.suffix.lower() in (".tsv", ".tab"))
+    delimiter = find_delimiter(head, tab_first=ending_of(path) in (".tsv", ".tab"))
     cells = _parse(path, encoding=encoding, delimiter=delimiter, label=label)
     given = [as_text(pc.utf8_trim_whitespace(column[:1])[0].as_py()) for column in cells.columns]
     names, _ = unique_names(given)
@@ -135,8 +136,16 @@ def _points_read(name: str, text: Any, *, are_groups: bool, is_sure: bool = Fals
 
 def find_encoding(path: Path, *, label: str) -> str:
     """Return the encoding of a text file: its mark, UTF-8, or the first older one that fits."""
-    with path.open("rb") as file:
-        head = file.read(_CHUNK)
+    try:
+        with open_bytes(path) as file:
+            head = file.read(_CHUNK)
+        return _encoding_of(path, head, label)
+    except BROKEN as error:
+        raise InputError(f"{label} cannot be read to its end: {one_line(error)}") from error
+
+
+def _encoding_of(path: Path, head: bytes, label: str) -> str:
+    """Return the encoding of a text file of which the first bytes are known."""
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return encoding
@@ -154,7 +163,7 @@ def _decodes(path: Path, encoding: str) -> bool:
     """Return whether the whole file is valid in an encoding."""
     decoder = codecs.getincrementaldecoder(encoding)()
     try:
-        with path.open("rb") as file:
+        with open_bytes(path) as file:
             while chunk := file.read(_CHUNK):
                 decoder.decode(chunk)
         decoder.decode(b"", final=True)
@@ -241,13 +250,15 @@ def _arrow(path: Path, encoding: str, delimiter: str, quote: str | bool, threads
     parsing = arrow_csv.ParseOptions(
         delimiter=delimiter, quote_char=quote, newlines_in_values=quote is not False
     )
-    with arrow_csv.open_csv(path, read_options=reading, parse_options=parsing) as opened:
+    with arrow_csv.open_csv(
+        arrow_input(path), read_options=reading, parse_options=parsing
+    ) as opened:
         names = opened.schema.names
     converting = arrow_csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
     )
     return arrow_csv.read_csv(
-        path, read_options=reading, parse_options=parsing, convert_options=converting
+        arrow_input(path), read_options=reading, parse_options=parsing, convert_options=converting
     )
 
 

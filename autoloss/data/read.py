@@ -1,4 +1,4 @@
-"""Reading a table: CSV, TSV, Parquet, Feather, ARFF, a DataFrame or a set of scikit-learn."""
+"""Reading a table: text, Excel, JSON, Parquet, Feather, ARFF, a DataFrame, or scikit-learn's."""
 
 from __future__ import annotations
 
@@ -12,39 +12,43 @@ import pyarrow as pa
 
 from autoloss.data.arff import read_arff
 from autoloss.data.asked import NOTHING_ASKED, Asked
+from autoloss.data.compressed import BROKEN, ending_of, open_bytes
 from autoloss.data.decimal_mark import decimal_mark
 from autoloss.data.delimited import read_delimited
 from autoloss.data.frames import Table, as_table
+from autoloss.data.json_table import read_json
 from autoloss.data.marks import without_marks
 from autoloss.data.messages import one_line, unknown_name
 from autoloss.data.parquet import as_frame, read_parquet
+from autoloss.data.workbook import read_workbook
 from autoloss.errors import InputError, closest
 
 Source = str | Path | pd.DataFrame
-Form = Literal["ARFF", "Feather", "Parquet", "delimited"]
+Form = Literal["ARFF", "Excel", "Feather", "JSON", "Parquet", "delimited"]
 
 # What a file is, by its first bytes, where its name promises a text table.
 _BINARY = (
-    (b"PK\x03\x04", "a zip archive (perhaps an Excel workbook); save it as CSV"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook; save it as CSV"),
+    (b"PK\x03\x04", "a zip archive; unpack it, or name it .xlsx if it is an Excel workbook"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook; save it as .xlsx or CSV"),
     (b"PAR1", "a Parquet file; give it the ending .parquet"),
     (b"ARROW1", "a Feather file; give it the ending .feather"),
     (b"FEA1", "a Feather file; give it the ending .feather"),
-    (b"\x1f\x8b", "a gzip archive; unpack it first"),
     (b"%PDF", "a PDF; save the table as CSV"),
     (b"\x89PNG", "an image; save the table as CSV"),
     (b"SQLite format 3", "an SQLite database; export the table as CSV"),
 )
 _FIRST = 2_000
 _SETS = ("breast_cancer", "digits", "iris", "wine")
-_OTHER = (".xlsx", ".xls", ".json", ".jsonl", ".pkl", ".pickle", ".gz", ".zip", ".h5", ".npz")
+_OTHER = (".xls", ".xlsb", ".ods", ".pkl", ".pickle", ".zip", ".tar", ".tgz", ".h5", ".npz")
+_EXCEL, _LINES = (".xlsx", ".xlsm"), (".jsonl", ".ndjson")
 
 
 def read_table(source: Source, *, name: str = "DATA") -> pd.DataFrame:
     """Read a table from where it lies.
 
     Args:
-        source: A path (CSV and TSV with delimiter and encoding found, Parquet, Feather, ARFF),
+        source: A path (CSV and TSV with delimiter and encoding found, also compressed by gzip,
+            Excel, JSON and JSON lines, Parquet, Feather, ARFF),
             ``"sklearn:NAME"`` (breast_cancer, digits, iris, wine), or a DataFrame.
         name: How messages name the argument.
 
@@ -142,6 +146,10 @@ def _read_file(path: Path, *, label: str, name: str, asked: Asked, like: Table |
     form = _form(path, label=label, name=name)
     if form == "ARFF":
         return read_arff(path, label=label)
+    if form == "Excel":
+        return read_workbook(path, label=label)
+    if form == "JSON":
+        return read_json(path, label=label, is_lines=ending_of(path) in _LINES)
     if form == "delimited":
         return read_delimited(path, label=label, asked=asked, like=like)
     return _read_columnar(path, label=label, form=form)
@@ -150,18 +158,22 @@ def _read_file(path: Path, *, label: str, name: str, asked: Asked, like: Table |
 def _form(path: Path, *, label: str, name: str) -> Form:
     """Return the format of a file by its ending or its first bytes."""
     head = _head(path, label=label, name=name)
-    ending = path.suffix.lower()
+    ending = ending_of(path)
+    if ending in _EXCEL:
+        return "Excel"
     if ending in (".parquet", ".pq") or (ending in ("", ".data") and head.startswith(b"PAR1")):
         return "Parquet"
     if ending in (".feather", ".ftr", ".arrow"):
         return "Feather"
+    if ending in (".json", *_LINES):
+        return "JSON"
     for magic, what in _BINARY:
         if head.startswith(magic):
             raise InputError(f"{label} must be a table of text, but it is {what}.")
     if ending in _OTHER:
         raise InputError(
-            f"{label} must end in .csv, .tsv, .parquet, .feather or .arff, but ends in {ending};"
-            " save it as one of these."
+            f"{label} must end in .csv, .csv.gz, .tsv, .xlsx, .json, .jsonl, .parquet, .feather or"
+            f" .arff, but ends in {ending}; save it as one of these."
         )
     return "ARFF" if ending == ".arff" else "delimited"
 
@@ -177,9 +189,9 @@ def _head(path: Path, *, label: str, name: str) -> bytes:
         hint = hint if hint.startswith(", did") else ""
         raise InputError(f"{name} must name a file that exists, but got {label!r}{hint or '.'}")
     try:
-        with path.open("rb") as file:
+        with open_bytes(path) as file:
             head = file.read(4096)
-    except OSError as error:
+    except BROKEN as error:
         raise InputError(f"{label} cannot be read: {one_line(error)}.") from error
     if not head.strip():
         raise InputError(f"{label} must hold a table, but the file is empty.")

@@ -15,6 +15,7 @@ from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
 from autoloss.data.arrow import series_of
+from autoloss.data.compressed import arrow_input, ending_of, is_compressed, open_text
 from autoloss.data.delimited import HEAD, find_delimiter, find_encoding
 from autoloss.data.frames import as_text, unique_names
 from autoloss.data.messages import one_line
@@ -146,11 +147,11 @@ def _cells_of(series: pd.Series) -> Any:
 def _open_delimited(path: Path, *, label: str) -> RowStream:
     """Open delimited text; its cells come as text, missing where they say so."""
     encoding = find_encoding(path, label=label)
-    with path.open(encoding=encoding, errors="replace", newline="") as file:
+    with open_text(path, encoding) as file:
         head = file.read(HEAD)
     if not head.strip():
         raise InputError(f"{label} must hold a table, but the file is empty.")
-    is_tabbed = path.suffix.lower() in (".tsv", ".tab")
+    is_tabbed = ending_of(path) in (".tsv", ".tab")
     delimiter = find_delimiter(head, tab_first=is_tabbed)
     # As in reading a whole: quotes are tried first, and are plain letters in some files with tabs.
     quotes: tuple[str | bool, ...] = ('"', False) if delimiter == "\t" else ('"',)
@@ -168,7 +169,7 @@ def _open_delimited(path: Path, *, label: str) -> RowStream:
             lambda places, quote=quote: _text_batches(  # type: ignore[misc]
                 path, encoding, delimiter, quote, places
             ),
-            _lines_about(path, encoding, head),
+            None if is_compressed(path) else _lines_about(path, encoding, head),
         )
     raise InputError(f"{label} must be a table of text, but cannot be read: {failure}")
 
@@ -203,7 +204,7 @@ def _reader(
         strings_can_be_null=False,
     )
     return arrow_csv.open_csv(
-        path, read_options=reading, parse_options=parsing, convert_options=converting
+        arrow_input(path), read_options=reading, parse_options=parsing, convert_options=converting
     )
 
 

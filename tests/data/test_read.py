@@ -11,6 +11,7 @@ import pytest
 from autoloss.data import read_table
 from autoloss.data.delimited import find_delimiter
 from autoloss.data.read import load_table
+from autoloss.data.stream import open_rows
 from autoloss.errors import InputError
 
 
@@ -122,12 +123,25 @@ MISTAKES = {
     "header.csv": (lambda path: path.write_text("a,b\n"), "header only"),
     "zeros.csv": (lambda path: path.write_bytes(bytes(range(256)) * 9), "binary"),
     "book.csv": (_zip, "zip archive"),
-    "packed.csv": (lambda path: path.write_bytes(gzip.compress(b"a,b\n1,2\n")), "gzip"),
+    "cut.csv.gz": (lambda path: path.write_bytes(gzip.compress(b"a,b\n1,2\n" * 9)[:-9]), "read"),
+    "cut.json.gz": (
+        lambda path: path.write_bytes(gzip.compress(b"[]" * 9)[:-9]),
+        "cannot be read",
+    ),
+    "a.tar.gz": (lambda path: path.write_bytes(gzip.compress(b"a,b\n1,2\n")), ".tar"),
+    "table.xls": (lambda path: path.write_bytes(b"anything"), ".xlsx"),
+    "words.json": (lambda path: path.write_text("a,b"), "must be JSON"),
+    "number.json": (lambda path: path.write_text("3"), "must be a table"),
+    "none.json": (lambda path: path.write_text("[]"), "must have rows"),
+    "uneven.json": (lambda path: path.write_text('{"a": [1], "b": [1, 2]}'), "one length"),
+    "broken.jsonl": (lambda path: path.write_text('{"a": 1}\n{"a": 1\n'), "line 2"),
+    "lists.jsonl": (lambda path: path.write_text('{"a": 1}\n[1]\n'), "line 2"),
     "really_parquet.csv": (lambda path: pd.DataFrame({"a": [1]}).to_parquet(path), ".parquet"),
     "broken.parquet": (lambda path: path.write_bytes(b"PAR1 no PAR1"), "Parquet"),
     "broken.feather": (lambda path: path.write_bytes(b"ARROW1 no"), "Feather"),
     "ragged.csv": (lambda path: path.write_text("a,b\n1,2\n1,2,3\n4,5\n"), "Row #3"),
-    "table.xlsx": (lambda path: path.write_bytes(b"anything"), ".xlsx"),
+    "table.xlsx": (lambda path: path.write_bytes(b"anything"), "must be an Excel workbook"),
+    "blank.xlsx": (lambda path: pd.DataFrame().to_excel(path), "sheet is empty"),
     "folder.csv": (lambda path: path.mkdir(), "folder"),
 }
 
@@ -179,3 +193,84 @@ def test_delimiters_within_the_header_and_the_words_do_not_count() -> None:
     assert find_delimiter("x, z;y, w\n1,5;2,5\n2,5;3\n") == ";"
     assert find_delimiter("a,b\n1;2,x\n3;4,y\n") == ","
     assert find_delimiter("text,y\na; b; c,1\na; b; c,0\n") == ","
+
+
+def _rows(n: int = 60) -> pd.DataFrame:
+    chance = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "whole": chance.integers(0, 99, n),
+            "gaps": pd.array([None if i % 7 == 0 else i + 2**53 for i in range(n)], dtype="Int64"),
+            "real": chance.normal(size=n).round(3),
+            "flag": chance.random(n) < 0.5,
+            "word": np.where(chance.random(n) < 0.2, None, chance.choice(["Köln", "Bern"], n)),
+            "y": chance.choice(["yes", "no"], n),
+        }
+    )
+
+
+FORMS = {
+    "t.csv.gz": lambda frame, path: frame.to_csv(path, index=False),
+    "t.tsv.gz": lambda frame, path: frame.to_csv(path, index=False, sep="\t"),
+    "t.json": lambda frame, path: frame.to_json(path, orient="records"),
+    "columns.json": lambda frame, path: frame.to_json(path),
+    "lists.json": lambda frame, path: frame.to_json(path, orient="split", index=False),
+    "lines.json": lambda frame, path: frame.to_json(path, orient="records", lines=True),
+    "t.jsonl": lambda frame, path: frame.to_json(path, orient="records", lines=True),
+    "t.jsonl.gz": lambda frame, path: frame.to_json(path, orient="records", lines=True),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_forms_of_a_table_are_read_alike(tmp_path: Path, name: str) -> None:
+    frame = _rows()
+    FORMS[name](frame, tmp_path / name)
+    pd.testing.assert_frame_equal(read_table(tmp_path / name), frame, check_dtype=False)
+    streamed = pd.concat(open_rows(tmp_path / name).frames(list(frame.columns), rows=16))
+    text = frame["gaps"].astype("string")
+    assert streamed["gaps"].astype("string").fillna("").tolist() == text.fillna("").tolist()
+    assert len(streamed) == len(frame)
+
+
+def test_a_workbook_is_read_as_its_text(tmp_path: Path) -> None:
+    # Excel itself keeps fifteen digits of a number.
+    frame = (
+        _rows()
+        .drop(columns="gaps")
+        .assign(
+            when=pd.date_range("2024-01-01", periods=60),
+            amount=[["-", 1.5, 3][i % 3] for i in range(60)],
+            code=[f"{i:03d}" for i in range(60)],
+        )
+    )
+    path = tmp_path / "book.xlsx"
+    with pd.ExcelWriter(path) as writer:
+        frame.to_excel(writer, sheet_name="rows", index=False, startrow=2)
+        frame.head(2).to_excel(writer, sheet_name="notes", index=False)
+    table = load_table(path)
+    assert any("'rows'" in note for note in table.notes)
+    read = table.frame
+    pd.testing.assert_frame_equal(
+        read.drop(columns="amount"), frame.drop(columns="amount"), check_dtype=False
+    )
+    assert read["amount"].tolist() == ["-", "1.5", "3"] * 20
+    assert sum(map(len, open_rows(path).frames(list(frame.columns), rows=16))) == 60
+
+
+def test_a_workbook_without_openpyxl_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "book.xlsx"
+    _rows().to_excel(path)
+    monkeypatch.setattr("autoloss.data.workbook.find_spec", lambda _: None)
+    with pytest.raises(InputError, match=r"autoloss\[excel\]") as caught:
+        read_table(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_objects_within_objects_become_columns(tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    path.write_text('[{"a": {"b": 1, "c": {"d": "x"}}, "e": [1]}, {"a": {"b": 2}, "f": true}]')
+    read = read_table(path)
+    assert list(read.columns) == ["a.b", "a.c.d", "e", "f"]
+    assert read["a.b"].tolist() == [1, 2]

@@ -1,0 +1,111 @@
+"""JSON: a list of objects, an object a line, or the columns of a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from autoloss.data.compressed import BROKEN, open_bytes
+from autoloss.data.frames import Table, as_table
+from autoloss.data.messages import one_line
+from autoloss.data.objects import typed_objects
+from autoloss.errors import InputError
+
+Record = dict[str, Any]
+
+
+def read_json(path: Path, *, label: str, is_lines: bool) -> Table:
+    """Read a table of JSON; objects within objects become columns ``outer.inner``.
+
+    Args:
+        path: The file.
+        label: How messages name it.
+        is_lines: Whether every line is an object of its own.
+
+    Raises:
+        InputError: The file is no JSON, or no table.
+    """
+    try:
+        with open_bytes(path) as file:
+            text = file.read().decode("utf-8-sig")
+    except (*BROKEN, UnicodeDecodeError) as error:
+        raise InputError(f"{label} must be JSON in UTF-8, but {one_line(error)}.") from error
+    records = _lines(text, label) if is_lines else _records(text, label)
+    if not records:
+        raise InputError(f"{label} must have rows, but it has none.")
+    flat = pd.DataFrame([_flat(record) for record in records], dtype=object)
+    frame = pd.DataFrame(
+        {place: typed_objects(flat.iloc[:, place]) for place in range(flat.shape[1])}
+    )
+    return as_table(frame, label=label, names=list(flat.columns))
+
+
+def _records(text: str, label: str) -> list[Record]:
+    """Return the rows of a whole document."""
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        if error.msg.startswith("Extra data"):
+            # An object a line, under the name of a whole document.
+            return _lines(text, label)
+        raise InputError(f"{label} must be JSON, but {one_line(error)}.") from error
+    except RecursionError as error:
+        raise InputError(
+            f"{label} must be JSON of a table, but it is nested too deeply."
+        ) from error
+    if isinstance(found, list) and all(isinstance(row, dict) for row in found):
+        return found
+    if isinstance(found, dict):
+        columns = found.get("columns"), found.get("data")
+        if all(isinstance(part, list) for part in columns) and found.keys() <= {
+            *("columns", "data", "index")
+        }:
+            return [dict(zip(columns[0] or (), row, strict=False)) for row in columns[1] or ()]
+        parts = list(found.values())
+        if parts and all(isinstance(one, list) for one in parts):
+            if len({len(one) for one in parts}) == 1:
+                return [dict(zip(found, row, strict=True)) for row in zip(*parts, strict=True)]
+        elif parts and all(isinstance(one, dict) for one in parts):
+            rows = dict.fromkeys(key for one in parts for key in one)
+            return [{name: one.get(key) for name, one in found.items()} for key in rows]
+        else:
+            return [found]
+    raise InputError(
+        f"{label} must be a table: a list of objects, an object a line, or columns that are lists"
+        " of one length."
+    )
+
+
+def _lines(text: str, label: str) -> list[Record]:
+    """Return the rows of a file that has an object in every line."""
+    records = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise InputError(
+                f"{label}: line {number} must be JSON, but {one_line(error)}."
+            ) from error
+        if not isinstance(record, dict):
+            raise InputError(
+                f"{label}: line {number} must be an object, but it is {one_line(line)[:40]!r}."
+            )
+        records.append(record)
+    return records
+
+
+def _flat(record: Mapping[str, Any], before: str = "") -> Record:
+    """Return an object without objects in it."""
+    found: Record = {}
+    for name, value in record.items():
+        if isinstance(value, dict) and value:
+            found |= _flat(value, f"{before}{name}.")
+        else:
+            found[f"{before}{name}"] = None if value == {} else value
+    return found
