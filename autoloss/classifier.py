@@ -20,6 +20,7 @@ from torch import Tensor
 from autoloss.costs import Costs, cost_array
 from autoloss.data import TableEncoding, TableInputs
 from autoloss.data.messages import one_line
+from autoloss.display import Card, Shown
 from autoloss.entrance import Table, encoded_rows
 from autoloss.errors import InputError
 from autoloss.fitting import check_fit
@@ -31,6 +32,7 @@ from autoloss.models import Heads, Network, OwnModel, networks_for
 from autoloss.models.own_open import Model, open_model
 from autoloss.own_shipped import absent, check_network, shapes_of, shipped
 from autoloss.readout import Readout
+from autoloss.records import TrialRecord
 from autoloss.settings import NetworkConfig
 from autoloss.task import Task
 
@@ -66,8 +68,8 @@ class Member:
     class_counts: Tensor
 
 
-@dataclass(frozen=True, eq=False)
-class Classifier:
+@dataclass(frozen=True, eq=False, repr=False)
+class Classifier(Shown):
     """A trained classifier: the mean of the calibrated probabilities of its members.
 
     The members are trainings of one loss on fresh seeds and divisions of the rows. Each has its
@@ -99,6 +101,22 @@ class Classifier:
     class_weights: Tensor | None = None
     class_similarity: Tensor | None = None
     model: OwnModel | None = None
+
+    def _card(self) -> Card:
+        first = self.members[0]
+        columns = sum(not kind.startswith("left out") for _, kind in first.encoding.kinds)
+        trained = "training" if len(self.members) == 1 else "trainings"
+        classes = list(map(str, self.task.classes[:5]))
+        more = [f"{self.task.n_classes - 5} more"] if self.task.n_classes > 5 else []
+        network = "built in" if self.model is None else self.model.name
+        pairs = (
+            ("target", f"{self.task.target} ({self.task.kind}: {', '.join([*classes, *more])})"),
+            ("loss", TrialRecord(0, "complete", first.readout.spec.to_dict(), {}).label),
+            ("network", f"{network}, the mean of {len(self.members)} {trained}"),
+            ("columns", str(columns)),
+            ("decides by", self.decision.replace("_", " ")),
+        )
+        return Card("Classifier", pairs)
 
     @property
     def classes(self) -> NDArray[Any]:

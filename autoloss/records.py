@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from autoloss.display import Card, Shown, figures
 from autoloss.insights import (
     ClassScores,
     Confusion,
@@ -18,6 +19,9 @@ from autoloss.insights import (
 TrialState = Literal["running", "complete", "diverged", "stopped", "pruned", "failed"]
 Decision = Literal["better", "no_evidence", "worse", "undecided"]
 
+# The metrics that stand for a trial where it prints.
+_FIGURES = ("error", "refined_log_loss", "brier", "debiased_calibration_error")
+
 
 @dataclass(frozen=True)
 class CurvePoint:
@@ -28,8 +32,8 @@ class CurvePoint:
     error: float
 
 
-@dataclass(frozen=True)
-class TrialRecord:
+@dataclass(frozen=True, repr=False)
+class TrialRecord(Shown):
     """One trial as everything outside the search sees it.
 
     Args:
@@ -62,6 +66,17 @@ class TrialRecord:
     started: float = 0.0
     ended: float = 0.0
     origin: str = "sampler"
+
+    def _card(self) -> Card:
+        shown = [(name, self.metrics[name]) for name in _FIGURES if name in self.metrics]
+        pairs = (
+            ("loss", self.label),
+            ("settings", figures(self.nuisance.items())),
+            ("validation", figures(shown) or "no metrics"),
+            ("read-out", self.readout),
+            ("trained", f"{self.seconds:.3g} s, {self.origin}"),
+        )
+        return Card(f"Trial {self.number}, {self.state}", pairs)
 
     @property
     def family(self) -> str:
@@ -121,8 +136,8 @@ class Comparison:
         return self.low <= 0.0 <= self.high
 
 
-@dataclass(frozen=True)
-class Verdict:
+@dataclass(frozen=True, repr=False)
+class Verdict(Shown):
     """Whether the challenger beats tuned cross-entropy on rows that the search never saw.
 
     Args:
@@ -152,6 +167,17 @@ class Verdict:
     primary: str = ""
     reason: str = ""
     chance: float = float("nan")
+
+    def _card(self) -> Card:
+        compared = tuple(
+            (
+                one.metric,
+                f"{one.challenger:.4g} against {one.baseline:.4g} of tuned cross-entropy "
+                f"(difference {one.difference:+.4g}, 95% {one.low:+.4g} to {one.high:+.4g})",
+            )
+            for one in self.comparisons[:3]
+        )
+        return Card(f"Verdict: {self.decision}", (("in words", self.text), *compared))
 
 
 @dataclass(frozen=True)
@@ -432,8 +458,8 @@ class PersonalChoice:
     created: str
 
 
-@dataclass(frozen=True)
-class Summary:
+@dataclass(frozen=True, repr=False)
+class Summary(Shown):
     """A finished study as plain data: all that a report, a dashboard or a machine needs.
 
     Args:
@@ -513,6 +539,14 @@ class Summary:
     ranking: Ranking | None = None
     positive_reliability: tuple[Reliability, ...] = ()
     cost_curve: CostCurve | None = None
+
+    def _card(self) -> Card:
+        ships = self.trial(self.recommended).label
+        pairs = (
+            ("verdict", f"{self.verdict.decision}: {self.verdict.text}"),
+            ("ships", f"{ships} (trial {self.recommended})"),
+        )
+        return Card(f"Study {self.name!r}, {len(self.trials)} trials", pairs)
 
     def trial(self, number: int) -> TrialRecord:
         """Return the trial of that number."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from autoloss.display import Card, Shown, figures
 from autoloss.records import Reliability
 
 SCHEMA_VERSION = 1
@@ -249,8 +250,8 @@ class Bits:
     best: float
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+@dataclass(frozen=True, repr=False)
+class Diagnosis(Shown):
     """What predictions and labels say about a model and the loss that trains it.
 
     Args:
@@ -304,6 +305,18 @@ class Diagnosis:
     notes: tuple[str, ...] = ()
     version: str = ""
     schema_version: int = SCHEMA_VERSION
+
+    def _card(self) -> Card:
+        best, ece = self.readouts[self.best], self.calibration.ece
+        inverted = ("scores", "inverted: they rank the classes the wrong way")
+        pairs = (
+            ("rows", f"{self.rows:,}, {len(self.classes)} classes"),
+            ("as given", figures([("error", self.error), ("log loss", self.log_loss)])),
+            ("best read-out", f"{best.label}, log loss {best.log_loss:.4g}"),
+            ("ECE", f"{ece.value:.4g}, by chance {ece.null:.4g}"),
+            *((inverted,) if self.is_inverted else ()),
+        )
+        return Card(f"Diagnosis of {self.name!r}", pairs)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values; NaN stays, for `autoloss.report.finite` to write."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
+from autoloss.display import Card, Shown
 from autoloss.records import Finalist, Gain, Summary, TrialRecord, Verdict
 from autoloss.report.gains import detail_text
 from autoloss.search.baseline import REFINED
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SearchResult:
+class SearchResult(Shown):
     """A finished search.
 
     Args:
@@ -148,18 +149,18 @@ class SearchResult:
 
         return write_report(self.summary, Path(folder))
 
-    def __repr__(self) -> str:
+    def _card(self) -> Card:
         summary = self.summary
         model = "in .model" if self.model is not None else "none: it was trained elsewhere"
-        return "\n".join(
-            [
-                f"SearchResult {summary.name!r}, {len(summary.trials)} trials",
-                f"  verdict      {self.verdict.decision}: {self.verdict.text}",
-                f"  recommended  {summary.trial(summary.recommended).label} "
-                f"(trial {summary.recommended})",
-                f"  model        {model}",
-            ]
+        pairs = (
+            ("verdict", f"{self.verdict.decision}: {self.verdict.text}"),
+            (
+                "recommended",
+                f"{summary.trial(summary.recommended).label} (trial {summary.recommended})",
+            ),
+            ("model", model),
         )
+        return Card(f"SearchResult {summary.name!r}, {len(summary.trials)} trials", pairs)
 
 
 def trials_table(trials: Sequence[TrialRecord]) -> pd.DataFrame:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Self
 
 from torch import Tensor
 
+from autoloss.display import Card, Shown, figures
 from autoloss.losses import ClassFacts, LossContext, LossSpec
 from autoloss.losses.module import LossModule
+from autoloss.records import TrialRecord
 from autoloss.search.config import StudyConfig
 from autoloss.search.facts import Asked
 
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
-@dataclass(frozen=True)
-class Trial:
+@dataclass(frozen=True, repr=False)
+class Trial(Shown):
     """One setting to train, from `Study.ask`.
 
     Args:
@@ -44,6 +46,11 @@ class Trial:
     origin: str = "sampler"
     slot: int = 0
     start: int = 0
+
+    def _card(self) -> Card:
+        loss = TrialRecord(self.number, "running", self.spec.to_dict(), {}).label
+        pairs = (("loss", loss), ("settings", figures(self.nuisance.items())))
+        return Card(f"Trial {self.number}, {self.origin}", pairs)
 
     @classmethod
     def of(cls, written: FrozenTrial, config: StudyConfig) -> Self:
