@@ -6,7 +6,9 @@ import contextlib
 import importlib
 import io
 import json
+import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -173,8 +175,22 @@ def _translated(classifier: Classifier, inputs: GraphInputs) -> Any:
     import torch
 
     program = traced(classifier, inputs, "onnx")
-    # The translator tells its steps on standard output.
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+    # The translator tells its steps on standard output, and what it does without in its log.
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet():
         warnings.simplefilter("ignore")
         translated = torch.onnx.export(program, dynamo=True, verbose=False)
     return translated.model_proto  # type: ignore[union-attr]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what is no error out of the logs of the translator."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

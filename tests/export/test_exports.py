@@ -115,6 +115,24 @@ def test_a_column_may_be_called_as_an_output_is(tmp_path) -> None:
     assert [one.name for one in session.get_outputs()] == ["label_", "probabilities"]
 
 
+@needs_onnx
+def test_a_graph_is_written_without_a_word(tmp_path) -> None:
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from autoloss.export import export\n"
+        "from tests.export.models import make_classifier\n"
+        "export(make_classifier(), 'onnx', Path(sys.argv[1]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "model.onnx")],
+        capture_output=True,
+        encoding="utf-8",
+        cwd=Path(__file__).parents[2],
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_what_onnx_needs_is_named_where_it_is_not_there(tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     monkeypatch.setitem(sys.modules, "onnx", SimpleNamespace())
