@@ -17,6 +17,7 @@ from autoloss.records import Summary
 from autoloss.report.brief import REFERENCE, brief_pairs
 from autoloss.report.finalists import finalist_rows
 from autoloss.report.roles import FRONT, OBJECTIVE
+from autoloss.report.shipped import verdict_now
 from autoloss.report.trials import TrialRow, trial_columns, trial_rows
 from autoloss.report.verdict import ComparisonRow, comparison_rows, ships_text
 from autoloss.report.words import MISSING, metric_words
@@ -78,7 +79,7 @@ def show_decision(console: Console, summary: Summary) -> None:
     """Print the verdict and what ships."""
     verdict = "Undecided: " if summary.verdict.decision == "undecided" else "Verdict: "
     badge = Text(verdict, style=f"bold {_STYLES[summary.verdict.decision]}")
-    console.print(Text.assemble(badge, summary.verdict.text))
+    console.print(Text.assemble(badge, verdict_now(summary)))
     console.print(Text(ships_text(summary)))
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from autoloss.records import Edge, Summary
+from autoloss.report.shipped import judged_words
 from autoloss.report.words import (
     count_text,
     difference_text,
@@ -78,13 +79,13 @@ def reference_facts(summary: Summary) -> ReferenceFacts | None:
         figures += f", log loss {value_text('log_loss', found.log_loss)}"
     if is_number(found.difference):
         title = in_sentence(words.title)
-        figures += f"; its {title} minus that of what ships: "
+        figures += f"; its {title} minus that of {judged_words(summary)}: "
         figures += difference_text(name, found.difference)
         if is_number(found.low) and is_number(found.high):
             figures += f" (95% interval {interval_text(name, found.low, found.high)})"
     return ReferenceFacts(
         figures=f"{figures}.",
-        text=found.text,
+        text=found.text.replace("what ships", judged_words(summary)),
         is_far_ahead=found.is_far_ahead,
     )
 

@@ -8,6 +8,7 @@ from autoloss.report.doubts import chance_short, optimism_short
 from autoloss.report.gains import gains_short
 from autoloss.report.power import power_short
 from autoloss.report.rows import is_nested, resampling_short
+from autoloss.report.shipped import judged_words
 from autoloss.report.verdict import coverage_text
 from autoloss.report.words import (
     count_text,
@@ -64,7 +65,7 @@ def _reference(summary: Summary) -> str:
     name = summary.metric
     text = f"{found.name} {value_text(name, found.metric)}"
     if is_number(found.difference):
-        text += f", {difference_text(name, found.difference)} to what ships"
+        text += f", {difference_text(name, found.difference)} to {judged_words(summary)}"
     if is_number(found.low) and is_number(found.high):
         text += f" ({interval_text(name, found.low, found.high)})"
     return f"{text}. {facts.text}" if facts.is_far_ahead and facts.text else text

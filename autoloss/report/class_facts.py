@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from autoloss.insights import ClassScores, RankingCurves
 from autoloss.records import Summary
 from autoloss.report.roles import positive_quoted
+from autoloss.report.shipped import judged, judged_words
 from autoloss.report.words import MISSING, share_text, value_text
 
 # Of more classes those that are found least often are shown; summary.json has all.
@@ -56,7 +57,7 @@ def class_score_facts(summary: Summary) -> ClassScoreFacts | None:
     found = summary.class_scores
     if found is None or not found.rows:
         return None
-    ships_challenger = summary.recommended == summary.verdict.challenger
+    ships_challenger = judged(summary) == summary.verdict.challenger
     right = found.challenger_right if ships_challenger else found.baseline_right
     order = sorted(
         range(len(found.rows)), key=lambda code: (_ratio(right[code], found.rows[code], 1.0), code)
@@ -68,7 +69,8 @@ def class_score_facts(summary: Summary) -> ClassScoreFacts | None:
     )
     if len(shown) < len(found.rows):
         text += (
-            f" The {len(shown)} of {len(found.rows):,} classes that what ships finds least often."
+            f" The {len(shown)} of {len(found.rows):,} classes that {judged_words(summary)} finds "
+            "least often."
         )
     return ClassScoreFacts(
         text=text,

@@ -51,6 +51,7 @@ from autoloss.report.power import power_text
 from autoloss.report.recipe import loss_python, loss_toml
 from autoloss.report.roles import find_trial, model_title, positive_quoted
 from autoloss.report.rows import parts_text, resampling_text, rows_name, unseen_text
+from autoloss.report.shipped import judged_start, verdict_now
 from autoloss.report.trials import (
     FamilyRow,
     TrialRow,
@@ -126,6 +127,7 @@ class Facts:
         badge: The verdict in one or two words.
         text: The verdict in plain words.
         ships: What ships.
+        judged: Whose figures on the verdict's rows the report has, at the start of a sentence.
         coverage: How much of the plan was trained; empty where all of it was.
         challenger: Which trial the challenger is; empty where it ships.
         rule: The selection rule.
@@ -179,6 +181,7 @@ class Facts:
     badge: str
     text: str
     ships: str
+    judged: str
     coverage: str
     challenger: str
     rule: str
@@ -233,8 +236,9 @@ def report_facts(summary: Summary) -> Facts:
     return Facts(
         headline=headline(summary),
         badge=BADGES[summary.verdict.decision],
-        text=summary.verdict.text,
+        text=verdict_now(summary),
         ships=ships_text(summary),
+        judged=judged_start(summary),
         coverage=coverage_text(summary),
         challenger=challenger_text(summary),
         rule=summary.rule,

@@ -11,6 +11,7 @@ from autoloss.records import Summary
 from autoloss.report.finalists import trial_label
 from autoloss.report.roles import find_trial, positive_quoted, trial_roles
 from autoloss.report.rows import rows_name
+from autoloss.report.shipped import judged_start
 from autoloss.report.words import (
     MISSING,
     capital,
@@ -176,9 +177,9 @@ def threshold_text(summary: Summary) -> str:
         f"deciding for the likeliest class gives {value_text(found.metric, found.likeliest)}."
     )
     if not is_number(found.threshold):
-        return f"What ships decides by the least {title}: {worth}"
+        return f"{judged_start(summary)} decides by the least {title}: {worth}"
     return (
-        f"What ships decides for {positive_quoted(summary)} from a probability of "
+        f"{judged_start(summary)} decides for {positive_quoted(summary)} from a probability of "
         f"{_probability(found.threshold)} instead of 50%: {worth}"
     )
 

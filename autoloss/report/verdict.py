@@ -9,6 +9,7 @@ from autoloss.records import Comparison, Summary
 from autoloss.report.bars import comparison_bars
 from autoloss.report.roles import find_trial
 from autoloss.report.rows import is_nested
+from autoloss.report.shipped import choice_text, verdict_now
 from autoloss.report.words import (
     READOUTS,
     capital,
@@ -89,7 +90,8 @@ def ships_text(summary: Summary) -> str:
         loss = loss.replace("cross-entropy", "tuned cross-entropy", 1)
     # Names of parameters come after the words, where there is more to say than the words do.
     label = "" if trial.label == trial.family else f": {trial.label}"
-    return f"What ships: {loss} (trial {number}{label}; probabilities: {readout})."
+    ships = f"What ships: {loss} (trial {number}{label}; probabilities: {readout})."
+    return " ".join(filter(None, (ships, choice_text(summary))))
 
 
 def challenger_text(summary: Summary) -> str:
@@ -154,7 +156,7 @@ def verdict_lines(summary: Summary) -> list[str]:
     Returns:
         The verdict, what ships, then the aligned table of `verdict_rows`.
     """
-    lines = [f"{BADGES[summary.verdict.decision]}: {_one_line(summary.verdict.text)}"]
+    lines = [f"{BADGES[summary.verdict.decision]}: {_one_line(verdict_now(summary))}"]
     lines.append(_one_line(ships_text(summary)))
     table = verdict_rows(summary)
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from autoloss.records import Comparison, Summary
+from autoloss.report.shipped import verdict_now
 
 _TITLES = {
     "better": "Better than tuned cross-entropy",
@@ -28,7 +29,7 @@ def verdict_note(summary: Summary) -> str:
     lines = [
         f"### {_TITLES[verdict.decision]}",
         "",
-        verdict.text,
+        verdict_now(summary),
         "",
         f"**Ships:** #{shipped.number:03d} `{shipped.label}` with read-out {shipped.readout}.",
         "",

@@ -17,6 +17,7 @@ from autoloss.report.figures._base import (
 )
 from autoloss.report.roles import positive_quoted
 from autoloss.report.rows import rows_name
+from autoloss.report.shipped import judged_start
 from autoloss.report.words import metric_words, value_text
 
 
@@ -64,7 +65,7 @@ def threshold_figure(summary: Summary) -> Figure | None:
         group="threshold",
         title=f"{words.title} over the threshold",
         caption=(
-            f"What ships, on the {rows_name(summary)}, if it decided for "
+            f"{judged_start(summary)}, on the {rows_name(summary)}, if it decided for "
             f"{positive_quoted(summary)} from that probability on. The threshold follows from the "
             + ("costs" if found.metric == "expected_cost" else "class shares")
             + " and was not fitted to these rows: the lowest point of the curve is partly chance."

@@ -1,0 +1,64 @@
+"""What ships now, who chose it, and whose figures the report has where that is another trial."""
+
+from __future__ import annotations
+
+from autoloss.records import PersonalChoice, Summary
+from autoloss.report.roles import find_trial
+from autoloss.report.words import capital, date_text, label_words
+
+_RECOMMENDED = "Tuned cross-entropy is recommended."
+_AS_BEST = " ships as the best model by held-out log loss"
+
+
+def last_choice(summary: Summary) -> PersonalChoice | None:
+    """Return the decision of a person by which a trial ships, None where nobody decided."""
+    return summary.choices[-1] if summary.choices else None
+
+
+def judged(summary: Summary) -> int:
+    """Return the trial that shipped by the verdict: the figures on the verdict's rows are its."""
+    return summary.choices[0].before if summary.choices else summary.recommended
+
+
+def judged_words(summary: Summary) -> str:
+    """Return that trial as it stands in a sentence: ``what ships``, as long as it does."""
+    number = judged(summary)
+    return "what ships" if number == summary.recommended else _named(summary, number)
+
+
+def judged_start(summary: Summary) -> str:
+    """Return the same at the start of a sentence."""
+    return capital(judged_words(summary))
+
+
+def verdict_now(summary: Summary) -> str:
+    """Return the verdict's text; where another trial ships since, it speaks of what shipped."""
+    text = summary.verdict.text
+    if judged(summary) == summary.recommended:
+        return text
+    text = text.replace(_RECOMMENDED, "The verdict recommends tuned cross-entropy.")
+    return text.replace(_AS_BEST, " was the best model by held-out log loss")
+
+
+def choice_text(summary: Summary) -> str:
+    """Return who chose what ships, when, in place of what and why; empty where nobody did."""
+    choice = last_choice(summary)
+    if choice is None:
+        return ""
+    text = (
+        f"Chosen by {choice.by} on {date_text(choice.created)} in place of "
+        f"{_named(summary, choice.before)}. Reason: {choice.reason.rstrip('.')}."
+    )
+    verdict = summary.verdict
+    if summary.recommended in (verdict.baseline, verdict.challenger):
+        return text
+    return (
+        f"{text} It was not compared in the verdict: it has no figures on those rows, and those "
+        f"of decisions and calibration below are of {_named(summary, judged(summary))}."
+    )
+
+
+def _named(summary: Summary, number: int) -> str:
+    """Return a trial by its number and its loss."""
+    trial = find_trial(summary, number)
+    return f"trial {number}" if trial is None else f"trial {number} ({label_words(trial.label)})"
