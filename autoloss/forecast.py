@@ -108,6 +108,11 @@ class Forecast:
         self._alive, self._epochs_ahead = alive, left / max(alive, 1) / STAYING
 
     @property
+    def is_searching(self) -> bool:
+        """Return whether trials are still trained for the first time."""
+        return self._stage == "search"
+
+    @property
     def pace(self) -> float:
         """Return how many times as long epochs take as was timed before the search."""
         prior = PRIOR_EPOCHS * self.costs.epoch(self.together)
@@ -126,10 +131,6 @@ class Forecast:
         searching = self._parts.get("search", _Part(0.0))
         told = self.per_training * searching.trainings
         return self.pace * (parts + self._running_seconds) + told + self.after
-
-    def seconds_of(self, trainings: float, *, size: float = 1.0) -> float:
-        """Return the seconds of so many trainings, at the pace and by the epochs seen so far."""
-        return self.pace * self._part_seconds(_Part(trainings, size))
 
     def _part_seconds(self, part: _Part) -> float:
         populations = math.ceil(part.trainings / self.together)

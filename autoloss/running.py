@@ -35,9 +35,10 @@ from autoloss.search import (
 from autoloss.search.listing import SUMMARY
 from autoloss.session import SearchSession, round_size
 from autoloss.settings import ProtocolConfig
-from autoloss.timetable import Timetable, after_seconds, workload_of
+from autoloss.timetable import Timetable
 from autoloss.tracking import BrokenStore, ClosedTracker, NullTracker, Tracker, Tracking
 from autoloss.training.together import Together, choose_together
+from autoloss.workload import after_seconds, beside_seconds, workload_of
 
 EXPERIMENT = "autoloss"
 CLOSING_SECONDS = 5.0
@@ -75,6 +76,11 @@ def run(
     space = study.space
     device = find_device(options.device)
     with closing(study, tracker):
+        if judge_now and not any(trial.metrics for trial in study.trials):
+            raise InputError(
+                f"A verdict now must have a trial that ended with a model, but {study.name} has "
+                "none: go on without --judge-now."
+            )
         session = make_session(
             study,
             data,
@@ -88,6 +94,8 @@ def run(
         tracker.start(_description(study, data))
         tracker.sync(study.trials)
         timetable = session.timetable
+        if judge_now:
+            timetable.expect(trials=0, finals=session.finals)
         plan = make_plan(
             data,
             study.plan,
@@ -109,11 +117,6 @@ def run(
         progress.detailed(f"Trials are kept in {kept} and shown in {shown}.")
         if not judge_now:
             session.search()
-        elif not any(trial.metrics for trial in study.trials):
-            raise InputError(
-                f"A verdict now must have a trial that ended with a model, but {study.name} has "
-                "none: go on without --judge-now."
-            )
         return conclude(session, data, register=options.register)
 
 
@@ -206,9 +209,14 @@ def make_timetable(
         together=chosen.candidates,
         costs=measure_costs(divisions, together=chosen.candidates),
     )
-    return Timetable(
-        workload, clock, after=clock.crowding * after_seconds(data), before=before
-    ), chosen
+    timetable = Timetable(
+        workload,
+        clock,
+        after=clock.crowding * after_seconds(data),
+        beside=clock.crowding * beside_seconds(data, space.protocol, clock.limit),
+        before=before,
+    )
+    return timetable, chosen
 
 
 @contextmanager

@@ -6,88 +6,28 @@ import time
 from dataclasses import replace
 
 from autoloss.clock import Clock
-from autoloss.data import StudyData
-from autoloss.divisions import Divisions
 from autoloss.errors import TrainingError
-from autoloss.estimate import EpochCosts, size_beside
+from autoloss.estimate import EpochCosts
 from autoloss.forecast import STAYING, Forecast
 from autoloss.report.words import duration_text, listed
-from autoloss.settings import ProtocolConfig
 from autoloss.time_plan import FEWEST_TRIALS, LEAST_TRIALS, Finals, TimePlan, Workload, most
 from autoloss.training import EpochReport
 
-AFTER, AFTER_EACH_ROW = 2.5, 2e-4
-"""Seconds of verdict, report and tracking, and for each row of the verdict."""
 FIRST_SECONDS, FIRST_COST = 30.0, 0.03
 """Seconds within which a first model stands where it can, and the share of the search that this
 may cost."""
-SLACK, GRACE = 0.1, 3.0
-"""How much later than its limit a search may end: a share of it, and seconds."""
+SLACK = 0.1
+"""What is added to the time that all of a plan is expected to need."""
+HOPELESS, GRACE = 2.0, 3.0
+"""A limit is refused where the least takes so many times as long, and seconds more."""
 TOLERANCE = 1.1
 """How much longer than the time left a running population may seem to take."""
-SETTLING = 3
+SETTLING = 5
 """Epochs of a population after which its pace is believed: much else begins with the first."""
 FITTING = 0.9
 """Share of the time left that a population may be expected to take."""
 RACE_USED = 0.35
 """Share of the epochs that the trials of a race use."""
-
-
-def workload_of(
-    protocol: ProtocolConfig,
-    data: StudyData,
-    divisions: Divisions,
-    *,
-    trials: int,
-    epochs: int,
-    families: int,
-    fixed: int,
-    together: int,
-    costs: EpochCosts,
-) -> Workload:
-    """Return what a search was asked to do, and what each part of it costs.
-
-    Args:
-        protocol: How candidates are compared.
-        data: The data.
-        divisions: The divisions on which trials are compared.
-        trials: The budget.
-        epochs: Epochs that the space asks for.
-        families: Families that are searched.
-        fixed: Trials that the sampler does not choose.
-        together: Candidates of a population.
-        costs: What an epoch costs.
-    """
-    n_rows = data.summary.n_train + data.summary.n_valid
-    repeats = protocol.outer_repeats if data.resampling.outer else 0
-    folds = data.resampling.outer // repeats if repeats else 0
-    return Workload(
-        trials=trials,
-        epochs=epochs,
-        finals=Finals(
-            min(protocol.finalists, families),
-            protocol.replicates,
-            repeats,
-            min(fixed, trials) if repeats else 0,
-        ),
-        divisions=len(divisions),
-        outer_folds=folds,
-        together=max(1, together),
-        once=costs.once,
-        each=costs.each,
-        final_size=size_beside(round(0.75 * n_rows), divisions),
-        outer_size=size_beside(round(0.75 * n_rows * (1 - 1 / folds)), divisions)
-        if folds
-        else 1.0,
-        outer_work=protocol.outer_work,
-        used=RACE_USED if protocol.racing else Workload.used,
-    )
-
-
-def after_seconds(data: StudyData) -> float:
-    """Return the seconds between the last training and the end: verdict, report, tracking."""
-    rows = data.summary.n_test or data.summary.n_train + data.summary.n_valid
-    return AFTER + AFTER_EACH_ROW * rows
 
 
 class Timetable:
@@ -97,6 +37,7 @@ class Timetable:
         workload: What was asked, and what it costs.
         clock: The time.
         after: Seconds that follow the last training.
+        beside: Seconds, besides, of the model of another kind.
         before: What was planned when the study began, where it goes on: trials and epochs.
 
     Attributes:
@@ -113,11 +54,13 @@ class Timetable:
         clock: Clock,
         *,
         after: float,
+        beside: float = 0.0,
         before: tuple[int, int] | None = None,
     ) -> None:
         self.asked = workload
         self.clock = clock
-        self.after = after
+        self.beside = beside
+        self.after = after + beside
         self.started = clock.elapsed
         self.plan = self._planned() if before is None else self._again(*before)
         self.forecast = Forecast(
@@ -125,7 +68,7 @@ class Timetable:
             self.plan.epochs,
             workload.together,
             used=workload.used,
-            after=after,
+            after=self.after,
         )
         self.expect(trials=workload.trials, finals=self.plan.finals)
         self.keep_time(ended=workload.trials)
@@ -137,8 +80,8 @@ class Timetable:
             return self.asked.whole()
         plan = self.asked.within(left - self.after)
         limit = self.clock.limit or 0.0
-        if self.after + plan.seconds > left + SLACK * limit + GRACE:
-            needed = self.clock.elapsed + self.after + plan.seconds
+        needed = self.clock.elapsed + self.after + plan.seconds
+        if needed > HOPELESS * limit + GRACE:
             raise TrainingError(
                 f"A time limit must leave time for {plan.trials} trials of one epoch and their "
                 f"verdict, about {duration_text(round(needed))} here, but got "
@@ -190,7 +133,7 @@ class Timetable:
     def begin_by(self) -> float | None:
         """Return when what stands beside the verdict must have ended; None without a limit."""
         ends = self.clock.ends
-        return None if ends is None else ends - self.after
+        return None if ends is None else ends - (self.after - self.beside)
 
     def expect(self, *, trials: int, finals: Finals) -> None:
         """Take in how many trials are still to be trained, and what follows them."""
@@ -230,7 +173,7 @@ class Timetable:
             trials: How many of them train.
         """
         ends = self.clock.search_ends
-        if ends is None or report.epoch <= min(SETTLING, report.max_epochs // 2):
+        if ends is None or report.epoch <= min(SETTLING, report.max_epochs // 3):
             return trials
         work, each = self._now, report.alive / max(trials, 1)
         epochs = report.max_epochs - report.epoch
@@ -317,7 +260,11 @@ class Timetable:
     def left(self) -> float:
         """Return the seconds that are left, within the limit."""
         left, limited = self.forecast.left, self.clock.left
-        return left if limited is None else max(0.0, min(left, limited))
+        if limited is None:
+            return left
+        # While there are trials to try, a search goes on as long as it may.
+        uses_all = self.forecast.is_searching and self.plan.trials < self.asked.trials
+        return max(0.0, limited if uses_all else min(left, limited))
 
 
 def allowed_text(limit: float, asked: Workload, plan: TimePlan, dropped: tuple[str, ...]) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +117,31 @@ def test_a_short_limit_shortens_the_schedule_of_all_alike(
     result = autoloss.resume("s", out=tmp_path, judge_now=True)
     assert {len(trial.curve) for trial in result.summary.trials} <= {1, 2}
     assert result.model is not None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell a child's time")
+def test_a_program_keeps_its_limit_from_its_start(tmp_path: Path) -> None:
+    import resource
+
+    limit = 12.0
+    words = ["search", "sklearn:wine", "--space", "quick", "--trials", "100000"]
+    words += ["--time-limit", f"{limit}s", "--track", "off", "--name", "s"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = subprocess.run(
+        [sys.executable, "-m", "autoloss", *words],
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert found.returncode == 0, found.stderr
+    assert "12 s allow" in " ".join(found.stderr.split())
+    # Time of the processor, which a busy machine gives it less of but never more.
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert used < 1.1 * limit + 3.0
+    assert (tmp_path / "reports" / "s" / "model").is_dir()
 
 
 def test_a_verdict_now_is_about_the_trials_that_ended(

@@ -153,6 +153,16 @@ def test_the_time_left_is_right_after_a_population(time: Time, slower: float) ->
     assert spent + table.forecast.left == pytest.approx(whole, rel=0.3)
 
 
+def test_a_search_with_more_trials_than_time_takes_all_of_it(time: Time) -> None:
+    table = begun(60.0)
+    assert table.plan.trials < WORK.trials
+    trained(table, time, slower=1.0)
+    assert table.left == pytest.approx(60.0 - (time.now - 1000.0))
+    ample = begun(10_000.0)
+    assert ample.left == pytest.approx(ample.forecast.left)
+    assert ample.left < 1000.0
+
+
 def test_what_a_limit_allows_is_said(time: Time) -> None:
     whole = WORK.whole()
     assert allowed_text(600.0, WORK, whole, ()) == "10 min 0 s allow all 100 trials at 20 epochs"
