@@ -257,3 +257,24 @@ def label_boxes(root: ElementTree.Element) -> list[tuple[str, Box]]:
         left = x - {"start": 0.0, "middle": 0.5, "end": 1.0}[text.attrib["text-anchor"]] * wide
         boxes.append((words, Box(left, y - 11.0, left + wide, y + 3.0)))
     return boxes
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("seed", range(6))
+def test_no_thread_runs_through_a_label(width: int, seed: int) -> None:
+    summary = make_honest_summary(n_trials=60, seed=seed)
+    for figure in all_figures(summary):
+        root = parsed(figure.spec, width, figure.height)
+        boxes = [box for _, box in label_boxes(root)]
+        # Threads are the lines that stand on their own, straight and solid.
+        lines = [
+            list(map(float, re.findall(r"-?\d+\.?\d*", path.attrib["d"])))
+            for path in root.findall("{*}path")
+            if re.fullmatch(r"M[-\d. ]+L[-\d. ]+", path.get("d", ""))
+            and path.get("stroke-width") == "1.2"
+            and not path.get("stroke-dasharray")
+        ]
+        for x, y, to_x, to_y in lines:
+            inner = [(x + s * (to_x - x), y + s * (to_y - y)) for s in (k / 50 for k in range(46))]
+            for box in boxes:
+                assert sum(map(box.holds, inner)) == 0, (figure.id, x, y)

@@ -106,29 +106,8 @@ def focus(
 
 
 def roomy(part: Focus) -> list[float]:
-    """Return a range with room for three labels below the lowest value."""
+    """Return a range with room for labels below the lowest value, where there is no mark."""
     return [part.low - 0.2 * (part.high - part.low), part.high]
-
-
-def note(
-    text: str, colour: str, *, x: float, y: float, row: int, y_range: Focus
-) -> dict[str, Any]:
-    """Return a label with a thread to its point, in one of three rows of a `roomy` range.
-
-    Rows do not meet, and below the best values there is nothing that a label could hide.
-    """
-    height = (-0.04, -0.1, -0.16)[row % 3]
-    return {
-        "x": x,
-        "y": y,
-        "text": plain(text),
-        "ayref": "y",
-        "ay": y_range.low + height * (y_range.high - y_range.low),
-        "font": {"color": colour, "size": 13},
-        "arrowcolor": colour,
-        "arrowwidth": 1.2,
-        "arrowhead": 0,
-    }
 
 
 def plain(text: str) -> str:

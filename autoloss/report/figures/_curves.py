@@ -16,9 +16,7 @@ from autoloss.report.figures._base import (
     focus,
     layout,
     metric_axis,
-    note,
     plain,
-    roomy,
 )
 from autoloss.report.palette import looks
 from autoloss.report.roles import OBJECTIVE, SHIPS, marked_trials
@@ -106,6 +104,7 @@ def _figure(info: CurvesInfo) -> Figure:
         caption=f"{trials} on the validation rows, thin in the colour of their family.{early}",
         alt=f"Learning curves of {trials}. Last points: {ends or 'none marked'}.",
         height=360,
+        key=tuple((line.mark, _style(line)) for line in info.lines if line.mark),
         spec={"data": _traces(info), "layout": _layout(info)},
     )
 
@@ -134,23 +133,25 @@ def _traces(info: CurvesInfo) -> list[dict[str, Any]]:
         )
     for line in info.lines:
         if line.mark:
-            ships = SHIPS in line.mark
             traces.append(
                 {
                     "type": "scatter",
                     "mode": "lines+markers" if len(line.epochs) == 1 else "lines",
                     "x": list(line.epochs),
                     "y": list(line.values),
-                    "line": {
-                        "color": ACCENT if ships else INK,
-                        "width": 2.5,
-                        "dash": "solid" if ships else "6px,3px",
-                    },
+                    "line": _style(line),
                     "marker": {"size": 8},
                     "hovertemplate": _template(f"trial {line.number}, {line.mark}"),
                 }
             )
     return traces
+
+
+def _style(line: Line) -> dict[str, Any]:
+    """Return how the curve of a marked trial is drawn."""
+    if SHIPS in line.mark:
+        return {"color": ACCENT, "width": 2.5}
+    return {"color": INK, "width": 2.5, "dash": "6px,3px"}
 
 
 def _template(name: str) -> str:
@@ -159,17 +160,8 @@ def _template(name: str) -> str:
 
 
 def _layout(info: CurvesInfo) -> dict[str, Any]:
-    """Return the axes, with a name at the end of each marked curve."""
-    marked = sorted((line for line in info.lines if line.mark), key=lambda line: line.epochs[-1])
-    notes = []
-    for row, line in enumerate(marked):
-        colour = ACCENT if SHIPS in line.mark else INK
-        x, y = line.epochs[-1], line.values[-1]
-        label = note(line.mark, colour, x=x, y=y, row=row, y_range=info.y)
-        side = "right" if x > 0.5 * max(line.epochs[-1] for line in info.lines) else "left"
-        notes.append({**label, "ax": 0, "xanchor": side})
+    """Return the axes."""
     return layout(
         x=axis("Epoch", rangemode="tozero", nticks=8),
-        y=metric_axis(info.metric, info.words, range=roomy(info.y)),
-        annotations=notes,
+        y=metric_axis(info.metric, info.words, range=[info.y.low, info.y.high]),
     )

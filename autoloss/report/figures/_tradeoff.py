@@ -17,7 +17,7 @@ from autoloss.report.figures._base import (
     layout,
     marked_colour,
     metric_axis,
-    note,
+    plain,
     rings,
     roomy,
 )
@@ -177,24 +177,23 @@ def _family_trace(info: TradeoffInfo, family: str, look: Look) -> dict[str, Any]
 
 
 def _layout(info: TradeoffInfo) -> dict[str, Any]:
-    """Return the axes, and a label below each marked trial."""
+    """Return the axes, and a label near each marked trial; below all there is room for them."""
     x_range = [info.x.low, info.x.high]
     if not info.words.lower_is_better:
         x_range.reverse()
     marked = [point for point in info.points if point.mark]
 
-    def place(point: Point) -> float:
-        return (point.x - x_range[0]) / (x_range[1] - x_range[0])
-
-    notes = []
-    # From the right, so that no thread crosses a label that leans to the right.
-    for row, point in enumerate(sorted(marked, key=place, reverse=True)):
-        left = place(point) < 0.55
-        colour = marked_colour(point.mark)
-        label = note(point.mark, colour, x=point.x, y=point.y, row=row, y_range=info.y)
-        # Labels lean into the figure, and their threads end at the ring.
-        side = {"ax": 30, "xanchor": "left"} if left else {"ax": -30, "xanchor": "right"}
-        notes.append({**label, **side, "standoff": 10})
+    notes = [
+        {
+            "x": point.x,
+            "y": point.y,
+            "text": plain(point.mark),
+            "free": True,
+            "standoff": 10,
+            "font": {"color": marked_colour(point.mark), "size": 13},
+        }
+        for point in marked
+    ]
     return layout(
         x=metric_axis(info.metric, info.words, range=x_range),
         y=metric_axis(OBJECTIVE, metric_words(OBJECTIVE), range=roomy(info.y)),

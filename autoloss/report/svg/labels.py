@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from autoloss.report.svg.axes import Axis
@@ -14,7 +15,7 @@ from autoloss.report.svg.text import escaped, lines_of, text_width
 LEADING = 16.0
 """Distance of two lines of text, in pixels."""
 # How far from its point a label is tried, in pixels; from the third on a thread leads to it.
-_DISTANCES = (14.0, 20.0, 36.0, 56.0, 80.0, 110.0)
+_DISTANCES = (14.0, 20.0, 36.0, 56.0, 80.0, 110.0, 150.0, 200.0)
 _NEAR = 20.0
 # Towards which sides it is tried, the easiest to read first.
 _SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
@@ -29,11 +30,18 @@ class Box:
     right: float
     bottom: float
 
+    def holds(self, point: tuple[float, float]) -> bool:
+        """Return whether a point lies in it."""
+        return self.left <= point[0] <= self.right and self.top <= point[1] <= self.bottom
+
     def common(self, other: Box) -> float:
         """Return the area that both cover."""
         wide = min(self.right, other.right) - max(self.left, other.left)
         high = min(self.bottom, other.bottom) - max(self.top, other.top)
         return max(wide, 0.0) * max(high, 0.0)
+
+
+Thread = tuple[tuple[float, float], tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,8 @@ def labels(
     A note with ``"free": True`` is put where it covers no mark and no other label; another one
     stands where it says, moved where it would leave the drawing.
     """
-    texts, taken = [], list(mark_boxes(data, x, y))
+    texts, marks = [], list(mark_boxes(data, x, y))
+    placed: list[tuple[Box, Thread | None]] = []
     frame = Box(x.start, min(y.start, y.end), width - 2.0, max(y.start, y.end))
     for note in layout.get("annotations", ()):
         px, py = x.at(note["x"]), y.at(note["y"])
@@ -63,11 +72,11 @@ def labels(
         px = min(max(px, x.start), x.end)
         lines = lines_of(note["text"])
         wide = max(map(text_width, lines))
-        place = (
-            _free_place(px, py, wide, LEADING * len(lines), taken, frame)
-            if note.get("free")
-            else _own_place(note, px, py, y)
-        )
+        size = wide, LEADING * len(lines)
+        if note.get("free"):
+            place = _free_place((px, py), size, marks, placed, frame)
+        else:
+            place = _own_place(note, px, py, y)
         start = place.x - {"start": 0.0, "end": wide, "middle": 0.5 * wide}[place.anchor]
         moved = max(0.0, start + wide - (width - 2)) + min(0.0, start - 2)
         colour = note["font"]["color"]
@@ -78,9 +87,9 @@ def labels(
                 lines, place.x - moved, place.y + 4.5, place.anchor, "note", colour=colour
             )
         )
-        top = place.y - 0.5 * LEADING
-        left = start - moved
-        taken.append(Box(left, top, left + wide, top + LEADING * len(lines)))
+        top, left = place.y - 0.5 * LEADING, start - moved
+        box = Box(left, top, left + wide, top + LEADING * len(lines))
+        placed.append((box, place.thread and ((px, py), place.thread)))
     # Last, so that no thread runs through a label.
     yield from texts
 
@@ -115,25 +124,49 @@ def text_element(
 
 
 def _free_place(
-    px: float, py: float, wide: float, high: float, taken: Sequence[Box], frame: Box
+    point: tuple[float, float],
+    size: tuple[float, float],
+    marks: Sequence[Box],
+    placed: Sequence[tuple[Box, Thread | None]],
+    frame: Box,
 ) -> _Place:
     """Return the nearest place where a label covers nothing, else where it covers least."""
+    (px, py), (wide, high) = point, size
     best = math.inf, _Place(px, py, "middle", None)
-    for far in _DISTANCES:
-        for right, down in _SIDES:
-            tx, ty = px + right * far, py + down * far
-            left = tx - {1: 0.0, 0: 0.5 * wide, -1: wide}[right]
-            box = Box(left, ty - 0.5 * LEADING, left + wide, ty - 0.5 * LEADING + high)
-            covered = sum(box.common(other) for other in taken)
-            covered += 10.0 * (wide * high - box.common(frame))
-            if covered < best[0] - 1e-6:
-                anchor = {1: "start", 0: "middle", -1: "end"}[right]
-                edge = ty - down * 0.5 * LEADING
-                thread = (tx, edge) if far > _NEAR else None
-                best = covered, _Place(tx + 3.0 * right, ty, anchor, thread)
-            if covered <= 1e-6:
-                return best[1]
+    for far, (right, down) in product(_DISTANCES, _SIDES):
+        tx, ty = px + right * far, py + down * far
+        left = tx - {1: 0.0, 0: 0.5 * wide, -1: wide}[right]
+        box = Box(left, ty - 0.5 * LEADING, left + wide, ty - 0.5 * LEADING + high)
+        thread = (tx, ty - down * 0.5 * LEADING) if far > _NEAR else None
+        covered = sum(box.common(other) for other in marks)
+        covered += sum(box.common(other) for other, _ in placed)
+        covered += 10.0 * (wide * high - box.common(frame))
+        covered += _crossed(box, thread and (point, thread), placed)
+        if covered < best[0] - 1e-6:
+            anchor = {1: "start", 0: "middle", -1: "end"}[right]
+            best = covered, _Place(tx + 3.0 * right, ty, anchor, thread)
+        if covered <= 1e-6:
+            break
     return best[1]
+
+
+def _crossed(
+    box: Box, thread: Thread | None, placed: Sequence[tuple[Box, Thread | None]]
+) -> float:
+    """Return how far threads would run through labels."""
+    found = 0.0
+    for other, its_thread in placed:
+        found += sum(map(other.holds, _along(thread))) + sum(map(box.holds, _along(its_thread)))
+    return 100.0 * found
+
+
+def _along(thread: Thread | None) -> Iterator[tuple[float, float]]:
+    """Yield points along a thread, close enough that no label lies between them."""
+    if thread is not None:
+        (x, y), (to_x, to_y) = thread
+        for place in range(41):
+            share = place / 40
+            yield x + share * (to_x - x), y + share * (to_y - y)
 
 
 def _own_place(note: dict[str, Any], px: float, py: float, y: Axis) -> _Place:
