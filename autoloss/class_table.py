@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from autoloss.data import read_table
+from autoloss.data.exchange import Frame, is_frame
 from autoloss.data.values import label_of
 from autoloss.errors import InputError, closest
 from autoloss.task import Label, Task
 
-ClassTable = pd.DataFrame | Mapping[Label, Mapping[Label, float]] | str | Path
+ClassTable = Frame | Mapping[Label, Mapping[Label, float]] | str | Path
 Numbers = dict[str, dict[str, float]]
 
 
@@ -96,11 +97,12 @@ def _frame(given: ClassTable, name: str) -> tuple[pd.DataFrame, str]:
     """Return a table with the classes in its index and its header, and what it is called."""
     if isinstance(given, pd.DataFrame):
         return given, name
-    if isinstance(given, str | Path):
+    if isinstance(given, str | Path) or is_frame(given):
+        # Frames of other libraries have no index.
         read = read_table(given, name=name)
-        return read.set_index(read.columns[0]), str(given)
-    is_nested = isinstance(given, Mapping) and all(isinstance(r, Mapping) for r in given.values())
-    if not is_nested:
+        where = str(given) if isinstance(given, str | Path) else name
+        return read.set_index(read.columns[0]), where
+    if not isinstance(given, Mapping) or not all(isinstance(r, Mapping) for r in given.values()):
         raise InputError(
             f"{name} must be a DataFrame, a file, or map each class to a mapping of the classes, "
             f"but got {name}={given!r}."

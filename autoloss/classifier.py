@@ -28,6 +28,7 @@ from autoloss.inputs import example_of
 from autoloss.losses import ClassFacts, get, names
 from autoloss.losses.own import Losses, take_in
 from autoloss.metrics import balanced_scores, cost_decisions
+from autoloss.model_folder import below, model_folder
 from autoloss.models import Heads, Network, OwnModel, networks_for
 from autoloss.models.own_open import Model, open_model
 from autoloss.own_shipped import absent, check_network, shapes_of, shipped
@@ -121,7 +122,7 @@ class Classifier(Shown):
     @property
     def classes(self) -> NDArray[Any]:
         """Return the labels in the order of the columns of `predict_proba`."""
-        return np.array(self.task.classes)
+        return self.task.labels
 
     @property
     def class_counts(self) -> Tensor:
@@ -142,23 +143,25 @@ class Classifier(Shown):
     def logits(self, data: Table, *, force: bool = False) -> Tensor:
         """Return the raw scores of every member, ``(R, N, C)``; see `predict_proba`."""
         rows = self.by_member(encoded_rows(self.encodings, data, force=force))
-        return torch.stack([self._logits(number, inputs) for number, inputs in enumerate(rows)])
+        return torch.stack([self._logits(place, one) for place, one in enumerate(rows)]).float()
 
     def by_member(self, encoded: Sequence[TableInputs]) -> list[TableInputs]:
         """Return rows as every member reads them, from rows as each encoding does."""
-        places = {id(encoding): place for place, encoding in enumerate(self.encodings)}
-        return [encoded[places[id(member.encoding)]] for member in self.members]
+        own = dict(zip(map(id, self.encodings), encoded, strict=True))
+        return [own[id(member.encoding)] for member in self.members]
 
     @torch.no_grad()
     def _logits(self, number: int, inputs: TableInputs) -> Tensor:
         """Return the raw scores of a member for rows as it reads them, ``(N, C)``."""
         network, own = self.networks[number], self.members[number]
-        weights = network.layout.views(own.weights.unsqueeze(0))
+        # In single precision a row's sums would depend on how many rows are computed beside it.
+        dtype = torch.float64 if self.model is None else own.weights.dtype
+        weights = network.layout.views(own.weights.unsqueeze(0).to(dtype))
         heads = Heads((get(own.readout.spec.base).head,))
-        chunks = [
-            network.body(weights, network.encode(inputs.take(rows.unsqueeze(0))), heads=heads)[0]
-            for rows in torch.split(torch.arange(len(inputs)), CHUNK_ROWS)
-        ]
+        chunks = []
+        for rows in torch.split(torch.arange(len(inputs)), CHUNK_ROWS):
+            taken = network.encode(inputs.take(rows.unsqueeze(0)).typed(dtype))
+            chunks.append(network.body(weights, taken, heads=heads)[0].double())
         return torch.cat(chunks) if chunks else torch.empty(0, self.task.n_classes)
 
     def encoded_log_probs(self, rows: Sequence[TableInputs], *, raw: bool = False) -> Tensor:
@@ -180,10 +183,9 @@ class Classifier(Shown):
 
         Args:
             data: Rows with the columns that the model was trained on; others are ignored.
-            force: Whether to go on where a column that mattered is unusable in more than half of
-                the rows. Such a column varied in training (its most frequent value stood in less
-                than 98 % of the rows) and now holds words in the place of numbers or dates, or
-                levels that training never had.
+            force: Whether to go on where a column that varied in training holds in more than half
+                of the rows words in the place of numbers or dates, or levels that training never
+                had.
 
         Returns:
             One row an example, one column a class in the order of `classes`; rows sum to 1.
@@ -207,13 +209,8 @@ class Classifier(Shown):
         )
 
     def predict(self, data: Table, *, force: bool = False) -> NDArray[Any]:
-        """Return each row's label, the decision that suits the metric of the search, ``(N,)``.
-
-        The rows are those of `predict_proba`.
-        """
-        rows = encoded_rows(self.encodings, data, force=force)
-        probs = self.encoded_log_probs(self.by_member(rows)).exp().numpy()
-        return self.classes[self.decisions(probs)]
+        """Return each row's label, the decision that suits the metric of the search, ``(N,)``."""
+        return self.classes[self.decisions(self.predict_proba(data, force=force))]
 
     def decisions(self, probs: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the code of the class that `predict` names, from probabilities ``(N, C)``."""
@@ -246,8 +243,7 @@ class Classifier(Shown):
             - output: ``(N,)``
         """
         costs = torch.from_numpy(cost_array(cost_matrix, self.task))
-        rows = encoded_rows(self.encodings, data, force=force)
-        probs = self.encoded_log_probs(self.by_member(rows)).exp()
+        probs = torch.from_numpy(self.predict_proba(data, force=force))
         codes: NDArray[np.int64] = cost_decisions(probs, costs).numpy()
         labels: NDArray[Any] = self.classes[codes]
         return labels
@@ -336,7 +332,7 @@ def read_model(
         network: The network of the user's own, where it has one.
         predicts: Whether it is to predict; for its read-outs alone no network is needed.
     """
-    path = _model_folder(Path(folder))
+    path = model_folder(Path(folder), CONFIG)
     try:
         config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
         tensors = load_file(path / WEIGHTS)
@@ -383,12 +379,11 @@ def _classifier(
 ) -> Classifier:
     """Return the model of what was read."""
     encodings = [
-        TableEncoding.from_state(state, _below(f"encoding.{place}.", tensors))
+        TableEncoding.from_state(state, below(f"encoding.{place}.", tensors))
         for place, state in enumerate(config["encodings"])
     ]
-    task = config["task"]
     return Classifier(
-        task=Task(kind=task["kind"], classes=tuple(task["classes"]), target=task["target"]),
+        task=Task.from_dict(config["task"]),
         config=NetworkConfig() if own else NetworkConfig(**config["network"]),
         members=tuple(
             Member(
@@ -402,21 +397,4 @@ def _classifier(
         decision=config["decision"],
         **{name: tensors.get(name) for name in _GIVEN},
         model=own,
-    )
-
-
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors whose names begin so, without that."""
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-
-def _model_folder(folder: Path) -> Path:
-    """Return the folder itself or its ``model`` folder, whichever holds a model."""
-    places: Sequence[Path] = (folder, folder / "model")
-    for place in places:
-        if (place / CONFIG).is_file():
-            return place
-    raise InputError(
-        f"{folder} must be a model's folder with {CONFIG} in it, but it has none: give the folder "
-        "that the search wrote, reports/NAME/model."
     )

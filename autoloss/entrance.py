@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,11 +11,12 @@ import pandas as pd
 import torch
 
 from autoloss.data import TableEncoding, TableInputs, read_table
+from autoloss.data.exchange import Frame
 from autoloss.data.stream import open_rows
 from autoloss.data.unread import UnreadCount, check_found, note_of
 from autoloss.errors import UnusableCellsWarning
 
-Table = pd.DataFrame | str | Path
+Table = Frame | str | Path
 _REMEDY = "pass force=True to predict all the same"
 
 
@@ -34,7 +36,7 @@ def encoded_rows(
     Warns:
         UnusableCellsWarning: Some cells cannot be used.
     """
-    label = "DATA" if isinstance(data, pd.DataFrame) else str(data)
+    label = str(data) if isinstance(data, str | Path) else "DATA"
     count = UnreadCount(encodings)
     parts = [
         encoded_piece(encodings, frame, count, label=label) for frame in _frames(encodings, data)
@@ -42,8 +44,7 @@ def encoded_rows(
     if not force:
         check_found(count.found, label=label, remedy=_REMEDY)
     if note := note_of(count.found):
-        # The line that called the method of the model.
-        warnings.warn(f"{label}: {note}", UnusableCellsWarning, stacklevel=3)
+        warnings.warn(f"{label}: {note}", UnusableCellsWarning, stacklevel=_outside())
     return [_joined(same) for same in zip(*parts, strict=True)]
 
 
@@ -68,7 +69,7 @@ def encoded_piece(
 
 def _frames(encodings: Sequence[TableEncoding], data: Table) -> Iterator[pd.DataFrame]:
     """Yield the rows, those of a file piece by piece and as `autoloss predict` reads them."""
-    if isinstance(data, pd.DataFrame) or not isinstance(data, str | Path):
+    if not isinstance(data, str | Path):
         yield read_table(data)
         return
     rows = open_rows(data)
@@ -87,3 +88,11 @@ def _joined(parts: Sequence[TableInputs]) -> TableInputs:
         torch.cat([part.categories for part in parts]),
         torch.cat([part.vectors for part in parts]),
     )
+
+
+def _outside() -> int:
+    """Return how far up the line stands that called a method of the model."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("autoloss"):
+        frame, level = frame.f_back, level + 1
+    return level

@@ -10,10 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from autoloss.api import search
+from autoloss.data.exchange import Frame, is_frame
+from autoloss.data.frames import as_text
+from autoloss.data.target import LEAST_ROWS
+from autoloss.data.values import label_of
 from autoloss.errors import InputError
+from autoloss.estimator_input import class_labels, feature_frame, key_of
 from autoloss.search import SearchResult
 
 _TARGET = "target"
@@ -49,9 +54,10 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         out: The folder of all studies; None keeps nothing on the disk.
 
     Attributes:
-        classes_: The labels, sorted, as the columns of `predict_proba`.
+        classes_: The labels as they were given, sorted, as the columns of `predict_proba`.
         result_: The `SearchResult` of the fit.
         n_features_in_: Columns of the fit.
+        feature_names_in_: Their names, where `X` had some that are all text.
 
     Examples:
         >>> from sklearn.datasets import load_iris
@@ -110,47 +116,86 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.name = name
         self.out = out
 
-    def fit(self, X: ArrayLike | pd.DataFrame, y: ArrayLike) -> Self:
+    def __sklearn_tags__(self) -> Any:
+        """Return what scikit-learn should know of the estimator: gaps and words are welcome."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+    def fit(self, X: ArrayLike | Frame, y: ArrayLike) -> Self:
         """Search on rows `X` with labels `y`.
 
-        Shape:
-            - X: ``(N, F)``
-            - y: ``(N,)``
+        Args:
+            X: Rows: an array, or a frame of pandas, polars or another library.
+            y: A label for each row.
 
         Raises:
-            InputError: The data or a parameter is at fault.
+            ValueError: Rows and labels do not go together, or something cannot be learnt from.
         """
-        frame = self._frame(X)
-        labels = np.asarray(y)
-        if labels.shape != (len(frame),):
-            raise InputError(f"y must have one label a row of X, but got {labels.shape=}.")
-        self.n_features_in_ = frame.shape[1]
-        # A column of this name may be among the inputs.
-        target = _TARGET
-        while target in frame.columns:
+        frame = feature_frame(self, X)
+        # An array has no names, though the frame that is made of it has some.
+        validate_data(self, frame if is_frame(X) else X, reset=True, skip_check_array=True)
+        labels = class_labels(self, y, len(frame))
+        self.classes_ = np.unique(labels)
+        if len(self.classes_) < 2:
+            raise InputError(
+                f"y must have at least two classes, but every label is {self.classes_[0]!r}."
+            )
+        if len(frame) < LEAST_ROWS:
+            raise InputError(
+                f"X must have at least {LEAST_ROWS} rows, but got n_samples={len(frame)}."
+            )
+        self._columns = list(frame.columns)
+        # A column of this name may be among the inputs, whose names are stripped.
+        target, taken = _TARGET, set(map(as_text, frame.columns))
+        while target in taken:
             target += "_"
-        frame[target] = labels
+        frame[target] = labels.astype(np.float64) if labels.dtype.kind == "f" else labels
         if self.out is None:
             with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
                 self.result_ = self._search(frame, target, Path(folder))
         else:
             self.result_ = self._search(frame, target, Path(self.out))
         # The search orders the classes by its own rule: the positive one is last.
-        self._order = np.argsort(self._model.classes)
-        self.classes_ = self._model.classes[self._order]
+        known = {label_of(label): code for code, label in enumerate(self._model.task.classes)}
+        self._order = np.array([known[key_of(label)] for label in self.classes_])
         return self
 
-    def predict_proba(self, X: ArrayLike | pd.DataFrame) -> NDArray[np.float64]:
-        """Return calibrated probabilities, ``(N, C)``."""
+    def predict_proba(self, X: ArrayLike | Frame, *, force: bool = False) -> NDArray[np.float64]:
+        """Return calibrated probabilities.
+
+        Args:
+            X: Rows with the columns of the fit. Those of a frame are known by their names.
+            force: As in `Classifier.predict_proba`.
+
+        Raises:
+            ValueError: The columns are not those of the fit.
+
+        Shape:
+            - output: ``(N, C)``, the classes as in `classes_`
+        """
         check_is_fitted(self)
-        probs: NDArray[np.float64] = self._model.predict_proba(self._frame(X))[:, self._order]
+        probs: NDArray[np.float64] = self._probs(X, force=force)[:, self._order]
         return probs
 
-    def predict(self, X: ArrayLike | pd.DataFrame) -> NDArray[Any]:
-        """Return the label of each row, ``(N,)``."""
+    def predict(self, X: ArrayLike | Frame, *, force: bool = False) -> NDArray[Any]:
+        """Return the label of each row, ``(N,)``; the rows are those of `predict_proba`."""
         check_is_fitted(self)
-        labels: NDArray[Any] = self._model.predict(self._frame(X))
+        codes = self._model.decisions(self._probs(X, force=force))
+        labels: NDArray[Any] = self.classes_[np.argsort(self._order)[codes]]
         return labels
+
+    def _probs(self, X: ArrayLike | Frame, *, force: bool) -> NDArray[np.float64]:
+        """Return the probabilities of the classes in the order of the model."""
+        frame = feature_frame(self, X)
+        if is_frame(X) and set(frame.columns) == set(self._columns):
+            frame = frame[self._columns]
+        validate_data(self, frame if is_frame(X) else X, reset=False, skip_check_array=True)
+        frame.columns = pd.Index(self._columns)
+        probs: NDArray[np.float64] = self._model.predict_proba(frame, force=force)
+        return probs
 
     @property
     def _model(self) -> Any:
@@ -185,12 +230,3 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             # As scikit-learn's estimators: many fits would each show a bar.
             progress=False,
         )
-
-    @staticmethod
-    def _frame(X: ArrayLike | pd.DataFrame) -> pd.DataFrame:
-        if isinstance(X, pd.DataFrame):
-            return X.copy()
-        array = np.asarray(X)
-        if array.ndim != 2:
-            raise InputError(f"X must have two axes, but got {array.shape=}.")
-        return pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])

@@ -12,6 +12,7 @@ import pandas as pd
 
 from autoloss.data import DataOptions, Source, StudyData, prepare
 from autoloss.data.asked import Asked
+from autoloss.data.exchange import as_pandas, is_frame, not_a_table
 from autoloss.errors import InputError
 from autoloss.search import Space
 from autoloss.task import Label
@@ -41,14 +42,21 @@ class Tables:
 
     @classmethod
     def of(cls, source: Source | None, valid: Source | None, test: Source | None) -> Self:
-        """Return the tables that are given."""
-        given = {"source": source, "valid": valid, "test": test}
-        frames = {key: table for key, table in given.items() if isinstance(table, pd.DataFrame)}
-        paths = {
-            key: str(table)
-            for key, table in given.items()
-            if table is not None and key not in frames
-        }
+        """Return the tables that are given.
+
+        Raises:
+            InputError: One is neither a path nor a DataFrame.
+        """
+        paths: dict[str, str] = {}
+        frames: dict[str, pd.DataFrame] = {}
+        for key, table in (("source", source), ("valid", valid), ("test", test)):
+            name = "data" if key == "source" else key
+            if isinstance(table, str | Path):
+                paths[key] = str(table)
+            elif is_frame(table):
+                frames[key] = as_pandas(table, name=name)
+            elif table is not None:
+                raise not_a_table(table, name=name)
         return cls(paths, frames)
 
     def named_in(self, options: SearchOptions) -> SearchOptions:

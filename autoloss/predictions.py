@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autoloss.data.values import label_of
 from autoloss.task import Task
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ PREDICTION = "prediction"
 
 def probability_names(task: Task) -> tuple[str, ...]:
     """Return the names of the columns of probability, in the order of the classes."""
-    return tuple(f"probability_{label}" for label in task.classes)
+    return tuple(f"probability_{label_of(label)}" for label in task.classes)
 
 
 def table_of(classifier: Classifier, probs: NDArray[np.float64]) -> pd.DataFrame:

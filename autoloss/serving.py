@@ -17,7 +17,7 @@ from autoloss.classifier import Classifier, load
 from autoloss.errors import InputError
 from autoloss.inputs import InputColumn, example_of, input_columns
 from autoloss.predictions import PREDICTION, probability_names, table_of
-from autoloss.task import Label
+from autoloss.task import Task
 
 LOADER = "autoloss.serving"
 # What decides the numbers that come out, and what reads the files.
@@ -87,7 +87,7 @@ def output_types(classifier: Classifier) -> list[tuple[str, str]]:
     """Return name and MLflow type of every column of `ServedModel.predict`, for a signature."""
     names = probability_names(classifier.task)
     return [
-        (PREDICTION, _label_type(classifier.task.classes)),
+        (PREDICTION, _label_type(classifier.task)),
         *((name, "double") for name in names),
     ]
 
@@ -108,8 +108,11 @@ def _type(column: InputColumn) -> str:
     return "string" if column.is_text else _TYPES[column.type]
 
 
-def _label_type(classes: tuple[Label, ...]) -> str:
+def _label_type(task: Task) -> str:
     """Return the MLflow type of the labels."""
+    classes = task.classes
+    if task.are_dates:
+        return "datetime"
     if all(isinstance(label, bool) for label in classes):
         return "boolean"
     if all(isinstance(label, int) for label in classes):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Label = str | int | float | bool
 TaskKind = Literal["binary", "multiclass", "multilabel", "sequence"]
@@ -20,11 +24,35 @@ class Task:
         kind: ``"binary"`` (two classes, the positive one has code 1) or ``"multiclass"``.
         classes: The labels as they stand in the data; ``classes[code]`` is the label of a code.
         target: The name of the target column.
+        are_dates: Whether the labels were moments; they stand in `classes` as ISO 8601.
     """
 
     kind: TaskKind
     classes: tuple[Label, ...]
     target: str = "target"
+    are_dates: bool = False
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Self:
+        """Return the task of its values as JSON has them."""
+        are_dates = bool(state.get("are_dates", False))
+        return cls(state["kind"], tuple(state["classes"]), state["target"], are_dates)
+
+    @property
+    def labels(self) -> NDArray[Any]:
+        """Return the labels as the data has them: moments as moments, long numbers whole."""
+        import numpy as np
+
+        if self.are_dates:
+            return np.array(self.classes, dtype="datetime64")
+        labels = np.array(self.classes)
+        is_whole = all(isinstance(label, int) for label in self.classes)
+        # Among numbers beyond 64 bits numpy takes floats.
+        return (
+            labels
+            if labels.dtype.kind in "biu" or not is_whole
+            else np.array(self.classes, dtype=object)
+        )
 
     @property
     def n_classes(self) -> int:

@@ -29,4 +29,4 @@ def make_quicker() -> str:
     path = Path(__file__).parents[1] / "search_spaces" / "quick.toml"
     text = path.read_text(encoding="utf-8")
     assert "width = 128" in text
-    return text.replace("width = 128", "width = 32") + PROTOCOL
+    return text.partition("[protocol]")[0].replace("width = 128", "width = 32") + PROTOCOL

@@ -18,7 +18,16 @@ def series_of(cells: Any) -> pd.Series:
     Args:
         cells: An Arrow array.
     """
-    if not needs_whole(cells):
+    return whole_series_of(cells) if needs_whole(cells) else pd.Series(cells.to_pandas())
+
+
+def whole_series_of(cells: Any) -> pd.Series:
+    """Return a column; whole numbers stay whole beside missing ones, however short they are.
+
+    Args:
+        cells: An Arrow array.
+    """
+    if not pa.types.is_integer(cells.type) or not cells.null_count:
         return pd.Series(cells.to_pandas())
     whole: Any = pd.UInt64Dtype() if pa.types.is_unsigned_integer(cells.type) else pd.Int64Dtype()
     return pd.Series(whole.__from_arrow__(cells))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pandas as pd
 
@@ -23,6 +24,7 @@ class Table:
         decimal: The decimal mark of its text, where the user or most of its columns tell it.
         styles: Columns of numbers that were not written plainly, each with its style, see
             `autoloss.data.numbers.parse_numbers`.
+        path: The file that it was read from, where columns of it can be read again.
     """
 
     frame: pd.DataFrame
@@ -32,6 +34,7 @@ class Table:
     target: str | None = None
     decimal: str | None = None
     styles: Mapping[str, str] = field(default_factory=dict)
+    path: Path | None = None
 
 
 def as_table(

@@ -49,6 +49,10 @@ class TableInputs:
         """
         return TableInputs(self.numeric[rows], self.categories[rows], self.vectors[rows])
 
+    def typed(self, dtype: torch.dtype) -> TableInputs:
+        """Return the same rows, their numbers of a type."""
+        return TableInputs(self.numeric.to(dtype), self.categories, self.vectors.to(dtype))
+
     def to(self, device: torch.device | str) -> TableInputs:
         """Return the rows on a device."""
         return TableInputs(

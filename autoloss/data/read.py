@@ -15,6 +15,7 @@ from autoloss.data.asked import NOTHING_ASKED, Asked
 from autoloss.data.compressed import BROKEN, ending_of, open_bytes
 from autoloss.data.decimal_mark import decimal_mark
 from autoloss.data.delimited import read_delimited
+from autoloss.data.exchange import Frame, as_pandas, is_frame, not_a_table
 from autoloss.data.frames import Table, as_table
 from autoloss.data.json_table import read_json
 from autoloss.data.marks import without_marks
@@ -23,7 +24,7 @@ from autoloss.data.parquet import as_frame, read_parquet
 from autoloss.data.workbook import read_workbook
 from autoloss.errors import InputError, closest
 
-Source = str | Path | pd.DataFrame
+Source = str | Path | Frame
 Form = Literal["ARFF", "Excel", "Feather", "JSON", "Parquet", "delimited"]
 
 # What a file is, by its first bytes, where its name promises a text table.
@@ -49,7 +50,8 @@ def read_table(source: Source, *, name: str = "DATA") -> pd.DataFrame:
     Args:
         source: A path (CSV and TSV with delimiter and encoding found, also compressed by gzip,
             Excel, JSON and JSON lines, Parquet, Feather, ARFF),
-            ``"sklearn:NAME"`` (breast_cancer, digits, iris, wine), or a DataFrame.
+            ``"sklearn:NAME"`` (breast_cancer, digits, iris, wine), or a DataFrame of pandas,
+            polars or any library with Arrow's stream or the dataframe interchange protocol.
         name: How messages name the argument.
 
     Returns:
@@ -79,18 +81,15 @@ def load_table(
     Raises:
         InputError: The source is not there or holds no table.
     """
-    if isinstance(source, pd.DataFrame):
-        table = as_table(source, label=name)
+    if is_frame(source):
+        table = as_table(as_pandas(source, name=name), label=name)
     elif isinstance(source, str) and source.startswith("sklearn:"):
         table = _read_sklearn(source)
     elif isinstance(source, str | Path):
         path = Path(source).expanduser()
         table = _read_file(path, label=str(source), name=name, asked=asked, like=like)
     else:
-        raise InputError(
-            f"{name} must be a path, 'sklearn:NAME' or a DataFrame, but got a"
-            f" {type(source).__name__}."
-        )
+        raise not_a_table(source, name=name)
     if table.frame.shape[1] == 0:
         raise InputError(f"{table.label} must have columns, but it has none.")
     if len(table.frame) == 0:
@@ -151,8 +150,10 @@ def _read_file(path: Path, *, label: str, name: str, asked: Asked, like: Table |
     if form == "JSON":
         return read_json(path, label=label, is_lines=ending_of(path) in _LINES)
     if form == "delimited":
-        return read_delimited(path, label=label, asked=asked, like=like)
-    return _read_columnar(path, label=label, form=form)
+        table = read_delimited(path, label=label, asked=asked, like=like)
+    else:
+        table = _read_columnar(path, label=label, form=form)
+    return replace(table, path=path)
 
 
 def _form(path: Path, *, label: str, name: str) -> Form:

@@ -13,6 +13,7 @@ from autoloss.data.parts import DataOptions
 from autoloss.data.read import Source, load_table
 from autoloss.data.roles import Roles, one_target, roles_of, target_of
 from autoloss.data.target import TargetColumn, check_classes, read_target
+from autoloss.data.written import as_written
 from autoloss.errors import InputError
 
 
@@ -80,7 +81,7 @@ def load_sources(source: Source, options: DataOptions) -> Sources:
     target = target_of(table, options)
     table = one_target(table, target)
     roles = roles_of(table, target, options)
-    labels = read_target(table.frame[target], name=target, label=table.label)
+    labels = labels_of(table, target)
     check_classes(labels, name=target, label=table.label, are_classes=options.classes)
     hints = hints_of(table, roles.inputs, options)
     notes = [*table.notes, *_without_target(table, labels, target)]
@@ -107,8 +108,17 @@ def _file(name: str, table: Table, main: Table, roles: Roles) -> Labelled:
             " add them there, or drop them."
         )
     table = one_target(table, roles.target)
-    labels = read_target(table.frame[roles.target], name=roles.target, label=table.label)
-    return Labelled(name, table, labels)
+    return Labelled(name, table, labels_of(table, roles.target))
+
+
+def labels_of(table: Table, target: str) -> TargetColumn:
+    """Return the target of a table, its labels as its file has them."""
+    return read_target(
+        as_written(table, target),
+        name=target,
+        label=table.label,
+        are_numbers=table.frame[target].dtype.kind == "f",
+    )
 
 
 def _without_target(table: Table, labels: TargetColumn, target: str) -> list[str]:

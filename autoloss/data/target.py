@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autoloss.data.cells import plain_writing
 from autoloss.data.messages import listed, plural, unknown_name
-from autoloss.data.values import relabel, values_of
+from autoloss.data.values import label_of, relabel, values_of
 from autoloss.errors import InputError
-from autoloss.task import Label, Task
+from autoloss.task import Label, Task, TaskKind
 
 _POSITIVE = ({"true", "t"}, {"1"}, {"yes", "y"}, {"positive", "pos"})
 _NEGATIVE = ({"false", "f"}, {"0", "-1"}, {"no", "n"}, {"negative", "neg"})
 LEAST_ROWS = 20
 # Whole numbers of a target beyond which it is asked whether they are classes or amounts.
 _MOST_NUMBERS = 30
+_MOMENT = r"\d{4}-\d{2}-\d{2}(?: \d{2}:\d{2}:\d{2}(?:\.\d+)?)?"
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class TargetColumn:
 
     Args:
         keys: The labels as text; missing where a row has no target.
-        form: ``"bool"``, ``"int"``, ``"float"`` or ``"str"``: what the labels were.
+        form: What the labels were: ``"bool"``, ``"int"``, ``"float"``, ``"date"``, ``"str"``, or
+            ``"written"`` for text of numbers of which the number alone does not tell the text.
     """
 
     keys: pd.Series
@@ -36,37 +40,85 @@ class TargetColumn:
         """Return each row's place in `classes`: -1 where missing, -2 where not among them."""
         numbers, unique = pd.factorize(self.keys)
         place = {key: code for code, key in enumerate(classes)}
-        table = np.array([*(place.get(str(key), -2) for key in unique), -1], dtype=np.int64)
-        return np.asarray(table[numbers], dtype=np.int64)
+        # A file has no blanks around its labels; a DataFrame may.
+        bare = {key.strip(): code for code, key in enumerate(classes)}
+        bare = bare if len(bare) == len(classes) else {}
+        codes = [place.get(key, bare.get(key, -2)) for key in map(str, unique)]
+        return np.asarray(np.array([*codes, -1], dtype=np.int64)[numbers], dtype=np.int64)
 
 
-def read_target(series: pd.Series, *, name: str, label: str) -> TargetColumn:
-    """Read the target column of a table.
+def read_target(
+    series: pd.Series, *, name: str, label: str, are_numbers: bool = False
+) -> TargetColumn:
+    """Read the target column of a table; every label is kept as it stands there.
 
     Args:
         series: The column.
         name: Its name.
         label: How messages name the table.
+        are_numbers: Whether its text is that of numbers in a file.
 
     Raises:
-        InputError: No row has a target, or the column holds dates or lists.
+        InputError: No row has a target, or the column holds lists.
     """
-    values = values_of(series)
-    if values.form == "nothing":
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        # The labels are what the categories are.
+        series = series.astype(object)
+    if series.notna().any() and _is_text(series):
+        target = _of_text(series, are_numbers=are_numbers)
+    else:
+        target = _of_values(series, name=name, label=label)
+    if not target.keys.notna().any():
         raise InputError(
             f"{label} must have rows with a target, but column {name!r} is empty throughout."
         )
-    if values.form in ("date", "unusable"):
-        what = "dates" if values.form == "date" else "neither numbers nor text"
-        raise InputError(f"Target {name!r} must hold classes, but {label} has {what} in it.")
+    return target
+
+
+def _is_text(series: pd.Series) -> bool:
+    """Return whether a column holds text, or values of several types, which text tells apart."""
+    if isinstance(series.dtype, pd.StringDtype):
+        return True
+    kind = pd.api.types.infer_dtype(series, skipna=True) if series.dtype == object else ""
+    return kind == "string" or (kind in ("mixed", "mixed-integer") and _is_plain(series))
+
+
+def _is_plain(series: pd.Series) -> bool:
+    """Return whether no cell of a column is a list or another container."""
+    return bool(series.dropna().map(lambda cell: isinstance(cell, str) or np.isscalar(cell)).all())
+
+
+def _of_text(series: pd.Series, *, are_numbers: bool) -> TargetColumn:
+    """Return labels that are text."""
+    text = series.map(label_of, na_action="ignore").astype("string")
+    text = text.mask((text.str.strip() == "").fillna(False))
+    if not are_numbers:
+        return TargetColumn(text, "str")
+    written = [str(one) for one in text.dropna().unique()]
+    if all(re.fullmatch(r"-?[1-9]\d*|0", one) for one in written):
+        return TargetColumn(text, "int")
+    # 0. and 0.0 are the float 0.0; of 1.10 or 1E2 the float would be written in another way.
+    if all(one in (repr(float(one)), repr(float(one)).removesuffix("0")) for one in written):
+        return TargetColumn(relabel(text.astype("float64"), text.index), "float")
+    return TargetColumn(text, "written")
+
+
+def _of_values(series: pd.Series, *, name: str, label: str) -> TargetColumn:
+    """Return labels that are no text."""
+    values = values_of(series)
+    if values.form == "unusable":
+        raise InputError(
+            f"Target {name!r} must hold classes, but {label} has neither numbers nor text in it."
+        )
+    if values.form == "date":
+        days = series.map(lambda when: plain_writing(str(when)), na_action="ignore")
+        return TargetColumn(days.astype("string"), "date")
     if values.form == "number":
-        numbers = values.data
-        whole = bool((np.mod(numbers.dropna().to_numpy(), 1.0) == 0.0).all())
-        return TargetColumn(relabel(numbers, numbers.index), "int" if whole else "float")
-    boolean = pd.api.types.is_bool_dtype(series.dtype) or (
-        series.dtype == object and pd.api.types.infer_dtype(series, skipna=True) == "boolean"
-    )
-    return TargetColumn(values.text, "bool" if boolean else "str")
+        whole = pd.api.types.is_integer_dtype(series.dtype) or (
+            series.dtype == object and pd.api.types.infer_dtype(series, skipna=True) == "integer"
+        )
+        return TargetColumn(values.text, "int" if whole else "float")
+    return TargetColumn(values.text, "bool" if values.form == "label" else "str")
 
 
 def check_classes(
@@ -98,12 +150,15 @@ def check_classes(
     continuous = {
         "float": n_classes > 20 or (n_classes > 10 and rows_each < 20),
         "int": n_classes > _MOST_NUMBERS,
+        "date": n_classes > _MOST_NUMBERS,
     }
+    continuous["written"] = continuous["float"]
+    what = "dates" if target.form == "date" else "numbers"
     if continuous.get(target.form, False) and not are_classes:
         raise InputError(
-            f"Target {name!r} must hold classes, but has {n_classes:,} different numbers in"
+            f"Target {name!r} must hold classes, but has {n_classes:,} different {what} in"
             f" {plural(n_rows, 'row')}; cut it into a few classes (pandas.cut), or confirm that"
-            " each number is a class with --classes (in Python classes=True)."
+            f" each {what[:-1]} is a class with --classes (in Python classes=True)."
         )
     if n_classes > 10 and rows_each < 2:
         raise InputError(
@@ -119,7 +174,11 @@ def check_classes(
 
 def sorted_keys(keys: list[str], form: str) -> list[str]:
     """Return labels in the order of their values: numbers by size, False before True."""
-    return sorted(keys, key=float) if form in ("int", "float") else sorted(keys)
+    if form == "int":
+        return sorted(keys, key=int)
+    if form in ("float", "written"):
+        return sorted(keys, key=lambda key: (float(key), key))
+    return sorted(keys)
 
 
 def make_task(
@@ -139,6 +198,10 @@ def make_task(
     keys = sorted_keys(keys, target.form)
     note = ""
     if positive is not None and positive not in keys:
+        # 1.0 is the label 1, and a label of a DataFrame may have blanks around it.
+        same = [key for key in keys if _bare(key) == _bare(positive)]
+        positive = same[0] if len(same) == 1 else positive
+    if positive is not None and positive not in keys:
         raise unknown_name(f"positive must be a label of target {name!r}", positive, keys)
     if len(keys) > 2 and positive is not None:
         raise InputError(
@@ -150,18 +213,30 @@ def make_task(
         keys = [next(key for key in keys if key != chosen), chosen]
         note = f"The positive class of {name!r} is {chosen!r} ({why})."
     labels = tuple(_label(key, target.form) for key in keys)
-    return Task("binary" if len(keys) == 2 else "multiclass", labels, name), keys, note
+    kind: TaskKind = "binary" if len(keys) == 2 else "multiclass"
+    return Task(kind, labels, name, are_dates=_are_dates(target, keys)), keys, note
+
+
+def _bare(key: str) -> str:
+    """Return a label without blanks around it, a number in its shortest writing."""
+    return plain_writing(key.strip())
+
+
+def _are_dates(target: TargetColumn, keys: list[str]) -> bool:
+    """Return whether labels can be given back as moments: a zone has no place in these."""
+    return target.form == "date" and all(re.fullmatch(_MOMENT, key) for key in keys)
 
 
 def _positive(target: TargetColumn, keys: list[str]) -> tuple[str, str]:
     """Return which of two labels is positive, and why."""
+    words = {key: key.strip().lower() for key in keys}
     for positive, negative in zip(_POSITIVE, _NEGATIVE, strict=True):
         for one, other in (keys, keys[::-1]):
-            if one.lower() in positive and other.lower() in negative:
+            if words[one] in positive and words[other] in negative:
                 return one, "by its name"
     for one, other in (keys, keys[::-1]):
         yes = set().union(*_POSITIVE) - {"1", "t", "y"}
-        if one.lower() in yes and other.lower() not in yes:
+        if words[one] in yes and words[other] not in yes:
             return one, "by its name"
     counts = [int((target.keys == key).sum()) for key in keys]
     if counts[0] == counts[1]:

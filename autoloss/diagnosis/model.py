@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 
 from autoloss.classifier import Classifier
+from autoloss.data.frames import Table
 from autoloss.data.messages import listed, plural
 from autoloss.data.read import Source, load_table
-from autoloss.data.target import read_target
+from autoloss.data.sources import labels_of
 from autoloss.data.values import label_of as text_of
 from autoloss.diagnosis.given import LEAST_ROWS, Given
 from autoloss.diagnosis.loss import shown_part
@@ -68,7 +69,7 @@ def diagnose_model(
 def _given(classifier: Classifier, data: Source) -> Given:
     """Return the model's predictions for the rows that have a label."""
     table = load_table(data)
-    targets, notes = _targets(classifier, table.frame, table.label)
+    targets, notes = _targets(classifier, table)
     rows = np.flatnonzero(targets >= 0)
     # From where the rows lie, so that their cells are read as for predictions.
     logits = classifier.logits(data)[:, rows]
@@ -87,11 +88,9 @@ def _given(classifier: Classifier, data: Source) -> Given:
     )
 
 
-def _targets(
-    classifier: Classifier, frame: Any, label: str
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def _targets(classifier: Classifier, table: Table) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Return the class of each row, -1 where it has none, and notes."""
-    name = classifier.task.target
+    name, frame, label = classifier.task.target, table.frame, table.label
     if name not in frame.columns:
         hint = closest(name, map(str, frame.columns))
         near = f"; {hint.removeprefix(', ')}" if hint.startswith(", did") else "."
@@ -99,7 +98,7 @@ def _targets(
             f"{label} must have the target column {name!r} with the true classes, but has no such "
             f"column{near}"
         )
-    found = read_target(frame[name], name=name, label=label)
+    found = labels_of(table, name)
     codes = found.codes([text_of(one) for one in classifier.task.classes])
     unseen = codes == -2
     if unseen.any():

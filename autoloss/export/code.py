@@ -25,6 +25,7 @@ from autoloss.inputs import by_name
 from autoloss.losses import get
 from autoloss.models import TableNetwork
 from autoloss.models.table import ONE_HOT
+from autoloss.task import Task
 
 _HELPERS = (
     (marks, (), ("without_marks", "_is_mark", "_as_number")),
@@ -120,6 +121,7 @@ def _source(
         has_text=has_text,
         columns=_literal(list(by_name(classifier))),
         classes=_literal(list(classifier.task.classes)),
+        label_type=_label_type(classifier.task),
         decision=repr(decision_of(classifier)["decision"]),
         normalise=classifier.config.normalise,
         one_hot=ONE_HOT,
@@ -131,6 +133,12 @@ def _source(
         helpers=_helpers(has_text),
         readouts=reader.text,
     )
+
+
+def _label_type(task: Task) -> str:
+    """Return the type of the array of labels as Python text."""
+    kind = task.labels.dtype.kind
+    return '"datetime64"' if kind == "M" else "object" if kind == "O" else "None"
 
 
 def _encodings(classifier: Classifier) -> list[Any]:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from autoloss.data.target import check_classes, make_task, read_target
+from autoloss.data.values import label_of
 from autoloss.errors import InputError
 from autoloss.task import Task
 
@@ -23,7 +24,9 @@ def task_of(values: object, positive: str | None = None) -> tuple[Task, str]:
     [
         ([True, False, False] * 10, (False, True)),
         ([0, 1] * 10, (0, 1)),
-        ([1.0, 0.0, np.nan] * 10, (0, 1)),
+        ([1.0, 0.0, np.nan] * 10, (0.0, 1.0)),
+        ([2**53 + 1, 2**53] * 10, (2**53, 2**53 + 1)),
+        ([" b", "b"] * 10, (" b", "b")),
         ([-1, 1] * 10, (-1, 1)),
         ([0.5, 1.5] * 10, (0.5, 1.5)),
         (["Yes", "No"] * 10, ("No", "Yes")),
@@ -42,7 +45,7 @@ def test_classes_are_ordered_and_keep_their_type(values: object, classes: tuple)
     assert task.classes == classes
     assert [type(label) for label in task.classes] == [type(label) for label in classes]
     assert task.kind == ("binary" if len(classes) == 2 else "multiclass")
-    assert (f"positive class of 'y' is {str(classes[1])!r}" in note) == (len(classes) == 2)
+    assert (f"positive class of 'y' is {label_of(classes[1])!r}" in note) == (len(classes) == 2)
 
 
 def test_the_positive_label_may_be_chosen() -> None:
@@ -73,7 +76,8 @@ def test_labels_are_the_same_in_whatever_type_they_come() -> None:
         (["a", "b"] * 5, "at least 20 rows"),
         (["a"] * 30 + ["b"] * 2, "at least 3 rows"),
         ([None] * 30, "empty throughout"),
-        (pd.date_range("2024", periods=30), "dates"),
+        (pd.date_range("2024", periods=30), "30 different values"),
+        (pd.date_range("2024", periods=31).repeat(4), "31 different dates"),
         ([[1]] * 30, "neither numbers nor text"),
     ],
 )

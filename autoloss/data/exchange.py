@@ -1,0 +1,83 @@
+"""Frames of other libraries: whatever has Arrow's stream or the dataframe interchange protocol."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeGuard
+
+import pandas as pd
+
+from autoloss.data.messages import one_line
+from autoloss.errors import InputError
+
+
+class ArrowStream(Protocol):
+    """A frame that gives its columns as a stream of Arrow's C interface: polars, pyarrow, ..."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return the stream."""
+        ...
+
+
+class Interchange(Protocol):
+    """A frame of the dataframe interchange protocol."""
+
+    def __dataframe__(self, nan_as_null: bool = False, allow_copy: bool = True) -> object:
+        """Return the frame of the protocol."""
+        ...
+
+
+Frame = pd.DataFrame | ArrowStream | Interchange
+
+
+def is_frame(given: object) -> TypeGuard[Frame]:
+    """Return whether something is a DataFrame, of pandas or of another library."""
+    if isinstance(given, pd.DataFrame):
+        return True
+    # A column alone has the stream too.
+    has_stream = hasattr(given, "__arrow_c_stream__") and not isinstance(given, pd.Series)
+    return has_stream or hasattr(given, "__dataframe__")
+
+
+def as_pandas(given: Frame, *, name: str = "DATA") -> pd.DataFrame:
+    """Return a frame of any library as one of pandas; one of pandas is returned as it is.
+
+    Args:
+        given: The frame.
+        name: How messages name it.
+
+    Raises:
+        InputError: The frame cannot be read.
+    """
+    if isinstance(given, pd.DataFrame):
+        return given
+    import pyarrow as pa
+    from pyarrow.interchange import from_dataframe
+
+    from autoloss.data.parquet import as_frame
+
+    try:
+        table = pa.table(given) if hasattr(given, "__arrow_c_stream__") else from_dataframe(given)
+        frame = as_frame(table)
+    # The other library may raise what it likes.
+    except Exception as error:
+        raise InputError(
+            f"{name} must be a table that Arrow can read, but got {type_of(given)}"
+            f" ({one_line(error)}); give a pandas DataFrame."
+        ) from error
+    frame.columns = pd.Index(table.column_names)
+    return frame
+
+
+def not_a_table(given: object, *, name: str) -> InputError:
+    """Return the error for what is neither the place of a table nor a table."""
+    return InputError(
+        f"{name} must be a path, 'sklearn:NAME' or a DataFrame (of pandas, polars or another"
+        f" library with Arrow's stream), but got a {type_of(given)}."
+    )
+
+
+def type_of(given: object) -> str:
+    """Return a type with its library: there is more than one DataFrame."""
+    kind = type(given)
+    library = kind.__module__.partition(".")[0]
+    return kind.__qualname__ if library == "builtins" else f"{library}.{kind.__qualname__}"
