@@ -23,11 +23,14 @@ from PIL import Image
 from autoloss.tracking.dashboard import dashboard_link
 from autoloss.tracking.identity import Identity, read_identity
 from autoloss.tracking.local_server import HOST, free_port, local_server
+from autoloss.tracking.studies import studies_page
 from docs.browser import Browser
 from docs.report_pictures import draw_report
 
 IMAGES = Path(__file__).parent / "images"
 SEARCH = ["search", "churn.csv", "--target", "churned", "--space", "quick", "--trials", "64"]
+# Studies that churn is compared with.
+OTHERS = ("sklearn:iris", "sklearn:wine", "sklearn:breast_cancer")
 REGISTERED = "churn"
 ROWS = 4000
 WIDTH, COLOURS = 1440, 256
@@ -80,6 +83,9 @@ def made_study(*, is_tracked: bool = True) -> Iterator[Path]:
         environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{place}/mlflow.db"
         write_table(Path(place) / "churn.csv")
         subprocess.run(words, cwd=place, env=environment, check=True)
+        for data in OTHERS if is_tracked else ():
+            more = [*words[:3], "search", data, "--space", "quick", "--trials", "8"]
+            subprocess.run(more, cwd=place, env=environment, check=True)
         yield Path(place) / "reports" / "churn"
 
 
@@ -124,6 +130,7 @@ def draw(folder: Path, images: Path) -> list[Path]:
             "one.innerText === 'Show more')?.click()"
         )
         files.append(_drawn(browser, images, "verdict", height=800))
+        files.append(draw_studies(browser, f"http://{HOST}:{port}", known, images))
         browser.open(f"{root}/experiments/{known.experiment_id}/models?{MODE}")
         browser.wait_for_text("Model attributes")
         files.append(_drawn(browser, images, "models", height=400))
@@ -132,6 +139,21 @@ def draw(folder: Path, images: Path) -> list[Path]:
             browser.wait_for_text("champion")
             files.append(_drawn(browser, images, "registry", height=600))
     return files
+
+
+def draw_studies(browser: Browser, server: str, known: Identity, images: Path) -> Path:
+    """Draw the view that compares the studies of an experiment, and return the picture.
+
+    Args:
+        browser: A page.
+        server: The address of MLflow.
+        known: One of the studies.
+        images: Where the picture goes.
+    """
+    browser.open(f"{server}/{studies_page(str(known.experiment_id), has_views=True)}")
+    browser.wait_for_text("study/gain")
+    _close_assistant(browser)
+    return _drawn(browser, images, "studies", height=480)
 
 
 def draw_diagnosis(images: Path) -> Path:

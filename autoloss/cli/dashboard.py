@@ -37,10 +37,10 @@ class Place:
 
 
 def find_place(study: str | None, *, uri: str | None, out: Path) -> Place:
-    """Return where a study is looked at, by default the newest one that is in MLflow.
+    """Return where a study is looked at, by default all studies beside the newest in MLflow.
 
     Args:
-        study: A study's name or its folder; None for the newest.
+        study: A study's name or its folder; None for the view that compares all of them.
         uri: The tracking URI that was given; None for the study's own.
         out: The folder of all studies.
 
@@ -62,7 +62,7 @@ def find_place(study: str | None, *, uri: str | None, out: Path) -> Place:
     for known in (read_identity(file.parent) for file in files):
         found = resolve(uri, remembered=known.uri)
         if redacted(found) == known.uri:
-            return _place(known, found)
+            return Place(found, known.experiment_id, known.studies or known.view)
     return Place(resolve(uri))
 
 

@@ -26,7 +26,28 @@ from autoloss.tracking.models import register, shelve
 from autoloss.tracking.note import ranked_front, verdict_note
 from autoloss.tracking.runs import StudyRuns
 from autoloss.tracking.shelf import Shelf
-from autoloss.tracking.view import MAX_TAG, TAG, ViewContent, params_of, view_key, view_tag
+from autoloss.tracking.studies import (
+    KIND,
+    ML_KIND,
+    NOTE,
+    experiment_note,
+    primary_metric,
+    shipped_metrics,
+    studies_page,
+    studies_tag,
+    study_points,
+)
+from autoloss.tracking.view import (
+    MAX_TAG,
+    NAME,
+    STUDIES,
+    TAG,
+    ViewContent,
+    params_of,
+    view_key,
+    view_query,
+    view_tag,
+)
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -66,10 +87,12 @@ class Shown:
     Args:
         view: Key of the saved view; empty where there is none.
         registered: Name of the registered model; empty where nothing was registered.
+        studies: Key of the view that compares studies; empty where there is none.
     """
 
     view: str = ""
     registered: str = ""
+    studies: str = ""
 
 
 def write_conclusion(runs: StudyRuns, ending: Ending) -> Shown:
@@ -95,10 +118,11 @@ def write_conclusion(runs: StudyRuns, ending: Ending) -> Shown:
         **params_of(summary.trials, summary.metric, lower=lower),
     )
     view = write_view(runs, content)
+    studies = write_studies(runs)
     registered = _write_models(runs, summary, ending.shelf)
     # Last, because a server may accept runs and still have no place for files.
     _write_files(runs, ending.files)
-    return Shown(view, registered)
+    return Shown(view, registered, studies)
 
 
 def view_of(runs: StudyRuns, description: Mapping[str, str]) -> ViewContent:
@@ -132,6 +156,30 @@ def write_view(runs: StudyRuns, content: ViewContent) -> str:
     return key if is_written else ""
 
 
+def write_studies(runs: StudyRuns) -> str:
+    """Write the view that compares studies, and lead to it from the experiment's own page.
+
+    Returns:
+        The key of the view; empty where there is none.
+    """
+    session = runs.session
+    client, experiment, has_views = session.client, session.open(), session.abilities.has_views
+    tags = client.get_experiment(experiment).tags
+    wanted = {TAG + STUDIES: studies_tag(now_ms=to_ms(time.time()))} if has_views else {}
+    # The experiment of a run that somebody else began is theirs.
+    if not session.beside:
+        wanted |= {KIND: ML_KIND, NOTE: experiment_note(experiment, has_views=has_views)}
+
+    def write() -> None:
+        for key, text in wanted.items():
+            # What somebody wrote there stays.
+            if not tags.get(key):
+                client.set_experiment_tag(experiment, key, text)
+
+    is_written = _beside(runs, "The view of all studies", write)
+    return STUDIES if is_written and has_views else ""
+
+
 def _beside(runs: StudyRuns, what: str, action: Callable[[], object]) -> bool:
     """Do something that the runs can be without; what fails for good is noted."""
     try:
@@ -156,14 +204,18 @@ def _describe_parent(runs: StudyRuns, summary: Summary, ended: int) -> None:
     session, parent = runs.session, runs.parent()
     shipped = summary.trial(summary.recommended)
     metrics = [*points("val", shipped.metrics, ended), *_test_points(summary, ended)]
+    metrics += study_points(summary, ended)
     for name, values in summary.test_metrics.items():
         metrics += points(f"test {name}", values, ended)
     tags = {
         "autoloss.verdict": summary.verdict.decision,
         "autoloss.recommended": f"#{shipped.number:03d} {shipped.label}",
         "autoloss.metric": summary.metric,
+        "autoloss.primary": primary_metric(summary),
         "autoloss.version": summary.version,
     }
+    if summary.verdict.reason:
+        tags["autoloss.reason"] = summary.verdict.reason
     if summary.choices:
         choice = summary.choices[-1]
         before = summary.trial(choice.before)
@@ -174,19 +226,22 @@ def _describe_parent(runs: StudyRuns, summary: Summary, ended: int) -> None:
             "autoloss.choice_time": choice.created,
         }
     session.log(parent, points=metrics, tags=tags)
-    runs.write_note(verdict_note(summary))
+    runs.write_note(verdict_note(summary, links=_links(runs)))
     runs.finish(ended)
     runs.close_doubles()
 
 
+def _links(runs: StudyRuns) -> str:
+    """Return links from a study's own page to its trials and to the other studies."""
+    experiment, has_views = runs.session.open(), runs.session.abilities.has_views
+    studies = studies_page(experiment, has_views=has_views)
+    trials = f"#/experiments/{experiment}/runs{view_query(view_key(runs.study_id))}"
+    return f"[All studies]({studies})" + (f" · [{NAME}]({trials})" if has_views else "")
+
+
 def _test_points(summary: Summary, ended: int) -> list[Point]:
     """Return the test metrics of what ships; not a number where it was never tested."""
-    shipped, verdict = summary.recommended, summary.verdict
-    names = {verdict.baseline: "cross-entropy", verdict.challenger: "challenger"}
-    # A study in which cross-entropy met itself has the figures under one name.
-    measured = summary.test_metrics.get(names.get(shipped, ""), {})
-    if not measured and shipped == verdict.baseline:
-        measured = summary.test_metrics.get("cross-entropy", {})
+    measured = shipped_metrics(summary)
     if measured or not summary.choices:
         return list(points("test", measured, ended))
     known = dict.fromkeys(name for values in summary.test_metrics.values() for name in values)

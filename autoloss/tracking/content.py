@@ -120,8 +120,9 @@ def clipped_tags(values: Mapping[str, str]) -> dict[str, str]:
 
 def points(section: str, metrics: Mapping[str, float], timestamp: int) -> tuple[Point, ...]:
     """Return metrics named ``section/name``; those that are not finite are left out."""
+    before = f"{section}/" if section else ""
     return tuple(
-        Point(_key(f"{section}/{name}"), float(value), timestamp)
+        Point(_key(before + name), float(value), timestamp)
         for name, value in metrics.items()
         if math.isfinite(value)
     )

@@ -28,6 +28,7 @@ class Identity:
         adopted: A run that was active when the study began, and became its parent or has it below
             itself; empty for none.
         registered: Name in the model registry under which the study's model was registered.
+        studies: Key of the view that compares the experiment's studies; empty where there is none.
     """
 
     study_id: str
@@ -36,6 +37,7 @@ class Identity:
     view: str = ""
     adopted: str = ""
     registered: str = ""
+    studies: str = ""
 
 
 def read_identity(folder: Path) -> Identity:

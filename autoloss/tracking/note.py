@@ -22,8 +22,13 @@ def opening_note(study_name: str, description: Mapping[str, str]) -> str:
     return "\n".join([f"### {study_name}: searching", "", "| | |", "|---|---|", *rows])
 
 
-def verdict_note(summary: Summary) -> str:
-    """Return the note of a finished study: the verdict, its figures, what ships, and the front."""
+def verdict_note(summary: Summary, *, links: str = "") -> str:
+    """Return the note of a finished study: the verdict, its figures, what ships, and the front.
+
+    Args:
+        summary: The study.
+        links: Links to other pages, in Markdown.
+    """
     verdict = summary.verdict
     shipped = summary.trial(summary.recommended)
     lines = [
@@ -31,6 +36,7 @@ def verdict_note(summary: Summary) -> str:
         "",
         verdict_now(summary),
         "",
+        *([links, ""] if links else []),
         f"**Ships:** #{shipped.number:03d} `{shipped.label}` with read-out {shipped.readout}.",
         "",
         *_choice_lines(summary),

@@ -8,7 +8,13 @@ from pathlib import Path
 
 from autoloss.records import Summary, TrialRecord
 from autoloss.tracking.active import find_active_run
-from autoloss.tracking.conclusion import Ending, view_of, write_conclusion, write_view
+from autoloss.tracking.conclusion import (
+    Ending,
+    view_of,
+    write_conclusion,
+    write_studies,
+    write_view,
+)
 from autoloss.tracking.dashboard import Dashboard, dashboard_link
 from autoloss.tracking.failures import Refused, classified
 from autoloss.tracking.identity import Identity, read_identity, write_identity
@@ -109,8 +115,11 @@ class Tracker:
 
         def describe(runs: StudyRuns) -> None:
             runs.describe(kept)
-            # A study that is only opened again has its view already.
-            self._remember(view=write_view(runs, view_of(runs, kept)) if kept else "")
+            if kept:  # a study that is only opened again has its views already
+                view = write_view(runs, view_of(runs, kept))
+                self._remember(view=view, studies=write_studies(runs))
+            else:
+                self._remember()
 
         self._put(_PARENT, describe)
 
@@ -148,7 +157,7 @@ class Tracker:
 
         def write(runs: StudyRuns) -> None:
             shown = write_conclusion(runs, wanted)
-            self._remember(view=shown.view, registered=shown.registered)
+            self._remember(view=shown.view, registered=shown.registered, studies=shown.studies)
 
         self._put(_PARENT, write)
 
@@ -170,13 +179,14 @@ class Tracker:
         """Return where the study is looked at."""
         return dashboard_link(self.uri, self._session.experiment_id, view=self._identity.view)
 
-    def _remember(self, *, view: str = "", registered: str = "") -> None:
+    def _remember(self, *, view: str = "", registered: str = "", studies: str = "") -> None:
         """Keep in the study's folder where it is shown."""
         known = replace(
             self._identity,
             experiment_id=self._session.experiment_id,
             view=view or self._identity.view,
             registered=registered or self._identity.registered,
+            studies=studies or self._identity.studies,
         )
         if known != self._identity:
             self._identity = known

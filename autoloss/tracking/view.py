@@ -19,6 +19,10 @@ SINCE, LOOKED_AT = (3, 15), (3, 17)
 TAG = "mlflow.sharedViewState."
 MAX_TAG = 20_000
 NAME = "Choose a winner"
+STUDIES = "autoloss-studies"
+"""Key of the view that compares studies."""
+ML_PAGE = {"workflowType": "machine_learning"}
+"""Without it MLflow 3 opens an empty page for traces of language models."""
 
 _COMMON = ("base", "lr", "weight_decay", "dropout")
 _FAMILIES = 3
@@ -57,9 +61,10 @@ def view_key(study_id: str) -> str:
 
 def view_query(key: str | None) -> str:
     """Return the end of a link that opens the page of runs, with the view where there is one."""
-    # Without the workflow type MLflow 3 opens an empty page for traces of language models.
-    query = {"viewStateShareKey": key, "compareRunsMode": "CHART"} if key else {}
-    return "?" + urlencode({**query, "workflowType": "machine_learning"})
+    query = {"viewStateShareKey": key} if key else {}
+    # Studies are compared in a table, the trials of one in charts.
+    charts = {"compareRunsMode": "CHART"} if key and key != STUDIES else {}
+    return "?" + urlencode({**query, **charts, **ML_PAGE})
 
 
 def params_of(trials: Iterable[TrialRecord], metric: str, *, lower: bool) -> dict[str, Any]:
@@ -97,30 +102,62 @@ def view_tag(content: ViewContent, *, now_ms: int) -> str:
         content: What is shown.
         now_ms: The time, in milliseconds since the epoch.
     """
-    value = {
-        "name": f"{NAME}: {content.study}",
-        "createdAt": now_ms,
-        "updatedAt": now_ms,
-        "state": json.dumps(_state(content)),
-    }
-    return json.dumps(value)
-
-
-def _state(content: ViewContent) -> dict[str, Any]:
-    """Return the state of the page."""
     sections, charts = _sections(content)
-    columns = _columns(content)
+    state = page_state(
+        search_filter=f"tags.`mlflow.parentRunId` = '{content.parent}'",
+        order_by=f"metrics.`val/{content.metric}`",
+        is_ascending=content.lower_is_better,
+        columns=_columns(content),
+        sections=sections,
+        charts=charts,
+    )
+    return saved_view(f"{NAME}: {content.study}", state, now_ms=now_ms)
+
+
+def saved_view(name: str, state: Mapping[str, Any], *, now_ms: int) -> str:
+    """Return a saved view as the value of an experiment's tag.
+
+    Args:
+        name: Its name in the menu.
+        state: The state of the page.
+        now_ms: The time, in milliseconds since the epoch.
+    """
+    times = {"createdAt": now_ms, "updatedAt": now_ms}
+    return json.dumps({"name": name, **times, "state": json.dumps(state)})
+
+
+def page_state(
+    *,
+    search_filter: str,
+    order_by: str,
+    is_ascending: bool,
+    columns: Sequence[str],
+    widths: Mapping[str, int] | None = None,
+    sections: Sequence[Mapping[str, Any]] = (),
+    charts: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """Return the state of MLflow's page of runs.
+
+    Args:
+        search_filter: Which runs are shown.
+        order_by: Key of the column that sorts them.
+        is_ascending: Whether the lowest value comes first.
+        columns: Keys of the columns, in their order.
+        widths: Widths of columns in pixels; None for the usual ones.
+        sections: Sections of charts.
+        charts: Charts, each in one of the sections.
+    """
     return {
-        "searchFilter": f"tags.`mlflow.parentRunId` = '{content.parent}'",
-        "orderByKey": f"metrics.`val/{content.metric}`",
-        "orderByAsc": content.lower_is_better,
+        "searchFilter": search_filter,
+        "orderByKey": order_by,
+        "orderByAsc": is_ascending,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "modelVersionFilter": "All Runs",
         "datasetsFilter": [],
-        "selectedColumns": columns,
-        "columnOrder": columns,
-        "columnWidths": {},
+        "selectedColumns": [*columns],
+        "columnOrder": [*columns],
+        "columnWidths": {**(widths or {})},
         "runsExpanded": {},
         "runsPinned": [],
         "runsHidden": [],
@@ -139,8 +176,8 @@ def _state(content: ViewContent) -> dict[str, Any]:
             "lineSmoothness": 0,
             "selectedXAxisMetricKey": "",
         },
-        "compareRunSections": sections,
-        "compareRunCharts": charts,
+        "compareRunSections": [*sections],
+        "compareRunCharts": [*charts],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -39,6 +40,7 @@ class Writer:
         self._closing = self._abandoned = False
         self._thread: threading.Thread | None = None
         self._away = ""
+        self._written = -math.inf
 
     @property
     def trouble(self) -> str:
@@ -59,7 +61,8 @@ class Writer:
     def close(self, timeout: float) -> Pending:
         """Wait until the queue is empty, at most `timeout` seconds, and return what is left.
 
-        While nothing can be written it waits no longer than the grace.
+        While nothing can be written it waits no longer than the grace, counted from the last job
+        that was written.
         """
         closed = time.monotonic()
         with self._changed:
@@ -68,7 +71,8 @@ class Writer:
             while self._thread is not None and self._queue:
                 left = timeout - (time.monotonic() - closed)
                 if self._away:
-                    left = min(left, self._grace - (time.monotonic() - closed))
+                    since = time.monotonic() - max(closed, self._written)
+                    left = min(left, self._grace - since)
                 if left <= 0:
                     break
                 self._changed.wait(min(left, 0.1))
@@ -86,6 +90,7 @@ class Writer:
                 if self._abandoned:
                     return
                 self._queue.popleft()
+                self._written = time.monotonic()
                 if refusal:
                     self._aside.append((job, refusal))
                 self._changed.notify_all()

@@ -28,7 +28,9 @@ def out(tmp_path, monkeypatch) -> Path:
     for age, name in ((9, "old"), (1, "new")):
         folder = tmp_path / "reports" / name
         uri = f"sqlite:///{(tmp_path / f'{name}.db').as_posix()}"
-        write_identity(folder, Identity(name, uri, "7", f"autoloss-{name}"))
+        # The older one was searched before studies were compared.
+        studies = "autoloss-studies" if name == "new" else ""
+        write_identity(folder, Identity(name, uri, "7", f"autoloss-{name}", studies=studies))
         stamp = time.time() - age
         os.utime(folder / "tracking.json", (stamp, stamp))
     return tmp_path / "reports"
@@ -38,14 +40,17 @@ def uri_of(out: Path, name: str) -> str:
     return f"sqlite:///{(out.parent / f'{name}.db').as_posix()}"
 
 
-def test_a_study_is_found_by_its_name_its_folder_or_its_youth(out) -> None:
+def test_a_study_is_found_by_its_name_or_its_folder_and_without_one_all_are_shown(out) -> None:
     old = Place(uri_of(out, "old"), "7", "autoloss-old")
+    new = Place(uri_of(out, "new"), "7", "autoloss-new")
+    assert find_place("new", uri=None, out=out) == new
     assert find_place("old", uri=None, out=out) == old
     assert find_place(str(out / "old"), uri=None, out=Path("elsewhere")) == old
-    assert find_place(None, uri=None, out=out) == Place(uri_of(out, "new"), "7", "autoloss-new")
+    every = Place(uri_of(out, "new"), "7", "autoloss-studies")
+    assert find_place(None, uri=None, out=out) == every
 
 
-def test_a_store_that_is_given_shows_its_newest_study_or_its_experiments(out) -> None:
+def test_a_store_that_is_given_shows_its_studies_or_its_experiments(out) -> None:
     uri = uri_of(out, "old")
     assert find_place(None, uri=uri, out=out) == Place(uri, "7", "autoloss-old")
     other = uri_of(out, "other")

@@ -55,6 +55,26 @@ def test_the_link_opens_the_view_and_its_charts_are_drawn(shown) -> None:
     assert not [line for line in browser.console if "TypeError" in line]
 
 
+def test_the_root_page_leads_to_the_studies(shown) -> None:
+    summary, browser, _, experiment = shown
+    browser.open(experiment.partition("#")[0])
+    browser.wait_for_text("Recent Experiments")
+    link = "[...document.querySelectorAll('a')].find((one) => one.innerText.includes({}))"
+    losses = link.format("'losses'")
+    browser.wait(losses)
+    browser.run(losses + ".click()")
+    # It opens the page for traces of language models, which has nothing but this.
+    compare = link.format("'compare verdict'")
+    browser.wait(compare)
+    target = browser.run(compare + ".href")
+    browser.open("about:blank")
+    browser.open(target)
+    for text in ("study/gain", "study/seconds", "autoloss.verdict", "1 matching run"):
+        browser.wait_for_text(text)
+    assert summary.name in browser.text()
+    assert not [line for line in browser.console if "TypeError" in line]
+
+
 def test_the_models_tab_is_the_shortlist(shown) -> None:
     summary, browser, _, experiment = shown
     browser.open(f"{experiment}/models?workflowType=machine_learning")

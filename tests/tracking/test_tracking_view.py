@@ -8,7 +8,15 @@ import pytest
 from autoloss.tracking import Pending, dashboard_link, dashboard_of
 from autoloss.tracking.abilities import find_abilities
 from autoloss.tracking.session import Session
-from autoloss.tracking.view import MAX_TAG, TAG, ViewContent, params_of, view_query, view_tag
+from autoloss.tracking.view import (
+    MAX_TAG,
+    STUDIES,
+    TAG,
+    ViewContent,
+    params_of,
+    view_query,
+    view_tag,
+)
 from tests.report.summaries import FAMILIES, make_summary
 
 SUMMARY = make_summary(n_trials=40)
@@ -106,7 +114,9 @@ def test_a_search_writes_the_view_and_links_to_it(store, track, written, record,
     tracker.finish(summary(records), [])
     assert tracker.close() == Pending()
     found = written(store)
-    ((key, value),) = [(k, v) for k, v in tags_of(written, store).items() if k.startswith(TAG)]
+    views = {k: v for k, v in tags_of(written, store).items() if k.startswith(TAG)}
+    views.pop(TAG + STUDIES)
+    ((key, value),) = views.items()
     state = state_of(value)
     assert found.parent.info.run_id in state["searchFilter"]
     assert f"viewStateShareKey={key.removeprefix(TAG)}&" in tracker.dashboard().url
@@ -140,9 +150,10 @@ def test_a_view_that_is_refused_is_named_and_the_rest_is_written(
     tracker.start({"data": "churn.csv"})
     tracker.finish(summary([record(i) for i in range(2)]), [])
     assert tracker.close() == Pending()
-    assert len(tracker.notes) == 1
+    assert len(tracker.notes) == 2
     assert "'Choose a winner' is missing" in tracker.notes[0]
-    assert "no such tag here" in tracker.notes[0]
+    assert "The view of all studies is missing" in tracker.notes[1]
+    assert all("no such tag here" in note for note in tracker.notes)
     assert "viewStateShareKey" not in tracker.dashboard().url
     assert written(store).parent.info.status == "FINISHED"
 

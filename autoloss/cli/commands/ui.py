@@ -14,7 +14,7 @@ def ui(
         str | None,
         typer.Argument(
             metavar="[STUDY]",
-            help="A study's name or its folder; the newest by default.",
+            help="A study's name or its folder; by default all studies, compared in a table.",
             autocompletion=complete.studies,
         ),
     ] = None,
