@@ -200,7 +200,7 @@ def search(
     wanted = given.join(loaded, own)
     prepared = tables.read(options, wanted)
     settled = settle(given.model, prepared, wanted, loaded=loaded, device=found)
-    taught = given.teacher_logits(options.table(tables.frames), prepared)
+    taught = given.teacher_logits(prepared)
     study = Study(
         name or free_name(options.source, out),
         prepared.class_counts,

@@ -16,7 +16,7 @@ from torch import Tensor
 from autoloss.class_table import check_names, in_class_order, read_class_table, repeated
 from autoloss.classifier import Classifier, load
 from autoloss.costs import Costs, check_costs, ordered_costs
-from autoloss.data import Source, StudyData, read_table
+from autoloss.data import StudyData, read_table
 from autoloss.data.values import label_of
 from autoloss.errors import InputError
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
@@ -131,15 +131,15 @@ class Given:
             ),
         }
 
-    def teacher_logits(self, source: Source, data: StudyData) -> Tensor | None:
-        """Return the teacher's logits for the rows of a table, None without a teacher.
+    def teacher_logits(self, data: StudyData) -> Tensor | None:
+        """Return the teacher's logits for the rows of the data, None without a teacher.
 
         Shape:
             - output: ``(rows, C)``
         """
         if self.teacher is None:
             return None
-        return teacher_logits(self.teacher, read_table(source), data.task)
+        return teacher_logits(self.teacher, data.table, data.task)
 
 
 def check_weights(weights: Weights | None) -> dict[str, float] | None:

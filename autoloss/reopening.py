@@ -43,5 +43,4 @@ def read_again(
             "search them under another --name."
         )
     check_again(model, origin, prepared, study.space, study=study.name)
-    source = tables.named_in(options).table(tables.frames)
-    return prepared, given.teacher_logits(source, prepared)
+    return prepared, given.teacher_logits(prepared)

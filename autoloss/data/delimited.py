@@ -74,10 +74,12 @@ def read_delimited(
     heads = (_known(column[1:_FIRST], asked.missing) for column in cells.columns)
     mark = asked.decimal or (like.decimal if like else decimal_mark(heads))
     columns, styles, notes = [], {}, []
+    marks: set[str] = set()
     if encoding in _GUESSED:
         notes.append(f"{label} was read as {encoding}; save it as UTF-8 if letters look wrong.")
     for name, column in zip(names, cells.columns, strict=True):
         text = _known(column[1:], asked.missing)
+        marks |= _marks_in(column[1:], asked.missing)
         style = _style_like(name, like) if like else _whole_style(text, mark, delimiter)
         if style == "comma":
             styles[name] = style
@@ -89,13 +91,22 @@ def read_delimited(
         columns.append(pd.Series(text.to_pandas()) if style == "text" else typed(text))
     frame = pd.concat(columns, axis=1) if columns else pd.DataFrame()
     table = as_table(frame, label=label, names=given, notes=tuple(notes))
-    return replace(table, decimal=mark, styles=styles)
+    return replace(table, decimal=mark, styles=styles, marks=frozenset(marks))
 
 
 def _known(column: Any, marks: Sequence[str]) -> Any:
     """Return cells without the blanks around them, missing where they say so."""
     text = pc.utf8_trim_whitespace(column)
     return without_text_marks(text, (*MISSING, *marks))
+
+
+def _marks_in(column: Any, marks: Sequence[str]) -> set[str]:
+    """Return which marks are cells of a column."""
+    if not marks:
+        return set()
+    text = pc.utf8_trim_whitespace(column)
+    found = text.filter(pc.is_in(text, value_set=pa.array(list(marks))))
+    return set(pc.unique(found).to_pylist())
 
 
 def _style_like(name: str, like: Table) -> str | None:

@@ -25,6 +25,7 @@ class Table:
         styles: Columns of numbers that were not written plainly, each with its style, see
             `autoloss.data.numbers.parse_numbers`.
         path: The file that it was read from, where columns of it can be read again.
+        marks: Which of the cells that the user calls missing it has.
     """
 
     frame: pd.DataFrame
@@ -35,6 +36,7 @@ class Table:
     decimal: str | None = None
     styles: Mapping[str, str] = field(default_factory=dict)
     path: Path | None = None
+    marks: frozenset[str] = frozenset()
 
 
 def as_table(

@@ -89,6 +89,9 @@ def find_numbers(
         return None
     best: tuple[int, str, Floats] | None = None
     for style in _styles(rest, weights, decimal, is_asked=is_asked):
+        is_long = len(rest) > 4 * _SAMPLE and not is_asked
+        if is_long and np.isnan(parse_numbers(rest[:_SAMPLE], style)).mean() > 0.5:
+            continue
         numbers = parse_numbers(rest, style)
         failed = np.isnan(numbers)
         if not (is_asked or _are_strays(numbers, failed, weights)) or failed.all():

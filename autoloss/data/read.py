@@ -100,13 +100,24 @@ def load_table(
 def _as_asked(table: Table, asked: Asked, like: Table | None) -> Table:
     """Return a table without the cells that the user calls missing, its decimal mark known."""
     if asked.missing:
-        kept = {name: without_marks(table.frame[name], asked.missing) for name in table.frame}
-        if any(kept[name] is not table.frame[name] for name in kept):
-            table = replace(table, frame=pd.DataFrame(kept, index=table.frame.index, copy=False))
+        table = _without_marks(table, asked.missing)
     if table.decimal is None:
         mark = asked.decimal or (like.decimal if like else None)
         table = replace(table, decimal=mark or decimal_mark(_texts(table.frame)))
     return table
+
+
+def _without_marks(table: Table, marks: tuple[str, ...]) -> Table:
+    """Return a table whose cells are missing where they are one of some marks."""
+    kept, found = {}, set(table.marks)
+    for name in table.frame.columns:
+        column = table.frame[name]
+        for mark in marks:
+            before, column = column, without_marks(column, (mark,))
+            found |= set() if column is before else {mark}
+        kept[name] = column
+    frame = pd.DataFrame(kept, index=table.frame.index, copy=False)
+    return replace(table, frame=frame, marks=frozenset(found))
 
 
 def _texts(frame: pd.DataFrame) -> Iterator[Any]:

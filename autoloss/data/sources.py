@@ -85,6 +85,8 @@ def load_sources(source: Source, options: DataOptions) -> Sources:
     check_classes(labels, name=target, label=table.label, are_classes=options.classes)
     hints = hints_of(table, roles.inputs, options)
     notes = [*table.notes, *_without_target(table, labels, target)]
+    if unused := [mark for mark in asked.missing if mark not in table.marks]:
+        notes.append(f"No cell of {table.label} is {listed(unused)}, which --missing names.")
     files = {}
     for name, given in (("test", options.test), ("valid", options.valid)):
         if given is None:

@@ -73,6 +73,11 @@ class StudyData:
         return self.folds[0].encoding
 
     @property
+    def table(self) -> pd.DataFrame:
+        """Return all rows and columns of the data as they were read."""
+        return self._encoder.sources.main.table.frame
+
+    @property
     def train(self) -> Part:
         """Return the training rows of the first fold."""
         return self.folds[0].train

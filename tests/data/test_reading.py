@@ -236,7 +236,11 @@ def test_a_mark_of_the_user_is_missing_in_every_column(
         frame.to_csv(source := tmp_path / "t.csv", index=False)
     elif kind == "parquet":
         frame.to_parquet(source := tmp_path / "t.parquet")
-    data = _prepared(source, missing=[mark])
+    data = _prepared(source, missing=[mark, "absent"])
+    unused = [note for note in data.notes if "--missing" in note]
+    assert len(unused) == 1
+    assert "'absent'" in unused[0]
+    assert mark not in unused[0]
     columns = {one.name: one for one in data.encoding.columns}
     assert columns["a"].kind == "numeric"
     assert isinstance(columns["b"], CategoryColumn)
