@@ -44,6 +44,8 @@ _ALL_MISSING = "no value"
 _CONSTANT = "the same value everywhere"
 _COUNTER = "counts the rows"
 _IDENTIFIER = "an identifier"
+# What dates are that were written without marks between their parts.
+_DIGITS = "%Y%m%d"
 _NO_TABLE = "neither numbers, dates nor text"
 
 
@@ -101,7 +103,7 @@ def kind_of(name: str, series: pd.Series, hints: Hints = NO_HINTS) -> Typing:
         reason = _identifier_in_numbers(name, values.data.to_numpy(), n_distinct)
         if reason:
             return Typing("dropped", values, reason)
-        return Typing("numeric", values, hints.style, why="numbers")
+        return Typing("numeric", values, hints.style, why=plural(n_distinct, "different number"))
     if values.form == "date":
         return Typing("date", values, ISO, why="dates")
     if values.form == "label":
@@ -122,8 +124,8 @@ def _as_asked(name: str, values: Values, hints: Hints) -> Typing:
     if hints.kind == "date":
         if values.form == "date":
             return Typing("date", values, ISO, why=why)
-        form = hints.date_format or find_format(text, day_first=hints.decimal == ",")
-        if form is None or not parse_moments(text, form).notna().any():
+        form = hints.date_format or find_format(text, day_first=hints.decimal == ",") or _DIGITS
+        if not parse_moments(text, form).notna().any():
             raise InputError(
                 f"Column {name!r} must hold dates, as asked, but got {example!r}; give their"
                 " format with --date-format, such as '%d/%m/%Y'."
@@ -151,9 +153,10 @@ def _in_format(values: Values, form: str) -> Typing | None:
     return Typing("date", Values("text", text), form, why=f"dates as {form}")
 
 
-def _numeric(text: pd.Series, found: NumberText, *, why: str) -> Typing:
+def _numeric(text: pd.Series, found: NumberText, *, why: str = "") -> Typing:
     """Return a column of text as numbers."""
     numbers = pd.Series(parse_numbers(text, found.style), index=text.index)
+    why = why or plural(numbers.nunique(), "different number")
     return Typing(
         "numeric",
         Values("number", numbers),
@@ -170,7 +173,7 @@ def _kind_of_text(
     """Decide what a column of text is."""
     found = find_numbers(values.data, decimal=hints.decimal)
     if found is not None:
-        typing = _numeric(values.data, found, why="numbers")
+        typing = _numeric(values.data, found)
         numbers = typing.values.data.to_numpy()
         n_numbers = len(np.unique(numbers[~np.isnan(numbers)]))
         reason = _identifier_in_numbers(name, numbers, n_numbers)

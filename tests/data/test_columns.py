@@ -326,7 +326,7 @@ DATES = pd.Series(
 )
 FORMATS = (
     *("%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d-%m-%y", "%y-%m-%d", "%d %b %y", "%d/%m/%Y"),
-    *("%d.%m.%y %H:%M", "%H:%M", "%H:%M:%S", "%I:%M %p"),
+    *("%d.%m.%y %H:%M", "%H:%M", "%H:%M:%S", "%I:%M %p", "%M:%S", "%M:%S.%f"),
 )
 
 

@@ -168,6 +168,7 @@ KIND = {"number": "numeric", "category": "categorical", "text": "text", "date": 
         ([f"a{value % 7} b{value % 5}" for value in WHOLE], "text"),
         ([f"01.02.20{10 + value % 20}" for value in WHOLE], "category"),
         ([f"2{value % 9}.0{1 + value % 9}.19" for value in WHOLE], "date"),
+        ([20_190_100 + 100 * (value % 9) + value % 28 + 1 for value in WHOLE], "date"),
     ],
 )
 def test_the_kind_that_the_user_says_is_taken(cells: object, kind: str) -> None:
