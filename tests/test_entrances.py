@@ -264,3 +264,27 @@ def test_flags_are_read_from_numbers_and_words(form: Any) -> None:
     numbers = frame.astype({"flag": int})
     wanted = make_classifier(numbers).predict_proba(numbers)
     np.testing.assert_array_equal(make_classifier(numbers).predict_proba(other), wanted)
+
+
+@pytest.mark.parametrize(
+    "text", ["x\n1\n\n3\n", "\n\nx\r\n1\r\n\r\n3", 'x\n1\n""\n3\n', "x\n\n\n\n"]
+)
+def test_an_empty_line_of_one_column_is_a_row(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "one.csv"
+    file.write_bytes(text.encode())
+    wanted = pd.DataFrame({"x": [1.0, None, 3.0] if "1" in text else [None] * 3}, dtype="float64")
+    pd.testing.assert_frame_equal(read_table(file).astype("float64"), wanted)
+    classifier = make_classifier(pd.DataFrame({"x": [1.0, 2.0, 3.0, None] * 10}))
+    probs = classifier.predict_proba(wanted)
+    np.testing.assert_allclose(classifier.predict_proba(file), probs, rtol=0, atol=1e-12)
+    for rows in (1, 2, 9):
+        found = streamed(classifier, file, rows=rows)
+        np.testing.assert_allclose(found.iloc[:, 1:], probs, rtol=0, atol=1e-12)
+
+
+def test_an_empty_line_of_more_columns_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "two.csv"
+    file.write_text("a,b\n1,2\n\n3,4\n\n", encoding="utf-8")
+    assert len(read_table(file)) == 2
+    (piece,) = open_rows(file).pieces(["a", "b"])
+    assert piece.num_rows == 2

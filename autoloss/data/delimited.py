@@ -258,19 +258,41 @@ def _arrow(path: Path, encoding: str, delimiter: str, quote: str | bool, threads
         autogenerate_column_names=True,
         encoding="utf-8" if encoding == "utf-8-sig" else encoding,
     )
-    parsing = arrow_csv.ParseOptions(
-        delimiter=delimiter, quote_char=quote, newlines_in_values=quote is not False
-    )
+    parsing = parse_options(delimiter, quote)
     with arrow_csv.open_csv(
         arrow_input(path), read_options=reading, parse_options=parsing
     ) as opened:
         names = opened.schema.names
+    parsing = parse_options(delimiter, quote, width=len(names))
     converting = arrow_csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
     )
-    return arrow_csv.read_csv(
+    cells = arrow_csv.read_csv(
         arrow_input(path), read_options=reading, parse_options=parsing, convert_options=converting
     )
+    return cells.slice(header_place(cells.column(0))) if len(names) == 1 else cells
+
+
+def parse_options(delimiter: str, quote: str | bool, *, width: int | None = None) -> Any:
+    """Return how Arrow divides text into cells.
+
+    Args:
+        delimiter: What stands between cells.
+        quote: What stands around a cell, False for nothing.
+        width: How many columns there are; an empty line is a row where there is one.
+    """
+    return arrow_csv.ParseOptions(
+        delimiter=delimiter,
+        quote_char=quote,
+        newlines_in_values=quote is not False,
+        ignore_empty_lines=width != 1,
+    )
+
+
+def header_place(column: Any) -> int:
+    """Return the number of the row of the header: the first that is not empty."""
+    is_filled = pc.not_equal(pc.utf8_trim_whitespace(column), "")
+    return max(0, int(pc.index(is_filled, True).as_py()))
 
 
 def typed(text: Any) -> pd.Series:

@@ -16,7 +16,13 @@ from pyarrow import parquet
 
 from autoloss.data.arrow import series_of
 from autoloss.data.compressed import arrow_input, ending_of, is_compressed, open_text
-from autoloss.data.delimited import HEAD, find_delimiter, find_encoding
+from autoloss.data.delimited import (
+    HEAD,
+    find_delimiter,
+    find_encoding,
+    header_place,
+    parse_options,
+)
 from autoloss.data.frames import as_text, unique_names
 from autoloss.data.messages import one_line
 from autoloss.data.read import Source, file_form, load_table
@@ -166,8 +172,8 @@ def _open_delimited(path: Path, *, label: str) -> RowStream:
             label,
             names,
             True,
-            lambda places, quote=quote: _text_batches(  # type: ignore[misc]
-                path, encoding, delimiter, quote, places
+            lambda places, quote=quote, width=len(names): _text_batches(  # type: ignore[misc]
+                path, encoding, delimiter, quote, places, width
             ),
             None if is_compressed(path) else _lines_about(path, encoding, head),
         )
@@ -187,6 +193,7 @@ def _reader(
     delimiter: str,
     quote: str | bool,
     places: Sequence[int] | None = None,
+    width: int | None = None,
 ) -> Any:
     """Return Arrow's reader of text, of all columns or of some."""
     reading = arrow_csv.ReadOptions(
@@ -194,9 +201,7 @@ def _reader(
         autogenerate_column_names=True,
         encoding="utf-8" if encoding == "utf-8-sig" else encoding,
     )
-    parsing = arrow_csv.ParseOptions(
-        delimiter=delimiter, quote_char=quote, newlines_in_values=quote is not False
-    )
+    parsing = parse_options(delimiter, quote, width=width)
     names = None if places is None else [f"f{place}" for place in places]
     converting = arrow_csv.ConvertOptions(
         column_types=dict.fromkeys(names or (), pa.string()),
@@ -219,13 +224,20 @@ def _header(path: Path, encoding: str, delimiter: str, quote: str | bool) -> tup
 
 
 def _text_batches(
-    path: Path, encoding: str, delimiter: str, quote: str | bool, places: Sequence[int]
+    path: Path,
+    encoding: str,
+    delimiter: str,
+    quote: str | bool,
+    places: Sequence[int],
+    width: int,
 ) -> Batches:
     """Yield the rows below the header as text."""
     missing = pa.array(MISSING)
-    with _reader(path, encoding, delimiter, quote, places) as opened:
-        skipped = 1
-        for batch in opened:
+    with _reader(path, encoding, delimiter, quote, places, width) as opened:
+        skipped = 0
+        for number, batch in enumerate(opened):
+            if number == 0:
+                skipped = 1 + (header_place(batch.column(0)) if width == 1 else 0)
             rows = batch.slice(skipped)
             skipped -= batch.num_rows - rows.num_rows
             cells = [pc.utf8_trim_whitespace(column) for column in rows.columns]
