@@ -141,7 +141,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classes_ = np.unique(labels)
         if len(self.classes_) < 2:
             raise InputError(
-                f"y must have at least two classes, but every label is {self.classes_[0]!r}."
+                f"y must have at least two classes, but got one class, {self.classes_[0]!r}."
             )
         if len(frame) < LEAST_ROWS:
             raise InputError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -172,9 +173,7 @@ def _open_delimited(path: Path, *, label: str) -> RowStream:
             label,
             names,
             True,
-            lambda places, quote=quote, width=len(names): _text_batches(  # type: ignore[misc]
-                path, encoding, delimiter, quote, places, width
-            ),
+            partial(_text_batches, path, encoding, delimiter, quote, len(names)),
             None if is_compressed(path) else _lines_about(path, encoding, head),
         )
     raise InputError(f"{label} must be a table of text, but cannot be read: {failure}")
@@ -228,8 +227,8 @@ def _text_batches(
     encoding: str,
     delimiter: str,
     quote: str | bool,
-    places: Sequence[int],
     width: int,
+    places: Sequence[int],
 ) -> Batches:
     """Yield the rows below the header as text."""
     missing = pa.array(MISSING)
