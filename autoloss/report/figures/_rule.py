@@ -21,7 +21,7 @@ from autoloss.report.figures._base import (
 from autoloss.report.finalists import takes_part, trial_label
 from autoloss.report.palette import looks
 from autoloss.report.roles import find_trial, marked_trials
-from autoloss.report.words import count_text, metric_words, value_text
+from autoloss.report.words import count_text, in_sentence, metric_words, value_text
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ def rule_figure(summary: Summary) -> Figure | None:
         title="The rule among the finalists",
         caption=(
             "Means over the trainings on fresh seeds and divisions. Filled: within one paired "
-            f"standard error of the best {words.title.lower()}, so admissible; open: not. Of the "
-            "admissible ones the lowest log loss is taken, the simplest where that is as close."
+            f"standard error of the best {in_sentence(words.title)}, so admissible; open: not. "
+            "The rule below chooses among the admissible ones."
         ),
         alt=(
             f"{count_text(len(info), 'finalist')}, {len(admissible)} admissible."
