@@ -46,8 +46,9 @@ class ClassScoreFacts:
 
 @dataclass(frozen=True)
 class CurveTable:
-    """A curve as a table: what is in its columns, and its rows."""
+    """A curve as a table: its title, what is in its columns, and its rows."""
 
+    title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
@@ -96,7 +97,7 @@ def ranking_table(summary: Summary) -> CurveTable | None:
     for recall in _RECALLS:
         cells = [text for one in models.values() for text in _at_recall(one, recall)]
         rows.append((share_text(recall), *cells))
-    return CurveTable(tuple(columns), tuple(rows))
+    return CurveTable("Ranking of the rows", tuple(columns), tuple(rows))
 
 
 def ranking_text(summary: Summary) -> str:
@@ -132,7 +133,7 @@ def cost_curve_table(summary: Summary) -> CurveTable | None:
     first = (
         f"Cost of a false {name} as a share of both costs"
         if found.over == "cost_share"
-        else "Rows that a person decides"
+        else "Share of rows decided by a person"
     )
     columns = [first, "Challenger", "Tuned cross-entropy"]
     if found.single:
@@ -143,7 +144,9 @@ def cost_curve_table(summary: Summary) -> CurveTable | None:
         curves = [one for one in (found.challenger, found.baseline, found.single) if one]
         values = (value_text("expected_cost", one[place]) for one in curves)
         rows.append((share_text(found.at[place]), *values))
-    return CurveTable(tuple(columns), tuple(rows))
+    by_share = found.over == "cost_share"
+    title = "Expected cost under other costs" if by_share else "Expected cost after review"
+    return CurveTable(title, tuple(columns), tuple(rows))
 
 
 def _row(summary: Summary, found: ClassScores, code: int) -> ClassScoreRow:

@@ -38,7 +38,7 @@ def costs_figure(summary: Summary) -> Figure | None:
     title = (
         f"Cost of a false {name} as a share of both costs"
         if by_share
-        else ("Rows that a person decides, the dearest first")
+        else ("Share of rows decided by a person, highest expected cost first")
     )
     seen = [value for one in values.values() for value in one if math.isfinite(value)]
     low, top = min([0.0, *seen]), 1.08 * max([0.0, *seen])
@@ -74,8 +74,8 @@ def _caption(summary: Summary, name: str) -> str:
     found = summary.cost_curve
     if found is None or found.over == "reviewed":
         return (
-            f"On the {rows_name(summary)}: the mean cost where a person decides the rows of the "
-            "highest expected cost, without mistakes."
+            f"On the {rows_name(summary)}, lower is better: the mean cost of a row if a person "
+            "decided the rows of the highest expected cost without mistakes."
         )
     return (
         f"On the {rows_name(summary)}, lower is better. To the right a false {name} costs "
