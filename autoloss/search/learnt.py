@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from autoloss.report.words import interval_text
 from autoloss.search.resampling import mean_error
 
 ERRORS = 1.96
@@ -41,7 +42,8 @@ class Learnt:
         return (
             "tuned cross-entropy is not better than the class shares by more than its own "
             f"uncertainty: log loss {self.log_loss:.4f} against {self.of_shares:.4f} "
-            f"(95 % interval of the difference {self._end(-1):+.4f} to {self._end(1):+.4f} nats)"
+            "(95% interval of the difference "
+            f"{interval_text('log_loss', self._end(-1), self._end(1))} nats)"
         )
 
     def _end(self, side: int) -> float:
