@@ -39,8 +39,8 @@ def hints_of(table: Table, inputs: Sequence[str], options: DataOptions) -> dict[
             )
         if name not in inputs and kind != "drop":
             raise InputError(
-                f"column must name an input, but {name!r} is the target, holds groups, parts or"
-                f" times, or is left out; leave out --column {name}={kind}."
+                f"column must name an input, but {name!r} is {_role_of(name, options)}; leave out"
+                f" --column {name}={kind}."
             )
     form = asked.date_format
     if form is not None and not _has_dates(table.frame, _may_be_dates(inputs, options), form):
@@ -60,6 +60,15 @@ def hints_of(table: Table, inputs: Sequence[str], options: DataOptions) -> dict[
         )
         for name in inputs
     }
+
+
+def _role_of(name: str, options: DataOptions) -> str:
+    """Return what a column is that is no input."""
+    if name == options.groups:
+        return "the column of the groups"
+    if name in options.drop:
+        return "dropped"
+    return "the column of the parts" if name.lower() == "split" else "the target"
 
 
 def _may_be_dates(inputs: Iterable[str], options: DataOptions) -> list[str]:

@@ -84,6 +84,14 @@ def test_state_is_json_and_tensors_and_comes_back_exactly(
     assert (again.dropped, again.kinds) == (encoding.dropped, encoding.kinds)
 
 
+def test_a_model_of_an_earlier_version_is_still_read(encoding: TableEncoding) -> None:
+    state, tensors = encoding.to_state()
+    for column in state["columns"]:
+        del column["marks"]
+    again = TableEncoding.from_state(state, tensors)
+    assert same(encoding.transform(mixed_frame()), again.transform(mixed_frame()))
+
+
 def test_rows_are_encoded_one_by_one(encoding: TableEncoding) -> None:
     frame = mixed_frame()
     whole = encoding.transform(frame)
