@@ -44,7 +44,7 @@ def headline(found: Diagnosis) -> str:
     """Return the verdict in one sentence."""
     ece, best = found.calibration.debiased, found.readouts[found.best]
     if found.is_inverted:
-        return "The scores rank the classes the wrong way: a class gets less on its own rows."
+        return "The scores rank the classes the wrong way: the rows of a class get less of it."
     if best.is_flat:
         return capital(
             f"{readout_words(best)} would lower the log loss by {number(best.gain)} nats: the "
