@@ -194,3 +194,30 @@ def test_a_reader_that_stops_early_is_no_crash(place) -> None:
         said = child.stderr.read()
     assert child.returncode == 2
     assert said == "autoloss: standard output was closed before all rows were written.\n"
+
+
+def test_cells_of_no_use_are_told_and_a_lost_column_is_refused(place, run) -> None:
+    frame = make_frame(40, seed=1).assign(colour="Red")
+    frame.loc[:19, "colour"] = "red"
+    frame.to_csv("rows.csv", index=False)
+    result = run("predict", "mine", "rows.csv", "-o", "out.csv")
+    assert result.exit_code == 0
+    told, _ = result.stderr.splitlines()
+    assert told == (
+        "autoloss: cells that the model cannot use count as missing: 20 of 40 in 'colour' (no"
+        " level that training had, such as 'Red')."
+    )
+    frame.assign(colour="Red").to_csv("rows.csv", index=False)
+    Path("out.csv").unlink()
+    for output in ("out.csv", "-"):
+        result = run("predict", "mine", "rows.csv", "-o", output)
+        assert result.exit_code == 2
+        assert result.stdout == ""
+        (line,) = result.stderr.splitlines()
+        assert "rows.csv: Column 'colour' must hold levels that training had" in line
+        assert line.endswith("go on with --force.")
+        assert not Path("out.csv").exists()
+    result = run("predict", "mine", "rows.csv", "-o", "out.csv", "--force")
+    assert result.exit_code == 0
+    assert "40 of 40 in 'colour'" in result.stderr
+    assert len(pd.read_csv("out.csv")) == 40
