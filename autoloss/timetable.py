@@ -198,7 +198,8 @@ class Timetable:
     def first(self, at_most: int) -> int:
         """Return the trials of the first population, so that a first model stands early."""
         work, epochs = self.asked, self.plan.epochs
-        count = most(at_most, FIRST_SECONDS, lambda n: work.search_seconds(n, epochs))
+        seconds = FIRST_SECONDS - self.clock.elapsed
+        count = most(at_most, seconds, lambda n: work.search_seconds(n, epochs))
         is_cheap = epochs * work.once <= FIRST_COST * self.plan.seconds
         return max(1, count) if is_cheap else at_most
 

@@ -135,6 +135,11 @@ def test_the_first_population_is_small_where_trainings_are_long(time: Time) -> N
     )
     assert slow.first(16) < 16
     assert slow.asked.search_seconds(slow.first(16), 20) <= 30.0
+    first = slow.first(16)
+    time.now += 15.0
+    assert 1 <= slow.first(16) < first
+    time.now += 1000.0
+    assert slow.first(16) == 1
     # Where small populations waste what large ones share, nothing is gained by them.
     shared = Timetable(
         Workload(**{**vars(WORK), "each": 0.0001, "once": 5.0}), Clock.start(), after=AFTER
