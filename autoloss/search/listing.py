@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autoloss.errors import InputError
-from autoloss.records import StudyListing
+from autoloss.records import StudyListing, TrialRecord
 
 CONFIG, JOURNAL, SUMMARY = "study.json", "study.journal", "summary.json"
 # How Optuna's journal writes that a trial was made, and that its state was set.
@@ -40,12 +40,14 @@ def _listing(folder: Path) -> StudyListing:
     if not (folder / SUMMARY).is_file():
         return StudyListing(**known, done=_ended(config, folder))
     summary = _read(folder / SUMMARY)
-    labels = {trial["number"]: trial["label"] for trial in summary["trials"]}
+    ships = next(
+        (one for one in summary["trials"] if one["number"] == summary["recommended"]), None
+    )
     return StudyListing(
         **known,
-        done=len(labels),
+        done=len(summary["trials"]),
         decision=summary["verdict"]["decision"],
-        recommended=labels.get(summary["recommended"], ""),
+        recommended="" if ships is None else TrialRecord(0, "complete", ships["loss"], {}).label,
     )
 
 

@@ -6,8 +6,10 @@ from pathlib import Path
 from optuna.trial import TrialState
 
 from autoloss.records import StudyListing
+from autoloss.report import summary_json
 from autoloss.search import listing
 from autoloss.search.journal import Ledger
+from tests.report.summaries import make_summary
 
 
 def test_finished_and_unfinished_studies(monkeypatch, run) -> None:
@@ -50,3 +52,17 @@ def test_ended_trials_are_counted_as_optuna_counts_them(tmp_path) -> None:
         file.write('{"op_code":6,"trial_id":4,"st')
     (found,) = listing.list_studies(tmp_path)
     assert (found.done, found.trials, found.decision) == (counted, 8, None) == (3, 8, None)
+
+
+def test_a_finished_study_is_read_from_its_summary(tmp_path, run) -> None:
+    folder, summary = tmp_path / "mine", make_summary()
+    folder.mkdir()
+    config = {"name": "mine", "created": 1.0, "trials": 64, "storage": None}
+    (folder / "study.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "summary.json").write_text(summary_json(summary), encoding="utf-8")
+    (found,) = listing.list_studies(tmp_path)
+    assert (found.done, found.decision) == (len(summary.trials), summary.verdict.decision)
+    assert found.recommended == summary.trial(summary.recommended).label
+    result = run("list", "--out", tmp_path)
+    assert result.exit_code == 0
+    assert found.recommended in result.stdout
