@@ -11,7 +11,7 @@ from torch import Tensor
 
 from autoloss.losses.context import LossContext
 from autoloss.losses.facts import ClassFacts
-from autoloss.losses.from_gradients import FLOOR, log_posterior
+from autoloss.losses.from_gradients import log_posterior, pushed_log_posterior
 from autoloss.losses.group import Group
 from autoloss.losses.labels import pairs
 from autoloss.losses.numerics import log_softmax
@@ -176,14 +176,4 @@ def _with_slope(one: _Punishing, i: int, group: Group, scores: Tensor, task: Tas
 
     if not group.loss.local:
         return log_posterior(lambda logits: group.every(logits) + cost(logits)[..., None], scores)
-    log_p = log_softmax(scores.detach())
-    with torch.enable_grad():
-        at = log_p.clone().requires_grad_()
-        (slope,) = torch.autograd.grad(group.of_log_probs(at).sum(), at)
-        at = scores.detach().clone().requires_grad_()
-        (push,) = torch.autograd.grad(cost(at).sum(), at)
-    # The base's slope on logit k is S p_k - η_k φ_k with S = sum η φ, and the η sum to 1.
-    phi = (-slope).clamp_min(torch.finfo(slope.dtype).tiny)
-    total = (1.0 - (push / phi).sum(-1, keepdim=True)) / (log_p.exp() / phi).sum(-1, keepdim=True)
-    probs = ((total * log_p.exp() + push) / phi).nan_to_num(nan=FLOOR).clamp_min(FLOOR)
-    return (probs / probs.sum(-1, keepdim=True)).log()
+    return pushed_log_posterior(group.of_log_probs, cost, scores)

@@ -43,6 +43,32 @@ def local_log_posterior(function: Callable[[Tensor], Tensor], logits: Tensor) ->
     return log_softmax(log_p - weight.log())
 
 
+def pushed_log_posterior(
+    function: Callable[[Tensor], Tensor], cost: Callable[[Tensor], Tensor], logits: Tensor
+) -> Tensor:
+    """Return the log posterior at which the slopes of a local loss and of a penalty cancel.
+
+    Args:
+        function: Maps log-probabilities to the loss under every label.
+        cost: Maps logits to the penalty, which does not depend on the label.
+        logits: Raw scores.
+
+    Shape:
+        ``(..., C)`` → ``(..., C)``.
+    """
+    log_p = log_softmax(logits.detach())
+    with torch.enable_grad():
+        at = log_p.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(function(at).sum(), at)
+        at = logits.detach().clone().requires_grad_()
+        (push,) = torch.autograd.grad(cost(at).sum(), at)
+    # The loss's slope on logit k is S p_k - η_k φ_k with S = sum η φ, and the η sum to 1.
+    phi = (-slope).clamp_min(torch.finfo(slope.dtype).tiny)
+    total = (1.0 - (push / phi).sum(-1, keepdim=True)) / (log_p.exp() / phi).sum(-1, keepdim=True)
+    probs = ((total * log_p.exp() + push) / phi).nan_to_num(nan=FLOOR).clamp_min(FLOOR)
+    return (probs / probs.sum(-1, keepdim=True)).log()
+
+
 def log_posterior(every: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
     """Return the log posterior of any smooth loss: the left null vector of its slopes.
 

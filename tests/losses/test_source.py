@@ -600,6 +600,70 @@ def test_names_that_are_taken_are_changed():
     assert "def mix_(log_probs" in both.code
 
 
+SCALE = 3.0
+
+
+@declare(source="here", local=True)
+def with_a_scale(log_p: Tensor) -> Tensor:
+    """Ask a number that the code has a name for already, twice."""
+    return -SCALE * _scaled_again(log_p)
+
+
+def _scaled_again(log_p: Tensor) -> Tensor:
+    return SCALE * log_p
+
+
+def test_a_number_under_a_name_that_is_taken_has_one_other_name():
+    register(with_a_scale)
+    both = Both(LossSpec("with_a_scale", prior="vector_scaling"), "multiclass")
+    both.assert_same_losses(torch.float64, **EXACT)
+    assert both.code.count("= 3.0") == 1
+    assert both.code.count("SCALE_ * ") == 2
+
+
+OTHERWISE = '''
+import math
+from dataclasses import dataclass
+from autoloss.losses import FloatParam, LossContext, declare
+from autoloss.losses.labels import pick
+from autoloss.losses.numerics import log_softmax
+
+@dataclass
+class Limits:
+  low: float
+  high: float = math.inf
+
+  def moved(self, values):
+    return (values + self.low).clamp_max(self.high)
+
+def doubled(values): return 2.0 * values
+
+def again(values, *more,  # one: of many
+          times=1, context: "LossContext | None" = None, **rest):
+  # A comment of its own.
+  for one in more: values = values + one
+  if times == 0: return values + 0.0 * context.row_ids.sum()
+  return again(values, times=times - 1, context=context, **rest)
+
+@declare(source="here", needs=("row_ids",), a=FloatParam(0.0, 1.0, default=0.5))
+def otherwise(logits, targets, *, a, context: LossContext):
+  """Loss in other manners,
+  with a description of two lines."""
+  limits = Limits(0.5)
+  first, a = a[..., None], a + 0.1 * logits.mean(-1).sin()
+  def moved(values): return limits.moved(values * (1.0 + a[..., None]))
+  return -pick(log_softmax(doubled(again(moved(logits), first, context=context))), targets)
+'''
+
+
+def test_a_loss_need_not_be_laid_out_as_ours(tmp_path: Path):
+    path = tmp_path / "otherwise.py"
+    path.write_text(OTHERWISE, encoding="utf-8")
+    load_losses(path)
+    both = Both(LossSpec("otherwise"), "multiclass")
+    both.assert_same_losses(torch.float64, **EXACT)
+
+
 @declare(source="here", local=True)
 def of_another_package(log_p: Tensor) -> Tensor:
     """Ask another package."""

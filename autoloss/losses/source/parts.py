@@ -1,203 +1,180 @@
-"""The functions that a loss is written with, and how its code calls them."""
+"""The parts of a written loss: its functions, their settings, and numbers of the classes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from autoloss.losses import numerics
-from autoloss.losses.context import tilted
-from autoloss.losses.from_gradients import by_gradient, local_log_posterior, log_posterior
-from autoloss.losses.part import Scored
-from autoloss.losses.source import plain
-from autoloss.losses.source.facts import SourceFacts
-from autoloss.losses.source.gather import Gathered
-from autoloss.losses.source.rewrite import Rewriter
+import torch
+from torch import Tensor
 
-# What the code around the functions calls its own.
-RESERVED = frozenset(
-    [
-        "CLASS_COUNTS",
-        "CLASS_WEIGHTS",
-        "DROPOUT",
-        "LR",
-        "Loss",
-        "SCALE",
-        "SHIFT",
-        "SIMILARITY",
-        "SimpleNamespace",
-        "TEMPERATURE",
-        "Tensor",
-        "UNIFORM",
-        "WEIGHT_DECAY",
-        "axes",
-        "batch",
-        "beta",
-        "class_weights",
-        "context",
-        "cost",
-        "divergence",
-        "every",
-        "features",
-        "functional",
-        "high",
-        "inputs",
-        "known",
-        "labels",
-        "links",
-        "log_p",
-        "log_probs",
-        "logits",
-        "low",
-        "math",
-        "memory",
-        "middle",
-        "mix",
-        "mixed",
-        "n_classes",
-        "nn",
-        "norms",
-        "of_label",
-        "own",
-        "partner",
-        "probs",
-        "progress",
-        "row_ids",
-        "scores",
-        "share",
-        "shares",
-        "slope",
-        "soft",
-        "spread",
-        "student",
-        "targets",
-        "teacher",
-        "teacher_logits",
-        "torch",
-        "values",
-        "view",
-        "weights",
-        "yes",
-    ]
+from autoloss.losses.context import tilted
+from autoloss.losses.facts import ClassFacts
+from autoloss.losses.from_gradients import (
+    by_gradient,
+    local_log_posterior,
+    log_posterior,
+    pushed_log_posterior,
 )
-_OF_CLASSES = ("class_counts", "scale", "shift")
-_PER_CLASS = (*_OF_CLASSES, "norms", "memory")
+from autoloss.losses.part import Scored
+from autoloss.losses.parts import PENALTIES
+from autoloss.losses.priors import STARTS, PriorTerms
+from autoloss.losses.readable import readout_of
+from autoloss.losses.registry import get
+from autoloss.losses.source.collect import Collector
+from autoloss.losses.spec import LossSpec
+from autoloss.losses.targets import Spread
+from autoloss.losses.tuned import Tuned
+from autoloss.task import TaskKind
+
+# What remains of a neutral prior after rounding in float64.
+_NOTHING = 1e-12
 _INPUTS = ("progress", "row_ids", "norms", "teacher_logits", "features")
+_OF_CLASSES = ("class_counts", "scale", "shift")
 
 
 class SourceParts:
-    """The functions that a loss is written with.
+    """The parts of a written loss, as its template reads them.
 
     Args:
-        facts: What the loss has.
+        spec: The loss.
+        classes: The facts about the classes.
+        task: The kind of label.
+        tuned: Settings of the training and the read-out; None where the loss was not searched.
+        reserved: Names that no function may have.
+
+    Raises:
+        InputError: If the loss lacks something that it needs, or cannot be written down.
     """
 
-    def __init__(self, facts: SourceFacts) -> None:
-        self.facts = facts
-        loss, penalty = facts.loss, facts.penalty
-        tilt = self._tilt
-        inlined = {numerics.log_softmax: ".log_softmax(-1)", numerics.softmax: ".softmax(-1)"}
-        self.gathered = Gathered(
-            [function for function in self._roots() if function is not None],
-            instead={} if tilt is None else {tilted: tilt},
-            inlined=inlined | ({tilted: ""} if tilt is None else {}),
-            reserved=RESERVED,
-        )
-        own = (loss.function, loss.view, loss.memory, loss.link)
-        defaults = {one: facts.parameters(loss) for one in own if one is not None}
-        if penalty is not None:
-            defaults[penalty.function] = facts.parameters(penalty)
-        self.rewriter = Rewriter(self.gathered, defaults)
-
-    def name(self, function: Callable[..., Any] | None) -> str | None:
-        """Return what a function is called in the code, None where it is not there."""
-        found = None if function is None else self.gathered.code(function)
-        return None if found is None else self.gathered.name(found.value)
-
-    def takes_context(self, function: Callable[..., Any] | None) -> bool:
-        """Return whether a function reads the context."""
-        return function is not None and self.rewriter.contexts.keeps(self.gathered.code(function))
-
-    @cached_property
-    def inputs(self) -> tuple[str, ...]:
-        """Return what the loss is given besides logits and targets."""
-        needed = {name for name in self.facts.spec.needs if name != "progress"}
-        if self.facts.start or "progress" in self.facts.loss.needs:
+    def __init__(
+        self,
+        spec: LossSpec,
+        classes: ClassFacts,
+        *,
+        task: TaskKind,
+        tuned: Tuned | None,
+        reserved: Iterable[str],
+    ) -> None:
+        self.spec, self.classes, self.task, self.tuned = spec, classes, task, tuned
+        self.loss, self.penalty = get(spec.base), PENALTIES.get(spec.penalty)
+        terms = PriorTerms.of([spec], classes)
+        Spread.of([spec], classes, dtype=torch.float64, device=torch.device("cpu"))
+        heat, log_weights, shift = spec.temperature, terms.log_weights[0], terms.shift[0]
+        scale = terms.scale[0] / heat
+        self.tensors: dict[str, Tensor | None] = {
+            "CLASS_COUNTS": classes.counts,
+            "CLASS_WEIGHTS": log_weights.exp() if log_weights.abs().max() > _NOTHING else None,
+            "SCALE": scale if (scale - 1.0 / heat).abs().max() > _NOTHING else None,
+            "SHIFT": shift if shift.abs().max() > _NOTHING else None,
+            "SIMILARITY": classes.similarity,
+        }
+        self.weighted = self.tensors["CLASS_WEIGHTS"] is not None
+        self.start = max(spec.get(key, 0.0) for key in STARTS) if self.weighted else 0.0
+        even = spec.get("smoothing.epsilon", 0.0)
+        self.epsilon = even or spec.get("similarity_smoothing.epsilon", 0.0)
+        needed = {name for name in spec.needs if name != "progress"}
+        if self.start or "progress" in self.loss.needs:
             needed.add("progress")
-        return tuple(name for name in _INPUTS if name in needed)
+        self.inputs = [name for name in _INPUTS if name in needed]
+        is_seen = self.penalty is not None or spec.target == "distillation"
+        self.sees_view = self.loss.view is not None and is_seen
+        self._read()
+        is_scaled = self.tensors["SCALE"] is not None or heat != 1.0
+        tilt = " * context.scale" if is_scaled else ""
+        tilt += " + context.shift" if self.tensors["SHIFT"] is not None else ""
+        self.functions = Collector(
+            self._roots(), inlined={tilted: tilt}, reserved={*reserved, *self.tensors}
+        )
+
+    def call(self, function: Any, arguments: str) -> str:
+        """Return the call of a function, with the context where the function reads it."""
+        context = ", context=context" if self.functions.takes_context(function) else ""
+        return f"{self.functions.name(function)}({arguments}{context})"
 
     def context(self, *, every: bool = False, reading: bool = False) -> str:
-        """Return the context as it is made, empty where nothing reads it.
+        """Return the expression that makes the context.
 
         Args:
             every: Whether the logits have an axis of length 1 before the classes.
             reading: Whether it is for the read-out, which knows the classes alone.
         """
-        found = []
-        for field in sorted(self.rewriter.contexts.fields):
-            value = self._field(field, reading=reading)
-            # Of the classes alone, these have no axis of the examples.
-            alike = field in _OF_CLASSES and self.facts.task != "multilabel"
-            is_tensor = value[0].isalpha() and value != "None"
-            turned = every and field in _PER_CLASS and not alike and is_tensor
-            found.append(f"{field}={value}{'.unsqueeze(-2)' if turned else ''}")
-        return f"SimpleNamespace({', '.join(found)})" if found else ""
+        inputs = [] if reading else [*self.inputs, "memory"]
+        known = dict(zip(inputs, inputs, strict=True)) | ({} if reading else {"mask": "known"})
+        if self.spec.temperature != 1.0:
+            known["scale"] = repr(1.0 / self.spec.temperature)
+        for name in _OF_CLASSES:
+            if self.tensors[name.upper()] is not None:
+                known[name] = f"{name.upper()}.to(scores)"
+        if every:
+            # Of the classes alone, most have no axis of the examples.
+            alike = _OF_CLASSES if self.task != "multilabel" else ("scale",)
+            for name in {*_OF_CLASSES, "norms", "memory"} - {*alike}:
+                if name in known:
+                    known[name] += ".unsqueeze(-2)"
+        fields = (f"{one}={known.get(one)}" for one in self.functions.context_fields)
+        return f"SimpleNamespace({', '.join(fields)})"
 
-    def call(self, function: Callable[..., Any] | None, *arguments: str) -> str:
-        """Return the call of a function, with the context where it reads that."""
-        context = ", context=context" if self.takes_context(function) else ""
-        return f"{self.name(function)}({', '.join(arguments)}{context})"
-
-    def batch(self, scores: str, labels: str, known: str | None) -> str:
-        """Return what a penalty sees of a batch."""
-        is_known = known and scores == "scores" and self.facts.loss.local
-        log_probs = "log_probs" if is_known else f"{scores}.log_softmax(-1)"
-        parts = [f"{scores}[None]", f"{log_probs}[None]", f"{labels}[None]"]
-        parts += [f"{known}[None]"] if known else []
-        if self.facts.task in ("multilabel", "sequence"):
-            parts.append(f'task="{self.facts.task}"')
-        return f"{self.name(Scored)}({', '.join(parts)})"
+    def batch(self, known: str = "") -> str:
+        """Return the expression that makes the batch of a penalty."""
+        seen = "view" if self.sees_view else "scores"
+        is_known = known and self.loss.local and not self.sees_view
+        log_probs = "log_probs" if is_known else f"{seen}.log_softmax(-1)"
+        parts = [f"{one}[None]" for one in (seen, log_probs, "labels", known) if one]
+        if self.task in ("multilabel", "sequence"):
+            parts.append(f'task="{self.task}"')
+        return f"{self.functions.name(Scored)}({', '.join(parts)})"
 
     @property
-    def _tilt(self) -> Callable[..., Any] | None:
-        """Return what a loss with a view does for the prior, None where there is nothing."""
-        facts = self.facts
-        scaled = facts.scale is not None or facts.spec.temperature != 1.0
-        if facts.shift is None:
-            return plain.rescaled if scaled else None
-        return plain.rescaled_and_shifted if scaled else plain.shifted
-
-    def _roots(self) -> list[Callable[..., Any] | None]:
-        facts, loss, penalty = self.facts, self.facts.loss, self.facts.penalty
-        sees = penalty is not None or facts.spec.target == "distillation" or facts.read == "prior"
-        found = [
-            None if penalty is None else Scored,
-            loss.function,
-            loss.view if sees else None,
-            loss.memory,
-            None if penalty is None else penalty.function,
-        ]
-        if facts.read == "link":
-            found.append(self.reader)
+    def steps(self) -> dict[str, str]:
+        """Return the steps from logits to what the loss reads: expressions, and words for each."""
+        found = {}
+        if self.task == "multilabel":
+            found["torch.stack([torch.zeros_like(logits), logits], -1)"] = "as pairs of no and yes"
+        if self.loss.view is None:
+            if self.tensors["SCALE"] is not None:
+                found["logits * SCALE.to(logits)"] = "scaled"
+            elif self.spec.temperature != 1.0:
+                found[f"logits / {self.spec.temperature}"] = "divided"
+            if self.tensors["SHIFT"] is not None:
+                found["logits + SHIFT.to(logits)"] = "shifted"
         return found
 
-    @property
-    def reader(self) -> Callable[..., Any] | None:
-        """Return what reads the posterior, None where it is the softmax."""
-        facts, link = self.facts, self.facts.loss.link
-        if facts.kind == "slopes":
-            return log_posterior
-        if facts.is_pushed:
-            return plain.pushed_posterior
-        return local_log_posterior if link is by_gradient else link
+    def _read(self) -> None:
+        """Find what becomes probabilities, and the function that reads them, if any."""
+        kind = readout_of(self.spec, self.classes.n_classes)
+        asked = None if self.tuned is None else self.tuned.readout
+        self.read = asked or ("prior" if kind == "none" else "link")
+        if self.read == "link" and kind == "none":
+            self.read = "softmax"
+        self.is_pushed = self.penalty is not None and self.penalty.readable == "slope"
+        reader: Callable[..., Any] | None = self.loss.link
+        reader = local_log_posterior if reader is by_gradient else reader
+        reader = pushed_log_posterior if self.is_pushed else reader
+        reader = log_posterior if kind == "slopes" else reader
+        self.reader = reader if self.read == "link" else None
 
-    def _field(self, field: str, *, reading: bool) -> str:
-        facts = self.facts
-        if field == "scale" and facts.scale is None:
-            return repr(1.0 / facts.spec.temperature)
-        if field in ("class_counts", "scale", "shift"):
-            return f"{field.upper()}.to(scores)"
-        if field == "mask" and not reading:
-            return "known"
-        return field if not reading and (field in self.inputs or field == "memory") else "None"
+    def _roots(self) -> dict[Callable[..., Any], dict[str, float]]:
+        """Return the functions that the loss calls, each with the numbers of its parameters."""
+
+        def settings(owner: Any) -> dict[str, float]:
+            return {
+                name: float(self.spec[f"{owner.name}.{name}"])
+                for name in owner.parameters
+                if owner is self.loss or name != "weight"
+            }
+
+        loss, penalty, own = self.loss, self.penalty, settings(self.loss)
+        found: dict[Callable[..., Any], dict[str, float]] = {}
+        if penalty is not None:
+            found[Scored] = {}
+        found[loss.function] = own
+        if loss.view is not None and (self.sees_view or self.read == "prior"):
+            found[loss.view] = own
+        if loss.memory is not None:
+            found[loss.memory] = own
+        if penalty is not None:
+            found[penalty.function] = settings(penalty)
+        if self.reader is not None:
+            found[self.reader] = own if self.reader is loss.link else {}
+        return found

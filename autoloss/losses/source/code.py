@@ -8,7 +8,7 @@ import itertools
 import sys
 import textwrap
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -19,33 +19,20 @@ from autoloss.losses.part import Penalty
 
 Definition = ast.FunctionDef | ast.ClassDef
 Span = tuple[int, int]
-"""From which byte of a text, and up to which."""
-
-
-@dataclass(frozen=True, eq=False)
-class Reference:
-    """A name in a text that belongs to the module around it.
-
-    Args:
-        node: Where it stands: the name, or a dotted one such as ``focal.function``.
-        name: The last part of it.
-        value: What it stands for.
-    """
-
-    node: ast.Name | ast.Attribute
-    name: str
-    value: Any
+"""The first byte of a part of a text, and the byte after its last."""
+Edit = tuple[Span, str]
+"""A part of a text, and its replacement."""
 
 
 @dataclass(frozen=True, eq=False)
 class Code:
-    """A function or a class with its text.
+    """A function or class with its text.
 
     Args:
         value: The function or class.
-        text: Its text, not indented, in UTF-8.
-        tree: What the text says.
-        namespace: The names of its module, and of the functions around it.
+        text: Its text, not indented, in UTF-8: a syntax tree counts columns in bytes.
+        tree: The syntax tree of the text.
+        namespace: The names of its module and of the functions around it.
     """
 
     value: Any
@@ -55,10 +42,10 @@ class Code:
 
     @classmethod
     def of(cls, value: Any) -> Code:
-        """Return a function or class as it is written.
+        """Return the code of a function or class.
 
         Raises:
-            InputError: If its text cannot be had, or is that of a lambda.
+            InputError: If it has no text, or is a lambda.
         """
         tree: ast.stmt = ast.Pass()
         try:
@@ -73,48 +60,38 @@ class Code:
             )
         return cls(value, text.encode(), tree, _namespace(value))
 
-    @property
-    def name(self) -> str:
-        """Return the name that it was defined with."""
-        return self.tree.name
-
-    @property
-    def arguments(self) -> ast.arguments:
-        """Return its arguments; a class has none."""
-        if isinstance(self.tree, ast.FunctionDef):
-            return self.tree.args
-        return ast.arguments([], [], None, [], [], None, [])
-
     @cached_property
     def parents(self) -> dict[ast.AST, ast.AST]:
-        """Return the node around each node."""
+        """Return the parent of each node."""
         return {
             child: node for node in ast.walk(self.tree) for child in ast.iter_child_nodes(node)
         }
 
     @cached_property
-    def references(self) -> dict[ast.AST, Reference]:
-        """Return what belongs to the module, by where it stands."""
-        return {reference.node: reference for reference in self._references()}
+    def references(self) -> dict[ast.AST, tuple[str, Any]]:
+        """Return the nodes that refer to the module, each with the last name in it and the value.
+
+        A module of autoloss or a declared loss is not a reference itself: in
+        ``poly1.poly1.function`` the whole is.
+        """
+        return {node: (name, value) for node, name, value in self._references()}
 
     @cached_property
-    def annotations(self) -> set[ast.AST]:
-        """Return all nodes that stand in annotations."""
-        roots: list[ast.AST | None] = []
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.arg | ast.AnnAssign):
-                roots.append(node.annotation)
-            elif isinstance(node, ast.FunctionDef):
-                roots.append(node.returns)
-        return {one for root in roots if root is not None for one in ast.walk(root)}
+    def annotations(self) -> list[ast.expr]:
+        """Return the annotations of arguments, variables and results."""
+        nodes = list(ast.walk(self.tree))
+        found = [one.annotation for one in nodes if isinstance(one, ast.arg | ast.AnnAssign)]
+        found += [one.returns for one in nodes if isinstance(one, ast.FunctionDef)]
+        return [one for one in found if one is not None]
 
-    def called(self, call: ast.Call) -> Any:
-        """Return the function of the module that is called, None for another one."""
-        found = self.references.get(call.func)
-        return None if found is None else plain(found.value)
+    def called(self, call: ast.AST) -> Any:
+        """Return the function or class of the module that is called, None for any other."""
+        found = self.references.get(call.func) if isinstance(call, ast.Call) else None
+        value = None if found is None else unwrapped(found[1])
+        return value if isinstance(value, types.FunctionType | type) else None
 
     def span(self, node: Any) -> Span:
-        """Return where a node stands in the text."""
+        """Return the place of a node in the text."""
         starts = self._line_starts
         return (
             starts[node.lineno - 1] + node.col_offset,
@@ -122,33 +99,45 @@ class Code:
         )
 
     def lines(self, node: Any) -> Span:
-        """Return where the lines of a node stand, the end of the last one included."""
+        """Return the place of the lines of a node, the end of the last one included."""
         return self._line_starts[node.lineno - 1], self._line_starts[node.end_lineno]
+
+    def edited(self, span: Span, edits: Iterable[Edit]) -> str:
+        """Return a part of the text with the edits inside it; an edit within another is void."""
+        start, end = span
+        inside = [one for one in edits if start <= one[0][0] and one[0][1] <= end]
+        text = self.text[:end]
+        for place, new in sorted(inside, reverse=True):
+            if not any(is_within(place, other) for other, _ in inside if other != place):
+                text = text[: place[0]] + new.encode() + text[place[1] :]
+        return text[start:].decode()
 
     @cached_property
     def _line_starts(self) -> list[int]:
         lengths = (len(line) for line in self.text.splitlines(keepends=True))
         return list(itertools.accumulate(lengths, initial=0))
 
-    def _references(self) -> Iterator[Reference]:
+    def _references(self) -> Iterator[tuple[ast.AST, str, Any]]:
         bound = _bound(self.tree)
         for node in ast.walk(self.tree):
             if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
                 continue
             if node.id in bound or node.id not in self.namespace:
                 continue
-            reference = Reference(node, node.id, self.namespace[node.id])
-            # A module of ours, or a declared loss, is left out of a dotted name.
-            while _is_passed_through(reference.value):
-                around = self.parents[reference.node]
-                if not isinstance(around, ast.Attribute):
-                    break
-                reference = Reference(around, around.attr, getattr(reference.value, around.attr))
-            yield reference
+            whole: ast.AST = node
+            name, value = node.id, self.namespace[node.id]
+            while _is_ours(value) and isinstance(around := self.parents[whole], ast.Attribute):
+                whole, name, value = around, around.attr, getattr(value, around.attr)
+            yield whole, name, value
 
 
-def plain(value: Any) -> Any:
-    """Return a function without what decorators have put around it."""
+def is_within(span: Span, other: Span) -> bool:
+    """Return whether a span lies in another that is longer than nothing."""
+    return other[0] <= span[0] and span[1] <= other[1] and span[0] < other[1]
+
+
+def unwrapped(value: Any) -> Any:
+    """Return a function without its decorators, any other value as it is."""
     return inspect.unwrap(value) if isinstance(value, types.FunctionType) else value
 
 
@@ -160,7 +149,7 @@ def _namespace(value: Any) -> Mapping[str, Any]:
 
 
 def _bound(tree: Definition) -> set[str]:
-    """Return the names that a text itself gives a value to."""
+    """Return the names that a text binds itself."""
     bound = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.arg):
@@ -174,7 +163,7 @@ def _bound(tree: Definition) -> set[str]:
     return bound
 
 
-def _is_passed_through(value: Any) -> bool:
+def _is_ours(value: Any) -> bool:
     if isinstance(value, types.ModuleType):
         return value.__name__.partition(".")[0] == "autoloss"
     return isinstance(value, Loss | Penalty)
