@@ -33,8 +33,9 @@ def write_report(summary: Summary, folder: Path | str) -> tuple[Path, ...]:
     texts = {
         "report.html": render_html(summary),
         "report.md": render_markdown(summary),
-        "summary.json": summary_json(summary),
         "trials.csv": trials_csv(summary),
+        # Last: a study that has it is finished, and none of the others is written again.
+        "summary.json": summary_json(summary),
     }
     folder = Path(folder)
     try:

@@ -19,7 +19,7 @@ from autoloss.report.facts import AGAIN
 from tests.report.summaries import make_hostile_summary, make_summary
 from tests.report.test_html import EDGES
 
-NAMES = ["report.html", "report.md", "summary.json", "trials.csv"]
+NAMES = ["report.html", "report.md", "trials.csv", "summary.json"]
 
 
 @pytest.mark.parametrize(
@@ -152,3 +152,17 @@ def test_the_code_in_the_report_makes_the_same_report(
     monkeypatch.chdir(tmp_path)
     exec(AGAIN, {})
     assert [path.read_bytes() for path in paths] == before
+
+
+def test_a_report_that_was_cut_short_does_not_look_finished(tmp_path, monkeypatch) -> None:
+    written: list[str] = []
+
+    def cut(path: Path, text: str) -> None:
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        written.append(path.name)
+
+    monkeypatch.setattr("autoloss.report.write.write_whole", cut)
+    with pytest.raises(KeyboardInterrupt):
+        write_report(make_summary(n_trials=2), tmp_path)
+    assert "summary.json" not in written
