@@ -29,7 +29,10 @@ def without_marks(series: pd.Series, marks: tuple[str, ...]) -> pd.Series:
         known = [one for one in series.cat.categories if _is_mark(one, marks, numbers)]
         is_mark = series.isin(known)
     elif isinstance(series.dtype, pd.StringDtype):
-        is_mark = series.str.strip().isin(marks).fillna(False).astype(bool)
+        text = series.str.strip()
+        is_mark = text.isin(marks).fillna(False).astype(bool)
+        if numbers:
+            is_mark |= pd.to_numeric(text, errors="coerce").isin(numbers)
     elif types.is_object_dtype(series.dtype) or types.is_string_dtype(series.dtype):
         is_mark = pd.Series(
             [_is_mark(cell, marks, numbers) for cell in series], index=series.index, dtype=bool
@@ -53,7 +56,7 @@ def without_text_marks(cells: Any, marks: Sequence[str]) -> Any:
 
 def _is_mark(cell: object, marks: tuple[str, ...], numbers: list[float]) -> bool:
     if isinstance(cell, str):
-        return cell.strip() in marks
+        return cell.strip() in marks or _as_number(cell) in numbers
     return isinstance(cell, int | float) and not isinstance(cell, bool) and cell in numbers
 
 

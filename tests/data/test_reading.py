@@ -261,3 +261,16 @@ def test_a_frame_that_is_read_is_not_changed_by_marks() -> None:
     assert table.frame["b"].isna().tolist() == [False, True, True]
     pd.testing.assert_frame_equal(frame, before)
     assert read_table(frame)["a"].tolist() == [1, -9, 3]
+
+
+def test_a_mark_that_is_a_number_is_known_however_it_is_written(tmp_path: Path) -> None:
+    cells = ["-9", "-9.0", "-9.00", "3", "4"] * 12
+    words = ["-9.0", "red", "blue"] * 20
+    frame = pd.DataFrame({"a": cells, "b": words, "y": ["yes", "no"] * 30})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    table = load_table(tmp_path / "t.csv", asked=Asked.of(missing=["-9"]))
+    assert table.frame["a"].isna().sum() == 36
+    assert table.frame["b"].isna().sum() == 20
+    data = _prepared(tmp_path / "t.csv", missing=["-9"])
+    new = data.encoding.transform(frame.head(5).astype("str"))
+    assert new.numeric[:, 0].isnan().tolist() == [True, True, True, False, False]
