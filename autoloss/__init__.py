@@ -8,13 +8,15 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any
 
+from autoloss.core import errors
+
 if TYPE_CHECKING:
     from autoloss import losses
     from autoloss.api import load, plan, resume, search, ship
-    from autoloss.classifier import Classifier
+    from autoloss.core.errors import AutolossError, InputError
     from autoloss.diagnosis.run import diagnose
-    from autoloss.errors import AutolossError, InputError
     from autoloss.estimator import AutoLossClassifier
+    from autoloss.inference.classifier import Classifier
     from autoloss.losses import LossSpec
     from autoloss.search import SearchResult, Study
     from autoloss.search.listing import list_studies
@@ -22,9 +24,9 @@ if TYPE_CHECKING:
 # Loaded when first used: `import autoloss` takes no time, and the command line answers at once.
 _HOMES = {
     "AutoLossClassifier": "autoloss.estimator",
-    "AutolossError": "autoloss.errors",
-    "Classifier": "autoloss.classifier",
-    "InputError": "autoloss.errors",
+    "AutolossError": "autoloss.core.errors",
+    "Classifier": "autoloss.inference.classifier",
+    "InputError": "autoloss.core.errors",
     "LossSpec": "autoloss.losses",
     "SearchResult": "autoloss.search",
     "Study": "autoloss.search",
@@ -83,3 +85,5 @@ class _Package(types.ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
+# Other programs import the errors by this name.
+sys.modules["autoloss.errors"] = errors

@@ -7,24 +7,27 @@ from pathlib import Path
 
 from torch import Tensor
 
-from autoloss.classifier import load
-from autoloss.clock import Clock
-from autoloss.conclusion import tell_written
-from autoloss.costs import Costs
+from autoloss.core.clock import Clock
+from autoloss.core.devices import find_device
+from autoloss.core.errors import InputError
+from autoloss.core.task import Label
 from autoloss.data import Source
 from autoloss.data.asked import Asked, Columns
-from autoloss.devices import find_device
-from autoloss.errors import InputError
-from autoloss.given import Given, Similarity, Teacher, Weights
+from autoloss.data.costs import Costs
+from autoloss.data.rare import sampling_rates
+from autoloss.experiment.conclusion import tell_written
+from autoloss.experiment.given import Given, Similarity, Teacher, Weights
+from autoloss.experiment.options import NO_FILE, SearchOptions, Tables, Track
+from autoloss.experiment.own_network import fingerprint_with, recall, settle
+from autoloss.experiment.planning import check_seed, checked_limit, plan
+from autoloss.experiment.reopening import read_again
+from autoloss.experiment.running import finished, left_closed, make_tracker, run
+from autoloss.experiment.shipping import ship
+from autoloss.experiment.watching import Watcher, as_progress, watched
+from autoloss.inference.classifier import load
 from autoloss.losses.own import Losses, files_of, take_in
 from autoloss.metrics import Metric, MetricFunction
-from autoloss.models.own_open import AUTO, Model
-from autoloss.options import NO_FILE, SearchOptions, Tables, Track
-from autoloss.own_network import fingerprint_with, recall, settle
-from autoloss.planning import check_seed, checked_limit, plan
-from autoloss.rare import sampling_rates
-from autoloss.reopening import read_again
-from autoloss.running import finished, left_closed, make_tracker, run
+from autoloss.models.custom.opening import AUTO, Model
 from autoloss.search import (
     SearchResult,
     Space,
@@ -33,11 +36,8 @@ from autoloss.search import (
     load_space,
 )
 from autoloss.search.listing import list_studies
-from autoloss.shipping import ship
-from autoloss.task import Label
 from autoloss.tracking import check_register
 from autoloss.tracking.uri import resolve as resolve_uri
-from autoloss.watching import Watcher, as_progress, watched
 
 __all__ = ["list_studies", "load", "plan", "resume", "search", "ship"]
 

@@ -13,12 +13,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from autoloss.api import search
+from autoloss.core.errors import InputError
+from autoloss.data.estimator_input import class_labels, feature_frame, key_of
 from autoloss.data.exchange import Frame, is_frame
 from autoloss.data.frames import as_text
 from autoloss.data.target import LEAST_ROWS
 from autoloss.data.values import label_of
-from autoloss.errors import InputError
-from autoloss.estimator_input import class_labels, feature_frame, key_of
 from autoloss.search import SearchResult
 
 _TARGET = "target"

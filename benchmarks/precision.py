@@ -24,7 +24,7 @@ import pandas as pd
 from scipy import stats
 
 import autoloss
-from autoloss.session import SearchSession
+from autoloss.experiment.session import SearchSession
 from benchmarks.racing import REFINED, SearchedError, table_of
 
 SETS = ("adult", "letter", "satimage", "telco_churn", "wine_quality")
@@ -46,7 +46,7 @@ def searched(frame: pd.DataFrame, target: str, precision: str, options: Any) -> 
         before, _, after = text.partition("[training]\n")
         space = Path(out, "space.toml")
         space.write_text(f'{before}[training]\nprecision = "{precision}"\n{after}', "utf-8")
-        with mock.patch("autoloss.running.conclude", over), suppress(SearchedError):
+        with mock.patch("autoloss.experiment.running.conclude", over), suppress(SearchedError):
             autoloss.search(
                 frame,
                 target=target,

@@ -32,8 +32,8 @@ import torch
 from scipy import stats
 
 import autoloss
+from autoloss.experiment.session import SearchSession
 from autoloss.records import TrialRecord
-from autoloss.session import SearchSession
 from autoloss.training import Pool
 
 SETS = {
@@ -85,7 +85,7 @@ class Meter:
         self._patches.enter_context(mock.patch.object(Pool, "epoch", epoch))
         self._patches.enter_context(mock.patch.object(SearchSession, "ended", ended))
         self._patches.enter_context(
-            mock.patch("autoloss.running.conclude", side_effect=SearchedError)
+            mock.patch("autoloss.experiment.running.conclude", side_effect=SearchedError)
         )
         return self
 

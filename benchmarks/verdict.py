@@ -35,10 +35,10 @@ from scipy import stats
 from torch import Tensor
 
 from autoloss import SearchResult, Study, search
-from autoloss.errors import AutolossError
+from autoloss.core.errors import AutolossError
 from autoloss.losses import Loss, declare
 from autoloss.search import Trial
-from autoloss.search.confirm import ASSUMED_DISAGREEMENT, Shipped, confirm, detectable_difference
+from autoloss.verdict.confirm import ASSUMED_DISAGREEMENT, Shipped, confirm, detectable_difference
 
 Figures = dict[str, Any]
 TARGET = "label"

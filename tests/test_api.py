@@ -17,14 +17,14 @@ from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss
 
 import autoloss
-from autoloss import session
-from autoloss.errors import InputError, StudyExistsError, StudyNotFoundError, TrainingError
-from autoloss.options import SearchOptions
+from autoloss.core.errors import InputError, StudyExistsError, StudyNotFoundError, TrainingError
+from autoloss.experiment import session
+from autoloss.experiment.options import SearchOptions
+from autoloss.experiment.reserve import Ended
+from autoloss.experiment.session import SearchSession
 from autoloss.records import Plan, Update
 from autoloss.report import summary_from_json
 from autoloss.report.document import summary_json
-from autoloss.reserve import Ended
-from autoloss.session import SearchSession
 from tests.spaces import SMALL
 
 

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 import autoloss
+from autoloss.core.errors import InputError
 from autoloss.data.stream import open_rows
-from autoloss.errors import InputError
-from autoloss.options import SearchOptions, Tables
-from autoloss.predicting import Predicting
+from autoloss.experiment.options import SearchOptions, Tables
+from autoloss.inference.predicting import Predicting
 from autoloss.search import load_space
 from tests.spaces import SMALL
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import autoloss
 from autoloss.cli.app import app
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from tests.spaces import TWO_BASES
 
 NAMES = ("malignant", "benign")
@@ -81,7 +81,7 @@ def test_a_study_goes_on_with_its_costs(space, frame, tmp_path, monkeypatch):
     def stop(self, *args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("autoloss.running.conclude", stop)
+    monkeypatch.setattr("autoloss.experiment.running.conclude", stop)
     with pytest.raises(KeyboardInterrupt):
         autoloss.search(
             frame, "target", cost_matrix=COSTS, name="s", trials=4, space=space, track="off",

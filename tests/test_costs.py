@@ -7,13 +7,19 @@ import pandas as pd
 import pytest
 import torch
 
-from autoloss.costs import check_costs, cost_array, cost_notes, is_ever_cheapest, ordered_costs
-from autoloss.double_counting import double_counting, weights_beside_costs
-from autoloss.errors import InputError
-from autoloss.given import Given
+from autoloss.core.errors import InputError
+from autoloss.core.task import Task
+from autoloss.data.costs import (
+    check_costs,
+    cost_array,
+    cost_notes,
+    is_ever_cheapest,
+    ordered_costs,
+)
+from autoloss.data.double_counting import double_counting, weights_beside_costs
+from autoloss.experiment.given import Given
+from autoloss.experiment.options import SearchOptions
 from autoloss.metrics import cost_decisions
-from autoloss.options import SearchOptions
-from autoloss.task import Task
 
 PETS = Task("multiclass", ("cat", "lorry", "tiger"))
 MAIL = Task("binary", (0, 1))

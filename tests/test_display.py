@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from autoloss import LossSpec, diagnose
-from autoloss.display import Card
+from autoloss.core.display import Card
 from autoloss.losses import ClassFacts
 from autoloss.search import SearchResult, Trial
 from tests.diagnosis.cases import drawn

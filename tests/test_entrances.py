@@ -16,11 +16,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autoloss.classifier import Classifier
+from autoloss.core.errors import InputError, UnusableCellsWarning
 from autoloss.data import read_table
 from autoloss.data.stream import open_rows
-from autoloss.errors import InputError, UnusableCellsWarning
-from autoloss.predicting import Predicting
+from autoloss.inference.classifier import Classifier
+from autoloss.inference.predicting import Predicting
 from tests.export.models import make_classifier
 
 N = 60
@@ -243,7 +243,7 @@ def test_levels_too_rare_to_be_learnt_are_no_new_ones() -> None:
 
 
 def test_a_saved_model_still_knows_its_rare_levels(trained: Classifier, tmp_path: Path) -> None:
-    from autoloss.classifier import load
+    from autoloss.inference.classifier import load
 
     again = load(trained.save(tmp_path / "model"))
     np.testing.assert_array_equal(again.predict_proba(voters()), trained.predict_proba(voters()))

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from autoloss import AutoLossClassifier, InputError
-from autoloss.errors import UnusableCellsWarning
+from autoloss.core.errors import UnusableCellsWarning
 from tests.spaces import make_quicker
 
 Small = Callable[..., AutoLossClassifier]

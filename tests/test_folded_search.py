@@ -12,8 +12,8 @@ import torch
 from sklearn.metrics import log_loss
 
 import autoloss
-from autoloss.divisions import Divisions
 from autoloss.search import Study
+from autoloss.training.divisions import Divisions
 from tests.spaces import PROTOCOL, SETTINGS, SMALL
 
 N_ROWS = 1200

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import autoloss
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from tests.data.test_fuzz import CELLS, TARGETS, frames
 from tests.spaces import SMALL
 

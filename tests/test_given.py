@@ -12,9 +12,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch.testing import assert_close
 
-from autoloss.class_table import read_class_table
-from autoloss.errors import InputError
-from autoloss.given import (
+from autoloss.core.errors import InputError
+from autoloss.core.task import Task
+from autoloss.data.class_table import read_class_table
+from autoloss.experiment.given import (
     check_similarity,
     check_weights,
     open_teacher,
@@ -22,7 +23,6 @@ from autoloss.given import (
     ordered_weights,
     teacher_logits,
 )
-from autoloss.task import Task
 
 PETS = Task("multiclass", ("cat", "lorry", "tiger"))
 

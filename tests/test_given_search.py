@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import autoloss
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses import LossSpec
 from autoloss.readout import Readout
 from tests.spaces import TWO_BASES
@@ -111,7 +111,7 @@ def test_a_study_with_a_teacher_goes_on_with_it_alone(space, frame, tmp_path, mo
     def stop(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("autoloss.conclusion.replicate", stop)
+    monkeypatch.setattr("autoloss.experiment.conclusion.replicate", stop)
     with pytest.raises(KeyboardInterrupt):
         autoloss.search(
             frame,

@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from autoloss.classifier import load
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
+from autoloss.inference.classifier import load
 from tests.export.models import make_classifier, make_frame
 
 CLASSIFIER = make_classifier(

@@ -3,102 +3,157 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1] / "autoloss"
-MODULES = sorted(ROOT.rglob("*.py"))
+from tests.floors import (
+    ALLOWED,
+    CYCLES,
+    FLOORS,
+    ROOT,
+    UNREADABLE,
+    computed,
+    cycles,
+    goes_down,
+    imported,
+    imports,
+    imports_between_parts,
+    module_of,
+    modules,
+    part_of,
+    shortest,
+    tree_of,
+)
+
 HOMES = {"optuna": "search", "mlflow": "tracking", "ray": "executors"}
+HEAVY = {"torch", "optuna", "mlflow", "ray"}
 
 
-def folder_of(path: Path) -> str:
-    """Return the folder of the package that a module belongs to, empty for the package itself."""
-    parts = path.relative_to(ROOT).parts
-    return parts[0] if len(parts) > 1 else ""
+def roots(module: str) -> set[str]:
+    """Return the libraries that a module imports from."""
+    return {name.partition(".")[0] for name in imported(modules()[module])}
 
 
-def dotted(path: Path) -> str:
-    parts = path.relative_to(ROOT.parent).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def imports(tree: ast.AST, *, module: str = "", is_package: bool = False) -> Iterator[str]:
-    """Yield every module that a text imports, at the top or anywhere else."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parents = module.split(".")[: None if is_package else -1]
-                kept = parents[: len(parents) - node.level + 1]
-                base = ".".join([*kept, *([base] if base else [])])
-            yield from (f"{base}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
-            first = node.args[0] if node.args else None
-            if isinstance(first, ast.Constant):
-                yield str(first.value)
-
-
-def imported(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return set(imports(tree, module=dotted(path), is_package=path.name == "__init__.py"))
-
-
-def roots(path: Path) -> set[str]:
-    return {name.partition(".")[0] for name in imported(path)}
+def reached(part: str) -> set[str]:
+    """Return the modules that a part loads: its own, and all that they import."""
+    seen = {name for name in modules() if part_of(name) == part}
+    waiting = list(seen)
+    while waiting:
+        found = set(filter(None, map(module_of, imported(modules()[waiting.pop()]))))
+        # The package itself loads what is asked of it, and nothing before.
+        waiting += found - seen - {"autoloss"}
+        seen |= found - {"autoloss"}
+    return seen
 
 
 def test_the_reader_sees_every_kind_of_import() -> None:
     text = """
 import optuna.storages
+if TYPE_CHECKING:
+    from pandas import DataFrame
 def late():
     from mlflow import MlflowClient
     importlib.import_module("ray")
+    __import__("torch")
 from . import sibling
 from ..data import read
+HOMES = {"Study": "study"}
+def __getattr__(name):
+    return importlib.import_module(f"{__name__}.{HOMES[name]}")
+TABLE = {"api": "autoloss.api"}
+import_module(TABLE[name])
+import_module(name)
 """
-    found = set(imports(ast.parse(text), module="autoloss.search.study"))
-    assert found == {
+    tree = ast.parse(text)
+    assert set(imports(tree, module="autoloss.search.finish")) == {
         "optuna.storages",
+        "pandas.DataFrame",
         "mlflow.MlflowClient",
         "ray",
+        "torch",
         "autoloss.search.sibling",
         "autoloss.data.read",
+        "autoloss.search.finish.study",
+        "autoloss.api",
     }
+    (unreadable,) = computed(tree, module="autoloss.search.finish")
+    assert ast.unparse(unreadable) == "import_module(name)"
+
+
+def test_a_shorter_way_leaves_out_what_a_longer_one_says() -> None:
+    pairs = {("a", "b"), ("b", "c"), ("a", "c"), ("c", "d"), ("a", "d"), ("e", "d")}
+    assert shortest(pairs) == {("a", "b"), ("b", "c"), ("c", "d"), ("e", "d")}
+
+
+def test_every_part_has_a_floor() -> None:
+    assert {part_of(name) for name in modules()} == set(FLOORS)
+
+
+def test_imports_go_down() -> None:
+    wrong = {
+        f"{above} -> {part}": found
+        for (above, part), found in imports_between_parts().items()
+        if not goes_down(above, part)
+    }
+    assert wrong == {}
+
+
+def test_exceptions_are_needed_and_stay_on_one_floor() -> None:
+    used = imports_between_parts()
+    assert [pair for pair in ALLOWED if pair not in used] == []
+    assert [pair for pair in ALLOWED if FLOORS[pair[0]] != FLOORS[pair[1]]] == []
+    assert [pair for pair in ALLOWED if pair[::-1] in ALLOWED] == []
+
+
+def test_modules_import_each_other_in_no_new_circle() -> None:
+    assert [one for one in cycles() if not any(one <= known for known in CYCLES)] == []
+
+
+def test_circles_that_are_gone_are_not_allowed_again() -> None:
+    assert [known for known in CYCLES if not any(one <= known for one in cycles())] == []
+
+
+def test_every_module_that_is_imported_is_there() -> None:
+    names = {
+        f"{module} imports {name}"
+        for module, path in modules().items()
+        for name in imported(path)
+        if name.startswith("autoloss.") and module_of(name) in (None, "autoloss")
+    }
+    assert names == set()
+
+
+def test_names_of_imports_are_written_in_the_text() -> None:
+    found = {
+        module
+        for module, path in modules().items()
+        if any(True for _ in computed(tree_of(path), module=module))
+    }
+    assert found == set(UNREADABLE)
 
 
 @pytest.mark.parametrize("library", HOMES)
 def test_each_platform_is_imported_in_one_folder_only(library: str) -> None:
-    users = {folder_of(path) for path in MODULES if library in roots(path)}
+    users = {part_of(module) for module in modules() if library in roots(module)}
     assert users <= {HOMES[library]}
 
 
-def test_report_never_sees_torch_or_what_needs_it() -> None:
-    start = [path for path in MODULES if folder_of(path) == "report"]
-    seen, waiting = set(start), list(start)
-    by_name = {dotted(path): path for path in MODULES}
-    while waiting:
-        path = waiting.pop()
-        assert not roots(path) & {"torch", "optuna", "mlflow", "ray"}, f"{dotted(path)}"
-        for name in imported(path):
-            # `from a.b import c` names a module or something in one.
-            for candidate in (name, name.rpartition(".")[0]):
-                # The package itself loads what is asked of it, and nothing before.
-                found = by_name.get(candidate)
-                if found and candidate != "autoloss" and found not in seen:
-                    seen.add(found)
-                    waiting.append(found)
-    assert len(seen) > len(start)
+@pytest.mark.parametrize("part", ["records", "report"])
+def test_plain_parts_never_see_torch_or_what_needs_it(part: str) -> None:
+    seen = reached(part)
+    assert {module: roots(module) & HEAVY for module in seen if roots(module) & HEAVY} == {}
+    assert any(part_of(module) == part for module in seen)
+
+
+def test_the_report_is_read_with_all_that_it_loads() -> None:
+    assert {part_of(module) for module in reached("report")} > {"report"}
 
 
 def test_only_the_command_line_prints() -> None:
     printing = {
-        dotted(path)
-        for path in MODULES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        module
+        for module, path in modules().items()
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) in {"print", "sys.stdout.write", "sys.stderr.write"}
     }
@@ -107,8 +162,19 @@ def test_only_the_command_line_prints() -> None:
 
 def test_nothing_below_the_command_line_imports_it() -> None:
     users = {
-        dotted(path)
-        for path in MODULES
+        module
+        for module, path in modules().items()
         if any(name.startswith("autoloss.cli") for name in imported(path))
     }
     assert {u for u in users if not u.startswith("autoloss.cli")} <= {"autoloss.__main__"}
+
+
+@pytest.mark.parametrize("folder", sorted(path.parent.name for path in ROOT.glob("*/__init__.py")))
+def test_each_folder_says_its_floor_and_what_it_may_import(folder: str) -> None:
+    said = ast.get_docstring(
+        ast.parse((ROOT / folder / "__init__.py").read_text(encoding="utf-8"))
+    )
+    assert said is not None
+    assert f"Floor {FLOORS[folder]}. Imports " in said
+    for beside in (other for part, other in ALLOWED if part == folder):
+        assert beside in said.partition("Floor ")[2]

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 import autoloss
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.executors import LocalExecutor
-from autoloss.judging import nesting
+from autoloss.experiment import nesting
+from autoloss.experiment.session import SearchSession
 from autoloss.report import summary_json
 from autoloss.search import Study
-from autoloss.session import SearchSession
 from tests.spaces import SMALL
 
 NESTED = SMALL.replace("outer_folds = 0", "outer_folds = 2\nouter_repeats = 2")

@@ -102,7 +102,7 @@ def test_an_interrupted_study_goes_on_to_the_same_end(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("autoloss.conclusion.judge_by_nesting", stop)
+        patch.setattr("autoloss.experiment.conclusion.judge_by_nesting", stop)
         with pytest.raises(KeyboardInterrupt):
             search(frame, place, "cut")
     assert not (place / "cut" / "summary.json").exists()

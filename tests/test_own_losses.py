@@ -14,15 +14,15 @@ from typer.testing import CliRunner
 
 import autoloss
 from autoloss.cli import app
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
+from autoloss.experiment.options import SearchOptions
+from autoloss.experiment.session import SearchSession
 from autoloss.losses import FloatParam, Loss, declare, names, register
 from autoloss.losses.own import take_in
 from autoloss.losses.registry import OWN, forget_results
-from autoloss.options import SearchOptions
 from autoloss.report import summary_json
 from autoloss.search import Study, load_space
 from autoloss.search.config import StudyConfig
-from autoloss.session import SearchSession
 from tests.spaces import SMALL
 
 GENTLE = '''

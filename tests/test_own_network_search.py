@@ -15,16 +15,16 @@ from torch import nn
 from typer.testing import CliRunner
 
 import autoloss
-from autoloss import own_network
 from autoloss.cli import app
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
+from autoloss.experiment import own_network
+from autoloss.experiment.session import SearchSession
 from autoloss.losses import declare
 from autoloss.losses.registry import OWN, forget_results
-from autoloss.models.own_check import Behaviour
+from autoloss.models.custom.check import Behaviour
 from autoloss.report import summary_json
 from autoloss.search import SearchResult
 from autoloss.search.config import StudyConfig
-from autoloss.session import SearchSession
 from autoloss.training.form import Form
 from tests.spaces import PROTOCOL, SETTINGS, SMALL
 

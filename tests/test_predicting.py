@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
 
+from autoloss.core.errors import InputError
 from autoloss.data.numbers import NumericColumn, Scale
 from autoloss.data.stream import open_rows
-from autoloss.errors import InputError
-from autoloss.predicting import Predicting
+from autoloss.inference.predicting import Predicting
 from tests.export.models import make_classifier, make_frame
 
 

@@ -12,15 +12,15 @@ from numpy.testing import assert_allclose
 from optuna.trial import TrialState
 
 import autoloss
-from autoloss import session
-from autoloss.racing import RacingSearch
+from autoloss.experiment import session
+from autoloss.experiment.racing import RacingSearch
+from autoloss.experiment.reserve import Ended, Reserve, roles_of
+from autoloss.experiment.session import SearchSession
 from autoloss.records import CurvePoint, TrialRecord
-from autoloss.reserve import Ended, Reserve, roles_of
 from autoloss.search import Study
-from autoloss.search.baseline import default_cross_entropy, tuned_cross_entropy
-from autoloss.session import SearchSession
 from autoloss.training import Pool
 from autoloss.training import pool as pools
+from autoloss.verdict.baseline import default_cross_entropy, tuned_cross_entropy
 
 SPACE = """
 bases = ["cross_entropy", "brier", "focal"]
@@ -89,7 +89,9 @@ class Epochs:
 @pytest.fixture(autouse=True)
 def without_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what comes after the search; a test that is about it undoes this."""
-    monkeypatch.setattr("autoloss.running.conclude", lambda session, data, **how: session.study)
+    monkeypatch.setattr(
+        "autoloss.experiment.running.conclude", lambda session, data, **how: session.study
+    )
 
 
 def searched(out: Path, name: str, **options: Any) -> tuple[TrialRecord, ...]:
@@ -239,7 +241,9 @@ def test_a_reserve_holds_the_best_of_every_role_that_is_not_filled() -> None:
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], int]:
     """What became of every setting of a race, and the epochs of its pool."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("autoloss.running.conclude", lambda session, data, **how: session.study)
+        patch.setattr(
+            "autoloss.experiment.running.conclude", lambda session, data, **how: session.study
+        )
         epochs = Epochs(patch)
         return tried(searched(tmp_path_factory.mktemp("whole"), "whole")), epochs.pool
 

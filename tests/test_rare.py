@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from autoloss.errors import InputError, SpaceError
-from autoloss.rare import is_rare, rare_notes, sampling_rates, subsample
+from autoloss.core.errors import InputError, SpaceError
+from autoloss.data.rare import is_rare, rare_notes, sampling_rates, subsample
 from autoloss.search import load_space
 
 

@@ -16,9 +16,9 @@ import pandas as pd
 import pytest
 
 import autoloss
-from autoloss import serving
-from autoloss.errors import InputError
-from autoloss.inputs import input_columns
+from autoloss.core.errors import InputError
+from autoloss.inference import pyfunc as serving
+from autoloss.inference.inputs import input_columns
 from autoloss.tracking.pyfunc import save_pyfunc
 from tests.export.models import make_classifier, make_frame
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import autoloss
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.report import summary_from_json
 from autoloss.tracking import read_wish
 from tests.spaces import SMALL

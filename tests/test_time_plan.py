@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autoloss.experiment.time_plan import FEWEST_TRIALS, LEAST_TRIALS, Finals, Workload
 from autoloss.search import load_space, plan_families
-from autoloss.search.coverage import ENOUGH_TRIALS
-from autoloss.time_plan import FEWEST_TRIALS, LEAST_TRIALS, Finals, Workload
+from autoloss.verdict.coverage import ENOUGH_TRIALS
 
 ASKED = Finals(finalists=5, replicates=5)
 NESTED = Finals(finalists=5, replicates=5, repeats=2, outer_trials=70)

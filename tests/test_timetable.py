@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from autoloss import clock as clocks
-from autoloss import timetable as timetables
-from autoloss.clock import Clock, counting_from
-from autoloss.errors import TrainingError
-from autoloss.time_plan import Finals, Workload
-from autoloss.timetable import Timetable, allowed_text
+from autoloss.core import clock as clocks
+from autoloss.core.clock import Clock, counting_from
+from autoloss.core.errors import TrainingError
+from autoloss.experiment import timetable as timetables
+from autoloss.experiment.time_plan import Finals, Workload
+from autoloss.experiment.timetable import Timetable, allowed_text
 from autoloss.training import EpochReport
 
 WORK = Workload(

@@ -10,10 +10,11 @@ from types import SimpleNamespace
 import pytest
 
 import autoloss
-from autoloss import api, shipping, watching
-from autoloss.errors import InputError
-from autoloss.progress import Silent
-from autoloss.watching import Bar, Lines, Page
+from autoloss import api
+from autoloss.core.errors import InputError
+from autoloss.experiment import shipping, watching
+from autoloss.experiment.progress import Silent
+from autoloss.experiment.watching import Bar, Lines, Page
 from tests.cli.conftest import make_plan, make_update
 
 

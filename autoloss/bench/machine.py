@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from autoloss.devices import now
+from autoloss.core.devices import now
 
 SIDE = 2048
 COPIED = 1 << 26

@@ -16,7 +16,7 @@ from autoloss.bench.figures import Figure
 from autoloss.bench.machine import matrix_peak
 from autoloss.bench.problem import ROWS, Setting, make_setting, plain_network
 from autoloss.bench.work import products
-from autoloss.settings import NetworkConfig, Precision
+from autoloss.core.settings import NetworkConfig, Precision
 from autoloss.training.together import step_seconds
 
 SEARCH_SHARE = 0.45

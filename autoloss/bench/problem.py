@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from autoloss.core.settings import NetworkConfig, TrainingConfig
 from autoloss.data import Part, TableInputs, TableSchema
 from autoloss.losses import LossSpec
 from autoloss.models import TableNetwork
 from autoloss.readout import fold_numbers
-from autoloss.settings import NetworkConfig, TrainingConfig
 from autoloss.training import Candidate, Job
 
 N_COLUMNS, N_CLASSES, DROPOUT = 20, 2, 0.1

@@ -11,7 +11,7 @@ import pandas as pd
 
 from autoloss import api
 from autoloss.bench.problem import N_COLUMNS, TARGET, make_rows
-from autoloss.errors import AutolossError
+from autoloss.core.errors import AutolossError
 
 TABLE_ROWS = 10_000
 

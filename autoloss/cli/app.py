@@ -30,7 +30,7 @@ from autoloss.cli.examples import epilog
 from autoloss.cli.guard import INTERRUPTED, guarded, say
 from autoloss.cli.loudness import Loudness, set_loudness
 from autoloss.cli.plain import is_plain, make_showable
-from autoloss.clock import counting_from
+from autoloss.core.clock import counting_from
 
 
 class Program(TyperGroup):

@@ -41,14 +41,14 @@ def spaces(incomplete: str) -> list[str]:
 
 def rules(incomplete: str) -> list[str]:
     """Return the rules by which a trial is named."""
-    from autoloss.search.rules import RULES
+    from autoloss.verdict.rules import RULES
 
     return _begun(RULES, incomplete)
 
 
 def metrics(incomplete: str) -> list[str]:
     """Return the metrics that may decide."""
-    from autoloss.metric_names import ALIASES, NAMES
+    from autoloss.core.metric_names import ALIASES, NAMES
 
     return _begun((*NAMES, *ALIASES), incomplete)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoloss.cli.guard import note
-from autoloss.errors import AutolossError, StudyNotFoundError
+from autoloss.core.errors import AutolossError, StudyNotFoundError
 from autoloss.search.naming import nearest_study
 from autoloss.tracking.dashboard import PORT, dashboard_link
 from autoloss.tracking.identity import TRACKING, Identity, read_identity

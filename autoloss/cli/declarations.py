@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from autoloss.cli.declared import Declared, Kind, filtered
 from autoloss.cli.docstrings import argument_text, formula_text, formulas, remarks
 from autoloss.cli.wording import joined
-from autoloss.errors import InputError, closest
+from autoloss.core.errors import InputError, closest
 from autoloss.losses import (
     PENALTIES,
     PRIORS,

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from autoloss.cli.wording import FAMILIES, TASKS, short_source
-from autoloss.errors import InputError, closest
+from autoloss.core.errors import InputError, closest
+from autoloss.core.task import TaskKind
 from autoloss.losses.parameters import ChoiceParam, FloatParam, Interval, IntParam, Parameter
-from autoloss.task import TaskKind
 
 CATALOGUE = Path(__file__).with_name("catalogue.json")
 Kind = Literal["loss", "prior", "target", "penalty"]

@@ -14,10 +14,10 @@ from autoloss.cli.letters import spelt
 from autoloss.cli.options import OUT
 from autoloss.cli.predictions import model_folder
 from autoloss.cli.tables import show_pairs, show_table
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 
 if TYPE_CHECKING:
-    from autoloss.diagnosis.records import Diagnosis
+    from autoloss.records.diagnosis import Diagnosis
 
 # Rows of the table of classes in a terminal; the page has more.
 _CLASSES = 12
@@ -92,7 +92,7 @@ def write_page(found: Diagnosis, page: Path) -> None:
     Raises:
         InputError: If it cannot be written.
     """
-    from autoloss.files import write_whole
+    from autoloss.core.files import write_whole
     from autoloss.report import render_diagnosis
 
     text = render_diagnosis(found)

@@ -14,7 +14,7 @@ from importlib.metadata import version
 import typer
 
 from autoloss.cli.loudness import is_quiet, is_verbose
-from autoloss.errors import AutolossError, InputError, SpaceError
+from autoloss.core.errors import AutolossError, InputError, SpaceError
 
 DONE, FAILED, MISUSED, NOT_BETTER, INTERRUPTED = 0, 1, 2, 3, 130
 

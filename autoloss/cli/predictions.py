@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from autoloss.cli.counting import Count
-from autoloss.errors import InputError, StudyNotFoundError
-from autoloss.files import replacing
+from autoloss.core.errors import InputError, StudyNotFoundError
+from autoloss.core.files import replacing
 from autoloss.search.naming import nearest_study
 
 if TYPE_CHECKING:
-    from autoloss.predicting import Predicting
+    from autoloss.inference.predicting import Predicting
 
 STANDARD_OUTPUT = Path("-")
 _ENDINGS = (".csv", ".parquet")

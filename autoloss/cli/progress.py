@@ -13,8 +13,8 @@ from rich.text import Text
 
 from autoloss.cli.loudness import is_quiet, is_verbose
 from autoloss.cli.plan import show_lines
-from autoloss.progress import Progress as Watcher
-from autoloss.progress import Silent
+from autoloss.experiment.progress import Progress as Watcher
+from autoloss.experiment.progress import Silent
 from autoloss.records import Plan, Update
 from autoloss.report.words import duration_text, metric_words, value_text
 

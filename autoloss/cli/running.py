@@ -18,7 +18,7 @@ from autoloss.cli.options import OUT, Demand
 from autoloss.cli.plan import plan_json, show_columns, show_lines
 from autoloss.cli.progress import watched
 from autoloss.cli.screen import command_line, show_decision, show_ranking, show_verdict
-from autoloss.progress import Progress
+from autoloss.experiment.progress import Progress
 from autoloss.records import Plan
 from autoloss.report.words import duration_text
 

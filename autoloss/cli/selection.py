@@ -14,13 +14,13 @@ from rich.text import Text
 from autoloss.cli.loudness import is_quiet
 from autoloss.cli.screen import command_line
 from autoloss.cli.tables import show_pairs, show_places, show_table
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.records import Summary, TrialRecord
 from autoloss.report.document import SCHEMA_VERSION, finite
 from autoloss.report.recipe import loss_toml
 from autoloss.report.roles import OBJECTIVE
 from autoloss.report.words import metric_words, value_text
-from autoloss.search.rules import RULES, rule_sentence, select_trial
+from autoloss.verdict.rules import RULES, rule_sentence, select_trial
 
 _NOTE = "On the validation rows, which take part in the choice: expect a little worse elsewhere."
 
@@ -138,11 +138,11 @@ def source_of(folder: Path, summary: Summary, number: int, *, losses: Sequence[P
     Raises:
         InputError: If the loss is not known, or is made of more than torch.
     """
-    from autoloss.classifier import read_model
+    from autoloss.core.task import TaskKind
+    from autoloss.inference.classifier import read_model
     from autoloss.losses.own import recall, take_in
     from autoloss.search.config import CONFIG, StudyConfig
     from autoloss.search.result import SearchResult
-    from autoloss.task import TaskKind
 
     take_in(tuple(losses))
     if (folder / CONFIG).is_file():

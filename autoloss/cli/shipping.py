@@ -10,7 +10,7 @@ from autoloss.cli.console import messages
 from autoloss.cli.guard import note
 from autoloss.cli.progress import watched
 from autoloss.cli.running import results_only
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.records import Summary
 
 

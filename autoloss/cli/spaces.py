@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autoloss.errors import SpaceError
+from autoloss.core.errors import SpaceError
 from autoloss.search.shipped_spaces import shipped_spaces, space_names
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import math
 import re
 from collections.abc import Iterable
 
+from autoloss.core.task import TaskKind
 from autoloss.losses.parameters import ChoiceParam, FloatParam, Parameter
-from autoloss.task import TaskKind
 
 # In the order in which losses are shown.
 FAMILIES = {

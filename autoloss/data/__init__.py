@@ -1,4 +1,7 @@
-"""Tables: reading them, dividing their rows, and encoding their columns."""
+"""Tables: reading them, dividing their rows, and encoding their columns.
+
+Floor 2. Imports from floor 1.
+"""
 
 from __future__ import annotations
 

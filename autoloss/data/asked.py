@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Self, cast, get_args
 
+from autoloss.core.errors import InputError, closest
 from autoloss.data.messages import one_line
-from autoloss.errors import InputError, closest
 
 ColumnKind = Literal["number", "category", "text", "date", "drop"]
 KINDS: tuple[str, ...] = get_args(ColumnKind)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from autoloss.core.errors import InputError
+from autoloss.core.task import Task
 from autoloss.data.divide import Divided, Piece
 from autoloss.data.messages import listed, plural
 from autoloss.data.parts import DataOptions
@@ -13,8 +15,6 @@ from autoloss.data.sources import Sources
 from autoloss.data.split import Rows
 from autoloss.data.target import make_task
 from autoloss.data.values import label_of
-from autoloss.errors import InputError
-from autoloss.task import Task
 
 
 def task_of(sources: Sources, train: Rows, options: DataOptions) -> tuple[Task, list[str], str]:

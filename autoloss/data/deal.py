@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from autoloss.core.errors import InputError
 from autoloss.data.split import Codes, Rows, check_groups, cut
-from autoloss.errors import InputError
 
 _ALWAYS_TRAINS = -1
 _NOT_DEALT = -2

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
+from autoloss.core.errors import InputError
 from autoloss.data.arrow import series_of
 from autoloss.data.asked import NOTHING_ASKED, Asked
 from autoloss.data.compressed import BROKEN, arrow_input, ending_of, open_bytes, open_text
@@ -25,7 +26,6 @@ from autoloss.data.frames import Table, as_table, as_text, unique_names
 from autoloss.data.marks import without_text_marks
 from autoloss.data.messages import one_line
 from autoloss.data.values import MISSING
-from autoloss.errors import InputError
 
 # A leading zero says that the digits are a label: a postcode, a product number, a hash.
 _LABEL = r"^[+-]?0[0-9xX]"

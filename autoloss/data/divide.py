@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autoloss.core.errors import InputError
+from autoloss.core.settings import ProtocolConfig
 from autoloss.data.messages import listed, plural
 from autoloss.data.parts import DataOptions
 from autoloss.data.resample import LARGE, Pool
 from autoloss.data.roles import TEST, TRAIN, VALID, group_codes, parts_named, times
 from autoloss.data.sources import Labelled, Sources
 from autoloss.data.split import Codes, Rows, cut, part_size
-from autoloss.errors import InputError
-from autoloss.settings import ProtocolConfig
 
 FEW = 1_000
 """Under so many rows a locked part could show nothing."""

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from autoloss.core.errors import InputError
 from autoloss.data.asked import NO_HINTS, Hints
 from autoloss.data.blocks import Block
 from autoloss.data.categories import CategoryColumn
@@ -23,7 +24,6 @@ from autoloss.data.messages import listed
 from autoloss.data.numbers import NumericColumn, quantile_edges
 from autoloss.data.text import TextColumn
 from autoloss.data.unread import check_cells
-from autoloss.errors import InputError
 
 Column = NumericColumn | CategoryColumn | DateColumn | TextColumn
 

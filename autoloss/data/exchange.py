@@ -6,8 +6,8 @@ from typing import Protocol, TypeGuard
 
 import pandas as pd
 
+from autoloss.core.errors import InputError
 from autoloss.data.messages import one_line
-from autoloss.errors import InputError
 
 
 class ArrowStream(Protocol):

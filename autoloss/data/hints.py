@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from autoloss.core.errors import InputError
 from autoloss.data.asked import NO_HINTS, Hints
 from autoloss.data.dates import parse_moments
 from autoloss.data.frames import Table
@@ -14,7 +15,6 @@ from autoloss.data.messages import listed, unknown_name
 from autoloss.data.parts import DataOptions
 from autoloss.data.row_numbers import row_number_reason
 from autoloss.data.values import values_of
-from autoloss.errors import InputError
 
 _FIRST = 2_000
 

@@ -9,13 +9,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from autoloss.core.errors import InputError
 from autoloss.data.asked import ISO, NO_HINTS, Hints
 from autoloss.data.dates import find_format, parse_moments
 from autoloss.data.messages import one_line, plural
 from autoloss.data.number_text import NumberText, find_numbers
 from autoloss.data.numbers import parse_numbers
 from autoloss.data.values import Values, values_of
-from autoloss.errors import InputError
 
 Kind = Literal["numeric", "categorical", "boolean", "date", "text", "dropped"]
 

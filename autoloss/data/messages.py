@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from autoloss.errors import InputError, closest
+from autoloss.core.errors import InputError, closest
 
 _SHOWN = 6
 

@@ -10,11 +10,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from autoloss.core.task import Label
 from autoloss.data.asked import NOTHING_ASKED, Asked
 from autoloss.data.encode import TableEncoding
 from autoloss.data.inputs import TableInputs
 from autoloss.data.stored import StoredInputs
-from autoloss.task import Label
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from autoloss.core.settings import ProtocolConfig
 from autoloss.data.classes import of_known_classes, task_of
 from autoloss.data.divide import Divided, Piece, divide
 from autoloss.data.fingerprint import fingerprint, row_hashes, rows_digest
@@ -27,7 +28,6 @@ from autoloss.data.sources import Sources, load_sources
 from autoloss.data.split import Rows
 from autoloss.data.study import Drawn, StudyData, encoded_fold
 from autoloss.records import DataSummary
-from autoloss.settings import ProtocolConfig
 
 _USUAL = ProtocolConfig()
 

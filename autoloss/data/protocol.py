@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from autoloss.core.settings import ProtocolConfig
 from autoloss.data.divide import Piece
 from autoloss.data.resample import LARGE, Kind
 from autoloss.data.study import Drawn
 from autoloss.records import Resampling
-from autoloss.settings import ProtocolConfig
 
 
 def resampling_of(

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pandas as pd
 import pyarrow as pa
 
+from autoloss.core.errors import InputError, closest
 from autoloss.data.arff import read_arff
 from autoloss.data.asked import NOTHING_ASKED, Asked
 from autoloss.data.compressed import BROKEN, ending_of, open_bytes
@@ -22,7 +23,6 @@ from autoloss.data.marks import without_marks
 from autoloss.data.messages import one_line, unknown_name
 from autoloss.data.parquet import as_frame, read_parquet
 from autoloss.data.workbook import read_workbook
-from autoloss.errors import InputError, closest
 
 Source = str | Path | Frame
 Form = Literal["ARFF", "Excel", "Feather", "JSON", "Parquet", "delimited"]

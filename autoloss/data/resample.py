@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from autoloss.core.errors import InputError
 from autoloss.data.deal import deal, hold_out
 from autoloss.data.split import Codes, Rows, cut, part_size
-from autoloss.errors import InputError
 
 Kind = Literal["holdout", "repeated_holdout", "cross_validation", "forward"]
 

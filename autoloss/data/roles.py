@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autoloss.core.errors import InputError
 from autoloss.data.dates import find_format, parse_moments
 from autoloss.data.frames import Table
 from autoloss.data.messages import listed, one_line, unknown_name
@@ -16,7 +17,6 @@ from autoloss.data.numbers import parse_numbers
 from autoloss.data.parts import DataOptions
 from autoloss.data.values import seconds, values_of
 from autoloss.data.written import as_written
-from autoloss.errors import InputError
 
 TRAIN, VALID, TEST = 0, 1, 2
 _PARTS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from autoloss.core.errors import InputError
 from autoloss.data.asked import Hints
 from autoloss.data.frames import Table
 from autoloss.data.hints import hints_of
@@ -14,7 +15,6 @@ from autoloss.data.read import Source, load_table
 from autoloss.data.roles import Roles, one_target, roles_of, target_of
 from autoloss.data.target import TargetColumn, check_classes, read_target
 from autoloss.data.written import as_written
-from autoloss.errors import InputError
 
 
 @dataclass(frozen=True)

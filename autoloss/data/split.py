@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 
 Rows = NDArray[np.int64]
 Codes = NDArray[np.int64]

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
+from autoloss.core.errors import InputError
 from autoloss.data.arrow import series_of
 from autoloss.data.compressed import arrow_input, ending_of, is_compressed, open_text
 from autoloss.data.delimited import (
@@ -28,7 +29,6 @@ from autoloss.data.frames import as_text, unique_names
 from autoloss.data.messages import one_line
 from autoloss.data.read import Source, file_form, load_table
 from autoloss.data.values import MISSING, label_of
-from autoloss.errors import InputError
 
 # Rows of a piece: a multiple of what a classifier computes at once.
 PIECE_ROWS = 1 << 16

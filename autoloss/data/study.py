@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from autoloss.core.task import Task
 from autoloss.data.divide import Piece
 from autoloss.data.encode import TableEncoding
 from autoloss.data.folds import Encoder
@@ -15,7 +16,6 @@ from autoloss.data.hints import as_hinted
 from autoloss.data.parts import Fold, LockedPart, Part
 from autoloss.data.resample import Division, Pool, fresh_divisions
 from autoloss.records import DataSummary, Resampling
-from autoloss.task import Task
 
 
 @dataclass(frozen=True, eq=False)

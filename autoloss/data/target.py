@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autoloss.core.errors import InputError
+from autoloss.core.task import Label, Task, TaskKind
 from autoloss.data.cells import plain_writing
 from autoloss.data.messages import listed, plural, unknown_name
 from autoloss.data.values import label_of, relabel, values_of
-from autoloss.errors import InputError
-from autoloss.task import Label, Task, TaskKind
 
 _POSITIVE = ({"true", "t"}, {"1"}, {"yes", "y"}, {"positive", "pos"})
 _NEGATIVE = ({"false", "f"}, {"0", "-1"}, {"no", "n"}, {"negative", "neg"})

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from autoloss.core.errors import InputError
 from autoloss.data.blocks import Block
 from autoloss.data.messages import listed, one_line, plural
 from autoloss.data.values import values_of
-from autoloss.errors import InputError
 
 # Fewer new levels than these are a matter of a few rows, whatever their share.
 _MANY_LEVELS = 5

@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from autoloss.diagnosis.given import Given
-from autoloss.diagnosis.records import Calibration, WithNull
 from autoloss.metrics import smooth_ece, top_label
 from autoloss.metrics.calibration import equal_mass
 from autoloss.records import Reliability
+from autoloss.records.diagnosis import Calibration, WithNull
 
 BINS = 15
 DRAWS = 200

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autoloss.core.errors import InputError
 from autoloss.data.messages import listed, one_line
 from autoloss.diagnosis.given import Given, given_scores
-from autoloss.diagnosis.records import Kind
-from autoloss.errors import InputError
+from autoloss.records.diagnosis import Kind
 
 _KEYS = ("logits", "probs", "labels", "weights", "classes")
 _BROKEN = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError)

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from autoloss.core.errors import InputError
 from autoloss.data.messages import listed
-from autoloss.diagnosis.records import Kind
-from autoloss.errors import InputError
+from autoloss.records.diagnosis import Kind
 
 LEAST_ROWS = 20
 # Above this many numbers single precision is enough, and half the memory.

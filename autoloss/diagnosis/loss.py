@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses import PENALTIES, PRIORS, TARGETS, LossSpec, get
 from autoloss.records import TrialRecord
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from autoloss.classifier import Classifier
+from autoloss.core.errors import InputError, closest
 from autoloss.data.frames import Table
 from autoloss.data.messages import listed, plural
 from autoloss.data.read import Source, load_table
@@ -19,10 +19,10 @@ from autoloss.data.sources import labels_of
 from autoloss.data.values import label_of as text_of
 from autoloss.diagnosis.given import LEAST_ROWS, Given
 from autoloss.diagnosis.loss import shown_part
-from autoloss.diagnosis.records import Diagnosis
 from autoloss.diagnosis.run import diagnosed
-from autoloss.errors import InputError, closest
+from autoloss.inference.classifier import Classifier
 from autoloss.losses import LossSpec
+from autoloss.records.diagnosis import Diagnosis
 
 # Rows that go through the networks at once.
 _PIECE = 1 << 16

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from autoloss.diagnosis.given import Given
-from autoloss.diagnosis.records import ReadoutName, ReadoutRow
 from autoloss.diagnosis.shift import MOST_CLASSES, fit_shift
 from autoloss.losses.numerics import log_softmax
 from autoloss.readout import fold_numbers
 from autoloss.readout.crossfit import crossfit
 from autoloss.readout.table import make_table
 from autoloss.readout.temperature import tolerance
+from autoloss.records.diagnosis import ReadoutName, ReadoutRow
 
 RESAMPLES = 2000
 # Rows are dealt to this many groups, which are resampled whole: the same interval of a mean.

@@ -17,12 +17,12 @@ from autoloss.diagnosis.calibration import calibration_of, reliability_of
 from autoloss.diagnosis.given import Given, given_scores
 from autoloss.diagnosis.loss import label_of, loss_of, shown_part
 from autoloss.diagnosis.readouts import Reads, readouts_of
-from autoloss.diagnosis.records import Bits, ClassRow, Diagnosis
 from autoloss.diagnosis.shift import MOST_CLASSES
 from autoloss.diagnosis.signal import Gradients, gradients_of, parts_of, signal_of
 from autoloss.diagnosis.sources import sources_of
 from autoloss.diagnosis.suspects import suspects_of
 from autoloss.losses import ClassFacts, LossSpec
+from autoloss.records.diagnosis import Bits, ClassRow, Diagnosis
 
 # Below this expected count the band of a class is Poisson's, above it the normal's.
 _FEW = 10.0

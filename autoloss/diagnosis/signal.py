@@ -10,9 +10,9 @@ from torch import Tensor
 
 from autoloss.diagnosis.given import Given
 from autoloss.diagnosis.loss import label_of
-from autoloss.diagnosis.records import LossSignal, Part, Saturation, Signal
 from autoloss.diagnosis.squared import Slopes, saturation_of, slopes_of
 from autoloss.losses import ClassFacts, LossContext, LossSpec, Objective
+from autoloss.records.diagnosis import LossSignal, Part, Saturation, Signal
 
 TENTHS, TWENTIETHS = 10, 20
 # A gradient below this share of cross-entropy's is as good as none.

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from autoloss.diagnosis.records import ReadoutName
 from autoloss.losses import ClassFacts, LossSpec, Objective
 from autoloss.losses.numerics import log_softmax
+from autoloss.records.diagnosis import ReadoutName
 
 _BLOCK = 1 << 19
 # A link from slopes factors a matrix of C by C a row: a minute for this many numbers.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from autoloss.diagnosis.records import Saturation
+from autoloss.records.diagnosis import Saturation
 
 # Below this share of cross-entropy's gradient a row counts as saturated.
 SATURATED = 0.01

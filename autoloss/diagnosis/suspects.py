@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from autoloss.diagnosis.records import Suspect, Suspects
+from autoloss.records.diagnosis import Suspect, Suspects
 
 SHOWN = 20
 _BLOCK = 1 << 20

@@ -1,4 +1,7 @@
-"""Where candidates are trained."""
+"""Where candidates are trained.
+
+Floor 4. Imports from floors 1 to 3, and from training.
+"""
 
 from autoloss.executors.local import LocalExecutor
 

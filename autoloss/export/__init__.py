@@ -1,4 +1,7 @@
-"""A model for other programs: ONNX, a torch program, or Python code without autoloss."""
+"""A model for other programs: ONNX, a torch program, or Python code without autoloss.
+
+Floor 6. Imports from floors 1 to 5, and from tracking.
+"""
 
 from autoloss.export.write import FORMS, check_path, export
 

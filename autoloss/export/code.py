@@ -14,18 +14,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from safetensors.torch import save_file
 from torch import Tensor
 
-from autoloss.classifier import CHUNK_ROWS, Classifier
+from autoloss.core.files import replacing
+from autoloss.core.task import Task
 from autoloss.data import cells, dates, marks, numbers, text, values
 from autoloss.data.text import TextColumn
 from autoloss.export.kind import table_networks
 from autoloss.export.plan import decision_of
 from autoloss.export.reading import Reader
-from autoloss.files import replacing
-from autoloss.inputs import by_name
+from autoloss.inference.classifier import CHUNK_ROWS, Classifier
+from autoloss.inference.inputs import by_name
 from autoloss.losses import get
 from autoloss.models import TableNetwork
 from autoloss.models.table import ONE_HOT
-from autoloss.task import Task
 
 _HELPERS = (
     (marks, (), ("without_marks", "_is_mark", "_as_number")),

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from autoloss.classifier import Classifier, Member
 from autoloss.data import TableInputs
 from autoloss.data.categories import CategoryColumn
 from autoloss.data.dates import DIGITS, DateColumn
 from autoloss.data.encode import Column
 from autoloss.data.numbers import NumericColumn
 from autoloss.export.plan import GraphInputs
+from autoloss.inference.classifier import Classifier, Member
 from autoloss.losses import ClassFacts, Objective, get
 from autoloss.metrics import balanced_scores
 from autoloss.models import Heads, TableNetwork

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from autoloss.classifier import Classifier
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
+from autoloss.inference.classifier import Classifier
 from autoloss.models import TableNetwork
 
 

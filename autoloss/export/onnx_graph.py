@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from autoloss.classifier import Classifier
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
+from autoloss.core.files import replacing
+from autoloss.core.task import Label
 from autoloss.export.plan import Category, GraphInputs
 from autoloss.export.program import traced
-from autoloss.files import replacing
-from autoloss.task import Label
+from autoloss.inference.classifier import Classifier
 
 _NEEDED = ("onnx", "onnxscript")
 _PREFIX = "graph/"

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from autoloss.classifier import Classifier
+from autoloss.core.errors import InputError
 from autoloss.data.categories import CategoryColumn
 from autoloss.data.dates import DateColumn
 from autoloss.data.encode import Column
 from autoloss.data.messages import listed
 from autoloss.data.numbers import NumericColumn
-from autoloss.errors import InputError
-from autoloss.inputs import by_name
+from autoloss.inference.classifier import Classifier
+from autoloss.inference.inputs import by_name
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autoloss.classifier import Classifier
+from autoloss.core.files import replacing
 from autoloss.export.graph import ModelGraph
 from autoloss.export.kind import table_networks
 from autoloss.export.plan import GraphInputs
-from autoloss.files import replacing
+from autoloss.inference.classifier import Classifier
 
 DESCRIPTION = "autoloss.json"
 _FORMATS = {

@@ -7,7 +7,7 @@ import textwrap
 from dataclasses import replace
 from typing import Any
 
-from autoloss.classifier import Classifier, Member
+from autoloss.inference.classifier import Classifier, Member
 from autoloss.losses.tuned import Tuned
 
 # What the file around imports already.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from autoloss.classifier import Classifier
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.export.kind import table_networks
+from autoloss.inference.classifier import Classifier
 
 Writer = Callable[[Classifier, Path], tuple[Path, ...]]
 FORMS = ("mlflow", "onnx", "torch", "code")

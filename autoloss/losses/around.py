@@ -9,6 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from autoloss.core.task import TaskKind
 from autoloss.losses.context import LossContext
 from autoloss.losses.facts import ClassFacts
 from autoloss.losses.from_gradients import log_posterior, pushed_log_posterior
@@ -18,7 +19,6 @@ from autoloss.losses.numerics import log_softmax
 from autoloss.losses.part import Penalty, Scored
 from autoloss.losses.parts import PENALTIES
 from autoloss.losses.spec import LossSpec
-from autoloss.task import TaskKind
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses.context import LossContext
 from autoloss.losses.from_gradients import left_null
 from autoloss.losses.loss import Loss

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 
 
 @dataclass(frozen=True)

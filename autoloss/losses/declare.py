@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from autoloss.core.task import ALL_TASKS, TaskKind
 from autoloss.losses.context import CONTEXT_FIELDS
 from autoloss.losses.loss import Family, Head, Loss, Special
 from autoloss.losses.parameters import Parameter
-from autoloss.task import ALL_TASKS, TaskKind
 
 
 def declare(

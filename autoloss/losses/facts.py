@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from autoloss.errors import InputError
-from autoloss.task import TaskKind
+from autoloss.core.errors import InputError
+from autoloss.core.task import TaskKind
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses.context import LossContext
 from autoloss.losses.labels import pick
 from autoloss.losses.loss import Loss

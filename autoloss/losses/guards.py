@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
+from autoloss.core.task import TaskKind
 from autoloss.losses.numerics import MASKED
-from autoloss.task import TaskKind
 
 MISSING = (-1, -100)
 """Labels that stand for a missing one: scikit-learn's and torch's."""

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from autoloss.errors import InputError, closest
+from autoloss.core.errors import InputError, closest
+from autoloss.core.task import TaskKind
 from autoloss.losses.context import LossContext
 from autoloss.losses.from_gradients import by_gradient, local_log_posterior, log_posterior
 from autoloss.losses.guards import (
@@ -25,7 +26,6 @@ from autoloss.losses.guards import (
 from autoloss.losses.labels import EVERY, pick
 from autoloss.losses.numerics import MASKED, log_softmax, widened
 from autoloss.losses.parameters import Parameter
-from autoloss.task import TaskKind
 
 Family = Literal["proper", "margin", "focusing", "robust", "ordinal", "normalised", "own"]
 """What a loss is for: a proper score; a margin between the classes; weight on hard or on easy

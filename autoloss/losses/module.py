@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
+from autoloss.core.task import TaskKind
 from autoloss.losses.context import LossContext
 from autoloss.losses.facts import ClassFacts
 from autoloss.losses.guards import (
@@ -30,7 +31,6 @@ from autoloss.losses.objective import Objective
 from autoloss.losses.parts import PENALTIES, TARGETS
 from autoloss.losses.registry import get
 from autoloss.losses.spec import LossSpec
-from autoloss.task import TaskKind
 
 
 class LossModule(nn.Module):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses.around import Around
 from autoloss.losses.context import LossContext
 from autoloss.losses.facts import ClassFacts

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
+from autoloss.core.own_code import Origin
 from autoloss.losses.contract import check_contract
 from autoloss.losses.loss import Loss
 from autoloss.losses.own_file import OwnFile, read_file
 from autoloss.losses.parts import KINDS
 from autoloss.losses.registry import OWN, by_alias, discover, forget_results
-from autoloss.own_code import Origin
 
 Losses = Loss | str | Path | Sequence[Loss | str | Path]
 """Losses made with `declare`, or paths of Python files that declare some; one or several."""

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
+from autoloss.core.own_code import Origin, read_code, run_code
 from autoloss.losses.loss import Loss
-from autoloss.own_code import Origin, read_code, run_code
 
 
 @dataclass(frozen=True)

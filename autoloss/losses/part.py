@@ -11,8 +11,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from autoloss.core.task import ALL_TASKS, TaskKind
 from autoloss.losses.parameters import Parameter
-from autoloss.task import ALL_TASKS, TaskKind
 
 Readable = Literal["kept", "slope", "lost"]
 """What a penalty does to the read-out of the base; see `declare_penalty`."""

@@ -8,7 +8,7 @@ import pkgutil
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from autoloss.errors import InputError, closest
+from autoloss.core.errors import InputError, closest
 from autoloss.losses import penalties
 from autoloss.losses.parameters import ChoiceParam, FloatParam, Interval, Parameter
 from autoloss.losses.part import Part, Penalty

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
-from autoloss.errors import InputError, closest
+from autoloss.core.errors import InputError, closest
+from autoloss.core.task import TaskKind
 from autoloss.losses import bases
 from autoloss.losses.loss import Loss
-from autoloss.task import TaskKind
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 OWN: dict[str, Loss] = {}

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
+from autoloss.core.task import TaskKind
 from autoloss.losses.parts import KINDS, TEMPERATURE, parameters_of
 from autoloss.losses.registry import get, is_proper_at
 from autoloss.losses.spec_check import canonical, find_mistakes
 from autoloss.losses.tuned import Tuned
-from autoloss.task import TaskKind
 
 if TYPE_CHECKING:
     from autoloss.losses.context import LossContext

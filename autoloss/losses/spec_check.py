@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from autoloss.errors import closest
+from autoloss.core.errors import closest
 from autoloss.losses.parameters import Parameter
 from autoloss.losses.parts import KINDS, TEMPERATURE, all_parameters, parameters_of
 from autoloss.losses.registry import discover, names

@@ -9,7 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses.facts import ClassFacts
 from autoloss.losses.spec import LossSpec
 

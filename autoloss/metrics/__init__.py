@@ -1,4 +1,7 @@
-"""Metrics of K candidates at once: decisions, costs, proper scores, rankings, calibration."""
+"""Metrics of K candidates at once: decisions, costs, proper scores, rankings, calibration.
+
+Floor 2. Imports from floor 1, and from losses and readout.
+"""
 
 from autoloss.metrics.calibration import (
     confidence_ece,

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autoloss.errors import InputError
-from autoloss.metric_names import BALANCED, LOWER_IS_BETTER, NAMES, OF_TWO_CLASSES, canonical
+from autoloss.core.errors import InputError
+from autoloss.core.metric_names import BALANCED, LOWER_IS_BETTER, NAMES, OF_TWO_CLASSES, canonical
 from autoloss.metrics.costs import EXPECTED_COST, ExpectedCost, Matrix
 from autoloss.metrics.named import AreaOfClasses, OfDecisions
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses import Objective
 from autoloss.metrics.calibration import (
     confidence_ece,

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 from torch import Tensor
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.records import Reliability, Tails, TopShare
 
 _SHARES = (0.001, 0.01, 0.05, 0.1)

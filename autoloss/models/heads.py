@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses.loss import Head
 from autoloss.models.layers import dense
 

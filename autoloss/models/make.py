@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from autoloss.core.settings import NetworkConfig
 from autoloss.data import TableSchema
+from autoloss.models.custom.own import OwnModel
+from autoloss.models.custom.stack import OwnNetwork
 from autoloss.models.dense import dense_width
 from autoloss.models.network import Network
-from autoloss.models.own import OwnModel
-from autoloss.models.own_stack import OwnNetwork
 from autoloss.models.table import InputShape, TableNetwork
-from autoloss.settings import NetworkConfig
 
 
 def networks_for(

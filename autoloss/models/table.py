@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from autoloss.core.settings import NetworkConfig
 from autoloss.data import TableInputs, TableSchema
 from autoloss.losses import Mix
 from autoloss.models.heads import Heads, apply_heads
 from autoloss.models.layers import DropoutRates, dense, mixed, relu_dropout
 from autoloss.models.layout import Layout
 from autoloss.models.network import Features, Scores, Step
-from autoloss.settings import NetworkConfig
 
 ONE_HOT = 12
 """A categorical column of at most this many codes is one-hot; a wider one gets an embedding."""

@@ -1,4 +1,7 @@
-"""Read-outs: from logits to probabilities, fitted on held-out rows and chosen by cross-fitting."""
+"""Read-outs: from logits to probabilities, fitted on held-out rows and chosen by cross-fitting.
+
+Floor 2. Imports from floor 1, and from losses.
+"""
 
 from autoloss.readout.crossfit import fold_numbers
 from autoloss.readout.fit import refined_log_loss

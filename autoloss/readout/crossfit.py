@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.readout.table import Table
 from autoloss.readout.temperature import LOG_BETA_BOUND, Optimum, solve
 

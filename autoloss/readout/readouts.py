@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses import ClassFacts, LossSpec, Objective
 from autoloss.readout.fit import Fitted, chosen_scores, fit_and_predict
 from autoloss.readout.predictions import (

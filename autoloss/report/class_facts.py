@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from autoloss.insights import ClassScores, RankingCurves
 from autoloss.records import Summary
+from autoloss.records.insights import ClassScores, RankingCurves
 from autoloss.report.roles import positive_quoted
 from autoloss.report.shipped import judged, judged_words
 from autoloss.report.words import MISSING, share_text, value_text

@@ -8,7 +8,7 @@ from functools import cache
 from jinja2 import Template
 from markupsafe import Markup
 
-from autoloss.diagnosis.records import Diagnosis
+from autoloss.records.diagnosis import Diagnosis
 from autoloss.report import diagnosis_words as words
 from autoloss.report.diagnosis_figures import (
     reliability_chart,

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup, escape
 
-from autoloss.diagnosis.records import Diagnosis
 from autoloss.records import Reliability
+from autoloss.records.diagnosis import Diagnosis
 from autoloss.report.diagnosis_words import loss_words, number
 
 _WIDTH, _HEIGHT = 440, 320

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoloss.diagnosis.records import ClassRow, Diagnosis, LossSignal, ReadoutRow
+from autoloss.records.diagnosis import ClassRow, Diagnosis, LossSignal, ReadoutRow
 from autoloss.report.words import MISSING, capital, count_text, family_words, share_text
 
 # A class beyond these is named by its number alone where the page would not end.

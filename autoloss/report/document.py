@@ -8,7 +8,7 @@ import types
 from dataclasses import asdict, fields, is_dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.records import Summary
 
 SCHEMA_VERSION = 1

@@ -6,8 +6,8 @@ import math
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from autoloss.insights import Disagreements, SignalCurve
 from autoloss.records import Summary
+from autoloss.records.insights import Disagreements, SignalCurve
 from autoloss.report.finalists import trial_label
 from autoloss.report.roles import find_trial, positive_quoted, trial_roles
 from autoloss.report.rows import rows_name

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autoloss.errors import InputError
-from autoloss.files import write_whole
+from autoloss.core.errors import InputError
+from autoloss.core.files import write_whole
 from autoloss.records import Summary
 from autoloss.report.document import summary_json
 from autoloss.report.html import render_html

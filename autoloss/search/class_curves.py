@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autoloss.insights import ClassScores, CostCurve, Ranking, RankingCurves
 from autoloss.metrics import auroc, average_precision, cost_decisions
+from autoloss.records.insights import ClassScores, CostCurve, Ranking, RankingCurves
 
 MOST_POINTS = 101
 """Points that a curve has at most."""

@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
-from autoloss.errors import InputError, StudyNotFoundError
-from autoloss.files import write_whole
+from autoloss.core.errors import InputError, StudyNotFoundError
+from autoloss.core.files import write_whole
+from autoloss.core.own_code import Origin
 from autoloss.losses import ClassFacts
-from autoloss.own_code import Origin
 from autoloss.search.naming import nearest_study
 
 CONFIG = "study.json"

@@ -7,9 +7,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autoloss.insights import ConfusedPair, Confusion, Disagreement, Disagreements, Threshold
-from autoloss.metric_names import BALANCED
+from autoloss.core.metric_names import BALANCED
 from autoloss.metrics import balanced_scores, cost_decisions
+from autoloss.records.insights import (
+    ConfusedPair,
+    Confusion,
+    Disagreement,
+    Disagreements,
+    Threshold,
+)
 
 MOST_CLASSES = 40
 """Classes up to which whole matrices are kept; beyond, the most confused pairs."""

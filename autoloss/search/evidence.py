@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from autoloss.records import Coverage, Finalist, Gain, Reference, Resampling, Verdict
-from autoloss.search.select import Choice
+from autoloss.verdict.select import Choice
 
 
 @dataclass(frozen=True, eq=False)

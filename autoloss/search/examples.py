@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from autoloss.errors import InputError
-from autoloss.files import replacing
-from autoloss.search.select import ExampleLosses
+from autoloss.core.errors import InputError
+from autoloss.core.files import replacing
+from autoloss.verdict.select import ExampleLosses
 
 FOLDER = "examples"
 _TARGETS = "targets.npz"

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autoloss.double_counting import double_counting
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
+from autoloss.data.double_counting import double_counting
+from autoloss.data.rare import is_rare
 from autoloss.metrics import (
     auroc,
     average_precision,
@@ -28,7 +29,6 @@ from autoloss.metrics import (
     tails,
     top_label,
 )
-from autoloss.rare import is_rare
 from autoloss.readout import Readout
 from autoloss.records import (
     Coverage,
@@ -38,18 +38,18 @@ from autoloss.records import (
     TrialRecord,
     Verdict,
 )
-from autoloss.search.confirm import Shipped, confirm, unopposed
-from autoloss.search.coverage import coverage_of, shortfall
 from autoloss.search.evidence import Evidence
 from autoloss.search.insights import ROLES, diagrams, insights
-from autoloss.search.learnt import learnt
-from autoloss.search.metric_rows import metric_on_rows
-from autoloss.search.phrases import loss_name, undecided_text
 from autoloss.search.result import SearchResult
-from autoloss.search.rules import rules_found
 from autoloss.search.scoring import as_classes, as_logits
-from autoloss.search.select import Choice
 from autoloss.search.snapshot import StudySnapshot
+from autoloss.verdict.confirm import Shipped, confirm, unopposed
+from autoloss.verdict.coverage import coverage_of, shortfall
+from autoloss.verdict.learnt import learnt
+from autoloss.verdict.metric_rows import metric_on_rows
+from autoloss.verdict.phrases import loss_name, undecided_text
+from autoloss.verdict.rules import rules_found
+from autoloss.verdict.select import Choice
 
 SCHEMA_VERSION = 1
 TAILS_BELOW = 0.05

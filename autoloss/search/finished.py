@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autoloss.errors import InputError, StudyNotFoundError
+from autoloss.core.errors import InputError, StudyNotFoundError
 from autoloss.records import Summary
 from autoloss.report.document import summary_from_json
 from autoloss.search.naming import nearest_study

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
-from autoloss.insights import Signals
 from autoloss.losses import LossSpec
 from autoloss.metrics import positive_reliability, reliability
 from autoloss.records import Reliability
+from autoloss.records.insights import Signals
 from autoloss.search.class_curves import class_scores, cost_curve, ranking
 from autoloss.search.decisions import as_codes, confusion, decide, disagreements, threshold
 from autoloss.search.evidence import Evidence

@@ -15,7 +15,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
-from autoloss.errors import InputError, StudyExistsError, StudyNotFoundError
+from autoloss.core.errors import InputError, StudyExistsError, StudyNotFoundError
 from autoloss.search.journal_file import JournalFile
 from autoloss.search.suggest import Direction, quiet
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.records import StudyListing, TrialRecord
 
 CONFIG, JOURNAL, SUMMARY = "study.json", "study.journal", "summary.json"

@@ -7,7 +7,7 @@ import itertools
 import re
 from pathlib import Path
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 
 _LONGEST = 80
 # What makes a folder a study: its settings, or the summary of a loop of the user's own.

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses.own import Losses, recall, take_in
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
 from autoloss.search.config import CONFIG, StudyConfig, folder_of

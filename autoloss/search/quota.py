@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from autoloss.errors import InputError
-from autoloss.search.baseline import is_plain_cross_entropy
+from autoloss.core.errors import InputError
+from autoloss.verdict.baseline import is_plain_cross_entropy
 
 CROSS_ENTROPY = "cross_entropy"
 BRIER = "brier"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from autoloss.errors import closest
+from autoloss.core.errors import closest
 from autoloss.losses.parameters import ChoiceParam, FloatParam, IntParam, Number, Parameter
 from autoloss.search.space_keys import RANGE_KEYS
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
-from autoloss.display import Card, Shown
+from autoloss.core.display import Card, Shown
 from autoloss.records import Finalist, Gain, Summary, TrialRecord, Verdict
 from autoloss.report.gains import detail_text
-from autoloss.search.baseline import REFINED
-from autoloss.search.rules import CALIBRATION, select_trial
+from autoloss.verdict.baseline import REFINED
+from autoloss.verdict.rules import CALIBRATION, select_trial
 
 if TYPE_CHECKING:
-    from autoloss.classifier import Classifier
+    from autoloss.inference.classifier import Classifier
     from autoloss.losses import LossSpec
     from autoloss.readout import Readout
 
@@ -112,7 +112,7 @@ class SearchResult(Shown):
                 ``"calibration"``: the lowest calibration error *on the front*; elsewhere a model
                 that always predicts the priors would win. ``"knee"``: the trial of the front
                 farthest below the line between its ends. Or the number of a trial. Each rule is a
-                sentence of `autoloss.search.rules.RULES`.
+                sentence of `autoloss.verdict.rules.RULES`.
 
         Raises:
             InputError: If there is no such rule or trial.

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses import ClassFacts, LossSpec, Objective
 from autoloss.metrics import Metric, Scores, score
 from autoloss.readout import fold_numbers, refined_log_loss

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autoloss.insights import SignalCurve, Signals
 from autoloss.losses import ClassFacts, LossSpec, get
 from autoloss.losses.context import neutral_context
 from autoloss.losses.objective import Objective
+from autoloss.records.insights import SignalCurve, Signals
 
 FloatArray = NDArray[np.float64]
 

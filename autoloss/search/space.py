@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
+from autoloss.core.settings import NetworkConfig, ProtocolConfig, TrainingConfig
+from autoloss.core.task import TaskKind
 from autoloss.losses import get
 from autoloss.losses.parameters import ChoiceParam, Number, Parameter
 from autoloss.losses.parts import KINDS, parameters_of
 from autoloss.search.quota import BRIER, CROSS_ENTROPY
-from autoloss.settings import NetworkConfig, ProtocolConfig, TrainingConfig
-from autoloss.task import TaskKind
 
 NUISANCE = ("lr", "weight_decay", "dropout")
 TEMPERATURE = "temperature"

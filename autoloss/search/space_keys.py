@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from autoloss.core.settings import Precision
 from autoloss.losses.parameters import FloatParam, Interval, Parameter, as_number
-from autoloss.settings import Precision
 
 # The gradients of losses differ in scale, at the start by phi(1 / C), the weight of an example
 # among C equally likely classes. AdamW divides that out, and its decay is apart from the gradient:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autoloss.errors import SpaceError, closest
+from autoloss.core.errors import SpaceError, closest
+from autoloss.core.settings import NetworkConfig, ProtocolConfig, TrainingConfig
 from autoloss.losses import get, names
 from autoloss.losses.parameters import Number, Parameter
 from autoloss.losses.parts import (
@@ -27,7 +28,6 @@ from autoloss.search.space import (
     join_bases,
 )
 from autoloss.search.space_keys import CONSTANTS, LISTS, NUISANCE_PARAMETERS, RANGE_KEYS
-from autoloss.settings import NetworkConfig, ProtocolConfig, TrainingConfig
 
 _TEMPERATURE = "temperature"
 

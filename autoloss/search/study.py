@@ -11,28 +11,28 @@ from typing import TYPE_CHECKING, Any, overload
 
 from torch import Tensor
 
-from autoloss.errors import AutolossError, InputError
+from autoloss.core.errors import AutolossError, InputError
 from autoloss.losses import ClassFacts, LossSpec
 from autoloss.losses.own import Losses
 from autoloss.metrics import Metric, MetricFunction
 from autoloss.readout import Readout
 from autoloss.records import CurvePoint, Edge, Finalist, Optimism, TrialRecord
-from autoloss.search.baseline import comparable, is_plain_cross_entropy
 from autoloss.search.config import StudyConfig
 from autoloss.search.facts import FACTS
-from autoloss.search.finalists import FinalistChoice, pick_finalists
 from autoloss.search.finish import finish
 from autoloss.search.importance import importance
 from autoloss.search.opening import create, find, new_config
-from autoloss.search.optimism import study_optimism
-from autoloss.search.replicates import Replicates, choose_on_replicates, finalist_records
-from autoloss.search.select import Choice, choose
 from autoloss.search.session import Session
 from autoloss.search.snapshot import StudySnapshot
 from autoloss.search.space import Space
 from autoloss.search.spans import Span
 from autoloss.search.telling import Costs, EndState
 from autoloss.search.trial import Trial
+from autoloss.verdict.baseline import comparable, is_plain_cross_entropy
+from autoloss.verdict.finalists import FinalistChoice, pick_finalists
+from autoloss.verdict.optimism import study_optimism
+from autoloss.verdict.replicates import Replicates, choose_on_replicates, finalist_records
+from autoloss.verdict.select import Choice, choose
 
 if TYPE_CHECKING:
     from autoloss.records import DataSummary

@@ -15,15 +15,15 @@ import torch
 from optuna.trial import TrialState
 from torch import Tensor
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses import LossSpec
 from autoloss.records import CurvePoint, TrialRecord
 from autoloss.search.examples import ExampleFiles
 from autoloss.search.facts import FACTS, Facts, record_of
 from autoloss.search.journal import Ledger
-from autoloss.search.metric_rows import example_losses
 from autoloss.search.scoring import Scorer, as_classes, as_logits, rows_fingerprint
 from autoloss.search.space import METRIC, REFINED
+from autoloss.verdict.metric_rows import example_losses
 
 EndState = Literal["diverged", "stopped", "pruned", "failed"]
 ENDS = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from torch import Tensor
 
-from autoloss.display import Card, Shown, figures
+from autoloss.core.display import Card, Shown, figures
 from autoloss.losses import ClassFacts, LossContext, LossSpec
 from autoloss.losses.module import LossModule
 from autoloss.records import TrialRecord

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from autoloss.errors import AutolossError, InputError
+from autoloss.core.errors import AutolossError, InputError
 from autoloss.tracking.client import client_of
 from autoloss.tracking.failures import Away
 from autoloss.tracking.making import alone, make_whole

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+from autoloss.core.user import user_name
 from autoloss.tracking.failures import Away
 from autoloss.tracking.uri import is_database, redacted, sqlite_file
-from autoloss.who import user_name
 
 _LOCK_SECONDS = 120.0
 

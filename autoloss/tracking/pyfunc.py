@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 
 if TYPE_CHECKING:
-    from autoloss.classifier import Classifier
+    from autoloss.inference.classifier import Classifier
 
 
 def write_pyfunc(classifier: Classifier, folder: Path) -> tuple[Path, ...]:
@@ -31,7 +31,7 @@ def save_pyfunc(model: str | Path, folder: str | Path) -> Path:
     Raises:
         InputError: There is no model, or the folder is there already.
     """
-    from autoloss.classifier import load
+    from autoloss.inference.classifier import load
 
     folder = Path(folder)
     if folder.exists():
@@ -59,7 +59,7 @@ def pyfunc_arguments(classifier: Classifier, model: Path) -> dict[str, Any]:
         classifier: The model.
         model: The folder that it was saved to.
     """
-    from autoloss import serving
+    from autoloss.inference import pyfunc as serving
 
     return {
         "loader_module": serving.LOADER,
@@ -72,7 +72,7 @@ def pyfunc_arguments(classifier: Classifier, model: Path) -> dict[str, Any]:
 
 def signature_of(classifier: Classifier) -> Any:
     """Return the signature of a model: names and types of what it reads and gives."""
-    from autoloss import serving
+    from autoloss.inference import pyfunc as serving
 
     with quiet():
         from mlflow.models import ModelSignature

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from autoloss.core.user import user_name
 from autoloss.tracking.abilities import Abilities, find_abilities
 from autoloss.tracking.client import connect
 from autoloss.tracking.content import Point, RunContent, clipped_tags
 from autoloss.tracking.failures import Away
-from autoloss.who import user_name
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 
 CHAMPION = "champion"
 """The alias of the model that ships, in the model registry."""

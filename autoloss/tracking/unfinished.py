@@ -9,7 +9,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 
 # A program that still makes the tables writes more often than this.
 _QUIET_SECONDS = 3.0

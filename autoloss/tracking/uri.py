@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.tracking.unfinished import BrokenStore, check_finished
 
 DEFAULT = "sqlite:///mlflow.db"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoloss.errors import AutolossError, InputError
+from autoloss.core.errors import AutolossError, InputError
 from autoloss.tracking.failures import classified
 from autoloss.tracking.identity import read_identity
 from autoloss.tracking.runs import StudyRuns

@@ -1,6 +1,9 @@
-"""Training candidates together: what becomes of one does not depend on the others."""
+"""Training candidates together: what becomes of one does not depend on the others.
 
-from autoloss.devices import is_out_of_memory
+Floor 4. Imports from floors 1 to 3.
+"""
+
+from autoloss.core.devices import is_out_of_memory
 from autoloss.training.batch import Batch, Orders, batch_size_for
 from autoloss.training.candidate import Candidate, Outcome
 from autoloss.training.job import Job

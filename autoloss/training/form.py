@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from autoloss.core.settings import TrainingConfig
 from autoloss.data import Fold
 from autoloss.models import OwnNetwork
-from autoloss.models.own_check import Behaviour
-from autoloss.settings import TrainingConfig
+from autoloss.models.custom.check import Behaviour
 from autoloss.training import together as timing
 from autoloss.training.batch import batch_size_for
 from autoloss.training.job import Job

@@ -8,11 +8,11 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from autoloss.core.errors import InputError
+from autoloss.core.settings import TrainingConfig
 from autoloss.data import Part, StoredInputs, TableInputs
-from autoloss.errors import InputError
 from autoloss.losses import ClassFacts
 from autoloss.models import Network
-from autoloss.settings import TrainingConfig
 from autoloss.training.batch import Batch
 from autoloss.training.precision import product_dtype
 from autoloss.training.rows import EncodedRows

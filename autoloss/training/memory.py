@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import torch
 
-from autoloss.devices import is_out_of_memory
-from autoloss.errors import TrainingError
+from autoloss.core.devices import is_out_of_memory
+from autoloss.core.errors import TrainingError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

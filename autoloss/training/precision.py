@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from autoloss.settings import Precision
+from autoloss.core.settings import Precision
 
 
 def product_dtype(

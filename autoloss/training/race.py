@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autoloss.core.settings import TrainingConfig
 from autoloss.records import CurvePoint
-from autoloss.settings import TrainingConfig
 
 FACTOR = 3
 """Of the candidates that come to a rung one in so many goes on."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from autoloss.devices import now
+from autoloss.core.devices import now
 from autoloss.losses import LossSpec
 from autoloss.training.allocator import keep_freed_memory
 from autoloss.training.batch import Orders, batch_size_for

@@ -7,7 +7,7 @@ import torch
 
 from autoloss.bench import loops
 from autoloss.bench.problem import Setting, make_setting, plain_network
-from autoloss.settings import NetworkConfig
+from autoloss.core.settings import NetworkConfig
 
 SMALL = plain_network(8)
 ENCODED = NetworkConfig(width=8, depth=2, bins=4, normalise=True)

@@ -11,7 +11,7 @@ import pytest
 
 import autoloss
 from autoloss.cli.predictions import model_folder
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from tests.export.models import make_classifier, make_frame
 
 CLASSIFIER = make_classifier()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autoloss.errors import StudyNotFoundError
+from autoloss.core.errors import StudyNotFoundError
 
 
 def test_resume_reaches_the_study_and_shows_its_end(api, run) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from autoloss.errors import InputError, SpaceError, StudyExistsError
+from autoloss.core.errors import InputError, SpaceError, StudyExistsError
 from autoloss.report import summary_from_json
 from tests.report.summaries import make_summary
 

@@ -13,7 +13,7 @@ import pytest
 
 from autoloss.cli import dashboard
 from autoloss.cli.dashboard import Place, find_place
-from autoloss.errors import InputError, StudyNotFoundError
+from autoloss.core.errors import InputError, StudyNotFoundError
 from autoloss.tracking.identity import Identity, write_identity
 from autoloss.tracking.local_server import free_port
 
@@ -128,7 +128,7 @@ def test_the_server_answers_at_its_link_and_leaves_nothing_behind(out, ending) -
 
 @pytest.mark.slow
 def test_a_store_that_cannot_be_served_is_one_line(tmp_path) -> None:
-    from autoloss.errors import AutolossError
+    from autoloss.core.errors import AutolossError
     from autoloss.tracking.local_server import local_server
 
     port = free_port(None, usual=5400)

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from scipy.io import arff as scipy_arff
 
+from autoloss.core.errors import InputError
 from autoloss.data import read_table
-from autoloss.errors import InputError
 
 HEAD = "% a comment\n@RELATION toy\n\n"
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from autoloss.core.errors import InputError
 from autoloss.data.categories import CategoryColumn
 from autoloss.data.dates import DateColumn, date_parts, find_format
 from autoloss.data.kinds import kind_of
@@ -17,7 +18,6 @@ from autoloss.data.numbers import NumericColumn, Scale, parse_numbers, quantile_
 from autoloss.data.text import TextColumn
 from autoloss.data.unread import check_cells
 from autoloss.data.values import values_of
-from autoloss.errors import InputError
 
 N = 200
 RNG = np.random.default_rng(0)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+from autoloss.core.errors import InputError
 from autoloss.data.deal import deal, hold_out
-from autoloss.errors import InputError
 
 COUNTS = st.lists(st.integers(1, 40), min_size=1, max_size=8)
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from autoloss.core.errors import InputError
 from autoloss.data import TableEncoding, TableInputs
-from autoloss.errors import InputError
 
 
 def mixed_frame(n: int = 120) -> pd.DataFrame:

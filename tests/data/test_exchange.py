@@ -9,11 +9,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from autoloss.class_table import read_class_table
+from autoloss.core.errors import InputError
 from autoloss.data import read_table
+from autoloss.data.class_table import read_class_table
 from autoloss.data.exchange import as_pandas
-from autoloss.errors import InputError
-from autoloss.options import Tables
+from autoloss.experiment.options import Tables
 from tests.export.models import make_classifier
 
 polars = pytest.importorskip("polars")

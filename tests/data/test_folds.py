@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 import torch
 
+from autoloss.core.errors import InputError
+from autoloss.core.settings import ProtocolConfig
 from autoloss.data import DataOptions, Fold, Part, StudyData, prepare
 from autoloss.data.split import cut, part_size
-from autoloss.errors import InputError
-from autoloss.settings import ProtocolConfig
 
 OPTIONS = DataOptions(target="y")
 LOCKING = ProtocolConfig(outer_folds=0)

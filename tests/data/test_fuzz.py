@@ -12,9 +12,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from autoloss.core.errors import InputError
+from autoloss.core.settings import ProtocolConfig
 from autoloss.data import DataOptions, Fold, StudyData, TableEncoding, prepare, read_table
-from autoloss.errors import InputError
-from autoloss.settings import ProtocolConfig
 
 CELLS: dict[str, st.SearchStrategy[Any]] = {
     "floats": st.floats(allow_nan=True, allow_infinity=True),

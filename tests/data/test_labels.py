@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from autoloss.core.task import Task
 from autoloss.data import DataOptions
 from autoloss.data.classes import task_of
 from autoloss.data.roles import group_codes
 from autoloss.data.sources import load_sources
-from autoloss.task import Task
 
 N = 60
 LONG = 2**53

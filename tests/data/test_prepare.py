@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from autoloss import data as package
+from autoloss.core.errors import InputError
+from autoloss.core.settings import ProtocolConfig
 from autoloss.data import DataOptions, StudyData
-from autoloss.errors import InputError
-from autoloss.settings import ProtocolConfig
 
 OPTIONS = DataOptions(target="y")
 ONE_DIVISION = ProtocolConfig(folds=1, outer_folds=0)

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from autoloss.core.errors import InputError
 from autoloss.data import read_table
 from autoloss.data.delimited import find_delimiter
 from autoloss.data.read import load_table
 from autoloss.data.stream import open_rows
-from autoloss.errors import InputError
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from autoloss.core.errors import InputError
 from autoloss.data import DataOptions, StudyData, prepare, read_table
 from autoloss.data.asked import Asked
 from autoloss.data.categories import CategoryColumn
 from autoloss.data.numbers import NumericColumn
 from autoloss.data.read import load_table
-from autoloss.errors import InputError
 
 N = 240
 RNG = np.random.default_rng(0)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autoloss.core.errors import InputError
 from autoloss.data.split import allocate, cut, part_size
-from autoloss.errors import InputError
 
 ROWS = np.arange(1000)
 CODES = np.repeat([0, 1, 2], [700, 290, 10])

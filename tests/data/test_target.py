@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from autoloss.core.errors import InputError
+from autoloss.core.task import Task
 from autoloss.data.target import check_classes, make_task, read_target
 from autoloss.data.values import label_of
-from autoloss.errors import InputError
-from autoloss.task import Task
 
 
 def task_of(values: object, positive: str | None = None) -> tuple[Task, str]:

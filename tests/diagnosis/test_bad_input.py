@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import autoloss
+from autoloss.core.errors import InputError
 from autoloss.diagnosis.files import read_scores
-from autoloss.errors import InputError
 from tests.diagnosis.cases import drawn, probabilities
 
 LOGITS, LABELS = drawn(100)

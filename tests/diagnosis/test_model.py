@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss
 
+from autoloss.core.errors import InputError
 from autoloss.diagnosis.model import diagnose_model
-from autoloss.errors import InputError
 from tests.export.models import make_classifier, make_frame
 
 

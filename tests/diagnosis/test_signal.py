@@ -7,10 +7,10 @@ import pytest
 import torch
 
 import autoloss
+from autoloss.core.errors import InputError
 from autoloss.diagnosis.given import given_scores
 from autoloss.diagnosis.loss import label_of, loss_of, shown_part
 from autoloss.diagnosis.signal import DEAD, gradients_of
-from autoloss.errors import InputError
 from autoloss.losses import LossSpec
 from tests.diagnosis.cases import drawn, probabilities
 

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from autoloss.classifier import Classifier, Decision, Member
+from autoloss.core.settings import NetworkConfig
+from autoloss.core.task import Label, Task
 from autoloss.data import TableEncoding
+from autoloss.inference.classifier import Classifier, Decision, Member
 from autoloss.losses import LossSpec
 from autoloss.models import InputShape, TableNetwork
 from autoloss.readout import Readout
-from autoloss.settings import NetworkConfig
-from autoloss.task import Label, Task
 
 SMALL = NetworkConfig(width=16, depth=2, bins=4, embedding=3)
 

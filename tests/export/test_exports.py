@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 import torch
 
-from autoloss.classifier import load
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.export import export
 from autoloss.export.plan import GraphInputs
+from autoloss.inference.classifier import load
 from tests.export.models import make_classifier, make_frame
 
 # The rows have levels that training never had, on purpose.

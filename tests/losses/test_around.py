@@ -10,7 +10,7 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 from autoloss import losses
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses import ClassFacts, LossContext, LossSpec, Mix, Objective
 from autoloss.losses.readable import readout_of
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses import LossContext, certify, declare, get, names
 from autoloss.losses.certificate import _posteriors
 from autoloss.losses.minimum import ExpectedLoss

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
+from autoloss.core.task import ALL_TASKS
 from autoloss.losses import FloatParam, IntParam, Loss, Special, declare, parameters
 from autoloss.losses.context import tilted
 from autoloss.losses.contract import check_contract, laws
 from autoloss.losses.labels import is_label, pick
 from autoloss.losses.numerics import log_softmax
-from autoloss.task import ALL_TASKS
 
 from .cases import ALL, label
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from autoloss import losses
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses import (
     ChoiceParam,
     FloatParam,

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from autoloss import losses
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses import null_vector
 from autoloss.losses.labels import EVERY
 

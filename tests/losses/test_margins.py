@@ -11,10 +11,10 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 from autoloss import losses
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
+from autoloss.core.task import CLASSES_ALONE
 from autoloss.losses import LossContext, null_vector
 from autoloss.losses.bases.l_softmax import psi
-from autoloss.task import CLASSES_ALONE
 
 from .cases import draw, draw_labels, slope
 

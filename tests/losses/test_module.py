@@ -12,7 +12,7 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 from autoloss import losses
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses import PENALTIES, LossContext, LossModule, LossSpec
 
 from .cases import ALL, draw, draw_labels, label, sizes_for, within_head

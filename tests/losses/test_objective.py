@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses import LossContext, LossSpec, Objective, get, names
 from autoloss.losses.priors import log_class_weights, logit_adjustment
 

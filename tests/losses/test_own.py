@@ -14,7 +14,7 @@ import torch
 from torch.testing import assert_close
 
 from autoloss import losses
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses import FloatParam, LossSpec, declare, load_losses, registry
 from autoloss.losses.own import files_of, recall, register, take_in
 from autoloss.losses.own_file import Origin

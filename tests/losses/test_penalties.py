@@ -10,10 +10,10 @@ import torch
 from scipy.spatial.distance import jensenshannon
 from torch.testing import assert_close
 
+from autoloss.core.task import ALL_TASKS
 from autoloss.losses import PENALTIES, Penalty, Scored
 from autoloss.losses.penalties.jsd import jensen_shannon
 from autoloss.losses.penalties.mmce import kernel_sums
-from autoloss.task import ALL_TASKS
 
 from .cases import draw, draw_labels, inside, label, slope, with_limits
 

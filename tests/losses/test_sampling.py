@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses import ClassFacts, LossSpec, Objective
 from autoloss.metrics import balanced_error
 from autoloss.readout import Readout, fit_readouts, fold_numbers

@@ -8,7 +8,7 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 from autoloss import losses
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses import ClassFacts, LossContext, LossSpec, Objective
 
 from .cases import draw, draw_labels, slope

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses import LossSpec, Objective
 from autoloss.metrics import (
     ExpectedCost,

@@ -9,13 +9,13 @@ import torch
 from sklearn.metrics import get_scorer, get_scorer_names
 
 from autoloss.cli.complete import metrics as completed
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
+from autoloss.core.metric_names import ALIASES, LOWER_IS_BETTER, NAMES, OF_TWO_CLASSES
 from autoloss.losses import LossSpec, Objective
-from autoloss.metric_names import ALIASES, LOWER_IS_BETTER, NAMES, OF_TWO_CLASSES
 from autoloss.metrics import METRIC_NAMES, resolve_metric, score
 from autoloss.readout import fold_numbers
 from autoloss.report.words import METRICS
-from autoloss.search.metric_rows import metric_on_rows
+from autoloss.verdict.metric_rows import metric_on_rows
 
 
 def drawn(n_classes: int, n: int = 400, seed: int = 0):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.metrics import METRIC_NAMES, Metric, resolve_metric
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn import metrics as oracle
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses import LossSpec, Objective
 from autoloss.metrics import score, score_with
 from autoloss.readout import fold_numbers

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import binom
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.metrics import tails
 
 N = 20_000

@@ -8,11 +8,11 @@ from torch import Tensor
 from torch.nn import functional
 from torch.testing import assert_close
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
+from autoloss.core.settings import NetworkConfig
 from autoloss.losses import LossContext, get
 from autoloss.models import CosineHead, Heads, TableNetwork, apply_heads
 from autoloss.models.layers import dense
-from autoloss.settings import NetworkConfig
 from tests.training.conftest import make_part, make_schema
 
 B, H, C = 5, 6, 4

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.models import OwnModel, OwnNetwork
-from autoloss.models.own_check import Behaviour, check_network
-from autoloss.models.own_open import open_model
+from autoloss.models.custom.check import Behaviour, check_network
+from autoloss.models.custom.opening import open_model
 from tests.training.conftest import N_CLASSES, make_schema
 from tests.training.test_own_network import MODULES
 

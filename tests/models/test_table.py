@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from autoloss.core.settings import NetworkConfig
 from autoloss.data import TableInputs
 from autoloss.models import Layout, TableNetwork
-from autoloss.settings import NetworkConfig
 from tests.training.conftest import make_part, make_schema
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.readout import fold_numbers
 from autoloss.readout.crossfit import crossfit
 from autoloss.readout.table import make_table

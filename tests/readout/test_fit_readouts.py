@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses import LossSpec, Objective
 from autoloss.readout import Readout, fit_readouts, fold_numbers, refined_log_loss
 

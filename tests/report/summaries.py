@@ -7,19 +7,6 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from autoloss.insights import (
-    ClassScores,
-    ConfusedPair,
-    Confusion,
-    CostCurve,
-    Disagreement,
-    Disagreements,
-    Ranking,
-    RankingCurves,
-    SignalCurve,
-    Signals,
-    Threshold,
-)
 from autoloss.records import (
     Comparison,
     CurvePoint,
@@ -37,6 +24,19 @@ from autoloss.records import (
     TopShare,
     TrialRecord,
     Verdict,
+)
+from autoloss.records.insights import (
+    ClassScores,
+    ConfusedPair,
+    Confusion,
+    CostCurve,
+    Disagreement,
+    Disagreements,
+    Ranking,
+    RankingCurves,
+    SignalCurve,
+    Signals,
+    Threshold,
 )
 from autoloss.report.words import capital, label_words
 

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import precision_recall_curve, precision_score, recall_score
 
-from autoloss.insights import ClassScores
 from autoloss.metrics import reliability
 from autoloss.records import Comparison, Summary
+from autoloss.records.insights import ClassScores
 from autoloss.report import render_html, render_markdown, summary_from_json, summary_json
 from autoloss.report.bars import comparison_bars
 from autoloss.report.class_facts import (

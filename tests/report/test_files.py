@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.records import Comparison, Summary
 from autoloss.report import summary_from_json, summary_json, trials_csv, write_report
 from autoloss.report.facts import AGAIN

@@ -10,8 +10,8 @@ import pytest
 import torch
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 
-from autoloss.insights import Confusion, Disagreements
 from autoloss.losses import ClassFacts, LossSpec, get, names
+from autoloss.records.insights import Confusion, Disagreements
 from autoloss.report import render_html, render_markdown
 from autoloss.report.figures import rule_info, signals_info
 from autoloss.report.insights import (

@@ -12,7 +12,7 @@ from autoloss.losses.parameters import ChoiceParam
 from autoloss.records import Edge
 from autoloss.search import Study, load_space
 from autoloss.search.edges import Tried, edges, ends_of, widened_ranges
-from autoloss.search.select import is_plain_cross_entropy
+from autoloss.verdict.select import is_plain_cross_entropy
 from tests.search.fake_training import LABELS, settings
 
 SPACE = load_space("default").for_classes([50, 50])

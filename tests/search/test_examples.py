@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.search.examples import ExampleFiles
-from autoloss.search.select import ExampleLosses
+from autoloss.verdict.select import ExampleLosses
 
 
 @given(st.integers(1, 70), st.integers(0, 2**31))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from autoloss.errors import InputError, StudyNotFoundError
+from autoloss.core.errors import InputError, StudyNotFoundError
 from autoloss.report import write_report
 from autoloss.search.finished import read_finished
 from tests.report.summaries import make_summary

@@ -8,7 +8,7 @@ import torch
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
-from autoloss.ended import EndedTrials
+from autoloss.experiment.ended import EndedTrials
 from autoloss.search import Study, telling
 from autoloss.search.journal import JOURNAL, Ledger
 

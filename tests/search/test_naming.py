@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.search import check_name, safe_name
 
 

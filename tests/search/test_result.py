@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses import LossSpec
 from autoloss.readout import Readout
 from autoloss.records import DataSummary, Finalist, Gain, Summary, TrialRecord, Verdict

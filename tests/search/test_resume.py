@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from autoloss.errors import InputError, StudyExistsError, StudyNotFoundError
+from autoloss.core.errors import InputError, StudyExistsError, StudyNotFoundError
 from autoloss.search import Study, journal, lease
 from autoloss.search.asking import Asker
 from autoloss.search.journal import JOURNAL, Ledger

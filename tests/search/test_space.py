@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoloss.errors import InputError, SpaceError
+from autoloss.core.errors import InputError, SpaceError
 from autoloss.losses import get, names
 from autoloss.search import load_space, space_names
 from autoloss.search.space_reader import read_space

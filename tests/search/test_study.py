@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from autoloss.errors import AutolossError, InputError, StudyExistsError, StudyNotFoundError
+from autoloss.core.errors import AutolossError, InputError, StudyExistsError, StudyNotFoundError
 from autoloss.losses import LossSpec
 from autoloss.search import Study
-from autoloss.search.select import is_plain_cross_entropy
+from autoloss.verdict.select import is_plain_cross_entropy
 from tests.search.fake_training import COUNTS, LABELS, logits_of, run, settings
 
 

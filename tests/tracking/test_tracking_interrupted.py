@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 import autoloss
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
+from autoloss.experiment.session import SearchSession
 from autoloss.report import summary_from_json
 from autoloss.report.document import summary_json
-from autoloss.session import SearchSession
 from autoloss.tracking.client import connect
 from autoloss.tracking.uri import sqlite_file
 from tests.spaces import SMALL
@@ -27,7 +27,7 @@ TRIALS = 6
 WAITS = """
 import sys, time
 import autoloss
-from autoloss.session import SearchSession
+from autoloss.experiment.session import SearchSession
 
 unharmed = SearchSession.ended
 

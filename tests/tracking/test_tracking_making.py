@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.tracking import BrokenStore, Pending
 from autoloss.tracking.client import connect
 from autoloss.tracking.failures import Away

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 import torch
 
-from autoloss.classifier import Classifier, Member
+from autoloss.core.settings import NetworkConfig
 from autoloss.data import DataOptions, prepare
+from autoloss.inference.classifier import Classifier, Member
 from autoloss.losses import LossSpec
 from autoloss.models import TableNetwork
 from autoloss.readout import Readout
-from autoloss.settings import NetworkConfig
 from autoloss.tracking import Pending, Shelf
 
 DESCRIPTION = {"data": "churn.csv"}

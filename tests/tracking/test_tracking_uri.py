@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.tracking import NullTracker, Pending, Tracker, dashboard_link
 from autoloss.tracking.uri import redacted, resolve
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from autoloss.errors import AutolossError, InputError
+from autoloss.core.errors import AutolossError, InputError
 from autoloss.tracking import Pending, Wish, read_wish
 
 

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 import torch
 
+from autoloss.core.settings import NetworkConfig, TrainingConfig
 from autoloss.data import Part, TableInputs, TableSchema
 from autoloss.losses import LossSpec
 from autoloss.models import TableNetwork
 from autoloss.readout import fold_numbers
-from autoloss.settings import NetworkConfig, TrainingConfig
 from autoloss.training import Candidate, Job
 
 N_CLASSES = 3

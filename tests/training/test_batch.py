@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from autoloss.core.settings import NetworkConfig
 from autoloss.models import TableNetwork
-from autoloss.settings import NetworkConfig
 from autoloss.training import Batch, EncodedRows, Orders, batch_size_for, rows
 from autoloss.training.batch import item_mean
 from autoloss.training.schedule import lr_factor

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from autoloss.classifier import Classifier, Member
+from autoloss.core.settings import NetworkConfig, TrainingConfig
 from autoloss.data import DataOptions, prepare
+from autoloss.inference.classifier import Classifier, Member
 from autoloss.losses import LossSpec
 from autoloss.models import TableNetwork
 from autoloss.readout import Readout, fold_numbers
-from autoloss.settings import NetworkConfig, TrainingConfig
 from autoloss.training import Candidate, Job, train
 
 BASES = ["cross_entropy", "am_softmax", "l_softmax"]

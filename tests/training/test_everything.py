@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
+from autoloss.core.settings import NetworkConfig, TrainingConfig
 from autoloss.losses import PENALTIES, ClassFacts, LossSpec, get
 from autoloss.models import TableNetwork
 from autoloss.readout import fold_numbers
-from autoloss.settings import NetworkConfig, TrainingConfig
 from autoloss.training import Candidate, Job, Outcome, train
 from tests.training.conftest import N_CLASSES, make_part, make_schema
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from autoloss.core.settings import NetworkConfig, TrainingConfig
 from autoloss.losses import LossSpec
 from autoloss.models import InputShape, TableNetwork
 from autoloss.readout import fold_numbers
-from autoloss.settings import NetworkConfig, TrainingConfig
 from autoloss.training import Candidate, Job, Orders, train
 from tests.training.conftest import N_CLASSES, make_part, make_schema
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
+from autoloss.core.settings import TrainingConfig
 from autoloss.models import OwnModel, OwnNetwork
-from autoloss.models.own_check import Behaviour
-from autoloss.settings import TrainingConfig
+from autoloss.models.custom.check import Behaviour
 from autoloss.training import Job, form
 from autoloss.training.form import Form, choose_form
 from tests.training.conftest import N_CLASSES, make_part, make_schema

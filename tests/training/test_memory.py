@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from autoloss.errors import TrainingError
+from autoloss.core.errors import TrainingError
 from autoloss.executors import LocalExecutor
 from autoloss.training import Candidate, Job, in_halves, train
 from autoloss.training import pool as loop

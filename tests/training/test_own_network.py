@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from autoloss.core.settings import TrainingConfig
 from autoloss.losses import LossSpec
 from autoloss.models import OwnModel, OwnNetwork
 from autoloss.readout import fold_numbers
-from autoloss.settings import TrainingConfig
 from autoloss.training import Candidate, Job, Orders, Outcome, Pool, train
 from autoloss.training.schedule import lr_factor
 from tests.training.conftest import N_CLASSES, make_part, make_schema

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from autoloss.core.settings import TrainingConfig
 from autoloss.records import CurvePoint
-from autoloss.settings import TrainingConfig
 from autoloss.training import Passage, Race, best_so_far, rungs
 from autoloss.training.race import FACTOR, LEAST_SEEN
 

@@ -28,7 +28,7 @@ def bench(
     from autoloss.cli.loudness import is_quiet
     from autoloss.cli.running import results_only
     from autoloss.cli.tables import show_table
-    from autoloss.devices import find_device
+    from autoloss.core.devices import find_device
 
     found = find_device(device)
     console = messages()

@@ -50,9 +50,9 @@ def export(
 
     began = time.monotonic()
     with waited(messages(), f"Writing {to.value}"):
-        from autoloss.classifier import read_model
         from autoloss.export import check_path
         from autoloss.export import export as write
+        from autoloss.inference.classifier import read_model
         from autoloss.losses.own import take_in
 
         check_path(to.value, output)

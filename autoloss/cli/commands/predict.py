@@ -64,7 +64,7 @@ def predict(
         from autoloss import api
         from autoloss.data.messages import listed
         from autoloss.data.stream import open_rows
-        from autoloss.predicting import Predicting
+        from autoloss.inference.predicting import Predicting
 
         check_output(output, data=data)
         classifier = api.load(model_folder(model), losses=tuple(losses or ()), model=network)

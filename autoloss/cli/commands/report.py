@@ -25,7 +25,7 @@ def report(
     out: options.Out = options.OUT,
 ) -> None:
     """Make the report of a finished study again from its summary.json: nothing is trained."""
-    from autoloss.errors import InputError
+    from autoloss.core.errors import InputError
     from autoloss.report.schema import schema_json
 
     if schema:

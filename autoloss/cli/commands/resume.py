@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from autoloss.cli import options
 
 if TYPE_CHECKING:
-    from autoloss.progress import Progress
+    from autoloss.experiment.progress import Progress
     from autoloss.search.result import SearchResult
 
 

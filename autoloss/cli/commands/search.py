@@ -76,7 +76,7 @@ def search(
         "device": device,
     }
     if dry_run:
-        from autoloss.starting import check_start
+        from autoloss.experiment.starting import check_start
 
         check_start(
             name,

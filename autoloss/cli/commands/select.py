@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from autoloss.cli import complete, options
-from autoloss.search.rules import RULES
+from autoloss.verdict.rules import RULES
 
 
 def select(
@@ -64,7 +64,7 @@ def select(
     from autoloss.cli.guard import note
     from autoloss.cli.shipping import Order, check_order, ship_trial, wished
     from autoloss.search.finished import read_finished
-    from autoloss.search.rules import select_trial
+    from autoloss.verdict.rules import select_trial
 
     order = Order(because, register, tracking_uri)
     check_order(order, dry_run=dry_run, from_dashboard=from_dashboard)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from autoloss.core.task import CLASSES_ALONE
 from autoloss.losses.bases._margin import cross_entropy_with_margin, scaled
 from autoloss.losses.bases.sm_softmax import sm_softmax_link
 from autoloss.losses.context import LossContext
 from autoloss.losses.declare import declare
 from autoloss.losses.loss import Special
 from autoloss.losses.parameters import FloatParam, Interval
-from autoloss.task import CLASSES_ALONE
 
 
 def am_softmax_link(

@@ -7,13 +7,13 @@ import math
 import torch
 from torch import Tensor
 
+from autoloss.core.task import CLASSES_ALONE
 from autoloss.losses.bases._margin import cross_entropy_with_margin, scaled
 from autoloss.losses.context import LossContext
 from autoloss.losses.declare import declare
 from autoloss.losses.labels import pick
 from autoloss.losses.loss import Special
 from autoloss.losses.parameters import FloatParam, Interval
-from autoloss.task import CLASSES_ALONE
 
 
 @declare(

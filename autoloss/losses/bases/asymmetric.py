@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses.declare import declare
 from autoloss.losses.labels import pick
 from autoloss.losses.loss import Special

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from autoloss.core.task import CLASSES_ALONE
 from autoloss.losses.declare import declare
 from autoloss.losses.labels import is_label, pick
-from autoloss.task import CLASSES_ALONE
 
 
 @declare(

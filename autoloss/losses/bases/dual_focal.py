@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from autoloss.core.task import CLASSES_ALONE
 from autoloss.losses.declare import declare
 from autoloss.losses.labels import EVERY, pick
 from autoloss.losses.loss import Special
 from autoloss.losses.numerics import log_softmax, miss_probs
 from autoloss.losses.parameters import FloatParam, Interval
-from autoloss.task import CLASSES_ALONE
 
 
 def runner_up(log_probs: Tensor, targets: Tensor) -> Tensor:

@@ -7,13 +7,13 @@ import math
 import torch
 from torch import Tensor
 
+from autoloss.core.task import CLASSES_ALONE
 from autoloss.losses.bases._margin import cross_entropy_with_margin
 from autoloss.losses.context import LossContext, tilted
 from autoloss.losses.declare import declare
 from autoloss.losses.labels import pick
 from autoloss.losses.loss import Special
 from autoloss.losses.parameters import IntParam
-from autoloss.task import CLASSES_ALONE
 
 
 def psi(cosine: Tensor, m: Tensor) -> Tensor:

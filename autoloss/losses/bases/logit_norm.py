@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from autoloss.core.task import CLASSES_ALONE
 from autoloss.losses.context import LossContext, tilted
 from autoloss.losses.declare import declare
 from autoloss.losses.labels import pick
 from autoloss.losses.numerics import MASKED, is_present, log_softmax
 from autoloss.losses.parameters import FloatParam, Interval
-from autoloss.task import CLASSES_ALONE
 
 # As in the paper's own code; it also keeps the gradient at logits of 0 finite.
 _SMALL = 1e-7

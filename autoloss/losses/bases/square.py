@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from autoloss.core.task import CLASSES_ALONE
 from autoloss.losses.bases.entmax import log_sparsemax
 from autoloss.losses.declare import declare
 from autoloss.losses.labels import pick
 from autoloss.losses.numerics import is_present
 from autoloss.losses.parameters import FloatParam, Interval
-from autoloss.task import CLASSES_ALONE
 
 _POSITIVE = Interval(0.0, float("inf"), open_low=True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses.contract import meaning, numbers, values
 from autoloss.losses.contract.law import Law
 from autoloss.losses.loss import Loss

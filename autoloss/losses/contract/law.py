@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses.loss import Loss
 from autoloss.losses.parameters import ChoiceParam, FloatParam, IntParam, Number, Parameter
 

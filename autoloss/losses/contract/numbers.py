@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses.context import LossContext
 from autoloss.losses.contract.law import Setting, allowed, defaults, gap, law, slope
 from autoloss.losses.domain import context_for, draw, draw_labels, logits_for, sizes_for

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from autoloss.errors import InputError
+from autoloss.core.errors import InputError
 from autoloss.losses.loss import Loss
 from autoloss.losses.part import Penalty
 

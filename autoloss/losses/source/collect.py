@@ -17,7 +17,8 @@ from typing import Any, cast, get_origin
 import torch
 from torch import Tensor
 
-from autoloss.errors import AutolossError, InputError
+from autoloss.core.errors import AutolossError, InputError
+from autoloss.core.task import TaskKind
 from autoloss.losses.context import LossContext
 from autoloss.losses.declare import declare
 from autoloss.losses.labels import EVERY
@@ -25,7 +26,6 @@ from autoloss.losses.numerics import log_softmax, softmax
 from autoloss.losses.part import declare_penalty
 from autoloss.losses.source.code import Code, Edit, Span, is_within, unwrapped
 from autoloss.losses.source.layout import WIDTH, fitted, paragraph
-from autoloss.task import TaskKind
 
 _PUBLIC = ("torch", "torch.nn", "torch.nn.functional", "math", "typing")
 # Where a parameter without axes may stand for one with the class axis.

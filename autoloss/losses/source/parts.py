@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from autoloss.core.task import TaskKind
 from autoloss.losses.context import tilted
 from autoloss.losses.facts import ClassFacts
 from autoloss.losses.from_gradients import (
@@ -25,7 +26,6 @@ from autoloss.losses.source.collect import Collector
 from autoloss.losses.spec import LossSpec
 from autoloss.losses.targets import Spread
 from autoloss.losses.tuned import Tuned
-from autoloss.task import TaskKind
 
 # What remains of a neutral prior after rounding in float64.
 _NOTHING = 1e-12

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from autoloss.core.task import TaskKind
 from autoloss.losses.facts import ClassFacts
 from autoloss.losses.parts import KINDS
 from autoloss.losses.source.layout import fitted, paragraph, tensor
@@ -18,7 +19,6 @@ from autoloss.losses.source.parts import SourceParts
 from autoloss.losses.spec import LossSpec
 from autoloss.losses.targets import FLOOR
 from autoloss.losses.tuned import Tuned
-from autoloss.task import TaskKind
 
 # The number of classes where none is known, for what does not depend on it.
 _SOME = 3

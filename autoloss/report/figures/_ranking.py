@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from autoloss.insights import RankingCurves
 from autoloss.records import Summary
+from autoloss.records.insights import RankingCurves
 from autoloss.report.figures._base import MUTED, Figure, axis, layout, model_lines
 from autoloss.report.roles import BASELINE, CHALLENGER, positive_quoted
 from autoloss.report.words import share_text, value_text

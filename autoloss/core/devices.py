@@ -1,0 +1,50 @@
+"""The device that candidates are trained on."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+
+from autoloss.core.errors import InputError
+
+
+def find_device(name: str) -> torch.device:
+    """Return the device of a name; ``"auto"`` is the GPU where there is one.
+
+    Args:
+        name: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+
+    Raises:
+        InputError: There is no such device.
+
+    Examples:
+        >>> find_device("cpu")
+        device(type='cpu')
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, number = name.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
+        raise InputError(f"device must be auto, cpu, cuda or cuda:N, but got device={name!r}.")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise InputError(
+            f"device must be one that this machine has, but got device={name!r} with "
+            f"{torch.cuda.device_count()} GPUs: use --device cpu."
+        )
+    return torch.device(name)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether the error says that an allocation failed, on a GPU or on the host."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    # The host's allocator has no error class of its own.
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def now(device: torch.device) -> float:
+    """Return the clock when the device has done all that it was given, in seconds."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

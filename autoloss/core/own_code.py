@@ -1,0 +1,85 @@
+"""A Python file of the user's: run as a module, and told in one line what is wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+import traceback
+import types
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoloss.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The file that something of the user's own is declared in.
+
+    Args:
+        file: Its full path.
+        sha256: Fingerprint of its text.
+    """
+
+    file: str
+    sha256: str
+
+
+def read_code(path: str | Path, *, argument: str) -> tuple[bytes, Origin]:
+    """Return the text of a file and where it is.
+
+    Args:
+        path: The file.
+        argument: The argument that it is given by, for the message.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
+    file = Path(path)
+    try:
+        source = file.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{argument} must be a Python file that can be read, but got "
+            f"{argument}={str(path)!r}: {error.strerror or error}."
+        ) from None
+    return source, Origin(str(file.resolve()), hashlib.sha256(source).hexdigest())
+
+
+def run_code(file: Path, source: bytes) -> types.ModuleType:
+    """Run a file as a module of a name of its own, by which pickles find it.
+
+    Raises:
+        InputError: If it is no Python, or fails.
+    """
+    path = str(file.resolve())
+    stem = re.sub(r"\W", "_", file.stem)
+    name = f"autoloss_own_{stem}_{hashlib.sha256(path.encode()).hexdigest()[:8]}"
+    before = sys.modules.get(name)
+    module = types.ModuleType(name)
+    module.__file__ = path
+    sys.modules[name] = module
+    try:
+        # Compiled here: a loader would leave a cache beside the file, and read a stale one.
+        exec(compile(source, path, "exec", dont_inherit=True), vars(module))
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        if before is not None:
+            sys.modules[name] = before
+        raise InputError(_told(file, path, error)) from error
+    return module
+
+
+def _told(file: Path, path: str, error: BaseException) -> str:
+    """Return in one line what went wrong with a file, and where."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == path]
+    first = (str(error).splitlines() or [""])[0].rstrip(".")
+    if lines:
+        rule, found = "be imported without an error", f"{type(error).__name__}: {first}"
+        line = lines[-1]
+    else:
+        rule, found = "be a Python file", getattr(error, "msg", first)
+        line = getattr(error, "lineno", None)
+    return f"{file} must {rule}, but got {f'line {line}: ' if line else ''}{found}."

@@ -1,0 +1,176 @@
+"""A cost matrix as a user gives it: read by the names of the classes, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import linprog
+
+from autoloss.core.errors import InputError
+from autoloss.core.task import Label, Task
+from autoloss.data.class_table import ClassTable, in_class_order, read_class_table
+from autoloss.data.double_counting import weights_beside_costs
+from autoloss.data.messages import listed
+from autoloss.data.values import label_of
+
+Costs = ClassTable
+_NAME = "cost_matrix"
+# Of costs whose largest difference is 1: what a linear programme leaves of an equality.
+_TOLERANCE = 1e-9
+
+
+def check_costs(costs: Costs | None) -> dict[str, dict[str, float]] | None:
+    """Return a cost matrix by the text of both classes, as JSON can hold it.
+
+    Args:
+        costs: Cost of a decision where a class is true, in any unit: a square table with the true
+            classes in its index (first column of a file) and the decisions in its header, or a
+            mapping of true classes to mappings of decisions.
+
+    Raises:
+        InputError: It is no such table, or has something else than finite numbers in it.
+    """
+    if costs is None:
+        return None
+    table, where = read_class_table(costs, _NAME)
+    for row, values in table.items():
+        for column, value in values.items():
+            if not np.isfinite(value):
+                raise InputError(
+                    f"{where} must hold finite numbers, but has another where {row!r} is true and "
+                    f"{column!r} is decided."
+                )
+    return table
+
+
+def ordered_costs(
+    costs: Mapping[str, Mapping[str, float]] | None, task: Task
+) -> list[list[float]] | None:
+    """Return a cost matrix in the order of the classes: true classes down, decisions across.
+
+    Raises:
+        InputError: A class is missing, one is not a class, or one decision is always the cheapest.
+
+    Shape:
+        - output: ``(C, C)``
+    """
+    if costs is None:
+        return None
+    matrix = in_class_order(costs, _NAME, task)
+    best = is_ever_cheapest(matrix)
+    if best.sum() < 2:
+        only = label_of(task.classes[int(best.argmax())])
+        raise InputError(
+            f"{_NAME} must leave a choice, but deciding for {only!r} is the cheapest whatever "
+            "the probabilities are."
+        )
+    return matrix
+
+
+def cost_array(costs: Costs | ArrayLike, task: Task) -> NDArray[np.float64]:
+    """Return a cost matrix in any form in the order of the classes.
+
+    Args:
+        costs: As in `check_costs`, or numbers that stand in the order of the classes already.
+        task: What is predicted.
+
+    Raises:
+        InputError: It does not fit the classes, or has something else than finite numbers in it.
+
+    Shape:
+        - output: ``(C, C)``
+    """
+    if hasattr(costs, "columns") or isinstance(costs, Mapping | str) or hasattr(costs, "suffix"):
+        named = check_costs(costs)  # type: ignore[arg-type]
+        return np.array(in_class_order(named or {}, _NAME, task))
+    array = np.asarray(costs, dtype=np.float64)
+    shape = (task.n_classes, task.n_classes)
+    if array.shape != shape or not np.isfinite(array).all():
+        raise InputError(
+            f"{_NAME} must hold finite numbers of shape {shape}, but got {array.shape=}."
+        )
+    return array
+
+
+def cost_notes(
+    matrix: Sequence[Sequence[float]], classes: Sequence[Label], *, has_weights: bool = False
+) -> tuple[str, ...]:
+    """Return what should be known of a cost matrix before it is used, a sentence each.
+
+    Args:
+        matrix: Cost of a decision (column) where a class is true (row).
+        classes: The classes.
+        has_weights: Whether class weights are given too.
+
+    Shape:
+        - matrix: ``(C, C)``
+    """
+    costs, names = np.asarray(matrix, dtype=np.float64), [label_of(label) for label in classes]
+    same = np.ptp(costs, axis=1) == 0
+    dearer = ~same & (np.diag(costs) > costs.min(axis=1))
+
+    def of(wanted: NDArray[np.bool_]) -> str:
+        return listed(name for name, is_wanted in zip(names, wanted, strict=True) if is_wanted)
+
+    notes = []
+    if same.any():
+        notes.append(
+            f"Where {of(same)} is true, every decision costs the same: it does not count in them."
+        )
+    if dearer.any():
+        notes.append(
+            f"Where {of(dearer)} is true, a wrong decision costs less than the right one: a cost "
+            "matrix holds costs, not gains."
+        )
+    best = is_ever_cheapest(costs)
+    if not best.all():
+        notes.append(
+            f"Nothing is ever decided for {of(~best)}: whatever the probabilities are, another "
+            "decision costs no more."
+        )
+    beside = weights_beside_costs(has_weights=has_weights, has_costs=True)
+    return (*notes, beside) if beside else tuple(notes)
+
+
+def is_ever_cheapest(matrix: ArrayLike) -> NDArray[np.bool_]:
+    """Return which decisions are the cheapest for some probabilities; of equal ones the first.
+
+    A linear programme for each decision that is the cheapest for no class that is certain.
+
+    Shape:
+        - matrix: ``(C, C)``
+        - output: ``(C,)``
+
+    Examples:
+        >>> is_ever_cheapest([[0.0, 1.0, 0.6], [1.0, 0.0, 0.6], [1.0, 1.0, 0.6]]).tolist()
+        [True, True, True]
+        >>> is_ever_cheapest([[0.0, 1.0, 0.6], [1.0, 0.0, 0.6], [0.0, 0.0, 0.6]]).tolist()
+        [True, True, False]
+    """
+    costs = np.asarray(matrix, dtype=np.float64)
+    costs = costs / (np.ptp(costs, axis=1).max() or 1.0)
+    return np.array([_largest_lead(costs, d) > _TOLERANCE for d in range(costs.shape[1])])
+
+
+def _largest_lead(costs: NDArray[np.float64], decision: int) -> float:
+    """Return by how much a decision can be cheaper than every other, least where it never is."""
+    lead = costs - costs[:, [decision]]
+    # What equals it and comes later never takes its place.
+    is_later = np.arange(len(costs)) >= decision
+    lead = lead[:, ~((lead == 0).all(axis=0) & is_later)]
+    if lead.shape[1] == 0:
+        return 1.0
+    if (certain := float(lead.min(axis=1).max())) > _TOLERANCE:
+        return certain
+    n, m = lead.shape
+    found = linprog(
+        c=np.append(np.zeros(n), -1.0),
+        A_ub=np.column_stack([-lead.T, np.ones(m)]),
+        b_ub=np.zeros(m),
+        A_eq=[[*np.ones(n), 0.0]],
+        b_eq=[1.0],
+        bounds=[(0.0, 1.0)] * n + [(-1.0, 1.0)],
+    )
+    return float(found.x[-1]) if found.success else certain

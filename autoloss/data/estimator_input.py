@@ -1,0 +1,87 @@
+"""What scikit-learn asks of the rows and labels that an estimator is given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import assert_all_finite
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, column_or_1d
+
+from autoloss.core.errors import InputError
+from autoloss.data.cells import plain_writing
+from autoloss.data.exchange import Frame, as_pandas, is_frame
+from autoloss.data.values import label_of
+
+
+def feature_frame(estimator: Any, X: ArrayLike | Frame) -> pd.DataFrame:
+    """Return rows as a frame of their own; columns of an array are named x0, x1, ...
+
+    Args:
+        estimator: The estimator, for messages.
+        X: The rows.
+
+    Raises:
+        TypeError: The rows are sparse.
+        ValueError: They are no table, or have no row or no column.
+    """
+    if is_frame(X):
+        frame = as_pandas(X, name="X").copy()
+        for count, what in zip(frame.shape, ("sample", "feature"), strict=True):
+            if not count:
+                raise InputError(
+                    f"Found array with 0 {what}(s) (shape={frame.shape}) while a minimum of 1 is"
+                    f" required by {type(estimator).__name__}."
+                )
+        return frame
+    axes = 2 if hasattr(X, "toarray") else np.asarray(X).ndim
+    if axes != 2:
+        raise InputError(
+            f"X must have two axes, but got X.ndim={axes}. Reshape your data: one row an"
+            " example, one column a feature."
+        )
+    array = check_array(X, dtype=None, ensure_all_finite=False, estimator=estimator)
+    return pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
+
+
+def class_labels(estimator: Any, y: ArrayLike | None, n_rows: int) -> NDArray[Any]:
+    """Return labels as an array of one axis.
+
+    Args:
+        estimator: The estimator, for messages.
+        y: The labels; a column of its own is taken with a warning.
+        n_rows: How many rows there are.
+
+    Raises:
+        ValueError: There is not one label a row, some are missing, or they are no classes.
+
+    Warns:
+        sklearn.exceptions.DataConversionWarning: The labels are a column.
+    """
+    if y is None:
+        raise InputError(
+            f"{type(estimator).__name__} requires y to be passed, but the target y is None."
+        )
+    labels: NDArray[Any] = column_or_1d(np.asarray(y), warn=True)
+    if len(labels) != n_rows:
+        raise InputError(
+            f"y must have one label a row of X, but got {len(labels)} labels for {n_rows} rows."
+        )
+    if labels.dtype.kind in "fc":
+        assert_all_finite(labels, input_name="y")
+    elif pd.isna(labels).any():
+        raise InputError("Input y contains NaN.")
+    check_classification_targets(labels)
+    if labels.dtype.kind in "UO" and any(isinstance(x, str) and not x.strip() for x in labels):
+        raise InputError("y must have no blank labels; give that class a name.")
+    return labels
+
+
+def key_of(label: Any) -> str:
+    """Return the text that stands for a label in a search."""
+    if isinstance(label, np.datetime64):
+        return plain_writing(str(pd.Timestamp(label)))
+    return label_of(float(label) if isinstance(label, np.floating) else label)

@@ -1,0 +1,239 @@
+"""The end of a search: finalists trained again, the verdict reached, the winner shipped."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from autoloss.core.errors import InputError
+from autoloss.core.task import TaskKind
+from autoloss.data import StudyData
+from autoloss.experiment.confirmation import confirm_on_locked
+from autoloss.experiment.nesting import judge_by_nesting
+from autoloss.experiment.own_network import KEY as OWN
+from autoloss.experiment.own_network import given_network, notes_of
+from autoloss.experiment.progress import Progress
+from autoloss.experiment.remarks import study_notes
+from autoloss.experiment.replication import replicate
+from autoloss.experiment.session import SearchSession
+from autoloss.records import Coverage, Summary
+from autoloss.report import write_report
+from autoloss.search import SearchResult, summarise
+from autoloss.tracking import Shelf, Tracking
+from autoloss.verdict.coverage import coverage_of, shortfall
+
+MODEL, FINALISTS = "model", "finalists"
+LOSS = "loss.py"
+PENDING_SECONDS = 30.0
+
+
+def conclude(
+    session: SearchSession, data: StudyData, *, register: str | None = None
+) -> SearchResult:
+    """Train the finalists again, choose among them, judge, and ship what is recommended.
+
+    Args:
+        session: The search, which has ended.
+        data: Its data.
+        register: Name in the model registry for what ships; None registers nothing.
+    """
+    study = session.study
+    session.begin_final()
+    picked = study.pick_finalists()
+    replication = replicate(session, data, picked, baseline=study.finalists().baseline.number)
+    coverage = _coverage(session, is_final_cut=replication.is_cut)
+    choice, finalists = study.choose(
+        picked, replication.figures, by_log_loss=bool(shortfall(coverage))
+    )
+    snapshot = study.snapshot()
+    if data.locked is None:
+        evidence = judge_by_nesting(
+            session,
+            data,
+            choice,
+            finalists,
+            replication,
+            snapshot=snapshot,
+            coverage=coverage,
+        )
+    else:
+        evidence = confirm_on_locked(
+            study,
+            data,
+            data.locked,
+            choice,
+            finalists,
+            replication,
+            snapshot=snapshot,
+            coverage=coverage,
+            deadline=session.timetable.begin_by,
+        )
+    if evidence.reference is None:
+        _note_no_reference(session, data)
+    notes = study_notes(
+        data,
+        study.space.protocol,
+        study.metric,
+        batch_size=study.space.training.batch_size,
+        has_weights=study.facts.weights is not None,
+    )
+    notes = (*notes_of(study.config.origin), *session.notes, *notes)
+    result = summarise(
+        snapshot,
+        evidence,
+        data=replace(data.summary, notes=(*data.summary.notes, *notes)),
+        settings=_settings(session, data),
+        seconds=_seconds(session),
+    )
+    result = replace(result, model=replication.models[result.summary.recommended])
+    for number, model in replication.models.items():
+        model.save(finalist_folder(study.folder, number))
+    return replace(result, unwritten=_write(result, session, register))
+
+
+def _note_no_reference(session: SearchSession, data: StudyData) -> None:
+    """Say that gradient boosting was left out, where that is for lack of time."""
+    has_inputs = any(kind != "text" for _, kind in data.summary.columns)
+    if session.clock.limit is not None and has_inputs:
+        session.note("Gradient boosting was left out: the time limit had no room for it.")
+
+
+def _coverage(session: SearchSession, *, is_final_cut: bool) -> Coverage:
+    """Return how much of the plan was trained, with the time for all of it where it was short."""
+    found = coverage_of(
+        session.study.trials,
+        planned_trials=session.study.budget,
+        planned_epochs=session.planned_epochs,
+        max_epochs=session.study.space.training.max_epochs,
+        is_final_cut=is_final_cut,
+    )
+    if not shortfall(found):
+        return found
+    return replace(found, seconds_for_all=session.seconds_for_all)
+
+
+def _settings(session: SearchSession, data: StudyData) -> dict[str, Any]:
+    """Return what the report shows besides the space."""
+    settings = {
+        "device": str(session.divisions.jobs[0].device),
+        "together": session.executor.together,
+        **given_network(session.study.config.origin),
+        **({} if data.locked is None else {"test_sha256": data.locked.sha256}),
+    }
+    uri = session.tracker.shown_uri
+    return {**settings, "tracking_uri": uri} if uri else settings
+
+
+def _seconds(session: SearchSession) -> dict[str, float]:
+    total, training = session.clock.elapsed, session.clock.training
+    return {"total": total, "training": training, "outside": total - training}
+
+
+def report_files(folder: Path) -> list[Path]:
+    """Return what a study's folder holds for people: the report's files, loss and model."""
+    names = ("report.html", "report.md", "summary.json", "trials.csv", LOSS, MODEL)
+    return [folder / name for name in names if (folder / name).exists()]
+
+
+def finalist_folder(folder: Path, number: int) -> Path:
+    """Return where a study keeps the model of a trial that was trained again."""
+    return folder / FINALISTS / f"{number:05d}"
+
+
+def shelf_of(folder: Path, summary: Summary, register: str | None = None) -> Shelf:
+    """Return the models whose weights a study's folder has.
+
+    Args:
+        folder: The folder.
+        summary: The study.
+        register: Name in the model registry; None for none.
+    """
+    kept = {one.number: finalist_folder(folder, one.number) for one in summary.trials}
+    models = {number: path for number, path in kept.items() if path.is_dir()}
+    if (folder / MODEL).is_dir():
+        models[summary.recommended] = folder / MODEL
+    if OWN in summary.settings:
+        # MLflow would need the code of the user's network to load one.
+        models = {}
+    return Shelf(models, register or "")
+
+
+def _write(result: SearchResult, session: SearchSession, register: str | None) -> str:
+    """Write report and model, show the conclusion in MLflow, and return what is missing there."""
+    folder = session.study.folder
+    write_result(result, folder)
+    left = session.clock.left
+    return show_result(
+        result.summary,
+        folder,
+        session.tracker,
+        session.progress,
+        register,
+        seconds=PENDING_SECONDS if left is None else min(max(left, 1.0), PENDING_SECONDS),
+    )
+
+
+def write_result(result: SearchResult, folder: Path) -> None:
+    """Write report, loss and model into a study's folder."""
+    if result.model is not None:
+        result.model.save(folder / MODEL)
+    _write_loss(result, folder / LOSS)
+    write_report(result.summary, folder)
+
+
+def show_result(
+    summary: Summary,
+    folder: Path,
+    tracker: Tracking,
+    progress: Progress,
+    register: str | None = None,
+    *,
+    seconds: float = PENDING_SECONDS,
+) -> str:
+    """Show a finished study in MLflow, and say what is missing there.
+
+    Args:
+        summary: The study.
+        folder: Its folder.
+        tracker: Where it is shown.
+        progress: Who watches.
+        register: Name in the model registry; None for none.
+        seconds: How long to wait for MLflow.
+
+    Returns:
+        What is missing, in one line; empty where nothing is.
+    """
+    tracker.finish(summary, report_files(folder), shelf_of(folder, summary, register))
+    pending = tracker.close(seconds)
+    for note in tracker.notes:
+        progress.noted(note)
+    if not pending.count:
+        return ""
+    runs = "run is" if pending.count == 1 else "runs are"
+    missing = (
+        f"{pending.count} {runs} not in MLflow yet: {pending.reason.rstrip('.')}. The study keeps "
+        f"them, and `autoloss resume {summary.name}` writes them."
+    )
+    progress.noted(missing)
+    return missing
+
+
+def tell_written(result: SearchResult, tracker: Tracking, progress: Progress) -> None:
+    """Say that all runs of a resumed study are in MLflow; what is missing was said before."""
+    if tracker.shown_uri and not result.unwritten:
+        n = tracker.written
+        now = "" if n == 0 else f", {n} of them written now"
+        progress.noted(f"MLflow at {tracker.shown_uri} has all runs of the study{now}.")
+
+
+def _write_loss(result: SearchResult, path: Path) -> None:
+    """Write the recommended loss as code with what was tuned."""
+    kind = cast("TaskKind", result.summary.data.task)
+    try:
+        code = result.recommended.source(task=kind)
+    except InputError:
+        # A loss of the user's own that needs more than torch is in a file of theirs.
+        path.unlink(missing_ok=True)
+    else:
+        path.write_text(code, encoding="utf-8", newline="\n")

@@ -1,0 +1,147 @@
+"""How long a search will still take, learnt from what its epochs have taken so far."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from autoloss.experiment.time_plan import USED
+
+if TYPE_CHECKING:
+    from autoloss.training import EpochReport
+    from autoloss.training.estimate import EpochCosts
+
+Stage = Literal["search", "final", "outer"]
+FADING = 0.9
+"""Weight of what was seen an epoch ago beside what was seen last."""
+PRIOR_EPOCHS = 1.0
+"""Epochs that the timing before the search counts for."""
+STAYING = 0.9
+"""Share of the epochs ahead that the candidates of a running population are taken to use."""
+
+
+@dataclass
+class _Part:
+    """What is left of a part of the work: trainings that have not begun, and their length."""
+
+    trainings: float
+    size: float = 1.0
+
+
+@dataclass
+class Forecast:
+    """What is left of a search, in seconds.
+
+    Args:
+        costs: What an epoch costs, as timed before the search.
+        epochs: Epochs of the schedule.
+        together: Candidates of a population.
+        used: Share of the epochs that candidates are taken to use before they stop.
+        after: Seconds that follow the last training.
+        per_training: Seconds of a training of the search besides its epochs.
+    """
+
+    costs: EpochCosts
+    epochs: int
+    together: int
+    used: float = USED
+    after: float = 0.0
+    per_training: float = 0.0
+    _parts: dict[Stage, _Part] = field(default_factory=dict)
+    _stage: Stage = "search"
+    _alive: int = 0
+    _epochs_ahead: float = 0.0
+    _expected: float = 0.0
+    _seen: float = 0.0
+    _population_done: float = 0.0
+    _ended: float = 0.0
+    _done: float = 0.0
+    _told_trainings: float = 0.0
+    _told_seconds: float = 0.0
+
+    def plan(self, stage: Stage, trainings: float, *, size: float = 1.0) -> None:
+        """Take in how many trainings a part of the work has left to begin."""
+        self._parts[stage] = _Part(trainings, size)
+
+    def enter(self, stage: Stage) -> None:
+        """Take in that a part of the work begins; what is left of those before it is dropped."""
+        order: tuple[Stage, ...] = ("search", "final", "outer")
+        for before in order[: order.index(stage)]:
+            self._parts.pop(before, None)
+        self._stage, self._alive = stage, 0
+
+    def saw(self, report: EpochReport, seconds: float) -> None:
+        """Learn from an epoch of a population.
+
+        Args:
+            report: Where the population stands after it.
+            seconds: What the epoch took.
+        """
+        if report.epoch == 1:
+            part = self._parts.setdefault(self._stage, _Part(0.0))
+            part.trainings = max(0.0, part.trainings - report.candidates)
+            self._alive, self._population_done = report.candidates, 0.0
+        self.saw_epoch(self._alive, seconds)
+        self._population_done += self._alive
+        self._alive = report.alive
+        self._epochs_ahead = report.alive and report.max_epochs - report.epoch
+        if not report.alive:
+            self._ended += report.candidates * report.max_epochs
+            self._done += self._population_done
+
+    def saw_epoch(self, candidates: float, seconds: float) -> None:
+        """Learn from an epoch of so many candidates."""
+        size = self._parts[self._stage].size if self._stage in self._parts else 1.0
+        self._expected = FADING * self._expected + size * self.costs.epoch(candidates)
+        self._seen = FADING * self._seen + seconds
+
+    def told(self, trainings: float, seconds: float) -> None:
+        """Learn from what trainings of the search have cost besides their epochs."""
+        self._told_trainings += trainings
+        self._told_seconds += seconds
+        self.per_training = self._told_seconds / max(self._told_trainings, 1.0)
+
+    def raced(self, *, alive: int, left: float) -> None:
+        """Take in how many epochs of candidates a race has left, at a guess."""
+        self._parts["search"] = _Part(0.0)
+        self._alive, self._epochs_ahead = alive, left / max(alive, 1) / STAYING
+
+    @property
+    def is_searching(self) -> bool:
+        """Return whether trials are still trained for the first time."""
+        return self._stage == "search"
+
+    @property
+    def pace(self) -> float:
+        """Return how many times as long epochs take as was timed before the search."""
+        prior = PRIOR_EPOCHS * self.costs.epoch(self.together)
+        return (self._seen + prior) / (self._expected + prior)
+
+    @property
+    def share_used(self) -> float:
+        """Return the share of their epochs that candidates use, as seen so far."""
+        prior = float(self.together * self.epochs)
+        return (self._done + self.used * prior) / (self._ended + prior)
+
+    @property
+    def left(self) -> float:
+        """Return the seconds that are left of all parts."""
+        parts = sum(self._part_seconds(part) for part in self._parts.values())
+        searching = self._parts.get("search", _Part(0.0))
+        told = self.per_training * searching.trainings
+        return self.pace * (parts + self._running_seconds) + told + self.after
+
+    def _part_seconds(self, part: _Part) -> float:
+        populations = math.ceil(part.trainings / self.together)
+        candidates = part.trainings * self.share_used
+        return (
+            self.epochs
+            * part.size
+            * (populations * self.costs.once + candidates * self.costs.each)
+        )
+
+    @property
+    def _running_seconds(self) -> float:
+        size = self._parts[self._stage].size if self._stage in self._parts else 1.0
+        return size * self._epochs_ahead * self.costs.epoch(STAYING * self._alive)

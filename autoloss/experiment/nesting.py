@@ -1,0 +1,309 @@
+"""The verdict where there are few rows: the search itself, once in every outer fold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from autoloss.core.errors import AutolossError
+from autoloss.data import Fold, StudyData
+from autoloss.data.protocol import carried_out
+from autoloss.experiment.beside import boost, default_number, gains
+from autoloss.experiment.reference import Boosted, reference_record
+from autoloss.experiment.replication import Replication, is_cut, make_divisions
+from autoloss.experiment.session import SearchSession
+from autoloss.losses import LossSpec
+from autoloss.metrics import Scores
+from autoloss.records import Coverage, Finalist, Reference, TrialRecord, Verdict
+from autoloss.search import Evidence, Scorer, Study, StudySnapshot, trusted
+from autoloss.training import Job
+from autoloss.training.divisions import Trained
+from autoloss.training.evaluate import logits_of
+from autoloss.verdict.confirm import unopposed
+from autoloss.verdict.metric_rows import example_losses, metric_on_rows
+from autoloss.verdict.nested import OuterResult, nested_verdict, pooled
+from autoloss.verdict.select import Choice, choose
+
+FloatArray = NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
+class _Outer:
+    """What the search of one outer fold chose and predicts for its test rows.
+
+    Args:
+        result: As it ships.
+        default: Default cross-entropy by its softmax.
+        tuned: Tuned cross-entropy of this fold by its softmax.
+        challenger: The challenger of this fold by its softmax.
+
+    Shape:
+        default, tuned and challenger ``(n, C)``.
+    """
+
+    result: OuterResult
+    default: FloatArray
+    tuned: FloatArray
+    challenger: FloatArray
+
+
+def nested_trials(study: Study) -> list[TrialRecord]:
+    """Return the trials that are searched in every outer fold, in the order of their places.
+
+    Those that the sampler proposed are left out: it had seen what others did on rows that are
+    test rows here. Those that left the race are not, for the same reason.
+    """
+    return [
+        record
+        for record in study.trials
+        if record.origin != "sampler" and (record.metrics or record.state == "pruned")
+    ]
+
+
+def first_of(study: Study, records: Sequence[TrialRecord], count: int) -> list[TrialRecord]:
+    """Return the trials that were asked first, in order of number.
+
+    Which these are was decided before anything was trained: no row that a fold tests has a say.
+    """
+    slots = sorted((study.trial(record.number).slot, record.number) for record in records)
+    chosen = {number for _, number in slots[:count]}
+    return [record for record in records if record.number in chosen]
+
+
+def judge_by_nesting(
+    session: SearchSession,
+    data: StudyData,
+    choice: Choice,
+    finalists: tuple[Finalist, ...],
+    replication: Replication,
+    *,
+    snapshot: StudySnapshot,
+    coverage: Coverage,
+) -> Evidence:
+    """Search in every outer fold, and compare what it chooses with its tuned cross-entropy.
+
+    Args:
+        session: The search.
+        data: Its data.
+        choice: Challenger and tuned cross-entropy of all rows.
+        finalists: The finalists.
+        replication: What became of them.
+        snapshot: The study as it stands after the search.
+        coverage: How much of the planned training ran before the outer folds.
+    """
+    study, records = session.study, nested_trials(session.study)
+    size = session.begin_outer(len(records))
+    records, folds = first_of(study, records, size.outer_trials), data.outer(size.repeats)
+    divisions = make_divisions(session, data, folds)
+    trained = session.train(divisions, [study.trial(record.number) for record in records])
+    default = default_number(finalists, otherwise=choice.baseline.number)
+    found = [
+        _one(study, divisions.jobs[i], fold, i, records, trained, default=default)
+        for i, fold in enumerate(folds)
+    ]
+    results = [one.result for one in found]
+    shipped = pooled(results)
+    raw = pooled(
+        [
+            replace(one.result, challenger_log_probs=one.default, baseline_log_probs=one.tuned)
+            for one in found
+        ]
+    )
+    before = pooled([replace(one.result, challenger_log_probs=one.challenger) for one in found])
+    log_probs = (torch.from_numpy(shipped.challenger), torch.from_numpy(shipped.baseline))
+    targets = torch.from_numpy(np.asarray(shipped.targets))
+    clusters = _clusters(folds, shipped.rows)
+    coverage = replace(coverage, is_final_cut=coverage.is_final_cut or is_cut(trained))
+    verdict = trusted(
+        _verdict(snapshot, choice, results, repeats=size.repeats),
+        snapshot,
+        choice,
+        log_probs[1],
+        targets,
+        coverage,
+        clusters=clusters,
+    )
+    return Evidence(
+        choice=choice,
+        verdict=verdict,
+        log_probs=log_probs,
+        targets=targets,
+        resampling=carried_out(
+            data.resampling,
+            replicates=replication.figures.count,
+            repeats=(study.space.protocol.outer_repeats, size.repeats),
+        ),
+        finalists=finalists,
+        gains=gains(
+            study,
+            choice,
+            replication,
+            (raw.challenger, raw.baseline, shipped.baseline, shipped.challenger),
+            targets,
+            clusters,
+            # The held-out rows of the finalists are rows of the verdict here.
+            moves_decisions=False,
+        ),
+        reference=_reference(
+            study,
+            data,
+            folds[: len(folds) // size.repeats],
+            log_probs[choice.place_of_shipped(verdict.decision)],
+            targets,
+            clusters,
+            session.timetable.begin_by,
+        ),
+        raw=(torch.from_numpy(before.challenger), torch.from_numpy(raw.baseline)),
+        rows=torch.from_numpy(np.asarray(shipped.rows)),
+        coverage=coverage,
+    )
+
+
+def _verdict(
+    study: StudySnapshot, choice: Choice, results: Sequence[OuterResult], *, repeats: int
+) -> Verdict:
+    """Return the verdict of the outer folds by the tests alone."""
+    primary = study.config.verdict_metric
+    if not choice.is_opposed:
+        n_rows = len(np.unique(np.concatenate([one.rows for one in results])))
+        return unopposed(choice.baseline.number, n_rows, primary=primary)
+    return nested_verdict(
+        results,
+        challenger=choice.challenger.number,
+        baseline=choice.baseline.number,
+        label=choice.challenger.label,
+        repeats=repeats,
+        metric=metric_on_rows(study.metric, study.class_counts),
+        primary=primary,
+        class_counts=study.class_counts.numpy(),
+    )
+
+
+def _one(
+    study: Study,
+    job: Job,
+    fold: Fold,
+    number: int,
+    records: Sequence[TrialRecord],
+    trained: Sequence[Trained],
+    *,
+    default: int,
+) -> _Outer:
+    """Choose on the held-out rows of an outer fold and predict its test rows."""
+    assert fold.test is not None
+    whole = [k for k, one in enumerate(trained) if one.outcomes[number].state != "diverged"]
+    outcomes = [trained[k].outcomes[number] for k in whole]
+    specs = [LossSpec.from_dict(records[k].loss) for k in whole]
+    scorer = Scorer(job.classes, study.metric, study.seed)
+    logits = torch.stack([outcome.logits for outcome in outcomes])
+    scores = scorer.score(logits, job.valid.targets, specs, folds=job.folds)
+    known = [
+        replace(records[k], metrics=scores.row(i), state="complete") for i, k in enumerate(whole)
+    ]
+    choice = _choice(study, job, fold, known, scores)
+    places = {record.number: i for i, record in enumerate(known)}
+    picked = [places[n] for n in (choice.challenger.number, choice.baseline.number)]
+    picked.append(places.get(default, picked[1]))
+    test_logits = logits_of(
+        job.network,
+        torch.stack([outcomes[i].weights for i in picked]),
+        [specs[i] for i in picked],
+        job.encoded(fold.test),
+    )
+
+    def shipped(place: int) -> FloatArray:
+        readout = scores.readouts.row(picked[place])
+        own: Tensor = readout.log_probs(test_logits[place].cpu(), job.classes)
+        return _array(own.double().log_softmax(-1))
+
+    return _Outer(
+        OuterResult(
+            shipped(0),
+            shipped(1),
+            fold.test.targets.cpu().numpy(),
+            fold.test.rows.cpu().numpy(),
+            n_train=len(fold.train) + len(fold.valid),
+            challenger=choice.challenger.number,
+            baseline=choice.baseline.number,
+            label=choice.challenger.label,
+        ),
+        default=_array(test_logits[2].double().log_softmax(-1)),
+        tuned=_array(test_logits[1].double().log_softmax(-1)),
+        challenger=_array(test_logits[0].double().log_softmax(-1)),
+    )
+
+
+def _choice(
+    study: Study, job: Job, fold: Fold, known: Sequence[TrialRecord], scores: Scores
+) -> Choice:
+    """Return the challenger and tuned cross-entropy of one outer fold."""
+    clusters = fold.valid.clusters.numpy()
+    examples = example_losses(
+        scores,
+        job.valid.targets,
+        class_counts=job.class_counts,
+        seed=study.seed,
+        clusters=clusters,
+    )
+    if not known:
+        raise AutolossError("An outer fold must have a trial that trains, but all diverged.")
+    return choose(
+        known,
+        {record.number: one for record, one in zip(known, examples, strict=True)},
+        simplicity=lambda record: LossSpec.from_dict(record.loss).complexity,
+        metric=study.metric.name,
+        lower_is_better=study.metric.lower_is_better,
+        targets=job.valid.targets.cpu().numpy(),
+        clusters=clusters,
+    )
+
+
+def _clusters(folds: Sequence[Fold], rows: NDArray[np.integer]) -> Tensor:
+    """Return the cluster of each row of the pooled predictions."""
+    of_row: dict[int, int] = {}
+    for fold in folds:
+        assert fold.test is not None
+        of_row |= dict(zip(fold.test.rows.tolist(), fold.test.clusters.tolist(), strict=True))
+    return torch.tensor([of_row[int(row)] for row in rows])
+
+
+def _reference(
+    study: Study,
+    data: StudyData,
+    folds: Sequence[Fold],
+    shipped: Tensor,
+    targets: Tensor,
+    clusters: Tensor,
+    deadline: float | None,
+) -> Reference | None:
+    """Return gradient boosting by the outer folds of the first repeat."""
+    found, rows = [], []
+    notes: tuple[str, ...] = ()
+    for fold in folds:
+        assert fold.test is not None
+        boosted = boost(study, data, (fold.train, fold.valid), fold.test, deadline=deadline)
+        if boosted is None:
+            return None
+        found.append(boosted.log_probs)
+        rows.append(fold.test.rows.cpu().numpy())
+        notes = boosted.notes
+    order = np.argsort(np.concatenate(rows), kind="stable")
+    return reference_record(
+        Boosted(np.concatenate(found)[order], notes),
+        shipped.numpy(),
+        targets.numpy(),
+        metric=metric_on_rows(study.metric, study.class_counts),
+        class_counts=study.class_counts.numpy(),
+        clusters=clusters.numpy(),
+        seed=study.seed,
+    )
+
+
+def _array(values: Tensor) -> FloatArray:
+    found: FloatArray = values.cpu().numpy()
+    return found

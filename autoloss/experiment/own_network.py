@@ -1,0 +1,230 @@
+"""A network of the user's own in a search: checked, timed, and remembered for `resume`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from autoloss.core.errors import InputError
+from autoloss.data import StudyData
+from autoloss.losses import get
+from autoloss.models import Layout, OwnModel, OwnNetwork, networks_for
+from autoloss.models.custom.check import check_network, check_weights
+from autoloss.models.custom.opening import AUTO, Model, open_model
+from autoloss.models.custom.shipped import shapes_of
+from autoloss.search import Space
+from autoloss.training.form import choose_form
+
+KEY = "model"
+"""Where a study's origin has what is remembered of the network."""
+_HEADS = ("cosine head", "unbiased head", "norms")
+_ROWS, _SEVERAL = 64, 4
+
+
+@dataclass(frozen=True, eq=False)
+class Own:
+    """A network of the user's own that was checked on a study's rows; nothing for the built-in.
+
+    Args:
+        model: The network.
+        notes: What the user should know of its training, a sentence each.
+        origin: What the study remembers of it, as JSON values.
+    """
+
+    model: OwnModel | None = None
+    notes: tuple[str, ...] = ()
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+
+def space_for(space: Space, model: OwnModel | None, *, asked: Iterable[str] = ()) -> Space:
+    """Return what of a space a network can be trained by.
+
+    A network of the user's own has its own dropout, and one last layer for all losses.
+
+    Args:
+        space: The space.
+        model: The network; None for the built-in one.
+        asked: Losses of the user's own.
+
+    Raises:
+        InputError: One of these needs a last layer that only the built-in network has.
+    """
+    if model is None:
+        return space
+    out = tuple(
+        base for base in space.bases if get(base).head != "linear" or "norms" in get(base).needs
+    )
+    for name in asked:
+        if name in out:
+            raise InputError(
+                f"model must be left out for {name}, which needs a last layer that only the "
+                f"built-in network has, but got {model.name}."
+            )
+    ranges = {key: one for key, one in space.ranges.items() if key != "dropout"}
+    fixed = {**space.fixed, "dropout": 0.0}
+    kept = tuple(base for base in space.bases if base not in out)
+    return replace(space, bases=kept, ranges=ranges, fixed=fixed)
+
+
+def provided(names: Sequence[str], model: OwnModel | None) -> tuple[str, ...]:
+    """Return what of the names the training gives to losses with this network."""
+    return tuple(name for name in names if model is None or name not in _HEADS)
+
+
+def settle(
+    model: OwnModel | None,
+    data: StudyData,
+    space: Space,
+    *,
+    loaded: Space,
+    device: torch.device,
+) -> Own:
+    """Check a network of the user's own, and find out how its candidates train fastest.
+
+    Args:
+        model: The network; None for the built-in one.
+        data: The data.
+        space: The space, of `space_for`.
+        loaded: The space that it comes from.
+        device: Where to train.
+
+    Raises:
+        InputError: It cannot be trained; one line says why.
+    """
+    if model is None:
+        return Own()
+    network, folds = _network(model, data, space), data.folds
+    check_weights(network)
+    sample = torch.arange(min(len(folds[0].train), _ROWS))
+    rows = network.encode(folds[0].train.inputs.take(sample)).dense.to(device)
+    rows = rows.repeat(-(-_SEVERAL // len(rows)), 1) if len(rows) < _SEVERAL else rows
+    behaviour = check_network(network, rows)
+    form = choose_form(
+        network, behaviour, folds[0], space.training, device=device, together=space.together
+    )
+    chosen = replace(model, stacked=form.stacked, draws=behaviour.draws)
+    left_out = [base for base in loaded.bases if base not in space.bases]
+    notes = (_about(model, network.layout, form.reason), *_notes(left_out))
+    memory = {
+        "name": model.name,
+        "file": model.file,
+        "sha256": model.sha256,
+        "weights": shapes_of(network),
+        "stacked": form.stacked,
+        "draws": behaviour.draws,
+        "notes": list(notes),
+    }
+    return Own(chosen, notes, {KEY: memory})
+
+
+def recall(origin: Mapping[str, Any], given: Model | None, *, study: str) -> OwnModel | None:
+    """Return the network that a study began with.
+
+    Args:
+        origin: What the study remembers.
+        given: What is given again; None for nothing.
+        study: Its name.
+
+    Raises:
+        InputError: It is missing, was changed, or is given where there was none.
+    """
+    memory = origin.get(KEY)
+    if memory is None:
+        if given not in (None, AUTO):
+            raise InputError(
+                f"model must be left out to go on with {study}, which began with the built-in "
+                "network."
+            )
+        return None
+    name, file = memory["name"], memory["file"]
+    if given is None and file is not None and Path(file).is_file():
+        given = f"{file}:{name}"
+    model = None if given is None else open_model(given)
+    if model is None:
+        where = "no file holds it" if file is None else f"{file} is not there"
+        raise InputError(
+            f"model must be given to go on, because {study} began with {name}, a network of your "
+            f"own, and {where}: give it by model= or --model FILE.py:NAME."
+        )
+    if memory["sha256"] and model.sha256 and memory["sha256"] != model.sha256:
+        raise InputError(
+            f"{model.file} must be as it was when {study} began, but it has changed: search with "
+            "it under another name."
+        )
+    return replace(model, stacked=memory["stacked"], draws=memory["draws"])
+
+
+def check_again(
+    model: OwnModel | None,
+    origin: Mapping[str, Any],
+    data: StudyData,
+    space: Space,
+    *,
+    study: str,
+) -> None:
+    """Check that a network has the parameters that a study began with.
+
+    Raises:
+        InputError: It has others.
+    """
+    if model is None:
+        return
+    network = _network(model, data, space)
+    if shapes_of(network) != origin[KEY]["weights"]:
+        raise InputError(
+            f"model must have the parameters that {study} began with, but those of {model.name} "
+            "have other names or shapes: search with it under another name."
+        )
+
+
+def fingerprint_with(fingerprint: str, origin: Mapping[str, Any]) -> str:
+    """Return the fingerprint of data and network together; that of the data for the built-in."""
+    if KEY not in origin:
+        return fingerprint
+    text = json.dumps([fingerprint, origin[KEY]["weights"]])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def notes_of(origin: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a study's user should know of a network of the user's own."""
+    return tuple(origin[KEY]["notes"]) if KEY in origin else ()
+
+
+def given_network(origin: Mapping[str, Any]) -> dict[str, str]:
+    """Return the network of the user's own as ``--model`` takes it; empty for the built-in."""
+    if KEY not in origin:
+        return {}
+    file, name = origin[KEY]["file"], origin[KEY]["name"]
+    return {KEY: f"{file or 'FILE.py'}:{name}"}
+
+
+def _network(model: OwnModel, data: StudyData, space: Space) -> OwnNetwork:
+    """Return the network on the first division of the rows, of the shape that all share."""
+    schemas = [fold.encoding.schema for fold in data.folds]
+    network = networks_for(schemas, data.task.n_classes, space.network, model)[0]
+    assert isinstance(network, OwnNetwork)
+    return network
+
+
+def _about(model: OwnModel, layout: Layout, reason: str) -> str:
+    where = f" of {Path(model.file).name}" if model.file else ""
+    return (
+        f"The network is {model.name}{where}, {layout.size:,} numbers a candidate; {reason}. It "
+        "has its own dropout and layers: dropout, [network] and precision of the space do nothing."
+    )
+
+
+def _notes(left_out: Sequence[str]) -> tuple[str, ...]:
+    if not left_out:
+        return ()
+    verb = "need" if len(left_out) > 1 else "needs"
+    return (
+        f"Left out: {', '.join(left_out)}, which {verb} a last layer that only the built-in "
+        "network has.",
+    )

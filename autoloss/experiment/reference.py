@@ -1,0 +1,239 @@
+"""A model of another kind on the same rows: untuned gradient boosting of scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from autoloss.data.messages import listed
+from autoloss.experiment.boosting_inputs import BoostingInputs
+from autoloss.records import Comparison, Reference
+from autoloss.verdict.comparisons import NamedMetric, compare, compare_metric
+from autoloss.verdict.phrases import difference_words, interval_words
+
+FloatArray = npt.NDArray[np.floating]
+IntArray = npt.NDArray[np.integer]
+
+NAME = "gradient boosting"
+_MOST_ROWS = 200_000
+# Rows times columns times trees of an iteration, and trees in all: half a minute on two cores.
+_MOST_WORK = 20_000_000
+_MOST_TREES = 2_000
+_LEAST_SECONDS, _MOST_SECONDS = 0.5, 30.0
+_ITERATIONS = 100
+# Rows that scikit-learn asks of a leaf: of a class with fewer, leaves grow without a bound.
+_FEW = 20
+_POINTS, _SHARE = 0.02, 0.1
+_SHARES = ("error", "balanced_error")
+
+
+@dataclass(frozen=True, eq=False)
+class Boosted:
+    """What gradient boosting predicts for the test rows.
+
+    Args:
+        log_probs: Log probabilities of all classes; (N, C).
+        notes: What was left out and why, a sentence each.
+    """
+
+    log_probs: FloatArray
+    notes: tuple[str, ...] = ()
+
+
+def gradient_boosting(
+    train: pd.DataFrame | npt.NDArray[Any] | Callable[[IntArray], pd.DataFrame],
+    targets: IntArray,
+    test: pd.DataFrame | npt.NDArray[Any],
+    *,
+    n_classes: int,
+    seed: int = 0,
+    weights: FloatArray | None = None,
+) -> Boosted | None:
+    """Train scikit-learn's gradient boosting as it comes, and predict the test rows.
+
+    Columns are typed as for the network, by the training rows alone. Numbers and dates are taken
+    as numbers, other columns as levels: the 254 most frequent ones of each, rarer ones and those
+    that training lacks as one more. Free text is left out. It takes about half a minute at most:
+    of many rows it learns a sample, of many classes in fewer iterations.
+
+    Args:
+        train: Columns of all rows but the test rows, as they were read; or a function that
+            returns those of some of the rows, so that many are not copied.
+        targets: Their classes.
+        test: The same columns of the test rows.
+        n_classes: Classes C; those that training lacks get next to no probability.
+        seed: Seed of the sample and of the training.
+        weights: Weights of the training rows; None where they count alike.
+
+    Returns:
+        The predictions; None where there is no column but free text.
+
+    Shape:
+        train (n, F), targets (n,), test (N, F), weights (n,).
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    test = _frame(test)
+    targets = np.asarray(targets)
+    sample, notes = _sample(targets, test.shape[1], n_classes, seed)
+    train = train(sample) if callable(train) else _frame(train).iloc[sample]
+    targets = targets[sample]
+    inputs = BoostingInputs.fit(train)
+    if inputs.is_empty:
+        return None
+    if inputs.texts:
+        notes.append(f"Gradient boosting does without the free text of {listed(inputs.texts)}.")
+    present, counts = np.unique(targets, return_counts=True)
+    if len(present) < 2:
+        probs = np.ones((len(test), 1))
+    else:
+        values, is_level = inputs.of(train)
+        iterations = int(np.clip(_MOST_TREES // n_classes, 10, _ITERATIONS))
+        if iterations < _ITERATIONS:
+            notes.append(f"Gradient boosting learnt {iterations} trees a class, not 100.")
+        model = HistGradientBoostingClassifier(
+            max_iter=iterations,
+            categorical_features=is_level,
+            l2_regularization=0.0 if counts.min() >= _FEW else 1.0,
+            # What is held out to stop by, a tenth, must have rows of every class.
+            early_stopping="auto" if len(targets) >= 20 * len(present) else False,
+            random_state=seed,
+        )
+        model.fit(values, targets, sample_weight=None if weights is None else weights[sample])
+        probs = model.predict_proba(inputs.of(test)[0])
+    every = np.zeros((len(test), n_classes))
+    every[:, present] = probs
+    # As what ships: no row costs more than ln((n + 1) * C) nats.
+    mix = 1.0 / (len(targets) + 1.0)
+    return Boosted(np.log((1.0 - mix) * every + mix / n_classes), tuple(notes))
+
+
+def boosting_seconds(n_rows: int, n_columns: int, n_classes: int) -> float:
+    """Return how long gradient boosting takes at most, in seconds, on two cores."""
+    trees = 1 if n_classes == 2 else n_classes
+    most = max(_MOST_WORK // (trees * max(n_columns, 16)), 5_000)
+    work = min(n_rows, _MOST_ROWS, most) * max(n_columns, 16) * trees
+    return _LEAST_SECONDS + _MOST_SECONDS * min(1.0, work / _MOST_WORK)
+
+
+def reference_record(
+    boosted: Boosted,
+    shipped: FloatArray,
+    targets: IntArray,
+    *,
+    metric: NamedMetric,
+    class_counts: IntArray | None = None,
+    clusters: npt.NDArray[Any] | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Reference:
+    """Compare gradient boosting with what ships, on the rows of the verdict.
+
+    It is far ahead where the interval of the difference does not cover zero and the difference
+    is above a tenth of what is left to gain: of the error or another metric that is best at 0, or
+    of the distance to 1 of one that is best there; and above two points where the metric is a
+    share.
+
+    Args:
+        boosted: Gradient boosting.
+        shipped: Log probabilities that ship.
+        targets: Classes of the rows.
+        metric: The study's metric.
+        class_counts: Training rows of each class, which balanced error needs for its decisions.
+        clusters: The cluster of each row; None where the rows are independent.
+        resamples: Resamples of the paired bootstrap.
+        seed: Its seed.
+
+    Shape:
+        shipped (N, C), targets (N,), clusters (N,).
+    """
+    tested = compare(
+        boosted.log_probs,
+        shipped,
+        targets,
+        class_counts=class_counts,
+        clusters=clusters,
+        resamples=resamples,
+        seed=seed,
+    )
+    if metric.name in tested:
+        one = tested[metric.name].comparison
+    else:
+        one = compare_metric(
+            metric,
+            boosted.log_probs,
+            shipped,
+            targets,
+            clusters=clusters,
+            resamples=resamples,
+            seed=seed,
+        ).comparison
+    is_far_ahead = _is_far_ahead(one)
+    return Reference(
+        name=NAME,
+        metric=one.challenger,
+        log_loss=tested["log_loss"].comparison.challenger,
+        difference=one.difference,
+        low=one.low,
+        high=one.high,
+        is_far_ahead=is_far_ahead,
+        text=" ".join([_text(one, is_far_ahead), *boosted.notes]),
+    )
+
+
+def _frame(table: pd.DataFrame | npt.NDArray[Any]) -> pd.DataFrame:
+    if isinstance(table, pd.DataFrame):
+        return table
+    values = np.asarray(table)
+    return pd.DataFrame(values.reshape(len(values), -1)).rename(columns=str)
+
+
+def _sample(
+    targets: IntArray, n_columns: int, n_classes: int, seed: int
+) -> tuple[IntArray, list[str]]:
+    """Return the rows to learn from, in order, and what to say where they are not all."""
+    trees = 1 if n_classes == 2 else n_classes
+    most = min(_MOST_ROWS, max(_MOST_WORK // (trees * max(n_columns, 16)), 5_000))
+    rows, said = np.arange(len(targets)), []
+    if len(rows) > most:
+        drawn = np.random.default_rng(seed).choice(len(rows), most, replace=False)
+        rows = np.sort(drawn)
+        said = [
+            f"Gradient boosting learnt from {most:,} of {len(targets):,} rows, drawn at random."
+        ]
+    # What is held out to stop by has a row of every class, so that a class needs two.
+    _, inverse, counts = np.unique(targets[rows], return_inverse=True, return_counts=True)
+    several = counts[inverse] > 1
+    return (rows[several] if several.any() else rows), said
+
+
+def _is_far_ahead(one: Comparison) -> bool:
+    """Return whether a difference is sure, and large beside what is left to gain."""
+    ahead = one.difference if not one.lower_is_better else -one.difference
+    if one.covers_zero or ahead <= 0.0:
+        return False
+    both = (one.challenger, one.baseline)
+    if one.lower_is_better:
+        is_share, left = one.metric in _SHARES, abs(one.baseline)
+    else:
+        is_share = 0.0 <= min(both) <= max(both) <= 1.0
+        left = 1.0 - one.baseline if is_share else abs(one.baseline)
+    return ahead > max(_POINTS if is_share else 0.0, _SHARE * left)
+
+
+def _text(one: Comparison, is_far_ahead: bool) -> str:
+    has = f"Gradient boosting, untuned, has {difference_words(one)} than what ships"
+    if is_far_ahead:
+        says = "the model is what holds this back, not the loss"
+    elif one.covers_zero:
+        says = "the two cannot be told apart"
+    elif (one.difference < 0.0) == one.lower_is_better:
+        says = "it is ahead, but not so far that the model would be the problem"
+    else:
+        says = "the model is not what holds this back"
+    return f"{has} ({interval_words(one)}): {says}."

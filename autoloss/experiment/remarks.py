@@ -1,0 +1,31 @@
+"""What a user should know of a study besides its data: rare positives, and costs."""
+
+from __future__ import annotations
+
+from autoloss.core.settings import ProtocolConfig
+from autoloss.data import StudyData
+from autoloss.data.costs import cost_notes
+from autoloss.data.rare import rare_notes
+from autoloss.metrics import Metric
+
+
+def study_notes(
+    data: StudyData,
+    protocol: ProtocolConfig,
+    metric: Metric,
+    *,
+    batch_size: int,
+    has_weights: bool,
+) -> tuple[str, ...]:
+    """Return what should be known of rare positives and of costs, a sentence each."""
+    costs = metric.costs
+    rare = rare_notes(
+        data.summary.class_counts,
+        batch_size,
+        metric.name,
+        costs is not None,
+        negatives=protocol.negatives,
+    )
+    if costs is None:
+        return rare
+    return (*rare, *cost_notes(costs, data.task.classes, has_weights=has_weights))

@@ -1,0 +1,46 @@
+"""The data of a study that was begun before, read again as they were."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from autoloss.core.errors import InputError
+from autoloss.data import StudyData
+from autoloss.experiment.given import Given, Teacher
+from autoloss.experiment.options import SearchOptions, Tables
+from autoloss.experiment.own_network import check_again, fingerprint_with
+from autoloss.models import OwnModel
+from autoloss.search import Study
+
+
+def read_again(
+    study: Study,
+    options: SearchOptions,
+    tables: Tables,
+    *,
+    teacher: Teacher | None = None,
+    model: OwnModel | None = None,
+) -> tuple[StudyData, Tensor | None]:
+    """Return the data of a study, divided and encoded as at its start, and its teacher's logits.
+
+    Args:
+        study: The study.
+        options: What it was asked for.
+        tables: What is given again, where it began with DataFrames.
+        teacher: The teacher, where it began with one that is not kept.
+        model: The network, where it began with one of the user's own.
+
+    Raises:
+        InputError: Something is not given again, or the data have changed.
+    """
+    options.check_objects(teacher=teacher, model=model)
+    given = Given.of(teacher=options.teacher if teacher is None else teacher)
+    prepared = tables.read(options, study.space)
+    origin = study.config.origin
+    if fingerprint_with(prepared.fingerprint, origin) != study.config.fingerprint:
+        raise InputError(
+            f"The data must be those that {study.name} began with, but they have changed: "
+            "search them under another --name."
+        )
+    check_again(model, origin, prepared, study.space, study=study.name)
+    return prepared, given.teacher_logits(prepared)

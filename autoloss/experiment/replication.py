@@ -1,0 +1,196 @@
+"""The finalists of a study, trained again on fresh seeds and divisions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from autoloss.core.errors import TrainingError
+from autoloss.data import Fold, StudyData
+from autoloss.experiment.session import SearchSession, epochs_of
+from autoloss.inference.classifier import Classifier, Decision, Member
+from autoloss.metrics import Scores
+from autoloss.models.custom.shipped import shipped
+from autoloss.search import Scorer, Study
+from autoloss.training.divisions import Divisions, Trained
+from autoloss.verdict.baseline import is_plain_cross_entropy
+from autoloss.verdict.finalists import FinalistChoice
+from autoloss.verdict.replicates import Replicates
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What a finalist predicts for the held-out rows of all its trainings, one after the other.
+
+    Args:
+        log_probs: Cross-fitted log probabilities.
+        targets: Classes.
+
+    Shape:
+        log_probs ``(N, C)``, targets ``(N,)``.
+    """
+
+    log_probs: NDArray[np.float64]
+    targets: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Replication:
+    """What became of the finalists.
+
+    Args:
+        figures: Their metric and log loss in every training.
+        models: What each would ship, by number; those that diverged in a training have none.
+        held_out: What each predicts for held-out rows, by number.
+        is_cut: Whether the time limit cut off any of their trainings.
+    """
+
+    figures: Replicates
+    models: Mapping[int, Classifier]
+    held_out: Mapping[int, HeldOut]
+    is_cut: bool = False
+
+
+def replicate(
+    session: SearchSession,
+    data: StudyData,
+    picked: Sequence[FinalistChoice],
+    *,
+    baseline: int,
+) -> Replication:
+    """Train the finalists again, all in the same populations, and fit their read-outs.
+
+    Args:
+        session: The search.
+        data: Its data.
+        picked: The finalists.
+        baseline: Number of tuned cross-entropy in the search.
+
+    Raises:
+        TrainingError: No finalist that could be tuned cross-entropy trains on fresh seeds.
+    """
+    study = session.study
+    folds = data.replicates(study.space.protocol.replicates, seed=study.seed)
+    divisions = make_divisions(session, data, folds)
+    records = {record.number: record for record in study.trials}
+    numbers = [one.number for one in picked]
+    trained = session.train(
+        divisions,
+        [study.trial(number) for number in numbers],
+        seeds=fresh_seeds(study.seed, len(folds)),
+        epochs={n: epoch for n in numbers if (epoch := epochs_of(records[n])) is not None},
+        at_once=True,
+    )
+    by_number = dict(zip(numbers, trained, strict=True))
+    whole = [number for number, found in by_number.items() if found.state != "diverged"]
+    plain = [n for n in numbers if is_plain_cross_entropy(records[n].loss)]
+    if not {baseline, *plain} & set(whole):
+        raise TrainingError(
+            f"Trial {baseline} (tuned cross-entropy) must train on fresh seeds as it did in the "
+            "search, but it diverged: set a lower lr in the space."
+        )
+    scores = score_divisions(session, divisions, {n: by_number[n] for n in whole})
+    figures = np.full((2, len(numbers), len(folds)), np.nan)
+    for k, number in enumerate(whole):
+        row = numbers.index(number)
+        for fold, scored in enumerate(scores):
+            figures[:, row, fold] = float(scored.value[k]), float(scored.readouts.refined[k])
+    return Replication(
+        Replicates(
+            tuple(numbers),
+            figures[0],
+            figures[1],
+            n_train=float(np.mean([len(fold.train) for fold in folds])),
+            n_valid=float(np.mean([len(fold.valid) for fold in folds])),
+        ),
+        {
+            number: _model(session, data, folds, by_number[number], scores, k)
+            for k, number in enumerate(whole)
+        },
+        {number: _held_out(scores, divisions, k) for k, number in enumerate(whole)},
+        is_cut=is_cut(trained),
+    )
+
+
+def is_cut(trained: Iterable[Trained]) -> bool:
+    """Return whether a time limit cut off any training."""
+    return any(outcome.state == "stopped" for one in trained for outcome in one.outcomes)
+
+
+def make_divisions(session: SearchSession, data: StudyData, folds: Sequence[Fold]) -> Divisions:
+    """Bring further divisions of a search's rows to its device."""
+    space, job = session.study.space, session.divisions.jobs[0]
+    return Divisions.of(
+        folds,
+        data.task.n_classes,
+        space.network,
+        space.training,
+        device=job.device,
+        seed=session.study.seed,
+        facts=session.study.facts,
+        teacher=session.teacher,
+        model=session.divisions.model,
+    )
+
+
+def fresh_seeds(seed: int, count: int) -> list[int]:
+    """Return seeds that the search did not use, the same for all finalists."""
+    return [int(word) for word in np.random.SeedSequence([seed, 1]).generate_state(count)]
+
+
+def score_divisions(
+    session: SearchSession, divisions: Divisions, trained: Mapping[int, Trained]
+) -> list[Scores]:
+    """Fit read-outs and compute metrics on the held-out rows of each division, in this order."""
+    study = session.study
+    specs = [study.trial(number).spec for number in trained]
+    found = []
+    for fold, job in enumerate(divisions.jobs):
+        logits = torch.stack([one.outcomes[fold].logits for one in trained.values()])
+        scorer = Scorer(job.classes, study.metric, study.seed)
+        found.append(scorer.score(logits, job.valid.targets, specs, folds=job.folds))
+    return found
+
+
+def _model(
+    session: SearchSession,
+    data: StudyData,
+    folds: Sequence[Fold],
+    trained: Trained,
+    scores: Sequence[Scores],
+    k: int,
+) -> Classifier:
+    """Return what a finalist would ship: the mean of all its trainings."""
+    study = session.study
+    costs = study.metric.costs
+    members = tuple(
+        Member(fold.encoding, outcome.weights.cpu(), scored.readouts.row(k), fold.class_counts)
+        for fold, outcome, scored in zip(folds, trained.outcomes, scores, strict=True)
+    )
+    return Classifier(
+        task=data.task,
+        config=study.space.network,
+        members=members,
+        decision=_decision(study),
+        cost_matrix=None if costs is None else torch.tensor(costs, dtype=torch.float64),
+        class_weights=study.facts.weights,
+        class_similarity=study.facts.similarity,
+        model=shipped(session.divisions.model),
+    )
+
+
+def _decision(study: Study) -> Decision:
+    """Return what the model's decisions minimise; a cost matrix always counts."""
+    if study.metric.costs is not None:
+        return "expected_cost"
+    return "balanced_error" if study.metric.is_balanced else "error"
+
+
+def _held_out(scores: Sequence[Scores], divisions: Divisions, k: int) -> HeldOut:
+    log_probs = [scored.predictions.log_probs[k] for scored in scores]
+    targets = [job.valid.targets for job in divisions.jobs]
+    return HeldOut(torch.cat(log_probs).double().cpu().numpy(), torch.cat(targets).cpu().numpy())

@@ -1,0 +1,360 @@
+"""A study that is run to its end: searched, concluded and shown, whatever interrupts it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from autoloss.core.clock import Clock
+from autoloss.core.devices import find_device
+from autoloss.core.errors import InputError
+from autoloss.core.settings import ProtocolConfig
+from autoloss.data import StudyData
+from autoloss.experiment.conclusion import MODEL, conclude, show_result
+from autoloss.experiment.options import SearchOptions
+from autoloss.experiment.own_network import notes_of
+from autoloss.experiment.progress import Progress
+from autoloss.experiment.remarks import study_notes
+from autoloss.experiment.session import SearchSession, round_size
+from autoloss.experiment.timetable import Timetable
+from autoloss.experiment.workload import after_seconds, beside_seconds, workload_of
+from autoloss.inference.classifier import read_model
+from autoloss.metrics import Metric
+from autoloss.models import OwnModel
+from autoloss.records import Plan
+from autoloss.report import summary_from_json
+from autoloss.search import Plan as Budget
+from autoloss.search import SearchResult, Space, Study
+from autoloss.search.listing import SUMMARY
+from autoloss.tracking import BrokenStore, ClosedTracker, NullTracker, Tracker, Tracking
+from autoloss.training.divisions import Divisions
+from autoloss.training.estimate import measure_costs
+from autoloss.training.together import Together, choose_together
+from autoloss.verdict.confirm import detectable_difference
+from autoloss.verdict.corrected import detectable_nested
+
+EXPERIMENT = "autoloss"
+CLOSING_SECONDS = 5.0
+"""How long an interrupted search waits for MLflow; what is missing is written at `resume`."""
+
+
+def run(
+    study: Study,
+    data: StudyData,
+    options: SearchOptions,
+    tracker: Tracking,
+    *,
+    progress: Progress,
+    clock: Clock,
+    teacher: Tensor | None = None,
+    model: OwnModel | None = None,
+    judge_now: bool = False,
+) -> SearchResult:
+    """Search with an open study until it is finished, and let go of it whatever happens.
+
+    Args:
+        study: The study.
+        data: Its data.
+        options: What was asked for.
+        tracker: Where the trials are shown.
+        progress: Who watches.
+        clock: The time.
+        teacher: Logits of a teacher for the rows of the table; None where there is none.
+        model: A network of the user's own, checked; None for the built-in one.
+        judge_now: Whether to conclude with the trials that ended, without training others.
+
+    Shape:
+        teacher ``(rows, C)``.
+    """
+    space = study.space
+    device = find_device(options.device)
+    with closing(study, tracker):
+        if judge_now and not any(trial.metrics for trial in study.trials):
+            raise InputError(
+                f"A verdict now must have a trial that ended with a model, but {study.name} has "
+                "none: go on without --judge-now."
+            )
+        session = make_session(
+            study,
+            data,
+            options,
+            tracker,
+            progress=progress,
+            clock=clock,
+            teacher=teacher,
+            model=model,
+        )
+        tracker.start(_description(study, data))
+        tracker.sync(study.trials)
+        timetable = session.timetable
+        if judge_now:
+            timetable.expect(trials=0, finals=session.finals)
+        plan = make_plan(
+            data,
+            study.plan,
+            trials=study.budget,
+            protocol=space.protocol,
+            together=space.together,
+            device=device,
+            metric=study.metric,
+            name=study.name,
+            batch_size=space.training.batch_size,
+            has_weights=study.facts.weights is not None,
+            notes=notes_of(study.config.origin),
+            expected_seconds=clock.elapsed + timetable.left,
+            allowed=timetable.allowed(study.dropped),
+        )
+        progress.planned(plan)
+        shown = f"MLflow at {tracker.shown_uri}" if tracker.shown_uri else "no MLflow"
+        kept = study.config.storage or study.folder
+        progress.detailed(f"Trials are kept in {kept} and shown in {shown}.")
+        if not judge_now:
+            session.search()
+        return conclude(session, data, register=options.register)
+
+
+def make_session(
+    study: Study,
+    data: StudyData,
+    options: SearchOptions,
+    tracker: Tracking,
+    *,
+    progress: Progress,
+    clock: Clock,
+    teacher: Tensor | None = None,
+    model: OwnModel | None = None,
+) -> SearchSession:
+    """Return what trains the trials of a study; the arguments are those of `run`."""
+    space = study.space
+    divisions = Divisions.of(
+        data.folds,
+        data.task.n_classes,
+        space.network,
+        space.training,
+        device=find_device(options.device),
+        seed=study.seed,
+        facts=study.facts,
+        teacher=teacher,
+        negatives=space.protocol.negatives,
+        model=model,
+    )
+    timetable, chosen = make_timetable(
+        data,
+        divisions,
+        clock,
+        space=space,
+        budget=study.plan,
+        trials=study.budget,
+        epochs=study.asked_epochs,
+        before=study.limited,
+    )
+    progress.detailed(chosen.text)
+    plan = timetable.plan
+    is_new = study.limited is None and study.left == study.budget and not study.trials
+    if clock.limit is not None and is_new:
+        study.limit(trials=plan.trials, epochs=plan.epochs)
+        divisions = divisions.trained(study.space.training)
+    return SearchSession(
+        study,
+        divisions,
+        together=chosen.candidates,
+        timetable=timetable,
+        tracker=tracker,
+        progress=progress,
+        teacher=teacher,
+    )
+
+
+def make_timetable(
+    data: StudyData,
+    divisions: Divisions,
+    clock: Clock,
+    *,
+    space: Space,
+    budget: Budget,
+    trials: int,
+    epochs: int = 0,
+    before: tuple[int, int] | None = None,
+) -> tuple[Timetable, Together]:
+    """Plan the time of a search, from a few steps; and how many candidates train together.
+
+    Args:
+        data: Its data.
+        divisions: The divisions on which trials are compared.
+        clock: The time.
+        space: The space.
+        budget: How the trials are shared out.
+        trials: Their number.
+        epochs: Epochs that were asked for, where the space has fewer now.
+        before: Trials and epochs of the plan, where the study goes on.
+    """
+    fixed = len(budget.first) + len(budget.then)
+    at_most = max(round_size(trials), fixed) * len(divisions)
+    chosen = choose_together(divisions.jobs, space.together, at_most=at_most)
+    workload = workload_of(
+        space.protocol,
+        data,
+        divisions,
+        trials=trials,
+        epochs=epochs or space.training.max_epochs,
+        families=len(budget.families),
+        fixed=fixed,
+        together=chosen.candidates,
+        costs=measure_costs(divisions, together=chosen.candidates),
+    )
+    timetable = Timetable(
+        workload,
+        clock,
+        after=clock.crowding * after_seconds(data),
+        beside=clock.crowding * beside_seconds(data, space.protocol, clock.limit),
+        before=before,
+    )
+    return timetable, chosen
+
+
+@contextmanager
+def closing(study: Study, tracker: Tracking) -> Iterator[None]:
+    """Give back what was asked and write what was told, also after an interruption."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        # So that whoever catches it can say how to go on.
+        stop.study = study.name  # type: ignore[attr-defined]
+        raise
+    finally:
+        study.close()
+        tracker.close(CLOSING_SECONDS)
+
+
+@contextmanager
+def left_closed(study: Study, tracker: Tracking | None = None) -> Iterator[None]:
+    """Let go of a study that cannot go on, and show in MLflow that nobody works on it."""
+    shown = tracker or NullTracker()
+    try:
+        yield
+    except BaseException:
+        with closing(study, shown):
+            shown.start({})
+            shown.sync(study.trials)
+        raise
+
+
+def finished(
+    study: Study,
+    tracker: Tracking,
+    model: OwnModel | None = None,
+    *,
+    progress: Progress,
+    register: str | None = None,
+) -> SearchResult | None:
+    """Return the result of a study that was finished before, None where it was not.
+
+    What could not be shown then is shown now.
+
+    Args:
+        study: The study.
+        tracker: Where it is shown.
+        model: The network of the user's own; None for the built-in one.
+        progress: Who watches.
+        register: Name in the model registry, None for none.
+    """
+    folder = study.folder
+    if not (folder / SUMMARY).is_file():
+        return None
+    summary = summary_from_json((folder / SUMMARY).read_text(encoding="utf-8"))
+    with closing(study, tracker):
+        tracker.start({})
+        tracker.sync(study.trials)
+        unwritten = show_result(summary, folder, tracker, progress, register)
+    return SearchResult(summary, read_model(folder / MODEL, model), unwritten)
+
+
+def make_tracker(study: Study, options: SearchOptions, uri: str | None) -> Tracking:
+    """Return what shows the trials, or what shows nothing where tracking is off.
+
+    Raises:
+        InputError: If MLflow could never write to the URI. A finished study is read all the same.
+    """
+    if options.track == "off":
+        return NullTracker()
+    try:
+        return Tracker(
+            uri,
+            experiment=EXPERIMENT,
+            study_name=study.name,
+            folder=study.folder,
+            only_front=options.track == "pareto",
+        )
+    except BrokenStore as error:
+        if not (study.folder / SUMMARY).is_file():
+            raise
+        return ClosedTracker(str(error))
+
+
+def _description(study: Study, data: StudyData) -> dict[str, str]:
+    """Return what the parent run says of the study."""
+    summary = data.summary
+    return {
+        "data": summary.source,
+        "target": summary.target,
+        "task": summary.task,
+        "metric": study.metric.name,
+        "lower_is_better": str(study.metric.lower_is_better).lower(),
+        "space": study.config.space_name,
+        "trials": str(study.budget),
+        "seed": str(study.seed),
+        "families": ", ".join(study.families),
+        **({} if data.locked is None else {"test_sha256": data.locked.sha256}),
+    }
+
+
+def make_plan(
+    data: StudyData,
+    budget: Budget,
+    *,
+    trials: int,
+    protocol: ProtocolConfig,
+    together: int,
+    device: torch.device,
+    metric: Metric,
+    batch_size: int,
+    has_weights: bool = False,
+    expected_seconds: float | None = None,
+    allowed: str = "",
+    name: str = "",
+    notes: Sequence[str] = (),
+) -> Plan:
+    """Return what a search is going to do with its data, its budget and its device."""
+    return Plan(
+        data=data.summary,
+        families=budget.families,
+        dropped=budget.dropped,
+        trials=trials,
+        quota=budget.quota,
+        together=together,
+        expected_seconds=expected_seconds,
+        allowed=allowed,
+        detectable=_detectable(data, protocol),
+        device=device.type,
+        notes=(
+            *data.notes,
+            *notes,
+            *study_notes(data, protocol, metric, batch_size=batch_size, has_weights=has_weights),
+        ),
+        name=name,
+        metric=metric.name,
+        resampling=data.resampling.text,
+        verdict=data.resampling.verdict,
+    )
+
+
+def _detectable(data: StudyData, protocol: ProtocolConfig) -> float:
+    """Return the smallest difference in error that the verdict could show."""
+    if data.locked is not None:
+        return detectable_difference(data.locked.n_rows)
+    repeats = protocol.outer_repeats
+    n_rows = sum(data.summary.class_counts)
+    return detectable_nested(n_rows, data.resampling.outer // repeats, repeats)

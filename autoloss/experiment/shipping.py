@@ -1,0 +1,189 @@
+"""Another winner: a person decides which trial ships, and it does."""
+
+from __future__ import annotations
+
+import filecmp
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from autoloss.core.clock import Clock
+from autoloss.core.errors import InputError, TrainingError
+from autoloss.core.user import user_name
+from autoloss.data import Source
+from autoloss.experiment.conclusion import MODEL, finalist_folder, show_result, write_result
+from autoloss.experiment.given import Teacher
+from autoloss.experiment.options import SearchOptions, Tables
+from autoloss.experiment.own_network import recall as recall_network
+from autoloss.experiment.progress import Progress
+from autoloss.experiment.reopening import read_again
+from autoloss.experiment.replication import replicate
+from autoloss.experiment.running import closing, make_session, make_tracker
+from autoloss.experiment.watching import Watcher, as_progress, watched
+from autoloss.inference.classifier import WEIGHTS, Classifier, read_model
+from autoloss.losses.own import Losses, recall, take_in
+from autoloss.models import OwnModel
+from autoloss.models.custom.opening import Model
+from autoloss.records import PersonalChoice
+from autoloss.search import SearchResult, Study
+from autoloss.search.config import CONFIG, StudyConfig
+from autoloss.search.finished import read_finished
+from autoloss.tracking import NullTracker, check_register
+from autoloss.verdict.finalists import FinalistChoice
+from autoloss.verdict.rules import rule_sentence, select_trial
+
+
+@watched
+def ship(
+    study: str | Path,
+    by: str | int,
+    *,
+    reason: str = "",
+    register: str | None = None,
+    out: str | Path = "reports",
+    storage: str | None = None,
+    data: Source | None = None,
+    valid: Source | None = None,
+    test: Source | None = None,
+    teacher: Teacher | None = None,
+    losses: Losses | None = None,
+    model: Model | None = None,
+    tracking_uri: str | None = None,
+    progress: Watcher = None,
+) -> SearchResult:
+    """Let another trial of a finished study ship, and record who shipped before and why.
+
+    Model, loss and report in the study's folder become those of the trial; in MLflow the winner's
+    tags and metrics move, and the alias ``champion`` where the study's model was registered. The
+    verdict stays what it was, and the test rows are not opened for the trial. A finalist ships
+    as it was trained for the verdict; any other trial is trained again first, on the same
+    seeds and divisions.
+
+    Args:
+        study: Its name or its folder.
+        by: A rule or the number of a trial, as in `SearchResult.select`.
+        reason: Why; the rule's sentence by default.
+        register: Name in MLflow's model registry; by default that of the study, if it has one.
+        out: The folder of all studies.
+        storage: URL of the study's database, where that has a password.
+        data: The data, where the study began with a DataFrame; `valid` and `test` likewise.
+        valid: See `data`.
+        test: See `data`.
+        teacher: The teacher, where the study began with one that is not kept.
+        losses: Losses of your own, where they are at another place now.
+        model: A network of your own, where the study began with one; as for `losses`.
+        tracking_uri: MLflow's tracking URI; by default that of the study.
+        progress: As in `autoloss.search`.
+
+    Returns:
+        The study with what ships now.
+
+    Raises:
+        InputError: There is no such study, rule or trial, or the trial never learnt.
+    """
+    folder, summary = read_finished(study, out=Path(out))
+    trial = select_trial(summary, by)
+    if not trial.metrics:
+        raise InputError(
+            f"A trial that ships must have been trained to its end, but got number={trial.number} "
+            f"with state={trial.state!r}."
+        )
+    take_in(losses)
+    if (folder / CONFIG).is_file():
+        recall(StudyConfig.read(folder).losses, given=losses or (), study=summary.name)
+    options = _options(folder)
+    origin = StudyConfig.read(folder).origin if options else {}
+    network = recall_network(origin, model, study=summary.name)
+    check_register(register, track=options.track if options else "off", is_own=network is not None)
+    watcher = as_progress(progress)
+    is_there = trial.number == summary.recommended and _is_whole(folder, trial.number)
+    if trial.number != summary.recommended:
+        chosen = PersonalChoice(
+            number=trial.number,
+            before=summary.recommended,
+            reason=reason.strip() or rule_sentence(summary, by),
+            by=user_name(),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        choices = (*summary.choices, chosen)
+        summary = replace(summary, recommended=trial.number, choices=choices)
+    opened = Study.open(folder, storage=storage, losses=losses) if options else None
+    shipped = None
+    if is_there:
+        shipped = read_model(folder / MODEL, network) if opened is not None else None
+    elif opened is not None and options is not None:
+        with closing(opened, NullTracker()):
+            tables = Tables.of(data, valid, test)
+            shipped = _model(opened, options, trial.number, tables, teacher, network, watcher)
+    result = SearchResult(summary, shipped)
+    if not is_there:
+        write_result(result, folder)
+    if opened is not None and options is not None:
+        tracker = make_tracker(opened, options, tracking_uri)
+        try:
+            tracker.start({})
+            tracker.sync(summary.trials)
+            show_result(summary, folder, tracker, watcher, register or options.register)
+        finally:
+            tracker.close(0.0)
+    return result
+
+
+def _is_whole(folder: Path, number: int) -> bool:
+    """Return whether the model that ships is that of the trial, whatever was interrupted."""
+    kept, model = (place / WEIGHTS for place in (finalist_folder(folder, number), folder / MODEL))
+    if not model.is_file():
+        return not (folder / CONFIG).is_file()
+    return not kept.is_file() or filecmp.cmp(kept, model, shallow=False)
+
+
+def _options(folder: Path) -> SearchOptions | None:
+    """Return what a study was asked for; None where a loop of the user's own trained it."""
+    if not (folder / CONFIG).is_file():
+        return None
+    origin = StudyConfig.read(folder).origin
+    return SearchOptions.from_dict(origin["options"]) if "options" in origin else None
+
+
+def _model(
+    study: Study,
+    options: SearchOptions,
+    number: int,
+    tables: Tables,
+    teacher: Teacher | None,
+    network: OwnModel | None,
+    progress: Progress,
+) -> Classifier:
+    """Return the model of a trial: kept since the verdict, or trained again and kept."""
+    kept = finalist_folder(study.folder, number)
+    if kept.is_dir():
+        return read_model(kept, network)
+    missing = [name for name in options.frames if name not in tables.frames]
+    if missing:
+        wanted = ", ".join(f"{'data' if name == 'source' else name}=..." for name in missing)
+        raise InputError(
+            f"Trial {number} must be trained again, because only the weights of finalists are "
+            f"kept, but got no data: call autoloss.ship({study.name!r}, {number}, {wanted})."
+        )
+    progress.noted(f"Trial {number} is no finalist: it is trained again.")
+    prepared, taught = read_again(study, options, tables, teacher=teacher, model=network)
+    session = make_session(
+        study,
+        prepared,
+        options,
+        NullTracker(),
+        progress=progress,
+        clock=Clock(time.monotonic()),
+        teacher=taught,
+        model=network,
+    )
+    picked = [FinalistChoice(number, ("chosen by a person",))]
+    try:
+        model = replicate(session, prepared, picked, baseline=number).models[number]
+    except TrainingError as error:
+        raise TrainingError(
+            f"Trial {number} diverged when it was trained again: it cannot ship."
+        ) from error
+    model.save(kept)
+    return model

@@ -1,0 +1,231 @@
+"""The progress of a search from Python: a bar in a terminal, a page's own in a notebook."""
+
+from __future__ import annotations
+
+import functools
+import html
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
+
+from autoloss.core.errors import InputError
+from autoloss.experiment.progress import Progress, Silent
+from autoloss.records import Plan, Update
+from autoloss.report.words import (
+    count_text,
+    duration_text,
+    in_sentence,
+    metric_words,
+    value_text,
+)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Watcher = Progress | bool | None
+"""Who watches a search: an object, True for whatever there is, False for nobody; None shows the
+progress in a terminal and in a notebook, and nothing elsewhere."""
+_PHASES = {"search": "Searching", "final": "Final trainings"}
+# Seconds between two lines in a log.
+_EVERY = 5.0
+
+
+def watched(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function of the interface show its progress; its argument `progress` says where."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        with watching(kwargs.get("progress")) as progress:
+            return function(*args, **{**kwargs, "progress": progress})  # type: ignore[arg-type]
+
+    return call
+
+
+def as_progress(given: Watcher) -> Progress:
+    """Return who watches, once `watched` has found it out."""
+    return Silent() if given is None or isinstance(given, bool) else given
+
+
+@contextmanager
+def watching(given: Any) -> Iterator[Progress]:
+    """Show a search where it can be seen, while the context lasts.
+
+    Raises:
+        InputError: If `given` is neither of what `Watcher` has.
+    """
+    if given is not None and not isinstance(given, bool):
+        if not hasattr(given, "updated"):
+            raise InputError(
+                "progress must be True, False, None or an object with the methods of "
+                f"autoloss.experiment.progress.Progress, but got progress={given!r}."
+            )
+        yield given
+    elif given is False:
+        yield Silent()
+    elif is_notebook():
+        yield Page()
+    elif is_terminal():
+        with Bar() as bar:
+            yield bar
+    else:
+        yield Lines() if given else Silent()
+
+
+def is_notebook() -> bool:
+    """Return whether the output of this process is that of a notebook's cell."""
+    if "IPython" not in sys.modules:
+        return False
+    shell = sys.modules["IPython"].get_ipython()
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def is_terminal() -> bool:
+    """Return whether standard error is a terminal in which a line can stay in place."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+
+
+class _Words:
+    """What is said of a search."""
+
+    metric = "error"
+
+    def plan_text(self, plan: Plan) -> str:
+        """Return what is going to be done, in one sentence."""
+        self.metric = plan.metric
+        seconds = plan.expected_seconds
+        time_text = "" if seconds is None else f", about {duration_text(round(seconds))}"
+        name = f"{plan.name}: " if plan.name else ""
+        return (
+            f"{name}{count_text(plan.trials, 'trial')} of {len(plan.families)} families on "
+            f"{plan.device}{time_text}."
+        )
+
+    def standing(self, update: Update) -> str:
+        """Return trials done, time left and the best candidate so far."""
+        parts = [f"{update.done}/{update.total} trials"]
+        if 0 <= update.left < float("inf"):
+            parts.append(f"{duration_text(round(update.left))} left")
+        if update.best_label:
+            title = in_sentence(metric_words(self.metric).title)
+            value = value_text(self.metric, update.best_metric)
+            parts.append(f"best so far {update.best_label} ({title} {value})")
+        return ", ".join(parts)
+
+
+class Bar(_Words):
+    """A bar in a terminal, on standard error."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+        from rich.progress import Progress as RichProgress
+
+        console = Console(stderr=True, highlight=False, emoji=False, markup=False)
+        self._bar = RichProgress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[detail]}", markup=False),
+            console=console,
+            transient=True,
+        )
+        self._task = self._bar.add_task("Starting", total=1.0, detail="")
+
+    def __enter__(self) -> Bar:
+        """Begin to show."""
+        self._bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+    def planned(self, plan: Plan) -> None:
+        """Show what is going to be done."""
+        self.noted(self.plan_text(plan))
+
+    def updated(self, update: Update) -> None:
+        """Move the bar."""
+        self._bar.update(
+            self._task,
+            completed=update.fraction,
+            description=_PHASES[update.phase],
+            detail=self.standing(update),
+        )
+
+    def noted(self, text: str) -> None:
+        """Show one sentence above the bar."""
+        self._bar.console.print(text, soft_wrap=True)
+
+    def detailed(self, text: str) -> None:
+        """Show nothing."""
+
+
+class Lines(_Words):
+    """A line now and then on standard error, for logs."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        from rich.console import Console
+
+        self._console = Console(stderr=True, highlight=False, emoji=False, markup=False)
+        self._clock = clock
+        self._last, self._phase = -float("inf"), ""
+
+    def planned(self, plan: Plan) -> None:
+        """Show what is going to be done."""
+        self.noted(self.plan_text(plan))
+
+    def updated(self, update: Update) -> None:
+        """Show where the search stands, if the last line is old enough."""
+        now = self._clock()
+        if now - self._last < _EVERY and update.phase == self._phase and update.fraction < 1.0:
+            return
+        self._last, self._phase = now, update.phase
+        self.noted(f"{_PHASES[update.phase]} {update.fraction:.0%}; {self.standing(update)}")
+
+    def noted(self, text: str) -> None:
+        """Show one sentence."""
+        self._console.print(text, soft_wrap=True)
+
+    def detailed(self, text: str) -> None:
+        """Show nothing."""
+
+
+class Page(_Words):
+    """A bar and the notes below it in the output of a notebook's cell."""
+
+    def __init__(self) -> None:
+        from IPython.display import display  # type: ignore[import-not-found, unused-ignore]
+
+        self._notes: list[str] = []
+        self._bar = ""
+        self._handle = display(self, display_id=True)
+
+    def planned(self, plan: Plan) -> None:
+        """Show what is going to be done."""
+        self.noted(self.plan_text(plan))
+
+    def updated(self, update: Update) -> None:
+        """Move the bar."""
+        words = html.escape(f"{_PHASES[update.phase]} {update.fraction:.0%}")
+        self._bar = (
+            f'<div>{words} <progress max="1" value="{update.fraction:.3f}"></progress> '
+            f"{html.escape(self.standing(update))}</div>"
+        )
+        self._handle.update(self)
+
+    def noted(self, text: str) -> None:
+        """Show one sentence."""
+        self._notes.append(text)
+        self._handle.update(self)
+
+    def detailed(self, text: str) -> None:
+        """Show nothing."""
+
+    def __repr__(self) -> str:
+        return "\n".join(self._notes) or "A search begins."
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<div>{html.escape(note)}</div>" for note in self._notes) + self._bar

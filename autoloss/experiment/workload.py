@@ -1,0 +1,89 @@
+"""What a search is asked to do, in trainings and seconds, from its data and its protocol."""
+
+from __future__ import annotations
+
+from autoloss.core.settings import ProtocolConfig
+from autoloss.data import StudyData
+from autoloss.experiment.reference import boosting_seconds
+from autoloss.experiment.time_plan import Finals, Workload
+from autoloss.experiment.timetable import RACE_USED
+from autoloss.training.divisions import Divisions
+from autoloss.training.estimate import EpochCosts, size_beside
+
+AFTER, AFTER_EACH_ROW = 2.5, 2e-4
+"""Seconds of verdict, report and tracking, and for each row of the verdict."""
+BESIDE_SHARE = 0.05
+"""Share of a limit that gradient boosting may take."""
+
+
+def workload_of(
+    protocol: ProtocolConfig,
+    data: StudyData,
+    divisions: Divisions,
+    *,
+    trials: int,
+    epochs: int,
+    families: int,
+    fixed: int,
+    together: int,
+    costs: EpochCosts,
+) -> Workload:
+    """Return what a search was asked to do, and what each part of it costs.
+
+    Args:
+        protocol: How candidates are compared.
+        data: The data.
+        divisions: The divisions on which trials are compared.
+        trials: The budget.
+        epochs: Epochs that the space asks for.
+        families: Families that are searched.
+        fixed: Trials that the sampler does not choose.
+        together: Candidates of a population.
+        costs: What an epoch costs.
+    """
+    n_rows = data.summary.n_train + data.summary.n_valid
+    repeats = protocol.outer_repeats if data.resampling.outer else 0
+    folds = data.resampling.outer // repeats if repeats else 0
+    return Workload(
+        trials=trials,
+        epochs=epochs,
+        finals=Finals(
+            min(protocol.finalists, families),
+            protocol.replicates,
+            repeats,
+            min(fixed, trials) if repeats else 0,
+        ),
+        divisions=len(divisions),
+        outer_folds=folds,
+        together=max(1, together),
+        once=costs.once,
+        each=costs.each,
+        final_size=size_beside(round(0.75 * n_rows), divisions),
+        outer_size=size_beside(round(0.75 * n_rows * (1 - 1 / folds)), divisions)
+        if folds
+        else 1.0,
+        outer_work=protocol.outer_work,
+        used=RACE_USED if protocol.racing else Workload.used,
+    )
+
+
+def after_seconds(data: StudyData) -> float:
+    """Return the seconds between the last training and the end: verdict, report, tracking."""
+    rows = data.summary.n_test or data.summary.n_train + data.summary.n_valid
+    return AFTER + AFTER_EACH_ROW * rows
+
+
+def beside_seconds(data: StudyData, protocol: ProtocolConfig, limit: float | None) -> float:
+    """Return the seconds of gradient boosting; 0 where a limit has no room for it.
+
+    Args:
+        data: The data.
+        protocol: How candidates are compared.
+        limit: The limit in seconds; None for none.
+    """
+    summary = data.summary
+    folds = data.resampling.outer // protocol.outer_repeats if data.resampling.outer else 1
+    n_rows = summary.n_train + summary.n_valid
+    one = boosting_seconds(n_rows, len(summary.columns), data.task.n_classes)
+    needed = one * folds
+    return needed if limit is None or needed <= BESIDE_SHARE * limit else 0.0

@@ -1,0 +1,98 @@
+"""Rows on their way into a model: the same cells are read alike from a frame and from any file."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from autoloss.core.errors import UnusableCellsWarning
+from autoloss.data import TableEncoding, TableInputs, read_table
+from autoloss.data.exchange import Frame
+from autoloss.data.stream import open_rows
+from autoloss.data.unread import UnreadCount, check_found, note_of
+
+Table = Frame | str | Path
+_REMEDY = "pass force=True to predict all the same"
+
+
+def encoded_rows(
+    encodings: Sequence[TableEncoding], data: Table, *, force: bool = False
+) -> list[TableInputs]:
+    """Return rows as each encoding reads them.
+
+    Args:
+        encodings: The encodings, each once.
+        data: The rows.
+        force: Whether to go on where a column that mattered is unusable in most rows.
+
+    Raises:
+        InputError: Columns are missing, or one that mattered is unusable in most rows.
+
+    Warns:
+        UnusableCellsWarning: Some cells cannot be used.
+    """
+    label = str(data) if isinstance(data, str | Path) else "DATA"
+    count = UnreadCount(encodings)
+    parts = [
+        encoded_piece(encodings, frame, count, label=label) for frame in _frames(encodings, data)
+    ]
+    if not force:
+        check_found(count.found, label=label, remedy=_REMEDY)
+    if note := note_of(count.found):
+        warnings.warn(f"{label}: {note}", UnusableCellsWarning, stacklevel=_outside())
+    return [_joined(same) for same in zip(*parts, strict=True)]
+
+
+def encoded_piece(
+    encodings: Sequence[TableEncoding],
+    frame: pd.DataFrame,
+    count: UnreadCount,
+    *,
+    label: str = "DATA",
+) -> list[TableInputs]:
+    """Return a piece of a table as each encoding reads it, and count the cells of no use.
+
+    Raises:
+        InputError: Columns are missing.
+    """
+    for encoding in encodings:
+        encoding.check_columns(frame.columns, label=label)
+    blocks = [encoding.block(frame) for encoding in encodings]
+    count.add(frame, blocks)
+    return [TableInputs.from_block(block) for block in blocks]
+
+
+def _frames(encodings: Sequence[TableEncoding], data: Table) -> Iterator[pd.DataFrame]:
+    """Yield the rows, those of a file piece by piece and as `autoloss predict` reads them."""
+    if not isinstance(data, str | Path):
+        yield read_table(data)
+        return
+    rows = open_rows(data)
+    for encoding in encodings:
+        encoding.check_columns(rows.names, label=rows.label)
+    needed = {column.name for encoding in encodings for column in encoding.columns}
+    yield from rows.frames([name for name in rows.names if name in needed])
+
+
+def _joined(parts: Sequence[TableInputs]) -> TableInputs:
+    """Return pieces as one."""
+    if len(parts) == 1:
+        return parts[0]
+    return TableInputs(
+        torch.cat([part.numeric for part in parts]),
+        torch.cat([part.categories for part in parts]),
+        torch.cat([part.vectors for part in parts]),
+    )
+
+
+def _outside() -> int:
+    """Return how far up the line stands that called a method of the model."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("autoloss"):
+        frame, level = frame.f_back, level + 1
+    return level

@@ -1,0 +1,78 @@
+"""Whether the parts of a model that was read fit together, before anything is computed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from autoloss.data.categories import CategoryColumn
+from autoloss.data.dates import DateColumn
+from autoloss.data.encode import TableEncoding
+from autoloss.data.text import TextColumn
+
+if TYPE_CHECKING:
+    from autoloss.inference.classifier import Classifier
+
+_DECISIONS = ("error", "balanced_error", "expected_cost")
+_KINDS = ("binary", "multiclass")
+# Widths that no search gives: their product is never computed with.
+_WIDEST = 1 << 20
+
+
+def check_fit(classifier: Classifier) -> None:
+    """Check shapes and types of a model's parts against each other.
+
+    Raises:
+        ValueError: Two of them do not fit.
+    """
+    task, config = classifier.task, classifier.config
+    n = len(task.classes)
+    _must(task.kind in _KINDS and n >= 2 and (task.kind != "binary" or n == 2), "classes")
+    _must(all(isinstance(label, str | int | float) for label in task.classes), "classes")
+    _must(classifier.decision in _DECISIONS, "decision")
+    _must(isinstance(task.target, str), "target")
+    _must(len(classifier.members) > 0, "members")
+    sizes = (config.width, config.depth, config.bins, config.embedding)
+    _must(all(isinstance(size, int) and 0 <= size <= _WIDEST for size in sizes), "network")
+    _shape(classifier.cost_matrix, (n, n), "cost_matrix")
+    _must(classifier.decision != "expected_cost" or classifier.cost_matrix is not None, "costs")
+    _shape(classifier.class_weights, (n,), "class_weights")
+    _shape(classifier.class_similarity, (n, n), "class_similarity")
+    for member in classifier.members:
+        _check_encoding(member.encoding)
+        _shape(member.class_counts, (n,), "class_counts")
+    for member, network in zip(classifier.members, classifier.networks, strict=True):
+        _shape(member.weights, (network.layout.size,), "weights")
+        _must(member.weights.dtype == torch.float32, "type of weights")
+
+
+def _check_encoding(encoding: TableEncoding) -> None:
+    """Check the tensors of an encoding against its columns."""
+    numeric = 0
+    for column in encoding.columns:
+        _must(isinstance(column.name, str), "column names")
+        if isinstance(column, TextColumn):
+            _must(column.components.ndim == 2, "text")
+            kept = column.components.shape[0]
+            _shape(column.kept, (kept,), "text")
+            _shape(column.idf, (kept,), "text")
+            _must(column.kept.dtype == torch.int64 and column.in_range, "text")
+        if isinstance(column, CategoryColumn):
+            _must(all(isinstance(level, str) for level in column.levels), "levels")
+        else:
+            numeric += len(column.parts) if isinstance(column, DateColumn) else 1
+    _must(encoding.edges.ndim == 2 and len(encoding.edges) == numeric, "edges")
+    _must(encoding.edges.dtype == torch.float32, "edges")
+    _must(len(encoding.has_missing) == numeric, "has_missing")
+
+
+def _shape(tensor: Tensor | None, shape: tuple[int, ...], name: str) -> None:
+    if tensor is not None and tuple(tensor.shape) != shape:
+        raise ValueError(f"{name} has shape {tuple(tensor.shape)} in the place of {shape}")
+
+
+def _must(holds: bool, name: str) -> None:
+    if not holds:
+        raise ValueError(f"{name} cannot be")

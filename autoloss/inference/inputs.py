@@ -1,0 +1,106 @@
+"""What a classifier reads: names and types of its columns, and example rows made up from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from autoloss.data.categories import CategoryColumn
+from autoloss.data.cells import FLAGS
+from autoloss.data.dates import DateColumn
+from autoloss.data.numbers import NumericColumn, written_number
+
+if TYPE_CHECKING:
+    from autoloss.data.encode import Column
+    from autoloss.inference.classifier import Classifier
+
+InputType = Literal["number", "flag", "category", "date", "text"]
+_WORDS = "some text"
+
+
+@dataclass(frozen=True)
+class InputColumn:
+    """A column that a classifier reads.
+
+    Args:
+        name: Its name.
+        type: ``"number"``, ``"flag"`` (true and false), ``"category"``, ``"date"`` or ``"text"``.
+        is_text: Whether its cells are text, as they are for numbers written ``1,234``.
+        values: Cells made up from what was fitted, the most usual first; none of them is a cell
+            of a certain row.
+    """
+
+    name: str
+    type: InputType
+    is_text: bool
+    values: tuple[Any, ...]
+
+
+def input_columns(classifier: Classifier) -> tuple[InputColumn, ...]:
+    """Return the columns that `Classifier.predict` needs, in the order of the training table.
+
+    Members may have left out different columns: all that one of them reads are there.
+    """
+    return tuple(_column(same[0]) for same in by_name(classifier).values())
+
+
+def by_name(classifier: Classifier) -> dict[str, list[Column]]:
+    """Return every column by name, as each of the encodings has it."""
+    encodings = {id(member.encoding): member.encoding for member in classifier.members}
+    every = [column for one in encodings.values() for column in one.columns]
+    longest = max(encodings.values(), key=lambda one: len(one.columns))
+    found: dict[str, list[Column]] = {one.name: [] for one in (*longest.columns, *every)}
+    for one in every:
+        found[one.name].append(one)
+    return found
+
+
+def example_of(classifier: Classifier, *, n: int = 3) -> dict[str, Any]:
+    """Return rows that a model can read, as MLflow's scoring server takes them.
+
+    They are made up column by column from what was fitted, so that no row of the data leaves:
+    numbers are the median and the quartiles, categories the most frequent levels, dates the middle
+    ones; free text is a placeholder.
+    """
+    columns = input_columns(classifier)
+    rows = [[one.values[row % len(one.values)] for one in columns] for row in range(n)]
+    return {"dataframe_split": {"columns": [one.name for one in columns], "data": rows}}
+
+
+def _column(column: Column) -> InputColumn:
+    """Return one column by what was fitted of it."""
+    if isinstance(column, NumericColumn):
+        scale, plain = column.scale, column.style == "plain"
+        # A normal distribution has its quartiles there.
+        numbers = [scale.center + step * scale.spread for step in (0.0, -0.6745, 0.6745)]
+        rounded = [float(f"{number:.6g}") for number in numbers]
+        written = (
+            rounded if plain else [written_number(number, column.style) for number in rounded]
+        )
+        return InputColumn(column.name, "number", not plain, tuple(written))
+    if isinstance(column, CategoryColumn):
+        levels = column.levels[:3]
+        if levels and set(column.levels) <= FLAGS:
+            return InputColumn(
+                column.name, "flag", False, tuple(level == "True" for level in levels)
+            )
+        return InputColumn(column.name, "category", True, levels or (None,))
+    if isinstance(column, DateColumn):
+        return InputColumn(column.name, "date", True, _dates(column))
+    return InputColumn(column.name, "text", True, (_WORDS,))
+
+
+def _dates(column: DateColumn) -> tuple[str, ...]:
+    """Return the middle and the quartiles of the days, in the format of the column."""
+    scale = dict(column.parts).get("days")
+    days = [0.0] if scale is None else [scale.center + s * scale.spread for s in (0, -0.67, 0.67)]
+    # Within the years that can be written; days are whole where only days are told.
+    unit = 86_400 if "%H" in column.form or "%I" in column.form else 1
+    moments = [
+        np.datetime64(int(np.clip(day, -25_000, 47_000) * unit), "s" if unit > 1 else "D")
+        for day in days
+    ]
+    form = "%Y-%m-%d" if column.form == "ISO8601" else column.form
+    return tuple(moment.item().strftime(form) for moment in moments)

@@ -1,0 +1,109 @@
+"""Predictions for a table of any length, piece by piece: the same as for all of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from autoloss.core.errors import InputError, closest
+from autoloss.data.messages import listed, unknown_name
+from autoloss.data.stream import PIECE_ROWS, RowStream, frame_of
+from autoloss.data.unread import UnreadCount, check_found, note_of
+from autoloss.inference.classifier import Classifier
+from autoloss.inference.entrance import encoded_piece
+from autoloss.inference.inputs import by_name
+from autoloss.inference.predictions import PREDICTION, probability_names, table_of
+
+
+@dataclass(frozen=True)
+class Predicting:
+    """Predictions for the rows of a table, in their order.
+
+    Args:
+        classifier: The model.
+        rows: The table.
+        id_column: A column that is carried through unchanged, as the first one; None for none.
+        force: Whether to go on where a column that mattered is unusable in most rows.
+        tell: Told in one line, at the end, of cells that the model cannot use.
+
+    Raises:
+        InputError: Columns are missing, or the one to carry through is not there or has a name
+            that the predictions need.
+    """
+
+    classifier: Classifier
+    rows: RowStream
+    id_column: str | None = None
+    force: bool = False
+    tell: Callable[[str], object] = field(default=lambda line: None, repr=False)
+
+    def __post_init__(self) -> None:
+        names, label = self.rows.names, self.rows.label
+        if self.id_column is not None and self.id_column not in names:
+            raise unknown_name(f"--id must name a column of {label}", self.id_column, names)
+        if self.id_column in self._written:
+            raise InputError(
+                "--id must not have the name of a column that is written, but got "
+                f"--id={self.id_column!r}; rename it in {label}."
+            )
+        missing = [name for name in self._needed if name not in names]
+        if missing:
+            hint = closest(missing[0], self.new) if self.new else ""
+            near = hint if hint.startswith(", did") and len(missing) == 1 else ""
+            raise InputError(
+                f"{label} must have the columns that the model was trained on, but lacks "
+                f"{listed(missing)}{near or ';'} add {'it' if len(missing) == 1 else 'them'}, "
+                "with empty cells where nothing is known."
+            )
+
+    @property
+    def new(self) -> tuple[str, ...]:
+        """Return the columns of the table that training did not have."""
+        known = {self.id_column, self.classifier.task.target, *self._needed}
+        for member in self.classifier.members:
+            known |= {name for name, _ in member.encoding.dropped}
+        return tuple(name for name in self.rows.names if name not in known)
+
+    def pieces(self, *, rows: int = PIECE_ROWS) -> Iterator[Any]:
+        """Yield the predictions as Arrow tables.
+
+        Args:
+            rows: Rows of a piece; it changes the time and the memory alone.
+
+        Raises:
+            InputError: The table cannot be read to its end, or a column that mattered is unusable
+                in most rows. The last piece is held back until that is known.
+        """
+        encodings = self.classifier.encodings
+        count = UnreadCount(encodings)
+        own = [] if self.id_column is None else [self.id_column]
+        wanted = list(dict.fromkeys([*own, *self._needed]))
+        held = None
+        for piece in self.rows.pieces(wanted, rows=rows):
+            if held is not None:
+                yield held
+            frame = frame_of(piece.select(self._needed))
+            inputs = encoded_piece(encodings, frame, count, label=self.rows.label)
+            own_rows = self.classifier.by_member(inputs)
+            probs = self.classifier.encoded_log_probs(own_rows).exp().numpy()
+            held = pa.Table.from_pandas(
+                table_of(self.classifier, probs), preserve_index=False
+            ).replace_schema_metadata()
+            if self.id_column is not None:
+                held = held.add_column(0, self.id_column, piece.column(self.id_column))
+        if not self.force:
+            check_found(count.found, label=self.rows.label, remedy="go on with --force")
+        if note := note_of(count.found):
+            self.tell(note)
+        yield held
+
+    @property
+    def _needed(self) -> tuple[str, ...]:
+        return tuple(by_name(self.classifier))
+
+    @property
+    def _written(self) -> tuple[str, ...]:
+        return (PREDICTION, *probability_names(self.classifier.task))

@@ -1,0 +1,4 @@
+"""Networks of the user's own: read, checked, stacked, saved.
+
+Imports what `models` may import.
+"""

@@ -1,0 +1,287 @@
+"""What a network of the user's own must be, found out on a few rows before anything is trained."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
+
+from autoloss.core.errors import InputError
+from autoloss.models.custom.own import OwnModel, first_line, forked, tensors_of
+from autoloss.models.custom.stack import OwnNetwork
+from autoloss.models.network import Features
+
+ROUNDING = 1e-3
+"""Share of the largest logit by which two ways to the same number may differ in float32."""
+_SLOW = "There is a performance drop"
+_IN_PLACE = "modified by an inplace operation"
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What was found out about a module.
+
+    Args:
+        draws: Whether it draws random numbers while it trains.
+        refusal: Why candidates cannot be stacked, half a sentence; empty where they can.
+        agrees: Whether it gives the same stacked as one by one, what it draws included.
+    """
+
+    draws: bool
+    refusal: str
+    agrees: bool
+
+
+def check_network(network: OwnNetwork, rows: Tensor) -> Behaviour:
+    """Return how a module behaves.
+
+    Args:
+        network: The module.
+        rows: Some rows as it reads them, 4 or more.
+
+    Raises:
+        InputError: It cannot be trained, or not so that a candidate's result is its own; one line
+            says what is wrong.
+
+    Shape:
+        - rows: ``(B, D)``
+    """
+    check_weights(network)
+    one_by_one = _in_form(network, stacked=False)
+    weights = _perturbed(one_by_one, 1, rows)
+    logits, _, draws = _train(one_by_one, weights, rows[None])
+    name = network.model.name
+    if not logits.requires_grad:
+        raise InputError(
+            f"model must give logits that depend on its parameters, but those of {name} do not."
+        )
+    if not bool(logits.isfinite().all()):
+        raise InputError(
+            f"model must give finite logits with its first weights, but {name} gave NaN or "
+            "infinity."
+        )
+    _check_backward(one_by_one, weights, logits)
+    again, _, _ = _train(one_by_one, weights, rows[None])
+    if not _near(logits, again):
+        raise InputError(
+            "model must give the same logits for the same weights, buffers, rows and seed of "
+            f"torch, but two calls of {name} differ: keep what changes in register_buffer, and "
+            "draw from torch's random numbers alone."
+        )
+    whole = one_by_one.body(weights, _features(network, rows))
+    parts = [rows[:1], rows[1 : len(rows) // 2], rows[len(rows) // 2 :]]
+    alone = torch.cat([one_by_one.body(weights, _features(network, part)) for part in parts], 1)
+    if not _near(whole, alone):
+        raise InputError(
+            "model must give a row the same logits in eval mode whatever rows stand beside it, "
+            f"but {name} does not: it has dropout or statistics of the batch that stay on."
+        )
+    _check_that_weights_are_all(one_by_one, rows)
+    return Behaviour(draws, *_stacked_behaviour(network, rows))
+
+
+def check_weights(network: OwnNetwork) -> None:
+    """Check what a module has to be learnt, and that a seed decides how it begins.
+
+    Raises:
+        InputError: If it has nothing, or begins otherwise at the second time.
+    """
+    model, name = network.model, network.model.name
+    first, second = (model.module(network.encoded_width, network.n_classes, 0) for _ in range(2))
+    learnt, state = tensors_of(first)
+    everything = learnt | state
+    for key, one in everything.items():
+        if isinstance(one, UninitializedParameter | UninitializedBuffer):
+            raise InputError(
+                f"model must have weights of known shapes, but {key} of {name} is lazy: use "
+                "n_features."
+            )
+        kept = one.detach().float().to(one.dtype)
+        if not one.is_floating_point() and not torch.equal(kept, one):
+            raise InputError(
+                f"model must have buffers that float32 can hold, but {key} of {name} has "
+                "integers beyond 2 ** 24."
+            )
+    if not learnt:
+        raise InputError(f"model must have parameters to train, but {name} has none.")
+    if not _are_equal(everything, first, second):
+        raise InputError(
+            "model must begin as torch's seed says, but two calls of "
+            f"{name} under one seed differ: draw its weights from torch's random numbers alone."
+        )
+
+
+def _check_backward(network: OwnNetwork, weights: Mapping[str, Tensor], logits: Tensor) -> None:
+    """Check that the logits of a training call have finite gradients.
+
+    Raises:
+        InputError: If the backward pass fails, or a gradient is NaN or infinite.
+    """
+    model = network.model
+    learnt = {name: one for name, one in weights.items() if one.requires_grad}
+    rule = "be trainable"
+    try:
+        with model.guarded(rule, where="the backward pass"):
+            gradients = torch.autograd.grad(
+                logits.logsumexp(-1).mean(), list(learnt.values()), materialize_grads=True
+            )
+    except InputError as error:
+        if _IN_PLACE not in str(error.__cause__):
+            raise
+        raise InputError(
+            f"model must {rule}, but {model.name} raises RuntimeError (in-place change) in the "
+            "backward pass: a tensor that it needs was overwritten, so write h = h + 1 for "
+            "h += 1, and leave out inplace=True."
+        ) from error
+    for name, one in zip(learnt, gradients, strict=True):
+        if not bool(one.isfinite().all()):
+            raise InputError(
+                f"model must have finite gradients with its first weights, but that of {name} of "
+                f"{model.name} is NaN or infinite."
+            )
+
+
+def _check_that_weights_are_all(network: OwnNetwork, rows: Tensor) -> None:
+    """Check that a module called with other weights is as one of another seed that has them.
+
+    Raises:
+        InputError: If it is not.
+    """
+    weights = {name: one[1:].detach() for name, one in _perturbed(network, 2, rows).items()}
+    module = network.model.module(network.encoded_width, network.n_classes, 1).to(rows).eval()
+    learnt, state = tensors_of(module)
+    with torch.no_grad(), network.model.guarded("run on all rows"):
+        for name, one in (learnt | state).items():
+            one.copy_(weights[name][0])
+        own = module(rows.clone())
+    if not _near(own, network.body(weights, _features(network, rows))[0]):
+        raise InputError(
+            "model must keep all that it draws or learns in parameters and buffers, but "
+            f"{network.model.name} keeps some of it elsewhere: use register_buffer."
+        )
+
+
+def _are_equal(everything: Mapping[str, Tensor], first: nn.Module, second: nn.Module) -> bool:
+    """Return whether two modules have the same tensors."""
+    learnt, state = tensors_of(second)
+    other = learnt | state
+    return (
+        first is not second
+        and {key: tuple(one.shape) for key, one in everything.items()}
+        == {key: tuple(one.shape) for key, one in other.items()}
+        and all(
+            torch.equal(one.nan_to_num(), other[key].nan_to_num())
+            for key, one in everything.items()
+        )
+    )
+
+
+def _stacked_behaviour(network: OwnNetwork, rows: Tensor) -> tuple[str, bool]:
+    """Return why candidates cannot be stacked, and whether stacked they are as one by one."""
+    stacked, looped = (_in_form(network, stacked=form) for form in (True, False))
+    weights = _perturbed(network, 3, rows)
+    other = torch.stack([rows.roll(k, 0) for k in range(3)])
+    agrees = True
+    try:
+        with warnings.catch_warnings():
+            # What is called row by row is no faster than a loop.
+            warnings.filterwarnings("error", message=_SLOW)
+            for inputs in (rows[None], other):
+                together = _train(stacked, weights, inputs)
+                torch.autograd.grad(
+                    together[0].sum(),
+                    [one for one in weights.values() if one.requires_grad],
+                    allow_unused=True,
+                )
+                for k in range(3):
+                    own = {name: one[k : k + 1] for name, one in weights.items()}
+                    alone = _train(stacked, own, inputs[k : k + 1] if len(inputs) > 1 else inputs)
+                    if not _same(together, alone, k):
+                        return "torch.func.vmap mixes candidates that it calls together", False
+                agrees = agrees and _same(together, _train(looped, weights, inputs))
+            features = _features(network, rows)
+            if not _near(stacked.body(weights, features), looped.body(weights, features)):
+                return "torch.func.vmap predicts otherwise than the module itself", False
+    except Exception as error:
+        return _refusal(error.__cause__ or error), False
+    return "", agrees
+
+
+def _refusal(error: BaseException) -> str:
+    """Return why a module cannot be stacked: what vmap says, without what it recommends."""
+    text = first_line(error)
+    if _SLOW in text:
+        return f"torch.func.vmap has no rule for {text.rpartition('aten::')[2].split('.')[0]}"
+    return f"torch.func.vmap cannot call the module ({text.split('. ')[0]})"
+
+
+def _in_form(network: OwnNetwork, *, stacked: bool) -> OwnNetwork:
+    model: OwnModel = replace(network.model, stacked=stacked, draws=True)
+    return OwnNetwork(network.schema, network.n_classes, model, width=network.encoded_width)
+
+
+def _perturbed(network: OwnNetwork, n_candidates: int, rows: Tensor) -> dict[str, Tensor]:
+    """Return weights of candidates that are not the same; the first one's are as they begin."""
+    row = network.initial(torch.Generator().manual_seed(0)).to(rows)
+    weights = dict(network.layout.views(row.repeat(n_candidates, 1)))
+    for name in weights.keys() - network.layout.state:
+        factors = 1.0 + 0.1 * torch.arange(n_candidates).to(rows)
+        own = weights[name] * factors.view(-1, *[1] * (weights[name].ndim - 1))
+        weights[name] = own.detach().requires_grad_()
+    return weights
+
+
+def _train(
+    network: OwnNetwork, weights: Mapping[str, Tensor], inputs: Tensor
+) -> tuple[Tensor, dict[str, Tensor], bool]:
+    """Return logits and state of a training call, and whether random numbers were drawn."""
+    n_candidates = len(next(iter(weights.values())))
+    places = list(range(n_candidates)) if len(inputs) > 1 else [0] * n_candidates
+    network.template.train()
+    with forked(inputs.device), network.model.guarded("run on a mini-batch"):
+        logits, state = network._call(weights, inputs, places, [7] * n_candidates)
+    before = _random_state(inputs.device, 7)
+    with forked(inputs.device):
+        torch.manual_seed(7)
+        own = {name: one[0] for name, one in weights.items()}
+        with network.model.guarded("run on a mini-batch"):
+            network._one(own, inputs[0].clone())
+        after = _random_state(inputs.device)
+    return logits, state, not torch.equal(before, after)
+
+
+def _random_state(device: torch.device, seed: int | None = None) -> Tensor:
+    """Return the state of torch's random numbers on a device, or that after a seed."""
+    get = torch.cuda.get_rng_state if device.type == "cuda" else torch.get_rng_state
+    if seed is None:
+        return get()
+    with forked(device):
+        torch.manual_seed(seed)
+        return get()
+
+
+def _features(network: OwnNetwork, rows: Tensor) -> Features:
+    return Features(rows[None], rows.new_zeros(1, len(rows), 0, dtype=torch.int64))
+
+
+def _same(
+    one: tuple[Tensor, dict[str, Tensor], bool],
+    other: tuple[Tensor, dict[str, Tensor], bool],
+    k: int | None = None,
+) -> bool:
+    """Return whether logits and state agree; of candidate `k` of the first, where it is given."""
+    chosen: Sequence[int] | slice = slice(None) if k is None else [k]
+    return _near(one[0][chosen], other[0]) and all(
+        _near(state[chosen], other[1][name]) for name, state in one[1].items()
+    )
+
+
+def _near(one: Tensor, other: Tensor) -> bool:
+    if one.shape != other.shape:
+        return False
+    scale = 1.0 + float(one.detach().abs().max()) if one.numel() else 1.0
+    return bool((one - other).abs().le(ROUNDING * scale).all())

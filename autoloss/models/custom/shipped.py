@@ -1,0 +1,55 @@
+"""A network of the user's own in a saved model: all of it but its code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from autoloss.core.errors import InputError
+from autoloss.models import Network, OwnModel, OwnNetwork
+
+
+def shipped(model: OwnModel | None) -> OwnModel | None:
+    """Return the network of the user's own as a classifier calls it: plainly, one at a time."""
+    return None if model is None else replace(model, stacked=False, draws=False)
+
+
+def absent(name: str, path: Path) -> OwnModel:
+    """Return what stands for a network that was not given: it says so when it is asked for."""
+
+    def make(n_features: int, n_outputs: int) -> nn.Module:
+        raise InputError(
+            f"{path} must be loaded with the network that it was trained with, but {name} is "
+            "code, which a saved model does not hold: give it by model= or --model FILE.py:NAME."
+        )
+
+    return OwnModel(make, name)
+
+
+def check_network(network: Network, written: Sequence[Any], path: Path) -> None:
+    """Check that a network of the user's own has the parameters that were trained.
+
+    Args:
+        network: The network.
+        written: What `shapes_of` gave for the one that was trained.
+        path: The model's folder.
+
+    Raises:
+        InputError: It has others, or was not given.
+    """
+    if shapes_of(network) == written:
+        return
+    name = network.model.name if isinstance(network, OwnNetwork) else "the network"
+    raise InputError(
+        f"model must have the parameters that {path} was trained with, but those of {name} have "
+        "other names or shapes."
+    )
+
+
+def shapes_of(network: Network) -> list[list[Any]]:
+    """Return the names and shapes of a network's weights as JSON values."""
+    return [[name, list(shape)] for name, shape in network.layout.shapes.items()]

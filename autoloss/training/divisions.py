@@ -1,0 +1,191 @@
+"""Trials on several divisions of the rows: what is trained of them, and what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Self
+
+import torch
+from torch import Tensor
+
+from autoloss.core.settings import NetworkConfig, TrainingConfig
+from autoloss.data import Fold, Part
+from autoloss.data.rare import subsample
+from autoloss.losses import ClassFacts
+from autoloss.models import OwnModel, networks_for
+from autoloss.readout import fold_numbers
+from autoloss.records import CurvePoint
+from autoloss.training import Job, Outcome
+
+
+@dataclass(frozen=True, eq=False)
+class Divisions:
+    """The divisions on which trials are trained, on the device.
+
+    Args:
+        jobs: One for each.
+        targets: Classes of all validation rows, those of one division after those of another.
+        clusters: Which of these rows belong together: the same row of the table, or its group.
+        folds: Fold of each of them for the cross-fitted read-out.
+        model: The network of the user's own; None for the built-in one.
+
+    Shape:
+        targets, clusters, folds ``(N,)``.
+    """
+
+    jobs: tuple[Job, ...]
+    targets: Tensor
+    clusters: Tensor
+    folds: Tensor
+    model: OwnModel | None = None
+
+    @classmethod
+    def of(
+        cls,
+        folds: Sequence[Fold],
+        n_classes: int,
+        network: NetworkConfig,
+        training: TrainingConfig,
+        *,
+        device: torch.device,
+        seed: int,
+        facts: ClassFacts | None = None,
+        teacher: Tensor | None = None,
+        negatives: float = 0,
+        model: OwnModel | None = None,
+    ) -> Self:
+        """Bring divisions to the device.
+
+        Args:
+            folds: The divisions.
+            n_classes: C.
+            network: The built-in network.
+            training: How to train.
+            device: Where.
+            seed: Seed of the folds of the read-outs.
+            facts: What losses know of the classes besides their counts; None for nothing.
+            teacher: Logits of a teacher for the rows of the table, ``(rows, C)``.
+            negatives: Negatives to train on for each positive; 0 for all.
+            model: A network of the user's own in the place of the built-in one.
+        """
+        schemas = [fold.encoding.schema for fold in folds]
+        networks = networks_for(schemas, n_classes, network, model)
+        jobs: dict[int, Job] = {}
+        for own, fold in zip(networks, folds, strict=True):
+            if id(fold) in jobs:
+                # Trainings that differ by their seeds alone are on the same rows.
+                continue
+            train, known = _thinned(fold, facts, negatives, seed)
+            jobs[id(fold)] = Job.prepare(
+                own,
+                train,
+                fold.valid,
+                class_counts=known,
+                folds=_readout_folds(fold.valid.targets, fold.valid.clusters, seed),
+                config=training,
+                device=device,
+                teacher=None if teacher is None else teacher[train.rows],
+            )
+        targets = torch.cat([fold.valid.targets for fold in folds])
+        clusters = torch.cat([fold.valid.clusters for fold in folds])
+        return cls(
+            tuple(jobs[id(fold)] for fold in folds),
+            targets.to(device),
+            clusters,
+            _readout_folds(targets, clusters, seed).to(device),
+            model,
+        )
+
+    def trained(self, training: TrainingConfig) -> Divisions:
+        """Return the same divisions, on which candidates are trained otherwise."""
+        jobs: dict[int, Job] = {}
+        for job in self.jobs:
+            # Divisions of the same rows share them.
+            jobs.setdefault(id(job), replace(job, config=training))
+        return replace(self, jobs=tuple(jobs[id(job)] for job in self.jobs))
+
+    def __len__(self) -> int:
+        """Return how many divisions there are."""
+        return len(self.jobs)
+
+
+def _thinned(
+    fold: Fold, facts: ClassFacts | None, negatives: float, seed: int
+) -> tuple[Part, ClassFacts]:
+    """Return the training rows of a division, and what losses know of their classes."""
+    counts = fold.class_counts.double()
+    known = ClassFacts(counts) if facts is None else replace(facts, counts=counts)
+    if not negatives:
+        return fold.train, known
+    rows, rates = subsample(fold.train.targets, negatives, seed)
+    return fold.train.take(rows), known.thinned(rates)
+
+
+def _readout_folds(targets: Tensor, clusters: Tensor, seed: int) -> Tensor:
+    """Return folds that spread the classes evenly, and keep together what belongs together."""
+    if len(set(clusters.tolist())) == len(clusters):
+        return fold_numbers(targets, seed=seed)
+    return fold_numbers(targets, seed=seed, groups=clusters)
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What training a trial on all divisions gave.
+
+    Args:
+        state: ``"complete"``; ``"diverged"`` where it did on one of them; ``"stopped"`` where one
+            was cut off.
+        outcomes: One for each division.
+    """
+
+    state: Literal["complete", "diverged", "stopped"]
+    outcomes: tuple[Outcome, ...]
+
+    @classmethod
+    def of(cls, outcomes: Sequence[Outcome]) -> Self:
+        """Return what the trainings of a trial are together."""
+        states = {outcome.state for outcome in outcomes}
+        state: Literal["complete", "diverged", "stopped"] = "complete"
+        if "diverged" in states:
+            state = "diverged"
+        elif "stopped" in states:
+            state = "stopped"
+        return cls(state, tuple(outcomes))
+
+    @property
+    def logits(self) -> Tensor:
+        """Return the logits of all validation rows, division by division, ``(N, C)``."""
+        return torch.cat([outcome.logits for outcome in self.outcomes])
+
+    @property
+    def epochs(self) -> int:
+        """Return the epochs trained, on the division with the most."""
+        return max(len(outcome.curve) + (outcome.state == "diverged") for outcome in self.outcomes)
+
+    @property
+    def seconds(self) -> float:
+        """Return its share of the time of its populations, in seconds."""
+        return sum(outcome.seconds for outcome in self.outcomes)
+
+    @property
+    def curve(self) -> tuple[CurvePoint, ...]:
+        """Return the mean learning curve; a division that has stopped counts as it ended."""
+        return self.mean_curve([outcome.curve for outcome in self.outcomes])
+
+    @staticmethod
+    def mean_curve(curves: Sequence[Sequence[CurvePoint]]) -> tuple[CurvePoint, ...]:
+        """Return the mean of learning curves; one that is at its end counts as it ended."""
+        curves = [curve for curve in curves if curve]
+        if len(curves) == 1:
+            return tuple(curves[0])
+        longest = max(map(len, curves), default=0)
+        points = [[curve[min(i, len(curve) - 1)] for curve in curves] for i in range(longest)]
+        return tuple(
+            CurvePoint(
+                epoch=max(point.epoch for point in at),
+                refined_log_loss=sum(point.refined_log_loss for point in at) / len(at),
+                error=sum(point.error for point in at) / len(at),
+            )
+            for at in points
+        )

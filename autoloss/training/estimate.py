@@ -1,0 +1,83 @@
+"""What an epoch of candidates costs here, from a few real steps whose weights are thrown away."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+from autoloss.core.devices import now
+from autoloss.training.batch import batch_size_for
+from autoloss.training.divisions import Divisions
+from autoloss.training.pool import score_epoch, step_batch
+from autoloss.training.together import passing_population
+
+STEPS = 5
+SECONDS = 1.0
+"""What the timing may take, the first step of each size and one more left out of account."""
+
+
+@dataclass(frozen=True)
+class EpochCosts:
+    """Seconds of an epoch of a population on the divisions of the search.
+
+    Args:
+        once: However many candidates train.
+        each: For every candidate.
+    """
+
+    once: float
+    each: float
+
+    def epoch(self, candidates: float) -> float:
+        """Return the seconds of an epoch of so many candidates."""
+        return self.once + self.each * candidates
+
+
+def measure_costs(divisions: Divisions, *, together: int, seconds: float = SECONDS) -> EpochCosts:
+    """Time epochs of one trial and of a whole population.
+
+    Args:
+        divisions: The divisions on which trials are compared.
+        together: Candidates of a population.
+        seconds: What the timing may take.
+    """
+    few, many = len(divisions), max(together, 1)
+    if many <= few:
+        return EpochCosts(0.0, _epoch_seconds(divisions, many, seconds) / many)
+    small = _epoch_seconds(divisions, few, seconds / 2)
+    large = _epoch_seconds(divisions, many, seconds / 2)
+    each = (large - small) / (many - few)
+    if each <= 0.0:
+        return EpochCosts(0.0, large / many)
+    return EpochCosts(max(0.0, small - each * few), each)
+
+
+def size_beside(n_rows: int, divisions: Divisions) -> float:
+    """Return how long an epoch of so many training rows takes, as a share of one of the search."""
+    jobs = divisions.jobs
+    rows = sum(len(job.train) for job in jobs) / len(jobs)
+    at_most = jobs[0].config.batch_size
+    steps = [max(1.0, n / batch_size_for(int(n), at_most)) for n in (n_rows, rows)]
+    # Of small batches the number of steps counts, of large ones the number of rows.
+    share = n_rows / rows
+    return max(share, (share + steps[0] / steps[1]) / 2.0)
+
+
+def _epoch_seconds(divisions: Divisions, candidates: int, seconds: float) -> float:
+    """Return the seconds of an epoch, from a few steps and one scoring."""
+    jobs = divisions.jobs
+    device = jobs[0].device
+    population, orders = passing_population(jobs, candidates)
+    found: list[float] = []
+    began = now(device)
+    for rows in itertools.islice(itertools.cycle(orders.epoch()), STEPS + 1):
+        started = now(device)
+        population.step(step_batch(jobs, orders, rows), orders, 1.0)
+        found.append(now(device) - started)
+        if len(found) > 1 and now(device) - began > seconds:
+            break
+    scoring = now(device)
+    score_epoch(population, jobs)
+    scored = now(device)
+    # The first step fills the caches and the allocator.
+    return orders.steps * sum(found[1:]) / (len(found) - 1) + (scored - scoring)

@@ -1,0 +1,112 @@
+"""What every loss is compared with: plain cross-entropy, tuned, and as the literature sets it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from autoloss.core.errors import AutolossError
+
+if TYPE_CHECKING:
+    from autoloss.records import TrialRecord
+
+REFINED = "refined_log_loss"
+
+
+def is_plain_cross_entropy(loss: Mapping[str, Any]) -> bool:
+    """Return whether dotted keys name cross-entropy with no prior, target, penalty or temperature.
+
+    Examples:
+        >>> is_plain_cross_entropy({"base": "cross_entropy"})
+        True
+        >>> is_plain_cross_entropy({"base": "cross_entropy", "target": "smoothing"})
+        False
+    """
+    parts = (loss.get(key, "none") for key in ("prior", "target", "penalty"))
+    return (
+        loss["base"] == "cross_entropy"
+        and all(part == "none" for part in parts)
+        and loss.get("temperature", 1.0) == 1.0
+    )
+
+
+def comparable(trials: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
+    """Return the trials; a cut-off trial counts as complete only where nothing better is there.
+
+    A trial that was cut off before the end of its schedule cannot be compared with one that was
+    not. Where no trial of a side of the verdict was trained to its end, those that came furthest
+    stand in for it, so that a model can ship; the verdict is undecided then
+    (`coverage.shortfall`).
+    """
+    stand_ins: set[int] = set()
+    for side in sides(trials):
+        cut = [t for t in side if t.state == "stopped"]
+        if cut and not any(t.state == "complete" for t in side):
+            furthest = max(map(last_epoch, cut))
+            stand_ins |= {t.number for t in cut if last_epoch(t) == furthest}
+    return tuple(replace(t, state="complete") if t.number in stand_ins else t for t in trials)
+
+
+def sides(trials: Sequence[TrialRecord]) -> tuple[list[TrialRecord], list[TrialRecord]]:
+    """Return the trials that can be tuned cross-entropy, and those that can challenge it.
+
+    Trials without metrics are left out. Where no plain cross-entropy has any, the others of its
+    family take its side.
+    """
+    known = [trial for trial in trials if trial.metrics]
+    plain = [trial for trial in known if is_plain_cross_entropy(trial.loss)]
+    plain = plain or [trial for trial in known if trial.family == "cross_entropy"]
+    numbers = {trial.number for trial in plain}
+    return plain, [trial for trial in known if trial.number not in numbers]
+
+
+def last_epoch(trial: TrialRecord) -> int:
+    """Return the last epoch on a trial's learning curve; 0 without one."""
+    return trial.curve[-1].epoch if trial.curve else 0
+
+
+def usable(trials: Sequence[TrialRecord], metric: str) -> list[TrialRecord]:
+    """Return the complete trials with a finite metric and log loss, in order of number."""
+    done = [t for t in trials if t.state == "complete" and _is_finite(t, metric)]
+    return sorted(done, key=lambda trial: trial.number)
+
+
+def by_log_loss(metric: str, *, lower_is_better: bool = True) -> Any:
+    """Return the sort key of usable trials: log loss, then the metric, then the number."""
+    sign = 1.0 if lower_is_better else -1.0
+    return lambda trial: (trial.metrics[REFINED], sign * trial.metrics[metric], trial.number)
+
+
+def tuned_cross_entropy(
+    trials: Sequence[TrialRecord], *, metric: str = "error", lower_is_better: bool = True
+) -> TrialRecord:
+    """Return the plain cross-entropy of the lowest refined log loss; without one, the family's.
+
+    Args:
+        trials: The trials of a study; those that are not usable are passed over.
+        metric: A key of `TrialRecord.metrics`, which decides between equals.
+        lower_is_better: Its direction.
+
+    Raises:
+        AutolossError: If no trial of cross-entropy ended with finite figures.
+    """
+    family = [trial for trial in usable(trials, metric) if trial.family == "cross_entropy"]
+    if not family:
+        raise AutolossError(
+            "A verdict must have a cross_entropy trial to compare with, but got cross_entropy=0 "
+            "complete trials; search on, or give cross_entropy a learning rate that it survives."
+        )
+    plain = [trial for trial in family if is_plain_cross_entropy(trial.loss)]
+    return min(plain or family, key=by_log_loss(metric, lower_is_better=lower_is_better))
+
+
+def default_cross_entropy(trials: Sequence[TrialRecord], *, metric: str) -> TrialRecord | None:
+    """Return the plain cross-entropy with the literature's settings, None where it did not end."""
+    defaults = [t for t in usable(trials, metric) if t.origin == "default"]
+    return next((t for t in defaults if is_plain_cross_entropy(t.loss)), None)
+
+
+def _is_finite(trial: TrialRecord, metric: str) -> bool:
+    return all(math.isfinite(trial.metrics.get(name, math.nan)) for name in (metric, REFINED))

@@ -1,0 +1,316 @@
+"""Two models on the same rows: paired differences with bootstrap intervals and p-values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import sparse, stats
+
+from autoloss.core.errors import InputError
+from autoloss.metrics import balanced_scores
+from autoloss.metrics.calibration import equal_mass
+from autoloss.records import Comparison
+from autoloss.verdict.resampling import FloatArray, IntArray, resampled_sums, resamples_of
+from autoloss.verdict.units import units_of
+
+CALIBRATION = "debiased_calibration_error"
+_BINS = 15
+_ROWS_AT_ONCE = 1 << 16
+
+
+class NamedMetric(Protocol):
+    """A metric as one function of probabilities (N, C) and classes (N,)."""
+
+    @property
+    def name(self) -> str:
+        """Return its name."""
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Return its direction."""
+
+    @property
+    def fn(self) -> Callable[..., float]:
+        """Return the function."""
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """A comparison with its two-sided p-value, not corrected for the others."""
+
+    comparison: Comparison
+    p_value: float
+
+    @property
+    def is_gain(self) -> bool:
+        """Return whether the challenger is ahead."""
+        difference = self.comparison.difference
+        return difference < 0.0 if self.comparison.lower_is_better else difference > 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class RowFigures:
+    """What a model did on each row; all (N,)."""
+
+    wrong: FloatArray
+    balanced_wrong: FloatArray
+    log_loss: FloatArray
+    brier: FloatArray
+    confidence: FloatArray
+
+
+def row_figures(
+    log_probs: FloatArray, targets: IntArray, *, class_counts: IntArray | None = None
+) -> RowFigures:
+    """Return errors, log loss in nats, Brier (sum over classes) and confidence of each row.
+
+    Balanced error judges the class with the most probability for its share of the training rows,
+    a class without any being never decided for; without the counts the most probable class.
+
+    Shape:
+        log_probs (N, C), targets (N,), class_counts (C,) -> RowFigures of (N,).
+    """
+    counts = torch.ones(log_probs.shape[1]) if class_counts is None else torch.tensor(class_counts)
+    columns = []
+    for start in range(0, len(targets), _ROWS_AT_ONCE):
+        part = np.ascontiguousarray(log_probs[start : start + _ROWS_AT_ONCE], dtype=np.float64)
+        target = targets[start : start + _ROWS_AT_ONCE]
+        own = part[np.arange(len(part)), target]
+        probs = np.exp(part)
+        brier = 1.0 - 2.0 * np.exp(own) + np.einsum("nc,nc->n", probs, probs)
+        wrong = part.argmax(axis=1) != target
+        balanced = balanced_scores(torch.from_numpy(part), counts).numpy().argmax(axis=1) != target
+        columns.append(np.stack([wrong, balanced, -own, brier, probs.max(axis=1)]))
+    return RowFigures(*np.concatenate(columns, axis=1))
+
+
+def compare(
+    challenger: FloatArray,
+    baseline: FloatArray,
+    targets: IntArray,
+    *,
+    class_counts: IntArray | None = None,
+    clusters: npt.NDArray[Any] | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, PairedTest]:
+    """Compare two models in error, log loss, calibration, balanced error and Brier.
+
+    One paired bootstrap serves all five, of rows stratified by class or, where rows share
+    clusters, of whole clusters. The p-value of the error is McNemar's exact one where no two rows
+    share a cluster, the others are the bootstrap's.
+
+    Args:
+        challenger: Log probabilities that the challenger ships.
+        baseline: Log probabilities that tuned cross-entropy ships.
+        targets: Classes of the rows.
+        class_counts: Training rows of each class, for the decisions of the balanced error.
+        clusters: The cluster of each row; None where the rows are independent.
+        resamples: Resamples R.
+        seed: Seed.
+
+    Returns:
+        Comparisons with their p-values, by name of the metric.
+
+    Shape:
+        challenger (N, C), baseline (N, C), targets (N,), clusters (N,).
+    """
+    one, other = (
+        row_figures(log_probs, targets, class_counts=class_counts)
+        for log_probs in (challenger, baseline)
+    )
+    pairs = {
+        "error": (one.wrong, other.wrong),
+        "log_loss": (one.log_loss, other.log_loss),
+        "brier": (one.brier, other.brier),
+    }
+    means = np.stack([a - b for a, b in pairs.values()], axis=1)
+    member = _members(targets)
+    missed = member.multiply((one.balanced_wrong - other.balanced_wrong)[:, None])
+    bins = sparse.hstack([_bin_columns(one), _bin_columns(other)], format="csr")
+    every = sparse.hstack([sparse.csr_array(means), member, missed, bins], format="csr")
+    sums = resampled_sums(every, targets, resamples=resamples, seed=seed, clusters=clusters)
+    ends = np.cumsum([len(pairs), member.shape[1], member.shape[1]])
+    of_means, rows, of_missed, of_bins = np.split(sums, ends, axis=1)
+    drawn = dict(zip(pairs, (of_means / rows.sum(axis=1, keepdims=True)).T, strict=True))
+    # A class that no drawn row has does not count, as in the metric.
+    drawn["balanced_error"] = np.sum(of_missed / np.maximum(rows, 1.0), axis=1)
+    drawn["balanced_error"] /= np.sum(rows > 0.0, axis=1)
+    share = len(targets) / (member.shape[1] * np.asarray(member.sum(axis=0))[_codes(targets)])
+    balanced = {"balanced_error": (share * one.balanced_wrong, share * other.balanced_wrong)}
+    units = units_of(targets, clusters)
+    tested = {
+        name: _tested(name, a.mean(), b.mean(), drawn[name], widening=units.widening)
+        for name, (a, b) in (balanced | pairs).items()
+    }
+    if not units.is_clustered:
+        exact = mcnemar(one.wrong, other.wrong)
+        tested["error"] = PairedTest(tested["error"].comparison, exact)
+    whole = np.asarray(bins.sum(axis=0))
+    tested[CALIBRATION] = _calibration(whole, of_bins, widening=units.widening)
+    return tested
+
+
+def compare_metric(
+    metric: NamedMetric,
+    challenger: FloatArray,
+    baseline: FloatArray,
+    targets: IntArray,
+    *,
+    clusters: npt.NDArray[Any] | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> PairedTest:
+    """Compare two models in a metric that is any function of probabilities and classes.
+
+    It is computed anew on every resample, so above 5 000 rows fewer are drawn, down to 200.
+
+    Raises:
+        InputError: If the metric is not finite on these rows.
+
+    Shape:
+        challenger (N, C), baseline (N, C), targets (N,), clusters (N,).
+    """
+    resamples = int(np.clip(10_000_000 // len(targets), min(200, resamples), resamples))
+    both = np.exp(challenger), np.exp(baseline)
+
+    def values(rows: IntArray | slice) -> list[float]:
+        return [float(metric.fn(probs[rows], targets[rows])) for probs in both]
+
+    one, other = values(slice(None))
+    some = resamples_of(targets, resamples=resamples, seed=seed, clusters=clusters)
+    drawn = np.array([values(rows) for rows in some])
+    differences = drawn[:, 0] - drawn[:, 1]
+    differences = differences[np.isfinite(differences)]
+    if not np.isfinite([one, other]).all() or not len(differences):
+        figures = f"{metric.name}={one} and {other}"
+        raise InputError(f"The metric must be finite on the test rows, but got {figures}.")
+    return _tested(
+        metric.name,
+        one,
+        other,
+        differences,
+        widening=units_of(targets, clusters).widening,
+        lower_is_better=metric.lower_is_better,
+    )
+
+
+def mcnemar(wrong: FloatArray, other: FloatArray) -> float:
+    """Return the exact two-sided p-value of McNemar's test, 1 where the two never differ.
+
+    Shape:
+        wrong (N,), other (N,) -> ().
+    """
+    only_one = int(np.sum(wrong > other))
+    differ = int(np.sum(wrong != other))
+    return float(stats.binomtest(only_one, differ, 0.5).pvalue) if differ else 1.0
+
+
+def holm(p_values: FloatArray) -> FloatArray:
+    """Return p-values corrected by Holm's step-down rule.
+
+    Examples:
+        >>> holm(np.array([0.01, 0.04, 0.03])).round(3).tolist()
+        [0.03, 0.06, 0.06]
+
+    Shape:
+        p_values (M,) -> (M,).
+    """
+    order = np.argsort(p_values, kind="stable")
+    factors = len(p_values) - np.arange(len(p_values))
+    corrected = np.empty(len(p_values))
+    corrected[order] = np.minimum(1.0, np.maximum.accumulate(p_values[order] * factors))
+    return corrected
+
+
+def interval_of_one(difference: float) -> tuple[float, float]:
+    """Return the ends of an interval where nothing is known of the spread: from 0 to its mirror.
+
+    It covers zero, so that nothing is concluded from it, and stays finite.
+    """
+    return min(0.0, 2.0 * difference), max(0.0, 2.0 * difference)
+
+
+def _tested(
+    name: str,
+    one: float,
+    other: float,
+    drawn: FloatArray,
+    *,
+    widening: float,
+    lower_is_better: bool = True,
+) -> PairedTest:
+    """Return the comparison of two values from the resampled differences, drawn apart."""
+    difference = float(one - other)
+    if np.isfinite(widening):
+        drawn = difference + widening * (drawn - difference)
+        low, high = map(float, np.quantile(drawn, [0.025, 0.975]))
+        below, above = np.sum(drawn <= 0.0), np.sum(drawn >= 0.0)
+        p_value = min(1.0, 2.0 * (min(below, above) + 1) / (len(drawn) + 1))
+    else:
+        (low, high), p_value = interval_of_one(difference), 1.0
+    figures = Comparison(
+        metric=name,
+        baseline=float(other),
+        challenger=float(one),
+        low=low,
+        high=high,
+        lower_is_better=lower_is_better,
+    )
+    return PairedTest(figures, float(p_value))
+
+
+def _codes(targets: IntArray) -> IntArray:
+    """Return the place of each row's class among those that have a row."""
+    return np.asarray(np.unique(targets, return_inverse=True)[1])
+
+
+def _members(targets: IntArray) -> sparse.csr_array:
+    """Return which row is of which class that has a row: (N, classes)."""
+    rows = np.arange(len(targets))
+    return sparse.csr_array((np.ones(len(targets)), (rows, _codes(targets))))
+
+
+def _bin_columns(figures: RowFigures) -> sparse.csr_array:
+    """Return rows, gap and correct rows of each bin of equal mass, as columns: (N, 3 bins)."""
+    n_rows, bins = len(figures.wrong), _BINS
+    own = equal_mass(torch.from_numpy(figures.confidence)[None], bins)[0].numpy()
+    correct = 1.0 - figures.wrong
+    values = np.stack([np.ones(n_rows), correct - figures.confidence, correct], axis=1)
+    columns = own[:, None] + bins * np.arange(3)
+    start = np.arange(0, 3 * n_rows + 1, 3)
+    return sparse.csr_array((values.ravel(), columns.ravel(), start), shape=(n_rows, 3 * bins))
+
+
+def _calibration(whole: FloatArray, resampled: FloatArray, *, widening: float) -> PairedTest:
+    """Compare two debiased squared calibration errors from the sums in their bins.
+
+    The bins are those of the whole sample in every resample. To a resample the sample is the
+    truth, and its calibration error is the plain one, not the debiased: the differences are moved
+    by what lies between the two.
+    """
+    (one, plain), (other, other_plain) = (
+        _squared_errors(half) for half in np.split(whole[None], 2, axis=1)
+    )
+    (ones, _), (others, _) = (_squared_errors(half) for half in np.split(resampled, 2, axis=1))
+    move = (one - other) - (plain - other_plain)
+    return _tested(CALIBRATION, one[0], other[0], ones - others + move, widening=widening)
+
+
+def _squared_errors(sums: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the squared calibration error without and with its bias: (R, 3 bins) -> (R,), (R,).
+
+    Debiased: ``sum_b n_b / n * (gap_b ** 2 - a_b * (1 - a_b) / (n_b - 1))``.
+    """
+    rows, gap, correct = np.split(sums, 3, axis=1)
+    rows_or_one = np.maximum(rows, 1.0)
+    accuracy = correct / rows_or_one
+    plain = np.square(gap / rows_or_one)
+    bias = accuracy * (1.0 - accuracy) / np.maximum(rows - 1.0, 1.0)
+    weight = rows / rows.sum(axis=1, keepdims=True)
+    return np.sum(weight * (plain - bias), axis=1), np.sum(weight * plain, axis=1)

@@ -1,0 +1,71 @@
+"""Differences of folds that train on rows in common: the corrected resampled t-test."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from autoloss.verdict.comparisons import interval_of_one
+from autoloss.verdict.confirm import ASSUMED_DISAGREEMENT, LEVEL_OF_ONE
+
+FloatArray = npt.NDArray[np.floating]
+
+
+def resampled_t_test(
+    differences: FloatArray, *, test_share: float
+) -> tuple[float, float, float, float]:
+    """Return mean, lower and upper end of its 95 % interval and p-value of differences of folds.
+
+    The variance of the mean is ``(1 / J + n_test / n_train) * s ** 2`` and t has J - 1 degrees
+    of freedom: the folds train on rows in common, so that their differences are not independent.
+    Without any spread nothing is concluded: the p-value is 1.
+
+    Args:
+        differences: The difference of each of J folds; (J,).
+        test_share: Test rows for each training row of a fold.
+
+    Source:
+        Nadeau & Bengio 2003, Inference for the Generalization Error, Machine Learning 52.
+    """
+    mean, folds = float(np.mean(differences)), len(differences)
+    spread = float(np.std(differences, ddof=1)) if folds > 1 else 0.0
+    # What is equal in all folds differs by rounding.
+    if spread <= 1e-12 * max(1.0, abs(mean)):
+        return mean, *interval_of_one(mean), 1.0
+    error = spread * float(np.sqrt(1.0 / folds + test_share))
+    half = error * float(stats.t.ppf(0.975, folds - 1))
+    return mean, mean - half, mean + half, float(2.0 * stats.t.sf(abs(mean) / error, folds - 1))
+
+
+def detectable_nested(
+    n_rows: int, folds: int, repeats: int, *, disagreement: float = ASSUMED_DISAGREEMENT
+) -> float:
+    """Return the smallest difference in error that nested cross-validation can show, in [0, 1].
+
+    With even odds, as in `detectable_difference`: that of the corrected resampled t-test at the
+    level of one test of three, where the differences of the folds spread as those of independent
+    rows do: ``t * sqrt((1 / J + 1 / (folds - 1)) * d * folds / n)``.
+
+    Args:
+        n_rows: All rows; each is tested once a repeat.
+        folds: Outer folds of a repeat, at least two.
+        repeats: Repeats.
+        disagreement: Share d of rows on which exactly one of the two models is wrong.
+
+    Raises:
+        ValueError: If there are no rows to test or fewer than two folds.
+
+    Examples:
+        >>> round(detectable_nested(500, 5, 2), 4)
+        0.0347
+    """
+    if n_rows < 1 or folds < 2 or repeats < 1:
+        raise ValueError(
+            "Nested cross-validation must have rows, two folds and a repeat, but got "
+            f"n_rows={n_rows}, folds={folds}, repeats={repeats}."
+        )
+    outer = folds * repeats
+    variance = (1.0 / outer + 1.0 / (folds - 1)) * disagreement * folds / n_rows
+    half = float(stats.t.isf(LEVEL_OF_ONE / 2.0, outer - 1) * np.sqrt(variance))
+    return min(1.0, max(half, 1.0 / n_rows))

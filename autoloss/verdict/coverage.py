@@ -1,0 +1,96 @@
+"""How much of the planned training ran, and whether that is enough for a verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from autoloss.records import Coverage, TrialRecord
+from autoloss.verdict.baseline import last_epoch, sides
+
+LEAST_SHARE = 0.5
+"""Share of the planned trials, and of the planned epochs, below which nothing is decided."""
+ENOUGH_TRIALS = 16
+"""Trials that are enough, however many were planned: two families with twice their least quota."""
+_ENDED = ("complete", "pruned", "diverged")
+
+
+def coverage_of(
+    trials: Sequence[TrialRecord],
+    *,
+    planned_trials: int,
+    planned_epochs: int,
+    max_epochs: int | None = None,
+    is_final_cut: bool = False,
+    seconds_for_all: float | None = None,
+) -> Coverage:
+    """Return how much of a plan ran.
+
+    Args:
+        trials: The trials of a study.
+        planned_trials: Trials that were asked for.
+        planned_epochs: Epochs of the schedule that the search space asks for.
+        max_epochs: Epochs of the schedule that was trained, where the time limit shortened it.
+        is_final_cut: Whether the time limit cut off final trainings.
+        seconds_for_all: Time limit that the whole plan needs, in seconds.
+    """
+    schedule = planned_epochs if max_epochs is None else min(max_epochs, planned_epochs)
+    reached = [_reached(side, schedule) for side in sides(trials)]
+    return Coverage(
+        trials=sum(trial.state in _ENDED for trial in trials),
+        planned_trials=planned_trials,
+        epochs=min(epochs for epochs, _ in reached),
+        planned_epochs=planned_epochs,
+        cut=sum(trial.state == "stopped" for trial in trials),
+        is_final_cut=is_final_cut,
+        is_schedule_done=all(done for _, done in reached),
+        seconds_for_all=seconds_for_all,
+    )
+
+
+def shortfall(coverage: Coverage) -> str:
+    """Return why so much training is not enough for a verdict; empty where it is enough.
+
+    A verdict needs tuned cross-entropy and another loss that were trained to the end of their
+    schedule, at least half of the planned epochs, at least half of the planned trials or 16 of
+    them, and final trainings that nothing cut off.
+
+    Examples:
+        >>> shortfall(Coverage(7, 16, 2, 20, is_schedule_done=False, seconds_for_all=170.0))
+        'not enough training: 2 of 20 epochs, 7 of 16 trials; give it about 3 min'
+        >>> shortfall(Coverage(16, 16, 20, 20))
+        ''
+    """
+    parts = []
+    if not coverage.is_schedule_done or coverage.epochs < LEAST_SHARE * coverage.planned_epochs:
+        parts.append(f"{coverage.epochs} of {coverage.planned_epochs} epochs")
+    if parts or coverage.trials < min(LEAST_SHARE * coverage.planned_trials, ENOUGH_TRIALS):
+        parts.append(f"{coverage.trials} of {coverage.planned_trials} trials")
+    if coverage.is_final_cut:
+        parts.append("the final trainings were cut off")
+    if not parts:
+        return ""
+    needed = coverage.seconds_for_all
+    remedy = "" if needed is None else f"; give it about {duration_words(needed)}"
+    return f"not enough training: {', '.join(parts)}{remedy}"
+
+
+def duration_words(seconds: float) -> str:
+    """Return a time in the unit that people would name, rounded up.
+
+    Examples:
+        >>> [duration_words(seconds) for seconds in (8.2, 75.0, 170.0, 5000.0)]
+        ['9 s', '75 s', '3 min', '1.4 h']
+    """
+    if seconds <= 90.0:
+        return f"{max(1, math.ceil(seconds))} s"
+    if seconds <= 5400.0 / 1.5:
+        return f"{math.ceil(seconds / 60.0)} min"
+    return f"{math.ceil(seconds / 360.0) / 10.0:g} h"
+
+
+def _reached(side: Sequence[TrialRecord], schedule: int) -> tuple[int, bool]:
+    """Return the most epochs of one side of the verdict, and whether its schedule was done."""
+    if any(trial.state == "complete" for trial in side):
+        return schedule, True
+    return max(map(last_epoch, side), default=0), False

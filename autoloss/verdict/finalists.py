@@ -1,0 +1,88 @@
+"""Which trials are trained again on fresh seeds and divisions, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autoloss.core.errors import AutolossError
+from autoloss.records import TrialRecord
+from autoloss.verdict.baseline import (
+    by_log_loss,
+    comparable,
+    default_cross_entropy,
+    tuned_cross_entropy,
+    usable,
+)
+
+TUNED = "tuned cross-entropy"
+DEFAULT = "default cross-entropy"
+
+
+@dataclass(frozen=True)
+class FinalistChoice:
+    """A trial that is trained again.
+
+    Args:
+        number: Its number.
+        reasons: Why: ``"best of focal"``, ``"lowest error"``, ``"tuned cross-entropy"``,
+            ``"default cross-entropy"``.
+    """
+
+    number: int
+    reasons: tuple[str, ...]
+
+    @property
+    def competes(self) -> bool:
+        """Return whether it takes part in the selection; default cross-entropy alone does not."""
+        return self.reasons != (DEFAULT,)
+
+
+def pick_finalists(
+    trials: Sequence[TrialRecord],
+    *,
+    metric: str = "error",
+    lower_is_better: bool = True,
+    families: int = 5,
+) -> tuple[FinalistChoice, ...]:
+    """Return the trials to train again, at most ``families + 3``.
+
+    The best trial by refined log loss of each of the best families, the best by the metric, tuned
+    cross-entropy, and default cross-entropy, the first step of the gains. A trial may be there
+    for several reasons. Where little ended, trials that were cut off count as complete ones.
+
+    Args:
+        trials: The trials of a study.
+        metric: A key of `TrialRecord.metrics`.
+        lower_is_better: Its direction.
+        families: Families (bases) whose best trial is one.
+
+    Returns:
+        The finalists: those of the families first, in order of log loss.
+
+    Raises:
+        AutolossError: If no trial, or none of cross-entropy, ended with finite figures.
+    """
+    done = usable(comparable(trials), metric)
+    if not done:
+        raise AutolossError(
+            "A study must have a trial that ended with a model, but got complete=0."
+        )
+    ranked = sorted(done, key=by_log_loss(metric, lower_is_better=lower_is_better))
+    best = {trial.family: trial for trial in reversed(ranked)}
+    leaders = [trial for trial in ranked if best[trial.family] is trial][:families]
+    picked = [(trial.number, f"best of {trial.family}") for trial in leaders]
+    sign = 1.0 if lower_is_better else -1.0
+    # The sort is stable: of equals, that of the lower log loss.
+    extreme = min(ranked, key=lambda trial: sign * trial.metrics[metric])
+    word = "lowest" if lower_is_better else "highest"
+    picked.append((extreme.number, f"{word} {metric.replace('_', ' ')}"))
+    tuned = tuned_cross_entropy(done, metric=metric, lower_is_better=lower_is_better)
+    picked.append((tuned.number, TUNED))
+    default = default_cross_entropy(done, metric=metric)
+    if default is not None:
+        picked.append((default.number, DEFAULT))
+    reasons: dict[int, tuple[str, ...]] = {}
+    for number, reason in picked:
+        reasons[number] = (*reasons.get(number, ()), reason)
+    return tuple(FinalistChoice(number, why) for number, why in reasons.items())

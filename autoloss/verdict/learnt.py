@@ -1,0 +1,75 @@
+"""Whether a model learnt anything: its log loss beside that of the class shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from autoloss.report.words import interval_text
+from autoloss.verdict.resampling import mean_error
+
+ERRORS = 1.96
+"""Standard errors that a model must be ahead of the class shares."""
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A model's log loss beside that of always predicting the class shares of the training rows.
+
+    Args:
+        log_loss: Log loss of the model in nats.
+        of_shares: Log loss of the class shares in nats.
+        error: Standard error of the difference in nats.
+    """
+
+    log_loss: float
+    of_shares: float
+    error: float
+
+    @property
+    def is_ahead(self) -> bool:
+        """Return whether the model is better by more than its own uncertainty."""
+        return self.of_shares - self.log_loss > ERRORS * self.error
+
+    @property
+    def reason(self) -> str:
+        """Return why nothing can be decided; empty where the model learnt."""
+        if self.is_ahead:
+            return ""
+        return (
+            "tuned cross-entropy is not better than the class shares by more than its own "
+            f"uncertainty: log loss {self.log_loss:.4f} against {self.of_shares:.4f} "
+            "(95% interval of the difference "
+            f"{interval_text('log_loss', self._end(-1), self._end(1))} nats)"
+        )
+
+    def _end(self, side: int) -> float:
+        return self.log_loss - self.of_shares + side * ERRORS * self.error
+
+
+def learnt(
+    log_probs: npt.NDArray[np.floating],
+    targets: npt.NDArray[np.integer],
+    class_counts: npt.NDArray[Any],
+    *,
+    clusters: npt.NDArray[Any] | None = None,
+) -> Learnt:
+    """Compare a model with the class shares on the rows of a verdict.
+
+    Args:
+        log_probs: Log probabilities of the model.
+        targets: Classes of the rows.
+        class_counts: Training rows of each class.
+        clusters: The cluster of each row; None where the rows are independent.
+
+    Shape:
+        log_probs (N, C), targets (N,), class_counts (C,), clusters (N,).
+    """
+    # Half a row more for every class: one without training rows would cost infinity.
+    counts = np.asarray(class_counts, dtype=np.float64) + 0.5
+    shares = -np.log(counts / counts.sum())[targets]
+    own = -log_probs[np.arange(len(targets)), targets].astype(np.float64)
+    return Learnt(float(own.mean()), float(shares.mean()), mean_error(shares - own, clusters))

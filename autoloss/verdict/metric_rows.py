@@ -1,0 +1,112 @@
+"""The study's metric as the selection and the verdict need it: on some of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from autoloss.metrics import (
+    Metric,
+    Scores,
+    auroc,
+    average_precision,
+    balanced_error,
+    balanced_scores,
+    brier,
+    error,
+    log_loss,
+)
+from autoloss.verdict.resampling import leave_out_values
+from autoloss.verdict.select import ExampleLosses
+
+_OF_ROWS = ("error", "balanced_error")
+_PROPER = {"log_loss": log_loss, "brier": brier}
+_RANKINGS = {"auroc": auroc, "average_precision": average_precision}
+
+
+@dataclass(frozen=True)
+class MetricOnRows:
+    """A metric as a function of probabilities (N, C) and classes (N,), with its direction."""
+
+    name: str
+    lower_is_better: bool
+    fn: Callable[[npt.NDArray[Any], npt.NDArray[Any]], float]
+
+
+def metric_on_rows(metric: Metric, class_counts: Tensor) -> MetricOnRows:
+    """Return a metric as one function, be it a named one or the user's.
+
+    Args:
+        metric: The metric.
+        class_counts: Training rows of each class; (C,).
+    """
+
+    def named(probs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> float:
+        of, classes = torch.from_numpy(probs)[None], torch.from_numpy(np.asarray(targets))
+        if metric.name in _RANKINGS:
+            return float(_RANKINGS[metric.name](of[..., 1], classes)[0])
+        if metric.is_balanced:
+            missed = float(balanced_error(of.log(), classes, class_counts=class_counts)[0])
+            return missed if metric.lower_is_better else 1.0 - missed
+        if metric.name in _PROPER:
+            return float(_PROPER[metric.name](of.log(), classes)[0])
+        return float(error(of, classes)[0])
+
+    return MetricOnRows(metric.name, metric.lower_is_better, metric.function or named)
+
+
+def example_losses(
+    scores: Scores,
+    targets: Tensor,
+    *,
+    class_counts: Tensor,
+    seed: int,
+    clusters: npt.NDArray[Any] | None = None,
+) -> list[ExampleLosses]:
+    """Return what each candidate did on each row, as the selection needs it for this metric.
+
+    Args:
+        scores: The scores of K candidates.
+        targets: Classes of the rows; (N,).
+        class_counts: Training rows of each class; (C,).
+        seed: Seed of the groups that are left out.
+        clusters: The cluster of each row, left out whole; (N,). None where rows are independent.
+    """
+    log_probs = scores.predictions.log_probs.detach().cpu()
+    log_loss = scores.example_log_loss.detach().cpu().float().numpy()
+    classes = targets.cpu()
+    wrong = scores.example_wrong.cpu()
+    if scores.metric.is_balanced:
+        wrong = balanced_scores(log_probs, class_counts).argmax(-1) != classes
+    without = _without(
+        scores.metric, log_probs, classes.numpy(), class_counts, seed=seed, clusters=clusters
+    )
+    return [
+        ExampleLosses(log_loss[k], wrong[k].numpy(), without[k] if without else None)
+        for k in range(len(log_loss))
+    ]
+
+
+def _without(
+    metric: Metric,
+    log_probs: Tensor,
+    targets: npt.NDArray[np.integer],
+    class_counts: Tensor,
+    *,
+    seed: int,
+    clusters: npt.NDArray[Any] | None,
+) -> list[npt.NDArray[np.floating]] | None:
+    """Return each metric with groups of rows left out, where it is no mean of rows."""
+    if metric.name in _OF_ROWS:
+        return None
+    function = metric_on_rows(metric, class_counts).fn
+    return [
+        leave_out_values(function, p.exp().numpy(), targets, seed=seed, clusters=clusters)
+        for p in log_probs
+    ]

@@ -1,0 +1,215 @@
+"""The verdict where there are few rows: by nested cross-validation of the whole search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from autoloss.core.errors import InputError
+from autoloss.records import Comparison, Verdict
+from autoloss.report.words import label_words
+from autoloss.verdict.comparisons import CALIBRATION, NamedMetric, PairedTest, compare
+from autoloss.verdict.confirm import LEVEL_OF_ONE, LOG_LOSS
+from autoloss.verdict.corrected import detectable_nested, resampled_t_test
+from autoloss.verdict.phrases import verdict_text
+from autoloss.verdict.significance import decide, significant
+
+FloatArray = npt.NDArray[np.floating]
+IntArray = npt.NDArray[np.integer]
+_SHOWN = ("error", "log_loss", CALIBRATION, "balanced_error", "brier")
+
+
+@dataclass(frozen=True, eq=False)
+class OuterResult:
+    """What a whole search on the training rows of one outer fold predicts for its test rows.
+
+    Args:
+        challenger_log_probs: Log probabilities that the challenger of this fold ships; (n, C).
+        baseline_log_probs: Those of its tuned cross-entropy; (n, C).
+        targets: Classes of the test rows; (n,).
+        rows: Their numbers in the table; (n,).
+        n_train: Rows that the fold trained on.
+        challenger: Number of the challenger's trial.
+        baseline: Number of the trial of tuned cross-entropy.
+        label: Readable name of the challenger's loss.
+    """
+
+    challenger_log_probs: FloatArray
+    baseline_log_probs: FloatArray
+    targets: IntArray
+    rows: IntArray
+    n_train: int
+    challenger: int
+    baseline: int
+    label: str = ""
+
+    @property
+    def n_test(self) -> int:
+        """Return the number of test rows of the fold."""
+        return len(self.targets)
+
+
+class Pooled(NamedTuple):
+    """Predictions of all outer folds, one row a table row that some fold left out.
+
+    Shape:
+        challenger (N, C), baseline (N, C), targets (N,), rows (N,).
+    """
+
+    challenger: FloatArray
+    baseline: FloatArray
+    targets: IntArray
+    rows: IntArray
+
+
+def nested_verdict(
+    outer: Sequence[OuterResult],
+    *,
+    challenger: int,
+    baseline: int,
+    label: str,
+    repeats: int,
+    metric: NamedMetric | None = None,
+    primary: str | None = None,
+    class_counts: npt.NDArray[np.integer] | None = None,
+) -> Verdict:
+    """Compare the search with tuned cross-entropy over the outer folds of all repeats.
+
+    Three differences are tested by the corrected resampled t-test, corrected by Holm's rule at
+    5 %: the study's metric, the log loss and the debiased calibration error. What is compared is
+    the search itself, whose challenger may be another loss in every fold.
+
+    Args:
+        outer: The outer folds.
+        challenger: Number of the challenger's trial of the whole study.
+        baseline: Number of the trial of its tuned cross-entropy.
+        label: Readable name of that challenger's loss.
+        repeats: How often the cross-validation was repeated.
+        metric: The study's metric; error by default.
+        primary: Name of the metric that the decision is about; by default that of `metric`, or
+            log loss without one.
+        class_counts: Training rows of each class, which balanced error needs for its decisions.
+
+    Returns:
+        The verdict; `n_test` is the number of rows that were left out in some fold.
+
+    Raises:
+        ValueError: If there are no outer folds.
+        InputError: If the metric is not finite in fewer than two of several outer folds.
+    """
+    if not outer:
+        raise ValueError("Nested cross-validation must have outer folds, but got outer=().")
+    share = sum(one.n_test for one in outer) / sum(one.n_train for one in outer)
+    figures = _figures(outer, metric, class_counts)
+    tested = {name: _tested(*values, test_share=share) for name, values in figures.items()}
+    first = "error" if metric is None else metric.name
+    family = list(dict.fromkeys([first, "log_loss", CALIBRATION]))
+    shown = significant([tested[name] for name in family])
+    n_rows = len(np.unique(np.concatenate([one.rows for one in outer])))
+    folds = max(2, len(outer) // repeats)
+    folded = f"{repeats} x {folds}-fold nested cross-validation"
+    where = f"on {n_rows:,} rows by {folded} of the whole search"
+    error = tested["error"].comparison
+    # From a 95 % interval to the level of one test of three.
+    wider = stats.t.isf(LEVEL_OF_ONE / 2.0, len(outer) - 1) / stats.t.isf(0.025, len(outer) - 1)
+    half = float(wider) * (error.high - error.low) / 2.0
+    primary = primary or (LOG_LOSS if metric is None else metric.name)
+    return Verdict(
+        decision=decide(shown, tested[primary].comparison),
+        text=verdict_text(
+            "Choosing the loss by search gives",
+            tested[primary].comparison,
+            shown,
+            where=where,
+            after=f"On all rows the search chooses {label_words(label)}.",
+        ),
+        comparisons=tuple(tested[name].comparison for name in dict.fromkeys([*family, *tested])),
+        n_test=n_rows,
+        challenger=challenger,
+        baseline=baseline,
+        detectable=min(1.0, half) if half > 0.0 else detectable_nested(n_rows, folds, repeats),
+        primary=primary,
+    )
+
+
+def pooled(outer: Sequence[OuterResult]) -> Pooled:
+    """Return one prediction for each row, the mean of its probabilities over the repeats."""
+    every = np.concatenate([one.rows for one in outer])
+    rows, first, of_row, times = np.unique(
+        every, return_index=True, return_inverse=True, return_counts=True
+    )
+
+    def mean(parts: list[FloatArray]) -> FloatArray:
+        together = np.concatenate(parts).astype(np.float64)
+        total = np.full((len(rows), together.shape[1]), -np.inf)
+        np.logaddexp.at(total, of_row, together)
+        return np.asarray(total - np.log(times)[:, None])
+
+    return Pooled(
+        mean([one.challenger_log_probs for one in outer]),
+        mean([one.baseline_log_probs for one in outer]),
+        np.concatenate([one.targets for one in outer])[first],
+        rows,
+    )
+
+
+def _figures(
+    outer: Sequence[OuterResult], metric: NamedMetric | None, class_counts: IntArray | None
+) -> dict[str, tuple[str, FloatArray, FloatArray, bool]]:
+    """Return name, challenger's and baseline's values (J,) and direction of every metric."""
+    folds = [
+        compare(
+            one.challenger_log_probs,
+            one.baseline_log_probs,
+            one.targets,
+            class_counts=class_counts,
+            resamples=1,
+        )
+        for one in outer
+    ]
+    figures = {}
+    for name in _SHOWN:
+        pairs = [
+            (part[name].comparison.challenger, part[name].comparison.baseline) for part in folds
+        ]
+        figures[name] = (name, *np.array(pairs).T, True)
+    if metric is not None and metric.name not in figures:
+        both = np.array(
+            [
+                [
+                    float(metric.fn(np.exp(log_probs), one.targets))
+                    for log_probs in (one.challenger_log_probs, one.baseline_log_probs)
+                ]
+                for one in outer
+            ]
+        )
+        # A fold without a class has no ranking, and says nothing of it.
+        kept = both[np.isfinite(both).all(axis=1)]
+        if len(kept) < min(2, len(outer)):
+            values = both.round(6).tolist()
+            raise InputError(
+                f"The metric must be finite on the rows of two outer folds, but got "
+                f"{metric.name}={values}."
+            )
+        figures[metric.name] = (metric.name, *kept.T, metric.lower_is_better)
+    return figures
+
+
+def _tested(
+    name: str, ones: FloatArray, others: FloatArray, lower: bool, *, test_share: float
+) -> PairedTest:
+    _, low, high, p_value = resampled_t_test(ones - others, test_share=test_share)
+    figures = Comparison(
+        metric=name,
+        baseline=float(np.mean(others)),
+        challenger=float(np.mean(ones)),
+        low=low,
+        high=high,
+        lower_is_better=lower,
+    )
+    return PairedTest(figures, p_value)

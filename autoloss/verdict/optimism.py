@@ -1,0 +1,191 @@
+"""How much better the selected trial looks than it is: a bootstrap of the selection itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from autoloss.records import Optimism, TrialRecord
+from autoloss.verdict.baseline import REFINED, comparable, usable
+from autoloss.verdict.select import ExampleLosses
+
+FloatArray = npt.NDArray[np.floating]
+IntArray = npt.NDArray[np.integer]
+_OF_ROWS = ("error", "balanced_error")
+# Cells of a resample by rows that are held at once, 8 bytes each, a few times over.
+_CELLS_AT_ONCE = 1 << 21
+# Trials by rows that are held, 5 bytes each, twice.
+_MOST_CELLS, _MOST_TRIALS, _FEWEST_TRIALS = 5_000_000, 1_000, 100
+
+
+def study_optimism(
+    trials: Sequence[TrialRecord],
+    examples: Mapping[int, ExampleLosses],
+    *,
+    metric: str = "error",
+    targets: IntArray | None = None,
+    clusters: IntArray | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Optimism | None:
+    """Return the optimism of the selection of a study, None where no trial kept its rows.
+
+    Args:
+        trials: The trials of a study; those that are not usable are passed over, and of very many
+            those of the lowest log loss are taken.
+        examples: What they did on the validation rows, by number.
+        metric: The study's metric.
+        targets: Classes of these rows; (N,).
+        clusters: Which of them belong together; (N,).
+        resamples: Resamples R.
+        seed: Their seed.
+    """
+    done = [t for t in usable(comparable(trials), metric) if t.number in examples]
+    # Only the best of many can win a resample; so few cells fit the memory with any rows.
+    done = sorted(done, key=lambda t: t.metrics[REFINED])[: most_trials(examples, done)]
+    kept, log_loss, wrong = [], [], []
+    for trial in sorted(done, key=lambda t: t.number):
+        own = examples[trial.number]
+        if np.isfinite(own.log_loss).all():
+            kept.append(trial)
+            log_loss.append(own.log_loss)
+            wrong.append(own.wrong)
+    if not kept:
+        return None
+    return selection_optimism(
+        np.stack(log_loss),
+        np.stack(wrong),
+        clusters,
+        metric=metric,
+        values=np.array([trial.metrics[metric] for trial in kept]),
+        targets=targets,
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def most_trials(examples: Mapping[int, ExampleLosses], trials: Sequence[TrialRecord]) -> int:
+    """Return how many trials take part: a thousand, fewer where there are very many rows."""
+    if not trials:
+        return 0
+    rows = len(examples[trials[0].number].log_loss)
+    return min(_MOST_TRIALS, max(_FEWEST_TRIALS, _MOST_CELLS // max(rows, 1)))
+
+
+def selection_optimism(
+    log_loss: FloatArray,
+    wrong: npt.NDArray[np.bool_],
+    clusters: IntArray | None = None,
+    *,
+    metric: str = "error",
+    values: FloatArray | None = None,
+    targets: IntArray | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Optimism:
+    """Return how the trial of the lowest log loss looks, and how such a selection does elsewhere.
+
+    In each resample of the clusters the trial of the lowest mean log loss on the drawn rows is
+    selected and judged on the rows that were not drawn; the honest figures are the means of that.
+    A resample has about 63 % of the rows, so that the selection is a little worse in it than it
+    was on all of them: the honest figures err on the side of caution.
+
+    Args:
+        log_loss: Log loss of each trial on each row, in nats, finite.
+        wrong: Whether its decision is wrong there.
+        clusters: Which rows belong together; by default each stands alone.
+        metric: The study's metric. For other metrics than ``"error"`` and ``"balanced_error"``,
+            which are means of rows, the honest value is NaN.
+        values: The metric of each trial on all rows; by default that of `wrong`.
+        targets: Classes of the rows, without which balanced error has no honest value.
+        resamples: Resamples R.
+        seed: Their seed.
+
+    Returns:
+        The figures; the honest ones are NaN where all rows are one cluster.
+
+    Shape:
+        log_loss (T, N), wrong (T, N), clusters (N,), values (T,), targets (N,).
+
+    Source:
+        Tsamardinos, Greasidou and Borboudakis 2018, Bootstrapping the out-of-sample predictions
+        for efficient and accurate cross-validation, Algorithm 2 (BBC-CV).
+    """
+    n_trials, n_rows = log_loss.shape
+    cluster = (
+        np.arange(n_rows) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    )
+    is_of_rows = metric in _OF_ROWS and (metric == "error" or targets is not None)
+    strata = targets if metric == "balanced_error" and targets is not None else np.zeros(n_rows)
+    classes = _indicator(np.unique(strata, return_inverse=True)[1])
+    membership = _indicator(cluster)
+    sums = np.ascontiguousarray(membership.T @ log_loss.T, dtype=np.float32)
+    sizes = np.asarray(membership.sum(axis=0)).ravel()
+    rng = np.random.default_rng(seed)
+    step = max(1, _CELLS_AT_ONCE // n_rows)
+    found = []
+    for done in range(0, resamples, step):
+        counts = _drawn(len(sizes), min(step, resamples - done), rng)
+        selected = ((counts @ sums) / (counts @ sizes)[:, None]).argmin(axis=1)
+        held_out = (counts == 0.0)[:, cluster]
+        found.append(_judged(held_out, log_loss[selected], wrong[selected], classes))
+    honest_metric, honest_log_loss = _finite_mean(np.concatenate(found, axis=1))
+    means = log_loss.mean(axis=1, dtype=np.float64)
+    best = int(means.argmin())
+    everywhere = np.ones((1, n_rows), dtype=bool)
+    seen = _judged(everywhere, log_loss[[best]], wrong[[best]], classes)[0, 0]
+    return Optimism(
+        trials=n_trials,
+        metric=float(values[best] if values is not None else seen if is_of_rows else math.nan),
+        metric_honest=float(honest_metric) if is_of_rows else math.nan,
+        log_loss=float(means[best]),
+        log_loss_honest=float(honest_log_loss),
+    )
+
+
+def _indicator(codes: IntArray) -> sparse.csr_array:
+    """Return the rows as columns of zeros and ones: (N,) -> (N, groups)."""
+    n_rows = len(codes)
+    ones = np.ones(n_rows, dtype=np.float32)
+    return sparse.csr_array((ones, codes, np.arange(n_rows + 1)))
+
+
+def _drawn(n_clusters: int, count: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Return how often each cluster is drawn in some resamples, (r, G)."""
+    drawn = rng.integers(0, n_clusters, size=(count, n_clusters))
+    drawn += np.arange(count)[:, None] * n_clusters
+    counts = np.bincount(drawn.ravel(), minlength=drawn.size)
+    return counts.reshape(drawn.shape).astype(np.float32)
+
+
+def _judged(
+    held_out: npt.NDArray[np.bool_],
+    log_loss: FloatArray,
+    wrong: npt.NDArray[np.bool_],
+    classes: sparse.csr_array,
+) -> npt.NDArray[np.float64]:
+    """Return metric and log loss of a trial each on the rows that are held out.
+
+    Shape:
+        held_out (r, N), log_loss (r, N), wrong (r, N), classes (N, C) -> (2, r).
+    """
+    rows = held_out.sum(axis=1)
+    total = np.where(held_out, log_loss, 0.0).sum(axis=1, dtype=np.float64)
+    of_class = (classes.T @ held_out.T.astype(np.float64)).T
+    misses = (classes.T @ (held_out & wrong).T.astype(np.float64)).T
+    # A class without a row there does not count.
+    share = np.divide(misses, of_class, out=np.zeros_like(misses), where=of_class > 0)
+    present = (of_class > 0).sum(axis=1)
+    empty = np.where(rows > 0, 0.0, np.nan)
+    metric = share.sum(axis=1) / np.maximum(present, 1) + empty
+    return np.stack([metric, total / np.maximum(rows, 1) + empty])
+
+
+def _finite_mean(figures: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the means of the resamples that held out any row: (2, R) -> (2,)."""
+    whole = figures[:, np.isfinite(figures).all(axis=0)]
+    return whole.mean(axis=1) if whole.shape[1] else np.full(len(figures), np.nan)

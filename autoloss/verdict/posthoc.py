@@ -1,0 +1,185 @@
+"""Decisions moved after training: by the class shares or, for two classes, by a threshold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import log_softmax
+
+from autoloss.core.metric_names import BALANCED, WITHOUT_DECISIONS
+from autoloss.verdict.comparisons import NamedMetric
+
+FloatArray = npt.NDArray[np.floating]
+IntArray = npt.NDArray[np.integer]
+Kind = Literal["prior", "threshold"]
+
+_TAUS = np.round(np.arange(-1.0, 2.001, 0.1), 1)
+_CUTS = 100
+# Of more log probabilities than these, evenly spaced rows say what is best.
+_MOST_NUMBERS = 1 << 23
+# They move the decision themselves, by the class shares or the costs.
+_MOVED_ALREADY = (*BALANCED, "expected_cost")
+
+
+@dataclass(frozen=True)
+class PostHoc:
+    """A shift of the log probabilities that decisions are taken from.
+
+    The probabilities stay what they are: the log loss is that of the probabilities that were not
+    shifted.
+
+    Args:
+        kind: ``"prior"`` (``log p - tau * log(class share)``) or ``"threshold"`` (class 1 where
+            its probability is above the threshold).
+        value: tau, or the threshold.
+        shifts: What is added to the log probability of each class; (C,).
+        metric: The study's metric on the held-out rows that it was fitted on, after the shift.
+    """
+
+    kind: Kind
+    value: float
+    shifts: tuple[float, ...]
+    metric: float
+
+    @property
+    def is_neutral(self) -> bool:
+        """Return whether it leaves every decision as it is."""
+        return not any(self.shifts)
+
+    @property
+    def detail(self) -> str:
+        """Return what it does, in words."""
+        where = "on the held-out rows"
+        if self.kind == "prior":
+            if self.is_neutral:
+                return f"no correction for the class shares is better {where}"
+            sign = "-" if self.value > 0 else "+"
+            return f"log p {sign} {abs(self.value):.1f} x log(class share), the best {where}"
+        if self.is_neutral:
+            return f"no threshold is better {where}"
+        return f"class 1 above a probability of {self.value:.3g}, the best {where}"
+
+    def decided(self, log_probs: FloatArray) -> FloatArray:
+        """Return the log probabilities that decisions are taken from.
+
+        Shape:
+            log_probs (N, C) -> (N, C).
+        """
+        moved = np.asarray(log_probs, dtype=np.float64) + np.array(self.shifts)
+        return np.asarray(log_softmax(moved, axis=1))
+
+
+def fit_posthoc(
+    log_probs: FloatArray,
+    targets: IntArray,
+    *,
+    metric: NamedMetric,
+    class_counts: IntArray,
+    kind: Kind | None = None,
+) -> PostHoc | None:
+    """Find the shift of the decisions that is best for the metric on held-out rows.
+
+    Where no shift beats the decisions as they are, they stay. Equally good shifts form a plateau,
+    of which the middle is taken.
+
+    Args:
+        log_probs: Log probabilities of rows that the model was not trained on.
+        targets: Their classes.
+        metric: The study's metric.
+        class_counts: Training rows of each class.
+        kind: Which one; by default the better, the class shares in a tie.
+
+    Returns:
+        The shift; None where the metric does not depend on decisions, or where it moves them
+        itself (balanced error, expected cost) and no further shift is better.
+
+    Shape:
+        log_probs (N, C), targets (N,), class_counts (C,).
+    """
+    every = max(1, -(-np.size(log_probs) // _MOST_NUMBERS))
+    log_probs, targets = np.asarray(log_probs, dtype=np.float64)[::every], targets[::every]
+    if not len(targets) or not _decides(metric, log_probs, targets):
+        return None
+    found = []
+    if kind in (None, "prior"):
+        found.append(_prior(log_probs, targets, metric, np.asarray(class_counts)))
+    if kind in (None, "threshold") and log_probs.shape[1] == 2:
+        found.append(_threshold(log_probs, targets, metric))
+    if not found:
+        return None
+    sign = 1.0 if metric.lower_is_better else -1.0
+    # Of two that change nothing the threshold is the one that people know.
+    if all(one.is_neutral for one in found):
+        best = found[-1]
+    else:
+        best = min(found, key=lambda one: sign * one.metric)
+    return None if best.is_neutral and metric.name in _MOVED_ALREADY else best
+
+
+def _decides(metric: NamedMetric, log_probs: FloatArray, targets: IntArray) -> bool:
+    """Return whether a metric looks at nothing but the decisions, or moves them itself."""
+    if metric.name in (*_MOVED_ALREADY, *WITHOUT_DECISIONS):
+        return metric.name in _MOVED_ALREADY
+    alone = np.eye(log_probs.shape[1])[log_probs.argmax(axis=1)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        one, other = (float(metric.fn(probs, targets)) for probs in (np.exp(log_probs), alone))
+    return abs(one - other) <= 1e-9 * max(1.0, abs(one))
+
+
+def _prior(
+    log_probs: FloatArray, targets: IntArray, metric: NamedMetric, class_counts: IntArray
+) -> PostHoc:
+    share = np.maximum(class_counts, 0.5) / np.maximum(class_counts, 0.5).sum()
+    shifts = -_TAUS[:, None] * np.log(share)
+    values = _values(log_probs, targets, metric, shifts)
+    tau = _best(_TAUS, values)
+    shift = tuple((-tau * np.log(share)).tolist()) if tau else (0.0,) * len(share)
+    return PostHoc("prior", tau, shift, _value(log_probs, targets, metric, shift))
+
+
+def _threshold(log_probs: FloatArray, targets: IntArray, metric: NamedMetric) -> PostHoc:
+    """Try cuts between the log odds that occur, as many in the rows of either class."""
+    odds = log_probs[:, 1] - log_probs[:, 0]
+    edges = np.linspace(0.0, 1.0, _CUTS + 1)
+    ends = [
+        np.quantile(odds[targets == c], edges, method="nearest")
+        for c in (0, 1)
+        if (targets == c).any()
+    ]
+    distinct = np.unique(np.concatenate([*ends, [odds.min() - 1.0, odds.max() + 1.0]]))
+    cuts = np.unique([*(distinct[1:] + distinct[:-1]) / 2.0, 0.0])
+    values = _values(log_probs, targets, metric, np.stack([0.0 * cuts, -cuts], axis=1))
+    cut = _best(cuts, values)
+    shift = (0.0, -cut) if cut else (0.0, 0.0)
+    value = _value(log_probs, targets, metric, shift)
+    return PostHoc("threshold", float(1.0 / (1.0 + np.exp(-cut))), shift, value)
+
+
+def _value(
+    log_probs: FloatArray, targets: IntArray, metric: NamedMetric, shift: tuple[float, ...]
+) -> float:
+    moved = PostHoc("prior", 0.0, tuple(shift), 0.0).decided(log_probs)
+    return float(metric.fn(np.exp(moved), targets))
+
+
+def _values(
+    log_probs: FloatArray, targets: IntArray, metric: NamedMetric, shifts: FloatArray
+) -> FloatArray:
+    """Return the metric of every shift, lower for better: shifts (S, C) -> (S,)."""
+    sign = 1.0 if metric.lower_is_better else -1.0
+    values = [sign * _value(log_probs, targets, metric, tuple(shift)) for shift in shifts]
+    return np.where(np.isfinite(values), values, np.inf)
+
+
+def _best(settings: FloatArray, values: FloatArray) -> float:
+    """Return 0 where nothing beats it, else the middle of the widest run of best settings."""
+    is_best = values <= values.min() + 1e-12
+    if is_best[settings == 0.0].any():
+        return 0.0
+    places = np.flatnonzero(is_best)
+    runs = np.split(places, np.flatnonzero(np.diff(places) > 1) + 1)
+    widest = max(runs, key=lambda run: settings[run[-1]] - settings[run[0]])
+    return float(settings[widest[0]] + settings[widest[-1]]) / 2.0

@@ -1,0 +1,215 @@
+"""Standard errors of paired differences and their bootstrap, by rows or clusters, in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from autoloss.verdict.units import units_of
+
+FloatArray = npt.NDArray[np.floating]
+IntArray = npt.NDArray[np.integer]
+# Random rows that are drawn at once: 8 bytes each, a few times over.
+_CELLS_AT_ONCE = 1 << 21
+
+
+def mean_error(differences: FloatArray, clusters: npt.NDArray[Any] | None = None) -> float:
+    """Return the standard error of the mean of paired differences, in their unit.
+
+    Args:
+        differences: Paired differences of the rows.
+        clusters: The cluster of each row; rows of one are not independent.
+
+    Shape:
+        differences (N,), clusters (N,) -> ().
+    """
+    if clusters is not None:
+        one = np.zeros(len(differences), dtype=np.int64)
+        return stratified_mean_error(differences, one, clusters=clusters)
+    if len(differences) < 2:
+        return 0.0
+    return float(np.std(differences, ddof=1) / np.sqrt(len(differences)))
+
+
+def stratified_mean_error(
+    differences: FloatArray, targets: IntArray, *, clusters: npt.NDArray[Any] | None = None
+) -> float:
+    """Return the standard error of the mean over classes of each class's mean difference.
+
+    A class with a single unit says nothing of its spread and adds nothing.
+
+    Args:
+        differences: Paired differences of the rows.
+        targets: Classes of the rows; those without a row do not count.
+        clusters: The cluster of each row; rows of one are not independent, whatever their class.
+
+    Shape:
+        differences (N,), targets (N,), clusters (N,) -> ().
+    """
+    if not len(differences):
+        return 0.0
+    units = units_of(targets, clusters)
+    _, own, rows = np.unique(targets, return_inverse=True, return_counts=True)
+    mean = np.bincount(own, weights=differences) / rows
+    held = np.bincount(units.classes_of(own), minlength=len(rows))
+    scale = np.sqrt(held / np.maximum(held - 1.0, 1.0)) / (rows * len(rows))
+    parts = np.bincount(units.of_row, weights=(differences - mean[own]) * scale[own])
+    return float(np.sqrt(np.sum(np.square(parts))))
+
+
+def leave_out_values(
+    metric: Callable[[FloatArray, IntArray], float],
+    probs: FloatArray,
+    targets: IntArray,
+    *,
+    groups: int = 20,
+    seed: int = 0,
+    clusters: npt.NDArray[Any] | None = None,
+) -> FloatArray:
+    """Return the metric without a first group of rows, without a second, and so on.
+
+    The groups are stratified and depend on `targets`, `groups` and `seed` alone, so that the
+    values of two models on the same rows are paired: `jackknife_error` of their difference is
+    its standard error, for any smooth metric and at the cost of `groups` evaluations.
+
+    Args:
+        metric: Function of probabilities and classes.
+        probs: Probabilities of the classes.
+        targets: Classes.
+        groups: Groups J; fewer where there are fewer rows.
+        seed: Seed of the grouping.
+        clusters: The cluster of each row; the rows of one are left out together.
+
+    Returns:
+        Values of the metric.
+
+    Shape:
+        probs (N, C), targets (N,), clusters (N,) -> (J,).
+    """
+    units = units_of(targets, clusters)
+    order = np.lexsort((np.random.default_rng(seed).random(units.count), units.strata))
+    group_of = np.empty(units.count, dtype=np.int64)
+    group_of[order] = np.arange(units.count) % max(1, min(groups, units.count // 2))
+    # The only unit with rows of a class always stays: without it many metrics have no value.
+    _, own = np.unique(targets, return_inverse=True)
+    is_only = np.bincount(units.classes_of(own)) < 2
+    group_of[units.of_row[is_only[own]]] = -1
+    group = group_of[units.of_row]
+    left_out = np.unique(group[group >= 0])
+    return np.array([metric(probs[group != j], targets[group != j]) for j in left_out])
+
+
+def jackknife_error(differences: FloatArray) -> float:
+    """Return the delete-a-group jackknife standard error of paired differences.
+
+    Shape:
+        differences (J,) -> ().
+    """
+    groups = len(differences)
+    if groups < 2:
+        return 0.0
+    return float(np.sqrt((groups - 1) * np.var(differences)))
+
+
+def resampled_rows(
+    targets: IntArray, *, resamples: int, seed: int
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield stratified resamples of the rows: each class keeps its number of rows.
+
+    Args:
+        targets: Classes of the rows.
+        resamples: Resamples R.
+        seed: Seed; the same seed yields the same rows however many are drawn at once.
+
+    Yields:
+        Row numbers of some resamples, at most about two million of them at once.
+
+    Shape:
+        targets (N,) -> (r, N), r summing to R.
+    """
+    order = np.argsort(targets, kind="stable")
+    _, first, inverse, counts = np.unique(
+        targets[order], return_index=True, return_inverse=True, return_counts=True
+    )
+    start, size = first[inverse], counts[inverse]
+    rng = np.random.default_rng(seed)
+    step = max(1, _CELLS_AT_ONCE // max(1, len(targets)))
+    for done in range(0, resamples, step):
+        uniform = rng.random((min(step, resamples - done), len(targets)))
+        uniform *= size
+        yield order[start + uniform.astype(np.int64)]
+
+
+def resamples_of(
+    targets: IntArray,
+    *,
+    resamples: int,
+    seed: int,
+    clusters: npt.NDArray[Any] | None = None,
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield the row numbers of one resample after the other, of rows or of whole clusters.
+
+    Where clusters differ in size, so do the resamples.
+
+    Args:
+        targets: Classes of the rows.
+        resamples: Resamples R.
+        seed: Seed.
+        clusters: The cluster of each row; None for rows drawn one by one.
+
+    Shape:
+        targets (N,), clusters (N,) -> R times (n,).
+    """
+    units = units_of(targets, clusters)
+    for some in resampled_rows(units.strata, resamples=resamples, seed=seed):
+        for drawn in some:
+            if units.is_clustered:
+                times = np.bincount(drawn, minlength=units.count)[units.of_row]
+                yield np.repeat(np.arange(len(targets)), times)
+            else:
+                yield drawn
+
+
+def resampled_sums(
+    values: FloatArray | sparse.csr_array,
+    targets: IntArray,
+    *,
+    resamples: int,
+    seed: int,
+    clusters: npt.NDArray[Any] | None = None,
+) -> npt.NDArray[np.float64]:
+    """Return the sums of each column of `values` over resamples of the rows or clusters.
+
+    All columns see the same resamples, so that what is computed from them is paired. The rows of
+    a resample are counted and the counts multiplied into `values`: no value is ever gathered.
+
+    Args:
+        values: A row of figures for each row, dense or sparse.
+        targets: Classes, the strata.
+        resamples: Resamples R.
+        seed: Seed.
+        clusters: The cluster of each row, drawn whole; None for rows drawn one by one.
+
+    Returns:
+        The sums.
+
+    Shape:
+        values (N, M), targets (N,), clusters (N,) -> (R, M).
+    """
+    units = units_of(targets, clusters)
+    if units.is_clustered:
+        ones = np.ones(len(targets))
+        place = (units.of_row, np.arange(len(targets)))
+        values = sparse.csr_array((ones, place), shape=(units.count, len(targets))) @ values
+    n_rows = units.count
+    transposed = values.T
+    sums = []
+    for rows in resampled_rows(units.strata, resamples=resamples, seed=seed):
+        offset = np.arange(len(rows))[:, None] * n_rows
+        counts = np.bincount((rows + offset).ravel(), minlength=rows.size)
+        sums.append((transposed @ counts.reshape(rows.shape).T.astype(np.float64)).T)
+    return np.concatenate(sums)

@@ -1,0 +1,149 @@
+"""The rules by which a trial can be named from the validation rows, each in one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral
+from typing import TYPE_CHECKING
+
+from autoloss.core.errors import InputError, closest
+from autoloss.verdict.baseline import REFINED, comparable
+
+if TYPE_CHECKING:
+    # `autoloss --help` names the rules, and must not wait for the records.
+    from autoloss.records import Summary, TrialRecord
+
+CALIBRATION = "debiased_calibration_error"
+COST = "expected_cost"
+
+# What each rule does, for the report and the command line.
+RULES: dict[str, str] = {
+    "error": "The lowest error on the validation rows.",
+    "log_loss": "The lowest log loss after calibration on the validation rows.",
+    "calibration": "The lowest calibration error among the trials that no other beats on both the "
+    "metric and the log loss, where a model that always predicts the class shares cannot stand.",
+    "balanced_error": "The lowest mean over the classes of their error on the validation rows.",
+    "cost": "The lowest expected cost on the validation rows, each decision priced by the study's "
+    "cost matrix.",
+    "knee": "Of the trials that no other beats on both the metric and the log loss, the one "
+    "farthest below the straight line between the first and the last of them, both axes scaled to "
+    "[0, 1].",
+}
+
+
+def rule_sentence(summary: Summary, by: str | int) -> str:
+    """Return what a rule does in one sentence.
+
+    Args:
+        summary: The study.
+        by: As in `select_trial`.
+
+    Raises:
+        InputError: If there is no such rule.
+    """
+    if isinstance(by, Integral):
+        return "The trial of this number, whatever its figures."
+    if by in RULES:
+        return RULES[by]
+    if by != summary.metric:
+        known = dict.fromkeys([*RULES, summary.metric])
+        raise InputError(
+            f"The rule must be a trial's number or a known rule, but got by={by!r}"
+            f"{closest(str(by), known)}{_listed(by, known)}"
+        )
+    extreme = "lowest" if summary.lower_is_better else "highest"
+    return f"The {extreme} {by.replace('_', ' ')} on the validation rows."
+
+
+def _listed(by: str | int, known: Iterable[str]) -> str:
+    """Return all rules, where `closest` names one of them alone."""
+    names = ", ".join(known)
+    return f" The rules: {names}." if closest(str(by), known).endswith("?") else ""
+
+
+def rules_found(summary: Summary) -> dict[str, tuple[int, str]]:
+    """Return what each rule chooses, name to the trial's number and the rule's sentence.
+
+    Rules that have no figure in this study are left out; the study's metric is one.
+    """
+    found = {}
+    for by in dict.fromkeys([*RULES, summary.metric]):
+        with contextlib.suppress(InputError):
+            found[by] = (select_trial(summary, by).number, rule_sentence(summary, by))
+    return found
+
+
+def select_trial(summary: Summary, by: str | int) -> TrialRecord:
+    """Return the trial that a rule or a number names; of equals that of the lowest log loss.
+
+    Args:
+        summary: The study.
+        by: A key of `RULES`, the name of the study's metric (its best value), or a trial's number.
+
+    Raises:
+        InputError: If there is no such rule or trial, or no trial has the rule's metric.
+    """
+    rule_sentence(summary, by)
+    if isinstance(by, Integral):
+        found = [trial for trial in summary.trials if trial.number == by]
+        if not found:
+            numbers = sorted(trial.number for trial in summary.trials)
+            raise InputError(
+                f"A trial must be one of the {len(numbers)} of study {summary.name!r}, numbered "
+                f"{numbers[0]} to {numbers[-1]}, but got number={by}."
+            )
+        return found[0]
+    if by == "cost" and summary.cost_matrix is None:
+        raise InputError(
+            "The rule 'cost' must have the costs of a study's decisions, but got "
+            "cost_matrix=None; search with a cost matrix, or take another rule."
+        )
+    # Where little ended, trials that were cut off are as good as any.
+    among = [t for t in comparable(summary.trials) if t.state == "complete"]
+    if by in ("calibration", "knee"):
+        among = [trial for trial in among if trial.number in summary.pareto]
+    name, sign = _figure_of(summary, by)
+    needed = (name, summary.metric) if by == "knee" else (name,)
+    valued = [t for t in among if all(math.isfinite(t.metrics.get(n, math.nan)) for n in needed)]
+    if not valued:
+        raise InputError(f"A trial must have the metric of the rule, but got no {name} in any.")
+    score = _depth(summary, valued) if by == "knee" else lambda t: sign * t.metrics[name]
+    best = min(valued, key=lambda t: (score(t), t.metrics.get(REFINED, math.inf), t.number))
+    return summary.trial(best.number)
+
+
+def _figure_of(summary: Summary, by: str | int) -> tuple[str, float]:
+    """Return the metric that a rule needs, and 1 where lower is better, else -1."""
+    names = {"log_loss": REFINED, "calibration": CALIBRATION, "cost": COST, "knee": REFINED}
+    if by in RULES:
+        return names.get(str(by), str(by)), 1.0
+    return summary.metric, 1.0 if summary.lower_is_better else -1.0
+
+
+def _depth(summary: Summary, front: Sequence[TrialRecord]) -> Callable[[TrialRecord], float]:
+    """Return where a trial of the front lies: 0 on the line between its ends, negative below it.
+
+    With both axes scaled to [0, 1] the ends are (0, 1) and (1, 0), and the distance from the line
+    between them is proportional to ``1 - x - y``.
+    """
+    sign = 1.0 if summary.lower_is_better else -1.0
+
+    def point(trial: TrialRecord) -> tuple[float, float]:
+        return sign * trial.metrics[summary.metric], trial.metrics[REFINED]
+
+    axes = list(zip(*map(point, front), strict=True))
+    lows, highs = [min(axis) for axis in axes], [max(axis) for axis in axes]
+    if lows[0] == highs[0] or lows[1] == highs[1]:
+        return lambda _: 0.0
+
+    def depth(trial: TrialRecord) -> float:
+        x, y = (
+            (value - low) / (high - low)
+            for value, low, high in zip(point(trial), lows, highs, strict=True)
+        )
+        # Rounded, so that neither end of the front is deeper than the other.
+        return round(float(x + y) - 1.0, 12)
+
+    return depth

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from autoloss.records import Coverage, CurvePoint, TrialRecord
+from autoloss.verdict.baseline import comparable, tuned_cross_entropy, usable
+from autoloss.verdict.coverage import coverage_of, duration_words, shortfall
+
+PLAN = {"planned_trials": 16, "planned_epochs": 20}
+
+
+def trial(number, base, state="complete", *, epochs=20, log_loss=0.5, **loss):
+    metrics = {} if state in ("pruned", "diverged") else {"refined_log_loss": log_loss, "error": 0}
+    curve = (CurvePoint(epochs, log_loss, 0.0),)
+    return TrialRecord(number, state, {"base": base, **loss}, {}, metrics, curve=curve)
+
+
+def done(trials):
+    return [one.number for one in usable(comparable(trials), "error")]
+
+
+def test_a_trial_that_was_cut_off_is_no_candidate_beside_one_that_was_not() -> None:
+    # Cut off at epoch 35 of 40 with the lowest log loss of all.
+    trials = [
+        trial(0, "cross_entropy", log_loss=0.5),
+        trial(1, "cross_entropy", "stopped", epochs=35, log_loss=0.3),
+        trial(2, "focal", log_loss=0.6),
+        trial(3, "brier", "stopped", epochs=35, log_loss=0.2),
+    ]
+    assert done(trials) == [0, 2]
+
+
+def test_smoothed_cross_entropy_does_not_take_the_place_of_a_plain_one() -> None:
+    trials = [
+        trial(0, "cross_entropy", "stopped", epochs=35, log_loss=0.50),
+        trial(1, "cross_entropy", "stopped", epochs=30, log_loss=0.45),
+        trial(2, "cross_entropy", log_loss=0.40, target="smoothing"),
+        trial(3, "focal", log_loss=0.41),
+    ]
+    among = comparable(trials)
+    # The one that came furthest stands in, whatever its log loss, and nothing is decided.
+    assert tuned_cross_entropy(among).number == 0
+    assert done(trials) == [0, 2, 3]
+    assert "35 of 40 epochs" in shortfall(coverage_of(trials, planned_trials=4, planned_epochs=40))
+
+
+def test_a_pruned_trial_never_stands_in() -> None:
+    trials = [trial(0, "cross_entropy"), trial(1, "focal", "pruned", epochs=10)]
+    assert done(trials) == [0]
+
+
+def test_what_was_trained_is_counted() -> None:
+    trials = [
+        trial(0, "cross_entropy"),
+        trial(1, "focal"),
+        trial(2, "brier", "pruned", epochs=4),
+        trial(3, "mae", "diverged", epochs=2),
+        trial(4, "poly1", "stopped", epochs=7),
+        trial(5, "poly1", "failed", epochs=0),
+    ]
+    found = coverage_of(trials, **PLAN, is_final_cut=True)
+    assert found == Coverage(4, 16, 20, 20, cut=1, is_final_cut=True, is_schedule_done=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, ""),
+        ({"trials": 8}, ""),
+        ({"trials": 7}, "7 of 16 trials"),
+        ({"trials": 16, "planned_trials": 128}, ""),
+        ({"trials": 15, "planned_trials": 128}, "15 of 128 trials"),
+        ({"is_final_cut": True}, "the final trainings were cut off"),
+        ({"epochs": 19, "is_schedule_done": False}, "19 of 20 epochs, 16 of 16 trials"),
+        # A schedule that a short limit made shorter, trained to its end.
+        ({"epochs": 10}, ""),
+        ({"epochs": 9}, "9 of 20 epochs, 16 of 16 trials"),
+    ],
+)
+def test_what_a_verdict_needs(changes, reason) -> None:
+    coverage = dataclasses.replace(Coverage(16, 16, 20, 20), **changes)
+    assert shortfall(coverage) == (f"not enough training: {reason}" if reason else "")
+    if reason:
+        timed = dataclasses.replace(coverage, seconds_for_all=170.0)
+        assert shortfall(timed).endswith(f"{reason}; give it about 3 min")
+
+
+def test_a_side_without_any_model_was_trained_for_no_epoch() -> None:
+    found = coverage_of([trial(0, "cross_entropy")], **PLAN)
+    assert not found.is_schedule_done
+
+
+def test_times_are_rounded_up() -> None:
+    assert [duration_words(s) for s in (0.2, 61.0, 91.0, 600.0, 3601.0, 7300.0)] == [
+        "1 s",
+        "61 s",
+        "2 min",
+        "10 min",
+        "1.1 h",
+        "2.1 h",
+    ]

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from autoloss.records import TrialRecord
+from autoloss.verdict.optimism import selection_optimism, study_optimism
+from autoloss.verdict.select import ExampleLosses
+
+
+def expected_minimum(count: int) -> float:
+    """Return the expected minimum of `count` standard normal values."""
+
+    def density(x: float) -> float:
+        return x * count * stats.norm.pdf(x) * stats.norm.sf(x) ** (count - 1)
+
+    return float(integrate.quad(density, -10.0, 10.0)[0])
+
+
+def test_the_best_of_equal_candidates_looks_better_by_the_expected_minimum() -> None:
+    n_trials, n_rows, studies = 50, 400, 60
+    rng = np.random.default_rng(0)
+    found = []
+    for seed in range(studies):
+        log_loss = 0.5 + 0.3 * rng.normal(size=(n_trials, n_rows))
+        wrong = rng.random((n_trials, n_rows)) < 0.2
+        found.append(selection_optimism(log_loss, wrong, resamples=100, seed=seed))
+    mean = {
+        name: np.mean([getattr(one, name) for one in found])
+        for name in ("log_loss", "log_loss_honest", "metric_honest")
+    }
+    # The noise of a mean over all rows of all studies, three times over.
+    noise = 3 * 0.3 / math.sqrt(n_rows * studies)
+    minimum = 0.5 + 0.3 / math.sqrt(n_rows) * expected_minimum(n_trials)
+    assert mean["log_loss"] == pytest.approx(minimum, abs=noise)
+    assert mean["log_loss_honest"] == pytest.approx(0.5, abs=noise)
+    assert minimum < 0.5 - 4 * noise
+    assert mean["metric_honest"] == pytest.approx(0.2, abs=3 * 0.4 / math.sqrt(n_rows * studies))
+
+
+def test_one_candidate_has_no_optimism() -> None:
+    rng = np.random.default_rng(1)
+    log_loss, wrong = rng.gamma(1.0, 0.5, size=(1, 500)), rng.random((1, 500)) < 0.3
+    found = selection_optimism(log_loss, wrong)
+    assert found.trials == 1
+    assert found.log_loss == pytest.approx(log_loss.mean())
+    assert found.metric == wrong.mean()
+    assert found.log_loss_honest == pytest.approx(found.log_loss, abs=0.003)
+    assert found.metric_honest == pytest.approx(found.metric, abs=0.003)
+
+
+def test_a_candidate_that_is_better_everywhere_is_selected_everywhere() -> None:
+    rng = np.random.default_rng(2)
+    log_loss = rng.gamma(1.0, 0.5, size=(1, 300)) + np.arange(5)[:, None]
+    wrong = rng.random((5, 300)) < np.linspace(0.1, 0.9, 5)[:, None]
+    several, alone = (selection_optimism(log_loss[:n], wrong[:n]) for n in (5, 1))
+    assert several.log_loss_honest == pytest.approx(alone.log_loss_honest)
+    assert several.metric_honest == pytest.approx(alone.metric_honest)
+    assert several.metric == alone.metric
+
+
+def slowly(log_loss, wrong, clusters, targets, resamples, seed):
+    """Return the honest figures, one resample after the other."""
+    names = np.unique(clusters)
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(0, len(names), size=(resamples, len(names)))
+    metric, honest = [], []
+    for one in drawn:
+        rows = np.concatenate([np.flatnonzero(clusters == names[g]) for g in one])
+        out = np.flatnonzero(~np.isin(clusters, names[one]))
+        if not len(out):
+            continue
+        best = log_loss[:, rows].mean(axis=1).argmin()
+        honest.append(log_loss[best, out].mean())
+        classes = np.unique(targets[out])
+        metric.append(np.mean([wrong[best, out[targets[out] == c]].mean() for c in classes]))
+    return np.mean(metric), np.mean(honest)
+
+
+@pytest.mark.parametrize("metric", ["error", "balanced_error"])
+@pytest.mark.parametrize("n_clusters", [3, 25, 90])
+def test_it_is_what_one_resample_after_the_other_gives(metric, n_clusters) -> None:
+    rng = np.random.default_rng(n_clusters)
+    log_loss, wrong = rng.gamma(1.0, 0.5, size=(12, 90)), rng.random((12, 90)) < 0.3
+    clusters = 7 * rng.permutation(np.arange(90) % n_clusters)
+    targets = rng.choice(3, size=90, p=[0.8, 0.15, 0.05])
+    found = selection_optimism(
+        log_loss, wrong, clusters, metric=metric, targets=targets, resamples=40, seed=5
+    )
+    strata = targets if metric == "balanced_error" else np.zeros(90)
+    expected = slowly(log_loss, wrong, clusters, strata, 40, 5)
+    assert (found.metric_honest, found.log_loss_honest) == pytest.approx(expected)
+
+
+def test_rows_that_stand_twice_are_not_held_out_from_themselves() -> None:
+    rng = np.random.default_rng(3)
+    once = 0.5 + 0.3 * rng.normal(size=(40, 200))
+    twice, wrong = np.tile(once, 2), np.zeros((40, 400), dtype=bool)
+    clustered = selection_optimism(twice, wrong, np.tile(np.arange(200), 2))
+    alone = selection_optimism(once, wrong[:, :200])
+    assert clustered.log_loss_honest == pytest.approx(alone.log_loss_honest)
+    # As if each stood alone, the copy of a drawn row would judge what was selected on it.
+    assert selection_optimism(twice, wrong).log_loss_honest < alone.log_loss_honest - 0.01
+
+
+def test_other_metrics_have_the_value_seen_and_none_that_is_honest() -> None:
+    log_loss, wrong = np.array([[0.5] * 20, [0.4] * 20]), np.zeros((2, 20), dtype=bool)
+    found = selection_optimism(log_loss, wrong, metric="auroc", values=np.array([0.8, 0.7]))
+    assert found.metric == 0.7
+    assert math.isnan(found.metric_honest)
+    assert found.log_loss_honest == pytest.approx(0.4)
+    assert math.isnan(selection_optimism(log_loss, wrong, metric="balanced_error").metric_honest)
+
+
+def test_one_cluster_leaves_nothing_to_judge_on() -> None:
+    found = selection_optimism(np.ones((2, 5)), np.zeros((2, 5), dtype=bool), np.zeros(5, int))
+    assert math.isnan(found.log_loss_honest)
+    assert math.isnan(found.metric_honest)
+    assert found.log_loss == 1.0
+
+
+def test_a_study_gives_those_trials_that_ended_with_their_rows() -> None:
+    rng = np.random.default_rng(4)
+
+    def record(number, state="complete"):
+        base = "cross_entropy" if number == 0 else "focal"
+        return TrialRecord(
+            number, state, {"base": base}, {}, {"error": 0.3, "refined_log_loss": 0.5}
+        )
+
+    trials = [record(n) for n in range(4)] + [record(4, "diverged"), record(5)]
+    rows = {
+        n: ExampleLosses(rng.random(50).astype(np.float32), rng.random(50) < 0.3)
+        for n in (0, 1, 2, 4, 5)
+    }
+    rows[2].log_loss[3] = np.inf
+    found = study_optimism(trials, rows, clusters=np.arange(50))
+    losses = np.stack([rows[n].log_loss for n in (0, 1, 5)])
+    assert found is not None
+    assert found.trials == 3
+    assert found.metric == 0.3
+    assert found.log_loss == pytest.approx(losses.mean(axis=1).min())
+    assert study_optimism(trials, {}) is None
+
+
+@pytest.mark.slow
+def test_a_thousand_trials_of_25_000_rows_take_seconds() -> None:
+    rng = np.random.default_rng(5)
+    log_loss = rng.random((1000, 25_000), dtype=np.float32)
+    start = time.perf_counter()
+    selection_optimism(log_loss, log_loss < 0.2)
+    assert time.perf_counter() - start < 10.0
