@@ -172,10 +172,10 @@ def test_a_weight_and_the_same_cost_are_dearer_than_either_alone():
 def test_costs_are_arguments_of_a_study_in_the_order_of_its_classes():
     given = Given.of(cost_matrix=frame())
     assert given.for_study(PETS)["cost_matrix"] == IN_ORDER
-    assert given.metric(None).name == "expected_cost"
-    assert given.metric("auroc").name == "auroc"
+    assert given.asked_metric(None) == "expected_cost"
+    assert given.asked_metric("auroc") == "auroc"
     assert "cost_matrix" not in Given().for_study(PETS)
-    assert Given().metric(None).name == "error"
+    assert Given().asked_metric(None) is None
 
 
 def test_the_command_names_the_costs_and_the_metric_that_is_meant(tmp_path):

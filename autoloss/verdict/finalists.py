@@ -11,11 +11,13 @@ from autoloss.verdict.baseline import (
     by_log_loss,
     comparable,
     default_cross_entropy,
+    is_plain_cross_entropy,
     tuned_cross_entropy,
     usable,
 )
 
 TUNED = "tuned cross-entropy"
+OTHER = "best besides cross-entropy"
 DEFAULT = "default cross-entropy"
 
 
@@ -26,7 +28,7 @@ class FinalistChoice:
     Args:
         number: Its number.
         reasons: Why: ``"best of focal"``, ``"lowest error"``, ``"tuned cross-entropy"``,
-            ``"default cross-entropy"``.
+            ``"default cross-entropy"``, ``"best besides cross-entropy"``.
     """
 
     number: int
@@ -48,8 +50,9 @@ def pick_finalists(
     """Return the trials to train again, at most ``families + 3``.
 
     The best trial by refined log loss of each of the best families, the best by the metric, tuned
-    cross-entropy, and default cross-entropy, the first step of the gains. A trial may be there
-    for several reasons. Where little ended, trials that were cut off count as complete ones.
+    cross-entropy, and default cross-entropy, the first step of the gains. Where all of these are
+    plain cross-entropy, the best other trial is one, so that there is something to compare. A
+    trial may be there for several reasons. Where little ended, trials that were cut off count as complete ones.
 
     Args:
         trials: The trials of a study.
@@ -79,6 +82,9 @@ def pick_finalists(
     picked.append((extreme.number, f"{word} {metric.replace('_', ' ')}"))
     tuned = tuned_cross_entropy(done, metric=metric, lower_is_better=lower_is_better)
     picked.append((tuned.number, TUNED))
+    others = [t for t in ranked if t.number != tuned.number and not is_plain_cross_entropy(t.loss)]
+    if others and not {t.number for t in others} & {number for number, _ in picked}:
+        picked.append((others[0].number, OTHER))
     default = default_cross_entropy(done, metric=metric)
     if default is not None:
         picked.append((default.number, DEFAULT))

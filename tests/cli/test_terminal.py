@@ -275,13 +275,14 @@ def test_the_rows_of_a_file_are_known_roughly_before_it_is_read(tmp_path, ending
 def test_completion_knows_what_the_library_knows() -> None:
     from autoloss.cli.declarations import known_losses, known_parts
     from autoloss.cli.wording import FAMILIES, TASKS
+    from autoloss.core.metric_names import ALIASES
     from autoloss.metrics import EXPECTED_COST, METRIC_NAMES
 
     every = [*known_losses(), *known_parts()]
     assert complete.losses("") == sorted(one.name for one in every)
     assert set(complete.families("")) == set(FAMILIES) - {"own"}
     assert set(complete.tasks("")) == set(TASKS)
-    assert set(complete.metrics("")) == {*METRIC_NAMES, EXPECTED_COST}
+    assert set(complete.metrics("")) == {*METRIC_NAMES, *ALIASES, EXPECTED_COST}
     assert complete.losses("foc") == ["focal"]
 
 

@@ -63,6 +63,20 @@ def test_a_metric_to_be_raised_has_its_highest() -> None:
     assert FinalistChoice(4, ("highest auroc",)) in picked
 
 
+def test_there_is_always_another_loss_to_compare_with() -> None:
+    some = [
+        trial(0, "cross_entropy", 0.30, 0.60, origin="default"),
+        trial(1, "cross_entropy", 0.22, 0.40),
+        trial(2, "cross_entropy", 0.25, 0.45, target="smoothing"),
+        trial(3, "brier", 0.26, 0.46),
+    ]
+    picked = pick_finalists(some, families=1)
+    assert FinalistChoice(2, ("best besides cross-entropy",)) in picked
+    # With two families the best of the second is there already.
+    assert {one.number for one in pick_finalists(some, families=2)} == {0, 1, 3}
+    assert {one.number for one in pick_finalists(some[:2], families=1)} == {0, 1}
+
+
 def test_of_equals_in_the_metric_the_lower_log_loss() -> None:
     more = [*STUDY, trial(7, "power", 0.10, 0.65)]
     (extreme,) = (p for p in pick_finalists(more, families=1) if "lowest error" in p.reasons)
