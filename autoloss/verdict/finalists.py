@@ -52,7 +52,8 @@ def pick_finalists(
     The best trial by refined log loss of each of the best families, the best by the metric, tuned
     cross-entropy, and default cross-entropy, the first step of the gains. Where all of these are
     plain cross-entropy, the best other trial is one, so that there is something to compare. A
-    trial may be there for several reasons. Where little ended, trials that were cut off count as complete ones.
+    trial may be there for several reasons. Where little ended, trials that were cut off count as
+    complete ones.
 
     Args:
         trials: The trials of a study.
