@@ -33,7 +33,8 @@ def test_equal_losses_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_limits_are_counted_by_decision() -> None:
-    found = verdict.limited_equal_losses(4, n_rows=1200, trials=10, epochs=2)
+    sizes = dict.fromkeys(verdict.LIMITS, (10, 2))
+    found = verdict.limited_equal_losses(4, n_rows=1200, sizes=sizes)
     assert [row["limit"] for row in found["table"]] == ["5%", "20%", "50%", "80%"]
     assert all(sum(row[name] for name in verdict.DECISIONS) == 1 for row in found["table"])
     assert found["better"] <= found["studies"] == 4
