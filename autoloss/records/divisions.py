@@ -1,0 +1,55 @@
+"""The data of a study and the division of its rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """What the data was: rows of each part, columns, classes and what was done to them.
+
+    ``n_train`` and ``n_valid`` are those of the first division; ``n_test`` is 0 where nested
+    cross-validation takes the place of locked rows.
+    ``class_weights`` and ``class_similarity`` are what the user gave of the classes, None where
+    nothing. ``reasons`` says what told the kind of each of ``columns``, and ``aside`` what the
+    columns are for that are neither inputs nor the target; both are empty in older studies.
+    """
+
+    source: str
+    target: str
+    task: str
+    classes: tuple[str, ...]
+    class_counts: tuple[int, ...]
+    n_train: int
+    n_valid: int
+    n_test: int
+    columns: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    class_weights: tuple[float, ...] | None = None
+    class_similarity: tuple[tuple[float, ...], ...] | None = None
+    reasons: tuple[str, ...] = ()
+    aside: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """On which rows candidates were compared, and on which the verdict was reached.
+
+    Args:
+        kind: ``"holdout"``, ``"repeated_holdout"``, ``"cross_validation"`` or ``"forward"`` (by
+            time, each fold validates what comes after its training rows).
+        folds: Divisions of the rows into training and validation rows.
+        verdict: ``"locked"`` test rows, or ``"nested"`` cross-validation in their place.
+        outer: Outer folds of the nested cross-validation, all repeats together; 0 without it.
+        replicates: Trainings of every finalist, each on a division and a seed of its own.
+        text: All of this in a sentence or two.
+    """
+
+    kind: Literal["holdout", "repeated_holdout", "cross_validation", "forward"]
+    folds: int
+    verdict: Literal["locked", "nested"] = "locked"
+    outer: int = 0
+    replicates: int = 1
+    text: str = ""

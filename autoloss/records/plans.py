@@ -1,0 +1,77 @@
+"""The plan of a search, and its progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from autoloss.records.divisions import DataSummary
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a search is going to do, before anything is trained.
+
+    Args:
+        data: The data, split and typed.
+        families: Families that will be searched, in the order in which a short budget drops them
+            from the end.
+        dropped: Families that the budget is too small for.
+        trials: Trials that will be asked.
+        quota: Trials that every family gets before the sampler may drop it.
+        together: Candidates trained together; 0 where the search finds out.
+        expected_seconds: Expected wall time of the whole search; None where it was not measured.
+        detectable: The smallest difference in error that the test part can show.
+        device: ``"cpu"`` or ``"cuda"``.
+        notes: What was seen in the data and chosen because of it, one sentence each.
+        name: The study's name; empty where none is begun.
+        metric: The metric in the place of error.
+        resampling: How rows are divided, in a sentence or two.
+        verdict: ``"locked"`` test rows, or ``"nested"`` cross-validation in their place.
+        allowed: What the time limit allows, in a sentence; empty without a limit.
+    """
+
+    data: DataSummary
+    families: tuple[str, ...]
+    dropped: tuple[str, ...]
+    trials: int
+    quota: int
+    together: int
+    expected_seconds: float | None
+    detectable: float
+    device: str
+    notes: tuple[str, ...] = ()
+    name: str = ""
+    metric: str = "error"
+    resampling: str = ""
+    verdict: Literal["locked", "nested"] = "locked"
+    allowed: str = ""
+
+
+@dataclass(frozen=True)
+class Update:
+    """Where a search stands; one is sent after every epoch of a population.
+
+    Args:
+        phase: ``"search"`` or ``"final"`` (the final trainings).
+        done: Trials that ended.
+        total: Trials planned.
+        fraction: Share of the whole work that is done, 0 to 1.
+        elapsed: Seconds since the start.
+        left: Expected seconds to the end.
+        rate: Candidates a second so far.
+        best_label: Readable name of the best trial so far, empty before the first ended.
+        best_metric: Its value of the metric.
+        best_log_loss: Its refined log loss in nats.
+    """
+
+    phase: Literal["search", "final"]
+    done: int
+    total: int
+    fraction: float
+    elapsed: float
+    left: float
+    rate: float
+    best_label: str = ""
+    best_metric: float = float("nan")
+    best_log_loss: float = float("nan")

@@ -1,0 +1,166 @@
+"""A finished study, and the line of a study in a list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from autoloss.core.display import Card, Shown
+from autoloss.records.divisions import DataSummary, Resampling
+from autoloss.records.insights import (
+    ClassScores,
+    Confusion,
+    CostCurve,
+    Disagreements,
+    Ranking,
+    Signals,
+    Threshold,
+)
+from autoloss.records.reliability import Reliability, Tails
+from autoloss.records.trials import Edge, TrialRecord
+from autoloss.records.verdicts import (
+    Coverage,
+    Decision,
+    Finalist,
+    Gain,
+    Optimism,
+    Reference,
+    Verdict,
+)
+
+
+@dataclass(frozen=True)
+class PersonalChoice:
+    """A person's decision that another trial ships.
+
+    Args:
+        number: Number of the trial that ships since.
+        before: Number of the one that shipped before.
+        reason: Why, in the person's words or by the rule that named it.
+        by: Who.
+        created: When, ISO 8601, UTC.
+    """
+
+    number: int
+    before: int
+    reason: str
+    by: str
+    created: str
+
+
+@dataclass(frozen=True, repr=False)
+class Summary(Shown):
+    """A finished study as plain data: all that a report, a dashboard or a machine needs.
+
+    Args:
+        schema_version: Version of this layout.
+        name: The study's name.
+        created: When the study finished, ISO 8601, UTC.
+        version: Version of autoloss.
+        command: The command that makes the study again.
+        metric: The metric in the place of error.
+        lower_is_better: Its direction.
+        data: The data.
+        settings: Space, seed, network, batch size, budget, device: name to value.
+        trials: All trials, in order of number.
+        pareto: Numbers of the trials on the front of (metric, refined log loss).
+        verdict: The verdict.
+        recommended: Number of the trial that ships.
+        rule: The selection rule in one sentence.
+        test_metrics: Metrics on the test rows: ``{"challenger": {...}, "cross-entropy": {...}}``.
+        reliability: Reliability diagrams on the test rows.
+        importance: Importance of parameters for the objective, largest first; sums to 1.
+        seconds: Wall time: ``{"total": ..., "training": ..., "outside": ...}``.
+        resampling: On which rows candidates were compared; None where another loop trained them.
+        finalists: The trials that were trained again.
+        gains: Where the gain comes from, step by step.
+        optimism: How much better the selection looks than it is.
+        reference: A model of another kind.
+        edges: Settings whose best value lies on the edge of its range.
+        looks: Studies that had looked at the same test rows before.
+        cost_matrix: Cost of each decision (columns) for each class (rows); None where none.
+        tails: Calibration where positives are rare; None where they are not.
+        choices: Decisions of people that another trial ships, in order of time.
+        signals: What the losses of the finalists tell the network; None where it is not known.
+        confusion: What challenger and tuned cross-entropy decide; None where it is not known.
+        disagreements: On which rows they differ; None where it is not known.
+        threshold: Where decisions are moved; None where the likeliest class is decided for.
+        coverage: How much of the planned training ran; None in older studies.
+        class_scores: How often each class is found and rightly decided for; None in older studies.
+        ranking: ROC and precision-recall curves; None where there are not two classes.
+        positive_reliability: Reliability diagrams of the probability of the positive class.
+        cost_curve: The cost of a row under other costs; None where no costs were given.
+    """
+
+    schema_version: int
+    name: str
+    created: str
+    version: str
+    command: str
+    metric: str
+    lower_is_better: bool
+    data: DataSummary
+    settings: dict[str, Any]
+    trials: tuple[TrialRecord, ...]
+    pareto: tuple[int, ...]
+    verdict: Verdict
+    recommended: int
+    rule: str
+    test_metrics: dict[str, dict[str, float]]
+    reliability: tuple[Reliability, ...] = ()
+    importance: tuple[tuple[str, float], ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+    resampling: Resampling | None = None
+    finalists: tuple[Finalist, ...] = ()
+    gains: tuple[Gain, ...] = ()
+    optimism: Optimism | None = None
+    reference: Reference | None = None
+    edges: tuple[Edge, ...] = ()
+    looks: int = 0
+    cost_matrix: tuple[tuple[float, ...], ...] | None = None
+    tails: Tails | None = None
+    choices: tuple[PersonalChoice, ...] = ()
+    signals: Signals | None = None
+    confusion: Confusion | None = None
+    disagreements: Disagreements | None = None
+    threshold: Threshold | None = None
+    coverage: Coverage | None = None
+    class_scores: ClassScores | None = None
+    ranking: Ranking | None = None
+    positive_reliability: tuple[Reliability, ...] = ()
+    cost_curve: CostCurve | None = None
+
+    def _card(self) -> Card:
+        ships = self.trial(self.recommended).label
+        pairs = (
+            ("verdict", f"{self.verdict.decision}: {self.verdict.text}"),
+            ("ships", f"{ships} (trial {self.recommended})"),
+        )
+        return Card(f"Study {self.name!r}, {len(self.trials)} trials", pairs)
+
+    def trial(self, number: int) -> TrialRecord:
+        """Return the trial of that number."""
+        return next(trial for trial in self.trials if trial.number == number)
+
+
+@dataclass(frozen=True)
+class StudyListing:
+    """A study as `autoloss list` shows it.
+
+    Args:
+        name: Its name.
+        folder: Where it lies.
+        created: When it was begun, seconds since the epoch.
+        done: Trials that ended.
+        trials: Trials of the budget.
+        decision: The verdict's decision; None where the study is not finished.
+        recommended: Readable name of the loss that ships; empty where the study is not finished.
+    """
+
+    name: str
+    folder: str
+    created: float
+    done: int
+    trials: int
+    decision: Decision | None = None
+    recommended: str = ""

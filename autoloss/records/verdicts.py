@@ -1,0 +1,213 @@
+"""The verdict on the challenger, and the figures that it rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from autoloss.core.display import Card, Shown
+
+Decision = Literal["better", "no_evidence", "worse", "undecided"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A metric of the challenger beside tuned cross-entropy, on the locked test rows.
+
+    Args:
+        metric: Its name, as in `TrialRecord.metrics`.
+        baseline: Value of tuned cross-entropy.
+        challenger: Value of the challenger.
+        low: Lower end of the 95 % interval of ``challenger - baseline`` (paired bootstrap).
+        high: Upper end of it.
+        lower_is_better: The direction.
+    """
+
+    metric: str
+    baseline: float
+    challenger: float
+    low: float
+    high: float
+    lower_is_better: bool = True
+
+    @property
+    def difference(self) -> float:
+        """Return ``challenger - baseline``."""
+        return self.challenger - self.baseline
+
+    @property
+    def covers_zero(self) -> bool:
+        """Return whether the interval of the difference covers zero."""
+        return self.low <= 0.0 <= self.high
+
+
+@dataclass(frozen=True, repr=False)
+class Verdict(Shown):
+    """Whether the challenger beats tuned cross-entropy on rows that the search never saw.
+
+    Args:
+        decision: ``"better"``, ``"no_evidence"``, ``"worse"``, or ``"undecided"`` where the models
+            did not learn enough to be compared.
+        text: The verdict in one or two plain sentences.
+        comparisons: The figures behind it, one a metric (at most six).
+        n_test: Test rows.
+        challenger: Number of the challenger's trial; the baseline's where no other loss was
+            trained.
+        baseline: Number of the trial of tuned cross-entropy.
+        detectable: The smallest difference in error that this test part could have shown.
+        primary: The metric that the decision is about: the metric that was asked for, else
+            ``"log_loss"``; empty in older studies.
+        reason: Why the decision is ``"undecided"``; empty otherwise.
+        chance: Probability that the challenger is the best loss other than cross-entropy by the
+            rule of the selection; NaN where unknown.
+    """
+
+    decision: Decision
+    text: str
+    comparisons: tuple[Comparison, ...]
+    n_test: int
+    challenger: int
+    baseline: int
+    detectable: float
+    primary: str = ""
+    reason: str = ""
+    chance: float = float("nan")
+
+    def _card(self) -> Card:
+        compared = tuple(
+            (
+                one.metric,
+                f"{one.challenger:.4g} against {one.baseline:.4g} of tuned cross-entropy "
+                f"(difference {one.difference:+.4g}, 95% {one.low:+.4g} to {one.high:+.4g})",
+            )
+            for one in self.comparisons[:3]
+        )
+        return Card(f"Verdict: {self.decision}", (("in words", self.text), *compared))
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How much of the planned training ran before the verdict.
+
+    Args:
+        trials: Trials that ended by themselves: trained to the end of their schedule, dropped by
+            a race, or diverged.
+        planned_trials: Trials that were asked for.
+        epochs: Epochs of the less trained of challenger and tuned cross-entropy, in the search.
+        planned_epochs: Epochs of the schedule that the search space asks for.
+        cut: Trials that the time limit cut off.
+        is_final_cut: Whether the time limit cut off final trainings or those of outer folds.
+        is_schedule_done: Whether challenger and tuned cross-entropy were trained to the end of
+            their schedule in the search.
+        seconds_for_all: Time limit that the whole plan needs, in seconds; None where unknown.
+    """
+
+    trials: int
+    planned_trials: int
+    epochs: int
+    planned_epochs: int
+    cut: int = 0
+    is_final_cut: bool = False
+    is_schedule_done: bool = True
+    seconds_for_all: float | None = None
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A trial that was trained again on fresh seeds and divisions, beside the other finalists.
+
+    Args:
+        number: Number of the trial.
+        reasons: Why it is one: ``"best of focal"``, ``"lowest error"``, ``"tuned cross-entropy"``,
+            ``"default cross-entropy"``.
+        metric: The study's metric on the held-out rows of each training.
+        log_loss: Their shipped log loss in nats.
+        difference: Mean of the metric minus that of tuned cross-entropy.
+        low: Lower end of the 95 % interval of `difference`, by the corrected resampled t-test.
+        high: Upper end of it.
+        is_admissible: Whether its metric lies within one paired standard error of the best.
+        chance_best: Probability that its log loss is the lowest of the finalists'; NaN where
+            it does not take part in the selection.
+    """
+
+    number: int
+    reasons: tuple[str, ...]
+    metric: tuple[float, ...]
+    log_loss: tuple[float, ...]
+    difference: float = float("nan")
+    low: float = float("nan")
+    high: float = float("nan")
+    is_admissible: bool = False
+    chance_best: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Gain:
+    """One step from default cross-entropy to the challenger, on the rows of the verdict.
+
+    The changes are from the step before and NaN in the first one; the ends are those of their 95 %
+    intervals by the paired bootstrap.
+
+    Args:
+        step: ``"default cross-entropy"``, ``"tuned"``, ``"temperature"``, ``"threshold"`` or
+            ``"prior"``, ``"another loss"``.
+        detail: What was done, in words.
+        metric: The study's metric.
+        log_loss: Log loss in nats.
+    """
+
+    step: str
+    detail: str
+    metric: float
+    log_loss: float
+    metric_change: float = float("nan")
+    metric_low: float = float("nan")
+    metric_high: float = float("nan")
+    log_loss_change: float = float("nan")
+    log_loss_low: float = float("nan")
+    log_loss_high: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Optimism:
+    """How much better the selected trial looks than it is (bootstrap of the selection itself).
+
+    Args:
+        trials: Trials that were selected among.
+        metric: The study's metric of the trial with the lowest refined log loss, on the rows that
+            it was selected on.
+        metric_honest: What such a selection gives on rows that it did not see.
+        log_loss: Refined log loss of that trial in nats, on the rows that it was selected on.
+        log_loss_honest: What such a selection gives on rows that it did not see.
+    """
+
+    trials: int
+    metric: float
+    metric_honest: float
+    log_loss: float
+    log_loss_honest: float
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A model of another kind on the same rows.
+
+    Args:
+        name: Which, such as ``"gradient boosting"``.
+        metric: The study's metric on the rows of the verdict.
+        log_loss: Its log loss in nats.
+        difference: Its metric minus that of what ships.
+        low: Lower end of the 95 % interval of `difference` (paired bootstrap).
+        high: Upper end of it.
+        is_far_ahead: Whether it is so much better that the model is the problem, not the loss.
+        text: What that says, in a sentence.
+    """
+
+    name: str
+    metric: float
+    log_loss: float
+    difference: float
+    low: float
+    high: float
+    is_far_ahead: bool
+    text: str
