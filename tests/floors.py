@@ -68,7 +68,6 @@ CYCLES = (
     {"inference.classifier", "inference.fitting", "inference.inputs"},
     {"experiment.racing", "experiment.session"},
     {f"tracking.{name}" for name in ("client", "failures", "making", "unfinished", "uri")},
-    {f"losses.{name}" for name in ("loss", "own", "own_file", "parts", "registry")},
     {
         f"losses.{name}"
         for name in (

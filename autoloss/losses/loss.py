@@ -332,11 +332,10 @@ class Loss:
     def __repr__(self) -> str:
         return f"<loss {self.name}>"
 
-    def __reduce__(self) -> str | tuple[Any, ...]:
-        # Pickled by name: the function itself cannot be, its name belongs to the loss.
-        from autoloss.losses.own import pickled
-
-        return pickled(self)
+    def __reduce__(self) -> str:
+        # The pickle holds the name: the module has the loss under the name of its function, so
+        # that the function itself cannot be pickled. `own` pickles the losses that it registers.
+        return self.name
 
 
 def _tensor(name: str, value: float | Tensor, parameter: Parameter, logits: Tensor) -> Tensor:

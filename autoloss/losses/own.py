@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -136,8 +137,8 @@ def recall(
     return {name: found.get(name) or origin for name, origin in known.items()}
 
 
-def pickled(loss: Loss) -> str | tuple[Any, ...]:
-    """Return what a pickle holds of a loss: its name, and the file of one of your own."""
+def _pickled(loss: Loss) -> str | tuple[Any, ...]:
+    """Return what a pickle holds of a loss: its name, and the file of a registered loss."""
     if OWN.get(loss.name) is not loss:
         return loss.name
     holders = [one.origin.file for one in _FILES.values() if loss in one.losses]
@@ -154,6 +155,10 @@ def _restored(name: str, file: str | None) -> Loss:
             "file with autoloss.losses.load_losses(FILE)."
         )
     return discover()[name]
+
+
+# `register` is in this module, so no registered loss is pickled before this line has run.
+copyreg.pickle(Loss, _pickled)
 
 
 def _several(given: Losses | None) -> Sequence[Loss | str | Path]:

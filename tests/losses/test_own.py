@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import pickletools
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -275,6 +277,43 @@ def test_a_registered_loss_is_pickled_wherever_it_was_declared():
     forget()
     with pytest.raises(InputError, match="inside must be registered before its pickle is read"):
         pickle.loads(found)
+
+
+def test_pickles_of_earlier_versions_are_read(file: Path):
+    (loss,) = load_losses(file)
+    path = str(file).encode()
+    name, where = (b"X" + struct.pack("<I", len(text)) + text for text in (b"gentle", path))
+    of_own = b"\x80\x02cautoloss.losses.own\n_restored\n" + name + where + b"\x86R."
+    assert pickle.loads(of_own) is loss
+    forget()
+    assert "gentle" not in losses.names()
+    assert pickle.loads(of_own) is losses.get("gentle")
+    assert pickle.loads(b"cautoloss.losses.bases.focal\nfocal\n.") is losses.get("focal")
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_pickles_name_the_loss_and_its_file(file: Path, protocol: int):
+    (loss,) = load_losses(file)
+    calls = [
+        argument
+        for _, argument, _ in pickletools.genops(pickle.dumps(loss, protocol))
+        if isinstance(argument, str)
+    ]
+    assert {"gentle", str(file)} <= set(calls)
+    assert all(copied(loss) is loss for copied in (copy.copy, copy.deepcopy))
+
+
+def test_a_loss_that_comes_with_autoloss_is_pickled_before_any_is_registered():
+    script = (
+        "import pickle, sys\n"
+        "from autoloss.losses.bases.focal import focal\n"
+        "found = pickle.dumps(focal)\n"
+        "assert 'autoloss.losses.own' not in sys.modules\n"
+        "assert pickle.loads(found) is focal\n"
+        "import autoloss.losses.own\n"
+        "assert pickle.dumps(focal) == found\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_what_is_given_is_registered_with_its_origin(file: Path):
