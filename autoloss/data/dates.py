@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from autoloss.data.blocks import Block, cells_of
 from autoloss.data.categories import NEARLY_ALL
-from autoloss.data.marks import without_marks
-from autoloss.data.number_text import MARKERS
+from autoloss.data.marks import MARKERS, without_marks
 from autoloss.data.numbers import Scale
 from autoloss.data.values import moments, seconds, values_of
 

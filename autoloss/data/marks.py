@@ -1,4 +1,4 @@
-"""Cells that the user calls missing, taken out of a column of any type."""
+"""Cells that mean missing: marks of the user, and the usual words among numbers and dates."""
 
 from __future__ import annotations
 
@@ -8,6 +8,20 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+
+# Words that mean a missing value in a column of numbers or dates, in lower case.
+_WORDS = r"""
+- -- --- . .. ... : * ** _ / \ \n ? ?? ??? – — ─ <> na n/a n.a. n.a n/a. n/d n.d. nd nan -nan none
+null nil nul (null) <null> [null] (none) <none> <na> (na) [na] missing (missing) unknown (unknown)
+unk undefined undef unspecified unavailable empty (empty) blank (blank) void tbd tba nodata no_data
+not_available #n/a #na #div/0! #value! #ref! #num! #name? #null! #error! -1.#ind 1.#ind 1.#qnan
+-1.#qnan 1.#inf -1.#inf <lod <loq <dl <mdl bdl lod loq k.a.
+"""
+_PHRASES = (
+    *("#n/a n/a", "no data", "no value", "no answer", "not available", "not applicable"),
+    *("not known", "not measured", "not reported", "k. a.", "n. a."),
+)
+MARKERS = frozenset((*_WORDS.split(), *_PHRASES))
 
 
 def without_marks(series: pd.Series, marks: tuple[str, ...]) -> pd.Series:

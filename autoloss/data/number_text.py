@@ -9,21 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from autoloss.data.marks import MARKERS
 from autoloss.data.numbers import CURRENCY, STYLES, Floats, parse_numbers, unit_pattern
 
-# Words for "nothing known", in lower case; in a column of numbers they are missing numbers.
-_WORDS = r"""
-- -- --- . .. ... : * ** _ / \ \n ? ?? ??? – — ─ <> na n/a n.a. n.a n/a. n/d n.d. nd nan -nan none
-null nil nul (null) <null> [null] (none) <none> <na> (na) [na] missing (missing) unknown (unknown)
-unk undefined undef unspecified unavailable empty (empty) blank (blank) void tbd tba nodata no_data
-not_available #n/a #na #div/0! #value! #ref! #num! #name? #null! #error! -1.#ind 1.#ind 1.#qnan
--1.#qnan 1.#inf -1.#inf <lod <loq <dl <mdl bdl lod loq k.a.
-"""
-_PHRASES = (
-    *("#n/a n/a", "no data", "no value", "no answer", "not available", "not applicable"),
-    *("not known", "not measured", "not reported", "k. a.", "n. a."),
-)
-MARKERS = frozenset((*_WORDS.split(), *_PHRASES))
 _SAMPLE = 200
 # Words that are in no list: so many at most, in such a share of the cells.
 _STRAYS, _SELDOM, _OFTEN, _ONE = 3, 0.02, 0.1, 0.5

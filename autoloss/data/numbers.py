@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from autoloss.data.blocks import Block, cells_of
 from autoloss.data.categories import NEARLY_ALL
 from autoloss.data.cells import truths_of
-from autoloss.data.marks import without_marks
+from autoloss.data.marks import MARKERS, without_marks
 from autoloss.data.values import values_of
 
 Floats = NDArray[np.float64]
@@ -212,9 +212,6 @@ class NumericColumn:
 
     def read(self, series: pd.Series) -> tuple[Floats, NDArray[np.bool_]]:
         """Return the numbers of a column, NaN where missing, and which cells hold no number."""
-        # It reads numbers to tell what is none.
-        from autoloss.data.number_text import MARKERS
-
         series = without_marks(series, self.marks)
         quick = None if self.style.startswith("comma") else _cast(series)
         if quick is not None:
