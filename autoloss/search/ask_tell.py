@@ -1,0 +1,316 @@
+"""Asking a study for trials, and telling it their results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, overload
+
+from torch import Tensor
+
+from autoloss.core.errors import AutolossError, InputError
+from autoloss.losses import ClassFacts
+from autoloss.metrics import Metric
+from autoloss.readout import Readout
+from autoloss.records import CurvePoint, TrialRecord
+from autoloss.search.config import StudyConfig
+from autoloss.search.facts import FACTS
+from autoloss.search.session import Session
+from autoloss.search.space import Space
+from autoloss.search.spans import Span
+from autoloss.search.telling import Costs, EndState
+from autoloss.search.trial import Trial
+
+
+class AskTell:
+    """The trials of a study: asked, reported, told or failed, under the lease of this process.
+
+    A `Study` adds the choice among its trials and the conclusion.
+    """
+
+    def _begin(self, session: Session, time_limit: float | None) -> None:
+        self._session = session
+        self._deadline = None if time_limit is None else time.monotonic() + time_limit
+        self.config: StudyConfig = session.opened.config
+        self.metric: Metric = session.opened.metric
+        self.folder: Path = session.opened.folder
+        self._take_up(session)
+        self.examples = session.examples
+        self.facts: ClassFacts = session.facts
+        self.class_counts: Tensor = session.facts.counts
+        self.name = self.config.name
+        self.seed = self.config.seed
+        self.budget = self.config.trials
+
+    def _take_up(self, session: Session) -> None:
+        """Take over what a session plans."""
+        self.space: Space = session.space
+        plan = self.plan = session.plan
+        # The families that are searched, those that the budget is too small for, and the trials
+        # that each of the former gets before the sampler may neglect it.
+        self.families, self.dropped, self.quota = plan.families, plan.dropped, plan.quota
+
+    @property
+    def asked_epochs(self) -> int:
+        """Return the epochs of the schedule that the space asks for."""
+        return self._session.asked_epochs
+
+    @property
+    def limited(self) -> tuple[int, int] | None:
+        """Return the trials and epochs that a time limit was seen to allow; None for none."""
+        return self._session.limited
+
+    def limit(self, *, trials: int, epochs: int) -> None:
+        """Plan for fewer trials or epochs than were asked for, before the first is asked.
+
+        The families and quotas are those of so many trials; more may be asked, up to the budget.
+        Whoever goes on with the study goes on with this plan.
+
+        Args:
+            trials: Trials that the time allows.
+            epochs: Epochs of every schedule.
+        """
+        self._session.limit(trials=trials, epochs=epochs)
+        self._take_up(self._session)
+
+    def fit_finals(self, finalists: int, replicates: int) -> None:
+        """Train fewer finalists, or each less often, than the space asks for."""
+        protocol = replace(
+            self.space.protocol,
+            finalists=min(finalists, self.space.protocol.finalists),
+            replicates=min(replicates, self.space.protocol.replicates),
+        )
+        self.space = replace(self.space, protocol=protocol)
+
+    @property
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """Return all trials but those that were lost and asked again, in order of number."""
+        return self._session.records()
+
+    @property
+    def left(self) -> int:
+        """Return how many trials can still be asked, whatever the time."""
+        return self._session.left()
+
+    @property
+    def time_is_up(self) -> bool:
+        """Return whether the time limit has passed."""
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+    @property
+    def done(self) -> bool:
+        """Return whether nothing more is to be asked: the budget is spent or the time is up."""
+        return self.time_is_up or self.left == 0
+
+    def reap(self) -> int:
+        """Give up running trials whose process is gone, to be asked again; return how many."""
+        return self._session.reap()
+
+    @overload
+    def ask(self) -> Trial: ...
+
+    @overload
+    def ask(self, n: int) -> list[Trial]: ...
+
+    def ask(self, n: int | None = None) -> Trial | list[Trial]:
+        """Return a trial to train, or at most `n` of them to train together.
+
+        Args:
+            n: How many; the list is shorter at the end of the budget and at the end of a batch
+                that was interrupted, and empty when the study is done.
+
+        Raises:
+            InputError: If `n` is not positive.
+            AutolossError: If one is asked and the study is done.
+        """
+        if n is not None and n < 1:
+            raise InputError(f"n must be at least 1, but got n={n}.")
+        found = [] if self.time_is_up else self._session.ask(n or 1)
+        if n is None and not found:
+            raise AutolossError(
+                f"A study must have trials and time left to be asked, but got left={self.left}; "
+                "`study.done` says when to stop."
+            )
+        asked = [Trial.of(trial, self.config) for trial in found]
+        return asked[0] if n is None else asked
+
+    def refill(self, n: int, *, start: int) -> list[Trial]:
+        """Return at most `n` trials that join others which still train.
+
+        Args:
+            n: How many; as in `ask`.
+            start: Epochs that the search has trained so far.
+        """
+        found = [] if self.time_is_up else self._session.ask(n, start=start)
+        return [Trial.of(trial, self.config) for trial in found]
+
+    def spans(self) -> list[Span]:
+        """Return when trials began and ended, on the clock of a search that refills."""
+        return self._session.spans()
+
+    def trial(self, number: int) -> Trial:
+        """Return a trial of the study, running or ended, with the settings to train it again.
+
+        Raises:
+            InputError: If there is none of that number.
+        """
+        trials = self._session.trials()
+        if not 0 <= number < len(trials):
+            raise InputError(f"A trial must be of this study, but got number={number}.")
+        return Trial.of(trials[number], self.config)
+
+    def tell(
+        self, trial: Trial | int, val_logits: Any, val_labels: Any, *, seconds: float | None = None
+    ) -> TrialRecord:
+        """Score a trained trial on the validation rows and keep what it did.
+
+        Args:
+            trial: The trial, or its number.
+            val_logits: Its logits; (N, C). A trial with a NaN or infinity among them diverged.
+            val_labels: Classes of the rows, the same for all trials; (N,).
+            seconds: Training time; by default the time since it was asked.
+
+        Returns:
+            Its record.
+        """
+        cost = None if seconds is None else [seconds]
+        return self.tell_many([trial], [val_logits], val_labels, seconds=cost)[0]
+
+    def tell_many(
+        self,
+        trials: Sequence[Trial | int],
+        val_logits: Any,
+        val_labels: Any,
+        *,
+        seconds: Sequence[float] | None = None,
+        curves: Sequence[Sequence[CurvePoint]] | None = None,
+        stopped: Sequence[bool] | None = None,
+        epochs: Sequence[int] | None = None,
+        rungs: Sequence[Sequence[CurvePoint]] | None = None,
+        folds: Tensor | None = None,
+        clusters: Tensor | None = None,
+    ) -> tuple[TrialRecord, ...]:
+        """Score trained trials on the validation rows and keep what they did.
+
+        Args:
+            trials: K trials, or their numbers.
+            val_logits: Their logits, a tensor, an array or a sequence of them; (K, N, C).
+            val_labels: Classes of the rows, the same for all trials; (N,).
+            seconds: Training time of each.
+            curves: Learning curve of each; by default what was reported.
+            stopped: Whether each was cut off before its training was over.
+            epochs: Epochs that each trained.
+            rungs: What each was compared by in a race, at the epochs it came to.
+            folds: Folds of the rows for the cross-fitted read-out; (N,). By default five.
+            clusters: Which rows belong together, such as those of one group; (N,). By default
+                each stands alone.
+
+        Returns:
+            Their records.
+
+        Raises:
+            InputError: If something does not fit, or the rows are not those of earlier trials.
+        """
+        if not trials:
+            return ()
+        costs = Costs(seconds, curves, stopped, epochs, rungs)
+        numbers = [_number(trial) for trial in trials]
+        return self._session.teller.tell(
+            numbers, val_logits, val_labels, costs, folds=folds, clusters=clusters
+        )
+
+    def report(self, trial: Trial | int, epoch: int, val_logits: Any, val_labels: Any) -> bool:
+        """Note how a trial does after an epoch.
+
+        Args:
+            trial: The trial, or its number.
+            epoch: Epochs done, from 1.
+            val_logits: Its logits; (N, C).
+            val_labels: Classes of the rows; (N,).
+
+        Returns:
+            Whether to stop: it diverged, its refined log loss did not fall for as many reports as
+            the space's `training.patience`, or the time is up.
+        """
+        teller = self._session.teller
+        since_best = teller.report(_number(trial), epoch, val_logits, val_labels)
+        if since_best is None or self.time_is_up:
+            return True
+        return since_best >= self.space.training.patience
+
+    def fail(
+        self,
+        trial: Trial | int,
+        state: EndState = "failed",
+        *,
+        seconds: float | None = None,
+        curve: Sequence[CurvePoint] | None = None,
+        epochs: int = 0,
+        rungs: Sequence[CurvePoint] = (),
+    ) -> TrialRecord:
+        """End a trial without logits.
+
+        Args:
+            trial: The trial, or its number.
+            state: ``"failed"``, ``"diverged"``, ``"stopped"``, or ``"pruned"`` where it fell
+                behind others: the sampler then learns from what it was compared by last.
+            seconds: Training time; by default the time since it was asked.
+            curve: Its learning curve; by default what was reported.
+            epochs: Epochs that it trained.
+            rungs: As for `tell_many`.
+        """
+        costs = Costs(
+            None if seconds is None else [seconds],
+            None if curve is None else [curve],
+            epochs=[epochs],
+            rungs=[rungs],
+        )
+        return self._session.teller.fail(_number(trial), state, costs)
+
+    def passed(self, trial: Trial | int, point: CurvePoint) -> None:
+        """Note what a trial was compared by in a race: the sampler learns from it at once.
+
+        Args:
+            trial: The trial, or its number.
+            point: Its best epoch so far, at the rung that it came to.
+        """
+        self._session.teller.passed(_number(trial), point)
+
+    def readout(self, number: int) -> Readout:
+        """Return the read-out of a trial: the map from its logits to probabilities.
+
+        Raises:
+            InputError: If the trial has none.
+        """
+        trials = self._session.trials()
+        facts = trials[number].user_attrs.get(FACTS) if 0 <= number < len(trials) else None
+        if not facts or facts["readout_state"] is None:
+            raise InputError(
+                f"A trial must have ended with logits to have a read-out, but got number={number}."
+            )
+        return Readout.from_dict(facts["readout_state"])
+
+    def close(self) -> None:
+        """Give back the trials that this object asked and did not tell."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<study {self.name!r} in {self.folder}, {self.left} trials left>"
+
+
+def _number(trial: Trial | int) -> int:
+    return trial.number if isinstance(trial, Trial) else trial

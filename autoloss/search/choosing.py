@@ -1,0 +1,106 @@
+"""The choice among the trials of a study, by validation rows and by final trainings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from autoloss.losses import LossSpec
+from autoloss.metrics import Metric
+from autoloss.records import Finalist, Optimism, TrialRecord
+from autoloss.search.examples import ExampleFiles
+from autoloss.verdict.baseline import comparable, is_plain_cross_entropy
+from autoloss.verdict.finalists import FinalistChoice, pick_finalists
+from autoloss.verdict.optimism import study_optimism
+from autoloss.verdict.replicates import Replicates, choose_on_replicates, finalist_records
+from autoloss.verdict.select import Choice, choose
+
+
+@dataclass(frozen=True)
+class Selector:
+    """Chooses among the trials of a study.
+
+    Args:
+        trials: The trials.
+        examples: Their losses on the validation rows.
+        metric: The study's metric.
+        seed: The study's seed.
+    """
+
+    trials: tuple[TrialRecord, ...]
+    examples: ExampleFiles
+    metric: Metric
+    seed: int
+
+    def on_validation(self) -> Choice:
+        """Return the challenger and tuned cross-entropy, chosen on the validation rows alone."""
+        return self._among(comparable(self.trials))
+
+    def pick(self, *, families: int) -> tuple[FinalistChoice, ...]:
+        """Return the trials to train again before one of them is chosen, and why."""
+        return pick_finalists(
+            self.trials,
+            metric=self.metric.name,
+            lower_is_better=self.metric.lower_is_better,
+            families=families,
+        )
+
+    def on_replicates(
+        self, picked: Sequence[FinalistChoice], replicates: Replicates, *, by_log_loss: bool
+    ) -> tuple[Choice, tuple[Finalist, ...]]:
+        """Choose among the finalists by their final trainings; see `Study.choose`."""
+        by_number = {record.number: record for record in comparable(self.trials)}
+        competing = [by_number[one.number] for one in picked if one.competes]
+        among = self._among(competing)
+        plain = [n for n in replicates.numbers if is_plain_cross_entropy(by_number[n].loss)]
+        baseline = replicates.lowest(plain or [among.baseline.number])
+        if baseline not in [record.number for record in competing]:
+            competing.append(by_number[baseline])
+        chosen = choose_on_replicates(
+            replicates,
+            competing=competing,
+            baseline=baseline,
+            simplicity=_complexity,
+            metric=self.metric.name,
+            lower_is_better=self.metric.lower_is_better,
+            by_log_loss=by_log_loss,
+            fallback=among,
+        )
+        records = finalist_records(picked, replicates, chosen, baseline=baseline, seed=self.seed)
+        choice = replace(
+            self.on_validation(),
+            challenger=by_number[chosen.challenger],
+            baseline=by_number[baseline],
+            admissible=chosen.admissible,
+            rule=chosen.rule,
+            best=replicates.lowest([chosen.challenger, baseline]),
+            chance=chosen.chance,
+        )
+        return choice, records
+
+    def optimism(self) -> Optimism | None:
+        """Return how much better the selection looks than it is; None where no rows were kept."""
+        return study_optimism(
+            self.trials,
+            self.examples.load(record.number for record in self.trials),
+            metric=self.metric.name,
+            targets=self.examples.load_targets(),
+            clusters=self.examples.load_clusters(),
+            seed=self.seed,
+        )
+
+    def _among(self, records: Sequence[TrialRecord]) -> Choice:
+        return choose(
+            records,
+            self.examples.load(record.number for record in records if record.state == "complete"),
+            simplicity=_complexity,
+            metric=self.metric.name,
+            lower_is_better=self.metric.lower_is_better,
+            targets=self.examples.load_targets(),
+            clusters=self.examples.load_clusters(),
+        )
+
+
+def _complexity(record: TrialRecord) -> tuple[Any, ...]:
+    return LossSpec.from_dict(record.loss).complexity
