@@ -1,4 +1,4 @@
-"""What stands beside a verdict: the steps of the gain, and a model of another kind."""
+"""Figures beside a verdict: the steps of the gain, and gradient boosting for comparison."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FloatArray = NDArray[np.floating]
 
 
 def default_number(finalists: Sequence[Finalist], *, otherwise: int) -> int:
-    """Return the number of default cross-entropy among the finalists, or another number."""
+    """Return the trial number of default cross-entropy among the finalists, else `otherwise`."""
     return next((one.number for one in finalists if DEFAULT in one.reasons), otherwise)
 
 
@@ -44,16 +44,16 @@ def gains(
 ) -> tuple[Gain, ...]:
     """Return the steps from default cross-entropy to the challenger.
 
-    Decisions are moved by what the held-out rows of the finalists' trainings say.
+    The held-out rows of the finalists' trainings decide how decisions are moved.
 
     Args:
         study: The study.
         choice: Challenger and tuned cross-entropy.
-        replication: What became of the finalists.
+        replication: The trainings of the finalists.
         predictions: Log probabilities on the rows of the verdict: default and tuned cross-entropy
             by their softmax, tuned cross-entropy as it ships, the challenger as it ships.
-        targets: Classes of these rows.
-        clusters: Which of them belong together.
+        targets: The classes of these rows.
+        clusters: The cluster of each row.
         moves_decisions: Whether moving the decisions is a step.
 
     Shape:
@@ -100,14 +100,14 @@ def boost(
     *,
     deadline: float | None = None,
 ) -> Boosted | None:
-    """Train gradient boosting on parts and predict another one; None where it cannot be.
+    """Train gradient boosting on some parts and predict another; None if it is not possible.
 
     Args:
         study: The study.
         data: Its data.
         train: The parts to train on.
         test: The part to predict.
-        deadline: When it must have ended, on `time.monotonic`'s clock; it is not begun where it
+        deadline: When it must have ended, on `time.monotonic`'s clock; it does not begin if it
             would probably take longer.
     """
     n_rows = sum(map(len, train))
@@ -125,7 +125,7 @@ def boost(
 
 
 def _rows_of(data: StudyData, parts: Sequence[Part], rows: NDArray[np.integer]) -> pd.DataFrame:
-    """Return the rows of parts, as they were read, by their place in all parts together."""
+    """Return rows of parts as they were read, by their position in the joined parts."""
     found, first = [], 0
     for part in parts:
         own = rows[(rows >= first) & (rows < first + len(part))] - first

@@ -1,4 +1,4 @@
-"""Tables as gradient boosting takes them: numbers as they are, levels as codes, no text."""
+"""The inputs of gradient boosting: numbers unchanged, levels as codes, no text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LEVELS = 254
 
 @dataclass(frozen=True)
 class BoostingInputs:
-    """The columns that are used, typed by the training rows.
+    """The columns that gradient boosting uses, typed by the training rows.
 
     Args:
         numbers: Name and style of the columns of numbers.
@@ -53,11 +53,11 @@ class BoostingInputs:
 
     @property
     def is_empty(self) -> bool:
-        """Return whether there is nothing to learn from."""
+        """Return whether no column is left to learn from."""
         return not (self.numbers or self.dates or self.levels)
 
     def of(self, frame: pd.DataFrame) -> tuple[FloatArray, list[bool]]:
-        """Return numbers and codes, NaN where missing, and which columns are codes.
+        """Return numbers and codes (NaN if missing), and a flag for each column of codes.
 
         Shape:
             result (N, F), (F,).
@@ -91,12 +91,12 @@ def _dates(series: pd.Series, form: str) -> FloatArray:
 
 
 def _codes(column: CategoryColumn, series: pd.Series) -> FloatArray:
-    """Return the codes of levels: 0 for rare and unseen ones, NaN where missing."""
+    """Return the codes of levels: 0 for rare and unseen levels, NaN for missing cells."""
     block = column.encode(series)
     if block.codes is None:
         raise TypeError(f"Column {column.name!r} must have codes.")
     codes = block.codes[:, 0].astype(np.float64)
-    # Without a code of its own a missing cell shares that of the rare levels.
+    # A missing cell without its own code shares the code of the rare levels.
     is_missing = values_of(series).text.isna().to_numpy()
     # The most frequent levels have the lowest codes.
     return np.where(is_missing, np.nan, np.where(codes > _LEVELS, 0.0, codes))

@@ -1,4 +1,4 @@
-"""The end of a search: finalists trained again, the verdict reached, the winner shipped."""
+"""The end of a search: trains the finalists again, reaches the verdict and ships the winner."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ PENDING_SECONDS = 30.0
 def conclude(
     session: SearchSession, data: StudyData, *, register: str | None = None
 ) -> SearchResult:
-    """Train the finalists again, choose among them, judge, and ship what is recommended.
+    """Train the finalists again, choose the challenger, judge it, and ship the winner.
 
     Args:
         session: The search, which has ended.
         data: Its data.
-        register: Name in the model registry for what ships; None registers nothing.
+        register: Name in the model registry for the winner; None registers nothing.
     """
     study = session.study
     session.begin_final()
@@ -93,14 +93,14 @@ def conclude(
 
 
 def _note_no_reference(session: SearchSession, data: StudyData) -> None:
-    """Say that gradient boosting was left out, where that is for lack of time."""
+    """Report that gradient boosting was left out for lack of time."""
     has_inputs = any(kind != "text" for _, kind in data.summary.columns)
     if session.clock.limit is not None and has_inputs:
         session.note("Gradient boosting was left out: the time limit had no room for it.")
 
 
 def _coverage(session: SearchSession, *, is_final_cut: bool) -> Coverage:
-    """Return how much of the plan was trained, with the time for all of it where it was short."""
+    """Return how much of the plan was trained, and the time for the rest if time was short."""
     found = coverage_of(
         session.study.trials,
         planned_trials=session.study.budget,
@@ -114,7 +114,7 @@ def _coverage(session: SearchSession, *, is_final_cut: bool) -> Coverage:
 
 
 def _settings(session: SearchSession, data: StudyData) -> dict[str, Any]:
-    """Return what the report shows besides the space."""
+    """Return the settings that the report shows besides the space."""
     settings = {
         "device": str(session.divisions.jobs[0].device),
         "together": session.executor.together,
@@ -131,18 +131,18 @@ def _seconds(session: SearchSession) -> dict[str, float]:
 
 
 def report_files(folder: Path) -> list[Path]:
-    """Return what a study's folder holds for people: the report's files, loss and model."""
+    """Return the files of a study's folder for people: report, loss and model."""
     names = ("report.html", "report.md", "summary.json", "trials.csv", LOSS, MODEL)
     return [folder / name for name in names if (folder / name).exists()]
 
 
 def finalist_folder(folder: Path, number: int) -> Path:
-    """Return where a study keeps the model of a trial that was trained again."""
+    """Return the folder in which a study keeps the model of a trial that was trained again."""
     return folder / FINALISTS / f"{number:05d}"
 
 
 def shelf_of(folder: Path, summary: Summary, register: str | None = None) -> Shelf:
-    """Return the models whose weights a study's folder has.
+    """Return the shelf of models whose weights a study's folder has.
 
     Args:
         folder: The folder.
@@ -154,13 +154,13 @@ def shelf_of(folder: Path, summary: Summary, register: str | None = None) -> She
     if (folder / MODEL).is_dir():
         models[summary.recommended] = folder / MODEL
     if OWN in summary.settings:
-        # MLflow would need the code of the user's network to load one.
+        # MLflow cannot load a model without the code of the user's network.
         models = {}
     return Shelf(models, register or "")
 
 
 def _write(result: SearchResult, session: SearchSession, register: str | None) -> str:
-    """Write report and model, show the conclusion in MLflow, and return what is missing there."""
+    """Write report and model, write the conclusion to MLflow, and report missing runs."""
     folder = session.study.folder
     write_result(result, folder)
     left = session.clock.left
@@ -191,18 +191,18 @@ def show_result(
     *,
     seconds: float = PENDING_SECONDS,
 ) -> str:
-    """Show a finished study in MLflow, and say what is missing there.
+    """Show a finished study in MLflow, and report missing runs.
 
     Args:
         summary: The study.
         folder: Its folder.
-        tracker: Where it is shown.
-        progress: Who watches.
+        tracker: Shows the trials.
+        progress: Receives the progress.
         register: Name in the model registry; None for none.
         seconds: How long to wait for MLflow.
 
     Returns:
-        What is missing, in one line; empty where nothing is.
+        One line on missing runs, empty if there are none.
     """
     tracker.finish(summary, report_files(folder), shelf_of(folder, summary, register))
     pending = tracker.close(seconds)
@@ -220,7 +220,7 @@ def show_result(
 
 
 def tell_written(result: SearchResult, tracker: Tracking, progress: Progress) -> None:
-    """Say that all runs of a resumed study are in MLflow; what is missing was said before."""
+    """Report that MLflow has all runs of a resumed study, unless some are missing."""
     if tracker.shown_uri and not result.unwritten:
         n = tracker.written
         now = "" if n == 0 else f", {n} of them written now"
@@ -228,12 +228,12 @@ def tell_written(result: SearchResult, tracker: Tracking, progress: Progress) ->
 
 
 def _write_loss(result: SearchResult, path: Path) -> None:
-    """Write the recommended loss as code with what was tuned."""
+    """Write the recommended loss as code, with its tuned parameters."""
     kind = cast("TaskKind", result.summary.data.task)
     try:
         code = result.recommended.source(task=kind)
     except InputError:
-        # A loss of the user's own that needs more than torch is in a file of theirs.
+        # The user's own loss may need more than torch; its code is in the user's file.
         path.unlink(missing_ok=True)
     else:
         path.write_text(code, encoding="utf-8", newline="\n")

@@ -36,13 +36,13 @@ def confirm_on_locked(
     Args:
         study: The study.
         data: Its data.
-        locked: Its locked rows, which are opened here and nowhere else.
+        locked: Its locked rows, which only this function opens.
         choice: Challenger and tuned cross-entropy, chosen without these rows.
         finalists: The finalists.
-        replication: What became of them.
-        snapshot: The study as it stands after the search.
-        coverage: How much of the planned training ran.
-        deadline: When nothing more is trained, on `time.monotonic`'s clock.
+        replication: Their trainings.
+        snapshot: The study after the search.
+        coverage: The share of the planned training that ran.
+        deadline: The time after which nothing is trained, on `time.monotonic`'s clock.
     """
     test, models = locked.open(), replication.models
     challenger, baseline = choice.challenger.number, choice.baseline.number
@@ -97,7 +97,7 @@ def confirm_on_locked(
 def _log_probs(
     model: Classifier, opened: Callable[[TableEncoding], Part], *, raw: bool = False
 ) -> Tensor:
-    """Return what a model says of the locked rows, opened by an encoding, ``(N, C)``."""
+    """Return the log probabilities of a model for the encoded locked rows, ``(N, C)``."""
     inputs = [opened(member.encoding).encoded() for member in model.members]
     return model.encoded_log_probs(inputs, raw=raw)
 

@@ -1,4 +1,4 @@
-"""The trials of a search that ended: how many, and the best; not each of them."""
+"""A running summary of the trials that ended: their number and the best of them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ OBJECTIVE = "refined_log_loss"
 
 @dataclass
 class EndedTrials:
-    """What is shown of the trials that ended; it takes the same memory however many they are.
+    """The figures that are shown of the trials that ended, in constant memory.
 
     Args:
-        count: How many.
-        best: The one of the lowest refined log loss, the first of equal ones.
-        has_learnt: Whether any was scored.
-        has_diverged: Whether any diverged.
+        count: Their number.
+        best: The trial with the lowest refined log loss, the first of equal ones.
+        has_learnt: Whether any trial was scored.
+        has_diverged: Whether any trial diverged.
         cut: The epochs at which trials were cut off.
     """
 
@@ -29,7 +29,7 @@ class EndedTrials:
     cut: list[int] = field(default_factory=list)
 
     def add(self, records: Iterable[TrialRecord]) -> None:
-        """Take in trials that ended."""
+        """Count trials that ended."""
         for record in records:
             self.count += 1
             self.has_learnt |= bool(record.metrics)

@@ -1,4 +1,4 @@
-"""How long a search will still take, learnt from what its epochs have taken so far."""
+"""The forecast of the time that a search still takes, learnt from its epochs so far."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 Stage = Literal["search", "final", "outer"]
 FADING = 0.9
-"""Weight of what was seen an epoch ago beside what was seen last."""
+"""Weight of the epoch before relative to the last epoch."""
 PRIOR_EPOCHS = 1.0
-"""Epochs that the timing before the search counts for."""
+"""Weight of the timing before the search, in epochs."""
 STAYING = 0.9
-"""Share of the epochs ahead that the candidates of a running population are taken to use."""
+"""Share of the epochs ahead that the candidates of a running population are expected to use."""
 
 
 @dataclass
 class _Part:
-    """What is left of a part of the work: trainings that have not begun, and their length."""
+    """The rest of a stage: the number of trainings that have not begun, and their length."""
 
     trainings: float
     size: float = 1.0
@@ -31,13 +31,13 @@ class _Part:
 
 @dataclass
 class Forecast:
-    """What is left of a search, in seconds.
+    """The seconds that are left of a search.
 
     Args:
-        costs: What an epoch costs, as timed before the search.
+        costs: The seconds of an epoch, as timed before the search.
         epochs: Epochs of the schedule.
         together: Candidates of a population.
-        used: Share of the epochs that candidates are taken to use before they stop.
+        used: Expected share of the epochs that candidates use before they stop.
         after: Seconds that follow the last training.
         per_training: Seconds of a training of the search besides its epochs.
     """
@@ -61,11 +61,11 @@ class Forecast:
     _told_seconds: float = 0.0
 
     def plan(self, stage: Stage, trainings: float, *, size: float = 1.0) -> None:
-        """Take in how many trainings a part of the work has left to begin."""
+        """Set the number of trainings that a stage has yet to begin."""
         self._parts[stage] = _Part(trainings, size)
 
     def enter(self, stage: Stage) -> None:
-        """Take in that a part of the work begins; what is left of those before it is dropped."""
+        """Begin a stage, and drop the rest of the stages before it."""
         order: tuple[Stage, ...] = ("search", "final", "outer")
         for before in order[: order.index(stage)]:
             self._parts.pop(before, None)
@@ -75,8 +75,8 @@ class Forecast:
         """Learn from an epoch of a population.
 
         Args:
-            report: Where the population stands after it.
-            seconds: What the epoch took.
+            report: The progress of the population after it.
+            seconds: The seconds of the epoch.
         """
         if report.epoch == 1:
             part = self._parts.setdefault(self._stage, _Part(0.0))
@@ -91,19 +91,19 @@ class Forecast:
             self._done += self._population_done
 
     def saw_epoch(self, candidates: float, seconds: float) -> None:
-        """Learn from an epoch of so many candidates."""
+        """Learn from an epoch of a number of candidates."""
         size = self._parts[self._stage].size if self._stage in self._parts else 1.0
         self._expected = FADING * self._expected + size * self.costs.epoch(candidates)
         self._seen = FADING * self._seen + seconds
 
     def told(self, trainings: float, seconds: float) -> None:
-        """Learn from what trainings of the search have cost besides their epochs."""
+        """Learn from the seconds of trainings outside their epochs."""
         self._told_trainings += trainings
         self._told_seconds += seconds
         self.per_training = self._told_seconds / max(self._told_trainings, 1.0)
 
     def raced(self, *, alive: int, left: float) -> None:
-        """Take in how many epochs of candidates a race has left, at a guess."""
+        """Set the estimated epochs of candidates that a race has left."""
         self._parts["search"] = _Part(0.0)
         self._alive, self._epochs_ahead = alive, left / max(alive, 1) / STAYING
 
@@ -114,7 +114,7 @@ class Forecast:
 
     @property
     def pace(self) -> float:
-        """Return how many times as long epochs take as was timed before the search."""
+        """Return the duration of epochs relative to the timing before the search."""
         prior = PRIOR_EPOCHS * self.costs.epoch(self.together)
         return (self._seen + prior) / (self._expected + prior)
 
@@ -126,7 +126,7 @@ class Forecast:
 
     @property
     def left(self) -> float:
-        """Return the seconds that are left of all parts."""
+        """Return the seconds that are left of all stages."""
         parts = sum(self._part_seconds(part) for part in self._parts.values())
         searching = self._parts.get("search", _Part(0.0))
         told = self.per_training * searching.trainings

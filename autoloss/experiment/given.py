@@ -1,4 +1,4 @@
-"""What a user gives besides the data: class weights, similarity and costs, and a teacher."""
+"""The user's knowledge of the classes (weights, similarity, costs), a teacher and a network."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ PROVIDED = (
     *("row_ids", "progress", "norms", "memory", "mixup"),
     *("cosine head", "unbiased head"),
 )
-"""What the trainer of autoloss gives to every loss that needs it."""
-# A teacher that is sure beyond this is read as just so sure: its logits must be finite.
+"""The fields of `LossContext` that the trainer gives to every loss that needs them."""
+# A teacher's probabilities are clamped here, because its logits must be finite.
 _LEAST_PROB = 1e-7
 
 
 @runtime_checkable
 class Estimator(Protocol):
-    """A fitted classifier in the manner of scikit-learn."""
+    """A fitted classifier with scikit-learn's interface."""
 
     classes_: Any
 
     def predict_proba(self, X: Any) -> Any:
-        """Return one row an example, one column a class of `classes_`."""
+        """Return probabilities: a row for each example, a column for each class of `classes_`."""
 
 
 Teacher = Classifier | Estimator | str | Path
@@ -52,14 +52,14 @@ Teacher = Classifier | Estimator | str | Path
 
 @dataclass(frozen=True, eq=False)
 class Given:
-    """What a user gives besides the data; None where nothing.
+    """The user's knowledge besides the data; None for anything that was not given.
 
     Args:
         class_weights: Weight of each class.
-        class_similarity: Likeness of each class to each.
-        teacher: What knows the training rows better.
+        class_similarity: Similarity of each pair of classes.
+        teacher: A model whose probabilities for the training rows are taught.
         cost_matrix: Cost of each decision for each true class.
-        model: A network in the place of the built-in one.
+        model: A network that replaces the built-in network.
     """
 
     class_weights: Mapping[str, float] | None = None
@@ -77,7 +77,7 @@ class Given:
         cost_matrix: Costs | None = None,
         model: Model = AUTO,
     ) -> Self:
-        """Return what is given, checked as far as can be without the data."""
+        """Return the given values, after the checks that need no data."""
         return cls(
             check_weights(class_weights),
             check_similarity(class_similarity),
@@ -87,9 +87,9 @@ class Given:
         )
 
     def asked_metric(self, metric: str | MetricFunction | Metric | None) -> str | None:
-        """Return the name of the metric that is asked for; None where none is.
+        """Return the name of the metric that the user asks for, or None.
 
-        A cost matrix asks for the expected cost where no metric is named.
+        A cost matrix asks for the expected cost if no metric is named.
 
         Raises:
             InputError: As in `resolve_metric`.
@@ -101,14 +101,14 @@ class Given:
         return resolve_metric(metric, cost_matrix=rows).name
 
     def join(self, space: Space, own: Iterable[str] = ()) -> Space:
-        """Return a space with the priors and targets that are possible now.
+        """Return the space with the priors and targets that the given values allow.
 
         Args:
             space: The space.
-            own: Losses of the user's own.
+            own: The user's own losses.
 
         Raises:
-            InputError: One of these cannot train the network.
+            InputError: One of these losses cannot train the network.
         """
         if self.class_weights is not None:
             space = space.joined_by("prior", "given_weights")
@@ -132,7 +132,7 @@ class Given:
         }
 
     def teacher_logits(self, data: StudyData) -> Tensor | None:
-        """Return the teacher's logits for the rows of the data, None without a teacher.
+        """Return the teacher's logits for the rows of the data, or None without a teacher.
 
         Shape:
             - output: ``(rows, C)``
@@ -143,13 +143,13 @@ class Given:
 
 
 def check_weights(weights: Weights | None) -> dict[str, float] | None:
-    """Return class weights by the text of their class, as JSON can hold them.
+    """Return the weight by the text of each class, in a form that JSON can hold.
 
     Args:
         weights: Weight by class, or a table of two columns, the class and its weight.
 
     Raises:
-        InputError: One of them is not a number above 0.
+        InputError: A weight is not a number above 0.
     """
     if weights is None:
         return None
@@ -187,7 +187,7 @@ def ordered_weights(weights: Mapping[str, float] | None, task: Task) -> list[flo
     """Return class weights in the order of the classes.
 
     Raises:
-        InputError: A class has none, or one is not a class.
+        InputError: A class has no weight, or a name is not a class.
     """
     if weights is None:
         return None
@@ -197,14 +197,14 @@ def ordered_weights(weights: Mapping[str, float] | None, task: Task) -> list[flo
 
 
 def check_similarity(similarity: Similarity | None) -> dict[str, dict[str, float]] | None:
-    """Return a class similarity by the text of both classes, as JSON can hold it.
+    """Return the similarity by the texts of both classes, in a form that JSON can hold.
 
     Args:
         similarity: A square table whose first column (of a file) or index (of a DataFrame) and
             whose header name the classes.
 
     Raises:
-        InputError: It is no such table.
+        InputError: It is not such a table.
     """
     if similarity is None:
         return None
@@ -220,7 +220,7 @@ def ordered_similarity(
     """Return a class similarity in the order of the classes.
 
     Raises:
-        InputError: A class is missing, or one is not a class.
+        InputError: A class is missing, or a name is not a class.
     """
     if similarity is None:
         return None
@@ -235,7 +235,7 @@ def ordered_similarity(
 
 
 def open_teacher(teacher: Teacher | None) -> Classifier | Estimator | None:
-    """Return a teacher, read from its folder where it is given as one.
+    """Return a teacher; a teacher given as a folder is loaded.
 
     Raises:
         InputError: It is neither a model nor a fitted classifier.
@@ -251,7 +251,7 @@ def open_teacher(teacher: Teacher | None) -> Classifier | Estimator | None:
 
 
 def teacher_logits(teacher: Classifier | Estimator, rows: pd.DataFrame, task: Task) -> Tensor:
-    """Return what a teacher thinks of rows: log probabilities in the order of the classes.
+    """Return the log probabilities of a teacher for rows, in the order of the classes.
 
     Args:
         teacher: The teacher.
@@ -262,7 +262,7 @@ def teacher_logits(teacher: Classifier | Estimator, rows: pd.DataFrame, task: Ta
         - output: ``(N, C)``
 
     Raises:
-        InputError: It has other classes, or cannot read the rows.
+        InputError: The teacher has other classes, or cannot read the rows.
     """
     if isinstance(teacher, Classifier):
         known: Sequence[Label] = teacher.task.classes

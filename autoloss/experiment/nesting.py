@@ -1,4 +1,4 @@
-"""The verdict where there are few rows: the search itself, once in every outer fold."""
+"""The verdict for few rows: a search in every outer fold of a nested cross-validation."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ FloatArray = NDArray[np.floating]
 
 @dataclass(frozen=True, eq=False)
 class _Outer:
-    """What the search of one outer fold chose and predicts for its test rows.
+    """The choice of the search of one outer fold, and its predictions for the test rows.
 
     Args:
-        result: As it ships.
+        result: The choice and its predictions as it would ship.
         default: Default cross-entropy by its softmax.
         tuned: Tuned cross-entropy of this fold by its softmax.
         challenger: The challenger of this fold by its softmax.
@@ -53,10 +53,10 @@ class _Outer:
 
 
 def nested_trials(study: Study) -> list[TrialRecord]:
-    """Return the trials that are searched in every outer fold, in the order of their places.
+    """Return the trials that every outer fold trains, in the order of their slots.
 
-    Those that the sampler proposed are left out: it had seen what others did on rows that are
-    test rows here. Those that left the race are not, for the same reason.
+    The sampler's proposals are left out, because they depend on results on rows that are test rows
+    here. Trials that left the race are kept, for the same reason.
     """
     return [
         record
@@ -66,9 +66,9 @@ def nested_trials(study: Study) -> list[TrialRecord]:
 
 
 def first_of(study: Study, records: Sequence[TrialRecord], count: int) -> list[TrialRecord]:
-    """Return the trials that were asked first, in order of number.
+    """Return the `count` trials that were asked first, in order of number.
 
-    Which these are was decided before anything was trained: no row that a fold tests has a say.
+    The choice is fixed before any training, so no test row of a fold influences it.
     """
     slots = sorted((study.trial(record.number).slot, record.number) for record in records)
     chosen = {number for _, number in slots[:count]}
@@ -85,16 +85,16 @@ def judge_by_nesting(
     snapshot: StudySnapshot,
     coverage: Coverage,
 ) -> Evidence:
-    """Search in every outer fold, and compare what it chooses with its tuned cross-entropy.
+    """Search in every outer fold, and compare its choice with its tuned cross-entropy.
 
     Args:
         session: The search.
         data: Its data.
         choice: Challenger and tuned cross-entropy of all rows.
         finalists: The finalists.
-        replication: What became of them.
-        snapshot: The study as it stands after the search.
-        coverage: How much of the planned training ran before the outer folds.
+        replication: Their trainings.
+        snapshot: The study after the search.
+        coverage: The share of the planned training that ran before the outer folds.
     """
     study, records = session.study, nested_trials(session.study)
     size = session.begin_outer(len(records))
@@ -146,7 +146,7 @@ def judge_by_nesting(
             (raw.challenger, raw.baseline, shipped.baseline, shipped.challenger),
             targets,
             clusters,
-            # The held-out rows of the finalists are rows of the verdict here.
+            # Here the held-out rows of the finalists are also rows of the verdict.
             moves_decisions=False,
         ),
         reference=_reference(

@@ -21,7 +21,7 @@ from autoloss.tracking.uri import redacted
 Track = Literal["all", "pareto", "off"]
 _A_FRAME = "a DataFrame"
 NO_FILE = "FILE.py:NAME"
-"""What stands for a network that was given as a function, as DATA stands for a DataFrame."""
+"""Stands for a network given as a function, as DATA stands for a DataFrame."""
 _LISTS = ("drop", "column", "missing", "losses", "frames", "objects")
 _OUT = Path("reports")
 _WRITTEN = ("space", "trials", "seed")
@@ -30,11 +30,11 @@ _GIVEN = ("class_weights", "class_similarity", "cost_matrix", "teacher")
 
 @dataclass(frozen=True, eq=False)
 class Tables:
-    """The tables of a search as they were given.
+    """The tables of a search as the user gave them.
 
     Args:
-        paths: Those that came as paths, by name: ``source``, ``valid``, ``test``.
-        frames: Those that came as DataFrames.
+        paths: The paths, by name: ``source``, ``valid``, ``test``.
+        frames: The DataFrames, by name.
     """
 
     paths: Mapping[str, str]
@@ -42,10 +42,10 @@ class Tables:
 
     @classmethod
     def of(cls, source: Source | None, valid: Source | None, test: Source | None) -> Self:
-        """Return the tables that are given.
+        """Return the given tables.
 
         Raises:
-            InputError: One is neither a path nor a DataFrame.
+            InputError: A table is neither a path nor a DataFrame.
         """
         paths: dict[str, str] = {}
         frames: dict[str, pd.DataFrame] = {}
@@ -60,7 +60,7 @@ class Tables:
         return cls(paths, frames)
 
     def named_in(self, options: SearchOptions) -> SearchOptions:
-        """Return options that name these tables in the place of their own."""
+        """Return the options with the paths of these tables instead of their own."""
         return replace(
             options,
             source=self.paths.get("source", options.source),
@@ -73,11 +73,11 @@ class Tables:
         """Return the data of a search, divided and encoded.
 
         Args:
-            options: The options of the search, which name the tables that are not given here.
-            space: The space, which says how many folds and bins there are.
+            options: The options of the search; they name the tables that are missing here.
+            space: The space; it has the number of folds and bins.
 
         Raises:
-            InputError: The data or an option is at fault, or a DataFrame is missing.
+            InputError: The data or an option is wrong, or a DataFrame is missing.
         """
         named = self.named_in(options)
         table = named.table(self.frames)
@@ -91,7 +91,7 @@ class Tables:
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """What a search was asked for; every value can be written as JSON.
+    """The request of a search; every value can be written as JSON.
 
     Args:
         source: Path of the data, ``sklearn:NAME``, or None for a DataFrame, which is not kept.
@@ -100,13 +100,13 @@ class SearchOptions:
         frames: Which of ``source``, ``valid`` and ``test`` came as a DataFrame.
         class_weights: Path of the class weights, None where they came otherwise or not at all;
             `class_similarity`, `cost_matrix` and `teacher` likewise.
-        losses: Paths of the files of losses of the user's own.
-        model: ``"auto"``, or ``"FILE.py:NAME"`` of a network of the user's own, in these very
-            words where it was given as a function, which is not kept.
-        objects: Which arguments came as objects that are not kept, and are needed again.
-        column: Kinds of columns, each ``NAME=KIND``.
+        losses: Paths of the files of the user's own losses.
+        model: ``"auto"``, or the user's own network as ``"FILE.py:NAME"``: literally so if it was
+            given as a function, which the study does not keep.
+        objects: The arguments that came as objects, which `resume` needs again.
+        column: Kinds of columns, as ``NAME=KIND``.
 
-    The others are as in `autoloss.search`; `metric` is None where none was asked for.
+    The others are as in `autoloss.search`; `metric` is None if the user named no metric.
     """
 
     source: str | None = None
@@ -140,10 +140,10 @@ class SearchOptions:
     objects: tuple[str, ...] = ()
 
     def data_options(self, frames: Mapping[str, pd.DataFrame]) -> DataOptions:
-        """Return how the data are divided.
+        """Return the options for reading and dividing the data.
 
         Args:
-            frames: The data that came as DataFrames, by name of the option.
+            frames: The DataFrames, by name of the option.
         """
         return DataOptions(
             target=self.target,
@@ -159,10 +159,10 @@ class SearchOptions:
         )
 
     def table(self, frames: Mapping[str, pd.DataFrame]) -> Source:
-        """Return the data, or where they are.
+        """Return the data, or their path.
 
         Raises:
-            InputError: The search began with DataFrames, and they are not given again.
+            InputError: The search began with DataFrames, and they are missing now.
         """
         missing = [name for name in self.frames if name not in frames]
         if missing:
@@ -175,10 +175,10 @@ class SearchOptions:
         return table
 
     def check_objects(self, **given: object) -> None:
-        """Check that what is not kept is given again.
+        """Check that the arguments that a study does not keep are given again.
 
         Raises:
-            InputError: Something is missing.
+            InputError: An argument is missing.
         """
         for name in self.objects:
             if given.get(name) is None:
@@ -195,15 +195,15 @@ class SearchOptions:
         storage: str | None = None,
         tracking_uri: str | None = None,
     ) -> str:
-        """Return the command line that makes the study again; a DataFrame stands as DATA.
+        """Return the command line that repeats the study; DATA stands for a DataFrame.
 
-        Space, trials and seed are always written: another version may have other defaults.
+        It always has space, trials and seed, because another version may have other defaults.
 
         Args:
-            name: The name that was given to the study, None where none was.
-            out: The folder of all studies, None for the usual one; likewise the others.
-            storage: URL of the database of the study; a password in it is not written.
-            tracking_uri: MLflow's tracking URI; likewise.
+            name: The study's name as the user gave it; None for the default.
+            out: The folder of all studies; None for the default.
+            storage: URL of the study's database, whose password is left out; None for the default.
+            tracking_uri: MLflow's tracking URI, treated like `storage`.
         """
         words = ["autoloss", "search", self.source or "DATA"]
         for field in fields(self):
@@ -246,5 +246,5 @@ class SearchOptions:
 
 
 def _in_full(path: str | None) -> str | None:
-    """Return a file's or folder's full path, and anything that is none as it is."""
+    """Return the full path of a file or folder, and any other text unchanged."""
     return str(Path(path).resolve()) if path and Path(path).exists() else path

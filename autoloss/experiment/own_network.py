@@ -1,4 +1,4 @@
-"""A network of the user's own in a search: checked, timed, and remembered for `resume`."""
+"""The user's own network in a search: checked, timed, and stored for `resume`."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from autoloss.search import Space
 from autoloss.training.form import choose_form
 
 KEY = "model"
-"""Where a study's origin has what is remembered of the network."""
+"""The key of a study's origin that holds the record of the network."""
 _HEADS = ("cosine head", "unbiased head", "norms")
 _ROWS, _SEVERAL = 64, 4
 
 
 @dataclass(frozen=True, eq=False)
 class Own:
-    """A network of the user's own that was checked on a study's rows; nothing for the built-in.
+    """The user's own network after its check on a study's rows; empty for the built-in network.
 
     Args:
         model: The network.
-        notes: What the user should know of its training, a sentence each.
-        origin: What the study remembers of it, as JSON values.
+        notes: Notes for the user on its training, a sentence each.
+        origin: The study's record of it, as JSON values.
     """
 
     model: OwnModel | None = None
@@ -43,17 +43,17 @@ class Own:
 
 
 def space_for(space: Space, model: OwnModel | None, *, asked: Iterable[str] = ()) -> Space:
-    """Return what of a space a network can be trained by.
+    """Return the part of a space that can train a network.
 
-    A network of the user's own has its own dropout, and one last layer for all losses.
+    The user's own network has its own dropout, and a single last layer for all losses.
 
     Args:
         space: The space.
         model: The network; None for the built-in one.
-        asked: Losses of the user's own.
+        asked: The user's own losses.
 
     Raises:
-        InputError: One of these needs a last layer that only the built-in network has.
+        InputError: One of these losses needs a last layer that only the built-in network has.
     """
     if model is None:
         return space
@@ -73,7 +73,7 @@ def space_for(space: Space, model: OwnModel | None, *, asked: Iterable[str] = ()
 
 
 def provided(names: Sequence[str], model: OwnModel | None) -> tuple[str, ...]:
-    """Return what of the names the training gives to losses with this network."""
+    """Return those of the names that losses get in the training of this network."""
     return tuple(name for name in names if model is None or name not in _HEADS)
 
 
@@ -85,17 +85,17 @@ def settle(
     loaded: Space,
     device: torch.device,
 ) -> Own:
-    """Check a network of the user's own, and find out how its candidates train fastest.
+    """Check the user's own network, and measure how its candidates train fastest.
 
     Args:
         model: The network; None for the built-in one.
         data: The data.
-        space: The space, of `space_for`.
-        loaded: The space that it comes from.
+        space: The space, as `space_for` returned it.
+        loaded: The space as loaded.
         device: Where to train.
 
     Raises:
-        InputError: It cannot be trained; one line says why.
+        InputError: The network cannot be trained; one line says why.
     """
     if model is None:
         return Own()
@@ -127,12 +127,12 @@ def recall(origin: Mapping[str, Any], given: Model | None, *, study: str) -> Own
     """Return the network that a study began with.
 
     Args:
-        origin: What the study remembers.
-        given: What is given again; None for nothing.
-        study: Its name.
+        origin: The origin of the study.
+        given: The network, given again; None if it was not.
+        study: The study's name.
 
     Raises:
-        InputError: It is missing, was changed, or is given where there was none.
+        InputError: It is missing or has changed, or the study began with the built-in network.
     """
     memory = origin.get(KEY)
     if memory is None:
@@ -171,7 +171,7 @@ def check_again(
     """Check that a network has the parameters that a study began with.
 
     Raises:
-        InputError: It has others.
+        InputError: The parameters differ.
     """
     if model is None:
         return
@@ -184,7 +184,7 @@ def check_again(
 
 
 def fingerprint_with(fingerprint: str, origin: Mapping[str, Any]) -> str:
-    """Return the fingerprint of data and network together; that of the data for the built-in."""
+    """Return the fingerprint of data and network; for the built-in network, of the data alone."""
     if KEY not in origin:
         return fingerprint
     text = json.dumps([fingerprint, origin[KEY]["weights"]])
@@ -192,12 +192,12 @@ def fingerprint_with(fingerprint: str, origin: Mapping[str, Any]) -> str:
 
 
 def notes_of(origin: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what a study's user should know of a network of the user's own."""
+    """Return the notes for the user on the user's own network."""
     return tuple(origin[KEY]["notes"]) if KEY in origin else ()
 
 
 def given_network(origin: Mapping[str, Any]) -> dict[str, str]:
-    """Return the network of the user's own as ``--model`` takes it; empty for the built-in."""
+    """Return the user's own network as an argument of ``--model``; empty for the built-in."""
     if KEY not in origin:
         return {}
     file, name = origin[KEY]["file"], origin[KEY]["name"]
@@ -205,7 +205,7 @@ def given_network(origin: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _network(model: OwnModel, data: StudyData, space: Space) -> OwnNetwork:
-    """Return the network on the first division of the rows, of the shape that all share."""
+    """Return the network for the shape of the first division, which all divisions share."""
     schemas = [fold.encoding.schema for fold in data.folds]
     network = networks_for(schemas, data.task.n_classes, space.network, model)[0]
     assert isinstance(network, OwnNetwork)

@@ -1,4 +1,4 @@
-"""What a search would do, without training: the same arguments, and a plan in return."""
+"""Plans a search without training: takes the arguments of `search` and returns a `Plan`."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def plan(
     seed: int = 0,
     device: str = "auto",
 ) -> Plan:
-    """Return what `search` would do with the same arguments; nothing is trained or written.
+    """Return the plan of `search` for the same arguments, without training or writing.
 
-    The expected time comes from a few steps with weights that are thrown away.
+    The expected time comes from a few training steps, whose weights are discarded.
 
     Raises:
         InputError: As in `search`.
@@ -123,7 +123,7 @@ def plan(
 
 
 def check_seed(seed: int) -> None:
-    """Refuse a seed that torch and numpy do not take."""
+    """Refuse a seed that torch and numpy do not accept."""
     if not 0 <= seed < 1 << 32:
         raise InputError(f"seed must be at least 0 and less than 2 ** 32, but got seed={seed}.")
 

@@ -1,4 +1,4 @@
-"""How a running search is watched: the terminal and other front ends implement `Progress`."""
+"""The progress of a running search; the terminal and other front ends implement `Progress`."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from autoloss.records import Plan, Update
 
 
 class Progress(Protocol):
-    """Receives what a search is about to do, where it stands, and what the user should know."""
+    """Receives the plan of a search, its progress, and notes for the user."""
 
     def planned(self, plan: Plan) -> None:
-        """Show what is going to be done."""
+        """Show the plan."""
 
     def updated(self, update: Update) -> None:
-        """Show where the search stands."""
+        """Show the progress."""
 
     def noted(self, text: str) -> None:
         """Show one sentence that the user should know."""
 
     def detailed(self, text: str) -> None:
-        """Show one sentence that only who asks for details wants to know."""
+        """Show one sentence to users who ask for details."""
 
 
 class Silent:

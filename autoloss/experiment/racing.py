@@ -1,8 +1,8 @@
 """The search as a race: trials that fall behind leave, and new ones take their places at once.
 
-Time is counted in epochs that the search has trained. When a trial began is written with it, and
-what it did at each rung when it ends. So a search that was interrupted trains what was lost as if
-the others, which had ended, still ran beside it, and goes on to ask what it would have asked.
+Time is counted in epochs that the search has trained. A trial stores the time when it began, and
+at its end its results at each rung. A resumed search trains the lost trials again as if the trials
+that had ended still ran beside them, and then asks the same trials as without the interruption.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ if TYPE_CHECKING:
     from autoloss.records import CurvePoint
 
 REFILL = 2
-"""New trials join when at least one in so many places is free: each order costs its own rows."""
+"""New trials join when 1 / `REFILL` of the places are free: each order costs its own rows."""
 SMALLEST, SHARE = 4, 8
-"""Trials that the sampler chooses are trained so many at once, or one in so many of the budget:
-the fewer there are, the more each is learnt from, and the sooner the best is at its end."""
+"""The sampler's proposals train `SMALLEST` at once, or 1 / `SHARE` of the budget. With fewer at
+once, the sampler learns more from each, and the best ends sooner."""
 
 
 @dataclass(eq=False)
 class _Running:
-    """A trial that trains: its candidates in the pool, one for each division.
+    """A trial in training, with one candidate in the pool for each division.
 
     Args:
         trial: The trial.
-        began: Epochs that the search had trained when it began.
-        passed: What it was compared by, at the rungs so far.
-        stays: Whether it is trained to its end, whatever it does.
+        began: Epochs that the search had trained when the trial began.
+        passed: Its values at the rungs so far.
+        stays: Whether it trains to its end, whatever its values at the rungs.
         left: Whether it leaves.
-        candidates: Its candidates' numbers in the pool.
+        candidates: The numbers of its candidates in the pool.
     """
 
     trial: Trial
@@ -59,14 +59,14 @@ class _Running:
 
 
 class RacingSearch:
-    """Trains the trials of a study in one population, which they leave and join.
+    """Trains the trials of a study in one population, which trials join and leave.
 
-    Quotas are drawn at random: the more of them begin together, the sooner it is known which fall
-    behind. What the sampler chooses begins when they have ended, and learns from them.
+    The quotas are drawn at random, and begin together so that weak trials leave early. The
+    proposals of the sampler begin when the quotas have ended, and learn from them.
 
     Args:
         session: The search.
-        size: Trials to train at once.
+        size: The number of trials to train at once.
     """
 
     def __init__(self, session: SearchSession, *, size: int) -> None:
@@ -92,9 +92,9 @@ class RacingSearch:
                 continue
             if not self._waiting and (self._is_up or self._is_ending or study.left == 0):
                 break
-            # What had ended before an interruption still counts as running.
+            # Trials that ended before an interruption still count as running.
             self.now += 1
-        # Those that are still held back had no time to be trained to their end.
+        # There was no time to train the trials that are still held back to their end.
         self.session.ended(self._reserve.take(len(self._reserve.held)))
 
     @property
@@ -103,14 +103,14 @@ class RacingSearch:
 
     @property
     def _must_end(self) -> bool:
-        """Return whether the time that is left is needed by those held back."""
+        """Return whether the trials held back need all the time that is left."""
         ends = self.session.clock.search_ends
         if ends is None or not self._reserve.held:
             return False
         return time.monotonic() + self._pace * self.session.study.space.training.max_epochs >= ends
 
     def _recall(self) -> None:
-        """Take up what the study knows from before."""
+        """Recall the trials of the study from before an interruption."""
         study = self.session.study
         spans = study.spans()
         self._past = [(span.slot, span.start, span.end) for span in spans if span.end is not None]
@@ -128,7 +128,7 @@ class RacingSearch:
         self.now = min((trial.start for trial in self._waiting), default=self._last_ask + 1)
 
     def _begin(self) -> None:
-        """Let those begin whose time has come, and ask new ones where there is room."""
+        """Begin the trials that are due, and ask new ones if there is room."""
         places = max(0, self.size - len(self._running))
         due = [trial for trial in self._waiting if trial.start <= self.now][:places]
         if due:
@@ -146,7 +146,7 @@ class RacingSearch:
                 self._join(again)
 
     def _ask(self) -> None:
-        """Ask new trials where there is room for several."""
+        """Ask new trials if there is room for several."""
         study = self.session.study
         busy = [one.trial.slot for one in self._running]
         busy += [slot for slot, start, end in self._past if start <= self.now < end]
@@ -175,7 +175,7 @@ class RacingSearch:
         session.clock.training += time.monotonic() - started
 
     def _epoch(self) -> None:
-        """Train an epoch, let those leave that fell behind, and tell what ended."""
+        """Train an epoch, remove the trials that fell behind, and tell the trials that ended."""
         started = time.monotonic()
         alive_before = len(self._pool.alive)
         self._pool.deadline = self.session.clock.search_ends
@@ -209,7 +209,7 @@ class RacingSearch:
         )
 
     def _compare(self, running: Sequence[_Running], alive: set[int]) -> None:
-        """Find out who of those that came to a rung leaves."""
+        """Compare the trials that reached a rung, and mark the ones that leave."""
         arrived = [one for one in running if self.now - one.began in self.rungs and not one.stays]
         for one in arrived:
             age = self.now - one.began
@@ -226,12 +226,12 @@ class RacingSearch:
         return Ended(one.trial, trained, self.now - one.began, one.left, tuple(one.passed))
 
     def _at(self, one: _Running, age: int) -> CurvePoint:
-        """Return what a trial is compared by: the mean over its divisions, as if it ended now."""
+        """Return the point at which a trial is compared: its mean over the divisions so far."""
         points = [best_so_far(self._pool.curve(number), age) for number in one.candidates]
         return Trained.mean_curve([[point] for point in points])[0]
 
     def _values(self, point: CurvePoint) -> tuple[float, ...]:
-        """Return what trials are compared by: the objectives of the study."""
+        """Return the values of the study's objectives, by which trials are compared."""
         known = {"refined_log_loss": point.refined_log_loss, "error": point.error}
         return tuple(known[name] for name in self.session.study.space.objectives)
 
@@ -240,16 +240,16 @@ class RacingSearch:
         self._pool = Pool(session.divisions.jobs, deadline=session.clock.search_ends)
 
     def _guarded(self, action: Callable[[], list[int]]) -> list[int] | None:
-        """Return what an action in the pool gives; None where the memory was full.
+        """Return the result of an action in the pool, or None if the memory was full.
 
-        Everything then begins anew with half as many at once.
+        The search then starts its trials again with half as many at once.
         """
         try:
             return action()
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-        # Outside the handler: the error's traceback would hold what filled the memory.
+        # Outside the handler, because the traceback keeps the tensors that filled the memory.
         self._waiting = [one.trial for one in self._running] + self._waiting
         self._running = []
         self._new_pool()
@@ -264,10 +264,10 @@ class RacingSearch:
 
 
 def can_race(session: SearchSession) -> bool:
-    """Return whether trials of a search can be compared before their end.
+    """Return whether the trials of a search can be compared before their end.
 
-    That is where curves show what the study is about, and where losses do not read how far the
-    training is, which is not the same for all that train together.
+    It needs learning curves of the study's objectives, and losses that do not read the progress
+    of the training, because trials that train together are at different epochs.
     """
     study = session.study
     is_shown = study.space.objectives == ("refined_log_loss",) or study.metric.name == "error"

@@ -1,4 +1,4 @@
-"""A model of another kind on the same rows: untuned gradient boosting of scikit-learn."""
+"""Untuned gradient boosting of scikit-learn on the same rows, for comparison."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ IntArray = npt.NDArray[np.integer]
 
 NAME = "gradient boosting"
 _MOST_ROWS = 200_000
-# Rows times columns times trees of an iteration, and trees in all: half a minute on two cores.
+# Rows x columns x trees of an iteration, and trees in total: half a minute on two cores.
 _MOST_WORK = 20_000_000
 _MOST_TREES = 2_000
 _LEAST_SECONDS, _MOST_SECONDS = 0.5, 30.0
 _ITERATIONS = 100
-# Rows that scikit-learn asks of a leaf: of a class with fewer, leaves grow without a bound.
+# scikit-learn's fewest rows of a leaf: the leaves of a class with fewer rows grow without bound.
 _FEW = 20
 _POINTS, _SHARE = 0.02, 0.1
 _SHARES = ("error", "balanced_error")
@@ -34,11 +34,11 @@ _SHARES = ("error", "balanced_error")
 
 @dataclass(frozen=True, eq=False)
 class Boosted:
-    """What gradient boosting predicts for the test rows.
+    """The predictions of gradient boosting for the test rows.
 
     Args:
         log_probs: Log probabilities of all classes; (N, C).
-        notes: What was left out and why, a sentence each.
+        notes: A sentence for each thing that was left out, with the reason.
     """
 
     log_probs: FloatArray
@@ -54,24 +54,24 @@ def gradient_boosting(
     seed: int = 0,
     weights: FloatArray | None = None,
 ) -> Boosted | None:
-    """Train scikit-learn's gradient boosting as it comes, and predict the test rows.
+    """Train scikit-learn's gradient boosting with its defaults, and predict the test rows.
 
-    Columns are typed as for the network, by the training rows alone. Numbers and dates are taken
-    as numbers, other columns as levels: the 254 most frequent ones of each, rarer ones and those
-    that training lacks as one more. Free text is left out. It takes about half a minute at most:
-    of many rows it learns a sample, of many classes in fewer iterations.
+    The training rows alone decide the types of columns, as for the network. Numbers and dates are
+    numbers; other columns have a code for each of their 254 most frequent levels, and one for all
+    rarer and unseen levels. Free text is left out. Training takes about half a minute at most: it
+    samples many rows, and runs fewer iterations for many classes.
 
     Args:
         train: Columns of all rows but the test rows, as they were read; or a function that
-            returns those of some of the rows, so that many are not copied.
-        targets: Their classes.
+            returns some of the rows, to avoid a copy of a large table.
+        targets: The classes of these rows.
         test: The same columns of the test rows.
-        n_classes: Classes C; those that training lacks get next to no probability.
+        n_classes: Classes C; a class that training lacks gets almost no probability.
         seed: Seed of the sample and of the training.
-        weights: Weights of the training rows; None where they count alike.
+        weights: Weights of the training rows; None for equal weights.
 
     Returns:
-        The predictions; None where there is no column but free text.
+        The predictions; None if every column is free text.
 
     Shape:
         train (n, F), targets (n,), test (N, F), weights (n,).
@@ -100,7 +100,7 @@ def gradient_boosting(
             max_iter=iterations,
             categorical_features=is_level,
             l2_regularization=0.0 if counts.min() >= _FEW else 1.0,
-            # What is held out to stop by, a tenth, must have rows of every class.
+            # The tenth held out for early stopping must have rows of every class.
             early_stopping="auto" if len(targets) >= 20 * len(present) else False,
             random_state=seed,
         )
@@ -108,13 +108,13 @@ def gradient_boosting(
         probs = model.predict_proba(inputs.of(test)[0])
     every = np.zeros((len(test), n_classes))
     every[:, present] = probs
-    # As what ships: no row costs more than ln((n + 1) * C) nats.
+    # The same bound as for the shipped model: no row costs more than ln((n + 1) * C) nats.
     mix = 1.0 / (len(targets) + 1.0)
     return Boosted(np.log((1.0 - mix) * every + mix / n_classes), tuple(notes))
 
 
 def boosting_seconds(n_rows: int, n_columns: int, n_classes: int) -> float:
-    """Return how long gradient boosting takes at most, in seconds, on two cores."""
+    """Return the longest time of gradient boosting, in seconds on two cores."""
     trees = 1 if n_classes == 2 else n_classes
     most = max(_MOST_WORK // (trees * max(n_columns, 16)), 5_000)
     work = min(n_rows, _MOST_ROWS, most) * max(n_columns, 16) * trees
@@ -132,20 +132,19 @@ def reference_record(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Reference:
-    """Compare gradient boosting with what ships, on the rows of the verdict.
+    """Compare gradient boosting with the shipped model, on the rows of the verdict.
 
-    It is far ahead where the interval of the difference does not cover zero and the difference
-    is above a tenth of what is left to gain: of the error or another metric that is best at 0, or
-    of the distance to 1 of one that is best there; and above two points where the metric is a
-    share.
+    It is far ahead if the interval of the difference does not cover zero and the difference is
+    above a tenth of the shipped model's distance from the best value of the metric, 0 or 1. A
+    difference in a metric that is a share must be above two points too.
 
     Args:
-        boosted: Gradient boosting.
-        shipped: Log probabilities that ship.
+        boosted: The predictions of gradient boosting.
+        shipped: Log probabilities of the shipped model.
         targets: Classes of the rows.
         metric: The study's metric.
         class_counts: Training rows of each class, which balanced error needs for its decisions.
-        clusters: The cluster of each row; None where the rows are independent.
+        clusters: The cluster of each row; None for independent rows.
         resamples: Resamples of the paired bootstrap.
         seed: Its seed.
 
@@ -196,7 +195,7 @@ def _frame(table: pd.DataFrame | npt.NDArray[Any]) -> pd.DataFrame:
 def _sample(
     targets: IntArray, n_columns: int, n_classes: int, seed: int
 ) -> tuple[IntArray, list[str]]:
-    """Return the rows to learn from, in order, and what to say where they are not all."""
+    """Return the rows to learn from, in order, and a note if some are left out."""
     trees = 1 if n_classes == 2 else n_classes
     most = min(_MOST_ROWS, max(_MOST_WORK // (trees * max(n_columns, 16)), 5_000))
     rows, said = np.arange(len(targets)), []
@@ -206,14 +205,14 @@ def _sample(
         said = [
             f"Gradient boosting learnt from {most:,} of {len(targets):,} rows, drawn at random."
         ]
-    # What is held out to stop by has a row of every class, so that a class needs two.
+    # The part held out for early stopping has a row of every class, so a class needs two.
     _, inverse, counts = np.unique(targets[rows], return_inverse=True, return_counts=True)
     several = counts[inverse] > 1
     return (rows[several] if several.any() else rows), said
 
 
 def _is_far_ahead(one: Comparison) -> bool:
-    """Return whether a difference is sure, and large beside what is left to gain."""
+    """Return whether a difference is certain, and large relative to the possible gain."""
     ahead = one.difference if not one.lower_is_better else -one.difference
     if one.covers_zero or ahead <= 0.0:
         return False

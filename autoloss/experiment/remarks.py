@@ -1,4 +1,4 @@
-"""What a user should know of a study besides its data: rare positives, and costs."""
+"""Notes for the user on rare positives and on costs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def study_notes(
     batch_size: int,
     has_weights: bool,
 ) -> tuple[str, ...]:
-    """Return what should be known of rare positives and of costs, a sentence each."""
+    """Return the notes on rare positives and on costs, a sentence each."""
     costs = metric.costs
     rare = rare_notes(
         data.summary.class_counts,

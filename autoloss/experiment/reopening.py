@@ -1,4 +1,4 @@
-"""The data of a study that was begun before, read again as they were."""
+"""Reads the data of an existing study again, unchanged."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def read_again(
     teacher: Teacher | None = None,
     model: OwnModel | None = None,
 ) -> tuple[StudyData, Tensor | None]:
-    """Return the data of a study, divided and encoded as at its start, and its teacher's logits.
+    """Return the data of a study, divided and encoded as at its start, and the teacher's logits.
 
     Args:
         study: The study.
-        options: What it was asked for.
-        tables: What is given again, where it began with DataFrames.
-        teacher: The teacher, where it began with one that is not kept.
-        model: The network, where it began with one of the user's own.
+        options: Its request.
+        tables: The tables, given again if the study began with DataFrames.
+        teacher: The teacher, given again if the study does not keep it.
+        model: The user's own network, given again if the study began with one.
 
     Raises:
-        InputError: Something is not given again, or the data have changed.
+        InputError: Something is missing, or the data have changed.
     """
     options.check_objects(teacher=teacher, model=model)
     given = Given.of(teacher=options.teacher if teacher is None else teacher)

@@ -24,7 +24,7 @@ from autoloss.verdict.replicates import Replicates
 
 @dataclass(frozen=True, eq=False)
 class HeldOut:
-    """What a finalist predicts for the held-out rows of all its trainings, one after the other.
+    """The predictions of a finalist for the held-out rows of its trainings, concatenated.
 
     Args:
         log_probs: Cross-fitted log probabilities.
@@ -40,12 +40,12 @@ class HeldOut:
 
 @dataclass(frozen=True, eq=False)
 class Replication:
-    """What became of the finalists.
+    """The trainings of the finalists.
 
     Args:
         figures: Their metric and log loss in every training.
-        models: What each would ship, by number; those that diverged in a training have none.
-        held_out: What each predicts for held-out rows, by number.
+        models: The model that each would ship, by number; a finalist that diverged has none.
+        held_out: Their predictions for held-out rows, by number.
         is_cut: Whether the time limit cut off any of their trainings.
     """
 
@@ -62,7 +62,7 @@ def replicate(
     *,
     baseline: int,
 ) -> Replication:
-    """Train the finalists again, all in the same populations, and fit their read-outs.
+    """Train the finalists again in the same populations, and fit their read-outs.
 
     Args:
         session: The search.
@@ -71,7 +71,7 @@ def replicate(
         baseline: Number of tuned cross-entropy in the search.
 
     Raises:
-        TrainingError: No finalist that could be tuned cross-entropy trains on fresh seeds.
+        TrainingError: Every finalist of cross-entropy diverges on fresh seeds.
     """
     study = session.study
     folds = data.replicates(study.space.protocol.replicates, seed=study.seed)
@@ -122,7 +122,7 @@ def is_cut(trained: Iterable[Trained]) -> bool:
 
 
 def make_divisions(session: SearchSession, data: StudyData, folds: Sequence[Fold]) -> Divisions:
-    """Bring further divisions of a search's rows to its device."""
+    """Make further divisions of a search's rows on its device."""
     space, job = session.study.space, session.divisions.jobs[0]
     return Divisions.of(
         folds,
@@ -145,7 +145,7 @@ def fresh_seeds(seed: int, count: int) -> list[int]:
 def score_divisions(
     session: SearchSession, divisions: Divisions, trained: Mapping[int, Trained]
 ) -> list[Scores]:
-    """Fit read-outs and compute metrics on the held-out rows of each division, in this order."""
+    """Fit read-outs and compute metrics on the held-out rows of each division, in order."""
     study = session.study
     specs = [study.trial(number).spec for number in trained]
     found = []
@@ -164,7 +164,7 @@ def _model(
     scores: Sequence[Scores],
     k: int,
 ) -> Classifier:
-    """Return what a finalist would ship: the mean of all its trainings."""
+    """Return the model that a finalist would ship: the mean of all its trainings."""
     study = session.study
     costs = study.metric.costs
     members = tuple(
@@ -184,7 +184,7 @@ def _model(
 
 
 def _decision(study: Study) -> Decision:
-    """Return what the model's decisions minimise; a cost matrix always counts."""
+    """Return the quantity that the model's decisions minimise: the cost if there is a matrix."""
     if study.metric.costs is not None:
         return "expected_cost"
     return "balanced_error" if study.metric.is_balanced else "error"

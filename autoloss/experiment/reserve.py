@@ -1,4 +1,4 @@
-"""Trials that left a race, and those of them that the verdict cannot do without."""
+"""Trials that left a race, and the ones among them that the verdict needs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ended:
-    """What became of a trial.
+    """A trial that ended, with the results of its training.
 
     Args:
         trial: The trial.
-        trained: What its trainings gave.
-        epochs: Epochs that it trained.
+        trained: The results of its trainings.
+        epochs: The epochs that it trained.
         left: Whether it left the race.
-        passed: What it was compared by, at each rung that it came to.
+        passed: Its values at each rung that it reached.
     """
 
     trial: Trial
@@ -34,7 +34,7 @@ class Ended:
 
     @property
     def curve(self) -> tuple[CurvePoint, ...]:
-        """Return its learning curve up to where it diverged, if it did."""
+        """Return its learning curve, up to the epoch where it diverged if it did."""
         curve = self.trained.curve
         if self.trained.state != "diverged":
             return curve
@@ -43,24 +43,25 @@ class Ended:
 
 @dataclass
 class Reserve:
-    """Trials that left, each the best so far of a role of which none was trained to its end.
+    """Trials that left a race but may be needed for the verdict.
 
-    They are trained to their end when everything else has been, so that none is for nothing.
+    For each role (see `roles_of`) without a trial trained to its end, the best trial that left is
+    held. Held trials are trained to their end after all others, so that none is trained in vain.
 
     Args:
-        filled: Roles of which one was trained to its end.
-        held: The best of every other role.
+        filled: Roles with a trial that was trained to its end.
+        held: The best trial of every other role.
     """
 
     filled: set[str] = field(default_factory=set)
     held: dict[str, Ended] = field(default_factory=dict)
 
     def fill(self, trials: Iterable[Trial]) -> None:
-        """Take in which trials were trained to their end."""
+        """Mark the roles of trials that were trained to their end as filled."""
         self.filled |= {role for trial in trials for role in roles_of(trial)}
 
     def keep(self, left: Iterable[Ended]) -> list[Ended]:
-        """Hold back trials that left, as long as they are needed; return those that are not."""
+        """Hold the trials that are needed among those that left; return the others."""
         every = {one.trial.slot: one for one in [*self.held.values(), *left]}
         self.held = {}
         for one in sorted(every.values(), key=_rank):
@@ -70,7 +71,7 @@ class Reserve:
         return [one for slot, one in every.items() if slot not in needed]
 
     def take(self, n: int) -> list[Ended]:
-        """Return at most `n` of those held back, which are held no more."""
+        """Release and return at most `n` of the held trials."""
         by_slot = {one.trial.slot: one for one in self.held.values()}
         taken = sorted(by_slot)[:n]
         kept = {role: one for role, one in self.held.items() if one.trial.slot not in taken}
@@ -79,9 +80,10 @@ class Reserve:
 
 
 def roles_of(trial: Trial) -> set[str]:
-    """Return what the verdict needs a whole trial for: a family, tuned and default cross-entropy.
+    """Return the roles of a trial: its family, tuned cross-entropy, default cross-entropy.
 
-    The best of each family are its finalists, and all that they gain is told from cross-entropy.
+    The verdict needs a whole trial for each role: the best trial of each family is a finalist, and
+    the gain of each finalist is measured from cross-entropy.
     """
     roles = {trial.spec.base}
     if is_plain_cross_entropy(trial.spec.to_dict()):
@@ -91,6 +93,6 @@ def roles_of(trial: Trial) -> set[str]:
 
 
 def _rank(one: Ended) -> tuple[int, float, int]:
-    """Sort those that came further first, then by what they did there."""
+    """Return the sort key: trials that trained longer come first, then the better ones."""
     last = one.passed[-1]
     return (-last.epoch, last.refined_log_loss, one.trial.slot)

@@ -1,4 +1,4 @@
-"""A study that is run to its end: searched, concluded and shown, whatever interrupts it."""
+"""Runs a study to its end: search, conclusion and tracking, also after interruptions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from autoloss.verdict.corrected import detectable_nested
 
 EXPERIMENT = "autoloss"
 CLOSING_SECONDS = 5.0
-"""How long an interrupted search waits for MLflow; what is missing is written at `resume`."""
+"""Seconds that an interrupted search waits for MLflow; `resume` writes the missing runs."""
 
 
 def run(
@@ -53,18 +53,18 @@ def run(
     model: OwnModel | None = None,
     judge_now: bool = False,
 ) -> SearchResult:
-    """Search with an open study until it is finished, and let go of it whatever happens.
+    """Run an open study until it is finished, and close it in any case.
 
     Args:
         study: The study.
         data: Its data.
-        options: What was asked for.
+        options: The request.
         tracker: Where the trials are shown.
-        progress: Who watches.
-        clock: The time.
-        teacher: Logits of a teacher for the rows of the table; None where there is none.
+        progress: Receives the progress.
+        clock: The clock of the search.
+        teacher: Logits of a teacher for the rows of the table; None for no teacher.
         model: A network of the user's own, checked; None for the built-in one.
-        judge_now: Whether to conclude with the trials that ended, without training others.
+        judge_now: Whether to conclude with the trials that have ended, without new ones.
 
     Shape:
         teacher ``(rows, C)``.
@@ -127,7 +127,7 @@ def make_session(
     teacher: Tensor | None = None,
     model: OwnModel | None = None,
 ) -> SearchSession:
-    """Return what trains the trials of a study; the arguments are those of `run`."""
+    """Return the session that trains the trials of a study; the arguments are those of `run`."""
     space = study.space
     divisions = Divisions.of(
         data.folds,
@@ -179,17 +179,17 @@ def make_timetable(
     epochs: int = 0,
     before: tuple[int, int] | None = None,
 ) -> tuple[Timetable, Together]:
-    """Plan the time of a search, from a few steps; and how many candidates train together.
+    """Plan the time of a search, and the number of candidates that train together.
 
     Args:
         data: Its data.
         divisions: The divisions on which trials are compared.
-        clock: The time.
+        clock: The clock of the search.
         space: The space.
-        budget: How the trials are shared out.
-        trials: Their number.
-        epochs: Epochs that were asked for, where the space has fewer now.
-        before: Trials and epochs of the plan, where the study goes on.
+        budget: The shares of the families in the trials.
+        trials: The number of trials.
+        epochs: The epochs of the request, if the space has fewer now.
+        before: The planned trials and epochs of a study that is resumed.
     """
     fixed = len(budget.first) + len(budget.then)
     at_most = max(round_size(trials), fixed) * len(divisions)
@@ -217,11 +217,11 @@ def make_timetable(
 
 @contextmanager
 def closing(study: Study, tracker: Tracking) -> Iterator[None]:
-    """Give back what was asked and write what was told, also after an interruption."""
+    """Return unfinished trials and write finished ones, also after an interruption."""
     try:
         yield
     except KeyboardInterrupt as stop:
-        # So that whoever catches it can say how to go on.
+        # The caller can then say how to resume the study.
         stop.study = study.name  # type: ignore[attr-defined]
         raise
     finally:
@@ -231,7 +231,7 @@ def closing(study: Study, tracker: Tracking) -> Iterator[None]:
 
 @contextmanager
 def left_closed(study: Study, tracker: Tracking | None = None) -> Iterator[None]:
-    """Let go of a study that cannot go on, and show in MLflow that nobody works on it."""
+    """Close a study that cannot go on, and show its end in MLflow."""
     shown = tracker or NullTracker()
     try:
         yield
@@ -250,15 +250,15 @@ def finished(
     progress: Progress,
     register: str | None = None,
 ) -> SearchResult | None:
-    """Return the result of a study that was finished before, None where it was not.
+    """Return the result of a study if it is finished already, else None.
 
-    What could not be shown then is shown now.
+    It also writes the runs that MLflow lacks.
 
     Args:
         study: The study.
-        tracker: Where it is shown.
+        tracker: Shows the trials.
         model: The network of the user's own; None for the built-in one.
-        progress: Who watches.
+        progress: Receives the progress.
         register: Name in the model registry, None for none.
     """
     folder = study.folder
@@ -273,7 +273,7 @@ def finished(
 
 
 def make_tracker(study: Study, options: SearchOptions, uri: str | None) -> Tracking:
-    """Return what shows the trials, or what shows nothing where tracking is off.
+    """Return the tracker of a study; it shows nothing if tracking is off.
 
     Raises:
         InputError: If MLflow could never write to the URI. A finished study is read all the same.
@@ -295,7 +295,7 @@ def make_tracker(study: Study, options: SearchOptions, uri: str | None) -> Track
 
 
 def _description(study: Study, data: StudyData) -> dict[str, str]:
-    """Return what the parent run says of the study."""
+    """Return the description of the study for its parent run."""
     summary = data.summary
     return {
         "data": summary.source,
@@ -327,7 +327,7 @@ def make_plan(
     name: str = "",
     notes: Sequence[str] = (),
 ) -> Plan:
-    """Return what a search is going to do with its data, its budget and its device."""
+    """Return the plan of a search: its data, budget and device."""
     return Plan(
         data=data.summary,
         families=budget.families,
@@ -352,7 +352,7 @@ def make_plan(
 
 
 def _detectable(data: StudyData, protocol: ProtocolConfig) -> float:
-    """Return the smallest difference in error that the verdict could show."""
+    """Return the smallest difference in error that the verdict can detect."""
     if data.locked is not None:
         return detectable_difference(data.locked.n_rows)
     repeats = protocol.outer_repeats

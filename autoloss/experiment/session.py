@@ -1,4 +1,4 @@
-"""One search: asks, trains and tells until the budget is spent."""
+"""Runs one search: asks, trains and tells until the budget is spent."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from autoloss.training.divisions import Divisions, Trained
 from autoloss.training.together import usual_together
 
 ROUNDS, MOST_ROUNDS = 4, 32
-"""Rounds of a small budget, and of a large one."""
+"""The number of rounds of a small budget, and of a large one."""
 MOST_SHOWN = 0.99
-"""Share of the work that is said to be done as long as anything is left."""
+"""The largest share of the work that is reported as done while any work is left."""
 SMALLEST_ROUND, USUAL_ROUND, LARGEST_ROUND = 8, 32, 256
 
 
@@ -39,16 +39,16 @@ class SearchSession:
         study: The study, new or opened again.
         divisions: The divisions on which trials are compared.
         together: Candidates to train together.
-        timetable: What is done with the time.
+        timetable: The plan of the time.
         tracker: Where the trials are shown.
-        progress: Who watches.
+        progress: Receives the progress.
         teacher: Logits of a teacher for the rows of the table, ``(rows, C)``; None for none.
 
     Attributes:
         planned_trials: Trials that the time limit allows, at most the budget of the study.
         planned_epochs: Epochs that the space asks for; a short limit allows fewer.
-        finals: The trainings after the search; those of the plan until the search has ended.
-        notes: What was cut or left out for lack of time, a sentence each.
+        finals: The trainings after the search; until the search has ended, as planned.
+        notes: A sentence for each thing that was cut or left out for lack of time.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class SearchSession:
 
     @property
     def _expected_trials(self) -> int:
-        """Return how many trials are still to be trained, as far as the time allows."""
+        """Return the number of trials that the search still expects to train in time."""
         if self.clock.limit is None:
             return self.study.left
         return min(self.study.left, max(0, self.planned_trials - self._ended.count))
@@ -103,7 +103,7 @@ class SearchSession:
             TrainingError: All candidates diverged.
         """
         if can_race(self):
-            # Who joins when must not depend on what the machine can do.
+            # The order in which trials join must not depend on the machine.
             jobs = self.divisions.jobs
             size = (self.study.space.together or usual_together(jobs)) // len(jobs)
             if self.clock.limit is not None:
@@ -136,15 +136,16 @@ class SearchSession:
 
     @property
     def _at_once(self) -> int:
-        """Return how many trials are one population."""
+        """Return the number of trials in a population."""
         return max(1, self.executor.together // len(self.divisions))
 
     def _wanted(self) -> int:
-        """Return how many trials to ask: where the sampler learns, a number that is the study's.
+        """Return the number of trials to ask.
 
-        What it proposes depends on which trials were told before. A quota is drawn at random and
-        may be asked as the machine likes it; and so may be all where the time is limited, lest
-        trials are asked that nobody trains.
+        The proposals of the sampler depend on the trials that were told before, so their number
+        depends on the study alone. Trials of a quota are drawn at random, and their number may
+        depend on the machine. Under a time limit every number may, so that no trial is asked in
+        vain.
         """
         left = self._fixed - (self.study.budget - self.study.left)
         is_limited = self.clock.limit is not None
@@ -157,11 +158,11 @@ class SearchSession:
             return wanted
         self.timetable.keep_time(ended=self._ended.count)
         fitting = self.timetable.fitting(wanted)
-        # However short the time is, there must be something to judge.
+        # However short the time is, the verdict needs a few trials.
         return fitting if self._ended.count else max(fitting, FEWEST_TRIALS)
 
     def train_and_tell(self, trials: Sequence[Trial]) -> None:
-        """Train trials to their end and tell the study what became of them."""
+        """Train trials to their end and tell the study their results."""
         pairs = zip(trials, self._train(trials), strict=True)
         self.ended([Ended(trial, found, found.epochs, left=False) for trial, found in pairs])
 
@@ -176,16 +177,16 @@ class SearchSession:
         at_once: bool = False,
         spare: Spare | None = None,
     ) -> list[Trained]:
-        """Train trials on divisions, all of them in the same populations.
+        """Train all trials on all divisions in the same populations.
 
         Args:
             divisions: The divisions.
             trials: The trials.
             seeds: Seed of the trainings on each division; by default that of the study.
-            epochs: Epochs after which a trial stops, by its number, where it was cut off before.
+            epochs: By number of the trial, the epoch at which it was cut off before.
             deadline: When to stop, on `time.monotonic`'s clock.
-            at_once: Whether they are one population, however many there are.
-            spare: Says after every epoch which candidates stop.
+            at_once: Whether all trials form one population.
+            spare: Called after every epoch; names the candidates that stop.
         """
         candidates = self.candidates(divisions, trials, seeds=seeds, epochs=epochs)
         started = time.monotonic()
@@ -204,7 +205,7 @@ class SearchSession:
         seeds: Sequence[int] | None = None,
         epochs: Mapping[int, int] | None = None,
     ) -> list[Candidate]:
-        """Return the trainings of trials: those on one division after those on another."""
+        """Return the trainings of trials, one division after another."""
         return [
             Candidate(
                 trial.spec,
@@ -220,12 +221,12 @@ class SearchSession:
         ]
 
     def note(self, text: str) -> None:
-        """Say what was cut or left out, now and in the report."""
+        """Report that something was cut or left out, now and in the report."""
         self.notes.append(text)
         self.progress.noted(text)
 
     def begin_final(self) -> None:
-        """Say that the search is over, and decide for which final trainings there is time."""
+        """Report the end of the search, and choose the final trainings that fit into the time."""
         self._is_final = True
         self.finals = self.timetable.finals(ended=self._ended.count)
         asked = self.study.space.protocol
@@ -233,15 +234,15 @@ class SearchSession:
         if less or self.finals.replicates < asked.replicates:
             self.note(
                 f"The time limit allows final trainings of {self.finals.finalists} families, "
-                f"{self.finals.replicates} of each finalist in the place of {asked.replicates}."
+                f"{self.finals.replicates} of each finalist instead of {asked.replicates}."
             )
         self.study.fit_finals(self.finals.finalists, self.finals.replicates)
 
     def begin_outer(self, trials: int) -> Finals:
-        """Decide for which outer folds there is time.
+        """Choose the outer folds that fit into the time.
 
         Args:
-            trials: Trials that could be trained in each.
+            trials: The number of trials that each fold could train.
 
         Returns:
             The repeats and the trials of each fold.
@@ -258,7 +259,7 @@ class SearchSession:
         return self.finals
 
     def _note_what_was_cut(self) -> None:
-        """Say which trials the time limit has cut off."""
+        """Note the trials that the time limit has cut off."""
         cut = self._ended.cut
         if not cut:
             return
@@ -273,7 +274,7 @@ class SearchSession:
         if deadline is None:
             return self.train(self.divisions, trials)
         if not self._ended.count:
-            # The first ones are trained whatever the time: there must be something to judge.
+            # The first trials train whatever the limit, because the verdict needs some.
             deadline = max(deadline, time.monotonic() + self.timetable.least_seconds(len(trials)))
 
         def spare(report: EpochReport, alive: Sequence[int]) -> list[int]:
@@ -287,7 +288,7 @@ class SearchSession:
         return self.train(self.divisions, trials, deadline=deadline, spare=spare)
 
     def ended(self, ended: Sequence[Ended]) -> None:
-        """Tell the study what became of trials."""
+        """Tell the study the results of trials."""
         started = time.monotonic()
         whole = [one for one in ended if not one.left and one.trained.state != "diverged"]
         records = [
@@ -321,7 +322,7 @@ class SearchSession:
         self.timetable.told(len(records), time.monotonic() - started)
 
     def halved(self, trials: int) -> None:
-        """Take in that the memory holds only so many trials at once."""
+        """Lower the number of trials that train together to what the memory holds."""
         self.executor.together = trials * len(self.divisions)
         self._on_halved(self.executor.together)
 
@@ -329,18 +330,18 @@ class SearchSession:
         self.progress.noted(f"The memory was full: {together} candidates train together now.")
 
     def _on_epoch(self, report: EpochReport) -> None:
-        """Tell who watches where the search stands after an epoch of a population."""
+        """Report the progress of the search after an epoch of a population."""
         self.timetable.saw(report)
         self._show(report.best_log_loss)
 
     def raced(self, *, alive: int, done: int, seconds: float, best_log_loss: float) -> None:
-        """Tell who watches where a race stands.
+        """Report the progress of a race.
 
         Args:
             alive: Candidates that trained in the last epoch.
-            done: Epochs of the trials that train, together.
-            seconds: What the last epoch took.
-            best_log_loss: The lowest log loss among those that train, in nats.
+            done: The sum of the epochs of all training trials.
+            seconds: The seconds of the last epoch.
+            best_log_loss: The lowest log loss among the training trials, in nats.
         """
         left = self._expected_trials * self.study.space.training.max_epochs * RACE_USED - done
         self.timetable.raced(alive, left * len(self.divisions), seconds)
@@ -350,7 +351,7 @@ class SearchSession:
     def _show(self, best_log_loss: float) -> None:
         ended = self._ended
         elapsed, left = self.clock.elapsed, self.timetable.left
-        # What is left may grow; a bar that goes back would be no help.
+        # The estimate of the remaining work may grow, but the bar must not move back.
         fraction = min(elapsed / max(elapsed + left, 1e-9), MOST_SHOWN)
         self._fraction = max(self._fraction, fraction)
         best = ended.best
@@ -372,7 +373,7 @@ class SearchSession:
 
 
 def round_size(budget: int) -> int:
-    """Return how many trials the sampler is asked at once; it learns between rounds.
+    """Return how many trials to ask of the sampler at once; it learns between rounds.
 
     A small budget makes smaller rounds, a large one larger rounds, neither of them fewer.
 
@@ -385,7 +386,7 @@ def round_size(budget: int) -> int:
 
 
 def even_part(total: int, most: int) -> int:
-    """Return the size of the first of the fewest parts, as equal as can be, of at most so many.
+    """Return the largest part of an even division of `total` into the fewest parts up to `most`.
 
     Examples:
         >>> even_part(68, 32), even_part(9, 100)
@@ -395,5 +396,5 @@ def even_part(total: int, most: int) -> int:
 
 
 def epochs_of(record: TrialRecord) -> int | None:
-    """Return the epoch after which a trial was cut off; None where it was not."""
+    """Return the epoch after which a trial was cut off, or None if it was not."""
     return record.curve[-1].epoch if record.state == "stopped" else None

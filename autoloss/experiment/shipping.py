@@ -1,4 +1,4 @@
-"""Another winner: a person decides which trial ships, and it does."""
+"""Ships another trial of a finished study by a person's decision."""
 
 from __future__ import annotations
 
@@ -52,35 +52,34 @@ def ship(
     tracking_uri: str | None = None,
     progress: Watcher = None,
 ) -> SearchResult:
-    """Let another trial of a finished study ship, and record who shipped before and why.
+    """Ship another trial of a finished study, and record the previous winner and the reason.
 
-    Model, loss and report in the study's folder become those of the trial; in MLflow the winner's
-    tags and metrics move, and the alias ``champion`` where the study's model was registered. The
-    verdict stays what it was, and the test rows are not opened for the trial. A finalist ships
-    as it was trained for the verdict; any other trial is trained again first, on the same
-    seeds and divisions.
+    The study's folder gets the model, loss and report of the trial. In MLflow the winner's tags
+    and metrics move to it, and so does the alias ``champion`` if the study's model was registered.
+    The verdict does not change, and the test rows stay locked. A finalist ships as trained for the
+    verdict; any other trial is trained again first, on the same seeds and divisions.
 
     Args:
         study: Its name or its folder.
         by: A rule or the number of a trial, as in `SearchResult.select`.
-        reason: Why; the rule's sentence by default.
-        register: Name in MLflow's model registry; by default that of the study, if it has one.
+        reason: The reason; by default the sentence of the rule.
+        register: Name in MLflow's model registry; by default the name that the study has there.
         out: The folder of all studies.
-        storage: URL of the study's database, where that has a password.
-        data: The data, where the study began with a DataFrame; `valid` and `test` likewise.
+        storage: URL of the study's database, if it has a password.
+        data: The data, if the study began with a DataFrame; the same holds for `valid` and `test`.
         valid: See `data`.
         test: See `data`.
-        teacher: The teacher, where the study began with one that is not kept.
-        losses: Losses of your own, where they are at another place now.
-        model: A network of your own, where the study began with one; as for `losses`.
-        tracking_uri: MLflow's tracking URI; by default that of the study.
+        teacher: The teacher, if the study does not keep it.
+        losses: Your own losses, if their files have moved.
+        model: Your own network, if the study began with one and does not keep it.
+        tracking_uri: MLflow's tracking URI; by default the study's.
         progress: As in `autoloss.search`.
 
     Returns:
-        The study with what ships now.
+        The study with its new winner.
 
     Raises:
-        InputError: There is no such study, rule or trial, or the trial never learnt.
+        InputError: The study, rule or trial does not exist, or the trial never learnt.
     """
     folder, summary = read_finished(study, out=Path(out))
     trial = select_trial(summary, by)
@@ -131,7 +130,7 @@ def ship(
 
 
 def _is_whole(folder: Path, number: int) -> bool:
-    """Return whether the model that ships is that of the trial, whatever was interrupted."""
+    """Return whether the shipped model is the trial's, also after an interruption."""
     kept, model = (place / WEIGHTS for place in (finalist_folder(folder, number), folder / MODEL))
     if not model.is_file():
         return not (folder / CONFIG).is_file()
@@ -139,7 +138,7 @@ def _is_whole(folder: Path, number: int) -> bool:
 
 
 def _options(folder: Path) -> SearchOptions | None:
-    """Return what a study was asked for; None where a loop of the user's own trained it."""
+    """Return the request of a study, or None if the user's own loop trained it."""
     if not (folder / CONFIG).is_file():
         return None
     origin = StudyConfig.read(folder).origin
@@ -155,7 +154,7 @@ def _model(
     network: OwnModel | None,
     progress: Progress,
 ) -> Classifier:
-    """Return the model of a trial: kept since the verdict, or trained again and kept."""
+    """Return the model of a trial: the stored model, or a new training, which is then stored."""
     kept = finalist_folder(study.folder, number)
     if kept.is_dir():
         return read_model(kept, network)

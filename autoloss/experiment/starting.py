@@ -1,4 +1,4 @@
-"""What a study needs before it begins: a name that is new, and a place for its runs."""
+"""Checks before a study begins: its name is new, and its runs have a place."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def check_start(
     register: str | None,
     model: object = "auto",
 ) -> None:
-    """Check that a study can begin; nothing is made or written.
+    """Check that a study can begin, without writing anything.
 
     Args:
-        name: Its name; None for one that is free.
+        name: Its name; None for a free name.
         out: The folder of all studies.
-        track: What is written to MLflow.
+        track: The trials that MLflow gets: ``"all"``, ``"pareto"`` or ``"off"``.
         tracking_uri: MLflow's tracking URI; None for that of the environment.
         register: Name in MLflow's model registry; None for none.
-        model: ``"auto"``, or a network of the user's own.
+        model: ``"auto"``, or the user's own network.
 
     Raises:
-        StudyExistsError: If there is a study of that name.
+        StudyExistsError: If a study has that name.
         InputError: If a name is not allowed, or MLflow could never write there.
     """
     if name is not None:

@@ -1,7 +1,7 @@
-"""What a time limit allows: trials, epochs, final trainings, in the order in which they give way.
+"""The trials, epochs and final trainings that fit into a time limit.
 
-Trials give way first, then the epochs of the schedule, for all alike. Final trainings are fewer
-where time is short, but each is trained to the end of its schedule.
+Under a short limit the number of trials falls first, then the epochs of the schedule, for all
+trials alike. There are fewer final trainings too, but each runs to the end of its schedule.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from dataclasses import dataclass, replace
 from autoloss.verdict.coverage import ENOUGH_TRIALS, LEAST_SHARE
 
 USED = 0.85
-"""Share of the epochs that candidates are taken to use before they stop by themselves."""
+"""Expected share of the epochs that candidates use before early stopping."""
 LEAST_TRIALS = 10
-"""Trials that are kept whatever the time: cross-entropy's quota and one other loss's."""
+"""Trials that every limit keeps: the quotas of cross-entropy and of one other loss."""
 FEWEST_TRIALS = 2
 SEARCH_SHARE = 0.55
-"""Share of the time that the search has for itself before the final trainings are enlarged."""
+"""Share of the time that the search gets before the final trainings may grow."""
 LEAST_FINALISTS, LEAST_REPLICATES = 2, 2
 BESIDE_FAMILIES = 3
-"""Finalists besides the best of the families: by the metric, tuned and default cross-entropy."""
+"""Finalists besides the best of each family: the best by the metric, and two cross-entropies."""
 OUTER_SHARE, OUTER_MORE = 0.6, 4
-"""Of many trials a share is trained in an outer fold where time is short, of few nearly all."""
+"""Under a short limit an outer fold trains this share of the trials, plus this number."""
 LEAST_OUTER_TRIALS = 4
 
 
@@ -52,13 +52,13 @@ class Finals:
 
 @dataclass(frozen=True)
 class TimePlan:
-    """What a search is to do.
+    """The plan of a search.
 
     Args:
         trials: Trials that are expected to be trained.
         epochs: Epochs of the schedule.
         finals: The final trainings.
-        seconds: What all of this takes.
+        seconds: The seconds of all of this.
     """
 
     trials: int
@@ -69,7 +69,7 @@ class TimePlan:
 
 @dataclass(frozen=True)
 class Workload:
-    """What a search was asked to do, and what each part of it costs.
+    """The requested work of a search, and the cost of each part.
 
     Args:
         trials: The budget.
@@ -79,13 +79,13 @@ class Workload:
         outer_folds: Outer folds of a repeat.
         together: Candidates of a population.
         once: Seconds of an epoch of a population on the divisions of the search.
-        each: Seconds besides for each of its candidates.
-        final_size: Length of an epoch of a final training, as a share of one of the search.
-        outer_size: Likewise of a training in an outer fold.
+        each: Further seconds for each of its candidates.
+        final_size: Length of an epoch of a final training relative to an epoch of the search.
+        outer_size: The same for a training in an outer fold.
         per_trial: Seconds of a trial besides its training.
-        outer_work: The work of the outer folds is at most so many times that of the search; 0 for
-            no bound.
-        used: Share of the epochs that candidates use before they stop by themselves.
+        outer_work: The largest work of the outer folds, as a multiple of the search's; 0 for no
+            bound.
+        used: Share of the epochs that candidates use before early stopping.
     """
 
     trials: int
@@ -103,7 +103,7 @@ class Workload:
     used: float = USED
 
     def population_seconds(self, trainings: float, *, epochs: int, size: float = 1.0) -> float:
-        """Return the seconds of trainings, in as few populations as can be."""
+        """Return the seconds of trainings in as few populations as possible."""
         populations = math.ceil(trainings / self.together)
         return epochs * size * (populations * self.once + trainings * self.used * self.each)
 
@@ -119,7 +119,7 @@ class Workload:
         return again + self.population_seconds(outer, epochs=epochs, size=self.outer_size)
 
     def bounded(self, finals: Finals, *, trials: int) -> Finals:
-        """Return final trainings for so many trials, within the bound of the outer folds."""
+        """Return final trainings after `trials` trials, within the bound of the outer folds."""
         most = min(finals.outer_trials, trials)
         each = self.outer_folds * finals.repeats * self.outer_size
         if each and self.outer_work:
@@ -134,7 +134,7 @@ class Workload:
         return TimePlan(self.trials, self.epochs, finals, seconds)
 
     def within(self, seconds: float) -> TimePlan:
-        """Return the plan that fits into so many seconds, or the smallest one there is."""
+        """Return the largest plan that fits into `seconds`, or the smallest plan if none fits."""
         whole = self.whole()
         if whole.seconds <= seconds:
             return whole
@@ -147,14 +147,14 @@ class Workload:
             return self._planned(trials, self.epochs, seconds)
         for count in (least, min(self.trials, LEAST_TRIALS)):
             epochs = self._most_epochs(seconds, count)
-            # Less than half of the schedule decides nothing: then rather fewer trials.
+            # Less than half of the schedule decides nothing; fewer trials are better.
             if epochs >= (LEAST_SHARE * self.epochs if count > LEAST_TRIALS else 1):
                 return self._planned(count, epochs, seconds)
         trials = self._most_trials(seconds, self.smallest, 1)
         return self._planned(max(trials, min(self.trials, FEWEST_TRIALS)), 1, seconds)
 
     def smallest(self, trials: int) -> Finals:
-        """Return the smallest final trainings after so many trials."""
+        """Return the smallest final trainings after `trials` trials."""
         finals = self._largest(trials)
         return Finals(
             min(finals.finalists, LEAST_FINALISTS),
@@ -164,11 +164,11 @@ class Workload:
         )
 
     def finals_within(self, seconds: float, *, trials: int, epochs: int) -> Finals:
-        """Return the largest final trainings that fit into so many seconds, or the smallest.
+        """Return the largest final trainings that fit into `seconds`, or the smallest.
 
         Args:
             seconds: The time.
-            trials: Trials that ended, or are expected to.
+            trials: Trials that have ended, or are expected to end.
             epochs: Epochs of the schedule.
         """
         every = self._steps(trials)
@@ -176,14 +176,15 @@ class Workload:
         return next(fitting, every[-1])
 
     def outer_within(self, seconds: float, *, trials: int, finals: Finals, epochs: int) -> Finals:
-        """Return final trainings whose outer folds fit into so many seconds, or the smallest.
+        """Return the largest final trainings whose outer folds fit into `seconds`.
 
-        Repeats give way first, then trials.
+        The number of repeats falls first, then the number of trials. If nothing fits, the smallest
+        final trainings are returned.
 
         Args:
             seconds: The time.
-            trials: Trials that could be trained in every outer fold.
-            finals: What was planned.
+            trials: The number of trials that every outer fold could train.
+            finals: The planned final trainings.
             epochs: Epochs of the schedule.
         """
 
@@ -206,7 +207,7 @@ class Workload:
         return TimePlan(trials, epochs, finals, total)
 
     def _steps(self, trials: int) -> list[Finals]:
-        """Return final trainings for so many trials, from the largest to the smallest."""
+        """Return final trainings after `trials` trials, from the largest to the smallest."""
         asked, smallest = self.finals, self.smallest(trials)
         found = [
             self.bounded(replace(asked, repeats=repeats), trials=trials)
@@ -231,19 +232,19 @@ class Workload:
 
     @property
     def _enough(self) -> int:
-        """Return the trials that a verdict needs, below which the schedule is shortened."""
+        """Return the number of trials that a verdict needs; below it, epochs are cut instead."""
         enough = min(ENOUGH_TRIALS, math.ceil(LEAST_SHARE * self.trials))
         return min(self.trials, max(enough, LEAST_TRIALS))
 
     def _most_epochs(self, seconds: float, trials: int) -> int:
-        """Return for how many epochs so many trials can be trained, beside the least finals."""
+        """Return the most epochs for `trials` trials beside the smallest final trainings."""
         finals = self.smallest(trials)
         return most(self.epochs, seconds, lambda epochs: self._with(trials, finals, epochs))
 
     def _most_trials(
         self, seconds: float, finals: Callable[[int], Finals] | None, epochs: int
     ) -> int:
-        """Return how many trials fit, beside the final trainings of so many."""
+        """Return the number of trials that fit beside their final trainings."""
 
         def cost(trials: int) -> float:
             after = 0.0 if finals is None else self.final_seconds(finals(trials), epochs)
@@ -253,10 +254,10 @@ class Workload:
 
 
 def _outer_trials(trials: int) -> int:
-    """Return how many trials are trained in an outer fold where time is short."""
+    """Return how many trials an outer fold trains under a short limit."""
     return min(trials, math.ceil(OUTER_SHARE * trials) + OUTER_MORE)
 
 
 def most(at_most: int, seconds: float, cost: Callable[[int], float]) -> int:
-    """Return the largest number, at most so large, whose cost fits; 0 for none."""
+    """Return the largest number up to `at_most` whose cost fits into `seconds`; 0 for none."""
     return bisect_right(range(1, at_most + 1), seconds, key=cost)

@@ -1,4 +1,4 @@
-"""What a search does with its time: planned before the first training, followed to the end."""
+"""The timetable of a search: planned before the first training, followed to the end."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from autoloss.training import EpochReport
 from autoloss.training.estimate import EpochCosts
 
 FIRST_SECONDS, FIRST_COST = 30.0, 0.03
-"""Seconds within which a first model stands where it can, and the share of the search that this
-may cost."""
+"""Seconds within which a first model should be ready, and the share of the search that this may
+cost."""
 SLACK = 0.1
-"""What is added to the time that all of a plan is expected to need."""
+"""Share that is added to the expected time of a whole plan."""
 HOPELESS, GRACE = 2.0, 3.0
-"""A limit is refused where the least takes so many times as long, and seconds more."""
+"""A limit is refused if the smallest search takes this many times as long plus these seconds."""
 TOLERANCE = 1.1
-"""How much longer than the time left a running population may seem to take."""
+"""A running population may be expected to take this many times the time left."""
 SETTLING = 5
-"""Epochs of a population after which its pace is believed: much else begins with the first."""
+"""Epochs after which the pace of a population is trusted: the first ones include set-up."""
 FITTING = 0.9
 """Share of the time left that a population may be expected to take."""
 RACE_USED = 0.35
@@ -41,15 +41,15 @@ class Timetable:
     """Follows a plan: how many trials fit, when the search ends, what is left.
 
     Args:
-        workload: What was asked, and what it costs.
-        clock: The time.
+        workload: The requested work and its cost.
+        clock: The clock of the search.
         after: Seconds that follow the last training.
-        beside: Seconds, besides, of the model of another kind.
-        before: What was planned when the study began, where it goes on: trials and epochs.
+        beside: Seconds of gradient boosting.
+        before: The planned trials and epochs of a study that is resumed.
 
     Attributes:
-        plan: What the time allows, as it was planned before the first training.
-        forecast: What is left.
+        plan: The trials, epochs and final trainings that the time allows, as planned at the start.
+        forecast: The work that is left.
 
     Raises:
         TrainingError: The limit is too short for the smallest search.
@@ -97,7 +97,7 @@ class Timetable:
         return plan
 
     def _again(self, trials: int, epochs: int) -> TimePlan:
-        """Return the plan of a study that goes on: its trials and epochs stay what they were."""
+        """Return the plan of a resumed study, which keeps its trials and epochs."""
         left = self.clock.left
         finals = self.asked.bounded(self.asked.finals, trials=trials)
         searching = self.asked.search_seconds(trials, epochs)
@@ -109,7 +109,7 @@ class Timetable:
 
     @property
     def _now(self) -> Workload:
-        """Return the workload with what epochs and trials have cost so far."""
+        """Return the workload with the costs of epochs and trials seen so far."""
         pace = self.forecast.pace
         return replace(
             self.asked,
@@ -127,7 +127,7 @@ class Timetable:
         return self.started + self.after + (1.0 + SLACK) * self._now.whole().seconds
 
     def allowed(self, dropped: tuple[str, ...]) -> str:
-        """Return what the limit allows, in words; empty without a limit.
+        """Describe what fits into the limit; empty without a limit.
 
         Args:
             dropped: Families that are not trained.
@@ -138,12 +138,12 @@ class Timetable:
 
     @property
     def begin_by(self) -> float | None:
-        """Return when what stands beside the verdict must have ended; None without a limit."""
+        """Return the time by which gradient boosting must have ended; None without a limit."""
         ends = self.clock.ends
         return None if ends is None else ends - (self.after - self.beside)
 
     def expect(self, *, trials: int, finals: Finals) -> None:
-        """Take in how many trials are still to be trained, and what follows them."""
+        """Update the expected number of trials and the final trainings."""
         work = self.asked
         outer = finals.outer_trials * finals.repeats * work.outer_folds
         self.forecast.plan("search", trials * work.divisions)
@@ -151,10 +151,10 @@ class Timetable:
         self.forecast.plan("outer", outer, size=work.outer_size)
 
     def keep_time(self, *, ended: int) -> None:
-        """Keep the time at the end that the final trainings need, at the pace so far.
+        """Reserve the time of the final trainings at the end, at the pace so far.
 
         Args:
-            ended: Trials that ended; while they are too few, the least is kept.
+            ended: Trials that ended; while they are few, the smallest time is reserved.
         """
         if self.clock.limit is None:
             return
@@ -164,7 +164,7 @@ class Timetable:
         self.clock.reserved = self.after + work.final_seconds(finals, plan.epochs)
 
     def fitting(self, at_most: int) -> int:
-        """Return how many trials can be trained to their end before the search must end."""
+        """Return how many trials can train to their end before the search must end."""
         ends = self.clock.search_ends
         if ends is None:
             return at_most
@@ -173,11 +173,11 @@ class Timetable:
         return most(at_most, seconds, lambda n: work.search_seconds(n, self.plan.epochs))
 
     def keeping(self, report: EpochReport, *, trials: int) -> int:
-        """Return how many trials of a running population can be trained to their end.
+        """Return how many trials of a running population can train to their end.
 
         Args:
-            report: Where the population stands.
-            trials: How many of them train.
+            report: The progress of the population.
+            trials: The number of its trials that train.
         """
         ends = self.clock.search_ends
         if ends is None or report.epoch <= min(SETTLING, report.max_epochs // 3):
@@ -194,16 +194,16 @@ class Timetable:
         return max(most(trials, seconds, needed), min(trials, FEWEST_TRIALS))
 
     def least_seconds(self, trials: int) -> float:
-        """Return the seconds that a population may take whatever the limit, when it is the first.
+        """Return the seconds that the first population may take whatever the limit.
 
-        Only one of the fewest trials may: others are cut off.
+        This holds only for a population of the fewest trials; others are cut off.
         """
         if trials > FEWEST_TRIALS:
             return 0.0
         return (1.0 + SLACK) * self._now.search_seconds(trials, self.plan.epochs)
 
     def first(self, at_most: int) -> int:
-        """Return the trials of the first population, so that a first model stands early."""
+        """Return the size of the first population, so that a first model is ready early."""
         work, epochs = self.asked, self.plan.epochs
         seconds = FIRST_SECONDS - self.clock.elapsed
         count = most(at_most, seconds, lambda n: work.search_seconds(n, epochs))
@@ -211,7 +211,7 @@ class Timetable:
         return max(1, count) if is_cheap else at_most
 
     def finals(self, *, ended: int) -> Finals:
-        """Return the final trainings for which there is time when the search has ended."""
+        """Return the final trainings that fit into the time after the search."""
         left, work = self.clock.left, self._now
         if left is None:
             found = work.bounded(work.finals, trials=ended)
@@ -222,11 +222,11 @@ class Timetable:
         return found
 
     def outer(self, finals: Finals, *, trials: int) -> Finals:
-        """Return the repeats and trials of the outer folds for which there is time.
+        """Return the repeats and trials of the outer folds that fit into the time.
 
         Args:
-            finals: What was decided when the search had ended.
-            trials: Trials that could be trained in every outer fold.
+            finals: The final trainings chosen after the search.
+            trials: The number of trials that every outer fold could train.
         """
         left, work = self.clock.left, self._now
         if left is None:
@@ -240,15 +240,15 @@ class Timetable:
         return found
 
     def told(self, trials: int, seconds: float) -> None:
-        """Learn from what telling trials has cost."""
+        """Learn from the seconds that telling trials took."""
         self.forecast.told(trials * self.asked.divisions, seconds)
 
     def begin(self) -> None:
-        """Take in that a population begins now."""
+        """Note that a population begins now."""
         self._mark = time.monotonic()
 
     def saw(self, report: EpochReport) -> None:
-        """Learn from an epoch that ended now."""
+        """Learn from an epoch that just ended."""
         now = time.monotonic()
         self.forecast.saw(report, now - self._mark)
         self._mark = now
@@ -258,30 +258,30 @@ class Timetable:
 
         Args:
             alive: Candidates that trained.
-            left: Epochs of candidates that are left, at a guess.
-            seconds: What the epoch took.
+            left: The estimated epochs of candidates that are left.
+            seconds: The seconds of the epoch.
         """
         self.forecast.saw_epoch(alive, seconds)
         self.forecast.raced(alive=alive, left=max(0.0, left))
 
     @property
     def left(self) -> float:
-        """Return the seconds that are left, within the limit."""
+        """Return the expected seconds that are left, at most those of the limit."""
         left, limited = self.forecast.left, self.clock.left
         if limited is None:
             return left
-        # While there are trials to try, a search goes on as long as it may.
+        # While there are trials to train, a search uses all of its time.
         uses_all = self.forecast.is_searching and self.plan.trials < self.asked.trials
         return max(0.0, limited if uses_all else min(left, limited))
 
 
 def allowed_text(limit: float, asked: Workload, plan: TimePlan, dropped: tuple[str, ...]) -> str:
-    """Return what a limit allows, in words.
+    """Describe the trials, epochs and final trainings that a limit allows.
 
     Args:
         limit: The limit in seconds.
-        asked: What the search was asked to do.
-        plan: What the limit allows.
+        asked: The requested work.
+        plan: The plan within the limit.
         dropped: Families that are not trained.
     """
     trials = (

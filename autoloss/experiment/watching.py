@@ -1,4 +1,4 @@
-"""The progress of a search from Python: a bar in a terminal, a page's own in a notebook."""
+"""The progress of a search from Python: a bar in a terminal or notebook, lines in a log."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from autoloss.report.words import (
 P = ParamSpec("P")
 R = TypeVar("R")
 Watcher = Progress | bool | None
-"""Who watches a search: an object, True for whatever there is, False for nobody; None shows the
-progress in a terminal and in a notebook, and nothing elsewhere."""
+"""The receiver of the progress: an object; True for the best display available; False for none;
+None for a display in a terminal and in a notebook only."""
 _PHASES = {"search": "Searching", "final": "Final trainings"}
 # Seconds between two lines in a log.
 _EVERY = 5.0
 
 
 def watched(function: Callable[P, R]) -> Callable[P, R]:
-    """Let a function of the interface show its progress; its argument `progress` says where."""
+    """Decorate a public function so that it shows its progress as its argument `progress` says."""
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -44,16 +44,16 @@ def watched(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def as_progress(given: Watcher) -> Progress:
-    """Return who watches, once `watched` has found it out."""
+    """Return the receiver of the progress that `watched` has chosen."""
     return Silent() if given is None or isinstance(given, bool) else given
 
 
 @contextmanager
 def watching(given: Any) -> Iterator[Progress]:
-    """Show a search where it can be seen, while the context lasts.
+    """Show the progress of a search during the context.
 
     Raises:
-        InputError: If `given` is neither of what `Watcher` has.
+        InputError: If `given` is not a `Watcher`.
     """
     if given is not None and not isinstance(given, bool):
         if not hasattr(given, "updated"):
@@ -74,7 +74,7 @@ def watching(given: Any) -> Iterator[Progress]:
 
 
 def is_notebook() -> bool:
-    """Return whether the output of this process is that of a notebook's cell."""
+    """Return whether the output of this process goes to a cell of a notebook."""
     if "IPython" not in sys.modules:
         return False
     shell = sys.modules["IPython"].get_ipython()
@@ -87,12 +87,12 @@ def is_terminal() -> bool:
 
 
 class _Words:
-    """What is said of a search."""
+    """The sentences about a search."""
 
     metric = "error"
 
     def plan_text(self, plan: Plan) -> str:
-        """Return what is going to be done, in one sentence."""
+        """Describe the plan in one sentence."""
         self.metric = plan.metric
         seconds = plan.expected_seconds
         time_text = "" if seconds is None else f", about {duration_text(round(seconds))}"
@@ -103,7 +103,7 @@ class _Words:
         )
 
     def standing(self, update: Update) -> str:
-        """Return trials done, time left and the best candidate so far."""
+        """Describe the progress: trials done, time left and the best candidate so far."""
         parts = [f"{update.done}/{update.total} trials"]
         if 0 <= update.left < float("inf"):
             parts.append(f"{duration_text(round(update.left))} left")
@@ -139,11 +139,11 @@ class Bar(_Words):
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._bar.stop()
 
     def planned(self, plan: Plan) -> None:
-        """Show what is going to be done."""
+        """Show the plan."""
         self.noted(self.plan_text(plan))
 
     def updated(self, update: Update) -> None:
@@ -174,11 +174,11 @@ class Lines(_Words):
         self._last, self._phase = -float("inf"), ""
 
     def planned(self, plan: Plan) -> None:
-        """Show what is going to be done."""
+        """Show the plan."""
         self.noted(self.plan_text(plan))
 
     def updated(self, update: Update) -> None:
-        """Show where the search stands, if the last line is old enough."""
+        """Show the progress, if the last line is old enough."""
         now = self._clock()
         if now - self._last < _EVERY and update.phase == self._phase and update.fraction < 1.0:
             return
@@ -204,7 +204,7 @@ class Page(_Words):
         self._handle = display(self, display_id=True)
 
     def planned(self, plan: Plan) -> None:
-        """Show what is going to be done."""
+        """Show the plan."""
         self.noted(self.plan_text(plan))
 
     def updated(self, update: Update) -> None:

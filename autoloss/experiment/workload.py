@@ -1,4 +1,4 @@
-"""What a search is asked to do, in trainings and seconds, from its data and its protocol."""
+"""The workload of a search, in trainings and seconds, from its data and its protocol."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autoloss.training.divisions import Divisions
 from autoloss.training.estimate import EpochCosts, size_beside
 
 AFTER, AFTER_EACH_ROW = 2.5, 2e-4
-"""Seconds of verdict, report and tracking, and for each row of the verdict."""
+"""Seconds of verdict, report and tracking: a constant, and a share for each row of the verdict."""
 BESIDE_SHARE = 0.05
 """Share of a limit that gradient boosting may take."""
 
@@ -28,10 +28,10 @@ def workload_of(
     together: int,
     costs: EpochCosts,
 ) -> Workload:
-    """Return what a search was asked to do, and what each part of it costs.
+    """Return the workload of a search, with the cost of each part.
 
     Args:
-        protocol: How candidates are compared.
+        protocol: The protocol of the comparison.
         data: The data.
         divisions: The divisions on which trials are compared.
         trials: The budget.
@@ -39,7 +39,7 @@ def workload_of(
         families: Families that are searched.
         fixed: Trials that the sampler does not choose.
         together: Candidates of a population.
-        costs: What an epoch costs.
+        costs: The seconds of an epoch.
     """
     n_rows = data.summary.n_train + data.summary.n_valid
     repeats = protocol.outer_repeats if data.resampling.outer else 0
@@ -74,7 +74,7 @@ def after_seconds(data: StudyData) -> float:
 
 
 def beside_seconds(data: StudyData, protocol: ProtocolConfig, limit: float | None) -> float:
-    """Return the seconds of gradient boosting; 0 where a limit has no room for it.
+    """Return the seconds of gradient boosting, or 0 if the limit has no room for it.
 
     Args:
         data: The data.
