@@ -184,26 +184,26 @@ def to_markdown(found: Mapping[str, Any], others: Mapping[str, tuple[str, bool |
 
 PAGE = """# Speed
 
-Made by `python -m benchmarks.speed --report`. Ratios are measured side by side in one run, on the
-same data, network, epochs and steps. Network of the loops: 20 numeric columns, two hidden layers
-of 128, dropout 0.1, batches of 256. Products are taken in bfloat16 where the processor has it. The
-tight loop may choose its number of threads and, of both precisions, the faster; that of the
-tutorials is in float32 and has a DataLoader, Optuna and MLflow. Peak: a 2048 × 2048 product of the
-same precision in the same run. `autoloss bench` measures the same on your machine.
+`python -m benchmarks.speed --report` writes this page. Ratios compare both sides in the same run, on
+the same data, network, epochs and steps. Network of the loops: 20 numeric columns, two hidden layers
+of 128, dropout 0.1, batches of 256. Products use bfloat16 if the processor has it. The tight loop may
+choose its number of threads and the faster precision; the loop of the tutorials uses float32, a
+DataLoader, Optuna and MLflow. Peak: a 2048 × 2048 product of the same precision in the same run.
+`autoloss bench` measures the ratios on your machine.
 
 Measured on: {machine}.
-A load above the number of cores says that other programs ran beside: times are longer then, and
-spread wider.
+A load above the number of cores means that other programs ran at the same time: times are longer
+then, and vary more.
 
 {table}
 
 ## The floor of a step
 
-Both hidden layers have the width given; 20 columns, two classes, batches of 256, dropout 0.1,
-cross-entropy. The floor is the larger of two times: that of the matrix products at the peak of
-float32 (a step in bfloat16 may be below it), and that of the bytes at the bandwidth of a copy
-beyond the caches, if every pass over activations that can be fused were, and no cache helped (a
-step that fits the caches may be below that). Times are the shortest of several.
+Both hidden layers have the given width; 20 columns, two classes, batches of 256, dropout 0.1,
+cross-entropy. The floor is the larger of two times. The first is the time of the matrix products at
+the float32 peak (a step in bfloat16 may be faster). The second is the time to move all bytes at the
+bandwidth of a copy outside the caches, with every fusible pass over activations fused (a step that
+fits the caches may be faster). Each time is the shortest of several.
 
 {floor}
 """

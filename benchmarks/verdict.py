@@ -475,10 +475,10 @@ def markdown(found: Mapping[str, Any]) -> str:
 TEXTS = {
     "aa": (
         "Equal losses",
-        "Cross-entropy against a copy of it; every study has rows of its own. Brier and smoothed "
-        "cross-entropy always run, so verdicts are counted twice: all, and those on the copy. "
-        "Chance alone says \"better\" in at most 2.5 %. Settings are drawn apart for each name, "
-        "and their luck adds to it: it makes models that do differ, by thousandths of a nat.",
+        "Cross-entropy against a copy of it; every study has its own rows. Brier and smoothed "
+        "cross-entropy always run, so the table counts all verdicts and the verdicts on the copy. "
+        "Chance alone gives \"better\" in at most 2.5 %. Each name draws its own settings, which "
+        "adds to chance: the models then differ by thousandths of a nat.",
     ),
     "limits": (
         "Equal losses under a time limit",
@@ -487,24 +487,25 @@ TEXTS = {
         "rate of 2.5 % it is more than {allowed} in 3 % of such series. A limit that is too short "
         "to train anything is refused, which claims nothing.",
     ),
-    "nested": ("Equal losses, few rows", "The same where nested cross-validation judges."),
+    "nested": ("Equal losses, few rows", "The same, judged by nested cross-validation."),
     "power": (
         "Planted differences",
-        "Share of \"better\" in {repetitions} test parts of {rows} rows, on 4 % of which exactly "
-        "one model is wrong. A difference of the size that a report names is found in half of "
-        "all cases, one of 1.35 times that size in 80 %, where it shows in the error alone, so "
-        "that it must pass Holm's first threshold of 5 % / 3. Where log loss shows it too, the "
+        "Share of \"better\" in {repetitions} test sets of {rows} rows; on 4 % of the rows exactly "
+        "one model is wrong. The verdict finds a difference of the size that a report names in "
+        "half of all cases, and 1.35 times that size in 80 %, if it shows in the error alone and "
+        "must pass Holm's first threshold of 5 % / 3. If log loss shows it too, the "
         "share is higher.",
     ),
     "noise": (
         "Wrong labels",
-        "Digits, judged on 600 rows with right labels. Read-outs are fitted on wrong labels too, "
-        "so all probabilities are less sure than right labels deserve, as the log loss shows.",
+        "Digits, judged on 600 rows with correct labels. Read-outs are fitted on wrong labels too, "
+        "so all probabilities are less confident than correct labels deserve, and the log loss "
+        "shows it.",
     ),
     "constant": (
         "A constant predictor",
-        "The class priors as every fourth of {trials} trials, on {rows} rows. Where none has a "
-        "lower error, one with as low an error has a lower log loss.",
+        "Every fourth of {trials} trials predicts the class priors, on {rows} rows. If no trial "
+        "has a lower error, a trial with the same error has a lower log loss.",
     ),
 }  # fmt: skip
 
