@@ -184,12 +184,12 @@ def to_markdown(found: Mapping[str, Any], others: Mapping[str, tuple[str, bool |
 
 PAGE = """# Speed
 
-`python -m benchmarks.speed --report` writes this page. Ratios compare both sides in the same run, on
-the same data, network, epochs and steps. Network of the loops: 20 numeric columns, two hidden layers
-of 128, dropout 0.1, batches of 256. Products use bfloat16 if the processor has it. The tight loop may
-choose its number of threads and the faster precision; the loop of the tutorials uses float32, a
-DataLoader, Optuna and MLflow. Peak: a 2048 × 2048 product of the same precision in the same run.
-`autoloss bench` measures the ratios on your machine.
+`python -m benchmarks.speed --report` writes this page. Ratios compare both sides in the same run,
+on the same data, network, epochs and steps. Network of the loops: 20 numeric columns, two hidden
+layers of 128, dropout 0.1, batches of 256. Products use bfloat16 if the processor has it. The
+tight loop may choose its number of threads and the faster precision; the loop of the tutorials
+uses float32, a DataLoader, Optuna and MLflow. Peak: a 2048 × 2048 product of the same precision in
+the same run. `autoloss bench` measures the ratios on your machine.
 
 Measured on: {machine}.
 A load above the number of cores means that other programs ran at the same time: times are longer
@@ -200,10 +200,10 @@ then, and vary more.
 ## The floor of a step
 
 Both hidden layers have the given width; 20 columns, two classes, batches of 256, dropout 0.1,
-cross-entropy. The floor is the larger of two times. The first is the time of the matrix products at
-the float32 peak (a step in bfloat16 may be faster). The second is the time to move all bytes at the
-bandwidth of a copy outside the caches, with every fusible pass over activations fused (a step that
-fits the caches may be faster). Each time is the shortest of several.
+cross-entropy. The floor is the larger of two times. The first is the time of the matrix products
+at the float32 peak (a step in bfloat16 may be faster). The second is the time to move all bytes at
+the bandwidth of a copy outside the caches, with every fusible pass over activations fused (a step
+that fits the caches may be faster). Each time is the shortest of several.
 
 {floor}
 """

@@ -490,17 +490,17 @@ TEXTS = {
     "nested": ("Equal losses, few rows", "The same, judged by nested cross-validation."),
     "power": (
         "Planted differences",
-        "Share of \"better\" in {repetitions} test sets of {rows} rows; on 4 % of the rows exactly "
-        "one model is wrong. The verdict finds a difference of the size that a report names in "
-        "half of all cases, and 1.35 times that size in 80 %, if it shows in the error alone and "
-        "must pass Holm's first threshold of 5 % / 3. If log loss shows it too, the "
+        "Share of \"better\" in {repetitions} test sets of {rows} rows; on 4 % of the rows "
+        "exactly one model is wrong. The verdict finds a difference of the size that a report "
+        "names in half of all cases, and 1.35 times that size in 80 %, if it shows in the error "
+        "alone and must pass Holm's first threshold of 5 % / 3. If log loss shows it too, the "
         "share is higher.",
     ),
     "noise": (
         "Wrong labels",
-        "Digits, judged on 600 rows with correct labels. Read-outs are fitted on wrong labels too, "
-        "so all probabilities are less confident than correct labels deserve, and the log loss "
-        "shows it.",
+        "Digits, judged on 600 rows with correct labels. Read-outs are fitted on wrong labels "
+        "too, so all probabilities are less confident than correct labels deserve, and the log "
+        "loss shows it.",
     ),
     "constant": (
         "A constant predictor",
