@@ -1,4 +1,4 @@
-"""The search as one call: where data, study, training, tracking and report are joined."""
+"""The search as one call, from the data to the report."""
 
 from __future__ import annotations
 
@@ -78,73 +78,74 @@ def search(
     out: str | Path = "reports",
     progress: Watcher = None,
 ) -> SearchResult:
-    """Search the loss that should train a classifier, and compare it with tuned cross-entropy.
+    """Find the loss that should train a classifier, and compare it with tuned cross-entropy.
 
     Args:
         data: A DataFrame, the path of a CSV, TSV (also compressed: .csv.gz), Excel, JSON, JSON
             lines, Parquet, Feather or ARFF file, or ``sklearn:NAME``.
-        target: The column to predict; may be left out for ``sklearn:NAME``.
-        metric: What takes the place of the error (the default): ``"balanced_error"``, a name of
+        target: The column to predict; optional for ``sklearn:NAME``.
+        metric: The metric that decides: ``"error"`` (the default), ``"balanced_error"``, a name of
             scikit-learn's scorers such as ``"accuracy"`` or ``"roc_auc"``, ``"expected_cost"``
-            (the default where a cost matrix is given), or a function of probabilities ``(N, C)``
+            (the default if a cost matrix is given), or a function of probabilities ``(N, C)``
             and classes ``(N,)`` with an attribute ``lower_is_better``.
         space: Name of a search space, or path of a TOML file.
         trials: Candidates to train.
-        time_limit: Seconds that all may take, the final trainings included; with one, a search is
-            no longer a function of its seed.
+        time_limit: The most seconds for everything, the final trainings included. A search with a
+            time limit is no longer a function of its seed.
         valid: Rows to validate on; by default a part of `data`.
-        test: Rows to confirm on; by default a part of `data`.
-        groups: Column whose values never stand in two parts.
+        test: Rows to lock for the verdict; by default a part of `data`.
+        groups: Column of groups: rows with the same value stay in the same part.
         split_by: Column of time: train on the past, lock the latest rows.
         drop: Columns to leave out.
-        columns: Kind of columns where the guess is wrong, by name: ``"number"``, ``"category"``,
-            ``"text"``, ``"date"`` or ``"drop"``.
-        decimal: The decimal mark, ``"."`` or ``","``, where numbers can be read either way.
-        date_format: The format of dates, such as ``"%d/%m/%Y"``, where they can.
-        missing: Cells that are missing, besides empty ones, ``NA`` and the like.
-        classes: Whether each number of the target is a class where there are many of them.
-        positive: The positive label of two.
+        columns: Kind of each column that the guess gets wrong, by name: ``"number"``,
+            ``"category"``, ``"text"``, ``"date"`` or ``"drop"``.
+        decimal: The decimal mark, ``"."`` or ``","``, if numbers can be read either way.
+        date_format: The format of dates, such as ``"%d/%m/%Y"``, if they can be read either way.
+        missing: Cells that mean missing, besides empty cells, ``NA`` and the like.
+        classes: Whether each number of the target is a class even if there are many numbers.
+        positive: The positive label of the two.
         class_weights: Weight of each class, or the path of a table of two columns, the class and
             its weight. They join the priors as ``"given_weights"``.
-        class_similarity: Likeness of each class to each, a square table with the classes in its
-            index (first column of a file) and header; larger is more alike, rows are scaled to sum
-            1. It joins the targets as ``"similarity_smoothing"``.
-        cost_matrix: Cost of deciding for a class (column) where another is true (row), in any
-            unit: a square table with the classes in its index (first column of a file) and
-            header, or a mapping of true classes to mappings of decisions. The model then decides
-            for the least expected cost, and every trial shows it.
+        class_similarity: Similarity of each pair of classes: a square table with the classes in
+            its index (first column of a file) and header. Larger is more alike, and rows are
+            scaled to sum to 1. It joins the targets as ``"similarity_smoothing"``.
+        cost_matrix: Cost of each decision (column) for each true class (row), in any unit: a
+            square table with the classes in its index (first column of a file) and header, or a
+            mapping of true classes to mappings of decisions. The model then decides for the least
+            expected cost, and every trial shows it.
         teacher: A model that autoloss saved, a `Classifier`, or a fitted estimator with
             ``predict_proba`` on the columns of `data`, which has not seen the validation and test
             rows. It joins the targets as ``"distillation"``.
-        losses: Losses of your own that are searched too: made with `autoloss.losses.declare`, or
-            paths of Python files that declare some, which are run; one or several.
-        model: ``"auto"`` for the built-in network, or a network of your own: a function
-            ``make_net(n_features, n_outputs)`` that returns a `torch.nn.Module`, or
-            ``"FILE.py:NAME"`` of one, whose code is run. The module maps rows ``(B, n_features)``
-            of plain numbers (standardised columns, 0 where missing; indicators of missing
-            numbers; categories one-hot; vectors of texts) to logits ``(B, n_outputs)``, one output
-            a class, two for two classes. Its first weights come from torch's random numbers, its
-            dropout is its own. Losses that need a last layer of their own are left out.
+        losses: Your own losses, one or several, which are searched too: losses made with
+            `autoloss.losses.declare`, or paths of Python files that declare some. The files are
+            run.
+        model: ``"auto"`` for the built-in network, or your own: a function
+            ``make_net(n_features, n_outputs)`` that returns a `torch.nn.Module`, or its place as
+            ``"FILE.py:NAME"``. The file is run. The module maps rows ``(B, n_features)`` of plain
+            numbers (standardised columns, 0 for missing; indicators of missing numbers; one-hot
+            categories; vectors of texts) to logits ``(B, n_outputs)``, one output for each class,
+            two for two classes. It draws its first weights from torch's random numbers and has its
+            own dropout. Losses that need a special last layer are left out.
         seed: Seed of the split, the settings and the trainings.
-        device: ``"auto"`` (the GPU where there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
-        name: The study's name; by default that of the data, with a number where it is taken.
+        device: ``"auto"`` (the GPU if there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        name: The study's name; by default the name of the data, with a number if it is taken.
         storage: URL of a database in place of the journal file in the study's folder.
-        tracking_uri: MLflow's tracking URI; by default that of the environment, else
+        tracking_uri: MLflow's tracking URI; by default the environment's, else
             ``sqlite:///mlflow.db``.
-        track: ``"all"`` trials are written to MLflow; ``"pareto"``: at the end those on the front,
-            those in the verdict and the one that ships; or ``"off"``. A run of MLflow that is
-            active becomes the study's parent.
-        register: Name in MLflow's model registry under which what ships is registered, with the
+        track: The trials that MLflow gets: ``"all"``; ``"pareto"``, at the end the trials on the
+            front and in the verdict, and the winner; or ``"off"``. An active run of MLflow
+            becomes the study's parent.
+        register: Name in MLflow's model registry under which the winner is registered, with the
             alias ``champion``; None registers nothing.
-        out: The folder of all studies; this one is written to ``out/name``.
-        progress: Whether progress is shown: by default in a terminal and in a notebook, and not
-            elsewhere; or an object that is told of it.
+        out: The folder of all studies; this study is written to ``out/name``.
+        progress: Whether to show progress, by default in a terminal and in a notebook only; or an
+            object that receives it.
 
     Returns:
-        The verdict, what is recommended, every trial and the trained model.
+        The verdict, the recommended loss, every trial and the trained model.
 
     Raises:
-        InputError: The data or an option is at fault; one line says what, where and what to do.
+        InputError: The data or an option is wrong; one line names the fault and the remedy.
         TrainingError: No candidate could be trained.
 
     Examples:
@@ -194,7 +195,7 @@ def search(
     check_seed(seed)
     found = find_device(device)
     if track != "off":
-        # A study that can never be tracked is not begun.
+        # A study that can never be tracked must not begin.
         resolve_uri(tracking_uri)
     loaded = load_space(space, losses=own)
     wanted = given.join(loaded, own)
@@ -252,29 +253,29 @@ def resume(
     judge_now: bool = False,
     progress: Watcher = None,
 ) -> SearchResult:
-    """Go on with a study where it stopped; a finished one is read from its folder.
+    """Go on with a study where it stopped; a finished study is read from its folder.
 
     Args:
         study: Its name or its folder.
         out: The folder of all studies.
-        storage: URL of its database, where that has a password.
-        data: The data, where the study began with a DataFrame; `valid` and `test` likewise.
+        storage: URL of its database, if it has a password.
+        data: The data, if the study began with a DataFrame; the same holds for `valid` and `test`.
         valid: See `data`.
         test: See `data`.
-        metric: The function, where the study's metric is one.
-        teacher: The teacher, where the study began with one that was not given as a folder.
-        losses: Losses of your own, where the study began with some that no file holds, or whose
-            file is at another place now.
-        model: A network of your own, where the study began with one; as for `losses`.
-        tracking_uri: MLflow's tracking URI; by default that of the study.
+        metric: The function, if the study's metric is a function.
+        teacher: The teacher, if the study began with one that was not given as a folder.
+        losses: Your own losses, if the study began with some that no file holds, or whose file
+            has moved.
+        model: Your own network, if no file holds it, or its file has moved.
+        tracking_uri: MLflow's tracking URI; by default the study's.
         judge_now: Whether to train no further trials and conclude with those that ended.
-        progress: Whether progress is shown: by default in a terminal and in a notebook, and not
-            elsewhere; or an object that is told of it.
+        progress: Whether to show progress, by default in a terminal and in a notebook only; or an
+            object that receives it.
 
     Raises:
-        StudyNotFoundError: There is none.
-        InputError: The data are not those that the study began with, or MLflow's database is
-            broken. `SearchResult.unwritten` says so of a finished study.
+        StudyNotFoundError: There is no such study.
+        InputError: The data have changed since the study began, or MLflow's database is broken.
+            For a finished study, `SearchResult.unwritten` reports the broken database instead.
     """
     clock = Clock.start()
     opened = Study.open(study, out=out, storage=storage, metric=metric, losses=losses)
@@ -312,11 +313,11 @@ def resume(
 
 
 def _sampling(class_counts: Tensor, space: Space) -> list[float] | None:
-    """Return the share of each class's rows that the search trains on; None for all of them."""
+    """Return the share of each class's rows that the search trains on; None for all rows."""
     negatives = space.protocol.negatives
     return sampling_rates(class_counts, negatives).tolist() if negatives else None
 
 
 def _path(given: object) -> str | None:
-    """Return the path that something is given as, None where it is given otherwise."""
+    """Return the path if `given` is a path, else None."""
     return str(given) if isinstance(given, str | Path) else None

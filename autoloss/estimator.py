@@ -25,39 +25,38 @@ _TARGET = "target"
 
 
 class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A classifier whose loss is searched when it is fitted.
+    """A classifier whose `fit` searches for the loss.
 
     Args:
-        metric: As in `autoloss.search`; so are `space`, `trials`, `time_limit`, `positive`,
-            `class_weights`, `class_similarity`, `cost_matrix`, `teacher`, `losses`, `columns`,
-            `decimal`, `date_format`, `missing`, `classes`, `device` and `tracking_uri`.
+        metric: The metric that decides. All arguments but `track` and `out` are those of
+            `autoloss.search`.
         space: Name or file of the search space.
         trials: Candidates to train.
-        time_limit: Seconds that a fit may take.
-        positive: The positive label of two.
+        time_limit: The most seconds of a fit.
+        positive: The positive label of the two.
         class_weights: Weight of each class.
-        class_similarity: Likeness of each class to each.
+        class_similarity: Similarity of each pair of classes.
         cost_matrix: Cost of each decision for each true class; `predict` makes the cheapest.
         teacher: A fitted classifier whose probabilities are taught.
-        losses: Losses of your own that are searched too.
-        model: ``"auto"``, or a network of your own, as in `autoloss.search`.
-        columns: Kind of columns where the guess is wrong, by name; those of an array are x0, x1...
-        decimal: The decimal mark where numbers that are text can be read either way.
-        date_format: The format of dates where they can be read either way.
-        missing: Cells that are missing, besides NaN and the like.
-        classes: Whether each number of `y` is a class where there are many of them.
+        losses: Your own losses, which are searched too.
+        model: ``"auto"``, or your own network.
+        columns: Kind of each column that the guess gets wrong, by name; an array has x0, x1, ...
+        decimal: The decimal mark, if numbers that are text can be read either way.
+        date_format: The format of dates, if they can be read either way.
+        missing: Cells that mean missing, besides NaN and the like.
+        classes: Whether each number of `y` is a class even if there are many numbers.
         seed: Seed of the split, the settings and the trainings.
         device: Where to train.
-        track: ``"all"`` trials are written to MLflow, or ``"off"``.
+        track: ``"all"`` writes every trial to MLflow, ``"off"`` writes none.
         tracking_uri: MLflow's tracking URI.
-        name: Name of the study; by default one that is free.
-        out: The folder of all studies; None keeps nothing on the disk.
+        name: Name of the study; by default a free name.
+        out: The folder of all studies; None keeps nothing on disk.
 
     Attributes:
-        classes_: The labels as they were given, sorted, as the columns of `predict_proba`.
+        classes_: The labels as given, sorted, in the order of the columns of `predict_proba`.
         result_: The `SearchResult` of the fit.
-        n_features_in_: Columns of the fit.
-        feature_names_in_: Their names, where `X` had some that are all text.
+        n_features_in_: Number of columns in the fit.
+        feature_names_in_: Their names, if `X` had names that are all text.
 
     Examples:
         >>> from sklearn.datasets import load_iris
@@ -117,7 +116,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.out = out
 
     def __sklearn_tags__(self) -> Any:
-        """Return what scikit-learn should know of the estimator: gaps and words are welcome."""
+        """Return scikit-learn's tags: the estimator takes missing values, text and categories."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
@@ -129,13 +128,13 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Args:
             X: Rows: an array, or a frame of pandas, polars or another library.
-            y: A label for each row.
+            y: The label of each row.
 
         Raises:
-            ValueError: Rows and labels do not go together, or something cannot be learnt from.
+            ValueError: Rows and labels do not match, or cannot be learnt from.
         """
         frame = feature_frame(self, X)
-        # An array has no names, though the frame that is made of it has some.
+        # An array has no names, although the frame made from it has some.
         validate_data(self, frame if is_frame(X) else X, reset=True, skip_check_array=True)
         labels = class_labels(self, y, len(frame))
         self.classes_ = np.unique(labels)
@@ -148,7 +147,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"X must have at least {LEAST_ROWS} rows, but got n_samples={len(frame)}."
             )
         self._columns = list(frame.columns)
-        # A column of this name may be among the inputs, whose names are stripped.
+        # The inputs, whose names are stripped, may have a column of this name.
         target, taken = _TARGET, set(map(as_text, frame.columns))
         while target in taken:
             target += "_"
@@ -158,7 +157,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 self.result_ = self._search(frame, target, Path(folder))
         else:
             self.result_ = self._search(frame, target, Path(self.out))
-        # The search orders the classes by its own rule: the positive one is last.
+        # The search puts the positive class last.
         known = {label_of(label): code for code, label in enumerate(self._model.task.classes)}
         self._order = np.array([known[key_of(label)] for label in self.classes_])
         return self
@@ -167,28 +166,28 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return calibrated probabilities.
 
         Args:
-            X: Rows with the columns of the fit. Those of a frame are known by their names.
+            X: Rows with the columns of the fit. The columns of a frame are matched by name.
             force: As in `Classifier.predict_proba`.
 
         Raises:
-            ValueError: The columns are not those of the fit.
+            ValueError: The columns differ from the fit's.
 
         Shape:
-            - output: ``(N, C)``, the classes as in `classes_`
+            - output: ``(N, C)``, the classes in the order of `classes_`
         """
         check_is_fitted(self)
         probs: NDArray[np.float64] = self._probs(X, force=force)[:, self._order]
         return probs
 
     def predict(self, X: ArrayLike | Frame, *, force: bool = False) -> NDArray[Any]:
-        """Return the label of each row, ``(N,)``; the rows are those of `predict_proba`."""
+        """Return the label of each row, ``(N,)``; the arguments are those of `predict_proba`."""
         check_is_fitted(self)
         codes = self._model.decisions(self._probs(X, force=force))
         labels: NDArray[Any] = self.classes_[np.argsort(self._order)[codes]]
         return labels
 
     def _probs(self, X: ArrayLike | Frame, *, force: bool) -> NDArray[np.float64]:
-        """Return the probabilities of the classes in the order of the model."""
+        """Return probabilities, the classes in the order of the model."""
         frame = feature_frame(self, X)
         if is_frame(X) and set(frame.columns) == set(self._columns):
             frame = frame[self._columns]
@@ -227,6 +226,6 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             track="all" if self.track == "all" else "off",
             tracking_uri=self.tracking_uri,
             out=out,
-            # As scikit-learn's estimators: many fits would each show a bar.
+            # Like scikit-learn's estimators, it is silent: each of many fits would show a bar.
             progress=False,
         )

@@ -1,4 +1,4 @@
-"""Where the time of a search goes, and when it is up."""
+"""The clock of a search: the time spent, and the time left."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 MOST_CROWDING = 3.0
-"""How crowded a machine is believed to be: waiting for a disk looks the same."""
+"""The largest crowding that is believed, because waiting for a disk looks the same."""
 _BEGAN: ContextVar[float | None] = ContextVar("began", default=None)
 
 
 @contextmanager
 def counting_from(began: float) -> Iterator[None]:
-    """Let the clocks that start in this context count from a moment before it.
+    """Let clocks that start in this context count from an earlier moment.
 
-    A program's limit includes the seconds in which it loads.
+    The limit of a program includes the seconds of its start.
 
     Args:
         began: The moment, on `time.monotonic`'s clock.
@@ -31,15 +31,15 @@ def counting_from(began: float) -> Iterator[None]:
 
 @dataclass
 class Clock:
-    """Where the time of a search goes, and when it is up.
+    """The clock of a search: the time spent, and the time left.
 
     Args:
         started: When the search began, on `time.monotonic`'s clock.
-        limit: Seconds it may take; None for as many as it needs.
+        limit: The most seconds of the search; None for no limit.
         training: Seconds spent in training so far.
         reserved: Seconds at the end of the limit that are kept for the final trainings, the
             verdict and the report.
-        processor: Seconds that the process had computed when the search began.
+        processor: Processor seconds of the process when the search began.
     """
 
     started: float
@@ -50,7 +50,7 @@ class Clock:
 
     @classmethod
     def start(cls, limit: float | None = None) -> Clock:
-        """Return a clock that counts from now, or from where `counting_from` says."""
+        """Return a clock that counts from now, or from the moment of `counting_from`."""
         began = _BEGAN.get()
         if began is None:
             return cls(time.monotonic(), limit, processor=time.process_time())
@@ -58,9 +58,9 @@ class Clock:
 
     @property
     def crowding(self) -> float:
-        """Return how many times as long as alone the work so far took, on a busy machine.
+        """Return the slowdown of the work so far on a busy machine; 1 on a quiet machine.
 
-        It is told from the processor's time, which one thread of a quiet machine has whole.
+        On a quiet machine one thread gets all of the processor's time.
         """
         used = time.process_time() - self.processor
         return min(max(self.elapsed / max(used, 0.25), 1.0), MOST_CROWDING)
@@ -72,12 +72,12 @@ class Clock:
 
     @property
     def search_ends(self) -> float | None:
-        """Return when the search must end, so that what follows has its time."""
+        """Return when the search must end, so that the reserved seconds remain."""
         return None if self.limit is None else self.started + self.limit - self.reserved
 
     @property
     def is_up(self) -> bool:
-        """Return whether nothing more should be begun."""
+        """Return whether the time is up, so that nothing more should begin."""
         ends = self.search_ends
         return ends is not None and time.monotonic() >= ends
 

@@ -10,7 +10,7 @@ from autoloss.core.errors import InputError
 
 
 def find_device(name: str) -> torch.device:
-    """Return the device of a name; ``"auto"`` is the GPU where there is one.
+    """Return the device of a name; ``"auto"`` is the GPU if there is one.
 
     Args:
         name: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
@@ -36,15 +36,15 @@ def find_device(name: str) -> torch.device:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether the error says that an allocation failed, on a GPU or on the host."""
+    """Return whether an allocation failed, on a GPU or on the host."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    # The host's allocator has no error class of its own.
+    # The host's allocator raises a plain RuntimeError.
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def now(device: torch.device) -> float:
-    """Return the clock when the device has done all that it was given, in seconds."""
+    """Return the clock in seconds, after the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()

@@ -1,4 +1,4 @@
-"""How values print: a few lines of text, and a small table in a notebook."""
+"""The display of values: a few lines of text, and a small table in a notebook."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Card:
-    """A value in a few lines.
+    """The display of a value in a few lines.
 
     Args:
-        title: What it is.
+        title: The title.
         pairs: Names and texts, a line each.
     """
 
@@ -23,7 +23,7 @@ class Card:
     pairs: Pairs = ()
 
     def text(self) -> str:
-        """Return it as lines of text.
+        """Return the card as lines of text.
 
         Examples:
             >>> print(Card("Trial 3", (("loss", "focal"), ("error", "0.1"))).text())
@@ -36,7 +36,7 @@ class Card:
         return "\n".join([self.title, *lines])
 
     def html(self) -> str:
-        """Return it as a table for a notebook."""
+        """Return the card as an HTML table for a notebook."""
         rows = "".join(
             f'<tr><th style="text-align:left">{html.escape(name)}</th>'
             f'<td style="text-align:left">{html.escape(text)}</td></tr>'
@@ -60,7 +60,7 @@ class Shown:
 
 
 def figures(values: Iterable[tuple[str, float]]) -> str:
-    """Return figures by name in one line; what is not a number is left out.
+    """Return figures by name in one line, without those that are NaN or infinite.
 
     Examples:
         >>> figures([("error", 0.123456), ("auroc", float("nan"))])

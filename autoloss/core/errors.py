@@ -7,27 +7,27 @@ from collections.abc import Iterable
 
 
 class AutolossError(Exception):
-    """A failure that autoloss itself names; the command line ends with `exit_code`."""
+    """A failure that autoloss raises on purpose; the command line ends with `exit_code`."""
 
     exit_code = 1
 
 
 class InputError(AutolossError, ValueError):
-    """The user's data or options are at fault: one line that says what, where and what to do."""
+    """The user's data or options are wrong; one line names the fault and the remedy."""
 
     exit_code = 2
 
 
 class UnusableCellsWarning(UserWarning):
-    """Rows to predict have cells that the model cannot use and counts as missing."""
+    """Rows to predict have cells that the model cannot use and treats as missing."""
 
 
 class TrainingError(AutolossError):
-    """Training cannot go on: one candidate does not fit into memory, or all diverged."""
+    """Training cannot go on: a single candidate does not fit into memory, or all diverged."""
 
 
 class SpaceError(InputError):
-    """A search space has mistakes: one line each, all of them at once.
+    """A search space has mistakes; it lists all of them, one on each line.
 
     Args:
         mistakes: Lines of the form ``file: key: message``.
@@ -39,15 +39,15 @@ class SpaceError(InputError):
 
 
 class StudyExistsError(InputError):
-    """A study of that name is there already, and nothing of it is overwritten."""
+    """A study of that name exists already; it is not overwritten."""
 
 
 class StudyNotFoundError(InputError):
-    """No study of that name or folder."""
+    """There is no study of that name or folder."""
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """Return ``", did you mean 'x'?"`` for the known name closest to `name`, else all of them."""
+    """Return ``", did you mean 'x'?"`` with the closest known name, else all known names."""
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=1)
     return f", did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}."

@@ -1,4 +1,4 @@
-"""Files that are there only once all of them is."""
+"""Writes files whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def replacing(file: Path) -> Iterator[Path]:
-    """Give a file beside `file` that takes its place at the end, unless something goes wrong."""
+    """Yield a temporary file beside `file` that replaces it at the end, unless an error occurs."""
     handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".part")
     os.close(handle)
     part = Path(name)
     try:
         yield part
-        # mkstemp gives the owner alone a right to read.
+        # mkstemp lets only the owner read the file.
         part.chmod(0o644)
         part.replace(file)
     finally:
@@ -25,7 +25,7 @@ def replacing(file: Path) -> Iterator[Path]:
 
 
 def write_whole(file: Path, text: str) -> None:
-    """Write a text in UTF-8, whole or not at all."""
+    """Write text in UTF-8, whole or not at all."""
     with replacing(file) as part:
-        # Half a surrogate pair, as broken file names give, has no UTF-8.
+        # Broken file names contain half a surrogate pair, which has no UTF-8.
         part.write_bytes(text.encode("utf-8", "replace"))

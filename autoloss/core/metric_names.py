@@ -1,4 +1,4 @@
-"""The names of metrics and what they say of themselves, without torch."""
+"""The names of metrics and their properties, without torch."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ OF_TWO_CLASSES = {
     "recall": "recall_macro",
     "jaccard": "jaccard_macro",
 }
-"""Metrics of the positive class, each with the one that takes its place for more classes."""
+"""Metrics of the positive class, each with its replacement for more than two classes."""
 LOWER_IS_BETTER = ("error", "balanced_error", "log_loss", "brier", "expected_cost")
 WITHOUT_DECISIONS = (
     "auroc", "average_precision", "log_loss", "brier", "roc_auc_ovr", "roc_auc_ovo",
     "roc_auc_ovr_weighted", "roc_auc_ovo_weighted",
 )  # fmt: skip
-"""Metrics that rank, or judge probabilities: no decision enters them."""
+"""Metrics of rankings or probabilities, which need no decisions."""
 BALANCED = ("balanced_error", "balanced_accuracy")
-"""Metrics for which a class is decided for by its probability over its share of the rows."""
+"""Metrics whose decision is the class with the highest probability relative to its share."""
 _AVERAGED = tuple(
     f"{name}_{average}"
     for name in ("f1", "precision", "recall", "jaccard")
@@ -34,7 +34,7 @@ NAMES = (
     "roc_auc_ovo_weighted", "f1", "precision", "recall", "jaccard", *_AVERAGED, "mcc",
     "cohen_kappa", "expected_cost",
 )  # fmt: skip
-"""All metrics that are known by name."""
+"""All known metrics."""
 ALIASES: Mapping[str, str] = {
     "roc_auc": "auroc",
     "neg_log_loss": "log_loss",
@@ -42,14 +42,14 @@ ALIASES: Mapping[str, str] = {
     "neg_brier_score": "brier",
     "matthews_corrcoef": "mcc",
 }
-"""Other names: those of scikit-learn's scorers."""
+"""Other names of metrics: scikit-learn's scorers."""
 
 
 def canonical(name: str) -> str:
-    """Return the name of a metric by that name or another of it.
+    """Return the canonical name of a metric.
 
     Raises:
-        InputError: If there is no such metric; the message has the closest one.
+        InputError: If there is no such metric; the message has the closest known name.
 
     Examples:
         >>> canonical("roc_auc"), canonical("accuracy")

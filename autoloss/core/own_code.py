@@ -1,4 +1,4 @@
-"""A Python file of the user's: run as a module, and told in one line what is wrong with it."""
+"""Runs the user's Python files as modules, and reports their errors in one line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autoloss.core.errors import InputError
 
 @dataclass(frozen=True)
 class Origin:
-    """The file that something of the user's own is declared in.
+    """The file that declares a loss or a network of the user.
 
     Args:
         file: Its full path.
@@ -27,14 +27,14 @@ class Origin:
 
 
 def read_code(path: str | Path, *, argument: str) -> tuple[bytes, Origin]:
-    """Return the text of a file and where it is.
+    """Return the content of a file, and its origin.
 
     Args:
         path: The file.
-        argument: The argument that it is given by, for the message.
+        argument: The name of the argument that gives the file, for messages.
 
     Raises:
-        InputError: If it cannot be read.
+        InputError: If the file cannot be read.
     """
     file = Path(path)
     try:
@@ -48,10 +48,10 @@ def read_code(path: str | Path, *, argument: str) -> tuple[bytes, Origin]:
 
 
 def run_code(file: Path, source: bytes) -> types.ModuleType:
-    """Run a file as a module of a name of its own, by which pickles find it.
+    """Run a file as a module under a unique name, by which pickles find it.
 
     Raises:
-        InputError: If it is no Python, or fails.
+        InputError: If the file is not valid Python, or fails.
     """
     path = str(file.resolve())
     stem = re.sub(r"\W", "_", file.stem)
@@ -61,7 +61,7 @@ def run_code(file: Path, source: bytes) -> types.ModuleType:
     module.__file__ = path
     sys.modules[name] = module
     try:
-        # Compiled here: a loader would leave a cache beside the file, and read a stale one.
+        # Compiled here, because a loader would write a cache file, and read a stale one.
         exec(compile(source, path, "exec", dont_inherit=True), vars(module))
     except (Exception, SystemExit) as error:
         del sys.modules[name]
@@ -72,7 +72,7 @@ def run_code(file: Path, source: bytes) -> types.ModuleType:
 
 
 def _told(file: Path, path: str, error: BaseException) -> str:
-    """Return in one line what went wrong with a file, and where."""
+    """Describe in one line the error of a file, and its place."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == path]
     first = (str(error).splitlines() or [""])[0].rstrip(".")

@@ -1,4 +1,4 @@
-"""The constants of a search space, network and training: set in its TOML file, never searched."""
+"""The constants of a search space: set in its TOML file, never searched."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class NetworkConfig:
     Args:
         width: Units of a hidden layer.
         depth: Hidden layers.
-        bins: Bins of the piecewise-linear embedding of a numeric column, at most; 0 for none.
+        bins: Most bins of the piecewise-linear embedding of a numeric column; 0 for none.
         embedding: Width of the embedding of a categorical column that is too wide for one-hot.
         normalise: Whether hidden layers are normalised.
     """
@@ -29,23 +29,23 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class ProtocolConfig:
-    """How candidates are compared.
+    """The protocol by which candidates are compared.
 
     Args:
-        folds: Folds of the cross-validation of fewer than 2 000 rows; 1 for a single holdout,
-            whatever the number of rows.
+        folds: Folds of the cross-validation of fewer than 2 000 rows; 1 for a holdout, whatever
+            the number of rows.
         finalists: Families whose best trial is trained again.
         replicates: Trainings of every finalist, each on a fresh division and seed.
-        outer_folds: Outer folds of the nested cross-validation that takes the place of a locked
-            part where there are few rows; 0 for a locked part whatever their number.
-        outer_repeats: How often it is repeated.
-        outer_work: The outer folds train at most so many times as much as the search, counted in
-            rows; trials that were asked later are left out of them. 0 for no bound.
-        negatives: Negative rows that the search trains on for each positive one, drawn at random,
-            where there are two classes; every positive is kept, finalists train on all rows and
-            the read-out undoes the changed prior. 0 for all rows.
-        racing: Whether trials that fall behind others of their age leave the search early, and
-            new ones take their places at once.
+        outer_folds: Outer folds of the nested cross-validation that replaces a locked part if
+            there are few rows; 0 for a locked part, whatever the number of rows.
+        outer_repeats: Repeats of the nested cross-validation.
+        outer_work: The most work of the outer folds as a multiple of the search's, counted in
+            rows; the trials asked last are left out of them. 0 for no bound.
+        negatives: For two classes, the negative rows for each positive row that the search trains
+            on, drawn at random. It keeps every positive row; finalists train on all rows, and the
+            read-out undoes the changed prior. 0 for all rows.
+        racing: Whether trials that fall behind others of their age leave the search early, so that
+            new trials join.
     """
 
     folds: int = 5
@@ -60,17 +60,18 @@ class ProtocolConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How a candidate is trained.
+    """The training of a candidate.
 
     Args:
         batch_size: Rows of a mini-batch.
-        max_epochs: Epochs at most.
-        patience: Epochs without a lower refined log loss before a candidate stops.
-        warmup: Share of all steps in which the learning rate rises linearly to its full value.
-        decay: Share of all steps, at the end, in which it falls to zero.
-        precision: Of the hidden layers in training, ``"float32"`` or ``"bfloat16"``; ``"auto"``
-            for bfloat16 on processors that have products of it. Weights, logits, scores and the
-            model that ships are float32 in any case.
+        max_epochs: The most epochs.
+        patience: Epochs without a lower refined log loss before early stopping.
+        warmup: Share of the steps at the start in which the learning rate rises linearly to its
+            full value.
+        decay: Share of the steps at the end in which the learning rate falls to zero.
+        precision: Precision of the hidden layers in training: ``"float32"``, ``"bfloat16"``, or
+            ``"auto"`` for bfloat16 on processors with bfloat16 products. Weights, logits, scores
+            and the shipped model are always float32.
     """
 
     batch_size: int = 256

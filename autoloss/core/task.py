@@ -1,4 +1,4 @@
-"""What kind of label is predicted: a value that data, losses, metrics and reports all read."""
+"""The kind of label that is predicted, which data, losses, metrics and reports read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Label = str | int | float | bool
 TaskKind = Literal["binary", "multiclass", "multilabel", "sequence"]
 CLASSES_ALONE: tuple[TaskKind, ...] = ("binary", "multiclass", "sequence")
-"""The tasks whose labels are classes; labels of several yes and no have pairs of logits."""
+"""The tasks whose labels are classes; multi-label tasks have a pair of logits for each label."""
 ALL_TASKS: tuple[TaskKind, ...] = ("binary", "multiclass", "multilabel", "sequence")
 
 
@@ -22,9 +22,9 @@ class Task:
 
     Args:
         kind: ``"binary"`` (two classes, the positive one has code 1) or ``"multiclass"``.
-        classes: The labels as they stand in the data; ``classes[code]`` is the label of a code.
+        classes: The labels as in the data; ``classes[code]`` is the label of a code.
         target: The name of the target column.
-        are_dates: Whether the labels were moments; they stand in `classes` as ISO 8601.
+        are_dates: Whether the labels were moments; `classes` holds them as ISO 8601.
     """
 
     kind: TaskKind
@@ -34,20 +34,20 @@ class Task:
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Self:
-        """Return the task of its values as JSON has them."""
+        """Return the task from its JSON values."""
         are_dates = bool(state.get("are_dates", False))
         return cls(state["kind"], tuple(state["classes"]), state["target"], are_dates)
 
     @property
     def labels(self) -> NDArray[Any]:
-        """Return the labels as the data has them: moments as moments, long numbers whole."""
+        """Return the labels as in the data: moments as moments, long numbers exact."""
         import numpy as np
 
         if self.are_dates:
             return np.array(self.classes, dtype="datetime64")
         labels = np.array(self.classes)
         is_whole = all(isinstance(label, int) for label in self.classes)
-        # Among numbers beyond 64 bits numpy takes floats.
+        # numpy makes floats of numbers beyond 64 bits.
         return (
             labels
             if labels.dtype.kind in "biu" or not is_whole
@@ -61,5 +61,5 @@ class Task:
 
     @property
     def positive(self) -> Label | None:
-        """Return the positive label of a binary task, None for more classes."""
+        """Return the positive label of a binary task; None for more classes."""
         return self.classes[1] if self.kind == "binary" else None

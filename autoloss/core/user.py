@@ -1,4 +1,4 @@
-"""Who works here."""
+"""The name of the user."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import getpass
 
 
 def user_name() -> str:
-    """Return the name of the user, as far as the system knows it."""
+    """Return the name of the user, if the system knows it."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):

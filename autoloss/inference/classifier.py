@@ -1,4 +1,4 @@
-"""The trained model that a search ships: encoding, network, read-out, as safetensors and JSON."""
+"""The trained model that ships: encoding, network and read-out, in safetensors and JSON."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from autoloss.records import TrialRecord
 
 FORMAT_VERSION = 2
 OWN_VERSION = 3
-"""The format of a model whose network is the user's own."""
+"""The format version of a model with the user's own network."""
 CHUNK_ROWS = 8192
 CONFIG, WEIGHTS, EXAMPLE = "config.json", "weights.safetensors", "input_example.json"
 
@@ -50,10 +50,10 @@ Decision = Literal["error", "balanced_error", "expected_cost"]
 
 @dataclass(frozen=True, eq=False)
 class Member:
-    """One training of a classifier: its weights and what was fitted to its rows.
+    """One training of a classifier: its weights, and the encoding and read-out of its rows.
 
     Args:
-        encoding: How a table becomes numbers.
+        encoding: The encoding of tables.
         weights: The weights.
         readout: The map from logits to probabilities.
         class_counts: Training rows of each class.
@@ -73,21 +73,21 @@ class Member:
 class Classifier(Shown):
     """A trained classifier: the mean of the calibrated probabilities of its members.
 
-    The members are trainings of one loss on fresh seeds and divisions of the rows. Each has its
-    own read-out, which calibrates it.
+    The members are trainings of the same loss on fresh seeds and divisions of the rows. Each has
+    its own read-out, which calibrates it.
 
     Args:
         task: The kind of label and its classes.
         config: The built-in network.
         members: The trainings, one or more.
-        decision: What `predict` minimises: the error (the likeliest class), the balanced error
-            (the class whose probability is highest relative to its share of the training rows) or
-            the expected cost.
-        cost_matrix: Cost of deciding for a class (column) where another is true (row), which the
-            expected cost needs; None where none was given.
-        class_weights: Class weights that were given for the training, None where none.
-        class_similarity: Likeness of the classes that was given, None where none.
-        model: The network of the user's own; None for the built-in one.
+        decision: The quantity that `predict` minimises: the error (the likeliest class), the
+            balanced error (the class whose probability is highest relative to its share of the
+            training rows) or the expected cost.
+        cost_matrix: Cost of each decision (column) for each true class (row), for the expected
+            cost; None if none was given.
+        class_weights: Class weights of the training; None if none were given.
+        class_similarity: Similarity of the classes; None if none was given.
+        model: The user's own network; None for the built-in network.
 
     Shape:
         - class_weights: ``(C,)``
@@ -131,13 +131,13 @@ class Classifier(Shown):
 
     @cached_property
     def networks(self) -> tuple[Network, ...]:
-        """Return the network of every member, of the shape that all have in common."""
+        """Return the network of every member; all have the same shape."""
         schemas = [member.encoding.schema for member in self.members]
         return networks_for(schemas, self.task.n_classes, self.config, self.model)
 
     @property
     def encodings(self) -> tuple[TableEncoding, ...]:
-        """Return the encodings, each once: members may share one."""
+        """Return the distinct encodings; members may share them."""
         return tuple({id(member.encoding): member.encoding for member in self.members}.values())
 
     def logits(self, data: Table, *, force: bool = False) -> Tensor:
@@ -146,15 +146,15 @@ class Classifier(Shown):
         return torch.stack([self._logits(place, one) for place, one in enumerate(rows)]).float()
 
     def by_member(self, encoded: Sequence[TableInputs]) -> list[TableInputs]:
-        """Return rows as every member reads them, from rows as each encoding does."""
+        """Return the rows for every member, from the rows of each distinct encoding."""
         own = dict(zip(map(id, self.encodings), encoded, strict=True))
         return [own[id(member.encoding)] for member in self.members]
 
     @torch.no_grad()
     def _logits(self, number: int, inputs: TableInputs) -> Tensor:
-        """Return the raw scores of a member for rows as it reads them, ``(N, C)``."""
+        """Return the raw scores of a member for its encoded rows, ``(N, C)``."""
         network, own = self.networks[number], self.members[number]
-        # In single precision a row's sums would depend on how many rows are computed beside it.
+        # In single precision the sums of a row would depend on the number of rows beside it.
         dtype = torch.float64 if self.model is None else own.weights.dtype
         weights = network.layout.views(own.weights.unsqueeze(0).to(dtype))
         heads = Heads((get(own.readout.spec.base).head,))
@@ -165,11 +165,11 @@ class Classifier(Shown):
         return torch.cat(chunks) if chunks else torch.empty(0, self.task.n_classes)
 
     def encoded_log_probs(self, rows: Sequence[TableInputs], *, raw: bool = False) -> Tensor:
-        """Return log probabilities of rows that are encoded already, ``(N, C)``, float64.
+        """Return log probabilities of encoded rows, ``(N, C)``, float64.
 
         Args:
-            rows: The rows as every member reads them.
-            raw: Whether to take the softmax of the logits in the place of the read-outs.
+            rows: The encoded rows of every member.
+            raw: Whether to use the softmax of the logits instead of the read-outs.
         """
         found = []
         for number, (member, inputs) in enumerate(zip(self.members, rows, strict=True)):
@@ -183,15 +183,16 @@ class Classifier(Shown):
 
         Args:
             data: Rows with the columns that the model was trained on; others are ignored.
-            force: Whether to go on where a column that varied in training holds in more than half
-                of the rows words in the place of numbers or dates, or levels that training never
-                had.
+            force: Whether to predict even if a column that varied in training is unusable in more
+                than half of the rows: it holds words instead of numbers or dates, or levels that
+                training never had.
 
         Returns:
-            One row an example, one column a class in the order of `classes`; rows sum to 1.
+            A row for each example, a column for each class in the order of `classes`; rows sum to
+            1.
 
         Raises:
-            InputError: Columns are missing, or one that mattered is unusable in most rows.
+            InputError: A column is missing, or a column that mattered is unusable in most rows.
 
         Warns:
             UnusableCellsWarning: Some cells cannot be used and count as missing.
@@ -203,17 +204,17 @@ class Classifier(Shown):
         return self.encoded_log_probs(self.by_member(rows)).exp().numpy()
 
     def facts(self, member: Member) -> ClassFacts:
-        """Return what the loss of a member knew of the classes."""
+        """Return the facts of the classes that the loss of a member knew."""
         return ClassFacts(
             member.class_counts, weights=self.class_weights, similarity=self.class_similarity
         )
 
     def predict(self, data: Table, *, force: bool = False) -> NDArray[Any]:
-        """Return each row's label, the decision that suits the metric of the search, ``(N,)``."""
+        """Return the label of each row by the decision for the metric of the search, ``(N,)``."""
         return self.classes[self.decisions(self.predict_proba(data, force=force))]
 
     def decisions(self, probs: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return the code of the class that `predict` names, from probabilities ``(N, C)``."""
+        """Return the code of each row's decision from its probabilities ``(N, C)``."""
         scores = torch.from_numpy(probs)
         if self.decision == "expected_cost" and self.cost_matrix is not None:
             cheapest: NDArray[np.int64] = cost_decisions(scores, self.cost_matrix).numpy()
@@ -226,17 +227,17 @@ class Classifier(Shown):
     def decide(
         self, data: Table, cost_matrix: Costs | ArrayLike, *, force: bool = False
     ) -> NDArray[Any]:
-        """Return the label of least expected cost of each row.
+        """Return the label of least expected cost for each row.
 
         Args:
             data: Rows, as in `predict_proba`.
-            cost_matrix: Cost of deciding for a class (column) where another is true (row), in any
-                unit: a table or file that names the classes, as in `autoloss.search`, or numbers
-                in the order of `classes`.
+            cost_matrix: Cost of each decision (column) for each true class (row), in any unit: a
+                table or file that names the classes, as in `autoloss.search`, or numbers in the
+                order of `classes`.
             force: As in `predict_proba`.
 
         Raises:
-            InputError: The matrix has another shape, or numbers that are not finite.
+            InputError: The matrix has the wrong shape, or numbers that are not finite.
 
         Shape:
             - cost_matrix: ``(C, C)``
@@ -251,7 +252,7 @@ class Classifier(Shown):
     def save(self, folder: str | Path) -> Path:
         """Write the model as ``weights.safetensors`` and ``config.json``; return the folder.
 
-        ``input_example.json`` beside them has rows to try it with; they are made up, see
+        ``input_example.json`` beside them has made-up rows to try the model with; see
         `autoloss.inference.inputs.example_of`.
         """
         folder = Path(folder)
@@ -261,7 +262,7 @@ class Classifier(Shown):
         places: dict[int, int] = {}
         members = []
         for number, member in enumerate(self.members):
-            # Members on the same rows share their encoding.
+            # Members of the same rows share their encoding.
             if id(member.encoding) not in places:
                 place = places[id(member.encoding)] = len(states)
                 state, own = member.encoding.to_state()
@@ -273,7 +274,7 @@ class Classifier(Shown):
                 {"encoding": places[id(member.encoding)], "readout": member.readout.to_dict()}
             )
         tensors |= {name: one for name in _GIVEN if (one := getattr(self, name)) is not None}
-        # A copy of each: a file must not hold two views of one buffer.
+        # Copied, because a file must not hold two views of the same buffer.
         save_file({name: one.clone() for name, one in tensors.items()}, folder / WEIGHTS)
         config = {
             "format_version": FORMAT_VERSION if self.model is None else OWN_VERSION,
@@ -290,7 +291,7 @@ class Classifier(Shown):
         return folder
 
     def _own_network(self) -> dict[str, Any]:
-        """Return what a file says of a network of the user's own: all but its code."""
+        """Return the stored description of the user's own network, without its code."""
         assert self.model is not None
         return {"own": self.model.name, "weights": shapes_of(self.networks[0])}
 
@@ -298,18 +299,18 @@ class Classifier(Shown):
 def load(
     folder: str | Path, *, losses: Losses | None = None, model: Model | None = None
 ) -> Classifier:
-    """Read a model that `Classifier.save` wrote; no code of its files is run.
+    """Read a model that `Classifier.save` wrote, without running any code of its files.
 
     Args:
-        folder: The model's folder, or a study's folder that has it under ``model``.
-        losses: Losses of your own, where the model was trained by one: made with
-            `autoloss.losses.declare`, or paths of Python files that declare some, which are run.
-        model: The network of your own that it was trained with, as in `autoloss.search`: a saved
-            model holds weights, and no code.
+        folder: The model's folder, or the folder of its study.
+        losses: Your own losses, if one of them trained the model: losses made with
+            `autoloss.losses.declare`, or paths of Python files that declare some. The files are
+            run.
+        model: Your own network, if the model has one, as in `autoloss.search`: a saved model holds
+            weights but no code.
 
     Raises:
-        InputError: There is no model, it was written by a newer version, or its loss or network
-            is not known.
+        InputError: There is no model, a newer version wrote it, or its loss or network is unknown.
     """
     take_in(losses)
     network = None if model is None else open_model(model)
@@ -329,8 +330,8 @@ def read_model(
 
     Args:
         folder: Its folder.
-        network: The network of the user's own, where it has one.
-        predicts: Whether it is to predict; for its read-outs alone no network is needed.
+        network: The user's own network, if the model has one.
+        predicts: Whether the model must predict; its read-outs alone need no network.
     """
     path = model_folder(Path(folder), CONFIG)
     try:
@@ -359,7 +360,7 @@ def read_model(
             own = shipped(network or absent(str(config["network"]["own"]), path))
         classifier = _classifier(config, tensors, own)
         if own is not None and predicts:
-            # First: with another network nothing fits.
+            # Checked first, because nothing fits another network.
             check_network(classifier.networks[0], config["network"]["weights"], path)
         if own is None or predicts:
             check_fit(classifier)
@@ -377,7 +378,7 @@ def read_model(
 def _classifier(
     config: Mapping[str, Any], tensors: Mapping[str, Tensor], own: OwnModel | None
 ) -> Classifier:
-    """Return the model of what was read."""
+    """Return the model from the parts of its files."""
     encodings = [
         TableEncoding.from_state(state, below(f"encoding.{place}.", tensors))
         for place, state in enumerate(config["encodings"])

@@ -1,4 +1,4 @@
-"""Rows on their way into a model: the same cells are read alike from a frame and from any file."""
+"""Encodes rows for a model: the same cells are read alike from a frame and from any file."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from autoloss.data.stream import open_rows
 from autoloss.data.unread import UnreadCount, check_found, note_of
 
 Table = Frame | str | Path
-_REMEDY = "pass force=True to predict all the same"
+_REMEDY = "pass force=True to predict anyway"
 
 
 def encoded_rows(
     encodings: Sequence[TableEncoding], data: Table, *, force: bool = False
 ) -> list[TableInputs]:
-    """Return rows as each encoding reads them.
+    """Return the rows encoded by each encoding.
 
     Args:
-        encodings: The encodings, each once.
+        encodings: The distinct encodings.
         data: The rows.
-        force: Whether to go on where a column that mattered is unusable in most rows.
+        force: Whether to go on if a column that mattered is unusable in most rows.
 
     Raises:
-        InputError: Columns are missing, or one that mattered is unusable in most rows.
+        InputError: A column is missing, or a column that mattered is unusable in most rows.
 
     Warns:
         UnusableCellsWarning: Some cells cannot be used.
@@ -55,7 +55,7 @@ def encoded_piece(
     *,
     label: str = "DATA",
 ) -> list[TableInputs]:
-    """Return a piece of a table as each encoding reads it, and count the cells of no use.
+    """Return a piece of a table encoded by each encoding, and count the unusable cells.
 
     Raises:
         InputError: Columns are missing.
@@ -68,7 +68,7 @@ def encoded_piece(
 
 
 def _frames(encodings: Sequence[TableEncoding], data: Table) -> Iterator[pd.DataFrame]:
-    """Yield the rows, those of a file piece by piece and as `autoloss predict` reads them."""
+    """Yield the rows; a file is read piece by piece, as `autoloss predict` reads it."""
     if not isinstance(data, str | Path):
         yield read_table(data)
         return
@@ -80,7 +80,7 @@ def _frames(encodings: Sequence[TableEncoding], data: Table) -> Iterator[pd.Data
 
 
 def _joined(parts: Sequence[TableInputs]) -> TableInputs:
-    """Return pieces as one."""
+    """Return the joined pieces."""
     if len(parts) == 1:
         return parts[0]
     return TableInputs(
@@ -91,7 +91,7 @@ def _joined(parts: Sequence[TableInputs]) -> TableInputs:
 
 
 def _outside() -> int:
-    """Return how far up the line stands that called a method of the model."""
+    """Return the stack level of the line that called a method of the model."""
     frame, level = inspect.currentframe(), 0
     while frame is not None and frame.f_globals.get("__name__", "").startswith("autoloss"):
         frame, level = frame.f_back, level + 1

@@ -1,4 +1,4 @@
-"""Whether the parts of a model that was read fit together, before anything is computed."""
+"""Checks that the parts of a loaded model fit together, before anything is computed."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 _DECISIONS = ("error", "balanced_error", "expected_cost")
 _KINDS = ("binary", "multiclass")
-# Widths that no search gives: their product is never computed with.
+# No search makes wider layers; the product of larger widths could overflow the memory.
 _WIDEST = 1 << 20
 
 
 def check_fit(classifier: Classifier) -> None:
-    """Check shapes and types of a model's parts against each other.
+    """Check the shapes and types of a model's parts against each other.
 
     Raises:
-        ValueError: Two of them do not fit.
+        ValueError: Two parts do not fit.
     """
     task, config = classifier.task, classifier.config
     n = len(task.classes)
@@ -70,7 +70,7 @@ def _check_encoding(encoding: TableEncoding) -> None:
 
 def _shape(tensor: Tensor | None, shape: tuple[int, ...], name: str) -> None:
     if tensor is not None and tuple(tensor.shape) != shape:
-        raise ValueError(f"{name} has shape {tuple(tensor.shape)} in the place of {shape}")
+        raise ValueError(f"{name} has shape {tuple(tensor.shape)} instead of {shape}")
 
 
 def _must(holds: bool, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What a classifier reads: names and types of its columns, and example rows made up from them."""
+"""The inputs of a classifier: names and types of its columns, and made-up example rows."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class InputColumn:
     Args:
         name: Its name.
         type: ``"number"``, ``"flag"`` (true and false), ``"category"``, ``"date"`` or ``"text"``.
-        is_text: Whether its cells are text, as they are for numbers written ``1,234``.
-        values: Cells made up from what was fitted, the most usual first; none of them is a cell
-            of a certain row.
+        is_text: Whether its cells are text, such as numbers written ``1,234``.
+        values: Cells made up from fitted statistics, the most usual first; none is copied from a
+            row.
     """
 
     name: str
@@ -41,13 +41,13 @@ class InputColumn:
 def input_columns(classifier: Classifier) -> tuple[InputColumn, ...]:
     """Return the columns that `Classifier.predict` needs, in the order of the training table.
 
-    Members may have left out different columns: all that one of them reads are there.
+    Members may have left out different columns; the result has every column that a member reads.
     """
     return tuple(_column(same[0]) for same in by_name(classifier).values())
 
 
 def by_name(classifier: Classifier) -> dict[str, list[Column]]:
-    """Return every column by name, as each of the encodings has it."""
+    """Return for every column name the column of each encoding that has it."""
     encodings = {id(member.encoding): member.encoding for member in classifier.members}
     every = [column for one in encodings.values() for column in one.columns]
     longest = max(encodings.values(), key=lambda one: len(one.columns))
@@ -58,9 +58,9 @@ def by_name(classifier: Classifier) -> dict[str, list[Column]]:
 
 
 def example_of(classifier: Classifier, *, n: int = 3) -> dict[str, Any]:
-    """Return rows that a model can read, as MLflow's scoring server takes them.
+    """Return example rows for a model, in the form of MLflow's scoring server.
 
-    They are made up column by column from what was fitted, so that no row of the data leaves:
+    They are made up column by column from fitted statistics, so that no row of the data leaks:
     numbers are the median and the quartiles, categories the most frequent levels, dates the middle
     ones; free text is a placeholder.
     """
@@ -70,10 +70,10 @@ def example_of(classifier: Classifier, *, n: int = 3) -> dict[str, Any]:
 
 
 def _column(column: Column) -> InputColumn:
-    """Return one column by what was fitted of it."""
+    """Return the input column of a fitted column."""
     if isinstance(column, NumericColumn):
         scale, plain = column.scale, column.style == "plain"
-        # A normal distribution has its quartiles there.
+        # The quartiles of a normal distribution.
         numbers = [scale.center + step * scale.spread for step in (0.0, -0.6745, 0.6745)]
         rounded = [float(f"{number:.6g}") for number in numbers]
         written = (
@@ -93,10 +93,10 @@ def _column(column: Column) -> InputColumn:
 
 
 def _dates(column: DateColumn) -> tuple[str, ...]:
-    """Return the middle and the quartiles of the days, in the format of the column."""
+    """Return the median and the quartiles of the days, in the format of the column."""
     scale = dict(column.parts).get("days")
     days = [0.0] if scale is None else [scale.center + s * scale.spread for s in (0, -0.67, 0.67)]
-    # Within the years that can be written; days are whole where only days are told.
+    # Clamped to the years that can be written; whole days if the format has only days.
     unit = 86_400 if "%H" in column.form or "%I" in column.form else 1
     moments = [
         np.datetime64(int(np.clip(day, -25_000, 47_000) * unit), "s" if unit > 1 else "D")

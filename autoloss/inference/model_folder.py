@@ -1,4 +1,4 @@
-"""Where a saved model lies, and its tensors by their names."""
+"""The folder of a saved model, and its tensors by name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autoloss.core.errors import InputError
 
 
 def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors whose names begin so, without that."""
+    """Return the tensors whose names begin with the prefix, without the prefix."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
@@ -19,11 +19,11 @@ def model_folder(folder: Path, config: str) -> Path:
     """Return the folder itself or its ``model`` folder, whichever holds a model.
 
     Args:
-        folder: What was given.
-        config: The name of the file that says that a folder holds a model.
+        folder: The given folder.
+        config: The name of the file that marks the folder of a model.
 
     Raises:
-        InputError: Neither does.
+        InputError: Neither holds a model.
     """
     for place in (folder, folder / "model"):
         if (place / config).is_file():

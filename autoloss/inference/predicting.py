@@ -1,4 +1,4 @@
-"""Predictions for a table of any length, piece by piece: the same as for all of it at once."""
+"""Predictions for a table of any length, piece by piece, equal to those for the whole table."""
 
 from __future__ import annotations
 
@@ -25,13 +25,12 @@ class Predicting:
     Args:
         classifier: The model.
         rows: The table.
-        id_column: A column that is carried through unchanged, as the first one; None for none.
-        force: Whether to go on where a column that mattered is unusable in most rows.
-        tell: Told in one line, at the end, of cells that the model cannot use.
+        id_column: A column that is copied unchanged into the first column; None for none.
+        force: Whether to go on if a column that mattered is unusable in most rows.
+        tell: Called at the end with one line on the cells that the model cannot use.
 
     Raises:
-        InputError: Columns are missing, or the one to carry through is not there or has a name
-            that the predictions need.
+        InputError: A column is missing, or `id_column` has a name that the predictions need.
     """
 
     classifier: Classifier
@@ -61,7 +60,7 @@ class Predicting:
 
     @property
     def new(self) -> tuple[str, ...]:
-        """Return the columns of the table that training did not have."""
+        """Return the columns of the table that the training lacked."""
         known = {self.id_column, self.classifier.task.target, *self._needed}
         for member in self.classifier.members:
             known |= {name for name, _ in member.encoding.dropped}
@@ -71,11 +70,11 @@ class Predicting:
         """Yield the predictions as Arrow tables.
 
         Args:
-            rows: Rows of a piece; it changes the time and the memory alone.
+            rows: Rows of a piece, which changes only time and memory.
 
         Raises:
             InputError: The table cannot be read to its end, or a column that mattered is unusable
-                in most rows. The last piece is held back until that is known.
+                in most rows. The last piece is held back until the check has passed.
         """
         encodings = self.classifier.encodings
         count = UnreadCount(encodings)

@@ -1,4 +1,4 @@
-"""Predictions as a table: the decision and a column of probability for each class."""
+"""Predictions as a table: the decision, and a column of probability for each class."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def probability_names(task: Task) -> tuple[str, ...]:
 
 
 def table_of(classifier: Classifier, probs: NDArray[np.float64]) -> pd.DataFrame:
-    """Return the decision and the probability of each class, one row a row of `probs`.
+    """Return a table with the decision and the probability of each class for each row of `probs`.
 
     Shape:
         probs (N, C).

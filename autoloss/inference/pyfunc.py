@@ -1,7 +1,7 @@
-"""A saved model behind MLflow's scoring server: what `mlflow.pyfunc` loads, without mlflow.
+"""The model that `mlflow.pyfunc` loads for MLflow's scoring server, without importing mlflow.
 
 A pyfunc with ``loader_module="autoloss.serving"`` and the folder of a saved model as its data is
-served by ``mlflow models serve``; nothing of it is pickled.
+served by ``mlflow models serve``; nothing in it is pickled.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from autoloss.inference.inputs import InputColumn, example_of, input_columns
 from autoloss.inference.predictions import PREDICTION, probability_names, table_of
 
 LOADER = "autoloss.serving"
-# What decides the numbers that come out, and what reads the files.
+# The packages that decide the predictions, and the packages that read the files.
 _PINNED = (
     "autoloss",
     "numpy",
@@ -31,12 +31,12 @@ _PINNED = (
     "scipy",
     "torch",
 )
-# As "boolean" MLflow would silently make a missing flag a false one.
+# With "boolean" MLflow would silently read a missing flag as false.
 _TYPES = {"number": "double", "flag": "any"}
 
 
 class ServedModel:
-    """A classifier as `mlflow.pyfunc` calls it.
+    """A classifier with the interface of `mlflow.pyfunc`.
 
     Args:
         classifier: The classifier.
@@ -48,14 +48,14 @@ class ServedModel:
     def predict(
         self, model_input: pd.DataFrame, params: Mapping[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Return the decision and the probability of every class, a row each.
+        """Return a table with the decision and the probability of every class for each row.
 
         Args:
             model_input: Rows with the columns that the model was trained on.
-            params: None are known.
+            params: Must be empty: there are no parameters.
 
         Raises:
-            InputError: Columns are missing, one that mattered is unusable in most rows, or a
+            InputError: A column is missing, a column that mattered is unusable in most rows, or a
                 parameter was given.
         """
         if params:
@@ -69,22 +69,22 @@ class ServedModel:
 
 
 def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> ServedModel:
-    """Return the model of a folder; the name is the one that MLflow calls."""
+    """Return the model of a folder; MLflow calls this function by its name."""
     if model_config:
         raise InputError(f"model_config must be empty, but got {sorted(model_config)[0]!r}.")
     return ServedModel(load(Path(path)))
 
 
 def input_types(classifier: Classifier) -> list[tuple[str, str]]:
-    """Return name and MLflow type of every column that is read, for a signature.
+    """Return the name and MLflow type of every input column, for a signature.
 
-    Whole numbers are ``double`` too, since a gap among them makes them floats.
+    Whole numbers are ``double`` too, because a missing cell makes the column float.
     """
     return [(column.name, _type(column)) for column in input_columns(classifier)]
 
 
 def output_types(classifier: Classifier) -> list[tuple[str, str]]:
-    """Return name and MLflow type of every column of `ServedModel.predict`, for a signature."""
+    """Return the name and MLflow type of every column of `ServedModel.predict`."""
     names = probability_names(classifier.task)
     return [
         (PREDICTION, _label_type(classifier.task)),
@@ -93,13 +93,13 @@ def output_types(classifier: Classifier) -> list[tuple[str, str]]:
 
 
 def input_example(classifier: Classifier) -> pd.DataFrame:
-    """Return rows to try the model with, made up from what was fitted: no row of the data."""
+    """Return made-up rows to try the model with; none is a row of the data."""
     return pd.DataFrame(**example_of(classifier)["dataframe_split"])
 
 
 def requirements() -> list[str]:
-    """Return what the model needs, with the versions that are installed here."""
-    # A build's own mark, as in 2.10.0+cpu, is on no index.
+    """Return the packages that the model needs, with the installed versions."""
+    # A local version such as 2.10.0+cpu is on no index.
     return [f"{name}=={version(name).partition('+')[0]}" for name in _PINNED]
 
 

@@ -1,4 +1,4 @@
-"""The loader of stored MLflow models, under the name that they keep.
+"""The loader that stored MLflow models name.
 
 Floor 9. Imports from floors 1 to 8.
 """
