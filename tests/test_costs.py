@@ -85,7 +85,7 @@ def test_costs_of_other_classes_are_refused():
 )
 def test_costs_that_leave_no_choice_are_refused(matrix):
     costs = {row: dict(enumerate(values)) for row, values in enumerate(matrix)}
-    with pytest.raises(InputError, match="must leave a choice, but deciding for '0' is the cheap"):
+    with pytest.raises(InputError, match="must leave a choice, but the decision '0' is the cheap"):
         ordered_costs(check_costs(costs), MAIL)
 
 

@@ -1,4 +1,4 @@
-"""Tables: reading them, dividing their rows, and encoding their columns.
+"""Tables: read a table, divide its rows, and encode its columns.
 
 Floor 2. Imports from floor 1.
 """

@@ -36,7 +36,7 @@ def read_arff(path: Path, *, label: str) -> Table:
 
     Args:
         path: The file.
-        label: How messages name it.
+        label: Its name in messages.
 
     Raises:
         InputError: The header is broken, the data is sparse or relational, a row has the wrong
@@ -57,7 +57,7 @@ def read_arff(path: Path, *, label: str) -> Table:
 
 
 def _header(lines: Iterator[tuple[int, str]], *, label: str) -> list[_Attribute]:
-    """Read the attributes, up to and with the line ``@data``."""
+    """Read the attributes, up to and including the line ``@data``."""
     attributes: list[_Attribute] = []
     for number, line in lines:
         text = line.strip()
@@ -71,7 +71,7 @@ def _header(lines: Iterator[tuple[int, str]], *, label: str) -> list[_Attribute]
             raise InputError(
                 f"{label} must be an ARFF file, but line {number} of its header is {text[:60]!r}."
             )
-    raise InputError(f"{label} must have a line @data, but it ends before one.")
+    raise InputError(f"{label} must have a line @data, but the file ends without it.")
 
 
 def _attribute(text: str, number: int, *, label: str) -> _Attribute:
@@ -101,7 +101,7 @@ def _attribute(text: str, number: int, *, label: str) -> _Attribute:
 def _rows(
     lines: Iterator[tuple[int, str]], attributes: list[_Attribute], *, label: str
 ) -> tuple[list[list[str | None]], list[int]]:
-    """Read the cells of the data lines, and the numbers of those lines."""
+    """Read the cells of the data lines and their line numbers."""
     rows: list[list[str | None]] = []
     numbers: list[int] = []
     for number, line in lines:
@@ -146,7 +146,7 @@ def _cells(text: str) -> list[str | None]:
 
 
 def _bare(cell: str) -> str | None:
-    """Return an unquoted cell, None where it is missing."""
+    """Return a cell without quotes, or None if it is missing."""
     return None if cell in ("?", "") else cell
 
 

@@ -1,4 +1,4 @@
-"""Arrow's columns as those of pandas, without a digit lost."""
+"""Conversion of Arrow columns to pandas without loss of digits."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-# Beyond it float64, which pandas takes where a whole number is missing, skips numbers.
+# Beyond this limit float64, the type of a pandas column with missing integers, is not exact.
 _EXACT = 1 << 53
 
 
 def series_of(cells: Any) -> pd.Series:
-    """Return a column; whole numbers that float64 cannot hold stay whole beside missing ones.
+    """Convert a column; integers that float64 cannot hold stay integers beside missing cells.
 
     Args:
         cells: An Arrow array.
@@ -22,7 +22,7 @@ def series_of(cells: Any) -> pd.Series:
 
 
 def whole_series_of(cells: Any) -> pd.Series:
-    """Return a column; whole numbers stay whole beside missing ones, however short they are.
+    """Convert a column; all integers stay integers beside missing cells.
 
     Args:
         cells: An Arrow array.
@@ -34,7 +34,7 @@ def whole_series_of(cells: Any) -> pd.Series:
 
 
 def needs_whole(cells: Any) -> bool:
-    """Return whether whole numbers would change if missing ones made them floats."""
+    """Return whether integers would change if missing cells turned them into floats."""
     if not pa.types.is_integer(cells.type) or not cells.null_count:
         return False
     ends = pc.min_max(cells).as_py()

@@ -1,4 +1,4 @@
-"""What the user says of the columns of a table, and what is known of one before it is judged."""
+"""The user's statements on columns, and the hints for a column before its kind is inferred."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ ISO = "ISO8601"
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user says of a table; it overrides what its cells look like.
+    """The user's statements on the cells of a table, which override inference from the cells.
 
     Args:
-        columns: Kind of each column that is named.
-        decimal: The decimal mark, ``"."`` or ``","``, where cells can be read either way.
+        columns: Kind of each named column.
+        decimal: The decimal mark, ``"."`` or ``","``, for ambiguous cells.
         date_format: The format of dates, as in `strftime`, or ``"ISO8601"``.
-        missing: Cells that are missing, besides the usual ones.
+        missing: Marks of missing cells, besides the usual marks.
     """
 
     columns: Mapping[str, ColumnKind] = field(default_factory=dict)
@@ -41,16 +41,16 @@ class Asked:
         date_format: str | None = None,
         missing: Iterable[str] = (),
     ) -> Self:
-        """Return what is said, checked as far as can be without the table.
+        """Return the statements after all checks that do not need the table.
 
         Args:
             columns: Kinds by name, or texts ``NAME=KIND``.
             decimal: See above.
             date_format: See above.
-            missing: See above; one text is one mark.
+            missing: See above; a string is a single mark.
 
         Raises:
-            InputError: A kind, the mark or the format is none.
+            InputError: A kind, the mark or the format is invalid.
         """
         marks = (missing,) if isinstance(missing, str) else tuple(missing)
         if decimal is not None and decimal not in DECIMALS:
@@ -96,7 +96,7 @@ def _kinds(columns: Columns) -> dict[str, ColumnKind]:
 
 
 def _check_format(form: str) -> None:
-    """Check that a format of dates can be written and read."""
+    """Check that a date format can write and read a date."""
     moment = datetime(2024, 11, 23, 17, 45)
     try:
         text = moment.strftime(form)
@@ -113,15 +113,15 @@ def _check_format(form: str) -> None:
 
 @dataclass(frozen=True)
 class Hints:
-    """What is known of a column before its training rows are judged.
+    """Facts on a column that are known before its kind is inferred from training rows.
 
     Args:
-        kind: Its kind, where the user names it.
-        style: How its numbers were written, where the whole file told that, see `parse_numbers`.
-        decimal: The decimal mark of the table, where it is known.
+        kind: Its kind, if the user names it.
+        style: Style of its numbers, if the whole file shows it; see `parse_numbers`.
+        decimal: The decimal mark of the table, if known.
         date_format: The format of dates that the user names.
-        marks: Cells that the user calls missing.
-        reason: Why it is left out, where the whole table tells that.
+        marks: Marks of missing cells that the user names.
+        reason: Why the column is left out, if the whole table shows it.
     """
 
     kind: ColumnKind | None = None

@@ -1,4 +1,4 @@
-"""What one column, or a whole table, is as arrays before it becomes tensors."""
+"""Arrays of an encoded column or table, before they become tensors."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Block:
-    """Encoded rows; a part that is None has no columns.
+    """Encoded rows as arrays; an array is None if it has no columns.
 
     Args:
         n_rows: Rows N.
-        numeric: Standardised numbers, NaN where missing.
-        codes: Codes of categories, 0 where the level is unseen or rare.
+        numeric: Standardised numbers, NaN if missing.
+        codes: Codes of categories, 0 for an unseen or rare level.
         vectors: Vectors of free text.
-        unread: Name of each column that has cells of no use (a word where numbers are expected, a
-            level that training never had), and which ones they are.
+        unread: Name of each column with unusable cells (a word among numbers, a level unseen in
+            training), with a mask of these cells.
 
     Shape:
         numeric (N, F); codes (N, Q); vectors (N, D); each of unread (N,).
@@ -47,5 +47,5 @@ class Block:
 
 
 def cells_of(name: str, which: NDArray[np.bool_]) -> tuple[tuple[str, NDArray[np.bool_]], ...]:
-    """Return `Block.unread` of one column: nothing where all of its cells are of use."""
+    """Return `Block.unread` of a column: nothing if all of its cells are usable."""
     return ((name, which),) if which.any() else ()

@@ -1,4 +1,4 @@
-"""Categorical and boolean columns: levels become codes, those unseen or rare code 0."""
+"""Categorical and boolean columns: levels become codes, and unseen or rare levels code 0."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from autoloss.data.marks import without_marks
 from autoloss.data.values import values_of
 
 _MOST_LEVELS = 2000
-# A column with more levels than these is open: any text may be one of them.
+# A column with more levels than this is open: any text may be a level.
 _MOST_RARE = 20_000
 NEARLY_ALL = 0.98
-"""The share of its most frequent value from which on a column is nearly constant."""
+"""A column is nearly constant if its most frequent value has at least this share."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class CategoryColumn:
         name: Its name.
         kind: ``"categorical"`` or ``"boolean"``.
         levels: The levels that have codes 1, 2, ..., the most frequent first.
-        missing: Whether a missing cell has a code of its own, the last one; else it is code 0.
-        marks: Cells that the user calls missing.
-        rare: Hashes of the levels that stood too seldom to have a code, see `mark_of`; None where
-            there are too many of them.
-        varies: Whether the training rows do not nearly all have the same value.
+        missing: Whether a missing cell has its own, last code; otherwise it has code 0.
+        marks: Marks of missing cells that the user names.
+        rare: Hashes of the levels too rare for a code, see `mark_of`; None if there are too many
+            of them.
+        varies: Whether the column is not nearly constant in the training rows.
     """
 
     name: str
@@ -47,7 +47,7 @@ class CategoryColumn:
 
     @classmethod
     def fit(cls, name: str, text: pd.Series, *, kind: str = "categorical") -> CategoryColumn:
-        """Fit to the training rows; a level that stands too seldom to be learnt shares code 0."""
+        """Fit to the training rows; levels too rare to be learnt share code 0."""
         least = _least_count(len(text))
         counts = text.value_counts()
         kept = counts[counts >= least]
@@ -66,7 +66,7 @@ class CategoryColumn:
 
     @property
     def cardinality(self) -> int:
-        """Return the number of codes, code 0 among them."""
+        """Return the number of codes, including code 0."""
         return 1 + len(self.levels) + self.missing
 
     def encode(self, series: pd.Series) -> Block:
@@ -78,15 +78,15 @@ class CategoryColumn:
         return Block(len(series), codes=table[codes][:, None], unread=cells_of(self.name, unread))
 
     def code_table(self, unique: Iterable[object]) -> NDArray[np.int64]:
-        """Return the code of each of some different texts, and last that of a missing cell."""
+        """Return the codes of distinct texts, followed by the code of a missing cell."""
         return self._with_missing(level_codes(unique, self.levels, self.rare))
 
     def _with_missing(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return codes, unknown levels as rare ones, and that of a missing cell behind them."""
+        """Replace the codes of unknown levels by 0 and append the code of a missing cell."""
         return np.append(np.maximum(codes, 0), self.cardinality - 1 if self.missing else 0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the state as plain values."""
+        """Return the state as plain values for JSON."""
         return {
             "name": self.name,
             "kind": self.kind,
@@ -99,8 +99,8 @@ class CategoryColumn:
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> CategoryColumn:
-        """Return the column of a state."""
-        # Models of earlier versions do not tell which levels were rare.
+        """Return the column from its stored state."""
+        # Models of earlier versions do not store the rare levels.
         rare = state.get("rare")
         return cls(
             state["name"],
@@ -114,7 +114,7 @@ class CategoryColumn:
 
 
 def _rare_marks(every: Iterable[object], levels: tuple[str, ...]) -> tuple[int, ...] | None:
-    """Return the hashes of all levels but those that have codes, None of too many."""
+    """Return the hashes of the levels without a code, or None if there are too many."""
     known = set(levels)
     rare = [str(level) for level in every if str(level) not in known]
     if len(rare) > _MOST_RARE:
@@ -123,7 +123,7 @@ def _rare_marks(every: Iterable[object], levels: tuple[str, ...]) -> tuple[int, 
 
 
 def _least_count(n_rows: int) -> int:
-    """Return how often a level must stand among `n_rows` to have a code of its own."""
+    """Return the least frequency among `n_rows` at which a level has its own code."""
     if n_rows < 2_000:
         return 2
     return 4 if n_rows < 20_000 else 8

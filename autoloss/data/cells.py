@@ -1,4 +1,4 @@
-"""How a cell stands for a level or a flag, whatever type it came in and however it is written."""
+"""Levels and flags of cells, independent of the cells' type and spelling."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ TRUTHS = {
     "n": False,
     "0": False,
 }
-# More digits than these are a code, and Python refuses to read thousands of them.
+# A longer string of digits is a code, and Python refuses to parse thousands of digits.
 WRITTEN_NUMBER = r"[+-]?(?:\d{1,40}\.?\d{0,40}|\.\d{1,40})(?:[eE][+-]?\d{1,3})?"
 WRITTEN_DAY = r"(\d{4}-\d{2}-\d{2})[ T]00:00:00(?:\.0+)?"
-# A leading zero says that the digits are a label.
+# A leading zero marks the digits as a label.
 WRITTEN_CODE = r"[+-]?0\d.*"
 
 
 def plain_writing(text: str) -> str:
-    """Return the shortest way to write the number or the day of a text, and any other as it is.
+    """Return the shortest spelling of a number or a day, and any other text unchanged.
 
     Examples:
         >>> [plain_writing(text) for text in ("1.0", "2.50", "1e3", "007", "1.0 m")]
@@ -42,13 +42,13 @@ def plain_writing(text: str) -> str:
     if re.fullmatch(WRITTEN_CODE, text):
         return text
     if re.fullmatch(r"[+-]?\d{1,40}(?:\.0*)?", text):
-        # By a float a long number would lose digits.
+        # A float would lose digits of a long number.
         return str(int(text.partition(".")[0]))
     if re.fullmatch(WRITTEN_NUMBER, text):
         number = float(text)
         if abs(number) == float("inf"):
             return text
-        # Some programs write all digits of a number of single precision.
+        # Some programs write all digits of a single-precision number.
         is_single = number % 1.0 != 0.0 and float(np.float32(number)) == number
         return label_of(np.float32(number) if is_single else number)
     day = re.fullmatch(WRITTEN_DAY, text)
@@ -56,22 +56,22 @@ def plain_writing(text: str) -> str:
 
 
 def mark_of(level: str) -> int:
-    """Return a short hash of a level, by which it is known again without being kept."""
+    """Return a short hash of a level, which identifies it without storing it."""
     return zlib.crc32(level.encode("utf-8", "replace"))
 
 
 def level_codes(
     texts: Iterable[object], levels: Sequence[str], rare: Iterable[int] | None = ()
 ) -> NDArray[np.int64]:
-    """Return the code of each of some texts: 1, 2, ... of a level, 0 of a rare one, else -1.
+    """Return the code of each text: 1, 2, ... for a level, 0 for a rare level, else -1.
 
-    A text that is no level may be another way to write the number, the day or the flag of one.
+    A text that is not a level may be another spelling of a level's number, day or flag.
 
     Args:
-        texts: Different texts.
+        texts: Distinct texts.
         levels: The levels that have codes.
-        rare: The `mark_of` each level that stood too seldom in training to have a code; None
-            where there were too many to be kept, so that any text may be one of them.
+        rare: The `mark_of` each level too rare in training for a code; None if there were too
+            many to store, so that any text may be such a level.
 
     Shape:
         result (number of texts,).
@@ -79,7 +79,7 @@ def level_codes(
     exact = {level: code for code, level in enumerate(levels, start=1)}
     plain: dict[str, int] = {}
     for level, code in exact.items():
-        # Levels that differ in their writing alone are told apart by nothing but that.
+        # Only the spelling distinguishes levels that differ in nothing else.
         plain[plain_writing(level)] = 0 if plain_writing(level) in plain else code
     truths = [(plain_writing(level).lower(), code) for level, code in exact.items()]
     words = {word for word, _ in truths}
@@ -100,7 +100,7 @@ def level_codes(
 
 
 def truths_of(text: pd.Series) -> NDArray[np.float64]:
-    """Return text as 1 for yes and 0 for no, NaN where it is neither; (N,)."""
+    """Return 1 for text that means yes, 0 for no, NaN for any other text; (N,)."""
     return np.asarray(
         text.str.lower().map(TRUTHS).astype("float64").to_numpy(np.float64, na_value=np.nan)
     )

@@ -1,4 +1,4 @@
-"""Square tables of numbers with a row and a column for each class, as a user gives them."""
+"""Square tables from the user, with a row and a column for each class."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ Numbers = dict[str, dict[str, float]]
 
 
 def read_class_table(given: ClassTable, name: str) -> tuple[Numbers, str]:
-    """Return a table by the text of its row's and its column's class, as JSON can hold it.
+    """Return a table as nested mappings from row class to column class, ready for JSON.
 
-    What is not a number is NaN; the caller says which numbers are allowed.
+    A cell that is not a number becomes NaN; the caller decides which numbers are allowed.
 
     Args:
         given: A square table whose first column (of a file) or index (of a DataFrame) and whose
             header name the classes, or a mapping of rows, each a mapping of columns.
-        name: What it is called in messages.
+        name: Its name in messages.
 
     Returns:
-        The numbers, row by row, and what messages call the table.
+        The numbers, row by row, and the name of the table in messages.
 
     Raises:
-        InputError: It is no such table.
+        InputError: The table is not square, or its classes are wrong.
     """
     table, where = _frame(given, name)
     rows, columns = [label_of(one) for one in table.index], [label_of(c) for c in table.columns]
@@ -57,7 +57,7 @@ def in_class_order(
     """Return the numbers of a table in the order of the classes.
 
     Raises:
-        InputError: A class is missing, or one is not a class.
+        InputError: A class is missing, or a name is not a class.
 
     Shape:
         - output: ``(C, C)``
@@ -68,10 +68,10 @@ def in_class_order(
 
 
 def check_names(what: str, given: Sequence[str], classes: Sequence[str]) -> None:
-    """Check that something is given for every class and for no other.
+    """Check that the names are exactly the classes.
 
     Raises:
-        InputError: It is not.
+        InputError: A name is not a class, or a class has no entry.
     """
     for name in given:
         if name not in classes:
@@ -84,7 +84,7 @@ def check_names(what: str, given: Sequence[str], classes: Sequence[str]) -> None
 
 
 def repeated(names: Iterable[str]) -> list[str]:
-    """Return the names that come more than once, in their order.
+    """Return the names that occur more than once, in order.
 
     Examples:
         >>> repeated(["a", "b", "a", "a"])
@@ -94,11 +94,11 @@ def repeated(names: Iterable[str]) -> list[str]:
 
 
 def _frame(given: ClassTable, name: str) -> tuple[pd.DataFrame, str]:
-    """Return a table with the classes in its index and its header, and what it is called."""
+    """Return a table with classes as index and header, and its name in messages."""
     if isinstance(given, pd.DataFrame):
         return given, name
     if isinstance(given, str | Path) or is_frame(given):
-        # Frames of other libraries have no index.
+        # DataFrames of other libraries have no index.
         read = read_table(given, name=name)
         where = str(given) if isinstance(given, str | Path) else name
         return read.set_index(read.columns[0]), where

@@ -1,4 +1,4 @@
-"""Which classes a study knows: those of its training rows."""
+"""The classes of a study: the classes of its training rows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def task_of(sources: Sources, train: Rows, options: DataOptions) -> tuple[Task, 
 def of_known_classes(
     divided: Divided, search: Sequence[Division], sources: Sources, keys: list[str]
 ) -> tuple[Divided, tuple[Division, ...], list[str]]:
-    """Leave out rows to validate or test whose class no row trains, and say so."""
+    """Leave out validation and test rows whose class has no training row, with a note."""
     known: dict[str, Piece] = {}
     notes = []
     for piece in (divided.valid, divided.test):
@@ -52,7 +52,7 @@ def of_known_classes(
 
 
 def _known(piece: Piece, keys: list[str]) -> tuple[Piece, str]:
-    """Return the rows whose class stands in train, and say which others were left out."""
+    """Return the rows whose class has training rows, and a note on the other rows."""
     labels = piece.source.labels
     unknown = labels.codes(keys)[piece.rows] < 0
     if not unknown.any():
@@ -60,10 +60,11 @@ def _known(piece: Piece, keys: list[str]) -> tuple[Piece, str]:
     names = sorted({str(key) for key in labels.keys.iloc[piece.rows[unknown]]})
     if unknown.all():
         raise InputError(
-            f"The {piece.name} rows of {piece.source.table.label} must have labels that train has,"
-            f" but all are others: {listed(names)}."
+            f"The {piece.name} rows of {piece.source.table.label} must have labels of the training"
+            f" rows, but got only others: {listed(names)}."
         )
     note = (
-        f"{piece.name}: {plural(int(unknown.sum()), 'row')} left out, of labels unknown to train: "
+        f"{piece.name}: {plural(int(unknown.sum()), 'row')} left out, with labels that no "
+        "training row has: "
     )
     return Piece(piece.name, piece.source, piece.rows[~unknown]), f"{note}{listed(names)}."

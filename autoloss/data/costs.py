@@ -1,4 +1,4 @@
-"""A cost matrix as a user gives it: read by the names of the classes, and what is said of it."""
+"""The user's cost matrix: read by the names of the classes, checked, and commented on."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from autoloss.data.values import label_of
 
 Costs = ClassTable
 _NAME = "cost_matrix"
-# Of costs whose largest difference is 1: what a linear programme leaves of an equality.
+# Tolerance of the linear programme, for costs whose largest difference is 1.
 _TOLERANCE = 1e-9
 
 
 def check_costs(costs: Costs | None) -> dict[str, dict[str, float]] | None:
-    """Return a cost matrix by the text of both classes, as JSON can hold it.
+    """Return a cost matrix as nested mappings from true class to decision, ready for JSON.
 
     Args:
-        costs: Cost of a decision where a class is true, in any unit: a square table with the true
+        costs: Cost of a decision given the true class, in any unit: a square table with the true
             classes in its index (first column of a file) and the decisions in its header, or a
             mapping of true classes to mappings of decisions.
 
     Raises:
-        InputError: It is no such table, or has something else than finite numbers in it.
+        InputError: The table is not square, its classes are wrong, or a cost is not finite.
     """
     if costs is None:
         return None
@@ -39,8 +39,8 @@ def check_costs(costs: Costs | None) -> dict[str, dict[str, float]] | None:
         for column, value in values.items():
             if not np.isfinite(value):
                 raise InputError(
-                    f"{where} must hold finite numbers, but has another where {row!r} is true and "
-                    f"{column!r} is decided."
+                    f"{where} must hold finite numbers, but has another value for true class "
+                    f"{row!r} and decision {column!r}."
                 )
     return table
 
@@ -51,7 +51,7 @@ def ordered_costs(
     """Return a cost matrix in the order of the classes: true classes down, decisions across.
 
     Raises:
-        InputError: A class is missing, one is not a class, or one decision is always the cheapest.
+        InputError: A class is missing, a name is not a class, or a decision is always cheapest.
 
     Shape:
         - output: ``(C, C)``
@@ -63,21 +63,21 @@ def ordered_costs(
     if best.sum() < 2:
         only = label_of(task.classes[int(best.argmax())])
         raise InputError(
-            f"{_NAME} must leave a choice, but deciding for {only!r} is the cheapest whatever "
+            f"{_NAME} must leave a choice, but the decision {only!r} is the cheapest whatever "
             "the probabilities are."
         )
     return matrix
 
 
 def cost_array(costs: Costs | ArrayLike, task: Task) -> NDArray[np.float64]:
-    """Return a cost matrix in any form in the order of the classes.
+    """Return a cost matrix of any form as an array in the order of the classes.
 
     Args:
-        costs: As in `check_costs`, or numbers that stand in the order of the classes already.
-        task: What is predicted.
+        costs: As in `check_costs`, or numbers already in the order of the classes.
+        task: The classes.
 
     Raises:
-        InputError: It does not fit the classes, or has something else than finite numbers in it.
+        InputError: The matrix does not fit the classes, or a cost is not finite.
 
     Shape:
         - output: ``(C, C)``
@@ -97,10 +97,10 @@ def cost_array(costs: Costs | ArrayLike, task: Task) -> NDArray[np.float64]:
 def cost_notes(
     matrix: Sequence[Sequence[float]], classes: Sequence[Label], *, has_weights: bool = False
 ) -> tuple[str, ...]:
-    """Return what should be known of a cost matrix before it is used, a sentence each.
+    """Return notes on suspicious costs, a sentence each.
 
     Args:
-        matrix: Cost of a decision (column) where a class is true (row).
+        matrix: Cost of a decision (column) given the true class (row).
         classes: The classes.
         has_weights: Whether class weights are given too.
 
@@ -117,27 +117,28 @@ def cost_notes(
     notes = []
     if same.any():
         notes.append(
-            f"Where {of(same)} is true, every decision costs the same: it does not count in them."
+            f"For true class {of(same)} every decision costs the same: the class does not "
+            "influence decisions."
         )
     if dearer.any():
         notes.append(
-            f"Where {of(dearer)} is true, a wrong decision costs less than the right one: a cost "
-            "matrix holds costs, not gains."
+            f"For true class {of(dearer)} a wrong decision costs less than the right decision: a "
+            "cost matrix holds costs, not gains."
         )
     best = is_ever_cheapest(costs)
     if not best.all():
         notes.append(
-            f"Nothing is ever decided for {of(~best)}: whatever the probabilities are, another "
-            "decision costs no more."
+            f"No probabilities lead to the decision {of(~best)}: another decision never costs "
+            "more."
         )
     beside = weights_beside_costs(has_weights=has_weights, has_costs=True)
     return (*notes, beside) if beside else tuple(notes)
 
 
 def is_ever_cheapest(matrix: ArrayLike) -> NDArray[np.bool_]:
-    """Return which decisions are the cheapest for some probabilities; of equal ones the first.
+    """Return which decisions are the cheapest for some probabilities; ties go to the first.
 
-    A linear programme for each decision that is the cheapest for no class that is certain.
+    A linear programme settles each decision that is not the cheapest for any certain class.
 
     Shape:
         - matrix: ``(C, C)``
@@ -155,9 +156,9 @@ def is_ever_cheapest(matrix: ArrayLike) -> NDArray[np.bool_]:
 
 
 def _largest_lead(costs: NDArray[np.float64], decision: int) -> float:
-    """Return by how much a decision can be cheaper than every other, least where it never is."""
+    """Return the largest amount by which a decision can be cheaper than every other."""
     lead = costs - costs[:, [decision]]
-    # What equals it and comes later never takes its place.
+    # An equal decision that comes later never wins.
     is_later = np.arange(len(costs)) >= decision
     lead = lead[:, ~((lead == 0).all(axis=0) & is_later)]
     if lead.shape[1] == 0:

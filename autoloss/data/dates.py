@@ -1,4 +1,4 @@
-"""Dates and times: found in text by a fixed list of formats, encoded as numbers."""
+"""Dates and times: recognised in text by a fixed list of formats and encoded as numbers."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ _LOOKS_LIKE = (
     rf"|{_TIME}"
 )
 _ISO = r"\d{4}-\d{2}-\d{2}(?:[ T]\d{2}:\d{2}.*)?"
-# The end of a year in two digits: shorter, it is the number of a chapter or of a version.
+# A year needs two digits at least: shorter numbers belong to chapters or versions.
 _SHORT_YEAR = r"\d{1,2}[-/.]\d{1,2}[-/.]\d(?: .*)?"
 _ENOUGH = 0.98
-# Sines that are the same but for rounding would else be told apart by bins of no width.
+# Without rounding, bins of no width would separate sines that differ by rounding error.
 DIGITS = 9
 
 
 def parse_moments(text: pd.Series, form: str) -> pd.Series:
-    """Read text as moments in one format, missing where a cell does not follow it.
+    """Parse text as moments in the given format; other cells become missing.
 
     Args:
         text: Stripped text.
@@ -51,18 +51,18 @@ def parse_moments(text: pd.Series, form: str) -> pd.Series:
     """
     codes, unique = pd.factorize(text)
     cells = pd.Series(unique, dtype="string")
-    # For pandas "now" and "today" are moments too.
+    # Pandas also accepts "now" and "today" as moments.
     cells = cells.where(cells.str.contains(r"\d").fillna(False)).astype(object)
     read = moments(pd.to_datetime(cells, format=form, errors="coerce", utc=True)).to_numpy()
     return pd.Series(np.append(read, np.datetime64("NaT", "s"))[codes], index=text.index)
 
 
 def find_format(text: pd.Series, *, day_first: bool = False) -> str | None:
-    """Return the format that most cells of a column follow, None where less than 98 % do.
+    """Return the date format that at least 98 % of the cells follow, or None.
 
     Args:
         text: Stripped text, some of it not missing; words such as "unknown" do not count.
-        day_first: Whether 02/03/2024 is in March, where all cells can be read either way.
+        day_first: Whether 02/03/2024 is in March, if all cells are ambiguous.
     """
     cells = pd.Series(pd.unique(text.dropna()), dtype="string")
     cells = cells[~cells.str.lower().isin(MARKERS)]
@@ -79,8 +79,8 @@ def find_format(text: pd.Series, *, day_first: bool = False) -> str | None:
         when = parse_moments(cells, form).dropna()
         if len(when) < _ENOUGH * len(cells):
             continue
-        # 18-05-20 is in 2018 where other cells are in 2018 to 2020, not in 2001 to 2031. Of equals
-        # the first: 02/03/2024 is a day under two formats.
+        # The narrower range of years wins: 18-05-20 is in 2018 beside cells of 2018 to 2020.
+        # Ties go to the first format: 02/03/2024 is a day under two formats.
         years = when.dt.year
         score = (len(when) / len(cells), int(years.min() - years.max()))
         if best is None or score > best:
@@ -89,7 +89,7 @@ def find_format(text: pd.Series, *, day_first: bool = False) -> str | None:
 
 
 def _candidates(sample: pd.Series, *, day_first: bool) -> list[str]:
-    """Return the formats that have the punctuation of a sample, the likely ones first."""
+    """Return the formats with the punctuation of a sample, the likely formats first."""
     iso = ["ISO8601"] if sample.str.fullmatch(_ISO).mean() >= _ENOUGH else []
     marks = set(sample.str.replace(r"\w", "", regex=True))
     forms = [*_CLOCK, *(day + time for day in _DAYS for time in _TIMES)]
@@ -99,13 +99,13 @@ def _candidates(sample: pd.Series, *, day_first: bool) -> list[str]:
 
 
 def date_parts(when: pd.Series) -> dict[str, NDArray[np.float64]]:
-    """Return what a network can learn from moments: days since 1970, and the cycles on a circle.
+    """Return the features of moments: days since 1970, and sine and cosine of each cycle.
 
     Args:
         when: Moments, datetime64[s].
 
     Returns:
-        Part to values, NaN where the moment is missing.
+        Values of each part, NaN if the moment is missing.
 
     Shape:
         values (N,).
@@ -125,7 +125,7 @@ def date_parts(when: pd.Series) -> dict[str, NDArray[np.float64]]:
 
 
 def _floats(series: pd.Series) -> NDArray[np.float64]:
-    """Return numbers as float64, NaN where missing."""
+    """Return numbers as float64, NaN if missing."""
     return np.asarray(series.to_numpy(dtype="float64", na_value=np.nan), dtype=np.float64)
 
 
@@ -135,10 +135,10 @@ class DateColumn:
 
     Args:
         name: Its name.
-        form: The format of its text, ``"ISO8601"`` where it came as moments.
+        form: The format of its text, ``"ISO8601"`` if its cells were moments.
         parts: The parts that vary, each with its scaling.
-        marks: Cells that the user calls missing.
-        varies: Whether the training rows do not nearly all have the same value.
+        marks: Marks of missing cells that the user names.
+        varies: Whether the column is not nearly constant in the training rows.
     """
 
     name: str
@@ -161,14 +161,14 @@ class DateColumn:
         return cls(name, form, tuple(parts), varies=varies)
 
     def encode(self, series: pd.Series) -> Block:
-        """Return the parts of a column as standardised numbers, NaN where missing."""
+        """Return the parts of a column as standardised numbers, NaN if missing."""
         when, unread = self.read(series)
         parts = date_parts(when)
         numeric = np.stack([scale(parts[part]) for part, scale in self.parts], axis=1)
         return Block(len(series), numeric=numeric, unread=cells_of(self.name, unread))
 
     def read(self, series: pd.Series) -> tuple[pd.Series, NDArray[np.bool_]]:
-        """Return the moments of a column, and which cells hold no moment."""
+        """Return the moments of a column, and a mask of the cells that hold no moment."""
         found = values_of(without_marks(series, self.marks))
         if found.form == "nothing":
             when = pd.Series(np.full(len(series), np.datetime64("NaT", "s")))
@@ -182,7 +182,7 @@ class DateColumn:
         return when, np.zeros(len(series), dtype=bool)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the state as plain values."""
+        """Return the state as plain values for JSON."""
         parts = [[part, scale.center, scale.spread] for part, scale in self.parts]
         return {
             "name": self.name,
@@ -194,7 +194,7 @@ class DateColumn:
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> DateColumn:
-        """Return the column of a state."""
+        """Return the column from its stored state."""
         parts = tuple((part, Scale(center, spread)) for part, center, spread in state["parts"])
         marks = tuple(state.get("marks", ()))
         return cls(state["name"], state["form"], parts, marks, state.get("varies", True))

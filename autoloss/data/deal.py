@@ -1,4 +1,4 @@
-"""Rows dealt to folds or held out so that every training part keeps a row of every class."""
+"""Folds and holdouts whose training rows keep every class."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ _NOT_DEALT = -2
 
 
 def deal(codes: Codes, *, n_folds: int, seed: int, groups: Codes | None = None) -> Rows:
-    """Deal rows to folds, each of which is held out once while the others train.
+    """Assign rows to folds for stratified cross-validation.
 
-    Each class is spread evenly over the folds, within one row where no groups are given. Without
-    any one fold there are still rows of every class: what alone has a class always trains.
+    Each class is spread evenly over the folds, to within a row without groups. Every training
+    part keeps a row of every class: the only row or group of a class always trains.
 
     Args:
         codes: Class of each row.
-        n_folds: Folds, 2 or more; fewer are used where there are fewer rows or groups.
+        n_folds: Folds, 2 or more; fewer if there are fewer rows or groups.
         seed: Seed of the deal.
-        groups: Group of each row; a group is never cut.
+        groups: Group of each row; no fold cuts a group.
 
     Returns:
-        Fold of each row from 0, -1 where it always trains.
+        Fold of each row from 0, or -1 for a row that always trains.
 
     Raises:
-        InputError: There is one group only, or all rows alone, or all groups, have some class.
+        InputError: There is only one group, or each row or group is the only source of a class.
 
     Shape:
         codes, groups, result (N,).
@@ -47,7 +47,7 @@ def deal(codes: Codes, *, n_folds: int, seed: int, groups: Codes | None = None) 
 
 
 def _deal_rows(codes: Codes, n_folds: int, random: np.random.Generator) -> Rows:
-    """Deal rows in turn, class by class; the only row of a class always trains."""
+    """Assign rows in turn, class by class; the only row of a class always trains."""
     _, codes, counts = np.unique(codes, return_inverse=True, return_counts=True)
     order = np.lexsort((random.random(len(codes)), codes))
     order = order[counts[codes[order]] > 1]
@@ -59,19 +59,19 @@ def _deal_rows(codes: Codes, n_folds: int, random: np.random.Generator) -> Rows:
 def _deal_groups(
     codes: Codes, groups: Codes, n_folds: int, random: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Return the fold of each group: that which has the fewest rows of the group's classes."""
+    """Return the fold of each group: the fold with the fewest rows of the group's classes."""
     _, codes = np.unique(codes, return_inverse=True)
     table = np.zeros((groups.max() + 1, codes.max() + 2))
     np.add.at(table, (groups, codes), 1.0)
     sizes = table[:, -1] = table.sum(axis=1)
     is_there = table[:, :-1] > 0.0
     left = is_there.sum(axis=0)
-    # The fold of all groups of a class so far, while they have one.
+    # The fold of all groups of a class so far, while they share a fold.
     home = np.full(len(left), _NOT_DEALT)
     table /= table.sum(axis=0)
     load = np.zeros((n_folds, table.shape[1]))
     folds = np.full(len(table), _ALWAYS_TRAINS)
-    # Large groups first, so that small ones even out; not always in the same order.
+    # Large groups come first, so that small groups even out the rest; the seed varies the order.
     for group in np.argsort(-sizes * random.uniform(0.5, 1.0, len(sizes))):
         own = np.flatnonzero(is_there[group])
         last = own[left[own] == 1]
@@ -80,7 +80,7 @@ def _deal_groups(
         if (home[last] == _NOT_DEALT).any() or len(allowed) == 0:
             home[own] = _ALWAYS_TRAINS
             continue
-        # Least sum of squares of the shares of all classes and of all rows.
+        # The least sum of squares of the shares of all classes and of all rows.
         fold = folds[group] = allowed[np.argmin(load[allowed] @ table[group])]
         load[fold] += table[group]
         home[own] = np.where(np.isin(home[own], (_NOT_DEALT, fold)), fold, _ALWAYS_TRAINS)
@@ -96,12 +96,12 @@ def hold_out(
     groups: Codes | None = None,
     largest_first: bool = True,
 ) -> Rows:
-    """Choose rows to hold out: stratified, or whole groups; every class keeps a row to train on.
+    """Choose rows to hold out, stratified or by groups; every class keeps a training row.
 
     Args:
         rows: Row numbers to choose among.
         codes: Class of every row of the table.
-        size: How many to hold out, about.
+        size: The approximate number of rows to hold out.
         seed: Seed of the draw.
         groups: Group of every row of the table.
         largest_first: As in `cut`.
@@ -110,7 +110,7 @@ def hold_out(
         The rows held out, ascending.
 
     Raises:
-        InputError: There is one group only, or all rows alone, or all groups, have some class.
+        InputError: There is only one group, or each row or group is the only source of a class.
 
     Shape:
         rows (N,); codes, groups (rows of the table,).
@@ -145,7 +145,7 @@ def hold_out(
 
 
 def _with_class_kept(rows: Rows, chosen: Rows, is_class: NDArray[np.bool_], groups: Codes) -> Rows:
-    """Give back the smallest group of a class whose rows are all held out."""
+    """Return the chosen rows without the smallest group of any class that is all held out."""
     own = chosen[is_class[chosen]]
     if len(own) < int(is_class[rows].sum()):
         return chosen
@@ -156,7 +156,7 @@ def _with_class_kept(rows: Rows, chosen: Rows, is_class: NDArray[np.bool_], grou
 
 
 def _alone_with_a_class(codes: Codes, groups: Codes) -> NDArray[np.bool_]:
-    """Return which rows are of a group that alone has some class."""
+    """Return which rows belong to a group that is the only group of some class."""
     of_class, of_group = _pairs(codes, groups)
     is_only = np.bincount(of_class)[of_class] == 1
     _, groups = np.unique(groups, return_inverse=True)
@@ -164,7 +164,7 @@ def _alone_with_a_class(codes: Codes, groups: Codes) -> NDArray[np.bool_]:
 
 
 def _pairs(codes: Codes, groups: Codes | None) -> tuple[Codes, Codes]:
-    """Return class and group of every pair of them that has rows; rows where without groups."""
+    """Return the distinct pairs of class and group; without groups each row is a group."""
     _, codes = np.unique(codes, return_inverse=True)
     if groups is None:
         return codes, np.arange(len(codes))

@@ -1,7 +1,7 @@
-"""The decimal mark of a table, told by the cells of all its columns, and points for thousands.
+"""The decimal mark of a table, inferred from all its columns, and points for thousands.
 
-``1.258`` beside ``519`` is 1258 where other columns of the table say ``0,55``, and a number a
-little above 1 where they say ``0.55``.
+``1.258`` beside ``519`` is 1258 if other columns of the table hold ``0,55``, and a number a
+little above 1 if they hold ``0.55``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _DIGITS = r"\d[\d '\x{a0}\x{2009}\x{202f}\x{2019}]*"
 
 
 def _decimals(mark: str, other: str) -> str:
-    """Return what a number is that has but one reading, under a decimal mark."""
+    """Return the pattern of unambiguous numbers under a decimal mark."""
     number = (
         rf"(?:(?:{_DIGITS})?{mark}(?:\d{{1,2}}|\d{{4,}})"
         rf"|0+{mark}\d+|{mark}\d+|\d{{4,}}{mark}\d+"
@@ -27,14 +27,14 @@ def _decimals(mark: str, other: str) -> str:
 
 
 _SURE = {".": _decimals(r"\.", ","), ",": _decimals(",", r"\.")}
-# All that a column of whole numbers with points for thousands can hold.
+# The pattern of all cells in a column of whole numbers with points for thousands.
 _GROUPS = r"^[+-]?(?:[1-9]\d{0,2}(?:\.\d{3})+|\d{1,3})$"
-# Numbers with three digits behind the point from which on it may be no chance.
+# From this many numbers on, three digits behind every point are unlikely to be chance.
 _SOME = 3
 
 
 def decimal_mark(columns: Iterable[Any]) -> str | None:
-    """Return the decimal mark that most columns show, None where none or as many show the other.
+    """Return the decimal mark that most columns show, or None if there is no majority.
 
     Args:
         columns: Arrow arrays of text.
@@ -44,13 +44,13 @@ def decimal_mark(columns: Iterable[Any]) -> str | None:
 
 
 def _vote(cells: Any) -> int:
-    """Return 1 where a column has a decimal point for sure, -1 for a comma, else 0."""
+    """Return 1 if a column certainly has decimal points, -1 for commas, else 0."""
     present = cells.drop_null()[:_SAMPLE]
     return int(_any(present, _SURE["."])) - int(_any(present, _SURE[","]))
 
 
 def has_groups(present: Any) -> bool:
-    """Return whether all cells can be whole numbers with points for thousands, and some must.
+    """Return whether all cells can, and some must, have points for thousands.
 
     Args:
         present: An Arrow array of text without missing cells.
@@ -63,7 +63,7 @@ def has_groups(present: Any) -> bool:
 
 
 def is_mixed(present: Any) -> bool:
-    """Return whether some cells have a point and some have none: three digits are no rounding."""
+    """Return whether only some cells have a point, so that three digits are not rounding."""
     pointed = pc.sum(pc.match_substring(present, ".")).as_py() or 0
     return bool(_SOME <= pointed < len(present))
 

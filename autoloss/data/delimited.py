@@ -1,4 +1,4 @@
-"""Delimited text: encoding and delimiter are found, and digits stay text where they are labels."""
+"""Delimited text: encoding and delimiter are detected, and labels made of digits stay text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from autoloss.data.marks import without_text_marks
 from autoloss.data.messages import one_line
 from autoloss.data.values import MISSING
 
-# A leading zero says that the digits are a label: a postcode, a product number, a hash.
+# A leading zero marks the digits as a label: a postcode, a product number, a hash.
 _LABEL = r"^[+-]?0[0-9xX]"
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -52,12 +52,12 @@ def read_delimited(
 
     Args:
         path: The file.
-        label: How messages name it.
-        asked: What the user says of its cells.
-        like: The table whose columns these are more rows of, None where it stands alone.
+        label: Its name in messages.
+        asked: The user's statements on its cells.
+        like: The table that this file has more rows of, or None for a separate table.
 
     Returns:
-        The table; cells such as an empty one, ``NA`` or ``?`` are missing.
+        The table; empty cells and marks such as ``NA`` or ``?`` are missing.
 
     Raises:
         InputError: The file is binary, or a row has more or fewer cells than the header.
@@ -95,13 +95,13 @@ def read_delimited(
 
 
 def _known(column: Any, marks: Sequence[str]) -> Any:
-    """Return cells without the blanks around them, missing where they say so."""
+    """Strip cells and turn marks of missing cells into missing cells."""
     text = pc.utf8_trim_whitespace(column)
     return without_text_marks(text, (*MISSING, *marks))
 
 
 def _marks_in(column: Any, marks: Sequence[str]) -> set[str]:
-    """Return which marks are cells of a column."""
+    """Return the marks that occur in a column."""
     if not marks:
         return set()
     text = pc.utf8_trim_whitespace(column)
@@ -110,7 +110,7 @@ def _marks_in(column: Any, marks: Sequence[str]) -> set[str]:
 
 
 def _style_like(name: str, like: Table) -> str | None:
-    """Return how a column is read of which another table has rows: "text" where that has words."""
+    """Return the style of a column in the other table: "text" if that table has words."""
     if name in like.styles:
         return like.styles[name]
     is_text = name in like.frame.columns and like.frame[name].dtype.kind not in "biufc"
@@ -118,7 +118,7 @@ def _style_like(name: str, like: Table) -> str | None:
 
 
 def _whole_style(text: Any, mark: str | None, delimiter: str) -> str | None:
-    """Return "comma" where a column is of whole numbers with points for thousands, else None."""
+    """Return "comma" for whole numbers with points for thousands, else None."""
     if mark == "." or (mark is None and delimiter != ";"):
         return None
     present = text.drop_null()
@@ -128,13 +128,13 @@ def _whole_style(text: Any, mark: str | None, delimiter: str) -> str | None:
 
 
 def _is_doubtful(text: Any) -> bool:
-    """Return whether a column without any other sign of it may have points for thousands."""
+    """Return whether a column may have points for thousands without other evidence."""
     present = text.drop_null()
     return bool(len(present)) and has_groups(present) and is_mixed(present)
 
 
 def _points_read(name: str, text: Any, *, are_groups: bool, is_sure: bool = False) -> str:
-    """Say how points were read that may be decimal marks or stand between thousands."""
+    """Return a note on the reading of points that may be decimal marks or separate thousands."""
     present = text.drop_null()
     example = present.filter(pc.match_substring(present, "."))[0].as_py()
     number = example.replace(".", "") if are_groups else example
@@ -146,7 +146,7 @@ def _points_read(name: str, text: Any, *, are_groups: bool, is_sure: bool = Fals
 
 
 def find_encoding(path: Path, *, label: str) -> str:
-    """Return the encoding of a text file: its mark, UTF-8, or the first older one that fits."""
+    """Return the encoding of a text file: its mark, UTF-8, or a legacy encoding that fits."""
     try:
         with open_bytes(path) as file:
             head = file.read(_CHUNK)
@@ -156,7 +156,7 @@ def find_encoding(path: Path, *, label: str) -> str:
 
 
 def _encoding_of(path: Path, head: bytes, label: str) -> str:
-    """Return the encoding of a text file of which the first bytes are known."""
+    """Return the encoding of a text file, given its first bytes."""
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return encoding
@@ -186,13 +186,12 @@ def _decodes(path: Path, encoding: str) -> bool:
 def find_delimiter(head: str, *, tab_first: bool = False) -> str:
     r"""Return the delimiter under which the lines have as many cells as the header.
 
-    Commas within cells (decimal commas, words) divide the rows in another way than the header, so
-    that they are not taken for delimiters. Where two fit alike, it is the one that makes more of
-    the cells numbers.
+    Commas within cells (decimal commas, words) divide rows and header differently, so they are
+    not mistaken for delimiters. In a tie the delimiter with the larger share of numbers wins.
 
     Args:
         head: The start of the file.
-        tab_first: Whether a tab is taken wherever it divides the lines.
+        tab_first: Whether a tab wins whenever it divides the lines.
 
     Examples:
         >>> find_delimiter("a;b\n1,5;2\n2,5;3\n")
@@ -217,7 +216,7 @@ def find_delimiter(head: str, *, tab_first: bool = False) -> str:
             if not wide:
                 continue
             share = max(wide.values()) / len(rows)
-        # A blank stands after the comma of a sentence, seldom after a delimiter.
+        # A blank follows the comma of a sentence, but seldom a delimiter.
         tight = -sum(cell.startswith(" ") for cell in rows[0])
         score = (fits_header, share, _share_of_numbers(rows[1:]), tight, max(counts))
         if score > best_score:
@@ -234,7 +233,7 @@ def _share_of_numbers(rows: Sequence[Sequence[str]]) -> float:
 
 
 def _parse(path: Path, *, encoding: str, delimiter: str, label: str) -> Any:
-    """Return all cells as text, the header among them, as an Arrow table."""
+    """Return all cells as text in an Arrow table, including the header."""
     quotes: tuple[str | bool, ...] = ('"', False) if delimiter == "\t" else ('"',)
     failure = ""
     for quote in quotes:
@@ -274,12 +273,12 @@ def _arrow(path: Path, encoding: str, delimiter: str, quote: str | bool, threads
 
 
 def parse_options(delimiter: str, quote: str | bool, *, width: int | None = None) -> Any:
-    """Return how Arrow divides text into cells.
+    """Return Arrow's options for dividing text into cells.
 
     Args:
-        delimiter: What stands between cells.
-        quote: What stands around a cell, False for nothing.
-        width: How many columns there are; an empty line is a row where there is one.
+        delimiter: The character between cells.
+        quote: The character around a cell, False for none.
+        width: The number of columns; with a single column an empty line is a row.
     """
     return arrow_csv.ParseOptions(
         delimiter=delimiter,
@@ -290,13 +289,13 @@ def parse_options(delimiter: str, quote: str | bool, *, width: int | None = None
 
 
 def header_place(column: Any) -> int:
-    """Return the number of the row of the header: the first that is not empty."""
+    """Return the row number of the header, the first row that is not empty."""
     is_filled = pc.not_equal(pc.utf8_trim_whitespace(column), "")
     return max(0, int(pc.index(is_filled, True).as_py()))
 
 
 def typed(text: Any) -> pd.Series:
-    """Return a column of text as integers, floats, booleans or text, whichever loses nothing.
+    """Convert a column of text to integers, floats or booleans if that loses nothing.
 
     Args:
         text: An Arrow array of strings, without blanks around them.
@@ -314,12 +313,12 @@ def typed(text: Any) -> pd.Series:
 
 
 def _numbers(text: Any, present: Any) -> Any:
-    """Return text as integers where all are whole, as floats, or None where some are words."""
+    """Return text as integers or else floats, or None if some cells are words."""
     if pc.any(pc.match_substring_regex(present[:1000], _LABEL)).as_py():
         return None
     for kind in (pa.int64(), pa.float64()):
         try:
-            # The first cells rule most columns of words out, at no cost.
+            # The first cells rule out most columns of words at no cost.
             bare = [pc.utf8_ltrim(cells, characters="+") for cells in (present[:1000], text)]
             bare[0].cast(kind)
             found = bare[1].cast(kind)

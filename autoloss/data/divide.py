@@ -1,4 +1,4 @@
-"""Which rows are locked, which validate because the user says so, and which are left to divide."""
+"""The locked rows, the validation rows that the user gives, and the rows left to divide."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from autoloss.data.sources import Labelled, Sources
 from autoloss.data.split import Codes, Rows, cut, part_size
 
 FEW = 1_000
-"""Under so many rows a locked part could show nothing."""
+"""The number of rows under which a locked part would show nothing."""
 RARE = 100
-"""Under so many rows of a class, a locked part could show little of it."""
+"""The number of rows of a class under which a locked part would show little of it."""
 
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """Rows of one part, not yet encoded.
+    """Rows of a part before encoding.
 
     Args:
         name: ``"train"``, ``"valid"`` or ``"test"``.
-        source: The table that they stand in.
+        source: The table that holds them.
         rows: Their numbers in that table, ascending.
     """
 
@@ -43,10 +43,10 @@ class Divided:
     """The rows of a study that have a target.
 
     Args:
-        pool: Rows that train and, where none are given, validate.
-        valid: Validation rows that the user gives, None where the pool is divided.
-        test: Locked rows; None where nested cross-validation takes their place.
-        notes: What should be said about it.
+        pool: Rows that train and, without given validation rows, validate.
+        valid: Validation rows that the user gives, or None if the pool is divided.
+        test: Locked rows; None if nested cross-validation takes their place.
+        notes: Notes for the user.
     """
 
     pool: Pool
@@ -56,9 +56,9 @@ class Divided:
 
 
 def divide(sources: Sources, options: DataOptions, protocol: ProtocolConfig) -> Divided:
-    """Take the given parts out of the rows that have a target, and lock 20 % of the rest.
+    """Set aside the given parts of the rows that have a target, and lock 20 % of the rest.
 
-    Nothing is locked, unless given or by time, where there are too few rows for it.
+    With too few rows nothing is locked, except given test rows or the latest rows by time.
 
     Args:
         sources: The tables.
@@ -73,7 +73,7 @@ def divide(sources: Sources, options: DataOptions, protocol: ProtocolConfig) -> 
     named = np.full(len(usable), TRAIN)
     if sources.roles.split is not None:
         named = parts_named(table, sources.roles.split)
-    # Labels of given test rows decide nothing, not even in which order classes are met.
+    # Labels of given test rows decide nothing, not even the order of the classes.
     keys = labels.keys.where(named != TEST) if (named == TEST).any() else labels.keys
     codes = pd.factorize(keys)[0].astype(np.int64)
     groups, order, notes = _ways(sources, options, usable)
@@ -111,7 +111,7 @@ def _given(name: str, sources: Sources, named: Rows) -> Piece | None:
 
 
 def _too_few(rows: Rows, codes: Codes, keys: pd.Series) -> tuple[bool, str]:
-    """Return whether rows are too few to lock some; else what to say of a rare class."""
+    """Return whether there are too few rows to lock some, and a note on a rare class."""
     if len(rows) == 0:
         return False, ""
     counts = np.bincount(codes[rows])
@@ -121,8 +121,8 @@ def _too_few(rows: Rows, codes: Codes, keys: pd.Series) -> tuple[bool, str]:
         return len(rows) < FEW, ""
     name = str(keys.iloc[rows[codes[rows] == rarest][0]])
     note = (
-        f"Class {name!r} has {plural(int(counts[rarest]), 'row')} only; some are locked, since"
-        f" there are more than {LARGE:,} in all, but they show little of that class."
+        f"Class {name!r} has only {plural(int(counts[rarest]), 'row')}; some are locked because "
+        f"there are more than {LARGE:,} rows in all, but they show little of that class."
     )
     return (True, "") if len(rows) <= LARGE else (False, note)
 
@@ -148,7 +148,7 @@ def _locked(pool: Pool, sources: Sources, seed: int) -> Piece:
 def _ways(
     sources: Sources, options: DataOptions, usable: NDArray[np.bool_]
 ) -> tuple[Codes | None, NDArray[np.float64] | None, list[str]]:
-    """Return the groups and times of all rows, where asked for, and how rows are divided."""
+    """Return the requested groups and times of all rows, and a note on the split."""
     table = sources.main.table
     groups = order = None
     notes = []
@@ -157,9 +157,9 @@ def _ways(
     if options.groups is not None:
         name = options.groups
         groups, _, n_alone = group_codes(table, name)
-        notes.append(f"Rows of the same {name!r} stay in one part; it is not learnt from.")
+        notes.append(f"Rows of the same {name!r} stay in one part; the column is not an input.")
         if n_alone:
-            notes.append(f"{plural(n_alone, 'row')} without {name!r}: each a group of its own.")
+            notes.append(f"{plural(n_alone, 'row')} without {name!r}: each is its own group.")
     if options.split_by is not None:
         name = options.split_by
         order = times(table, name, date_format=options.asked.date_format)
@@ -171,7 +171,7 @@ def _ways(
 
 
 def _check_groups(pieces: list[Piece], name: str) -> None:
-    """Refuse groups that stand in two parts, by a split column or a file."""
+    """Refuse groups that a split column or a file puts into two parts."""
     seen: dict[str, set[str]] = {}
     for piece in pieces:
         table = piece.source.table
@@ -184,6 +184,6 @@ def _check_groups(pieces: list[Piece], name: str) -> None:
         both = sorted(seen.get(one, set()) & seen.get(other, set()))
         if both:
             raise InputError(
-                f"Rows of one {name!r} must stay in one part, but {listed(both, shown=3)} stand in"
-                f" {one} and {other}; correct the parts, or leave groups out."
+                f"Rows of one {name!r} must stay in one part, but {listed(both, shown=3)} are in"
+                f" both {one} and {other}; correct the parts, or leave groups out."
             )

@@ -1,4 +1,4 @@
-"""Where a cost is counted twice: by the weights of a loss, and by a decision that is moved."""
+"""Detection of costs counted twice: by the weights of a loss and by the decision rule."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _MOVED = {
 def double_counting(
     loss: Mapping[str, Any], readout: str, *, has_costs: bool, metric: str = "error"
 ) -> str:
-    """Return a sentence where a model favours some classes twice, empty where it does not.
+    """Return a warning if a model favours some classes twice, otherwise an empty string.
 
     A loss with class weights or an adjusted prior moves the softmax of its logits just as a cost
     matrix moves the decision: a weight of 10 for the positive class is the threshold 1/11 of the
-    costs 10 to 1. Decisions are right where the read-out undoes the first before the second.
+    costs 10 to 1. Decisions are right if the read-out undoes the first before the second.
 
     Args:
         loss: The loss as dotted keys, as in `TrialRecord.loss`.
@@ -46,11 +46,11 @@ def double_counting(
 
 
 def weights_beside_costs(*, has_weights: bool, has_costs: bool) -> str:
-    """Return a sentence where a user gives class weights and a cost matrix, else an empty one."""
+    """Return a warning if a user gives class weights and a cost matrix, else an empty string."""
     if not (has_weights and has_costs):
         return ""
     return (
-        "Class weights and a cost matrix are both given: the read-out takes the weights out of "
-        "the probabilities again, and the cost matrix alone decides. A cost belongs in the "
-        "matrix; in both it would be counted twice."
+        "Both class weights and a cost matrix are given: the read-out removes the weights from "
+        "the probabilities, and only the cost matrix affects decisions. Put each cost into the "
+        "matrix; in both places it would count twice."
     )

@@ -36,13 +36,13 @@ _NO_CHANGE = "the same moment everywhere"
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen in the training rows of a column.
+    """Facts on a column from its training rows, for the notes to the user.
 
     Args:
         name: The column.
-        why: What told its kind.
+        why: The reason for its kind.
         markers: Words that were read as missing numbers.
-        example: A number that is not plainly written as one.
+        example: A cell that was read as a number despite its spelling.
     """
 
     name: str
@@ -53,15 +53,15 @@ class Seen:
 
 @dataclass(frozen=True, eq=False)
 class TableEncoding:
-    """How the columns of a table become numbers, codes and vectors.
+    """The fitted encoding of a table's columns as numbers, codes and vectors.
 
     Args:
-        columns: The columns that are used, each with what was fitted.
+        columns: The fitted encoding of each column in use.
         edges: Quantile edges of the numeric columns, as in `TableSchema`.
-        has_missing: Whether each numeric column lacked numbers in the training rows.
+        has_missing: Whether each numeric column had missing numbers in the training rows.
         dropped: Name and reason of each column that is left out.
-        n_infinite: Name and number of infinite values, of columns whose training rows have some.
-        seen: What told the kind of each column that is used; not kept with a model.
+        n_infinite: Name and number of infinite training values of each column that has some.
+        seen: Facts on each column in use; a saved model does not contain them.
 
     Shape:
         edges (F, bins + 1).
@@ -92,16 +92,16 @@ class TableEncoding:
             rows: Numbers of the training rows; None for all.
             bins: Bins of the quantile edges.
             seed: Seed of the reduction of text.
-            label: How messages name the table.
-            hints: What is known of columns beforehand.
+            label: Name of the table in messages.
+            hints: Facts on columns that are known beforehand.
 
         Raises:
-            InputError: No column is left that anything can be learnt from, or one is not of the
-                kind that the user says.
+            InputError: No informative column is left, or a column is not of the kind that the
+                user names.
         """
 
         def cells(name: str) -> pd.Series:
-            # Column after column: a copy of a large table may not fit the memory.
+            # Columns are encoded in turn: a copy of a large table may not fit the memory.
             return frame[name] if rows is None else frame[name].iloc[rows]
 
         found: dict[str, Column | str] = {}
@@ -141,7 +141,7 @@ class TableEncoding:
 
     @property
     def schema(self) -> TableSchema:
-        """Return the shape of what `transform` returns."""
+        """Return the schema of the result of `transform`."""
         return TableSchema(
             n_numeric=self.edges.shape[0],
             edges=self.edges,
@@ -156,13 +156,13 @@ class TableEncoding:
 
     @property
     def kinds(self) -> tuple[tuple[str, str], ...]:
-        """Return the name and kind of every column, those left out with the reason."""
+        """Return the name and kind of every column, with the reason if it is left out."""
         used = tuple((column.name, column.kind) for column in self.columns)
         return used + tuple((name, f"left out: {reason}") for name, reason in self.dropped)
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Return what told the kind of every column, in the order of `kinds`; empty if unknown."""
+        """Return the reason for each column's kind, in the order of `kinds`; empty if unknown."""
         if not self.seen:
             return ()
         return (*(one.why for one in self.seen), *("" for _ in self.dropped))
@@ -171,11 +171,11 @@ class TableEncoding:
         """Encode rows.
 
         Args:
-            frame: Rows with at least the columns that are used; others are ignored.
-            label: How messages name the table.
+            frame: Rows with at least the columns in use; other columns are ignored.
+            label: Name of the table in messages.
 
         Raises:
-            InputError: Columns are missing, or hold something quite different from training.
+            InputError: A column is missing, or its cells do not fit the training data.
         """
         self.check_columns(frame.columns, label=label)
         block = self.block(frame)
@@ -183,7 +183,7 @@ class TableEncoding:
         return TableInputs.from_block(block)
 
     def check_columns(self, names: Iterable[object], *, label: str = "DATA") -> None:
-        """Check that all columns that are used are among `names`.
+        """Check that `names` include all columns in use.
 
         Raises:
             InputError: Columns are missing.
@@ -197,12 +197,12 @@ class TableEncoding:
             )
 
     def block(self, frame: pd.DataFrame) -> Block:
-        """Encode rows as arrays, and tell cells of no use; the columns must be there."""
+        """Encode rows as arrays and mark unusable cells; the columns must exist."""
         blocks = [column.encode(frame[column.name]) for column in self.columns]
         return Block.join(blocks, n_rows=len(frame))
 
     def to_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """Return the encoding as values for JSON and as tensors, for `from_state`."""
+        """Return the encoding as JSON values and tensors, for `from_state`."""
         columns, tensors = [], {"edges": self.edges}
         for number, column in enumerate(self.columns):
             columns.append({"type": type(column).__name__, **column.to_dict()})
@@ -220,10 +220,10 @@ class TableEncoding:
 
     @classmethod
     def from_state(cls, state: dict[str, Any], tensors: dict[str, Tensor]) -> TableEncoding:
-        """Return the encoding of a state.
+        """Return the encoding from its stored state.
 
         Raises:
-            InputError: The state was written by a version that this one does not know.
+            InputError: This version cannot read the state.
         """
         if state.get("version") != _VERSION:
             raise InputError(
@@ -243,12 +243,12 @@ class TableEncoding:
 
 
 def _fit_column(name: str, typing: Typing, marks: tuple[str, ...]) -> Column | str:
-    """Fit one column by its kind, text apart; return the reason where it is left out.
+    """Fit a column that is not text, or return the reason to leave it out.
 
     Args:
         name: The column.
-        typing: What it is.
-        marks: Cells that the user calls missing.
+        typing: Its kind and values.
+        marks: Marks of missing cells that the user names.
     """
     found = _fit_by_kind(name, typing)
     known = tuple(dict.fromkeys((*marks, *typing.markers)))
@@ -256,7 +256,7 @@ def _fit_column(name: str, typing: Typing, marks: tuple[str, ...]) -> Column | s
 
 
 def _fit_by_kind(name: str, typing: Typing) -> NumericColumn | CategoryColumn | DateColumn | str:
-    """Fit one column by its kind."""
+    """Fit a column by its kind."""
     data = typing.values.data
     if typing.kind == "dropped":
         return typing.detail
@@ -267,19 +267,19 @@ def _fit_by_kind(name: str, typing: Typing) -> NumericColumn | CategoryColumn | 
         dates = DateColumn.fit(name, when, form=typing.detail)
         return dates if dates.parts else _NO_CHANGE
     category = CategoryColumn.fit(name, typing.values.text, kind=typing.kind)
-    # One code for all rows tells nothing.
+    # A single code for all rows carries no information.
     return category if len(category.levels) + category.missing else _TOO_RARE
 
 
 def _fit_text(name: str, typing: Typing, *, width: int, seed: int) -> TextColumn | None:
-    """Fit a column of text; None where no word stands twice."""
+    """Fit a column of text; None if no word occurs twice."""
     return TextColumn.fit(name, typing.values.data, width=width, seed=seed)
 
 
 def _edges(
     columns: Sequence[Column], cells: Callable[[str], pd.Series], bins: int
 ) -> tuple[Tensor, tuple[bool, ...]]:
-    """Return the quantile edges of every number of training rows, and whether it lacks some."""
+    """Return the quantile edges of every numeric column, and whether it has missing values."""
     numeric = [column for column in columns if not isinstance(column, CategoryColumn)]
     n_numbers = sum(len(c.parts) if isinstance(c, DateColumn) else 1 for c in numeric)
     own = bins_of_columns(n_numbers, bins)
@@ -294,10 +294,10 @@ def _edges(
 
 
 def bins_of_columns(n_columns: int, at_most: int) -> int:
-    """Return how many bins each of so many numeric columns has: all of them 16 384 at most.
+    """Return the number of bins per numeric column: at most 16 384 for all columns together.
 
-    A network reads every bin, and each of its candidates has weights for it. Columns whose share
-    is below two bins have none: they enter as they are.
+    A network reads every bin, and each candidate has weights for it. If the share of a column
+    is below two bins, columns have no bins and enter the network as plain numbers.
 
     Examples:
         >>> bins_of_columns(40, 48), bins_of_columns(1_000, 48), bins_of_columns(10_000, 48)
@@ -308,7 +308,7 @@ def bins_of_columns(n_columns: int, at_most: int) -> int:
 
 
 def _column_of(part: dict[str, Any], number: int, tensors: dict[str, Tensor]) -> Column:
-    """Return the column of one entry of the state."""
+    """Return the column from an entry of the stored state."""
     kind = part["type"]
     if kind == "TextColumn":
         prefix = f"text.{number}."

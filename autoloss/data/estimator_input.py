@@ -1,4 +1,4 @@
-"""What scikit-learn asks of the rows and labels that an estimator is given."""
+"""Checks of an estimator's rows and labels that scikit-learn requires."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from autoloss.data.values import label_of
 
 
 def feature_frame(estimator: Any, X: ArrayLike | Frame) -> pd.DataFrame:
-    """Return rows as a frame of their own; columns of an array are named x0, x1, ...
+    """Return a copy of the rows as a frame; columns of an array are named x0, x1, ...
 
     Args:
         estimator: The estimator, for messages.
@@ -26,7 +26,7 @@ def feature_frame(estimator: Any, X: ArrayLike | Frame) -> pd.DataFrame:
 
     Raises:
         TypeError: The rows are sparse.
-        ValueError: They are no table, or have no row or no column.
+        ValueError: They are not a table, or have no row or no column.
     """
     if is_frame(X):
         frame = as_pandas(X, name="X").copy()
@@ -52,11 +52,12 @@ def class_labels(estimator: Any, y: ArrayLike | None, n_rows: int) -> NDArray[An
 
     Args:
         estimator: The estimator, for messages.
-        y: The labels; a column of its own is taken with a warning.
+        y: The labels; a column vector is accepted with a warning.
         n_rows: How many rows there are.
 
     Raises:
-        ValueError: There is not one label a row, some are missing, or they are no classes.
+        ValueError: The number of labels differs from the number of rows, or a label is missing
+            or not a class.
 
     Warns:
         sklearn.exceptions.DataConversionWarning: The labels are a column.
@@ -81,7 +82,7 @@ def class_labels(estimator: Any, y: ArrayLike | None, n_rows: int) -> NDArray[An
 
 
 def key_of(label: Any) -> str:
-    """Return the text that stands for a label in a search."""
+    """Return the text that represents a label in a search."""
     if isinstance(label, np.datetime64):
         return plain_writing(str(pd.Timestamp(label)))
     return label_of(float(label) if isinstance(label, np.floating) else label)

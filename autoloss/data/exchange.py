@@ -1,4 +1,4 @@
-"""Frames of other libraries: whatever has Arrow's stream or the dataframe interchange protocol."""
+"""DataFrames of other libraries, through Arrow's stream or the dataframe interchange protocol."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autoloss.data.messages import one_line
 
 
 class ArrowStream(Protocol):
-    """A frame that gives its columns as a stream of Arrow's C interface: polars, pyarrow, ..."""
+    """A frame with a stream of Arrow's C interface: polars, pyarrow, ..."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """Return the stream."""
@@ -30,20 +30,20 @@ Frame = pd.DataFrame | ArrowStream | Interchange
 
 
 def is_frame(given: object) -> TypeGuard[Frame]:
-    """Return whether something is a DataFrame, of pandas or of another library."""
+    """Return whether an object is a DataFrame, of pandas or of another library."""
     if isinstance(given, pd.DataFrame):
         return True
-    # A column alone has the stream too.
+    # A single column has the stream too.
     has_stream = hasattr(given, "__arrow_c_stream__") and not isinstance(given, pd.Series)
     return has_stream or hasattr(given, "__dataframe__")
 
 
 def as_pandas(given: Frame, *, name: str = "DATA") -> pd.DataFrame:
-    """Return a frame of any library as one of pandas; one of pandas is returned as it is.
+    """Convert a frame of any library to pandas; a pandas frame is returned unchanged.
 
     Args:
         given: The frame.
-        name: How messages name it.
+        name: Its name in messages.
 
     Raises:
         InputError: The frame cannot be read.
@@ -58,7 +58,7 @@ def as_pandas(given: Frame, *, name: str = "DATA") -> pd.DataFrame:
     try:
         table = pa.table(given) if hasattr(given, "__arrow_c_stream__") else from_dataframe(given)
         frame = as_frame(table)
-    # The other library may raise what it likes.
+    # The other library may raise any exception.
     except Exception as error:
         raise InputError(
             f"{name} must be a table that Arrow can read, but got {type_of(given)}"
@@ -69,7 +69,7 @@ def as_pandas(given: Frame, *, name: str = "DATA") -> pd.DataFrame:
 
 
 def not_a_table(given: object, *, name: str) -> InputError:
-    """Return the error for what is neither the place of a table nor a table."""
+    """Return the error for an object that is neither a table nor the path of a table."""
     return InputError(
         f"{name} must be a path, 'sklearn:NAME' or a DataFrame (of pandas, polars or another"
         f" library with Arrow's stream), but got a {type_of(given)}."
@@ -77,7 +77,7 @@ def not_a_table(given: object, *, name: str) -> InputError:
 
 
 def type_of(given: object) -> str:
-    """Return a type with its library: there is more than one DataFrame."""
+    """Return a type's name with its library, because several libraries have a DataFrame."""
     kind = type(given)
     library = kind.__module__.partition(".")[0]
     return kind.__qualname__ if library == "builtins" else f"{library}.{kind.__qualname__}"

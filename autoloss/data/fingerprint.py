@@ -1,4 +1,4 @@
-"""Hashes of rows: to know data again, to see rows twice, to show that rows stayed locked."""
+"""Hashes of rows, to recognise data, find repeated rows, and prove that rows stayed locked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def row_hashes(frame: pd.DataFrame) -> NDArray[np.uint64]:
     Shape:
         result (N,).
     """
-    # Column after column: a copy of a large table may not fit the memory.
+    # Columns are hashed in turn: a copy of a large table may not fit the memory.
     hashes = (_hashes(spelled(frame[name])) for name in frame.columns)
     return np.asarray(combine_hash_arrays(hashes, frame.shape[1]), dtype=np.uint64)
 
@@ -48,7 +48,7 @@ def fingerprint(tables: Iterable[tuple[pd.DataFrame, NDArray[np.uint64]]]) -> st
 
 
 def rows_digest(rows: NDArray[np.int64], hashes: NDArray[np.uint64]) -> str:
-    """Return the sha256 of chosen rows: their numbers and what stands in them.
+    """Return the sha256 of chosen rows: their numbers and contents.
 
     Args:
         rows: Row numbers.

@@ -1,4 +1,4 @@
-"""Rows become folds: encoded by their own training rows, with their classes and clusters."""
+"""Folds: rows encoded by their own training rows, with their classes and clusters."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _FEWEST_BINS, _ROWS_OF_A_BIN = 8, 200
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
-    """How the rows of a study's tables become folds.
+    """Encodes the rows of a study's tables as folds.
 
     Args:
         sources: The tables.
         keys: The classes as text, in the order of their codes.
-        groups: Column of the groups, None where there are none.
-        bins: Bins of the quantile edges, at most.
+        groups: Column of the groups; None if there are none.
+        bins: Largest number of bins of the quantile edges.
         seed: Seed of the reduction of text.
     """
 
@@ -78,7 +78,7 @@ class Encoder:
         )
 
     def _inputs(self, piece: Piece, encoding: TableEncoding) -> TableInputs | StoredInputs:
-        """Encode the rows of a piece, large ones when they are taken."""
+        """Encode the rows of a piece; a large piece is encoded at each `take`."""
         source = piece.source
         if len(piece.rows) * len(encoding.columns) >= LARGE:
             return StoredInputs(self._tables[source.name], encoding, piece.rows)
@@ -106,7 +106,7 @@ class Encoder:
 
     @cached_property
     def _clusters(self) -> dict[str, tuple[int, Codes | None]]:
-        """Return the first code of each table, and the groups of its rows where it has them."""
+        """Return the first code of each table, and the groups of its rows if there are any."""
         found: dict[str, tuple[int, Codes | None]] = {}
         first = 0
         for name, source in self.sources.tables.items():
@@ -122,5 +122,5 @@ class Encoder:
 
 
 def bins_for(n_rows: int, at_most: int) -> int:
-    """Return how many bins of a numeric column so many training rows can fill: 8 or more."""
+    """Return the number of bins that the training rows can fill, at least 8."""
     return min(at_most, max(_FEWEST_BINS, n_rows // _ROWS_OF_A_BIN))

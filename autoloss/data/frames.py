@@ -1,4 +1,4 @@
-"""A table as it was read: a frame with unique text names, and what had to be done to it."""
+"""A table after reading: a frame with unique text names, and notes on the changes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Table:
     Args:
         frame: The rows, numbered from 0, under unique column names that are text.
         label: How messages name the table: its path, ``sklearn:NAME`` or the argument's name.
-        notes: What was found while reading, one sentence each.
+        notes: Findings while reading, a sentence each.
         repeated: First name and new name of each column whose name stood more than once.
-        target: The target column, where the source itself says which it is.
+        target: The target column, if the source itself names it.
         decimal: The decimal mark of its text, where the user or most of its columns tell it.
         styles: Columns of numbers that were not written plainly, each with its style, see
             `autoloss.data.numbers.parse_numbers`.
-        path: The file that it was read from, where columns of it can be read again.
-        marks: Which of the cells that the user calls missing it has.
+        path: Its file, if columns can be read from it again.
+        marks: The user's marks of missing cells that it contains.
     """
 
     frame: pd.DataFrame
@@ -47,7 +47,7 @@ def as_table(
     notes: tuple[str, ...] = (),
     target: str | None = None,
 ) -> Table:
-    """Return `frame` as a `Table`: names made text and unique, the index left behind."""
+    """Return `frame` as a `Table` with unique text names and without its index."""
     given = [as_text(name) for name in (frame.columns if names is None else names)]
     unique, repeated = unique_names(given)
     frame = frame.reset_index(drop=True)
@@ -59,7 +59,7 @@ def as_table(
 
 
 def only(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
-    """Return some columns of a table, which share its memory; `frame[names]` copies them."""
+    """Return some columns of a table without the copy that `frame[names]` makes."""
     return pd.DataFrame({name: frame[name] for name in names}, index=frame.index, copy=False)
 
 
@@ -70,7 +70,7 @@ def unique_names(names: list[str]) -> tuple[list[str], tuple[tuple[str, str], ..
         names: Column names in order.
 
     Returns:
-        The unique names, and the pairs (name, new name) of those that were repeated.
+        The unique names, and the pairs (name, new name) of repeated names.
 
     Examples:
         >>> unique_names(["a", "b", "a", ""])

@@ -1,4 +1,4 @@
-"""What is known of the columns of a table before their training rows are judged."""
+"""Hints for the columns of a table, before their kinds are inferred from training rows."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _FIRST = 2_000
 
 
 def hints_of(table: Table, inputs: Sequence[str], options: DataOptions) -> dict[str, Hints]:
-    """Return what is known of each input.
+    """Return the hints for each input.
 
     Args:
         table: The table.
-        inputs: Its columns that may be learnt from.
-        options: What the user says, of the columns among other things.
+        inputs: Its input columns.
+        options: The options of the user, which include statements on columns.
 
     Raises:
-        InputError: The user says something of a column that is not there or no input, or names a
-            format of dates that no column has.
+        InputError: The user names a column that does not exist or is not an input, or a date
+            format that no column has.
     """
     asked = options.asked
     for name, kind in asked.columns.items():
@@ -55,7 +55,7 @@ def hints_of(table: Table, inputs: Sequence[str], options: DataOptions) -> dict[
             decimal=table.decimal,
             date_format=form,
             marks=asked.missing,
-            # What the user names is learnt from.
+            # A column that the user names is an input.
             reason="" if name in asked.columns else row_number_reason(name, table.frame[name]),
         )
         for name in inputs
@@ -63,7 +63,7 @@ def hints_of(table: Table, inputs: Sequence[str], options: DataOptions) -> dict[
 
 
 def _role_of(name: str, options: DataOptions) -> str:
-    """Return what a column is that is no input."""
+    """Return the role of a column that is not an input."""
     if name == options.groups:
         return "the column of the groups"
     if name in options.drop:
@@ -72,23 +72,23 @@ def _role_of(name: str, options: DataOptions) -> str:
 
 
 def _may_be_dates(inputs: Iterable[str], options: DataOptions) -> list[str]:
-    """Return the columns that a format of dates can be meant for."""
+    """Return the columns that the date format can apply to."""
     time = [] if options.split_by is None else [options.split_by]
     said = options.asked.columns
     return [*time, *(name for name in inputs if said.get(name, "date") == "date")]
 
 
 def _has_dates(frame: pd.DataFrame, names: Iterable[str], form: str) -> bool:
-    """Return whether a cell of some columns is a date in a format."""
+    """Return whether any cell of the columns is a date in the format."""
     every = (values_of(frame[name].iloc[:_FIRST]) for name in names)
     texts = (one.text for one in every if one.form in ("text", "label", "number"))
     return any(parse_moments(text, form).notna().any() for text in texts)
 
 
 def as_hinted(frame: pd.DataFrame, hints: Mapping[str, Hints]) -> pd.DataFrame:
-    """Return a table in which columns are of the kinds that the user says.
+    """Return a table whose columns have the kinds that the user names.
 
-    Columns that are left out for what the whole table tells are not in it.
+    It lacks the columns that are left out for a reason in the whole table.
     """
     kept = [name for name in frame if not hints.get(str(name), NO_HINTS).reason]
     found = {
@@ -98,13 +98,13 @@ def as_hinted(frame: pd.DataFrame, hints: Mapping[str, Hints]) -> pd.DataFrame:
 
 
 def _as_kind(name: str, series: pd.Series, hints: Hints) -> pd.Series:
-    """Return a column as the kind that the user says, and as it is where nothing is said."""
+    """Convert a column to the kind that the user names; otherwise return it unchanged."""
     if hints.kind is None and hints.date_format is None:
         return series
     try:
         typing = kind_of(name, series, hints)
     except InputError:
-        # Among few rows there may be no cell of that kind.
+        # A few rows may contain no cell of that kind.
         return series
     if typing.kind == "categorical" and hints.kind == "category":
         return typing.values.text.astype("category")

@@ -1,4 +1,4 @@
-"""What a network for tables is fed, and the shape of it."""
+"""The inputs of a network for tables, and their schema."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class TableInputs:
     """Encoded rows of a table.
 
     Args:
-        numeric: Standardised numbers, float32, NaN where missing.
-        categories: Codes of categories, int64, 0 where the level is unseen or rare.
-        vectors: Vectors of free text, float32, zero where missing.
+        numeric: Standardised numbers, float32, NaN if missing.
+        categories: Codes of categories, int64, 0 for an unseen or rare level.
+        vectors: Vectors of free text, float32, zero if missing.
 
     Shape:
         numeric (N, F); categories (N, Q); vectors (N, D).
@@ -42,7 +42,7 @@ class TableInputs:
         return self.numeric.shape[0]
 
     def take(self, rows: Tensor) -> TableInputs:
-        """Return the rows of those numbers, in that order.
+        """Return the rows with the given numbers, in the given order.
 
         Args:
             rows: Row numbers, of any shape; the result has that shape in place of N.
@@ -50,7 +50,7 @@ class TableInputs:
         return TableInputs(self.numeric[rows], self.categories[rows], self.vectors[rows])
 
     def typed(self, dtype: torch.dtype) -> TableInputs:
-        """Return the same rows, their numbers of a type."""
+        """Return the same rows with numbers of another type."""
         return TableInputs(self.numeric.to(dtype), self.categories, self.vectors.to(dtype))
 
     def to(self, device: torch.device | str) -> TableInputs:
@@ -62,15 +62,15 @@ class TableInputs:
 
 @dataclass(frozen=True)
 class TableSchema:
-    """The shape of `TableInputs`, all that a network needs to know of a table.
+    """The shape of `TableInputs`, which is all that a network needs to know of a table.
 
     Args:
         n_numeric: Numeric columns F.
-        edges: Edges of quantile bins of each standardised numeric column, the last one repeated
-            where a column has fewer distinct values than bins.
-        cardinalities: Codes of each categorical column, code 0 among them.
+        edges: Edges of quantile bins of each standardised numeric column; the last edge is
+            repeated if a column has fewer distinct values than bins.
+        cardinalities: Number of codes of each categorical column, including code 0.
         vector_width: Width D of the text vectors.
-        has_missing: Whether each numeric column lacked numbers in the training rows.
+        has_missing: Whether each numeric column had missing numbers in the training rows.
 
     Shape:
         edges (F, bins + 1).

@@ -1,4 +1,4 @@
-"""JSON: a list of objects, an object a line, or the columns of a table."""
+"""JSON tables: a list of objects, an object per line, or columns."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Record = dict[str, Any]
 
 
 def read_json(path: Path, *, label: str, is_lines: bool) -> Table:
-    """Read a table of JSON; objects within objects become columns ``outer.inner``.
+    """Read a JSON table; nested objects become columns ``outer.inner``.
 
     Args:
         path: The file.
-        label: How messages name it.
-        is_lines: Whether every line is an object of its own.
+        label: Its name in messages.
+        is_lines: Whether every line is a separate object.
 
     Raises:
-        InputError: The file is no JSON, or no table.
+        InputError: The file is not JSON, or not a table.
     """
     try:
         with open_bytes(path) as file:
@@ -50,7 +50,7 @@ def _records(text: str, label: str) -> list[Record]:
         found = json.loads(text)
     except json.JSONDecodeError as error:
         if error.msg.startswith("Extra data"):
-            # An object a line, under the name of a whole document.
+            # The file has an object per line despite its name.
             return _lines(text, label)
         raise InputError(f"{label} must be JSON, but {one_line(error)}.") from error
     except RecursionError as error:
@@ -101,7 +101,7 @@ def _lines(text: str, label: str) -> list[Record]:
 
 
 def _flat(record: Mapping[str, Any], before: str = "") -> Record:
-    """Return an object without objects in it."""
+    """Return an object with nested objects flattened."""
     found: Record = {}
     for name, value in record.items():
         if isinstance(value, dict) and value:

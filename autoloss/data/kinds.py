@@ -1,4 +1,4 @@
-"""Which kind of column one is, judged by the training rows alone."""
+"""The kind of a column, inferred from its training rows alone."""
 
 from __future__ import annotations
 
@@ -38,28 +38,28 @@ _ID_WORDS = {
     "ssn",
 }
 _BOOLEAN = {"true", "false", "yes", "no", "t", "f", "y", "n"}
-# Below this many rows a column of different values can be anything.
+# Below this many rows a column of distinct values may be of any kind.
 _FEW = 20
 _ALL_MISSING = "no value"
 _CONSTANT = "the same value everywhere"
 _COUNTER = "counts the rows"
 _IDENTIFIER = "an identifier"
-# What dates are that were written without marks between their parts.
+# The pattern of dates without separators.
 _DIGITS = "%Y%m%d"
 _NO_TABLE = "neither numbers, dates nor text"
 
 
 @dataclass(frozen=True)
 class Typing:
-    """What a column is.
+    """The kind of a column, with its values.
 
     Args:
-        kind: Its kind; ``"dropped"`` where nothing can be learnt from it.
-        values: Its values, read accordingly.
-        detail: Style of the numbers, format of the dates, or why the column is dropped.
-        why: What tells its kind.
-        markers: Words of a column of numbers that say that one is missing.
-        example: A cell of it that is a number but is not plainly written as one.
+        kind: Its kind; ``"dropped"`` for an uninformative column.
+        values: Its values in the type of that kind.
+        detail: Style of the numbers, format of the dates, or the reason to drop the column.
+        why: The reason for its kind.
+        markers: Words that mean a missing number in a column of numbers.
+        example: A cell that was read as a number despite its spelling.
     """
 
     kind: Kind
@@ -71,15 +71,15 @@ class Typing:
 
 
 def kind_of(name: str, series: pd.Series, hints: Hints = NO_HINTS) -> Typing:
-    """Decide what a column is.
+    """Infer the kind of a column.
 
     Args:
-        name: Its name, which may tell that it is an identifier.
+        name: Its name, which may show that it is an identifier.
         series: Its training rows, in the order of the data.
-        hints: What the user says of it, and what the whole table tells.
+        hints: The user's statements on it, and facts from the whole table.
 
     Raises:
-        InputError: It is not of the kind that the user says.
+        InputError: It is not of the kind that the user names.
     """
     if hints.reason:
         return Typing("dropped", Values("nothing", series), hints.reason)
@@ -95,7 +95,7 @@ def kind_of(name: str, series: pd.Series, hints: Hints = NO_HINTS) -> Typing:
     if hints.kind is not None:
         return _as_asked(name, values, hints)
     if n_distinct == 1:
-        # Only whether the value is there can tell anything.
+        # Only the presence of the value carries information.
         return Typing("boolean", values, why="there or missing")
     if hints.date_format is not None and (found := _in_format(values, hints.date_format)):
         return found
@@ -114,7 +114,7 @@ def kind_of(name: str, series: pd.Series, hints: Hints = NO_HINTS) -> Typing:
 
 
 def _as_asked(name: str, values: Values, hints: Hints) -> Typing:
-    """Return a column as the kind that the user says."""
+    """Convert a column to the kind that the user names."""
     text, why = values.text, "as asked"
     example = one_line(text.dropna().iloc[0])[:60]
     if hints.kind == "category":
@@ -143,8 +143,8 @@ def _as_asked(name: str, values: Values, hints: Hints) -> Typing:
 
 
 def _in_format(values: Values, form: str) -> Typing | None:
-    """Return a column as dates in the format that the user names, None where it has no such."""
-    # Whole numbers such as 20240131 are dates only where the format tells day, month and year.
+    """Return a column as dates in the format that the user names, or None if it has no such."""
+    # Whole numbers such as 20240131 are dates only if the format has day, month and year.
     if values.form not in ("text", "label") and (values.form != "number" or form.count("%") < 3):
         return None
     text = values.text
@@ -170,7 +170,7 @@ def _numeric(text: pd.Series, found: NumberText, *, why: str = "") -> Typing:
 def _kind_of_text(
     name: str, values: Values, present: pd.Series, n_distinct: int, hints: Hints
 ) -> Typing:
-    """Decide what a column of text is."""
+    """Infer the kind of a column of text."""
     found = find_numbers(values.data, decimal=hints.decimal)
     if found is not None:
         typing = _numeric(values.data, found)
@@ -200,7 +200,7 @@ def _kind_of_text(
 
 
 def _identifier_in_numbers(name: str, numbers: np.ndarray, n_distinct: int) -> str:
-    """Return why a column of numbers identifies its rows, an empty string where it does not."""
+    """Return the reason to call a numeric column an identifier, or an empty string."""
     present = numbers[~np.isnan(numbers)]
     if len(present) < _FEW or not np.all(np.mod(present, 1.0) == 0.0):
         return ""
@@ -220,9 +220,9 @@ def _identifier_in_numbers(name: str, numbers: np.ndarray, n_distinct: int) -> s
 
 
 def _are_long(numbers: np.ndarray) -> bool:
-    """Return whether numbers are as long as those of telephones, cards and accounts, and alike.
+    """Return whether numbers have the equal lengths of telephone, card and account numbers.
 
-    A sum of money has eight digits as often as not; seconds since 1970 have ten, and are a time.
+    A sum of money often has eight digits; seconds since 1970 have ten and are a time.
     """
     low, high = np.abs(numbers).min(), np.abs(numbers).max()
     is_time = any(unit * 0.5e9 <= low and high <= unit * 2.5e9 for unit in (1, 1e3, 1e6, 1e9))
@@ -231,7 +231,7 @@ def _are_long(numbers: np.ndarray) -> bool:
 
 
 def is_named_like_id(name: str) -> bool:
-    """Return whether the last word of a name says identifier: ``customerID``, ``user_id``."""
+    """Return whether the last word of a name means identifier: ``customerID``, ``user_id``."""
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)
     return bool(words) and words[-1].lower() in _ID_WORDS
 

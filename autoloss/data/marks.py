@@ -1,4 +1,4 @@
-"""Cells that mean missing: marks of the user, and the usual words among numbers and dates."""
+"""Marks of missing cells: the user's marks, and the usual words among numbers and dates."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ MARKERS = frozenset((*_WORDS.split(), *_PHRASES))
 
 
 def without_marks(series: pd.Series, marks: tuple[str, ...]) -> pd.Series:
-    """Return a column whose cells are missing where they are one of some marks.
+    """Return a column in which cells that equal a mark are missing.
 
     Args:
         series: A column of any type.
-        marks: The marks; one that is a number takes out equal numbers, however they are written.
+        marks: The marks; a numeric mark also matches other spellings of the number.
     """
     if not marks:
         return series
@@ -56,13 +56,13 @@ def without_marks(series: pd.Series, marks: tuple[str, ...]) -> pd.Series:
     if not is_mark.any():
         return series
     if types.is_integer_dtype(series.dtype):
-        # As floats, large ones would lose digits.
+        # Floats would lose digits of large integers.
         series = series.astype("Int64" if series.dtype.kind == "i" else "UInt64")
     return series.mask(is_mark)
 
 
 def without_text_marks(cells: Any, marks: Sequence[str]) -> Any:
-    """Return an Arrow array of text whose cells are missing where they are one of some marks."""
+    """Return an Arrow array of text in which cells that equal a mark are missing."""
     if not marks:
         return cells
     return pc.if_else(pc.is_in(cells, value_set=pa.array(list(marks), cells.type)), None, cells)

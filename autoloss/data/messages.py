@@ -1,4 +1,4 @@
-"""How the data part words a mistake: one line, with the closest known name."""
+"""Wording of messages about data: a single line, with the closest known name."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def unknown_name(subject: str, name: object, known: Sequence[object]) -> InputEr
     """Return the error for a name that is not among `known`, with the closest one.
 
     Args:
-        subject: What the name was given for and where it was looked up.
+        subject: The subject and rule of the message.
         name: The name.
-        known: The names that are there.
+        known: The known names.
     """
     names = [str(item) for item in known]
     hint = closest(str(name), names)

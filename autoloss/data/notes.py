@@ -1,4 +1,4 @@
-"""What a user should know about how data was divided and encoded, one sentence each."""
+"""Notes for the user on the split and encoding of the data, a sentence each."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _MOST_WORDS = 6
 
 
 def class_notes(keys: Sequence[str], total: Tensor, held: dict[str, Tensor]) -> list[str]:
-    """Say which classes stand in one row only, and which parts lack a class.
+    """Return notes on classes with a single row, and on parts that lack a class.
 
     Args:
         keys: The classes.
         total: All rows of each class.
-        held: Rows of each class that are ever held out, by the name of the part.
+        held: Rows of each class that any division holds out, by the name of the part.
 
     Shape:
         total and held each (C,).
@@ -50,13 +50,13 @@ def class_notes(keys: Sequence[str], total: Tensor, held: dict[str, Tensor]) -> 
 
 
 def _keep(reason: str, names: Sequence[str]) -> str:
-    """Return how a column is kept that may be more than a name of its rows, or nothing."""
+    """Return the option that keeps a possible identifier column, or an empty string."""
     said = shlex.quote(f"{names[0]}=number")
     return f"; --column {said} keeps it" if reason in ROW_REASONS else ""
 
 
 def column_notes(encoding: TableEncoding) -> list[str]:
-    """Say which columns are left out and why, and where infinities became missing."""
+    """Return notes on columns that are left out and on infinities read as missing."""
     by_reason: dict[str, list[str]] = defaultdict(list)
     for name, reason in encoding.dropped:
         by_reason[reason].append(name)
@@ -71,7 +71,7 @@ def column_notes(encoding: TableEncoding) -> list[str]:
 
 
 def reading_notes(encoding: TableEncoding) -> list[str]:
-    """Say which words were read as missing numbers, and which cells as numbers at all."""
+    """Return notes on words read as missing numbers and on cells read as numbers."""
     notes = []
     by_word: dict[str, list[str]] = defaultdict(list)
     for one in encoding.seen:
@@ -96,7 +96,7 @@ def reading_notes(encoding: TableEncoding) -> list[str]:
 
 
 def ambiguous_dates(encoding: TableEncoding) -> list[str]:
-    """Say which dates can be read in two ways, and which have years of two digits."""
+    """Return notes on ambiguous dates and on years of two digits."""
     forms = {one.name: one.form for one in encoding.columns if isinstance(one, DateColumn)}
     american = [name for name, form in forms.items() if form.startswith(("%m/%d", "%m-%d"))]
     short = [name for name, form in forms.items() if "%y" in form]
@@ -109,7 +109,7 @@ def ambiguous_dates(encoding: TableEncoding) -> list[str]:
 
 
 def repeated_notes(pieces: Sequence[Piece], inputs: Sequence[str]) -> list[str]:
-    """Say how many rows of valid and test stand in train too: they flatter every candidate."""
+    """Return notes on validation and test rows that repeat a training row and flatter scores."""
     hashed: dict[int, NDArray[np.uint64]] = {}
     own = []
     for piece in pieces:

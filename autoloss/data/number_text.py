@@ -1,4 +1,4 @@
-"""Numbers that came as text: how a column writes them, and which of its words say missing."""
+"""Numbers in text columns: their style, and the words that mean a missing number."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from autoloss.data.marks import MARKERS
 from autoloss.data.numbers import CURRENCY, STYLES, Floats, parse_numbers, unit_pattern
 
 _SAMPLE = 200
-# Words that are in no list: so many at most, in such a share of the cells.
+# The largest number of unlisted words, and their largest share of the cells.
 _STRAYS, _SELDOM, _OFTEN, _ONE = 3, 0.02, 0.1, 0.5
 _MOST_MARKERS = 20
-# Different numbers beside which other words can only say that there is none.
+# With this many distinct numbers, other words can only mean a missing number.
 _MANY = 20
 _UNIT = r"\d[.,]?\s*([^\W\d_][\w/.·²³^°]{0,11}|[°µ\"'][\w/]{0,5})$"
 _AFFIX = rf"\d[.,]?\s*(?:[^\W\d_]|[%°µ\"'])|{CURRENCY}"
@@ -26,12 +26,12 @@ _PLAIN = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?")
 
 @dataclass(frozen=True)
 class NumberText:
-    """How a column of text writes its numbers.
+    """The style of numbers in a text column.
 
     Args:
         style: See `parse_numbers`.
-        markers: Its words that say that a number is missing, the most frequent first.
-        example: A cell whose writing is not plainly that of a number; empty where all are.
+        markers: Its words that mean a missing number, the most frequent first.
+        example: A cell that was read as a number despite its spelling, or an empty string.
     """
 
     style: str
@@ -40,11 +40,11 @@ class NumberText:
 
 
 def find_style(text: pd.Series, *, decimal: str | None = None) -> str | None:
-    """Return the style in which a column of text is numbers, None where it is not.
+    """Return the style in which a column of text is numbers, or None if it is not.
 
     Args:
         text: Stripped text, some of it not missing.
-        decimal: The decimal mark of the table, where it is known.
+        decimal: The decimal mark of the table, if known.
     """
     found = find_numbers(text, decimal=decimal)
     return None if found is None else found.style
@@ -53,18 +53,17 @@ def find_style(text: pd.Series, *, decimal: str | None = None) -> str | None:
 def find_numbers(
     text: pd.Series, *, decimal: str | None = None, is_asked: bool = False
 ) -> NumberText | None:
-    """Return how a column of text writes numbers, None where it does not.
+    """Return the number style of a text column, or None if it does not hold numbers.
 
-    A number with a leading zero is a label, and one such cell makes the column one of labels.
-    Known markers of a missing number ("-", "n.a.", "unknown") may stand as often as they like;
-    other words only where they are few in kind: three in at most 2 % of the cells, beside twenty
-    different numbers three in 10 % or one in half of them.
+    A number with a leading zero is a label, and a single such cell makes it a column of labels.
+    Known markers of a missing number ("-", "n.a.", "unknown") may occur in any share of the
+    cells. Other words must be few: three words in at most 2 % of the cells or, beside twenty
+    distinct numbers, three words in 10 % or one word in half of the cells.
 
     Args:
         text: Stripped text, some of it not missing.
-        decimal: The decimal mark of the table, where it is known: it decides where cells can be
-            read in two ways (1.258).
-        is_asked: Whether the user says that it is numbers, whatever words there are.
+        decimal: The decimal mark of the table, if known; it settles ambiguous cells (1.258).
+        is_asked: Whether the user declares the column numeric, whatever words it contains.
     """
     counts = text.dropna().value_counts()
     cells = pd.Series(counts.index, dtype="string")
@@ -73,7 +72,7 @@ def find_numbers(
     if len(rest) == 0 or (not is_asked and rest.str.fullmatch(r"[+-]?0\d+").any()):
         return None
     if not is_asked and rest[:_SAMPLE].str.contains(r"\d").mean() <= 0.5:
-        # Most columns of words are ruled out by their most frequent cells.
+        # The most frequent cells rule out most columns of words.
         return None
     best: tuple[int, str, Floats] | None = None
     for style in _styles(rest, weights, decimal, is_asked=is_asked):
@@ -99,7 +98,7 @@ def find_numbers(
 
 
 def _are_strays(numbers: Floats, failed: np.ndarray, weights: Floats) -> bool:
-    """Return whether the cells that are no numbers are so few in kind that they say missing."""
+    """Return whether the words are few enough to mean missing numbers."""
     n_words, n_numbers = int(failed.sum()), len(np.unique(numbers[~failed]))
     if n_words > _STRAYS or n_numbers == 0:
         return False
@@ -112,7 +111,7 @@ def _are_strays(numbers: Floats, failed: np.ndarray, weights: Floats) -> bool:
 def _styles(
     cells: pd.Series, weights: Floats, decimal: str | None, *, is_asked: bool
 ) -> Iterable[str]:
-    """Yield the styles to try: those of the decimal mark first, and with the unit, if any."""
+    """Yield the styles to try, the table's decimal mark first, with the unit if there is one."""
     bases = ("comma", "plain", "thousands") if decimal == "," else tuple(STYLES)
     unit = _unit_of(cells, weights)
     if unit is None or (is_asked and not unit):
@@ -122,10 +121,10 @@ def _styles(
 
 
 def _unit_of(cells: pd.Series, weights: Floats) -> str | None:
-    """Return the unit that the cells have: None where none has any, "" where they differ.
+    """Return the unit of the cells: None if no cell has a unit, "" if units differ.
 
-    Only zeros may lack the unit, or the percent sign, that others have: beside ``12%`` nobody
-    knows what ``0.12`` is, and beside ``12A`` the number ``12`` is another label.
+    Only zeros may lack the unit or percent sign of other cells: beside ``12%`` the meaning of
+    ``0.12`` is unknown, and beside ``12A`` the number ``12`` is another label.
     """
     if not cells[:_SAMPLE].str.contains(_AFFIX).any():
         return None
@@ -150,12 +149,12 @@ def _unit_of(cells: pd.Series, weights: Floats) -> str | None:
 
 
 def _true(flags: pd.Series) -> np.ndarray:
-    """Return flags as an array, false where missing."""
+    """Return flags as an array, false if missing."""
     return flags.fillna(False).to_numpy(dtype=bool)
 
 
 def _example(cells: pd.Series) -> str:
-    """Return a cell that is more than digits and a decimal mark, empty where there is none."""
+    """Return a cell with more than digits and a decimal mark, or an empty string."""
     for cell in map(str, cells[: 10 * _SAMPLE]):
         if not _PLAIN.fullmatch(cell):
             return cell

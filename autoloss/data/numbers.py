@@ -1,4 +1,4 @@
-"""Numeric columns: numbers in words, robust scaling, quantile edges."""
+"""Numeric columns: parsing of text, robust scaling, quantile edges."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from autoloss.data.values import values_of
 
 Floats = NDArray[np.float64]
 
-# What a cell must match to be a number, and what is taken out of it before it is read.
+# The pattern of a number, and the characters to remove before parsing.
 STYLES = {
     "plain": (r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", ""),
     "thousands": (
@@ -34,8 +34,8 @@ CURRENCY = (
     r"(?:[A-Z]{0,3}\$|[€£¥₹₽₩₺₪₫₱₴฿]|(?:USD|EUR|GBP|JPY|CHF|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK"
     r"|HUF|BRL|MXN|ZAR|RUB|TRY|KRW|SGD|HKD|ILS|(?:Rs|Fr|kr)\.?)(?![A-Za-z]))"
 )
-# What a number has around it, taken away in this order: other minus signs; parentheses and a sign
-# behind the number, which say that it is negative; currencies and percent; blanks behind a sign.
+# Removed around a number, in this order: other minus signs; parentheses and a trailing sign, which
+# mean a negative number; currencies and percent; blanks after a sign.
 AFFIXES = (
     (r"[\u2212\u2013\ufe63\uff0d]", "-"),
     (rf"^({CURRENCY}?)\s*\(\s*([^()+-]+?)\s*\)\s*([^\s\d().,]*)$", r"-\1\2\3"),
@@ -44,19 +44,19 @@ AFFIXES = (
     (rf"\s*(?:[%‰]|{CURRENCY})$", ""),
     (r"^([+-])\s+", r"\1"),
 )
-# Separators that stand between thousands in every style.
+# Separators of thousands in every style.
 GROUPED = (r"[+-]?[1-9]\d{0,2}(?:[ \u00a0\u2009\u202f'\u2019]\d{3})+(?:[.,]\d*)?", r"[^\d.,+-]")
-# Written by programs for numbers that are none; as numbers they are missing.
+# Spellings of NaN by programs; they count as missing.
 _NOT_FINITE = r"(?i)[+-]?(?:inf|infinity|nan)"
 
 
 def parse_numbers(text: pd.Series, style: str) -> Floats:
-    """Read text as numbers, NaN where a cell is none.
+    """Read text as numbers, NaN if a cell is not a number.
 
     Args:
         text: Stripped text.
-        style: ``"plain"`` (1.5), ``"thousands"`` (1,234.5) or ``"comma"`` (1.234,5), and after a
-            blank the unit that the cells may have: ``"plain kg"``.
+        style: ``"plain"`` (1.5), ``"thousands"`` (1,234.5) or ``"comma"`` (1.234,5), followed by
+            an optional unit of the cells: ``"plain kg"``.
     """
     codes, unique = pd.factorize(text)
     cells = pd.Series(unique, dtype="string")
@@ -86,10 +86,10 @@ def parse_numbers(text: pd.Series, style: str) -> Floats:
 
 
 def unit_pattern(unit: str) -> str:
-    """Return what stands behind a number that has a unit, whatever its case and its plural.
+    """Return the pattern of a unit after a number, for any case and for the plural.
 
     Args:
-        unit: The unit as a training cell had it.
+        unit: The unit in the spelling of a training cell.
     """
     stem = unit[:-1] if len(unit) > 3 and unit.endswith("s") else unit
     letters = re.escape(stem) + ("s?" if len(stem) > 2 else "")
@@ -97,7 +97,7 @@ def unit_pattern(unit: str) -> str:
 
 
 def written_number(number: float, style: str) -> str:
-    """Return a number as a cell of that style has it."""
+    """Return the text of a number in the given style."""
     base, _, unit = style.partition(" ")
     text = f"{number:.6g}"
     return " ".join(filter(None, (text.replace(".", ",") if base == "comma" else text, unit)))
@@ -109,8 +109,8 @@ class Scale:
 
     Args:
         center: The median.
-        spread: The distance of the quartiles in units of a normal standard deviation; where they
-            agree (most values are the same), the median distance of the others from the median.
+        spread: The distance of the quartiles in units of a normal standard deviation; if the
+            quartiles are equal, the median distance of the other values from the median.
     """
 
     center: float
@@ -118,7 +118,7 @@ class Scale:
 
     @classmethod
     def fit(cls, numbers: Floats) -> Scale:
-        """Fit to numbers, NaN where missing."""
+        """Fit to numbers, NaN if missing."""
         present = numbers[~np.isnan(numbers)]
         # Differences of the largest floats would overflow.
         present = np.clip(present, -1e300, 1e300)
@@ -141,17 +141,17 @@ class Scale:
 
 
 def quantile_edges(column: NDArray[np.float32], bins: int) -> NDArray[np.float32]:
-    """Return the edges of bins that hold about equally many values.
+    """Return the edges of bins with about equally many values.
 
-    A value that stands very often counts as one bin at most, so that a column that is mostly zero
-    still has bins for the rest.
+    A very frequent value fills at most one bin, so that a column of mostly zeros still has bins
+    for the other values.
 
     Args:
-        column: Standardised values, NaN where missing.
+        column: Standardised values, NaN if missing.
         bins: How many bins.
 
     Returns:
-        Edges, non-decreasing; the last one is repeated where there are fewer distinct values.
+        Non-decreasing edges; the last edge is repeated if there are fewer distinct values.
 
     Shape:
         column (N,); edges (bins + 1,).
@@ -176,11 +176,11 @@ class NumericColumn:
 
     Args:
         name: Its name.
-        style: How its numbers are written where they come as text, see `parse_numbers`.
+        style: Style of its numbers in text cells, see `parse_numbers`.
         scale: Its scaling.
-        marks: Cells that are missing: those that the user calls so, and words among the numbers.
-        is_flag: Whether all of its numbers are 0 or 1, so that words for yes and no are too.
-        varies: Whether the training rows do not nearly all have the same value.
+        marks: Marks of missing cells: the user's marks, and words among the numbers.
+        is_flag: Whether all of its numbers are 0 or 1, so that words for yes and no are valid.
+        varies: Whether the column is not nearly constant in the training rows.
     """
 
     name: str
@@ -196,13 +196,13 @@ class NumericColumn:
         """Fit to the training rows."""
         scale = Scale.fit(numbers)
         missing = np.isnan(numbers)
-        # Where a value stands in nearly all rows, it is the median.
+        # A value that fills nearly all rows is the median.
         most = max(missing.mean(), (numbers == scale.center).mean()) if len(numbers) else 1.0
         is_flag = bool((missing | (numbers == 0.0) | (numbers == 1.0)).all())
         return cls(name, style, scale, is_flag=is_flag, varies=bool(most < NEARLY_ALL))
 
     def encode(self, series: pd.Series) -> Block:
-        """Return the standardised numbers of a column, NaN where missing."""
+        """Return the standardised numbers of a column, NaN if missing."""
         numbers, unread = self.read(series)
         return Block(
             len(series),
@@ -211,7 +211,7 @@ class NumericColumn:
         )
 
     def read(self, series: pd.Series) -> tuple[Floats, NDArray[np.bool_]]:
-        """Return the numbers of a column, NaN where missing, and which cells hold no number."""
+        """Return the numbers of a column, NaN if missing, and a mask of the unusable cells."""
         series = without_marks(series, self.marks)
         quick = None if self.style.startswith("comma") else _cast(series)
         if quick is not None:
@@ -228,7 +228,7 @@ class NumericColumn:
         return numbers, np.isnan(numbers) & (text.notna() & ~is_none).to_numpy(dtype=bool)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the state as plain values."""
+        """Return the state as plain values for JSON."""
         return {
             "name": self.name,
             "style": self.style,
@@ -241,7 +241,7 @@ class NumericColumn:
 
     @classmethod
     def from_dict(cls, state: dict[str, Any]) -> NumericColumn:
-        """Return the column of a state."""
+        """Return the column from its stored state."""
         return cls(
             state["name"],
             state["style"],
@@ -253,7 +253,7 @@ class NumericColumn:
 
 
 def _cast(series: pd.Series) -> Floats | None:
-    """Return a column of text that is nothing but plain numbers, None where it is none.
+    """Convert a text column of only plain numbers, or return None.
 
     The usual case of a file, in a tenth of the time: no word, no unit, no grouping.
     """

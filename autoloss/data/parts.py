@@ -22,7 +22,7 @@ class DataOptions:
     """What to predict from a table, and how to divide it.
 
     Args:
-        target: Column of the class; None where the source names it itself (``sklearn:NAME``).
+        target: Column of the class; None if the source names it itself (``sklearn:NAME``).
         test: A table whose rows are locked, instead of a share of the data.
         valid: A table whose rows validate, instead of a share of the data.
         groups: Column whose values never stand in two parts; it is not learnt from.
@@ -53,7 +53,7 @@ class Part:
     Args:
         inputs: The rows; those of a large part are encoded when they are taken.
         targets: Class codes, int64.
-        weights: Weight of each row, None where all weigh the same.
+        weights: Weight of each row, or None if all weigh the same.
         rows: Number of each row in the table that it came from, from 0.
         clusters: What rows belong to that are not independent of each other: their group where
             groups are given, else each row itself, with other codes for another table. Where

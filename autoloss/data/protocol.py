@@ -19,7 +19,7 @@ def resampling_of(
     Args:
         kind: How the pool is divided.
         drawn: The divisions.
-        test: The locked rows; None where nested cross-validation takes their place.
+        test: The locked rows; None if nested cross-validation takes their place.
         protocol: What was asked for.
     """
     return Resampling(

@@ -36,7 +36,7 @@ def rare_notes(
     *,
     negatives: float = 0,
 ) -> tuple[str, ...]:
-    """Return what should be known where positives are rare, nothing where they are not.
+    """Return what should be known where positives are rare, or nothing if they are not.
 
     Args:
         class_counts: Rows of each class, before any are left out.

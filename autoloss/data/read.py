@@ -52,7 +52,7 @@ def read_table(source: Source, *, name: str = "DATA") -> pd.DataFrame:
             Excel, JSON and JSON lines, Parquet, Feather, ARFF),
             ``"sklearn:NAME"`` (breast_cancer, digits, iris, wine), or a DataFrame of pandas,
             polars or any library with Arrow's stream or the dataframe interchange protocol.
-        name: How messages name the argument.
+        name: Name of the argument in messages.
 
     Returns:
         The rows, numbered from 0, under unique column names.
@@ -74,9 +74,9 @@ def load_table(
 
     Args:
         source: See `read_table`.
-        name: How messages name the argument.
+        name: Name of the argument in messages.
         asked: What the user says of its cells.
-        like: The table whose columns these are more rows of, None where it stands alone.
+        like: The table whose columns these are more rows of, or None if it stands alone.
 
     Raises:
         InputError: The source is not there or holds no table.
@@ -145,7 +145,7 @@ def _read_sklearn(source: str) -> Table:
 
 
 def file_form(source: Source, *, name: str = "DATA") -> Form | None:
-    """Return the format of a file, None where the source is none; the file must be there."""
+    """Return the format of a file, or None if the source is none; the file must be there."""
     if not isinstance(source, str | Path) or str(source).startswith("sklearn:"):
         return None
     return _form(Path(source).expanduser(), label=str(source), name=name)

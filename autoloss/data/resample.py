@@ -32,8 +32,8 @@ class Pool:
     Args:
         rows: Their numbers, ascending.
         codes: Class of every row of the table, below 0 where it has none.
-        groups: Group of every row of the table; None where rows are not grouped.
-        order: Time of every row of the table, NaN where missing; None where time does not count.
+        groups: Group of every row of the table; None if rows are not grouped.
+        order: Time of every row of the table, NaN if missing; None if time does not count.
 
     Shape:
         rows (N,); codes, groups, order (rows of the table,).
@@ -51,7 +51,7 @@ class Division:
 
     Args:
         train: Rows to train on.
-        valid: Rows held out; None where validation rows are given.
+        valid: Rows held out; None if validation rows are given.
         test: Rows of an outer fold; None outside nested cross-validation.
     """
 

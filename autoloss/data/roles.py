@@ -169,7 +169,7 @@ def group_codes(table: Table, name: str) -> tuple[NDArray[np.int64], list[str], 
 
 
 def times(table: Table, name: str, *, date_format: str | None = None) -> NDArray[np.float64]:
-    """Return the time of every row as a number, NaN where missing.
+    """Return the time of every row as a number, NaN if missing.
 
     Args:
         table: The table.

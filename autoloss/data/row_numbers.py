@@ -25,7 +25,7 @@ ROW_REASONS = frozenset({_SHUFFLED, _INDEX})
 
 
 def row_number_reason(name: str, series: pd.Series) -> str:
-    """Return why a column is a number of the rows, an empty string where it is none.
+    """Return why a column is a number of the rows, or an empty string if it is none.
 
     Args:
         name: Its name; that of a column without one was made up, see `unique_names`.

@@ -42,7 +42,7 @@ class StoredTable:
     _codes: dict[str, tuple[NDArray[Any], Any]] = field(default_factory=dict, repr=False)
 
     def numbers(self, name: str) -> NDArray[Any] | None:
-        """Return a column of plain numbers, None where it is none; (N,)."""
+        """Return a column of plain numbers, or None if there is none; (N,)."""
         if name not in self._numbers:
             dtype = self.frame[name].dtype
             if not isinstance(dtype, np.dtype) or dtype.kind not in "fiu":
@@ -51,7 +51,7 @@ class StoredTable:
         return self._numbers[name]
 
     def codes(self, name: str) -> tuple[NDArray[Any], Any]:
-        """Return the place of each row's text among the different ones, -1 where missing; (N,)."""
+        """Return the place of each row's text among the different ones, -1 if missing; (N,)."""
         if name not in self._codes:
             codes, unique = pd.factorize(values_of(self.frame[name]).text)
             self._codes[name] = (codes.astype(np.min_scalar_type(-len(unique) - 1)), unique)

@@ -42,7 +42,7 @@ class RowStream:
     """A table that is read piece by piece.
 
     Args:
-        label: How messages name it.
+        label: Its name in messages.
         names: Its column names, unique.
         is_text: Whether all cells come as text, as those of a delimited file.
         read: Maps the positions of columns to an iterator over Arrow batches of these.

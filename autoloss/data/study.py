@@ -24,7 +24,7 @@ class Drawn:
 
     Args:
         pool: Rows that train and, where none are given, validate.
-        valid: Validation rows that the user gives, None where the pool is divided.
+        valid: Validation rows that the user gives, or None if the pool is divided.
         search: Divisions on which candidates are compared.
         outer: Outer folds of nested cross-validation; none where rows are locked.
         outer_repeats: How often that is repeated.
@@ -49,7 +49,7 @@ class StudyData:
     Args:
         task: What is predicted.
         folds: Divisions on which candidates are compared, each with an encoding of its own.
-        locked: Rows that only the confirmation may see; None where `outer` takes their place.
+        locked: Rows that only the confirmation may see; None if `outer` takes their place.
         resampling: How rows were divided, as plain values.
         summary: All of this as plain values; its numbers of rows are those of the first fold.
         notes: What the user should know, one sentence each.

@@ -55,7 +55,7 @@ def read_target(
     Args:
         series: The column.
         name: Its name.
-        label: How messages name the table.
+        label: Name of the table in messages.
         are_numbers: Whether its text is that of numbers in a file.
 
     Raises:
@@ -129,7 +129,7 @@ def check_classes(
     Args:
         target: The target.
         name: Its name.
-        label: How messages name the table.
+        label: Name of the table in messages.
         are_classes: Whether the user says that each number is a class, however many there are.
 
     Raises:

@@ -36,7 +36,7 @@ class TextColumn:
         idf: Weight of each bucket.
         components: Map from the weighted buckets to the vector, scaled so that the mean square
             over the training rows is 1.
-        marks: Cells that the user calls missing.
+        marks: Marks of missing cells that the user names.
 
     Shape:
         kept (H,); idf (H,); components (H, D).
@@ -52,7 +52,7 @@ class TextColumn:
 
     @classmethod
     def fit(cls, name: str, text: pd.Series, *, width: int, seed: int = 0) -> TextColumn | None:
-        """Fit to the training rows; None where no word stands twice."""
+        """Fit to the training rows; None if no word stands twice."""
         from scipy import sparse
         from sklearn.utils.extmath import randomized_svd
 
@@ -94,7 +94,7 @@ class TextColumn:
         return bool(((self.kept >= 0) & (self.kept < 2 * _BUCKETS)).all())
 
     def encode(self, series: pd.Series) -> Block:
-        """Return the vectors of a column, zero where missing, and the length of each text."""
+        """Return the vectors of a column, zero if missing, and the length of each text."""
         text = values_of(without_marks(series, self.marks)).text
         components, kept, idf = self.components.numpy(), self.kept.numpy(), self.idf.numpy()
         chunks = [_weighted(part, kept, idf) @ components for part in _hashed(text.fillna(""))]
@@ -117,13 +117,13 @@ class TextColumn:
 
     @classmethod
     def from_dict(cls, state: dict[str, Any], tensors: dict[str, Tensor]) -> TextColumn:
-        """Return the column of a state."""
+        """Return the column from its stored state."""
         length = Scale(state["center"], state["spread"])
         return cls(state["name"], length, **tensors, marks=tuple(state.get("marks", ())))
 
 
 def _log_lengths(text: pd.Series) -> NDArray[np.float64]:
-    """Return the logarithm of 1 + the number of characters, NaN where missing."""
+    """Return the logarithm of 1 + the number of characters, NaN if missing."""
     return np.log1p(text.str.len().to_numpy(dtype="float64", na_value=np.nan))
 
 

@@ -140,7 +140,7 @@ class UnreadCount:
 
 
 def unread_by_all(masks: Sequence[Mask | None]) -> Mask | None:
-    """Return which cells every encoding fails to use, None where one uses all of them."""
+    """Return which cells every encoding fails to use, or None if one uses all of them."""
     lost: Mask | None = None
     for mask in masks:
         if mask is None:
@@ -150,7 +150,7 @@ def unread_by_all(masks: Sequence[Mask | None]) -> Mask | None:
 
 
 def note_of(found: Iterable[Unread]) -> str:
-    """Return one line on all cells of no use, an empty string where there are none."""
+    """Return one line on all cells of no use, or an empty string if there are none."""
     parts = [one.text for one in found]
     if not parts:
         return ""
@@ -164,7 +164,7 @@ def check_found(found: Iterable[Unread], *, label: str, remedy: str) -> None:
 
     Args:
         found: What was counted.
-        label: How messages name the table.
+        label: Name of the table in messages.
         remedy: How to go on in spite of it.
 
     Raises:

@@ -36,13 +36,13 @@ class Values:
     """A column in one of few types.
 
     Args:
-        form: ``"number"`` (float64, NaN where missing or infinite), ``"date"`` (datetime64[s],
+        form: ``"number"`` (float64, NaN if missing or infinite), ``"date"`` (datetime64[s],
             UTC), ``"label"`` (text of booleans and of categories declared as such), ``"text"``
             (stripped, missing where it is in `MISSING`), ``"nothing"`` (all missing) or
             ``"unusable"``.
         data: The values.
         n_infinite: How many numbers were infinite.
-        source: The numbers as they came, which float64 may not hold exactly; None where it does.
+        source: The numbers as they came, which float64 may not hold exactly; None if it does.
     """
 
     form: Form
@@ -132,7 +132,7 @@ def _objects(series: pd.Series) -> Values:
 
 
 def _float(value: Any) -> float:
-    """Return a number as a float, infinite where it is too large."""
+    """Return a number as a float, infinite if it is too large."""
     try:
         return float(value)
     except OverflowError:
@@ -158,7 +158,7 @@ def moments(series: pd.Series) -> pd.Series:
 
 
 def seconds(when: pd.Series) -> NDArray[np.float64]:
-    """Return moments as seconds since 1970, NaN where missing."""
+    """Return moments as seconds since 1970, NaN if missing."""
     moment = when.to_numpy().astype("datetime64[s]")
     numbers = moment.astype(np.int64).astype(np.float64)
     numbers[np.isnat(moment)] = np.nan

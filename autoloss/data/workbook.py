@@ -20,7 +20,7 @@ def read_workbook(path: Path, *, label: str) -> Table:
 
     Args:
         path: The file.
-        label: How messages name it.
+        label: Its name in messages.
 
     Raises:
         InputError: openpyxl is not installed, or the file is no workbook with a table.

@@ -271,7 +271,7 @@ def test_a_class_that_comes_late_is_still_known() -> None:
     data = prepare(frame, replace(OPTIONS, split_by="day"))
     assert data.task.classes == ("no", "yes")
     assert len(data.folds) == 2
-    assert "left out, of labels unknown to train: 'newer'" in " ".join(data.notes)
+    assert "left out, with labels that no training row has: 'newer'" in " ".join(data.notes)
 
 
 def test_validation_rows_that_are_given_stay_what_they_are() -> None:

@@ -116,7 +116,7 @@ def test_labels_unknown_to_train_are_left_out_and_said() -> None:
     test.loc[:4, "y"] = "perhaps"
     data = prepare(table(), replace(OPTIONS, test=test))
     assert data.locked.n_rows == 95
-    assert "5 rows left out, of labels unknown to train: 'perhaps'" in said(data)
+    assert "5 rows left out, with labels that no training row has: 'perhaps'" in said(data)
     with pytest.raises(InputError, match="all are others"):
         prepare(table(), replace(OPTIONS, test=test.assign(y="perhaps")))
 
