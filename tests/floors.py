@@ -67,13 +67,6 @@ CYCLES = (
     {"inference.classifier", "inference.fitting", "inference.inputs"},
     {"experiment.racing", "experiment.session"},
     {f"tracking.{name}" for name in ("client", "failures", "making", "unfinished", "uri")},
-    {
-        f"losses.{name}"
-        for name in (
-            *("around", "group", "module", "objective"),
-            *("priors", "readable", "spec", "targets"),
-        )
-    },
 )
 
 

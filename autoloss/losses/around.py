@@ -18,7 +18,7 @@ from autoloss.losses.labels import pairs
 from autoloss.losses.numerics import log_softmax
 from autoloss.losses.part import Penalty, Scored
 from autoloss.losses.parts import PENALTIES
-from autoloss.losses.spec import LossSpec
+from autoloss.losses.spec_data import SpecData
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +59,7 @@ class Around:
     @classmethod
     def of(
         cls,
-        specs: Sequence[LossSpec],
+        specs: Sequence[SpecData],
         facts: ClassFacts,
         alone: Mapping[int, Group],
         *,

@@ -15,7 +15,7 @@ from autoloss.losses.loss import Loss
 from autoloss.losses.numerics import log_softmax
 from autoloss.losses.recall import recalled
 from autoloss.losses.registry import get
-from autoloss.losses.spec import LossSpec
+from autoloss.losses.spec_data import SpecData
 from autoloss.losses.targets import Mix, Spread
 
 
@@ -56,7 +56,7 @@ class Group:
     @classmethod
     def make(
         cls,
-        specs: Sequence[LossSpec],
+        specs: Sequence[SpecData],
         rows: list[int],
         *,
         log_weights: Tensor | None,

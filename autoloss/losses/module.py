@@ -30,7 +30,7 @@ from autoloss.losses.numerics import widened
 from autoloss.losses.objective import Objective
 from autoloss.losses.parts import PENALTIES, TARGETS
 from autoloss.losses.registry import get
-from autoloss.losses.spec import LossSpec
+from autoloss.losses.spec_data import SpecData
 
 
 class LossModule(nn.Module):
@@ -52,6 +52,7 @@ class LossModule(nn.Module):
         InputError: If the loss has no form for the task, or lacks something that it needs.
 
     Examples:
+        >>> from autoloss.losses import LossSpec
         >>> spec = LossSpec.from_dict({"base": "focal", "prior": "class_weight"})
         >>> criterion = spec.module([90, 10])
         >>> criterion(torch.zeros(4, 2), torch.tensor([0, 0, 0, 1]))
@@ -60,7 +61,7 @@ class LossModule(nn.Module):
 
     def __init__(
         self,
-        spec: LossSpec,
+        spec: SpecData,
         class_counts: Sequence[int] | Tensor | ClassFacts | None = None,
         *,
         task: TaskKind = "multiclass",
@@ -218,7 +219,7 @@ class LossModule(nn.Module):
 LossModule._make_objective._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
-def _owner_of_counts(spec: LossSpec) -> str | None:
+def _owner_of_counts(spec: SpecData) -> str | None:
     """Return the part of a loss that cannot do without class counts, None where all can."""
     if spec.prior != "none":
         return f"prior={spec.prior!r}"
@@ -227,7 +228,7 @@ def _owner_of_counts(spec: LossSpec) -> str | None:
     return "target='mixup'" if spec.target == "mixup" else None
 
 
-def _owner_of_all_logits(spec: LossSpec) -> str | None:
+def _owner_of_all_logits(spec: SpecData) -> str | None:
     """Return the part of a loss that has no use for a masked class, None where all have."""
     parts = (get(spec.base), TARGETS.get(spec.target), PENALTIES.get(spec.penalty))
     return next((one.name for one in parts if one is not None and not one.masked), None)

@@ -19,7 +19,7 @@ from autoloss.losses.numerics import log_softmax
 from autoloss.losses.parts import PENALTIES
 from autoloss.losses.priors import STARTS, PriorTerms
 from autoloss.losses.readable import readout_of
-from autoloss.losses.spec import LossSpec
+from autoloss.losses.spec_data import SpecData
 from autoloss.losses.targets import Mix, Spread
 
 # What remains of a neutral prior after rounding in float64.
@@ -45,6 +45,7 @@ class Objective:
             kind of label.
 
     Examples:
+        >>> from autoloss.losses import LossSpec
         >>> specs = [LossSpec("cross_entropy"), LossSpec("focal"), LossSpec("brier")]
         >>> objective = Objective(specs, torch.tensor([5, 5]))
         >>> objective(torch.zeros(3, 1, 2), torch.tensor([0]))
@@ -55,7 +56,7 @@ class Objective:
 
     def __init__(
         self,
-        specs: Sequence[LossSpec],
+        specs: Sequence[SpecData],
         class_counts: Tensor | ClassFacts,
         *,
         dtype: torch.dtype = torch.float32,
@@ -377,7 +378,7 @@ class Objective:
         )
 
 
-def _grouped_order(specs: Sequence[LossSpec]) -> list[int]:
+def _grouped_order(specs: Sequence[SpecData]) -> list[int]:
     """Return the order in which candidates of one base are neighbours, stable otherwise."""
     first: dict[str, int] = {}
     for row, spec in enumerate(specs):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from autoloss.core.errors import InputError
 from autoloss.losses.facts import ClassFacts
-from autoloss.losses.spec import LossSpec
+from autoloss.losses.spec_data import SpecData
 
 STARTS = ("class_weight.start", "effective_number.start", "given_weights.start")
 """The keys that say from which share of the training on class weights count."""
@@ -34,7 +34,7 @@ class PriorTerms:
     shift: Tensor
 
     @classmethod
-    def of(cls, specs: Sequence[LossSpec], facts: ClassFacts) -> PriorTerms:
+    def of(cls, specs: Sequence[SpecData], facts: ClassFacts) -> PriorTerms:
         """Return the priors of some losses.
 
         Raises:

@@ -7,16 +7,17 @@ from typing import Literal
 from autoloss.losses.from_gradients import MOST_CLASSES, by_gradient
 from autoloss.losses.parts import PENALTIES, WEIGHTS
 from autoloss.losses.registry import get, is_proper_at
-from autoloss.losses.spec import LossSpec
+from autoloss.losses.spec_data import SpecData
 
 ReadoutKind = Literal["closed", "slopes", "none"]
 """``"slopes"`` costs a factorisation of a matrix of C by C for every example."""
 
 
-def readout_of(spec: LossSpec, n_classes: int) -> ReadoutKind:
+def readout_of(spec: SpecData, n_classes: int) -> ReadoutKind:
     """Return how the posterior is read from logits at the minimum of the expected loss.
 
     Examples:
+        >>> from autoloss.losses import LossSpec
         >>> readout_of(LossSpec("focal"), 10), readout_of(LossSpec("mae"), 10)
         ('closed', 'none')
         >>> readout_of(LossSpec("brier", penalty="confidence"), 10)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from autoloss.core.errors import InputError
 from autoloss.losses.facts import ClassFacts
-from autoloss.losses.spec import LossSpec
+from autoloss.losses.spec_data import SpecData
 
 # Where a smoothed network goes below its share, the probability would come out negative.
 FLOOR = 1e-7
@@ -34,7 +34,7 @@ class Spread:
     @classmethod
     def of(
         cls,
-        specs: Sequence[LossSpec],
+        specs: Sequence[SpecData],
         facts: ClassFacts,
         *,
         dtype: torch.dtype,

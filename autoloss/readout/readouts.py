@@ -192,4 +192,5 @@ def fit_readouts(
         logits (K, N, C), targets (N,), folds (N,), start (K, 3).
     """
     fitted, predictions = fit_and_predict(logits, targets, objective, folds, start)
-    return Readouts(fitted=fitted, predictions=predictions, specs=tuple(objective.specs))
+    specs = tuple(LossSpec.of(data) for data in objective.specs)
+    return Readouts(fitted=fitted, predictions=predictions, specs=specs)

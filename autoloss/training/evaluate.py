@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from autoloss.losses import LossSpec, get
+from autoloss.losses import get
+from autoloss.losses.spec_data import SpecData
 from autoloss.models import Heads, Network
 from autoloss.training.population import Population
 from autoloss.training.rows import EncodedRows
@@ -23,7 +24,7 @@ def split_logits(population: Population, encoded: EncodedRows) -> Tensor:
 
 @torch.no_grad()
 def logits_of(
-    network: Network, weights: Tensor, specs: Sequence[LossSpec], encoded: EncodedRows
+    network: Network, weights: Tensor, specs: Sequence[SpecData], encoded: EncodedRows
 ) -> Tensor:
     """Return the logits of every row of a part by networks of the same shape, without dropout.
 

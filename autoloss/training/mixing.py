@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scipy.special import betainc
 from torch import Tensor
 
-from autoloss.losses import LossSpec, Mix
+from autoloss.losses import Mix
+from autoloss.losses.spec_data import SpecData
 from autoloss.training.batch import Orders
 
 _NODES = 4097
@@ -79,7 +80,7 @@ class Mixing:
 
     @classmethod
     def of(
-        cls, specs: Sequence[LossSpec], *, dtype: torch.dtype, device: torch.device
+        cls, specs: Sequence[SpecData], *, dtype: torch.dtype, device: torch.device
     ) -> Self | None:
         """Return how candidates mix, None where none does."""
         alphas = [spec.get("mixup.alpha", 0.0) for spec in specs]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -26,6 +29,7 @@ from autoloss.losses import (
     find_mistakes,
     parameters_of,
 )
+from autoloss.losses.spec_data import SpecData
 
 from .cases import draw, draw_labels
 
@@ -73,6 +77,55 @@ def test_spec_survives_every_form(given_settings):
         for key, value in given_settings.items()
         if value != "none" and (key, value) != ("temperature", 1.0) and not is_quiet(key, value)
     }
+
+
+EARLIER = (
+    b"\x80\x04\x95\xd5\x00\x00\x00\x00\x00\x00\x00\x8c\x14autoloss.losses.spec\x94\x8c\x08LossSpec"
+    b"\x94\x93\x94)\x81\x94}\x94(\x8c\x04base\x94\x8c\x05focal\x94\x8c\nparameters\x94\x8c\x0bfocal."
+    b"gamma\x94G@\x08\x00\x00\x00\x00\x00\x00\x86\x94\x8c\x10logit_adjust.tau\x94G?\xf0\x00\x00\x00"
+    b"\x00\x00\x00\x86\x94\x86\x94\x8c\x05prior\x94\x8c\x0clogit_adjust\x94\x8c\x06target\x94\x8c"
+    b"\x04none\x94\x8c\x07penalty\x94h\x10\x8c\x0btemperature\x94G@\x00\x00\x00\x00\x00\x00\x00\x8c"
+    b"\x05tuned\x94Nub."
+)
+"""The pickle of `KEPT` that a version wrote in which `LossSpec` was one class."""
+KEPT = LossSpec("focal", {"focal.gamma": 3.0}, prior="logit_adjust", temperature=2.0)
+
+
+def test_pickles_of_earlier_versions_are_read():
+    again = pickle.loads(EARLIER)
+    assert type(again) is LossSpec
+    assert again == KEPT
+    assert vars(again) == vars(KEPT)
+    assert again.to_dict() == KEPT.to_dict()
+    assert again.source([9, 1]) == KEPT.source([9, 1])
+    logits, targets = draw(4, 2), draw_labels(4, n_classes=2)
+    assert_close(again.module([9, 1])(logits, targets), KEPT.module([9, 1])(logits, targets))
+
+
+def test_a_pickle_is_read_in_a_process_that_imported_nothing():
+    script = (
+        "import pickle\n"
+        f"spec = pickle.loads({pickle.dumps(KEPT)!r})\n"
+        "assert 'import torch' in spec.source([9, 1])\n"
+        "assert spec.module([9, 1]).spec is spec\n"
+        "import autoloss\n"
+        f"assert spec == autoloss.LossSpec.from_json({KEPT.to_json()!r})\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_an_objective_keeps_the_losses_that_it_is_given():
+    (kept,) = Objective([KEPT], torch.tensor([9, 1])).specs
+    assert LossSpec.of(kept) is kept is KEPT
+    data = SpecData("focal", {"focal.gamma": 3.0}, prior="logit_adjust", temperature=2.0)
+    assert LossSpec.of(data) == KEPT != data
+    assert repr(KEPT).startswith("LossSpec(base='focal', ")
+
+
+def test_no_attribute_of_a_loss_can_be_set():
+    for name in ("base", "other"):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(KEPT, name, "brier")
 
 
 @pytest.mark.parametrize("base", losses.names())

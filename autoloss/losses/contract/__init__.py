@@ -56,7 +56,7 @@ def check_contract(loss: Loss) -> None:
         ...     return logits.logsumexp(-1).sum()
         >>> check_contract(total)  # doctest: +ELLIPSIS
         Traceback (most recent call last):
-        autoloss.errors.InputError: total must give one value per example, ...
+        autoloss.core.errors.InputError: total must give one value per example, ...
     """
     for law in _LAWS:
         line = law(loss)

@@ -23,7 +23,7 @@ from autoloss.losses.priors import STARTS, PriorTerms
 from autoloss.losses.readable import readout_of
 from autoloss.losses.registry import get
 from autoloss.losses.source.collect import Collector
-from autoloss.losses.spec import LossSpec
+from autoloss.losses.spec_data import SpecData
 from autoloss.losses.targets import Spread
 from autoloss.losses.tuned import Tuned
 
@@ -49,7 +49,7 @@ class SourceParts:
 
     def __init__(
         self,
-        spec: LossSpec,
+        spec: SpecData,
         classes: ClassFacts,
         *,
         task: TaskKind,

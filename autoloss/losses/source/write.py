@@ -13,10 +13,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from autoloss.core.task import TaskKind
 from autoloss.losses.facts import ClassFacts
+from autoloss.losses.module import LossModule
 from autoloss.losses.parts import KINDS
 from autoloss.losses.source.layout import fitted, paragraph, tensor
 from autoloss.losses.source.parts import SourceParts
-from autoloss.losses.spec import LossSpec
+from autoloss.losses.spec_data import SpecData
 from autoloss.losses.targets import FLOOR
 from autoloss.losses.tuned import Tuned
 
@@ -42,7 +43,7 @@ _ENVIRONMENT = Environment(
 
 
 def loss_source(
-    spec: LossSpec,
+    spec: SpecData,
     class_counts: Any = None,
     *,
     task: TaskKind = "multiclass",
@@ -57,8 +58,12 @@ def loss_source(
         class_similarity = tuned.class_similarity if class_similarity is None else class_similarity
     if task == "multiclass" and class_counts is not None and len(class_counts) == 2:
         task = "binary"
-    classes = spec.module(
-        class_counts, task=task, class_weights=class_weights, class_similarity=class_similarity
+    classes = LossModule(
+        spec,
+        class_counts,
+        task=task,
+        class_weights=class_weights,
+        class_similarity=class_similarity,
     ).facts
     if classes is None:
         similarity = None if class_similarity is None else torch.as_tensor(class_similarity)

@@ -1,0 +1,146 @@
+"""The data of a `LossSpec`, which modules below it read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from autoloss.core.errors import InputError
+from autoloss.core.task import TaskKind
+from autoloss.losses.context import LossContext
+from autoloss.losses.parts import KINDS, TEMPERATURE, parameters_of
+from autoloss.losses.registry import get, is_proper_at
+from autoloss.losses.spec_check import canonical, find_mistakes
+from autoloss.losses.tuned import Tuned
+
+
+@dataclass(frozen=True)
+class SpecData:
+    """The parts of a training loss and their parameters, checked; the fields of `LossSpec`."""
+
+    base: str = "cross_entropy"
+    parameters: tuple[tuple[str, float], ...] = ()
+    prior: str = "none"
+    target: str = "none"
+    penalty: str = "none"
+    temperature: float = TEMPERATURE.default
+    tuned: Tuned | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        settings = canonical(
+            {**self._parts, "temperature": self.temperature, **dict(self.parameters)}
+        )
+        mistakes = find_mistakes(settings)
+        if mistakes:
+            raise InputError("\n".join(mistakes))
+        for kind in self._parts:
+            object.__setattr__(self, kind, settings[kind])
+        values = tuple(
+            (key, declared.clean(settings.get(key, declared.default)))
+            for owner in self._parts.values()
+            for key, declared in sorted(parameters_of(owner).items())
+        )
+        object.__setattr__(self, "parameters", values)
+        object.__setattr__(self, "temperature", float(self.temperature))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return dotted keys; parts that do nothing are left out."""
+        settings: dict[str, Any] = {}
+        for kind, name in self._parts.items():
+            if name != "none":
+                settings[kind] = name
+                settings |= {
+                    key: self[key]
+                    for key, declared in parameters_of(name).items()
+                    if declared.searched or self[key] != declared.default
+                }
+        if self.temperature != TEMPERATURE.default:
+            settings["temperature"] = self.temperature
+        return settings
+
+    def __getitem__(self, key: str) -> float:
+        return dict(self.parameters)[key]
+
+    def get(self, key: str, default: float) -> float:
+        """Return the value of a dotted key, `default` where the loss has no such parameter."""
+        return dict(self.parameters).get(key, default)
+
+    @property
+    def base_parameters(self) -> dict[str, float]:
+        """Return the parameters of the base under their own names."""
+        return {name: self[f"{self.base}.{name}"] for name in get(self.base).parameters}
+
+    @property
+    def n_non_default(self) -> int:
+        """Return how many settings differ from those of the plain base."""
+        defaults = {
+            key: declared.default
+            for owner in self._parts.values()
+            for key, declared in parameters_of(owner).items()
+        }
+        parts = sum(name != "none" for kind, name in self._parts.items() if kind != "base")
+        moved = sum(value != defaults[key] for key, value in self.parameters)
+        return parts + moved + (self.temperature != TEMPERATURE.default)
+
+    @property
+    def complexity(self) -> tuple[int, int]:
+        """Return what decides between equals, the smaller the simpler.
+
+        First 0 for cross-entropy, 1 for a proper loss, 2 for one with an exact link, 3 for any
+        other; then `n_non_default`.
+        """
+        loss = get(self.base)
+        rank = 0 if self.base == "cross_entropy" else 1 if loss.proper else 2 if loss.link else 3
+        return rank, self.n_non_default
+
+    @property
+    def reads_by_softmax(self) -> bool:
+        """Return whether ``softmax(logits)`` is the posterior at the minimum, prior aside."""
+        is_plain = self.target == self.penalty == "none" and self.temperature == 1.0
+        return is_plain and is_proper_at(get(self.base), self.base_parameters)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Return what the loss must have beyond logits and targets; see `Part.needs`."""
+        found = list(get(self.base).needs)
+        for kind, name in self._parts.items():
+            if kind != "base" and name != "none":
+                found += KINDS[kind][name].needs
+        if any(self.get(key, 0.0) for key in ("class_weight.start", "effective_number.start")):
+            found.append("progress")
+        return tuple(dict.fromkeys(found))
+
+    def check_task(self, task: TaskKind) -> None:
+        """Check that every part of the loss has a form for a kind of label.
+
+        Raises:
+            InputError: If one has none; the message names the kinds that it has one for.
+        """
+        for name, tasks in self._tasks():
+            if task not in tasks:
+                raise InputError(
+                    f"{name} must be used for {' or '.join(tasks)} labels, but got task={task!r}."
+                )
+
+    def fits(self, task: TaskKind) -> bool:
+        """Return whether every part of the loss has a form for a kind of label."""
+        return all(task in tasks for _, tasks in self._tasks())
+
+    def _tasks(self) -> list[tuple[str, tuple[TaskKind, ...]]]:
+        """Return every part of the loss with the kinds of label that it has a form for."""
+        parts = [
+            (name, KINDS[kind][name].tasks)
+            for kind, name in self._parts.items()
+            if kind != "base" and name != "none"
+        ]
+        return [(self.base, get(self.base).tasks), *parts]
+
+    def gradient_scale(self, n_classes: int, *, context: LossContext | None = None) -> float:
+        """Return the gradient at equal logits in cross-entropy's units, to centre a rate."""
+        scale = get(self.base).gradient_scale(n_classes, context=context, **self.base_parameters)
+        return scale / self.temperature
+
+    @property
+    def _parts(self) -> dict[str, str]:
+        """Return the name of the base, prior, target and penalty by kind."""
+        return {"base": self.base, **{kind: getattr(self, kind) for kind in KINDS}}
