@@ -25,7 +25,8 @@ from scipy import stats
 
 import autoloss
 from autoloss.experiment.session import SearchSession
-from benchmarks.racing import REFINED, SearchedError, table_of
+from autoloss.records import REFINED_LOG_LOSS
+from benchmarks.racing import SearchedError, table_of
 
 SETS = ("adult", "letter", "satimage", "telco_churn", "wine_quality")
 BAR = 0.005
@@ -38,7 +39,9 @@ def searched(frame: pd.DataFrame, target: str, precision: str, options: Any) -> 
     def over(session: SearchSession, *rest: object, **more: object) -> None:
         plan = session.study.plan
         fixed = session.study.trials[: len(plan.first) + len(plan.then)]
-        found["trials"] = [(one.loss, one.nuisance, one.metrics.get(REFINED)) for one in fixed]
+        found["trials"] = [
+            (one.loss, one.nuisance, one.metrics.get(REFINED_LOG_LOSS)) for one in fixed
+        ]
         raise SearchedError
 
     with tempfile.TemporaryDirectory() as out:

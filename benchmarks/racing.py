@@ -33,7 +33,7 @@ from scipy import stats
 
 import autoloss
 from autoloss.experiment.session import SearchSession
-from autoloss.records import TrialRecord
+from autoloss.records import REFINED_LOG_LOSS, TrialRecord
 from autoloss.training import Pool
 
 SETS = {
@@ -48,7 +48,6 @@ SETS = {
 }
 """The tables, and how many of their rows are taken at most."""
 DIFFERENCE, SHARE = 0.005, 1.0 / 3.0
-REFINED = "refined_log_loss"
 
 
 class SearchedError(Exception):
@@ -77,7 +76,7 @@ class Meter:
         def ended(session: SearchSession, *given: Any, **more: Any) -> None:
             ended_of(session, *given, **more)
             meter.records = list(session.study.trials)
-            done = [r.metrics[REFINED] for r in meter.records if r.state == "complete"]
+            done = [r.metrics[REFINED_LOG_LOSS] for r in meter.records if r.state == "complete"]
             best = min((value for value in done if math.isfinite(value)), default=math.inf)
             meter.path.append((meter.cost, meter.seconds, best))
 
@@ -144,14 +143,14 @@ def compare(frame: pd.DataFrame, target: str, *, options: Any, seed: int) -> dic
     reached = [one.until(max(ends)) for one in (without, race)]
     whole = [[r.metrics for r in one.records if r.state == "complete"] for one in (without, race)]
     least = [min(one["error"] for one in some) for some in whole]
-    of_best = [min(some, key=lambda one: one[REFINED])["error"] for some in whole]
+    of_best = [min(some, key=lambda one: one[REFINED_LOG_LOSS])["error"] for some in whole]
     return {
         "seed": seed,
         "cost": [without.cost, race.cost],
         "seconds": [without.seconds, race.seconds],
         "cost_to_same": [reached[0][0], reached[1][0]],
         "seconds_to_same": [reached[0][1], reached[1][1]],
-        "refined_log_loss": ends,
+        REFINED_LOG_LOSS: ends,
         "difference": ends[1] - ends[0],
         "difference_in_error": least[1] - least[0],
         "difference_in_error_of_best": of_best[1] - of_best[0],

@@ -13,10 +13,10 @@ from rich.text import Text
 
 from autoloss.cli.options import OUT
 from autoloss.cli.tables import show_pairs, show_places, show_table
-from autoloss.records import Summary
+from autoloss.records import REFINED_LOG_LOSS, Summary
 from autoloss.report.brief import REFERENCE, brief_pairs
 from autoloss.report.finalists import finalist_rows
-from autoloss.report.roles import FRONT, OBJECTIVE
+from autoloss.report.roles import FRONT
 from autoloss.report.shipped import verdict_now
 from autoloss.report.trials import TrialRow, trial_columns, trial_rows
 from autoloss.report.verdict import ComparisonRow, comparison_rows, ships_text
@@ -32,7 +32,7 @@ _STYLES = {"better": "green", "no_evidence": "yellow", "worse": "red", "undecide
 
 def show_ranking(console: Console, summary: Summary) -> None:
     """Print the best trials, lowest log loss after calibration first, then the finalists."""
-    titles = (metric_words(summary.metric).title, metric_words(OBJECTIVE).title)
+    titles = (metric_words(summary.metric).title, metric_words(REFINED_LOG_LOSS).title)
     columns = trial_columns(summary)
     shown = [columns.index(title) for title in dict.fromkeys(titles) if title in columns]
     rows = [

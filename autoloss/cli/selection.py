@@ -15,10 +15,9 @@ from autoloss.cli.loudness import is_quiet
 from autoloss.cli.screen import command_line
 from autoloss.cli.tables import show_pairs, show_places, show_table
 from autoloss.core.errors import InputError
-from autoloss.records import Summary, TrialRecord
+from autoloss.records import REFINED_LOG_LOSS, Summary, TrialRecord
 from autoloss.report.document import SCHEMA_VERSION, finite
 from autoloss.report.recipe import loss_toml
-from autoloss.report.roles import OBJECTIVE
 from autoloss.report.words import metric_words, value_text
 from autoloss.verdict.rules import RULES, rule_sentence, select_trial
 
@@ -164,7 +163,7 @@ def _show_figures(console: Console, summary: Summary, trial: TrialRecord, *, oth
     shown = [trial]
     if trial.number != summary.recommended:
         shown.append(summary.trial(summary.recommended))
-    names = dict.fromkeys([summary.metric, OBJECTIVE, *trial.metrics])
+    names = dict.fromkeys([summary.metric, REFINED_LOG_LOSS, *trial.metrics])
     rows = [
         (
             metric_words(name, lower_is_better=summary.lower_is_better).title,

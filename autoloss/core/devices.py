@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import torch
 
 from autoloss.core.errors import InputError
+
+SCORED_NUMBERS = 1 << 25
+"""Logits that are scored at once; their read-outs and metrics take several times their memory."""
 
 
 def find_device(name: str) -> torch.device:
@@ -41,6 +45,22 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     # The host's allocator raises a plain RuntimeError.
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def scored_together(candidates: int, *, logits: int) -> Iterator[range]:
+    """Yield the candidates to score at once, as ranges of their positions.
+
+    Args:
+        candidates: The number of candidates.
+        logits: Logits of each.
+
+    Examples:
+        >>> list(scored_together(3, logits=SCORED_NUMBERS // 2))
+        [range(0, 2), range(2, 3)]
+    """
+    at_once = max(1, SCORED_NUMBERS // max(logits, 1))
+    for first in range(0, candidates, at_once):
+        yield range(first, min(first + at_once, candidates))
 
 
 def now(device: torch.device) -> float:

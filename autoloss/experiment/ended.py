@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from autoloss.records import TrialRecord
-
-OBJECTIVE = "refined_log_loss"
+from autoloss.records import REFINED_LOG_LOSS, TrialRecord
 
 
 @dataclass
@@ -36,8 +34,8 @@ class EndedTrials:
             self.has_diverged |= record.state == "diverged"
             if record.state == "stopped" and record.curve:
                 self.cut.append(record.curve[-1].epoch)
-            if OBJECTIVE not in record.metrics:
+            if REFINED_LOG_LOSS not in record.metrics:
                 continue
-            value = record.metrics[OBJECTIVE]
-            if self.best is None or value < self.best.metrics[OBJECTIVE]:
+            value = record.metrics[REFINED_LOG_LOSS]
+            if self.best is None or value < self.best.metrics[REFINED_LOG_LOSS]:
                 self.best = record

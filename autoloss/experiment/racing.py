@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from autoloss.experiment.reserve import Ended, Reserve
 from autoloss.losses import get
+from autoloss.records import REFINED_LOG_LOSS
 from autoloss.search import Trial
 from autoloss.training import (
     Passage,
@@ -21,7 +22,8 @@ from autoloss.training import (
     Race,
     best_so_far,
     empty_device_cache,
-    is_out_of_memory,
+    half,
+    if_it_fits,
     rungs,
 )
 from autoloss.training.divisions import Trained
@@ -232,7 +234,7 @@ class RacingSearch:
 
     def _values(self, point: CurvePoint) -> tuple[float, ...]:
         """Return the values of the study's objectives, by which trials are compared."""
-        known = {"refined_log_loss": point.refined_log_loss, "error": point.error}
+        known = {REFINED_LOG_LOSS: point.refined_log_loss, "error": point.error}
         return tuple(known[name] for name in self.session.study.space.objectives)
 
     def _new_pool(self) -> None:
@@ -244,12 +246,9 @@ class RacingSearch:
 
         The search then starts its trials again with half as many at once.
         """
-        try:
-            return action()
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-        # Outside the handler, because the traceback keeps the tensors that filled the memory.
+        done = if_it_fits(action)
+        if done is not None:
+            return done
         self._waiting = [one.trial for one in self._running] + self._waiting
         self._running = []
         self._new_pool()
@@ -258,7 +257,7 @@ class RacingSearch:
             alone, self._waiting = self._waiting[:1], self._waiting[1:]
             self.session.train_and_tell(alone)
             return None
-        self.size = (self.size + 1) // 2
+        self.size = half(self.size)
         self.session.halved(self.size)
         return None
 
@@ -270,7 +269,7 @@ def can_race(session: SearchSession) -> bool:
     of the training, because trials that train together are at different epochs.
     """
     study = session.study
-    is_shown = study.space.objectives == ("refined_log_loss",) or study.metric.name == "error"
+    is_shown = study.space.objectives == (REFINED_LOG_LOSS,) or study.metric.name == "error"
     return (
         study.space.protocol.racing
         and is_shown

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from autoloss.core.errors import TrainingError
 from autoloss.executors import LocalExecutor
-from autoloss.experiment.ended import OBJECTIVE, EndedTrials
+from autoloss.experiment.ended import EndedTrials
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.racing import RacingSearch, can_race
 from autoloss.experiment.reserve import Ended
 from autoloss.experiment.time_plan import FEWEST_TRIALS, Finals
 from autoloss.experiment.timetable import RACE_USED, Timetable
-from autoloss.records import TrialRecord, Update
+from autoloss.records import REFINED_LOG_LOSS, TrialRecord, Update
 from autoloss.report.words import count_text
 from autoloss.search import Study, Trial
 from autoloss.tracking import Tracking
@@ -367,7 +367,7 @@ class SearchSession:
                 rate=ended.count / elapsed if elapsed > 0 else 0.0,
                 best_label="" if best is None else best.label,
                 best_metric=math.nan if best is None else best.metrics.get(metric, math.nan),
-                best_log_loss=best_log_loss if best is None else best.metrics[OBJECTIVE],
+                best_log_loss=best_log_loss if best is None else best.metrics[REFINED_LOG_LOSS],
             )
         )
 

@@ -16,7 +16,7 @@ from autoloss.records.insights import (
 from autoloss.records.plans import Plan, Update
 from autoloss.records.reliability import Reliability, Tails, TopShare
 from autoloss.records.studies import PersonalChoice, StudyListing, Summary
-from autoloss.records.trials import CurvePoint, Edge, TrialRecord, TrialState
+from autoloss.records.trials import REFINED_LOG_LOSS, CurvePoint, Edge, TrialRecord, TrialState
 from autoloss.records.verdicts import (
     Comparison,
     Coverage,
@@ -29,6 +29,7 @@ from autoloss.records.verdicts import (
 )
 
 __all__ = [
+    "REFINED_LOG_LOSS",
     "ClassScores",
     "Comparison",
     "Confusion",

@@ -9,8 +9,11 @@ from autoloss.core.display import Card, Shown, figures
 
 TrialState = Literal["running", "complete", "diverged", "stopped", "pruned", "failed"]
 
+REFINED_LOG_LOSS = "refined_log_loss"
+"""Name of the metric that ranks trials: log loss after calibration, in nats."""
+
 # The metrics that stand for a trial where it prints.
-_FIGURES = ("error", "refined_log_loss", "brier", "debiased_calibration_error")
+_FIGURES = ("error", REFINED_LOG_LOSS, "brier", "debiased_calibration_error")
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from autoloss.records import Summary
+from autoloss.records import REFINED_LOG_LOSS, Summary
 from autoloss.report.finalists import chance_text, takes_part, trial_words
 from autoloss.report.power import power_text
-from autoloss.report.roles import OBJECTIVE
 from autoloss.report.rows import looks_text
 from autoloss.report.words import (
     capital,
@@ -40,7 +39,7 @@ def optimism_text(summary: Summary) -> str:
         return ""
     pairs = {
         summary.metric: (found.metric, found.metric_honest),
-        OBJECTIVE: (found.log_loss, found.log_loss_honest),
+        REFINED_LOG_LOSS: (found.log_loss, found.log_loss_honest),
     }
     known = [
         (name, seen, honest)

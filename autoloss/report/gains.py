@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoloss.records import Gain, Summary
+from autoloss.records import REFINED_LOG_LOSS, Gain, Summary
 from autoloss.report.words import (
     MISSING,
     difference_text,
@@ -26,7 +26,7 @@ _DOERS = {
     "prior": "a corrected prior",
 }
 # Under these names the metric is what the log loss says already.
-_LOG_LOSSES = ("log_loss", "refined_log_loss")
+_LOG_LOSSES = ("log_loss", REFINED_LOG_LOSS)
 
 
 @dataclass(frozen=True)

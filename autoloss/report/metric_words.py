@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from autoloss.records import REFINED_LOG_LOSS
+
 Kind = Literal["share", "nats", "plain"]
 
 
@@ -63,7 +65,7 @@ METRICS = {
     "raw_error": MetricWords(
         "Error before read-out", "share", True, "Error of the largest logit, as trained."
     ),
-    "refined_log_loss": MetricWords(
+    REFINED_LOG_LOSS: MetricWords(
         "Log loss after calibration",
         "nats",
         True,

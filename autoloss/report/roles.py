@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 
-from autoloss.records import Summary, TrialRecord
+from autoloss.records import REFINED_LOG_LOSS, Summary, TrialRecord
 from autoloss.report.words import capital, is_number, quoted
 
-# The proper score that every candidate is ranked by, whatever it was trained with.
-OBJECTIVE = "refined_log_loss"
 SHIPS, BASELINE, CHALLENGER, FRONT = "ships", "tuned cross-entropy", "challenger", "front"
 
 
@@ -78,7 +76,7 @@ def ranked_trials(summary: Summary) -> tuple[TrialRecord, ...]:
     """Return the trials by log loss after calibration, lowest first, those without one last."""
 
     def key(trial: TrialRecord) -> tuple[bool, float, int]:
-        value = metric_value(trial, OBJECTIVE)
+        value = metric_value(trial, REFINED_LOG_LOSS)
         return (math.isnan(value), 0.0 if math.isnan(value) else value, trial.number)
 
     return tuple(sorted(summary.trials, key=key))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from autoloss.records import Summary, TrialRecord
-from autoloss.report.roles import OBJECTIVE, metric_value, ranked_trials, trial_roles
+from autoloss.records import REFINED_LOG_LOSS, Summary, TrialRecord
+from autoloss.report.roles import metric_value, ranked_trials, trial_roles
 from autoloss.report.words import MISSING, ORIGINS, STATES, figure_text, metric_words, value_text
 
-_SHOWN = ("error", OBJECTIVE, "calibration_loss", "ece", "ece_null", "temperature")
+_SHOWN = ("error", REFINED_LOG_LOSS, "calibration_loss", "ece", "ece_null", "temperature")
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def trial_rows(summary: Summary) -> tuple[TrialRow, ...]:
     for place, trial in enumerate(ranked_trials(summary), start=1):
         rows.append(
             TrialRow(
-                rank=None if math.isnan(metric_value(trial, OBJECTIVE)) else place,
+                rank=None if math.isnan(metric_value(trial, REFINED_LOG_LOSS)) else place,
                 number=trial.number,
                 label=trial.label,
                 family=trial.family,
@@ -101,13 +101,13 @@ def _family_row(summary: Summary, family: str, trials: list[TrialRecord]) -> Fam
     values = [metric_value(trial, summary.metric) for trial in trials]
     finite = [value for value in values if not math.isnan(value)]
     choose = min if summary.lower_is_better else max
-    scored = not math.isnan(metric_value(trials[0], OBJECTIVE))
+    scored = not math.isnan(metric_value(trials[0], REFINED_LOG_LOSS))
     return FamilyRow(
         family=family,
         trials=len(trials),
         complete=sum(trial.state in ("complete", "stopped") for trial in trials),
         metric=value_text(summary.metric, choose(finite) if finite else None),
-        log_loss=value_text(OBJECTIVE, metric_value(trials[0], OBJECTIVE)),
+        log_loss=value_text(REFINED_LOG_LOSS, metric_value(trials[0], REFINED_LOG_LOSS)),
         best=trials[0].label if scored else MISSING,
         best_number=trials[0].number if scored else None,
     )

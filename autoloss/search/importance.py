@@ -10,8 +10,8 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
+from autoloss.records import REFINED_LOG_LOSS
 from autoloss.search.facts import FACTS
-from autoloss.search.space import REFINED
 from autoloss.search.suggest import quiet
 
 _FEWEST = 10
@@ -36,7 +36,7 @@ def importance(trials: Sequence[FrozenTrial]) -> tuple[tuple[str, float], ...]:
             optuna.trial.create_trial(
                 params=trial.params,
                 distributions=distributions,
-                value=trial.user_attrs[FACTS]["metrics"][REFINED],
+                value=trial.user_attrs[FACTS]["metrics"][REFINED_LOG_LOSS],
             )
         )
     with warnings.catch_warnings():

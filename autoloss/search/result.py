@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 
 from autoloss.core.display import Card, Shown
-from autoloss.records import Finalist, Gain, Summary, TrialRecord, Verdict
+from autoloss.records import REFINED_LOG_LOSS, Finalist, Gain, Summary, TrialRecord, Verdict
 from autoloss.report.gains import detail_text
-from autoloss.verdict.baseline import REFINED
 from autoloss.verdict.rules import CALIBRATION, select_trial
 
 if TYPE_CHECKING:
@@ -195,10 +194,10 @@ def leaderboard(summary: Summary, *, n: int = 10) -> pd.DataFrame:
         summary: The study.
         n: Rows at most, besides those two.
     """
-    done = [trial for trial in summary.trials if math.isfinite(_figure(trial, REFINED))]
-    done.sort(key=lambda trial: (trial.metrics[REFINED], trial.number))
+    done = [trial for trial in summary.trials if math.isfinite(_figure(trial, REFINED_LOG_LOSS))]
+    done.sort(key=lambda trial: (trial.metrics[REFINED_LOG_LOSS], trial.number))
     always = {summary.verdict.challenger, summary.verdict.baseline}
-    figures = dict.fromkeys([summary.metric, REFINED, CALIBRATION])
+    figures = dict.fromkeys([summary.metric, REFINED_LOG_LOSS, CALIBRATION])
     rows = [
         {
             "rank": rank,

@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 from optuna.trial import FrozenTrial, TrialState
 
+from autoloss.records import REFINED_LOG_LOSS
 from autoloss.search.edges import Tried, Tries
 from autoloss.search.facts import FACTS, Asked, is_lost
 from autoloss.search.lease import Lease
-from autoloss.search.space import REFINED
 from autoloss.search.suggest import Seen
 
 _SEEN: dict[TrialState, Literal["complete", "pruned", "running"]] = {
@@ -132,6 +132,6 @@ def _tried(trial: FrozenTrial, asked: Asked) -> Tried:
     return Tried(
         values={**asked.loss, **asked.nuisance},
         has_ended=trial.state.is_finished() and not is_lost(trial),
-        refined=trial.user_attrs[FACTS]["metrics"][REFINED] if is_complete else None,
+        refined=trial.user_attrs[FACTS]["metrics"][REFINED_LOG_LOSS] if is_complete else None,
         widened=asked.widened,
     )

@@ -12,11 +12,11 @@ from autoloss.core.task import TaskKind
 from autoloss.losses import get
 from autoloss.losses.parameters import ChoiceParam, Number, Parameter
 from autoloss.losses.parts import KINDS, parameters_of
+from autoloss.records import REFINED_LOG_LOSS
 from autoloss.search.quota import BRIER, CROSS_ENTROPY
 
 NUISANCE = ("lr", "weight_decay", "dropout")
 TEMPERATURE = "temperature"
-REFINED = "refined_log_loss"
 METRIC = "error"
 _WORDS = {
     "teacher_logits": "the logits of a teacher",
@@ -69,7 +69,7 @@ class Space:
     targets: tuple[str, ...] = ("none",)
     penalties: tuple[str, ...] = ("none",)
     min_imbalance: float = 1.0
-    objectives: tuple[str, ...] = (REFINED,)
+    objectives: tuple[str, ...] = (REFINED_LOG_LOSS,)
     together: int = 0
     network: NetworkConfig = field(default_factory=NetworkConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)

@@ -19,11 +19,11 @@ from autoloss.losses.parts import (
     all_parameters,
     parameters_of,
 )
+from autoloss.records import REFINED_LOG_LOSS
 from autoloss.search.range_reader import read_range
 from autoloss.search.shipped_spaces import shipped_spaces, space_names
 from autoloss.search.space import (
     METRIC,
-    REFINED,
     Space,
     join_bases,
 )
@@ -97,11 +97,13 @@ class _Reader:
         priors = self._names("priors", ("none", *PRIORS), ("none",))
         targets = self._names("targets", ("none", *TARGETS), ("none",))
         penalties = self._names("penalties", ("none", *PENALTIES), ("none",))
-        objectives = self._names("objectives", (REFINED, METRIC), (REFINED,))
+        objectives = self._names("objectives", (REFINED_LOG_LOSS, METRIC), (REFINED_LOG_LOSS,))
         if "bases" not in self.settings:
             self.mistakes.append("bases: must list the losses to search, but is missing.")
-        if REFINED not in objectives:
-            self.mistakes.append(f"objectives: must have {REFINED!r}, but got {list(objectives)}.")
+        if REFINED_LOG_LOSS not in objectives:
+            self.mistakes.append(
+                f"objectives: must have {REFINED_LOG_LOSS!r}, but got {list(objectives)}."
+            )
         self._check_doubles(bases)
         constants = {key: self.settings[key] for key in CONSTANTS if self._is_constant(key)}
         self._check_keys()

@@ -15,21 +15,20 @@ import torch
 from optuna.trial import TrialState
 from torch import Tensor
 
+from autoloss.core.devices import scored_together
 from autoloss.core.errors import InputError
 from autoloss.losses import LossSpec
-from autoloss.records import CurvePoint, TrialRecord
+from autoloss.records import REFINED_LOG_LOSS, CurvePoint, TrialRecord
 from autoloss.search.examples import ExampleFiles
 from autoloss.search.facts import FACTS, Facts, record_of
 from autoloss.search.journal import Ledger
 from autoloss.search.scoring import Scorer, as_classes, as_logits, rows_fingerprint
-from autoloss.search.space import METRIC, REFINED
+from autoloss.search.space import METRIC
 from autoloss.verdict.metric_rows import example_losses
 
 EndState = Literal["diverged", "stopped", "pruned", "failed"]
 ENDS = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL}
 _ROWS_KEY = "validation_rows"
-SCORED_NUMBERS = 1 << 25
-"""Logits that are scored at once; their metrics take several times their memory."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +90,8 @@ class Teller:
         running = [self.running(number) for number in numbers]
         facts = [self._facts(one, "diverged", k, costs) for k, one in enumerate(running)]
         finite = [k for k in range(len(numbers)) if bool(torch.isfinite(logits[k]).all())]
-        at_once = max(1, SCORED_NUMBERS // max(logits[:1].numel(), 1))
-        for first in range(0, len(finite), at_once):
-            some = finite[first : first + at_once]
+        for places in scored_together(len(finite), logits=logits[:1].numel()):
+            some = [finite[i] for i in places]
             specs = [LossSpec.from_dict(running[k].loss) for k in some]
             scores = self.scorer.score(logits[some], classes, specs, folds=folds)
             losses = example_losses(
@@ -224,7 +222,7 @@ class Teller:
 
         It refuses values of trials with several objectives.
         """
-        value = {REFINED: last.refined_log_loss, "error": last.error}
+        value = {REFINED_LOG_LOSS: last.refined_log_loss, "error": last.error}
         objective, *others = self.objectives
         name = self.scorer.metric.name if objective == METRIC else objective
         if not others and name in value:

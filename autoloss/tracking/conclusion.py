@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autoloss.records import Summary, TrialState
+from autoloss.records import REFINED_LOG_LOSS, Summary, TrialState
 from autoloss.report.words import metric_words
 from autoloss.tracking.content import (
     MAX_KEY,
@@ -303,7 +303,7 @@ def _ranked(summary: Summary) -> list[int]:
 
     def place(number: int) -> tuple[float, float, int]:
         metrics = summary.trial(number).metrics
-        log_loss = metrics.get("refined_log_loss", math.inf)
+        log_loss = metrics.get(REFINED_LOG_LOSS, math.inf)
         return sign * metrics[summary.metric], log_loss, number
 
     valued = [t for t in summary.trials if math.isfinite(t.metrics.get(summary.metric, math.nan))]

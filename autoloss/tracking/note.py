@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from autoloss.records import Comparison, Summary
+from autoloss.records import REFINED_LOG_LOSS, Comparison, Summary
 from autoloss.report.shipped import verdict_now
 
 _TITLES = {
@@ -91,7 +91,7 @@ def _front_table(summary: Summary) -> list[str]:
     ]
     for number in ranked_front(summary)[:_SHOWN]:
         trial = summary.trial(number)
-        figures = [trial.metrics.get(name, float("nan")) for name in (metric, "refined_log_loss")]
+        figures = [trial.metrics.get(name, float("nan")) for name in (metric, REFINED_LOG_LOSS)]
         rows.append(
             f"| #{number:03d} `{_cell(trial.label)}` | {figures[0]:.4f} | {figures[1]:.4f} |"
         )

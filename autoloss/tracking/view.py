@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from autoloss.records import TrialRecord
+from autoloss.records import REFINED_LOG_LOSS, TrialRecord
 
 SINCE, LOOKED_AT = (3, 15), (3, 17)
 """Versions of MLflow: the first that has such views, and the one whose pages were looked at."""
@@ -183,7 +183,7 @@ def page_state(
 
 def _columns(content: ViewContent) -> list[str]:
     """Return the columns of the table, the ones to choose by first."""
-    metrics = dict.fromkeys((content.metric, "refined_log_loss", content.calibration))
+    metrics = dict.fromkeys((content.metric, REFINED_LOG_LOSS, content.calibration))
     return [
         *(f"metrics.`val/{name}`" for name in metrics),
         "tags.`autoloss.pareto_rank`",

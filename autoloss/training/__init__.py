@@ -8,7 +8,7 @@ from autoloss.training.batch import Batch, Orders, batch_size_for
 from autoloss.training.candidate import Candidate, Outcome
 from autoloss.training.job import Job
 from autoloss.training.loop import EpochReport, Spare, train
-from autoloss.training.memory import empty_device_cache, in_halves
+from autoloss.training.memory import empty_device_cache, half, if_it_fits, in_halves
 from autoloss.training.optimiser import RowAdamW
 from autoloss.training.pool import Pool
 from autoloss.training.population import Population
@@ -32,6 +32,8 @@ __all__ = [
     "batch_size_for",
     "best_so_far",
     "empty_device_cache",
+    "half",
+    "if_it_fits",
     "in_halves",
     "is_out_of_memory",
     "rungs",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from autoloss.core.devices import scored_together
 from autoloss.losses import ClassFacts, Objective
 from autoloss.readout import refined_log_loss
 from autoloss.records import CurvePoint
@@ -22,10 +23,6 @@ from autoloss.training.schedule import lr_factor
 
 _SOURCES = 3
 """Numbers of a candidate's state between two fits of its read-out."""
-
-
-SCORED_NUMBERS = 1 << 25
-"""Logits that are scored at once; their read-outs and metrics take several times their memory."""
 
 
 @dataclass
@@ -283,13 +280,14 @@ def _score(
 ) -> None:
     """Score an epoch on the validation rows of a division and keep what is the best so far."""
     job, specs = jobs[division.fold], division.objective.specs
-    at_once = max(1, SCORED_NUMBERS // (len(job.valid) * job.network.n_classes))
-    if len(division.rows) > at_once:
-        for first in range(0, len(division.rows), at_once):
-            few = range(first, min(first + at_once, len(division.rows)))
+    parts = list(
+        scored_together(len(division.rows), logits=len(job.valid) * job.network.n_classes)
+    )
+    if len(parts) > 1:
+        for few in parts:
             rows = [division.rows[i] for i in few]
             part = Division(division.fold, rows, division.objective.keep(few))
-            _score(population, part, jobs, seen[first : first + at_once], epoch)
+            _score(population, part, jobs, [seen[i] for i in few], epoch)
         return
     all_are_here = len(division.rows) == len(population)
     weights = population.rows if all_are_here else population.rows[division.rows]

@@ -8,11 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from autoloss.core.errors import AutolossError
+from autoloss.records import REFINED_LOG_LOSS
 
 if TYPE_CHECKING:
     from autoloss.records import TrialRecord
-
-REFINED = "refined_log_loss"
 
 
 def is_plain_cross_entropy(loss: Mapping[str, Any]) -> bool:
@@ -76,7 +75,11 @@ def usable(trials: Sequence[TrialRecord], metric: str) -> list[TrialRecord]:
 def by_log_loss(metric: str, *, lower_is_better: bool = True) -> Any:
     """Return the sort key of usable trials: log loss, then the metric, then the number."""
     sign = 1.0 if lower_is_better else -1.0
-    return lambda trial: (trial.metrics[REFINED], sign * trial.metrics[metric], trial.number)
+    return lambda trial: (
+        trial.metrics[REFINED_LOG_LOSS],
+        sign * trial.metrics[metric],
+        trial.number,
+    )
 
 
 def tuned_cross_entropy(
@@ -109,4 +112,6 @@ def default_cross_entropy(trials: Sequence[TrialRecord], *, metric: str) -> Tria
 
 
 def _is_finite(trial: TrialRecord, metric: str) -> bool:
-    return all(math.isfinite(trial.metrics.get(name, math.nan)) for name in (metric, REFINED))
+    return all(
+        math.isfinite(trial.metrics.get(name, math.nan)) for name in (metric, REFINED_LOG_LOSS)
+    )

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from autoloss.records import Optimism, TrialRecord
-from autoloss.verdict.baseline import REFINED, comparable, usable
+from autoloss.records import REFINED_LOG_LOSS, Optimism, TrialRecord
+from autoloss.verdict.baseline import comparable, usable
 from autoloss.verdict.select import ExampleLosses
 
 FloatArray = npt.NDArray[np.floating]
@@ -46,7 +46,7 @@ def study_optimism(
     """
     done = [t for t in usable(comparable(trials), metric) if t.number in examples]
     # Only the best of many can win a resample; so few cells fit the memory with any rows.
-    done = sorted(done, key=lambda t: t.metrics[REFINED])[: most_trials(examples, done)]
+    done = sorted(done, key=lambda t: t.metrics[REFINED_LOG_LOSS])[: most_trials(examples, done)]
     kept, log_loss, wrong = [], [], []
     for trial in sorted(done, key=lambda t: t.number):
         own = examples[trial.number]

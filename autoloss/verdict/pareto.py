@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from autoloss.records import TrialRecord
+from autoloss.records import REFINED_LOG_LOSS, TrialRecord
 
 FloatArray = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
@@ -63,7 +63,7 @@ def front_numbers(
     done = sorted((t for t in trials if t.state == "complete"), key=lambda t: t.number)
     figures = np.array(
         [
-            (sign * t.metrics.get(metric, np.nan), t.metrics.get("refined_log_loss", np.nan))
+            (sign * t.metrics.get(metric, np.nan), t.metrics.get(REFINED_LOG_LOSS, np.nan))
             for t in done
         ],
         dtype=float,

@@ -9,7 +9,8 @@ from numbers import Integral
 from typing import TYPE_CHECKING
 
 from autoloss.core.errors import InputError, closest
-from autoloss.verdict.baseline import REFINED, comparable
+from autoloss.records import REFINED_LOG_LOSS
+from autoloss.verdict.baseline import comparable
 
 if TYPE_CHECKING:
     # `autoloss --help` names the rules, and must not wait for the records.
@@ -110,13 +111,20 @@ def select_trial(summary: Summary, by: str | int) -> TrialRecord:
     if not valued:
         raise InputError(f"A trial must have the metric of the rule, but got no {name} in any.")
     score = _depth(summary, valued) if by == "knee" else lambda t: sign * t.metrics[name]
-    best = min(valued, key=lambda t: (score(t), t.metrics.get(REFINED, math.inf), t.number))
+    best = min(
+        valued, key=lambda t: (score(t), t.metrics.get(REFINED_LOG_LOSS, math.inf), t.number)
+    )
     return summary.trial(best.number)
 
 
 def _figure_of(summary: Summary, by: str | int) -> tuple[str, float]:
     """Return the metric that a rule needs, and 1 where lower is better, else -1."""
-    names = {"log_loss": REFINED, "calibration": CALIBRATION, "cost": COST, "knee": REFINED}
+    names = {
+        "log_loss": REFINED_LOG_LOSS,
+        "calibration": CALIBRATION,
+        "cost": COST,
+        "knee": REFINED_LOG_LOSS,
+    }
     if by in RULES:
         return names.get(str(by), str(by)), 1.0
     return summary.metric, 1.0 if summary.lower_is_better else -1.0
@@ -131,7 +139,7 @@ def _depth(summary: Summary, front: Sequence[TrialRecord]) -> Callable[[TrialRec
     sign = 1.0 if summary.lower_is_better else -1.0
 
     def point(trial: TrialRecord) -> tuple[float, float]:
-        return sign * trial.metrics[summary.metric], trial.metrics[REFINED]
+        return sign * trial.metrics[summary.metric], trial.metrics[REFINED_LOG_LOSS]
 
     axes = list(zip(*map(point, front), strict=True))
     lows, highs = [min(axis) for axis in axes], [max(axis) for axis in axes]

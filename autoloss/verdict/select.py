@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from autoloss.core.errors import AutolossError
-from autoloss.records import Decision, TrialRecord
+from autoloss.records import REFINED_LOG_LOSS, Decision, TrialRecord
 from autoloss.verdict.admissible import Figures, Simplicity, best_other, winner
-from autoloss.verdict.baseline import REFINED, is_plain_cross_entropy, tuned_cross_entropy, usable
+from autoloss.verdict.baseline import is_plain_cross_entropy, tuned_cross_entropy, usable
 from autoloss.verdict.pareto import front_numbers
 from autoloss.verdict.resampling import jackknife_error, mean_error, stratified_mean_error
 
@@ -124,7 +124,7 @@ def choose(
             "A study must have a trial that ended with a model, but got complete=0."
         )
     sign = 1.0 if lower_is_better else -1.0
-    pool = [Figures(t, sign * t.metrics[metric], t.metrics[REFINED]) for t in done]
+    pool = [Figures(t, sign * t.metrics[metric], t.metrics[REFINED_LOG_LOSS]) for t in done]
     baseline = tuned_cross_entropy(done, metric=metric, lower_is_better=lower_is_better)
     errors = _RowErrors(examples, metric, targets, clusters, metric_se or {})
     other = best_other(pool, errors, simplicity, baseline=baseline.number)
@@ -133,7 +133,7 @@ def choose(
     return Choice(
         challenger=challenger,
         baseline=baseline,
-        best=min((challenger, baseline), key=lambda trial: trial.metrics[REFINED]).number,
+        best=min((challenger, baseline), key=lambda trial: trial.metrics[REFINED_LOG_LOSS]).number,
         front=front_numbers(trials, metric=metric, lower_is_better=lower_is_better),
         admissible=found.admissible,
         rule=_RULE.format(

@@ -8,8 +8,9 @@ import torch
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
+from autoloss.core import devices
 from autoloss.experiment.ended import EndedTrials
-from autoloss.search import Study, telling
+from autoloss.search import Study
 from autoloss.search.journal import JOURNAL, Ledger
 
 LABELS = torch.arange(40) % 2
@@ -94,7 +95,7 @@ def test_told_in_parts_equals_told_at_once(tmp_path, monkeypatch):
     with Study("s", [50, 50], trials=12, out=tmp_path) as study:
         whole = ask_and_tell(study, 12)
         rows = study.examples.load(range(12))
-    monkeypatch.setattr(telling, "SCORED_NUMBERS", 5 * 40 * 2)
+    monkeypatch.setattr(devices, "SCORED_NUMBERS", 5 * 40 * 2)
     with Study("t", [50, 50], trials=12, out=tmp_path) as study:
         parts = ask_and_tell(study, 12)
         of_parts = study.examples.load(range(12))

@@ -126,7 +126,7 @@ def test_scored_in_parts_equals_scored_at_once(
     job: Job, mixed: list[Candidate], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train(job, mixed)
-    monkeypatch.setattr("autoloss.training.pool.SCORED_NUMBERS", 2 * len(job.valid) * 3)
+    monkeypatch.setattr("autoloss.core.devices.SCORED_NUMBERS", 2 * len(job.valid) * 3)
     for one, other in zip(train(job, mixed), whole, strict=True):
         assert_same(one, other)
         assert one.curve == pytest.approx(other.curve)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 
 from autoloss.core.errors import TrainingError
 from autoloss.executors import LocalExecutor
-from autoloss.training import Candidate, Job, in_halves, train
+from autoloss.training import Candidate, Job, if_it_fits, in_halves, train
 from autoloss.training import pool as loop
 
 
@@ -46,6 +47,18 @@ def test_one_that_does_not_fit_alone_is_an_error() -> None:
 def test_other_errors_are_not_swallowed() -> None:
     with pytest.raises(RuntimeError, match="shape"):
         in_halves(holding(0, [], RuntimeError("wrong shape")), [1, 2])
+
+
+def test_work_that_does_not_fit_leaves_nothing_in_memory() -> None:
+    filled: list[weakref.ref[torch.Tensor]] = []
+
+    def run() -> None:
+        large = torch.zeros(3)
+        filled.append(weakref.ref(large))
+        raise MemoryError
+
+    assert if_it_fits(run) is None
+    assert filled[0]() is None
 
 
 def test_candidates_trained_after_an_allocation_failed_are_as_they_would_have_been(

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from autoloss.records import Summary, TrialRecord
+from autoloss.records import REFINED_LOG_LOSS, Summary, TrialRecord
 from autoloss.report.figures._base import (
     ACCENT,
     INK,
@@ -19,11 +19,11 @@ from autoloss.report.figures._base import (
     plain,
 )
 from autoloss.report.palette import looks
-from autoloss.report.roles import OBJECTIVE, SHIPS, marked_trials
+from autoloss.report.roles import SHIPS, marked_trials
 from autoloss.report.words import MetricWords, count_text, metric_words
 
 # What a point of a curve holds.
-_MEASURED = (OBJECTIVE, "error")
+_MEASURED = (REFINED_LOG_LOSS, "error")
 
 
 @dataclass(frozen=True)

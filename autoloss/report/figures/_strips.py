@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from autoloss.records import Summary, TrialRecord
+from autoloss.records import REFINED_LOG_LOSS, Summary, TrialRecord
 from autoloss.report.figures._base import (
     ACCENT,
     INK,
@@ -24,7 +24,7 @@ from autoloss.report.figures._base import (
     two_lines,
 )
 from autoloss.report.palette import looks
-from autoloss.report.roles import OBJECTIVE, SHIPS, marked_trials, metric_value
+from autoloss.report.roles import SHIPS, marked_trials, metric_value
 from autoloss.report.words import (
     MetricWords,
     count_text,
@@ -132,16 +132,16 @@ def strips_info(summary: Summary, metric: str) -> StripsInfo:
 def _luck(summary: Summary, metric: str) -> tuple[float, float]:
     """Return what the selected trial looks like and what such a selection is worth."""
     found = summary.optimism
-    if found is None or metric not in (OBJECTIVE, summary.metric):
+    if found is None or metric not in (REFINED_LOG_LOSS, summary.metric):
         return math.nan, math.nan
-    if metric == OBJECTIVE:
+    if metric == REFINED_LOG_LOSS:
         return found.log_loss, found.log_loss_honest
     return found.metric, found.metric_honest
 
 
 def strips_figures(summary: Summary) -> tuple[Figure, ...]:
     """Return the strips of the objective and of the metric in the place of error."""
-    names = dict.fromkeys((OBJECTIVE, summary.metric))
+    names = dict.fromkeys((REFINED_LOG_LOSS, summary.metric))
     infos = [info for name in names if (info := strips_info(summary, name)).strips]
     return tuple(_figure(info) for info in infos)
 

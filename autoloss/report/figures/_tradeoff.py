@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from autoloss.records import Summary
+from autoloss.records import REFINED_LOG_LOSS, Summary
 from autoloss.report.figures._base import (
     INK,
     PAGE,
@@ -22,7 +22,7 @@ from autoloss.report.figures._base import (
     roomy,
 )
 from autoloss.report.palette import Look, looks
-from autoloss.report.roles import OBJECTIVE, marked_trials, metric_value
+from autoloss.report.roles import marked_trials, metric_value
 from autoloss.report.words import MetricWords, count_text, metric_words, value_text
 
 
@@ -68,7 +68,7 @@ def tradeoff_info(summary: Summary) -> TradeoffInfo:
         Point(trial.number, trial.family, trial.label, x, y, marks.get(trial.number, ""))
         for trial in summary.trials
         if math.isfinite(x := metric_value(trial, summary.metric))
-        and math.isfinite(y := metric_value(trial, OBJECTIVE))
+        and math.isfinite(y := metric_value(trial, REFINED_LOG_LOSS))
     )
     sign = 1.0 if summary.lower_is_better else -1.0
     front = sorted(
@@ -122,7 +122,7 @@ def _alt(info: TradeoffInfo) -> str:
     """Return the scatter in words."""
     marked = "; ".join(
         f"{point.mark}: trial {point.number}, {value_text(info.metric, point.x)} and "
-        f"{value_text(OBJECTIVE, point.y)} nats"
+        f"{value_text(REFINED_LOG_LOSS, point.y)} nats"
         for point in info.points
         if point.mark
     )
@@ -167,7 +167,7 @@ def _family_trace(info: TradeoffInfo, family: str, look: Look) -> dict[str, Any]
                 f"Trial {p.number}" + (f" · {p.mark}" if p.mark else ""),
                 p.label,
                 f"{info.words.title} {value_text(info.metric, p.x)}",
-                f"Log loss after calibration {value_text(OBJECTIVE, p.y)}",
+                f"Log loss after calibration {value_text(REFINED_LOG_LOSS, p.y)}",
             )
             for p in points
         ],
@@ -196,6 +196,6 @@ def _layout(info: TradeoffInfo) -> dict[str, Any]:
     ]
     return layout(
         x=metric_axis(info.metric, info.words, range=x_range),
-        y=metric_axis(OBJECTIVE, metric_words(OBJECTIVE), range=roomy(info.y)),
+        y=metric_axis(REFINED_LOG_LOSS, metric_words(REFINED_LOG_LOSS), range=roomy(info.y)),
         annotations=notes,
     )
