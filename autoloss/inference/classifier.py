@@ -27,8 +27,8 @@ from autoloss.data.messages import one_line
 from autoloss.inference.entrance import Table, encoded_rows
 from autoloss.inference.fitting import check_fit
 from autoloss.inference.inputs import example_of
-from autoloss.inference.model_folder import below, model_folder
-from autoloss.losses import ClassFacts, get, names
+from autoloss.inference.model_folder import below, check_losses, model_folder
+from autoloss.losses import ClassFacts, get
 from autoloss.losses.own import Losses, take_in
 from autoloss.metrics import balanced_scores, cost_decisions
 from autoloss.models import Heads, Network, OwnModel, networks_for
@@ -348,13 +348,7 @@ def read_model(
             f"{version!r:.40}: install the version of autoloss that wrote it."
         )
     try:
-        for member in config["members"]:
-            base = member["readout"]["spec"]["base"]
-            if base not in names():
-                raise InputError(
-                    f"{path} must be loaded with the loss that it was trained by, but {base!r} is "
-                    "not known: give the file that declares it by losses= or --losses FILE."
-                )
+        check_losses(config, path)
         own = None
         if version == OWN_VERSION:
             own = shipped(network or absent(str(config["network"]["own"]), path))

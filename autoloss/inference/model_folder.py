@@ -1,13 +1,15 @@
-"""The folder of a saved model, and its tensors by name."""
+"""The folder of a saved model, its tensors by name, and the losses that it names."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from autoloss.core.errors import InputError
+from autoloss.losses import names
 
 
 def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -32,3 +34,22 @@ def model_folder(folder: Path, config: str) -> Path:
         f"{folder} must be a model's folder with {config} in it, but it has none: give the folder "
         "that the search wrote, reports/NAME/model."
     )
+
+
+def check_losses(config: Mapping[str, Any], path: Path) -> None:
+    """Check that the losses of a saved model are known.
+
+    Args:
+        config: The content of the file that describes the model.
+        path: The folder of the model, for the message.
+
+    Raises:
+        InputError: A loss is not known.
+    """
+    for member in config["members"]:
+        base = member["readout"]["spec"]["base"]
+        if base not in names():
+            raise InputError(
+                f"{path} must be loaded with the loss that it was trained by, but {base!r} is "
+                "not known: give the file that declares it by losses= or --losses FILE."
+            )
