@@ -32,7 +32,7 @@ PRIORS = _by_name(
         summary="Weights n_c ** -power on the examples of class c, of mean 1 over the data.",
         source="King and Zeng 2001, Logistic Regression in Rare Events Data, Polit. Anal. 9(2); "
         "start: Cao et al. 2019, arXiv:1906.07413 (deferred re-weighting)",
-        use="Rare classes that must not be missed; with start, weights switch on late.",
+        use="Rare classes that must not be missed; `start` delays the weights.",
         parameters={
             "power": FloatParam(0.0, 1.5, default=0.5, valid=Interval(0.0, _INFINITY)),
             "start": _START,
@@ -44,7 +44,7 @@ PRIORS = _by_name(
         summary="Weights (1 - b) / (1 - b ** n_c), b = 1 - decay, of mean 1 over the data.",
         source="Cui et al. 2019, Class-Balanced Loss Based on Effective Number of Samples, CVPR, "
         "arXiv:1901.05555",
-        use="Rare classes, where the common ones have many near copies.",
+        use="Rare classes, when common classes have many near duplicates.",
         parameters={
             "decay": FloatParam(
                 1e-5, 1e-1, default=1e-3, log=True, valid=Interval(0.0, 1.0, open_low=True)
@@ -56,7 +56,7 @@ PRIORS = _by_name(
         name="given_weights",
         summary="The class weights that you give, to a power, of mean 1 over the data.",
         source="Elkan 2001, The Foundations of Cost-Sensitive Learning, IJCAI",
-        use="Weights that come from the problem, such as what a miss of each class costs.",
+        use="Weights from the problem, for instance the cost of missing each class.",
         parameters={
             "power": FloatParam(0.0, 1.5, default=1.0, valid=Interval(0.0, _INFINITY)),
             "start": _START,
@@ -68,7 +68,7 @@ PRIORS = _by_name(
         summary="Adds tau * log(share of the class) to the logits in training.",
         source="Menon et al. 2021, Long-Tail Learning via Logit Adjustment, arXiv:2007.07314; at "
         "tau = 1 Ren et al. 2020, Balanced Meta-Softmax, arXiv:2007.10740",
-        use="Rare classes and a flexible network, on which weights fade.",
+        use="Rare classes and a flexible network, for which class weights lose their effect.",
         parameters={"tau": FloatParam(0.0, 2.0, default=1.0, valid=Interval(0.0, _INFINITY))},
         aliases={"balanced_softmax": {"logit_adjust.tau": 1.0}},
     ),
@@ -77,7 +77,7 @@ PRIORS = _by_name(
         summary="Multiplies logits by (n_c / n_max) ** gamma and adds tau * log(share).",
         source="Kini et al. 2021, Label-Imbalanced and Group-Sensitive Classification under "
         "Overparameterization, NeurIPS, arXiv:2103.01550 (VS loss)",
-        use="Rare classes, where the network learns its rows by heart.",
+        use="Rare classes, when the network memorises its rows.",
         parameters={
             "gamma": FloatParam(0.0, 0.5, default=0.15, valid=Interval(0.0, _INFINITY)),
             "tau": FloatParam(0.0, 2.0, default=1.0, valid=Interval(0.0, _INFINITY)),
@@ -101,7 +101,7 @@ TARGETS = _by_name(
         name="similarity_smoothing",
         summary="Labels (1 - epsilon) * one-hot + epsilon * (row of a class-similarity matrix).",
         source="Szegedy et al. 2016, arXiv:1512.00567, with the matrix in the place of 1 / C",
-        use="Classes of which some are alike: a cat is rather a tiger than a lorry.",
+        use="Classes of different similarity: a cat is more like a tiger than like a lorry.",
         parameters={
             "epsilon": FloatParam(0.0, 0.3, default=0.05, valid=Interval(0.0, 0.5, open_high=True))
         },
@@ -127,7 +127,7 @@ TARGETS = _by_name(
         summary="Replaces a share of the loss by the divergence from a teacher at temperature T.",
         source="Hinton et al. 2015, Distilling the Knowledge in a Neural Network, "
         "arXiv:1503.02531",
-        use="A larger or better model is at hand, and its probabilities on the training rows.",
+        use="A larger or better model is available, with its probabilities on the training rows.",
         parameters={
             "T": FloatParam(
                 1.0, 20.0, default=4.0, log=True, valid=Interval(0.0, _INFINITY, open_low=True)

@@ -175,9 +175,9 @@ def _edge(one: Edge) -> str:
     """Return one setting on an edge."""
     side = {"low": "lower", "high": "upper"}[one.side]
     end = (
-        "although the range was widened while the study ran."
+        "although the study widened the range."
         if one.is_widened
-        else "and what lies beyond was not tried."
+        else "and the search tried no value beyond it."
     )
     best = f"the best {setting_words(one.key)}, {setting_text(one.value)},"
     return (

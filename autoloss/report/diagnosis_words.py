@@ -12,7 +12,7 @@ from autoloss.report.words import MISSING, capital, count_text, family_words, sh
 # A class beyond these is named by its number alone where the page would not end.
 MOST_ROWS = 30
 KINDS = {
-    "model": "what the model ships",
+    "model": "the read-out of the model",
     "logits": "saved logits",
     "probabilities": "saved probabilities",
 }
@@ -44,18 +44,18 @@ def headline(found: Diagnosis) -> str:
     """Return the verdict in one sentence."""
     ece, best = found.calibration.debiased, found.readouts[found.best]
     if found.is_inverted:
-        return "The scores rank the classes the wrong way: the rows of a class get less of it."
+        return "The scores rank the classes in reverse: each class scores lower on its own rows."
     if best.is_flat:
         return capital(
             f"{readout_words(best)} would lower the log loss by {number(best.gain)} nats: the "
-            "scores say nothing of the class."
+            "scores carry no information on the class."
         )
     if found.best:
         what = readout_words(best)
         return capital(f"{what} would lower the log loss by {number(best.gain)} nats.")
     if ece.is_shown:
-        return "The probabilities are off, but nothing that was fitted mends them."
-    return "No read-out is shown to be better than the probabilities as they are."
+        return "The probabilities are miscalibrated, but no fitted read-out improves them."
+    return "No read-out is significantly better than the given probabilities."
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -222,9 +222,11 @@ def _calibration(found: Diagnosis) -> Finding:
         f"these rows, 95% up to {number(ece.high)}. "
     )
     if debiased.is_shown:
-        text += f"The probabilities are off (debiased error, p = {_p(debiased.p_value)})."
+        text += (
+            f"The probabilities are not calibrated (debiased error, p = {_p(debiased.p_value)})."
+        )
     else:
-        text += "No miscalibration of the predicted class is shown."
+        text += "There is no significant miscalibration of the predicted class."
     return Finding("Calibration", text, debiased.is_shown)
 
 
@@ -234,18 +236,18 @@ def _readout(found: Diagnosis) -> Finding:
     if found.is_inverted:
         text = (
             "The scores are inverted: a class gets less probability on its own rows than on the "
-            "others, and no temperature mends that. Check the sign of the scores and the order of "
-            "the classes, and diagnose again."
+            "others, and no temperature corrects it. Check the sign of the scores and the order "
+            "of the classes, and diagnose again."
         )
     elif found.best:
         text = (
             f"{capital(readout_words(first))} fits best: log loss {found.log_loss:.4f} to "
-            f"{first.log_loss:.4f}, {gain}, on rows that it was not fitted on."
+            f"{first.log_loss:.4f}, {gain}, on held-out rows."
         )
     else:
         text = (
-            f"The probabilities as given are kept: {readout_words(first)} would gain {gain}, "
-            "and nothing else is shown better."
+            f"The given probabilities remain: {readout_words(first)} would gain {gain}, and no "
+            "other read-out is significantly better."
         )
     return Finding("Read-out", text, bool(found.best) or found.is_inverted)
 
@@ -257,8 +259,8 @@ def _prior(found: Diagnosis) -> Finding:
         return Finding("Class shares", "The mean probability of each class is its share.", False)
     worst = max(off, key=lambda row: abs(row.share - row.predicted))
     text = (
-        f"{len(off)} of {n} classes are more or less frequent than their mean probability says, "
-        f"beyond what chance gives; most of all {worst.name!r}: {share_text(worst.share)} of the "
+        f"{len(off)} of {n} classes differ in frequency from their mean probability by more than "
+        f"chance; the largest difference is {worst.name!r}: {share_text(worst.share)} of the "
         f"labels, {share_text(worst.predicted)} by the probabilities."
     )
     # One class in twenty lies outside its band by chance.
@@ -268,11 +270,11 @@ def _prior(found: Diagnosis) -> Finding:
 def _signal(found: Diagnosis) -> Finding:
     first, low = found.signal.losses[0], found.signal.tenths[0]
     if not found.signal.n_wrong:
-        return Finding("Gradient", "No row is given the wrong class.", False)
+        return Finding("Gradient", "No decision is wrong.", False)
     text = (
         f"Under {loss_words(first)}, the {share_text(low.share)} of the rows whose class gets "
         f"less than 10% receive {share_text(low.gradient[0])} of the gradient; "
-        f"{share_text(first.dead)} of the {found.signal.n_wrong:,} wrong rows get next to none "
+        f"{share_text(first.dead)} of the {found.signal.n_wrong:,} wrong rows get almost none "
         "(under 1% of cross-entropy's)."
     )
     return Finding("Gradient", text, first.dead > 0.05)
@@ -281,7 +283,7 @@ def _signal(found: Diagnosis) -> Finding:
 def _saturation(found: Diagnosis) -> Finding:
     one = found.saturation
     if not found.signal.n_wrong:
-        return Finding("Squared error", "No row is wrong: nothing to saturate on.", False)
+        return Finding("Squared error", "No decision is wrong, so no gradient saturates.", False)
     text = (
         f"Squared error would give the wrong rows a gradient {number(one.ratio_wrong)} times "
         f"smaller than cross-entropy's (median; {number(one.ratio_worst)} times at worst), and "
@@ -294,7 +296,7 @@ def _labels(found: Diagnosis) -> Finding:
     one = found.suspects
     part = found.signal.suspects
     text = (
-        f"{count_text(one.count, 'label')} contradicted by the model (confident learning, "
+        f"The model contradicts {count_text(one.count, 'label')} (confident learning, "
         f"Northcutt et al. 2021); overlap of the classes alone would give about "
         f"{number(one.expected)}. They receive {share_text(part.gradient[0])} of the gradient."
     )

@@ -50,10 +50,9 @@ def optimism_text(summary: Summary) -> str:
         return ""
     (name, seen, honest), *rest = known
     first = (
-        f"Of {count_text(found.trials, 'trial')}, the one with the lowest log loss after "
-        f"calibration shows {_title(name)} {value_text(name, seen)} on the rows that selected "
-        f"it; on new rows such a selection gives {value_text(name, honest)}: "
-        f"{_bias(summary, name, honest - seen)}."
+        f"The best of {count_text(found.trials, 'trial')} by log loss after calibration has "
+        f"{_title(name)} {value_text(name, seen)} on the rows that selected it; on new rows such "
+        f"a selection gives {value_text(name, honest)}: {_bias(summary, name, honest - seen)}."
     )
     others = (
         f" In {_title(name)} it is {value_text(name, seen)} and {value_text(name, honest)}: "

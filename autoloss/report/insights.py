@@ -29,13 +29,13 @@ _CLASSES = 12
 _NAMED = 4
 SIGNAL_AT = (0.1, 0.5, 0.9, 0.99)
 _DECIDED = {
-    "error": "Each row is given its likeliest class.",
-    "balanced_error": "Decisions are those of the least balanced error.",
-    "expected_cost": "Decisions are those of the least expected cost.",
+    "error": "The decision is the likeliest class of each row.",
+    "balanced_error": "Decisions minimise the expected balanced error.",
+    "expected_cost": "Decisions minimise the expected cost.",
 }
 PRIVACY = (
-    "Row numbers, classes and probabilities alone are kept, no value of any column. Whoever has "
-    "the table can look these rows up: leave the list out where the classes are private."
+    "The list has row numbers, classes and probabilities, but no value of any column. Anyone who "
+    "has the table can look the rows up: leave the list out if the classes are private."
 )
 
 
@@ -167,17 +167,17 @@ def disagreement_facts(summary: Summary) -> DisagreementFacts | None:
 
 
 def threshold_text(summary: Summary) -> str:
-    """Return where decisions are moved and what that is worth; empty where they are not."""
+    """Return the decision threshold and its effect, or an empty string without a threshold."""
     found = summary.threshold
     if found is None:
         return ""
     title = in_sentence(metric_words(found.metric).title)
     worth = (
-        f"that gives {title} {value_text(found.metric, found.value)} on the {rows_name(summary)}; "
-        f"deciding for the likeliest class gives {value_text(found.metric, found.likeliest)}."
+        f"this gives {title} {value_text(found.metric, found.value)} on the {rows_name(summary)}; "
+        f"the likeliest class gives {value_text(found.metric, found.likeliest)}."
     )
     if not is_number(found.threshold):
-        return f"{judged_start(summary)} decides by the least {title}: {worth}"
+        return f"{judged_start(summary)} decides by the lowest expected {title}: {worth}"
     return (
         f"{judged_start(summary)} decides for {positive_quoted(summary)} from a probability of "
         f"{_probability(found.threshold)} instead of 50%: {worth}"

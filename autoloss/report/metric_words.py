@@ -40,9 +40,9 @@ def _named_by_average() -> dict[str, MetricWords]:
     found = {}
     for name, title, meaning in (
         ("f1", "F1", "Harmonic mean of precision and recall"),
-        ("precision", "Precision", "Share of rows given a class that are of it"),
-        ("recall", "Recall", "Share of rows of a class that are given it"),
-        ("jaccard", "Jaccard index", "Rows rightly given a class over those of it or given it"),
+        ("precision", "Precision", "Share of the decisions for a class that are correct"),
+        ("recall", "Recall", "Share of a class's rows that are decided for it"),
+        ("jaccard", "Jaccard index", "Correct decisions for a class over its rows and decisions"),
     ):
         for average, words in _AVERAGES.items():
             key = f"{name}_{average}" if average else name
@@ -58,12 +58,12 @@ def _named_by_average() -> dict[str, MetricWords]:
 
 
 METRICS = {
-    "error": MetricWords("Error", "share", True, "Share of rows given the wrong class."),
+    "error": MetricWords("Error", "share", True, "Share of wrong decisions."),
     "balanced_error": MetricWords(
-        "Balanced error", "share", True, "Mean over the classes of the share given a wrong class."
+        "Balanced error", "share", True, "Mean over the classes of the share of wrong decisions."
     ),
     "raw_error": MetricWords(
-        "Error before read-out", "share", True, "Error of the largest logit, as trained."
+        "Error before read-out", "share", True, "Error of the class with the largest logit."
     ),
     REFINED_LOG_LOSS: MetricWords(
         "Log loss after calibration",
@@ -87,15 +87,15 @@ METRICS = {
         "Average precision", "plain", False, "Area under the precision-recall curve."
     ),
     "auroc": MetricWords("AUROC", "plain", False, "Area under the ROC curve."),
-    "accuracy": MetricWords("Accuracy", "share", False, "Share of rows given the right class."),
+    "accuracy": MetricWords("Accuracy", "share", False, "Share of correct decisions."),
     "balanced_accuracy": MetricWords(
         "Balanced accuracy",
         "share",
         False,
-        "Mean over the classes of the share given the right class.",
+        "Mean over the classes of the share of correct decisions.",
     ),
     "mcc": MetricWords(
-        "MCC", "plain", False, "Matthews' correlation of the decided with the true classes."
+        "MCC", "plain", False, "Matthews correlation of the decisions with the true classes."
     ),
     "cohen_kappa": MetricWords(
         "Cohen's kappa", "plain", False, "Agreement with the true classes beyond chance."
@@ -105,23 +105,23 @@ METRICS = {
         "Debiased calibration error", "plain", True, "Squared calibration error less its bias."
     ),
     "ece": MetricWords(
-        "ECE", "plain", True, "Expected calibration error; read it beside its null level."
+        "ECE", "plain", True, "Expected calibration error; compare it with its null level."
     ),
     "ece_null": MetricWords(
-        "ECE null level", "plain", True, "The ECE that perfectly calibrated probabilities show."
+        "ECE null level", "plain", True, "The ECE of perfectly calibrated probabilities."
     ),
     "smooth_ece": MetricWords("Smooth ECE", "plain", True, "Calibration error without bins."),
     "expected_cost": MetricWords(
         "Expected cost", "plain", True, "Mean cost of the decisions, in units of the cost matrix."
     ),
     "temperature": MetricWords(
-        "Temperature", "plain", True, "Logits are divided by it; 1 leaves them as they are."
+        "Temperature", "plain", True, "The divisor of the logits; 1 leaves them unchanged."
     ),
 }
 
 
 def metric_words(name: str, *, lower_is_better: bool = True) -> MetricWords:
-    """Return the words for a metric; one of the user's own gets its name and `lower_is_better`."""
+    """Return the words for a metric; a user's own metric gets its name and `lower_is_better`."""
     return METRICS.get(name) or MetricWords(
         name.replace("_", " ").strip().capitalize(), "plain", lower_is_better
     )

@@ -29,36 +29,36 @@ def is_nested(summary: Summary) -> bool:
 
 
 def rows_name(summary: Summary) -> str:
-    """Return what the rows of the verdict are called."""
+    """Return the name of the rows of the verdict."""
     return "rows of the nested cross-validation" if is_nested(summary) else "test rows"
 
 
 def unseen_text(summary: Summary) -> str:
-    """Return on which rows challenger and baseline are compared, in a sentence or two."""
+    """Return sentences on the rows that compare challenger and baseline."""
     if is_nested(summary):
         return (
-            "On rows of the nested cross-validation, each of them predicted by models that were "
+            "On the rows of the nested cross-validation. The models that predict a row were "
             "chosen and trained without it."
         )
     return (
-        "On rows that the search never saw. The verdict allows for the number of tests made, "
-        "the intervals do not."
+        "On rows that the search never saw. The verdict corrects for the number of tests; the "
+        "intervals do not."
     )
 
 
 def resampling_text(summary: Summary) -> str:
-    """Return how the rows were used; empty where another loop used them."""
+    """Return the use of the rows, or an empty string for a user's own training loop."""
     return summary.resampling.text if summary.resampling is not None else ""
 
 
 def resampling_short(summary: Summary) -> str:
-    """Return how the rows were used in one line; empty where another loop used them."""
+    """Return a line on the use of the rows, or an empty string for a user's own training loop."""
     found = summary.resampling
     if found is None:
         return ""
     parts = [_KINDS.get(found.kind, found.kind).format(found.folds)]
     if found.replicates > 1:
-        parts.append(f"{found.replicates} trainings a finalist")
+        parts.append(f"{found.replicates} trainings per finalist")
     parts.append(
         f"nested ({found.outer} outer folds)"
         if is_nested(summary)
@@ -68,7 +68,7 @@ def resampling_short(summary: Summary) -> str:
 
 
 def parts_text(summary: Summary) -> str:
-    """Return the rows of each part in one line."""
+    """Return a line with the number of rows in each part."""
     data, found = summary.data, summary.resampling
     test = "none locked" if is_nested(summary) else f"{data.n_test:,} test"
     if found is None or found.folds < 2:
@@ -77,12 +77,12 @@ def parts_text(summary: Summary) -> str:
 
 
 def looks_text(summary: Summary) -> str:
-    """Return how many studies had looked at the rows before; empty where nobody counted."""
+    """Return a sentence on earlier looks at the rows, or an empty string if unknown."""
     if summary.looks > 0:
         studies = count_text(summary.looks, "other study", "other studies")
         return (
-            f"{studies} had looked at the same {rows_name(summary)} before: with every look a "
-            "chance finding becomes likelier."
+            f"{studies} had looked at the same {rows_name(summary)} before: every look makes a "
+            "chance finding more likely."
         )
     if summary.resampling is None or is_nested(summary):
         return ""

@@ -79,7 +79,7 @@ def headline(summary: Summary) -> str:
 
 
 def ships_text(summary: Summary) -> str:
-    """Return what ships, in one sentence."""
+    """Return a sentence on the trial that ships."""
     trial = find_trial(summary, summary.recommended)
     if trial is None:
         return f"What ships: trial {summary.recommended}."
@@ -88,14 +88,14 @@ def ships_text(summary: Summary) -> str:
     loss = label_words(trial.label)
     if number == summary.verdict.baseline:
         loss = loss.replace("cross-entropy", "tuned cross-entropy", 1)
-    # Names of parameters come after the words, where there is more to say than the words do.
+    # The label follows if it says more than the words.
     label = "" if trial.label == trial.family else f": {trial.label}"
     ships = f"What ships: {loss} (trial {number}{label}; probabilities: {readout})."
     return " ".join(filter(None, (ships, choice_text(summary))))
 
 
 def challenger_text(summary: Summary) -> str:
-    """Return which trial the challenger is; empty where it ships, or where there is none."""
+    """Return a line on the challenger, or an empty string if it ships or there is none."""
     verdict = summary.verdict
     trial = find_trial(summary, verdict.challenger)
     if trial is None or verdict.challenger in (verdict.baseline, summary.recommended):
@@ -105,7 +105,7 @@ def challenger_text(summary: Summary) -> str:
 
 
 def coverage_text(summary: Summary) -> str:
-    """Return how much of the plan was trained, in a sentence or two; empty where all of it was."""
+    """Return sentences on an incompletely trained plan, or an empty string if it is complete."""
     found = summary.coverage
     if found is None:
         return ""
@@ -113,7 +113,7 @@ def coverage_text(summary: Summary) -> str:
     if found.cut or found.trials < found.planned_trials:
         cut = f"; the time limit cut off {found.cut}" if found.cut else ""
         ended = count_text(found.trials, "trial")
-        sentences.append(f"{ended} of {found.planned_trials:,} came to their end{cut}.")
+        sentences.append(f"{ended} of {found.planned_trials:,} finished{cut}.")
     if found.epochs < found.planned_epochs:
         sentences.append(f"They were trained for {found.epochs} of {found.planned_epochs} epochs.")
     if found.is_final_cut:
@@ -122,7 +122,7 @@ def coverage_text(summary: Summary) -> str:
 
 
 def comparison_rows(summary: Summary) -> tuple[ComparisonRow, ...]:
-    """Return the comparison with tuned cross-entropy, at most six lines."""
+    """Return the comparison with tuned cross-entropy, at most six rows."""
     shown = summary.verdict.comparisons[:_ROWS]
     bars = comparison_bars(summary).ends
     return tuple(_row(one, ends) for one, ends in zip(shown, bars, strict=True))

@@ -51,7 +51,7 @@ def test_a_model_is_diagnosed_by_its_folder(saved, run):
     assert model_folder("churn").is_dir()
     done = run("diagnose", "churn", "rows.csv")
     assert done.exit_code == 0, done.output
-    assert "what the model ships" in " ".join(done.stdout.split())
+    assert "the read-out of the model" in " ".join(done.stdout.split())
     assert (saved / "reports" / "churn-diagnosis.html").is_file()
     refused = run("diagnose", "churn", "rows.csv", "--loss", "foc")
     assert refused.exit_code != 0

@@ -9,7 +9,7 @@ from autoloss import diagnose
 from autoloss.report.diagnosis_words import findings, headline, readout_rows
 from tests.diagnosis.cases import drawn, probabilities
 
-WRONG_WAY = "The scores rank the classes the wrong way"
+WRONG_WAY = "The scores rank the classes in reverse"
 
 
 def words(found) -> str:
@@ -86,7 +86,7 @@ def test_empty_scores_get_no_temperature_but_words() -> None:
     assert "million" not in text
     assert all(len(cell) < 12 for row in readout_rows(found) for cell in row[1:4])
     if found.readouts[found.best].is_flat:
-        assert "say nothing of the class" in headline(found)
+        assert "carry no information on the class" in headline(found)
 
 
 def test_a_large_temperature_of_large_scores_stays_one() -> None:

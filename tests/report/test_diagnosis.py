@@ -81,7 +81,7 @@ def test_json_holds_all_and_no_nan(found):
 def test_predictions_that_are_all_right_have_a_page():
     labels = np.arange(60) % 3
     found = autoloss.diagnose(9.0 * np.eye(3)[labels], labels)
-    assert "No row is given the wrong class." in render_diagnosis(found)
+    assert "No decision is wrong." in render_diagnosis(found)
 
 
 def test_many_classes_are_not_all_shown():

@@ -233,7 +233,7 @@ def test_selection_bias_is_what_other_rows_do_not_show(honest: float, bias: str)
     nan = math.nan
     summary = replace(HONEST, optimism=Optimism(100, 0.2, honest, nan, nan))
     text = optimism_text(summary)
-    assert "Of 100 trials" in text
+    assert "The best of 100 trials" in text
     assert bias in text
     assert "log loss after calibration it" not in text
     higher = optimism_text(replace(summary, lower_is_better=False))

@@ -119,7 +119,7 @@ def test_an_undecided_report_opens_with_the_reason_and_with_what_was_trained() -
     )
     assert headline(summary) == f"Undecided: {reason}"
     assert coverage_text(summary) == (
-        "7 trials of 16 came to their end; the time limit cut off 9. They were trained for 2 of "
+        "7 trials of 16 finished; the time limit cut off 9. They were trained for 2 of "
         "20 epochs. The time limit cut off the final trainings."
     )
     assert coverage_text(replace(summary, coverage=Coverage(16, 16, 20, 20))) == ""

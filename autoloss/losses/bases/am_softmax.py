@@ -26,7 +26,7 @@ def am_softmax_link(
     "arXiv:1801.09414",
     family="margin",
     masked=True,
-    use="Features that are to form tight groups a class, such as for comparing or retrieving.",
+    use="Compact clusters of features per class, for instance for comparison or retrieval.",
     tasks=CLASSES_ALONE,
     head="cosine",
     view=scaled,

@@ -21,7 +21,7 @@ from autoloss.losses.parameters import FloatParam, Interval
     "CVPR, arXiv:1801.07698",
     family="margin",
     masked=True,
-    use="As am_softmax, with a margin that is the same angle for all examples.",
+    use="Like am_softmax, but the margin is the same angle for all examples.",
     tasks=CLASSES_ALONE,
     head="cosine",
     view=scaled,

@@ -64,7 +64,7 @@ def asymmetric_link(logits: Tensor, *, gamma_pos: Tensor, gamma_neg: Tensor, m: 
     "arXiv:2009.14119",
     family="focusing",
     masked=True,
-    use="Several yes and no labels of which few are yes, or some yes are missing.",
+    use="Several yes and no labels, when few are yes or some yes labels are missing.",
     tasks=("binary", "multilabel"),
     link=asymmetric_link,
     symmetric=False,

@@ -14,7 +14,7 @@ from autoloss.losses.numerics import softmax
     "Mon. Weather Rev. 78(1)",
     family="proper",
     masked=True,
-    use="Labels with some noise, or where a confident mistake must not dominate.",
+    use="Slightly noisy labels, or confident mistakes that must not dominate.",
     proper=True,
 )
 def brier(logits: Tensor, targets: Tensor) -> Tensor:

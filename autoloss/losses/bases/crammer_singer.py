@@ -14,7 +14,7 @@ from autoloss.losses.labels import is_label, pick
     "Vector Machines, JMLR 2",
     family="margin",
     masked=True,
-    use="Decisions count, probabilities do not, and one class has most of the probability.",
+    use="Decisions matter, probabilities do not, and one class has most of the probability.",
     tasks=CLASSES_ALONE,
 )
 def crammer_singer(logits: Tensor, targets: Tensor) -> Tensor:

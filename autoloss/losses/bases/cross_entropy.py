@@ -10,7 +10,7 @@ from autoloss.losses.declare import declare
 @declare(
     source="Good 1952, Rational Decisions, J. R. Stat. Soc. B 14(1)",
     family="proper",
-    use="Start here: every other loss has to beat it, tuned as hard.",
+    use="Start here: every other loss has to beat it with equal tuning.",
     proper=True,
     local=True,
 )

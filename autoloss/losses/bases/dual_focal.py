@@ -45,7 +45,7 @@ def runner_up(log_probs: Tensor, targets: Tensor) -> Tensor:
     source="Tao, Dong and Xu 2023, Dual Focal Loss for Calibration, ICML, arXiv:2305.13665",
     family="focusing",
     masked=True,
-    use="A network that cross-entropy makes too sure of itself and focal loss not sure enough.",
+    use="A network that is overconfident with cross-entropy and underconfident with focal loss.",
     tasks=CLASSES_ALONE,
     special=(Special(at={"gamma": 0.0}, equals="cross_entropy"),),
     gamma=FloatParam(0.0, 6.0, default=5.0, valid=Interval(0.0, float("inf"))),

@@ -42,7 +42,7 @@ def elr_memory(memory: Tensor, logits: Tensor, *, lambda_: Tensor, beta: Tensor)
     "NeurIPS, arXiv:2007.00151",
     family="robust",
     masked=True,
-    use="Wrong labels that a network learns by heart late in a long training.",
+    use="Wrong labels that a network memorises late in a long training.",
     needs=("row_ids", "memory"),
     memory=elr_memory,
     special=(Special(at={"lambda_": 0.0}, equals="cross_entropy"),),

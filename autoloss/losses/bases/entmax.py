@@ -86,7 +86,7 @@ def entmax_link(logits: Tensor, *, alpha: Tensor) -> Tensor:
     "Astudillo 2016, From Softmax to Sparsemax, ICML, arXiv:1602.02068",
     family="proper",
     masked=True,
-    use="Many classes of which most are impossible, and examples that are to stop pulling.",
+    use="Many classes, mostly impossible, and learnt examples that should stop contributing.",
     link=entmax_link,
     special=(Special(at={"alpha": 1.0}, equals="cross_entropy"),),
     alpha=ChoiceParam((1.0, 1.5, 2.0), default=1.5),

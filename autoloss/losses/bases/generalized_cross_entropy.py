@@ -19,7 +19,7 @@ def generalized_cross_entropy_link(logits: Tensor, *, q: Tensor) -> Tensor:
     source="Zhang and Sabuncu 2018, Generalized Cross Entropy Loss for Training Deep Neural "
     "Networks with Noisy Labels, NeurIPS, eq. 6",
     family="robust",
-    use="A good share of wrong labels, 20 % and more.",
+    use="A large share of wrong labels, 20 % and more.",
     link=generalized_cross_entropy_link,
     local=True,
     special=(Special(at={"q": 0.0}, equals="cross_entropy"),),

@@ -26,7 +26,7 @@ def inverse_focal_link(logits: Tensor, *, gamma: Tensor) -> Tensor:
     source="Wang, Feng and Zhang 2021, Rethinking Calibration of Deep Neural Networks: Do Not Be "
     "Afraid of Overconfidence, NeurIPS",
     family="focusing",
-    use="Probabilities that are calibrated after the training, which fading out would harm.",
+    use="Probabilities that are calibrated after training, which vanishing gradients would harm.",
     link=inverse_focal_link,
     local=True,
     special=(Special(at={"gamma": 0.0}, equals="cross_entropy"),),

@@ -31,7 +31,7 @@ def jensen_shannon_link(logits: Tensor, *, pi1: Tensor) -> Tensor:
     source="Englesson and Azizpour 2021, Generalized Jensen-Shannon Divergence Loss for Learning "
     "with Noisy Labels, NeurIPS",
     family="robust",
-    use="Wrong labels, where the mean absolute error would hardly learn.",
+    use="Wrong labels, when the mean absolute error would hardly learn.",
     link=jensen_shannon_link,
     local=True,
     aliases=("js",),

@@ -44,7 +44,7 @@ def as_they_are(logits: Tensor, *, m: Tensor, context: LossContext | None) -> Te
     "arXiv:1612.02295",
     family="margin",
     masked=True,
-    use="Classes that are to lie at wide angles from each other, where training is patient.",
+    use="Wide angles between the classes, when there is time for a long training.",
     tasks=CLASSES_ALONE,
     head="unbiased",
     view=as_they_are,

@@ -34,7 +34,7 @@ def ldam_link(cosines: Tensor, *, s: Tensor, m: Tensor, context: LossContext) ->
     "Loss, NeurIPS, arXiv:1906.07413",
     family="margin",
     masked=True,
-    use="Some classes are rare; best with class weights that start late in the training.",
+    use="Rare classes; best with class weights that start late in training.",
     tasks=CLASSES_ALONE,
     symmetric=False,
     head="cosine",

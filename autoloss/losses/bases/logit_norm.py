@@ -36,7 +36,7 @@ def logit_norm_link(logits: Tensor, *, tau: Tensor, context: LossContext | None)
     "ICML, arXiv:2205.09310",
     family="normalised",
     masked=True,
-    use="Inputs unlike the training data are to be told by their confidence.",
+    use="Inputs unlike the training data must be detectable by low confidence.",
     tasks=CLASSES_ALONE,
     link=logit_norm_link,
     view=normalised_logits,

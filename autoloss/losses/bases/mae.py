@@ -12,7 +12,7 @@ from autoloss.losses.declare import declare
     source="Ghosh, Kumar and Sastry 2017, Robust Loss Functions under Label Noise for Deep Neural "
     "Networks, AAAI, arXiv:1712.09482",
     family="robust",
-    use="Very many wrong labels and few classes, where the decision alone counts.",
+    use="Very many wrong labels and few classes, when only decisions matter.",
     local=True,
 )
 def mae(log_p: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from autoloss.losses.parameters import FloatParam, Interval
     "arXiv:2006.13554",
     family="robust",
     masked=True,
-    use="A large share of wrong labels, where the mean absolute error alone learns too slowly.",
+    use="A large share of wrong labels, when the mean absolute error learns too slowly.",
     special=(Special(at={"alpha": 0.0, "beta": 1.0}, equals="mae", times=COST_OF_ZERO),),
     alpha=FloatParam(0.1, 100.0, default=1.0, log=True, valid=Interval(0.0, float("inf"))),
     beta=FloatParam(

@@ -23,7 +23,7 @@ def poly1_link(logits: Tensor, *, epsilon: Tensor) -> Tensor:
     source="Leng et al. 2022, PolyLoss: A Polynomial Expansion Perspective of Classification Loss "
     "Functions, ICLR, arXiv:2204.12511",
     family="focusing",
-    use="A small push beyond cross-entropy, up or down, at one parameter.",
+    use="A small step away from cross-entropy in either direction, with a single parameter.",
     link=poly1_link,
     local=True,
     special=(Special(at={"epsilon": 0.0}, equals="cross_entropy"),),

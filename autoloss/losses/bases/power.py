@@ -16,7 +16,7 @@ from autoloss.losses.parameters import FloatParam, Interval
     "Divergence, Biometrika 85(3)",
     family="proper",
     masked=True,
-    use="Between cross-entropy and Brier, where a few labels are wrong and probabilities count.",
+    use="Between cross-entropy and Brier, when a few labels are wrong and probabilities matter.",
     proper=True,
     special=(
         Special(at={"beta": 1.0}, equals="cross_entropy"),

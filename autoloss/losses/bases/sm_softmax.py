@@ -27,7 +27,7 @@ def sm_softmax_link(logits: Tensor, *, m: Tensor) -> Tensor:
     source="Liang et al. 2017, Soft-Margin Softmax for Deep Classification, ICONIP, "
     "doi:10.1007/978-3-319-70096-0_43",
     family="margin",
-    use="Classes that are to lie further apart, with probabilities that can still be read.",
+    use="A larger distance between the classes, with probabilities that remain readable.",
     link=sm_softmax_link,
     local=True,
     special=(Special(at={"m": 0.0}, equals="cross_entropy"),),

@@ -14,7 +14,7 @@ from autoloss.losses.numerics import log_softmax
     "JASA 102(477)",
     family="proper",
     masked=True,
-    use="Wrong labels, where a bounded loss with readable probabilities is wanted.",
+    use="Wrong labels, with a bounded loss and readable probabilities.",
     proper=True,
 )
 def spherical(logits: Tensor, targets: Tensor) -> Tensor:

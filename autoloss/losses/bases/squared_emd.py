@@ -25,7 +25,7 @@ def _squares_below(probs: Tensor) -> Tensor:
     "Ranked Categories, J. Appl. Meteorol. 8(6)",
     family="ordinal",
     masked=True,
-    use="Classes in an order, where a near miss is better than a far one.",
+    use="Ordered classes, when a near miss is better than a distant miss.",
     tasks=("multiclass", "sequence"),
     proper=True,
     symmetric=False,

@@ -39,7 +39,7 @@ def squared_hinge_link(logits: Tensor) -> Tensor:
     "Convex Risk Minimization, Ann. Statist. 32(1)",
     family="margin",
     masked=True,
-    use="Decisions count first; probabilities can still be read.",
+    use="Decisions matter most; probabilities remain readable.",
     link=squared_hinge_link,
 )
 def squared_hinge(logits: Tensor, targets: Tensor) -> Tensor:

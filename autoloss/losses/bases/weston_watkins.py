@@ -14,7 +14,7 @@ from autoloss.losses.parameters import ChoiceParam
     "ESANN",
     family="margin",
     masked=True,
-    use="Decisions count, probabilities do not.",
+    use="Decisions matter, probabilities do not.",
     p=ChoiceParam((1, 2), default=1),
 )
 def weston_watkins(logits: Tensor, targets: Tensor, *, p: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ def jensen_shannon(log_p: Tensor, log_q: Tensor) -> Tensor:
 @declare_penalty(
     source="Lin 1991, Divergence Measures Based on the Shannon Entropy, IEEE Trans. Inf. Theory "
     "37(1), between neighbouring positions",
-    use="Labels that last for several positions of a sequence.",
+    use="Labels that extend over several positions of a sequence.",
     tasks=("sequence",),
     weight=FloatParam(0.01, 10.0, default=0.1, log=True, valid=Interval(0.0, float("inf"))),
 )

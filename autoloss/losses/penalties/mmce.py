@@ -51,7 +51,7 @@ def kernel_sums(at: Tensor, gap: Tensor) -> tuple[Tensor, Tensor]:
 @declare_penalty(
     source="Kumar et al. 2018, Trainable Calibration Measures for Neural Networks from Kernel "
     "Mean Embeddings, ICML",
-    use="Probabilities must be right as they come out of training, and batches are large.",
+    use="Probabilities must be calibrated directly after training, and batches are large.",
     readable="kept",
     weight=FloatParam(0.1, 8.0, default=2.0, log=True, valid=Interval(0.0, float("inf"))),
 )

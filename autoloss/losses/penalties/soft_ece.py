@@ -15,7 +15,7 @@ _BINS = 15
 @declare_penalty(
     source="Karandikar et al. 2021, Soft Calibration Objectives for Neural Networks, NeurIPS, "
     "arXiv:2108.00106, eq. 11",
-    use="Probabilities must be right as they come out of training, and batches are large.",
+    use="Probabilities must be calibrated directly after training, and batches are large.",
     readable="kept",
     T=FloatParam(1e-4, 1e-1, default=1e-2, log=True, valid=Interval(1e-6, float("inf"))),
     weight=FloatParam(0.01, 10.0, default=1.0, log=True, valid=Interval(0.0, float("inf"))),

@@ -70,11 +70,11 @@ class Focus:
 
     @property
     def note(self) -> str:
-        """Return a sentence about what lies outside, empty if nothing does."""
+        """Return a sentence on marks outside the frame, or an empty string if there are none."""
         if not self.outside:
             return ""
         verb = "lies" if self.outside == 1 else "lie"
-        return f" {self.outside} of them {verb} outside the frame; the table of trials has all."
+        return f" {self.outside} of them {verb} outside the frame; the table lists all trials."
 
 
 def focus(
