@@ -1,4 +1,4 @@
-"""From a table to data that is ready for a search: read, divide, encode, and say what was done."""
+"""Preparation of a table for a search: read it, divide its rows, encode them, and add notes."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _locked(test: Piece, encoder: Encoder, fold: Fold) -> LockedPart:
 def _counts(
     drawn: Drawn, folds: Sequence[Fold], locked: LockedPart | None, encoder: Encoder
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return all rows of each class, and those ever validated and ever tested."""
+    """Return the rows of each class: all, ever validated, and ever tested."""
     main = encoder.sources.main
     codes = main.labels.codes(encoder.keys)
 
@@ -166,7 +166,7 @@ def _counts(
 
 
 def _repeated(drawn: Drawn, test: Piece | None, sources: Sources) -> list[str]:
-    """Say how many rows that are held out equal a training row of the first fold."""
+    """Return notes on held-out rows that equal a training row of the first fold."""
     first = drawn.search[0]
     valid = drawn.valid
     if first.valid is not None:

@@ -1,4 +1,4 @@
-"""How a study's rows are divided, as plain values and in words."""
+"""The resampling of a study's rows, as plain values and in words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autoloss.records import Resampling
 def resampling_of(
     kind: Kind, drawn: Drawn, test: Piece | None, protocol: ProtocolConfig
 ) -> Resampling:
-    """Return what is known of the divisions before anything is trained.
+    """Return the planned resampling, before training.
 
     Args:
         kind: How the pool is divided.
@@ -35,7 +35,7 @@ def resampling_of(
 def carried_out(
     planned: Resampling, *, replicates: int, repeats: tuple[int, int] = (1, 1)
 ) -> Resampling:
-    """Return how often rows were divided in the end, where time allowed less than was planned.
+    """Return the resampling that was carried out, which a time limit may have reduced.
 
     Args:
         planned: What was planned.
@@ -49,7 +49,7 @@ def carried_out(
 
 
 def _compared(kind: Kind, drawn: Drawn) -> str:
-    """Say on which rows candidates are compared."""
+    """Return a sentence on the rows that compare candidates."""
     n_folds = len(drawn.search)
     if drawn.valid is not None:
         return f"Candidates are compared on the {_rows(len(drawn.valid.rows))} given to validate."
@@ -71,14 +71,14 @@ def _compared(kind: Kind, drawn: Drawn) -> str:
 
 
 def _judged(drawn: Drawn, test: Piece | None, protocol: ProtocolConfig) -> str:
-    """Say on which rows the verdict is reached."""
+    """Return a sentence on the rows of the verdict."""
     if test is not None:
         return f"The verdict is reached once, on {_rows(len(test.rows))} locked until then."
     return _nested(len(drawn.outer), protocol.outer_repeats)
 
 
 def _nested(outer: int, repeats: int) -> str:
-    """Say how rows are divided for nested cross-validation."""
+    """Return a sentence on the division of rows in nested cross-validation."""
     times = "" if repeats == 1 else f", {repeats} times" if repeats > 2 else ", twice"
     return (
         "A locked part would be too small: the verdict is reached by nested cross-validation,"

@@ -1,4 +1,4 @@
-"""Rare positives: what is said of them, and a search on fewer negatives."""
+"""Rare positives: notes for the user, and subsampling of negatives."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def rare_notes(
     *,
     negatives: float = 0,
 ) -> tuple[str, ...]:
-    """Return what should be known where positives are rare, or nothing if they are not.
+    """Return notes if positives are rare, otherwise nothing.
 
     Args:
         class_counts: Rows of each class, before any are left out.
@@ -80,7 +80,7 @@ def rare_notes(
 
 
 def sampling_rates(class_counts: Sequence[float] | Tensor, negatives: float) -> Tensor:
-    """Return the share of each class's rows that leaves so many negatives for each positive.
+    """Return the share of each class's rows to keep, for the given negatives per positive.
 
     Args:
         class_counts: Rows of the negative and of the positive class.
@@ -113,7 +113,7 @@ def sampling_rates(class_counts: Sequence[float] | Tensor, negatives: float) -> 
 
 
 def subsample(targets: Tensor, negatives: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Return rows with every positive and some negatives, drawn at random without replacement.
+    """Return every positive row and a random sample of negative rows, without replacement.
 
     Args:
         targets: Classes of the training rows.

@@ -27,7 +27,7 @@ from autoloss.data.workbook import read_workbook
 Source = str | Path | Frame
 Form = Literal["ARFF", "Excel", "Feather", "JSON", "Parquet", "delimited"]
 
-# What a file is, by its first bytes, where its name promises a text table.
+# The kind of a file by its first bytes, for names that promise a text table.
 _BINARY = (
     (b"PK\x03\x04", "a zip archive; unpack it, or name it .xlsx if it is an Excel workbook"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook; save it as .xlsx or CSV"),
@@ -45,7 +45,7 @@ _EXCEL, _LINES = (".xlsx", ".xlsm"), (".jsonl", ".ndjson")
 
 
 def read_table(source: Source, *, name: str = "DATA") -> pd.DataFrame:
-    """Read a table from where it lies.
+    """Read a table from a file, a DataFrame or scikit-learn.
 
     Args:
         source: A path (CSV and TSV with delimiter and encoding found, also compressed by gzip,
@@ -70,7 +70,7 @@ def load_table(
     asked: Asked = NOTHING_ASKED,
     like: Table | None = None,
 ) -> Table:
-    """Read a table and what was found while reading.
+    """Read a table together with the findings while reading.
 
     Args:
         source: See `read_table`.
@@ -98,7 +98,7 @@ def load_table(
 
 
 def _as_asked(table: Table, asked: Asked, like: Table | None) -> Table:
-    """Return a table without the cells that the user calls missing, its decimal mark known."""
+    """Return a table with the user's marks as missing cells, and its decimal mark."""
     if asked.missing:
         table = _without_marks(table, asked.missing)
     if table.decimal is None:
@@ -130,7 +130,7 @@ def _texts(frame: pd.DataFrame) -> Iterator[Any]:
 
 
 def _read_sklearn(source: str) -> Table:
-    """Return one of the sets that scikit-learn ships, its classes under their names."""
+    """Return a data set of scikit-learn with the names of its classes."""
     name = source.removeprefix("sklearn:")
     if name not in _SETS:
         raise unknown_name("sklearn:NAME must name a set of scikit-learn", name, _SETS)
@@ -195,7 +195,7 @@ def _head(path: Path, *, label: str, name: str) -> bytes:
     if path.is_dir():
         raise InputError(f"{label} must be a file with a table, but it is a folder.")
     if not path.exists():
-        # `closest` would list the whole folder where nothing is near.
+        # `closest` would list the whole folder if no name is close.
         near = _names_beside(path)
         hint = closest(path.name, near) if near else ""
         hint = hint if hint.startswith(", did") else ""
@@ -211,7 +211,7 @@ def _head(path: Path, *, label: str, name: str) -> bytes:
 
 
 def _names_beside(path: Path) -> list[str]:
-    """Return the names in the folder of a file that is not there."""
+    """Return the names in the folder of a missing file."""
     try:
         return sorted(item.name for item in path.parent.iterdir() if item.is_file())
     except OSError:

@@ -1,4 +1,4 @@
-"""How often, and how, rows are divided into training and validation rows: by their number."""
+"""The divisions into training and validation rows, which depend on the number of rows."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from autoloss.data.split import Codes, Rows, cut, part_size
 Kind = Literal["holdout", "repeated_holdout", "cross_validation", "forward"]
 
 LARGE = 10_000
-"""From so many rows on one division tells enough."""
+"""The number of rows from which on a single holdout is enough."""
 SMALL = 2_000
-"""Under so many rows every row is held out in turn."""
+"""The number of rows under which cross-validation holds out every row."""
 REPEATS = 2
-# What a seed is drawn for.
+# The purposes of seeds.
 _REPEAT, _FRESH, _OUTER, _INNER = range(4)
 _TRIES = 20
 
@@ -93,7 +93,7 @@ def search_divisions(
 def fresh_divisions(
     pool: Pool, count: int, *, seeds: tuple[int, ...], before: Sequence[Division]
 ) -> list[Division]:
-    """Draw holdouts that differ from each other and from those before, where there are so many.
+    """Draw holdouts that differ from each other and from earlier holdouts as far as possible.
 
     Args:
         pool: The rows.
@@ -111,7 +111,7 @@ def fresh_divisions(
 def outer_divisions(
     pool: Pool, *, folds: int, repeats: int, seed: int, is_given: bool
 ) -> tuple[Division, ...]:
-    """Divide rows for nested cross-validation: an outer part to test, the rest once more.
+    """Divide rows for nested cross-validation: an outer test part and an inner division.
 
     Args:
         pool: The rows.
@@ -166,7 +166,7 @@ def _holdout(pool: Pool, seed: int, largest_first: bool = True) -> Division:
 
 
 def _dealt(pool: Pool, *, n_folds: int, seed: int) -> list[Division]:
-    """Hold out every fold once."""
+    """Return a division for each fold, which holds out that fold."""
     groups = None if pool.groups is None else pool.groups[pool.rows]
     folds = deal(pool.codes[pool.rows], n_folds=n_folds, seed=seed, groups=groups)
     return [
@@ -197,5 +197,5 @@ def _forward(pool: Pool, *, at_most: int) -> tuple[Division, ...]:
 
 
 def _seed(*words: int) -> int:
-    """Return a seed of its own for each purpose, number and seed of the user's."""
+    """Return a different seed for each purpose, number and user's seed."""
     return int(np.random.SeedSequence(words).generate_state(1)[0])

@@ -1,4 +1,4 @@
-"""What the columns of a table are for: inputs, target, groups, time, or the names of the parts."""
+"""The roles of a table's columns: inputs, target, groups, time, or names of the parts."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def target_of(table: Table, options: DataOptions) -> str:
 
 
 def one_target(table: Table, target: str) -> Table:
-    """Return the table with one column of that name: a copy would give the answer away.
+    """Return the table without copies of the target, which would leak the answer.
 
     Raises:
         InputError: Columns of that name differ.
@@ -124,7 +124,7 @@ def roles_of(table: Table, target: str, options: DataOptions) -> Roles:
 
 
 def _split_column(table: Table, target: str, drop: tuple[str, ...]) -> str | None:
-    """Return the column ``split`` where it names a part anywhere."""
+    """Return the column ``split`` if any cell names a part."""
     for name in table.frame.columns:
         if str(name).lower() == "split" and name != target and name not in drop:
             known = values_of(table.frame[name]).text.str.lower().isin(list(_PARTS))

@@ -1,4 +1,4 @@
-"""Numbers of the rows that stand in another order than the rows: a leak, seen in the whole table.
+"""Detection of row numbers in another order than the rows, which is a leak.
 
 A table that was sorted by class, numbered and then shuffled gives its classes away by the numbers.
 The training rows of a fold have some of them alone, so that all rows must be looked at.
@@ -25,7 +25,7 @@ ROW_REASONS = frozenset({_SHUFFLED, _INDEX})
 
 
 def row_number_reason(name: str, series: pd.Series) -> str:
-    """Return why a column is a number of the rows, or an empty string if it is none.
+    """Return the reason to call a column row numbers, or an empty string.
 
     Args:
         name: Its name; that of a column without one was made up, see `unique_names`.

@@ -1,4 +1,4 @@
-"""The tables of a study, read and checked: the data, and files to test and validate on."""
+"""The tables of a study, read and checked: the data, and the test and validation files."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def labels_of(table: Table, target: str) -> TargetColumn:
 
 
 def _without_target(table: Table, labels: TargetColumn, target: str) -> list[str]:
-    """Say how many rows have no target."""
+    """Return a note on the rows without a target."""
     count = int(labels.keys.isna().sum())
     if not count:
         return []

@@ -1,4 +1,4 @@
-"""Rows cut off others: stratified, by groups, or by time."""
+"""Selection of rows for a part: stratified, by groups, or by time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Codes = NDArray[np.int64]
 
 TEST_SHARE = 0.2
 VALID_SHARE = 0.25
-# Beyond this many rows a part shows nothing more that matters, and only costs training rows.
+# More rows than this add no useful precision to a part and are lost for training.
 _MOST_TEST = 100_000
 _MOST_VALID = 25_000
 # With so many groups, whole groups drawn at random keep the shares of the classes.
@@ -20,7 +20,7 @@ _MANY_GROUPS = 2_000
 
 
 def part_size(n_rows: int, *, test: bool) -> int:
-    """Return how many of `n_rows` go to the test part, or of the rest to validation."""
+    """Return the number of the `n_rows` for the test part, or of the rest for validation."""
     share, most = (TEST_SHARE, _MOST_TEST) if test else (VALID_SHARE, _MOST_VALID)
     return min(max(1, round(n_rows * share)), most)
 
@@ -82,7 +82,7 @@ def _stratified(codes: Codes, size: int, seed: int, spare: int) -> NDArray[np.bo
 
 
 def allocate(counts: Rows, size: int, *, spare: int) -> Rows:
-    """Return how many rows of each class are cut off, about `size` together.
+    """Return the number of rows to cut off from each class, about `size` in all.
 
     Args:
         counts: Rows of each class.
@@ -120,7 +120,7 @@ def _latest(moments: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
 
 
 def check_groups(n_groups: int) -> None:
-    """Refuse rows that are all of one group: they cannot be divided."""
+    """Refuse rows that all belong to a single group, because they cannot be divided."""
     if n_groups < 2:
         raise InputError("groups must have at least 3 different values, one for each part.")
 

@@ -1,4 +1,4 @@
-"""Rows of a large table that are encoded when they are taken, from columns that folds share.
+"""Rows of a large table, encoded at each `take` from columns that all folds share.
 
 An encoded copy of a large table is as large as the table, and every fold has an encoding of its
 own. Here a fold is the numbers of its rows; what `take` returns is what an encoded copy would
@@ -26,12 +26,12 @@ from autoloss.data.unread import check_cells
 from autoloss.data.values import values_of
 
 LARGE = 20_000_000
-"""Cells from which a part is not kept encoded."""
+"""The number of cells from which on a part is not kept encoded."""
 
 
 @dataclass(frozen=True, eq=False)
 class StoredTable:
-    """The columns of a table as they are read again and again.
+    """The columns of a table in a form for repeated reading.
 
     Args:
         frame: The table.
@@ -51,7 +51,7 @@ class StoredTable:
         return self._numbers[name]
 
     def codes(self, name: str) -> tuple[NDArray[Any], Any]:
-        """Return the place of each row's text among the different ones, -1 if missing; (N,)."""
+        """Return the number of each row's text among the distinct texts, -1 if missing; (N,)."""
         if name not in self._codes:
             codes, unique = pd.factorize(values_of(self.frame[name]).text)
             self._codes[name] = (codes.astype(np.min_scalar_type(-len(unique) - 1)), unique)

@@ -1,4 +1,4 @@
-"""A table read piece by piece, in bounded memory and in its order."""
+"""Reading of a table in chunks, in order and in bounded memory."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Batches = Iterator[Any]
 
 @dataclass(frozen=True)
 class RowStream:
-    """A table that is read piece by piece.
+    """A table that is read in chunks.
 
     Args:
         label: Its name in messages.
@@ -94,7 +94,7 @@ class RowStream:
             yield frame_of(piece)
 
     def _guarded(self, places: Sequence[int]) -> Batches:
-        """Yield the batches; what Arrow says of a broken file becomes one line."""
+        """Yield the batches; an Arrow error on a broken file becomes an InputError of one line."""
         try:
             yield from self.read(places)
         except (pa.ArrowException, OSError, UnicodeError) as error:
@@ -110,9 +110,9 @@ def frame_of(piece: Any) -> pd.DataFrame:
 
 
 def open_rows(source: Source) -> RowStream:
-    """Open a table to be read piece by piece; the source is as for `read_table`.
+    """Open a table for reading in chunks; the source is as for `read_table`.
 
-    Delimited text, Parquet and Feather are never held as a whole; what else there is, is.
+    Memory never holds delimited text, Parquet or Feather as a whole; it holds other formats whole.
 
     Raises:
         InputError: The source is not there or holds no table.
@@ -180,7 +180,7 @@ def _open_delimited(path: Path, *, label: str) -> RowStream:
 
 
 def _lines_about(path: Path, encoding: str, head: str) -> int:
-    """Return how many lines a file has below its header if all are as long as its first ones."""
+    """Estimate the number of lines below the header from the length of the first lines."""
     size = path.stat().st_size
     share = len(head.encode(encoding, "replace")) / max(size, 1)
     return max(1, round(head.count("\n") / min(share, 1.0)) - 1) if share else 1
@@ -290,7 +290,7 @@ def _open_feather(path: Path, *, label: str) -> RowStream:
 
 
 def _whole(table: Any, label: str, names: tuple[str, ...], kept: list[int]) -> RowStream:
-    """Return a table that is in memory already."""
+    """Return a stream of a table in memory."""
     return RowStream(
         label,
         names,

@@ -1,4 +1,4 @@
-"""Data that is ready for a search, and the folds that it is searched and judged on."""
+"""The prepared data of a study, with the folds of the search and of the verdict."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from autoloss.records import DataSummary, Resampling
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """Which rows of a study stand where, not yet encoded.
+    """The divisions of a study's rows before encoding.
 
     Args:
         pool: Rows that train and, where none are given, validate.
@@ -38,7 +38,7 @@ class Drawn:
 
     @property
     def is_fixed(self) -> bool:
-        """Return whether there is no other division: by time, or with validation rows given."""
+        """Return whether only a single division exists: by time, or with given validation rows."""
         return self.valid is not None or self.pool.order is not None
 
 

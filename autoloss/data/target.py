@@ -1,4 +1,4 @@
-"""The target: which labels there are, whether they are classes, and which one is positive."""
+"""The target: its labels, the check that they are classes, and the positive class."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from autoloss.data.values import label_of, relabel, values_of
 _POSITIVE = ({"true", "t"}, {"1"}, {"yes", "y"}, {"positive", "pos"})
 _NEGATIVE = ({"false", "f"}, {"0", "-1"}, {"no", "n"}, {"negative", "neg"})
 LEAST_ROWS = 20
-# Whole numbers of a target beyond which it is asked whether they are classes or amounts.
+# The number of distinct integers beyond which a target may be an amount and not a class.
 _MOST_NUMBERS = 30
 _MOMENT = r"\d{4}-\d{2}-\d{2}(?: \d{2}:\d{2}:\d{2}(?:\.\d+)?)?"
 
@@ -76,7 +76,7 @@ def read_target(
 
 
 def _is_text(series: pd.Series) -> bool:
-    """Return whether a column holds text, or values of several types, which text tells apart."""
+    """Return whether a column holds text, or values of several types that become text."""
     if isinstance(series.dtype, pd.StringDtype):
         return True
     kind = pd.api.types.infer_dtype(series, skipna=True) if series.dtype == object else ""
@@ -104,7 +104,7 @@ def _of_text(series: pd.Series, *, are_numbers: bool) -> TargetColumn:
 
 
 def _of_values(series: pd.Series, *, name: str, label: str) -> TargetColumn:
-    """Return labels that are no text."""
+    """Return labels that are not text."""
     values = values_of(series)
     if values.form == "unusable":
         raise InputError(
@@ -124,7 +124,7 @@ def _of_values(series: pd.Series, *, name: str, label: str) -> TargetColumn:
 def check_classes(
     target: TargetColumn, *, name: str, label: str, are_classes: bool = False
 ) -> None:
-    """Refuse a target that is no class: one value only, many numbers, or an identifier.
+    """Refuse a target that is not a class: a single value, many numbers, or an identifier.
 
     Args:
         target: The target.
@@ -228,7 +228,7 @@ def _are_dates(target: TargetColumn, keys: list[str]) -> bool:
 
 
 def _positive(target: TargetColumn, keys: list[str]) -> tuple[str, str]:
-    """Return which of two labels is positive, and why."""
+    """Return the positive label of two, and the reason."""
     words = {key: key.strip().lower() for key in keys}
     for positive, negative in zip(_POSITIVE, _NEGATIVE, strict=True):
         for one, other in (keys, keys[::-1]):

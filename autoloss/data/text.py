@@ -21,7 +21,7 @@ _BUCKETS = 2**16
 _MOST_FEATURES = 16_384
 _FIT_ROWS = 50_000
 _CHUNK = 20_000
-# More of a long document costs time and changes its vector little.
+# A longer part of a document costs time and changes its vector little.
 _LONGEST = 4_000
 
 
@@ -63,7 +63,7 @@ class TextColumn:
         hashed = sparse.vstack(list(_hashed(documents)), format="csc")
         frequency = np.diff(hashed.indptr)
         usable = np.flatnonzero(frequency >= 2)
-        # Among the buckets the most frequent are those that a short vector can hold anything of.
+        # A short vector can represent only the most frequent buckets.
         order = np.argsort(-frequency[usable], kind="stable")[:_MOST_FEATURES]
         kept = np.sort(usable[order])
         width = min(width, len(kept) - 1, hashed.shape[0] - 1)

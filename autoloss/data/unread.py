@@ -1,4 +1,4 @@
-"""Cells that a model cannot use: counted by column, told, and refused where they matter."""
+"""Cells that a model cannot use: counted by column, reported, and refused if they matter."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _WHAT = {
 
 
 class Column(Protocol):
-    """What was fitted of a column, whatever its kind."""
+    """The fitted encoding of a column of any kind."""
 
     @property
     def name(self) -> str:
@@ -43,11 +43,11 @@ class Column(Protocol):
 
 
 class Encoding(Protocol):
-    """What was fitted of all columns."""
+    """The fitted encodings of all columns."""
 
     @property
     def columns(self) -> Sequence[Column]:
-        """Return what was fitted of each."""
+        """Return the fitted encoding of each column."""
         ...
 
 
@@ -75,14 +75,14 @@ class Unread:
 
     @property
     def is_refused(self) -> bool:
-        """Return whether predictions would rest on a column that is mostly lost."""
-        # A level that is new is no mistake in itself.
+        """Return whether predictions would depend on a mostly unusable column."""
+        # A new level is not a mistake in itself.
         is_many = self.kind in ("numeric", "date") or self.cells >= _MANY_LEVELS
         return self.varies and is_many and self.cells > _MOST * self.rows
 
     @property
     def text(self) -> str:
-        """Return how many cells of the column are of no use, and one of them."""
+        """Return the number of unusable cells of the column, with an example."""
         return (
             f"{self.cells:,} of {self.rows:,} in {self.name!r} ({_WHAT[self.kind]}, such as"
             f" {self.example!r})"
@@ -150,7 +150,7 @@ def unread_by_all(masks: Sequence[Mask | None]) -> Mask | None:
 
 
 def note_of(found: Iterable[Unread]) -> str:
-    """Return one line on all cells of no use, or an empty string if there are none."""
+    """Return a line on all unusable cells, or an empty string if there are none."""
     parts = [one.text for one in found]
     if not parts:
         return ""
@@ -185,7 +185,7 @@ def check_found(found: Iterable[Unread], *, label: str, remedy: str) -> None:
 def check_cells(
     columns: Sequence[Column], frame: pd.DataFrame, block: Block, *, label: str = "DATA"
 ) -> None:
-    """Refuse a column of numbers or dates that holds nothing but something else.
+    """Refuse a column of numbers or dates without any number or date.
 
     Raises:
         InputError: There is such a column.
@@ -202,7 +202,7 @@ def check_cells(
 
 
 def rule_of(column: Column) -> str:
-    """Return what a column must hold."""
+    """Return the rule for the cells of a column."""
     if column.kind == "numeric":
         return "numbers, as in training"
     if column.kind == "date":

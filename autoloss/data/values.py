@@ -1,4 +1,4 @@
-"""What a column holds, whatever type it came in: numbers, moments, labels or text."""
+"""The values of a column of any type: numbers, moments, labels or text."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MISSING = (
 
 @dataclass(frozen=True)
 class Values:
-    """A column in one of few types.
+    """A column converted to one of a few types.
 
     Args:
         form: ``"number"`` (float64, NaN if missing or infinite), ``"date"`` (datetime64[s],
@@ -62,7 +62,7 @@ class Values:
 
 
 def values_of(series: pd.Series) -> Values:
-    """Bring a column into one of few types.
+    """Convert a column to one of a few types.
 
     Args:
         series: A column of any type.
@@ -166,17 +166,17 @@ def seconds(when: pd.Series) -> NDArray[np.float64]:
 
 
 def strip(series: pd.Series) -> pd.Series:
-    """Return text without the blanks around it, missing where it says so."""
+    """Strip text and turn marks of missing cells into missing cells."""
     return _without_marks(series.astype("string").str.strip())
 
 
 def _without_marks(series: pd.Series) -> pd.Series:
-    """Return text that is missing where it is a mark for that."""
+    """Turn marks of missing cells into missing cells."""
     return series.mask(series.isin(list(MISSING)).fillna(False))
 
 
 def label_of(value: Any) -> str:
-    """Return a value as the text that stands for it, whatever type it came in.
+    """Return the text of a label of any type.
 
     Examples:
         >>> label_of(3.0), label_of(3), label_of(True), label_of("a"), label_of(np.float32(0.1))

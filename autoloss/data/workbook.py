@@ -39,14 +39,14 @@ def read_workbook(path: Path, *, label: str) -> Table:
                 0, header=None, dtype=object, keep_default_na=False, na_values=list(MISSING)
             )
     except Exception as error:
-        # Of a broken workbook openpyxl, zipfile and the XML parser say what they like.
+        # openpyxl, zipfile and the XML parser raise many kinds of errors on a broken workbook.
         raise InputError(
             f"{label} must be an Excel workbook, but it cannot be read as one: {one_line(error)}"
         ) from error
     filled = cells.notna().any(axis=1).to_numpy().nonzero()[0]
     if len(filled) == 0:
         raise InputError(f"{label} must hold a table, but its first sheet is empty.")
-    # Rows that are empty before the header and after the last row are no rows of the table.
+    # Empty rows before the header and after the last row are not rows of the table.
     head, body = cells.iloc[filled[0]], cells.iloc[filled[0] + 1 : filled[-1] + 1]
     kept = [place for place in cells if pd.notna(head[place]) or body[place].notna().any()]
     frame = pd.DataFrame(

@@ -1,4 +1,4 @@
-"""Cells as their file has them, where the floats that a column was read as hold less than that."""
+"""Cells in the spelling of their file, for columns that floats do not represent exactly."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autoloss.data.stream import open_rows
 
 
 def as_written(table: Table, name: str) -> pd.Series:
-    """Return a column of labels or groups without a loss.
+    """Return a column of labels or groups without loss.
 
     A file's numbers are floats where one has a point or is missing, or has too many digits:
     ``1.1`` and ``1.10`` are the same then, and so are two keys of twenty digits.

@@ -1,4 +1,4 @@
-"""Where candidates are trained.
+"""Executors, which train candidates on a machine.
 
 Floor 4. Imports from floors 1 to 3, and from training.
 """

@@ -8,12 +8,12 @@ from autoloss.training import Candidate, EpochReport, Job, Outcome, Spare, in_ha
 
 
 class LocalExecutor:
-    """Trains populations in this process, in smaller ones where the memory asks for it.
+    """Trains populations in this process, and smaller populations if memory is short.
 
     Args:
         together: Candidates to train together.
         on_epoch: Called after every epoch of a population.
-        on_halved: Told how many candidates are trained together from now on.
+        on_halved: Called with the new number of candidates trained together.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class LocalExecutor:
         at_once: bool = False,
         spare: Spare | None = None,
     ) -> list[Outcome]:
-        """Train candidates, at most `together` at a time; one outcome each, in their order.
+        """Train candidates, at most `together` at a time, and return their outcomes in order.
 
         Args:
             jobs: The divisions of the study's rows, on the device.

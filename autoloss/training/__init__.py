@@ -1,4 +1,4 @@
-"""Training candidates together: what becomes of one does not depend on the others.
+"""Training of many candidates together, with results that do not depend on each other.
 
 Floor 4. Imports from floors 1 to 3.
 """

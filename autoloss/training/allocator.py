@@ -1,4 +1,4 @@
-"""Keeps the memory of one step for the next."""
+"""A setting of the C library that keeps the memory of a step for the next step."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ _KEPT, _LARGEST = 1 << 29, 1 << 25
 def keep_freed_memory() -> bool:
     """Let the C library keep up to 512 MiB of freed memory; return whether it will.
 
-    By default glibc gives large blocks back to the system when they are freed, and every step
-    pays for mapping its activations anew, page by page: a tenth of its time. Other systems keep
-    such blocks.
+    By default glibc returns large freed blocks to the system, and every step spends a tenth of
+    its time on mapping its activations again, page by page. Other systems keep such blocks.
     """
     if not sys.platform.startswith("linux"):
         return False

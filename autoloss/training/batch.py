@@ -1,4 +1,4 @@
-"""Mini-batches: which rows each candidate reads at each of its steps."""
+"""Mini-batches: the rows that each candidate reads at each of its steps."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ OrderKey = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Batch:
-    """The examples of one step; G is 1 where all candidates share them.
+    """The examples of one step; G is 1 if all candidates share them.
 
-    An item is what has a label: an example, a position of it, or one of its labels.
+    An item is a unit with a label: an example, a position of it, or one of its labels.
 
     Args:
         features: Encoded inputs, fields ``(G, B, ...)``.
-        targets: Classes, or class probabilities with one more axis. Where a label is missing there
-            may stand any class.
-        weights: Weights of the examples or of the items; None for one each.
-        mask: False where an item's label is missing, or all of an example's; None where none is.
-        rows: Numbers of the rows in the training data; None where they have none.
-        teacher: Logits of a teacher; None where there is none.
+        targets: Classes, or class probabilities with one more axis; any class if the label is
+            missing.
+        weights: Weights of the examples or of the items; None if all weigh 1.
+        mask: False for an item, or an example, without labels; None if no label is missing.
+        rows: Numbers of the rows in the training data; None if they have none.
+        teacher: Logits of a teacher; None if there is none.
 
     Shape:
         - targets: ``(G, B)``; of positions ``(G, B, T)``; of several yes and no ``(G, B, L)``
@@ -70,10 +70,10 @@ class Batch:
     def item_weights(
         self, orders: Tensor | None, *, item_axes: int = 1, dtype: torch.dtype = torch.float32
     ) -> Tensor | None:
-        """Return the weight of every item, 0 where its label is missing; None where all weigh 1.
+        """Return the weight of every item, 0 if its label is missing; None if all weigh 1.
 
         Args:
-            orders: Which of the G batches each candidate reads, ``(K,)``; None where G = 1.
+            orders: The number of the batch that each candidate reads, ``(K,)``; None if G = 1.
             item_axes: Axes of the items of a candidate: 1 for examples, 2 for positions or labels.
             dtype: Of the result.
 
@@ -94,7 +94,7 @@ def item_mean(values: Tensor, weights: Tensor | None) -> Tensor:
 
     Args:
         values: The value of every item.
-        weights: Their weights, from `Batch.item_weights`; None for one each.
+        weights: Their weights, from `Batch.item_weights`; None if all weigh 1.
 
     Shape:
         - values: ``(K, B)``, ``(K, B, T)`` or ``(K, B, L)``
@@ -110,7 +110,7 @@ def item_mean(values: Tensor, weights: Tensor | None) -> Tensor:
 
 
 def batch_size_for(n_rows: int, at_most: int) -> int:
-    """Return the rows of a mini-batch: `at_most`, fewer where an epoch would be below 16 steps."""
+    """Return the rows of a mini-batch: `at_most`, or fewer to keep 16 steps in an epoch."""
     size = at_most
     while size > 32 and n_rows // size < 16:
         size //= 2
@@ -119,7 +119,7 @@ def batch_size_for(n_rows: int, at_most: int) -> int:
 
 @dataclass(frozen=True)
 class _Draws:
-    """What one order draws with: rows, dropout's numbers, mixup's partners, seeds of modules."""
+    """The random generators of an order: rows, dropout, mixup, seeds of modules."""
 
     rows: torch.Generator
     noise: torch.Generator
@@ -141,18 +141,18 @@ class _Draws:
 
 
 class Orders:
-    """The rows of every mini-batch and all else that is drawn in a training.
+    """The rows of every mini-batch and all other random draws of a training.
 
-    There is one order for each seed on each division of the rows, and one more for those that
-    start later. It is a function of seed, division and its own step, never of the time at which
-    it starts or of the candidates that follow it.
+    There is an order for each seed, division and starting epoch. It is a function of seed,
+    division and its own step, and does not depend on the starting time or on the candidates
+    that follow it.
 
     Args:
         seeds: The seed of each candidate.
-        n_rows: Training rows; of each division, where there are several.
+        n_rows: Training rows, or the training rows of each division.
         batch_size: Rows of a mini-batch.
-        device: Where the draws are needed.
-        folds: The division of each candidate; by default all are on the first.
+        device: The device of the draws.
+        folds: The division of each candidate; the first by default.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class Orders:
         self.follow(_keys(seeds, folds, None))
 
     def follow(self, keys: Sequence[OrderKey]) -> None:
-        """Go on with the orders of these keys; those that are new are at their first step.
+        """Continue with the orders of these keys; new orders are at their first step.
 
         Args:
             keys: Division, seed and start of each candidate.
@@ -185,12 +185,12 @@ class Orders:
 
     @property
     def steps(self) -> int:
-        """Return the steps of an epoch; the rows that are left over are others in each."""
+        """Return the steps of an epoch; each epoch leaves out other rows."""
         return min(self._n_rows) // self.batch_size
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
-        """Return each division that is followed, and how many orders it has."""
+        """Return each division in use and its number of orders."""
         counts: dict[int, int] = {}
         for fold, _, _ in self.keys:
             counts[fold] = counts.get(fold, 0) + 1
@@ -219,13 +219,13 @@ class Orders:
         return draws[0].unsqueeze(0) if len(draws) == 1 else torch.stack(draws)
 
     def seeds(self) -> list[int]:
-        """Draw a seed for what a module of the user's draws in one step, one each order."""
+        """Draw a seed per order for the random draws of a user's module in one step."""
         return [int(own.modules.integers(1 << 62)) for own in self._draws.values()]
 
     def pairs(self) -> tuple[Tensor, NDArray[np.float64]]:
         """Draw mixup's partners and uniform numbers for one step.
 
-        Whoever draws them draws at every step: they are a function of the calls before.
+        The caller must draw at every step, because the draws depend on the earlier calls.
 
         Returns:
             A permutation of the mini-batch, and a number from [0, 1) an example, on the CPU.
@@ -244,7 +244,7 @@ class Orders:
         folds: Sequence[int] | None = None,
         starts: Sequence[int] | None = None,
     ) -> list[int]:
-        """Return which order each candidate follows, K numbers."""
+        """Return the number of the order that each candidate follows, K numbers."""
         return [self.keys.index(key) for key in _keys(seeds, folds, starts)]
 
     def index(
@@ -253,7 +253,7 @@ class Orders:
         folds: Sequence[int] | None = None,
         starts: Sequence[int] | None = None,
     ) -> Tensor | None:
-        """Return which order each candidate follows, ``(K,)``; None where there is one order."""
+        """Return the order of each candidate, ``(K,)``; None if there is only one order."""
         if len(self.keys) == 1:
             return None
         return torch.tensor(self.places(seeds, folds, starts), device=self.device)
@@ -268,7 +268,7 @@ def _keys(
 
 
 def _entropy(fold: int, seed: int) -> int:
-    """Return a seed of its own for every division; that of the first is the seed itself."""
+    """Return a different seed for every division; the first division has the seed itself."""
     if fold == 0:
         return seed
     return int(np.random.SeedSequence([fold, abs(seed), seed < 0]).generate_state(1)[0])

@@ -13,7 +13,7 @@ from autoloss.records import CurvePoint
 
 @dataclass(frozen=True)
 class Candidate:
-    """One setting to train.
+    """A setting to train: the loss with its hyperparameters and seed.
 
     Args:
         spec: The loss.
@@ -23,7 +23,7 @@ class Candidate:
         seed: Seed of the initial weights, the order of the rows and the dropout draws. Candidates
             of one seed share all three, so that their differences are the loss's.
         epochs: Epochs after which it stops, on the schedule of the whole training; None for all.
-        fold: The division of the rows that it trains and validates on, from 0.
+        fold: The number of its division of the rows, from 0.
     """
 
     spec: LossSpec
@@ -37,15 +37,15 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What training a candidate gave.
+    """The result of training a candidate.
 
     Args:
-        state: ``"complete"``; ``"diverged"`` where logits became infinite or NaN; ``"stopped"``
-            where the time was up.
+        state: ``"complete"``; ``"diverged"`` if logits became infinite or NaN; ``"stopped"`` if
+            the time limit or the race ended the training.
         logits: Logits of the validation rows of its division with the best weights.
         weights: The best weights, a row of the network's layout.
-        curve: One point an epoch.
-        best_epoch: The epoch of the best weights, from 1; 0 where there is none.
+        curve: A point per epoch.
+        best_epoch: The epoch of the best weights, from 1; 0 if there is none.
         seconds: Its share of the time that its population took, in seconds.
 
     Shape:

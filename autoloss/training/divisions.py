@@ -1,4 +1,4 @@
-"""Trials on several divisions of the rows: what is trained of them, and what becomes of it."""
+"""The divisions on which trials train, and the combined result of a trial on all of them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from autoloss.training import Job, Outcome
 
 @dataclass(frozen=True, eq=False)
 class Divisions:
-    """The divisions on which trials are trained, on the device.
+    """The divisions on which trials train, on the device.
 
     Args:
         jobs: One for each.
-        targets: Classes of all validation rows, those of one division after those of another.
-        clusters: Which of these rows belong together: the same row of the table, or its group.
-        folds: Fold of each of them for the cross-fitted read-out.
-        model: The network of the user's own; None for the built-in one.
+        targets: Classes of all validation rows, division after division.
+        clusters: Cluster of each of these rows: its row in the table, or its group.
+        folds: Fold of each of these rows for the cross-fitted read-out.
+        model: The user's own network; None for the built-in network.
 
     Shape:
         targets, clusters, folds ``(N,)``.
@@ -74,7 +74,7 @@ class Divisions:
         jobs: dict[int, Job] = {}
         for own, fold in zip(networks, folds, strict=True):
             if id(fold) in jobs:
-                # Trainings that differ by their seeds alone are on the same rows.
+                # Trainings that differ only in their seeds use the same rows.
                 continue
             train, known = _thinned(fold, facts, negatives, seed)
             jobs[id(fold)] = Job.prepare(
@@ -98,10 +98,10 @@ class Divisions:
         )
 
     def trained(self, training: TrainingConfig) -> Divisions:
-        """Return the same divisions, on which candidates are trained otherwise."""
+        """Return the same divisions with another training configuration."""
         jobs: dict[int, Job] = {}
         for job in self.jobs:
-            # Divisions of the same rows share them.
+            # Divisions with the same rows share the encoding.
             jobs.setdefault(id(job), replace(job, config=training))
         return replace(self, jobs=tuple(jobs[id(job)] for job in self.jobs))
 
@@ -113,7 +113,7 @@ class Divisions:
 def _thinned(
     fold: Fold, facts: ClassFacts | None, negatives: float, seed: int
 ) -> tuple[Part, ClassFacts]:
-    """Return the training rows of a division, and what losses know of their classes."""
+    """Return the training rows of a division after subsampling, with their class facts."""
     counts = fold.class_counts.double()
     known = ClassFacts(counts) if facts is None else replace(facts, counts=counts)
     if not negatives:
@@ -123,7 +123,7 @@ def _thinned(
 
 
 def _readout_folds(targets: Tensor, clusters: Tensor, seed: int) -> Tensor:
-    """Return folds that spread the classes evenly, and keep together what belongs together."""
+    """Return folds that spread the classes evenly and do not cut clusters."""
     if len(set(clusters.tolist())) == len(clusters):
         return fold_numbers(targets, seed=seed)
     return fold_numbers(targets, seed=seed, groups=clusters)
@@ -131,12 +131,12 @@ def _readout_folds(targets: Tensor, clusters: Tensor, seed: int) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What training a trial on all divisions gave.
+    """The result of training a trial on all divisions.
 
     Args:
-        state: ``"complete"``; ``"diverged"`` where it did on one of them; ``"stopped"`` where one
-            was cut off.
-        outcomes: One for each division.
+        state: ``"complete"``; ``"diverged"`` if it diverged on any division; ``"stopped"`` if any
+            training was cut off.
+        outcomes: The outcome on each division.
     """
 
     state: Literal["complete", "diverged", "stopped"]
@@ -144,7 +144,7 @@ class Trained:
 
     @classmethod
     def of(cls, outcomes: Sequence[Outcome]) -> Self:
-        """Return what the trainings of a trial are together."""
+        """Return the combined result of the trainings of a trial."""
         states = {outcome.state for outcome in outcomes}
         state: Literal["complete", "diverged", "stopped"] = "complete"
         if "diverged" in states:
@@ -170,12 +170,12 @@ class Trained:
 
     @property
     def curve(self) -> tuple[CurvePoint, ...]:
-        """Return the mean learning curve; a division that has stopped counts as it ended."""
+        """Return the mean learning curve; a stopped division counts with its last point."""
         return self.mean_curve([outcome.curve for outcome in self.outcomes])
 
     @staticmethod
     def mean_curve(curves: Sequence[Sequence[CurvePoint]]) -> tuple[CurvePoint, ...]:
-        """Return the mean of learning curves; one that is at its end counts as it ended."""
+        """Return the mean of learning curves; a curve at its end counts with its last point."""
         curves = [curve for curve in curves if curve]
         if len(curves) == 1:
             return tuple(curves[0])

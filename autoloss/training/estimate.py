@@ -1,4 +1,4 @@
-"""What an epoch of candidates costs here, from a few real steps whose weights are thrown away."""
+"""An estimate of the time of an epoch on this machine, from a few real steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autoloss.training.together import passing_population
 
 STEPS = 5
 SECONDS = 1.0
-"""What the timing may take, the first step of each size and one more left out of account."""
+"""Seconds for the timing, not counting the first step of each size and one more step."""
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,15 @@ class EpochCosts:
     """Seconds of an epoch of a population on the divisions of the search.
 
     Args:
-        once: However many candidates train.
-        each: For every candidate.
+        once: Seconds that do not depend on the number of candidates.
+        each: Seconds per candidate.
     """
 
     once: float
     each: float
 
     def epoch(self, candidates: float) -> float:
-        """Return the seconds of an epoch of so many candidates."""
+        """Return the seconds of an epoch of the given number of candidates."""
         return self.once + self.each * candidates
 
 
@@ -39,7 +39,7 @@ def measure_costs(divisions: Divisions, *, together: int, seconds: float = SECON
     Args:
         divisions: The divisions on which trials are compared.
         together: Candidates of a population.
-        seconds: What the timing may take.
+        seconds: Time limit of the timing.
     """
     few, many = len(divisions), max(together, 1)
     if many <= few:
@@ -53,12 +53,12 @@ def measure_costs(divisions: Divisions, *, together: int, seconds: float = SECON
 
 
 def size_beside(n_rows: int, divisions: Divisions) -> float:
-    """Return how long an epoch of so many training rows takes, as a share of one of the search."""
+    """Return the time of an epoch of `n_rows` training rows, as a share of the search's epoch."""
     jobs = divisions.jobs
     rows = sum(len(job.train) for job in jobs) / len(jobs)
     at_most = jobs[0].config.batch_size
     steps = [max(1.0, n / batch_size_for(int(n), at_most)) for n in (n_rows, rows)]
-    # Of small batches the number of steps counts, of large ones the number of rows.
+    # Small batches cost time per step, large batches per row.
     share = n_rows / rows
     return max(share, (share + steps[0] / steps[1]) / 2.0)
 

@@ -14,7 +14,7 @@ from autoloss.training.population import Population
 from autoloss.training.rows import EncodedRows
 
 CHUNK_NUMBERS = 1_000_000
-"""Numbers of the widest activation that one chunk may make."""
+"""Largest number of elements in the widest activation of a chunk."""
 
 
 def split_logits(population: Population, encoded: EncodedRows) -> Tensor:

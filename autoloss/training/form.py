@@ -1,4 +1,4 @@
-"""How candidates of the user's own network train: stacked by `torch.func.vmap`, or looped."""
+"""The choice between `torch.func.vmap` and a loop to train the user's own network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _STEPS_OF_AN_EPOCH = 16
 
 @dataclass(frozen=True)
 class Form:
-    """How candidates train.
+    """The form in which candidates train.
 
     Args:
         stacked: Whether they are one call of `torch.func.vmap`.
@@ -49,7 +49,7 @@ def choose_form(
 
     Args:
         network: The network.
-        behaviour: What was found out about it.
+        behaviour: The result of its checks.
         fold: Rows to time on.
         config: How it will be trained.
         device: Where.
@@ -59,7 +59,7 @@ def choose_form(
     if behaviour.refusal:
         return Form(False, f"{alone}, because {behaviour.refusal}")
     if not behaviour.agrees:
-        # Which is faster must not decide what is drawn.
+        # The faster form must not affect the random draws.
         return Form(True, "candidates are called together, by torch.func.vmap")
     k = min(together or TIMED, TIMED)
     seconds = {}

@@ -1,4 +1,4 @@
-"""How much memory a population may take."""
+"""The free memory of a device."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _GROUP = Path("/sys/fs/cgroup")
 
 
 def free_memory(device: torch.device) -> int:
-    """Return the memory of a device that nobody uses, in bytes.
+    """Return the unused memory of a device, in bytes.
 
     Of a GPU it is what the driver says and what torch keeps for later. Of the host it is what
     Linux calls available: the free pages that `os.sysconf` counts leave out the file cache, so
@@ -40,7 +40,7 @@ def _available() -> int | None:
 
 
 def _left_in_group() -> int | None:
-    """Return what a container's limit leaves, None where there is no limit."""
+    """Return what a container's limit leaves, or None if there is no limit."""
     try:
         limit, used = (
             (_GROUP / name).read_text(encoding="ascii").strip()

@@ -1,4 +1,4 @@
-"""What all candidates of a study have in common on one division of its rows."""
+"""A job: the data, network and configuration that all candidates of a division share."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from autoloss.training.rows import EncodedRows
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What all candidates have in common on one division of the rows, where they are trained.
+    """The data, network and configuration of a division, on the training device.
 
     Args:
         network: The network.
         train: Training rows.
         valid: Validation rows: early stopping and scores.
-        classes: What losses know of the classes.
+        classes: Facts on the classes for the losses.
         folds: Fold of each validation row for the cross-fitted read-out.
         config: How to train.
         device: Where.
         dtype: Type of the weights.
-        teacher: Logits of a teacher for the training rows; None where there is none.
+        teacher: Logits of a teacher for the training rows; None if there is none.
 
     Shape:
         - folds: ``(N,)``
@@ -74,7 +74,7 @@ class Job:
             config: How to train.
             device: Where.
             dtype: Type of the weights.
-            teacher: Logits of a teacher, one row a training row.
+            teacher: Logits of a teacher, a row for each training row.
 
         Raises:
             InputError: The teacher has another number of rows, or logits that are not finite.
@@ -102,12 +102,12 @@ class Job:
         return batch if self.teacher is None else replace(batch, teacher=self.teacher[rows])
 
     def encoded(self, part: Part) -> EncodedRows:
-        """Return further rows that are encoded as these are, on the device."""
+        """Return further rows with the same encoding, on the device."""
         return EncodedRows(self.network, _placed(part, self.device, self.dtype))
 
     @property
     def products(self) -> torch.dtype:
-        """Return the type in which products of hidden layers are taken in training."""
+        """Return the number type of the products of hidden layers in training."""
         return product_dtype(self.config.precision, self.device, self.dtype)
 
     @property

@@ -12,7 +12,7 @@ from autoloss.training.pool import Pool
 
 @dataclass(frozen=True)
 class EpochReport:
-    """Where a population stands after an epoch.
+    """The progress of a population after an epoch.
 
     Args:
         epoch: Epochs done.
@@ -42,7 +42,7 @@ def train(
     deadline: float | None = None,
     spare: Spare | None = None,
 ) -> list[Outcome]:
-    """Train candidates together; what becomes of one does not depend on the others.
+    """Train candidates together; the result of a candidate does not depend on the others.
 
     Args:
         job: The study's network and rows, already on the device; where candidates are trained on
@@ -54,7 +54,7 @@ def train(
         spare: Says after every epoch which candidates stop, as if the deadline had cut them off.
 
     Returns:
-        One outcome a candidate, in their order.
+        An outcome for each candidate, in order.
     """
     jobs = [job] if isinstance(job, Job) else list(job)
     pool = Pool(jobs, deadline=deadline)

@@ -1,4 +1,4 @@
-"""Fewer candidates together where the memory does not hold them all."""
+"""Halving of a population that does not fit into memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 def empty_device_cache() -> None:
-    """Give back what a GPU's allocator keeps, which one of another size cannot use."""
+    """Free a GPU allocator's cached blocks, which a population of another size cannot use."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
@@ -55,12 +55,12 @@ def in_halves(
     *,
     on_halved: Callable[[int], None] | None = None,
 ) -> list[Result]:
-    """Return ``run(items)``, in halves, one after the other, where memory cannot hold all at once.
+    """Return ``run(items)``, one half after the other if memory cannot hold all items.
 
     Args:
-        run: What to do with a sequence of items; gives one result an item.
+        run: A function of a sequence of items that returns a result per item.
         items: The items.
-        on_halved: Told how many are tried next.
+        on_halved: Called with the next number of items.
 
     Raises:
         TrainingError: One item alone does not fit.

@@ -1,4 +1,4 @@
-"""Mixup: which examples are mixed, and in which shares."""
+"""Mixup: the pairs of examples to mix and their shares."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class BetaQuantile:
 
 @dataclass(frozen=True, eq=False)
 class Mixing:
-    """How some of K candidates mix their examples.
+    """The mixup of some of K candidates.
 
     All read their shares off the same uniform numbers, by their own quantiles: the shares of a
     larger alpha are nearer 1/2, example by example.
@@ -82,7 +82,7 @@ class Mixing:
     def of(
         cls, specs: Sequence[SpecData], *, dtype: torch.dtype, device: torch.device
     ) -> Self | None:
-        """Return how candidates mix, None where none does."""
+        """Return the mixup of the candidates, or None if no candidate uses it."""
         alphas = [spec.get("mixup.alpha", 0.0) for spec in specs]
         # Beta(0, 0) has the shares 0 and 1 alone, which mix nothing.
         found = {k: BetaQuantile.of(alpha) for k, alpha in enumerate(alphas) if alpha > 0.0}

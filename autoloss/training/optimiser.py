@@ -1,4 +1,4 @@
-"""AdamW over a ``(K, P)`` buffer, every row at its own learning rate, weight decay and age."""
+"""AdamW over a ``(K, P)`` buffer with a learning rate, weight decay and age for each row."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class _Block:
     """Neighbouring rows of one age.
 
     Args:
-        rows: Which they are.
-        gradients: Theirs, ``(k, P)``.
+        rows: Their positions in the buffer.
+        gradients: Their gradients, ``(k, P)``.
         moments: Their first and second moments, ``(2, k, P)``.
-        count: Steps that they have taken.
+        count: Their number of steps so far.
     """
 
     rows: slice

@@ -1,4 +1,4 @@
-"""Candidates that train together; others join them and some leave between two epochs."""
+"""A pool of candidates that train together, join and leave between epochs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SOURCES = 3
 
 @dataclass
 class _Progress:
-    """What is known of one candidate while it trains."""
+    """The state of a candidate during training."""
 
     candidate: Candidate
     start: int
@@ -53,7 +53,7 @@ class _Progress:
 
 
 class Pool:
-    """A population whose candidates come and go; what becomes of one depends on no other.
+    """A population whose candidates join and leave without influence on each other.
 
     Every candidate has the schedule, the order of rows and the draws of its own steps, whenever
     it joined.
@@ -101,7 +101,7 @@ class Pool:
         return numbers
 
     def epoch(self) -> list[int]:
-        """Train all candidates for an epoch; return those that then ended of themselves.
+        """Train all candidates for an epoch; return the candidates that ended.
 
         They have diverged, come to the end of their epochs or of their patience, or the time is
         up.
@@ -128,13 +128,13 @@ class Pool:
         return ended
 
     def drop(self, numbers: Collection[int]) -> None:
-        """Let candidates leave; they end as ``"stopped"``."""
+        """Remove candidates, which end as ``"stopped"``."""
         for number in set(numbers) & set(self.alive):
             self._seen[number].cut = True
         self._keep_all_but(numbers)
 
     def take(self, number: int) -> Outcome:
-        """Return what became of a candidate that trains no more, and forget it."""
+        """Return the outcome of a candidate that has ended, and remove it."""
         return self._seen.pop(number).outcome()
 
     def curve(self, number: int) -> list[CurvePoint]:
@@ -147,7 +147,7 @@ class Pool:
 
     @property
     def best(self) -> float:
-        """Return the lowest refined log loss so far of those that were not taken, in nats."""
+        """Return the lowest refined log loss so far of the candidates in the pool, in nats."""
         return min((one.best for one in self._seen.values()), default=float("inf"))
 
     def _keep_all_but(self, numbers: Collection[int]) -> None:
@@ -162,7 +162,7 @@ class Pool:
             self._changed()
 
     def _changed(self) -> None:
-        """Follow the orders of those who are here alone."""
+        """Follow only the orders of the remaining candidates."""
         population = self._population
         assert population is not None
         self._divisions = divisions_of(population)
@@ -173,7 +173,7 @@ class Pool:
         self._orders.follow(population.orders)
 
     def _train(self, population: Population, orders: Orders) -> bool:
-        """Take every step of one epoch, after the deadline no other one; return whether all."""
+        """Take the steps of an epoch until the deadline; return whether it is complete."""
         config = self.config
         total = orders.steps * config.max_epochs
         ages = [self.epochs - start for start in population.starts]
@@ -210,7 +210,7 @@ class Pool:
         return True
 
     def _goes_on(self, one: _Progress) -> bool:
-        """Return whether a candidate trains on: finite, and better in its last epochs."""
+        """Return whether a candidate continues: finite, and improved in its last epochs."""
         age = self.epochs - one.start
         if one.diverged or age in (one.candidate.epochs, self.config.max_epochs):
             return False
@@ -262,7 +262,7 @@ def step_batch(jobs: Sequence[Job], orders: Orders, rows: Tensor) -> Batch:
 
 
 def score_epoch(population: Population, jobs: Sequence[Job]) -> None:
-    """Score a population on the validation rows as after an epoch, for its time alone."""
+    """Score a population on the validation rows as after an epoch, only to time it."""
     for division in divisions_of(population):
         seen = [
             _Progress(population.candidates[i], 0, population.rows[i], torch.empty(0))
@@ -278,7 +278,7 @@ def _score(
     seen: Sequence[_Progress],
     epoch: int,
 ) -> None:
-    """Score an epoch on the validation rows of a division and keep what is the best so far."""
+    """Score an epoch on the validation rows of a division and keep the best weights so far."""
     job, specs = jobs[division.fold], division.objective.specs
     parts = list(
         scored_together(len(division.rows), logits=len(job.valid) * job.network.n_classes)

@@ -17,7 +17,7 @@ from autoloss.training.optimiser import RowAdamW
 
 
 class Population:
-    """K candidates that train as one; a candidate is a row of a ``(K, P)`` buffer.
+    """K candidates that train together; each candidate is a row of a ``(K, P)`` buffer.
 
     Args:
         network: The network that all have; or one for each division of the rows, with weights of
@@ -70,7 +70,7 @@ class Population:
     def _take(
         self, candidates: tuple[Candidate, ...], starts: list[int], optimiser: RowAdamW
     ) -> None:
-        """Go on with these candidates and their rows."""
+        """Continue with these candidates and their rows."""
         self.candidates = candidates
         self.starts = starts
         self._optimiser = optimiser
@@ -100,7 +100,7 @@ class Population:
         return self._optimiser.rows
 
     def keep(self, kept: Sequence[int]) -> None:
-        """Go on with the candidates at `kept` alone; nothing of theirs changes."""
+        """Continue with only the candidates at `kept`, unchanged."""
         self.objective = self.objective.keep(kept)
         self._take(
             tuple(self.candidates[k] for k in kept),
@@ -109,7 +109,7 @@ class Population:
         )
 
     def join(self, other: Population) -> None:
-        """Go on with the candidates of another population too; nothing of these changes.
+        """Add the candidates of another population; the candidates here do not change.
 
         Args:
             other: A population of the same networks, device and dtype.
@@ -173,7 +173,7 @@ class Population:
             self._weights[name].copy_(value)
 
     def _context(self, batch: Batch, index: Tensor | None) -> LossContext:
-        """Return what losses need to know of the rows, as far as a candidate needs it."""
+        """Return the context of the rows that the losses of the candidates need."""
 
         def own(values: Tensor | None, need: str) -> Tensor | None:
             if values is None or need not in self._needs:

@@ -1,4 +1,4 @@
-"""In which precision the matrix products of a training step are taken."""
+"""The precision of the matrix products in a training step."""
 
 from __future__ import annotations
 

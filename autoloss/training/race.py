@@ -1,4 +1,4 @@
-"""Who leaves a search early: candidates are compared at the same age, before their rate decays."""
+"""Asynchronous successive halving: candidates are compared at the same age, before decay."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from autoloss.core.settings import TrainingConfig
 from autoloss.records import CurvePoint
 
 FACTOR = 3
-"""Of the candidates that come to a rung one in so many goes on."""
+"""One in this many candidates continues after a rung."""
 GROWTH = 3
-"""How many times as old they are at the next rung."""
+"""Ratio of the ages at successive rungs."""
 FIRST_RUNG = 1
-"""Epochs after which candidates are compared for the first time."""
+"""Age at the first rung, in epochs."""
 LEAST_SEEN = 3
-"""Values of a rung that are known before anyone may leave."""
+"""Least number of values at a rung before a candidate may leave."""
 
 
 def rungs(config: TrainingConfig) -> tuple[int, ...]:
@@ -38,10 +38,10 @@ def rungs(config: TrainingConfig) -> tuple[int, ...]:
 
 
 def best_so_far(curve: Sequence[CurvePoint], age: int) -> CurvePoint:
-    """Return what a candidate would be told with if it ended at an age.
+    """Return the best point of a learning curve up to an age.
 
-    The weights of its best epoch are kept, so that this says more of its end than its last epoch
-    does, which jumps up and down while the rate is high.
+    A candidate keeps the weights of its best epoch, so this point predicts its final value better
+    than the last epoch, which fluctuates while the learning rate is high.
 
     Args:
         curve: Its learning curve, one point or more; at its end where it has stopped before.
@@ -67,9 +67,9 @@ class Passage:
 
 
 class Race:
-    """Asynchronous halving: a trial goes on while it is in the best third of those before it.
+    """Asynchronous successive halving: a trial continues if it is in the best third so far.
 
-    With several values a trial leaves if it is out by each of them.
+    With several objectives a trial leaves only if it is outside the best third in each.
     """
 
     def __init__(self) -> None:
@@ -77,15 +77,15 @@ class Race:
         self._limits: dict[tuple[int, int], tuple[float, ...] | None] = {}
 
     def add(self, rung: int, passage: Passage) -> None:
-        """Take in what a trial did at a rung."""
+        """Record the values of a trial at a rung."""
         self._passages.setdefault(rung, {})[passage.slot] = passage
         self._limits.clear()
 
     def leaves(self, rung: int, slot: int) -> bool:
-        """Return whether a trial that came to a rung leaves there.
+        """Return whether a trial leaves the search at a rung.
 
-        It is compared with what was known when it came. All that came at one time are to be
-        added before the first of them is asked for.
+        It is compared with the values known at its arrival. Add all trials that arrive at the
+        same time before you ask for any of them.
         """
         own = self._passages[rung][slot]
         # Those that came at one time share their limits: in a large study, a sort of all.
@@ -97,13 +97,13 @@ class Race:
         )
 
     def _limits_at(self, rung: int, time: int) -> tuple[float, ...] | None:
-        """Return above what a value is out at a time; None where too few were seen by then."""
+        """Return the limits at a time, above which a value is out; None if too few are known."""
         seen = [one.values for one in self._passages[rung].values() if one.time <= time]
         return tuple(map(limit_of, zip(*seen, strict=True))) if len(seen) >= LEAST_SEEN else None
 
 
 def limit_of(seen: Sequence[float]) -> float:
-    """Return the worst value of the best third of those seen.
+    """Return the worst value in the best third of `seen`.
 
     Examples:
         >>> limit_of([0.3, 0.1, 0.2, 0.5])

@@ -1,4 +1,4 @@
-"""The learning rate over a candidate's own steps."""
+"""The learning rate schedule over a candidate's own steps: warm-up, constant, decay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many candidates train together: as many as the memory holds and the chip can use."""
+"""The number of candidates to train together, from the free memory and timed steps."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MEMORY_SHARE = 0.5
 
 @dataclass(frozen=True)
 class Together:
-    """How many candidates train together, and why.
+    """The number of candidates to train together, with the reason.
 
     Args:
         candidates: K.
@@ -56,7 +56,7 @@ class Together:
 
     @property
     def text(self) -> str:
-        """Return what was chosen and why, as a sentence."""
+        """Return the choice and the reason as a sentence."""
         rates = ", ".join(f"{k}: {rate:,.0f}" for k, rate in self.rates.items())
         timed = f" (candidate steps a second of {rates})" if rates else ""
         noun = "candidate trains" if self.candidates == 1 else "candidates train together"
@@ -70,7 +70,7 @@ def choose_together(
     at_most: int = LARGEST,
     free_bytes: int | None = None,
 ) -> Together:
-    """Return how many candidates to train together, so that candidates a second is near its best.
+    """Return the number of candidates to train together for nearly the most candidates a second.
 
     Sizes are doubled from 8 until one trains no more than a tenth faster, a candidate, than half
     of it. What becomes of a candidate does not depend on its neighbours: where the trials that are
@@ -101,9 +101,9 @@ def choose_together(
 
 
 def usual_together(jobs: Sequence[Job]) -> int:
-    """Return how many candidates train together where nothing is timed.
+    """Return the number of candidates to train together without timing.
 
-    They are more where mini-batches are smaller.
+    It is larger for smaller mini-batches.
     """
     smallest = min(len(job.train) for job in jobs)
     return USUAL * max(1, FULL_BATCH // batch_size_for(smallest, jobs[0].config.batch_size))
