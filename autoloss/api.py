@@ -27,7 +27,7 @@ from autoloss.experiment.watching import Watcher, as_progress, watched
 from autoloss.inference.classifier import load
 from autoloss.losses.own import Losses, files_of, take_in
 from autoloss.metrics import Metric, MetricFunction
-from autoloss.models.custom.opening import AUTO, Model
+from autoloss.models.custom.own import AUTO, Model
 from autoloss.search import (
     SearchResult,
     Space,

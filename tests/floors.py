@@ -63,7 +63,6 @@ UNREADABLE = {
 
 # Modules that import each other in a circle, inside functions or for types: to be taken apart.
 CYCLES = (
-    {"models.custom.opening", "models.custom.own"},
     {"inference.classifier", "inference.fitting", "inference.inputs"},
     {"experiment.racing", "experiment.session"},
     {f"tracking.{name}" for name in ("client", "failures", "making", "unfinished", "uri")},

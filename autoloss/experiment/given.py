@@ -23,7 +23,7 @@ from autoloss.experiment.own_network import provided, space_for
 from autoloss.inference.classifier import Classifier, load
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
 from autoloss.models import OwnModel
-from autoloss.models.custom.opening import AUTO, Model, open_model
+from autoloss.models.custom.own import AUTO, Model, open_model
 from autoloss.search import Space
 
 Weights = Mapping[Label, float] | str | Path

@@ -16,7 +16,7 @@ from autoloss.data import StudyData
 from autoloss.losses import get
 from autoloss.models import Layout, OwnModel, OwnNetwork, networks_for
 from autoloss.models.custom.check import check_network, check_weights
-from autoloss.models.custom.opening import AUTO, Model, open_model
+from autoloss.models.custom.own import AUTO, Model, open_model
 from autoloss.models.custom.shipped import shapes_of
 from autoloss.search import Space
 from autoloss.training.form import choose_form

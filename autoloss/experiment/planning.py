@@ -18,7 +18,7 @@ from autoloss.experiment.own_network import settle
 from autoloss.experiment.running import make_plan, make_timetable
 from autoloss.losses.own import Losses, take_in
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
-from autoloss.models.custom.opening import AUTO, Model
+from autoloss.models.custom.own import AUTO, Model
 from autoloss.records import Plan
 from autoloss.search import load_space, plan_families
 from autoloss.training.divisions import Divisions

@@ -24,7 +24,7 @@ from autoloss.experiment.watching import Watcher, as_progress, watched
 from autoloss.inference.classifier import WEIGHTS, Classifier, read_model
 from autoloss.losses.own import Losses, recall, take_in
 from autoloss.models import OwnModel
-from autoloss.models.custom.opening import Model
+from autoloss.models.custom.own import Model
 from autoloss.records import PersonalChoice
 from autoloss.search import SearchResult, Study
 from autoloss.search.config import CONFIG, StudyConfig

@@ -32,7 +32,7 @@ from autoloss.losses import ClassFacts, get
 from autoloss.losses.own import Losses, take_in
 from autoloss.metrics import balanced_scores, cost_decisions
 from autoloss.models import Heads, Network, OwnModel, networks_for
-from autoloss.models.custom.opening import Model, open_model
+from autoloss.models.custom.own import Model, open_model
 from autoloss.models.custom.shipped import absent, check_network, shapes_of, shipped
 from autoloss.readout import Readout
 from autoloss.records import TrialRecord

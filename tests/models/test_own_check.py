@@ -15,7 +15,7 @@ from torch.nn import functional
 from autoloss.core.errors import InputError
 from autoloss.models import OwnModel, OwnNetwork
 from autoloss.models.custom.check import Behaviour, check_network
-from autoloss.models.custom.opening import open_model
+from autoloss.models.custom.own import open_model
 from tests.training.conftest import N_CLASSES, make_schema
 from tests.training.test_own_network import MODULES
 
