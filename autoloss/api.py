@@ -37,7 +37,7 @@ from autoloss.search import (
 )
 from autoloss.search.listing import list_studies
 from autoloss.tracking import check_register
-from autoloss.tracking.uri import resolve as resolve_uri
+from autoloss.tracking.uri_check import resolve as resolve_uri
 
 __all__ = ["list_studies", "load", "plan", "resume", "search", "ship"]
 

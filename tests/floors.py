@@ -65,7 +65,6 @@ UNREADABLE = {
 CYCLES = (
     {"inference.classifier", "inference.fitting", "inference.inputs"},
     {"experiment.racing", "experiment.session"},
-    {f"tracking.{name}" for name in ("client", "failures", "making", "unfinished", "uri")},
 )
 
 

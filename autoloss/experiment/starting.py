@@ -8,7 +8,7 @@ from autoloss.search.config import CONFIG
 from autoloss.search.journal import JOURNAL, exists_error
 from autoloss.search.naming import check_name
 from autoloss.tracking import check_register
-from autoloss.tracking.uri import resolve
+from autoloss.tracking.uri_check import resolve
 
 
 def check_start(

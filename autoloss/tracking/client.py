@@ -1,40 +1,25 @@
-"""How mlflow is imported: late, without telemetry, silent, and quick to give up on a server."""
+"""Opens a tracking URI with MLflow: makes a new database, and soon gives up on a silent server."""
 
 from __future__ import annotations
 
 import http.client
-import logging
-import os
 import re
 import ssl
-import threading
 import urllib.error
 import urllib.request
-import warnings
 from typing import TYPE_CHECKING
 
 from autoloss.tracking.failures import Away
 from autoloss.tracking.making import alone, make_whole
+from autoloss.tracking.quiet import client_of, import_quietly
 from autoloss.tracking.unfinished import trouble_line
 from autoloss.tracking.uri import is_server, redacted, sqlite_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# Set only where the user has not decided otherwise.
-_ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    # MLflow prints a link for every run that ends.
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-}
-_SERVER_ENVIRONMENT = {
-    # The writer tries again by itself; MLflow's own seven attempts would hold it for minutes.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-}
 _PATIENCE = 5.0
 _USER = re.compile(r"(?<=://)[^/@]*@")
-_LOGGERS = ("mlflow", "alembic", "sqlalchemy.engine", "urllib3.connectionpool")
 
 
 def connect(uri: str) -> MlflowClient:
@@ -45,7 +30,7 @@ def connect(uri: str) -> MlflowClient:
     """
     if is_server(uri):
         _knock(uri)
-    _import_quietly(uri)
+    import_quietly(uri)
     with alone(uri):
         if make_whole(uri, client_of):
             _let_go(uri)
@@ -60,14 +45,6 @@ def connect(uri: str) -> MlflowClient:
             raise
 
 
-def client_of(uri: str) -> MlflowClient:
-    """Return a client of `uri` that touches no global state of MLflow."""
-    _import_quietly(uri)
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri=uri, registry_uri=uri)
-
-
 def _let_go(uri: str) -> None:
     """Close MLflow's connections to a database, so that a file of that name is opened anew."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -76,19 +53,6 @@ def _let_go(uri: str) -> None:
     engine = getattr(SqlAlchemyStore, "_engine_map", {}).pop(uri, None)
     if engine is not None:
         engine.dispose()
-
-
-def _import_quietly(uri: str) -> None:
-    """Import mlflow, silent in this thread."""
-    wanted = _ENVIRONMENT | (_SERVER_ENVIRONMENT if is_server(uri) else {})
-    for name, value in wanted.items():
-        os.environ.setdefault(name, value)
-    # Where the program makes errors of warnings, one in mlflow's own code would stop all writing.
-    warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"mlflow(\.|$)")
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"alembic(\.|$)")
-    import mlflow  # noqa: F401
-
-    _silence_this_thread()
 
 
 def _knock(uri: str) -> None:
@@ -104,25 +68,3 @@ def _knock(uri: str) -> None:
             raise Away(f"MLflow at {redacted(uri)} does not answer.") from error
     except (OSError, http.client.HTTPException) as error:
         raise Away(f"MLflow at {redacted(uri)} does not answer.") from error
-
-
-class _NotFrom(logging.Filter):
-    """Drops what one thread logs; the user's own use of mlflow in other threads stays as it is."""
-
-    def __init__(self, thread: int) -> None:
-        super().__init__()
-        self.thread = thread
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the record is another thread's."""
-        return record.thread != self.thread
-
-
-def _silence_this_thread() -> None:
-    """Keep what mlflow and its libraries log in this thread off the terminal."""
-    silence = _NotFrom(threading.get_ident())
-    for name in _LOGGERS:
-        logger = logging.getLogger(name)
-        for place in (logger, *logger.handlers):
-            place.filters[:] = [f for f in place.filters if not isinstance(f, _NotFrom)]
-            place.addFilter(silence)

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from autoloss.core.errors import AutolossError, InputError
-from autoloss.tracking.client import client_of
 from autoloss.tracking.failures import Away
 from autoloss.tracking.making import alone, make_whole
+from autoloss.tracking.quiet import client_of
 from autoloss.tracking.unfinished import BrokenStore, trouble_line
 from autoloss.tracking.uri import redacted, sqlite_file
 

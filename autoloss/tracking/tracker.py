@@ -22,7 +22,8 @@ from autoloss.tracking.protocol import Pending
 from autoloss.tracking.runs import StudyRuns
 from autoloss.tracking.session import Session
 from autoloss.tracking.shelf import Shelf
-from autoloss.tracking.uri import check, redacted, resolve
+from autoloss.tracking.uri import redacted
+from autoloss.tracking.uri_check import check, resolve
 from autoloss.tracking.writer import Job, Writer
 
 _PARENT = "study"

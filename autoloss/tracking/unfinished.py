@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from autoloss.core.errors import InputError
+from autoloss.tracking.quiet import client_of
 
 # A program that still makes the tables writes more often than this.
 _QUIET_SECONDS = 3.0
@@ -104,8 +105,6 @@ def _sign(path: Path) -> str:
 
 def _refusal(path: Path) -> str:
     """Return why MLflow cannot open a copy of the file; empty if it can."""
-    from autoloss.tracking.client import client_of
-
     # On Windows MLflow keeps the copy open.
     with tempfile.TemporaryDirectory(prefix="autoloss-", ignore_cleanup_errors=True) as place:
         copy = Path(place) / "mlflow.db"

@@ -10,7 +10,8 @@ from autoloss.tracking.failures import classified
 from autoloss.tracking.identity import read_identity
 from autoloss.tracking.runs import StudyRuns
 from autoloss.tracking.session import Session
-from autoloss.tracking.uri import redacted, resolve
+from autoloss.tracking.uri import redacted
+from autoloss.tracking.uri_check import resolve
 
 TAG = "autoloss.choose"
 _NO = ("false", "no", "0", "off")

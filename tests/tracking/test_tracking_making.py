@@ -20,7 +20,8 @@ from autoloss.tracking.failures import Away
 from autoloss.tracking.local_server import free_port, local_server
 from autoloss.tracking.making import make_whole
 from autoloss.tracking.unfinished import check_finished, trouble_line
-from autoloss.tracking.uri import check, resolve, sqlite_file
+from autoloss.tracking.uri import sqlite_file
+from autoloss.tracking.uri_check import check, resolve
 from tests.tracking.conftest import break_database, grow_old
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +37,7 @@ print(tracker.close(120.0) == Pending())
 """
 CUT_SHORT = """
 import os, signal, sys
-from autoloss.tracking.client import client_of
+from autoloss.tracking.quiet import client_of
 from autoloss.tracking.making import alone, make_whole
 
 def half_made(uri):

@@ -6,7 +6,8 @@ import pytest
 
 from autoloss.core.errors import InputError
 from autoloss.tracking import NullTracker, Pending, Tracker, dashboard_link
-from autoloss.tracking.uri import redacted, resolve
+from autoloss.tracking.uri import redacted
+from autoloss.tracking.uri_check import resolve
 
 
 @pytest.mark.parametrize(

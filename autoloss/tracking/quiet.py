@@ -1,0 +1,70 @@
+"""How mlflow is imported: late, without telemetry, and silent in the thread that uses it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import warnings
+from typing import TYPE_CHECKING
+
+from autoloss.tracking.uri import is_server
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+# Set only where the user has not decided otherwise.
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # MLflow prints a link for every run that ends.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+_SERVER_ENVIRONMENT = {
+    # The writer tries again by itself; MLflow's own seven attempts would hold it for minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
+_LOGGERS = ("mlflow", "alembic", "sqlalchemy.engine", "urllib3.connectionpool")
+
+
+def client_of(uri: str) -> MlflowClient:
+    """Return a client of `uri` that touches no global state of MLflow."""
+    import_quietly(uri)
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def import_quietly(uri: str) -> None:
+    """Import mlflow, silent in this thread."""
+    wanted = _ENVIRONMENT | (_SERVER_ENVIRONMENT if is_server(uri) else {})
+    for name, value in wanted.items():
+        os.environ.setdefault(name, value)
+    # Where the program makes errors of warnings, one in mlflow's own code would stop all writing.
+    warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"mlflow(\.|$)")
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"alembic(\.|$)")
+    import mlflow  # noqa: F401
+
+    _silence_this_thread()
+
+
+class _NotFrom(logging.Filter):
+    """Drops what one thread logs; the user's own use of mlflow in other threads stays as it is."""
+
+    def __init__(self, thread: int) -> None:
+        super().__init__()
+        self.thread = thread
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record is another thread's."""
+        return record.thread != self.thread
+
+
+def _silence_this_thread() -> None:
+    """Keep what mlflow and its libraries log in this thread off the terminal."""
+    silence = _NotFrom(threading.get_ident())
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        for place in (logger, *logger.handlers):
+            place.filters[:] = [f for f in place.filters if not isinstance(f, _NotFrom)]
+            place.addFilter(silence)
