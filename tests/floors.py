@@ -64,7 +64,6 @@ UNREADABLE = {
 # Modules that import each other in a circle, inside functions or for types: to be taken apart.
 CYCLES = (
     {"inference.classifier", "inference.fitting", "inference.inputs"},
-    {"experiment.racing", "experiment.session"},
 )
 
 

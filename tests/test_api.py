@@ -281,7 +281,7 @@ def test_what_cannot_be_resumed_says_so(
     with pytest.raises(StudyNotFoundError):
         autoloss.resume("nothing", out=tmp_path)
 
-    def stop(self: SearchSession) -> None:
+    def stop(self: SearchSession, *_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

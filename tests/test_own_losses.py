@@ -81,7 +81,7 @@ def search(small: Path, out: Path, **given: object) -> autoloss.SearchResult:
 def interrupted(small: Path, out: Path, patch: pytest.MonkeyPatch, **given: object) -> None:
     """Begin a study and stop before its first training."""
 
-    def stop(self: SearchSession) -> None:
+    def stop(self: SearchSession, *_: object) -> None:
         raise KeyboardInterrupt
 
     with patch.context() as context:

@@ -84,7 +84,7 @@ def search(small: Path, out: Path, *, name: str = "s", **options: Any) -> Search
 def interrupted(small: Path, out: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> None:
     """Begin a search, and stop it before its first trial."""
 
-    def stop(session: SearchSession) -> None:
+    def stop(session: SearchSession, *_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from autoloss.experiment.reserve import Ended, Reserve
+from autoloss.experiment.session import SearchSession
+from autoloss.experiment.time_plan import FEWEST_TRIALS
 from autoloss.losses import get
-from autoloss.records import REFINED_LOG_LOSS
+from autoloss.records import REFINED_LOG_LOSS, CurvePoint
 from autoloss.search import Trial
 from autoloss.training import (
     Passage,
@@ -27,10 +28,7 @@ from autoloss.training import (
     rungs,
 )
 from autoloss.training.divisions import Trained
-
-if TYPE_CHECKING:
-    from autoloss.experiment.session import SearchSession
-    from autoloss.records import CurvePoint
+from autoloss.training.together import usual_together
 
 REFILL = 2
 """New trials join when 1 / `REFILL` of the places are free: each order costs its own rows."""
@@ -276,3 +274,13 @@ def can_race(session: SearchSession) -> bool:
         and bool(rungs(study.space.training))
         and not any("progress" in get(base).needs for base in study.families)
     )
+
+
+def race(session: SearchSession) -> None:
+    """Train the trials of a search as a race."""
+    # The order in which trials join must not depend on the machine.
+    jobs = session.divisions.jobs
+    size = (session.study.space.together or usual_together(jobs)) // len(jobs)
+    if session.clock.limit is not None:
+        size = min(size, max(FEWEST_TRIALS, session.timetable.fitting(size)))
+    RacingSearch(session, size=max(1, size)).run()

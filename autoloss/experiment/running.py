@@ -17,6 +17,7 @@ from autoloss.experiment.conclusion import MODEL, conclude, show_result
 from autoloss.experiment.options import SearchOptions
 from autoloss.experiment.own_network import notes_of
 from autoloss.experiment.progress import Progress
+from autoloss.experiment.racing import can_race, race
 from autoloss.experiment.remarks import study_notes
 from autoloss.experiment.session import SearchSession, round_size
 from autoloss.experiment.timetable import Timetable
@@ -112,7 +113,7 @@ def run(
         kept = study.config.storage or study.folder
         progress.detailed(f"Trials are kept in {kept} and shown in {shown}.")
         if not judge_now:
-            session.search()
+            session.search(race if can_race(session) else SearchSession.search_in_rounds)
         return conclude(session, data, register=options.register)
 
 

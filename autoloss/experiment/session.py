@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -13,7 +13,6 @@ from autoloss.core.errors import TrainingError
 from autoloss.executors import LocalExecutor
 from autoloss.experiment.ended import EndedTrials
 from autoloss.experiment.progress import Progress
-from autoloss.experiment.racing import RacingSearch, can_race
 from autoloss.experiment.reserve import Ended
 from autoloss.experiment.time_plan import FEWEST_TRIALS, Finals
 from autoloss.experiment.timetable import RACE_USED, Timetable
@@ -23,7 +22,6 @@ from autoloss.search import Study, Trial
 from autoloss.tracking import Tracking
 from autoloss.training import Candidate, EpochReport, Spare
 from autoloss.training.divisions import Divisions, Trained
-from autoloss.training.together import usual_together
 
 ROUNDS, MOST_ROUNDS = 4, 32
 """The number of rounds of a small budget, and of a large one."""
@@ -96,21 +94,16 @@ class SearchSession:
             return self.study.left
         return min(self.study.left, max(0, self.planned_trials - self._ended.count))
 
-    def search(self) -> None:
+    def search(self, strategy: Strategy) -> None:
         """Ask, train and tell until the trials or the time are spent.
 
+        Args:
+            strategy: Asks, trains and tells, as `search_in_rounds` does.
+
         Raises:
-            TrainingError: All candidates diverged.
+            TrainingError: All candidates diverged, or the time was up before any had learnt.
         """
-        if can_race(self):
-            # The order in which trials join must not depend on the machine.
-            jobs = self.divisions.jobs
-            size = (self.study.space.together or usual_together(jobs)) // len(jobs)
-            if self.clock.limit is not None:
-                size = min(size, max(FEWEST_TRIALS, self.timetable.fitting(size)))
-            RacingSearch(self, size=max(1, size)).run()
-        else:
-            self._search_in_rounds()
+        strategy(self)
         self._note_what_was_cut()
         if not self._ended.has_learnt and self.clock.is_up and not self._ended.has_diverged:
             raise TrainingError(
@@ -123,7 +116,7 @@ class SearchSession:
                 "lower lr in the space, and look for columns with extreme numbers."
             )
 
-    def _search_in_rounds(self) -> None:
+    def search_in_rounds(self) -> None:
         """Train populations one after the other."""
         while (wanted := self._wanted()) > 0:
             trials = self.study.ask(wanted)
@@ -370,6 +363,10 @@ class SearchSession:
                 best_log_loss=best_log_loss if best is None else best.metrics[REFINED_LOG_LOSS],
             )
         )
+
+
+Strategy = Callable[[SearchSession], None]
+"""How the trials of a search are asked, trained and told."""
 
 
 def round_size(budget: int) -> int:
