@@ -24,7 +24,7 @@ from autoloss.experiment.reopening import read_again
 from autoloss.experiment.running import finished, left_closed, make_tracker, run
 from autoloss.experiment.shipping import ship
 from autoloss.experiment.watching import Watcher, as_progress, watched
-from autoloss.inference.classifier import load
+from autoloss.inference.loading import load
 from autoloss.losses.own import Losses, files_of, take_in
 from autoloss.metrics import Metric, MetricFunction
 from autoloss.models.custom.own import AUTO, Model

@@ -61,11 +61,6 @@ UNREADABLE = {
     "autoloss.export.onnx_graph": "tries the libraries of the extra `onnx`",
 }
 
-# Modules that import each other in a circle, inside functions or for types: to be taken apart.
-CYCLES = (
-    {"inference.classifier", "inference.fitting", "inference.inputs"},
-)
-
 
 @cache
 def modules() -> dict[str, Path]:

@@ -243,7 +243,7 @@ def test_levels_too_rare_to_be_learnt_are_no_new_ones() -> None:
 
 
 def test_a_saved_model_still_knows_its_rare_levels(trained: Classifier, tmp_path: Path) -> None:
-    from autoloss.inference.classifier import load
+    from autoloss.inference.loading import load
 
     again = load(trained.save(tmp_path / "model"))
     np.testing.assert_array_equal(again.predict_proba(voters()), trained.predict_proba(voters()))

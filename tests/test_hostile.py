@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from autoloss.core.errors import InputError
-from autoloss.inference.classifier import load
+from autoloss.inference.loading import load
 from tests.export.models import make_classifier, make_frame
 
 CLASSIFIER = make_classifier(

@@ -115,7 +115,7 @@ def test_the_example_can_be_read_whatever_the_columns(tmp_path) -> None:
         }
     )
     classifier = make_classifier(frame)
-    types = {column.name: column.type for column in input_columns(classifier)}
+    types = {column.name: column.type for column in input_columns(classifier.encodings)}
     assert types == {"price": "number", "text": "text", "day": "date", "only": "category"}
     example = serving.input_example(classifier)
     assert example["price"].map(type).eq(str).all()

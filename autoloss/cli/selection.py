@@ -138,7 +138,7 @@ def source_of(folder: Path, summary: Summary, number: int, *, losses: Sequence[P
         InputError: If the loss is not known, or is made of more than torch.
     """
     from autoloss.core.task import TaskKind
-    from autoloss.inference.classifier import read_model
+    from autoloss.inference.loading import read_model
     from autoloss.losses.own import recall, take_in
     from autoloss.search.config import CONFIG, StudyConfig
     from autoloss.search.result import SearchResult

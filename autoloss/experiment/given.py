@@ -20,7 +20,8 @@ from autoloss.data.class_table import check_names, in_class_order, read_class_ta
 from autoloss.data.costs import Costs, check_costs, ordered_costs
 from autoloss.data.values import label_of
 from autoloss.experiment.own_network import provided, space_for
-from autoloss.inference.classifier import Classifier, load
+from autoloss.inference.classifier import Classifier
+from autoloss.inference.loading import load
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
 from autoloss.models import OwnModel
 from autoloss.models.custom.own import AUTO, Model, open_model

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from autoloss.core.errors import TrainingError
 from autoloss.data import Fold, StudyData
 from autoloss.experiment.session import SearchSession, epochs_of
-from autoloss.inference.classifier import Classifier, Decision, Member
+from autoloss.inference.classifier import Classifier, Decision
+from autoloss.inference.member import Member
 from autoloss.metrics import Scores
 from autoloss.models.custom.shipped import shipped
 from autoloss.search import Scorer, Study

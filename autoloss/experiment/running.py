@@ -22,7 +22,7 @@ from autoloss.experiment.remarks import study_notes
 from autoloss.experiment.session import SearchSession, round_size
 from autoloss.experiment.timetable import Timetable
 from autoloss.experiment.workload import after_seconds, beside_seconds, workload_of
-from autoloss.inference.classifier import read_model
+from autoloss.inference.loading import read_model
 from autoloss.metrics import Metric
 from autoloss.models import OwnModel
 from autoloss.records import Plan

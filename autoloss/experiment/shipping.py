@@ -21,7 +21,9 @@ from autoloss.experiment.reopening import read_again
 from autoloss.experiment.replication import replicate
 from autoloss.experiment.running import closing, make_session, make_tracker
 from autoloss.experiment.watching import Watcher, as_progress, watched
-from autoloss.inference.classifier import WEIGHTS, Classifier, read_model
+from autoloss.inference.classifier import Classifier
+from autoloss.inference.loading import read_model
+from autoloss.inference.model_folder import WEIGHTS
 from autoloss.losses.own import Losses, recall, take_in
 from autoloss.models import OwnModel
 from autoloss.models.custom.own import Model

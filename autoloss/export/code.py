@@ -97,7 +97,9 @@ def _source(
     """Return the code."""
     encodings = _encodings(classifier)
     has_text = any(
-        isinstance(column, TextColumn) for same in by_name(classifier).values() for column in same
+        isinstance(column, TextColumn)
+        for same in by_name(classifier.encodings).values()
+        for column in same
     )
     environment = Environment(
         loader=PackageLoader("autoloss.export", "."),
@@ -119,7 +121,7 @@ def _source(
         rule=decision_of(classifier)["rule"],
         n_members=f"{count} trainings" if count > 1 else "one training",
         has_text=has_text,
-        columns=_literal(list(by_name(classifier))),
+        columns=_literal(list(by_name(classifier.encodings))),
         classes=_literal(list(classifier.task.classes)),
         label_type=_label_type(classifier.task),
         decision=repr(decision_of(classifier)["decision"]),

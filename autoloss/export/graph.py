@@ -14,7 +14,8 @@ from autoloss.data.dates import DIGITS, DateColumn
 from autoloss.data.encode import Column
 from autoloss.data.numbers import NumericColumn
 from autoloss.export.plan import GraphInputs
-from autoloss.inference.classifier import Classifier, Member
+from autoloss.inference.classifier import Classifier
+from autoloss.inference.member import Member
 from autoloss.losses import ClassFacts, Objective, get
 from autoloss.metrics import balanced_scores
 from autoloss.models import Heads, TableNetwork

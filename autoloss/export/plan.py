@@ -59,7 +59,7 @@ class GraphInputs:
         Raises:
             InputError: One is free text, or is of one kind to a member and of another to the next.
         """
-        columns = by_name(classifier)
+        columns = by_name(classifier.encodings)
         kinds = {name: {_kind(column) for column in same} for name, same in columns.items()}
         texts = [name for name, kind in kinds.items() if "text" in kind]
         if texts:

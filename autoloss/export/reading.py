@@ -7,7 +7,8 @@ import textwrap
 from dataclasses import replace
 from typing import Any
 
-from autoloss.inference.classifier import Classifier, Member
+from autoloss.inference.classifier import Classifier
+from autoloss.inference.member import Member
 from autoloss.losses.tuned import Tuned
 
 # What the file around imports already.

@@ -1,11 +1,10 @@
-"""The trained model that ships: encoding, network and read-out, in safetensors and JSON."""
+"""The trained model that ships: encoding, network and read-out."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -13,60 +12,24 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from autoloss.core.display import Card, Shown
-from autoloss.core.errors import InputError
 from autoloss.core.settings import NetworkConfig
 from autoloss.core.task import Task
 from autoloss.data import TableEncoding, TableInputs
 from autoloss.data.costs import Costs, cost_array
-from autoloss.data.messages import one_line
 from autoloss.inference.entrance import Table, encoded_rows
-from autoloss.inference.fitting import check_fit
-from autoloss.inference.inputs import example_of
-from autoloss.inference.model_folder import below, check_losses, model_folder
+from autoloss.inference.member import Member, encodings_of
+from autoloss.inference.saving import OwnNetwork, write_model
 from autoloss.losses import ClassFacts, get
-from autoloss.losses.own import Losses, take_in
 from autoloss.metrics import balanced_scores, cost_decisions
 from autoloss.models import Heads, Network, OwnModel, networks_for
-from autoloss.models.custom.own import Model, open_model
-from autoloss.models.custom.shipped import absent, check_network, shapes_of, shipped
-from autoloss.readout import Readout
+from autoloss.models.custom.shipped import shapes_of
 from autoloss.records import TrialRecord
 
-FORMAT_VERSION = 2
-OWN_VERSION = 3
-"""The format version of a model with the user's own network."""
 CHUNK_ROWS = 8192
-CONFIG, WEIGHTS, EXAMPLE = "config.json", "weights.safetensors", "input_example.json"
-
-_GIVEN = ("cost_matrix", "class_weights", "class_similarity")
-
 Decision = Literal["error", "balanced_error", "expected_cost"]
-
-
-@dataclass(frozen=True, eq=False)
-class Member:
-    """One training of a classifier: its weights, and the encoding and read-out of its rows.
-
-    Args:
-        encoding: The encoding of tables.
-        weights: The weights.
-        readout: The map from logits to probabilities.
-        class_counts: Training rows of each class.
-
-    Shape:
-        - weights: ``(P,)``
-        - class_counts: ``(C,)``
-    """
-
-    encoding: TableEncoding
-    weights: Tensor
-    readout: Readout
-    class_counts: Tensor
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -138,7 +101,7 @@ class Classifier(Shown):
     @property
     def encodings(self) -> tuple[TableEncoding, ...]:
         """Return the distinct encodings; members may share them."""
-        return tuple({id(member.encoding): member.encoding for member in self.members}.values())
+        return encodings_of(self.members)
 
     def logits(self, data: Table, *, force: bool = False) -> Tensor:
         """Return the raw scores of every member, ``(R, N, C)``; see `predict_proba`."""
@@ -255,141 +218,20 @@ class Classifier(Shown):
         ``input_example.json`` beside them has made-up rows to try the model with; see
         `autoloss.inference.inputs.example_of`.
         """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors: dict[str, Tensor] = {}
-        states: list[dict[str, Any]] = []
-        places: dict[int, int] = {}
-        members = []
-        for number, member in enumerate(self.members):
-            # Members of the same rows share their encoding.
-            if id(member.encoding) not in places:
-                place = places[id(member.encoding)] = len(states)
-                state, own = member.encoding.to_state()
-                states.append(state)
-                tensors |= {f"encoding.{place}.{name}": one for name, one in own.items()}
-            tensors[f"member.{number}.weights"] = member.weights
-            tensors[f"member.{number}.class_counts"] = member.class_counts
-            members.append(
-                {"encoding": places[id(member.encoding)], "readout": member.readout.to_dict()}
-            )
-        tensors |= {name: one for name in _GIVEN if (one := getattr(self, name)) is not None}
-        # Copied, because a file must not hold two views of the same buffer.
-        save_file({name: one.clone() for name, one in tensors.items()}, folder / WEIGHTS)
-        config = {
-            "format_version": FORMAT_VERSION if self.model is None else OWN_VERSION,
-            "task": asdict(self.task),
-            "network": asdict(self.config) if self.model is None else self._own_network(),
-            "encodings": states,
-            "members": members,
-            "decision": self.decision,
+        network: NetworkConfig | OwnNetwork = self.config
+        if self.model is not None:
+            # The files hold no code.
+            network = OwnNetwork(self.model.name, shapes_of(self.networks[0]))
+        knowledge = {
+            "cost_matrix": self.cost_matrix,
+            "class_weights": self.class_weights,
+            "class_similarity": self.class_similarity,
         }
-        text = json.dumps(config, indent=1, allow_nan=False)
-        (folder / CONFIG).write_text(text, encoding="utf-8")
-        example = json.dumps(example_of(self), indent=1, allow_nan=False)
-        (folder / EXAMPLE).write_text(example, encoding="utf-8")
-        return folder
-
-    def _own_network(self) -> dict[str, Any]:
-        """Return the stored description of the user's own network, without its code."""
-        assert self.model is not None
-        return {"own": self.model.name, "weights": shapes_of(self.networks[0])}
-
-
-def load(
-    folder: str | Path, *, losses: Losses | None = None, model: Model | None = None
-) -> Classifier:
-    """Read a model that `Classifier.save` wrote, without running any code of its files.
-
-    Args:
-        folder: The model's folder, or the folder of its study.
-        losses: Your own losses, if one of them trained the model: losses made with
-            `autoloss.losses.declare`, or paths of Python files that declare some. The files are
-            run.
-        model: Your own network, if the model has one, as in `autoloss.search`: a saved model holds
-            weights but no code.
-
-    Raises:
-        InputError: There is no model, a newer version wrote it, or its loss or network is unknown.
-    """
-    take_in(losses)
-    network = None if model is None else open_model(model)
-    found = read_model(folder, network)
-    if found.model is None and network is not None:
-        raise InputError(
-            f"model must be left out for {folder}, which was trained with the built-in network, "
-            f"but got {network.name}."
+        return write_model(
+            Path(folder),
+            self.members,
+            task=self.task,
+            network=network,
+            decision=self.decision,
+            knowledge={name: one for name, one in knowledge.items() if one is not None},
         )
-    return found
-
-
-def read_model(
-    folder: str | Path, network: OwnModel | None = None, *, predicts: bool = True
-) -> Classifier:
-    """Read a model; see `load`.
-
-    Args:
-        folder: Its folder.
-        network: The user's own network, if the model has one.
-        predicts: Whether the model must predict; its read-outs alone need no network.
-    """
-    path = model_folder(Path(folder), CONFIG)
-    try:
-        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
-        tensors = load_file(path / WEIGHTS)
-    except (OSError, RecursionError, ValueError, SafetensorError) as error:
-        raise InputError(
-            f"{path} must hold a model that autoloss saved, but {one_line(error)}."
-        ) from error
-    version = config.get("format_version") if isinstance(config, dict) else None
-    if version not in (FORMAT_VERSION, OWN_VERSION):
-        raise InputError(
-            f"{path / CONFIG} must have format_version {FORMAT_VERSION} or {OWN_VERSION}, but got "
-            f"{version!r:.40}: install the version of autoloss that wrote it."
-        )
-    try:
-        check_losses(config, path)
-        own = None
-        if version == OWN_VERSION:
-            own = shipped(network or absent(str(config["network"]["own"]), path))
-        classifier = _classifier(config, tensors, own)
-        if own is not None and predicts:
-            # Checked first, because nothing fits another network.
-            check_network(classifier.networks[0], config["network"]["weights"], path)
-        if own is None or predicts:
-            check_fit(classifier)
-    except InputError:
-        raise
-    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        reason = one_line(f"{type(error).__name__}: {error}")
-        raise InputError(
-            f"{path} must hold a model that autoloss saved, but {CONFIG} and {WEIGHTS} do not fit "
-            f"together ({reason})."
-        ) from error
-    return classifier
-
-
-def _classifier(
-    config: Mapping[str, Any], tensors: Mapping[str, Tensor], own: OwnModel | None
-) -> Classifier:
-    """Return the model from the parts of its files."""
-    encodings = [
-        TableEncoding.from_state(state, below(f"encoding.{place}.", tensors))
-        for place, state in enumerate(config["encodings"])
-    ]
-    return Classifier(
-        task=Task.from_dict(config["task"]),
-        config=NetworkConfig() if own else NetworkConfig(**config["network"]),
-        members=tuple(
-            Member(
-                encoding=encodings[member["encoding"]],
-                weights=tensors[f"member.{number}.weights"],
-                readout=Readout.from_dict(member["readout"]),
-                class_counts=tensors[f"member.{number}.class_counts"],
-            )
-            for number, member in enumerate(config["members"])
-        ),
-        decision=config["decision"],
-        **{name: tensors.get(name) for name in _GIVEN},
-        model=own,
-    )

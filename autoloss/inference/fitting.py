@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
@@ -11,9 +9,7 @@ from autoloss.data.categories import CategoryColumn
 from autoloss.data.dates import DateColumn
 from autoloss.data.encode import TableEncoding
 from autoloss.data.text import TextColumn
-
-if TYPE_CHECKING:
-    from autoloss.inference.classifier import Classifier
+from autoloss.inference.classifier import Classifier
 
 _DECISIONS = ("error", "balanced_error", "expected_cost")
 _KINDS = ("binary", "multiclass")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from autoloss.data.categories import CategoryColumn
 from autoloss.data.cells import FLAGS
 from autoloss.data.dates import DateColumn
+from autoloss.data.encode import Column, TableEncoding
 from autoloss.data.numbers import NumericColumn, written_number
-
-if TYPE_CHECKING:
-    from autoloss.data.encode import Column
-    from autoloss.inference.classifier import Classifier
 
 InputType = Literal["number", "flag", "category", "date", "text"]
 _WORDS = "some text"
@@ -38,33 +36,32 @@ class InputColumn:
     values: tuple[Any, ...]
 
 
-def input_columns(classifier: Classifier) -> tuple[InputColumn, ...]:
+def input_columns(encodings: Sequence[TableEncoding]) -> tuple[InputColumn, ...]:
     """Return the columns that `Classifier.predict` needs, in the order of the training table.
 
     Members may have left out different columns; the result has every column that a member reads.
     """
-    return tuple(_column(same[0]) for same in by_name(classifier).values())
+    return tuple(_column(same[0]) for same in by_name(encodings).values())
 
 
-def by_name(classifier: Classifier) -> dict[str, list[Column]]:
+def by_name(encodings: Sequence[TableEncoding]) -> dict[str, list[Column]]:
     """Return for every column name the column of each encoding that has it."""
-    encodings = {id(member.encoding): member.encoding for member in classifier.members}
-    every = [column for one in encodings.values() for column in one.columns]
-    longest = max(encodings.values(), key=lambda one: len(one.columns))
+    every = [column for one in encodings for column in one.columns]
+    longest = max(encodings, key=lambda one: len(one.columns))
     found: dict[str, list[Column]] = {one.name: [] for one in (*longest.columns, *every)}
     for one in every:
         found[one.name].append(one)
     return found
 
 
-def example_of(classifier: Classifier, *, n: int = 3) -> dict[str, Any]:
+def example_of(encodings: Sequence[TableEncoding], *, n: int = 3) -> dict[str, Any]:
     """Return example rows for a model, in the form of MLflow's scoring server.
 
     They are made up column by column from fitted statistics, so that no row of the data leaks:
     numbers are the median and the quartiles, categories the most frequent levels, dates the middle
     ones; free text is a placeholder.
     """
-    columns = input_columns(classifier)
+    columns = input_columns(encodings)
     rows = [[one.values[row % len(one.values)] for one in columns] for row in range(n)]
     return {"dataframe_split": {"columns": [one.name for one in columns], "data": rows}}
 

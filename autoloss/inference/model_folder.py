@@ -1,4 +1,4 @@
-"""The folder of a saved model, its tensors by name, and the losses that it names."""
+"""The folder of a saved model, its files, its tensors by name, and the losses that it names."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from torch import Tensor
 from autoloss.core.errors import InputError
 from autoloss.losses import names
 
+FORMAT_VERSION = 2
+OWN_VERSION = 3
+"""The format version of a model with the user's own network."""
+CONFIG, WEIGHTS, EXAMPLE = "config.json", "weights.safetensors", "input_example.json"
+
 
 def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors whose names begin with the prefix, without the prefix."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
-def model_folder(folder: Path, config: str) -> Path:
+def model_folder(folder: Path) -> Path:
     """Return the folder itself or its ``model`` folder, whichever holds a model.
-
-    Args:
-        folder: The given folder.
-        config: The name of the file that marks the folder of a model.
 
     Raises:
         InputError: Neither holds a model.
     """
     for place in (folder, folder / "model"):
-        if (place / config).is_file():
+        if (place / CONFIG).is_file():
             return place
     raise InputError(
-        f"{folder} must be a model's folder with {config} in it, but it has none: give the folder "
+        f"{folder} must be a model's folder with {CONFIG} in it, but it has none: give the folder "
         "that the search wrote, reports/NAME/model."
     )
 

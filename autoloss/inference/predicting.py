@@ -101,7 +101,7 @@ class Predicting:
 
     @property
     def _needed(self) -> tuple[str, ...]:
-        return tuple(by_name(self.classifier))
+        return tuple(by_name(self.classifier.encodings))
 
     @property
     def _written(self) -> tuple[str, ...]:

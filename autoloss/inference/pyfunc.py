@@ -15,8 +15,9 @@ import pandas as pd
 
 from autoloss.core.errors import InputError
 from autoloss.core.task import Task
-from autoloss.inference.classifier import Classifier, load
+from autoloss.inference.classifier import Classifier
 from autoloss.inference.inputs import InputColumn, example_of, input_columns
+from autoloss.inference.loading import load
 from autoloss.inference.predictions import PREDICTION, probability_names, table_of
 
 LOADER = "autoloss.serving"
@@ -80,7 +81,7 @@ def input_types(classifier: Classifier) -> list[tuple[str, str]]:
 
     Whole numbers are ``double`` too, because a missing cell makes the column float.
     """
-    return [(column.name, _type(column)) for column in input_columns(classifier)]
+    return [(column.name, _type(column)) for column in input_columns(classifier.encodings)]
 
 
 def output_types(classifier: Classifier) -> list[tuple[str, str]]:
@@ -94,7 +95,7 @@ def output_types(classifier: Classifier) -> list[tuple[str, str]]:
 
 def input_example(classifier: Classifier) -> pd.DataFrame:
     """Return made-up rows to try the model with; none is a row of the data."""
-    return pd.DataFrame(**example_of(classifier)["dataframe_split"])
+    return pd.DataFrame(**example_of(classifier.encodings)["dataframe_split"])
 
 
 def requirements() -> list[str]:

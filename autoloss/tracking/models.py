@@ -47,7 +47,7 @@ def log_model(
         params: Its parameters.
         tags: Its tags.
     """
-    from autoloss.inference.classifier import load
+    from autoloss.inference.loading import load
     from autoloss.tracking.pyfunc import pyfunc_arguments, quiet
 
     with quiet():

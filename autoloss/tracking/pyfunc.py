@@ -31,7 +31,7 @@ def save_pyfunc(model: str | Path, folder: str | Path) -> Path:
     Raises:
         InputError: There is no model, or the folder is there already.
     """
-    from autoloss.inference.classifier import load
+    from autoloss.inference.loading import load
 
     folder = Path(folder)
     if folder.exists():

@@ -93,7 +93,7 @@ def test_source_of_what_ships_has_the_read_out_of_the_model(there, run, monkeypa
     (there / "reports/churn/model").mkdir()
     readout = Readout("softmax", 0.125, 0.0, LossSpec.from_dict(ships.loss))
     model = SimpleNamespace(members=[SimpleNamespace(readout=readout)])
-    monkeypatch.setattr("autoloss.inference.classifier.read_model", lambda folder, **how: model)
+    monkeypatch.setattr("autoloss.inference.loading.read_model", lambda folder, **how: model)
     words = ["select", "churn", "--dry-run", "--trial"]
     assert run(*words, ships.number, "--source", "mine.py").exit_code == 0
     assert "TEMPERATURE = 8.0\n" in Path("mine.py").read_text(encoding="utf-8")

@@ -12,7 +12,8 @@ import torch
 from autoloss.core.settings import NetworkConfig
 from autoloss.core.task import Label, Task
 from autoloss.data import TableEncoding
-from autoloss.inference.classifier import Classifier, Decision, Member
+from autoloss.inference.classifier import Classifier, Decision
+from autoloss.inference.member import Member
 from autoloss.losses import LossSpec
 from autoloss.models import InputShape, TableNetwork
 from autoloss.readout import Readout

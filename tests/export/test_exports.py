@@ -17,7 +17,7 @@ import torch
 from autoloss.core.errors import InputError
 from autoloss.export import export
 from autoloss.export.plan import GraphInputs
-from autoloss.inference.classifier import load
+from autoloss.inference.loading import load
 from tests.export.models import make_classifier, make_frame
 
 # The rows have levels that training never had, on purpose.

@@ -7,7 +7,8 @@ import torch
 
 from autoloss.core.settings import NetworkConfig
 from autoloss.data import DataOptions, prepare
-from autoloss.inference.classifier import Classifier, Member
+from autoloss.inference.classifier import Classifier
+from autoloss.inference.member import Member
 from autoloss.losses import LossSpec
 from autoloss.models import TableNetwork
 from autoloss.readout import Readout

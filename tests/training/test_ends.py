@@ -9,7 +9,8 @@ from torch.nn.functional import normalize
 
 from autoloss.core.settings import NetworkConfig, TrainingConfig
 from autoloss.data import DataOptions, prepare
-from autoloss.inference.classifier import Classifier, Member
+from autoloss.inference.classifier import Classifier
+from autoloss.inference.member import Member
 from autoloss.losses import LossSpec
 from autoloss.models import TableNetwork
 from autoloss.readout import Readout, fold_numbers

@@ -52,7 +52,7 @@ def export(
     with waited(messages(), f"Writing {to.value}"):
         from autoloss.export import check_path
         from autoloss.export import export as write
-        from autoloss.inference.classifier import read_model
+        from autoloss.inference.loading import read_model
         from autoloss.losses.own import take_in
 
         check_path(to.value, output)

@@ -1,0 +1,136 @@
+"""Reads a model from its files, without running any code of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from autoloss.core.errors import InputError
+from autoloss.core.settings import NetworkConfig
+from autoloss.core.task import Task
+from autoloss.data import TableEncoding
+from autoloss.data.messages import one_line
+from autoloss.inference.classifier import Classifier
+from autoloss.inference.fitting import check_fit
+from autoloss.inference.member import Member
+from autoloss.inference.model_folder import (
+    CONFIG,
+    FORMAT_VERSION,
+    OWN_VERSION,
+    WEIGHTS,
+    below,
+    check_losses,
+    model_folder,
+)
+from autoloss.losses.own import Losses, take_in
+from autoloss.models import OwnModel
+from autoloss.models.custom.own import Model, open_model
+from autoloss.models.custom.shipped import absent, check_network, shipped
+from autoloss.readout import Readout
+
+_KNOWLEDGE = ("cost_matrix", "class_weights", "class_similarity")
+
+
+def load(
+    folder: str | Path, *, losses: Losses | None = None, model: Model | None = None
+) -> Classifier:
+    """Read a model that `Classifier.save` wrote, without running any code of its files.
+
+    Args:
+        folder: The model's folder, or the folder of its study.
+        losses: Your own losses, if one of them trained the model: losses made with
+            `autoloss.losses.declare`, or paths of Python files that declare some. The files are
+            run.
+        model: Your own network, if the model has one, as in `autoloss.search`: a saved model holds
+            weights but no code.
+
+    Raises:
+        InputError: There is no model, a newer version wrote it, or its loss or network is unknown.
+    """
+    take_in(losses)
+    network = None if model is None else open_model(model)
+    found = read_model(folder, network)
+    if found.model is None and network is not None:
+        raise InputError(
+            f"model must be left out for {folder}, which was trained with the built-in network, "
+            f"but got {network.name}."
+        )
+    return found
+
+
+def read_model(
+    folder: str | Path, network: OwnModel | None = None, *, predicts: bool = True
+) -> Classifier:
+    """Read a model; see `load`.
+
+    Args:
+        folder: Its folder.
+        network: The user's own network, if the model has one.
+        predicts: Whether the model must predict; its read-outs alone need no network.
+    """
+    path = model_folder(Path(folder))
+    try:
+        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+        tensors = load_file(path / WEIGHTS)
+    except (OSError, RecursionError, ValueError, SafetensorError) as error:
+        raise InputError(
+            f"{path} must hold a model that autoloss saved, but {one_line(error)}."
+        ) from error
+    version = config.get("format_version") if isinstance(config, dict) else None
+    if version not in (FORMAT_VERSION, OWN_VERSION):
+        raise InputError(
+            f"{path / CONFIG} must have format_version {FORMAT_VERSION} or {OWN_VERSION}, but got "
+            f"{version!r:.40}: install the version of autoloss that wrote it."
+        )
+    try:
+        check_losses(config, path)
+        own = None
+        if version == OWN_VERSION:
+            own = shipped(network or absent(str(config["network"]["own"]), path))
+        classifier = _classifier(config, tensors, own)
+        if own is not None and predicts:
+            # Checked first, because nothing fits another network.
+            check_network(classifier.networks[0], config["network"]["weights"], path)
+        if own is None or predicts:
+            check_fit(classifier)
+    except InputError:
+        raise
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        reason = one_line(f"{type(error).__name__}: {error}")
+        raise InputError(
+            f"{path} must hold a model that autoloss saved, but {CONFIG} and {WEIGHTS} do not fit "
+            f"together ({reason})."
+        ) from error
+    return classifier
+
+
+def _classifier(
+    config: Mapping[str, Any], tensors: Mapping[str, Tensor], own: OwnModel | None
+) -> Classifier:
+    """Return the model from the parts of its files."""
+    encodings = [
+        TableEncoding.from_state(state, below(f"encoding.{place}.", tensors))
+        for place, state in enumerate(config["encodings"])
+    ]
+    return Classifier(
+        task=Task.from_dict(config["task"]),
+        config=NetworkConfig() if own else NetworkConfig(**config["network"]),
+        members=tuple(
+            Member(
+                encoding=encodings[member["encoding"]],
+                weights=tensors[f"member.{number}.weights"],
+                readout=Readout.from_dict(member["readout"]),
+                class_counts=tensors[f"member.{number}.class_counts"],
+            )
+            for number, member in enumerate(config["members"])
+        ),
+        decision=config["decision"],
+        **{name: tensors.get(name) for name in _KNOWLEDGE},
+        model=own,
+    )

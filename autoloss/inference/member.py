@@ -1,0 +1,37 @@
+"""The parts of a classifier: its trainings and their encodings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from autoloss.data import TableEncoding
+from autoloss.readout import Readout
+
+
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One training of a classifier: its weights, and the encoding and read-out of its rows.
+
+    Args:
+        encoding: The encoding of tables.
+        weights: The weights.
+        readout: The map from logits to probabilities.
+        class_counts: Training rows of each class.
+
+    Shape:
+        - weights: ``(P,)``
+        - class_counts: ``(C,)``
+    """
+
+    encoding: TableEncoding
+    weights: Tensor
+    readout: Readout
+    class_counts: Tensor
+
+
+def encodings_of(members: Sequence[Member]) -> tuple[TableEncoding, ...]:
+    """Return the distinct encodings of members; members may share them."""
+    return tuple({id(member.encoding): member.encoding for member in members}.values())

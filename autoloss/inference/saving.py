@@ -1,0 +1,85 @@
+"""Writes a model: weights as safetensors, everything else as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import Tensor
+
+from autoloss.core.settings import NetworkConfig
+from autoloss.core.task import Task
+from autoloss.inference.inputs import example_of
+from autoloss.inference.member import Member, encodings_of
+from autoloss.inference.model_folder import CONFIG, EXAMPLE, FORMAT_VERSION, OWN_VERSION, WEIGHTS
+
+
+@dataclass(frozen=True)
+class OwnNetwork:
+    """The stored description of the user's own network, without its code.
+
+    Args:
+        own: Its name.
+        weights: Names and shapes of its weights.
+    """
+
+    own: str
+    weights: list[list[Any]]
+
+
+def write_model(
+    folder: Path,
+    members: Sequence[Member],
+    *,
+    task: Task,
+    network: NetworkConfig | OwnNetwork,
+    decision: str,
+    knowledge: Mapping[str, Tensor],
+) -> Path:
+    """Write the files of a model; return the folder.
+
+    Args:
+        folder: The folder; it is made if it does not exist.
+        members: The trainings, one or more.
+        task: The kind of label and its classes.
+        network: The built-in network, or the description of the user's own.
+        decision: The quantity that the decisions minimise.
+        knowledge: The costs, weights and similarity of the classes that were given, by name.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    encodings = encodings_of(members)
+    places = {id(encoding): place for place, encoding in enumerate(encodings)}
+    tensors: dict[str, Tensor] = {}
+    states = []
+    for place, encoding in enumerate(encodings):
+        state, own = encoding.to_state()
+        states.append(state)
+        tensors |= {f"encoding.{place}.{name}": one for name, one in own.items()}
+    for number, member in enumerate(members):
+        tensors[f"member.{number}.weights"] = member.weights
+        tensors[f"member.{number}.class_counts"] = member.class_counts
+    tensors |= knowledge
+    # Copied, because a file must not hold two views of the same buffer.
+    save_file({name: one.clone() for name, one in tensors.items()}, folder / WEIGHTS)
+    config = {
+        "format_version": OWN_VERSION if isinstance(network, OwnNetwork) else FORMAT_VERSION,
+        "task": asdict(task),
+        "network": asdict(network),
+        "encodings": states,
+        "members": [
+            {"encoding": places[id(member.encoding)], "readout": member.readout.to_dict()}
+            for member in members
+        ],
+        "decision": decision,
+    }
+    _write_json(folder / CONFIG, config)
+    _write_json(folder / EXAMPLE, example_of(encodings))
+    return folder
+
+
+def _write_json(file: Path, value: Any) -> None:
+    file.write_text(json.dumps(value, indent=1, allow_nan=False), encoding="utf-8")
