@@ -30,7 +30,7 @@ class Given:
         log_probs: Log probabilities as they are used.
         logits: What the loss sees in training, one set for each of R trainings.
         targets: Classes, int64.
-        weights: Weights of the rows, mean 1, float64; None where all count alike.
+        weights: Weights of the rows, mean 1, float64; None if all count alike.
         classes: Names of the classes.
         kind: What they came as.
         notes: What a reader must know of them.

@@ -151,7 +151,7 @@ class MemberGraph(nn.Module):
         return log_probs.double().log_softmax(-1)
 
     def _numeric(self, numbers: Tensor, seconds: Tensor) -> Tensor:
-        """Return standardised numbers, ``(N, F)``, NaN where missing."""
+        """Return standardised numbers, ``(N, F)``, NaN if missing."""
         found = [numbers.index_select(1, self.get_buffer("number_places"))]
         parts = [_date_parts(seconds[:, place], self.get_buffer("turn")) for place in self.dates]
         for place, names in self.layout:

@@ -41,9 +41,9 @@ class GraphInputs:
     """The columns of a graph, by what they are fed as.
 
     Args:
-        numbers: Columns of numbers: float64, NaN where missing.
+        numbers: Columns of numbers: float64, NaN if missing.
         categories: Columns of categories: codes.
-        dates: Columns of dates: seconds since 1970 in UTC as float64, NaN where missing.
+        dates: Columns of dates: seconds since 1970 in UTC as float64, NaN if missing.
         names: All of them in the order of the training table.
     """
 

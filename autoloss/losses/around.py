@@ -46,7 +46,7 @@ class Around:
 
     Args:
         task: The kind of label.
-        teaching: The candidates with a teacher, None where there are none.
+        teaching: The candidates with a teacher; None if there are none.
         punishing: The penalties, each with its candidates.
         alone: The candidates whose penalty moves the minimum, each as a group of one.
     """
@@ -66,7 +66,7 @@ class Around:
         dtype: torch.dtype,
         device: torch.device,
     ) -> Self | None:
-        """Return what some losses add, None where they add nothing."""
+        """Return what some losses add, or None if they add nothing."""
 
         def column(rows: list[int], key: str) -> Tensor:
             numbers = torch.tensor([specs[row][key] for row in rows], dtype=dtype, device=device)

@@ -204,7 +204,7 @@ def _error(probs: Tensor, posteriors: Tensor) -> float:
 
 
 def _fault(expected: ExpectedLoss, found: Minimum) -> str | None:
-    """Return why a decision by the largest logit is wrong, None where it is right."""
+    """Return why a decision by the largest logit is wrong, or None if it is right."""
     posterior = expected.posterior
     most, next_most = posterior.topk(2).values.tolist()
     top, second = posterior.topk(2).indices.tolist()

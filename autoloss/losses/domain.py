@@ -44,7 +44,7 @@ def sizes_for(loss: Loss, *sizes: int) -> tuple[int, ...]:
 
 
 def context_for(loss: Loss, logits: Tensor, *, seed: int = 7) -> LossContext | None:
-    """Return a context with all that a loss may need for these logits; None where it needs none.
+    """Return a context with all that a loss may need for these logits; None if it needs none.
 
     Shape:
         ``(B, C)``, ``(K, B, C)`` or ``(K, B, T, C)``; so is what is in it.

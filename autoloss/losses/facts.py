@@ -23,7 +23,7 @@ class ClassFacts:
         similarity: How a label is spread over the classes that are like its own: one distribution
             a row.
         sampling: Share of each class's rows that are trained on, where some are left out at
-            random; None where none are. Read-outs undo it; an axis in front as for `counts`.
+            random; None if none are. Read-outs undo it; an axis in front as for `counts`.
 
     Shape:
         - counts and sampling: ``(C,)`` or ``(K, C)``; multi-label ``(L, 2)`` or ``(K, L, 2)``

@@ -27,12 +27,12 @@ class Group:
         loss: The base.
         rows: Their numbers among all candidates.
         parameters: Parameters of the base, with an axis for the items: ``(k, 1)``, ``(k, 1, 1)``.
-        weights: Class weights ``(k, 1, C)``, None where all are 1.
-        start: From which share of the training on they count, None where from the beginning.
-        spread: How labels are spread over the classes, None where they are not.
+        weights: Class weights ``(k, 1, C)``, or None if all are 1.
+        start: From which share of the training on they count, or None if from the beginning.
+        spread: How labels are spread over the classes, or None if they are not.
         class_counts: Training rows of each class, for a base that needs them.
         scale: What temperature and prior multiply the softmax's inputs with ``(k, 1, C)``, and
-        shift: what they add, for a base with a view; None where nothing.
+        shift: what they add, for a base with a view; None if nothing.
         mixes: Whether one of them trains on mixed examples.
         memory: What a base with a memory remembers, ``(k, N, C)``; grows with the row numbers.
     """
@@ -72,7 +72,7 @@ class Group:
             specs: The losses of the candidates, of one base.
             rows: Their numbers among all.
             log_weights: Logarithm of their class weights, on the device and in the dtype to
-                compute in; None where all are 1.
+                compute in; None if all are 1.
             start: When their class weights switch on.
             spread: How their labels are spread.
             class_counts: Training rows of each class, theirs or all's.
@@ -127,7 +127,7 @@ class Group:
             log_probs: Their log-softmax; what stands there where the base is not local is unused.
             targets: Classes, or class probabilities.
             context: What the base needs besides.
-            mix: The mixup of these candidates, None where none has one.
+            mix: The mixup of these candidates, or None if none has one.
 
         Shape:
             ``(k, B, C)``, ``(k, B, C)``, ``(k, B)`` or ``(k, B, C)`` → ``(k, B)``.

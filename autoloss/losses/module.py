@@ -220,7 +220,7 @@ LossModule._make_objective._dynamo_marked_constant = True  # type: ignore[attr-d
 
 
 def _owner_of_counts(spec: SpecData) -> str | None:
-    """Return the part of a loss that cannot do without class counts, None where all can."""
+    """Return the part of a loss that cannot do without class counts, or None if all can."""
     if spec.prior != "none":
         return f"prior={spec.prior!r}"
     if "class_counts" in spec.needs:
@@ -229,7 +229,7 @@ def _owner_of_counts(spec: SpecData) -> str | None:
 
 
 def _owner_of_all_logits(spec: SpecData) -> str | None:
-    """Return the part of a loss that has no use for a masked class, None where all have."""
+    """Return the part of a loss that has no use for a masked class, or None if all have."""
     parts = (get(spec.base), TARGETS.get(spec.target), PENALTIES.get(spec.penalty))
     return next((one.name for one in parts if one is not None and not one.masked), None)
 

@@ -294,13 +294,13 @@ class Objective:
         return self._joined(found)
 
     def _make_parts(self) -> None:
-        """Make the tensors of temperature, prior and target, None where neutral for all."""
+        """Make the tensors of temperature, prior and target, or None if neutral for all."""
         facts = self.facts
         terms = PriorTerms.of(self.specs, facts)
         temperature = torch.tensor([spec.temperature for spec in self.specs], dtype=torch.float64)
 
         def per_item(tensor: Tensor, neutral: float = 0.0) -> Tensor | None:
-            """Return one value a class with axes for the items, None where neutral for all."""
+            """Return one value a class with axes for the items, or None if neutral for all."""
             if bool((tensor - neutral).abs().le(_NOTHING).all()):
                 return None
             tensor = tensor.to(dtype=self.dtype, device=self.device)

@@ -81,7 +81,7 @@ def take_in(given: Losses | None) -> dict[str, Origin | None]:
         given: The losses, or files of them.
 
     Returns:
-        Where each is declared, by name and in order; None where it is given as it is.
+        Where each is declared, by name and in order; None if it is given as it is.
 
     Raises:
         InputError: If one cannot be registered.

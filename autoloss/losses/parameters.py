@@ -86,7 +86,7 @@ class FloatParam:
         return self.valid or Interval(self.low, self.high)
 
     def mistake(self, name: str, value: object) -> str | None:
-        """Return what is wrong with `value`, None where nothing is."""
+        """Return what is wrong with `value`, or None if nothing is."""
         number = as_number(value)
         if number is None:
             return f"{name} must be a number, but got {name}={value!r}."
@@ -122,7 +122,7 @@ class IntParam:
     searched: bool = True
 
     def mistake(self, name: str, value: object) -> str | None:
-        """Return what is wrong with `value`, None where nothing is."""
+        """Return what is wrong with `value`, or None if nothing is."""
         number = as_number(value)
         if number is None or not self.low <= number <= self.high or number != int(number):
             rule = f"a whole number in [{self.low}, {self.high}]"
@@ -153,7 +153,7 @@ class ChoiceParam:
     searched: bool = True
 
     def mistake(self, name: str, value: object) -> str | None:
-        """Return what is wrong with `value`, None where nothing is."""
+        """Return what is wrong with `value`, or None if nothing is."""
         if as_number(value) is None or value not in self.choices:
             known = ", ".join(str(choice) for choice in self.choices)
             return f"{name} must be one of {known}, but got {name}={value!r}."

@@ -23,7 +23,7 @@ class Spread:
 
     Args:
         epsilon: Share that is spread evenly, ``(k, 1, ...)`` with an axis for the items.
-        similar: Share that is spread by likeness, of the same shape; None where all are 0.
+        similar: Share that is spread by likeness, of the same shape; None if all are 0.
         similarity: Where that share goes, one distribution a row ``(C, C)``.
     """
 
@@ -40,7 +40,7 @@ class Spread:
         dtype: torch.dtype,
         device: torch.device,
     ) -> Self | None:
-        """Return how labels are spread, None where they are not.
+        """Return how labels are spread, or None if they are not.
 
         Raises:
             InputError: If a loss needs a similarity that is not given.
@@ -62,7 +62,7 @@ class Spread:
         return cls(epsilon, similar, facts.similarity.to(dtype=dtype, device=device))
 
     def rows(self, rows: list[int]) -> Self | None:
-        """Return how the labels of some of the candidates are spread, None where they are not."""
+        """Return how the labels of some of the candidates are spread, or None if they are not."""
         epsilon = self.epsilon[rows]
         similar = None if self.similar is None else self.similar[rows]
         if similar is not None and bool(similar.any()):

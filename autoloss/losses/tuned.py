@@ -12,8 +12,8 @@ class Tuned:
 
     Args:
         lr: Peak learning rate of AdamW.
-        weight_decay: Its weight decay; None where the training had none.
-        dropout: Rate in [0, 1); None where the network has none.
+        weight_decay: Its weight decay; None if the training had none.
+        dropout: Rate in [0, 1); None if the network has none.
         readout: What becomes probabilities by a softmax: the logits (``"softmax"``), the logits
             with the prior undone (``"prior"``) or the loss's own posterior (``"link"``); None for
             the best that is known of the loss.

@@ -28,7 +28,7 @@ class Metric:
         lower_is_better: Its direction.
         function: Of probabilities (N, C) and classes (N,); None for one that is always computed.
         is_binary: Whether it needs two classes.
-        costs: Cost of a decision (column) where a class is true (row), None where none are given.
+        costs: Cost of a decision (column) where a class is true (row), or None if none are given.
             With them the expected cost is computed beside a metric that is another.
 
     Shape:

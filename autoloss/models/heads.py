@@ -52,12 +52,12 @@ class Heads:
 
     @cached_property
     def cosine(self) -> Tensor | None:
-        """Return the rows of the candidates with cosines, None where there are none."""
+        """Return the rows of the candidates with cosines; None if there are none."""
         return self._rows("cosine")
 
     @cached_property
     def unbiased(self) -> Tensor | None:
-        """Return the rows of the linear candidates without bias, None where there are none."""
+        """Return the rows of the linear candidates without bias; None if there are none."""
         return self._rows("unbiased")
 
     def _rows(self, head: Head) -> Tensor | None:
@@ -77,7 +77,7 @@ def apply_heads(
             that of the logits.
         weight: Its weights.
         bias: Its biases; they have no effect on a candidate whose head is not linear.
-        heads: The heads; None where all are linear.
+        heads: The heads; None if all are linear.
 
     Returns:
         Logits, which are cosines for a cosine head; and, where a head is ``"unbiased"``, the norm

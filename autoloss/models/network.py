@@ -45,10 +45,10 @@ class Step:
 
     Args:
         places: Which of the G batches each candidate reads, K numbers.
-        orders: The same on the device, ``(K,)``; None where G = 1.
+        orders: The same on the device, ``(K,)``; None if G = 1.
         draws: The random numbers.
-        rates: Dropout rates of the candidates; None where all are 0.
-        mix: The mixup of the step; None where no candidate mixes.
+        rates: Dropout rates of the candidates; None if all are 0.
+        mix: The mixup of the step; None if no candidate mixes.
         heads: The last layer of each candidate.
         products: Type in which the products of hidden layers are taken; the user's own module
             takes them in the type of its weights.

@@ -241,9 +241,9 @@ class TableNetwork:
         Args:
             weights: Weights by name, each ``(K, ...)``.
             features: The batch; G = 1 where all candidates share it.
-            orders: Which of the G batches each candidate reads, ``(K,)``; None where G = 1.
+            orders: Which of the G batches each candidate reads, ``(K,)``; None if G = 1.
             dropout: The dropout of this step; None at prediction.
-            heads: The last layer of each candidate; None where all are linear.
+            heads: The last layer of each candidate; None if all are linear.
             mix: The mixup of this step; None at prediction.
 
         Shape:
@@ -264,7 +264,7 @@ class TableNetwork:
         Args:
             weights: Weights by name, each ``(K, ...)``.
             hidden: What `hidden` gave.
-            heads: The last layer of each candidate; None where all are linear.
+            heads: The last layer of each candidate; None if all are linear.
             dropout: The dropout of `hidden`.
 
         Shape:

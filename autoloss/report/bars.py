@@ -21,7 +21,7 @@ class Bars:
     Args:
         scale: The change at both ends of the scale, as a share of tuned cross-entropy's value.
         ends: For each comparison the interval's two ends and the difference between -1 and 1,
-            the left of zero better whatever the metric's direction; None where there is none.
+            the left of zero better whatever the metric's direction; None if there is none.
     """
 
     scale: float
@@ -52,7 +52,7 @@ def comparison_bars(summary: Summary) -> Bars:
 
 
 def _changes(one: Comparison) -> tuple[float, float, float] | None:
-    """Return the changes relative to the baseline, None where they say nothing."""
+    """Return the changes relative to the baseline, or None if they say nothing."""
     if one.metric in _NO_RATIO or not one.baseline > 0.0:
         return None
     sign = 1.0 if one.lower_is_better else -1.0

@@ -69,7 +69,7 @@ class TailFacts:
 
 
 def reference_facts(summary: Summary) -> ReferenceFacts | None:
-    """Return the reference model in words, None where it says nothing."""
+    """Return the reference model in words, or None if it says nothing."""
     found = summary.reference
     if found is None or not (found.text or is_number(found.metric)):
         return None
@@ -96,7 +96,7 @@ def edge_texts(summary: Summary) -> tuple[str, ...]:
 
 
 def edges_short(summary: Summary) -> str:
-    """Return the settings on an edge in one line; empty where there are none."""
+    """Return the settings on an edge in one line, or an empty string if there are none."""
     names = dict.fromkeys(
         one.key
         if one.key.startswith(f"{one.family}.")
@@ -109,7 +109,7 @@ def edges_short(summary: Summary) -> str:
 
 
 def cost_table(summary: Summary) -> CostTable | None:
-    """Return the cost matrix with its classes, None where there is none, or a very large one."""
+    """Return the cost matrix with its classes, or None if there is none, or a very large one."""
     matrix, classes = summary.cost_matrix, summary.data.classes
     if matrix is None or len(matrix) > _CLASSES:
         return None
@@ -121,7 +121,7 @@ def cost_table(summary: Summary) -> CostTable | None:
 
 
 def tail_facts(summary: Summary) -> TailFacts | None:
-    """Return the calibration of rare positives in words, None where nothing is known of it."""
+    """Return the calibration of rare positives in words, or None if nothing is known of it."""
     found = summary.tails
     if found is None:
         return None

@@ -45,7 +45,7 @@ def brief_pairs(summary: Summary) -> tuple[tuple[str, str], ...]:
 
 
 def _looks(summary: Summary) -> str:
-    """Return the earlier looks where there were any."""
+    """Return the earlier looks, if any."""
     if not summary.looks:
         return ""
     rows = "rows" if is_nested(summary) else "test rows"

@@ -1,4 +1,4 @@
-"""What the models do class by class, and what they are worth at other thresholds and costs."""
+"""The models by class, and their metrics at other thresholds and costs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class CurveTable:
 
 
 def class_score_facts(summary: Summary) -> ClassScoreFacts | None:
-    """Return recall and precision by class, None where an older study has none."""
+    """Return recall and precision by class, or None if an older study has none."""
     found = summary.class_scores
     if found is None or not found.rows:
         return None
@@ -101,7 +101,7 @@ def ranking_table(summary: Summary) -> CurveTable | None:
 
 
 def ranking_text(summary: Summary) -> str:
-    """Return the areas under both curves in a sentence; empty where there are none."""
+    """Return the areas under both curves in a sentence, or an empty string if there are none."""
     found = summary.ranking
     if found is None:
         return ""
@@ -125,7 +125,7 @@ def ranking_text(summary: Summary) -> str:
 
 
 def cost_curve_table(summary: Summary) -> CurveTable | None:
-    """Return the cost curve at every tenth, None where there is none."""
+    """Return the cost curve at every tenth, or None if there is none."""
     found = summary.cost_curve
     if found is None or len(found.at) < 2:
         return None
@@ -150,7 +150,7 @@ def cost_curve_table(summary: Summary) -> CurveTable | None:
 
 
 def _row(summary: Summary, found: ClassScores, code: int) -> ClassScoreRow:
-    """Return one class in words."""
+    """Return the table row of a class."""
     classes = summary.data.classes
     pairs = [
         (

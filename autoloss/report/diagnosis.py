@@ -1,4 +1,4 @@
-"""The diagnosis as one page that needs nothing besides itself: no script, no network."""
+"""The diagnosis as a single page that needs neither scripts nor network."""
 
 from __future__ import annotations
 

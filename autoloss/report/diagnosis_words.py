@@ -20,7 +20,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """A finding: what it is about, the sentence, and whether there is something to do."""
+    """A finding: its subject, its sentence, and whether it needs action."""
 
     subject: str
     text: str
@@ -28,7 +28,7 @@ class Finding:
 
 
 def findings(found: Diagnosis) -> tuple[Finding, ...]:
-    """Return what was found, in the order in which it is read."""
+    """Return the findings in reading order."""
     return (
         _calibration(found),
         _readout(found),
@@ -82,7 +82,7 @@ def loss_words(one: LossSignal) -> str:
 
 
 def readout_words(row: ReadoutRow) -> str:
-    """Return what a read-out does."""
+    """Return the words for a read-out."""
     parts = {
         "as given": "the probabilities as given",
         "softmax": "the softmax of the raw logits",

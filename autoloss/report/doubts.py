@@ -33,7 +33,7 @@ def doubts(summary: Summary) -> tuple[tuple[str, str], ...]:
 
 
 def optimism_text(summary: Summary) -> str:
-    """Return how much better the selected trial looks than it is; empty where unknown."""
+    """Return the selection bias of the best trial, or an empty string if unknown."""
     found = summary.optimism
     if found is None:
         return ""
@@ -63,7 +63,7 @@ def optimism_text(summary: Summary) -> str:
 
 
 def optimism_short(summary: Summary) -> str:
-    """Return how much better the selected trial looks than it is in one line."""
+    """Return a line on the selection bias of the best trial."""
     gap = _gap(summary)
     found = summary.optimism
     if gap is None or found is None:
@@ -76,7 +76,7 @@ def optimism_short(summary: Summary) -> str:
 
 
 def chance_sentence(summary: Summary) -> str:
-    """Return how probable it is that the winner is the best finalist; empty where unknown."""
+    """Return a sentence with the probability that the winner is the best finalist, if known."""
     chances = {one.number: one.chance_best for one in summary.finalists if takes_part(one)}
     winner, baseline = summary.verdict.challenger, summary.verdict.baseline
     if not is_number(chances.get(winner)):
@@ -95,7 +95,7 @@ def chance_sentence(summary: Summary) -> str:
 
 
 def chance_short(summary: Summary) -> str:
-    """Return how probable it is that the winner is the best finalist in one line."""
+    """Return a line with the probability that the winner is the best finalist."""
     sentence = chance_sentence(summary)
     if not sentence:
         return ""
@@ -110,7 +110,7 @@ def chance_short(summary: Summary) -> str:
 
 
 def _gap(summary: Summary) -> float | None:
-    """Return how much too good the metric of the selected trial looks; None where unknown."""
+    """Return how much too good the metric of the selected trial looks; None if unknown."""
     found = summary.optimism
     if found is None or not (is_number(found.metric) and is_number(found.metric_honest)):
         return None
@@ -124,7 +124,7 @@ def _title(name: str) -> str:
 
 
 def _bias(summary: Summary, name: str, change: float) -> str:
-    """Return how much of what was seen is the bias of the selection."""
+    """Return the words for a selection bias."""
     sign = 1.0 if name != summary.metric or summary.lower_is_better else -1.0
     gap = sign * change
     return (

@@ -135,15 +135,15 @@ class Facts:
         resampling: How the rows were used; empty where it is not known.
         rows: What the rows of the verdict are called.
         unseen: On which rows challenger and baseline are compared.
-        reference: A model of another kind, None where there is none.
+        reference: A model of another kind, or None if there is none.
         doubts: Whether the winner is real: name and sentence.
         gains: Where the gain comes from, step by step.
         gains_text: The same in a sentence or two.
         finalists: The finalists, in the order of the selection.
         rules: What other rules would choose.
         edges: A sentence for each setting on the edge of its range.
-        costs: The cost matrix, None where there is none.
-        tails: Calibration where positives are rare, None where they are not.
+        costs: The cost matrix, or None if there is none.
+        tails: Calibration where positives are rare, or None if they are not.
         key_figures: The study in a few numbers.
         comparisons: The challenger against tuned cross-entropy.
         bar_scale: The change at both ends of the bars of `comparisons`.
@@ -162,12 +162,12 @@ class Facts:
         importance_text: What explains the variation among trials.
         positive: What the positive class of two is called.
         positive_reliability: Reliability diagrams of its probability, for tables.
-        class_scores: Recall and precision by class, None where they are not known.
+        class_scores: Recall and precision by class, or None if they are not known.
         ranking_text: The areas under ROC and precision-recall curve; empty where there are none.
-        ranking: Both curves as a table, None where there are none.
-        cost_curve: The cost under other costs as a table, None where there is none.
-        confusion: What is taken for what, None where it is not known.
-        disagreements: On which rows challenger and tuned cross-entropy differ, None where on none.
+        ranking: Both curves as a table; None if there are none.
+        cost_curve: The cost under other costs as a table, or None if there is none.
+        confusion: What is taken for what, or None if it is not known.
+        disagreements: On which rows challenger and tuned cross-entropy differ, or None if on none.
         threshold: Where decisions are moved; empty where they are not.
         signals: What the losses of the finalists tell the network.
         signal_at: The p at which `signals` has values.
@@ -329,7 +329,7 @@ def _test_rows(summary: Summary) -> tuple[TestRow, ...]:
 
 
 def _recipes(summary: Summary) -> tuple[Recipe, ...]:
-    """Return the loss that ships, then the challenger's where it is another one."""
+    """Return the loss that ships, and the challenger's loss if it differs."""
     wanted = {"What ships": summary.recommended, "The challenger": summary.verdict.challenger}
     recipes: dict[int, Recipe] = {}
     for title, number in wanted.items():

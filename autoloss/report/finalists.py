@@ -103,7 +103,7 @@ def finalist_rows(summary: Summary) -> tuple[FinalistRow, ...]:
 
 
 def rule_rows(summary: Summary) -> tuple[RuleRow, ...]:
-    """Return what other rules would choose: ``settings["rules"]``, name to (trial, sentence)."""
+    """Return the choices of other rules: ``settings["rules"]``, name to (trial, sentence)."""
     rules = summary.settings.get("rules")
     if not isinstance(rules, dict):
         return ()
@@ -123,7 +123,7 @@ def _reason(reason: str) -> str:
 
 
 def _row(summary: Summary, one: Finalist) -> FinalistRow:
-    """Return one finalist in words."""
+    """Return the table row of a finalist."""
     trial = find_trial(summary, one.number)
     metric, is_baseline = summary.metric, one.number == summary.verdict.baseline
     # Tuned cross-entropy has no difference to itself.

@@ -31,7 +31,7 @@ _LOG_LOSSES = ("log_loss", REFINED_LOG_LOSS)
 
 @dataclass(frozen=True)
 class Change:
-    """What a step did to one number: the value after it, the change, its interval."""
+    """The effect of a step on a number: the value after it, the change, its interval."""
 
     value: str
     change: str
@@ -100,7 +100,7 @@ def gain_steps(summary: Summary, metric: str) -> tuple[Step, ...]:
 
 
 def gain_sentences(summary: Summary) -> tuple[str, ...]:
-    """Return what gave how much, one sentence a metric; none where no change is known."""
+    """Return the gain of each step, a sentence per metric; none if no change is known."""
     return tuple(
         sentence
         for metric in gain_metrics(summary)
@@ -109,7 +109,7 @@ def gain_sentences(summary: Summary) -> tuple[str, ...]:
 
 
 def gains_short(summary: Summary) -> str:
-    """Return what gave how much in the study's metric, what may be chance apart from the rest."""
+    """Return the gain of each step in the study's metric, with uncertain steps apart."""
     sign = -1.0 if summary.lower_is_better else 1.0
     zero = points_text(summary.metric, 0.0)
     clear: list[str] = []
@@ -155,7 +155,7 @@ def _change(summary: Summary, metric: str, step: Step) -> Change:
 
 
 def _sentence(summary: Summary, metric: str, steps: tuple[Step, ...]) -> str:
-    """Return what each step gave in one metric."""
+    """Return the gain of each step in one metric."""
     sign = -1.0 if lower_is_better(summary, metric) else 1.0
     parts = [_part(metric, step, sign * step.change) for step in steps if is_number(step.change)]
     title = metric_words(metric, lower_is_better=sign < 0).title
@@ -163,7 +163,7 @@ def _sentence(summary: Summary, metric: str, steps: tuple[Step, ...]) -> str:
 
 
 def _part(metric: str, step: Step, gained: float) -> str:
-    """Return what one step gave: ``"tuning gave 1.20 points"``."""
+    """Return the gain of a step: ``"tuning gave 1.20 points"``."""
     doer = _DOERS.get(step.name, step.name)
     amount = points_text(metric, gained)
     if amount == points_text(metric, 0.0):

@@ -1,4 +1,4 @@
-"""The report as one page that needs nothing besides itself: no server and no network."""
+"""The report as a single page that needs neither server nor network."""
 
 from __future__ import annotations
 

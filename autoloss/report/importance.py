@@ -17,7 +17,7 @@ def importance_pairs(summary: Summary) -> tuple[tuple[str, float], ...]:
 
 
 def importance_text(summary: Summary) -> str:
-    """Return what explains the variation among trials in one sentence; empty where unknown."""
+    """Return a sentence on the causes of the variation among trials, if known."""
     training = {key for trial in summary.trials for key in trial.nuisance}
     groups: dict[str, float] = {}
     for key, share in summary.importance:

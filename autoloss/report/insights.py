@@ -1,4 +1,4 @@
-"""What two models decide, where decisions are moved, and what losses tell a network, in words."""
+"""Words and tables for decisions, thresholds and gradient signals."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class SignalRow:
 
 
 def confusion_facts(summary: Summary) -> ConfusionFacts | None:
-    """Return what is taken for what, None where it is not known."""
+    """Return the most confused pairs, or None if it is not known."""
     found, classes = summary.confusion, tuple(map(str, summary.data.classes))
     if found is None:
         return None
@@ -143,7 +143,7 @@ def confusion_facts(summary: Summary) -> ConfusionFacts | None:
 
 
 def disagreement_facts(summary: Summary) -> DisagreementFacts | None:
-    """Return on which rows challenger and tuned cross-entropy differ; None where nothing is."""
+    """Return on which rows challenger and tuned cross-entropy differ; None if nothing is."""
     found, classes = summary.disagreements, tuple(map(str, summary.data.classes))
     if found is None or summary.verdict.challenger == summary.verdict.baseline:
         return None

@@ -30,13 +30,13 @@ def smallest_detectable(summary: Summary) -> tuple[str, float]:
 
 
 def power_short(summary: Summary) -> str:
-    """Return the smallest detectable difference in a few words; empty where unknown."""
+    """Return the smallest detectable difference in a few words, or an empty string if unknown."""
     metric, value = smallest_detectable(summary)
     return _least(metric, value) if math.isfinite(value) else ""
 
 
 def power_text(summary: Summary) -> str:
-    """Return the smallest detectable difference in a sentence; empty where unknown."""
+    """Return the smallest detectable difference in a sentence, or an empty string if unknown."""
     short = power_short(summary)
     if not short:
         return ""

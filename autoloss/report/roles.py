@@ -1,4 +1,4 @@
-"""Which part each trial plays, how trials are ranked, and what can be plotted of them."""
+"""The roles of trials, their ranking, and their metrics for plots."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def marked_trials(summary: Summary) -> dict[int, str]:
 
 
 def positive_name(summary: Summary) -> str:
-    """Return what the positive class of two is called."""
+    """Return the name of the positive class."""
     classes = summary.data.classes
     return str(classes[1]) if len(classes) > 1 else "the positive class"
 
@@ -62,7 +62,7 @@ def model_title(role: str) -> str:
 
 
 def find_trial(summary: Summary, number: int) -> TrialRecord | None:
-    """Return the trial of that number, None where the summary has none."""
+    """Return the trial of that number, or None if the summary has none."""
     return next((trial for trial in summary.trials if trial.number == number), None)
 
 

@@ -91,7 +91,7 @@ def _of(kind: Any, found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _argument_texts(kind: type) -> dict[str, str]:
-    """Return what the docstring says of each field."""
+    """Return the description of each field in the docstring."""
     # `inspect.getdoc` would take a parent's.
     tree = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
     doc = ast.get_docstring(tree) if isinstance(tree, ast.ClassDef) else None

@@ -1,4 +1,4 @@
-"""What ships now, who chose it, and whose figures the report has where that is another trial."""
+"""The trial that ships, the person who chose it, and the trial of the report's figures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _AS_BEST = " ships as the best model by held-out log loss"
 
 
 def last_choice(summary: Summary) -> PersonalChoice | None:
-    """Return the decision of a person by which a trial ships, None where nobody decided."""
+    """Return the decision of a person by which a trial ships, or None if nobody decided."""
     return summary.choices[-1] if summary.choices else None
 
 
@@ -41,7 +41,7 @@ def verdict_now(summary: Summary) -> str:
 
 
 def choice_text(summary: Summary) -> str:
-    """Return who chose what ships, when, in place of what and why; empty where nobody did."""
+    """Return a sentence on a person's choice of the trial, or an empty string without a choice."""
     choice = last_choice(summary)
     if choice is None:
         return ""

@@ -1,4 +1,4 @@
-"""The trials as CSV: one row a trial, one column a parameter or a metric."""
+"""The trials as CSV: a row per trial, a column per parameter or metric."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ _SHOWN = ("error", REFINED_LOG_LOSS, "calibration_loss", "ece", "ece_null", "tem
 
 @dataclass(frozen=True)
 class Cell:
-    """A number as text, and as the value that sorts it; None where it is missing."""
+    """A number as text, and as the value that sorts it; None if it is missing."""
 
     text: str
     value: float | None = None
@@ -140,5 +140,5 @@ def _cells(
 
 
 def _or_none(value: float) -> float | None:
-    """Return the value, None where it is not finite."""
+    """Return the value, or None if it is not finite."""
     return value if math.isfinite(value) else None

@@ -139,7 +139,7 @@ def view_of(runs: StudyRuns, description: Mapping[str, str]) -> ViewContent:
 
 
 def write_view(runs: StudyRuns, content: ViewContent) -> str:
-    """Write the view "Choose a winner" and return its key; empty where there is none."""
+    """Write the view "Choose a winner" and return its key, or an empty string if there is none."""
     session = runs.session
     if not session.abilities.has_views:
         return ""

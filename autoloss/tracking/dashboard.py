@@ -61,7 +61,7 @@ def dashboard_link(
 
 
 def dashboard_of(folder: Path, *, study: str = "") -> Dashboard | None:
-    """Return where a study is looked at, as its folder remembers; None where it does not.
+    """Return where a study is looked at, as its folder remembers; None if it does not.
 
     Args:
         folder: The study's folder.

@@ -62,7 +62,7 @@ class Tracking(Protocol):
         """Wait until all is written, at most `timeout` seconds, and say what is not."""
 
     def dashboard(self) -> Dashboard | None:
-        """Return where the study is looked at; None where there is nothing to look at."""
+        """Return where the study is looked at; None if there is nothing to look at."""
 
 
 class NullTracker:

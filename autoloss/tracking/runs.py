@@ -179,7 +179,7 @@ class StudyRuns:
             self._children[number] = _child(run)
 
     def _adopted(self) -> str | None:
-        """Make the active run the parent and return its id; None where it cannot be."""
+        """Make the active run the parent and return its id; None if it cannot be."""
         if not self._active:
             return None
         run = self.session.client.get_run(self._active)

@@ -59,7 +59,7 @@ def study_points(summary: Summary, timestamp: int) -> tuple[Point, ...]:
 
 
 def shipped_metrics(summary: Summary) -> Mapping[str, float]:
-    """Return the metrics of what ships on the rows of the verdict; empty where there are none."""
+    """Return the metrics of the trial that ships on the rows of the verdict, if there are any."""
     shipped, verdict = summary.recommended, summary.verdict
     names = {verdict.baseline: "cross-entropy", verdict.challenger: "challenger"}
     # A study in which cross-entropy met itself has the figures under one name.
@@ -76,7 +76,7 @@ def primary_metric(summary: Summary) -> str:
 
 
 def _judged(summary: Summary) -> Comparison | None:
-    """Return the comparison that the verdict is about; None where nothing was compared."""
+    """Return the comparison that the verdict is about; None if nothing was compared."""
     found = {one.metric: one for one in summary.verdict.comparisons}
     return found.get(summary.verdict.primary) or found.get(summary.metric)
 

@@ -32,7 +32,7 @@ _LAWS = (
 
 
 def laws() -> tuple[tuple[str, Law], ...]:
-    """Return the laws by name; ``law(loss)`` returns how a loss breaks it, None where it does not.
+    """Return the laws by name; ``law(loss)`` returns how a loss breaks it, or None if it does not.
 
     Examples:
         >>> from autoloss.losses import get

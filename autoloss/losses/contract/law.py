@@ -34,7 +34,7 @@ class Law:
     points: Points
 
     def __call__(self, loss: Loss) -> str | None:
-        """Return how a loss breaks the law, in one line; None where it does not."""
+        """Return how a loss breaks the law, in one line; None if it does not."""
         for setting in self.points(loss):
             try:
                 found = self.breach(loss, setting)
@@ -112,7 +112,7 @@ def slope(values: Tensor, at: Tensor) -> Tensor:
 
 
 def gap(ours: Tensor, theirs: Tensor, *, atol: float, rtol: float | None = None) -> str | None:
-    """Return the largest difference in words, None where it is within the tolerance.
+    """Return the largest difference in words, or None if it is within the tolerance.
 
     Args:
         ours: What is compared.

@@ -238,7 +238,7 @@ class Collector:
 
 
 def literal(value: Any) -> str | None:
-    """Return a constant as it is written, None where it cannot be."""
+    """Return a constant as it is written, or None if it cannot be."""
     if isinstance(value, Tensor):
         return f"torch.tensor({value.tolist()}, dtype={value.dtype})"
     if isinstance(value, float):

@@ -40,7 +40,7 @@ class SourceParts:
         spec: The loss.
         classes: The facts about the classes.
         task: The kind of label.
-        tuned: Settings of the training and the read-out; None where the loss was not searched.
+        tuned: Settings of the training and the read-out; None if the loss was not searched.
         reserved: Names that no function may have.
 
     Raises:

@@ -32,7 +32,7 @@ class OwnModel:
     Args:
         make: Returns a module for a number of features and of outputs; it draws the weights.
         name: Its name.
-        file: The Python file that it is in; None where it was given as it is.
+        file: The Python file that it is in; None if it was given as it is.
         sha256: Fingerprint of the file.
         stacked: Whether candidates are one call of `torch.func.vmap`; else they are called one
             after the other, on the same mini-batches.

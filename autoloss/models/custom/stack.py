@@ -161,7 +161,7 @@ class OwnNetwork:
             weights: Their weights.
             inputs: Batches, ``(G, B, D)``.
             rows: Which of them each candidate reads.
-            seeds: Seed of what each candidate draws; None where nothing is to be drawn.
+            seeds: Seed of what each candidate draws; None if nothing is to be drawn.
         """
         draws = seeds is not None and self.model.draws
         with forked(inputs.device) if draws else contextlib.nullcontext():

@@ -1,4 +1,4 @@
-"""The figures of a report: for each, first what it shows as plain data, then how it is drawn."""
+"""The figures of a report, each as plain data first and then as a drawing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rows cost under other costs, or where a person decides some of them."""
+"""The cost per row under other costs, or with a person who decides some rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autoloss.report.words import value_text
 
 
 def costs_figure(summary: Summary) -> Figure | None:
-    """Return the cost curve, None where no costs were given or an older study has none."""
+    """Return the cost curve, or None if no costs were given or an older study has none."""
     found = summary.cost_curve
     if found is None or len(found.at) < 2:
         return None

@@ -1,4 +1,4 @@
-"""Learning curves: every trial thin in its family's colour, those that matter in full."""
+"""Learning curves: every trial thin in its family's colour, marked trials thick."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Line:
 
 @dataclass(frozen=True)
 class CurvesInfo:
-    """What the learning curves of one metric show.
+    """The data of the learning curves of one metric.
 
     Args:
         metric: Name of the metric.
@@ -55,7 +55,7 @@ class CurvesInfo:
 
 
 def curves_info(summary: Summary, metric: str) -> CurvesInfo:
-    """Return what the learning curves of one metric show."""
+    """Return the data of the learning curves of one metric."""
     marks = marked_trials(summary)
     lines = [_line(trial, metric, marks.get(trial.number, "")) for trial in summary.trials]
     kept = tuple(line for line in lines if line.values)

@@ -44,7 +44,7 @@ class Dot:
 
     Args:
         number: Its trial.
-        family: Its family, empty where it is not known.
+        family: Its family, or empty text if it is not known.
         label: The loss in short.
         difference: Its metric minus that of tuned cross-entropy.
         low: Lower end of the interval, NaN where it is not known.
@@ -76,7 +76,7 @@ class FinalistsInfo:
 
 
 def finalists_info(summary: Summary) -> FinalistsInfo:
-    """Return what the figure shows; tuned cross-entropy is its line and no dot."""
+    """Return the data of the figure; tuned cross-entropy is its line and no dot."""
     found = {one.number: one for one in summary.finalists}
     baseline = found.get(summary.verdict.baseline)
     dots = tuple(
@@ -96,7 +96,7 @@ def finalists_info(summary: Summary) -> FinalistsInfo:
 
 
 def finalists_figure(summary: Summary) -> Figure | None:
-    """Return the dots, None where nothing was compared with tuned cross-entropy."""
+    """Return the dots, or None if nothing was compared with tuned cross-entropy."""
     info = finalists_info(summary)
     if not info.dots:
         return None
@@ -141,7 +141,7 @@ def _dot(summary: Summary, one: Finalist, baseline: Finalist | None) -> Dot:
 
 
 def _scale(info: FinalistsInfo) -> float:
-    """Return what differences are drawn in: points of a share, the metric's unit otherwise."""
+    """Return the unit of drawn differences: points of a share, the metric's unit otherwise."""
     return 100.0 if info.words.kind == "share" else 1.0
 
 

@@ -48,7 +48,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class GainsInfo:
-    """What one figure shows: the metric in words, and the steps that have a value."""
+    """The data of a figure: the metric in words, and the steps that have a value."""
 
     metric: str
     words: MetricWords
@@ -56,7 +56,7 @@ class GainsInfo:
 
 
 def gains_info(summary: Summary, metric: str) -> GainsInfo:
-    """Return what the steps did to the metric; steps without a value are left out."""
+    """Return the effects of the steps on the metric; steps without a value are left out."""
     lower = lower_is_better(summary, metric)
     bars: list[Bar] = []
     for step in gain_steps(summary, metric):

@@ -30,7 +30,7 @@ def importance_info(summary: Summary) -> ImportanceInfo:
 
 
 def importance_figure(summary: Summary) -> Figure | None:
-    """Return the bars, None where the importance was not measured."""
+    """Return the bars, or None if the importance was not measured."""
     info = importance_info(summary)
     if not info.names:
         return None

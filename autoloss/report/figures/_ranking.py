@@ -13,7 +13,7 @@ from autoloss.report.words import share_text, value_text
 
 
 def ranking_figures(summary: Summary) -> tuple[Figure, ...]:
-    """Return both curves; none where there are not two classes, or an older study has none."""
+    """Return both curves; none if there are not two classes, or an older study has none."""
     found = summary.ranking
     if found is None:
         return ()

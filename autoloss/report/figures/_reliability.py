@@ -31,7 +31,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class ReliabilityInfo:
-    """What one diagram shows: whose predictions, the bins that have rows, rows by confidence."""
+    """The data of a diagram: the model, the bins that have rows, rows by confidence."""
 
     name: str
     bins: tuple[Bin, ...]
@@ -55,7 +55,7 @@ class _Manner:
 
 
 def reliability_info(diagram: Reliability) -> ReliabilityInfo:
-    """Return what one diagram shows; bins without rows are left out."""
+    """Return the data of a diagram; bins without rows are left out."""
     columns = zip(
         diagram.confidence,
         diagram.accuracy,

@@ -57,7 +57,7 @@ def rule_info(summary: Summary) -> tuple[Candidate, ...]:
 
 
 def rule_figure(summary: Summary) -> Figure | None:
-    """Return the finalists with the admissible ones marked, None where fewer than two are."""
+    """Return the finalists with the admissible ones marked, or None if fewer than two are."""
     info = rule_info(summary)
     if len(info) < 2:
         return None

@@ -1,4 +1,4 @@
-"""Gradient signals: what each loss tells the network, over where the model's rows are."""
+"""Gradient signals of the losses, above a histogram of the model's rows."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SignalsInfo:
 
 
 def signals_info(summary: Summary) -> SignalsInfo:
-    """Return what the figure shows; no curves where none were measured."""
+    """Return the data of the figure; no curves where none were measured."""
     found = summary.signals
     if found is None:
         return SignalsInfo((), (), (), (), 0.0, 1.0)
@@ -81,7 +81,7 @@ def signals_info(summary: Summary) -> SignalsInfo:
 
 
 def signals_figure(summary: Summary) -> Figure | None:
-    """Return the curves over the histogram, None where there is nothing to show."""
+    """Return the curves over the histogram, or None if there is nothing to show."""
     info = signals_info(summary)
     if not info.curves:
         return None

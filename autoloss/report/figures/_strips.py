@@ -81,7 +81,7 @@ class StripsInfo:
 
 
 def strips_info(summary: Summary, metric: str) -> StripsInfo:
-    """Return what the strips of one metric show."""
+    """Return the data of the strips of one metric."""
     words = metric_words(metric, lower_is_better=summary.lower_is_better)
     marks = marked_trials(summary)
     sign = 1.0 if words.lower_is_better else -1.0
@@ -170,7 +170,7 @@ def _figure(info: StripsInfo) -> Figure:
 
 
 def _curse(info: StripsInfo) -> str:
-    """Return what the shading says; empty where there is none."""
+    """Return the words for the shading, or an empty string if there is none."""
     if not info.has_luck:
         return ""
     seen, honest = (value_text(info.metric, value) for value in info.luck)

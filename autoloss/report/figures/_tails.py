@@ -25,7 +25,7 @@ class TailsInfo:
     high: float
 
     def place(self, share: float) -> float:
-        """Return where a share stands: its log-odds, held within the diagram."""
+        """Return the position of a share: its log-odds, held within the diagram."""
         return min(max(log_odds(share), self.low), self.high)
 
     @property
@@ -42,7 +42,7 @@ def log_odds(share: float) -> float:
 
 
 def tails_info(summary: Summary) -> TailsInfo:
-    """Return what the diagram shows; no bins where positives are not rare."""
+    """Return the data of the diagram; no bins where positives are not rare."""
     if summary.tails is None:
         return TailsInfo((), 0.0, 0.0)
     bins = reliability_info(summary.tails.bins).bins
@@ -56,7 +56,7 @@ def tails_info(summary: Summary) -> TailsInfo:
 
 
 def tails_figure(summary: Summary) -> Figure | None:
-    """Return the diagram, None where there is nothing to show."""
+    """Return the diagram, or None if there is nothing to show."""
     info = tails_info(summary)
     if not info.bins:
         return None

@@ -22,7 +22,7 @@ from autoloss.report.words import metric_words, value_text
 
 
 def threshold_figure(summary: Summary) -> Figure | None:
-    """Return the metric over the threshold, None where no threshold was moved."""
+    """Return the metric over the threshold, or None if no threshold was moved."""
     found = summary.threshold
     if found is None or len(found.probs) < 2 or not math.isfinite(found.threshold):
         return None

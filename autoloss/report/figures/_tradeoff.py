@@ -62,7 +62,7 @@ class TradeoffInfo:
 
 
 def tradeoff_info(summary: Summary) -> TradeoffInfo:
-    """Return what the scatter shows."""
+    """Return the data of the scatter plot."""
     marks = marked_trials(summary)
     points = tuple(
         Point(trial.number, trial.family, trial.label, x, y, marks.get(trial.number, ""))
@@ -92,7 +92,7 @@ def tradeoff_info(summary: Summary) -> TradeoffInfo:
 
 
 def tradeoff_figure(summary: Summary) -> Figure | None:
-    """Return the scatter, None where no trial has both values."""
+    """Return the scatter, or None if no trial has both values."""
     info = tradeoff_info(summary)
     if not info.points:
         return None

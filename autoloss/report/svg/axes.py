@@ -1,4 +1,4 @@
-"""Axes: where a value stands, which values are written, and how."""
+"""Axes: positions of values, ticks, and their labels."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Axis:
     options: dict[str, Any]
 
     def at(self, value: float) -> float:
-        """Return the pixel of a value; what cannot stand on a log axis is at its start."""
+        """Return the pixel of a value; a value that a log axis cannot show is at its start."""
         low, high = self.low, self.high
         if self.log:
             value = math.log10(value) if value > 0 else low

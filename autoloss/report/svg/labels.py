@@ -46,7 +46,7 @@ Thread = tuple[tuple[float, float], tuple[float, float]]
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a label goes: its text, and the end of its thread, None where it has none."""
+    """Where a label goes: its text, and the end of its thread, or None if it has none."""
 
     x: float
     y: float
@@ -95,7 +95,7 @@ def labels(
 
 
 def mark_boxes(data: Sequence[dict[str, Any]], x: Axis, y: Axis) -> Iterator[Box]:
-    """Yield what the symbols of a drawing cover."""
+    """Yield the areas that the symbols of a drawing cover."""
     for trace in data:
         if trace["type"] != "scatter" or "markers" not in trace.get("mode", "lines"):
             continue
@@ -182,7 +182,7 @@ def _own_place(note: dict[str, Any], px: float, py: float, y: Axis) -> _Place:
 def _thread(
     note: dict[str, Any], point: tuple[float, float], end: tuple[float, float], colour: str
 ) -> Iterator[str]:
-    """Yield the line from a point to its label; none where they are close."""
+    """Yield the line from a point to its label; none if they are close."""
     (px, py), (tx, ty) = point, end
     gap = note.get("standoff", 5) + 1.0
     size = math.hypot(tx - px, ty - py) or 1.0

@@ -99,7 +99,7 @@ def _line(
 def _symbols(
     trace: dict[str, Any], points: list[tuple[Any, Any]], x: Axis, y: Axis
 ) -> Iterator[str]:
-    """Yield a symbol a point, with its label for whoever points at it."""
+    """Yield a symbol per point, with a hover label."""
     marker, texts = trace["marker"], trace.get("hovertext")
     for place, (a, b) in enumerate(points):
         if not (_is_there(a) and _is_there(b)):
@@ -196,7 +196,7 @@ def _title(lines: list[str]) -> str:
 
 
 def one_of(value: Any, place: int) -> Any:
-    """Return what holds for one point: its own value, or that of all."""
+    """Return the value of a point: its own, or the common value."""
     return value[place] if isinstance(value, list) else value
 
 

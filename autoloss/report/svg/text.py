@@ -28,6 +28,6 @@ def text_width(text: str, size: float = FONT) -> float:
 
 
 def escaped(text: str) -> str:
-    """Return text for an element or an attribute; what XML has no place for is left out."""
+    """Escape text for an element or attribute, without characters that XML forbids."""
     kept = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
     return html.escape(kept, quote=True)
