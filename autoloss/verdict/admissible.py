@@ -14,7 +14,7 @@ Simplicity = Callable[[TrialRecord], tuple[Any, ...]]
 
 @dataclass(frozen=True)
 class Figures:
-    """A trial with what it is judged by.
+    """A trial with the figures by which it is judged.
 
     Args:
         trial: The trial.
@@ -31,15 +31,15 @@ class PairedErrors(Protocol):
     """Standard errors of the difference between two trials on the same rows or trainings."""
 
     def of_metric(self, trial: TrialRecord, best: TrialRecord) -> float:
-        """Return that of the metric, in its unit."""
+        """Return the standard error of the difference in the metric, in its unit."""
 
     def of_log_loss(self, trial: TrialRecord, best: TrialRecord) -> float:
-        """Return that of the log loss, in nats."""
+        """Return the standard error of the difference in log loss, in nats."""
 
 
 @dataclass(frozen=True)
 class Winner:
-    """Who wins by the rule, and the numbers of the trials among which it was chosen."""
+    """The winner by the rule, and the numbers of the admissible trials."""
 
     trial: TrialRecord
     admissible: tuple[int, ...]
@@ -48,17 +48,18 @@ class Winner:
 def best_other(
     pool: Sequence[Figures], errors: PairedErrors, simplicity: Simplicity, *, baseline: int
 ) -> Winner | None:
-    """Return the winner among all; where that is cross-entropy, the winner among the others.
+    """Return the winner among the losses other than cross-entropy.
 
     Args:
         pool: The trials.
         errors: Their paired standard errors.
         simplicity: Sort key of a trial, lower for a simpler loss.
-        baseline: Number of the trial of tuned cross-entropy, which never meets itself: where the
-            study has no plain cross-entropy it is another trial of that family.
+        baseline: Number of the trial of tuned cross-entropy, which is never compared with itself;
+            without plain cross-entropy in the study, another trial of the family.
 
     Returns:
-        The winner; None where there is no other trial.
+        The winner among all trials; if that is cross-entropy, the winner among the others; None
+        if there are no others.
     """
     others = other_losses([one.trial for one in pool], baseline=baseline)
     left = [one for one in pool if one.trial.number in others]
@@ -78,14 +79,14 @@ def other_losses(trials: Sequence[TrialRecord], *, baseline: int) -> set[int]:
 
 
 def winner(pool: Sequence[Figures], errors: PairedErrors, simplicity: Simplicity) -> Winner:
-    """Return who wins by the rule among one or more trials.
+    """Return the winner by the rule among one or more trials.
 
-    Admissible is who lies within one paired standard error of the best metric. Of those the
-    lowest log loss; within one paired standard error of that, the simplest. A trial that is
-    admissible, at least as simple and at least as good on both figures takes the winner's place:
-    it may have been no tie only because its rows pair more tightly with those of the lowest log
-    loss. So only a more complex loss, within the noise, may dominate the winner. The order of the
-    trials plays no part.
+    A trial is admissible within one paired standard error of the best metric. The rule finds the
+    lowest log loss among admissible trials, and takes the simplest trial within one paired
+    standard error of it. An admissible trial that is at least as simple and at least as good on
+    both figures then replaces the winner: it may have missed the tie only because its rows pair
+    more tightly with those of the lowest log loss. So only a more complex loss, within the noise,
+    may dominate the winner. The order of the trials does not matter.
 
     Args:
         pool: The trials.
@@ -125,5 +126,5 @@ def _by_log_loss(one: Figures) -> tuple[float, float, int]:
 
 
 def _is_within(difference: float, error: float) -> bool:
-    # The sum is rounded, and an error that is no number admits nothing but equality.
+    # The sum is rounded, and an error of NaN admits only equal values.
     return difference <= 1e-12 or difference <= error + 1e-12

@@ -1,4 +1,4 @@
-"""What every loss is compared with: plain cross-entropy, tuned, and as the literature sets it."""
+"""The baselines: plain cross-entropy, tuned and with the literature's settings."""
 
 from __future__ import annotations
 
@@ -32,12 +32,11 @@ def is_plain_cross_entropy(loss: Mapping[str, Any]) -> bool:
 
 
 def comparable(trials: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
-    """Return the trials; a cut-off trial counts as complete only where nothing better is there.
+    """Return the trials that can be compared; cut-off trials count only if no others exist.
 
-    A trial that was cut off before the end of its schedule cannot be compared with one that was
-    not. Where no trial of a side of the verdict was trained to its end, those that came furthest
-    stand in for it, so that a model can ship; the verdict is undecided then
-    (`coverage.shortfall`).
+    A trial that was cut off before the end of its schedule cannot be compared with a trial that
+    was not. If a side of the verdict has no trial trained to its end, its longest-trained trials
+    stand in, so that a model can ship; the verdict is then undecided (`coverage.shortfall`).
     """
     stand_ins: set[int] = set()
     for side in sides(trials):
@@ -51,8 +50,8 @@ def comparable(trials: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
 def sides(trials: Sequence[TrialRecord]) -> tuple[list[TrialRecord], list[TrialRecord]]:
     """Return the trials that can be tuned cross-entropy, and those that can challenge it.
 
-    Trials without metrics are left out. Where no plain cross-entropy has any, the others of its
-    family take its side.
+    Trials without metrics are left out. If no plain cross-entropy has metrics, the other trials of
+    its family take its side.
     """
     known = [trial for trial in trials if trial.metrics]
     plain = [trial for trial in known if is_plain_cross_entropy(trial.loss)]
@@ -85,11 +84,11 @@ def by_log_loss(metric: str, *, lower_is_better: bool = True) -> Any:
 def tuned_cross_entropy(
     trials: Sequence[TrialRecord], *, metric: str = "error", lower_is_better: bool = True
 ) -> TrialRecord:
-    """Return the plain cross-entropy of the lowest refined log loss; without one, the family's.
+    """Return the plain cross-entropy with the lowest refined log loss, else one of its family.
 
     Args:
-        trials: The trials of a study; those that are not usable are passed over.
-        metric: A key of `TrialRecord.metrics`, which decides between equals.
+        trials: The trials of a study; unusable trials are ignored.
+        metric: A key of `TrialRecord.metrics`, which breaks ties.
         lower_is_better: Its direction.
 
     Raises:
@@ -106,7 +105,7 @@ def tuned_cross_entropy(
 
 
 def default_cross_entropy(trials: Sequence[TrialRecord], *, metric: str) -> TrialRecord | None:
-    """Return the plain cross-entropy with the literature's settings, None where it did not end."""
+    """Return plain cross-entropy with the literature's settings, or None if it did not end."""
     defaults = [t for t in usable(trials, metric) if t.origin == "default"]
     return next((t for t in defaults if is_plain_cross_entropy(t.loss)), None)
 

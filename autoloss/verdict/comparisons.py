@@ -1,4 +1,4 @@
-"""Two models on the same rows: paired differences with bootstrap intervals and p-values."""
+"""Compares two models on the same rows: differences, bootstrap intervals and p-values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ROWS_AT_ONCE = 1 << 16
 
 
 class NamedMetric(Protocol):
-    """A metric as one function of probabilities (N, C) and classes (N,)."""
+    """A metric as a function of probabilities (N, C) and classes (N,)."""
 
     @property
     def name(self) -> str:
@@ -41,7 +41,7 @@ class NamedMetric(Protocol):
 
 @dataclass(frozen=True)
 class PairedTest:
-    """A comparison with its two-sided p-value, not corrected for the others."""
+    """A comparison with its two-sided p-value, not corrected for other tests."""
 
     comparison: Comparison
     p_value: float
@@ -55,7 +55,7 @@ class PairedTest:
 
 @dataclass(frozen=True, eq=False)
 class RowFigures:
-    """What a model did on each row; all (N,)."""
+    """The figures of a model on each row; all (N,)."""
 
     wrong: FloatArray
     balanced_wrong: FloatArray
@@ -69,8 +69,9 @@ def row_figures(
 ) -> RowFigures:
     """Return errors, log loss in nats, Brier (sum over classes) and confidence of each row.
 
-    Balanced error judges the class with the most probability for its share of the training rows,
-    a class without any being never decided for; without the counts the most probable class.
+    Balanced error judges the class whose probability is highest relative to its share of the
+    training rows, and never a class without training rows; without the counts it judges the most
+    probable class.
 
     Shape:
         log_probs (N, C), targets (N,), class_counts (C,) -> RowFigures of (N,).
@@ -101,16 +102,16 @@ def compare(
 ) -> dict[str, PairedTest]:
     """Compare two models in error, log loss, calibration, balanced error and Brier.
 
-    One paired bootstrap serves all five, of rows stratified by class or, where rows share
-    clusters, of whole clusters. The p-value of the error is McNemar's exact one where no two rows
-    share a cluster, the others are the bootstrap's.
+    A paired bootstrap serves all five metrics. It draws rows stratified by class, or whole
+    clusters if rows share clusters. The p-value of the error is McNemar's exact p-value if no two
+    rows share a cluster; all other p-values come from the bootstrap.
 
     Args:
-        challenger: Log probabilities that the challenger ships.
-        baseline: Log probabilities that tuned cross-entropy ships.
+        challenger: Log probabilities of the challenger as it ships.
+        baseline: Log probabilities of tuned cross-entropy as it ships.
         targets: Classes of the rows.
         class_counts: Training rows of each class, for the decisions of the balanced error.
-        clusters: The cluster of each row; None where the rows are independent.
+        clusters: The cluster of each row; None for independent rows.
         resamples: Resamples R.
         seed: Seed.
 
@@ -138,7 +139,7 @@ def compare(
     ends = np.cumsum([len(pairs), member.shape[1], member.shape[1]])
     of_means, rows, of_missed, of_bins = np.split(sums, ends, axis=1)
     drawn = dict(zip(pairs, (of_means / rows.sum(axis=1, keepdims=True)).T, strict=True))
-    # A class that no drawn row has does not count, as in the metric.
+    # A class without drawn rows does not count, as in the metric.
     drawn["balanced_error"] = np.sum(of_missed / np.maximum(rows, 1.0), axis=1)
     drawn["balanced_error"] /= np.sum(rows > 0.0, axis=1)
     share = len(targets) / (member.shape[1] * np.asarray(member.sum(axis=0))[_codes(targets)])
@@ -166,9 +167,9 @@ def compare_metric(
     resamples: int = 2000,
     seed: int = 0,
 ) -> PairedTest:
-    """Compare two models in a metric that is any function of probabilities and classes.
+    """Compare two models in any metric of probabilities and classes.
 
-    It is computed anew on every resample, so above 5 000 rows fewer are drawn, down to 200.
+    Every resample computes it again, so above 5 000 rows there are fewer resamples, down to 200.
 
     Raises:
         InputError: If the metric is not finite on these rows.
@@ -201,7 +202,7 @@ def compare_metric(
 
 
 def mcnemar(wrong: FloatArray, other: FloatArray) -> float:
-    """Return the exact two-sided p-value of McNemar's test, 1 where the two never differ.
+    """Return the exact two-sided p-value of McNemar's test, 1 if the two never differ.
 
     Shape:
         wrong (N,), other (N,) -> ().
@@ -229,9 +230,9 @@ def holm(p_values: FloatArray) -> FloatArray:
 
 
 def interval_of_one(difference: float) -> tuple[float, float]:
-    """Return the ends of an interval where nothing is known of the spread: from 0 to its mirror.
+    """Return an interval for a difference of unknown spread: from 0 to twice the difference.
 
-    It covers zero, so that nothing is concluded from it, and stays finite.
+    It covers zero, so that nothing follows from it, and it is finite.
     """
     return min(0.0, 2.0 * difference), max(0.0, 2.0 * difference)
 
@@ -245,7 +246,7 @@ def _tested(
     widening: float,
     lower_is_better: bool = True,
 ) -> PairedTest:
-    """Return the comparison of two values from the resampled differences, drawn apart."""
+    """Return the comparison of two values from their resampled differences."""
     difference = float(one - other)
     if np.isfinite(widening):
         drawn = difference + widening * (drawn - difference)
@@ -266,18 +267,18 @@ def _tested(
 
 
 def _codes(targets: IntArray) -> IntArray:
-    """Return the place of each row's class among those that have a row."""
+    """Return the index of each row's class among the classes with rows."""
     return np.asarray(np.unique(targets, return_inverse=True)[1])
 
 
 def _members(targets: IntArray) -> sparse.csr_array:
-    """Return which row is of which class that has a row: (N, classes)."""
+    """Return the indicator matrix of rows and classes, without empty classes: (N, classes)."""
     rows = np.arange(len(targets))
     return sparse.csr_array((np.ones(len(targets)), (rows, _codes(targets))))
 
 
 def _bin_columns(figures: RowFigures) -> sparse.csr_array:
-    """Return rows, gap and correct rows of each bin of equal mass, as columns: (N, 3 bins)."""
+    """Return columns that sum to rows, gap and correct rows of each bin: (N, 3 bins)."""
     n_rows, bins = len(figures.wrong), _BINS
     own = equal_mass(torch.from_numpy(figures.confidence)[None], bins)[0].numpy()
     correct = 1.0 - figures.wrong
@@ -290,9 +291,9 @@ def _bin_columns(figures: RowFigures) -> sparse.csr_array:
 def _calibration(whole: FloatArray, resampled: FloatArray, *, widening: float) -> PairedTest:
     """Compare two debiased squared calibration errors from the sums in their bins.
 
-    The bins are those of the whole sample in every resample. To a resample the sample is the
-    truth, and its calibration error is the plain one, not the debiased: the differences are moved
-    by what lies between the two.
+    Every resample uses the bins of the whole sample. For a resample the sample is the truth, whose
+    calibration error is the plain error, not the debiased error; the differences are shifted by
+    the gap between the two.
     """
     (one, plain), (other, other_plain) = (
         _squared_errors(half) for half in np.split(whole[None], 2, axis=1)

@@ -1,4 +1,4 @@
-"""The verdict: the challenger against tuned cross-entropy, once, on the locked test rows."""
+"""The verdict on the locked test rows: the challenger against tuned cross-entropy, once."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from autoloss.verdict.units import Units, units_of
 LOG_LOSS = "log_loss"
 ASSUMED_DISAGREEMENT = 0.04
 LEVEL_OF_ONE = 0.05 / 3.0
-"""The level at which one of three tests alone is significant by Holm's rule."""
+"""The level at which a single test of three is significant by Holm's rule."""
 FEWEST_ROWS = 7.0
-"""Rows on which two models must differ before McNemar's exact test is significant there."""
+"""The fewest rows with a difference that McNemar's exact test needs at that level."""
 
 
 @dataclass(frozen=True, eq=False)
 class Shipped:
-    """What a trial would ship, on the locked test rows.
+    """The predictions of a trial for the locked test rows, as it would ship.
 
     Args:
         number: Number of the trial.
@@ -39,17 +39,17 @@ class Shipped:
 
 
 def detectable_difference(n_test: int, *, disagreement: float = ASSUMED_DISAGREEMENT) -> float:
-    """Return the smallest difference in error that a test part of this size can show, in [0, 1].
+    """Return the smallest difference in error that a test part can detect, in [0, 1].
 
-    A true difference of this size is shown in half of all cases, one of 1.35 times this size in
-    80 %, where nothing else differs: ``2.39 * sqrt(d / n)``, since the least p-value of three
-    must be below 5 % / 3. It is at least ``7 / n``: with fewer rows McNemar's exact test cannot
-    speak at that level.
+    If nothing else differs, a true difference of this size is detected in half of all cases, and a
+    difference of 1.35 times this size in 80 %: ``2.39 * sqrt(d / n)``, since the least p-value of
+    three must be below 5 % / 3. It is at least ``7 / n``: with fewer differing rows McNemar's
+    exact test cannot be significant at that level.
 
     Args:
         n_test: Rows of the test part.
-        disagreement: Share d of rows on which exactly one of the two models is wrong. Before
-            training it is assumed: 0.04 is typical of two tuned losses on one network.
+        disagreement: Share d of rows on which exactly one of the two models is wrong. The default
+            is typical of two tuned losses on the same network.
 
     Raises:
         ValueError: If there are no rows.
@@ -78,23 +78,22 @@ def confirm(
 ) -> Verdict:
     """Compare the challenger with tuned cross-entropy on the locked test rows.
 
-    Three differences are tested, corrected by Holm's rule at 5 %: the error (McNemar's exact
-    test; the user's metric stands in its place where there is one), the log loss and the debiased
-    calibration error (paired bootstrap, stratified by class). Better is a significant gain without
-    a significant loss, where the primary metric is not worse by more than one standard error;
-    worse is a significant loss without a gain, anything else no evidence. Brier and balanced
-    error are shown and not tested. Where rows share clusters, all three are tested by a bootstrap
-    of whole clusters, the error too: McNemar's test takes rows as independent of each other.
+    It tests three differences, corrected by Holm's rule at 5 %: the error or the user's metric
+    (McNemar's exact test for the error), the log loss and the debiased calibration error (paired
+    bootstrap, stratified by class). The challenger is better after a significant gain without a
+    significant loss, if the primary metric is not worse by more than one standard error. It is
+    worse after a significant loss without a gain. Anything else is no evidence. Brier and balanced
+    error are shown but not tested. If rows share clusters, a bootstrap of whole clusters tests all
+    three differences, because McNemar's test assumes independent rows.
 
     Args:
-        challenger: What the challenger ships.
-        baseline: What tuned cross-entropy ships.
+        challenger: The predictions of the challenger.
+        baseline: The predictions of tuned cross-entropy.
         targets: Classes of the rows; (N,).
         metric: The study's metric; error by default.
-        primary: Name of the metric that the decision is about; by default that of `metric`, or
-            log loss without one.
+        primary: Name of the metric that decides; by default the name of `metric`, else log loss.
         class_counts: Training rows of each class, which balanced error needs for its decisions.
-        clusters: The group of each row; (N,). None where the rows are independent.
+        clusters: The cluster of each row; (N,). None for independent rows.
         resamples: Resamples of the bootstrap.
         seed: Its seed.
 
@@ -135,12 +134,12 @@ def confirm(
 
 
 def unopposed(number: int, n_test: int, *, primary: str = LOG_LOSS) -> Verdict:
-    """Return the verdict where tuned cross-entropy met no other loss: nothing is compared.
+    """Return the verdict of a study without any loss but cross-entropy.
 
     Args:
         number: Number of the trial of tuned cross-entropy.
         n_test: Rows of the test part.
-        primary: Name of the metric that the decision would have been about.
+        primary: Name of the metric that would have decided.
     """
     reason = "no loss but cross-entropy was trained, so nothing was compared"
     return Verdict(
@@ -181,7 +180,7 @@ def _detectable(
     challenger: Shipped, baseline: Shipped, targets: npt.NDArray[np.integer], units: Units
 ) -> float:
     one, other = (part.log_probs.argmax(axis=1) == targets for part in (challenger, baseline))
-    # A unit's rows move together: of single rows this is the share on which the two differ.
+    # The rows of a unit move together. For single rows this is the share on which the two differ.
     moved = np.bincount(units.of_row, weights=one.astype(float) - other)
     disagreement = float(np.sum(np.square(moved))) / len(targets)
     least = detectable_difference(units.count, disagreement=0.0)

@@ -1,4 +1,4 @@
-"""Differences of folds that train on rows in common: the corrected resampled t-test."""
+"""The corrected resampled t-test, for folds that share training rows."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ FloatArray = npt.NDArray[np.floating]
 def resampled_t_test(
     differences: FloatArray, *, test_share: float
 ) -> tuple[float, float, float, float]:
-    """Return mean, lower and upper end of its 95 % interval and p-value of differences of folds.
+    """Return the mean of the folds' differences, the ends of its 95 % interval, and the p-value.
 
     The variance of the mean is ``(1 / J + n_test / n_train) * s ** 2`` and t has J - 1 degrees
-    of freedom: the folds train on rows in common, so that their differences are not independent.
-    Without any spread nothing is concluded: the p-value is 1.
+    of freedom: the folds share training rows, so their differences are not independent. Without
+    any spread the p-value is 1.
 
     Args:
         differences: The difference of each of J folds; (J,).
@@ -30,7 +30,7 @@ def resampled_t_test(
     """
     mean, folds = float(np.mean(differences)), len(differences)
     spread = float(np.std(differences, ddof=1)) if folds > 1 else 0.0
-    # What is equal in all folds differs by rounding.
+    # Values that are equal in all folds still differ by rounding.
     if spread <= 1e-12 * max(1.0, abs(mean)):
         return mean, *interval_of_one(mean), 1.0
     error = spread * float(np.sqrt(1.0 / folds + test_share))
@@ -41,14 +41,14 @@ def resampled_t_test(
 def detectable_nested(
     n_rows: int, folds: int, repeats: int, *, disagreement: float = ASSUMED_DISAGREEMENT
 ) -> float:
-    """Return the smallest difference in error that nested cross-validation can show, in [0, 1].
+    """Return the smallest difference in error that nested cross-validation can detect, in [0, 1].
 
-    With even odds, as in `detectable_difference`: that of the corrected resampled t-test at the
-    level of one test of three, where the differences of the folds spread as those of independent
-    rows do: ``t * sqrt((1 / J + 1 / (folds - 1)) * d * folds / n)``.
+    It is detected in half of all cases, as in `detectable_difference`, by the corrected resampled
+    t-test at the level of a single test of three. The differences of the folds are assumed to vary
+    like those of independent rows: ``t * sqrt((1 / J + 1 / (folds - 1)) * d * folds / n)``.
 
     Args:
-        n_rows: All rows; each is tested once a repeat.
+        n_rows: All rows; each is tested once in every repeat.
         folds: Outer folds of a repeat, at least two.
         repeats: Repeats.
         disagreement: Share d of rows on which exactly one of the two models is wrong.

@@ -1,4 +1,4 @@
-"""How much of the planned training ran, and whether that is enough for a verdict."""
+"""The share of the planned training that ran, and whether it suffices for a verdict."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from autoloss.records import Coverage, TrialRecord
 from autoloss.verdict.baseline import last_epoch, sides
 
 LEAST_SHARE = 0.5
-"""Share of the planned trials, and of the planned epochs, below which nothing is decided."""
+"""The least share of the planned trials, and of the planned epochs, for a decision."""
 ENOUGH_TRIALS = 16
-"""Trials that are enough, however many were planned: two families with twice their least quota."""
+"""Trials that suffice for any plan: two families with twice their least quota."""
 _ENDED = ("complete", "pruned", "diverged")
 
 
@@ -28,9 +28,9 @@ def coverage_of(
 
     Args:
         trials: The trials of a study.
-        planned_trials: Trials that were asked for.
+        planned_trials: The requested trials.
         planned_epochs: Epochs of the schedule that the search space asks for.
-        max_epochs: Epochs of the schedule that was trained, where the time limit shortened it.
+        max_epochs: Epochs of the schedule in use, which the time limit may have shortened.
         is_final_cut: Whether the time limit cut off final trainings.
         seconds_for_all: Time limit that the whole plan needs, in seconds.
     """
@@ -49,11 +49,11 @@ def coverage_of(
 
 
 def shortfall(coverage: Coverage) -> str:
-    """Return why so much training is not enough for a verdict; empty where it is enough.
+    """Return the reason why the training does not suffice for a verdict; empty if it does.
 
-    A verdict needs tuned cross-entropy and another loss that were trained to the end of their
-    schedule, at least half of the planned epochs, at least half of the planned trials or 16 of
-    them, and final trainings that nothing cut off.
+    A verdict needs tuned cross-entropy and another loss, both trained to the end of their
+    schedule; at least half of the planned epochs; at least half of the planned trials, or 16
+    trials; and final trainings that were not cut off.
 
     Examples:
         >>> shortfall(Coverage(7, 16, 2, 20, is_schedule_done=False, seconds_for_all=170.0))
@@ -90,7 +90,7 @@ def duration_words(seconds: float) -> str:
 
 
 def _reached(side: Sequence[TrialRecord], schedule: int) -> tuple[int, bool]:
-    """Return the most epochs of one side of the verdict, and whether its schedule was done."""
+    """Return the most epochs of a side of the verdict, and whether its schedule was completed."""
     if any(trial.state == "complete" for trial in side):
         return schedule, True
     return max(map(last_epoch, side), default=0), False

@@ -1,4 +1,4 @@
-"""Which trials are trained again on fresh seeds and divisions, and why."""
+"""Picks the finalists: the trials to train again on fresh seeds and divisions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FinalistChoice:
 
     Args:
         number: Its number.
-        reasons: Why: ``"best of focal"``, ``"lowest error"``, ``"tuned cross-entropy"``,
+        reasons: The reasons: ``"best of focal"``, ``"lowest error"``, ``"tuned cross-entropy"``,
             ``"default cross-entropy"``, ``"best besides cross-entropy"``.
     """
 
@@ -47,22 +47,21 @@ def pick_finalists(
     lower_is_better: bool = True,
     families: int = 5,
 ) -> tuple[FinalistChoice, ...]:
-    """Return the trials to train again, at most ``families + 3``.
+    """Return the finalists, at most ``families + 3``.
 
-    The best trial by refined log loss of each of the best families, the best by the metric, tuned
-    cross-entropy, and default cross-entropy, the first step of the gains. Where all of these are
-    plain cross-entropy, the best other trial is one, so that there is something to compare. A
-    trial may be there for several reasons. Where little ended, trials that were cut off count as
-    complete ones.
+    They are the best trial by refined log loss of each of the best families, the best trial by the
+    metric, tuned cross-entropy, and default cross-entropy, the first step of the gains. If all of
+    these are plain cross-entropy, the best other trial joins, so that there is a comparison. A
+    trial may have several reasons. If few trials ended, cut-off trials count as complete.
 
     Args:
         trials: The trials of a study.
         metric: A key of `TrialRecord.metrics`.
         lower_is_better: Its direction.
-        families: Families (bases) whose best trial is one.
+        families: The number of families (bases) whose best trial is a finalist.
 
     Returns:
-        The finalists: those of the families first, in order of log loss.
+        The finalists; the best of each family come first, in order of log loss.
 
     Raises:
         AutolossError: If no trial, or none of cross-entropy, ended with finite figures.
@@ -77,7 +76,7 @@ def pick_finalists(
     leaders = [trial for trial in ranked if best[trial.family] is trial][:families]
     picked = [(trial.number, f"best of {trial.family}") for trial in leaders]
     sign = 1.0 if lower_is_better else -1.0
-    # The sort is stable: of equals, that of the lower log loss.
+    # The sort is stable, so the lower log loss breaks ties.
     extreme = min(ranked, key=lambda trial: sign * trial.metrics[metric])
     word = "lowest" if lower_is_better else "highest"
     picked.append((extreme.number, f"{word} {metric.replace('_', ' ')}"))

@@ -1,4 +1,4 @@
-"""Where the gain comes from: default cross-entropy, step by step, to the challenger."""
+"""The sources of the gain: the steps from default cross-entropy to the challenger."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ IntArray = npt.NDArray[np.integer]
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What one step of the way predicts on the rows of the verdict.
+    """The predictions of a step for the rows of the verdict.
 
     Args:
         step: Its name, as in `Gain.step`.
-        detail: What was done, in words.
+        detail: The change in words.
         log_probs: Log probabilities, which the log loss judges; (N, C).
-        decided: Log probabilities that the metric judges where decisions were moved; (N, C). None
-            where they are `log_probs`.
+        decided: Log probabilities of moved decisions, which the metric judges; (N, C). None if
+            they equal `log_probs`.
     """
 
     step: str
@@ -36,7 +36,7 @@ class Step:
 
     @property
     def judged(self) -> FloatArray:
-        """Return what the metric judges."""
+        """Return the log probabilities that the metric judges."""
         return self.log_probs if self.decided is None else self.decided
 
 
@@ -53,18 +53,18 @@ def steps_of(
 ) -> tuple[Step, ...]:
     """Return the steps from default cross-entropy to the challenger.
 
-    Decisions moved after training are a step of their own, and the challenger's are moved in the
-    same way, so that the last step is the loss's alone.
+    Moving the decisions after training is a separate step. The challenger's decisions are moved in
+    the same way, so that the last step shows the effect of the loss alone.
 
     Args:
         default: Log probabilities by softmax of cross-entropy at its default settings.
-        tuned: Those of tuned cross-entropy.
-        calibrated: Those of tuned cross-entropy after its read-out.
-        challenger: Those that the challenger ships; None where there is none.
+        tuned: Log probabilities of tuned cross-entropy by softmax.
+        calibrated: Log probabilities of tuned cross-entropy after its read-out.
+        challenger: Log probabilities of the challenger as it ships; None for no challenger.
         readout: Read-out of tuned cross-entropy in words, such as ``"temperature 1.3"``.
         label: Readable name of the challenger's loss.
-        posthoc: How the decisions of tuned cross-entropy are moved; None where they are not.
-        challenger_posthoc: How those of the challenger are moved, fitted on its held-out rows.
+        posthoc: The shift of tuned cross-entropy's decisions; None for no shift.
+        challenger_posthoc: The shift of the challenger's, fitted on its held-out rows.
 
     Shape:
         default (N, C), tuned (N, C), calibrated (N, C), challenger (N, C).
@@ -101,7 +101,7 @@ def gain_steps(
         targets: Classes of the rows of the verdict.
         metric: The study's metric.
         class_counts: Training rows of each class, which balanced error needs for its decisions.
-        clusters: The cluster of each row; None where the rows are independent.
+        clusters: The cluster of each row; None for independent rows.
         resamples: Resamples of the paired bootstrap.
         seed: Its seed.
 

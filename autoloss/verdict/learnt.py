@@ -1,4 +1,4 @@
-"""Whether a model learnt anything: its log loss beside that of the class shares."""
+"""Checks that a model learnt anything: compares its log loss with that of the class shares."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from autoloss.report.words import interval_text
 from autoloss.verdict.resampling import mean_error
 
 ERRORS = 1.96
-"""Standard errors that a model must be ahead of the class shares."""
+"""The lead over the class shares that a model needs, in standard errors."""
 
 
 @dataclass(frozen=True)
 class Learnt:
-    """A model's log loss beside that of always predicting the class shares of the training rows.
+    """The log loss of a model, and of a constant prediction of the training class shares.
 
     Args:
         log_loss: Log loss of the model in nats.
@@ -36,7 +36,7 @@ class Learnt:
 
     @property
     def reason(self) -> str:
-        """Return why nothing can be decided; empty where the model learnt."""
+        """Return the reason why nothing can be decided; empty if the model learnt."""
         if self.is_ahead:
             return ""
         return (
@@ -63,12 +63,12 @@ def learnt(
         log_probs: Log probabilities of the model.
         targets: Classes of the rows.
         class_counts: Training rows of each class.
-        clusters: The cluster of each row; None where the rows are independent.
+        clusters: The cluster of each row; None for independent rows.
 
     Shape:
         log_probs (N, C), targets (N,), class_counts (C,), clusters (N,).
     """
-    # Half a row more for every class: one without training rows would cost infinity.
+    # Add half a row to every class, because a class without training rows would cost infinity.
     counts = np.asarray(class_counts, dtype=np.float64) + 0.5
     shares = -np.log(counts / counts.sum())[targets]
     own = -log_probs[np.arange(len(targets)), targets].astype(np.float64)

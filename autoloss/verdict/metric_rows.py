@@ -1,4 +1,4 @@
-"""The study's metric as the selection and the verdict need it: on some of the rows."""
+"""The study's metric on some of the rows, for the selection and the verdict."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class MetricOnRows:
 
 
 def metric_on_rows(metric: Metric, class_counts: Tensor) -> MetricOnRows:
-    """Return a metric as one function, be it a named one or the user's.
+    """Return a named metric or the user's metric as a function.
 
     Args:
         metric: The metric.
@@ -69,14 +69,14 @@ def example_losses(
     seed: int,
     clusters: npt.NDArray[Any] | None = None,
 ) -> list[ExampleLosses]:
-    """Return what each candidate did on each row, as the selection needs it for this metric.
+    """Return the losses of each candidate on each row, as the selection by this metric needs them.
 
     Args:
         scores: The scores of K candidates.
         targets: Classes of the rows; (N,).
         class_counts: Training rows of each class; (C,).
         seed: Seed of the groups that are left out.
-        clusters: The cluster of each row, left out whole; (N,). None where rows are independent.
+        clusters: The cluster of each row, left out whole; (N,). None for independent rows.
     """
     log_probs = scores.predictions.log_probs.detach().cpu()
     log_loss = scores.example_log_loss.detach().cpu().float().numpy()
@@ -102,7 +102,7 @@ def _without(
     seed: int,
     clusters: npt.NDArray[Any] | None,
 ) -> list[npt.NDArray[np.floating]] | None:
-    """Return each metric with groups of rows left out, where it is no mean of rows."""
+    """Return the metric with groups of rows left out, if it is not a mean over rows."""
     if metric.name in _OF_ROWS:
         return None
     function = metric_on_rows(metric, class_counts).fn

@@ -1,4 +1,4 @@
-"""The verdict where there are few rows: by nested cross-validation of the whole search."""
+"""The verdict for few rows, by nested cross-validation of the whole search."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _SHOWN = ("error", "log_loss", CALIBRATION, "balanced_error", "brier")
 
 @dataclass(frozen=True, eq=False)
 class OuterResult:
-    """What a whole search on the training rows of one outer fold predicts for its test rows.
+    """The predictions of a search in an outer fold for the test rows of the fold.
 
     Args:
-        challenger_log_probs: Log probabilities that the challenger of this fold ships; (n, C).
-        baseline_log_probs: Those of its tuned cross-entropy; (n, C).
+        challenger_log_probs: Log probabilities of this fold's challenger as it ships; (n, C).
+        baseline_log_probs: Log probabilities of its tuned cross-entropy; (n, C).
         targets: Classes of the test rows; (n,).
         rows: Their numbers in the table; (n,).
         n_train: Rows that the fold trained on.
@@ -55,7 +55,7 @@ class OuterResult:
 
 
 class Pooled(NamedTuple):
-    """Predictions of all outer folds, one row a table row that some fold left out.
+    """Predictions of all outer folds, with a row for each table row that a fold left out.
 
     Shape:
         challenger (N, C), baseline (N, C), targets (N,), rows (N,).
@@ -81,22 +81,21 @@ def nested_verdict(
     """Compare the search with tuned cross-entropy over the outer folds of all repeats.
 
     Three differences are tested by the corrected resampled t-test, corrected by Holm's rule at
-    5 %: the study's metric, the log loss and the debiased calibration error. What is compared is
-    the search itself, whose challenger may be another loss in every fold.
+    5 %: the study's metric, the log loss and the debiased calibration error. The comparison is of
+    the search itself, whose challenger may be a different loss in every fold.
 
     Args:
         outer: The outer folds.
         challenger: Number of the challenger's trial of the whole study.
         baseline: Number of the trial of its tuned cross-entropy.
         label: Readable name of that challenger's loss.
-        repeats: How often the cross-validation was repeated.
+        repeats: Repeats of the cross-validation.
         metric: The study's metric; error by default.
-        primary: Name of the metric that the decision is about; by default that of `metric`, or
-            log loss without one.
+        primary: Name of the metric that decides; by default the name of `metric`, else log loss.
         class_counts: Training rows of each class, which balanced error needs for its decisions.
 
     Returns:
-        The verdict; `n_test` is the number of rows that were left out in some fold.
+        The verdict; `n_test` is the number of rows that a fold left out.
 
     Raises:
         ValueError: If there are no outer folds.
@@ -138,7 +137,7 @@ def nested_verdict(
 
 
 def pooled(outer: Sequence[OuterResult]) -> Pooled:
-    """Return one prediction for each row, the mean of its probabilities over the repeats."""
+    """Return the prediction for each row: the mean of its probabilities over the repeats."""
     every = np.concatenate([one.rows for one in outer])
     rows, first, of_row, times = np.unique(
         every, return_index=True, return_inverse=True, return_counts=True
@@ -161,7 +160,7 @@ def pooled(outer: Sequence[OuterResult]) -> Pooled:
 def _figures(
     outer: Sequence[OuterResult], metric: NamedMetric | None, class_counts: IntArray | None
 ) -> dict[str, tuple[str, FloatArray, FloatArray, bool]]:
-    """Return name, challenger's and baseline's values (J,) and direction of every metric."""
+    """Return the name, both models' values (J,) and the direction of every metric."""
     folds = [
         compare(
             one.challenger_log_probs,
@@ -188,7 +187,7 @@ def _figures(
                 for one in outer
             ]
         )
-        # A fold without a class has no ranking, and says nothing of it.
+        # A fold that lacks a class has no ranking.
         kept = both[np.isfinite(both).all(axis=1)]
         if len(kept) < min(2, len(outer)):
             values = both.round(6).tolist()

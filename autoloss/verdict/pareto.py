@@ -14,15 +14,15 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 def non_dominated(first: FloatArray, second: FloatArray) -> BoolArray:
-    """Return which points no other point dominates, both figures being better when lower.
+    """Return the mask of the points that no other point dominates; lower is better.
 
-    A point is dominated where another is at most equal in both figures and lower in one; equal
-    points do not dominate each other. Points that are not finite are never on the front. One
-    sort, so that 10 000 trials cost a millisecond.
+    A point is dominated if another is not higher in either figure and lower in one; equal points
+    do not dominate each other. Points that are not finite are never on the front. It sorts once,
+    so that 10 000 trials cost a millisecond.
 
     Args:
-        first: The one figure.
-        second: The other.
+        first: The first figure.
+        second: The second figure.
 
     Returns:
         Whether each point is on the front.

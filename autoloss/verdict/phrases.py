@@ -26,9 +26,9 @@ def verdict_text(
 
     Args:
         subject: Subject and verb of the sentence, such as ``"Focal has"``.
-        primary: The comparison in the metric that was asked for, or in log loss.
-        shown: The tests that show a difference.
-        where: On which rows, such as ``"on 200 test rows"``.
+        primary: The comparison in the primary metric.
+        shown: The significant tests.
+        where: The rows, such as ``"on 200 test rows"``.
         after: A sentence that follows.
     """
     than = f"{difference_words(primary)} than tuned cross-entropy {where}"
@@ -42,7 +42,7 @@ def undecided_text(reason: str, ships: str) -> str:
     """Return the text of a verdict that decides nothing.
 
     Args:
-        reason: Why.
+        reason: The reason.
         ships: The loss that ships, in words.
     """
     return (
@@ -52,7 +52,7 @@ def undecided_text(reason: str, ships: str) -> str:
 
 
 def _finding(primary: Comparison, shown: Sequence[PairedTest]) -> str:
-    """Return what the tests show, as the second half of a sentence."""
+    """Describe the significant tests, as the second half of a sentence."""
     gained = [one for one in shown if one.is_gain]
     gains, losses = _listed(gained), _listed([one for one in shown if not one.is_gain])
     decision = decide(shown, primary)
@@ -102,7 +102,7 @@ def interval_words(one: Comparison) -> str:
 
 
 def metric_words(metric: str) -> str:
-    """Return a metric's name as it stands in a sentence."""
+    """Return a metric's name for use within a sentence."""
     return "calibration error" if metric == CALIBRATION else in_sentence(words_of(metric).title)
 
 

@@ -1,4 +1,4 @@
-"""Decisions moved after training: by the class shares or, for two classes, by a threshold."""
+"""Moves decisions after training: by the class shares or, for two classes, by a threshold."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Kind = Literal["prior", "threshold"]
 
 _TAUS = np.round(np.arange(-1.0, 2.001, 0.1), 1)
 _CUTS = 100
-# Of more log probabilities than these, evenly spaced rows say what is best.
+# With more log probabilities, the fit uses evenly spaced rows.
 _MOST_NUMBERS = 1 << 23
-# They move the decision themselves, by the class shares or the costs.
+# These metrics move the decisions themselves, by the class shares or the costs.
 _MOVED_ALREADY = (*BALANCED, "expected_cost")
 
 
@@ -28,15 +28,14 @@ _MOVED_ALREADY = (*BALANCED, "expected_cost")
 class PostHoc:
     """A shift of the log probabilities that decisions are taken from.
 
-    The probabilities stay what they are: the log loss is that of the probabilities that were not
-    shifted.
+    The probabilities do not change, and the log loss judges them without the shift.
 
     Args:
-        kind: ``"prior"`` (``log p - tau * log(class share)``) or ``"threshold"`` (class 1 where
-            its probability is above the threshold).
+        kind: ``"prior"`` (``log p - tau * log(class share)``) or ``"threshold"`` (class 1 if its
+            probability is above the threshold).
         value: tau, or the threshold.
-        shifts: What is added to the log probability of each class; (C,).
-        metric: The study's metric on the held-out rows that it was fitted on, after the shift.
+        shifts: The addend to the log probability of each class; (C,).
+        metric: The study's metric after the shift, on the held-out rows of the fit.
     """
 
     kind: Kind
@@ -46,12 +45,12 @@ class PostHoc:
 
     @property
     def is_neutral(self) -> bool:
-        """Return whether it leaves every decision as it is."""
+        """Return whether it changes no decision."""
         return not any(self.shifts)
 
     @property
     def detail(self) -> str:
-        """Return what it does, in words."""
+        """Describe the shift in words."""
         where = "on the held-out rows"
         if self.kind == "prior":
             if self.is_neutral:
@@ -82,19 +81,19 @@ def fit_posthoc(
 ) -> PostHoc | None:
     """Find the shift of the decisions that is best for the metric on held-out rows.
 
-    Where no shift beats the decisions as they are, they stay. Equally good shifts form a plateau,
-    of which the middle is taken.
+    If no shift improves the decisions, they stay. Among equally good shifts it takes the middle of
+    the widest run.
 
     Args:
         log_probs: Log probabilities of rows that the model was not trained on.
         targets: Their classes.
         metric: The study's metric.
         class_counts: Training rows of each class.
-        kind: Which one; by default the better, the class shares in a tie.
+        kind: The kind of shift; by default the better kind, or the class shares in a tie.
 
     Returns:
-        The shift; None where the metric does not depend on decisions, or where it moves them
-        itself (balanced error, expected cost) and no further shift is better.
+        The shift; None if the metric does not depend on decisions, or if it moves decisions itself
+        (balanced error, expected cost) and no further shift is better.
 
     Shape:
         log_probs (N, C), targets (N,), class_counts (C,).
@@ -111,7 +110,7 @@ def fit_posthoc(
     if not found:
         return None
     sign = 1.0 if metric.lower_is_better else -1.0
-    # Of two that change nothing the threshold is the one that people know.
+    # If neither changes anything, people know the threshold better.
     if all(one.is_neutral for one in found):
         best = found[-1]
     else:
@@ -120,7 +119,7 @@ def fit_posthoc(
 
 
 def _decides(metric: NamedMetric, log_probs: FloatArray, targets: IntArray) -> bool:
-    """Return whether a metric looks at nothing but the decisions, or moves them itself."""
+    """Return whether a metric reads only the decisions, or moves them itself."""
     if metric.name in (*_MOVED_ALREADY, *WITHOUT_DECISIONS):
         return metric.name in _MOVED_ALREADY
     alone = np.eye(log_probs.shape[1])[log_probs.argmax(axis=1)]
@@ -141,7 +140,7 @@ def _prior(
 
 
 def _threshold(log_probs: FloatArray, targets: IntArray, metric: NamedMetric) -> PostHoc:
-    """Try cuts between the log odds that occur, as many in the rows of either class."""
+    """Try cuts between observed log odds, equally many from the rows of both classes."""
     odds = log_probs[:, 1] - log_probs[:, 0]
     edges = np.linspace(0.0, 1.0, _CUTS + 1)
     ends = [
@@ -175,7 +174,7 @@ def _values(
 
 
 def _best(settings: FloatArray, values: FloatArray) -> float:
-    """Return 0 where nothing beats it, else the middle of the widest run of best settings."""
+    """Return 0 if it is among the best settings, else the middle of their widest run."""
     is_best = values <= values.min() + 1e-12
     if is_best[settings == 0.0].any():
         return 0.0

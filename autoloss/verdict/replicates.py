@@ -1,4 +1,4 @@
-"""The selection among the finalists: the one rule over trainings on fresh seeds and divisions."""
+"""The selection among the finalists, by their trainings on fresh seeds and divisions."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ _LOG_LOSS_RULE = (
 
 @dataclass(frozen=True, eq=False)
 class Replicates:
-    """What M finalists did in R trainings, each on a seed and a division that all of them share.
+    """The figures of M finalists in R trainings; finalists share the seed and division of each.
 
     Args:
         numbers: Numbers of their trials.
         metric: The study's metric on the held-out rows of each training.
         log_loss: Shipped log loss there, in nats.
-        n_train: Training rows of a training, their mean where they differ.
-        n_valid: Held-out rows of a training, likewise.
+        n_train: Mean number of training rows of a training.
+        n_valid: Mean number of held-out rows of a training.
 
     Shape:
         numbers (M,), metric (M, R), log_loss (M, R).
@@ -77,16 +77,16 @@ class Replicates:
 
     @property
     def count(self) -> int:
-        """Return the trainings of each finalist, R."""
+        """Return the number of trainings of each finalist, R."""
         return int(self.metric.shape[1])
 
     def of(self, number: int) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
-        """Return metric and log loss of the trainings of a trial; (R,), (R,)."""
+        """Return the metric and log loss of a trial in each training; (R,), (R,)."""
         row = self.numbers.index(number)
         return self.metric[row], self.log_loss[row]
 
     def lowest(self, numbers: Sequence[int]) -> int:
-        """Return which trial has the lowest mean log loss; the first where all diverged."""
+        """Return the trial with the lowest mean log loss; the first if all diverged."""
         whole = [number for number in numbers if self.is_whole(number)]
         return min(whole, key=lambda n: (float(self.of(n)[1].mean()), n), default=numbers[0])
 
@@ -97,12 +97,12 @@ class Replicates:
 
 @dataclass(frozen=True)
 class ReplicateChoice:
-    """Who meets tuned cross-entropy, chosen among the finalists.
+    """The challenger of tuned cross-entropy, chosen among the finalists.
 
     Args:
-        challenger: Number of the best trial that is not plain cross-entropy; the baseline's where
+        challenger: Number of the best trial that is not plain cross-entropy; the baseline's if
             there is no other.
-        admissible: Numbers of the trials among which it was chosen.
+        admissible: Numbers of the admissible trials.
         rule: The rule in one sentence.
         chance: Probability that it is the best of the other losses by the rule; NaN for one
             training.
@@ -125,26 +125,26 @@ def choose_on_replicates(
     by_log_loss: bool = False,
     fallback: Choice | None = None,
 ) -> ReplicateChoice:
-    """Choose the challenger by what the finalists did when they were trained again.
+    """Choose the challenger by the new trainings of the finalists.
 
     The rule is `admissible.winner`, with the means over the trainings and the corrected paired
-    standard errors of `corrected_error`. Of the other losses that it admits, the challenger is
-    the one with the highest probability of winning by it (`chances_by_rule`); an admissible one
-    that is at least as simple and at least as good on both figures takes its place. A trial of
-    which any training diverged cannot win.
+    standard errors of `corrected_error`. Among the admissible losses other than cross-entropy, the
+    challenger has the highest probability of winning by the rule (`chances_by_rule`). An
+    admissible loss that is at least as simple and at least as good on both figures replaces it. A
+    trial with a diverged training cannot win.
 
     Args:
-        replicates: What the finalists did.
-        competing: Records of those that take part in the selection.
+        replicates: The figures of the finalists.
+        competing: Records of the trials that take part in the selection.
         baseline: Number of the trial of tuned cross-entropy.
         simplicity: Sort key of a trial, lower for a simpler loss.
         metric: The study's metric.
         lower_is_better: Its direction.
-        by_log_loss: Whether the log loss alone decides, where too little was trained for a
+        by_log_loss: Whether the log loss alone decides, because too little was trained for a
             comparison.
-        fallback: What `choose` finds among the same trials on the validation rows. It stands where
-            there is one training, which has no paired error; without it the best metric alone is
-            then admissible.
+        fallback: The result of `choose` among the same trials on the validation rows. It decides
+            if there is a single training, which has no paired error; without it only the best
+            metric is then admissible.
 
     Returns:
         The choice.
@@ -196,15 +196,15 @@ def _most_probable(
     baseline: int,
     sign: float,
 ) -> tuple[int, float]:
-    """Return the other loss that most probably wins by the rule, and its probability.
+    """Return the loss besides cross-entropy that most probably wins, and its probability.
 
     Args:
         pool: The trials that compete.
-        found: The winner among the other losses by the rule itself, which wins ties.
-        replicates: What the finalists did.
+        found: The winner among these losses by the rule itself, which breaks ties.
+        replicates: The figures of the finalists.
         simplicity: Sort key of a trial, lower for a simpler loss.
         baseline: Number of the trial of tuned cross-entropy.
-        sign: 1 where the metric is better when lower, else -1.
+        sign: 1 if a lower metric is better, else -1.
     """
     numbers = other_losses([one.trial for one in pool], baseline=baseline)
     others = [one for one in pool if one.trial.number in numbers]
@@ -222,7 +222,7 @@ def _most_probable(
         return found.trial.number, math.nan
     places = [i for i, one in enumerate(others) if one.trial.number in found.admissible]
     top = max(places, key=lambda i: (chances[i], others[i].trial.number == found.trial.number))
-    # One that is nowhere worse and no more complex takes its place.
+    # A trial that is not worse in any figure and not more complex replaces it.
     best = min(
         (
             i
@@ -248,9 +248,9 @@ def finalist_records(
 
     Args:
         picked: The finalists.
-        replicates: What they did.
-        choice: What was chosen.
-        baseline: Number of the trial of tuned cross-entropy, whose own difference is NaN.
+        replicates: Their figures.
+        choice: The choice.
+        baseline: Number of the trial of tuned cross-entropy, whose difference is NaN.
         seed: Seed of the draws behind the chances of being the best.
     """
     n_train, n_valid = replicates.n_train, replicates.n_valid
@@ -289,11 +289,11 @@ class _TrainingErrors:
     replicates: Replicates
 
     def of_metric(self, trial: TrialRecord, best: TrialRecord) -> float:
-        """Return that of the mean metric."""
+        """Return the standard error of the difference in the mean metric."""
         return self._of(0, trial, best)
 
     def of_log_loss(self, trial: TrialRecord, best: TrialRecord) -> float:
-        """Return that of the mean log loss, in nats."""
+        """Return the standard error of the difference in the mean log loss, in nats."""
         return self._of(1, trial, best)
 
     def _of(self, figure: int, trial: TrialRecord, best: TrialRecord) -> float:

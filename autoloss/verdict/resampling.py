@@ -1,4 +1,4 @@
-"""Standard errors of paired differences and their bootstrap, by rows or clusters, in NumPy."""
+"""Standard errors and the bootstrap of paired differences, by rows or clusters, in NumPy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autoloss.verdict.units import units_of
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
-# Random rows that are drawn at once: 8 bytes each, a few times over.
+# Row numbers drawn at once, 8 bytes each, a few times over.
 _CELLS_AT_ONCE = 1 << 21
 
 
@@ -22,7 +22,7 @@ def mean_error(differences: FloatArray, clusters: npt.NDArray[Any] | None = None
 
     Args:
         differences: Paired differences of the rows.
-        clusters: The cluster of each row; rows of one are not independent.
+        clusters: The cluster of each row; rows of the same cluster are not independent.
 
     Shape:
         differences (N,), clusters (N,) -> ().
@@ -38,14 +38,15 @@ def mean_error(differences: FloatArray, clusters: npt.NDArray[Any] | None = None
 def stratified_mean_error(
     differences: FloatArray, targets: IntArray, *, clusters: npt.NDArray[Any] | None = None
 ) -> float:
-    """Return the standard error of the mean over classes of each class's mean difference.
+    """Return the standard error of the mean of the classes' mean differences.
 
-    A class with a single unit says nothing of its spread and adds nothing.
+    A class with a single unit has no measurable spread and adds nothing.
 
     Args:
         differences: Paired differences of the rows.
-        targets: Classes of the rows; those without a row do not count.
-        clusters: The cluster of each row; rows of one are not independent, whatever their class.
+        targets: Classes of the rows; classes without rows do not count.
+        clusters: The cluster of each row; rows of a cluster are not independent, whatever their
+            class.
 
     Shape:
         differences (N,), targets (N,), clusters (N,) -> ().
@@ -70,7 +71,7 @@ def leave_out_values(
     seed: int = 0,
     clusters: npt.NDArray[Any] | None = None,
 ) -> FloatArray:
-    """Return the metric without a first group of rows, without a second, and so on.
+    """Return the metric with each group of rows left out in turn.
 
     The groups are stratified and depend on `targets`, `groups` and `seed` alone, so that the
     values of two models on the same rows are paired: `jackknife_error` of their difference is
@@ -80,7 +81,7 @@ def leave_out_values(
         metric: Function of probabilities and classes.
         probs: Probabilities of the classes.
         targets: Classes.
-        groups: Groups J; fewer where there are fewer rows.
+        groups: Groups J; fewer if there are fewer rows.
         seed: Seed of the grouping.
         clusters: The cluster of each row; the rows of one are left out together.
 
@@ -94,7 +95,7 @@ def leave_out_values(
     order = np.lexsort((np.random.default_rng(seed).random(units.count), units.strata))
     group_of = np.empty(units.count, dtype=np.int64)
     group_of[order] = np.arange(units.count) % max(1, min(groups, units.count // 2))
-    # The only unit with rows of a class always stays: without it many metrics have no value.
+    # A class's only unit always stays, because many metrics have no value without it.
     _, own = np.unique(targets, return_inverse=True)
     is_only = np.bincount(units.classes_of(own)) < 2
     group_of[units.of_row[is_only[own]]] = -1
@@ -123,7 +124,7 @@ def resampled_rows(
     Args:
         targets: Classes of the rows.
         resamples: Resamples R.
-        seed: Seed; the same seed yields the same rows however many are drawn at once.
+        seed: Seed; the number of rows drawn at once does not change the result.
 
     Yields:
         Row numbers of some resamples, at most about two million of them at once.
@@ -151,9 +152,9 @@ def resamples_of(
     seed: int,
     clusters: npt.NDArray[Any] | None = None,
 ) -> Iterator[npt.NDArray[np.int64]]:
-    """Yield the row numbers of one resample after the other, of rows or of whole clusters.
+    """Yield the row numbers of each resample of rows or of whole clusters.
 
-    Where clusters differ in size, so do the resamples.
+    If clusters differ in size, so do the resamples.
 
     Args:
         targets: Classes of the rows.
@@ -184,8 +185,8 @@ def resampled_sums(
 ) -> npt.NDArray[np.float64]:
     """Return the sums of each column of `values` over resamples of the rows or clusters.
 
-    All columns see the same resamples, so that what is computed from them is paired. The rows of
-    a resample are counted and the counts multiplied into `values`: no value is ever gathered.
+    All columns share the resamples, so that figures computed from them are paired. It counts the
+    rows of a resample and multiplies `values` by the counts, without gathering values.
 
     Args:
         values: A row of figures for each row, dense or sparse.

@@ -1,4 +1,4 @@
-"""Which trial is put up against tuned cross-entropy: one rule over the validation rows."""
+"""Chooses the challenger of tuned cross-entropy on the validation rows."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _RULE = (
 
 @dataclass(frozen=True, eq=False)
 class ExampleLosses:
-    """What a trial did on each validation row, the rows being the same for all trials of a study.
+    """The losses of a trial on each validation row; all trials of a study share the rows.
 
     Args:
         log_loss: Cross-fitted log loss of each row after the read-out, in nats; (N,) float32.
-        wrong: Whether the decision that the metric judges is wrong: the most probable class; for
-            balanced error the class with the most probability for its prior. (N,) bool.
-        metric_without: For a metric that is no mean over rows: its values with one group of rows
-            left out after the other (`resampling.leave_out_values`); (J,).
+        wrong: Whether the decision that the metric judges is wrong: the most probable class, or
+            for balanced error the class most probable relative to its prior. (N,) bool.
+        metric_without: For a metric that is not a mean over rows, its values with each group of
+            rows left out in turn (`resampling.leave_out_values`); (J,).
     """
 
     log_loss: npt.NDArray[np.floating]
@@ -43,21 +43,21 @@ class ExampleLosses:
 
 @dataclass(frozen=True)
 class Choice:
-    """Who meets whom on the locked test rows.
+    """The two trials that the verdict compares.
 
     Args:
-        challenger: The best trial besides plain cross-entropy; the baseline itself where the
-            study has no other.
-        baseline: Tuned cross-entropy: the plain cross-entropy of the lowest held-out log loss, be
-            it one of the search or the default.
+        challenger: The best trial besides plain cross-entropy; the baseline itself if the study
+            has no other.
+        baseline: Tuned cross-entropy: the plain cross-entropy with the lowest held-out log loss,
+            which may be the default.
         front: Numbers of the trials on the front of (metric, refined log loss), the best metric
             first.
-        admissible: Numbers of the trials among which the challenger was chosen.
+        admissible: Numbers of the admissible trials.
         rule: The rule in one sentence.
-        best: Number of whichever of the two has the lower held-out log loss; it ships where the
+        best: Number of the trial of the two with the lower held-out log loss; it ships if the
             verdict is undecided.
-        chance: Probability that the challenger is the best of the other losses by the rule; NaN
-            where it is not known.
+        chance: Probability that the challenger is the best loss besides cross-entropy by the rule;
+            NaN if unknown.
     """
 
     challenger: TrialRecord
@@ -70,11 +70,11 @@ class Choice:
 
     @property
     def is_opposed(self) -> bool:
-        """Return whether there is another trial for tuned cross-entropy to meet."""
+        """Return whether there is another trial to compare with tuned cross-entropy."""
         return self.challenger.number != self.baseline.number
 
     def place_of_shipped(self, decision: Decision) -> int:
-        """Return which of the two ships: 0 for the challenger, 1 for tuned cross-entropy."""
+        """Return 0 if the challenger ships, 1 if tuned cross-entropy ships."""
         if decision == "undecided":
             return 0 if self.best == self.challenger.number else 1
         return 0 if decision == "better" else 1
@@ -94,22 +94,23 @@ def choose(
     """Choose the challenger and the baseline from the trials of a study.
 
     The rule is `admissible.winner`, with the refined log loss. It runs over all complete trials,
-    and again without plain cross-entropy where that wins it.
+    and again without plain cross-entropy if that wins.
 
     The paired standard error of the metric comes from the rows for ``"error"`` and
-    ``"balanced_error"`` (with `targets`), from `ExampleLosses.metric_without` for any other, else
-    from `metric_se`: then it is that of the best trial's own metric (the classic rule, wider than
-    the paired one). Without any of them it is zero: only the best metric is admissible.
+    ``"balanced_error"`` (with `targets`), and from `ExampleLosses.metric_without` for any other
+    metric. Otherwise it is `metric_se`, the standard error of the best trial's metric (the classic
+    rule, wider than the paired rule). Without any of these it is zero, and only the best metric is
+    admissible.
 
     Args:
-        trials: The trials of a study; those that are not complete are passed over.
-        examples: What each of them did on the validation rows, by number of the trial.
+        trials: The trials of a study; incomplete trials are ignored.
+        examples: Their losses on the validation rows, by number of the trial.
         simplicity: Sort key of a trial, lower for a simpler loss.
         metric: A key of `TrialRecord.metrics`.
         lower_is_better: Its direction.
         targets: Classes of the validation rows; (N,).
-        clusters: Which of these rows belong together, as the same row of the table held out twice
-            or the rows of a group; (N,). By default each stands alone.
+        clusters: The cluster of each of these rows, such as the rows of a group, or the same row
+            of the table held out twice; (N,). By default rows are independent.
         metric_se: Standard error of the metric of each trial, by number.
 
     Returns:
@@ -153,14 +154,14 @@ class _RowErrors:
     metric_se: Mapping[int, float]
 
     def of_log_loss(self, trial: TrialRecord, best: TrialRecord) -> float:
-        """Return that of the refined log loss, in nats; zero where the rows were not kept."""
+        """Return the standard error of the refined log loss in nats; zero without the rows."""
         one, other = self.examples.get(trial.number), self.examples.get(best.number)
         if one is None or other is None:
             return 0.0
         return mean_error(one.log_loss.astype(np.float64) - other.log_loss, self.clusters)
 
     def of_metric(self, trial: TrialRecord, best: TrialRecord) -> float:
-        """Return that of the metric."""
+        """Return the standard error of the metric."""
         one, other = self.examples.get(trial.number), self.examples.get(best.number)
         if one is not None and other is not None:
             wrong = one.wrong.astype(np.float64) - other.wrong

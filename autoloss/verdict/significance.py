@@ -1,4 +1,4 @@
-"""From several tests to one decision: Holm's rule, then gains, losses and the primary metric."""
+"""Makes a decision from several tests: Holm's rule, then gains, losses and the primary metric."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ LEVEL = 0.05
 
 
 def significant(tests: Sequence[PairedTest]) -> list[PairedTest]:
-    """Return the tests that show a difference at 5 %, corrected for each other by Holm's rule."""
+    """Return the tests that are significant at 5 %, corrected by Holm's rule."""
     corrected = holm(np.array([test.p_value for test in tests]))
     return [test for test, p_value in zip(tests, corrected, strict=True) if p_value < LEVEL]
 
 
 def decide(shown: Sequence[PairedTest], primary: Comparison) -> Decision:
-    """Return better for gains without a loss, worse for the reverse, else no evidence.
+    """Return better for gains without losses, worse for the reverse, else no evidence.
 
-    A gain in another score than the primary metric is better only where the primary metric is
-    not worse by a difference that counts.
+    A gain in another score than the primary metric counts only if the primary metric is not worse
+    (see `counts_as_worse`).
 
     Args:
-        shown: The tests that show a difference.
-        primary: The comparison in the metric that was asked for, or in log loss.
+        shown: The significant tests.
+        primary: The comparison in the primary metric.
     """
     gains = {one.is_gain for one in shown}
     if gains == {True}:
@@ -38,7 +38,7 @@ def decide(shown: Sequence[PairedTest], primary: Comparison) -> Decision:
 def counts_as_worse(one: Comparison) -> bool:
     """Return whether a metric is worse by more than one paired standard error of the difference.
 
-    It is the margin of the selection, within which two candidates count as equal; the standard
+    The selection has the same margin, within which two candidates count as equal. The standard
     error comes from the width of the 95 % interval.
     """
     loss = one.difference if one.lower_is_better else -one.difference

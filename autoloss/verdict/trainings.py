@@ -1,4 +1,4 @@
-"""Paired figures of several trainings: the error of their mean, its interval, who is best."""
+"""Statistics of paired trainings: standard error, interval, and chances of being the best."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def corrected_error(differences: FloatArray, *, n_train: float, n_valid: float) 
     """Return the corrected standard error of the mean of paired differences, in their unit.
 
     The mean of R trainings on overlapping divisions of the same rows varies more than that of R
-    independent ones: ``sqrt(1 / R + n_valid / n_train)`` stands in the place of ``sqrt(1 / R)``.
+    independent trainings: ``sqrt(1 / R + n_valid / n_train)`` replaces ``sqrt(1 / R)``.
 
     Args:
-        differences: Differences of two candidates, one a training.
-        n_train: Training rows of a training, their mean where they differ.
-        n_valid: Held-out rows of a training, likewise.
+        differences: Differences of two candidates, one for each training.
+        n_train: Mean number of training rows of a training.
+        n_valid: Mean number of held-out rows of a training.
 
     Returns:
-        The error; NaN for one training, and where a difference is not finite.
+        The error; NaN for a single training, or if a difference is not finite.
 
     Shape:
         differences (R,) -> ().
@@ -43,13 +43,13 @@ def paired_interval(
     """Return the mean of paired differences and its 95 % interval, by `resampled_t_test`.
 
     Args:
-        differences: Differences of two candidates, one a training.
-        n_train: Training rows of a training, their mean where they differ.
-        n_valid: Held-out rows of a training, likewise.
+        differences: Differences of two candidates, one for each training.
+        n_train: Mean number of training rows of a training.
+        n_valid: Mean number of held-out rows of a training.
 
     Returns:
-        Mean, lower end and upper end; the ends are NaN for one training, all three are where a
-        difference is not finite.
+        Mean, lower end and upper end. The ends are NaN for a single training; all three are NaN if
+        a difference is not finite.
 
     Shape:
         differences (R,) -> three numbers.
@@ -72,14 +72,14 @@ def chances_of_lowest(
 ) -> npt.NDArray[np.float64]:
     """Return the probability that each candidate's true mean is the lowest.
 
-    The means are those of `drawn_means`. Of two candidates this is the posterior of the Bayesian
-    correlated t-test, whose quantiles are the ends of `paired_interval`. Equal candidates share
-    their chance.
+    The true means are drawn by `drawn_means`. For two candidates this is the posterior of the
+    Bayesian correlated t-test, whose quantiles are the ends of `paired_interval`. Equal candidates
+    share their chance.
 
     Args:
-        figures: Figures that are better when lower, of M candidates on the same R trainings.
-        n_train: Training rows of a training, their mean where they differ.
-        n_valid: Held-out rows of a training, likewise.
+        figures: Figures of M candidates on the same R trainings; lower is better.
+        n_train: Mean number of training rows of a training.
+        n_valid: Mean number of held-out rows of a training.
         draws: Draws.
         seed: Their seed.
 
@@ -118,9 +118,9 @@ def chances_by_rule(
     Args:
         metric: The metric, turned so that lower is better, of M candidates in R trainings.
         log_loss: Their log loss in nats.
-        simplicity: Rank of each candidate's loss, lower for a simpler one.
-        n_train: Training rows of a training, their mean where they differ.
-        n_valid: Held-out rows of a training, likewise.
+        simplicity: Rank of each candidate's loss, lower for a simpler loss.
+        n_train: Mean number of training rows of a training.
+        n_valid: Mean number of held-out rows of a training.
         draws: Draws.
         seed: Their seed.
 
@@ -152,15 +152,15 @@ def drawn_means(
 ) -> FloatArray:
     """Return draws of the true means of candidates, from their posterior.
 
-    It is a multivariate t distribution with R - 1 degrees of freedom, centred at the means of the
-    trainings, its scale the paired covariance of the candidates times the correction of
-    `corrected_error`. Several figures of a training are drawn together, so that they correlate as
-    they do in the trainings.
+    The posterior is a multivariate t distribution with R - 1 degrees of freedom. Its centre is the
+    means of the trainings; its scale is the paired covariance of the candidates times the
+    correction of `corrected_error`. Several figures of a training are drawn together, so that they
+    correlate as in the trainings.
 
     Args:
         figures: F figures of M candidates on the same R trainings, R of two or more.
-        n_train: Training rows of a training, their mean where they differ.
-        n_valid: Held-out rows of a training, likewise.
+        n_train: Mean number of training rows of a training.
+        n_valid: Mean number of held-out rows of a training.
         draws: Draws D.
         seed: Their seed.
 
@@ -169,7 +169,7 @@ def drawn_means(
     """
     n_trainings = figures.shape[-1]
     rng = np.random.default_rng(seed)
-    # Shifts that all candidates share cannot change their order.
+    # A shift that all candidates share cannot change their order.
     paired = figures - figures.mean(axis=1, keepdims=True)
     paired = paired - paired.mean(axis=-1, keepdims=True)
     freedom = n_trainings - 1
@@ -181,16 +181,16 @@ def drawn_means(
 
 
 def _paired_errors(figures: FloatArray, *, n_train: float, n_valid: float) -> FloatArray:
-    """Return the corrected error of the difference of each two candidates: (M, R) -> (M, M)."""
+    """Return the corrected error of the difference of each pair: (M, R) -> (M, M)."""
     n_trainings = figures.shape[1]
     differences = figures[:, None] - figures[None]
     spread: FloatArray = np.std(differences, axis=-1, ddof=1)
-    # Equal means, rounded, are within an error of zero.
+    # Means that are equal up to rounding are within an error of zero.
     return _factor(n_trainings, n_train, n_valid) * spread + 1e-12
 
 
 def _shares(is_winner: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Return how often each candidate won, winners of one draw sharing it: (D, M) -> (M,)."""
+    """Return each candidate's share of wins; joint winners share a draw: (D, M) -> (M,)."""
     shares: npt.NDArray[np.float64] = is_winner / is_winner.sum(axis=1, keepdims=True)
     chances: npt.NDArray[np.float64] = shares.mean(axis=0)
     return chances

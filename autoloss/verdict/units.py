@@ -1,4 +1,4 @@
-"""What is independent of each other in a part: single rows, or clusters of them."""
+"""The independent units of a part: single rows, or clusters of rows."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ IntArray = npt.NDArray[np.integer]
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """What is drawn or left out as a whole: single rows, or clusters of rows.
+    """The units that are drawn or left out whole: single rows, or clusters of rows.
 
     Args:
         of_row: The unit of each row, from 0; (N,).
-        strata: The stratum of each unit: its class where no unit has rows of several classes,
-            else one stratum for all; (U,).
-        is_clustered: Whether some unit has more than one row.
+        strata: The stratum of each unit: its class if no unit has rows of several classes, else a
+            single stratum for all; (U,).
+        is_clustered: Whether a unit has more than one row.
     """
 
     of_row: IntArray
@@ -39,10 +39,10 @@ class Units:
 
     @property
     def widening(self) -> float:
-        """Return how much wider than a bootstrap's the interval must be; infinite if none is.
+        """Return the factor by which to widen a bootstrap interval; infinite without freedom.
 
-        A bootstrap of few units has too small a variance, by ``freedom / count``, and the tails
-        of the normal distribution where those of Student's belong.
+        The variance of a bootstrap of few units is too small by ``freedom / count``, and its tails
+        are those of the normal distribution instead of Student's.
         """
         if self.freedom < 1:
             return float("inf")
@@ -50,7 +50,7 @@ class Units:
         return float(tails * np.sqrt(self.count / self.freedom))
 
     def classes_of(self, targets: IntArray) -> IntArray:
-        """Return the class of each pair of a class and a unit that has rows of it.
+        """Return the class of each pair of a unit and a class in it.
 
         Shape:
             targets (N,) -> (pairs,).
@@ -61,11 +61,11 @@ class Units:
 
 
 def units_of(targets: IntArray, clusters: npt.NDArray[Any] | None = None) -> Units:
-    """Return the units of a part, each row one of its own without `clusters`.
+    """Return the units of a part; without `clusters` each row is a unit.
 
     Args:
         targets: Classes of the rows.
-        clusters: The cluster of each row (a group's name or number); rows of one belong together.
+        clusters: The cluster of each row (a group's name or number).
 
     Raises:
         ValueError: If there is not one cluster for each row.
