@@ -1,4 +1,4 @@
-"""The program: its commands, and what holds for all of them."""
+"""The program: its commands and the options that all of them share."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from autoloss.core.clock import counting_from
 
 
 class Program(TyperGroup):
-    """The group of all commands: each ends in an exit code, and none in a traceback."""
+    """The group of all commands; each ends in an exit code, never in a traceback."""
 
     def main(
         self,
@@ -59,7 +59,7 @@ class Program(TyperGroup):
         return sys.exit(guarded(run)) if standalone_mode else run()
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; an interrupt that it does not explain itself is told in one line."""
+        """Run a command, and report an interrupt in one line unless the command explains it."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
@@ -98,7 +98,7 @@ for name, command, panel in (
 
 
 def _show_version(wanted: bool) -> None:
-    """Print the version and leave, if that is wanted."""
+    """Print the version and exit, if wanted."""
     if wanted:
         from importlib.metadata import version
 
@@ -120,8 +120,8 @@ def main() -> None:
     """Run the program on the arguments of this process."""
     make_showable()
     if is_plain():
-        # Help, which typer draws, is to be as plain as all else.
+        # Typer draws the help, which must be plain too.
         os.environ["_TYPER_FORCE_DISABLE_TERMINAL"] = "1"
-    # A time limit counts from the start of the process, which has computed ever since.
+    # A time limit counts from the start of the process.
     with counting_from(time.monotonic() - time.process_time()):
         app()

@@ -15,7 +15,7 @@ _REACHED = {True: "yes", False: "no", None: ""}
 
 
 def figure_row(figure: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return a figure as what it is, its bar, its median, its range and whether it holds.
+    """Return the cells of a figure: its words, bar, median, range, and whether it holds.
 
     Args:
         figure: `Figure.to_dict` of it.
@@ -26,7 +26,7 @@ def figure_row(figure: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def bar_text(figure: Mapping[str, Any]) -> str:
-    """Return the bar of a figure, empty where it has none."""
+    """Return the bar of a figure; empty without a bar."""
     for name in ("least", "most"):
         if figure[name] is not None:
             return f"at {name} {number_text(figure[name], figure['unit'])}"
@@ -43,7 +43,7 @@ def number_text(value: float, unit: str) -> str:
 
 
 def machine_text(machine: Mapping[str, Any]) -> str:
-    """Return in one line what was measured on."""
+    """Describe the machine in one line."""
     load = machine["load"]
     running = "" if load is None else f", load {load[0]:.1f}"
     return (

@@ -34,7 +34,7 @@ _LEAST = 12
 
 
 def show_all(console: Console, losses: Sequence[Declared], parts: Sequence[Declared]) -> None:
-    """Print the losses by family, then what stands around them, in columns that fit the width."""
+    """Print the losses by family, then priors, targets and penalties, in columns that fit."""
     if losses:
         by_family = {
             f"{family}: {words}": [one for one in losses if one.family == family]
@@ -47,11 +47,11 @@ def show_all(console: Console, losses: Sequence[Declared], parts: Sequence[Decla
             for kind, title in _KINDS.items()
         }
         _show_groups(console, by_kind, AROUND)
-    console.print("autoloss losses NAME shows one of them in full.")
+    console.print("autoloss losses NAME describes a loss in full.")
 
 
 def document(declared: Declared) -> dict[str, Any]:
-    """Return a declaration for machines."""
+    """Return a declaration as JSON values."""
     return {
         "kind": declared.kind,
         "name": declared.name,
@@ -72,7 +72,7 @@ def document(declared: Declared) -> dict[str, Any]:
 
 
 def to_json(content: Mapping[str, Any]) -> str:
-    """Return a document as JSON; what is not a number is ``null``."""
+    """Return a document as JSON; NaN and infinities become ``null``."""
     whole = finite({"schema_version": SCHEMA_VERSION, **content})
     return json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
 
@@ -80,7 +80,7 @@ def to_json(content: Mapping[str, Any]) -> str:
 def _show_groups(
     console: Console, groups: Mapping[str, Sequence[Declared]], readouts: Mapping[str, str]
 ) -> None:
-    """Print groups one below the other, in the same columns, and what their read-outs mean."""
+    """Print groups below each other in the same columns, and explain their read-outs."""
     rows = {title: [_row(one) for one in some] for title, some in groups.items() if some}
     every = [_HEADER, *(row for some in rows.values() for row in some)]
     widths, gap = _widths(every, console.width)
@@ -106,7 +106,7 @@ def _widths(rows: Sequence[Sequence[str]], width: int) -> tuple[list[int], int]:
         left = width - sum(fixed) - gap * len(fixed)
         if left >= least:
             return [*fixed, min(left, source)], gap
-    # Without the source; what is still too much is folded in the parameters.
+    # The source goes first; then the parameters wrap.
     spare = width - sum(fixed) - len(fixed) + 1
     return [*fixed[:2], max(_LEAST, fixed[2] + min(spare, 0)), fixed[3]], 1
 

@@ -1,8 +1,7 @@
-"""What the shell completes: names of studies, spaces, losses, rules and metrics.
+"""Shell completion of names: studies, spaces, losses, rules and metrics.
 
-Each press of the key waits for the answer, so that nothing imports torch or pandas here: names are
-read from the folders and the source files in which they are declared. A test holds them to what
-the library itself knows.
+The user waits for each completion, so this module does not import torch or pandas: it reads names
+from folders and source files. A test compares them with those of the library.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ def studies(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def data(incomplete: str) -> list[str]:
-    """Return the data sets of scikit-learn; where none begins so, the shell completes files."""
+    """Return the matching data sets of scikit-learn; without any, the shell completes files."""
     return _begun((f"sklearn:{name}" for name in _DATA_SETS), incomplete) if incomplete else []
 
 
@@ -40,14 +39,14 @@ def spaces(incomplete: str) -> list[str]:
 
 
 def rules(incomplete: str) -> list[str]:
-    """Return the rules by which a trial is named."""
+    """Return the rules that name a trial."""
     from autoloss.verdict.rules import RULES
 
     return _begun(RULES, incomplete)
 
 
 def metrics(incomplete: str) -> list[str]:
-    """Return the metrics that may decide."""
+    """Return the metrics that can decide."""
     from autoloss.core.metric_names import ALIASES, NAMES
 
     return _begun((*NAMES, *ALIASES), incomplete)
@@ -74,7 +73,7 @@ def families(incomplete: str) -> list[str]:
 
 
 def _declared() -> Iterator[tuple[str, str]]:
-    """Yield name and family of all that is declared; a family is empty but for a loss."""
+    """Yield the name and family of each declaration; only losses have a family."""
     for file in (*_LOSSES.glob("bases/*.py"), *_LOSSES.glob("penalties/*.py")):
         for node in ast.parse(file.read_bytes()).body:
             if not isinstance(node, ast.FunctionDef):
@@ -92,11 +91,11 @@ def _called(call: ast.Call) -> str:
 
 
 def _text_of(call: ast.Call, name: str) -> str:
-    """Return an argument that is plain text, empty where there is none."""
+    """Return an argument that is plain text; empty if there is none."""
     found = (one.value for one in call.keywords if one.arg == name)
     return next((str(one.value) for one in found if isinstance(one, ast.Constant)), "")
 
 
 def _begun(names: Iterable[str], incomplete: str) -> list[str]:
-    """Return the names that begin so."""
+    """Return the names that begin with the incomplete word."""
     return [name for name in names if name.startswith(incomplete)]

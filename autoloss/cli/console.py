@@ -20,7 +20,7 @@ def messages() -> Console:
 
 
 def _console(*, stderr: bool) -> Console:
-    """Return a console that is styled where one looks at it, and moves nothing elsewhere."""
+    """Return a console with styles in a terminal, and without moving lines elsewhere."""
     plain = is_plain()
     stream = sys.stderr if stderr else sys.stdout
     return Console(
@@ -29,6 +29,6 @@ def _console(*, stderr: bool) -> Console:
         emoji=False,
         markup=False,
         force_terminal=False if plain else None,
-        # FORCE_COLOR asks for colours in a log, where a line that moves would be noise.
+        # FORCE_COLOR asks for colours in a log, where a moving line would be noise.
         force_interactive=not plain and stream.isatty(),
     )

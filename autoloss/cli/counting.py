@@ -1,4 +1,4 @@
-"""Progress of work that is counted in rows or steps: a bar, lines now and then, or silence."""
+"""Progress of work counted in rows or steps: a bar, occasional lines, or silence."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def counted(
     every: float = 5.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Count]:
-    """Show how much is done, how fast, and how long it still takes.
+    """Show the progress, the speed and the time left.
 
     Args:
-        console: Where to.
-        what: What is done, such as ``"Predicting"``.
-        unit: What is counted, in the plural.
-        about: How many there are, roughly; None where that is not known.
-        every: Seconds between two lines where there is no terminal. Less is not shown at all.
-        clock: Seconds that only ever grow.
+        console: The console.
+        what: The work, such as ``"Predicting"``.
+        unit: The counted unit, in the plural.
+        about: The approximate total; None if it is unknown.
+        every: Seconds between two lines without a terminal. Shorter work is not shown.
+        clock: A monotonic clock, in seconds.
 
     Yields:
-        What is called with the number that is done so far.
+        A function to call with the number done so far.
     """
     began = clock()
 
@@ -75,7 +75,7 @@ def counted(
 
 @contextmanager
 def waited(console: Console, what: str) -> Iterator[None]:
-    """Show that something is done that cannot be counted, and for how long already."""
+    """Show that work is running which cannot be counted, and the seconds so far."""
     if is_quiet() or not console.is_interactive:
         yield
         return
@@ -87,7 +87,7 @@ def waited(console: Console, what: str) -> Iterator[None]:
 
 
 def counted_text(done: int, *, unit: str, seconds: float, about: int | None) -> str:
-    """Return how much is done, how fast, and how long the rest takes.
+    """Describe the progress, the speed and the time left.
 
     Examples:
         >>> counted_text(5000, unit="rows", seconds=10.0, about=20_000)

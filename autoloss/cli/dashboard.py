@@ -1,4 +1,4 @@
-"""The MLflow dashboard from the command line: found, started, opened, and ended by Ctrl-C."""
+"""Finds, starts and opens the MLflow dashboard; Ctrl-C ends it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from autoloss.tracking.uri_check import resolve
 
 @dataclass(frozen=True)
 class Place:
-    """Where a dashboard is opened.
+    """The place at which a dashboard opens.
 
     Args:
         uri: The tracking URI.
-        experiment_id: MLflow's number of the experiment; None for the list of them.
+        experiment_id: MLflow's number of the experiment; None for the list of experiments.
         view: Key of the saved view; empty for none.
     """
 
@@ -38,11 +38,11 @@ class Place:
 
 
 def find_place(study: str | None, *, uri: str | None, out: Path) -> Place:
-    """Return where a study is looked at, by default all studies beside the newest in MLflow.
+    """Return the place that shows a study, or by default all studies beside the newest.
 
     Args:
-        study: A study's name or its folder; None for the view that compares all of them.
-        uri: The tracking URI that was given; None for the study's own.
+        study: A study's name or its folder; None for the view that compares all studies.
+        uri: The given tracking URI; None for the study's own.
         out: The folder of all studies.
 
     Raises:
@@ -68,7 +68,7 @@ def find_place(study: str | None, *, uri: str | None, out: Path) -> Place:
 
 
 def _place(known: Identity, uri: str) -> Place:
-    """Return where a study is looked at; numbers of another store mean nothing in this one."""
+    """Return the place that shows a study; numbers of another store are not valid here."""
     is_same = redacted(uri) == known.uri
     return Place(uri, known.experiment_id, known.view) if is_same else Place(uri)
 
@@ -77,8 +77,8 @@ def show(place: Place, *, port: int | None, is_opened: bool) -> None:
     """Print the link to a dashboard and open it; a local one runs until Ctrl-C.
 
     Args:
-        place: Where.
-        port: Where a local server listens; None for the first free one.
+        place: The place.
+        port: The port of a local server; None for the first free port.
         is_opened: Whether the link is opened in a browser.
 
     Raises:
@@ -86,7 +86,7 @@ def show(place: Place, *, port: int | None, is_opened: bool) -> None:
         AutolossError: If the server does not start.
     """
     if is_server(place.uri):
-        # Only a local server listens on a port of ours.
+        # Only a local server needs a port.
         url = dashboard_link(place.uri, place.experiment_id, view=place.view).url
         _open(url, is_opened=is_opened)
         return
@@ -101,17 +101,17 @@ def show(place: Place, *, port: int | None, is_opened: bool) -> None:
         _open(url, is_opened=is_opened)
         note("Ctrl-C ends it.")
         server.wait()
-        raise AutolossError(f"MLflow's server over {redacted(place.uri)} has ended by itself.")
+        raise AutolossError(f"MLflow's server over {redacted(place.uri)} ended unexpectedly.")
     note("ended.")
 
 
 def _open(url: str, *, is_opened: bool) -> None:
-    """Print a link, and open it where there is a screen to open it on."""
+    """Print a link, and open it if there is a screen."""
     print(url, flush=True)
     has_screen = sys.platform in ("win32", "darwin") or bool(
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     )
-    # Elsewhere a browser in the terminal would take it over.
+    # Without a screen, a text browser would take over the terminal.
     if is_opened and has_screen:
         with contextlib.suppress(webbrowser.Error, OSError):
             webbrowser.open(url)
@@ -119,7 +119,7 @@ def _open(url: str, *, is_opened: bool) -> None:
 
 @contextlib.contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """Take the order to end as Ctrl-C, so that no server is left behind."""
+    """Treat a termination signal like Ctrl-C, so that no server is left behind."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,4 @@
-"""What losses, priors, targets and penalties declare, as text with the marks of docstrings."""
+"""The declarations of losses, priors, targets and penalties, as text with docstring markup."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ def known_parts(*, task: str | None = None) -> list[Declared]:
 
 
 def find(name: str) -> Declared:
-    """Return what a loss, prior, target or penalty declares, by its name or another name of it.
+    """Return the declaration of a loss, prior, target or penalty by its name or an alias.
 
     Raises:
-        InputError: If there is none of that name.
+        InputError: If the name is unknown.
     """
     every = [*known_losses(), *known_parts()]
     for one in every:
@@ -92,7 +92,7 @@ def _of_part(kind: Kind, part: Part) -> Declared:
     doc = part.doc if isinstance(part, Penalty) else ""
     meanings = {name: argument_text(doc, name) for name in part.parameters}
     if isinstance(part, Penalty):
-        meanings["weight"] = "What the penalty is multiplied with."
+        meanings["weight"] = "The factor of the penalty."
     return Declared(
         kind=kind,
         name=part.name,
@@ -116,13 +116,13 @@ def _of_part(kind: Kind, part: Part) -> Declared:
 
 
 def _around(kind: Kind, part: Part) -> str:
-    """Return whether what a prior or target does to the posterior can be undone."""
+    """Return whether the effect of a prior or target on the posterior can be undone."""
     spec = LossSpec.from_dict({"base": "cross_entropy", kind: part.name})
     return "lost" if readout_of(spec, 2) == "none" else "undone"
 
 
 def _special(special: Special) -> str:
-    """Return a setting at which a loss is another one."""
+    """Describe a setting at which a loss equals another."""
     times = f"{special.times:g} times " if special.times != 1.0 else ""
     using = f" ({_settings(special.using)})" if special.using else ""
     return f"{times}{special.equals}{using} at {_settings(special.at)}"

@@ -1,7 +1,7 @@
-"""What losses, priors, targets and penalties declare, as plain values that are read without torch.
+"""The declarations of losses, priors, targets and penalties as plain values, without torch.
 
-The file beside this one holds those that come with autoloss; `write_catalogue` writes it, and a
-test holds it equal to the declarations.
+The catalogue file beside this module holds the built-in declarations; `write_catalogue` writes it,
+and a test compares it with the declarations.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ _PARAMETERS: Mapping[str, type[Parameter]] = {
 
 @dataclass(frozen=True)
 class Declared:
-    """All that one loss, prior, target or penalty declares.
+    """The declaration of a loss, prior, target or penalty.
 
     Args:
-        kind: What it is.
+        kind: Loss, prior, target or penalty.
         name: Its name.
-        aliases: Other names of it, each with what it stands for, if that is more than the name.
-        family: What a loss is for, one of `wording.FAMILIES`; empty for the others.
-        summary: What it does, one line.
-        use: When to use it, one sentence.
-        tasks: The kinds of label that it has a form for.
+        aliases: Its other names, each with its meaning if that is more than the name.
+        family: The purpose of a loss, one of `wording.FAMILIES`; empty for the others.
+        summary: Its effect, in one line.
+        use: When to use it, in one sentence.
+        tasks: The kinds of label that it supports.
         parameters: Its parameters.
-        meanings: What its description says of them.
+        meanings: The description of each parameter.
         formulas: Its formulas.
-        formula: The sentences that have them.
-        remarks: What else its description says.
-        readout: How the posterior is read, one of `wording.READOUTS`; of what stands around a
-            loss, one of `wording.AROUND`.
-        equals: The settings at which it is another loss.
+        formula: The sentences with its formulas.
+        remarks: The rest of its description.
+        readout: How to read the posterior, one of `wording.READOUTS`; for priors, targets and
+            penalties one of `wording.AROUND`.
+        equals: The settings at which it equals another loss.
         same_as: The loss that is searched in its place.
-        needs: What it must have besides logits and labels, of `wording.NEEDS`.
-        head: The last layer that it is made for, of `wording.HEADS` where it is not a plain one.
-        source: Where it comes from.
+        needs: Its inputs besides logits and labels, of `wording.NEEDS`.
+        head: The last layer that it needs, of `wording.HEADS`; empty for a plain layer.
+        source: Its source.
     """
 
     kind: Kind
@@ -78,11 +78,11 @@ class Declared:
 def stored(
     *, family: str | None = None, task: str | None = None
 ) -> tuple[list[Declared], list[Declared]]:
-    """Return the losses that come with autoloss, and all that stands around one.
+    """Return the built-in losses, priors, targets and penalties.
 
     Args:
-        family: Of losses, those of this family alone; then nothing stands around them.
-        task: What has a form for this kind of label alone.
+        family: Only the losses of this family.
+        task: Only the declarations that support this kind of label.
 
     Raises:
         InputError: If there is no such family or kind of label.

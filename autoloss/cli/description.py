@@ -1,4 +1,4 @@
-"""One loss, prior, target or penalty in full, as pairs of a title and a text."""
+"""The full description of a loss, prior, target or penalty, as pairs of title and text."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _KEYWORDS = {"class_weights": "class_weights", "similarity": "class_similarity"}
 
 
 def show(console: Console, declared: Declared) -> None:
-    """Print all of a declaration, and the signal of a loss."""
+    """Print a declaration in full, and the signal of a loss."""
     pairs = [(title, spelt(plain(text), console.encoding)) for title, text in lines(declared)]
     show_pairs(console, pairs)
     if declared.kind == "loss":
@@ -41,7 +41,7 @@ def show(console: Console, declared: Declared) -> None:
 
 
 def document(declared: Declared) -> dict[str, Any]:
-    """Return a declaration and its signal for machines."""
+    """Return a declaration and its signal as JSON values."""
     found = catalogue.document(declared)
     if declared.kind == "loss":
         found["signal"] = [
@@ -57,7 +57,7 @@ def document(declared: Declared) -> dict[str, Any]:
 
 
 def lines(declared: Declared) -> Iterator[tuple[str, str]]:
-    """Yield a declaration as pairs of a title and a text."""
+    """Yield a declaration as pairs of title and text."""
     yield declared.kind.capitalize(), declared.name
     yield "", declared.summary
     for alias, meaning in declared.aliases.items():
@@ -88,7 +88,7 @@ def lines(declared: Declared) -> Iterator[tuple[str, str]]:
 
 
 def readout_text(declared: Declared) -> str:
-    """Return how a posterior is read, with an example where that is not the softmax."""
+    """Describe how to read the posterior, with an example if it is not the softmax."""
     if declared.kind != "loss":
         return f"{declared.readout}: {AROUND[declared.readout]}"
     text = f"{declared.readout}: {READOUTS[declared.readout]}"
@@ -98,14 +98,14 @@ def readout_text(declared: Declared) -> str:
 
 
 def needs_text(declared: Declared) -> str:
-    """Return what it cannot do without."""
+    """Describe the inputs that it needs."""
     head = [HEADS[declared.head]] if declared.head in HEADS else []
     needs = [*head, *(NEEDS[need] for need in declared.needs)]
     return "; ".join(needs) or "nothing but logits and labels"
 
 
 def in_space(declared: Declared) -> list[str]:
-    """Return the lines of a space file that name it and, where it has parameters, one of them."""
+    """Return the lines of a space file that name it, with one of its parameters if any."""
     first = "cross_entropy" if declared.kind == "loss" else "none"
     key = {"loss": "bases", "penalty": "penalties"}.get(declared.kind, f"{declared.kind}s")
     listed = ", ".join(f'"{name}"' for name in dict.fromkeys((first, declared.name)))
@@ -120,7 +120,7 @@ def in_space(declared: Declared) -> list[str]:
 
 
 def in_python(declared: Declared) -> str:
-    """Return how Python makes a module of it."""
+    """Return the Python code that makes a module of it."""
     settings = ", ".join(
         f'"{declared.name}.{name}": {parameter.default!r}'
         for name, parameter in declared.parameters.items()
@@ -136,7 +136,7 @@ def in_python(declared: Declared) -> str:
 
 
 def _means(loss: Loss) -> str:
-    """Return what a softmax of 0.90 means, empty where none is defined."""
+    """Describe the meaning of a softmax of 0.90; empty if there is none."""
     setting = {name: one.default for name, one in loss.parameters.items()}
 
     def means(n_classes: int, label: int) -> str:

@@ -1,4 +1,4 @@
-"""What ``autoloss diagnose`` reads, shows and writes."""
+"""The input, screen and page of ``autoloss diagnose``."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def found_in(
     """Return the diagnosis of a model on rows, or of saved predictions.
 
     Args:
-        model: The model; None where predictions are given.
+        model: The model; None if predictions are given.
         data: Its rows.
         logits: Saved predictions.
         loss: The loss whose gradient is shown.
         seed: Of folds, bootstrap and drawn outcomes.
-        losses: Files that declare losses of one's own.
-        network: The network of one's own that the model was trained with, as FILE.py:NAME.
+        losses: Files that declare the user's own losses.
+        network: The user's own network that the model was trained with, as FILE.py:NAME.
 
     Raises:
-        InputError: If something in the files is not what it must be.
+        InputError: If a file is wrong.
     """
     if (logits is None) == (model is None) or (model is None) != (data is None):
         raise typer.BadParameter("give MODEL and DATA, or --logits FILE")
@@ -69,10 +69,10 @@ def found_in(
 
 
 def page_path(output: Path | None, *, model: str | None, logits: Path | None) -> Path:
-    """Return where the page goes.
+    """Return the path of the page.
 
     Raises:
-        InputError: If it cannot go there.
+        InputError: If the page cannot be written there.
     """
     if output is None:
         name = logits.stem if logits is not None else _name(model or "model")

@@ -1,4 +1,4 @@
-"""What the description of a loss says, in parts: formulas, remarks, words of a parameter."""
+"""The parts of a loss's description: formulas, remarks, words of a parameter."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 _SPAN = re.compile(r"``([^`]+)``")
 _FORMULA = re.compile(r"^[LR] = ")
-# A full stop inside of a span, such as that of a number, ends nothing.
+# A full stop inside a code span, such as a decimal point, does not end a sentence.
 _SENTENCE = re.compile(r"(?:``[^`]*``|[^.`]|`(?!`)|\.(?!\s|$))+(?:\.(?=\s|$)|$)")
 _SECTION = re.compile(r"^(\w[\w ]*):$", re.MULTILINE)
 _ARGUMENT = re.compile(r"^ {4}(\w+): ((?:.+\n?(?: {8}.+\n?)*))", re.MULTILINE)
@@ -25,7 +25,7 @@ def formulas(doc: str) -> tuple[str, ...]:
 
 
 def formula_text(doc: str) -> str:
-    r"""Return the sentences that have the formulas: these say what the letters mean.
+    r"""Return the sentences with the formulas, which explain the letters.
 
     Examples:
         >>> formula_text("Short.\n\n``L = 0.5 a``, a being a number. It is bounded.")
@@ -35,7 +35,7 @@ def formula_text(doc: str) -> str:
 
 
 def remarks(doc: str) -> str:
-    r"""Return what else the description says, before its sections.
+    r"""Return the rest of the description before its sections.
 
     Examples:
         >>> remarks("Short.\n\n``L = a``. It is bounded.\n\nArgs:\n    a: A number.")
@@ -46,7 +46,7 @@ def remarks(doc: str) -> str:
 
 
 def argument_text(doc: str, name: str) -> str:
-    r"""Return what the description says of a parameter, empty where it says nothing.
+    r"""Return the description of a parameter; empty if there is none.
 
     Examples:
         >>> argument_text("Short.\n\nArgs:\n    a: A number,\n        from 0.", "a")

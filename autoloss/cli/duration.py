@@ -1,4 +1,4 @@
-"""Durations as people write them: ``90s``, ``10m``, ``1h30m``, or plain seconds."""
+"""Reads durations such as ``90s``, ``10m``, ``1h30m``, or plain seconds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PARTS = re.compile("".join(rf"(?:{_NUMBER}{unit})?" for unit in _UNITS))
 
 
 def seconds(text: str) -> float:
-    """Return the seconds that `text` stands for.
+    """Return the seconds of a duration.
 
     Args:
         text: Days, hours, minutes and seconds in this order, each at most once, or plain seconds.

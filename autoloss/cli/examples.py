@@ -1,4 +1,4 @@
-"""Command lines to start from, shown at the end of each command's help; a test parses them all."""
+"""Example command lines for the end of each command's help; a test parses them all."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "autoloss bench --together 64 --device cuda --json",
     ),
 }
-"""The commands in the order in which a user meets them."""
+"""The commands, in the order in which a user needs them."""
 
 
 def epilog(name: str) -> str:
-    """Return the examples of a command as the end of its help; empty where it has none."""
+    """Return the examples of a command as the end of its help; empty without examples."""
     lines = [f"$ {line}" for line in EXAMPLES.get(name, ())]
-    # An empty line between them, or they become one paragraph.
+    # An empty line between examples keeps them separate paragraphs.
     return "\n\n".join(["Examples:", *lines] if lines else [])

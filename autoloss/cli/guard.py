@@ -1,4 +1,4 @@
-"""How the program ends: every failure becomes one line on standard error and an exit code."""
+"""Turns every failure into one line on standard error and an exit code."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from autoloss.core.errors import AutolossError, InputError, SpaceError
 
 DONE, FAILED, MISUSED, NOT_BETTER, INTERRUPTED = 0, 1, 2, 3, 130
 
-# The one class of all mistakes in options; typer names only its members.
+# The base class of all mistakes in options; typer exports only its subclasses.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
 def guarded(run: Callable[[], object]) -> int:
-    """Return the exit code of `run`, after one line on standard error if it failed.
+    """Run the program and return its exit code; a failure prints one line on standard error.
 
     Args:
         run: The program; it returns its own exit code, or None for success.
@@ -37,7 +37,7 @@ def guarded(run: Callable[[], object]) -> int:
         _tell_usage(error)
         return MISUSED
     except Exception as error:
-        kind = "stopped" if isinstance(error, AutolossError) else "an error of its own"
+        kind = "stopped" if isinstance(error, AutolossError) else "internal error"
         say(f"{kind}: {_first_line(error)} (the full record: {_write_log(error)})")
         return error.exit_code if isinstance(error, AutolossError) else FAILED
     return code if isinstance(code, int) else DONE
@@ -45,47 +45,47 @@ def guarded(run: Callable[[], object]) -> int:
 
 def say(text: str) -> None:
     """Show one line on standard error, under the program's name."""
-    # A closed standard error leaves nobody to tell.
+    # Nothing can be shown if standard error is closed.
     with contextlib.suppress(OSError):
         print(f"autoloss: {' '.join(text.splitlines())}", file=sys.stderr, flush=True)
 
 
 def note(text: str) -> None:
-    """Show one line on standard error that a quiet program leaves out."""
+    """Show one line on standard error, unless the program is quiet."""
     if not is_quiet():
         say(text)
 
 
 def detail(text: str) -> None:
-    """Show one line on standard error that only a verbose program shows."""
+    """Show one line on standard error if the program is verbose."""
     if is_verbose():
         say(text)
 
 
 def _tell_input(error: InputError) -> None:
-    """Show the user's mistake, or each of them where there are several."""
+    """Show each of the user's mistakes on its own line."""
     for line in error.mistakes if isinstance(error, SpaceError) else (str(error),):
         say(line)
 
 
 def _tell_usage(error: Exception) -> None:
-    """Show a mistake in the options, and where they are explained."""
+    """Show a mistake in the options, and the command that explains them."""
     context: typer.Context | None = getattr(error, "ctx", None)
     path = context.command_path if context else "autoloss"
     message = str(error.format_message()) if hasattr(error, "format_message") else str(error)
-    # Typer passes on how pydantic begins a message.
+    # Typer passes on the start of pydantic's messages.
     message = message.replace("Value error, ", "").rstrip(".")
     say(f"{message}{'' if message.endswith('?') else '.'} See '{path} --help'.")
 
 
 def _first_line(error: Exception) -> str:
-    """Return what went wrong in one line."""
+    """Describe an error in one line."""
     lines = str(error).splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def _write_log(error: Exception) -> str:
-    """Write the traceback and what a maintainer asks for; return the file's path."""
+    """Write the traceback and the facts for a bug report; return the file's path."""
     record = [
         f"autoloss {version('autoloss')}",
         f"Python {platform.python_version()}, {platform.platform()}",

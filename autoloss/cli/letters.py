@@ -1,4 +1,4 @@
-"""Text for terminals that cannot show every letter."""
+"""Spells out characters for terminals that cannot show them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ _SPELT = {
 
 
 def spelt(text: str, encoding: str) -> str:
-    """Return text in which what an encoding does not have is spelt out.
+    """Return text with the characters that an encoding lacks spelt out.
 
     Examples:
         >>> spelt("(1 - p)^γ", "ascii"), spelt("(1 - p)^γ", "utf-8")
@@ -64,7 +64,7 @@ def spelt(text: str, encoding: str) -> str:
 
 
 def spell(text: str) -> str:
-    """Return text in plain letters, a question mark for what has no spelling.
+    """Return text in ASCII, with a question mark for characters without a spelling.
 
     Examples:
         >>> spell("±2 → 3, 目")
@@ -74,7 +74,7 @@ def spell(text: str) -> str:
 
 
 def can_show(text: str, encoding: str) -> bool:
-    """Return whether an encoding has all letters of a text.
+    """Return whether an encoding has all characters of a text.
 
     Examples:
         >>> can_show("⠿", "utf-8"), can_show("⠿", "latin-1")

@@ -12,7 +12,7 @@ HEADER = ("Study", "Begun", "Trials", "Verdict", "Ships")
 
 
 def study_row(study: StudyListing) -> tuple[str, ...]:
-    """Return a study as its name, when it was begun, how far it is, its verdict and what ships."""
+    """Return the cells of a study: name, start, progress, verdict and shipped loss."""
     begun = datetime.fromtimestamp(study.created).astimezone()
     return (
         study.name,

@@ -1,4 +1,4 @@
-"""How much a command says beside its result: nothing, what helps, or all that is known."""
+"""The loudness of a command: quiet, normal or verbose."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 
 class Loudness(IntEnum):
-    """Quiet leaves errors and the result; verbose adds timings, choices and places."""
+    """Quiet shows only errors and the result; verbose adds timings, choices and places."""
 
     QUIET = -1
     NORMAL = 0
@@ -20,40 +20,40 @@ _now = Loudness.NORMAL
 
 
 def loudness() -> Loudness:
-    """Return how much the running command says."""
+    """Return the loudness of the running command."""
     return _now
 
 
 def set_loudness(wanted: Loudness) -> None:
-    """Let the running command say so much."""
+    """Set the loudness of the running command."""
     global _now
     _now = wanted
 
 
 def is_quiet() -> bool:
-    """Return whether nothing is said but errors and the result."""
+    """Return whether only errors and the result are shown."""
     return _now is Loudness.QUIET
 
 
 def is_verbose() -> bool:
-    """Return whether all that is known is said."""
+    """Return whether all details are shown."""
     return _now is Loudness.VERBOSE
 
 
 def hush(context: typer.Context, value: bool) -> Any:
-    """Take in ``--quiet``."""
+    """Handle ``--quiet``."""
     return _taken_in(context, value, Loudness.QUIET)
 
 
 def chatter(context: typer.Context, value: bool) -> Any:
-    """Take in ``--verbose``."""
+    """Handle ``--verbose``."""
     return _taken_in(context, value, Loudness.VERBOSE)
 
 
 def _taken_in(context: typer.Context, value: bool, wanted: Loudness) -> Any:
-    """Set how much is said, and refuse two wishes at once."""
+    """Set the loudness, and refuse both options at once."""
     if value and not context.resilient_parsing:
         if _now not in (Loudness.NORMAL, wanted):
-            raise typer.BadParameter("--quiet and --verbose must not stand together.")
+            raise typer.BadParameter("--quiet and --verbose must not be given together.")
         set_loudness(wanted)
     return value

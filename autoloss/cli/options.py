@@ -1,4 +1,4 @@
-"""The options that commands share or that only `search` has, each declared once."""
+"""The options of `search` and those that commands share, each declared once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DATA, _BUDGET, _OUTPUT = "Data", "Search", "Output"
 
 
 class Demand(StrEnum):
-    """What `--fail-unless` may ask for."""
+    """The values of `--fail-unless`."""
 
     BETTER = "better"
 
@@ -31,7 +31,7 @@ class Track(StrEnum):
 
 
 def _duration(text: str) -> float:
-    """Return the seconds of a duration given as an option."""
+    """Return the seconds of a duration option."""
     try:
         return seconds(text)
     except ValueError as error:
@@ -58,7 +58,7 @@ Model = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
-        help="A study's name, or its folder, or a model's.",
+        help="A study's name or folder, or a model's folder.",
         autocompletion=complete.studies,
     ),
 ]
@@ -68,13 +68,13 @@ Target = Annotated[
         "--target",
         "-t",
         metavar="COLUMN",
-        help="Column to predict; only sklearn:NAME has one of its own.",
+        help="Column to predict; needed for all data but sklearn:NAME.",
         rich_help_panel=_DATA,
     ),
 ]
 Test = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Rows to lock as the test part.", rich_help_panel=_DATA),
+    typer.Option(metavar="FILE", help="Rows to lock for the verdict.", rich_help_panel=_DATA),
 ]
 Valid = Annotated[
     Path | None,
@@ -83,14 +83,14 @@ Valid = Annotated[
 Groups = Annotated[
     str | None,
     typer.Option(
-        metavar="COLUMN", help="Rows of one value stay in one part.", rich_help_panel=_DATA
+        metavar="COLUMN", help="Keep rows with the same value together.", rich_help_panel=_DATA
     ),
 ]
 SplitBy = Annotated[
     str | None,
     typer.Option(
         metavar="COLUMN",
-        help="Train on the rows with its smallest values, lock those with its largest.",
+        help="Column of time: train on its smallest values, lock its largest.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -106,7 +106,7 @@ ClassSimilarity = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Likeness of the classes: a square table, classes in first column and header.",
+        help="Similarity of the classes: a square table, classes in first column and header.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -137,7 +137,7 @@ Column = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME=KIND",
-        help="Kind of a column where the guess is wrong: number, category, text, date or drop; "
+        help="Kind of a column if the guess is wrong: number, category, text, date or drop; "
         "may be repeated.",
         rich_help_panel=_DATA,
     ),
@@ -146,7 +146,7 @@ Decimal = Annotated[
     str | None,
     typer.Option(
         metavar="MARK",
-        help="The decimal mark, . or , where numbers such as 1.258 can be read either way.",
+        help="The decimal mark, . or , if numbers such as 1.258 can be read either way.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -154,7 +154,7 @@ DateFormat = Annotated[
     str | None,
     typer.Option(
         metavar="FORMAT",
-        help="The format of dates, such as %d/%m/%Y, where they can be read either way.",
+        help="The format of dates, such as %d/%m/%Y, if they can be read either way.",
         rich_help_panel=_DATA,
     ),
 ]
@@ -170,23 +170,21 @@ Classes = Annotated[
     bool,
     typer.Option(
         "--classes",
-        help="Take each number of the target as a class where there are many of them.",
+        help="Treat each number of the target as a class, even if there are many numbers.",
         rich_help_panel=_DATA,
     ),
 ]
 Positive = Annotated[
     str | None,
-    typer.Option(
-        metavar="LABEL", help="The positive class of two classes.", rich_help_panel=_DATA
-    ),
+    typer.Option(metavar="LABEL", help="The positive class of the two.", rich_help_panel=_DATA),
 ]
 Metric = Annotated[
     str | None,
     typer.Option(
         metavar="METRIC",
-        help="What decides first: error (the default), accuracy, balanced_error, f1, log_loss, "
-        "roc_auc, mcc or another name of scikit-learn's scorers, or expected_cost (the default "
-        "with --cost-matrix).",
+        help="The metric that decides: error (the default), accuracy, balanced_error, f1, "
+        "log_loss, roc_auc, mcc or another name of scikit-learn's scorers, or expected_cost (the "
+        "default with --cost-matrix).",
         autocompletion=complete.metrics,
         rich_help_panel=_BUDGET,
     ),
@@ -205,7 +203,7 @@ Losses = Annotated[
     typer.Option(
         "--losses",
         metavar="FILE",
-        help="A Python file that declares losses of your own; may be repeated. It is run.",
+        help="A Python file that declares your own losses; may be repeated. It is run.",
         rich_help_panel=_BUDGET,
     ),
 ]
@@ -214,7 +212,7 @@ Network = Annotated[
     typer.Option(
         "--model",
         metavar="FILE.py:NAME",
-        help="A network of your own: a function of (n_features, n_outputs) that returns a PyTorch "
+        help="Your own network: a function of (n_features, n_outputs) that returns a PyTorch "
         "module. The file is run.",
         rich_help_panel=_BUDGET,
     ),
@@ -224,27 +222,27 @@ NetworkAgain = Annotated[
     typer.Option(
         "--model",
         metavar="FILE.py:NAME",
-        help="The network of your own that was trained with.",
+        help="Your own network that trained the model.",
     ),
 ]
 JudgeNow = Annotated[
     bool,
     typer.Option(
         "--judge-now",
-        help="Train no further trials: reach the verdict with those that ended.",
+        help="Train no further trials: reach the verdict with the trials that have ended.",
         rich_help_panel=_BUDGET,
     ),
 ]
 Trials = Annotated[
     int,
-    typer.Option(min=1, metavar="N", help="Candidates to train at most.", rich_help_panel=_BUDGET),
+    typer.Option(min=1, metavar="N", help="Most candidates to train.", rich_help_panel=_BUDGET),
 ]
 TimeLimit = Annotated[
     float | None,
     typer.Option(
         parser=_duration,
         metavar="DURATION",
-        help="Wall time at most, the final trainings included: 90s, 10m, 1h30m.",
+        help="Most wall time, the final trainings included: 90s, 10m, 1h30m.",
         rich_help_panel=_BUDGET,
     ),
 ]
@@ -261,7 +259,7 @@ Device = Annotated[
     str,
     typer.Option(
         metavar="DEVICE",
-        help="cpu, cuda, or auto: the GPU where there is one.",
+        help="cpu, cuda, or auto: the GPU if there is one.",
         autocompletion=complete.devices,
         rich_help_panel=_BUDGET,
     ),
@@ -292,8 +290,8 @@ Tracked = Annotated[
     Track,
     typer.Option(
         "--track",
-        help="Which trials MLflow gets: all; those on the front and in the verdict, at the end; "
-        "or none.",
+        help="The trials that MLflow gets: all; at the end, those on the front and in the "
+        "verdict; or none.",
         rich_help_panel=_OUTPUT,
     ),
 ]
@@ -301,7 +299,7 @@ Register = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Register what ships in MLflow's model registry, with the alias champion.",
+        help="Register the winner in MLflow's model registry, with the alias champion.",
         rich_help_panel=_OUTPUT,
     ),
 ]
@@ -314,7 +312,7 @@ DryRun = Annotated[
     typer.Option(
         "--dry-run",
         help="Show rows, split, families, expected time, smallest detectable difference, and the "
-        "kind of each column and why; train nothing.",
+        "kind of each column with the reason; train nothing.",
         rich_help_panel=_OUTPUT,
     ),
 ]
@@ -341,7 +339,7 @@ Quiet = Annotated[
         "--quiet",
         "-q",
         callback=hush,
-        help="Say nothing but errors and the result.",
+        help="Show only errors and the result.",
         rich_help_panel=_OUTPUT,
     ),
 ]
@@ -351,8 +349,8 @@ Verbose = Annotated[
         "--verbose",
         "-v",
         callback=chatter,
-        help="Say also what takes how long, what is chosen and why, and what is kept where.",
+        help="Also show timings, choices with their reasons, and the places of files.",
         rich_help_panel=_OUTPUT,
     ),
 ]
-"""`hush` and `chatter` take these two in: a command that declares them needs not read them."""
+"""`hush` and `chatter` handle both options; a command that declares them need not read them."""

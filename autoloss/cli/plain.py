@@ -1,4 +1,4 @@
-"""Terminals and pipes that show less: without styles, or without some letters."""
+"""Output for terminals and pipes without styles, or without some characters."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _HANDLER = "autoloss.spelt"
 
 
 def is_plain() -> bool:
-    """Return whether the user wants, or the terminal can show, nothing but characters."""
+    """Return whether output must be plain characters, by the user's wish or the terminal."""
     return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM", "").lower() in _DUMB
 
 
 def make_showable() -> None:
-    """Let standard output and standard error spell out what their encodings do not have.
+    """Let standard output and error spell out the characters that their encodings lack.
 
     A console that cannot show a character must not end a search of an hour.
     """
@@ -29,7 +29,7 @@ def make_showable() -> None:
 
 
 def _spelt_out(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Return in other words what cannot be encoded, and where the text goes on."""
+    """Return the spelling of the characters that cannot be encoded, and the next position."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     missing = error.object[error.start : error.end]

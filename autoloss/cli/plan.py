@@ -1,4 +1,4 @@
-"""What a search is going to do, as a table of words and as a document."""
+"""The plan of a search, as a table and as a document."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
 
 
 def show_columns(console: Console, data: DataSummary) -> None:
-    """Print each column with its kind, and what told it."""
+    """Print each column with its kind and the reason for it."""
     console.print()
     console.print(Text("Columns", style="bold"))
     show_pairs(console, list(column_lines(data)))
@@ -74,7 +74,7 @@ def show_columns(console: Console, data: DataSummary) -> None:
 def column_lines(data: DataSummary) -> Iterator[tuple[str, str]]:
     """Yield each column with its kind and the reason for it, the target first.
 
-    Of many columns, those alike that stand side by side are one line.
+    Adjacent columns of the same kind share a line if there are many columns.
     """
     yield data.target, f"the target, {len(data.classes)} classes"
     reasons = (*data.reasons, *("" for _ in data.columns[len(data.reasons) :]))
@@ -93,7 +93,7 @@ def column_lines(data: DataSummary) -> Iterator[tuple[str, str]]:
 
 
 def plan_json(plan: Plan) -> str:
-    """Return the plan as one JSON document; what is not a number is ``null``."""
+    """Return the plan as one JSON document; NaN and infinities become ``null``."""
     document = {"schema_version": SCHEMA_VERSION, **asdict(plan)}
     return json.dumps(_finite(document), indent=1, ensure_ascii=False, allow_nan=False)
 

@@ -1,4 +1,4 @@
-"""Curves over (0, 1) drawn with characters: Braille dots, or ASCII where there are none."""
+"""Draws curves over (0, 1) with characters: Braille dots, or ASCII."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-# Dots of a Braille character by column and row, as bits of its place in Unicode.
+# Dots of a Braille character by column and row, as bits of its code point.
 _BRAILLE = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 _COLUMNS, _ROWS = 2, 4
 _HIGHEST = 12.0
@@ -14,7 +14,7 @@ _HIGHEST = 12.0
 
 @dataclass(frozen=True)
 class Scale:
-    """Where values stand between the lower and the upper edge.
+    """The scale of a vertical axis.
 
     Args:
         low: Value at the lower edge.
@@ -28,7 +28,7 @@ class Scale:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Scale:
-        """Return a scale for values and for 1; what is far outside of the others is left out."""
+        """Return a scale for values and for 1, without outliers."""
         low, high = min((*values, 0.9)), max((*values, 1.1))
         if low > 0.0 and high > 20.0:
             return cls(0.7 * low, 1.1 * high, True)
@@ -45,7 +45,7 @@ class Scale:
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[float]:
-        """Return the values that are written at the axis: 0, 1 and others, none too close."""
+        """Return the ticks: 0, 1 and others, none too close."""
         if self.log:
             powers = range(math.ceil(math.log10(self.low)), math.floor(math.log10(self.high)) + 1)
             return [10.0**power for power in powers]
@@ -63,11 +63,11 @@ def draw(
 ) -> list[str]:
     """Return a drawing of curves over (0, 1), with axes and a line at 1.
 
-    The first curve is drawn through; the second has gaps, and the third wider ones.
+    The first curve is solid; the second has gaps, and the third has wider gaps.
 
     Args:
-        curves: Map places on the axis to values; NaN where there is none.
-        width: Characters that a line may have, 30 at least.
+        curves: Functions from positions on the axis to values; NaN for no value.
+        width: Most characters of a line, at least 30.
         height: Lines of the drawing itself.
         braille: Whether the output can show Braille.
     """
@@ -115,7 +115,7 @@ def _strokes(values: Sequence[float], scale: Scale, rows: int) -> dict[int, tupl
             before = None
             continue
         row = _row(scale.share(value), rows)
-        # A steep piece is joined to the one before it.
+        # A steep piece is joined to the previous piece.
         start = row if before is None else before + (row > before) - (row < before)
         first, last = sorted((start, row))
         before = row
@@ -125,7 +125,7 @@ def _strokes(values: Sequence[float], scale: Scale, rows: int) -> dict[int, tupl
 
 
 def _row(share: float, rows: int) -> int:
-    """Return the row of a height, counted from the upper edge; outside of them for one outside."""
+    """Return the row of a height, counted from the upper edge; it may lie outside."""
     if not 0.0 <= share <= 1.0:
         return -1 if share > 1.0 else rows
     return min(int((1.0 - share) * rows), rows - 1)
@@ -134,7 +134,7 @@ def _row(share: float, rows: int) -> int:
 def _with_axes(
     letters: Sequence[Sequence[str]], scale: Scale, *, braille: bool, margin: int
 ) -> list[str]:
-    """Return lines with the values on the left and the places below."""
+    """Return the lines of a drawing with axis labels on the left and below."""
     height, n = len(letters), len(letters[0])
     labels = {_row(scale.share(tick), height): tick for tick in reversed(scale.ticks())}
     labels[_row(scale.share(1.0), height)] = 1.0

@@ -1,4 +1,4 @@
-"""The file that predictions go to, piece by piece and in one step."""
+"""Writes predictions to a file piece by piece, whole or not at all."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def model_folder(model: str, *, out: Path = Path("reports")) -> Path:
     """Return the folder that a study's name or a path stands for.
 
     Raises:
-        StudyNotFoundError: If there is none.
+        StudyNotFoundError: If there is no such folder.
     """
     given = Path(model).expanduser()
     found = next((place for place in (given, out / given) if place.exists()), None)
     if found is None:
         raise StudyNotFoundError(
-            f"MODEL must be a study's name, or its folder, or a model's, but got MODEL={model!r}"
+            f"MODEL must be a study's name or folder, or a model's folder, but got MODEL={model!r}"
             f"{nearest_study(model, out)}"
         )
     return found
@@ -39,7 +39,7 @@ def check_output(file: Path, *, data: str) -> None:
     """Check that predictions can be written to `file`.
 
     Raises:
-        InputError: If its ending says no format, its folder is not there, or it is DATA.
+        InputError: If its ending is not a format, its folder does not exist, or it is DATA.
     """
     if file == STANDARD_OUTPUT:
         return
@@ -56,12 +56,12 @@ def check_output(file: Path, *, data: str) -> None:
 def write(predicting: Predicting, file: Path, *, count: Count = lambda rows: None) -> int:
     """Write predictions in the format of the file's ending; return the number of rows.
 
-    A file is there only once all of it is; standard output gets its rows as they come.
+    The file appears only when it is complete; standard output gets rows as they are computed.
 
     Args:
         predicting: The predictions.
-        file: Where to.
-        count: Told after each piece how many rows are written.
+        file: The file.
+        count: Called after each piece with the number of rows written.
 
     Raises:
         InputError: If the file cannot be written, or the rows cannot be read to their end.
@@ -70,7 +70,7 @@ def write(predicting: Predicting, file: Path, *, count: Count = lambda rows: Non
         try:
             return _write_pieces(predicting, _Csv(sys.stdout), count)
         except BrokenPipeError:
-            # Whoever reads has enough, as `head` does; nothing is left to flush at the end.
+            # The reader has enough, like `head`; nothing is left to flush.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise InputError("standard output was closed before all rows were written.") from None
     try:

@@ -31,7 +31,7 @@ _BEFORE, _BESIDE = 24, 78
 
 @contextmanager
 def watched(console: Console) -> Iterator[Watcher]:
-    """Show a search on `console` while the context lasts, as loud as is wanted."""
+    """Show the progress of a search on `console` during the context."""
     if is_quiet():
         yield Silent()
     elif console.is_interactive:
@@ -46,11 +46,11 @@ def watched(console: Console) -> Iterator[Watcher]:
 
 
 class _Told:
-    """What is said above the bar, or among the lines: plan, notes, and how long each part took.
+    """Messages above the bar or among the lines: plan, notes, and the time of each phase.
 
     Args:
         console: Where to.
-        clock: Seconds that only ever grow.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
@@ -60,7 +60,7 @@ class _Told:
         self._phase, self._since = "start", clock()
 
     def planned(self, plan: Plan) -> None:
-        """Show what is going to be done."""
+        """Show the plan."""
         self.plan = plan
         show_lines(self._console, plan)
         self._enter("search")
@@ -70,16 +70,16 @@ class _Told:
         self._console.print(Text(f"Note: {text}"), soft_wrap=True)
 
     def detailed(self, text: str) -> None:
-        """Show one sentence, if all that is known is wanted."""
+        """Show one sentence if the program is verbose."""
         if is_verbose():
             self._console.print(Text(text), soft_wrap=True)
 
     def end(self) -> None:
-        """Take in that nothing more comes."""
+        """End the display."""
         self._enter("")
 
     def _enter(self, phase: str) -> None:
-        """Take in that another part of the work begins, and tell how long the last one took."""
+        """Begin another phase, and report the time of the last."""
         if phase == self._phase:
             return
         if self.plan is not None:
@@ -90,11 +90,11 @@ class _Told:
 
 
 class LiveProgress(_Told):
-    """Lines that stay in place: how far the search is, and the best candidate so far."""
+    """Lines that stay in place: the progress of the search, and the best candidate so far."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        # On a narrow terminal there is no room for the words beside a bar.
+        # A narrow terminal has no room for words beside the bar.
         self._is_wide = wide = console.width >= _BESIDE + _BAR // 2
         self.bar = _Bar(
             TextColumn("{task.description}"),
@@ -123,12 +123,12 @@ class LiveProgress(_Told):
 
 
 class LineProgress(_Told):
-    """A line now and then, for logs and pipes.
+    """Occasional lines, for logs and pipes.
 
     Args:
-        console: Where the lines go.
-        every: Seconds between two lines at least; a new phase and the end are always shown.
-        clock: Seconds that only ever grow.
+        console: The console.
+        every: Least seconds between two lines; a new phase and the end are always shown.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class LineProgress(_Told):
         self._shown = ""
 
     def updated(self, update: Update) -> None:
-        """Show where the search stands, if the last line is old enough."""
+        """Show the progress, if the last line is old enough."""
         self._enter(update.phase)
         now = self._clock()
         due = now - self._last >= self._every
@@ -156,7 +156,7 @@ class LineProgress(_Told):
             standing_text(update),
             best_text(update, plan=self.plan).plain,
         )
-        # One line whatever its length: a log is searched, not looked at.
+        # A single line of any length, because people search logs.
         text = "; ".join(part for part in parts if part)
         self._console.print(Text(text), soft_wrap=True)
 
@@ -173,9 +173,9 @@ class _Bar(Progress):
 
 
 def standing_text(update: Update) -> str:
-    """Return the trials done, the speed and the time left, in a few words."""
+    """Describe the trials done, the speed and the time left."""
     parts = [f"{update.done}/{update.total} trials"]
-    # Afterwards no trial ends any more.
+    # No trial ends after the search.
     if update.rate > 0 and update.phase == "search":
         parts.append(f"{update.rate:.3g} candidates/s")
     if 0 <= update.left < float("inf"):
@@ -184,7 +184,7 @@ def standing_text(update: Update) -> str:
 
 
 def best_text(update: Update, *, plan: Plan | None) -> Text:
-    """Return the best candidate so far in one line, cut where it is too long; empty at first."""
+    """Return the best candidate so far in one line, truncated to fit; empty at first."""
     metric = plan.metric if plan else "error"
     line = (
         f"Best so far: {update.best_label} ({metric_words(metric).title.lower()} "

@@ -1,4 +1,4 @@
-"""A search from the command line: watched while it runs, shown when it ends."""
+"""Runs a search from the command line, with its progress and its result."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def run(
 ) -> SearchResult:
     """Run a search under a progress bar.
 
-    An interrupt offers the verdict on what has been trained where somebody can answer, and keeps
-    the study otherwise.
+    On an interrupt it offers a verdict on the finished trials if a terminal can answer; otherwise
+    it keeps the study.
 
     Args:
-        search: The search; it is told where to show its progress.
-        judge: Concludes a study, which it is given by name, with the trials that ended.
+        search: The search; takes the receiver of its progress.
+        judge: Takes the name of a study, and concludes it with the trials that have ended.
         out: The folder of the studies.
         storage: The database of the trials, if it has one.
 
@@ -62,10 +62,10 @@ def run(
 
 
 def _study_of(stop: BaseException) -> str | None:
-    """Return the study that an interrupt has left, also where another one came on its way out."""
+    """Return the study that an interrupt has left, also after a second interrupt."""
     seen: BaseException | None = stop
     while seen is not None:
-        # The interface leaves the name of the study that it keeps.
+        # The library puts the name of the study on the exception.
         if (study := getattr(seen, "study", None)) is not None:
             return str(study)
         seen = seen.__context__
@@ -73,10 +73,10 @@ def _study_of(stop: BaseException) -> str | None:
 
 
 def _wants_verdict() -> bool:
-    """Ask whether the study is to be judged now; without a terminal nobody can answer."""
+    """Ask whether to judge the study now; without a terminal the answer is no."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    question = "Interrupted. v and Enter: verdict now; Enter: keep the study and leave: "
+    question = "Interrupted. Press v and Enter for a verdict now, or Enter to keep the study: "
     try:
         print(question, end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip().lower() in ("v", "verdict")
@@ -86,7 +86,7 @@ def _wants_verdict() -> bool:
 
 
 def _say_kept(study: str, *, out: Path, storage: str | None) -> None:
-    """Say how to go on with a study, and how to judge it as it is."""
+    """Print the commands that resume a study, or judge it now."""
     words = ["autoloss", "resume", study]
     words += ["--out", str(out)] if out != OUT else []
     words += ["--storage", storage] if storage else []
@@ -98,7 +98,7 @@ def _say_kept(study: str, *, out: Path, storage: str | None) -> None:
 
 
 def show(result: SearchResult, *, out: Path, as_json: bool = False) -> None:
-    """Show a finished search: as one JSON document, or as ranked trials and the last screen."""
+    """Show a finished search as a JSON document, or as ranked trials and the last screen."""
     if as_json:
         from autoloss.report import summary_json
 
@@ -116,13 +116,13 @@ def show(result: SearchResult, *, out: Path, as_json: bool = False) -> None:
 
 
 def looked_at(plan: Callable[[], Plan]) -> Plan:
-    """Return a plan, which takes some seconds to make."""
+    """Return a plan, with a note while it is made."""
     with waited(messages(), "Reading the data and timing a few steps"):
         return plan()
 
 
 def show_plan(plan: Plan, *, as_json: bool) -> None:
-    """Show what a search would do."""
+    """Show the plan of a search."""
     if as_json:
         print(plan_json(plan))
     else:
@@ -131,10 +131,10 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
 
 
 def require(result: SearchResult, demand: Demand | None) -> None:
-    """Leave with an exit code of its own if the verdict is not the one demanded.
+    """Exit with a special code if the verdict is not the demanded verdict.
 
     Raises:
-        typer.Exit: If it is not.
+        typer.Exit: If it is another verdict.
     """
     if demand is not None and result.verdict.decision != demand.value:
         say(
@@ -144,13 +144,13 @@ def require(result: SearchResult, demand: Demand | None) -> None:
 
 
 def require_written(result: SearchResult) -> None:
-    """Leave with the exit code of a failure if runs are missing in MLflow.
+    """Exit with the code of a failure if runs are missing in MLflow.
 
     Raises:
         typer.Exit: If some are.
     """
     if result.unwritten:
-        # Who is quiet has not seen the note.
+        # A quiet program has not shown the note.
         if is_quiet():
             say(result.unwritten)
         raise typer.Exit(FAILED)
@@ -158,6 +158,6 @@ def require_written(result: SearchResult) -> None:
 
 @contextlib.contextmanager
 def results_only(wanted: bool) -> Iterator[None]:
-    """Send what others print to standard error while the context lasts, if that is wanted."""
+    """Redirect the prints of other code to standard error during the context, if wanted."""
     with contextlib.redirect_stdout(sys.stderr) if wanted else contextlib.nullcontext():
         yield

@@ -1,4 +1,4 @@
-"""The end of a search on the terminal: trials and finalists, the verdict, and what to do next."""
+"""The end of a search on the terminal: trials, finalists, the verdict and the next steps."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from autoloss.report.words import MISSING, metric_words
 from autoloss.tracking import dashboard_of
 
 _TOP = 10
-# Where more is known than the comparison, its first lines are those of the verdict.
+# The first lines repeat the comparison of the verdict if more is known than that.
 _COMPARED = 3
 _NARROW, _WIDE = 76, 104
 _STYLES = {"better": "green", "no_evidence": "yellow", "worse": "red", "undecided": "magenta"}
@@ -49,10 +49,10 @@ def show_ranking(console: Console, summary: Summary) -> None:
 
 
 def show_verdict(console: Console, summary: Summary, *, folder: Path) -> None:
-    """Print the last screen: verdict, what ships, the comparison, what speaks for it, what next.
+    """Print the last screen: verdict, shipped loss, comparison, evidence and next steps.
 
     Args:
-        console: Where to.
+        console: The console.
         summary: The study.
         folder: The study's folder.
     """
@@ -65,7 +65,7 @@ def show_verdict(console: Console, summary: Summary, *, folder: Path) -> None:
         console.print()
         show_pairs(console, [(name, _toned(summary, name, text)) for name, text in brief])
     console.print()
-    # A study in the usual folder is known by its name.
+    # The name alone finds a study in the default folder.
     name = summary.name if folder == OUT / summary.name else str(folder)
     dashboard = dashboard_of(folder, study=name) if "tracking_uri" in summary.settings else None
     command = dashboard.command if dashboard else ""
@@ -76,7 +76,7 @@ def show_verdict(console: Console, summary: Summary, *, folder: Path) -> None:
 
 
 def show_decision(console: Console, summary: Summary) -> None:
-    """Print the verdict and what ships."""
+    """Print the verdict and the shipped loss."""
     verdict = "Undecided: " if summary.verdict.decision == "undecided" else "Verdict: "
     badge = Text(verdict, style=f"bold {_STYLES[summary.verdict.decision]}")
     console.print(Text.assemble(badge, verdict_now(summary)))
@@ -84,7 +84,7 @@ def show_decision(console: Console, summary: Summary) -> None:
 
 
 def _toned(summary: Summary, name: str, text: str) -> str | Text:
-    """Return the text, in red where the reference model is far ahead."""
+    """Return the text, in red if gradient boosting is far ahead."""
     is_alarm = (
         name == REFERENCE and summary.reference is not None and summary.reference.is_far_ahead
     )
@@ -92,17 +92,17 @@ def _toned(summary: Summary, name: str, text: str) -> str | Text:
 
 
 def command_line(words: Sequence[str]) -> str:
-    """Return words as a command that can be copied into a shell of this system."""
+    """Return words as a command for a shell of this system."""
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
 def _named(row: TrialRow) -> str:
-    """Return a trial's loss, and the roles it plays."""
+    """Return a trial's loss, and its roles."""
     return f"{row.label} ({_roles(row)})" if _roles(row) else row.label
 
 
 def _roles(row: TrialRow) -> str:
-    """Return the roles that single a trial out."""
+    """Return the roles of a trial, such as winner or baseline."""
     return ", ".join(role for role in row.roles if role != FRONT)
 
 
@@ -129,7 +129,7 @@ def _show_finalists(console: Console, summary: Summary) -> None:
         )
         for row in finalist_rows(summary)
     ]
-    # The log loss is in the ranking already; the interval is what a finalist is trained for.
+    # The ranking has the log loss already; finalists are trained for the interval.
     places = (0, 1, 2, 3, 4, 5) if width >= _WIDE else (0, 1, 4, 5) if width >= _NARROW else (0, 4)
     show_table(
         console,
@@ -153,13 +153,13 @@ def _show_comparison(console: Console, rows: Sequence[ComparisonRow]) -> None:
         (row.title, row.baseline, row.challenger, row.difference, row.interval, row.reading)
         for row in rows
     ]
-    # What the interval says in a word is the first thing that can be spared.
+    # A narrow terminal drops the words on the interval first.
     end = len(header) if width >= _WIDE else -1
     show_table(console, header[:end], [row[:end] for row in cells])
 
 
 def _places(summary: Summary, folder: Path, *, dashboard: str) -> Sequence[tuple[str, str]]:
-    """Return where model and report are, and the commands that come next."""
+    """Return the places of model and report, and the next commands."""
     model = str(folder / "model")
     predict = ["autoloss", "predict", model, "NEW.csv", "-o", "predictions.csv"]
     if network := summary.settings.get("model"):
