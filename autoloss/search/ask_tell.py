@@ -46,7 +46,7 @@ class AskTell:
         self.budget = self.config.trials
 
     def _take_up(self, session: Session) -> None:
-        """Take over what a session plans."""
+        """Adopt the plan of a session."""
         self.space: Space = session.space
         plan = self.plan = session.plan
         # The families that are searched, those that the budget is too small for, and the trials
@@ -55,19 +55,19 @@ class AskTell:
 
     @property
     def asked_epochs(self) -> int:
-        """Return the epochs of the schedule that the space asks for."""
+        """Return the epochs of the schedule in the space."""
         return self._session.asked_epochs
 
     @property
     def limited(self) -> tuple[int, int] | None:
-        """Return the trials and epochs that a time limit was seen to allow; None for none."""
+        """Return the trials and epochs that fit into the time limit; None without a plan."""
         return self._session.limited
 
     def limit(self, *, trials: int, epochs: int) -> None:
-        """Plan for fewer trials or epochs than were asked for, before the first is asked.
+        """Plan for fewer trials or epochs than requested, before the first trial is asked.
 
-        The families and quotas are those of so many trials; more may be asked, up to the budget.
-        Whoever goes on with the study goes on with this plan.
+        The number of trials decides the families and quotas; more trials may be asked, up to the
+        budget. A resumed study keeps this plan.
 
         Args:
             trials: Trials that the time allows.
@@ -77,7 +77,7 @@ class AskTell:
         self._take_up(self._session)
 
     def fit_finals(self, finalists: int, replicates: int) -> None:
-        """Train fewer finalists, or each less often, than the space asks for."""
+        """Plan for fewer finalists or replicates than requested."""
         protocol = replace(
             self.space.protocol,
             finalists=min(finalists, self.space.protocol.finalists),
@@ -87,12 +87,12 @@ class AskTell:
 
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
-        """Return all trials but those that were lost and asked again, in order of number."""
+        """Return all trials in order of number, without lost trials that were asked again."""
         return self._session.records()
 
     @property
     def left(self) -> int:
-        """Return how many trials can still be asked, whatever the time."""
+        """Return the number of trials that the budget has left, whatever the time."""
         return self._session.left()
 
     @property
@@ -102,11 +102,11 @@ class AskTell:
 
     @property
     def done(self) -> bool:
-        """Return whether nothing more is to be asked: the budget is spent or the time is up."""
+        """Return whether the budget is spent or the time is up."""
         return self.time_is_up or self.left == 0
 
     def reap(self) -> int:
-        """Give up running trials whose process is gone, to be asked again; return how many."""
+        """Mark running trials of dead processes as lost; return how many there were."""
         return self._session.reap()
 
     @overload
@@ -116,15 +116,15 @@ class AskTell:
     def ask(self, n: int) -> list[Trial]: ...
 
     def ask(self, n: int | None = None) -> Trial | list[Trial]:
-        """Return a trial to train, or at most `n` of them to train together.
+        """Return a trial to train, or a list of up to `n` trials to train together.
 
         Args:
-            n: How many; the list is shorter at the end of the budget and at the end of a batch
-                that was interrupted, and empty when the study is done.
+            n: The number of trials. The list is shorter at the end of the budget or of an
+                interrupted group, and empty when the study is done.
 
         Raises:
             InputError: If `n` is not positive.
-            AutolossError: If one is asked and the study is done.
+            AutolossError: If a single trial is asked and the study is done.
         """
         if n is not None and n < 1:
             raise InputError(f"n must be at least 1, but got n={n}.")
@@ -138,24 +138,24 @@ class AskTell:
         return asked[0] if n is None else asked
 
     def refill(self, n: int, *, start: int) -> list[Trial]:
-        """Return at most `n` trials that join others which still train.
+        """Return at most `n` trials that join trials in training.
 
         Args:
-            n: How many; as in `ask`.
+            n: The number of trials, as in `ask`.
             start: Epochs that the search has trained so far.
         """
         found = [] if self.time_is_up else self._session.ask(n, start=start)
         return [Trial.of(trial, self.config) for trial in found]
 
     def spans(self) -> list[Span]:
-        """Return when trials began and ended, on the clock of a search that refills."""
+        """Return the start and end of trials, in epochs of a search that refills."""
         return self._session.spans()
 
     def trial(self, number: int) -> Trial:
-        """Return a trial of the study, running or ended, with the settings to train it again.
+        """Return a running or ended trial of the study, with its settings.
 
         Raises:
-            InputError: If there is none of that number.
+            InputError: If no trial has that number.
         """
         trials = self._session.trials()
         if not 0 <= number < len(trials):
@@ -165,11 +165,11 @@ class AskTell:
     def tell(
         self, trial: Trial | int, val_logits: Any, val_labels: Any, *, seconds: float | None = None
     ) -> TrialRecord:
-        """Score a trained trial on the validation rows and keep what it did.
+        """Score a trained trial on the validation rows and store its results.
 
         Args:
             trial: The trial, or its number.
-            val_logits: Its logits; (N, C). A trial with a NaN or infinity among them diverged.
+            val_logits: Its logits; (N, C). NaN or infinity means that the trial diverged.
             val_labels: Classes of the rows, the same for all trials; (N,).
             seconds: Training time; by default the time since it was asked.
 
@@ -193,26 +193,26 @@ class AskTell:
         folds: Tensor | None = None,
         clusters: Tensor | None = None,
     ) -> tuple[TrialRecord, ...]:
-        """Score trained trials on the validation rows and keep what they did.
+        """Score trained trials on the validation rows and store their results.
 
         Args:
             trials: K trials, or their numbers.
             val_logits: Their logits, a tensor, an array or a sequence of them; (K, N, C).
             val_labels: Classes of the rows, the same for all trials; (N,).
             seconds: Training time of each.
-            curves: Learning curve of each; by default what was reported.
-            stopped: Whether each was cut off before its training was over.
+            curves: Learning curve of each; by default the reported curve.
+            stopped: Whether each was cut off before the end of its training.
             epochs: Epochs that each trained.
-            rungs: What each was compared by in a race, at the epochs it came to.
+            rungs: The values of each at the rungs of a race that it reached.
             folds: Folds of the rows for the cross-fitted read-out; (N,). By default five.
-            clusters: Which rows belong together, such as those of one group; (N,). By default
-                each stands alone.
+            clusters: The cluster of each row, such as its group; (N,). By default rows are
+                independent.
 
         Returns:
             Their records.
 
         Raises:
-            InputError: If something does not fit, or the rows are not those of earlier trials.
+            InputError: If shapes do not fit, or the rows differ from those of earlier trials.
         """
         if not trials:
             return ()
@@ -223,7 +223,7 @@ class AskTell:
         )
 
     def report(self, trial: Trial | int, epoch: int, val_logits: Any, val_labels: Any) -> bool:
-        """Note how a trial does after an epoch.
+        """Report the validation logits of a trial after an epoch.
 
         Args:
             trial: The trial, or its number.
@@ -255,10 +255,10 @@ class AskTell:
 
         Args:
             trial: The trial, or its number.
-            state: ``"failed"``, ``"diverged"``, ``"stopped"``, or ``"pruned"`` where it fell
-                behind others: the sampler then learns from what it was compared by last.
+            state: ``"failed"``, ``"diverged"``, ``"stopped"``, or ``"pruned"`` if it fell behind
+                others: the sampler then learns from its values at the last rung.
             seconds: Training time; by default the time since it was asked.
-            curve: Its learning curve; by default what was reported.
+            curve: Its learning curve; by default the reported curve.
             epochs: Epochs that it trained.
             rungs: As for `tell_many`.
         """
@@ -271,11 +271,11 @@ class AskTell:
         return self._session.teller.fail(_number(trial), state, costs)
 
     def passed(self, trial: Trial | int, point: CurvePoint) -> None:
-        """Note what a trial was compared by in a race: the sampler learns from it at once.
+        """Store the values of a trial at a rung of a race, so that the sampler learns at once.
 
         Args:
             trial: The trial, or its number.
-            point: Its best epoch so far, at the rung that it came to.
+            point: Its best epoch so far, at the rung that it reached.
         """
         self._session.teller.passed(_number(trial), point)
 
@@ -283,7 +283,7 @@ class AskTell:
         """Return the read-out of a trial: the map from its logits to probabilities.
 
         Raises:
-            InputError: If the trial has none.
+            InputError: If the trial has no read-out.
         """
         trials = self._session.trials()
         facts = trials[number].user_attrs.get(FACTS) if 0 <= number < len(trials) else None
@@ -294,7 +294,7 @@ class AskTell:
         return Readout.from_dict(facts["readout_state"])
 
     def close(self) -> None:
-        """Give back the trials that this object asked and did not tell."""
+        """Release the trials that this object asked and did not tell."""
         self._session.close()
 
     def __enter__(self) -> Self:

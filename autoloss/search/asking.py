@@ -1,4 +1,4 @@
-"""Hands out trials: lost ones again first, then new ones, each written before it is handed out."""
+"""Hands out trials: first the lost trials again, then new trials, each stored before training."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Asker:
     """Hands out the trials of one study.
 
     Args:
-        ledger: Where the trials are kept.
+        ledger: The storage of the trials.
         space: The space, for the task at hand.
-        plan: How the budget is shared out.
+        plan: The shares of the families in the budget.
         budget: Trials of the whole study.
         seed: The seed.
         directions: Direction of each objective.
@@ -41,12 +41,12 @@ class Asker:
     _ended: dict[int, Tried] = field(default_factory=dict, repr=False)
 
     def left(self) -> int:
-        """Return how many trials can still be asked."""
+        """Return the number of trials that the budget has left."""
         slots = Slots.of(self.ledger.trials())
         return len(slots.lost) + max(0, self.budget - slots.next)
 
     def reap(self) -> int:
-        """End running trials that nobody works on any more, to be asked again; return how many."""
+        """End running trials without a worker, to be asked again; return their number."""
         attributes = self.ledger.attributes()
         abandoned = [t.number for t in self.ledger.trials() if is_abandoned(t, attributes)]
         return sum(self.ledger.end(number, TrialState.FAIL) for number in abandoned)
@@ -54,12 +54,13 @@ class Asker:
     def ask(self, n: int, lease: Lease, *, start: int = 0) -> list[FrozenTrial]:
         """Return at most `n` trials.
 
-        Lost trials come alone, but for the rest of a batch whose writing was cut off: what is new
-        is asked when they have been told, knowing as much as if nothing had been lost.
+        Lost trials come first, with the rest of a group that was not fully written. New trials are
+        asked after these have been told, so that the sampler knows as much as if nothing had been
+        lost.
 
         Args:
             n: Trials wanted.
-            lease: Under which they are trained.
+            lease: The lease of their worker.
             start: Epochs that the search has trained so far.
         """
         slots = Slots.of(self.ledger.trials())
@@ -71,7 +72,7 @@ class Asker:
         with self.ledger.together():
             numbers = [self._again(slots.lost[slot], lease) for slot in again]
             if end > slots.next:
-                # Those that were asked again run now, and are seen as such.
+                # The sampler must see the trials that were asked again as running.
                 slots = Slots.of(self.ledger.trials()) if again else slots
                 numbers += self._new(slots, end, lease, start)
         return self._ours(numbers)
@@ -109,7 +110,7 @@ class Asker:
             )
             counts += counted([proposal.loss])
             family = str(proposal.loss["base"])
-            # What a quota is drawn from does not grow.
+            # The ranges of a quota do not grow.
             wider = ends_of(widened.get(family, {})) if proposal.origin == "sampler" else {}
             tried.setdefault(family, Tries()).append(
                 Tried({**proposal.loss, **proposal.nuisance}, has_ended=False, widened=wider)
@@ -128,7 +129,7 @@ class Asker:
         return numbers
 
     def _ours(self, numbers: Sequence[int]) -> list[FrozenTrial]:
-        """Return the trials that stand in their slot; give up where another was faster."""
+        """Return the trials that hold their slot; end those whose slot another worker took."""
         trials = self.ledger.trials()
         standing = {trial.number for trial in Slots.of(trials).standing.values()}
         for number in numbers:

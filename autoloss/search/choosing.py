@@ -38,7 +38,7 @@ class Selector:
         return self._among(comparable(self.trials))
 
     def pick(self, *, families: int) -> tuple[FinalistChoice, ...]:
-        """Return the trials to train again before one of them is chosen, and why."""
+        """Return the finalists, with the reasons."""
         return pick_finalists(
             self.trials,
             metric=self.metric.name,
@@ -80,7 +80,7 @@ class Selector:
         return choice, records
 
     def optimism(self) -> Optimism | None:
-        """Return how much better the selection looks than it is; None where no rows were kept."""
+        """Return the optimism of the selection; None if no rows were kept."""
         return study_optimism(
             self.trials,
             self.examples.load(record.number for record in self.trials),

@@ -1,4 +1,4 @@
-"""How models rank and find classes: counts by class, ROC, precision-recall and cost curves."""
+"""Figures by class: counts, ROC, precision-recall and cost curves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from autoloss.metrics import auroc, average_precision, cost_decisions
 from autoloss.records.insights import ClassScores, CostCurve, Ranking, RankingCurves
 
 MOST_POINTS = 101
-"""Points that a curve has at most."""
+"""The most points of a curve."""
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -21,7 +21,7 @@ Matrix = tuple[tuple[float, ...], ...]
 def class_scores(
     challenger: IntArray, baseline: IntArray, targets: IntArray, n_classes: int
 ) -> ClassScores:
-    """Return how often each class is found and rightly decided for.
+    """Return the counts of each class for recall and precision.
 
     Args:
         challenger: Decisions of the challenger.
@@ -46,7 +46,7 @@ def class_scores(
 
 
 def ranking(challenger: Tensor, baseline: Tensor, targets: IntArray) -> Ranking | None:
-    """Return how two models of two classes rank the rows; None where a class has no row.
+    """Return the ranking curves of two models of two classes; None if a class has no row.
 
     Args:
         challenger: Log probabilities of the challenger.
@@ -75,7 +75,7 @@ def ranking_curves(log_probs: Tensor, is_positive: NDArray[np.bool_]) -> Ranking
     scores = odds.cpu().numpy()
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
-    # Rows of the same score are decided for together.
+    # Rows with the same score share a decision.
     last = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)
     found = np.cumsum(is_positive[order])[last].astype(np.float64)
     rate = np.append(0.0, found / is_positive.sum())
@@ -94,9 +94,9 @@ def ranking_curves(log_probs: Tensor, is_positive: NDArray[np.bool_]) -> Ranking
 
 
 def thinned_along(x: FloatArray, y: FloatArray, *, most: int = MOST_POINTS) -> IntArray:
-    """Return the places of at most `most` points of a curve, spread evenly along its length.
+    """Return the indices of at most `most` points of a curve, evenly along its length.
 
-    The length is that of the steps, ``|dx| + |dy|``. The first and the last point stay.
+    A step has the length ``|dx| + |dy|``. The first and the last point stay.
 
     Shape:
         x, y (N,) -> (n,).
@@ -112,20 +112,20 @@ def thinned_along(x: FloatArray, y: FloatArray, *, most: int = MOST_POINTS) -> I
 def cost_curve(
     challenger: Tensor, baseline: Tensor, targets: IntArray, costs: Matrix
 ) -> CostCurve | None:
-    """Return what rows cost under other costs, or where a person decides some of them.
+    """Return the cost of rows under other costs, or if a person decides some of the rows.
 
     For two classes the curve of Hernández-Orallo, Flach and Ferri 2011 ("Brier curves"), in the
-    units of the cost matrix: at each share the decision is the one that costs least there (Elkan
-    2001). For more classes the mean cost of the rows that are left.
+    units of the cost matrix: at each share the cheapest decision (Elkan 2001). For more classes
+    the mean cost of the remaining rows.
 
     Args:
         challenger: Log probabilities of the challenger.
         baseline: Those of tuned cross-entropy.
         targets: The true classes.
-        costs: Cost of a decision (column) where a class is true (row).
+        costs: Cost of each decision (column) for each true class (row).
 
     Returns:
-        The curve; None where a mistake costs nothing.
+        The curve; None if a mistake costs nothing.
 
     Shape:
         challenger, baseline (N, C), targets (N,).
@@ -178,7 +178,7 @@ def _mistakes(
 def _reviewed(
     log_probs: Tensor, targets: IntArray, price: FloatArray, at: FloatArray
 ) -> tuple[float, ...]:
-    """Return the mean cost where the share `at` of the rows is decided by a person."""
+    """Return the mean cost if a person decides the share `at` of the rows."""
     probs = log_probs.exp().double().cpu()
     decided = cost_decisions(probs, price.tolist()).cpu().numpy()
     expected = (probs.numpy() @ price)[np.arange(len(targets)), decided]

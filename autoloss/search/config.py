@@ -1,4 +1,4 @@
-"""What a study was begun with: all that is needed to go on with it."""
+"""The settings of a study, which suffice to resume it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class StudyConfig:
-    """The settings of a study, as they stand in its study.json and in its storage.
+    """The settings of a study, as stored in its study.json and its storage.
 
     Args:
         name: Its name.
@@ -32,22 +32,22 @@ class StudyConfig:
         trials: The budget.
         space_name: The name of the space.
         space: The space in full, as `Space.to_dict`.
-        metric: Name of the metric in the place of the error.
-        primary: The metric that the verdict is about: the one that was asked for, else log loss;
-            empty in older studies.
-        is_own_metric: Whether that is a function of the user's, which is not written.
+        metric: Name of the metric.
+        primary: The metric of the verdict: the requested metric, else log loss; empty in older
+            studies.
+        is_own_metric: Whether the metric is a function of the user, which is not stored.
         seed: The seed.
         storage: URL of the database, without a password; None for the journal in the folder.
-        needs_url: Whether the URL had a password, so that it must be given again.
+        needs_url: Whether the URL had a password and must be given again.
         fingerprint: Fingerprint of the data.
-        class_weights: Weights of the classes that the user gave, None where none.
-        class_similarity: Likeness of the classes that the user gave, a row each; None where none.
-        cost_matrix: Cost of a decision (column) where a class is true (row); None where none.
+        class_weights: The user's class weights, or None.
+        class_similarity: The user's class similarity, a row for each class, or None.
+        cost_matrix: Cost of each decision (column) for each true class (row), or None.
         sampling: Share of each class's rows that the search trains on; None for all rows.
-        losses: Names of the losses of the user's own, each with the file that declares it; None
-            for one that was given as it is.
-        origin: What the caller wants to find again: the command and its options.
-        created: When, seconds since the epoch.
+        losses: Names of the user's own losses, each with the file that declares it, or None if it
+            was given as an object.
+        origin: The caller's record: the command and its options.
+        created: Time of the start, seconds since the epoch.
         version: Version of autoloss.
         schema_version: Version of this layout.
     """
@@ -83,7 +83,7 @@ class StudyConfig:
         """Return the settings that `to_dict` wrote.
 
         Raises:
-            InputError: If a later version of autoloss wrote them, or they are no settings.
+            InputError: If a later version of autoloss wrote them, or they are not settings.
         """
         written = values.get("schema_version")
         if written != SCHEMA_VERSION:
@@ -108,12 +108,12 @@ class StudyConfig:
 
     @property
     def verdict_metric(self) -> str:
-        """Return the name of the metric that the verdict is about."""
+        """Return the name of the metric of the verdict."""
         return self.primary or ("log_loss" if self.metric == "error" else self.metric)
 
     @property
     def facts(self) -> ClassFacts:
-        """Return what losses know of the classes."""
+        """Return the facts of the classes that losses know."""
         given = (self.class_weights, self.class_similarity)
         weights, similarity = (
             None if one is None else torch.tensor(one, dtype=torch.float64) for one in given
@@ -123,7 +123,7 @@ class StudyConfig:
 
     @property
     def search_facts(self) -> ClassFacts:
-        """Return what losses know of the classes in the search, where some rows are left out."""
+        """Return the facts of the classes in the search, which may leave out rows."""
         if self.sampling is None:
             return self.facts
         return self.facts.thinned(torch.tensor(self.sampling, dtype=torch.float64))
@@ -137,8 +137,8 @@ class StudyConfig:
         """Read study.json.
 
         Raises:
-            StudyNotFoundError: If there is none.
-            InputError: If it is no study's.
+            StudyNotFoundError: If there is no study.json.
+            InputError: If it is not a study's.
         """
         path = folder / CONFIG
         try:
@@ -161,7 +161,7 @@ def _rows(values: list[list[float]] | None) -> tuple[tuple[float, ...], ...] | N
 
 
 def folder_of(name_or_folder: str | Path, out: str | Path) -> Path:
-    """Return the folder of a study: ``out/name``, or the folder itself where it is given."""
+    """Return the folder of a study: ``out/name``, or a given folder."""
     given = Path(name_or_folder)
     return given if (given / CONFIG).is_file() else Path(out) / given
 

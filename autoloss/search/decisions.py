@@ -1,4 +1,4 @@
-"""What challenger and tuned cross-entropy decide: confusions, disagreements, thresholds."""
+"""The decisions of challenger and tuned cross-entropy: confusions, disagreements, thresholds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from autoloss.records.insights import (
 )
 
 MOST_CLASSES = 40
-"""Classes up to which whole matrices are kept; beyond, the most confused pairs."""
+"""The most classes of a whole matrix; with more classes only the most confused pairs are kept."""
 _PAIRS, _EXAMPLES = 20, 12
 _STEPS = 99
 
@@ -30,13 +30,13 @@ Matrix = tuple[tuple[float, ...], ...]
 def decide(
     log_probs: Tensor, *, metric: str, class_counts: Tensor, costs: Matrix | None
 ) -> tuple[str, IntArray]:
-    """Return what decisions minimise, and the class that is decided for on each row.
+    """Return the quantity that decisions minimise, and the decision for each row.
 
     Args:
         log_probs: Calibrated log probabilities.
         metric: The study's metric.
         class_counts: Training rows of each class.
-        costs: Cost of a decision (column) where a class is true (row); always counts if given.
+        costs: Cost of each decision (column) for each true class (row); always used if given.
 
     Shape:
         log_probs (N, C), class_counts (C,), result (N,).
@@ -54,10 +54,10 @@ def decide(
 def confusion(
     decision: str, challenger: IntArray, baseline: IntArray, targets: IntArray, n_classes: int
 ) -> Confusion:
-    """Return what is taken for what: whole matrices for few classes, the worst pairs for any.
+    """Return the confusions: whole matrices for few classes, and the most confused pairs.
 
     Args:
-        decision: What the decisions minimise.
+        decision: The quantity that the decisions minimise.
         challenger: Its decisions.
         baseline: Those of tuned cross-entropy.
         targets: The true classes.
@@ -91,14 +91,14 @@ def disagreements(
     *,
     table: str = "data",
 ) -> Disagreements:
-    """Return where two models decide differently, with a few examples.
+    """Return the rows on which two models decide differently, with a few examples.
 
     Args:
         challenger: Decisions of the challenger and its log probabilities.
         baseline: Likewise of tuned cross-entropy.
         targets: The true classes.
         rows: Number of each row in its table.
-        table: Which table that is.
+        table: The name of the table.
 
     Shape:
         decisions, targets, rows (N,), log probabilities (N, C).
@@ -139,14 +139,14 @@ def threshold(
     class_counts: Tensor,
     costs: Matrix | None,
 ) -> Threshold | None:
-    """Return where decisions are moved to and what that is worth; None where they are not moved.
+    """Return the threshold of moved decisions and its gain; None if decisions are not moved.
 
-    For two classes the threshold is that of Elkan 2001, eq. 2: the cost of a false positive over
-    the sum of both costs, each less that of being right. Balanced error is the case of costs
-    that are one over the share of the true class.
+    For two classes it is the threshold of Elkan 2001, eq. 2: the cost of a false positive over
+    the sum of both costs, each less the cost of a right decision. Balanced error is the case of
+    costs equal to 1 over the share of the true class.
 
     Args:
-        log_probs: Log probabilities of what ships.
+        log_probs: Log probabilities of the shipped model.
         targets: The true classes.
         metric: The study's metric.
         class_counts: Training rows of each class.
@@ -187,7 +187,7 @@ def _balanced_price(targets: IntArray, n_classes: int) -> FloatArray:
 
 
 def _pair_counts(targets: IntArray, decided: IntArray, n_classes: int) -> dict[int, int]:
-    """Return the rows of each pair of true class and decision that occurs."""
+    """Return the number of rows of each confused pair of true class and decision."""
     codes, counts = np.unique(targets * n_classes + decided, return_counts=True)
     return dict(zip(codes.tolist(), counts.tolist(), strict=True))
 

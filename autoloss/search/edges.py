@@ -1,6 +1,6 @@
-"""Ranges that grow where a family's best value lies at their end, and what is said of that.
+"""Ranges that grow when a family's best value lies at their end, and the note on it.
 
-A range that cuts a family's optimum off would decide the comparison in place of the loss.
+A range that excludes a family's optimum would decide the comparison instead of the loss.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from autoloss.search.space import NUISANCE, Space
 
 @dataclass(frozen=True)
 class Tried:
-    """A trial as the ranges see it.
+    """The facts of a trial that decide the growth of ranges.
 
     Args:
         values: Its loss as dotted keys, with ``lr``, ``weight_decay`` and ``dropout``.
-        has_ended: Whether it ended, in whatever state.
+        has_ended: Whether it ended, in any state.
         refined: Its refined log loss in nats; None unless it is complete.
         widened: Ends of the ranges that were wider than the space's when it was drawn, by key.
     """
@@ -49,7 +49,7 @@ def widened_ranges(
     Args:
         tried: The trials so far, by family.
         space: The space, for the task at hand.
-        quota: Trials that a family is sure to get.
+        quota: Trials that every family gets.
 
     Returns:
         By family and dotted key.
@@ -68,10 +68,10 @@ def widened_ranges(
 
 
 def edges(tried: Mapping[str, Sequence[Tried]], space: Space) -> tuple[Edge, ...]:
-    """Return the settings whose best value lies within 5 % of an end of what was searched.
+    """Return the settings whose best value lies within 5 % of an end of the searched range.
 
-    An end of what the parameter allows is none of these: nothing lies beyond, and the loss is a
-    special case there, such as cross-entropy at ``focal.gamma`` = 0.
+    The ends of the valid range are excluded: nothing lies beyond them, and the loss is a special
+    case there, such as cross-entropy at ``focal.gamma`` = 0.
 
     Args:
         tried: The trials, by family.
@@ -97,14 +97,14 @@ def edges(tried: Mapping[str, Sequence[Tried]], space: Space) -> tuple[Edge, ...
 def explored(
     key: str, first: Scale, tried: Sequence[Tried], value: float, *, at_least: int = 1
 ) -> Scale:
-    """Return what was searched around a value: growth counts where trials lie further out.
+    """Return the searched range around a value; growth counts if trials lie further out.
 
     Args:
         key: The parameter's dotted key.
         first: The range of the space.
         tried: Trials of the family.
         value: The value.
-        at_least: How many trials must lie there for the range that they were drawn from to count.
+        at_least: The number of trials that must lie in a grown part for it to count.
     """
     low, high = (outer_ends(key, first, tried, value, side) for side in ("low", "high"))
     lows, highs = np.sort(low)[at_least - 1 :], np.sort(high)[: len(high) - at_least + 1]
@@ -139,18 +139,18 @@ def best_of(tried: Sequence[Tried]) -> Tried | None:
 class Tries(list[Tried]):
     """Trials of a family, to which more are added while a population is asked.
 
-    What those that were there at first tell is computed once, so that asking for one of a
-    population does not go through all trials before it.
+    Results over the first trials are computed once, so that each trial of a population does not
+    read all trials before it.
     """
 
     def best(self) -> Tried | None:
-        """Return what `best_of` does."""
+        """Return the best trial, as `best_of` does."""
         first, known = self._first("best", _best)
         later = _best(self[first:])
         return _best([one for one in (known, later) if one is not None])
 
     def drawn(self, key: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the values of those drawn from a wider range of a parameter, and its ends.
+        """Return the values of trials drawn from a wider range of a parameter, and its ends.
 
         Shape:
             (n,) and (n, 2).
@@ -160,7 +160,7 @@ class Tries(list[Tried]):
         return np.concatenate([known[0], later[0]]), np.concatenate([known[1], later[1]])
 
     def _first(self, name: str, found: Callable[[Sequence[Tried]], Any]) -> tuple[int, Any]:
-        """Return how many trials there were at first, and what these tell."""
+        """Return the number of first trials, and the cached result over them."""
         if not hasattr(self, "_known"):
             self._known: dict[str, tuple[int, Any]] = {}
         if name not in self._known:
@@ -180,7 +180,7 @@ def _drawn(tried: Sequence[Tried], key: str) -> tuple[NDArray[np.float64], NDArr
 
 
 def scales(space: Space, family: str) -> Iterator[tuple[str, Scale]]:
-    """Yield what is searched of a family on a scale: the nuisance settings and its parameters."""
+    """Yield the searched settings of a family on a scale: nuisance settings and parameters."""
     for key in (*NUISANCE, *space.keys_of(family)):
         parameter = space.ranges.get(key)
         if parameter is not None and not isinstance(parameter, ChoiceParam):
@@ -188,7 +188,7 @@ def scales(space: Space, family: str) -> Iterator[tuple[str, Scale]]:
 
 
 def ends_of(ranges: Mapping[str, Parameter]) -> dict[str, Ends]:
-    """Return the ends of ranges by key, as they are written with a trial."""
+    """Return the ends of ranges by key, in the form stored with a trial."""
     return {k: (p.low, p.high) for k, p in ranges.items() if not isinstance(p, ChoiceParam)}
 
 

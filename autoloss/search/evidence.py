@@ -1,4 +1,4 @@
-"""What a study is concluded from, besides its trials."""
+"""The evidence for the conclusion of a study, besides its trials."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from autoloss.verdict.select import Choice
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a study is concluded from, besides its trials.
+    """The evidence for the conclusion of a study, besides its trials.
 
     Args:
         choice: Challenger and tuned cross-entropy.
         verdict: The verdict.
-        log_probs: What each of the two ships on the rows of the verdict, in the order of `ROLES`.
-        targets: Classes of these rows.
-        resampling: How rows were divided; None where another loop divided them.
+        log_probs: Log probabilities of both as they ship, in the order of `ROLES`.
+        targets: Classes of the rows of the verdict.
+        resampling: The division of the rows; None if another loop divided them.
         finalists: The trials that were trained again.
-        gains: Where the gain comes from.
-        reference: A model of another kind.
-        looks: Studies that had looked at the same rows.
-        notes: What else should be known, one sentence each.
-        raw: The softmax of the logits of the two, before their read-outs; None where not known.
-        rows: Number of each row in its table; None where they are counted from 0.
-        table: Which table that is: ``"data"``, or ``"test"`` for a file of its own.
-        coverage: How much of the planned training ran; None where it is not known.
+        gains: The steps of the gain.
+        reference: Gradient boosting, for comparison.
+        looks: Earlier studies with the same test rows.
+        notes: Further notes, a sentence each.
+        raw: Log probabilities of both by the softmax of their logits; None if unknown.
+        rows: Number of each row in its table; None for 0, 1, 2, ...
+        table: The name of the table: ``"data"``, or ``"test"`` for a separate file.
+        coverage: The share of the planned training that ran; None if unknown.
 
     Shape:
         log_probs and raw twice (N, C), targets and rows (N,).
@@ -51,5 +51,5 @@ class Evidence:
 
     @property
     def place(self) -> int:
-        """Return which of the two ships: 0 for the challenger, 1 for tuned cross-entropy."""
+        """Return 0 if the challenger ships, 1 if tuned cross-entropy ships."""
         return self.choice.place_of_shipped(self.verdict.decision)

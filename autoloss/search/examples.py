@@ -1,4 +1,4 @@
-"""What every trial did on each validation row: small files beside the study, for the selection."""
+"""The losses of every trial on each validation row, in small files beside the study."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autoloss.verdict.select import ExampleLosses
 
 FOLDER = "examples"
 _TARGETS = "targets.npz"
-# Bytes that are held of what was read, and those of a trial besides its rows.
+# Bytes of the cache, and bytes of a trial besides its rows.
 _CACHED, _OF_A_TRIAL = 1 << 26, 1_000
 
 
@@ -31,7 +31,7 @@ class ExampleFiles:
         self._cache: dict[int, ExampleLosses] = {}
 
     def save(self, number: int, losses: ExampleLosses) -> None:
-        """Keep what a trial did: the log loss in half precision, right and wrong as bits."""
+        """Store the losses of a trial: log loss in half precision, right and wrong as bits."""
         arrays: dict[str, npt.NDArray[Any]] = {
             "log_loss": losses.log_loss.astype(np.float16),
             "wrong": np.packbits(losses.wrong),
@@ -41,15 +41,15 @@ class ExampleFiles:
         self._write(self._path(number).name, arrays)
 
     def load(self, numbers: Iterable[int]) -> Mapping[int, ExampleLosses]:
-        """Return what is kept of these trials, by number; read where it is looked up."""
+        """Return the losses of these trials by number, read on access."""
         return _Kept(self, tuple(n for n in numbers if self._path(n).is_file()))
 
     def read(self, number: int) -> ExampleLosses | None:
-        """Return what is kept of one trial, from memory if it was read lately."""
+        """Return the losses of a trial, from the cache if it was read lately."""
         found = self._cache.pop(number, None) or self._load(number)
         if found is not None:
             self._cache[number] = found
-            # Trials are compared with one best among them, which is looked up every time.
+            # Every comparison reads the best trial again.
             most = max(2, _CACHED // (_OF_A_TRIAL + 5 * len(found.log_loss)))
             while len(self._cache) > most:
                 del self._cache[next(iter(self._cache))]
@@ -60,7 +60,7 @@ class ExampleFiles:
         targets: npt.NDArray[np.integer],
         clusters: npt.NDArray[np.integer] | None = None,
     ) -> None:
-        """Keep the classes of the validation rows, and which of them belong together."""
+        """Store the classes and clusters of the validation rows."""
         arrays: dict[str, npt.NDArray[Any]] = {"targets": np.asarray(targets, dtype=np.int64)}
         if clusters is not None:
             arrays["clusters"] = np.asarray(clusters, dtype=np.int64)
@@ -71,7 +71,7 @@ class ExampleFiles:
         return self._of_rows("targets")
 
     def load_clusters(self) -> npt.NDArray[np.int64] | None:
-        """Return the cluster of each validation row; None where each stands alone."""
+        """Return the cluster of each validation row; None for independent rows."""
         return self._of_rows("clusters")
 
     def _of_rows(self, name: str) -> npt.NDArray[np.int64] | None:
@@ -110,7 +110,7 @@ class ExampleFiles:
 
 
 class _Kept(Mapping[int, ExampleLosses]):
-    """What is kept of some trials; as much of it stays in memory as `_CACHED` says."""
+    """The stored losses of some trials, with a cache of `_CACHED` bytes."""
 
     def __init__(self, files: ExampleFiles, numbers: tuple[int, ...]) -> None:
         self._files = files

@@ -1,4 +1,4 @@
-"""What is kept of a trial beside Optuna's own: written as JSON, read back as a `TrialRecord`."""
+"""The facts of a trial beside Optuna's: stored as JSON, read back as a `TrialRecord`."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ FACTS = "facts"
 
 @dataclass(frozen=True)
 class Asked:
-    """What is known of a trial when it is asked.
+    """The facts of a trial when it is asked.
 
     Args:
         slot: Its place in the study.
-        batch_end: The slot after the last one of those that were asked with it.
+        batch_end: The slot after the last trial that was asked with it.
         loss: The loss as dotted keys.
         nuisance: Settings besides the loss.
         origin: ``"default"``, ``"quota"`` or ``"sampler"``.
-        lease: Who works on it, as `Lease.to_dict`.
+        lease: The lease of its worker, as `Lease.to_dict`.
         retry_of: Number of the lost trial that this one repeats.
         widened: Ends of the ranges that were wider than the space's, by key.
         start: Epochs that the search had trained when it was asked.
@@ -44,7 +44,7 @@ class Asked:
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> Asked:
-        """Return what was written of a trial."""
+        """Return the stored facts of a trial."""
         attributes = trial.user_attrs
         names = cls.__dataclass_fields__
         return cls(**{key: attributes[key] for key in names if key in attributes})
@@ -52,18 +52,18 @@ class Asked:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a trial when it ends.
+    """The facts of a trial when it ends.
 
     Args:
-        state: How it ended.
+        state: The state in which it ended.
         metrics: Validation metrics by name, finite ones alone.
         readout: Name of the read-out.
         readout_state: The read-out, as `Readout.to_dict`.
         curve: The learning curve.
         seconds: Training time in seconds.
-        ended: When, seconds since the epoch.
+        ended: The end, seconds since the epoch.
         epochs: Epochs trained, on the division with the most; 0 where unknown.
-        rungs: What it was compared by in a race: its best epoch so far, at each rung.
+        rungs: Its best epoch so far at each rung of a race.
     """
 
     state: State
@@ -105,7 +105,7 @@ def _written(points: Sequence[CurvePoint]) -> list[list[float]]:
 
 
 def facts_of(trial: FrozenTrial) -> Facts | None:
-    """Return how a trial ended, None where it did not or its process ended while it was told."""
+    """Return the facts at the end of a trial; None if it runs, or was lost while it was told."""
     written = trial.user_attrs.get(FACTS)
     if written is None or not trial.state.is_finished():
         return None
@@ -114,7 +114,7 @@ def facts_of(trial: FrozenTrial) -> Facts | None:
 
 
 def is_lost(trial: FrozenTrial) -> bool:
-    """Return whether a trial ended without anybody saying how: with its process."""
+    """Return whether a trial ended with its process, without a result."""
     return trial.state == TrialState.FAIL and facts_of(trial) is None
 
 
@@ -140,7 +140,7 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
 
 
 def thinned(curve: Sequence[CurvePoint], *, points: int = LONGEST_CURVE) -> tuple[CurvePoint, ...]:
-    """Return at most so many points of a curve, evenly spread, the first and the last among them.
+    """Return at most `points` points of a curve, evenly spread, with the first and the last.
 
     Examples:
         >>> curve = [CurvePoint(epoch, 1.0, 0.5) for epoch in range(1, 8)]

@@ -1,4 +1,4 @@
-"""The end of a study: one confirmation on the test rows, and everything as plain data."""
+"""The end of a study: a single confirmation on the test rows, and the summary."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ from autoloss.verdict.select import Choice
 
 SCHEMA_VERSION = 1
 TAILS_BELOW = 0.05
-"""The prevalence below which the calibration of the positives is shown apart."""
+"""The prevalence below which the calibration of the positives is shown separately."""
 
 
 def finish(
@@ -150,7 +150,7 @@ def trusted(
     *,
     clusters: Tensor | None = None,
 ) -> Verdict:
-    """Return a verdict, undecided where the models behind it did not learn enough.
+    """Return the verdict, or an undecided verdict if the models did not learn enough.
 
     Args:
         verdict: The verdict by the tests alone.
@@ -193,14 +193,14 @@ def summarise(
     settings: Mapping[str, Any] | None = None,
     seconds: Mapping[str, float] | None = None,
 ) -> SearchResult:
-    """Return a study and what it is concluded from as plain data.
+    """Return the summary of a study.
 
     Args:
         study: The study.
-        evidence: What it is concluded from.
-        data: What the data was; None where another loop knows it.
-        settings: What else the report should show.
-        seconds: Wall time, by what it was spent on; by default the sum of the trainings.
+        evidence: The evidence for its conclusion.
+        data: The description of the data; None if only another loop knows it.
+        settings: Further settings for the report.
+        seconds: Wall time by purpose; by default the sum of the trainings.
     """
     pairs = list(zip(ROLES, evidence.log_probs, strict=True))
     figures = {role: _figures(own, evidence.targets, study) for role, own in pairs}
@@ -210,7 +210,7 @@ def summarise(
 
 
 def _shipped(study: StudySnapshot, record: TrialRecord, logits: Any, readout: Readout) -> Tensor:
-    """Return what a trial ships: log probabilities, averaged over its trainings; (N, C)."""
+    """Return the log probabilities of a trial as it ships, averaged over its trainings; (N, C)."""
     log_probs = [readout.log_probs(one, study.facts) for one in _several(study, logits)]
     mean = torch.stack(log_probs).logsumexp(0) - math.log(len(log_probs))
     if not bool(torch.isfinite(mean).all()):
@@ -234,7 +234,7 @@ def _mean_softmax(several: list[Tensor]) -> Tensor:
 
 
 def _figures(log_probs: Tensor, classes: Tensor, study: StudySnapshot) -> dict[str, float]:
-    """Return the metrics of what is shipped on the test rows."""
+    """Return the metrics of shipped predictions on the test rows."""
     one = log_probs[None]
     confidence, correct = top_label(one, classes)
     values = {
@@ -281,7 +281,7 @@ def _summary(
         "quota": study.plan.quota,
         "objectives": list(space.objectives),
     }
-    # A network of the user's own is named in the settings, and has no part of the space's.
+    # The settings name the user's own network, which ignores the space's network.
     built_in = {} if "model" in settings else asdict(space.network)
     network = {} if data is None else {**built_in, **asdict(space.training)}
     known = data or _unknown_data(study, verdict.n_test)
@@ -327,7 +327,7 @@ def _summary(
 
 
 def _counted_twice(study: StudySnapshot, choice: Choice) -> list[str]:
-    """Return where challenger or baseline favour some classes twice."""
+    """Return notes on a challenger or baseline that favours some classes twice."""
     has_costs = study.metric.costs is not None
     said = [
         double_counting(one.loss, one.readout, has_costs=has_costs, metric=study.metric.name)
@@ -337,7 +337,7 @@ def _counted_twice(study: StudySnapshot, choice: Choice) -> list[str]:
 
 
 def _unknown_data(study: StudySnapshot, n_test: int) -> DataSummary:
-    """Return what a study knows of data that it never saw."""
+    """Return the description of data that the study never saw."""
     counts = tuple(int(count) for count in study.config.class_counts)
     return DataSummary(
         source="a training loop of the user's own",

@@ -1,4 +1,4 @@
-"""How a parameter's range grows: by how much, and how far it may."""
+"""The growth of a parameter's range: its steps and its limits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Scale = FloatParam | IntParam
 EDGE = 0.05
 GROWTH = 0.5
 LARGEST_GROWTH = 4.0
-# Nothing is trained well beyond these; a space that names more keeps what it names.
+# Nothing trains well beyond these limits; a space that names a wider range keeps it.
 LIMITS: dict[str, Ends] = {
     "lr": (1e-6, 1.0),
     "weight_decay": (1e-7, 10.0),
@@ -43,7 +43,7 @@ def side_of(value: float, parameter: Scale) -> Side | None:
 
 
 def grown(now: Scale, side: Side, *, key: str, first: Scale) -> Scale:
-    """Return a range that reaches further at one end; the other stays the very number it was.
+    """Return a range that reaches further at an end; the other end does not change.
 
     Args:
         now: The range so far.
@@ -59,7 +59,7 @@ def grown(now: Scale, side: Side, *, key: str, first: Scale) -> Scale:
     low, high = on_scale(now, now.low), on_scale(now, now.high)
     most = LARGEST_GROWTH * (on_scale(first, first.high) - on_scale(first, first.low))
     step = min(GROWTH * (high - low), most - (high - low))
-    # What is left of the largest growth may be a rounding error.
+    # The rest of the largest growth may be a rounding error.
     if step <= 1e-9 * most:
         return now
     lowest, highest = allowed_ends(key, first)
@@ -71,7 +71,7 @@ def grown(now: Scale, side: Side, *, key: str, first: Scale) -> Scale:
 
 
 def allowed_ends(key: str, first: Scale) -> Ends:
-    """Return the ends of what a parameter allows, a little inside where they are left out.
+    """Return the ends of a parameter's valid range, a little inside if they are open.
 
     Args:
         key: The parameter's dotted key.
@@ -93,7 +93,7 @@ def allowed_ends(key: str, first: Scale) -> Ends:
 
 
 def between(parameter: Scale, low: float, high: float) -> Scale:
-    """Return a parameter with other ends of its range."""
+    """Return a parameter with new ends of its range."""
     if (low, high) == (parameter.low, parameter.high):
         return parameter
     if isinstance(parameter, IntParam):
@@ -131,10 +131,10 @@ def value_at(parameter: Scale, place: float, side: Side) -> float:
 
 
 def on_scale(parameter: Scale, value: float) -> float:
-    """Return where a value lies: its logarithm where the range is logarithmic."""
+    """Return the position of a value: its logarithm if the range is logarithmic."""
     return math.log(value) if parameter.log else float(value)
 
 
 def off_scale(parameter: Scale, place: float) -> float:
-    """Return the value that lies at a place."""
+    """Return the value at a position."""
     return math.exp(place) if parameter.log else place

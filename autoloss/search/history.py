@@ -1,8 +1,8 @@
-"""What the sampler has seen, as arrays that one population's draws share.
+"""The history of the sampler, as arrays that the draws of a population share.
 
-Optuna's sampler reads every finished trial anew for every parameter that it draws. Here they are
-split and turned into numbers once; only trials that run are added from draw to draw. What is
-drawn is the same, number for number.
+Optuna's sampler reads every finished trial again for every parameter that it draws. Here the
+trials are split and converted once, and each draw adds only running trials. The draws are the
+same, number for number.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class History:
     """The trials that a sampler learns from, in the order in which they were asked.
 
     Args:
-        study: A study with the directions of the objectives; its trials play no part.
+        study: A study with the directions of the objectives; its trials are not read.
         trials: Trials that are complete, pruned or running, numbered in their order.
     """
 
@@ -50,12 +50,12 @@ class History:
         self._good: dict[Any, _ParzenEstimator] = {}
 
     def add(self, params: Params) -> None:
-        """Take in a trial that runs, the last one so far."""
+        """Add a running trial, the last so far."""
         self._running.append((self._next, params))
         self._next += 1
 
     def turn_down(self) -> None:
-        """Forget the trial that was added last."""
+        """Remove the trial that was added last."""
         self._running.pop()
 
     def good(self, space: dict[str, BaseDistribution], settings: Any) -> _ParzenEstimator:
@@ -73,7 +73,7 @@ class History:
         return self._good[key]
 
     def other(self, space: dict[str, BaseDistribution], settings: Any) -> _ParzenEstimator:
-        """Return the density of the parameters of all other trials, those that run among them."""
+        """Return the density of the parameters of all other trials, running trials included."""
         _, ended, numbers = self._observed(space)
         running = [entry for entry in self._running if space.keys() <= entry[1].keys()]
         if running:
@@ -102,7 +102,7 @@ class History:
 
 
 def observe(space: Mapping[str, BaseDistribution], trials: Sequence[Params]) -> Observed:
-    """Return parameters as Optuna computes with them: choices by their place.
+    """Return parameters in Optuna's numeric form: choices by index.
 
     Args:
         space: The parameters.

@@ -1,4 +1,4 @@
-"""How much each parameter matters to the log loss after calibration."""
+"""The importance of each parameter for the log loss after calibration."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def importance(trials: Sequence[FrozenTrial]) -> tuple[tuple[str, float], ...]:
 
 
 def _shared_ranges(trials: Sequence[FrozenTrial]) -> list[dict[str, BaseDistribution]]:
-    """Return where each trial was drawn from, with one range a parameter.
+    """Return the distributions of each trial, with the same range for a parameter in all trials.
 
-    PED-ANOVA takes trials whose ranges differ for trials of different experiments, and a range
-    that grew would make a parameter look as if it mattered less.
+    PED-ANOVA treats trials with different ranges as different experiments, so a range that grew
+    would make its parameter look less important.
     """
     shared: dict[str, BaseDistribution] = {}
     for trial in trials:

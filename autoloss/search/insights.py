@@ -1,4 +1,4 @@
-"""What a study's two models do on the rows of the verdict, as plain values for the report."""
+"""The behaviour of a study's two models on the rows of the verdict, for the report."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def diagrams(evidence: Evidence) -> tuple[Reliability, ...]:
 
 
 def insights(study: StudySnapshot, evidence: Evidence, shipped: int) -> dict[str, Any]:
-    """Return what both models decide and what the losses of the finalists tell a network."""
+    """Return the decisions of both models and the signals of the finalists' losses, by field."""
     costs = study.metric.costs
     price = None if costs is None else tuple(tuple(map(float, row)) for row in costs)
     options: dict[str, Any] = {
@@ -61,7 +61,7 @@ def insights(study: StudySnapshot, evidence: Evidence, shipped: int) -> dict[str
 
 
 def _of_positives(evidence: Evidence) -> tuple[Reliability, ...]:
-    """Return reliability diagrams of the positive class's probability, one a model."""
+    """Return the reliability diagram of the positive class's probability for each model."""
     return tuple(
         positive_reliability(log_probs, evidence.targets, name=role)
         for role, log_probs in zip(ROLES, evidence.log_probs, strict=True)
@@ -69,14 +69,14 @@ def _of_positives(evidence: Evidence) -> tuple[Reliability, ...]:
 
 
 def _signals(study: StudySnapshot, evidence: Evidence, shipped: int) -> Signals | None:
-    """Return the signals of the finalists over the p of what ships, before its read-out."""
+    """Return the signals of the finalists over the p of the shipped model before its read-out."""
     if evidence.raw is None:
         return None
     choice = evidence.choice
     two = (choice.challenger.number, choice.baseline.number)
     numbers = dict.fromkeys((*two, *(one.number for one in evidence.finalists)))
     of_truth = evidence.raw[shipped].gather(-1, evidence.targets[:, None].long())[:, 0]
-    # The same loss at another learning rate tells the same.
+    # The learning rate does not change the signal of a loss.
     specs: dict[LossSpec, int] = {}
     losses = {record.number: record.loss for record in study.trials if record.number in numbers}
     for number in numbers:

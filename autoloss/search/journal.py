@@ -1,4 +1,4 @@
-"""Where a study is kept: a journal file beside its report, or a database."""
+"""The storage of a study: a journal file beside its report, or a database."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from autoloss.search.journal_file import JournalFile
 from autoloss.search.suggest import Direction, quiet
 
 JOURNAL = "study.journal"
-# A lock is held for one append. Who holds it for longer was killed in that moment.
+# A process holds the lock for a single append. A lock that is held longer is a killed process's.
 _LOCK_SECONDS = 10
 
 
 class Ledger:
-    """The trials of one study, written through to where they are kept.
+    """The trials of a study, written through to its storage.
 
     Args:
         study: Optuna's study.
-        storage: The storage that it lies in.
+        storage: Its storage.
     """
 
     def __init__(self, study: optuna.Study, storage: BaseStorage) -> None:
@@ -38,7 +38,7 @@ class Ledger:
         backend = getattr(storage, "_backend", None)
         self._file = backend if isinstance(backend, JournalFile) else None
         self._id = storage.get_study_id_from_name(study.study_name)
-        # Trials have few sets of distributions among them; each would else hold its own.
+        # Trials share a few sets of distributions, which saves memory.
         self._distributions: dict[Any, dict[str, BaseDistribution]] = {}
         for trial in self.trials():
             self._share(trial)
@@ -56,7 +56,7 @@ class Ledger:
             directions: ``"minimize"`` or ``"maximize"``, of each objective.
 
         Raises:
-            StudyExistsError: If there is one of that name.
+            StudyExistsError: If a study has that name.
             InputError: If the storage cannot be reached or written.
         """
         storage = _connect(folder, url)
@@ -112,12 +112,12 @@ class Ledger:
         return written.number
 
     def _share(self, trial: FrozenTrial) -> None:
-        """Let a trial have the very distributions of the others."""
+        """Let a trial share the distributions of other trials."""
         own = trial.distributions
         trial.distributions = self._distributions.setdefault(tuple(own.items()), own)
 
     def together(self) -> AbstractContextManager[None]:
-        """Return a block in which many entries are written, safe on the disk at its end."""
+        """Return a context that writes many entries, and syncs them to the disk at its end."""
         return nullcontext() if self._file is None else self._file.together()
 
     def note(self, number: int, key: str, value: Any) -> None:
@@ -129,7 +129,7 @@ class Ledger:
         self._storage.set_trial_intermediate_value(self._trial_id(number), step, float(value))
 
     def end(self, number: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
-        """End a running trial; return False if somebody else was faster."""
+        """End a running trial; return False if another worker was faster."""
         trial = self.find(number)
         if trial.state.is_finished():
             return False
@@ -143,10 +143,10 @@ class Ledger:
         return True
 
     def find(self, number: int) -> FrozenTrial:
-        """Return one trial; not to be changed.
+        """Return a trial, which must not be changed.
 
         Raises:
-            InputError: There is none of that number.
+            InputError: No trial has that number.
         """
         try:
             if number < 0:
@@ -159,7 +159,7 @@ class Ledger:
         return self._storage.get_trial_id_from_study_id_trial_number(self._id, number)
 
     def trials(self) -> list[FrozenTrial]:
-        """Return all trials in order of number; not to be changed."""
+        """Return all trials in order of number; they must not be changed."""
         return self._study.get_trials(deepcopy=False)
 
     def attributes(self) -> dict[str, Any]:
@@ -171,12 +171,12 @@ class Ledger:
         self._study.set_user_attr(key, value)
 
     def close(self) -> None:
-        """Let go of the storage."""
+        """Close the storage."""
         _disconnect(self._storage)
 
 
 def exists_error(name: str, *, where: str) -> StudyExistsError:
-    """Return the error that a study is there already, with the remedy."""
+    """Return the error for a study that exists already, with the remedy."""
     return StudyExistsError(
         f"A study's name must be new, but got name={name!r}, which is in {where}; go on with it "
         f"by `autoloss resume {name}` (or Study.open), or give this one another --name."
@@ -217,9 +217,9 @@ def _disconnect(storage: BaseStorage) -> None:
 
 
 def _drop_torn_line(path: Path, lock: JournalFileOpenLock) -> None:
-    """Cut off the end of a line that a killed process did not finish.
+    """Remove the incomplete last line of a killed process.
 
-    The next append would join it, and the journal could never be read again.
+    The next append would continue that line, and the journal would become unreadable.
     """
     if not path.is_file():
         return
@@ -235,7 +235,7 @@ def _drop_torn_line(path: Path, lock: JournalFileOpenLock) -> None:
 
 @contextlib.contextmanager
 def _reaching(url: str | None, folder: Path) -> Iterator[None]:
-    """Say in one line what is wrong with a storage."""
+    """Turn errors of a storage into one line."""
     from sqlalchemy.exc import SQLAlchemyError
 
     try:

@@ -1,4 +1,4 @@
-"""The journal file of a study: many lines are made safe at once, and little of them is held."""
+"""The journal file of a study: it syncs many lines at once, and needs little memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.storages.journal._file import get_lock_file
 
-# Facts of a trial that all of a population have.
+# Facts that all trials of a population share.
 _COMMON = {"lease", "widened"}
 
 
@@ -32,7 +32,7 @@ class JournalFile(JournalFileBackend):
         self._common: dict[str, Any] = {}
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write entries; on the disk before this returns, but for those written together."""
+        """Write entries and sync them to the disk, unless they are written together."""
         if not self._is_together:
             super().append_logs(logs)
             return
@@ -42,7 +42,7 @@ class JournalFile(JournalFileBackend):
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Write entries one by one, for others to read, and bring them to the disk at the end."""
+        """Write entries one by one, readable at once, and sync them to the disk at the end."""
         if self._is_together:
             yield
             return
@@ -55,15 +55,15 @@ class JournalFile(JournalFileBackend):
                 os.fsync(file.fileno())
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
-        """Yield entries from a number on, equal texts in them as one object."""
+        """Yield entries from a number on; equal texts in them share an object."""
         for log in super().read_logs(log_number_from):
             yield self._shared(log)
-        # Nobody reads again from before the end: the places of all entries would only pile up.
+        # Nothing reads earlier entries again, so their positions are not kept.
         last = max(self._log_number_offset)
         self._log_number_offset = {0: 0, last: self._log_number_offset[last]}
 
     def _shared(self, value: Any) -> Any:
-        """Return a value with one object for equal texts, and for what many trials have."""
+        """Return a value in which equal texts, and facts of many trials, share an object."""
         if isinstance(value, dict):
             found = {sys.intern(key): self._shared(one) for key, one in value.items()}
             for key in _COMMON & found.keys():

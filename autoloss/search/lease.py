@@ -1,4 +1,4 @@
-"""Leases: who works on a running trial, and until when that is believed without a sign of life."""
+"""Leases: the worker of a running trial, and the time until which it counts as alive."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 from autoloss.search.processes import host_name, is_running
 
 LEASE_SECONDS = 600.0
-# Workers of this process: a process number alone does not tell them from those of an earlier
-# process that had the same number, as happens in containers.
+# Workers of this process. A process number alone is ambiguous, because an earlier process may have
+# had the same number, as happens in containers.
 _here: set[str] = set()
 
 
@@ -27,7 +27,7 @@ class Lease:
         worker: Unique name of the worker.
         host: Its machine.
         pid: Its process there.
-        until: When the lease ends unless it is renewed, seconds since the epoch.
+        until: The end of the lease unless it is renewed, seconds since the epoch.
     """
 
     worker: str
@@ -58,7 +58,7 @@ class Lease:
         return replace(self, until=time.time() + seconds)
 
     def is_held(self, now: float | None = None) -> bool:
-        """Return whether somebody still works under this lease."""
+        """Return whether a worker still holds this lease."""
         if self.until < (time.time() if now is None else now):
             return False
         if self.host != host_name():
@@ -68,17 +68,17 @@ class Lease:
         return is_running(self.pid)
 
     def give_up(self) -> None:
-        """Let nobody believe in this lease any more; for a worker of this process."""
+        """End this lease of a worker of this process."""
         _here.discard(self.worker)
 
 
 class Heartbeat:
-    """Renews a lease from a thread of its own while its owner lives, however long that is.
+    """Renews a lease from a separate thread for as long as its owner lives.
 
     Args:
-        owner: Whose lease; the thread ends with it.
-        renew: Called with the owner to renew. What it raises is left to the next beat: a storage
-            that is away for a while ends no training.
+        owner: The owner of the lease; the thread ends with it.
+        renew: Called with the owner. Its errors are ignored until the next beat, so that a storage
+            that is unreachable for a while does not end the training.
         seconds: Time between two beats.
     """
 
@@ -112,7 +112,7 @@ def _beat(
         try:
             renew(alive)
         except Exception:
-            # A thread has nobody to raise to, and beats again.
+            # A thread has no caller to raise to, so it tries again.
             continue
         finally:
             del alive

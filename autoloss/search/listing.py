@@ -1,4 +1,4 @@
-"""The studies of a folder, as they stand on the disk; read without torch and, mostly, Optuna."""
+"""Lists the studies of a folder from disk, without torch and mostly without Optuna."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from autoloss.core.errors import InputError
 from autoloss.records import StudyListing, TrialRecord
 
 CONFIG, JOURNAL, SUMMARY = "study.json", "study.journal", "summary.json"
-# How Optuna's journal writes that a trial was made, and that its state was set.
+# Optuna's codes in a journal for a new trial and for a new state.
 _CREATED, _SET = 4, 6
 _LINES = tuple(f'{{"op_code":{code},' for code in (_CREATED, _SET))
-# The states of trials that ended with a result or left a race, and of all that are over.
+# The states of trials that ended with a result or left a race, and of all ended trials.
 _ENDED = (1, 2)
 _OVER = (1, 2, 3)
 
@@ -23,7 +23,7 @@ def list_studies(out: str | Path = "reports") -> tuple[StudyListing, ...]:
     """Return the studies of a folder, the newest first.
 
     Args:
-        out: The folder of all studies; there are none where it is missing.
+        out: The folder of all studies; a missing folder has none.
     """
     found = [_listing(path.parent) for path in Path(out).glob(f"*/{CONFIG}")]
     return tuple(sorted(found, key=lambda listing: -listing.created))
@@ -55,7 +55,7 @@ def _read(file: Path) -> dict[str, Any]:
     """Return a JSON object.
 
     Raises:
-        InputError: The file holds none.
+        InputError: The file holds no JSON object.
     """
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
@@ -67,7 +67,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _ended(config: dict[str, Any], folder: Path) -> int:
-    """Return how many trials ended; 0 where the storage is not reached."""
+    """Return how many trials ended; 0 if the storage cannot be reached."""
     if config.get("storage") is None:
         journal = folder / JOURNAL
         return sum(1 for _ in _ended_in(journal)) if journal.is_file() else 0
@@ -86,7 +86,7 @@ def _ended(config: dict[str, Any], folder: Path) -> int:
 
 
 def _ended_in(journal: Path) -> Iterator[int]:
-    """Yield the trials of a journal that ended; a line that is not whole yet is passed over."""
+    """Yield the ended trials of a journal, without incomplete lines."""
     created, finished = 0, set()
     with journal.open(encoding="utf-8") as lines:
         for line in lines:
@@ -98,7 +98,7 @@ def _ended_in(journal: Path) -> Iterator[int]:
                 continue
             number = created if entry["op_code"] == _CREATED else entry["trial_id"]
             created += entry["op_code"] == _CREATED
-            # The first state that is an end counts.
+            # The first end state counts.
             if entry["state"] in _OVER and number not in finished:
                 finished.add(number)
                 if entry["state"] in _ENDED:

@@ -1,4 +1,4 @@
-"""Studies that had looked at the same locked test rows before this one."""
+"""Earlier studies that opened the same locked test rows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def earlier_looks(out: Path, sha256: str, own: str) -> tuple[str, ...]:
 
 
 def look_sentence(names: Sequence[str]) -> str:
-    """Return what the earlier looks mean, empty where there are none.
+    """Return a sentence on earlier looks; empty if there are none.
 
     Examples:
         >>> look_sentence(["churn"])
@@ -54,10 +54,10 @@ independent.'
 
 
 def _look(path: Path, sha256: str) -> tuple[str, str] | None:
-    """Return when a study looked at these rows and its name; None where it did not."""
+    """Return the time of a study's look at these rows and its name; None if it has not looked."""
     try:
         text = path.read_bytes()
-        # Most files need no more than this: a summary with many trials takes long to parse.
+        # A quick check, because a summary with many trials takes long to parse.
         if sha256.encode() not in text:
             return None
         summary: Any = json.loads(text)

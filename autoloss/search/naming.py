@@ -10,7 +10,7 @@ from pathlib import Path
 from autoloss.core.errors import InputError
 
 _LONGEST = 80
-# What makes a folder a study: its settings, or the summary of a loop of the user's own.
+# The files that mark the folder of a study: its settings, or the summary of the user's own loop.
 _MARKS = ("study.json", "summary.json")
 _ALLOWED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Devices that Windows does not allow as file names, whatever their ending.
@@ -41,7 +41,7 @@ def safe_name(text: str, *, otherwise: str = "study") -> str:
 
     Args:
         text: The text.
-        otherwise: The name where nothing of `text` can be kept.
+        otherwise: The name if no character of `text` can be kept.
 
     Examples:
         >>> safe_name("Überweisungen März.csv"), safe_name("???")
@@ -62,7 +62,7 @@ def _is_safe(name: str) -> bool:
 
 
 def free_name(source: str | None, out: Path) -> str:
-    """Return a name after the data that no study of the folder has yet.
+    """Return a free name for a study, after the data.
 
     Args:
         source: Path of the data or ``sklearn:NAME``; None for a DataFrame.
@@ -74,13 +74,13 @@ def free_name(source: str | None, out: Path) -> str:
 
 
 def study_names(out: Path) -> list[str]:
-    """Return the names of the studies in a folder, the newest first; none where it is missing."""
+    """Return the names of the studies in a folder, the newest first; a missing folder has none."""
     marks = [mark for name in _MARKS for mark in out.glob(f"*/{name}")]
     found = {mark.parent.name: mark.stat().st_mtime for mark in marks}
     return sorted(found, key=lambda name: (-found[name], name))
 
 
 def nearest_study(name: str | Path, out: Path) -> str:
-    """Return the end of a message on a study that is not there: the nearest, or where all are."""
+    """Return the end of a message on a missing study: the nearest name, or how to list all."""
     near = difflib.get_close_matches(Path(name).name, study_names(out), n=1)
     return f", did you mean {near[0]!r}?" if near else f"; 'autoloss list --out {out}' shows all."

@@ -1,4 +1,4 @@
-"""Makes a new study, or finds one that is there."""
+"""Makes a new study, or opens an existing study."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CONFIG_KEY = "config"
 
 @dataclass(frozen=True)
 class Opened:
-    """A study that is there, with its settings, its metric and where it lies."""
+    """An open study: its settings, metric, storage and folder."""
 
     config: StudyConfig
     metric: Metric
@@ -55,7 +55,7 @@ def new_config(
     """Return the settings of a new study and its metric; see `Study`.
 
     Raises:
-        InputError: If one of them cannot be.
+        InputError: If a setting is invalid.
     """
     check_name(name)
     counts = checked_counts(class_counts)
@@ -105,7 +105,7 @@ def create(config: StudyConfig, metric: Metric, *, out: Path, url: str | None) -
     """Make a new study.
 
     Raises:
-        StudyExistsError: If there is one of that name.
+        StudyExistsError: If a study has that name.
         InputError: If the folder or the storage cannot be written.
     """
     folder = _new_folder(out / config.name, config.name)
@@ -126,7 +126,7 @@ def find(
     metric: str | MetricFunction | Metric | None,
     losses: Losses | None,
 ) -> Opened:
-    """Open a study that is there; see `Study.open`."""
+    """Open an existing study; see `Study.open`."""
     folder = folder_of(name_or_folder, out)
     if url is not None and not (folder / CONFIG).is_file():
         config, ledger = _from_database(check_name(str(name_or_folder)), folder=folder, url=url)
@@ -156,7 +156,7 @@ def find(
         ledger.close()
         raise
     if own != config.losses:
-        # A file has moved, and is found next time.
+        # Stores the new path of a file that has moved.
         config = replace(config, losses=own)
         config.write(folder)
     return Opened(config, resolved, ledger, folder)
@@ -172,7 +172,7 @@ def checked_counts(class_counts: Sequence[float] | torch.Tensor) -> tuple[float,
     """Return class counts as plain numbers.
 
     Raises:
-        InputError: If they are no counts of two or more classes.
+        InputError: If they are not counts of two or more classes.
     """
     counts = tuple(float(count) for count in class_counts)
     if len(counts) < 2 or any(not count >= 0 for count in counts) or not sum(counts) > 0:
@@ -184,7 +184,7 @@ def checked_counts(class_counts: Sequence[float] | torch.Tensor) -> tuple[float,
 
 
 def _from_database(name: str, *, folder: Path, url: str) -> tuple[StudyConfig, Ledger]:
-    """Open a study that another machine began, and write its settings here."""
+    """Open a study that began on another machine, and write its settings here."""
     ledger = Ledger.open(name, folder=folder, url=url)
     config = StudyConfig.from_dict(ledger.attributes().get(_CONFIG_KEY, {}))
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""Trials in the part by which a range grew.
+"""Probes: trials in the grown part of a range.
 
 A family whose optimum lies beyond its range looks worse than it is, and the sampler would hardly
-ask for it again: generalized cross-entropy can be last at the learning rate of cross-entropy and
+propose it again: generalized cross-entropy can be last at the learning rate of cross-entropy and
 first at its own.
 """
 
@@ -17,7 +17,7 @@ from autoloss.search.edges import Tried, best_of, explored, outer_ends, scales
 from autoloss.search.growth import Scale, on_scale, side_of, value_at
 from autoloss.search.space import Space
 
-# Trials in a grown part: one in its nearer half, one in the farther.
+# Trials in a grown part: one in the nearer half, one in the farther half.
 PROBES = 2
 
 
@@ -42,10 +42,10 @@ def next_probe(
     seed: int,
     slot: int,
 ) -> Probe | None:
-    """Return what is to be tried in a grown part, None where all of these were looked into.
+    """Return the next probe of a grown part; None if all grown parts have been probed.
 
     Args:
-        tried: The trials so far, by family, those of the population at hand among them.
+        tried: The trials so far by family, including the current population.
         space: The space, for the task at hand.
         widened: Ranges that are wider than the space's, by family and key.
         seed: Seed of the study.
@@ -53,7 +53,7 @@ def next_probe(
     """
     best = {family: best_of(tried[family]) for family in widened}
     found = [(one.refined or 0.0, family, one) for family, one in best.items() if one is not None]
-    # The family that may win comes first.
+    # The family most likely to win comes first.
     for _, family, one in sorted(found, key=lambda entry: entry[:2]):
         for key, first in scales(space, family):
             now = widened[family].get(key)
@@ -73,7 +73,7 @@ def _value(
     tried: Sequence[Tried],
     entropy: Sequence[int],
 ) -> float | None:
-    """Return a value between the best one and the end that grew, None where enough lie there."""
+    """Return a value between the best value and the grown end; None if enough trials lie there."""
     at = best.values[key]
     side = side_of(at, explored(key, first, tried, at, at_least=PROBES))
     if side is None:

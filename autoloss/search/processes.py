@@ -1,4 +1,4 @@
-"""Whether a process of this machine still runs, on every system."""
+"""Checks whether a process of this machine still runs, on every system."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def host_name() -> str:
 
 
 def is_running(pid: int) -> bool:
-    """Return whether a process of this machine runs; in doubt, yes."""
+    """Return whether a process of this machine runs; True if unknown."""
     if pid <= 0:
         return False
     if sys.platform == "win32":
@@ -35,7 +35,7 @@ def is_running(pid: int) -> bool:
 
 
 def _is_zombie(pid: int) -> bool:
-    """Return whether a process ended and nobody asked how; it still has its number then."""
+    """Return whether a process has ended but still has its number."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

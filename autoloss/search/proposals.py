@@ -1,7 +1,7 @@
-"""What is tried in a slot: the literature's setting, a family's quota, or the sampler's choice.
+"""The proposal for a slot: the literature's setting, a family's quota, or the sampler's choice.
 
-A quota is drawn at random. What the sampler has seen of other families would draw a family's
-settings to theirs, and a setting that no result took part in can be judged on rows of any part.
+A quota is drawn at random. The sampler would pull a family's settings toward those of other
+families, and a setting that depends on no result can be judged on rows of any part.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Proposal:
         loss: The loss as dotted keys.
         nuisance: Settings besides it.
         origin: ``"default"``, ``"quota"`` or ``"sampler"``.
-        params: What the sampler may learn from; empty for a baseline outside the space.
-        distributions: Where these were drawn from.
+        params: The parameters for the sampler; empty for a baseline outside the space.
+        distributions: Their distributions.
     """
 
     loss: dict[str, Any]
@@ -48,15 +48,15 @@ def propose(
     counts: Mapping[str, int],
     probe: Probe | None = None,
 ) -> Proposal:
-    """Return what is tried in a slot.
+    """Return the proposal for a slot.
 
     Args:
         slot: The place in the study.
         space: The space, for the task at hand.
-        plan: How the budget is shared out.
-        suggester: Draws what is not fixed, and has seen the trials so far.
-        counts: What `quota.counted` says of the trials so far.
-        probe: What a range that grew asks for in the place of the sampler.
+        plan: The shares of the families in the budget.
+        suggester: Draws the free settings; it knows the trials so far.
+        counts: The result of `quota.counted` for the trials so far.
+        probe: A probe of a grown range, which replaces the sampler's proposal.
     """
     arm = plan.arm(slot)
     if arm is not None:
@@ -83,7 +83,7 @@ def _of_forced(
     *,
     origin: str,
 ) -> Proposal:
-    """Return a setting with what is fixed of it; the sampler sees none outside the space."""
+    """Return a setting with its fixed values; the sampler does not see settings off the space."""
     is_second = origin == "sampler"
     ranges = {**space.ranges, **(suggester.widened.get(forced["base"], {}) if is_second else {})}
     families = plan.families
@@ -97,7 +97,7 @@ def _of_forced(
 
 
 def _forced(arm: Arm, space: Space, *, is_default: bool) -> dict[str, Any]:
-    """Return what is fixed of a trial: its base, and all there is for a baseline or a default."""
+    """Return the fixed values of a trial: its base, or all values of a baseline or default."""
     forced: dict[str, Any] = {"base": arm.family}
     if is_default or arm.role != "free":
         forced |= {**dict.fromkeys(space.choices, "none"), TEMPERATURE: 1.0}
@@ -110,7 +110,7 @@ def _forced(arm: Arm, space: Space, *, is_default: bool) -> dict[str, Any]:
 
 
 def _probed(probe: Probe, space: Space) -> dict[str, Any]:
-    """Return all of a trial that a probe fixes."""
+    """Return the values that a probe fixes."""
     return {**dict.fromkeys(space.choices, "none"), TEMPERATURE: 1.0, **probe.values}
 
 
@@ -131,7 +131,7 @@ def _is_within(
 
 
 def _proposal(drawn: Drawn, space: Space, *, origin: str) -> Proposal:
-    """Return a setting from what was drawn and what the space fixes."""
+    """Return the proposal from drawn values and the fixed values of the space."""
     parts = {kind: str(drawn.params.get(kind, "none")) for kind in ("base", *space.choices)}
     keys = [TEMPERATURE, *(key for part in parts.values() for key in space.keys_of(part))]
     known = {**space.fixed, **drawn.params}

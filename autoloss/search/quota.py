@@ -1,8 +1,8 @@
-"""How a budget is shared out: which families are searched, and what each is sure to get.
+"""Shares the budget: the families to search, and the quota of each.
 
-A family's quota counts settings of all that is tuned with its loss at once: its own parameters,
-learning rate, weight decay and dropout. Epochs need no share of it: every candidate stops by the
-same patience on its refined log loss, never on its own loss, and keeps its best weights.
+A family's quota counts joint settings of its own parameters, learning rate, weight decay and
+dropout. Epochs need no quota: every candidate stops by the same patience on its refined log loss,
+never on its own loss, and keeps its best weights.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Role = Literal["plain", "smoothed", "free"]
 
 @dataclass(frozen=True)
 class Arm:
-    """What is fixed of a trial before the sampler draws the rest.
+    """The fixed part of a trial; the sampler draws the rest.
 
     Args:
         family: The base loss.
@@ -46,7 +46,7 @@ SMOOTHED = Arm(CROSS_ENTROPY, "smoothed")
 
 @dataclass(frozen=True)
 class Plan:
-    """How a budget is shared out.
+    """The shares of the families in a budget.
 
     Args:
         families: Families that are searched, in the order in which a smaller budget would drop
@@ -64,24 +64,24 @@ class Plan:
     then: tuple[Arm, ...]
 
     def arm(self, slot: int) -> Arm | None:
-        """Return the arm of the trial at a place of the study; None where the sampler chooses."""
+        """Return the arm of a slot; None if the sampler chooses."""
         arms = self.first + self.then
         return arms[slot] if slot < len(arms) else None
 
     def may_probe(self, slot: int) -> bool:
-        """Return whether the trial at this place may look into a range that grew.
+        """Return whether the trial of this slot may be a probe of a grown range.
 
-        Every other one may once the quotas are filled, so that the sampler has its turn too.
+        After the quotas every other trial may, so that the sampler gets its turn too.
         """
         return self.arm(slot) is None and (slot - len(self.first + self.then)) % 2 == 0
 
     def is_first(self, slot: int) -> bool:
-        """Return whether the trial at this place is a literature default."""
+        """Return whether the trial of this slot has the literature's setting."""
         return slot < len(self.first)
 
 
 def plan_families(bases: Sequence[str], trials: int) -> Plan:
-    """Share a budget out.
+    """Share a budget among families.
 
     The quota is ``trials // (2 * families)``, kept within 4 and 15. A budget too small for that
     drops families, the last ones first, never the quota. Plain cross-entropy, smoothed
@@ -136,7 +136,7 @@ def plan_families(bases: Sequence[str], trials: int) -> Plan:
 
 
 def counted(losses: Iterable[Mapping[str, Any]]) -> Counter[str]:
-    """Return how often each family was asked; of cross-entropy the plain one alone counts.
+    """Return how often each family was asked; of cross-entropy only the plain form counts.
 
     Args:
         losses: The losses that were asked, as dotted keys.
@@ -146,11 +146,11 @@ def counted(losses: Iterable[Mapping[str, Any]]) -> Counter[str]:
 
 
 def must_be_cross_entropy(counts: Mapping[str, int], family: str) -> bool:
-    """Return whether a trial must go to plain cross-entropy, lest another family gets more.
+    """Return whether a trial must be plain cross-entropy, so that no family gets more trials.
 
     Args:
-        counts: What `counted` says of the trials so far.
-        family: Family that the sampler would like next.
+        counts: The result of `counted` for the trials so far.
+        family: The family that the sampler proposes.
     """
     if family == CROSS_ENTROPY:
         return False
@@ -162,7 +162,7 @@ def _counts(loss: Mapping[str, Any]) -> bool:
 
 
 def _most_smoothed(families: Sequence[str], quota: int, trials: int) -> int:
-    """Return how many trials of smoothed cross-entropy there is room for."""
+    """Return how many trials of smoothed cross-entropy fit."""
     of_brier = quota if BRIER in families else 1
     are_others = any(family not in (CROSS_ENTROPY, BRIER) for family in families)
     half = trials // 2 - quota - of_brier if are_others else trials

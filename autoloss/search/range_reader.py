@@ -1,4 +1,4 @@
-"""Reads what a space file says of one parameter: a value, or a range within what is allowed."""
+"""Reads a parameter of a space file: a value, or a range within the valid range."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from autoloss.search.space_keys import RANGE_KEYS
 
 
 def read_range(key: str, value: Any, declared: Parameter) -> Parameter | Number | list[str]:
-    """Return a parameter's range, its fixed value, or what is wrong, one line a mistake.
+    """Return a parameter's range, its fixed value, or its mistakes, a line each.
 
     Args:
         key: Its dotted key.
         value: A number; a table of ``low``, ``high``, ``log``, ``default``; or one of ``choices``
             and ``default``.
-        declared: What its loss declares.
+        declared: The declaration of its loss.
 
     Examples:
         >>> read_range("focal.gamma", {"high": 3.0}, FloatParam(0.0, 5.0, default=2.0))

@@ -1,4 +1,4 @@
-"""What a search returns: the verdict, what ships, and every trial as a table."""
+"""The result of a search: the verdict, the recommended loss, and every trial as a table."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class SearchResult(Shown):
 
     Args:
         summary: The study as plain data.
-        model: The trained classifier of the recommended loss; None where the study's networks
-            were trained elsewhere, by a loop of the user's own, and are kept there.
-        unwritten: What is not in MLflow yet, and why, in one line; empty where all of it is.
+        model: The trained classifier of the recommended loss; None if the user's own loop trained
+            the networks and keeps them.
+        unwritten: One line on the runs that MLflow lacks, with the reason; empty if it has all.
     """
 
     summary: Summary
@@ -43,7 +43,7 @@ class SearchResult(Shown):
 
     @property
     def recommended(self) -> LossSpec:
-        """Return what ships: the challenger if the verdict is "better", else cross-entropy."""
+        """Return the loss that ships: the challenger if it is "better", else cross-entropy."""
         return self.select(by=self.summary.recommended)
 
     @property
@@ -58,7 +58,7 @@ class SearchResult(Shown):
 
     @property
     def trials(self) -> pd.DataFrame:
-        """Return one row a trial: ``loss.*``, ``nuisance.*``, metrics, state, seconds."""
+        """Return a row for each trial: ``loss.*``, ``nuisance.*``, metrics, state, seconds."""
         return trials_table(self.summary.trials)
 
     @property
@@ -71,7 +71,7 @@ class SearchResult(Shown):
 
     @property
     def gains(self) -> pd.DataFrame:
-        """Return where the gain comes from, one row a step: a column a field of `records.Gain`."""
+        """Return a row for each step of the gain, with the fields of `records.Gain`."""
         classes = self.summary.data.classes
         steps = [
             asdict(gain) | {"detail": detail_text(gain.detail, classes)}
@@ -81,7 +81,7 @@ class SearchResult(Shown):
 
     @property
     def finalists(self) -> pd.DataFrame:
-        """Return one row a trial that was trained again.
+        """Return a row for each finalist.
 
         The columns are the fields of `records.Finalist` with ``loss``, its readable name, and with
         the means of ``metric`` and ``log_loss`` over the trainings; each of them is in
