@@ -1,4 +1,4 @@
-"""How much better the selected trial looks than it is: a bootstrap of the selection itself."""
+"""The optimism of the selection, by a bootstrap of the selection itself."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from autoloss.verdict.select import ExampleLosses
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
 _OF_ROWS = ("error", "balanced_error")
-# Cells of a resample by rows that are held at once, 8 bytes each, a few times over.
+# Cells (resamples x rows) in memory at once, 8 bytes each, a few times over.
 _CELLS_AT_ONCE = 1 << 21
-# Trials by rows that are held, 5 bytes each, twice.
+# Cells (trials x rows) in memory, 5 bytes each, twice.
 _MOST_CELLS, _MOST_TRIALS, _FEWEST_TRIALS = 5_000_000, 1_000, 100
 
 
@@ -32,20 +32,20 @@ def study_optimism(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Optimism | None:
-    """Return the optimism of the selection of a study, None where no trial kept its rows.
+    """Return the optimism of a study's selection, or None if no trial kept its rows.
 
     Args:
-        trials: The trials of a study; those that are not usable are passed over, and of very many
-            those of the lowest log loss are taken.
-        examples: What they did on the validation rows, by number.
+        trials: The trials of a study, without unusable trials; of very many, those with the lowest
+            log loss.
+        examples: Their losses on the validation rows, by number.
         metric: The study's metric.
         targets: Classes of these rows; (N,).
-        clusters: Which of them belong together; (N,).
+        clusters: The cluster of each row; (N,).
         resamples: Resamples R.
         seed: Their seed.
     """
     done = [t for t in usable(comparable(trials), metric) if t.number in examples]
-    # Only the best of many can win a resample; so few cells fit the memory with any rows.
+    # Only the best of many trials can win a resample, so the others need no memory.
     done = sorted(done, key=lambda t: t.metrics[REFINED_LOG_LOSS])[: most_trials(examples, done)]
     kept, log_loss, wrong = [], [], []
     for trial in sorted(done, key=lambda t: t.number):
@@ -69,7 +69,7 @@ def study_optimism(
 
 
 def most_trials(examples: Mapping[int, ExampleLosses], trials: Sequence[TrialRecord]) -> int:
-    """Return how many trials take part: a thousand, fewer where there are very many rows."""
+    """Return the number of trials that take part: a thousand, or fewer with very many rows."""
     if not trials:
         return 0
     rows = len(examples[trials[0].number].log_loss)
@@ -87,26 +87,26 @@ def selection_optimism(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Optimism:
-    """Return how the trial of the lowest log loss looks, and how such a selection does elsewhere.
+    """Return the figures of the trial with the lowest log loss, and honest figures for it.
 
-    In each resample of the clusters the trial of the lowest mean log loss on the drawn rows is
-    selected and judged on the rows that were not drawn; the honest figures are the means of that.
-    A resample has about 63 % of the rows, so that the selection is a little worse in it than it
-    was on all of them: the honest figures err on the side of caution.
+    Each resample of the clusters selects the trial with the lowest mean log loss on the drawn
+    rows, and judges it on the other rows; the honest figures are the means over the resamples. A
+    resample has about 63 % of the rows, so its selection is a little worse than the selection on
+    all rows, and the honest figures are cautious.
 
     Args:
         log_loss: Log loss of each trial on each row, in nats, finite.
         wrong: Whether its decision is wrong there.
-        clusters: Which rows belong together; by default each stands alone.
+        clusters: The cluster of each row; by default rows are independent.
         metric: The study's metric. For other metrics than ``"error"`` and ``"balanced_error"``,
             which are means of rows, the honest value is NaN.
-        values: The metric of each trial on all rows; by default that of `wrong`.
+        values: The metric of each trial on all rows; by default computed from `wrong`.
         targets: Classes of the rows, without which balanced error has no honest value.
         resamples: Resamples R.
         seed: Their seed.
 
     Returns:
-        The figures; the honest ones are NaN where all rows are one cluster.
+        The figures; the honest figures are NaN if all rows are one cluster.
 
     Shape:
         log_loss (T, N), wrong (T, N), clusters (N,), values (T,), targets (N,).
@@ -148,14 +148,14 @@ def selection_optimism(
 
 
 def _indicator(codes: IntArray) -> sparse.csr_array:
-    """Return the rows as columns of zeros and ones: (N,) -> (N, groups)."""
+    """Return the indicator matrix of rows and groups: (N,) -> (N, groups)."""
     n_rows = len(codes)
     ones = np.ones(n_rows, dtype=np.float32)
     return sparse.csr_array((ones, codes, np.arange(n_rows + 1)))
 
 
 def _drawn(n_clusters: int, count: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Return how often each cluster is drawn in some resamples, (r, G)."""
+    """Return the number of draws of each cluster in each of `count` resamples, (r, G)."""
     drawn = rng.integers(0, n_clusters, size=(count, n_clusters))
     drawn += np.arange(count)[:, None] * n_clusters
     counts = np.bincount(drawn.ravel(), minlength=drawn.size)
@@ -168,7 +168,7 @@ def _judged(
     wrong: npt.NDArray[np.bool_],
     classes: sparse.csr_array,
 ) -> npt.NDArray[np.float64]:
-    """Return metric and log loss of a trial each on the rows that are held out.
+    """Return the metric and log loss of each resample's trial on the held-out rows.
 
     Shape:
         held_out (r, N), log_loss (r, N), wrong (r, N), classes (N, C) -> (2, r).
@@ -177,7 +177,7 @@ def _judged(
     total = np.where(held_out, log_loss, 0.0).sum(axis=1, dtype=np.float64)
     of_class = (classes.T @ held_out.T.astype(np.float64)).T
     misses = (classes.T @ (held_out & wrong).T.astype(np.float64)).T
-    # A class without a row there does not count.
+    # A class without held-out rows does not count.
     share = np.divide(misses, of_class, out=np.zeros_like(misses), where=of_class > 0)
     present = (of_class > 0).sum(axis=1)
     empty = np.where(rows > 0, 0.0, np.nan)
@@ -186,6 +186,6 @@ def _judged(
 
 
 def _finite_mean(figures: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the means of the resamples that held out any row: (2, R) -> (2,)."""
+    """Return the means over the resamples with held-out rows: (2, R) -> (2,)."""
     whole = figures[:, np.isfinite(figures).all(axis=0)]
     return whole.mean(axis=1) if whole.shape[1] else np.full(len(figures), np.nan)

@@ -1,4 +1,4 @@
-"""The rules by which a trial can be named from the validation rows, each in one sentence."""
+"""The rules that name a trial from the validation rows, each in one sentence."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from autoloss.records import REFINED_LOG_LOSS
 from autoloss.verdict.baseline import comparable
 
 if TYPE_CHECKING:
-    # `autoloss --help` names the rules, and must not wait for the records.
+    # `autoloss --help` names the rules, and must not load the records.
     from autoloss.records import Summary, TrialRecord
 
 CALIBRATION = "debiased_calibration_error"
 COST = "expected_cost"
 
-# What each rule does, for the report and the command line.
+# The sentence of each rule, for the report and the command line.
 RULES: dict[str, str] = {
     "error": "The lowest error on the validation rows.",
     "log_loss": "The lowest log loss after calibration on the validation rows.",
@@ -35,7 +35,7 @@ RULES: dict[str, str] = {
 
 
 def rule_sentence(summary: Summary, by: str | int) -> str:
-    """Return what a rule does in one sentence.
+    """Return the sentence of a rule.
 
     Args:
         summary: The study.
@@ -59,15 +59,15 @@ def rule_sentence(summary: Summary, by: str | int) -> str:
 
 
 def _listed(by: str | int, known: Iterable[str]) -> str:
-    """Return all rules, where `closest` names one of them alone."""
+    """Return all rules, if `closest` names only one of them."""
     names = ", ".join(known)
     return f" The rules: {names}." if closest(str(by), known).endswith("?") else ""
 
 
 def rules_found(summary: Summary) -> dict[str, tuple[int, str]]:
-    """Return what each rule chooses, name to the trial's number and the rule's sentence.
+    """Return by name of each rule the number of its trial and its sentence.
 
-    Rules that have no figure in this study are left out; the study's metric is one.
+    The study's metric is a rule too. Rules without a figure in this study are left out.
     """
     found = {}
     for by in dict.fromkeys([*RULES, summary.metric]):
@@ -77,7 +77,7 @@ def rules_found(summary: Summary) -> dict[str, tuple[int, str]]:
 
 
 def select_trial(summary: Summary, by: str | int) -> TrialRecord:
-    """Return the trial that a rule or a number names; of equals that of the lowest log loss.
+    """Return the trial that a rule or a number names; the lower log loss breaks ties.
 
     Args:
         summary: The study.
@@ -101,7 +101,7 @@ def select_trial(summary: Summary, by: str | int) -> TrialRecord:
             "The rule 'cost' must have the costs of a study's decisions, but got "
             "cost_matrix=None; search with a cost matrix, or take another rule."
         )
-    # Where little ended, trials that were cut off are as good as any.
+    # If few trials ended, cut-off trials count too.
     among = [t for t in comparable(summary.trials) if t.state == "complete"]
     if by in ("calibration", "knee"):
         among = [trial for trial in among if trial.number in summary.pareto]
@@ -118,7 +118,7 @@ def select_trial(summary: Summary, by: str | int) -> TrialRecord:
 
 
 def _figure_of(summary: Summary, by: str | int) -> tuple[str, float]:
-    """Return the metric that a rule needs, and 1 where lower is better, else -1."""
+    """Return the metric of a rule, and 1 if lower is better, else -1."""
     names = {
         "log_loss": REFINED_LOG_LOSS,
         "calibration": CALIBRATION,
@@ -131,7 +131,7 @@ def _figure_of(summary: Summary, by: str | int) -> tuple[str, float]:
 
 
 def _depth(summary: Summary, front: Sequence[TrialRecord]) -> Callable[[TrialRecord], float]:
-    """Return where a trial of the front lies: 0 on the line between its ends, negative below it.
+    """Return the position of a trial of the front: 0 on the line between its ends, else below 0.
 
     With both axes scaled to [0, 1] the ends are (0, 1) and (1, 0), and the distance from the line
     between them is proportional to ``1 - x - y``.
@@ -151,7 +151,7 @@ def _depth(summary: Summary, front: Sequence[TrialRecord]) -> Callable[[TrialRec
             (value - low) / (high - low)
             for value, low, high in zip(point(trial), lows, highs, strict=True)
         )
-        # Rounded, so that neither end of the front is deeper than the other.
+        # Rounded, so that both ends of the front are equally deep.
         return round(float(x + y) - 1.0, 12)
 
     return depth
