@@ -81,7 +81,7 @@ def asymmetric_link(logits: Tensor, *, gamma_pos: Tensor, gamma_neg: Tensor, m: 
 def asymmetric(
     logits: Tensor, targets: Tensor, *, gamma_pos: Tensor, gamma_neg: Tensor, m: Tensor
 ) -> Tensor:
-    """Focal loss that fades out a no sooner than a yes, and drops it below a probability.
+    """Focal loss that fades out a "no" faster than a "yes" and ignores an easy "no".
 
     ``L = -(1 - p)^γ₊ log p`` for yes and ``L = -p_m^γ₋ log(1 - p_m)`` for no, with ``p_m = max(p -
     m, 0)`` and p the probability of class 1, yes; in nats per example. The gradient goes through

@@ -18,7 +18,7 @@ from autoloss.losses.labels import is_label, pick
     tasks=CLASSES_ALONE,
 )
 def crammer_singer(logits: Tensor, targets: Tensor) -> Tensor:
-    """The best wrong class costs what it lacks to stay 1 below the true one.
+    """Multiclass hinge: the shortfall of the true class's lead over the best wrong class from 1.
 
     ``L = max(0, 1 + max_{j != y} z_j - z_y)``: `sklearn.metrics.hinge_loss`. No posterior can be
     read from its logits, and with three and more classes even its decision can be wrong where none

@@ -52,7 +52,7 @@ def elr_memory(memory: Tensor, logits: Tensor, *, lambda_: Tensor, beta: Tensor)
 def elr(
     logits: Tensor, targets: Tensor, *, lambda_: Tensor, beta: Tensor, context: LossContext
 ) -> Tensor:
-    """Cross-entropy that holds an example to what was predicted for it earlier, in nats.
+    """Cross-entropy that pulls an example towards its earlier predictions, in nats.
 
     ``L = -log p_y + λ log(1 - sum_k t_k p_k)``, t being the running mean of the predictions for
     this example, the present one included, and p within ``[1e-4, 1 - 1e-4]`` in the sum. It can

@@ -92,7 +92,7 @@ def entmax_link(logits: Tensor, *, alpha: Tensor) -> Tensor:
     alpha=ChoiceParam((1.0, 1.5, 2.0), default=1.5),
 )
 def entmax(logits: Tensor, targets: Tensor, *, alpha: Tensor) -> Tensor:
-    """Loss of a softmax that can give a class no probability at all, 0 where the label has all.
+    """Loss of a sparse softmax, in which a class can have probability 0; 0 at a sure hit.
 
     ``L = <p, z> + H(p) - z_y``, p being α-entmax of z, which makes ``<p, z> + H(p)`` largest, and
     ``H(p) = (1 - sum_k p_k^α) / (α (α-1))``. Cross-entropy at α = 1, sparsemax at α = 2. Its

@@ -16,7 +16,7 @@ from autoloss.losses.declare import declare
     local=True,
 )
 def mae(log_p: Tensor) -> Tensor:
-    """Probability of all classes but the true one: half the absolute distance from one-hot.
+    """Probability of the wrong classes: half the absolute distance from the one-hot label.
 
     ``L = 1 - p``. Labels that are wrong evenly do not move its minimum, which has all probability
     on the likeliest class: no posterior can be read. It learns slowly, the more so the more

@@ -26,7 +26,7 @@ from autoloss.losses.parameters import FloatParam, Interval
     ),
 )
 def nce_rce(logits: Tensor, targets: Tensor, *, alpha: Tensor, beta: Tensor) -> Tensor:
-    """Cross-entropy as a share of that of all labels, and reverse cross-entropy, per example.
+    """Normalised cross-entropy plus reverse cross-entropy, per example.
 
     ``L = α log p_y / (sum_k log p_k) + β A (1 - p_y)`` with ``A = -log 1e-4``. Both terms stand
     wrong labels; neither has a minimum from which a posterior can be read. The first alone is

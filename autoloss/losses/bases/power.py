@@ -25,7 +25,7 @@ from autoloss.losses.parameters import FloatParam, Interval
     beta=FloatParam(1.05, 2.5, default=1.5, valid=Interval(1.0, 10.0)),
 )
 def power(logits: Tensor, targets: Tensor, *, beta: Tensor) -> Tensor:
-    """Power (Tsallis) score: cross-entropy at β = 1, half the Brier score at β = 2, and beyond.
+    """Power (Tsallis) score: cross-entropy at β = 1, half the Brier score at β = 2.
 
     ``L = -(p_y^(β-1) - 1) / (β-1) + (sum_k p_k^β - 1) / β``: generalized cross-entropy at ``q = β
     - 1`` with the term that makes it proper. The constant is chosen so that both named cases are

@@ -43,7 +43,7 @@ def squared_hinge_link(logits: Tensor) -> Tensor:
     link=squared_hinge_link,
 )
 def squared_hinge(logits: Tensor, targets: Tensor) -> Tensor:
-    """What the scores lack to be above 1 for the true class and below -1 for the others, squared.
+    """Squared shortfall of the scores from 1 for the true class and -1 for the other classes.
 
     ``L = max(0, 1 - z_y)² + sum_{k != y} max(0, 1 + z_k)²``. Two classes have one margin, the
     difference of their logits: ``L = max(0, 1 - (z_y - z_other))²``, and the same of one label of

@@ -43,7 +43,7 @@ def symmetric_cross_entropy_link(logits: Tensor, *, alpha: Tensor, beta: Tensor)
     beta=FloatParam(0.1, 10.0, default=1.0, log=True, valid=Interval(0.0, float("inf"))),
 )
 def symmetric_cross_entropy(log_p: Tensor, *, alpha: Tensor, beta: Tensor) -> Tensor:
-    """Cross-entropy, and the reverse one, of the label under the prediction, per example.
+    """Cross-entropy plus reverse cross-entropy of label and prediction, per example.
 
     ``L = -α log p + β A (1 - p)``, where ``A = -log 1e-4`` stands for ``-log 0``: α times `poly1`
     at ``ε = A β / α``.

@@ -37,7 +37,7 @@ def taylor_cross_entropy_link(logits: Tensor, *, t: Tensor) -> Tensor:
     t=IntParam(1, _MOST, default=2, log=True),
 )
 def taylor_cross_entropy(log_p: Tensor, *, t: Tensor) -> Tensor:
-    """The first terms of cross-entropy's series in ``1 - p``, from the mean absolute error on.
+    """The first terms of cross-entropy's series in ``1 - p``; one term is the mean absolute error.
 
     ``L = sum_{i=1..t} (1 - p)^i / i``, at most ``1 + log t``, with weight ``1 - (1-p)^t`` in the
     gradient. At the minimum of its expectation classes that are much less likely than others, by

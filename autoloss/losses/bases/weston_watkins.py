@@ -18,7 +18,7 @@ from autoloss.losses.parameters import ChoiceParam
     p=ChoiceParam((1, 2), default=1),
 )
 def weston_watkins(logits: Tensor, targets: Tensor, *, p: Tensor) -> Tensor:
-    """Every class that comes within 1 of the true one costs what it lacks, the sum divided by C.
+    """Multiclass hinge: each wrong class's shortfall from a distance of 1, summed, divided by C.
 
     ``L = sum_{j != y} max(0, 1 - z_y + z_j)^p / C``: `torch.nn.functional.multi_margin_loss`. No
     posterior can be read from its logits. O(C²) an example for soft labels.

@@ -17,7 +17,7 @@ from autoloss.losses.part import Scored, declare_penalty
     weight=FloatParam(0.01, 1.0, default=0.1, log=True, valid=Interval(0.0, float("inf"))),
 )
 def margin_smoothing(scored: Scored, *, m: Tensor) -> Tensor:
-    """How far logits lie more than a margin below the largest one, the mean over the classes.
+    """Excess of the largest logit's lead over a margin, the mean over the classes.
 
     ``R = sum_k max(0, max_j z_j - z_k - m) / C``. The paper writes the sum; its authors' code
     takes the mean over examples and classes, and so does this. Where no two probabilities of the

@@ -56,7 +56,7 @@ def kernel_sums(at: Tensor, gap: Tensor) -> tuple[Tensor, Tensor]:
     weight=FloatParam(0.1, 8.0, default=2.0, log=True, valid=Interval(0.0, float("inf"))),
 )
 def mmce(scored: Scored) -> Tensor:
-    """Calibration error of a batch without bins, a kernel between the confidences in their place.
+    """Calibration error of a batch, with a kernel between confidences in place of bins.
 
     ``R = sqrt(sum_ij (r_i - c_i) (r_j - c_j) exp(-|c_i - c_j| / 0.4)) / N``, c being the
     confidence and r 1 where it is right; the root is the paper's, some code leaves it out. It is 0

@@ -21,7 +21,7 @@ _BINS = 15
     weight=FloatParam(0.01, 10.0, default=1.0, log=True, valid=Interval(0.0, float("inf"))),
 )
 def soft_ece(scored: Scored, *, T: Tensor) -> Tensor:
-    """Calibration error of a batch in 15 bins, every example being a little in each of them.
+    """Calibration error of a batch in 15 soft bins.
 
     ``R = sqrt(sum_b w_b (conf_b - acc_b)^2)``; the share of an example in bin b is ``softmax_b(-(c
     - ξ_b)^2 / T)``, ξ_b being the middle of the bin, and ``w_b`` is the mean of the shares. It is
