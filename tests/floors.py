@@ -44,6 +44,7 @@ FLOORS = {
 # Imports between two parts of one floor, each with its reason. No import goes up.
 ALLOWED = {
     ("records", "core"): "a record prints itself in the form that all values share",
+    ("data", "metrics"): "a note on the rows depends on what the study's metric decides by",
     ("metrics", "losses"): "the scoring of K candidates holds the losses that they trained with",
     ("metrics", "readout"): "a metric of probabilities is one of calibrated probabilities",
     ("readout", "losses"): "a loss declares how its logits become probabilities",
@@ -56,6 +57,7 @@ ALLOWED = {
 
 # Modules that compute the name of what they import, so that it cannot be read here.
 UNREADABLE = {
+    "autoloss.metrics.known": "finds the files of declared/, which load torch when called",
     "autoloss.losses.parts": "finds the files of penalties/",
     "autoloss.losses.registry": "finds the files of bases/",
     "autoloss.export.onnx_graph": "tries the libraries of the extra `onnx`",

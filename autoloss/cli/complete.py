@@ -47,7 +47,7 @@ def rules(incomplete: str) -> list[str]:
 
 def metrics(incomplete: str) -> list[str]:
     """Return the metrics that can decide."""
-    from autoloss.core.metric_names import ALIASES, NAMES
+    from autoloss.metrics.known import ALIASES, NAMES
 
     return _begun((*NAMES, *ALIASES), incomplete)
 

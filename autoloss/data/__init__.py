@@ -1,6 +1,6 @@
 """Tables: read a table, divide its rows, and encode its columns.
 
-Floor 2. Imports from floor 1.
+Floor 2. Imports from floor 1, and the declarations of metrics.
 """
 
 from __future__ import annotations

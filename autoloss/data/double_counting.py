@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from autoloss.core.metric_names import BALANCED
+from autoloss.metrics.known import is_balanced
 
 _MOVED = {
     True: "the cost matrix moves its decisions again",
@@ -37,7 +37,7 @@ def double_counting(
     """
     prior = str(loss.get("prior", "none"))
     is_undone = not readout.startswith("softmax")
-    if prior == "none" or is_undone or not (has_costs or metric in BALANCED):
+    if prior == "none" or is_undone or not (has_costs or is_balanced(metric)):
         return ""
     return (
         f"{loss['base']} + {prior} counts the costs twice: its read-out, the softmax, keeps what "

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from autoloss.core.errors import InputError
+from autoloss.metrics.known import is_of_error
 
 RARE = 0.02
 """The prevalence below which positives are rare."""
@@ -60,7 +61,7 @@ def rare_notes(
         f"Positives are rare: {positive:,.0f} of {negative + positive:,.0f} rows "
         f"({_percent(share)}), {batch_size * share:.1f} positives in a mini-batch of {batch_size}."
     ]
-    if metric in ("error", "accuracy"):
+    if is_of_error(metric):
         other = (
             "leave --metric out for the expected cost."
             if has_costs

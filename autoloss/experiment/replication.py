@@ -188,7 +188,8 @@ def _decision(study: Study) -> Decision:
     """Return the quantity that the model's decisions minimise: the cost if there is a matrix."""
     if study.metric.costs is not None:
         return "expected_cost"
-    return "balanced_error" if study.metric.is_balanced else "error"
+    declared = study.metric.declared
+    return declared.decision if declared else "error"
 
 
 def _held_out(scores: Sequence[Scores], divisions: Divisions, k: int) -> HeldOut:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.core.errors import InputError
-from autoloss.core.metric_names import BALANCED, LOWER_IS_BETTER, NAMES, OF_TWO_CLASSES, canonical
 from autoloss.metrics.costs import EXPECTED_COST, ExpectedCost, Matrix
-from autoloss.metrics.named import AreaOfClasses, OfDecisions
-
-MetricFunction = Callable[[NDArray[Any], NDArray[Any]], float]
+from autoloss.metrics.declare import Declared
+from autoloss.metrics.judged import Judged, MetricFunction
+from autoloss.metrics.known import DECLARED, canonical, is_balanced
 
 
 @dataclass(frozen=True)
@@ -26,9 +23,9 @@ class Metric:
     Args:
         name: Its key in `Scores.metrics`.
         lower_is_better: Its direction.
-        function: Of probabilities (N, C) and classes (N,); None for one that is always computed.
-        is_binary: Whether it needs two classes.
-        costs: Cost of a decision (column) where a class is true (row), or None if none are given.
+        function: Of probabilities (N, C) and classes (N,): the user's, or the expected cost by
+            `costs`. None for the others that are declared.
+        costs: Cost of a decision (column) where a class is true (row), None where none are given.
             With them the expected cost is computed beside a metric that is another.
 
     Shape:
@@ -38,19 +35,32 @@ class Metric:
     name: str
     lower_is_better: bool = True
     function: MetricFunction | None = None
-    is_binary: bool = False
     costs: Matrix | None = None
 
     @property
     def is_own(self) -> bool:
         """Return whether it is a function of the user's, which no file can hold."""
-        known = (ExpectedCost, OfDecisions, AreaOfClasses)
-        return self.function is not None and not isinstance(self.function, known)
+        return self.function is not None and not isinstance(self.function, ExpectedCost)
+
+    @property
+    def declared(self) -> Declared | None:
+        """Return its declaration; None for a function of the user's."""
+        return None if self.is_own else DECLARED[self.name]
 
     @property
     def is_balanced(self) -> bool:
         """Return whether decisions weigh each class by its share of the rows."""
-        return self.name in BALANCED
+        return not self.is_own and is_balanced(self.name)
+
+    def of(self, judged: Judged) -> Tensor:
+        """Return its value for each candidate, (K,); NaN for one without finite predictions.
+
+        Raises:
+            InputError: If the user's function does not return a number.
+        """
+        if self.declared is not None:
+            return judged.value(self.declared.function)
+        return self.of_all(judged.log_probs, judged.classes, judged.is_finite)
 
     def of_all(self, log_probs: Tensor, targets: Tensor, is_finite: Tensor) -> Tensor:
         """Call the function for each candidate with finite predictions; NaN for others, (K,).
@@ -72,28 +82,10 @@ class Metric:
         return torch.from_numpy(values).to(log_probs.device)
 
 
-def _function_of(name: str) -> MetricFunction | None:
-    """Return the function of a metric that is computed where it is asked for alone."""
-    if name.startswith("roc_auc_"):
-        kind, _, weighted = name.removeprefix("roc_auc_").partition("_")
-        return AreaOfClasses(pairs=kind == "ovo", weighted=bool(weighted))
-    if name in ("accuracy", "mcc", "cohen_kappa"):
-        return OfDecisions(name)
-    what, _, average = name.partition("_")
-    if what in ("f1", "precision", "recall", "jaccard"):
-        return OfDecisions(what, average or "binary")  # type: ignore[arg-type]
-    return None
-
-
 _NAMED = {
-    name: Metric(
-        name,
-        lower_is_better=name in LOWER_IS_BETTER,
-        function=_function_of(name),
-        is_binary=name in OF_TWO_CLASSES,
-    )
-    for name in NAMES
-    if name != EXPECTED_COST
+    one.name: Metric(one.name, lower_is_better=one.lower_is_better)
+    for one in DECLARED.values()
+    if not one.needs_costs
 }
 METRIC_NAMES = tuple(_NAMED)
 
@@ -108,7 +100,7 @@ def resolve_metric(
     """Return the metric of that name, or the one that a function computes.
 
     Args:
-        metric: A name of `metric_names.NAMES`, which are those of scikit-learn's scorers, or a
+        metric: A name of `known.NAMES`, which are those of scikit-learn's scorers, or a
             function of probabilities (N, C) and classes (N,) that returns a number. None is the
             expected cost where there is a cost matrix, else error.
         n_classes: Number of classes, to refuse metrics of two classes; not checked by default.
@@ -141,9 +133,10 @@ def resolve_metric(
         resolved = _of_costs(costs) if metric == EXPECTED_COST else _NAMED[metric]
     else:
         resolved = _of_function(metric, lower_is_better)
-    if resolved.is_binary and n_classes is not None and n_classes != 2:
+    declared = resolved.declared
+    if declared and declared.two_classes and n_classes is not None and n_classes != 2:
         message = f"The metric {resolved.name!r} must have two classes"
-        instead = OF_TWO_CLASSES.get(resolved.name)
+        instead = declared.for_more_classes
         hint = f"; {instead} is for any number of classes" if instead else ""
         raise InputError(f"{message}, but got classes={n_classes}{hint}.")
     if costs is not None and n_classes not in (None, len(costs)):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 
+from autoloss.metrics.known import is_of_error
 from autoloss.records import Plan, Summary
 from autoloss.report.rows import is_nested, rows_name
 from autoloss.report.words import in_sentence, metric_words, points_text
 
 # The level at which one of three tests alone is significant by Holm's rule, and that of intervals.
 _ONE_OF_THREE, _INTERVAL = 0.05 / 3.0, 0.05
-_OF_ERROR = ("error", "accuracy")
 
 
 def smallest_detectable(summary: Summary) -> tuple[str, float]:
@@ -20,7 +20,7 @@ def smallest_detectable(summary: Summary) -> tuple[str, float]:
     one test of three, else the error; NaN where nothing is known.
     """
     verdict, metric = summary.verdict, summary.metric
-    if metric in _OF_ERROR:
+    if is_of_error(metric):
         return metric, verdict.detectable
     compared = [one for one in verdict.comparisons if one.metric == metric]
     if not compared or not math.isfinite(compared[0].high - compared[0].low):
@@ -51,7 +51,7 @@ def power_before(plan: Plan, *, where: str) -> str:
         plan: The plan.
         where: The rows that the verdict is reached on.
     """
-    metric = plan.metric if plan.metric in _OF_ERROR else "error"
+    metric = plan.metric if is_of_error(plan.metric) else "error"
     text = f"{_least(metric, plan.detectable)} on the {where}"
     if metric == plan.metric:
         return text

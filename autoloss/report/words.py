@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from autoloss.report.metric_words import METRICS as METRICS
+from autoloss.report.metric_words import NAMES_OF_PEOPLE
 from autoloss.report.metric_words import MetricWords as MetricWords
 from autoloss.report.metric_words import metric_words as metric_words
 
@@ -225,7 +226,7 @@ def in_sentence(title: str) -> str:
         >>> [in_sentence(title) for title in ("Brier score", "Error", "AUROC", "F1")]
         ['Brier score', 'error', 'AUROC', 'F1']
     """
-    is_name = title[:2].isupper() or title.startswith(("Brier", "Cohen", "Jaccard"))
+    is_name = title[:2].isupper() or title.startswith(NAMES_OF_PEOPLE)
     return title if is_name else title[:1].lower() + title[1:]
 
 

@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from autoloss.core.metric_names import BALANCED
 from autoloss.metrics import balanced_scores, cost_decisions
+from autoloss.metrics.known import is_balanced
 from autoloss.records.insights import (
     ConfusedPair,
     Confusion,
@@ -44,7 +44,7 @@ def decide(
     if costs is not None:
         found: IntArray = cost_decisions(log_probs.exp(), costs).numpy()
         return "expected_cost", found
-    if metric in BALANCED:
+    if is_balanced(metric):
         found = balanced_scores(log_probs, class_counts).argmax(-1).numpy()
         return "balanced_error", found
     found = log_probs.argmax(-1).numpy()

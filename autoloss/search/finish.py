@@ -15,16 +15,11 @@ from autoloss.core.errors import InputError
 from autoloss.data.double_counting import double_counting
 from autoloss.data.rare import is_rare
 from autoloss.metrics import (
-    auroc,
-    average_precision,
-    balanced_error,
-    brier,
+    Judged,
+    always_of,
     confidence_ece,
     debiased_calibration_error,
     ece_null,
-    error,
-    expected_cost,
-    log_loss,
     smooth_ece,
     tails,
     top_label,
@@ -237,22 +232,24 @@ def _figures(log_probs: Tensor, classes: Tensor, study: StudySnapshot) -> dict[s
     """Return the metrics of shipped predictions on the test rows."""
     one = log_probs[None]
     confidence, correct = top_label(one, classes)
+    always = always_of(
+        Judged(
+            scores=one,
+            are_logs=True,
+            classes=classes,
+            log_odds=one[..., 1] - one[..., 0] if one.shape[-1] == 2 else None,
+            class_counts=study.class_counts,
+            cost_matrix=study.metric.costs,
+        )
+    )
     values = {
-        "error": error(one, classes),
-        "balanced_error": balanced_error(one, classes, class_counts=study.class_counts),
-        "log_loss": log_loss(one, classes),
-        "brier": brier(one, classes),
+        **{name: always.pop(name) for name in ("error", "balanced_error", "log_loss", "brier")},
         "debiased_calibration_error": debiased_calibration_error(confidence, correct),
         "ece": confidence_ece(confidence, correct),
         "ece_null": ece_null(confidence),
         "smooth_ece": smooth_ece(confidence, correct),
+        **always,
     }
-    if one.shape[-1] == 2:
-        margin = one[..., 1] - one[..., 0]
-        values["average_precision"] = average_precision(margin, classes)
-        values["auroc"] = auroc(margin, classes)
-    if study.metric.costs is not None:
-        values["expected_cost"] = expected_cost(one, classes, study.metric.costs)
     figures = {name: float(value[0]) for name, value in values.items()}
     if study.metric.name not in figures:
         own = metric_on_rows(study.metric, study.class_counts)

@@ -8,26 +8,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
-from autoloss.metrics import (
-    Metric,
-    Scores,
-    auroc,
-    average_precision,
-    balanced_error,
-    balanced_scores,
-    brier,
-    error,
-    log_loss,
-)
+from autoloss.metrics import Judged, Metric, Scores, balanced_scores
+from autoloss.metrics.known import mean_of_wrong
 from autoloss.verdict.resampling import leave_out_values
 from autoloss.verdict.select import ExampleLosses
-
-_OF_ROWS = ("error", "balanced_error")
-_PROPER = {"log_loss": log_loss, "brier": brier}
-_RANKINGS = {"auroc": auroc, "average_precision": average_precision}
 
 
 @dataclass(frozen=True)
@@ -47,18 +33,12 @@ def metric_on_rows(metric: Metric, class_counts: Tensor) -> MetricOnRows:
         class_counts: Training rows of each class; (C,).
     """
 
-    def named(probs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> float:
-        of, classes = torch.from_numpy(probs)[None], torch.from_numpy(np.asarray(targets))
-        if metric.name in _RANKINGS:
-            return float(_RANKINGS[metric.name](of[..., 1], classes)[0])
-        if metric.is_balanced:
-            missed = float(balanced_error(of.log(), classes, class_counts=class_counts)[0])
-            return missed if metric.lower_is_better else 1.0 - missed
-        if metric.name in _PROPER:
-            return float(_PROPER[metric.name](of.log(), classes)[0])
-        return float(error(of, classes)[0])
+    def declared(probs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> float:
+        costs = metric.costs
+        judged = Judged.of_probs(probs, targets, class_counts=class_counts, cost_matrix=costs)
+        return float(metric.of(judged)[0])
 
-    return MetricOnRows(metric.name, metric.lower_is_better, metric.function or named)
+    return MetricOnRows(metric.name, metric.lower_is_better, metric.function or declared)
 
 
 def example_losses(
@@ -103,7 +83,7 @@ def _without(
     clusters: npt.NDArray[Any] | None,
 ) -> list[npt.NDArray[np.floating]] | None:
     """Return the metric with groups of rows left out, if it is not a mean over rows."""
-    if metric.name in _OF_ROWS:
+    if not metric.is_own and mean_of_wrong(metric.name):
         return None
     function = metric_on_rows(metric, class_counts).fn
     return [

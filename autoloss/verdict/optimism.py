@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from autoloss.metrics.known import mean_of_wrong
 from autoloss.records import REFINED_LOG_LOSS, Optimism, TrialRecord
 from autoloss.verdict.baseline import comparable, usable
 from autoloss.verdict.select import ExampleLosses
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
-_OF_ROWS = ("error", "balanced_error")
 # Cells (resamples x rows) in memory at once, 8 bytes each, a few times over.
 _CELLS_AT_ONCE = 1 << 21
 # Cells (trials x rows) in memory, 5 bytes each, twice.
@@ -119,8 +119,9 @@ def selection_optimism(
     cluster = (
         np.arange(n_rows) if clusters is None else np.unique(clusters, return_inverse=True)[1]
     )
-    is_of_rows = metric in _OF_ROWS and (metric == "error" or targets is not None)
-    strata = targets if metric == "balanced_error" and targets is not None else np.zeros(n_rows)
+    mean = mean_of_wrong(metric)
+    is_of_rows = mean == "rows" or (mean == "classes" and targets is not None)
+    strata = targets if mean == "classes" and targets is not None else np.zeros(n_rows)
     classes = _indicator(np.unique(strata, return_inverse=True)[1])
     membership = _indicator(cluster)
     sums = np.ascontiguousarray(membership.T @ log_loss.T, dtype=np.float32)

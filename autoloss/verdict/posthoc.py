@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax
 
-from autoloss.core.metric_names import BALANCED, WITHOUT_DECISIONS
+from autoloss.metrics.known import DECLARED
 from autoloss.verdict.comparisons import NamedMetric
 
 FloatArray = npt.NDArray[np.floating]
@@ -20,8 +20,6 @@ _TAUS = np.round(np.arange(-1.0, 2.001, 0.1), 1)
 _CUTS = 100
 # With more log probabilities, the fit uses evenly spaced rows.
 _MOST_NUMBERS = 1 << 23
-# These metrics move the decisions themselves, by the class shares or the costs.
-_MOVED_ALREADY = (*BALANCED, "expected_cost")
 
 
 @dataclass(frozen=True)
@@ -115,17 +113,23 @@ def fit_posthoc(
         best = found[-1]
     else:
         best = min(found, key=lambda one: sign * one.metric)
-    return None if best.is_neutral and metric.name in _MOVED_ALREADY else best
+    return None if best.is_neutral and _moves_itself(metric) else best
 
 
 def _decides(metric: NamedMetric, log_probs: FloatArray, targets: IntArray) -> bool:
     """Return whether a metric reads only the decisions, or moves them itself."""
-    if metric.name in (*_MOVED_ALREADY, *WITHOUT_DECISIONS):
-        return metric.name in _MOVED_ALREADY
+    declared = DECLARED.get(metric.name)
+    if _moves_itself(metric) or (declared and declared.judges == "probabilities"):
+        return _moves_itself(metric)
     alone = np.eye(log_probs.shape[1])[log_probs.argmax(axis=1)]
     with np.errstate(divide="ignore", invalid="ignore"):
         one, other = (float(metric.fn(probs, targets)) for probs in (np.exp(log_probs), alone))
     return abs(one - other) <= 1e-9 * max(1.0, abs(one))
+
+
+def _moves_itself(metric: NamedMetric) -> bool:
+    """Return whether a metric moves the decision itself, by the class shares or the costs."""
+    return metric.name in DECLARED and DECLARED[metric.name].decision != "error"
 
 
 def _prior(

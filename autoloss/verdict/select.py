@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autoloss.core.errors import AutolossError
+from autoloss.metrics.known import mean_of_wrong
 from autoloss.records import REFINED_LOG_LOSS, Decision, TrialRecord
 from autoloss.verdict.admissible import Figures, Simplicity, best_other, winner
 from autoloss.verdict.baseline import is_plain_cross_entropy, tuned_cross_entropy, usable
@@ -165,9 +166,10 @@ class _RowErrors:
         one, other = self.examples.get(trial.number), self.examples.get(best.number)
         if one is not None and other is not None:
             wrong = one.wrong.astype(np.float64) - other.wrong
-            if self.metric == "error":
+            mean = mean_of_wrong(self.metric)
+            if mean == "rows":
                 return mean_error(wrong, self.clusters)
-            if self.metric == "balanced_error" and self.targets is not None:
+            if mean == "classes" and self.targets is not None:
                 return stratified_mean_error(wrong, self.targets, clusters=self.clusters)
             if one.metric_without is not None and other.metric_without is not None:
                 return jackknife_error(one.metric_without - other.metric_without)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import sklearn.metrics as theirs
@@ -10,9 +12,9 @@ from sklearn.metrics import get_scorer, get_scorer_names
 
 from autoloss.cli.complete import metrics as completed
 from autoloss.core.errors import InputError
-from autoloss.core.metric_names import ALIASES, LOWER_IS_BETTER, NAMES, OF_TWO_CLASSES
 from autoloss.losses import LossSpec, Objective
 from autoloss.metrics import METRIC_NAMES, resolve_metric, score
+from autoloss.metrics.known import ALIASES, DECLARED, NAMES
 from autoloss.readout import fold_numbers
 from autoloss.report.words import METRICS
 from autoloss.verdict.metric_rows import metric_on_rows
@@ -53,13 +55,19 @@ def of_sklearn(name: str, probs, classes) -> float:
     return float(found[name]())
 
 
-PLAIN = [name for name in METRIC_NAMES if not name.startswith("balanced")]
+LOWER_IS_BETTER = {"error", "balanced_error", "log_loss", "brier", "expected_cost"}
+# Each has a test of its own.
+NOT_OF_SKLEARN = {
+    *("balanced_error", "balanced_accuracy"),
+    *(name for name in METRIC_NAMES if (Path(__file__).parent / f"test_{name}.py").exists()),
+}
+PLAIN = [name for name in METRIC_NAMES if name not in NOT_OF_SKLEARN]
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
 @pytest.mark.parametrize("name", PLAIN)
 def test_a_metric_is_that_of_scikit_learn(name: str, n_classes: int) -> None:
-    if n_classes > 2 and name in OF_TWO_CLASSES:
+    if n_classes > 2 and DECLARED[name].two_classes:
         return
     probs, classes = drawn(n_classes)
     metric = resolve_metric(name, n_classes=n_classes)
@@ -89,7 +97,7 @@ def test_degenerate_rows_are_answered_as_by_scikit_learn(name: str) -> None:
     metric = resolve_metric(name, n_classes=2)
     value = metric_on_rows(metric, torch.tensor([15, 5])).fn(probs, classes)
     assert np.isfinite(value)
-    if name not in ("balanced_error", "balanced_accuracy"):
+    if name not in NOT_OF_SKLEARN:
         assert value == pytest.approx(of_sklearn(name, probs, classes), abs=1e-12)
 
 

@@ -15,11 +15,11 @@ from autoloss.metrics.calibration import (
     ece_null,
     top_label,
 )
-from autoloss.metrics.costs import EXPECTED_COST, expected_cost
-from autoloss.metrics.decisions import balanced_error, error
-from autoloss.metrics.proper import brier, log_loss
-from autoloss.metrics.ranking import auroc, average_precision
-from autoloss.metrics.resolve import Metric, MetricFunction, resolve_metric
+from autoloss.metrics.decisions import error
+from autoloss.metrics.judged import Judged, MetricFunction
+from autoloss.metrics.known import DECLARED
+from autoloss.metrics.proper import log_loss
+from autoloss.metrics.resolve import Metric, resolve_metric
 from autoloss.metrics.smooth import smooth_ece
 from autoloss.readout import Predictions, Readouts, fit_readouts
 
@@ -134,42 +134,60 @@ def _scores(
     metric: Metric,
 ) -> Scores:
     """Compute every metric and blank those of candidates without finite logits."""
-    log_probs = predictions.log_probs
-    shipped = predictions.example_log_loss.mean(-1, dtype=torch.float64)
-    raw = log_loss(torch.log_softmax(logits.to(log_probs.dtype), -1), targets)
-    confidence, correct = top_label(log_probs, targets)
+    judged = Judged(
+        scores=predictions.log_probs,
+        are_logs=True,
+        classes=targets,
+        given_wrong=predictions.wrong,
+        log_odds=predictions.log_odds,
+        class_counts=objective.class_counts,
+        cost_matrix=metric.costs,
+    )
+    raw = log_loss(torch.log_softmax(logits.to(judged.log_probs.dtype), -1), targets)
+    confidence, correct = top_label(judged.log_probs, targets)
+    always = always_of(judged)
     metrics = {
-        "error": predictions.wrong.double().mean(-1),
-        "balanced_error": balanced_error(log_probs, targets, class_counts=objective.class_counts),
+        "error": always.pop("error"),
+        "balanced_error": always.pop("balanced_error"),
         "raw_error": error(logits, targets),
-        "log_loss": shipped,
-        "refined_log_loss": shipped,
+        "log_loss": always["log_loss"],
+        "refined_log_loss": always["log_loss"],
         "raw_log_loss": raw,
-        "calibration_loss": raw - shipped,
-        "brier": brier(log_probs, targets),
+        "calibration_loss": raw - always.pop("log_loss"),
+        "brier": always.pop("brier"),
         "debiased_calibration_error": debiased_calibration_error(confidence, correct),
         "ece": confidence_ece(confidence, correct),
         "ece_null": ece_null(confidence),
         "smooth_ece": smooth_ece(confidence, correct),
         "temperature": torch.exp(-readouts.log_beta),
+        **always,
     }
-    if predictions.log_odds is not None:
-        metrics["average_precision"] = average_precision(predictions.log_odds, targets)
-        metrics["auroc"] = auroc(predictions.log_odds, targets)
     is_finite = predictions.is_finite
-    if metric.costs is not None:
-        metrics[EXPECTED_COST] = expected_cost(log_probs, targets, metric.costs)
-    if metric.is_own and metric.name in metrics:
-        message = "A metric function must have a name of its own"
-        raise InputError(f"{message}, but got name={metric.name!r}.")
-    if metric.name == "accuracy":
-        metrics["accuracy"] = 1.0 - metrics["error"]
-    elif metric.name == "balanced_accuracy":
-        metrics["balanced_accuracy"] = 1.0 - metrics["balanced_error"]
+    if metric.is_own:
+        if metric.name in metrics:
+            message = "A metric function must have a name of its own"
+            raise InputError(f"{message}, but got name={metric.name!r}.")
+        metrics[metric.name] = metric.of_all(judged.log_probs, targets, is_finite)
     elif metric.name not in metrics:
-        metrics[metric.name] = metric.of_all(log_probs, targets, is_finite)
+        metrics[metric.name] = metric.of(judged)
     blanked = {name: torch.where(is_finite, of, torch.nan) for name, of in metrics.items()}
     return Scores(metrics=blanked, metric=metric, readouts=readouts, predictions=predictions)
+
+
+def always_of(judged: Judged) -> dict[str, Tensor]:
+    """Return the metrics that do not depend on the study's metric, each (K,).
+
+    Those of two classes are left out for more, those of a cost matrix where there is none.
+    """
+    # The columns of tables of trials stand in this order.
+    first = ("error", "balanced_error", "log_loss", "brier", "average_precision")
+    return {
+        name: judged.value(DECLARED[name].function)
+        for name in dict.fromkeys((*first, *DECLARED))
+        if DECLARED[name].always
+        and not (DECLARED[name].two_classes and judged.n_classes > 2)
+        and not (DECLARED[name].needs_costs and judged.cost_matrix is None)
+    }
 
 
 def _check(logits: Tensor, targets: Tensor) -> None:

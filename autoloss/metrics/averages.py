@@ -1,0 +1,90 @@
+"""Metrics of one class that come in scikit-learn's four averages, declared together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from autoloss.metrics.declare import Declared, Function
+
+if TYPE_CHECKING:
+    from autoloss.metrics.judged import FloatArray, Judged
+
+_AVERAGES = {
+    "": "of class 1",
+    "macro": "the mean over the classes",
+    "micro": "over all rows at once",
+    "weighted": "the mean over the classes, weighted by their rows",
+}
+Fraction: TypeAlias = "tuple[FloatArray, FloatArray]"
+"""Numerator and denominator of each class."""
+OfClasses = Callable[["FloatArray", "FloatArray", "FloatArray"], Fraction]
+
+
+def declare_averages(
+    *, title: str, meaning: str, is_named_after: bool = False
+) -> Callable[[OfClasses], tuple[Declared, ...]]:
+    """Return a decorator that declares a metric of class 1, and its averages over all classes.
+
+    The function takes the hits, true rows and decided rows of a class (see `Judged`) and returns
+    the numerator and the denominator of the metric, in [0, 1]; higher is better.
+
+    Args:
+        title: The name that a reader sees.
+        meaning: What it measures, without a full stop.
+        is_named_after: Whether the title begins with the name of a person.
+    """
+
+    def declared(fraction: OfClasses) -> tuple[Declared, ...]:
+        name = fraction.__name__
+        of_one = Declared(
+            name=name,
+            function=_average(fraction, ""),
+            title=title,
+            kind="plain",
+            meaning=f"{meaning}, {_AVERAGES['']}.",
+            lower_is_better=False,
+            two_classes=True,
+            for_more_classes=f"{name}_macro",
+            is_named_after=is_named_after,
+        )
+        averages = (
+            replace(
+                of_one,
+                name=f"{name}_{average}",
+                function=_average(fraction, average),
+                title=f"{title} ({average})",
+                meaning=f"{meaning}, {words}.",
+                two_classes=False,
+                for_more_classes="",
+            )
+            for average, words in _AVERAGES.items()
+            if average
+        )
+        return (of_one, *averages)
+
+    return declared
+
+
+def _average(fraction: OfClasses, average: str) -> Function:
+    """Return one average of a fraction as a function of the predictions."""
+
+    def averaged(judged: Judged) -> FloatArray:
+        hits, true, decided = judged.hits, judged.true, judged.decided
+        if average == "":
+            hits, true, decided = (of[..., 1:2] for of in (hits, true, decided))
+        elif average == "micro":
+            hits, true, decided = (of.sum(-1, keepdims=True) for of in (hits, true, decided))
+        above, below = fraction(hits, true, decided)
+        # A class that is never decided for has a precision of 0, as in scikit-learn.
+        values = judged.ratio(above, below)
+        if average == "weighted":
+            values = (values * true).sum(-1, keepdims=True) / true.sum(-1, keepdims=True)
+        elif average == "macro":
+            # A class that is neither true nor decided for does not count.
+            known = (true > 0) | (decided > 0)
+            values = values.sum(-1, keepdims=True) / known.sum(-1, keepdims=True)
+        return values[..., 0]
+
+    return averaged

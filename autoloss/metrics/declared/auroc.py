@@ -1,0 +1,29 @@
+"""The area under the ROC curve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autoloss.metrics.declare import declare
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from autoloss.metrics.judged import Judged
+
+
+@declare(
+    title="AUROC",
+    meaning="Area under the ROC curve.",
+    lower_is_better=False,
+    aliases=("roc_auc",),
+    judges="probabilities",
+    two_classes=True,
+    for_more_classes="roc_auc_ovr",
+    always=True,
+)
+def auroc(judged: Judged) -> Tensor:
+    """Return the area under the ROC curve of class 1, in [0, 1]."""
+    from autoloss.metrics.ranking import auroc
+
+    return auroc(judged.ranking, judged.classes)
