@@ -1,1 +1,1 @@
-"""One command a file: each parses its words, calls the library and shows what it returns."""
+"""The commands, a file each: parse the arguments, call the library and show the result."""

@@ -19,7 +19,7 @@ def bench(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Measure in two minutes how fast candidates train here, against the loops people write."""
+    """Measure in two minutes how fast candidates train here, compared with usual loops."""
     import json
 
     from autoloss.bench import Plan, machine, measure

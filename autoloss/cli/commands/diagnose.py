@@ -1,4 +1,4 @@
-"""``autoloss diagnose``: what predictions say about a model and the loss that trains it."""
+"""``autoloss diagnose``: the faults of a model and its loss, from predictions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def diagnose(
         str | None,
         typer.Argument(
             metavar="[MODEL]",
-            help="A study's name, or its folder, or a model's.",
+            help="A study's name or folder, or a model's folder.",
             show_default=False,
         ),
     ] = None,
@@ -34,7 +34,7 @@ def diagnose(
             "--logits",
             metavar="FILE",
             help="Saved predictions of any model instead: an .npz file with the keys logits (or "
-            "probs) and labels, and where wanted weights and classes.",
+            "probs) and labels, and optionally weights and classes.",
         ),
     ] = None,
     loss: Annotated[
@@ -42,7 +42,7 @@ def diagnose(
         typer.Option(
             "--loss",
             metavar="LOSS",
-            help="The loss whose gradient is shown, such as 'focal gamma=3'; by default the one "
+            help="The loss whose gradient is shown, such as 'focal gamma=3'; by default the loss "
             "that trained MODEL, or cross_entropy.",
         ),
     ] = None,
@@ -52,17 +52,17 @@ def diagnose(
             "--output",
             "-o",
             metavar="FILE",
-            help="Where the page goes, an .html file; reports/NAME-diagnosis.html by default.",
+            help="The page, an .html file; reports/NAME-diagnosis.html by default.",
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Of folds, bootstrap and drawn outcomes.")
+        int, typer.Option(min=0, metavar="N", help="Seed of folds, bootstrap and draws.")
     ] = 0,
     losses: options.Losses = None,
     network: options.NetworkAgain = None,
     as_json: options.Json = False,
 ) -> None:
-    """Say what predictions tell about a model and its loss; nothing is trained.
+    """Diagnose a model and its loss from predictions, without training.
 
     Calibration beside its null level, what a temperature or a shift of the classes would gain,
     which rows receive the gradient, where it vanishes, labels that may be wrong, bits a label.

@@ -12,7 +12,7 @@ from autoloss.cli import options
 
 
 class Form(StrEnum):
-    """What `--to` may ask for."""
+    """The values of `--to`."""
 
     MLFLOW = "mlflow"
     ONNX = "onnx"
@@ -40,7 +40,7 @@ def export(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Write a model for other programs: encoding, networks, read-outs and decision in one."""
+    """Write a model for other programs, with encoding, networks, read-outs and decision."""
     import time
 
     from autoloss.cli.console import messages

@@ -6,7 +6,7 @@ from autoloss.cli import options
 
 
 def list_studies(*, out: options.Out = options.OUT) -> None:
-    """List the studies of a folder: how far each is, and its verdict."""
+    """List the studies of a folder, with progress and verdict."""
     from autoloss.cli.console import output
     from autoloss.cli.listing import HEADER, study_row
     from autoloss.cli.tables import show_table

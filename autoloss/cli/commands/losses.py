@@ -1,4 +1,4 @@
-"""``autoloss losses``: what can be searched, and where each loss comes from."""
+"""``autoloss losses``: the losses that a search can try, with their sources."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def losses(
         str | None,
         typer.Option(
             metavar="TASK",
-            help="List what has a form for one kind of label.",
+            help="List losses that support this kind of label.",
             autocompletion=complete.tasks,
         ),
     ] = None,
     losses: options.Losses = None,
     as_json: options.Json = False,
 ) -> None:
-    """List the losses with their parameters and sources, or describe one of them in full."""
+    """List the losses with their parameters and sources, or describe a loss in full."""
     from autoloss.cli import catalogue
     from autoloss.cli.console import output
 
@@ -57,7 +57,7 @@ def losses(
 
 
 def _describe(name: str, losses: options.Losses, *, as_json: bool) -> None:
-    """Print one of them in full."""
+    """Print the full description of a loss, prior, target or penalty."""
     from autoloss.cli import catalogue, description
     from autoloss.cli.console import output
     from autoloss.cli.declarations import find
@@ -75,7 +75,7 @@ def _describe(name: str, losses: options.Losses, *, as_json: bool) -> None:
 def _listed(
     family: str | None, task: str | None, losses: options.Losses
 ) -> tuple[list[Declared], list[Declared]]:
-    """Return losses and what stands around them; torch is loaded for losses of one's own alone."""
+    """Return losses, priors, targets and penalties; only the user's own losses load torch."""
     from autoloss.cli.declared import stored
 
     if not losses:

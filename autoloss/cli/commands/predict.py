@@ -20,7 +20,7 @@ def predict(
             "--output",
             "-o",
             metavar="FILE",
-            help="Where to: a .csv or .parquet file, or - for CSV on standard output.",
+            help="The output: a .csv or .parquet file, or - for CSV on standard output.",
         ),
     ],
     id_column: Annotated[
@@ -35,7 +35,7 @@ def predict(
         bool,
         typer.Option(
             "--force",
-            help="Go on where a column that mattered is unusable in more than half of the rows.",
+            help="Go on if a column that mattered is unusable in more than half of the rows.",
         ),
     ] = False,
     losses: options.Losses = None,

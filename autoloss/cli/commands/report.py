@@ -17,14 +17,14 @@ def report(
     *,
     to: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Where to; the study's own folder by default."),
+        typer.Option(metavar="FOLDER", help="Output folder; the study's by default."),
     ] = None,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON schema of summary.json instead.")
     ] = False,
     out: options.Out = options.OUT,
 ) -> None:
-    """Make the report of a finished study again from its summary.json: nothing is trained."""
+    """Make the report of a finished study again from its summary.json, without training."""
     from autoloss.core.errors import InputError
     from autoloss.report.schema import schema_json
 

@@ -22,7 +22,7 @@ def resume(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Go on with a study where it stopped, with the data and options that it began with.
+    """Go on with a study where it stopped, with its data and options.
 
     What an earlier session could not write to MLflow is written; the exit code is 1 where that is
     not possible.
@@ -30,7 +30,7 @@ def resume(
     from autoloss.cli.running import require_written, run, show
 
     def go_on(study: str, progress: Progress, *, judge: bool) -> SearchResult:
-        # Loaded under the bar: a second passes before the first line otherwise.
+        # Loaded under the bar, because loading takes a second.
         from autoloss import api
 
         return api.resume(

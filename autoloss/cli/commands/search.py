@@ -1,4 +1,4 @@
-"""``autoloss search``: train many candidates, name a winner, and say whether it is one."""
+"""``autoloss search``: trains many candidates, and judges the best against cross-entropy."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def search(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Search the loss that should train a classifier on DATA, and compare it to cross-entropy."""
+    """Find the loss that should train a classifier on DATA, and compare it with cross-entropy."""
     from autoloss.cli.running import looked_at, require, results_only, run, show, show_plan
 
     request: dict[str, Any] = {

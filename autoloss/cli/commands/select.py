@@ -1,4 +1,4 @@
-"""``autoloss select``: the trial that another rule names ships."""
+"""``autoloss select``: ships the trial that another rule names."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def select(
         ),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the trial; what ships stays as it is.")
+        bool, typer.Option("--dry-run", help="Show the trial without shipping it.")
     ] = False,
     because: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Why it ships; recorded with it.")
+        str | None, typer.Option(metavar="TEXT", help="The reason, which is recorded.")
     ] = None,
     source: Annotated[
         Path | None,
@@ -55,7 +55,7 @@ def select(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Let the trial of a finished study ship that another rule names; --dry-run only shows it.
+    """Ship the trial of a finished study that another rule names; --dry-run only shows it.
 
     Model, loss, report and dashboard become its own; who shipped before, and why, is kept.
     """

@@ -1,4 +1,4 @@
-"""``autoloss spaces``: what a search may try, and whether a space of one's own is right."""
+"""``autoloss spaces``: lists and shows search spaces, and checks the user's own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def spaces(
         typer.Option(metavar="FILE", help="A TOML file whose mistakes are all listed."),
     ] = None,
 ) -> None:
-    """List the search spaces, show one of them as TOML, or check a file of one's own."""
+    """List the search spaces, show a space as TOML, or check your own file."""
     from autoloss.cli.console import output
     from autoloss.cli.spaces import space_rows, space_toml, verdict_on
     from autoloss.cli.tables import show_table

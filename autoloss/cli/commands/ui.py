@@ -1,4 +1,4 @@
-"""``autoloss ui``: the MLflow dashboard, opened where a winner is chosen."""
+"""``autoloss ui``: opens the MLflow dashboard."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def ui(
     port: Annotated[
         int | None,
         typer.Option(
-            min=1, max=65535, metavar="N", help="Where to listen; by default 5000 or the next."
+            min=1, max=65535, metavar="N", help="The port; by default 5000 or the next free."
         ),
     ] = None,
     browser: Annotated[
