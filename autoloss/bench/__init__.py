@@ -3,7 +3,7 @@
 Floor 9. Imports from floors 1 to 8.
 """
 
-from autoloss.bench.figures import FIGURES, Bar, Figure
-from autoloss.bench.measure import Plan, measure
+from autoloss.bench.figures import FIGURES, Figure, Goal
+from autoloss.bench.measure import BenchPlan, measure
 
-__all__ = ["FIGURES", "Bar", "Figure", "Plan", "measure"]
+__all__ = ["FIGURES", "BenchPlan", "Figure", "Goal", "measure"]

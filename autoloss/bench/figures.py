@@ -11,7 +11,7 @@ Unit = Literal["times", "share", "seconds"]
 
 
 @dataclass(frozen=True)
-class Bar:
+class Goal:
     """What a figure is to reach.
 
     Args:
@@ -27,31 +27,31 @@ class Bar:
     most: float | None = None
 
 
-FIGURES: Mapping[str, Bar] = {
-    "tight": Bar(
+FIGURES: Mapping[str, Goal] = {
+    "tight": Goal(
         "candidates a second, {together} together, against the same network one by one in a "
         "tight loop",
         "times",
         least=4.0,
     ),
-    "default": Bar("the same with the network of the default space", "times"),
-    "tutorial": Bar(
+    "default": Goal("the same with the network of the default space", "times"),
+    "tutorial": Goal(
         "candidates a second against the loop of the tutorials: DataLoader, one trial at a time",
         "times",
         least=10.0,
     ),
-    "peak": Bar(
+    "peak": Goal(
         "share of the machine's matrix-product peak that a training step of width 256 reaches",
         "share",
         least=0.5,
     ),
-    "peak_bfloat16": Bar("the same share where both are in bfloat16", "share"),
-    "outside": Bar(
+    "peak_bfloat16": Goal("the same share where both are in bfloat16", "share"),
+    "outside": Goal(
         "share of a small search's wall time outside training (10 000 rows, quick, 32 trials)",
         "share",
     ),
-    "help": Bar("autoloss --help", "seconds", most=0.5),
-    "start": Bar(
+    "help": Goal("autoloss --help", "seconds", most=0.5),
+    "start": Goal(
         "start of a search to its first training step (10 000 rows)", "seconds", most=8.0
     ),
 }

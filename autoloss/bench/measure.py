@@ -24,7 +24,7 @@ SEARCH_SHARE = 0.45
 
 
 @dataclass(frozen=True)
-class Plan:
+class BenchPlan:
     """What is measured, and how long that may take.
 
     Args:
@@ -62,7 +62,9 @@ class Plan:
         )
 
 
-def measure(plan: Plan, *, said: Callable[[str], None] = lambda text: None) -> Iterator[Figure]:
+def measure(
+    plan: BenchPlan, *, said: Callable[[str], None] = lambda text: None
+) -> Iterator[Figure]:
     """Measure one figure after the other.
 
     What is compared runs side by side and several times, so that a noisy machine is as noisy for
@@ -96,7 +98,7 @@ def measure(plan: Plan, *, said: Callable[[str], None] = lambda text: None) -> I
         yield Figure.of("outside", [spent["outside"] / spent["total"]], detail=spent)
 
 
-def in_loops(plan: Plan) -> Iterator[Figure]:
+def in_loops(plan: BenchPlan) -> Iterator[Figure]:
     """Measure candidates a second in all three loops."""
     setting = plan.setting(plain_network(128), epochs=3)
     warm = replace(setting, epochs=1)
@@ -115,7 +117,7 @@ def in_loops(plan: Plan) -> Iterator[Figure]:
         yield Figure.of(name, ratios, together=plan.together, detail=rates)
 
 
-def of_default(plan: Plan) -> Figure:
+def of_default(plan: BenchPlan) -> Figure:
     """Measure the ratio to the tight loop for the network of the default space."""
     setting = plan.setting(NetworkConfig(), epochs=1)
     ratios = []
@@ -125,7 +127,7 @@ def of_default(plan: Plan) -> Figure:
     return Figure.of("default", ratios, together=plan.together)
 
 
-def shares_of_peak(plan: Plan) -> Iterator[Figure]:
+def shares_of_peak(plan: BenchPlan) -> Iterator[Figure]:
     """Measure which share of the machine's peak a step reaches, in each precision it may have."""
     setting = plan.setting(plain_network(256), epochs=1)
     yield _share_of_peak(plan, setting, "peak", "float32")
@@ -133,7 +135,7 @@ def shares_of_peak(plan: Plan) -> Iterator[Figure]:
         yield _share_of_peak(plan, setting, "peak_bfloat16", "bfloat16")
 
 
-def _share_of_peak(plan: Plan, setting: Setting, key: str, precision: Precision) -> Figure:
+def _share_of_peak(plan: BenchPlan, setting: Setting, key: str, precision: Precision) -> Figure:
     job = replace(setting.job, config=replace(setting.job.config, precision=precision))
     work, peaks, rates = products(setting), [], []
     for _ in plan.again(0.05):

@@ -12,7 +12,7 @@ from autoloss.diagnosis.given import Given
 from autoloss.diagnosis.loss import label_of
 from autoloss.diagnosis.squared import Slopes, saturation_of, slopes_of
 from autoloss.losses import ClassFacts, LossContext, LossSpec, Objective
-from autoloss.records.diagnosis import LossSignal, Part, Saturation, Signal
+from autoloss.records.diagnosis import LossSignal, RowGroup, Saturation, Signal
 
 TENTHS, TWENTIETHS = 10, 20
 # A gradient below this share of cross-entropy's is as good as none.
@@ -101,7 +101,7 @@ def _sizes(objective: Objective, logits: Tensor, targets: Tensor) -> Tensor:
 
 def parts_of(
     names: Sequence[str], index: Tensor, gradients: Gradients, weight: Tensor
-) -> tuple[Part, ...]:
+) -> tuple[RowGroup, ...]:
     """Return what each part of the rows gets of the gradients.
 
     Args:
@@ -116,7 +116,7 @@ def parts_of(
     sums = torch.stack([torch.bincount(index, one * weight, n) for one in gradients.size])
     shares = (sums / sums.sum(-1, keepdim=True).clamp_min(1e-300)).T.tolist()
     return tuple(
-        Part(name, int(rows[place]), float(mass[place]), tuple(shares[place]))
+        RowGroup(name, int(rows[place]), float(mass[place]), tuple(shares[place]))
         for place, name in enumerate(names)
     )
 

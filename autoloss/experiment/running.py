@@ -27,8 +27,7 @@ from autoloss.metrics import Metric
 from autoloss.models import OwnModel
 from autoloss.records import Plan
 from autoloss.report import summary_from_json
-from autoloss.search import Plan as Budget
-from autoloss.search import SearchResult, Space, Study
+from autoloss.search import FamilyPlan, SearchResult, Space, Study
 from autoloss.search.listing import SUMMARY
 from autoloss.tracking import BrokenStore, ClosedTracker, NullTracker, Tracker, Tracking
 from autoloss.training.divisions import Divisions
@@ -175,7 +174,7 @@ def make_timetable(
     clock: Clock,
     *,
     space: Space,
-    budget: Budget,
+    budget: FamilyPlan,
     trials: int,
     epochs: int = 0,
     before: tuple[int, int] | None = None,
@@ -314,7 +313,7 @@ def _description(study: Study, data: StudyData) -> dict[str, str]:
 
 def make_plan(
     data: StudyData,
-    budget: Budget,
+    budget: FamilyPlan,
     *,
     trials: int,
     protocol: ProtocolConfig,

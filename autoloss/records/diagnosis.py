@@ -85,7 +85,7 @@ class ReadoutRow:
 
 
 @dataclass(frozen=True)
-class Part:
+class RowGroup:
     """A part of the rows and what it gets of the gradient.
 
     Args:
@@ -163,8 +163,8 @@ class Signal:
     """
 
     losses: tuple[LossSignal, ...]
-    tenths: tuple[Part, ...]
-    suspects: Part
+    tenths: tuple[RowGroup, ...]
+    suspects: RowGroup
     histogram: tuple[float, ...]
     n_wrong: int
 

@@ -11,10 +11,10 @@ from jinja2 import Template
 from markupsafe import Markup
 
 from autoloss.records import Summary
-from autoloss.report.facts import report_facts
 from autoloss.report.figures import GROUPS, Figure, all_figures, signals_info
 from autoloss.report.page import page_file, page_template
 from autoloss.report.palette import DARK, DARK_PAGE, LIGHT, LIGHT_PAGE, looks
+from autoloss.report.report_facts import report_facts
 from autoloss.report.svg import WIDTHS, figure_svg
 from autoloss.report.svg.marks import stroke
 from autoloss.report.words import capital, date_text, family_words, share_text

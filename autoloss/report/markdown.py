@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from autoloss.records import Reliability, Summary
-from autoloss.report.facts import report_facts
+from autoloss.report.report_facts import report_facts
 from autoloss.report.words import capital, share_text
 
 # Trials in the table; all of them are in trials.csv.

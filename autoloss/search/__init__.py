@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from autoloss.search.finish import confirmed, summarise, trusted
     from autoloss.search.looks import earlier_looks, look_sentence
     from autoloss.search.naming import check_name, free_name, safe_name
-    from autoloss.search.quota import Plan, plan_families
+    from autoloss.search.quota import FamilyPlan, plan_families
     from autoloss.search.result import SearchResult
     from autoloss.search.scoring import Scorer
     from autoloss.search.shipped_spaces import space_names
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Evidence": "evidence",
-    "Plan": "quota",
+    "FamilyPlan": "quota",
     "Scorer": "scoring",
     "SearchResult": "result",
     "Space": "space",
@@ -49,7 +49,7 @@ _HOMES = {
 
 __all__ = [
     "Evidence",
-    "Plan",
+    "FamilyPlan",
     "Scorer",
     "SearchResult",
     "Space",

@@ -17,12 +17,12 @@ from autoloss.metrics import Metric
 from autoloss.readout import Readout
 from autoloss.records import CurvePoint, TrialRecord
 from autoloss.search.config import StudyConfig
-from autoloss.search.facts import FACTS
 from autoloss.search.session import Session
 from autoloss.search.space import Space
 from autoloss.search.spans import Span
 from autoloss.search.telling import Costs, EndState
 from autoloss.search.trial import Trial
+from autoloss.search.trial_facts import FACTS
 
 
 class AskTell:

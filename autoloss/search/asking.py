@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass, field
 from optuna.trial import FrozenTrial, TrialState
 
 from autoloss.search.edges import Tried, Tries, ends_of, widened_ranges
-from autoloss.search.facts import Asked
 from autoloss.search.journal import Ledger
 from autoloss.search.lease import Lease
 from autoloss.search.probes import next_probe
 from autoloss.search.proposals import propose
-from autoloss.search.quota import Plan, counted
+from autoloss.search.quota import FamilyPlan, counted
 from autoloss.search.slots import Slots, is_abandoned
 from autoloss.search.space import Space
 from autoloss.search.suggest import Direction, Suggester
+from autoloss.search.trial_facts import Asked
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Asker:
 
     ledger: Ledger
     space: Space
-    plan: Plan
+    plan: FamilyPlan
     budget: int
     seed: int
     directions: Sequence[Direction]

@@ -15,7 +15,7 @@ from optuna.distributions import BaseDistribution
 from autoloss.losses import LossSpec
 from autoloss.losses.parameters import Parameter
 from autoloss.search.probes import Probe
-from autoloss.search.quota import BASELINE_SMOOTHING, PLAIN, Arm, Plan, must_be_cross_entropy
+from autoloss.search.quota import BASELINE_SMOOTHING, PLAIN, Arm, FamilyPlan, must_be_cross_entropy
 from autoloss.search.space import NUISANCE, TEMPERATURE, Space
 from autoloss.search.suggest import Drawn, Suggester, distribution_of
 
@@ -43,7 +43,7 @@ def propose(
     slot: int,
     *,
     space: Space,
-    plan: Plan,
+    plan: FamilyPlan,
     suggester: Suggester,
     counts: Mapping[str, int],
     probe: Probe | None = None,
@@ -78,7 +78,7 @@ def _of_forced(
     slot: int,
     forced: dict[str, Any],
     space: Space,
-    plan: Plan,
+    plan: FamilyPlan,
     suggester: Suggester,
     *,
     origin: str,

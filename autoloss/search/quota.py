@@ -45,7 +45,7 @@ SMOOTHED = Arm(CROSS_ENTROPY, "smoothed")
 
 
 @dataclass(frozen=True)
-class Plan:
+class FamilyPlan:
     """The shares of the families in a budget.
 
     Args:
@@ -80,7 +80,7 @@ class Plan:
         return slot < len(self.first)
 
 
-def plan_families(bases: Sequence[str], trials: int) -> Plan:
+def plan_families(bases: Sequence[str], trials: int) -> FamilyPlan:
     """Share a budget among families.
 
     The quota is ``trials // (2 * families)``, kept within 4 and 15. A budget too small for that
@@ -126,7 +126,7 @@ def plan_families(bases: Sequence[str], trials: int) -> Plan:
         if turn < smoothed:
             then.append(SMOOTHED)
     first = first[:trials]
-    return Plan(
+    return FamilyPlan(
         families=families,
         dropped=tuple(order[count:]),
         quota=quota,

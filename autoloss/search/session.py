@@ -13,7 +13,6 @@ from autoloss.records import Edge, TrialRecord
 from autoloss.search.asking import Asker
 from autoloss.search.edges import edges
 from autoloss.search.examples import ExampleFiles
-from autoloss.search.facts import record_of
 from autoloss.search.lease import Heartbeat, Lease
 from autoloss.search.opening import Opened, directions
 from autoloss.search.quota import plan_families
@@ -22,6 +21,7 @@ from autoloss.search.slots import Slots, lease_key
 from autoloss.search.space_reader import read_space
 from autoloss.search.spans import Span, span_of
 from autoloss.search.telling import Teller
+from autoloss.search.trial_facts import record_of
 
 LIMITED = "limited"
 """Key under which a study keeps what a time limit was seen to allow."""

@@ -10,9 +10,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoloss.records import REFINED_LOG_LOSS
 from autoloss.search.edges import Tried, Tries
-from autoloss.search.facts import FACTS, Asked, is_lost
 from autoloss.search.lease import Lease
 from autoloss.search.suggest import Seen
+from autoloss.search.trial_facts import FACTS, Asked, is_lost
 
 _SEEN: dict[TrialState, Literal["complete", "pruned", "running"]] = {
     TrialState.COMPLETE: "complete",

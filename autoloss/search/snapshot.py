@@ -10,7 +10,7 @@ from autoloss.losses import ClassFacts
 from autoloss.metrics import Metric
 from autoloss.records import Edge, Optimism, TrialRecord
 from autoloss.search.config import StudyConfig
-from autoloss.search.quota import Plan
+from autoloss.search.quota import FamilyPlan
 from autoloss.search.space import Space
 
 
@@ -35,7 +35,7 @@ class StudySnapshot:
     config: StudyConfig
     metric: Metric
     space: Space
-    plan: Plan
+    plan: FamilyPlan
     facts: ClassFacts
     trials: tuple[TrialRecord, ...]
     n_valid: int

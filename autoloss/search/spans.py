@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial
 
 from autoloss.records import CurvePoint
-from autoloss.search.facts import Asked, facts_of, is_lost
+from autoloss.search.trial_facts import Asked, facts_of, is_lost
 
 
 @dataclass(frozen=True)

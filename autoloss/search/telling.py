@@ -20,10 +20,10 @@ from autoloss.core.errors import InputError
 from autoloss.losses import LossSpec
 from autoloss.records import REFINED_LOG_LOSS, CurvePoint, TrialRecord
 from autoloss.search.examples import ExampleFiles
-from autoloss.search.facts import FACTS, Facts, record_of
 from autoloss.search.journal import Ledger
 from autoloss.search.scoring import Scorer, as_classes, as_logits, rows_fingerprint
 from autoloss.search.space import METRIC
+from autoloss.search.trial_facts import FACTS, TrialFacts, record_of
 from autoloss.verdict.metric_rows import example_losses
 
 EndState = Literal["diverged", "stopped", "pruned", "failed"]
@@ -187,12 +187,12 @@ class Teller:
                 self.ledger.set_attribute(_ROWS_KEY, rows)
         return classes
 
-    def _facts(self, record: TrialRecord, state: EndState, k: int, costs: Costs) -> Facts:
+    def _facts(self, record: TrialRecord, state: EndState, k: int, costs: Costs) -> TrialFacts:
         now = time.time()
         curve = self.curves.pop(record.number, [])
         if costs.curves is not None:
             curve = list(costs.curves[k])
-        return Facts(
+        return TrialFacts(
             state=state,
             ended=now,
             curve=tuple(curve),
@@ -201,7 +201,7 @@ class Teller:
             rungs=() if costs.rungs is None else tuple(costs.rungs[k]),
         )
 
-    def _end(self, number: int, facts: Facts) -> TrialRecord:
+    def _end(self, number: int, facts: TrialFacts) -> TrialRecord:
         """Write how a trial ended: first the facts, then the end."""
         values = None
         if facts.state == "complete":

@@ -14,7 +14,7 @@ from autoloss.losses import ClassFacts, LossContext, LossSpec
 from autoloss.losses.module import LossModule
 from autoloss.records import TrialRecord
 from autoloss.search.config import StudyConfig
-from autoloss.search.facts import Asked
+from autoloss.search.trial_facts import Asked
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from autoloss.bench import FIGURES, Figure, Plan, loops, measure, searches
+from autoloss.bench import FIGURES, BenchPlan, Figure, loops, measure, searches
 from autoloss.bench.measure import in_loops, of_default, shares_of_peak
 
 CPU = torch.device("cpu")
-TINY = Plan(CPU, together=2, seconds=0.0, rows=512)
+TINY = BenchPlan(CPU, together=2, seconds=0.0, rows=512)
 
 
 def test_a_figure_is_the_median_and_holds_where_it_reaches_its_bar() -> None:
@@ -28,7 +28,7 @@ def test_a_figure_is_the_median_and_holds_where_it_reaches_its_bar() -> None:
 
 def test_repeats_end_with_the_time_and_there_is_one() -> None:
     assert list(TINY.again(0.5)) == [0]
-    assert list(Plan(CPU, seconds=1e9, repeats=3).again(0.5)) == [0, 1, 2]
+    assert list(BenchPlan(CPU, seconds=1e9, repeats=3).again(0.5)) == [0, 1, 2]
 
 
 def test_ratios_are_to_the_candidates_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +40,7 @@ def test_ratios_are_to_the_candidates_together(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(loops, "run_together", lambda setting: waits("together", 2))
     monkeypatch.setattr(loops, "run_tight", lambda setting, n, products=None: waits("tight", n))
-    plan = Plan(
+    plan = BenchPlan(
         CPU, together=2, seconds=0.0, rows=512, tutorial=lambda setting, n: waits("tutorial", n)
     )
     tight, tutorial = in_loops(plan)
@@ -73,7 +73,7 @@ def test_every_figure_is_measured_within_the_time(
         return spent
 
     monkeypatch.setattr(searches, "search_seconds", search)
-    plan = Plan(CPU, together=2, seconds=60.0, repeats=1, rows=512)
+    plan = BenchPlan(CPU, together=2, seconds=60.0, repeats=1, rows=512)
     figures = {figure.key: figure for figure in measure(plan)}
     assert figures.keys() == FIGURES.keys()
     assert figures["outside"].value == pytest.approx(0.1)

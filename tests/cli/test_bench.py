@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import autoloss.bench
-from autoloss.bench import Figure, Plan
+from autoloss.bench import BenchPlan, Figure
 from autoloss.cli.bench import bar_text, figure_row, number_text
 
 FIGURES = (
@@ -18,11 +18,11 @@ FIGURES = (
 
 
 @pytest.fixture
-def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+def plans(monkeypatch: pytest.MonkeyPatch) -> list[BenchPlan]:
     """What was asked to be measured; nothing is."""
-    seen: list[Plan] = []
+    seen: list[BenchPlan] = []
 
-    def measure(plan: Plan, *, said: Callable[[str], None]) -> Iterator[Figure]:
+    def measure(plan: BenchPlan, *, said: Callable[[str], None]) -> Iterator[Figure]:
         seen.append(plan)
         said("The loops.")
         print("somebody else's words")
@@ -32,7 +32,7 @@ def plans(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     return seen
 
 
-def test_the_table_has_bar_median_and_range(run: Any, plans: list[Plan]) -> None:
+def test_the_table_has_bar_median_and_range(run: Any, plans: list[BenchPlan]) -> None:
     result = run("bench", "--together", "16", "--device", "cpu", env={"COLUMNS": "200"})
     assert result.exit_code == 0
     assert (plans[0].together, plans[0].device.type) == (16, "cpu")
@@ -53,7 +53,7 @@ def test_the_table_has_bar_median_and_range(run: Any, plans: list[Plan]) -> None
     assert "The loops." in result.stderr
 
 
-def test_json_is_all_there_is(run: Any, plans: list[Plan]) -> None:
+def test_json_is_all_there_is(run: Any, plans: list[BenchPlan]) -> None:
     result = run("bench", "--json", "--device", "cpu")
     found = json.loads(result.stdout)
     assert [one["key"] for one in found["figures"]] == ["tight", "outside", "default"]
@@ -63,7 +63,7 @@ def test_json_is_all_there_is(run: Any, plans: list[Plan]) -> None:
     assert "somebody else" in result.stderr
 
 
-def test_one_together_is_a_mistake(run: Any, plans: list[Plan]) -> None:
+def test_one_together_is_a_mistake(run: Any, plans: list[BenchPlan]) -> None:
     assert run("bench", "--together", "1").exit_code == 2
     assert plans == []
 

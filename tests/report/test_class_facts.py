@@ -26,10 +26,10 @@ from autoloss.report.class_facts import (
     ranking_table,
     ranking_text,
 )
-from autoloss.report.facts import report_facts
 from autoloss.report.figures import all_figures
 from autoloss.report.gains import gain_rows
 from autoloss.report.importance import importance_text
+from autoloss.report.report_facts import report_facts
 from autoloss.report.words import quoted, share_text, value_text
 from autoloss.search.class_curves import class_scores, ranking
 from autoloss.search.decisions import confusion

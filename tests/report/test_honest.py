@@ -17,11 +17,11 @@ from autoloss.report import render_html, render_markdown
 from autoloss.report.beside import edge_texts, fine_share, tail_facts
 from autoloss.report.brief import brief_pairs
 from autoloss.report.doubts import chance_sentence, doubts, optimism_text
-from autoloss.report.facts import report_facts
 from autoloss.report.figures import all_figures, finalists_info, gains_info, tails_info
 from autoloss.report.figures._tails import log_odds
 from autoloss.report.finalists import finalist_rows, rule_rows
 from autoloss.report.gains import gain_rows, gain_sentences, gains_short
+from autoloss.report.report_facts import report_facts
 from autoloss.report.words import listed, points_text, reading_text, spread_text
 from tests.report.summaries import make_honest_summary, make_summary
 

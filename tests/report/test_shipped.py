@@ -10,7 +10,7 @@ import pytest
 from autoloss.records import PersonalChoice, Summary
 from autoloss.report import render_html, render_markdown, verdict_lines
 from autoloss.report.brief import brief_pairs
-from autoloss.report.facts import report_facts
+from autoloss.report.report_facts import report_facts
 from autoloss.report.shipped import judged, verdict_now
 from autoloss.tracking.note import verdict_note
 from tests.report.summaries import make_summary

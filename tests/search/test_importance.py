@@ -5,8 +5,8 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from autoloss.search.facts import FACTS
 from autoloss.search.importance import importance
+from autoloss.search.trial_facts import FACTS
 
 
 def trials(*, widen):

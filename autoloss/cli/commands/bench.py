@@ -22,7 +22,7 @@ def bench(
     """Measure in two minutes how fast candidates train here, compared with usual loops."""
     import json
 
-    from autoloss.bench import Plan, machine, measure
+    from autoloss.bench import BenchPlan, machine, measure
     from autoloss.cli.bench import HEADER, NOTE, figure_row, machine_text
     from autoloss.cli.console import messages, output
     from autoloss.cli.loudness import is_quiet
@@ -34,7 +34,7 @@ def bench(
     console = messages()
     with results_only(as_json):
         measured = measure(
-            Plan(found, together=together),
+            BenchPlan(found, together=together),
             said=(lambda text: None) if is_quiet() else console.print,
         )
         figures = [figure.to_dict() for figure in measured]

@@ -30,7 +30,7 @@ from autoloss.report.words import (
 
 
 @dataclass(frozen=True)
-class Bar:
+class StepBar:
     """A step: its name, the value before and after it, the interval of the change.
 
     `start` is NaN in the first step; `low` and `high` are the ends of the interval as values of
@@ -52,13 +52,13 @@ class GainsInfo:
 
     metric: str
     words: MetricWords
-    bars: tuple[Bar, ...]
+    bars: tuple[StepBar, ...]
 
 
 def gains_info(summary: Summary, metric: str) -> GainsInfo:
     """Return the effects of the steps on the metric; steps without a value are left out."""
     lower = lower_is_better(summary, metric)
-    bars: list[Bar] = []
+    bars: list[StepBar] = []
     for step in gain_steps(summary, metric):
         if not math.isfinite(step.value):
             continue
@@ -66,7 +66,7 @@ def gains_info(summary: Summary, metric: str) -> GainsInfo:
         reading = reading_text(step.low, step.high, lower_is_better=lower)
         known = reading != "unknown"
         low, high = (start + step.low, start + step.high) if known else (math.nan, math.nan)
-        bars.append(Bar(step.name, start, step.value, step.change, low, high, reading))
+        bars.append(StepBar(step.name, start, step.value, step.change, low, high, reading))
     return GainsInfo(metric, metric_words(metric, lower_is_better=lower), tuple(bars))
 
 
@@ -142,7 +142,7 @@ def _traces(info: GainsInfo) -> list[dict[str, Any]]:
     return traces
 
 
-def _hover(info: GainsInfo, bar: Bar) -> str:
+def _hover(info: GainsInfo, bar: StepBar) -> str:
     """Return the label of one step."""
     name = info.metric
     lines = [f"{info.words.title} {value_text(name, bar.end)}"]

@@ -51,7 +51,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Facts:
+class TrialFacts:
     """The facts of a trial when it ends.
 
     Args:
@@ -91,7 +91,7 @@ class Facts:
         }
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Facts:
+    def from_dict(cls, values: Mapping[str, Any]) -> TrialFacts:
         """Return the facts that `to_dict` wrote."""
         points = {
             key: tuple(CurvePoint(*point) for point in values.get(key, ()))
@@ -104,13 +104,13 @@ def _written(points: Sequence[CurvePoint]) -> list[list[float]]:
     return [[point.epoch, point.refined_log_loss, point.error] for point in points]
 
 
-def facts_of(trial: FrozenTrial) -> Facts | None:
+def facts_of(trial: FrozenTrial) -> TrialFacts | None:
     """Return the facts at the end of a trial; None if it runs, or was lost while it was told."""
     written = trial.user_attrs.get(FACTS)
     if written is None or not trial.state.is_finished():
         return None
     was_told = trial.state != TrialState.FAIL or written["state"] == "failed"
-    return Facts.from_dict(written) if was_told else None
+    return TrialFacts.from_dict(written) if was_told else None
 
 
 def is_lost(trial: FrozenTrial) -> bool:
@@ -122,7 +122,7 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
     """Return a trial as everything outside the search sees it."""
     asked = Asked.of(trial)
     is_running = trial.state == TrialState.RUNNING
-    facts = facts_of(trial) or Facts("running" if is_running else "failed", ended=0.0)
+    facts = facts_of(trial) or TrialFacts("running" if is_running else "failed", ended=0.0)
     started = trial.datetime_start
     return TrialRecord(
         number=trial.number,

@@ -111,7 +111,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class TestRow:
-    """A metric on the test rows, one text for each column of `Facts.test_columns`."""
+    """A metric on the test rows, one text for each column of `ReportFacts.test_columns`."""
 
     title: str
     meaning: str
@@ -119,7 +119,7 @@ class TestRow:
 
 
 @dataclass(frozen=True)
-class Facts:
+class ReportFacts:
     """All that a report says besides its figures.
 
     Args:
@@ -231,9 +231,9 @@ class Facts:
     again: Pairs
 
 
-def report_facts(summary: Summary) -> Facts:
+def report_facts(summary: Summary) -> ReportFacts:
     """Return all that a report of the study says."""
-    return Facts(
+    return ReportFacts(
         headline=headline(summary),
         badge=BADGES[summary.verdict.decision],
         text=verdict_now(summary),
