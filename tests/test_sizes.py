@@ -21,6 +21,7 @@ SHARED = {
     "Figure",
     "Form",
     "Given",
+    "OwnNetwork",
     "Part",
     "Point",
     "Pool",
