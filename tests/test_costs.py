@@ -52,9 +52,9 @@ def test_costs_are_the_same_from_a_frame_a_mapping_and_a_file(tmp_path):
     [
         (frame().rename(columns={"cat": "dog"}), "cost_matrix must name the same classes"),
         (frame().iloc[:2], "cost_matrix must name the same classes"),
-        (frame().replace(90.0, np.inf), "'tiger' is true and 'cat' is decided"),
-        (frame().astype(object).replace(4.0, "dear"), "'lorry' is true and 'tiger' is decided"),
-        ({"cat": {"cat": 0, "dog": 1}, "dog": {"dog": 0}}, "'dog' is true and 'cat' is decided"),
+        (frame().replace(90.0, np.inf), "true class 'tiger' and decision 'cat'"),
+        (frame().astype(object).replace(4.0, "dear"), "true class 'lorry' and decision 'tiger'"),
+        ({"cat": {"cat": 0, "dog": 1}, "dog": {"dog": 0}}, "true class 'dog' and decision 'cat'"),
         ({"cat": 1.0, "dog": 2.0}, "map each class to a mapping of the classes"),
         ([[0, 1], [1, 0]], "cost_matrix must be a DataFrame, a file, or map each class"),
         ("nowhere.csv", "nowhere.csv"),
@@ -111,11 +111,11 @@ def test_a_decision_is_ever_cheapest_where_some_probabilities_make_it(seed):
 def test_the_notes_name_what_is_odd_about_costs():
     assert cost_notes(IN_ORDER, PETS.classes) == ()
     (same,) = cost_notes([[0, 2, 1], [7, 7, 7], [90, 5, 0]], PETS.classes)[:1]
-    assert same.startswith("Where 'lorry' is true, every decision costs the same")
+    assert same.startswith("For true class 'lorry' every decision costs the same")
     odd = cost_notes([[0, 2, 1], [3, 4, 3], [90, 5, 0]], PETS.classes)
-    assert any("Where 'lorry' is true, a wrong decision costs less" in note for note in odd)
+    assert any("For true class 'lorry' a wrong decision costs less" in note for note in odd)
     never = cost_notes([[0, 1, 1], [1, 0, 1], [1, 1, 1]], PETS.classes)
-    assert any("Nothing is ever decided for 'tiger'" in note for note in never)
+    assert any("No probabilities lead to the decision 'tiger'" in note for note in never)
     (twice,) = cost_notes(IN_ORDER, PETS.classes, has_weights=True)
     assert twice == weights_beside_costs(has_weights=True, has_costs=True)
 

@@ -253,7 +253,7 @@ def test_a_split_column_that_does_not_fit_is_one_line() -> None:
         prepare(named, replace(OPTIONS, split_by="day"))
     with pytest.raises(InputError, match="test must be given once"):
         prepare(named, replace(OPTIONS, test=table(50)))
-    with pytest.raises(InputError, match="stand in train and test"):
+    with pytest.raises(InputError, match="are in both train and test"):
         prepare(named, replace(OPTIONS, groups="town"))
 
 
