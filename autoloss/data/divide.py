@@ -184,6 +184,6 @@ def _check_groups(pieces: list[Piece], name: str) -> None:
         both = sorted(seen.get(one, set()) & seen.get(other, set()))
         if both:
             raise InputError(
-                f"Rows of the same {name!r} must stay in one part, but {listed(both, shown=3)} are in"
+                f"Rows of one {name!r} must stay in one part, but {listed(both, shown=3)} are in"
                 f" both {one} and {other}; correct the parts, or leave groups out."
             )
