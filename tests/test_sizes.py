@@ -22,6 +22,7 @@ SHARED = {
     "Form",
     "Given",
     "OwnNetwork",
+    "Declared",
     "Part",
     "Point",
     "Pool",
