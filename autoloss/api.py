@@ -21,7 +21,13 @@ from autoloss.experiment.options import NO_FILE, SearchOptions, Tables, Track
 from autoloss.experiment.own_network import fingerprint_with, recall, settle
 from autoloss.experiment.planning import check_seed, checked_limit, plan
 from autoloss.experiment.reopening import read_again
-from autoloss.experiment.running import finished, left_closed, make_tracker, run
+from autoloss.experiment.running import (
+    finished,
+    left_closed,
+    make_tracker,
+    run,
+    withdrawn_if_refused,
+)
 from autoloss.experiment.shipping import ship
 from autoloss.experiment.watching import Watcher, as_progress, watched
 from autoloss.inference.loading import load
@@ -224,16 +230,17 @@ def search(
         **given.for_study(prepared.task),
     )
     tracker = make_tracker(study, options, tracking_uri)
-    return run(
-        study,
-        prepared,
-        options,
-        tracker,
-        progress=as_progress(progress),
-        clock=clock,
-        teacher=taught,
-        model=settled.model,
-    )
+    with withdrawn_if_refused(study):
+        return run(
+            study,
+            prepared,
+            options,
+            tracker,
+            progress=as_progress(progress),
+            clock=clock,
+            teacher=taught,
+            model=settled.model,
+        )
 
 
 @watched

@@ -45,8 +45,8 @@ Figures = dict[str, Any]
 TARGET = "label"
 OUT = Path("reports/verdict/figures.json")
 MOST_OF_200 = 16
-# Share of the time of a whole study, and its trials and epochs: more where little of it is left.
-LIMITS = {0.05: (96, 40), 0.2: (96, 40), 0.5: (16, 12), 0.8: (16, 12)}
+# Share of the time of a whole study, and its trials and epochs.
+LIMITS = dict.fromkeys((0.05, 0.2, 0.5, 0.8), (96, 40))
 DECISIONS = ("better", "worse", "no_evidence", "undecided", "refused")
 N_CLASSES, N_COLUMNS = 3, 8
 TIMES_DETECTABLE = (0.0, 1.0, 1.352, 1.535)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import autoloss
+from autoloss.core.clock import counting_from
 from autoloss.core.errors import InputError
 from autoloss.executors import LocalExecutor
 from autoloss.experiment import nesting
@@ -82,6 +84,28 @@ def test_outer_folds_train_those_that_were_asked_first_within_their_bound(
     assert slots == list(range(len(slots)))
     assert 4 <= len(slots) * 4 * 0.5 <= 2.0 * trials
     assert len(slots) < trials
+
+
+def test_a_limit_that_is_refused_leaves_the_name_free(tmp_path: Path) -> None:
+    space = tmp_path / "space.toml"
+    space.write_text(SMALL, encoding="utf-8")
+
+    def search(limit: float | None) -> None:
+        autoloss.search(
+            "sklearn:iris",
+            space=space,
+            trials=4,
+            time_limit=limit,
+            name="s",
+            out=tmp_path,
+            track="off",
+        )
+
+    with counting_from(time.monotonic() - 60.0), pytest.raises(InputError, match="A time limit"):
+        search(1.0)
+    assert not (tmp_path / "s").exists()
+    search(None)
+    assert (tmp_path / "s" / "summary.json").is_file()
 
 
 def test_a_short_limit_shortens_the_schedule_of_all_alike(

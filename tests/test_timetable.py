@@ -8,7 +8,7 @@ import pytest
 
 from autoloss.core import clock as clocks
 from autoloss.core.clock import Clock, counting_from
-from autoloss.core.errors import TrainingError
+from autoloss.core.errors import InputError
 from autoloss.experiment import timetable as timetables
 from autoloss.experiment.time_plan import Finals, Workload
 from autoloss.experiment.timetable import Timetable, allowed_text
@@ -109,7 +109,7 @@ def test_a_running_population_spares_those_that_asked_last(time: Time) -> None:
 def test_a_limit_that_allows_nothing_is_refused_with_the_least_one(time: Time) -> None:
     began = time.now
     time.now += 30.0
-    with counting_from(began), pytest.raises(TrainingError, match=r"about 3\d s here") as error:
+    with counting_from(began), pytest.raises(InputError, match=r"about 3\d s here") as error:
         begun(10.0)
     assert "\n" not in str(error.value)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -227,6 +228,20 @@ def closing(study: Study, tracker: Tracking) -> Iterator[None]:
     finally:
         study.close()
         tracker.close(CLOSING_SECONDS)
+
+
+@contextmanager
+def withdrawn_if_refused(study: Study) -> Iterator[None]:
+    """Remove a new study that was refused before its first trial, so that its name stays free.
+
+    A study in a database stays: other programs may have opened it.
+    """
+    try:
+        yield
+    except InputError:
+        if not study.trials and study.config.storage is None:
+            shutil.rmtree(study.folder, ignore_errors=True)
+        raise
 
 
 @contextmanager

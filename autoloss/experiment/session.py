@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from autoloss.core.errors import TrainingError
+from autoloss.core.errors import InputError, TrainingError
 from autoloss.executors import LocalExecutor
 from autoloss.experiment.ended import EndedTrials
 from autoloss.experiment.progress import Progress
@@ -101,12 +101,13 @@ class SearchSession:
             strategy: Asks, trains and tells, as `search_in_rounds` does.
 
         Raises:
-            TrainingError: All candidates diverged, or the time was up before any had learnt.
+            InputError: The time was up before any candidate had learnt.
+            TrainingError: All candidates diverged.
         """
         strategy(self)
         self._note_what_was_cut()
         if not self._ended.has_learnt and self.clock.is_up and not self._ended.has_diverged:
-            raise TrainingError(
+            raise InputError(
                 "A search must have time for one epoch of its first trials, but the time was up "
                 "before: give it a longer time limit, fewer trials at once or fewer rows."
             )

@@ -16,7 +16,7 @@ from autoloss.verdict.coverage import ENOUGH_TRIALS, LEAST_SHARE
 USED = 0.85
 """Expected share of the epochs that candidates use before early stopping."""
 LEAST_TRIALS = 10
-"""Trials that every limit keeps: the quotas of cross-entropy and of one other loss."""
+"""Trials below which the schedule is shortened: the quotas of cross-entropy and another loss."""
 FEWEST_TRIALS = 2
 SEARCH_SHARE = 0.55
 """Share of the time that the search gets before the final trainings may grow."""

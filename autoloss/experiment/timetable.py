@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 from autoloss.core.clock import Clock
-from autoloss.core.errors import TrainingError
+from autoloss.core.errors import InputError
 from autoloss.experiment.forecast import STAYING, Forecast
 from autoloss.experiment.time_plan import (
     FEWEST_TRIALS,
@@ -52,7 +52,7 @@ class Timetable:
         forecast: The work that is left.
 
     Raises:
-        TrainingError: The limit is too short for the smallest search.
+        InputError: The limit is too short for the smallest search.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class Timetable:
         limit = self.clock.limit or 0.0
         needed = self.clock.elapsed + self.after + plan.seconds
         if needed > HOPELESS * limit + GRACE:
-            raise TrainingError(
+            raise InputError(
                 f"A time limit must leave time for {plan.trials} trials of one epoch and their "
                 f"verdict, about {duration_text(round(needed))} here, but got "
                 f"time_limit={limit:g}: give a longer limit or fewer rows."
