@@ -24,7 +24,7 @@ from typing import Any
 
 import torch
 
-from autoloss.bench import FIGURES, Figure, Plan, machine, measure
+from autoloss.bench import FIGURES, BenchPlan, Figure, machine, measure
 from autoloss.bench.loops import train_as_tutorials
 from autoloss.bench.problem import Setting
 from autoloss.cli.bench import bar_text, machine_text, number_text
@@ -125,7 +125,7 @@ def measured(given: argparse.Namespace) -> dict[str, Any]:
     """Measure all figures; return them as JSON values, with what they were measured on."""
     device = torch.device(given.device)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        plan = Plan(
+        plan = BenchPlan(
             device,
             together=given.together,
             seconds=given.seconds,

@@ -117,7 +117,7 @@ def test_labels_unknown_to_train_are_left_out_and_said() -> None:
     data = prepare(table(), replace(OPTIONS, test=test))
     assert data.locked.n_rows == 95
     assert "5 rows left out, with labels that no training row has: 'perhaps'" in said(data)
-    with pytest.raises(InputError, match="all are others"):
+    with pytest.raises(InputError, match="but got only others"):
         prepare(table(), replace(OPTIONS, test=test.assign(y="perhaps")))
 
 
