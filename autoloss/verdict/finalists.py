@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from autoloss.core.errors import AutolossError
 from autoloss.records import TrialRecord
+from autoloss.verdict.admissible import other_losses
 from autoloss.verdict.baseline import (
     by_log_loss,
     comparable,
     default_cross_entropy,
-    is_plain_cross_entropy,
     tuned_cross_entropy,
     usable,
 )
@@ -82,9 +82,9 @@ def pick_finalists(
     picked.append((extreme.number, f"{word} {metric.replace('_', ' ')}"))
     tuned = tuned_cross_entropy(done, metric=metric, lower_is_better=lower_is_better)
     picked.append((tuned.number, TUNED))
-    others = [t for t in ranked if t.number != tuned.number and not is_plain_cross_entropy(t.loss)]
-    if others and not {t.number for t in others} & {number for number, _ in picked}:
-        picked.append((others[0].number, OTHER))
+    others = other_losses(ranked, baseline=tuned.number)
+    if others and not others & {number for number, _ in picked}:
+        picked.append((next(t.number for t in ranked if t.number in others), OTHER))
     default = default_cross_entropy(done, metric=metric)
     if default is not None:
         picked.append((default.number, DEFAULT))
