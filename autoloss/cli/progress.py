@@ -13,12 +13,11 @@ from rich.text import Text
 
 from autoloss.cli.loudness import is_quiet, is_verbose
 from autoloss.cli.plan import show_lines
+from autoloss.experiment.progress import LINE_SECONDS, PHASES, Pace, Silent, left_text, trials_text
 from autoloss.experiment.progress import Progress as Watcher
-from autoloss.experiment.progress import Silent
 from autoloss.records import Plan, Update
 from autoloss.report.words import duration_text, metric_words, value_text
 
-PHASES = {"search": "Searching", "final": "Final trainings"}
 _DONE = {
     "start": "Data were read and divided",
     "search": "The search took",
@@ -135,22 +134,17 @@ class LineProgress(_Told):
         self,
         console: Console,
         *,
-        every: float = 5.0,
+        every: float = LINE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__(console, clock)
-        self._every = every
-        self._last = -float("inf")
-        self._shown = ""
+        self._pace = Pace(every=every, clock=clock)
 
     def updated(self, update: Update) -> None:
         """Show the progress, if the last line is old enough."""
         self._enter(update.phase)
-        now = self._clock()
-        due = now - self._last >= self._every
-        if not (due or update.phase != self._shown or update.fraction >= 1.0):
+        if not self._pace.is_due(update):
             return
-        self._last, self._shown = now, update.phase
         parts = (
             f"{PHASES[update.phase]} {update.fraction:.0%}",
             standing_text(update),
@@ -174,13 +168,12 @@ class _Bar(Progress):
 
 def standing_text(update: Update) -> str:
     """Describe the trials done, the speed and the time left."""
-    parts = [f"{update.done}/{update.total} trials"]
+    parts = [trials_text(update)]
     # No trial ends after the search.
     if update.rate > 0 and update.phase == "search":
         parts.append(f"{update.rate:.3g} candidates/s")
-    if 0 <= update.left < float("inf"):
-        parts.append(f"{duration_text(round(update.left))} left")
-    return ", ".join(parts)
+    parts.append(left_text(update))
+    return ", ".join(part for part in parts if part)
 
 
 def best_text(update: Update, *, plan: Plan | None) -> Text:

@@ -12,7 +12,14 @@ from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from autoloss.core.errors import InputError
-from autoloss.experiment.progress import Progress, Silent
+from autoloss.experiment.progress import (
+    PHASES,
+    Pace,
+    Progress,
+    Silent,
+    left_text,
+    trials_text,
+)
 from autoloss.records import Plan, Update
 from autoloss.report.words import (
     count_text,
@@ -27,9 +34,6 @@ R = TypeVar("R")
 Watcher = Progress | bool | None
 """The receiver of the progress: an object; True for the best display available; False for none;
 None for a display in a terminal and in a notebook only."""
-_PHASES = {"search": "Searching", "final": "Final trainings"}
-# Seconds between two lines in a log.
-_EVERY = 5.0
 
 
 def watched(function: Callable[P, R]) -> Callable[P, R]:
@@ -104,14 +108,12 @@ class _Words:
 
     def standing(self, update: Update) -> str:
         """Describe the progress: trials done, time left and the best candidate so far."""
-        parts = [f"{update.done}/{update.total} trials"]
-        if 0 <= update.left < float("inf"):
-            parts.append(f"{duration_text(round(update.left))} left")
+        parts = [trials_text(update), left_text(update)]
         if update.best_label:
             title = in_sentence(metric_words(self.metric).title)
             value = value_text(self.metric, update.best_metric)
             parts.append(f"best so far {update.best_label} ({title} {value})")
-        return ", ".join(parts)
+        return ", ".join(part for part in parts if part)
 
 
 class Bar(_Words):
@@ -151,7 +153,7 @@ class Bar(_Words):
         self._bar.update(
             self._task,
             completed=update.fraction,
-            description=_PHASES[update.phase],
+            description=PHASES[update.phase],
             detail=self.standing(update),
         )
 
@@ -170,8 +172,7 @@ class Lines(_Words):
         from rich.console import Console
 
         self._console = Console(stderr=True, highlight=False, emoji=False, markup=False)
-        self._clock = clock
-        self._last, self._phase = -float("inf"), ""
+        self._pace = Pace(clock=clock)
 
     def planned(self, plan: Plan) -> None:
         """Show the plan."""
@@ -179,11 +180,9 @@ class Lines(_Words):
 
     def updated(self, update: Update) -> None:
         """Show the progress, if the last line is old enough."""
-        now = self._clock()
-        if now - self._last < _EVERY and update.phase == self._phase and update.fraction < 1.0:
+        if not self._pace.is_due(update):
             return
-        self._last, self._phase = now, update.phase
-        self.noted(f"{_PHASES[update.phase]} {update.fraction:.0%}; {self.standing(update)}")
+        self.noted(f"{PHASES[update.phase]} {update.fraction:.0%}; {self.standing(update)}")
 
     def noted(self, text: str) -> None:
         """Show one sentence."""
@@ -209,7 +208,7 @@ class Page(_Words):
 
     def updated(self, update: Update) -> None:
         """Move the bar."""
-        words = html.escape(f"{_PHASES[update.phase]} {update.fraction:.0%}")
+        words = html.escape(f"{PHASES[update.phase]} {update.fraction:.0%}")
         self._bar = (
             f'<div>{words} <progress max="1" value="{update.fraction:.3f}"></progress> '
             f"{html.escape(self.standing(update))}</div>"
