@@ -15,11 +15,12 @@ from autoloss.cli.options import OUT
 from autoloss.cli.tables import show_pairs, show_places, show_table
 from autoloss.records import REFINED_LOG_LOSS, Summary
 from autoloss.report.brief import REFERENCE, brief_pairs
+from autoloss.report.comparison import ComparisonRow, comparison_rows
 from autoloss.report.finalists import finalist_rows
 from autoloss.report.roles import FRONT
 from autoloss.report.shipped import verdict_now
 from autoloss.report.trials import TrialRow, trial_columns, trial_rows
-from autoloss.report.verdict import ComparisonRow, comparison_rows, ships_text
+from autoloss.report.verdict import ships_text
 from autoloss.report.words import MISSING, metric_words
 from autoloss.tracking import dashboard_of
 

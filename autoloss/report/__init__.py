@@ -12,12 +12,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from autoloss.report.comparison import verdict_rows
     from autoloss.report.diagnosis import diagnosis_json, render_diagnosis
     from autoloss.report.document import finite, summary_from_json, summary_json
     from autoloss.report.html import render_html
     from autoloss.report.markdown import render_markdown
     from autoloss.report.table import trials_csv
-    from autoloss.report.verdict import verdict_lines, verdict_rows
+    from autoloss.report.verdict import verdict_lines
     from autoloss.report.write import write_report
 
 _HOMES = {
@@ -30,7 +31,7 @@ _HOMES = {
     "summary_json": "document",
     "trials_csv": "table",
     "verdict_lines": "verdict",
-    "verdict_rows": "verdict",
+    "verdict_rows": "comparison",
     "write_report": "write",
 }
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from autoloss.records import Summary
 from autoloss.report.finalists import rule_rows
-from autoloss.report.rows import all_rows, is_nested, rows_name
-from autoloss.report.words import capital, date_text, duration_text, setting_text
+from autoloss.report.rows import all_rows, is_nested, parts_text, rows_name
+from autoloss.report.words import capital, count_text, date_text, duration_text, setting_text
 
 _TIMES = {"total": "Time", "training": "Time training", "outside": "Time outside training"}
+AGAIN = """\
+from pathlib import Path
+
+from autoloss.report import summary_from_json, write_report
+
+text = Path("summary.json").read_text(encoding="utf-8")
+write_report(summary_from_json(text), ".")
+"""
+"""Python code that makes a report again, beside its ``summary.json``."""
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -27,6 +37,25 @@ def class_rows(summary: Summary) -> tuple[ClassRow, ...]:
     total = sum(summary.data.class_counts) or 1
     pairs = zip(summary.data.classes, summary.data.class_counts, strict=False)
     return tuple(ClassRow(str(label), count, count / total) for label, count in pairs)
+
+
+def key_figures(summary: Summary) -> Pairs:
+    """Return the study in a few numbers."""
+    data, trials = summary.data, summary.trials
+    whole = sum(trial.state in ("complete", "stopped") for trial in trials)
+    lost = f", {len(trials) - whole} without a result" if whole < len(trials) else ""
+    families = len({trial.family for trial in trials})
+    figures = [
+        (
+            "Trials",
+            f"{len(trials)} in {count_text(families, 'family', 'families')}{lost}",
+        ),
+        ("Rows", parts_text(summary)),
+        ("Classes", f"{len(data.classes)}"),
+    ]
+    if "total" in summary.seconds:
+        figures.append(("Time", duration_text(summary.seconds["total"])))
+    return tuple(figures)
 
 
 def data_pairs(summary: Summary) -> Pairs:
@@ -71,3 +100,8 @@ def study_pairs(summary: Summary) -> Pairs:
         ("autoloss", summary.version),
         *((_TIMES.get(key, key), duration_text(value)) for key, value in summary.seconds.items()),
     )
+
+
+def report_command(summary: Summary) -> str:
+    """Return the command that makes the report again."""
+    return f"autoloss report {shlex.quote(summary.name)}"

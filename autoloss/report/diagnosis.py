@@ -17,7 +17,7 @@ from autoloss.report.diagnosis_figures import (
     tenths_chart,
 )
 from autoloss.report.document import finite
-from autoloss.report.page import page_file, page_template
+from autoloss.report.page import make_template, page_file
 from autoloss.report.palette import DARK_PAGE, LIGHT_PAGE
 from autoloss.report.words import capital
 
@@ -60,4 +60,4 @@ def diagnosis_json(found: Diagnosis) -> str:
 
 @cache
 def _template() -> Template:
-    return page_template("diagnosis.html.j2")
+    return make_template("diagnosis.html.j2")

@@ -9,9 +9,8 @@ from autoloss.report.rows import looks_text
 from autoloss.report.words import (
     capital,
     count_text,
-    in_sentence,
     is_number,
-    metric_words,
+    metric_in_sentence,
     points_text,
     value_text,
 )
@@ -51,12 +50,13 @@ def optimism_text(summary: Summary) -> str:
     (name, seen, honest), *rest = known
     first = (
         f"The best of {count_text(found.trials, 'trial')} by log loss after calibration has "
-        f"{_title(name)} {value_text(name, seen)} on the rows that selected it; on new rows such "
-        f"a selection gives {value_text(name, honest)}: {_bias(summary, name, honest - seen)}."
+        f"{metric_in_sentence(name)} {value_text(name, seen)} on the rows that selected it; on "
+        f"new rows such a selection gives {value_text(name, honest)}: "
+        f"{_bias(summary, name, honest - seen)}."
     )
     others = (
-        f" In {_title(name)} it is {value_text(name, seen)} and {value_text(name, honest)}: "
-        f"{_bias(summary, name, honest - seen)}."
+        f" In {metric_in_sentence(name)} it is {value_text(name, seen)} and "
+        f"{value_text(name, honest)}: {_bias(summary, name, honest - seen)}."
         for name, seen, honest in rest
     )
     return first + "".join(others)
@@ -71,7 +71,7 @@ def optimism_short(summary: Summary) -> str:
     trials = count_text(found.trials, "trial")
     if gap <= 0.0:
         return f"the best of {trials} looks no better than it is"
-    title = _title(summary.metric)
+    title = metric_in_sentence(summary.metric)
     return f"the best of {trials} looks {points_text(summary.metric, gap)} too good in {title}"
 
 
@@ -116,11 +116,6 @@ def _gap(summary: Summary) -> float | None:
         return None
     sign = 1.0 if summary.lower_is_better else -1.0
     return sign * (found.metric_honest - found.metric)
-
-
-def _title(name: str) -> str:
-    """Return a metric as it stands in a sentence."""
-    return in_sentence(metric_words(name).title)
 
 
 def _bias(summary: Summary, name: str, change: float) -> str:

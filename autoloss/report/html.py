@@ -12,12 +12,11 @@ from markupsafe import Markup
 
 from autoloss.records import Summary
 from autoloss.report.figures import GROUPS, Figure, all_figures, signals_info
-from autoloss.report.page import page_file, page_template
+from autoloss.report.page import make_template, page_file
 from autoloss.report.palette import DARK, DARK_PAGE, LIGHT, LIGHT_PAGE, looks
-from autoloss.report.report_facts import report_facts
 from autoloss.report.svg import WIDTHS, figure_svg
 from autoloss.report.svg.marks import stroke
-from autoloss.report.words import capital, date_text, family_words, share_text
+from autoloss.report.words import date_text
 
 
 def render_html(summary: Summary) -> str:
@@ -36,7 +35,6 @@ def render_html(summary: Summary) -> str:
     figures = all_figures(summary)
     scripts = (page_file("page.js"),)
     return _template().render(
-        facts=report_facts(summary),
         summary=summary,
         finished=date_text(summary.created),
         figures=_by_group(figures),
@@ -93,15 +91,7 @@ def _by_group(figures: tuple[Figure, ...]) -> dict[str, list[Figure]]:
 
 @cache
 def _template() -> Template:
-    return page_template(
-        "report.html.j2",
-        share=share_text,
-        capital=capital,
-        family_words=family_words,
-        drawings=drawings,
-        stroke=_stroke,
-        css_text=css_text,
-    )
+    return make_template("report.html.j2", drawings=drawings, stroke=_stroke, css_text=css_text)
 
 
 def _hash(script: str) -> str:

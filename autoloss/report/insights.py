@@ -16,9 +16,8 @@ from autoloss.report.words import (
     MISSING,
     capital,
     count_text,
-    in_sentence,
     is_number,
-    metric_words,
+    metric_in_sentence,
     share_text,
     value_text,
 )
@@ -171,7 +170,7 @@ def threshold_text(summary: Summary) -> str:
     found = summary.threshold
     if found is None:
         return ""
-    title = in_sentence(metric_words(found.metric).title)
+    title = metric_in_sentence(found.metric)
     worth = (
         f"this gives {title} {value_text(found.metric, found.value)} on the {rows_name(summary)}; "
         f"the likeliest class gives {value_text(found.metric, found.likeliest)}."

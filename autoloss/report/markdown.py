@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Template
 
 from autoloss.records import Reliability, Summary
-from autoloss.report.report_facts import report_facts
-from autoloss.report.words import capital, share_text
+from autoloss.report.page import make_template
 
 # Trials in the table; all of them are in trials.csv.
 _MOST = 30
@@ -34,26 +34,16 @@ def render_markdown(summary: Summary) -> str:
         Text that ends with a newline. Names from the data are escaped: none of them can open a
         tag, a link or a column of a table.
     """
-    environment = Environment(
-        loader=PackageLoader("autoloss.report"),
-        # Everything that the template prints is escaped, unless it is `Raw`.
-        autoescape=False,
-        finalize=_escaped,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters["code"] = _code
-    environment.filters["fenced"] = _fenced
-    environment.filters["bins"] = _bins
-    environment.filters["raw"] = Raw
-    environment.filters["share"] = share_text
-    environment.filters["capital"] = capital
-    template = environment.get_template("report.md.j2")
-    facts = report_facts(summary)
-    text = template.render(facts=facts, summary=summary, most=_MOST)
+    text = _template().render(summary=summary, most=_MOST)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+@cache
+def _template() -> Template:
+    # Everything that the template prints is escaped, unless it is `Raw`.
+    return make_template(
+        "report.md.j2", finalize=_escaped, code=_code, fenced=_fenced, bins=_bins, raw=Raw
+    )
 
 
 def _escaped(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What the pages have in common: templates that escape all they print, files beside them."""
+"""Templates of pages and markdown: the functions that they call, and the files beside them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,121 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from autoloss.report.about import (
+    AGAIN,
+    class_rows,
+    data_pairs,
+    key_figures,
+    report_command,
+    setting_pairs,
+    study_pairs,
+)
+from autoloss.report.beside import cost_table, edge_texts, reference_facts, tail_facts
+from autoloss.report.class_facts import (
+    class_score_facts,
+    cost_curve_table,
+    ranking_table,
+    ranking_text,
+)
+from autoloss.report.comparison import comparison_bars, comparison_rows, metric_rows
+from autoloss.report.doubts import doubts
+from autoloss.report.finalists import finalist_rows, rule_rows
+from autoloss.report.gains import gain_rows, gain_sentences
+from autoloss.report.importance import importance_pairs, importance_text
+from autoloss.report.insights import (
+    SIGNAL_AT,
+    confusion_facts,
+    disagreement_facts,
+    signal_owner,
+    signal_rows,
+    threshold_text,
+)
+from autoloss.report.power import power_text
+from autoloss.report.recipe import recipes
+from autoloss.report.roles import model_title, positive_quoted
+from autoloss.report.rows import resampling_text, rows_name, unseen_text
+from autoloss.report.shipped import judged_start, verdict_now
+from autoloss.report.trials import family_rows, trial_columns, trial_rows
+from autoloss.report.verdict import BADGES, challenger_text, coverage_text, headline, ships_text
+from autoloss.report.words import capital, family_words, metric_in_sentence, share_text
 
-def page_template(name: str, **filters: Callable[..., Any]) -> Template:
-    """Return the template of a page; everything that it prints is escaped.
+# A template reads the summary itself; these compute from it what it does not hold.
+_COMPUTED = (
+    challenger_text,
+    class_rows,
+    class_score_facts,
+    comparison_bars,
+    comparison_rows,
+    confusion_facts,
+    cost_curve_table,
+    cost_table,
+    coverage_text,
+    data_pairs,
+    disagreement_facts,
+    doubts,
+    edge_texts,
+    family_rows,
+    finalist_rows,
+    gain_rows,
+    gain_sentences,
+    headline,
+    importance_pairs,
+    importance_text,
+    judged_start,
+    key_figures,
+    metric_in_sentence,
+    metric_rows,
+    positive_quoted,
+    power_text,
+    ranking_table,
+    ranking_text,
+    recipes,
+    reference_facts,
+    report_command,
+    resampling_text,
+    rows_name,
+    rule_rows,
+    setting_pairs,
+    ships_text,
+    signal_owner,
+    signal_rows,
+    study_pairs,
+    tail_facts,
+    threshold_text,
+    trial_columns,
+    trial_rows,
+    unseen_text,
+    verdict_now,
+)
+
+
+def make_template(
+    name: str, *, finalize: Callable[[Any], Any] | None = None, **filters: Callable[..., Any]
+) -> Template:
+    """Return a template, which can call the functions of a summary by their names.
 
     Args:
-        name: Its file.
-        filters: What it may use besides jinja's own.
+        name: Its file. Whatever a ``.html.j2`` prints is escaped.
+        finalize: What else becomes of all that is printed.
+        filters: Filters besides jinja's own.
     """
     environment = Environment(
         loader=PackageLoader("autoloss.report"),
-        autoescape=True,
+        autoescape=name.endswith(".html.j2"),
+        finalize=finalize,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters.update(filters)
+    environment.globals |= {one.__name__: one for one in _COMPUTED}
+    environment.globals |= {"AGAIN": AGAIN, "BADGES": BADGES, "SIGNAL_AT": SIGNAL_AT}
+    environment.filters |= {
+        "capital": capital,
+        "family_words": family_words,
+        "model_title": model_title,
+        "share": share_text,
+        **filters,
+    }
     return environment.get_template(name)
 
 

@@ -7,7 +7,7 @@ import math
 from autoloss.metrics.known import is_of_error
 from autoloss.records import Plan, Summary
 from autoloss.report.rows import is_nested, rows_name
-from autoloss.report.words import in_sentence, metric_words, points_text
+from autoloss.report.words import metric_in_sentence, points_text
 
 # The level at which one of three tests alone is significant by Holm's rule, and that of intervals.
 _ONE_OF_THREE, _INTERVAL = 0.05 / 3.0, 0.05
@@ -55,15 +55,11 @@ def power_before(plan: Plan, *, where: str) -> str:
     text = f"{_least(metric, plan.detectable)} on the {where}"
     if metric == plan.metric:
         return text
-    return f"{text}; in {_named(plan.metric)} it is known once models are trained"
+    return f"{text}; in {metric_in_sentence(plan.metric)} it is known once models are trained"
 
 
 def _least(metric: str, value: float) -> str:
-    return f"{points_text(metric, value)} in {_named(metric)}"
-
-
-def _named(metric: str) -> str:
-    return in_sentence(metric_words(metric).title)
+    return f"{points_text(metric, value)} in {metric_in_sentence(metric)}"
 
 
 def _wider(summary: Summary) -> float:

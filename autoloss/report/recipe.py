@@ -4,9 +4,45 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
+from dataclasses import dataclass
 from typing import Any
 
-from autoloss.records import TrialRecord
+from autoloss.records import Summary, TrialRecord
+from autoloss.report.roles import find_trial
+from autoloss.report.words import setting_text
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A loss to take away.
+
+    Args:
+        title: Whose loss.
+        label: The loss in short.
+        toml: It as TOML.
+        python: It as Python code.
+        settings: Name and value of what it was trained with.
+        command: The command that writes it as Python without this package.
+    """
+
+    title: str
+    label: str
+    toml: str
+    python: str
+    settings: tuple[tuple[str, str], ...]
+    command: str
+
+
+def recipes(summary: Summary) -> tuple[Recipe, ...]:
+    """Return the loss that ships, and the challenger's loss if it differs."""
+    wanted = {"What ships": summary.recommended, "The challenger": summary.verdict.challenger}
+    found: dict[int, Recipe] = {}
+    for title, number in wanted.items():
+        trial = find_trial(summary, number)
+        if trial is not None and number not in found:
+            found[number] = _recipe(summary, title, trial)
+    return tuple(found.values())
 
 
 def loss_toml(trial: TrialRecord) -> str:
@@ -35,6 +71,19 @@ def loss_python(trial: TrialRecord, class_counts: tuple[int, ...] = ()) -> str:
         + ("# Put the counts of your training rows here.\n" if needs_counts else "")
         + f"loss = spec.module({counts})\n"
         + "value = loss(logits, targets)\n"
+    )
+
+
+def _recipe(summary: Summary, title: str, trial: TrialRecord) -> Recipe:
+    """Return a trial's loss as text to take away."""
+    return Recipe(
+        title=f"{title}: trial {trial.number}",
+        label=trial.label,
+        toml=loss_toml(trial),
+        python=loss_python(trial, summary.data.class_counts),
+        settings=tuple((key, setting_text(value)) for key, value in trial.nuisance.items()),
+        command=f"autoloss select {shlex.quote(summary.name)} --trial {trial.number} "
+        "--dry-run --source loss.py",
     )
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
-from autoloss.records import Comparison, Summary
-from autoloss.report.bars import comparison_bars
+from autoloss.records import Summary
+from autoloss.report.comparison import verdict_rows
 from autoloss.report.roles import find_trial
 from autoloss.report.rows import is_nested
 from autoloss.report.shipped import choice_text, verdict_now
@@ -14,12 +11,7 @@ from autoloss.report.words import (
     READOUTS,
     capital,
     count_text,
-    difference_text,
-    interval_text,
     label_words,
-    metric_words,
-    reading_text,
-    value_text,
 )
 
 BADGES = {
@@ -28,33 +20,8 @@ BADGES = {
     "worse": "Worse",
     "undecided": "Undecided",
 }
-_ROWS = 6
 LIKELY = 0.2
 """Chance of being the best other loss, below which the challenger is not called that."""
-
-
-@dataclass(frozen=True)
-class ComparisonRow:
-    """One line of the comparison as a reader sees it.
-
-    Args:
-        title: The metric.
-        baseline: Value of tuned cross-entropy.
-        challenger: Value of the challenger.
-        difference: Challenger minus baseline.
-        interval: Its 95% interval.
-        reading: ``"better"``, ``"worse"``, ``"no clear difference"`` (it covers
-            zero) or ``"unknown"``.
-        ends: The interval's two ends and the difference on the scale of `comparison_bars`.
-    """
-
-    title: str
-    baseline: str
-    challenger: str
-    difference: str
-    interval: str
-    reading: str
-    ends: tuple[float, float, float] | None
 
 
 def headline(summary: Summary) -> str:
@@ -121,32 +88,6 @@ def coverage_text(summary: Summary) -> str:
     return " ".join(sentences)
 
 
-def comparison_rows(summary: Summary) -> tuple[ComparisonRow, ...]:
-    """Return the comparison with tuned cross-entropy, at most six rows."""
-    shown = summary.verdict.comparisons[:_ROWS]
-    bars = comparison_bars(summary).ends
-    return tuple(_row(one, ends) for one, ends in zip(shown, bars, strict=True))
-
-
-def verdict_rows(summary: Summary) -> tuple[tuple[str, ...], ...]:
-    """Return the comparison as plain cells: a header, then at most six rows.
-
-    Args:
-        summary: The finished study.
-
-    Returns:
-        Rows of (metric, cross-entropy, challenger, difference, 95% interval, reading); empty
-        where nothing was compared.
-    """
-    rows = comparison_rows(summary)
-    header = ("", "tuned cross-entropy", "challenger", "difference", "95% interval", "reads as")
-    cells = tuple(
-        (row.title, row.baseline, row.challenger, row.difference, row.interval, row.reading)
-        for row in rows
-    )
-    return (header, *cells) if rows else ()
-
-
 def verdict_lines(summary: Summary) -> list[str]:
     """Return the last screen of a search as plain lines.
 
@@ -165,23 +106,6 @@ def verdict_lines(summary: Summary) -> list[str]:
         padded = [cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True)]
         lines.append("  ".join([name.ljust(widths[0]), *padded]).rstrip())
     return lines
-
-
-def _row(one: Comparison, ends: tuple[float, float, float] | None) -> ComparisonRow:
-    """Return one comparison in words."""
-    known = all(map(math.isfinite, (one.low, one.high, one.difference)))
-    # Without the difference the interval says nothing either.
-    low_end, high_end = (one.low, one.high) if known else (math.nan, math.nan)
-    reading = reading_text(low_end, high_end, lower_is_better=one.lower_is_better)
-    return ComparisonRow(
-        title=metric_words(one.metric, lower_is_better=one.lower_is_better).title,
-        baseline=value_text(one.metric, one.baseline),
-        challenger=value_text(one.metric, one.challenger),
-        difference=difference_text(one.metric, one.difference),
-        interval=interval_text(one.metric, one.low, one.high),
-        reading=reading,
-        ends=ends,
-    )
 
 
 def _one_line(text: str) -> str:

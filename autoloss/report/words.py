@@ -230,6 +230,16 @@ def in_sentence(title: str) -> str:
     return title if is_name else title[:1].lower() + title[1:]
 
 
+def metric_in_sentence(name: str) -> str:
+    """Return a metric as it stands within a sentence.
+
+    Examples:
+        >>> metric_in_sentence("log_loss"), metric_in_sentence("brier")
+        ('log loss', 'Brier score')
+    """
+    return in_sentence(metric_words(name).title)
+
+
 def quoted(name: str, most: int = 32) -> str:
     """Return a name from the data as it stands within a text, cut where it is very long.
 

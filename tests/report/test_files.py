@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from autoloss.core.errors import InputError
 from autoloss.records import Comparison, Summary
 from autoloss.report import summary_from_json, summary_json, trials_csv, write_report
-from autoloss.report.report_facts import AGAIN
+from autoloss.report.about import AGAIN
 from tests.report.summaries import make_hostile_summary, make_summary
 from tests.report.test_html import EDGES
 

@@ -14,14 +14,22 @@ from hypothesis import strategies as st
 
 from autoloss.records import Finalist, Gain, Optimism, Summary
 from autoloss.report import render_html, render_markdown
-from autoloss.report.beside import edge_texts, fine_share, tail_facts
+from autoloss.report.about import data_pairs, setting_pairs
+from autoloss.report.beside import (
+    cost_table,
+    edge_texts,
+    fine_share,
+    reference_facts,
+    tail_facts,
+)
 from autoloss.report.brief import brief_pairs
 from autoloss.report.doubts import chance_sentence, doubts, optimism_text
 from autoloss.report.figures import all_figures, finalists_info, gains_info, tails_info
 from autoloss.report.figures._tails import log_odds
 from autoloss.report.finalists import finalist_rows, rule_rows
 from autoloss.report.gains import gain_rows, gain_sentences, gains_short
-from autoloss.report.report_facts import report_facts
+from autoloss.report.power import power_text
+from autoloss.report.rows import resampling_text
 from autoloss.report.words import listed, points_text, reading_text, spread_text
 from tests.report.summaries import make_honest_summary, make_summary
 
@@ -62,25 +70,26 @@ def text() -> str:
 
 
 def test_markdown_and_page_say_the_same(page: str, text: str) -> None:
-    facts = report_facts(HONEST)
-    assert facts.reference is not None
-    assert facts.tails is not None
-    assert facts.costs is not None
+    reference, tails, costs = reference_facts(HONEST), tail_facts(HONEST), cost_table(HONEST)
+    assert reference is not None
+    assert tails is not None
+    assert costs is not None
+    rows = finalist_rows(HONEST)
     said = [
-        facts.resampling,
-        facts.gains_text,
-        facts.reference.figures,
-        facts.reference.text,
-        facts.tails.text,
-        *facts.edges,
-        *(sentence for _, sentence in facts.doubts),
-        *(value for row in facts.finalists for value in (row.label, row.why, row.metric)),
-        *(value for row in facts.finalists for value in (row.log_loss, row.interval, row.chance)),
-        *(row.sentence for row in facts.rules),
-        *(one.interval for row in facts.gains for one in (row.metric, row.log_loss)),
-        *(row.detail for row in facts.gains),
-        *(value for row in facts.tails.top for value in (row.expected, row.observed, row.recall)),
-        *(" ".join([label, *costs]) for label, costs in facts.costs.rows),
+        resampling_text(HONEST),
+        *gain_sentences(HONEST),
+        reference.figures,
+        reference.text,
+        tails.text,
+        *edge_texts(HONEST),
+        *(sentence for _, sentence in doubts(HONEST)),
+        *(value for row in rows for value in (row.label, row.why, row.metric)),
+        *(value for row in rows for value in (row.log_loss, row.interval, row.chance)),
+        *(row.sentence for row in rule_rows(HONEST)),
+        *(one.interval for row in gain_rows(HONEST) for one in (row.metric, row.log_loss)),
+        *(row.detail for row in gain_rows(HONEST)),
+        *(value for row in tails.top for value in (row.expected, row.observed, row.recall)),
+        *(" ".join([label, *costs]) for label, costs in costs.rows),
     ]
     assert all(said)
     for sentence in said:
@@ -100,12 +109,12 @@ def test_what_is_absent_is_not_mentioned(field: str, page: str, text: str) -> No
 
 def test_a_summary_of_before_says_nothing_of_it() -> None:
     summary = make_summary(n_trials=24)
-    facts = report_facts(summary)
-    assert not any((facts.doubts, facts.gains, facts.finalists, facts.rules, facts.edges))
-    assert not any((facts.reference, facts.costs, facts.tails, facts.resampling))
+    lists = (doubts, gain_rows, finalist_rows, rule_rows, edge_texts)
+    for found in (*lists, resampling_text, reference_facts, cost_table, tail_facts):
+        assert not found(summary)
     assert brief_pairs(summary) == ()
-    assert facts.power in page_words(render_html(summary))
-    assert ("Locked test rows", f"{summary.data.n_test:,}") in facts.data
+    assert power_text(summary) in page_words(render_html(summary))
+    assert ("Locked test rows", f"{summary.data.n_test:,}") in data_pairs(summary)
 
 
 def test_a_nested_verdict_has_no_locked_test_rows() -> None:
@@ -117,7 +126,7 @@ def test_a_nested_verdict_has_no_locked_test_rows() -> None:
 
 
 def test_the_power_is_said_once(page: str) -> None:
-    assert page.count(report_facts(HONEST).power) == 1
+    assert page.count(power_text(HONEST)) == 1
 
 
 def test_finalists_stand_in_the_order_of_the_selection() -> None:
@@ -291,14 +300,14 @@ def test_an_edge_says_side_ends_and_whether_the_range_grew() -> None:
 def test_rules_of_another_form_stay_a_setting(rules: Any) -> None:
     summary = replace(HONEST, settings={"rules": rules})
     assert rule_rows(summary) == ()
-    assert [name for name, _ in report_facts(summary).settings] == ["rules"]
+    assert [name for name, _ in setting_pairs(summary)] == ["rules"]
 
 
 def test_rules_have_their_own_table() -> None:
     assert [(row.name, row.number) for row in rule_rows(HONEST)] == [
         (name, number) for name, (number, _) in HONEST.settings["rules"].items()
     ]
-    assert "rules" not in [name for name, _ in report_facts(HONEST).settings]
+    assert "rules" not in [name for name, _ in setting_pairs(HONEST)]
 
 
 @pytest.mark.parametrize("p", [1e-5, 0.01, 0.5, 0.93])
@@ -312,7 +321,7 @@ def test_a_group_without_positives_stands_on_the_lower_edge() -> None:
     assert info.bins[0].accuracy == 0.0
     assert info.place(0.0) == info.low
     assert info.low < info.place(info.bins[0].confidence) < info.high
-    bins = report_facts(HONEST).tails
+    bins = tail_facts(HONEST)
     assert bins is not None
     assert len(bins.bins) == len(info.bins)
 
@@ -334,7 +343,7 @@ def test_a_large_cost_matrix_is_left_to_the_machine() -> None:
         data=replace(HONEST.data, classes=classes),
         cost_matrix=tuple(tuple(float(i != j) for j in range(60)) for i in range(60)),
     )
-    assert report_facts(large).costs is None
+    assert cost_table(large) is None
 
 
 FLOATS = st.floats(width=32)

@@ -10,8 +10,8 @@ import pytest
 from autoloss.records import PersonalChoice, Summary
 from autoloss.report import render_html, render_markdown, verdict_lines
 from autoloss.report.brief import brief_pairs
-from autoloss.report.report_facts import report_facts
-from autoloss.report.shipped import judged, verdict_now
+from autoloss.report.shipped import judged, judged_start, verdict_now
+from autoloss.report.verdict import ships_text
 from autoloss.tracking.note import verdict_note
 from tests.report.summaries import make_summary
 
@@ -48,7 +48,7 @@ def test_without_a_choice_everything_speaks_of_what_ships() -> None:
     summary = make_summary()
     assert judged(summary) == summary.recommended
     assert verdict_now(summary) == summary.verdict.text
-    assert "Chosen by" not in report_facts(summary).ships
+    assert "Chosen by" not in ships_text(summary)
 
 
 @pytest.mark.parametrize("place", ["page", "markdown", "screen", "note"])
@@ -76,9 +76,9 @@ def test_no_sentence_calls_another_trial_what_ships(place: str) -> None:
 
 def test_a_trial_of_the_verdict_has_its_figures() -> None:
     summary = make_summary()
-    facts = report_facts(chosen(summary.verdict.challenger))
-    assert "not compared in the verdict" not in facts.ships
-    assert "not compared in the verdict" in report_facts(chosen()).ships
+    words = "not compared in the verdict"
+    assert words not in ships_text(chosen(summary.verdict.challenger))
+    assert words in ships_text(chosen())
 
 
 def test_a_choice_that_is_taken_back_speaks_of_what_ships_again() -> None:
@@ -88,7 +88,6 @@ def test_a_choice_that_is_taken_back_speaks_of_what_ships_again() -> None:
         summary.recommended, once.recommended, "a mistake", "bob", "2026-11-30T10:00:00+00:00"
     )
     again = replace(once, recommended=summary.recommended, choices=(*once.choices, back))
-    facts = report_facts(again)
-    assert facts.judged == "What ships"
-    assert facts.text == summary.verdict.text
-    assert "Chosen by bob" in facts.ships
+    assert judged_start(again) == "What ships"
+    assert verdict_now(again) == summary.verdict.text
+    assert "Chosen by bob" in ships_text(again)

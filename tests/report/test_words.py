@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from autoloss.losses import LossSpec
 from autoloss.records import Comparison, Coverage, Resampling, Summary, TrialRecord
 from autoloss.report import render_html, render_markdown, verdict_lines, verdict_rows
+from autoloss.report.comparison import comparison_rows
 from autoloss.report.recipe import loss_python, loss_toml
 from autoloss.report.roles import ranked_trials, trial_roles
 from autoloss.report.trials import family_rows, trial_columns, trial_rows
-from autoloss.report.verdict import comparison_rows, coverage_text, headline
+from autoloss.report.verdict import coverage_text, headline
 from autoloss.report.words import date_text, difference_text, value_text
 from tests.report.summaries import HOSTILE, make_summary
 
