@@ -22,7 +22,6 @@ SHARED = {
     "Form",
     "Given",
     "OwnNetwork",
-    "Declared",
     "Part",
     "Point",
     "Pool",

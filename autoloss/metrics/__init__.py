@@ -1,7 +1,7 @@
 """Metrics of K candidates at once: decisions, costs, proper scores, rankings, calibration.
 
-Floor 2. Imports from floor 1, and from losses and readout. What a metric says of itself stands in
-`autoloss.metrics.declared` and is read by `autoloss.metrics.known`, without torch.
+Floor 2. Imports from floor 1, and from losses and readout. `autoloss.metrics.declared` has the
+declarations; `autoloss.metrics.known` finds them without torch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     )
     from autoloss.metrics.costs import (
         EXPECTED_COST,
-        ExpectedCost,
         cost_decisions,
         example_costs,
         expected_cost,
@@ -35,11 +34,10 @@ if TYPE_CHECKING:
     from autoloss.metrics.scores import Scores, always_of, score, score_with
     from autoloss.metrics.smooth import smooth_ece
 
-# Loaded when first used: the declarations are read without torch. No function has the name of a
-# module of this folder, which would take its place.
+# Names are loaded when first used, because the declarations are read without torch. No function
+# has the name of a module of this folder: the module would take its place.
 _HOMES = {
     "EXPECTED_COST": "costs",
-    "ExpectedCost": "costs",
     "Judged": "judged",
     "METRIC_NAMES": "resolve",
     "Metric": "resolve",
@@ -74,7 +72,6 @@ _HOMES = {
 __all__ = [
     "EXPECTED_COST",
     "METRIC_NAMES",
-    "ExpectedCost",
     "Judged",
     "Metric",
     "MetricFunction",

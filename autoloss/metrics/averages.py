@@ -1,4 +1,4 @@
-"""Metrics of one class that come in scikit-learn's four averages, declared together."""
+"""Metrics of one class, declared together with scikit-learn's averages over the classes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from autoloss.metrics.declare import Declared, Function
+from autoloss.metrics.declare import Declaration, Function
 
 if TYPE_CHECKING:
     from autoloss.metrics.judged import FloatArray, Judged
@@ -18,13 +18,13 @@ _AVERAGES = {
     "weighted": "the mean over the classes, weighted by their rows",
 }
 Fraction: TypeAlias = "tuple[FloatArray, FloatArray]"
-"""Numerator and denominator of each class."""
+"""Numerator and denominator for each class."""
 OfClasses = Callable[["FloatArray", "FloatArray", "FloatArray"], Fraction]
 
 
 def declare_averages(
     *, title: str, meaning: str, is_named_after: bool = False
-) -> Callable[[OfClasses], tuple[Declared, ...]]:
+) -> Callable[[OfClasses], tuple[Declaration, ...]]:
     """Return a decorator that declares a metric of class 1, and its averages over all classes.
 
     The function takes the hits, true rows and decided rows of a class (see `Judged`) and returns
@@ -32,13 +32,13 @@ def declare_averages(
 
     Args:
         title: The name that a reader sees.
-        meaning: What it measures, without a full stop.
+        meaning: A sentence that says what it measures, without its full stop.
         is_named_after: Whether the title begins with the name of a person.
     """
 
-    def declared(fraction: OfClasses) -> tuple[Declared, ...]:
+    def declared(fraction: OfClasses) -> tuple[Declaration, ...]:
         name = fraction.__name__
-        of_one = Declared(
+        of_one = Declaration(
             name=name,
             function=_average(fraction, ""),
             title=title,
@@ -68,7 +68,7 @@ def declare_averages(
 
 
 def _average(fraction: OfClasses, average: str) -> Function:
-    """Return one average of a fraction as a function of the predictions."""
+    """Return the function of predictions that computes an average of a fraction."""
 
     def averaged(judged: Judged) -> FloatArray:
         hits, true, decided = judged.hits, judged.true, judged.decided

@@ -9,14 +9,14 @@ from torch import Tensor
 
 
 def top_label(log_probs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the confidence and whether the prediction was correct: what this file's metrics take.
+    """Return the confidence in the likeliest class, and whether that class is the true one.
 
     Args:
         log_probs: Log probabilities, shape (K, N, C).
         targets: Classes, shape (N,).
 
     Returns:
-        The largest probability, and 1 where it is at the true class or 0, shape (K, N), float64.
+        The largest probability, and 1 where the true class has it or else 0; (K, N), float64.
     """
     largest, label = log_probs.max(-1)
     return largest.double().exp(), (label == targets).double()
@@ -65,8 +65,8 @@ def debiased_calibration_error(confidence: Tensor, correct: Tensor, *, bins: int
     """Return the squared calibration error of equal-mass bins, debiased; lower is better.
 
     ``sum_b n_b / n [(accuracy_b - confidence_b) ** 2 - accuracy_b (1 - accuracy_b) / (n_b - 1)]``:
-    about 0 for a calibrated model at any number of rows, so it may be negative. Clamp it only to
-    show it.
+    about 0 for a calibrated model with any number of rows. It may be negative; clamp it for
+    display only.
 
     Args:
         confidence: Probability of the predicted class.

@@ -1,13 +1,10 @@
-"""Decisions that a cost matrix makes the cheapest, what they cost, and thresholds of labels."""
+"""The cheapest decisions by a cost matrix, their costs, and the thresholds of labels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.core.errors import InputError
@@ -20,7 +17,7 @@ def cost_decisions(probs: Tensor, cost_matrix: Tensor | Sequence[Sequence[float]
     """Return the decision of least expected cost, ``argmin_d sum_c p_c C[c, d]``; ties the first.
 
     Args:
-        probs: Probabilities of the classes, which must be right: those after the read-out.
+        probs: Calibrated probabilities: decisions are cheapest where these are right.
         cost_matrix: Cost of a decision (column) where a class is true (row), in any unit.
 
     Shape:
@@ -41,7 +38,7 @@ def cost_decisions(probs: Tensor, cost_matrix: Tensor | Sequence[Sequence[float]
 def example_costs(
     log_probs: Tensor, targets: Tensor, cost_matrix: Tensor | Sequence[Sequence[float]]
 ) -> Tensor:
-    """Return what the cheapest decision of each example costs once its class is known.
+    """Return the cost of the cheapest decision for each example, given its true class.
 
     Args:
         log_probs: Log probabilities.
@@ -80,36 +77,11 @@ def expected_cost(
     return example_costs(log_probs, targets, cost_matrix).mean(-1)
 
 
-@dataclass(frozen=True)
-class ExpectedCost:
-    """The expected cost by one cost matrix, as a function of probabilities and classes.
-
-    Args:
-        cost_matrix: Cost of a decision (column) where a class is true (row).
-
-    Shape:
-        - cost_matrix: ``(C, C)``
-    """
-
-    cost_matrix: Matrix
-    lower_is_better = True
-
-    def __call__(self, probs: NDArray[Any], classes: NDArray[Any]) -> float:
-        """Return the mean cost of the cheapest decisions.
-
-        Shape:
-            - probs: ``(N, C)``
-            - classes: ``(N,)``
-        """
-        log_probs = torch.as_tensor(probs).double().log().unsqueeze(0)
-        return float(expected_cost(log_probs, torch.as_tensor(classes), self.cost_matrix)[0])
-
-
 def label_thresholds(costs: Tensor) -> Tensor:
-    """Return the probability of each label above which yes is the cheaper decision, in (0, 1).
+    """Return the threshold of each label: the probability above which yes is cheaper, in (0, 1).
 
     ``t = (C[0, 1] - C[0, 0]) / ((C[0, 1] - C[0, 0]) + (C[1, 0] - C[1, 1]))``, where ``C[y, d]`` is
-    the cost of the decision d where y is true, no (0) or yes (1): a false yes beside a false no.
+    the cost of decision d where y is true, each no (0) or yes (1).
 
     Args:
         costs: A cost matrix of no and yes for each of several labels.
@@ -146,7 +118,7 @@ def label_thresholds(costs: Tensor) -> Tensor:
 
 
 def label_decisions(probs: Tensor, thresholds: Tensor) -> Tensor:
-    """Return which labels are decided for: those whose probability is above their threshold.
+    """Return the labels whose probability is above their threshold.
 
     Args:
         probs: Probability of yes for each label.

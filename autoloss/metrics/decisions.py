@@ -27,14 +27,14 @@ def error(scores: Tensor, targets: Tensor) -> Tensor:
 
 
 def balanced_scores(log_probs: Tensor, class_counts: Tensor) -> Tensor:
-    """Return scores whose largest is the decision of the least balanced error.
+    """Return scores whose largest is the decision with the least balanced error.
 
-    They are the probabilities divided by the class prior, as logs; a class without a row is
-    never decided for.
+    A score is the logarithm of the probability divided by the class prior, and minus infinity for
+    a class without a row.
 
     Args:
         log_probs: Log probabilities.
-        class_counts: Rows of each class in the training part, for all candidates or each.
+        class_counts: Training rows of each class, shared or for each candidate.
 
     Shape:
         log_probs (..., N, C), class_counts (C,) or (..., C), result (..., N, C).
@@ -52,18 +52,18 @@ def balanced_scores(log_probs: Tensor, class_counts: Tensor) -> Tensor:
 def balanced_error(
     log_probs: Tensor, targets: Tensor, *, class_counts: Tensor | None = None
 ) -> Tensor:
-    """Return the mean over classes of the share of their examples that is missed; lower is better.
+    """Return the mean over the classes of the share of missed examples; lower is better.
 
-    With the class counts the decision is the largest probability divided by the class prior, the
-    one with the least balanced error when probabilities are right. Without them it is the largest
-    probability. Of that decision it is 1 - scikit-learn's `balanced_accuracy_score`: classes
-    without an example do not count.
+    The decision is the largest probability or, with class counts, the largest quotient of
+    probability and class prior, which has the least balanced error if the probabilities are right.
+    The value is 1 - scikit-learn's `balanced_accuracy_score` of that decision: classes without an
+    example do not count.
 
     Args:
         log_probs: Log probabilities.
         targets: Classes 0 .. C-1.
-        class_counts: Rows of each class in the training part, for all candidates or each; a class
-            with none is never decided for.
+        class_counts: Training rows of each class, shared or for each candidate; no decision is
+            for a class without a row.
 
     Shape:
         log_probs (K, N, C), targets (N,), class_counts (C,) or (K, C), result (K,).

@@ -1,4 +1,4 @@
-"""The declaration of a metric, which is read without torch: words, direction, needs, function."""
+"""The declaration of a metric: its words, direction, needs and function; read without torch."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ Kind = Literal["share", "nats", "plain"]
 Decision = Literal["error", "balanced_error", "expected_cost"]
 Judges = Literal["decisions", "probabilities"]
 Mean = Literal["rows", "classes"]
-# Of a `Judged`, to a tensor or an array (K,); `judged` says so, as it may import torch.
+# Maps a `Judged` to a tensor or an array (K,). It is untyped here, because `judged` imports torch.
 Function = Callable[[Any], Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Declared:
-    """A metric, as everything that scores, compares, shows or completes it reads it.
+class Declaration:
+    """The declaration of a metric, which scoring, comparison, display and completion read.
 
     Args:
-        name: Its name, that of scikit-learn's scorer where there is one.
-        function: Its value for each of K candidates, (K,), as a tensor or an array; NaN where it
-            is undefined.
-        title: The name that a reader sees.
+        name: The name, that of scikit-learn's scorer where there is one.
+        function: Maps predictions to a value for each of K candidates, a tensor or an array (K,);
+            NaN where the metric is undefined.
+        title: The name in reports.
         kind: ``"share"`` is shown as a percentage, ``"nats"`` and ``"plain"`` with four decimals.
         meaning: One sentence that says what it measures.
-        lower_is_better: Its direction.
+        lower_is_better: The direction.
         aliases: Other names.
         judges: ``"decisions"``, or ``"probabilities"`` where no decision enters the value.
-        decision: What its decisions minimise: the ``"error"`` (the likeliest class), the
-            ``"balanced_error"`` (the probability over the class's share of the rows) or the
-            ``"expected_cost"``.
+        decision: The risk that its decisions minimise: ``"error"`` (the likeliest class),
+            ``"balanced_error"`` (the largest probability divided by the class's share of the
+            rows) or ``"expected_cost"``.
         two_classes: Whether it needs two classes.
-        for_more_classes: The metric that takes its place for more classes; empty for none.
+        for_more_classes: The metric to suggest for more classes; empty for none.
         needs_costs: Whether it needs a cost matrix.
-        mean_of_wrong: Where it is the share of wrong decisions: the mean over all ``"rows"``, or
-            the mean over the ``"classes"`` of the mean over their rows. Standard errors and the
-            bootstrap then work row by row. None for others, whose standard errors leave out groups
+        mean_of_wrong: How a share of wrong decisions is averaged: over all ``"rows"``, or over the
+            rows of each class and then over the ``"classes"``. Standard errors and the bootstrap
+            then work row by row. None for other metrics, whose standard errors leave out groups
             of rows.
-        rest_of: The metric that it is 1 minus; empty for none.
+        complement_of: The metric m where this metric is 1 - m; empty for none.
         always: Whether every trial and every test part has it, whatever the metric of the study.
         is_named_after: Whether the title begins with the name of a person and keeps its capital.
     """
@@ -56,12 +56,12 @@ class Declared:
     for_more_classes: str = ""
     needs_costs: bool = False
     mean_of_wrong: Mean | None = None
-    rest_of: str = ""
+    complement_of: str = ""
     always: bool = False
     is_named_after: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a declaration without words.
+        """Check that the title and the meaning are there.
 
         Raises:
             TypeError: If the title is empty or the meaning is no sentence.
@@ -84,14 +84,14 @@ def declare(
     for_more_classes: str = "",
     needs_costs: bool = False,
     mean_of_wrong: Mean | None = None,
-    rest_of: str = "",
+    complement_of: str = "",
     always: bool = False,
     is_named_after: bool = False,
-) -> Callable[[Function], Declared]:
-    """Return a decorator that declares a function under its own name; see `Declared`."""
+) -> Callable[[Function], Declaration]:
+    """Return a decorator that declares a function under its own name; see `Declaration`."""
 
-    def declared(function: Function) -> Declared:
-        return Declared(
+    def declared(function: Function) -> Declaration:
+        return Declaration(
             name=function.__name__,
             function=function,
             title=title,
@@ -105,7 +105,7 @@ def declare(
             for_more_classes=for_more_classes,
             needs_costs=needs_costs,
             mean_of_wrong=mean_of_wrong,
-            rest_of=rest_of,
+            complement_of=complement_of,
             always=always,
             is_named_after=is_named_after,
         )

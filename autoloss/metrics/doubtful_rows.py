@@ -11,28 +11,28 @@ from autoloss.core.errors import InputError
 from autoloss.records import Reliability, Tails, TopShare
 
 _SHARES = (0.001, 0.01, 0.05, 0.1)
-# No table has the rows to show a rate below exp(-20), 2 in a thousand million.
+# A rate below exp(-20), 2 in a thousand million, cannot be seen in any table.
 _FARTHEST = 20.0
 
 
 def tails(
     log_probs: Tensor, targets: Tensor, *, name: str = "challenger", bins: int = 10
 ) -> Tails:
-    """Return the calibration of the positive class where it is rare: by log-odds, and at the top.
+    """Return the calibration of a rare positive class: by log-odds, and among the top rows.
 
-    The bins are equally wide in log-odds, so that small probabilities are told apart; each has the
-    mean probability, the share of positives, and the band that holds 95 % of such shares where the
-    probabilities are right (quantiles of the binomial law). Of equal probabilities at the edge of
-    the top a random choice counts.
+    The bins are equally wide in log-odds, which separates small probabilities. Each bin has the
+    mean probability, the share of positives, and a band: if the probabilities are right, 95 % of
+    such shares lie in it (quantiles of the binomial law). Among equal probabilities at the edge of
+    the top, a random choice counts.
 
     Args:
         log_probs: Log probabilities.
         targets: Classes 0 and 1.
-        name: Whose predictions these are.
-        bins: Bins at most; those without a row are left out.
+        name: The name of the model.
+        bins: The largest number of bins; bins without a row are left out.
 
     Raises:
-        InputError: There are other than two classes.
+        InputError: If there are not two classes.
 
     Shape:
         - log_probs: ``(N, 2)``

@@ -1,4 +1,4 @@
-"""What a metric is computed of: the predictions of K candidates on the same rows."""
+"""The predictions of K candidates on the same rows, from which every metric is computed."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ MetricFunction = Callable[[NDArray[Any], NDArray[Any]], float]
 class Judged:
     """The predictions of K candidates on N rows, beside the true classes.
 
-    Tensors are for metrics of probabilities; `hits`, `true` and `decided` are arrays, because a
-    standard error asks for a metric of decisions ten thousand times, of one candidate each time.
+    Metrics of probabilities read tensors. `hits`, `true` and `decided` are arrays: for a standard
+    error, a metric of decisions is computed ten thousand times for one candidate, and numpy is
+    faster there.
 
     Args:
         scores: Calibrated probabilities or their logs; NaN for a candidate without finite logits.
         are_logs: Whether they are logs.
         classes: The true classes.
-        class_counts: Training rows of each class, for all candidates or each.
+        class_counts: Training rows of each class, shared or for each candidate.
         cost_matrix: Cost of a decision (column) where a class is true (row); None for none.
-        given_wrong: Whether the decision is wrong, where that is known; by default the decision
-            is the largest score.
+        given_wrong: Whether each decision is wrong; by default the decision is the largest score.
         log_odds: Scores that rank the rows by class 1; by default the scores of class 1.
 
     Shape:
@@ -111,7 +111,7 @@ class Judged:
 
     @property
     def hits(self) -> FloatArray:
-        """Return the rows of each class for which it is the likeliest, (K, C)."""
+        """Return the rows of each class that are decided for it, (K, C)."""
         return self._counts[0]
 
     @property
@@ -121,18 +121,18 @@ class Judged:
 
     @property
     def decided(self) -> FloatArray:
-        """Return the rows for which each class is the likeliest, (K, C)."""
+        """Return the rows that are decided for each class, (K, C): it is the likeliest."""
         return self._counts[2]
 
     def ratio(self, above: FloatArray, below: FloatArray) -> FloatArray:
-        """Return a quotient, 0 where the denominator is 0, as scikit-learn has it."""
+        """Return a quotient, 0 where the denominator is 0, as in scikit-learn."""
         quotient: FloatArray = np.divide(above, below, out=np.zeros_like(above), where=below > 0)
         return quotient
 
-    def each(self, function: MetricFunction) -> FloatArray:
-        """Call a function of probabilities (N, C) and classes (N,) for each candidate, (K,).
+    def per_candidate(self, function: MetricFunction) -> FloatArray:
+        """Return a function of probabilities (N, C) and classes (N,) for each candidate, (K,).
 
-        A candidate without finite predictions gets NaN.
+        It is NaN for a candidate without finite predictions.
         """
         probs = self.scores.exp() if self.are_logs else self.scores
         arrays, values = probs.cpu().numpy(), np.full(len(probs), np.nan)

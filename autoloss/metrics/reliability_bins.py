@@ -15,14 +15,15 @@ _BARS = 40
 def reliability(log_probs: Tensor, targets: Tensor, *, name: str, bins: int = 15) -> Reliability:
     """Return confidence and accuracy of equal-mass bins, with the band of a calibrated model.
 
-    The band holds 95 % of the accuracies that a bin shows if its examples are right with its mean
-    confidence: quantiles of the binomial law, a little wide where confidences differ within a bin.
+    If the examples of a bin are right as often as its mean confidence says, 95 % of the accuracies
+    lie in the band: quantiles of the binomial law, a little wide where confidences differ within a
+    bin.
 
     Args:
         log_probs: Log probabilities of one model, shape (N, C).
         targets: Classes, shape (N,).
-        name: Whose predictions these are.
-        bins: Bins at most; examples with the same confidence share one.
+        name: The name of the model.
+        bins: The largest number of bins; examples with the same confidence share one.
     """
     confidence, correct = (values[0] for values in top_label(log_probs.unsqueeze(0), targets))
     return _diagram(confidence, correct, name=name, bins=bins)
@@ -36,15 +37,15 @@ def positive_reliability(
     Args:
         log_probs: Log probabilities of one model, shape (N, 2).
         targets: Classes 0 and 1, shape (N,).
-        name: Whose predictions these are.
-        bins: Bins at most; examples with the same probability share one.
+        name: The name of the model.
+        bins: The largest number of bins; examples with the same probability share one.
     """
     probs = log_probs[:, 1].exp().double()
     return _diagram(probs, (targets == 1).to(probs), name=name, bins=bins)
 
 
 def _histogram(confidence: Tensor) -> tuple[int, ...]:
-    """Return the rows in bins of equal width from 0 to 1; 1 itself belongs to the last."""
+    """Return the rows of each bin of equal width from 0 to 1; the last bin includes 1."""
     place = (confidence.clamp(0.0, 1.0) * _BARS).long().clamp_max(_BARS - 1)
     return tuple(torch.bincount(place, minlength=_BARS).tolist())
 

@@ -1,32 +1,34 @@
-"""The user's metric: a name that is known, or a function."""
+"""The metric of a study: a declared metric by name, or a function of the user's."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.core.errors import InputError
-from autoloss.metrics.costs import EXPECTED_COST, ExpectedCost, Matrix
-from autoloss.metrics.declare import Declared
+from autoloss.metrics.costs import EXPECTED_COST, Matrix
+from autoloss.metrics.declare import Declaration
 from autoloss.metrics.judged import Judged, MetricFunction
 from autoloss.metrics.known import DECLARED, canonical, is_balanced
 
 
 @dataclass(frozen=True)
 class Metric:
-    """What takes the place of the error.
+    """The metric of a study, which decides where the error does by default.
 
     Args:
         name: Its key in `Scores.metrics`.
         lower_is_better: Its direction.
-        function: Of probabilities (N, C) and classes (N,): the user's, or the expected cost by
-            `costs`. None for the others that are declared.
-        costs: Cost of a decision (column) where a class is true (row), None where none are given.
-            With them the expected cost is computed beside a metric that is another.
+        function: The user's function of probabilities (N, C) and classes (N,); None for a declared
+            metric.
+        costs: Cost of a decision (column) where a class is true (row); None for none. Another
+            metric has them too: the expected cost is then computed beside it.
 
     Shape:
         - costs: ``(C, C)``
@@ -40,10 +42,10 @@ class Metric:
     @property
     def is_own(self) -> bool:
         """Return whether it is a function of the user's, which no file can hold."""
-        return self.function is not None and not isinstance(self.function, ExpectedCost)
+        return self.function is not None
 
     @property
-    def declared(self) -> Declared | None:
+    def declared(self) -> Declaration | None:
         """Return its declaration; None for a function of the user's."""
         return None if self.is_own else DECLARED[self.name]
 
@@ -60,34 +62,21 @@ class Metric:
         """
         if self.declared is not None:
             return judged.value(self.declared.function)
-        return self.of_all(judged.log_probs, judged.classes, judged.is_finite)
+        values = judged.per_candidate(self._number)
+        return torch.from_numpy(values).to(judged.scores.device)
 
-    def of_all(self, log_probs: Tensor, targets: Tensor, is_finite: Tensor) -> Tensor:
-        """Call the function for each candidate with finite predictions; NaN for others, (K,).
-
-        Raises:
-            InputError: If the function does not return a number.
-        """
-        if self.function is None:
-            raise TypeError(f"The metric {self.name!r} has no function.")
-        probs, classes = log_probs.exp().cpu().numpy(), targets.cpu().numpy()
-        values = np.full(len(probs), np.nan)
-        for k in is_finite.nonzero().flatten().tolist():
-            value = self.function(probs[k], classes)
-            try:
-                values[k] = float(value)
-            except (TypeError, ValueError):
-                shown = f"{self.name}={value!r}"
-                raise InputError(f"A metric must return one number, but got {shown}.") from None
-        return torch.from_numpy(values).to(log_probs.device)
+    def _number(self, probs: NDArray[Any], classes: NDArray[Any]) -> float:
+        """Return the value of the user's function, which must be a number."""
+        assert self.function is not None
+        value = self.function(probs, classes)
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            shown = f"{self.name}={value!r}"
+            raise InputError(f"A metric must return one number, but got {shown}.") from None
 
 
-_NAMED = {
-    one.name: Metric(one.name, lower_is_better=one.lower_is_better)
-    for one in DECLARED.values()
-    if not one.needs_costs
-}
-METRIC_NAMES = tuple(_NAMED)
+METRIC_NAMES = tuple(name for name, one in DECLARED.items() if not one.needs_costs)
 
 
 def resolve_metric(
@@ -97,16 +86,16 @@ def resolve_metric(
     lower_is_better: bool | None = None,
     cost_matrix: Sequence[Sequence[float]] | None = None,
 ) -> Metric:
-    """Return the metric of that name, or the one that a function computes.
+    """Return the metric of a name or of a function.
 
     Args:
         metric: A name of `known.NAMES`, which are those of scikit-learn's scorers, or a
             function of probabilities (N, C) and classes (N,) that returns a number. None is the
-            expected cost where there is a cost matrix, else error.
+            expected cost where there is a cost matrix, else the error.
         n_classes: Number of classes, to refuse metrics of two classes; not checked by default.
-        lower_is_better: Direction of a function; else its attribute of that name says it.
+        lower_is_better: Direction of a function; by default its attribute of that name.
         cost_matrix: Cost of a decision (column) where a class is true (row), in the order of the
-            classes; it is kept with every metric.
+            classes; every metric keeps it.
 
     Raises:
         InputError: If the name is unknown, the task does not fit, a function has no direction or
@@ -125,17 +114,28 @@ def resolve_metric(
     if metric is None:
         metric = "error" if costs is None else EXPECTED_COST
     if isinstance(metric, Metric):
-        costs = metric.costs if costs is None else costs
-        is_named = metric.name == EXPECTED_COST and not metric.is_own
-        resolved = _of_costs(costs) if is_named else metric
+        resolved = metric
     elif isinstance(metric, str):
-        metric = canonical(metric)
-        resolved = _of_costs(costs) if metric == EXPECTED_COST else _NAMED[metric]
+        name = canonical(metric)
+        resolved = Metric(name, lower_is_better=DECLARED[name].lower_is_better)
     else:
         resolved = _of_function(metric, lower_is_better)
-    declared = resolved.declared
-    if declared and declared.two_classes and n_classes is not None and n_classes != 2:
-        message = f"The metric {resolved.name!r} must have two classes"
+    if costs is not None:
+        resolved = replace(resolved, costs=costs)
+    _check_fit(resolved, n_classes)
+    return resolved
+
+
+def _check_fit(metric: Metric, n_classes: int | None) -> None:
+    """Refuse a metric that does not fit its costs or the number of classes."""
+    declared, costs = metric.declared, metric.costs
+    if declared and declared.needs_costs and costs is None:
+        raise InputError(
+            f"The metric {metric.name!r} must have a cost matrix, but got cost_matrix=None: "
+            "give one by cost_matrix= or --cost-matrix FILE."
+        )
+    if declared and declared.two_classes and n_classes not in (None, 2):
+        message = f"The metric {metric.name!r} must have two classes"
         instead = declared.for_more_classes
         hint = f"; {instead} is for any number of classes" if instead else ""
         raise InputError(f"{message}, but got classes={n_classes}{hint}.")
@@ -144,16 +144,6 @@ def resolve_metric(
             f"cost_matrix must have a row and a column for each of {n_classes} classes, but got "
             f"{len(costs)} rows."
         )
-    return resolved if costs == resolved.costs else replace(resolved, costs=costs)
-
-
-def _of_costs(costs: Matrix | None) -> Metric:
-    if costs is None:
-        raise InputError(
-            f"The metric {EXPECTED_COST!r} must have a cost matrix, but got cost_matrix=None: "
-            "give one by cost_matrix= or --cost-matrix FILE."
-        )
-    return Metric(EXPECTED_COST, function=ExpectedCost(costs), costs=costs)
 
 
 def _as_matrix(cost_matrix: Sequence[Sequence[float]] | None) -> Matrix | None:

@@ -26,16 +26,16 @@ from autoloss.readout import Predictions, Readouts, fit_readouts
 
 @dataclass(frozen=True)
 class Scores:
-    """Metrics of K candidates, with the read-outs behind them.
+    """Metrics of K candidates, with their read-outs.
 
-    They are of the shipped probabilities (the chosen read-out with its temperature), but for those
-    whose name begins with ``raw_``, which are of the softmax of the logits. ``log_loss`` and
-    ``refined_log_loss`` are one number, that of what is shipped: cross-fitted on the rows that the
-    read-outs were fitted on.
+    A metric is computed from the shipped probabilities (the chosen read-out with its temperature);
+    only a metric whose name begins with ``raw_`` is computed from the softmax of the logits.
+    ``log_loss`` and ``refined_log_loss`` are the same number. On the rows on which the read-outs
+    were fitted, the probabilities are cross-fitted.
 
     Args:
         metrics: Metric by name, shape (K,), float64; NaN for a candidate without finite logits.
-        metric: The one that takes the place of the error.
+        metric: The metric of the study.
         readouts: The read-outs.
         predictions: The shipped probabilities on these rows.
     """
@@ -57,7 +57,7 @@ class Scores:
 
     @property
     def value(self) -> Tensor:
-        """Return the metric that takes the place of the error, shape (K,)."""
+        """Return the metric of the study, shape (K,)."""
         return self.metrics[self.metric.name]
 
     def row(self, k: int) -> dict[str, float]:
@@ -81,7 +81,7 @@ def score(
         targets: Their classes.
         objective: The losses of the K candidates.
         folds: Fold of each row, from `autoloss.readout.fold_numbers`.
-        metric: What takes the place of the error, as in `resolve_metric`.
+        metric: The metric of the study, as in `resolve_metric`.
         start: State of an earlier fit, which only saves time.
 
     Shape:
@@ -111,7 +111,7 @@ def score_with(
         logits: Logits of the same candidates on other rows.
         targets: Their classes.
         objective: The losses of the K candidates.
-        metric: What takes the place of the error, as in `resolve_metric`.
+        metric: The metric of the study, as in `resolve_metric`.
 
     Shape:
         logits (K, N, C), targets (N,).
@@ -143,10 +143,26 @@ def _scores(
         class_counts=objective.class_counts,
         cost_matrix=metric.costs,
     )
+    metrics = _metrics(judged, logits, torch.exp(-readouts.log_beta))
+    if metric.is_own and metric.name in metrics:
+        message = "A metric function must have a name of its own"
+        raise InputError(f"{message}, but got name={metric.name!r}.")
+    if metric.name not in metrics:
+        metrics[metric.name] = metric.of(judged)
+    blanked = {
+        name: torch.where(predictions.is_finite, values, torch.nan)
+        for name, values in metrics.items()
+    }
+    return Scores(metrics=blanked, metric=metric, readouts=readouts, predictions=predictions)
+
+
+def _metrics(judged: Judged, logits: Tensor, temperature: Tensor) -> dict[str, Tensor]:
+    """Return the metrics that every trial has, in the order of a table's columns."""
+    targets = judged.classes
     raw = log_loss(torch.log_softmax(logits.to(judged.log_probs.dtype), -1), targets)
     confidence, correct = top_label(judged.log_probs, targets)
     always = always_of(judged)
-    metrics = {
+    return {
         "error": always.pop("error"),
         "balanced_error": always.pop("balanced_error"),
         "raw_error": error(logits, targets),
@@ -159,27 +175,17 @@ def _scores(
         "ece": confidence_ece(confidence, correct),
         "ece_null": ece_null(confidence),
         "smooth_ece": smooth_ece(confidence, correct),
-        "temperature": torch.exp(-readouts.log_beta),
+        "temperature": temperature,
         **always,
     }
-    is_finite = predictions.is_finite
-    if metric.is_own:
-        if metric.name in metrics:
-            message = "A metric function must have a name of its own"
-            raise InputError(f"{message}, but got name={metric.name!r}.")
-        metrics[metric.name] = metric.of_all(judged.log_probs, targets, is_finite)
-    elif metric.name not in metrics:
-        metrics[metric.name] = metric.of(judged)
-    blanked = {name: torch.where(is_finite, of, torch.nan) for name, of in metrics.items()}
-    return Scores(metrics=blanked, metric=metric, readouts=readouts, predictions=predictions)
 
 
 def always_of(judged: Judged) -> dict[str, Tensor]:
     """Return the metrics that do not depend on the study's metric, each (K,).
 
-    Those of two classes are left out for more, those of a cost matrix where there is none.
+    A metric of two classes is left out for more classes, the expected cost without a cost matrix.
     """
-    # The columns of tables of trials stand in this order.
+    # The order of the columns in tables of trials.
     first = ("error", "balanced_error", "log_loss", "brier", "average_precision")
     return {
         name: judged.value(DECLARED[name].function)

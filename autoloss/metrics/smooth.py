@@ -1,4 +1,4 @@
-"""Smooth calibration error: no bins, and a width that the data set."""
+"""Smooth calibration error: a kernel takes the place of bins, and the data choose its width."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def smooth_ece(confidence: Tensor, correct: Tensor) -> Tensor:
     """Return the smooth calibration error, in [0, 1]; lower is better.
 
     ``smECE_s = integral over t of |sum_i K_s(t, c_i) (a_i - c_i)| / n`` with a Gaussian kernel
-    reflected at 0 and 1, at the one width s that equals it.
+    reflected at 0 and 1, at the only width s with ``smECE_s = s``.
 
     Args:
         confidence: Probability of the predicted class.
@@ -35,7 +35,7 @@ def smooth_ece(confidence: Tensor, correct: Tensor) -> Tensor:
         Błasiok and Nakkiran 2024, Smooth ECE, arXiv:2309.12236.
     """
     spectrum = torch.fft.rfft(_on_grid(confidence, correct - confidence))
-    # On the even extension, of period 2, reflection is a plain convolution: a product of spectra.
+    # On the even extension, which has period 2, the reflected kernel is a plain convolution.
     frequency = math.pi * torch.arange(_CELLS + 1, device=confidence.device, dtype=torch.float64)
 
     def at_width(width: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ def smooth_ece(confidence: Tensor, correct: Tensor) -> Tensor:
     high = torch.ones_like(low)
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        # A wider kernel never gives a larger error, so the two cross once.
+        # A wider kernel never gives a larger error, so error and width cross once.
         is_below = middle < at_width(middle)
         low = torch.where(is_below, middle, low)
         high = torch.where(is_below, high, middle)

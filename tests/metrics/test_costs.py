@@ -12,7 +12,6 @@ from torch.testing import assert_close
 from autoloss.core.errors import InputError
 from autoloss.losses import LossSpec, Objective
 from autoloss.metrics import (
-    ExpectedCost,
     cost_decisions,
     error,
     example_costs,
@@ -63,10 +62,6 @@ def test_cost_of_each_row_is_that_of_the_cheapest_decision(make_probs, n_classes
     expected = torch.tensor(slowly(log_probs, targets, costs.tolist()), dtype=torch.float64)
     assert_close(example_costs(log_probs, targets, costs), expected)
     assert_close(expected_cost(log_probs, targets, costs), expected.mean(-1))
-    of_function = ExpectedCost(tuple(map(tuple, costs.tolist())))
-    for k, mean in enumerate(expected.mean(-1).tolist()):
-        found = of_function(log_probs[k].exp().numpy(), targets.numpy())
-        assert found == pytest.approx(mean)
 
 
 def test_equal_costs_of_all_mistakes_are_the_error(make_probs):

@@ -12,7 +12,7 @@ import torch
 
 from autoloss.cli.complete import metrics as completed
 from autoloss.metrics import Judged, always_of, known, resolve_metric
-from autoloss.metrics.declare import Declared, declare
+from autoloss.metrics.declare import Declaration, declare
 from autoloss.metrics.known import DECLARED
 from autoloss.report.words import METRICS, in_sentence
 
@@ -29,7 +29,7 @@ def test_a_declaration_is_read_without_torch_or_numpy() -> None:
 
 
 @pytest.mark.parametrize("one", DECLARED.values(), ids=DECLARED)
-def test_every_reader_shows_what_is_declared(one: Declared) -> None:
+def test_every_reader_shows_what_is_declared(one: Declaration) -> None:
     words = METRICS[one.name]
     assert (words.title, words.kind, words.meaning) == (one.title, one.kind, one.meaning)
     assert {one.name, *one.aliases} <= set(completed(""))
@@ -48,7 +48,7 @@ def drawn(k: int, n: int, c: int) -> tuple[torch.Tensor, torch.Tensor, torch.Ten
 
 @pytest.mark.parametrize("n_classes", [2, 5])
 @pytest.mark.parametrize("one", DECLARED.values(), ids=DECLARED)
-def test_candidates_together_are_as_each_alone(one: Declared, n_classes: int) -> None:
+def test_candidates_together_are_as_each_alone(one: Declaration, n_classes: int) -> None:
     if one.two_classes and n_classes > 2:
         return
     log_probs, classes, counts = drawn(4, 80, n_classes)
@@ -66,13 +66,13 @@ def test_candidates_together_are_as_each_alone(one: Declared, n_classes: int) ->
         assert float(rows.value(one.function)[0]) == pytest.approx(float(together[k]), abs=1e-12)
 
 
-@pytest.mark.parametrize("one", [m for m in DECLARED.values() if m.rest_of])
-def test_the_rest_of_a_metric_is_one_minus_it(one: Declared) -> None:
+@pytest.mark.parametrize("one", [m for m in DECLARED.values() if m.complement_of])
+def test_a_complement_is_one_minus_its_metric(one: Declaration) -> None:
     log_probs, classes, counts = drawn(3, 60, 3)
     judged = Judged(scores=log_probs, are_logs=True, classes=classes, class_counts=counts)
-    whole = judged.value(DECLARED[one.rest_of].function)
+    whole = judged.value(DECLARED[one.complement_of].function)
     assert judged.value(one.function).tolist() == (1.0 - whole).tolist()
-    assert one.lower_is_better != DECLARED[one.rest_of].lower_is_better
+    assert one.lower_is_better != DECLARED[one.complement_of].lower_is_better
 
 
 def test_a_metric_of_decisions_looks_at_nothing_else() -> None:
@@ -115,7 +115,7 @@ def test_a_declaration_needs_a_title_and_a_sentence() -> None:
     [
         ({"aliases": ("mcc",)}, "must stand for one metric, but got mcc twice"),
         ({"for_more_classes": "f1_makro"}, "must name a metric, but got 'f1_makro'"),
-        ({"rest_of": "eror"}, "must name a metric, but got 'eror'"),
+        ({"complement_of": "eror"}, "must name a metric, but got 'eror'"),
     ],
 )
 def test_a_mistaken_declaration_is_refused(change, message, monkeypatch) -> None:

@@ -76,7 +76,7 @@ def test_a_metric_is_that_of_scikit_learn(name: str, n_classes: int) -> None:
     assert found == pytest.approx(of_sklearn(name, probs, classes), abs=1e-12)
 
 
-def test_balanced_accuracy_is_the_rest_of_balanced_error() -> None:
+def test_balanced_accuracy_is_one_minus_balanced_error() -> None:
     probs, classes = drawn(3)
     counts = torch.bincount(torch.from_numpy(classes), minlength=3)
     accuracy, error = (

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from autoloss.core.errors import InputError
-from autoloss.metrics import METRIC_NAMES, Metric, resolve_metric
+from autoloss.metrics import METRIC_NAMES, Judged, Metric, resolve_metric
 
 
 def test_names_have_their_direction():
@@ -72,8 +72,10 @@ def test_costs_take_the_place_of_those_that_a_metric_has():
     other = ((0.0, 2.0), (3.0, 0.0))
     metric = resolve_metric(resolve_metric(None, cost_matrix=COSTS), cost_matrix=other)
     assert metric == resolve_metric(None, cost_matrix=other)
-    wrong = np.array([[0.5, 0.5]]), np.array([0])
-    assert metric.function(*wrong) == 2.0
+    wrong = Judged.of_probs(
+        np.array([[0.5, 0.5]]), np.array([0]), class_counts=torch.ones(2), cost_matrix=metric.costs
+    )
+    assert metric.of(wrong).tolist() == [2.0]
 
 
 def test_the_expected_cost_without_costs_is_refused():
@@ -103,10 +105,16 @@ def test_a_function_called_expected_cost_stays_the_users():
     assert resolve_metric(metric) is metric
 
 
+def judged(log_probs: torch.Tensor, targets: torch.Tensor) -> Judged:
+    """Return the predictions, as the scoring of a study makes them."""
+    counts = torch.ones(log_probs.shape[-1])
+    return Judged(scores=log_probs, are_logs=True, classes=targets, class_counts=counts)
+
+
 def test_a_function_is_called_for_finite_candidates_alone(make_probs):
     log_probs, targets = make_probs(3)
-    is_finite = torch.tensor([True, False, True])
-    values = Metric("cost", function=cost).of_all(log_probs, targets, is_finite)
+    log_probs[1, 0] = torch.nan
+    values = Metric("cost", function=cost).of(judged(log_probs, targets))
     assert values.isnan().tolist() == [False, True, False]
     expected = cost(log_probs[2].exp().numpy(), targets.numpy())
     assert values[2].item() == pytest.approx(expected)
@@ -116,4 +124,4 @@ def test_a_function_must_return_a_number(make_probs):
     log_probs, targets = make_probs(1)
     metric = Metric("cost", function=lambda probs, targets: "much")
     with pytest.raises(InputError, match="must return one number, but got cost='much'"):
-        metric.of_all(log_probs, targets, torch.tensor([True]))
+        metric.of(judged(log_probs, targets))

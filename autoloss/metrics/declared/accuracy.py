@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     kind="share",
     meaning="Share of correct decisions.",
     lower_is_better=False,
-    rest_of="error",
+    complement_of="error",
 )
 def accuracy(judged: Judged) -> Tensor:
     """Return the share of rows whose likeliest class is right, in [0, 1]."""

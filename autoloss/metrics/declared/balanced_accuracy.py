@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     meaning="Mean over the classes of the share of correct decisions.",
     lower_is_better=False,
     decision="balanced_error",
-    rest_of="balanced_error",
+    complement_of="balanced_error",
 )
 def balanced_accuracy(judged: Judged) -> Tensor:
     """Return the mean over the classes of the share of their rows that is found, in [0, 1]."""

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from autoloss.metrics.declare import Declared
+from autoloss.metrics.declare import Declaration
 
 if TYPE_CHECKING:
     from autoloss.metrics.judged import FloatArray, Judged
 
 
-def _declared(*, pairs: bool, weighted: bool) -> Declared:
+def _declared(*, pairs: bool, weighted: bool) -> Declaration:
     """Return the mean area of classes or pairs of classes, in [0, 1]."""
 
     def areas(judged: Judged) -> FloatArray:
-        from autoloss.metrics.class_areas import AreaOfClasses
+        from autoloss.metrics.ranking import area_of_classes
 
-        return judged.each(AreaOfClasses(pairs=pairs, weighted=weighted))
+        return judged.per_candidate(partial(area_of_classes, pairs=pairs, weighted=weighted))
 
     kind = "ovo" if pairs else "ovr"
     curves = "each pair of classes" if pairs else "each class against the rest"
-    return Declared(
+    return Declaration(
         name=f"roc_auc_{kind}{'_weighted' if weighted else ''}",
         function=areas,
         title=f"AUROC ({kind.upper()}{', weighted' if weighted else ''})",
