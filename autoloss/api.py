@@ -12,8 +12,8 @@ from autoloss.core.devices import find_device
 from autoloss.core.errors import InputError
 from autoloss.core.task import Label
 from autoloss.data import Source
-from autoloss.data.asked import Asked, Columns
 from autoloss.data.costs import Costs
+from autoloss.data.options import Columns, DataOptions
 from autoloss.data.rare import sampling_rates
 from autoloss.experiment.conclusion import tell_written
 from autoloss.experiment.given import Given, Similarity, Teacher, Weights
@@ -165,7 +165,8 @@ def search(
     own = tuple(take_in(losses))
     given = Given.of(class_weights, class_similarity, teacher, cost_matrix, model)
     tables = Tables.of(data, valid, test)
-    said = Asked.of(columns, decimal, date_format, missing)
+    cells = DataOptions(columns=columns, decimal=decimal, date_format=date_format, missing=missing)
+    cells.check()
     asked = SearchOptions(
         target=target,
         metric=given.asked_metric(metric),
@@ -175,10 +176,10 @@ def search(
         groups=groups,
         split_by=split_by,
         drop=tuple(drop),
-        column=said.pairs,
+        column=cells.pairs,
         decimal=decimal,
         date_format=date_format,
-        missing=said.missing,
+        missing=cells.marks,
         classes=classes,
         positive=positive,
         seed=seed,

@@ -35,7 +35,6 @@ SHARED = {
     "Table",
     "Division",
     "Drawn",
-    "Asked",
     "Job",
 }
 

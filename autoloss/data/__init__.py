@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from autoloss.data.encode import TableEncoding
 from autoloss.data.inputs import TableInputs, TableSchema
-from autoloss.data.parts import DataOptions, Fold, LockedPart, Part
+from autoloss.data.options import DataOptions
+from autoloss.data.parts import Fold, LockedPart, Part
 from autoloss.data.prepare import prepare
 from autoloss.data.read import Source, read_table
 from autoloss.data.stored import StoredInputs

@@ -9,7 +9,7 @@ from autoloss.core.errors import InputError
 from autoloss.core.task import Task
 from autoloss.data.divide import Divided, Piece
 from autoloss.data.messages import listed, plural
-from autoloss.data.parts import DataOptions
+from autoloss.data.options import DataOptions
 from autoloss.data.resample import Division
 from autoloss.data.sources import Sources
 from autoloss.data.split import Rows

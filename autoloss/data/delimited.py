@@ -19,12 +19,12 @@ from pyarrow import csv as arrow_csv
 
 from autoloss.core.errors import InputError
 from autoloss.data.arrow import series_of
-from autoloss.data.asked import NOTHING_ASKED, Asked
 from autoloss.data.compressed import BROKEN, arrow_input, ending_of, open_bytes, open_text
 from autoloss.data.decimal_mark import decimal_mark, has_groups, is_mixed
 from autoloss.data.frames import Table, as_table, as_text, unique_names
 from autoloss.data.marks import without_text_marks
 from autoloss.data.messages import one_line
+from autoloss.data.options import NO_OPTIONS, DataOptions
 from autoloss.data.values import MISSING
 
 # A leading zero marks the digits as a label: a postcode, a product number, a hash.
@@ -46,14 +46,14 @@ _FIRST = 2_000
 
 
 def read_delimited(
-    path: Path, *, label: str, asked: Asked = NOTHING_ASKED, like: Table | None = None
+    path: Path, *, label: str, options: DataOptions = NO_OPTIONS, like: Table | None = None
 ) -> Table:
     """Read a table of delimited text.
 
     Args:
         path: The file.
         label: Its name in messages.
-        asked: The user's statements on its cells.
+        options: The user's options for its cells.
         like: The table that this file has more rows of, or None for a separate table.
 
     Returns:
@@ -71,15 +71,15 @@ def read_delimited(
     cells = _parse(path, encoding=encoding, delimiter=delimiter, label=label)
     given = [as_text(pc.utf8_trim_whitespace(column[:1])[0].as_py()) for column in cells.columns]
     names, _ = unique_names(given)
-    heads = (_known(column[1:_FIRST], asked.missing) for column in cells.columns)
-    mark = asked.decimal or (like.decimal if like else decimal_mark(heads))
+    heads = (_known(column[1:_FIRST], options.marks) for column in cells.columns)
+    mark = options.decimal or (like.decimal if like else decimal_mark(heads))
     columns, styles, notes = [], {}, []
     marks: set[str] = set()
     if encoding in _GUESSED:
         notes.append(f"{label} was read as {encoding}; save it as UTF-8 if letters look wrong.")
     for name, column in zip(names, cells.columns, strict=True):
-        text = _known(column[1:], asked.missing)
-        marks |= _marks_in(column[1:], asked.missing)
+        text = _known(column[1:], options.marks)
+        marks |= _marks_in(column[1:], options.marks)
         style = _style_like(name, like) if like else _whole_style(text, mark, delimiter)
         if style == "comma":
             styles[name] = style

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from autoloss.core.errors import InputError
 from autoloss.core.settings import ProtocolConfig
 from autoloss.data.messages import listed, plural
-from autoloss.data.parts import DataOptions
+from autoloss.data.options import DataOptions
 from autoloss.data.resample import LARGE, Pool
 from autoloss.data.roles import TEST, TRAIN, VALID, group_codes, parts_named, times
 from autoloss.data.sources import Labelled, Sources
@@ -162,7 +162,7 @@ def _ways(
             notes.append(f"{plural(n_alone, 'row')} without {name!r}: each is its own group.")
     if options.split_by is not None:
         name = options.split_by
-        order = times(table, name, date_format=options.asked.date_format)
+        order = times(table, name, date_format=options.date_format)
         notes.append(f"Divided by {name!r}: the latest rows are locked.")
         n_missing = int(np.isnan(order[usable]).sum())
         if n_missing:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.core.errors import InputError
-from autoloss.data.asked import NO_HINTS, Hints
 from autoloss.data.blocks import Block
 from autoloss.data.categories import CategoryColumn
 from autoloss.data.dates import DateColumn, parse_moments
@@ -22,6 +21,7 @@ from autoloss.data.inputs import TableInputs, TableSchema
 from autoloss.data.kinds import Typing, kind_of
 from autoloss.data.messages import listed
 from autoloss.data.numbers import NumericColumn, quantile_edges
+from autoloss.data.options import NO_HINTS, Hints
 from autoloss.data.text import TextColumn
 from autoloss.data.unread import check_cells
 

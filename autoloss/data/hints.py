@@ -7,12 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from autoloss.core.errors import InputError
-from autoloss.data.asked import NO_HINTS, Hints
 from autoloss.data.dates import parse_moments
 from autoloss.data.frames import Table
 from autoloss.data.kinds import kind_of
 from autoloss.data.messages import listed, unknown_name
-from autoloss.data.parts import DataOptions
+from autoloss.data.options import NO_HINTS, DataOptions, Hints
 from autoloss.data.row_numbers import row_number_reason
 from autoloss.data.values import values_of
 
@@ -31,8 +30,8 @@ def hints_of(table: Table, inputs: Sequence[str], options: DataOptions) -> dict[
         InputError: The user names a column that does not exist or is not an input, or a date
             format that no column has.
     """
-    asked = options.asked
-    for name, kind in asked.columns.items():
+    kinds, marks = options.kinds, options.marks
+    for name, kind in kinds.items():
         if name not in table.frame.columns:
             raise unknown_name(
                 f"column must name a column of {table.label}", name, list(table.frame)
@@ -42,7 +41,7 @@ def hints_of(table: Table, inputs: Sequence[str], options: DataOptions) -> dict[
                 f"column must name an input, but {name!r} is {_role_of(name, options)}; leave out"
                 f" --column {name}={kind}."
             )
-    form = asked.date_format
+    form = options.date_format
     if form is not None and not _has_dates(table.frame, _may_be_dates(inputs, options), form):
         raise InputError(
             f"date_format must be the format of a column of {table.label}, but no cell of"
@@ -50,13 +49,13 @@ def hints_of(table: Table, inputs: Sequence[str], options: DataOptions) -> dict[
         )
     return {
         name: Hints(
-            kind=asked.columns.get(name),
+            kind=kinds.get(name),
             style=table.styles.get(name, "plain"),
             decimal=table.decimal,
             date_format=form,
-            marks=asked.missing,
+            marks=marks,
             # A column that the user names is an input.
-            reason="" if name in asked.columns else row_number_reason(name, table.frame[name]),
+            reason="" if name in kinds else row_number_reason(name, table.frame[name]),
         )
         for name in inputs
     }
@@ -74,8 +73,8 @@ def _role_of(name: str, options: DataOptions) -> str:
 def _may_be_dates(inputs: Iterable[str], options: DataOptions) -> list[str]:
     """Return the columns that the date format can apply to."""
     time = [] if options.split_by is None else [options.split_by]
-    said = options.asked.columns
-    return [*time, *(name for name in inputs if said.get(name, "date") == "date")]
+    kinds = options.kinds
+    return [*time, *(name for name in inputs if kinds.get(name, "date") == "date")]
 
 
 def _has_dates(frame: pd.DataFrame, names: Iterable[str], form: str) -> bool:

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from autoloss.core.errors import InputError
-from autoloss.data.asked import ISO, NO_HINTS, Hints
 from autoloss.data.dates import find_format, parse_moments
 from autoloss.data.messages import one_line, plural
 from autoloss.data.number_text import NumberText, find_numbers
 from autoloss.data.numbers import parse_numbers
+from autoloss.data.options import ISO, NO_HINTS, Hints
 from autoloss.data.values import Values, values_of
 
 Kind = Literal["numeric", "categorical", "boolean", "date", "text", "dropped"]

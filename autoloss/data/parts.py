@@ -1,49 +1,16 @@
-"""Encoded rows in their parts and folds, and the options that made them."""
+"""Encoded rows in their parts and folds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-import pandas as pd
 import torch
 from torch import Tensor
 
-from autoloss.core.task import Label
-from autoloss.data.asked import NOTHING_ASKED, Asked
 from autoloss.data.encode import TableEncoding
 from autoloss.data.inputs import TableInputs
 from autoloss.data.stored import StoredInputs
-
-
-@dataclass(frozen=True, eq=False)
-class DataOptions:
-    """What to predict from a table, and how to divide it.
-
-    Args:
-        target: Column of the class; None if the source names it itself (``sklearn:NAME``).
-        test: A table whose rows are locked, instead of a share of the data.
-        valid: A table whose rows validate, instead of a share of the data.
-        groups: Column whose values never stand in two parts; it is not learnt from.
-        split_by: Column of time: the latest rows are locked, the latest of the rest validate.
-        drop: Columns to leave out.
-        positive: The positive label of two.
-        seed: Seed of the division.
-        asked: What the user says of the cells and columns.
-        classes: Whether every number of the target is a class, however many there are.
-    """
-
-    target: str | None = None
-    test: str | Path | pd.DataFrame | None = None
-    valid: str | Path | pd.DataFrame | None = None
-    groups: str | None = None
-    split_by: str | None = None
-    drop: tuple[str, ...] = ()
-    positive: Label | None = None
-    seed: int = 0
-    asked: Asked = NOTHING_ASKED
-    classes: bool = False
 
 
 @dataclass(frozen=True, eq=False)

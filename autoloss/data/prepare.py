@@ -20,7 +20,8 @@ from autoloss.data.notes import (
     reading_notes,
     repeated_notes,
 )
-from autoloss.data.parts import DataOptions, Fold, LockedPart, count_classes
+from autoloss.data.options import DataOptions
+from autoloss.data.parts import Fold, LockedPart, count_classes
 from autoloss.data.protocol import resampling_of
 from autoloss.data.read import Source
 from autoloss.data.resample import Division, outer_divisions, search_divisions

@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from autoloss.core.errors import InputError, closest
 from autoloss.data.arff import read_arff
-from autoloss.data.asked import NOTHING_ASKED, Asked
 from autoloss.data.compressed import BROKEN, ending_of, open_bytes
 from autoloss.data.decimal_mark import decimal_mark
 from autoloss.data.delimited import read_delimited
@@ -21,6 +20,7 @@ from autoloss.data.frames import Table, as_table
 from autoloss.data.json_table import read_json
 from autoloss.data.marks import without_marks
 from autoloss.data.messages import one_line, unknown_name
+from autoloss.data.options import NO_OPTIONS, DataOptions
 from autoloss.data.parquet import as_frame, read_parquet
 from autoloss.data.workbook import read_workbook
 
@@ -67,7 +67,7 @@ def load_table(
     source: Source,
     *,
     name: str = "DATA",
-    asked: Asked = NOTHING_ASKED,
+    options: DataOptions = NO_OPTIONS,
     like: Table | None = None,
 ) -> Table:
     """Read a table together with the findings while reading.
@@ -75,7 +75,7 @@ def load_table(
     Args:
         source: See `read_table`.
         name: Name of the argument in messages.
-        asked: What the user says of its cells.
+        options: The user's options for its cells.
         like: The table whose columns these are more rows of, or None if it stands alone.
 
     Raises:
@@ -87,22 +87,22 @@ def load_table(
         table = _read_sklearn(source)
     elif isinstance(source, str | Path):
         path = Path(source).expanduser()
-        table = _read_file(path, label=str(source), name=name, asked=asked, like=like)
+        table = _read_file(path, label=str(source), name=name, options=options, like=like)
     else:
         raise not_a_table(source, name=name)
     if table.frame.shape[1] == 0:
         raise InputError(f"{table.label} must have columns, but it has none.")
     if len(table.frame) == 0:
         raise InputError(f"{table.label} must have rows, but it has a header only.")
-    return _as_asked(table, asked, like)
+    return _with_marks(table, options, like)
 
 
-def _as_asked(table: Table, asked: Asked, like: Table | None) -> Table:
+def _with_marks(table: Table, options: DataOptions, like: Table | None) -> Table:
     """Return a table with the user's marks as missing cells, and its decimal mark."""
-    if asked.missing:
-        table = _without_marks(table, asked.missing)
+    if options.marks:
+        table = _without_marks(table, options.marks)
     if table.decimal is None:
-        mark = asked.decimal or (like.decimal if like else None)
+        mark = options.decimal or (like.decimal if like else None)
         table = replace(table, decimal=mark or decimal_mark(_texts(table.frame)))
     return table
 
@@ -151,7 +151,9 @@ def file_form(source: Source, *, name: str = "DATA") -> Form | None:
     return _form(Path(source).expanduser(), label=str(source), name=name)
 
 
-def _read_file(path: Path, *, label: str, name: str, asked: Asked, like: Table | None) -> Table:
+def _read_file(
+    path: Path, *, label: str, name: str, options: DataOptions, like: Table | None
+) -> Table:
     """Read the table in a file."""
     form = _form(path, label=label, name=name)
     if form == "ARFF":
@@ -161,7 +163,7 @@ def _read_file(path: Path, *, label: str, name: str, asked: Asked, like: Table |
     if form == "JSON":
         return read_json(path, label=label, is_lines=ending_of(path) in _LINES)
     if form == "delimited":
-        table = read_delimited(path, label=label, asked=asked, like=like)
+        table = read_delimited(path, label=label, options=options, like=like)
     else:
         table = _read_columnar(path, label=label, form=form)
     return replace(table, path=path)

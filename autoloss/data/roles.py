@@ -14,7 +14,7 @@ from autoloss.data.frames import Table
 from autoloss.data.messages import listed, one_line, unknown_name
 from autoloss.data.number_text import find_style
 from autoloss.data.numbers import parse_numbers
-from autoloss.data.parts import DataOptions
+from autoloss.data.options import DataOptions
 from autoloss.data.values import seconds, values_of
 from autoloss.data.written import as_written
 
@@ -102,7 +102,7 @@ def roles_of(table: Table, target: str, options: DataOptions) -> Roles:
     """
     columns = [str(name) for name in table.frame.columns]
     drop = (options.drop,) if isinstance(options.drop, str) else tuple(options.drop)
-    drop += tuple(name for name, kind in options.asked.columns.items() if kind == "drop")
+    drop += tuple(name for name, kind in options.kinds.items() if kind == "drop")
     named = [("groups", options.groups), ("split_by", options.split_by)]
     for option, name in [*named, *(("drop", name) for name in drop)]:
         if name is None:

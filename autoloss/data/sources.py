@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from autoloss.core.errors import InputError
-from autoloss.data.asked import Hints
 from autoloss.data.frames import Table
 from autoloss.data.hints import hints_of
 from autoloss.data.messages import listed, plural, unknown_name
-from autoloss.data.parts import DataOptions
+from autoloss.data.options import DataOptions, Hints
 from autoloss.data.read import Source, load_table
 from autoloss.data.roles import Roles, one_target, roles_of, target_of
 from autoloss.data.target import TargetColumn, check_classes, read_target
@@ -76,8 +75,7 @@ def load_sources(source: Source, options: DataOptions) -> Sources:
     Raises:
         InputError: A table cannot be read, lacks a column, or its target is no class.
     """
-    asked = options.asked
-    table = load_table(source, name="DATA", asked=asked)
+    table = load_table(source, name="DATA", options=options)
     target = target_of(table, options)
     table = one_target(table, target)
     roles = roles_of(table, target, options)
@@ -85,13 +83,13 @@ def load_sources(source: Source, options: DataOptions) -> Sources:
     check_classes(labels, name=target, label=table.label, are_classes=options.classes)
     hints = hints_of(table, roles.inputs, options)
     notes = [*table.notes, *_without_target(table, labels, target)]
-    if unused := [mark for mark in asked.missing if mark not in table.marks]:
+    if unused := [mark for mark in options.marks if mark not in table.marks]:
         notes.append(f"No cell of {table.label} is {listed(unused)}, which --missing names.")
     files = {}
     for name, given in (("test", options.test), ("valid", options.valid)):
         if given is None:
             continue
-        own = load_table(given, name=name, asked=asked, like=table)
+        own = load_table(given, name=name, options=options, like=table)
         files[name] = _file(name, own, table, roles)
         notes += files[name].table.notes
         notes += _without_target(files[name].table, files[name].labels, target)

@@ -13,7 +13,6 @@ import pandas as pd
 from autoloss.core.errors import InputError
 from autoloss.core.task import Label
 from autoloss.data import DataOptions, Source, StudyData, prepare
-from autoloss.data.asked import Asked
 from autoloss.data.exchange import as_pandas, is_frame, not_a_table
 from autoloss.search import Space
 from autoloss.tracking.uri import redacted
@@ -154,7 +153,10 @@ class SearchOptions:
             drop=self.drop,
             positive=self.positive,
             seed=self.seed,
-            asked=Asked.of(self.column, self.decimal, self.date_format, self.missing),
+            columns=self.column,
+            decimal=self.decimal,
+            date_format=self.date_format,
+            missing=self.missing,
             classes=self.classes,
         )
 

@@ -10,8 +10,8 @@ from autoloss.core.devices import find_device
 from autoloss.core.errors import InputError
 from autoloss.core.task import Label
 from autoloss.data import Source
-from autoloss.data.asked import Asked, Columns
 from autoloss.data.costs import Costs
+from autoloss.data.options import Columns, DataOptions
 from autoloss.experiment.given import Given, Similarity, Teacher, Weights
 from autoloss.experiment.options import SearchOptions, Tables
 from autoloss.experiment.own_network import settle
@@ -62,16 +62,17 @@ def plan(
     clock = Clock.start(checked_limit(time_limit))
     check_seed(seed)
     tables = Tables.of(data, valid, test)
-    said = Asked.of(columns, decimal, date_format, missing)
+    cells = DataOptions(columns=columns, decimal=decimal, date_format=date_format, missing=missing)
+    cells.check()
     options = SearchOptions(
         target=target,
         groups=groups,
         split_by=split_by,
         drop=tuple(drop),
-        column=said.pairs,
+        column=cells.pairs,
         decimal=decimal,
         date_format=date_format,
-        missing=said.missing,
+        missing=cells.marks,
         classes=classes,
         positive=positive,
         seed=seed,

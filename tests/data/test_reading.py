@@ -10,7 +10,6 @@ import pytest
 
 from autoloss.core.errors import InputError
 from autoloss.data import DataOptions, StudyData, prepare, read_table
-from autoloss.data.asked import Asked
 from autoloss.data.categories import CategoryColumn
 from autoloss.data.numbers import NumericColumn
 from autoloss.data.read import load_table
@@ -60,7 +59,7 @@ def test_where_no_column_tells_the_mark_the_reading_is_said(
     expected = WHOLE if is_whole else [float(one) for one in _grouped(".")]
     np.testing.assert_array_equal(table.frame["sum"], expected)
     assert any("'sum'" in note and "--decimal" in note for note in table.notes)
-    other = load_table(path, asked=Asked.of(decimal="." if is_whole else ","))
+    other = load_table(path, options=DataOptions(decimal="." if is_whole else ","))
     assert not np.array_equal(other.frame["sum"], expected)
     assert not any("--decimal" in note for note in other.notes)
 
@@ -85,7 +84,9 @@ def test_commas_are_read_by_the_mark_of_the_table(tmp_path: Path, mark: str, ins
 
 
 def _prepared(source: Path | pd.DataFrame, **asked: object) -> StudyData:
-    return prepare(source, DataOptions("y", asked=Asked.of(**asked)))  # type: ignore[arg-type]
+    options = DataOptions("y", **asked)  # type: ignore[arg-type]
+    options.check()
+    return prepare(source, options)
 
 
 def _kinds(data: StudyData) -> dict[str, str]:
@@ -256,7 +257,7 @@ def test_a_mark_of_the_user_is_missing_in_every_column(
 def test_a_frame_that_is_read_is_not_changed_by_marks() -> None:
     frame = pd.DataFrame({"a": [1, -9, 3], "b": ["x", "-9", None]})
     before = frame.copy()
-    table = load_table(frame, asked=Asked.of(missing="-9"))
+    table = load_table(frame, options=DataOptions(missing="-9"))
     assert table.frame["a"].isna().tolist() == [False, True, False]
     assert table.frame["b"].isna().tolist() == [False, True, True]
     pd.testing.assert_frame_equal(frame, before)
@@ -268,7 +269,7 @@ def test_a_mark_that_is_a_number_is_known_however_it_is_written(tmp_path: Path) 
     words = ["-9.0", "red", "blue"] * 20
     frame = pd.DataFrame({"a": cells, "b": words, "y": ["yes", "no"] * 30})
     frame.to_csv(tmp_path / "t.csv", index=False)
-    table = load_table(tmp_path / "t.csv", asked=Asked.of(missing=["-9"]))
+    table = load_table(tmp_path / "t.csv", options=DataOptions(missing=["-9"]))
     assert table.frame["a"].isna().sum() == 36
     assert table.frame["b"].isna().sum() == 20
     data = _prepared(tmp_path / "t.csv", missing=["-9"])

@@ -1,0 +1,166 @@
+"""The options for reading a table, and the hints for a column before its kind is inferred."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+from autoloss.core.errors import InputError, closest
+from autoloss.core.option import option, path_of
+from autoloss.core.task import Label
+from autoloss.data.exchange import Frame
+from autoloss.data.messages import one_line
+
+ColumnKind = Literal["number", "category", "text", "date", "drop"]
+KINDS: tuple[str, ...] = get_args(ColumnKind)
+Columns = Mapping[str, str] | Iterable[str]
+DECIMALS = (".", ",")
+ISO = "ISO8601"
+
+
+def _marks(missing: str | Iterable[str]) -> tuple[str, ...]:
+    """Return marks of missing cells as a tuple."""
+    marks = (missing,) if isinstance(missing, str) else missing
+    return tuple(str(mark).strip() for mark in marks)
+
+
+def _pairs(columns: Columns) -> tuple[str, ...]:
+    """Return the kinds of columns as texts ``NAME=KIND``."""
+    return tuple(f"{name}={kind}" for name, kind in _kinds(columns).items())
+
+
+def _kinds(columns: Columns) -> dict[str, ColumnKind]:
+    """Return the kinds of columns by name."""
+    if isinstance(columns, Mapping):
+        pairs = [(str(name), str(kind)) for name, kind in columns.items()]
+    else:
+        pairs = []
+        for text in (columns,) if isinstance(columns, str) else columns:
+            name, separator, kind = str(text).rpartition("=")
+            if not separator:
+                raise InputError(
+                    f"column must be NAME=KIND, with a kind of {', '.join(KINDS)}, but got"
+                    f" {one_line(text)!r}."
+                )
+            pairs.append((name, kind))
+    found: dict[str, ColumnKind] = {}
+    for name, kind in pairs:
+        if kind not in KINDS:
+            raise InputError(
+                f"The kind of column {one_line(name)!r} must be one of {', '.join(KINDS)}, but got"
+                f" {one_line(kind)!r}{closest(kind, KINDS)}"
+            )
+        if found.get(name, kind) != kind:
+            raise InputError(
+                f"Column {one_line(name)!r} must have one kind, but got {found[name]!r} and"
+                f" {kind!r}."
+            )
+        found[name] = cast("ColumnKind", kind)
+    return found
+
+
+def _check_format(form: str) -> None:
+    """Check that a date format can write and read a date."""
+    moment = datetime(2024, 11, 23, 17, 45)
+    try:
+        text = moment.strftime(form)
+        datetime.strptime(text, form)
+        is_date = "%" in form
+    except ValueError:
+        is_date = False
+    if not is_date and form != ISO:
+        raise InputError(
+            "date_format must be a format of dates such as '%d/%m/%Y' (day/month/year) or"
+            f" 'ISO8601', but got date_format={one_line(form)!r}."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class DataOptions:
+    """The options for reading and dividing the data of a search.
+
+    Args:
+        target: Column of the class; None if the source names it itself (``sklearn:NAME``).
+        valid: A table whose rows validate, instead of a share of the data.
+        test: A table whose rows are locked, instead of a share of the data.
+        groups: Column of groups: rows with the same value stay in the same part; not an input.
+        split_by: Column of time: the latest rows are locked, the latest of the rest validate.
+        drop: Columns to leave out.
+        columns: Kind of each column that the inference gets wrong, by name or as ``NAME=KIND``.
+        decimal: The decimal mark, ``"."`` or ``","``, for ambiguous cells.
+        date_format: The format of dates, as in `strftime`, or ``"ISO8601"``.
+        missing: Marks of missing cells, besides the usual marks; a string is a single mark.
+        classes: Whether every number of the target is a class, however many there are.
+        positive: The positive label of two.
+        seed: Seed of the division.
+    """
+
+    target: str | None = None
+    valid: str | Path | Frame | None = option(None, plain=path_of, is_path=True, unkept="frames")
+    test: str | Path | Frame | None = option(None, plain=path_of, is_path=True, unkept="frames")
+    groups: str | None = None
+    split_by: str | None = None
+    drop: tuple[str, ...] = ()
+    columns: Columns = option((), key="column", plain=_pairs)
+    decimal: str | None = None
+    date_format: str | None = None
+    missing: str | Iterable[str] = option((), plain=_marks)
+    classes: bool = False
+    positive: Label | None = None
+    seed: int = 0
+
+    def check(self) -> None:
+        """Check all options that need no table to be checked.
+
+        Raises:
+            InputError: A kind, the mark or the format is invalid.
+        """
+        mark = self.decimal
+        if mark is not None and mark not in DECIMALS:
+            raise InputError(f"decimal must be '.' or ',', but got decimal={one_line(mark)!r}.")
+        if self.date_format is not None:
+            _check_format(self.date_format)
+        _kinds(self.columns)
+
+    @property
+    def kinds(self) -> dict[str, ColumnKind]:
+        """Return the kinds of columns by name."""
+        return _kinds(self.columns)
+
+    @property
+    def pairs(self) -> tuple[str, ...]:
+        """Return the kinds of columns as texts ``NAME=KIND``."""
+        return _pairs(self.columns)
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Return the marks of missing cells."""
+        return _marks(self.missing)
+
+
+@dataclass(frozen=True)
+class Hints:
+    """Facts on a column that are known before its kind is inferred from training rows.
+
+    Args:
+        kind: Its kind, if the user names it.
+        style: Style of its numbers, if the whole file shows it; see `parse_numbers`.
+        decimal: The decimal mark of the table, if known.
+        date_format: The format of dates that the user names.
+        marks: Marks of missing cells that the user names.
+        reason: Why the column is left out, if the whole table shows it.
+    """
+
+    kind: ColumnKind | None = None
+    style: str = "plain"
+    decimal: str | None = None
+    date_format: str | None = None
+    marks: tuple[str, ...] = ()
+    reason: str = ""
+
+
+NO_HINTS = Hints()
+NO_OPTIONS = DataOptions()
