@@ -7,7 +7,6 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,8 +18,8 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss
 import autoloss
 from autoloss.core.errors import InputError, StudyExistsError, StudyNotFoundError, TrainingError
 from autoloss.experiment import session
+from autoloss.experiment.held_back import TrainedTrial
 from autoloss.experiment.options import SearchOptions
-from autoloss.experiment.reserve import Ended
 from autoloss.experiment.session import SearchSession
 from autoloss.records import Plan, Update
 from autoloss.report import summary_from_json
@@ -232,20 +231,20 @@ def test_an_interrupted_search_goes_on_to_the_same_end(
     whole = run("whole")
     told = 0
 
-    def interrupted(self: SearchSession, ended: list[Ended], **more: Any) -> None:
+    def interrupted(self: SearchSession, trained: list[TrainedTrial]) -> None:
         nonlocal told
-        told += len(ended)
+        told += len(trained)
         if told > 10:
             raise KeyboardInterrupt
-        unharmed(self, ended, **more)
+        unharmed(self, trained)
 
-    unharmed = SearchSession.ended
-    monkeypatch.setattr(SearchSession, "ended", interrupted)
+    unharmed = SearchSession.tell
+    monkeypatch.setattr(SearchSession, "tell", interrupted)
     with pytest.raises(KeyboardInterrupt) as stop:
         run("cut")
     assert stop.value.study == "cut"  # type: ignore[attr-defined]
     assert autoloss.list_studies(tmp_path)[0].decision is None
-    monkeypatch.setattr(SearchSession, "ended", unharmed)
+    monkeypatch.setattr(SearchSession, "tell", unharmed)
     resumed = autoloss.resume("cut", out=tmp_path)
     assert sorted(map(str, settings(resumed))) == sorted(map(str, settings(whole)))
     assert resumed.recommended == whole.recommended

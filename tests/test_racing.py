@@ -13,13 +13,14 @@ from optuna.trial import TrialState
 
 import autoloss
 from autoloss.experiment import session
+from autoloss.experiment.held_back import HeldBack, TrainedTrial, roles_of
 from autoloss.experiment.racing import RacingSearch
-from autoloss.experiment.reserve import Ended, Reserve, roles_of
 from autoloss.experiment.session import SearchSession
-from autoloss.records import CurvePoint, TrialRecord
+from autoloss.records import CurvePoint, TrainingReport, TrialRecord
 from autoloss.search import Study
 from autoloss.training import Pool
 from autoloss.training import pool as pools
+from autoloss.training.divisions import Trained
 from autoloss.verdict.baseline import default_cross_entropy, tuned_cross_entropy
 
 SPACE = """
@@ -128,45 +129,51 @@ def test_what_the_verdict_needs_is_trained_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The best of a family that left is trained again, and does what it would have done."""
-    told: list[Ended] = []
-    held: list[Ended] = []
-    tell, take = SearchSession.ended, Reserve.take
+    told: list[TrainedTrial] = []
+    held: list[TrainedTrial] = []
+    tell, take = SearchSession.tell, HeldBack.take
 
-    def ended(self: SearchSession, given: Sequence[Ended]) -> None:
+    def ended(self: SearchSession, given: Sequence[TrainedTrial]) -> None:
         told.extend(given)
         tell(self, given)
 
-    def taken(self: Reserve, n: int) -> list[Ended]:
+    def taken(self: HeldBack, n: int) -> list[TrainedTrial]:
         found = take(self, n)
         held.extend(found)
         return found
 
-    monkeypatch.setattr(SearchSession, "ended", ended)
-    monkeypatch.setattr(Reserve, "take", taken)
+    monkeypatch.setattr(SearchSession, "tell", ended)
+    monkeypatch.setattr(HeldBack, "take", taken)
     searched(tmp_path, "s", together=96)
     assert held
     late = told[-len(held) :]
     assert {one.trial.number for one in late} == {one.trial.number for one in held}
-    filled = {role for one in told[: -len(held)] if not one.left for role in roles_of(one.trial)}
+    filled = {
+        role
+        for one in told[: -len(held)]
+        if one.report.state != "pruned"
+        for role in roles_of(one.trial)
+    }
     for before in held:
-        after = next(one for one in late if one.trial.number == before.trial.number)
-        assert after.trained.state == "complete"
-        assert after.passed == before.passed
+        first = before.report
+        after = next(one.report for one in late if one.trial.number == before.trial.number)
+        assert after.state == "complete"
+        assert after.rungs == first.rungs
         assert_allclose(
-            [point.refined_log_loss for point in after.curve[: before.epochs]],
-            [point.refined_log_loss for point in before.curve],
+            [point.refined_log_loss for point in after.curve[: first.epochs]],
+            [point.refined_log_loss for point in first.curve],
             rtol=1e-4,
         )
-        assert len(after.curve) > before.epochs
+        assert len(after.curve) > first.epochs
         rivals = [
             min(
-                (-one.passed[-1].epoch, one.passed[-1].refined_log_loss)
+                (-one.report.rungs[-1].epoch, one.report.rungs[-1].refined_log_loss)
                 for one in told
-                if one.passed and role in roles_of(one.trial)
+                if one.report.rungs and role in roles_of(one.trial)
             )
             for role in roles_of(before.trial) - filled
         ]
-        assert (-before.passed[-1].epoch, before.passed[-1].refined_log_loss) in rivals
+        assert (-first.rungs[-1].epoch, first.rungs[-1].refined_log_loss) in rivals
 
 
 def test_the_sampler_is_told_what_trials_did_at_the_rungs(tmp_path: Path) -> None:
@@ -215,26 +222,26 @@ def test_trials_of_two_objectives_leave_if_they_are_out_by_both(tmp_path: Path) 
     assert {r.family for r in records if r.state == "complete"} == {r.family for r in records}
 
 
-def test_a_reserve_holds_the_best_of_every_role_that_is_not_filled() -> None:
-    def left(slot: int, base: str, rung: int, value: float, origin: str = "quota") -> Ended:
+def test_the_best_trial_of_every_role_that_is_not_filled_is_held_back() -> None:
+    def left(slot: int, base: str, rung: int, value: float, origin: str = "quota") -> TrainedTrial:
         trial = SimpleNamespace(
             slot=slot, spec=autoloss.LossSpec.from_dict({"base": base}), origin=origin
         )
-        passed = (CurvePoint(rung, value, 0.1),)
-        return Ended(trial, SimpleNamespace(), rung, True, passed)  # type: ignore[arg-type]
+        report = TrainingReport("pruned", epochs=rung, rungs=(CurvePoint(rung, value, 0.1),))
+        return TrainedTrial(trial, Trained(report, ()))  # type: ignore[arg-type]
 
-    reserve = Reserve()
+    held = HeldBack()
     default = left(0, "cross_entropy", 1, 0.9, "default")
     plain = left(1, "cross_entropy", 1, 0.5)
     brier = left(2, "brier", 1, 0.3)
-    assert reserve.keep([default, plain, brier]) == []
+    assert held.keep([default, plain, brier]) == []
     further = left(3, "brier", 3, 0.8)
-    assert reserve.keep([further]) == [brier]
-    assert reserve.keep([left(4, "brier", 1, 0.1)])[0].trial.slot == 4
-    reserve.fill([further.trial, plain.trial])
-    assert {one.trial.slot for one in reserve.keep([])} == {1, 3}
-    assert reserve.take(5) == [default]
-    assert reserve.take(5) == []
+    assert held.keep([further]) == [brier]
+    assert held.keep([left(4, "brier", 1, 0.1)])[0].trial.slot == 4
+    held.fill([further.trial, plain.trial])
+    assert {one.trial.slot for one in held.keep([])} == {1, 3}
+    assert held.take(5) == [default]
+    assert held.take(5) == []
 
 
 @pytest.fixture(scope="module")

@@ -196,7 +196,7 @@ def _one(
 ) -> _Outer:
     """Choose on the held-out rows of an outer fold and predict its test rows."""
     assert fold.test is not None
-    whole = [k for k, one in enumerate(trained) if one.outcomes[number].state != "diverged"]
+    whole = [k for k, one in enumerate(trained) if one.outcomes[number].report.state != "diverged"]
     outcomes = [trained[k].outcomes[number] for k in whole]
     specs = [LossSpec.from_dict(records[k].loss) for k in whole]
     scorer = Scorer(job.classes, study.metric, study.seed)

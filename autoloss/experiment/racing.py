@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from autoloss.experiment.reserve import Ended, Reserve
+from autoloss.experiment.held_back import HeldBack, TrainedTrial
 from autoloss.experiment.session import SearchSession
 from autoloss.experiment.time_plan import FEWEST_TRIALS
 from autoloss.losses import get
-from autoloss.records import REFINED_LOG_LOSS, CurvePoint
+from autoloss.records import REFINED_LOG_LOSS, CurvePoint, mean_curve
 from autoloss.search import Trial
 from autoloss.training import (
     Passage,
@@ -74,7 +74,7 @@ class RacingSearch:
         self.size = size
         self.rungs = rungs(session.study.space.training)
         self._race = Race()
-        self._reserve = Reserve()
+        self._held = HeldBack()
         self._running: list[_Running] = []
         self._waiting: list[Trial] = []
         self._is_ending = False
@@ -95,7 +95,7 @@ class RacingSearch:
             # Trials that ended before an interruption still count as running.
             self.now += 1
         # There was no time to train the trials that are still held back to their end.
-        self.session.ended(self._reserve.take(len(self._reserve.held)))
+        self.session.tell(self._held.take(len(self._held.trials)))
 
     @property
     def _is_up(self) -> bool:
@@ -105,7 +105,7 @@ class RacingSearch:
     def _must_end(self) -> bool:
         """Return whether the trials held back need all the time that is left."""
         ends = self.session.clock.search_ends
-        if ends is None or not self._reserve.held:
+        if ends is None or not self._held.trials:
             return False
         return time.monotonic() + self._pace * self.session.study.space.training.max_epochs >= ends
 
@@ -119,7 +119,7 @@ class RacingSearch:
                 passed = Passage(span.slot, self._values(point), span.start + point.epoch)
                 self._race.add(point.epoch, passed)
         whole = [record.number for record in study.trials if record.state == "complete"]
-        self._reserve.fill(map(study.trial, whole))
+        self._held.fill(map(study.trial, whole))
         self._last_ask = max((span.start for span in spans), default=-1)
         self._asked = 1 + max((span.slot for span in spans), default=-1)
         if any(span.is_lost for span in spans) and not self._is_up:
@@ -140,8 +140,8 @@ class RacingSearch:
         if not self._is_ending and self.now > self._last_ask:
             self._ask()
         if self._is_ending or (not self._running and self.session.study.left == 0):
-            held = self._reserve.take(max(0, self.size - len(self._running)))
-            again = [_Running(one.trial, self.now, list(one.passed), True) for one in held]
+            held = self._held.take(max(0, self.size - len(self._running)))
+            again = [_Running(one.trial, self.now, list(one.report.rungs), True) for one in held]
             if again:
                 self._join(again)
 
@@ -198,9 +198,9 @@ class RacingSearch:
         self._running = [one for one in self._running if one not in gone]
         self._pool.drop([number for one in gone for number in one.candidates])
         ended = [self._ended(one) for one in gone]
-        self._reserve.fill(one.trial for one in ended if one.trained.state == "complete")
-        left = self._reserve.keep([one for one in ended if one.left])
-        self.session.ended([one for one in ended if not one.left] + left)
+        self._held.fill(one.trial for one in ended if one.report.state == "complete")
+        pruned = self._held.keep([one for one in ended if one.report.state == "pruned"])
+        self.session.tell([one for one in ended if one.report.state != "pruned"] + pruned)
         self.session.raced(
             alive=alive_before,
             done=sum(self.now - one.began for one in self._running),
@@ -221,14 +221,17 @@ class RacingSearch:
             goes_on = alive & set(one.candidates)
             one.left = bool(goes_on) and self._race.leaves(self.now - one.began, one.trial.slot)
 
-    def _ended(self, one: _Running) -> Ended:
+    def _ended(self, one: _Running) -> TrainedTrial:
         trained = Trained.of([self._pool.take(number) for number in one.candidates])
-        return Ended(one.trial, trained, self.now - one.began, one.left, tuple(one.passed))
+        report = replace(trained.report, rungs=tuple(one.passed))
+        if one.left:
+            report = replace(report, state="pruned")
+        return TrainedTrial(one.trial, replace(trained, report=report))
 
     def _at(self, one: _Running, age: int) -> CurvePoint:
         """Return the point at which a trial is compared: its mean over the divisions so far."""
         points = [best_so_far(self._pool.curve(number), age) for number in one.candidates]
-        return Trained.mean_curve([[point] for point in points])[0]
+        return mean_curve([[point] for point in points])[0]
 
     def _values(self, point: CurvePoint) -> tuple[float, ...]:
         """Return the values of the study's objectives, by which trials are compared."""

@@ -87,7 +87,7 @@ def replicate(
         at_once=True,
     )
     by_number = dict(zip(numbers, trained, strict=True))
-    whole = [number for number, found in by_number.items() if found.state != "diverged"]
+    whole = [number for number, found in by_number.items() if found.report.state != "diverged"]
     plain = [n for n in numbers if is_plain_cross_entropy(records[n].loss)]
     if not {baseline, *plain} & set(whole):
         raise TrainingError(
@@ -119,7 +119,7 @@ def replicate(
 
 def is_cut(trained: Iterable[Trained]) -> bool:
     """Return whether a time limit cut off any training."""
-    return any(outcome.state == "stopped" for one in trained for outcome in one.outcomes)
+    return any(outcome.report.state == "stopped" for one in trained for outcome in one.outcomes)
 
 
 def make_divisions(session: SearchSession, data: StudyData, folds: Sequence[Fold]) -> Divisions:

@@ -12,8 +12,8 @@ from torch import Tensor
 from autoloss.core.errors import InputError, TrainingError
 from autoloss.executors import LocalExecutor
 from autoloss.experiment.ended import EndedTrials
+from autoloss.experiment.held_back import TrainedTrial
 from autoloss.experiment.progress import Progress
-from autoloss.experiment.reserve import Ended
 from autoloss.experiment.time_plan import FEWEST_TRIALS, Finals
 from autoloss.experiment.timetable import RACE_USED, Timetable
 from autoloss.records import REFINED_LOG_LOSS, TrialRecord, Update
@@ -157,8 +157,7 @@ class SearchSession:
 
     def train_and_tell(self, trials: Sequence[Trial]) -> None:
         """Train trials to their end and tell the study their results."""
-        pairs = zip(trials, self._train(trials), strict=True)
-        self.ended([Ended(trial, found, found.epochs, left=False) for trial, found in pairs])
+        self.tell(list(map(TrainedTrial, trials, self._train(trials))))
 
     def train(
         self,
@@ -281,32 +280,21 @@ class SearchSession:
 
         return self.train(self.divisions, trials, deadline=deadline, spare=spare)
 
-    def ended(self, ended: Sequence[Ended]) -> None:
+    def tell(self, trained: Sequence[TrainedTrial]) -> None:
         """Tell the study the results of trials."""
         started = time.monotonic()
-        whole = [one for one in ended if not one.left and one.trained.state != "diverged"]
+        scored = [one for one in trained if one.report.has_model]
         records = [
-            self.study.fail(
-                one.trial,
-                "pruned" if one.left and one.trained.state != "diverged" else "diverged",
-                seconds=one.trained.seconds,
-                curve=one.curve,
-                epochs=one.epochs,
-                rungs=one.passed,
-            )
-            for one in ended
-            if one not in whole
+            self.study.fail(one.trial, report=one.report)
+            for one in trained
+            if not one.report.has_model
         ]
-        if whole:
+        if scored:
             records += self.study.tell_many(
-                [one.trial for one in whole],
-                torch.stack([one.trained.logits for one in whole]),
+                [one.trial for one in scored],
+                torch.stack([one.trained.logits for one in scored]),
                 self.divisions.targets,
-                seconds=[one.trained.seconds for one in whole],
-                curves=[one.curve for one in whole],
-                stopped=[one.trained.state == "stopped" for one in whole],
-                epochs=[one.epochs for one in whole],
-                rungs=[one.passed for one in whole],
+                reports=[one.report for one in scored],
                 folds=self.divisions.folds,
                 clusters=self.divisions.clusters,
             )

@@ -16,6 +16,7 @@ from autoloss.records.insights import (
 from autoloss.records.plans import Plan, Update
 from autoloss.records.reliability import Reliability, Tails, TopShare
 from autoloss.records.studies import PersonalChoice, StudyListing, Summary
+from autoloss.records.trainings import TrainingReport, TrainingState, mean_curve, merged
 from autoloss.records.trials import REFINED_LOG_LOSS, CurvePoint, Edge, TrialRecord, TrialState
 from autoloss.records.verdicts import (
     Comparison,
@@ -55,8 +56,12 @@ __all__ = [
     "Tails",
     "Threshold",
     "TopShare",
+    "TrainingReport",
+    "TrainingState",
     "TrialRecord",
     "TrialState",
     "Update",
     "Verdict",
+    "mean_curve",
+    "merged",
 ]

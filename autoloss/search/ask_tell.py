@@ -15,12 +15,12 @@ from autoloss.core.errors import AutolossError, InputError
 from autoloss.losses import ClassFacts
 from autoloss.metrics import Metric
 from autoloss.readout import Readout
-from autoloss.records import CurvePoint, TrialRecord
+from autoloss.records import CurvePoint, TrainingReport, TrialRecord
 from autoloss.search.config import StudyConfig
 from autoloss.search.session import Session
 from autoloss.search.space import Space
 from autoloss.search.spans import Span
-from autoloss.search.telling import Costs, EndState
+from autoloss.search.telling import EndState
 from autoloss.search.trial import Trial
 from autoloss.search.trial_facts import FACTS
 
@@ -188,8 +188,7 @@ class AskTell:
         seconds: Sequence[float] | None = None,
         curves: Sequence[Sequence[CurvePoint]] | None = None,
         stopped: Sequence[bool] | None = None,
-        epochs: Sequence[int] | None = None,
-        rungs: Sequence[Sequence[CurvePoint]] | None = None,
+        reports: Sequence[TrainingReport] | None = None,
         folds: Tensor | None = None,
         clusters: Tensor | None = None,
     ) -> tuple[TrialRecord, ...]:
@@ -199,11 +198,10 @@ class AskTell:
             trials: K trials, or their numbers.
             val_logits: Their logits, a tensor, an array or a sequence of them; (K, N, C).
             val_labels: Classes of the rows, the same for all trials; (N,).
-            seconds: Training time of each.
+            seconds: Training time of each; by default the time since it was asked.
             curves: Learning curve of each; by default the reported curve.
             stopped: Whether each was cut off before the end of its training.
-            epochs: Epochs that each trained.
-            rungs: The values of each at the rungs of a race that it reached.
+            reports: How the training of each went, in the place of the three arguments above.
             folds: Folds of the rows for the cross-fitted read-out; (N,). By default five.
             clusters: The cluster of each row, such as its group; (N,). By default rows are
                 independent.
@@ -216,10 +214,19 @@ class AskTell:
         """
         if not trials:
             return ()
-        costs = Costs(seconds, curves, stopped, epochs, rungs)
-        numbers = [_number(trial) for trial in trials]
-        return self._session.teller.tell(
-            numbers, val_logits, val_labels, costs, folds=folds, clusters=clusters
+        teller, numbers = self._session.teller, [_number(trial) for trial in trials]
+        if reports is None:
+            reports = [
+                teller.report_of(
+                    number,
+                    "stopped" if stopped is not None and stopped[k] else "complete",
+                    seconds=None if seconds is None else seconds[k],
+                    curve=None if curves is None else curves[k],
+                )
+                for k, number in enumerate(numbers)
+            ]
+        return teller.tell(
+            numbers, val_logits, val_labels, reports, folds=folds, clusters=clusters
         )
 
     def report(self, trial: Trial | int, epoch: int, val_logits: Any, val_labels: Any) -> bool:
@@ -248,8 +255,7 @@ class AskTell:
         *,
         seconds: float | None = None,
         curve: Sequence[CurvePoint] | None = None,
-        epochs: int = 0,
-        rungs: Sequence[CurvePoint] = (),
+        report: TrainingReport | None = None,
     ) -> TrialRecord:
         """End a trial without logits.
 
@@ -259,16 +265,12 @@ class AskTell:
                 others: the sampler then learns from its values at the last rung.
             seconds: Training time; by default the time since it was asked.
             curve: Its learning curve; by default the reported curve.
-            epochs: Epochs that it trained.
-            rungs: As for `tell_many`.
+            report: How its training went, in the place of the three arguments above.
         """
-        costs = Costs(
-            None if seconds is None else [seconds],
-            None if curve is None else [curve],
-            epochs=[epochs],
-            rungs=[rungs],
-        )
-        return self._session.teller.fail(_number(trial), state, costs)
+        teller, number = self._session.teller, _number(trial)
+        if report is None:
+            report = teller.report_of(number, state, seconds=seconds, curve=curve)
+        return teller.fail(number, report)
 
     def passed(self, trial: Trial | int, point: CurvePoint) -> None:
         """Store the values of a trial at a rung of a race, so that the sampler learns at once.

@@ -37,5 +37,5 @@ def span_of(trial: FrozenTrial) -> Span:
     facts = facts_of(trial)
     if facts is None:
         return Span(trial.number, asked.slot, asked.start, None, is_lost=is_lost(trial))
-    end = asked.start + facts.epochs
-    return Span(trial.number, asked.slot, asked.start, end, rungs=facts.rungs)
+    end = asked.start + facts.report.epochs
+    return Span(trial.number, asked.slot, asked.start, end, rungs=facts.report.rungs)

@@ -1,4 +1,4 @@
-"""Takes in what became of trials: scores, facts and rows, written before a trial ends."""
+"""Stores the results of trials: scores, facts and rows, written before a trial ends."""
 
 from __future__ import annotations
 
@@ -12,18 +12,24 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 from torch import Tensor
 
 from autoloss.core.devices import scored_together
 from autoloss.core.errors import InputError
-from autoloss.losses import LossSpec
-from autoloss.records import REFINED_LOG_LOSS, CurvePoint, TrialRecord
+from autoloss.metrics import Scores
+from autoloss.records import (
+    REFINED_LOG_LOSS,
+    CurvePoint,
+    TrainingReport,
+    TrainingState,
+    TrialRecord,
+)
 from autoloss.search.examples import ExampleFiles
 from autoloss.search.journal import Ledger
 from autoloss.search.scoring import Scorer, as_classes, as_logits, rows_fingerprint
 from autoloss.search.space import METRIC
-from autoloss.search.trial_facts import FACTS, TrialFacts, record_of
+from autoloss.search.trial_facts import FACTS, Asked, TrialFacts, record_of
 from autoloss.verdict.metric_rows import example_losses
 
 EndState = Literal["diverged", "stopped", "pruned", "failed"]
@@ -32,35 +38,17 @@ _ROWS_KEY = "validation_rows"
 
 
 @dataclass(frozen=True)
-class Costs:
-    """What the trainings of K trials cost and how they went.
-
-    Args:
-        seconds: Training time of each; None for the time since it was asked.
-        curves: Learning curve of each; None for what was reported.
-        stopped: Whether each was cut off; None for no.
-        epochs: Epochs that each trained; None where unknown.
-        rungs: What each was compared by in a race; None for nothing.
-    """
-
-    seconds: Sequence[float] | None = None
-    curves: Sequence[Sequence[CurvePoint]] | None = None
-    stopped: Sequence[bool] | None = None
-    epochs: Sequence[int] | None = None
-    rungs: Sequence[Sequence[CurvePoint]] | None = None
-
-
-@dataclass(frozen=True)
 class Teller:
-    """Takes in the trials of one study.
+    """Stores the results of the trials of one study.
 
     Args:
-        ledger: Where the trials are kept.
-        examples: Where their rows are kept.
+        ledger: The storage of the trials.
+        examples: The storage of their losses on validation rows.
         scorer: Scores them.
-        objectives: What the sampler is told.
+        objectives: The metrics that the sampler learns from.
         lock: Held while the ledger is read or written.
         on_told: Called with the record of every trial that ends.
+        curves: The reported points of running trials, by number.
     """
 
     ledger: Ledger
@@ -76,7 +64,7 @@ class Teller:
         numbers: Sequence[int],
         val_logits: Any,
         val_labels: Any,
-        costs: Costs,
+        reports: Sequence[TrainingReport],
         *,
         folds: Tensor | None,
         clusters: Tensor | None = None,
@@ -87,13 +75,15 @@ class Teller:
         )
         together = _clusters(clusters)
         classes = self._same_classes(val_labels, logits, together)
-        running = [self.running(number) for number in numbers]
-        facts = [self._facts(one, "diverged", k, costs) for k, one in enumerate(running)]
+        specs = [Asked.of(self._running(number)).spec for number in numbers]
         finite = [k for k in range(len(numbers)) if bool(torch.isfinite(logits[k]).all())]
+        now = time.time()
+        facts = [TrialFacts(replace(report, state="diverged"), now) for report in reports]
         for places in scored_together(len(finite), logits=logits[:1].numel()):
             some = [finite[i] for i in places]
-            specs = [LossSpec.from_dict(running[k].loss) for k in some]
-            scores = self.scorer.score(logits[some], classes, specs, folds=folds)
+            scores = self.scorer.score(
+                logits[some], classes, [specs[k] for k in some], folds=folds
+            )
             losses = example_losses(
                 scores,
                 classes,
@@ -102,23 +92,36 @@ class Teller:
                 clusters=together,
             )
             for row, k in enumerate(some):
-                readout = scores.readouts.row(row)
-                facts[k] = replace(
-                    facts[k],
-                    state="stopped" if costs.stopped and costs.stopped[k] else "complete",
-                    metrics=scores.row(row),
-                    readout=readout.name,
-                    readout_state=readout.to_dict(),
-                )
+                facts[k] = _scored(reports[k], scores, row)
                 # Before the trial ends, so that none is complete without its rows.
-                self.examples.save(running[k].number, losses[row])
+                self.examples.save(numbers[k], losses[row])
         with self.lock, self.ledger.together():
-            pairs = zip(running, facts, strict=True)
-            records = tuple(self._end(one.number, fact) for one, fact in pairs)
-        if self.on_told is not None:
-            for record in records:
-                self.on_told(record)
+            records = tuple(map(self._end, numbers, facts))
+        self._show(records)
         return records
+
+    def report_of(
+        self,
+        number: int,
+        state: TrainingState,
+        *,
+        seconds: float | None,
+        curve: Sequence[CurvePoint] | None,
+    ) -> TrainingReport:
+        """Return the report of a trial that a loop of the user's own trained.
+
+        Args:
+            number: The trial.
+            state: The state in which it ended.
+            seconds: Training time; None for the time since it was asked.
+            curve: Its learning curve; None for the reported curve.
+        """
+        started = record_of(self._running(number)).started
+        return TrainingReport(
+            state,
+            tuple(self.curves.get(number, ()) if curve is None else curve),
+            seconds=time.time() - started if seconds is None else float(seconds),
+        )
 
     def report(self, number: int, epoch: int, val_logits: Any, val_labels: Any) -> int | None:
         """Add a point to a trial's learning curve.
@@ -130,27 +133,26 @@ class Teller:
         if not bool(torch.isfinite(logits).all()):
             return None
         classes = as_classes(val_labels, n_classes=self._n_classes, like=logits, name="val_labels")
-        running = self.running(number)
-        refined = self.scorer.refined(logits, classes, LossSpec.from_dict(running.loss))
+        spec = Asked.of(self._running(number)).spec
+        refined = self.scorer.refined(logits, classes, spec)
         curve = self.curves.setdefault(number, [])
         curve.append(CurvePoint(epoch, *refined))
         best = min(range(len(curve)), key=lambda i: curve[i].refined_log_loss)
         return len(curve) - 1 - best
 
     def passed(self, number: int, point: CurvePoint) -> None:
-        """Note what a trial was compared by in a race; see `Study.passed`."""
+        """Store the values of a trial at a rung; see `Study.passed`."""
         with self.lock:
             self._report(number, point)
 
-    def fail(self, number: int, state: EndState, costs: Costs) -> TrialRecord:
+    def fail(self, number: int, report: TrainingReport) -> TrialRecord:
         """End a trial without logits."""
-        running = self.running(number)
-        record = self._end(number, self._facts(running, state, 0, costs))
-        if self.on_told is not None:
-            self.on_told(record)
+        self._running(number)
+        record = self._end(number, TrialFacts(report, time.time()))
+        self._show([record])
         return record
 
-    def running(self, number: int) -> TrialRecord:
+    def _running(self, number: int) -> FrozenTrial:
         """Return a trial that can be told.
 
         Raises:
@@ -162,7 +164,12 @@ class Teller:
             raise InputError(
                 f"A trial must be running to be told, but got number={number}, which has ended."
             )
-        return record_of(trial)
+        return trial
+
+    def _show(self, records: Sequence[TrialRecord]) -> None:
+        if self.on_told is not None:
+            for record in records:
+                self.on_told(record)
 
     @property
     def _n_classes(self) -> int:
@@ -187,40 +194,28 @@ class Teller:
                 self.ledger.set_attribute(_ROWS_KEY, rows)
         return classes
 
-    def _facts(self, record: TrialRecord, state: EndState, k: int, costs: Costs) -> TrialFacts:
-        now = time.time()
-        curve = self.curves.pop(record.number, [])
-        if costs.curves is not None:
-            curve = list(costs.curves[k])
-        return TrialFacts(
-            state=state,
-            ended=now,
-            curve=tuple(curve),
-            seconds=now - record.started if costs.seconds is None else float(costs.seconds[k]),
-            epochs=0 if costs.epochs is None else costs.epochs[k],
-            rungs=() if costs.rungs is None else tuple(costs.rungs[k]),
-        )
-
     def _end(self, number: int, facts: TrialFacts) -> TrialRecord:
-        """Write how a trial ended: first the facts, then the end."""
-        values = None
-        if facts.state == "complete":
+        """Write the end of a trial: first its facts, then its state."""
+        report, values = facts.report, None
+        if report.state == "complete":
             metric = self.scorer.metric.name
             names = [metric if name == METRIC else name for name in self.objectives]
             values = [facts.metrics[name] for name in names]
             if not all(map(math.isfinite, values)):
-                facts, values = replace(facts, state="diverged"), None
+                report, values = replace(report, state="diverged"), None
+                facts = replace(facts, report=report)
         with self.lock:
+            self.curves.pop(number, None)
             self.ledger.note(number, FACTS, facts.to_dict())
-            if facts.state == "pruned" and (points := facts.rungs or facts.curve):
+            if report.state == "pruned" and (points := report.rungs or report.curve):
                 self._report(number, points[-1])
-            self.ledger.end(number, ENDS.get(facts.state, TrialState.PRUNED), values)
+            self.ledger.end(number, ENDS.get(report.state, TrialState.PRUNED), values)
             return record_of(self.ledger.find(number))
 
     def _report(self, number: int, last: CurvePoint) -> None:
-        """Tell the sampler, which else takes it for the worst, where a trial left.
+        """Tell the sampler the last values of a trial; without them it takes it for the worst.
 
-        It refuses values of trials with several objectives.
+        The sampler refuses values of trials with several objectives.
         """
         value = {REFINED_LOG_LOSS: last.refined_log_loss, "error": last.error}
         objective, *others = self.objectives
@@ -229,8 +224,20 @@ class Teller:
             self.ledger.report(number, last.epoch, value[name])
 
 
+def _scored(report: TrainingReport, scores: Scores, row: int) -> TrialFacts:
+    """Return the facts of a trial with its scores."""
+    readout = scores.readouts.row(row)
+    return TrialFacts(
+        report,
+        time.time(),
+        metrics=scores.row(row),
+        readout=readout.name,
+        readout_state=readout.to_dict(),
+    )
+
+
 def _clusters(clusters: Tensor | None) -> npt.NDArray[np.int64] | None:
-    """Return clusters as an array, None where every row is one of its own."""
+    """Return clusters as an array, None if each row is its own cluster."""
     if clusters is None:
         return None
     found: npt.NDArray[np.int64] = np.asarray(clusters.cpu(), dtype=np.int64)

@@ -58,7 +58,7 @@ class Trial(Shown):
         asked = Asked.of(written)
         return cls(
             number=written.number,
-            spec=LossSpec.from_dict(asked.loss),
+            spec=asked.spec,
             nuisance=asked.nuisance,
             seed=config.seed,
             facts=config.search_facts,

@@ -9,8 +9,8 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from autoloss.records import CurvePoint, TrialRecord
-from autoloss.records import TrialState as State
+from autoloss.losses import LossSpec
+from autoloss.records import CurvePoint, TrainingReport, TrialRecord
 
 LONGEST_CURVE = 20
 FACTS = "facts"
@@ -49,59 +49,70 @@ class Asked:
         names = cls.__dataclass_fields__
         return cls(**{key: attributes[key] for key in names if key in attributes})
 
+    @property
+    def spec(self) -> LossSpec:
+        """Return the loss."""
+        return LossSpec.from_dict(self.loss)
+
 
 @dataclass(frozen=True)
 class TrialFacts:
     """The facts of a trial when it ends.
 
     Args:
-        state: The state in which it ended.
-        metrics: Validation metrics by name, finite ones alone.
+        report: How its training went.
+        ended: The end, seconds since the epoch.
+        metrics: Validation metrics by name.
         readout: Name of the read-out.
         readout_state: The read-out, as `Readout.to_dict`.
-        curve: The learning curve.
-        seconds: Training time in seconds.
-        ended: The end, seconds since the epoch.
-        epochs: Epochs trained, on the division with the most; 0 where unknown.
-        rungs: Its best epoch so far at each rung of a race.
     """
 
-    state: State
+    report: TrainingReport
     ended: float
     metrics: dict[str, float] = field(default_factory=dict)
     readout: str = "softmax"
     readout_state: dict[str, Any] | None = None
-    curve: tuple[CurvePoint, ...] = ()
-    seconds: float = 0.0
-    epochs: int = 0
-    rungs: tuple[CurvePoint, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the facts as JSON values."""
+        """Return the facts as flat JSON values: finite metrics and a short curve."""
+        report = self.report
         return {
-            "state": self.state,
+            "state": report.state,
             "ended": self.ended,
             "metrics": {key: value for key, value in self.metrics.items() if math.isfinite(value)},
             "readout": self.readout,
             "readout_state": self.readout_state,
-            "curve": _written(thinned(self.curve)),
-            "seconds": self.seconds,
-            "epochs": self.epochs,
-            "rungs": _written(self.rungs),
+            "curve": _written(thinned(report.curve)),
+            "seconds": report.seconds,
+            "epochs": report.epochs,
+            "rungs": _written(report.rungs),
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrialFacts:
         """Return the facts that `to_dict` wrote."""
-        points = {
-            key: tuple(CurvePoint(*point) for point in values.get(key, ()))
-            for key in ("curve", "rungs")
-        }
-        return cls(**{**values, **points})
+        report = TrainingReport(
+            values["state"],
+            _read(values["curve"]),
+            seconds=values["seconds"],
+            epochs=values.get("epochs", 0),
+            rungs=_read(values.get("rungs", ())),
+        )
+        return cls(
+            report,
+            values["ended"],
+            metrics=values["metrics"],
+            readout=values["readout"],
+            readout_state=values["readout_state"],
+        )
 
 
 def _written(points: Sequence[CurvePoint]) -> list[list[float]]:
     return [[point.epoch, point.refined_log_loss, point.error] for point in points]
+
+
+def _read(points: Sequence[Sequence[Any]]) -> tuple[CurvePoint, ...]:
+    return tuple(CurvePoint(*point) for point in points)
 
 
 def facts_of(trial: FrozenTrial) -> TrialFacts | None:
@@ -121,18 +132,17 @@ def is_lost(trial: FrozenTrial) -> bool:
 def record_of(trial: FrozenTrial) -> TrialRecord:
     """Return a trial as everything outside the search sees it."""
     asked = Asked.of(trial)
-    is_running = trial.state == TrialState.RUNNING
-    facts = facts_of(trial) or TrialFacts("running" if is_running else "failed", ended=0.0)
+    facts = facts_of(trial) or TrialFacts(TrainingReport("failed"), ended=0.0)
     started = trial.datetime_start
     return TrialRecord(
         number=trial.number,
-        state=facts.state,
+        state="running" if trial.state == TrialState.RUNNING else facts.report.state,
         loss=dict(asked.loss),
         nuisance=dict(asked.nuisance),
         metrics=dict(facts.metrics),
         readout=facts.readout,
-        curve=facts.curve,
-        seconds=facts.seconds,
+        curve=facts.report.curve,
+        seconds=facts.report.seconds,
         started=started.timestamp() if started else 0.0,
         ended=facts.ended,
         origin=asked.origin,

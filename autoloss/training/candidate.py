@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import Tensor
 
 from autoloss.losses import LossSpec
-from autoloss.records import CurvePoint
+from autoloss.records import TrainingReport
 
 
 @dataclass(frozen=True)
@@ -40,22 +39,15 @@ class Outcome:
     """The result of training a candidate.
 
     Args:
-        state: ``"complete"``; ``"diverged"`` if logits became infinite or NaN; ``"stopped"`` if
-            the time limit or the race ended the training.
+        report: How the training went.
         logits: Logits of the validation rows of its division with the best weights.
         weights: The best weights, a row of the network's layout.
-        curve: A point per epoch.
-        best_epoch: The epoch of the best weights, from 1; 0 if there is none.
-        seconds: Its share of the time that its population took, in seconds.
 
     Shape:
         - logits: ``(N, C)``
         - weights: ``(P,)``
     """
 
-    state: Literal["complete", "diverged", "stopped"]
+    report: TrainingReport
     logits: Tensor
     weights: Tensor
-    curve: tuple[CurvePoint, ...]
-    best_epoch: int
-    seconds: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ from autoloss.data.rare import subsample
 from autoloss.losses import ClassFacts
 from autoloss.models import OwnModel, networks_for
 from autoloss.readout import fold_numbers
-from autoloss.records import CurvePoint
+from autoloss.records import TrainingReport, merged
 from autoloss.training import Job, Outcome
 
 
@@ -134,58 +134,19 @@ class Trained:
     """The result of training a trial on all divisions.
 
     Args:
-        state: ``"complete"``; ``"diverged"`` if it diverged on any division; ``"stopped"`` if any
-            training was cut off.
+        report: How the training went, on all divisions together.
         outcomes: The outcome on each division.
     """
 
-    state: Literal["complete", "diverged", "stopped"]
+    report: TrainingReport
     outcomes: tuple[Outcome, ...]
 
     @classmethod
     def of(cls, outcomes: Sequence[Outcome]) -> Self:
         """Return the combined result of the trainings of a trial."""
-        states = {outcome.state for outcome in outcomes}
-        state: Literal["complete", "diverged", "stopped"] = "complete"
-        if "diverged" in states:
-            state = "diverged"
-        elif "stopped" in states:
-            state = "stopped"
-        return cls(state, tuple(outcomes))
+        return cls(merged([outcome.report for outcome in outcomes]), tuple(outcomes))
 
     @property
     def logits(self) -> Tensor:
         """Return the logits of all validation rows, division by division, ``(N, C)``."""
         return torch.cat([outcome.logits for outcome in self.outcomes])
-
-    @property
-    def epochs(self) -> int:
-        """Return the epochs trained, on the division with the most."""
-        return max(len(outcome.curve) + (outcome.state == "diverged") for outcome in self.outcomes)
-
-    @property
-    def seconds(self) -> float:
-        """Return its share of the time of its populations, in seconds."""
-        return sum(outcome.seconds for outcome in self.outcomes)
-
-    @property
-    def curve(self) -> tuple[CurvePoint, ...]:
-        """Return the mean learning curve; a stopped division counts with its last point."""
-        return self.mean_curve([outcome.curve for outcome in self.outcomes])
-
-    @staticmethod
-    def mean_curve(curves: Sequence[Sequence[CurvePoint]]) -> tuple[CurvePoint, ...]:
-        """Return the mean of learning curves; a curve at its end counts with its last point."""
-        curves = [curve for curve in curves if curve]
-        if len(curves) == 1:
-            return tuple(curves[0])
-        longest = max(map(len, curves), default=0)
-        points = [[curve[min(i, len(curve) - 1)] for curve in curves] for i in range(longest)]
-        return tuple(
-            CurvePoint(
-                epoch=max(point.epoch for point in at),
-                refined_log_loss=sum(point.refined_log_loss for point in at) / len(at),
-                error=sum(point.error for point in at) / len(at),
-            )
-            for at in points
-        )

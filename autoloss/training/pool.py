@@ -12,7 +12,7 @@ from torch import Tensor
 from autoloss.core.devices import scored_together
 from autoloss.losses import ClassFacts, Objective
 from autoloss.readout import refined_log_loss
-from autoloss.records import CurvePoint
+from autoloss.records import CurvePoint, TrainingReport
 from autoloss.training.allocator import keep_freed_memory
 from autoloss.training.batch import Batch, Orders, batch_size_for
 from autoloss.training.candidate import Candidate, Outcome
@@ -42,14 +42,13 @@ class _Progress:
     cut: bool = False
 
     def outcome(self) -> Outcome:
-        return Outcome(
+        report = TrainingReport(
             state="diverged" if self.diverged else "stopped" if self.cut else "complete",
-            logits=self.logits,
-            weights=self.weights,
             curve=tuple(self.curve),
-            best_epoch=self.best_epoch,
             seconds=self.seconds,
+            epochs=len(self.curve) + self.diverged,
         )
+        return Outcome(report, self.logits, self.weights)
 
 
 class Pool:

@@ -80,8 +80,11 @@ def rich() -> Job:
 
 
 def assert_same(one: Outcome, other: Outcome) -> None:
-    assert (one.state, one.best_epoch) == (other.state, other.best_epoch)
-    assert len(one.curve) == len(other.curve)
+    assert (one.report.state, one.report.best_epoch) == (
+        other.report.state,
+        other.report.best_epoch,
+    )
+    assert len(one.report.curve) == len(other.report.curve)
     torch.testing.assert_close(one.weights, other.weights, rtol=0, atol=1e-10)
     torch.testing.assert_close(one.logits, other.logits, rtol=0, atol=1e-9)
 
@@ -90,9 +93,9 @@ def test_together_equals_alone(rich: Job) -> None:
     candidates = make_candidates()
     assert {get(c.spec.base).head for c in candidates} == {"linear", "unbiased", "cosine"}
     together = train(rich, candidates)
-    assert len({len(outcome.curve) for outcome in together}) >= 3
+    assert len({len(outcome.report.curve) for outcome in together}) >= 3
     for candidate, outcome in zip(candidates, together, strict=True):
-        assert outcome.state == "complete"
+        assert outcome.report.state == "complete"
         assert_same(outcome, train(rich, [candidate])[0])
 
 

@@ -15,9 +15,9 @@ CROSS_ENTROPY = LossSpec("cross_entropy")
 
 
 def assert_same(one: Outcome, other: Outcome) -> None:
-    assert one.state == other.state
-    assert one.best_epoch == other.best_epoch
-    assert len(one.curve) == len(other.curve)
+    assert one.report.state == other.report.state
+    assert one.report.best_epoch == other.report.best_epoch
+    assert len(one.report.curve) == len(other.report.curve)
     torch.testing.assert_close(one.weights, other.weights, rtol=0, atol=1e-10)
     torch.testing.assert_close(one.logits, other.logits, rtol=0, atol=1e-9)
 
@@ -48,24 +48,24 @@ def test_a_seed_decides_everything_that_is_drawn(job: Job) -> None:
 def test_a_candidate_that_diverges_ends_alone(job: Job, mixed: list[Candidate]) -> None:
     wild = Candidate(CROSS_ENTROPY, lr=1e300, seed=0)
     outcomes = train(job, [mixed[0], wild, *mixed[1:]])
-    assert outcomes[1].state == "diverged"
+    assert outcomes[1].report.state == "diverged"
     calm = [outcomes[0], *outcomes[2:]]
     for outcome, alone in zip(calm, train(job, mixed), strict=True):
-        assert outcome.state == "complete"
+        assert outcome.report.state == "complete"
         assert_same(outcome, alone)
 
 
 def test_all_candidates_may_diverge(job: Job) -> None:
     outcomes = train(job, [Candidate(CROSS_ENTROPY, lr=1e300, seed=k) for k in range(2)])
-    assert [outcome.state for outcome in outcomes] == ["diverged", "diverged"]
+    assert [outcome.report.state for outcome in outcomes] == ["diverged", "diverged"]
 
 
 def test_the_best_epoch_has_the_lowest_refined_log_loss_and_its_logits_are_kept(
     job: Job, mixed: list[Candidate]
 ) -> None:
     for candidate, outcome in zip(mixed, train(job, mixed), strict=True):
-        values = [point.refined_log_loss for point in outcome.curve]
-        assert outcome.best_epoch == 1 + values.index(min(values))
+        values = [point.refined_log_loss for point in outcome.report.curve]
+        assert outcome.report.best_epoch == 1 + values.index(min(values))
         from autoloss.losses import Objective
 
         objective = Objective([candidate.spec], job.class_counts, dtype=torch.float64)
@@ -77,8 +77,8 @@ def test_the_best_epoch_has_the_lowest_refined_log_loss_and_its_logits_are_kept(
 
 def test_patience_stops_a_candidate(job: Job) -> None:
     outcome = train(job, [Candidate(CROSS_ENTROPY, lr=0.3, seed=0)])[0]
-    values = [point.refined_log_loss for point in outcome.curve]
-    after = len(values) - outcome.best_epoch
+    values = [point.refined_log_loss for point in outcome.report.curve]
+    after = len(values) - outcome.report.best_epoch
     assert after == job.config.patience or len(values) == job.config.max_epochs
 
 
@@ -86,7 +86,7 @@ def test_training_learns(job: Job) -> None:
     longer = replace(job, config=replace(job.config, max_epochs=15, patience=15))
     outcome = train(longer, [Candidate(CROSS_ENTROPY, lr=5e-3)])[0]
     majority = 1.0 - float(job.valid.targets.bincount().max()) / len(job.valid.targets)
-    assert outcome.curve[outcome.best_epoch - 1].error < 0.35 * majority
+    assert outcome.report.curve[outcome.report.best_epoch - 1].error < 0.35 * majority
 
 
 def test_a_deadline_stops_all_and_keeps_what_was_reached(
@@ -100,8 +100,8 @@ def test_a_deadline_stops_all_and_keeps_what_was_reached(
     outcomes = train(job, mixed, deadline=time.monotonic() - 1.0)
     # An epoch of many rows may take longer than all the time there is.
     assert len(steps) == 1
-    assert {outcome.state for outcome in outcomes} == {"stopped"}
-    assert all(len(outcome.curve) == 1 for outcome in outcomes)
+    assert {outcome.report.state for outcome in outcomes} == {"stopped"}
+    assert all(len(outcome.report.curve) == 1 for outcome in outcomes)
     assert all(outcome.logits.isfinite().all() for outcome in outcomes)
 
 
@@ -109,7 +109,7 @@ def test_seconds_add_up_to_the_time_of_the_population(job: Job, mixed: list[Cand
     start = time.perf_counter()
     outcomes = train(job, mixed)
     wall = time.perf_counter() - start
-    assert 0.5 * wall < sum(outcome.seconds for outcome in outcomes) <= wall
+    assert 0.5 * wall < sum(outcome.report.seconds for outcome in outcomes) <= wall
 
 
 @pytest.mark.gpu
@@ -129,7 +129,7 @@ def test_scored_in_parts_equals_scored_at_once(
     monkeypatch.setattr("autoloss.core.devices.SCORED_NUMBERS", 2 * len(job.valid) * 3)
     for one, other in zip(train(job, mixed), whole, strict=True):
         assert_same(one, other)
-        assert one.curve == pytest.approx(other.curve)
+        assert one.report.curve == pytest.approx(other.report.curve)
 
 
 def test_rows_that_are_not_kept_encoded_train_the_same(

@@ -94,10 +94,10 @@ def make_own(
 
 
 def assert_same(one: Outcome, other: Outcome, atol: float = 1e-10) -> None:
-    assert (one.state, one.best_epoch, len(one.curve)) == (
-        other.state,
-        other.best_epoch,
-        len(other.curve),
+    assert (one.report.state, one.report.best_epoch, len(one.report.curve)) == (
+        other.report.state,
+        other.report.best_epoch,
+        len(other.report.curve),
     )
     torch.testing.assert_close(one.weights, other.weights, rtol=0, atol=atol)
     torch.testing.assert_close(one.logits, other.logits, rtol=0, atol=10 * atol)
@@ -147,11 +147,15 @@ def test_a_module_ends_with_the_weights_of_a_loop_by_torch(name: str, form: str)
     outcome = train(job, [other, candidate])[1]
     assert torch.equal(before, torch.get_rng_state())
     rows, logits = by_torch(MODULES[name], job, candidate)
-    views = job.network.layout.views(torch.stack([outcome.weights, rows[outcome.best_epoch - 1]]))
+    views = job.network.layout.views(
+        torch.stack([outcome.weights, rows[outcome.report.best_epoch - 1]])
+    )
     views.pop("unused", None)  # torch leaves out what has no gradient, and does not decay it
     for both in views.values():
         torch.testing.assert_close(both[0], both[1], rtol=0, atol=1e-9)
-    torch.testing.assert_close(outcome.logits, logits[outcome.best_epoch - 1], rtol=0, atol=1e-8)
+    torch.testing.assert_close(
+        outcome.logits, logits[outcome.report.best_epoch - 1], rtol=0, atol=1e-8
+    )
 
 
 @pytest.mark.parametrize(("name", "form"), FORMS)
@@ -187,7 +191,7 @@ def test_divisions_and_who_joins_later(name: str, form: str, mixed: list[Candida
     asked = [*first, *first[::-1]]
     for k in (0, 3, 4, 6):
         assert_same(pool.take(numbers[k]), train(jobs, [asked[k]])[0])
-    assert pool.take(numbers[1]).state == "stopped"
+    assert pool.take(numbers[1]).report.state == "stopped"
 
 
 def test_a_seed_decides_what_is_drawn() -> None:
@@ -217,13 +221,13 @@ def test_running_statistics_are_those_of_the_best_epoch_and_nothing_decays_them(
     candidate = Candidate(LossSpec(), lr=0.3, weight_decay=0.5, seed=2)
     outcome = train(job, [candidate])[0]
     views = job.network.layout.views(outcome.weights[None])
-    steps = outcome.best_epoch * (len(job.train) // 32)
+    steps = outcome.report.best_epoch * (len(job.train) // 32)
     assert views["0.num_batches_tracked"].item() == steps
     assert job.network.layout.state == {n for n in views if "running" in n or "tracked" in n}
     # The first layer normalises the inputs: its statistics can be told without the network.
     orders = Orders([2], len(job.train), 32, device=CPU)
     mean = torch.zeros(job.network.encoded_width, dtype=torch.float64)
-    for _ in range(outcome.best_epoch):
+    for _ in range(outcome.report.best_epoch):
         for rows in orders.epoch():
             mean = 0.9 * mean + 0.1 * job.train.features(rows).dense[0].mean(0)
     torch.testing.assert_close(views["0.running_mean"][0], mean, rtol=0, atol=1e-12)
@@ -277,7 +281,7 @@ def test_a_module_whose_weights_become_infinite_diverges_alone() -> None:
     (job,) = make_own(normalised)
     calm = Candidate(LossSpec(), lr=1e-3, seed=0)
     wild, outcome = train(job, [replace(calm, lr=1e300), calm])
-    assert (wild.state, outcome.state) == ("diverged", "complete")
+    assert (wild.report.state, outcome.report.state) == ("diverged", "complete")
     assert_same(outcome, train(job, [calm])[0])
 
 

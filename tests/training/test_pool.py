@@ -30,9 +30,11 @@ def run(
 
 
 def assert_same(one: Outcome, other: Outcome) -> None:
-    assert one.state == other.state
-    assert one.best_epoch == other.best_epoch
-    assert [point.epoch for point in one.curve] == [point.epoch for point in other.curve]
+    assert one.report.state == other.report.state
+    assert one.report.best_epoch == other.report.best_epoch
+    assert [point.epoch for point in one.report.curve] == [
+        point.epoch for point in other.report.curve
+    ]
     torch.testing.assert_close(one.weights, other.weights, rtol=0, atol=1e-10)
     torch.testing.assert_close(one.logits, other.logits, rtol=0, atol=1e-9)
 
@@ -43,8 +45,8 @@ def test_who_joins_later_becomes_what_it_does_alone(job: Job, mixed: list[Candid
     everyone = [candidate for group in groups.values() for candidate in group]
     for number, (candidate, outcome) in enumerate(zip(everyone, together, strict=True)):
         if number in (1, 3):
-            assert outcome.state == "stopped"
-            assert len(outcome.curve) == {1: 4, 3: 2}[number]
+            assert outcome.report.state == "stopped"
+            assert len(outcome.report.curve) == {1: 4, 3: 2}[number]
         else:
             assert_same(outcome, train(job, [candidate])[0])
 
@@ -83,7 +85,7 @@ def test_divisions_have_late_joiners_too(mixed: list[Candidate]) -> None:
 def test_who_joined_ends_with_its_own_last_epoch(job: Job, mixed: list[Candidate]) -> None:
     patient = replace(job, config=replace(job.config, patience=99))
     first, late = run([patient], {0: [mixed[0]], 4: [mixed[0]]})
-    assert len(first.curve) == len(late.curve) == patient.config.max_epochs
+    assert len(first.report.curve) == len(late.report.curve) == patient.config.max_epochs
     assert_same(first, late)
 
 

@@ -98,7 +98,9 @@ def test_a_training_in_lower_precision_is_near_and_does_not_depend_on_neighbours
         assert not torch.equal(one.weights, other.weights)
         assert one.weights.dtype == one.logits.dtype == torch.float32
         # The best log losses of a curve that both walk down.
-        losses = [min(point.refined_log_loss for point in each.curve) for each in (one, other)]
+        losses = [
+            min(point.refined_log_loss for point in each.report.curve) for each in (one, other)
+        ]
         assert abs(losses[0] - losses[1]) < 0.01
     for one, other in zip(fewer, low, strict=False):
         assert torch.equal(one.weights, other.weights)

@@ -41,7 +41,6 @@ def tell(study, trials, *, epochs=20, cut=False):
         LABELS,
         curves=[[CurvePoint(epochs, 0.5, 0.1)] for _ in trials],
         stopped=[cut] * len(trials),
-        epochs=[epochs] * len(trials),
     )
 
 
