@@ -20,7 +20,6 @@ SHARED = {
     "ClassRow",
     "Figure",
     "Form",
-    "Given",
     "OwnNetwork",
     "Part",
     "Point",

@@ -1,6 +1,6 @@
-"""What saved predictions say about a model and about the loss that trains it; nothing is trained.
+"""The faults of an existing model, and of the loss that trained it, from its predictions alone.
 
-Nothing is imported here: `autoloss.records.diagnosis` is read where torch must not be loaded.
+This file imports nothing, so that it loads without torch.
 
 Floor 6. Imports from floors 1 to 5.
 """

@@ -1,4 +1,4 @@
-"""Calibration beside what a calibrated model would show: errors, their null level, the diagram."""
+"""Calibration errors beside those of a calibrated model, and the reliability diagram."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy.stats import binom
 from torch import Tensor
 from torch.nn import functional
 
-from autoloss.diagnosis.given import Given
+from autoloss.diagnosis.labelled import LabelledPredictions
 from autoloss.metrics import smooth_ece, top_label
 from autoloss.metrics.calibration import equal_mass
 from autoloss.records import Reliability
@@ -18,10 +18,11 @@ from autoloss.records.diagnosis import Calibration, WithNull
 
 BINS = 15
 DRAWS = 200
-# Up to here every row's outcome is drawn; above, the sums over bins, which are normal then.
+# Up to this many rows, the outcome of every row is drawn; above, the sums over bins, which are
+# normal then.
 _EXACT_UP_TO = 20_000
 _CHUNK = 1 << 20
-# Cells of the confidence in which outcomes are drawn together for the smooth error.
+# Cells of the confidence whose outcomes are drawn together for the smooth error.
 _CELLS = 2048
 
 
@@ -34,24 +35,26 @@ class _Rows:
     weight: Tensor
 
 
-def calibration_of(given: Given, *, seed: int = 0) -> Calibration:
+def calibration_of(predictions: LabelledPredictions, *, seed: int = 0) -> Calibration:
     """Return the calibration errors of the predicted class beside their null level.
 
-    The null level is found by consistency resampling: outcomes are drawn from the probabilities
-    themselves (Bröcker and Smith 2007). Weighted rows count by their weight.
+    Consistency resampling gives the null level: it draws outcomes from the probabilities
+    themselves (Bröcker and Smith 2007). Rows count by their weight.
 
     Args:
-        given: The predictions.
-        seed: Of the draws.
+        predictions: Predictions and labels.
+        seed: Seed of the draws.
     """
-    confidence, correct = (one[0] for one in top_label(given.log_probs[None], given.targets))
-    rows = _Rows(confidence.clamp(0, 1), correct, given.row_weights)
+    confidence, correct = (
+        one[0] for one in top_label(predictions.log_probs[None], predictions.targets)
+    )
+    rows = _Rows(confidence.clamp(0, 1), correct, predictions.row_weights)
     place = torch.bucketize(
         rows.confidence, torch.arange(1, BINS, dtype=torch.float64) / BINS
     ).clamp_max(BINS - 1)
     mass = equal_mass(rows.confidence[None], BINS)[0]
     generator = torch.Generator().manual_seed(seed)
-    draw = _drawn_rows if given.n_rows <= _EXACT_UP_TO else _drawn_sums
+    draw = _drawn_rows if predictions.n_rows <= _EXACT_UP_TO else _drawn_sums
     drawn = draw(rows, place, mass, generator)
     found = _errors(rows, place, mass, rows.correct[None])
     ece, smooth, debiased = (
@@ -60,16 +63,18 @@ def calibration_of(given: Given, *, seed: int = 0) -> Calibration:
     return Calibration(ece=ece, smooth=smooth, debiased=debiased, draws=DRAWS)
 
 
-def reliability_of(log_probs: Tensor, given: Given, *, name: str) -> Reliability:
-    """Return a reliability diagram of equally full bins, as `metrics.reliability` with weights.
+def reliability_of(
+    log_probs: Tensor, predictions: LabelledPredictions, *, name: str
+) -> Reliability:
+    """Return the reliability diagram of `metrics.reliability` for weighted rows.
 
     Args:
         log_probs: Log probabilities, ``(N, C)``.
-        given: Labels and weights.
-        name: Whose predictions these are.
+        predictions: Labels and weights.
+        name: Name of the curve.
     """
-    confidence, correct = (one[0] for one in top_label(log_probs[None], given.targets))
-    weight = given.row_weights
+    confidence, correct = (one[0] for one in top_label(log_probs[None], predictions.targets))
+    weight = predictions.row_weights
     index = equal_mass(confidence[None], BINS)[0]
 
     def summed(values: Tensor) -> Tensor:
@@ -80,7 +85,7 @@ def reliability_of(log_probs: Tensor, given: Given, *, name: str) -> Reliability
     mass = mass[is_used]
     mean = summed(weight * confidence)[is_used] / mass
     accuracy = summed(weight * correct)[is_used] / mass
-    # Weighted rows tell as much as this many that count alike.
+    # The number of rows of equal weight with the same information.
     trials = (mass.square() / summed(weight.square())[is_used]).round().clamp_min(1).numpy()
     chance = mean.clamp(0, 1).numpy()
     counts = torch.bincount(index, minlength=BINS)[is_used]
@@ -95,7 +100,7 @@ def reliability_of(log_probs: Tensor, given: Given, *, name: str) -> Reliability
 
 
 def _with_null(value: float, drawn: Tensor) -> WithNull:
-    """Return a value beside draws of it."""
+    """Return a value beside its draws from a calibrated model."""
     reached = int((drawn >= value).sum())
     return WithNull(
         value=value,
@@ -144,7 +149,7 @@ def _debiased(rows: _Rows, mass: Tensor, first: Tensor, second: Tensor) -> Tenso
 def _drawn_rows(
     rows: _Rows, place: Tensor, mass: Tensor, generator: torch.Generator
 ) -> tuple[Tensor, ...]:
-    """Draw every outcome; return the three errors of each draw."""
+    """Draw the outcome of every row; return the three errors of each draw."""
     n = len(rows.confidence)
     step = max(1, _CHUNK // n)
     found = []
@@ -187,6 +192,6 @@ def _drawn_sums(
             rows.weight.square() * noise,
         )
     )
-    # The sum with squared weights moves with the other as far as the two go together.
+    # The sum with squared weights, given the other sum: its regression on it.
     follows = off * (both / square.clamp_min(1e-300))
     return ece, smooth, _debiased(rows, mass, first + off, second + follows)

@@ -1,4 +1,4 @@
-"""Saved predictions: an .npz archive of logits or probabilities, and labels."""
+"""Reads saved predictions: an .npz archive of logits or probabilities, with labels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from autoloss.core.errors import InputError
 from autoloss.data.messages import listed, one_line
-from autoloss.diagnosis.given import Given, given_scores
+from autoloss.diagnosis.labelled import LabelledPredictions, checked_predictions
 from autoloss.records.diagnosis import Kind
 
 _KEYS = ("logits", "probs", "labels", "weights", "classes")
@@ -21,13 +21,13 @@ _BROKEN = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImp
 _HOW = "numpy.savez(FILE, logits=logits, labels=labels) writes one"
 
 
-def read_scores(file: Path) -> Given:
-    """Read what `numpy.savez` wrote; nothing in the file is run.
+def read_scores(file: Path) -> LabelledPredictions:
+    """Read a file of `numpy.savez`, without running code from it.
 
-    Keys: ``logits`` or ``probs``, ``labels``, and where wanted ``weights`` and ``classes``.
+    Keys: ``logits`` or ``probs``; ``labels``; optionally ``weights`` and ``classes``.
 
     Raises:
-        InputError: If the file is not there or is no such archive, or what is in it does not fit.
+        InputError: If the file is missing, is no such archive, or has unsuitable content.
     """
     arrays = _arrays(file)
     where = f"{file}: "
@@ -43,7 +43,7 @@ def read_scores(file: Path) -> Given:
             f"{file} must have the key 'labels', but has {listed(sorted(arrays))}: {_HOW}."
         )
     kind: Kind = "logits" if both[0] == "logits" else "probabilities"
-    given = given_scores(
+    predictions = checked_predictions(
         arrays[both[0]],
         arrays["labels"],
         kind=kind,
@@ -53,19 +53,21 @@ def read_scores(file: Path) -> Given:
     )
     unread = sorted(set(arrays) - set(_KEYS))
     if not unread:
-        return given
-    return replace(given, notes=(*given.notes, f"Keys that are not read: {listed(unread)}."))
+        return predictions
+    return replace(
+        predictions, notes=(*predictions.notes, f"These keys are ignored: {listed(unread)}.")
+    )
 
 
 def _arrays(file: Path) -> dict[str, NDArray[Any]]:
-    """Return the arrays of an archive by key; those that are not asked for are not read."""
+    """Return the arrays of an archive by key; unknown keys get an empty array, unread."""
     if not file.is_file():
         raise InputError(f"--logits must name a file that exists, but got {str(file)!r}.")
     try:
-        # Opened here: an archive that cannot be read would leave the file open.
+        # NumPy would leave the file of a broken archive open.
         with file.open("rb") as opened:
             if opened.read(2) != b"PK":
-                raise InputError(f"{file} must be an .npz archive, but it is none: {_HOW}.")
+                raise InputError(f"{file} must be an .npz archive, but is not: {_HOW}.")
             opened.seek(0)
             with np.load(opened, allow_pickle=False) as archive:
                 unread: NDArray[Any] = np.empty(0)

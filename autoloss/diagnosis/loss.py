@@ -1,4 +1,4 @@
-"""Which loss's signal is shown, and what of it saved logits can tell."""
+"""The loss of a diagnosis: read from text, without the parts that need more than logits."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _PARTS = {"prior": PRIORS, "target": TARGETS, "penalty": PENALTIES}
 
 
 def loss_of(text: str | LossSpec | Mapping[str, Any]) -> LossSpec:
-    """Return the loss that a text, dotted keys or a value stands for.
+    """Return the loss of a text, of dotted keys, or the `LossSpec` itself.
 
     Args:
-        text: ``"focal"``, ``"focal gamma=3"`` or ``"focal gamma=3 + class_weight power=0.5"``, as
-            reports write it; the keys of `LossSpec.from_dict`; or a `LossSpec`.
+        text: ``"focal"``, ``"focal gamma=3"`` or ``"focal gamma=3 + class_weight power=0.5"``, the
+            form of reports; the keys of `LossSpec.from_dict`; or a `LossSpec`.
 
     Raises:
-        InputError: If there is no such loss, or a setting is not allowed.
+        InputError: If the loss is unknown, or a setting is not allowed.
 
     Examples:
         >>> loss_of("focal gamma=3").to_dict()
@@ -46,7 +46,9 @@ def loss_of(text: str | LossSpec | Mapping[str, Any]) -> LossSpec:
             kind = next((kind for kind, parts in _PARTS.items() if name in parts), None)
             if kind is None:
                 known = ", ".join([*PRIORS, *TARGETS, *PENALTIES])
-                raise InputError(f"loss must have known parts after +, but got {name!r}: {known}.")
+                raise InputError(
+                    f"loss must have known parts after +, but got {name!r}: choose among {known}."
+                )
             settings[kind] = name
         for word in own:
             key, _, value = word.partition("=")
@@ -55,7 +57,7 @@ def loss_of(text: str | LossSpec | Mapping[str, Any]) -> LossSpec:
 
 
 def label_of(spec: LossSpec) -> str:
-    """Return a loss as reports write it, such as ``focal gamma=2``.
+    """Return the label of a loss in reports, such as ``focal gamma=2``.
 
     Examples:
         >>> label_of(LossSpec("focal"))
@@ -64,34 +66,34 @@ def label_of(spec: LossSpec) -> str:
     return TrialRecord(0, "complete", spec.to_dict(), {}).label
 
 
-def shown_part(spec: LossSpec) -> tuple[LossSpec, tuple[str, ...]]:
-    """Return the part of a loss whose gradient saved logits tell, and what was left out.
+def determined_part(spec: LossSpec) -> tuple[LossSpec, tuple[str, ...]]:
+    """Return a loss without the parts that need more than logits and labels, and their names.
 
-    A penalty is a statistic of a batch or lies beside the label; mixed inputs and a teacher are
-    not in the file.
+    A penalty is a statistic of a batch or does not depend on the label; the inputs of mixup and
+    the teacher of distillation are not in the file.
 
     Raises:
-        InputError: If the loss itself needs what is not in the file.
+        InputError: If the base itself needs more than the file has.
     """
     base = get(spec.base)
     needs = [one for one in base.needs if one not in _KNOWN]
     if needs or base.head != "linear":
         what = " and ".join(one.replace("_", " ") for one in needs) or "cosines"
         raise InputError(
-            f"loss must be one that saved logits can tell the gradient of, but "
+            f"loss must have a gradient that logits and labels determine, but "
             f"{spec.base} reads {what}: choose another with --loss or loss=."
         )
-    left = []
+    dropped = []
     if spec.target in ("mixup", "distillation", "similarity_smoothing"):
-        left.append(spec.target)
+        dropped.append(spec.target)
         spec = spec.without("target")
     if spec.penalty != "none":
-        left.append(spec.penalty)
+        dropped.append(spec.penalty)
         spec = spec.without("penalty")
     if spec.prior == "given_weights":
-        left.append(spec.prior)
+        dropped.append(spec.prior)
         spec = spec.without("prior")
-    return spec, tuple(left)
+    return spec, tuple(dropped)
 
 
 def _number(key: str, value: str, text: str) -> float:

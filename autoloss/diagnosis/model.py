@@ -1,4 +1,4 @@
-"""The diagnosis of a model of ours on rows with labels."""
+"""The diagnosis of a model of autoloss on labelled rows."""
 
 from __future__ import annotations
 
@@ -17,15 +17,12 @@ from autoloss.data.messages import listed, plural
 from autoloss.data.read import Source, load_table
 from autoloss.data.sources import labels_of
 from autoloss.data.values import label_of as text_of
-from autoloss.diagnosis.given import LEAST_ROWS, Given
-from autoloss.diagnosis.loss import shown_part
+from autoloss.diagnosis.labelled import LEAST_ROWS, LabelledPredictions
+from autoloss.diagnosis.loss import determined_part
 from autoloss.diagnosis.run import diagnosed
 from autoloss.inference.classifier import Classifier
 from autoloss.losses import LossSpec
 from autoloss.records.diagnosis import Diagnosis
-
-# Rows that go through the networks at once.
-_PIECE = 1 << 16
 
 
 def diagnose_model(
@@ -36,48 +33,48 @@ def diagnose_model(
     name: str = "model",
     seed: int = 0,
 ) -> Diagnosis:
-    """Say what a model's predictions tell about it and about the loss that trained it.
+    """Diagnose a model, and the loss that trained it, from its predictions.
 
     Args:
         classifier: The model.
-        data: Rows that it was not trained on, with the target column.
-        loss: The loss whose gradient is shown; by default the one that trained the model.
-        name: What the diagnosis is called.
-        seed: Of everything that is drawn.
+        data: Rows held out from its training, with the target column.
+        loss: The loss whose gradient is shown; by default the loss that trained the model.
+        name: Name of the diagnosis.
+        seed: Seed of all draws.
 
     Raises:
         InputError: If columns are missing, labels are unknown, or rows are too few.
     """
-    given = _given(classifier, data)
-    notes = list(given.notes)
+    predictions = _given(classifier, data)
+    notes = list(predictions.notes)
     trained = classifier.members[0].readout.spec
     if loss is None:
         loss = trained
         try:
-            shown_part(trained)
+            determined_part(trained)
         except InputError:
             loss = "cross_entropy"
             notes.append(
-                f"The gradient of {trained.base} cannot be told from its logits alone; "
-                "cross-entropy's is shown."
+                f"The logits alone do not determine the gradient of {trained.base}; "
+                "the gradient of cross-entropy is shown."
             )
-    given = replace(given, notes=tuple(notes))
+    predictions = replace(predictions, notes=tuple(notes))
     counts = [classifier.facts(member) for member in classifier.members]
-    return diagnosed(given, loss, name=name, counts=counts, seed=seed)
+    return diagnosed(predictions, loss, name=name, counts=counts, seed=seed)
 
 
-def _given(classifier: Classifier, data: Source) -> Given:
-    """Return the model's predictions for the rows that have a label."""
+def _given(classifier: Classifier, data: Source) -> LabelledPredictions:
+    """Return the predictions of a model for the labelled rows."""
     table = load_table(data)
     targets, notes = _targets(classifier, table)
     rows = np.flatnonzero(targets >= 0)
-    # From where the rows lie, so that their cells are read as for predictions.
+    # From the source, so that cells are read as in a prediction.
     logits = classifier.logits(data)[:, rows]
     each = [
         member.readout.log_probs(own, classifier.facts(member)).log_softmax(-1)
         for member, own in zip(classifier.members, logits, strict=True)
     ]
-    return Given(
+    return LabelledPredictions(
         log_probs=torch.stack(each).logsumexp(0) - math.log(len(each)),
         logits=logits,
         targets=torch.from_numpy(targets[rows]),
@@ -89,14 +86,14 @@ def _given(classifier: Classifier, data: Source) -> Given:
 
 
 def _targets(classifier: Classifier, table: Table) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Return the class of each row, -1 where it has none, and notes."""
+    """Return the class of each row, -1 without a label, and notes."""
     name, frame, label = classifier.task.target, table.frame, table.label
     if name not in frame.columns:
         hint = closest(name, map(str, frame.columns))
         near = f"; {hint.removeprefix(', ')}" if hint.startswith(", did") else "."
         raise InputError(
-            f"{label} must have the target column {name!r} with the true classes, but has no such "
-            f"column{near}"
+            f"{label} must have the target column {name!r} with the true classes, but lacks "
+            f"it{near}"
         )
     found = labels_of(table, name)
     codes = found.codes([text_of(one) for one in classifier.task.classes])
@@ -104,15 +101,14 @@ def _targets(classifier: Classifier, table: Table) -> tuple[NDArray[np.int64], t
     if unseen.any():
         kinds = sorted(set(map(str, found.keys[unseen])))
         raise InputError(
-            f"Target {name!r} of {label} must hold classes that the model knows "
+            f"Target {name!r} of {label} must hold classes of the model "
             f"({listed(classifier.task.classes)}), but {plural(int(unseen.sum()), 'row')} have "
             f"{listed(kinds)}: leave them out."
         )
     known = codes[codes >= 0]
     if len(known) < LEAST_ROWS:
         raise InputError(
-            f"{label} must have at least {LEAST_ROWS} rows with a target to say anything, but "
-            f"has {len(known)}."
+            f"{label} must have at least {LEAST_ROWS} rows with a target, but has {len(known)}."
         )
     if (known == known[0]).all():
         raise InputError(
@@ -120,5 +116,5 @@ def _targets(classifier: Classifier, table: Table) -> tuple[NDArray[np.int64], t
             f"{str(classifier.task.classes[int(known[0])])!r}."
         )
     missing = int((codes == -1).sum())
-    notes = (f"{plural(missing, 'row')} without a target left out.",) if missing else ()
+    notes = (f"{plural(missing, 'row')} without a target were left out.",) if missing else ()
     return codes, notes

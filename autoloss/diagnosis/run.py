@@ -1,4 +1,4 @@
-"""The diagnosis of saved predictions: the only place that joins the parts."""
+"""Diagnoses predictions: joins calibration, read-outs, gradients and suspect labels."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from scipy.stats import poisson
 from torch import Tensor
 
 from autoloss.diagnosis.calibration import calibration_of, reliability_of
-from autoloss.diagnosis.given import Given, given_scores
-from autoloss.diagnosis.loss import label_of, loss_of, shown_part
-from autoloss.diagnosis.readouts import Reads, readouts_of
+from autoloss.diagnosis.labelled import LabelledPredictions, checked_predictions
+from autoloss.diagnosis.loss import determined_part, label_of, loss_of
+from autoloss.diagnosis.readouts import FittedReadouts, readouts_of
 from autoloss.diagnosis.shift import MOST_CLASSES
 from autoloss.diagnosis.signal import Gradients, gradients_of, parts_of, signal_of
 from autoloss.diagnosis.sources import sources_of
 from autoloss.diagnosis.suspects import suspects_of
 from autoloss.losses import ClassFacts, LossSpec
+from autoloss.records import Reliability
 from autoloss.records.diagnosis import Bits, ClassRow, Diagnosis
 
 # Below this expected count the band of a class is Poisson's, above it the normal's.
 _FEW = 10.0
-# Standard errors below 0 from which on scores are called inverted.
+# Scores are inverted if their mean is this many standard errors below 0.
 _SURE = 4.0
 
 
@@ -41,24 +42,24 @@ def diagnose(
     name: str = "logits",
     seed: int = 0,
 ) -> Diagnosis:
-    """Say what predictions tell about a model and about the loss that trains it.
+    """Diagnose a model, and the loss that trains it, from predictions and labels.
 
-    Nothing is trained. The rows should be ones that the model was not trained on.
+    Nothing is trained. The rows should be held out from the training of the model.
 
     Args:
-        logits: Scores of every class, or the log odds of class 1; probabilities with `kind`.
-            Tensors are taken too.
+        logits: Array or tensor of the scores of every class, or of the log odds of class 1;
+            probabilities if `kind` says so.
         labels: The true classes, 0 .. C-1.
         loss: The loss whose gradient is shown beside cross-entropy and squared error: a name with
             settings such as ``"focal gamma=3"``, dotted keys or a `LossSpec`.
         classes: Names of the classes; their numbers by default.
         weights: Weights of the rows, in any unit.
-        kind: What `logits` are.
-        name: What the diagnosis is called.
-        seed: Of folds, bootstrap and drawn outcomes.
+        kind: Whether `logits` are logits or probabilities.
+        name: Name of the diagnosis.
+        seed: Seed of the folds, the bootstrap and drawn outcomes.
 
     Raises:
-        InputError: If something is not what it must be.
+        InputError: If an argument is invalid.
 
     Shape:
         logits ``(N, C)`` or ``(N,)``, labels and weights ``(N,)``.
@@ -67,15 +68,15 @@ def diagnose(
         >>> rng = np.random.default_rng(0)
         >>> logits = rng.normal(size=(500, 3))
         >>> labels = (logits + rng.gumbel(size=(500, 3))).argmax(1)  # calibrated
-        >>> diagnose(2 * logits, labels).readouts[1].label  # twice as sure as it should be
+        >>> diagnose(2 * logits, labels).readouts[1].label  # logits twice too large
         'as given + temperature'
     """
-    given = given_scores(logits, labels, kind=kind, weights=weights, classes=classes)
-    return diagnosed(given, loss, name=name, seed=seed)
+    predictions = checked_predictions(logits, labels, kind=kind, weights=weights, classes=classes)
+    return diagnosed(predictions, loss, name=name, seed=seed)
 
 
 def diagnosed(
-    given: Given,
+    predictions: LabelledPredictions,
     loss: str | LossSpec | Mapping[str, Any],
     *,
     name: str,
@@ -85,86 +86,87 @@ def diagnosed(
     """Return the diagnosis of checked predictions.
 
     Args:
-        given: The predictions.
+        predictions: Predictions and labels.
         loss: The loss whose gradient is shown.
-        name: What was diagnosed.
-        counts: What each training knew of the classes; the labels' counts by default.
-        seed: Of everything that is drawn.
+        name: Name of the diagnosis.
+        counts: Class counts or facts of each training; the counts of the labels by default.
+        seed: Seed of all draws.
     """
-    whole = loss_of(loss)
-    spec, left = shown_part(whole)
-    notes = [*given.notes]
-    if left:
-        notes.append(f"The gradient is shown without {' and '.join(left)}.")
-    if counts is None:
-        counts = [given.counts.clamp_min(1.0)]
-        if spec.prior != "none":
-            notes.append(f"{spec.prior} is computed from the counts of these labels.")
-    sources, missing = sources_of(given.logits, spec, counts, raw=given.kind == "model")
-    if len(given.classes) > MOST_CLASSES:
-        notes.append(f"A shift of each class is not fitted to more than {MOST_CLASSES} classes.")
-    reads = readouts_of(given, sources, seed=seed)
-    wrong = given.log_probs.argmax(-1) != given.targets
-    suspects, is_suspect = suspects_of(reads.log_probs(1), given.targets, given.classes, seed=seed)
-    gradients = gradients_of(given, _beside(spec), counts)
-    signal, saturation = signal_of(gradients, wrong, is_suspect, given.row_weights)
-    rows, distance = _classes(given, gradients, wrong)
-    best = reads.best
-    weight = given.row_weights
+    spec, dropped = determined_part(loss_of(loss))
+    notes = [*predictions.notes]
+    if dropped:
+        notes.append(f"The gradient is that of the loss without {' and '.join(dropped)}.")
+    if counts is None and spec.prior != "none":
+        notes.append(f"{spec.prior} uses the class counts of these labels.")
+    if len(predictions.classes) > MOST_CLASSES:
+        notes.append(f"A shift per class is not fitted to more than {MOST_CLASSES} classes.")
+    counts = counts or [predictions.counts.clamp_min(1.0)]
+    is_model, weight = predictions.kind == "model", predictions.row_weights
+    sources, missing = sources_of(predictions.logits, spec, counts, raw=is_model)
+    readouts = readouts_of(predictions, sources, seed=seed)
+    wrong = predictions.log_probs.argmax(-1) != predictions.targets
+    suspects, is_suspect = suspects_of(
+        readouts.log_probs(1), predictions.targets, predictions.classes, seed=seed
+    )
+    gradients = gradients_of(predictions, _compared(spec), counts)
+    signal, saturation = signal_of(gradients, wrong, is_suspect, weight)
+    rows, distance = _class_rows(predictions, gradients, wrong)
     return Diagnosis(
         name=name,
-        kind=given.kind,
-        rows=given.n_rows,
-        effective_rows=float(weight.sum().square() / weight.square().sum()),
-        classes=given.classes,
+        kind=predictions.kind,
+        rows=predictions.n_rows,
+        effective_rows=_effective(weight),
+        classes=predictions.classes,
         loss=spec.to_dict(),
         loss_label=label_of(spec),
         error=float((wrong * weight).sum() / weight.sum()),
-        log_loss=reads.rows[0].row.log_loss,
-        calibration=calibration_of(given, seed=seed),
-        reliability=_diagrams(given, reads),
-        readouts=tuple(one.row for one in reads.rows),
-        best=best,
+        log_loss=readouts.rows[0].log_loss,
+        calibration=calibration_of(predictions, seed=seed),
+        reliability=_diagrams(predictions, readouts),
+        readouts=readouts.rows,
+        best=readouts.best,
         class_rows=rows,
         class_distance=distance,
         signal=signal,
         saturation=saturation,
         suspects=suspects,
-        bits=_bits(given, reads),
-        is_inverted=_is_inverted(given, rows),
+        bits=_bits(predictions, readouts),
+        is_inverted=_is_inverted(predictions, rows),
         notes=(*notes, *missing),
         version=version("autoloss"),
     )
 
 
-def _beside(spec: LossSpec) -> tuple[LossSpec, ...]:
-    """Return the losses to compare: the one asked for, cross-entropy, squared error."""
+def _compared(spec: LossSpec) -> tuple[LossSpec, ...]:
+    """Return the losses to compare: `spec`, cross-entropy and squared error."""
     every = (spec, LossSpec("cross_entropy"), LossSpec("brier"))
     return tuple(dict.fromkeys(every))
 
 
-def _diagrams(given: Given, reads: Reads) -> tuple[Any, ...]:
-    """Return the diagram as given, and after the best read-out where that is another."""
-    found = [reliability_of(given.log_probs, given, name="as given")]
-    if reads.best:
-        name = reads.rows[reads.best].row.label
-        found.append(reliability_of(reads.log_probs(reads.best), given, name=name))
+def _diagrams(
+    predictions: LabelledPredictions, readouts: FittedReadouts
+) -> tuple[Reliability, ...]:
+    """Return the diagrams of the predictions as given and, if another, of the best read-out."""
+    found = [reliability_of(predictions.log_probs, predictions, name="as given")]
+    if readouts.best:
+        name = readouts.rows[readouts.best].label
+        found.append(reliability_of(readouts.log_probs(readouts.best), predictions, name=name))
     return tuple(found)
 
 
-def _is_inverted(given: Given, rows: Sequence[ClassRow]) -> bool:
-    """Return whether the labels' probabilities lie below what each class gets on average.
+def _is_inverted(predictions: LabelledPredictions, rows: Sequence[ClassRow]) -> bool:
+    """Return whether the probabilities of the labels lie significantly below chance.
 
-    By more than chance gives: without any relation, the mean of a row's probability of its label,
-    less that of a label drawn from the class shares, is 0. What a class gets on average is taken
-    off first, which changes no mean and leaves less noise.
+    The statistic is the mean probability of a row's label, less that of a label drawn from the
+    class shares: 0 if predictions and labels are independent. Subtracting the mean probability of
+    each class first changes no mean and reduces the noise.
     """
-    weight = given.row_weights
+    weight = predictions.row_weights
     share, mean = (
         torch.tensor(one, dtype=torch.float64)
         for one in ([row.share for row in rows], [row.predicted for row in rows])
     )
-    chunks = (torch.split(one, 1 << 16) for one in (given.log_probs, given.targets))
+    chunks = (torch.split(one, 1 << 16) for one in (predictions.log_probs, predictions.targets))
     above = torch.cat(
         [
             (off := log_probs.double().exp() - mean).gather(-1, labels[:, None])[:, 0]
@@ -177,24 +179,24 @@ def _is_inverted(given: Given, rows: Sequence[ClassRow]) -> bool:
     return bool(gain < -_SURE * error)
 
 
-def _classes(
-    given: Given, gradients: Gradients, wrong: Tensor
+def _class_rows(
+    predictions: LabelledPredictions, gradients: Gradients, wrong: Tensor
 ) -> tuple[tuple[ClassRow, ...], float]:
-    """Return a row a class, and how far label shares lie from mean probabilities."""
-    n_classes, weight = len(given.classes), given.row_weights
+    """Return a row per class, and the distance of label shares from mean probabilities."""
+    n_classes, weight = len(predictions.classes), predictions.row_weights
     total = torch.zeros(n_classes, dtype=torch.float64)
     noise = torch.zeros_like(total)
     for chunk, own in zip(
-        torch.split(given.log_probs, 1 << 16), torch.split(weight, 1 << 16), strict=True
+        torch.split(predictions.log_probs, 1 << 16), torch.split(weight, 1 << 16), strict=True
     ):
         probs = chunk.double().exp()
         total += own @ probs
         noise += own.square() @ (probs * (1 - probs))
     mass = weight.sum()
-    share, predicted = given.counts / mass, total / mass
-    missed = torch.bincount(given.targets, weight * wrong, n_classes) / given.counts
-    effective = float(mass.square() / weight.square().sum())
-    parts = parts_of(given.classes, given.targets, gradients, weight)
+    share, predicted = predictions.counts / mass, total / mass
+    missed = torch.bincount(predictions.targets, weight * wrong, n_classes) / predictions.counts
+    effective = _effective(weight)
+    parts = parts_of(predictions.classes, predictions.targets, gradients, weight)
     rows = []
     for k, one in enumerate(parts):
         low, high = _band(float(predicted[k]), float(noise[k].sqrt() / mass), effective)
@@ -214,17 +216,24 @@ def _classes(
 
 
 def _band(mean: float, spread: float, n: float) -> tuple[float, float]:
-    """Return where 95 % of the label shares lie that the probabilities would draw."""
+    """Return the band of 95 % of the label shares if the probabilities were right."""
     if n * mean < _FEW:
         low, high = (poisson.ppf([0.025, 0.975], n * mean) / n).tolist()
         return low, high
     return max(0.0, mean - 1.96 * spread), min(1.0, mean + 1.96 * spread)
 
 
-def _bits(given: Given, reads: Reads) -> Bits:
-    """Return code lengths of a label."""
-    share = given.counts / given.counts.sum()
+def _effective(weight: Tensor) -> float:
+    """Return the effective number of rows of weights ``(N,)``."""
+    return float(weight.sum().square() / weight.square().sum())
+
+
+def _bits(predictions: LabelledPredictions, readouts: FittedReadouts) -> Bits:
+    """Return the code lengths of a label."""
+    share = predictions.counts / predictions.counts.sum()
     entropy = float(-torch.special.xlogy(share, share).sum())
-    log_losses = [one.row.log_loss for one in reads.rows]
-    prior, found, best = np.array([entropy, log_losses[0], log_losses[reads.best]]) / math.log(2)
+    log_losses = [one.log_loss for one in readouts.rows]
+    prior, found, best = np.array([entropy, log_losses[0], log_losses[readouts.best]]) / math.log(
+        2
+    )
     return Bits(prior=float(prior), given=float(found), best=float(best))

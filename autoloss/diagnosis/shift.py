@@ -1,4 +1,4 @@
-"""A shift of each class's log probability, fitted by maximum likelihood and cross-fitted."""
+"""Shifts of the log probabilities, one per class, fitted by maximum likelihood."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from torch import Tensor
 
 from autoloss.losses.numerics import log_softmax
 
-# A matrix of C by C is solved for.
+# Each step solves a system of C equations.
 MOST_CLASSES = 100
 # Half the squared shift is added to the summed log loss: a class without labels stays finite.
 _RIDGE = 1.0
 _STEPS, _LARGEST_STEP, _TOL = 30, 2.0, 1e-6
 _BLOCK = 1 << 18
-# Up to this many numbers every fold is solved for; above, one Newton correction is as good.
+# Up to this many numbers, every fold is solved; above, one Newton correction is as good.
 _EXACT_UP_TO = 1 << 18
 
 
 def fit_shift(
     scores: Tensor, betas: Tensor, targets: Tensor, weights: Tensor, folds: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return the shift b with the least log loss of ``softmax(beta * scores + b)``.
+    """Return the shift b that minimises the log loss of ``softmax(beta * scores + b)``.
 
     At the optimum the mean probability of each class is its share of the labels, up to the ridge.
 
@@ -42,7 +42,7 @@ def fit_shift(
     n_folds = int(folds.max()) + 1
     problem = _Problem(scores, betas, targets, weights, folds, n_folds)
     shift = torch.zeros(scores.shape[-1], dtype=torch.float64)
-    # Folds are told apart only once the optimum of all rows is known.
+    # Single folds start from the optimum of all rows.
     _Problem(scores, betas, targets, weights, torch.zeros_like(folds), 1).solve(shift)
     slope, bend = problem.derivatives(shift)
     others_slope = slope.sum(0) - slope
@@ -59,7 +59,7 @@ def fit_shift(
 
 
 class _Problem:
-    """The summed log loss of one model as a function of the shift."""
+    """The summed log loss as a function of the shift."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class _Problem:
         self.n_folds = n_folds
 
     def solve(self, shift: Tensor, *, without: int | None = None) -> None:
-        """Move `shift` in place to the optimum, of all folds but one or of all."""
+        """Move `shift` in place to the optimum over all folds, or all folds but `without`."""
         for _ in range(_STEPS):
             slope, bend = self.derivatives(shift, without)
             step = _step(slope.sum(0), bend.sum(0), shift)
@@ -92,7 +92,7 @@ class _Problem:
             for fold in range(self.n_folds):
                 if fold == without:
                     continue
-                # Rows of other folds weigh nothing: faster than to pick the rows of this one.
+                # Zero weights for other folds are faster than selecting the rows of this one.
                 weight = weights * (folds == fold) if self.n_folds > 1 else weights
                 weighted = probs * weight[:, None].to(probs.dtype)
                 total = weighted.sum(0, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""What losses tell the network about predictions: the gradient on the logits, row by row."""
+"""The gradients of losses on the logits of each row: the signal that a network trains on."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from autoloss.diagnosis.given import Given
+from autoloss.diagnosis.labelled import LabelledPredictions
 from autoloss.diagnosis.loss import label_of
 from autoloss.diagnosis.squared import Slopes, saturation_of, slopes_of
 from autoloss.losses import ClassFacts, LossContext, LossSpec, Objective
 from autoloss.records.diagnosis import LossSignal, RowGroup, Saturation, Signal
 
 TENTHS, TWENTIETHS = 10, 20
-# A gradient below this share of cross-entropy's is as good as none.
+# A gradient below this share of cross-entropy's counts as none.
 DEAD = 0.01
 _BLOCK = 1 << 19
-# Where cross-entropy itself has no gradient left, nothing can be in units of it.
+# Below this, cross-entropy's own gradient is no unit.
 _LEAST_MISS = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
 class Gradients:
-    """The gradients of all rows, summarised later by whatever divides the rows.
+    """The gradients of L losses on all rows.
 
     Args:
         losses: The losses.
         size: Half the sum of the absolute gradients of each row, ``(L, N)``, float32.
-        units: The same in units of cross-entropy's, NaN where that has none, ``(L, N)``, float32.
-        p: Probability of the true class by the softmax of the logits, ``(N,)``, float64.
-        slopes: Cross-entropy and squared error on the true logit.
+        units: The same in units of cross-entropy's, NaN where its own vanishes, ``(L, N)``,
+            float32.
+        p: Softmax probability of the true class, ``(N,)``, float64.
+        slopes: Slopes of cross-entropy and squared error on the true logit.
         n_classes: Number of classes C.
     """
 
@@ -44,18 +45,18 @@ class Gradients:
 
 
 def gradients_of(
-    given: Given, losses: Sequence[LossSpec], counts: Sequence[Tensor | ClassFacts]
+    predictions: LabelledPredictions,
+    losses: Sequence[LossSpec],
+    counts: Sequence[Tensor | ClassFacts],
 ) -> Gradients:
-    """Return the gradient of each loss on the logits of every row.
-
-    Of several trainings the mean is taken.
+    """Return the gradient of each loss on the logits of every row, averaged over R trainings.
 
     Args:
-        given: The predictions.
+        predictions: Predictions and labels.
         losses: The losses.
-        counts: What each training knew of the classes, one of R.
+        counts: Class counts or facts of each of the R trainings.
     """
-    n_rows, n_classes = given.n_rows, len(given.classes)
+    n_rows, n_classes = predictions.n_rows, len(predictions.classes)
     size = torch.empty(len(losses), n_rows)
     units = torch.empty_like(size)
     p = torch.empty(n_rows, dtype=torch.float64)
@@ -66,10 +67,10 @@ def gradients_of(
     step = max(64, _BLOCK // n_classes)
     for first in range(0, n_rows, step):
         block = slice(first, first + step)
-        targets = given.targets[block]
+        targets = predictions.targets[block]
         found = torch.zeros(len(losses), len(targets), dtype=torch.float64)
         probs = torch.zeros(len(targets), n_classes, dtype=torch.float64)
-        for logits, every in zip(given.logits[:, block], objectives, strict=True):
+        for logits, every in zip(predictions.logits[:, block], objectives, strict=True):
             wide = logits.double()
             found += torch.stack([_sizes(one, wide, targets) for one in every])
             probs += wide.softmax(-1)
@@ -89,8 +90,8 @@ def gradients_of(
 def _sizes(objective: Objective, logits: Tensor, targets: Tensor) -> Tensor:
     """Return half the sum of the absolute gradients of each row, ``(n,)``.
 
-    The gradient of a loss of probabilities sums to 0 over the logits: half of it pushes up, half
-    down, and cross-entropy's is ``1 - p``.
+    The gradient of a loss of probabilities sums to 0 over the logits: half of it pushes logits up
+    and half pushes them down. The result is ``1 - p`` for cross-entropy.
     """
     with torch.enable_grad():
         at = logits.detach()[None].clone().requires_grad_()
@@ -102,11 +103,11 @@ def _sizes(objective: Objective, logits: Tensor, targets: Tensor) -> Tensor:
 def parts_of(
     names: Sequence[str], index: Tensor, gradients: Gradients, weight: Tensor
 ) -> tuple[RowGroup, ...]:
-    """Return what each part of the rows gets of the gradients.
+    """Return the share of each group of rows in the gradients.
 
     Args:
-        names: Names of the parts.
-        index: Part of each row, ``(N,)``.
+        names: Names of the groups.
+        index: Group of each row, ``(N,)``.
         gradients: The gradients.
         weight: Weights of the rows, ``(N,)``.
     """
@@ -128,8 +129,8 @@ def signal_of(
 
     Args:
         gradients: The gradients.
-        wrong: Whether a row is given another class, ``(N,)``.
-        is_suspect: Whether its label is suspect, ``(N,)``.
+        wrong: Whether the prediction of a row is wrong, ``(N,)``.
+        is_suspect: Whether the label of a row is suspect, ``(N,)``.
         weight: Weights of the rows, ``(N,)``.
     """
     p = gradients.p
@@ -155,7 +156,7 @@ def signal_of(
 def _loss_signal(
     spec: LossSpec, units: Tensor, wrong: Tensor, fine: Tensor, weight: Tensor
 ) -> LossSignal:
-    """Summarise one loss."""
+    """Summarise the gradients of one loss."""
     known = ~units.isnan()
     counted = wrong & known
     mass = float(weight[counted].sum())

@@ -1,4 +1,4 @@
-"""Other scores of the same rows: the softmax, the prior undone, the loss's own link."""
+"""Other scores of the same rows: the softmax, the prior undone, the link of the loss."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from autoloss.losses.numerics import log_softmax
 from autoloss.records.diagnosis import ReadoutName
 
 _BLOCK = 1 << 19
-# A link from slopes factors a matrix of C by C a row: a minute for this many numbers.
+# A link by gradient factors a C by C matrix per row: a minute for this many numbers.
 _MOST_COSTLY = 20_000_000
 
 
 def sources_of(
     logits: Tensor, spec: LossSpec, counts: Sequence[Tensor | ClassFacts], *, raw: bool
 ) -> tuple[dict[ReadoutName, Tensor], tuple[str, ...]]:
-    """Return the read-outs that a loss has besides what is given, and why one is missing.
+    """Return the scores of a loss's other read-outs, and notes on missing ones.
 
-    Of several trainings the probabilities are averaged.
+    Probabilities are averaged over the trainings.
 
     Args:
         logits: Logits of R trainings, ``(R, N, C)``.
         spec: Their loss.
-        counts: What each of them knew of the classes.
-        raw: Whether the softmax is not what is given already.
+        counts: Class counts or facts of each training.
+        raw: Whether to include the softmax of the logits.
 
     Returns:
         Scores ``(N, C)`` by name, whose softmax is a posterior; notes.
@@ -44,7 +44,7 @@ def sources_of(
     if bool(first.has_link.any()):
         n_rows, n_classes = logits.shape[-2:]
         if bool(first.has_costly_link.any()) and n_rows * n_classes**2 > _MOST_COSTLY:
-            notes = ("The link of this loss is too costly for so many rows and is left out.",)
+            notes = ("The link of this loss is left out: it is too slow for this many rows.",)
         else:
             found["link"] = _mean(logits, [_link(one) for one in objectives])
     return found, notes
@@ -57,7 +57,7 @@ def _prior_undone(objective: Objective) -> Callable[[Tensor], Tensor]:
 def _link(objective: Objective) -> Callable[[Tensor], Tensor]:
     def scores(part: Tensor) -> Tensor:
         found = objective.log_links(part[None])[0].to(part.dtype)
-        # A link may give a class nothing at all, or be undefined far from the minimum.
+        # A link may give a class probability 0, or be undefined far from the minimum.
         return found.nan_to_num(nan=-100.0, neginf=-100.0).clamp_min(-100.0)
 
     return scores

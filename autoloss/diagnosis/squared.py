@@ -1,8 +1,8 @@
 """Squared error beside cross-entropy on one logit: gradient and curvature in closed form.
 
-For two classes the squared error is half of ``(a - 1)²``, a being the sigmoid of the true class's
-log odds, and the logit these log odds. For more it is ``sum_k (p_k - [k = y])²`` behind a softmax,
-and the logit the true class's. The gradient is with respect to that logit.
+For two classes the squared error is ``(a - 1)² / 2`` with the sigmoid a of the true class's log
+odds, and the gradient is on these log odds. For more classes it is ``sum_k (p_k - [k = y])²`` of a
+softmax, and the gradient is on the true class's logit.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Slopes:
 
     @property
     def ratio(self) -> Tensor:
-        """Return how many times cross-entropy's gradient is the squared error's."""
+        """Return cross-entropy's gradient divided by the squared error's."""
         return self.cross_entropy / self.squared
 
 
@@ -58,7 +58,7 @@ def slopes_of(probs: Tensor, targets: Tensor) -> Slopes:
         25.5076
     """
     p = probs.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
-    # What the others have: 1 - p would cancel where p is near 1.
+    # The probability of the other classes: 1 - p would cancel where p is near 1.
     others = probs.scatter(-1, targets.unsqueeze(-1), 0.0)
     miss = others.sum(-1)
     if probs.shape[-1] == 2:
@@ -78,7 +78,7 @@ def saturation_of(
     Args:
         slopes: The slopes, ``(N,)`` each.
         p: Probability of the true class, ``(N,)``.
-        wrong: Whether the row is given another class, ``(N,)``, boolean.
+        wrong: Whether the prediction of a row is wrong, ``(N,)``, boolean.
         weight: Weights of the rows, ``(N,)``.
         n_classes: Number of classes C.
     """
@@ -90,7 +90,7 @@ def saturation_of(
     saturated = slopes.squared.abs() < SATURATED * slopes.cross_entropy.abs()
     concave = slopes.curvature < 0
     fisher = p * (1 - p)
-    # Where a probability has underflown the ratio has no bound that can be told.
+    # A probability that underflows makes the ratio infinite or undefined.
     ratio = slopes.ratio[wrong].nan_to_num(nan=torch.nan, posinf=torch.nan)
     ratio = ratio[ratio.isfinite()]
     return Saturation(

@@ -1,4 +1,4 @@
-"""Labels that may be wrong, by the rule of confident learning, beside what overlap alone gives."""
+"""Labels that may be wrong, by confident learning, and the number that overlap alone gives."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from autoloss.records.diagnosis import Suspect, Suspects
 
-SHOWN = 20
+_MOST_LISTED = 20
 _BLOCK = 1 << 20
 _DRAWS = 20
 
@@ -15,19 +15,19 @@ _DRAWS = 20
 def suspects_of(
     log_probs: Tensor, targets: Tensor, classes: tuple[str, ...], *, seed: int = 0
 ) -> tuple[Suspects, Tensor]:
-    """Return labels that may be wrong, and which rows they are.
+    """Return labels that may be wrong, and the mask of their rows.
 
     The confident joint of Northcutt, Jiang and Chuang 2021 (Confident Learning, JMLR 70,
-    arXiv:1911.00068): a class is confident for a row if its probability reaches the mean that it
-    has over the rows of its own label; a row is suspect if the likeliest of its confident classes
-    is not its label. Where classes overlap right labels are named too; how many is told by labels
-    that are drawn from the probabilities themselves.
+    arXiv:1911.00068): a class is confident for a row if its probability reaches its mean
+    probability over the rows with its label. A row is suspect if its likeliest confident class
+    is not its label. Where classes overlap, the rule also names correct labels; labels drawn from
+    the probabilities themselves estimate their number.
 
     Args:
-        log_probs: Cross-fitted log probabilities of rows that the model was not trained on.
+        log_probs: Cross-fitted log probabilities of held-out rows.
         targets: Their labels.
         classes: Names of the classes.
-        seed: Of the drawn labels.
+        seed: Seed of the drawn labels.
 
     Shape:
         log_probs ``(N, C)``, targets ``(N,)`` → mask ``(N,)``.
@@ -44,7 +44,7 @@ def suspects_of(
     rows = mask.nonzero().flatten()
     p_given = log_probs[rows, targets[rows]].exp()
     p_other = log_probs[rows, other[rows]].exp()
-    order = (p_given - p_other).argsort(stable=True)[:SHOWN].tolist()
+    order = (p_given - p_other).argsort(stable=True)[:_MOST_LISTED].tolist()
     worst = tuple(
         Suspect(
             row=int(rows[n]),
@@ -60,13 +60,13 @@ def suspects_of(
 
 
 def _confident(log_probs: Tensor, labels: Tensor) -> Tensor:
-    """Return the likeliest confident class of each row, -1 where none is."""
+    """Return the likeliest confident class of each row, -1 without any."""
     n_classes = log_probs.shape[-1]
     total = torch.zeros(n_classes, dtype=torch.float64)
     own = log_probs.gather(-1, labels[:, None])[:, 0].exp().double()
     total.scatter_add_(0, labels, own)
     count = torch.bincount(labels, minlength=n_classes)
-    # A class without rows has no threshold that it could reach.
+    # A class without rows has no threshold, so it is confident nowhere.
     threshold = torch.where(count > 0, (total / count).log(), torch.inf).to(log_probs.dtype)
     step = max(64, _BLOCK // n_classes)
     found = []

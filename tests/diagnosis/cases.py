@@ -1,4 +1,4 @@
-"""Predictions whose truth is known."""
+"""Predictions with a known truth."""
 
 from __future__ import annotations
 

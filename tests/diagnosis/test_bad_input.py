@@ -1,4 +1,4 @@
-"""What cannot be diagnosed is refused in one line that says what to do."""
+"""Input that cannot be diagnosed is refused in one line with a remedy."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_file_is_refused_with_its_name_the_key_and_what_to_do(case, tmp_path):
     assert key
 
 
-def test_what_is_no_archive_is_refused(tmp_path):
+def test_a_file_that_is_no_archive_is_refused(tmp_path):
     file = tmp_path / "saved.npz"
     with pytest.raises(InputError, match="exists"):
         read_scores(file)
@@ -94,12 +94,12 @@ def test_what_is_no_archive_is_refused(tmp_path):
         read_scores(file)
 
 
-def test_what_is_odd_but_right_is_read(tmp_path):
+def test_unusual_but_valid_files_are_read(tmp_path):
     file = tmp_path / "saved.npz"
     for scores in (LOGITS.astype(np.float16), LOGITS.astype(np.float32), LOGITS.round() + 0.0):
         np.savez(file, logits=scores, labels=LABELS.astype(np.uint8), weight=LABELS)
-        given = read_scores(file)
-        assert any("'weight'" in note for note in given.notes)
+        predictions = read_scores(file)
+        assert any("'weight'" in note for note in predictions.notes)
     np.savez(file, probs=PROBS.astype(np.float16), labels=LABELS.astype(float)[:, None])
     assert autoloss.diagnose(LOGITS, LABELS).log_loss == pytest.approx(
         -float(read_scores(file).log_probs.double()[np.arange(100), LABELS].mean()), abs=2e-3
@@ -108,7 +108,7 @@ def test_what_is_odd_but_right_is_read(tmp_path):
     assert any("save probabilities under probs" in note for note in read_scores(file).notes)
 
 
-def test_a_probability_of_zero_is_bounded_and_said():
+def test_a_probability_of_zero_is_bounded_and_noted():
     probs = np.eye(3)[np.arange(60) % 3]
     found = autoloss.diagnose(probs, (np.arange(60) % 3)[::-1].copy(), kind="probabilities")
     assert np.isfinite(found.log_loss)

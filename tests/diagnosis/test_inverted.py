@@ -1,4 +1,4 @@
-"""Scores that rank the classes the wrong way, and scores that say nothing."""
+"""Scores that rank the classes in reverse, and scores without information."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_noise_is_seldom_called_inverted() -> None:
     assert not any(one.is_inverted for one in found)
 
 
-def test_empty_scores_get_no_temperature_but_words() -> None:
+def test_empty_scores_get_a_sentence_and_no_temperature() -> None:
     chance = np.random.default_rng(4)
     labels = chance.integers(0, 3, 3000)
     found = diagnose(4.0 * chance.normal(size=(3000, 3)), labels)
@@ -89,7 +89,7 @@ def test_empty_scores_get_no_temperature_but_words() -> None:
         assert "carry no information on the class" in headline(found)
 
 
-def test_a_large_temperature_of_large_scores_stays_one() -> None:
+def test_a_large_temperature_of_large_scores_is_reported() -> None:
     logits, labels = drawn(3000)
     found = diagnose(1e6 * logits, labels)
     row = found.readouts[1]

@@ -1,4 +1,4 @@
-"""A model of ours on rows with labels."""
+"""Diagnosis of a model of autoloss on labelled rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def classifier(rows):
     )
 
 
-def test_what_ships_is_judged_and_its_own_loss_shown(classifier, rows):
+def test_the_shipped_readout_is_judged_with_the_gradient_of_its_loss(classifier, rows):
     found = diagnose_model(classifier, rows)
     probs = classifier.predict_proba(rows)
     labels = (rows["churned"] == "yes").astype(int)
@@ -43,7 +43,7 @@ def test_what_ships_is_judged_and_its_own_loss_shown(classifier, rows):
     assert softmax.log_loss == pytest.approx(log_loss(labels, raw), abs=2e-3)
 
 
-def test_rows_without_a_label_are_left_out_and_said(classifier, rows):
+def test_rows_without_a_label_are_left_out_and_noted(classifier, rows):
     holed = rows.copy()
     holed.loc[holed.index[:7], "churned"] = None
     found = diagnose_model(classifier, holed)
@@ -51,7 +51,7 @@ def test_rows_without_a_label_are_left_out_and_said(classifier, rows):
     assert any("7 rows without a target" in note for note in found.notes)
 
 
-def test_a_loss_that_logits_do_not_tell_gives_way_to_cross_entropy(rows):
+def test_cross_entropy_replaces_a_loss_that_logits_do_not_determine(rows):
     elr = make_classifier(rows.drop(columns="churned"), losses=[{"base": "elr"}])
     found = diagnose_model(elr, rows)
     assert found.loss_label == "cross_entropy"

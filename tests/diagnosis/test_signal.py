@@ -1,4 +1,4 @@
-"""The gradient of losses on predictions, and who receives it."""
+"""The gradients of losses on predictions, and their shares by groups of rows."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 
 import autoloss
 from autoloss.core.errors import InputError
-from autoloss.diagnosis.given import given_scores
-from autoloss.diagnosis.loss import label_of, loss_of, shown_part
+from autoloss.diagnosis.labelled import checked_predictions
+from autoloss.diagnosis.loss import determined_part, label_of, loss_of
 from autoloss.diagnosis.signal import DEAD, gradients_of
 from autoloss.losses import LossSpec
 from tests.diagnosis.cases import drawn, probabilities
@@ -28,8 +28,8 @@ PHI = {
 @pytest.mark.parametrize("name", PHI)
 def test_local_losses_have_their_closed_form(name):
     logits, labels = drawn(200, sharpness=2.0)
-    given = given_scores(logits, labels, kind="logits")
-    found = gradients_of(given, [loss_of(name)], [given.counts])
+    predictions = checked_predictions(logits, labels, kind="logits")
+    found = gradients_of(predictions, [loss_of(name)], [predictions.counts])
     p = probabilities(logits)[np.arange(200), labels]
     np.testing.assert_allclose(found.units[0], PHI[name](p), rtol=1e-4)
     np.testing.assert_allclose(found.p, p, atol=1e-12)
@@ -56,7 +56,7 @@ def test_shares_add_up_and_are_those_of_the_rows():
     assert found.error == pytest.approx(weights[wrong].sum() / weights.sum())
 
 
-def test_the_dead_zone_is_where_a_robust_loss_hears_nothing():
+def test_the_dead_zone_has_no_gradient_of_a_robust_loss():
     logits, labels = drawn(2000, sharpness=6.0)
     found = autoloss.diagnose(logits, labels, loss="generalized_cross_entropy q=0.9")
     probs = probabilities(logits)
@@ -87,30 +87,32 @@ def test_bits_are_entropies():
     assert found.bits.given == pytest.approx(found.log_loss / np.log(2))
 
 
-def test_of_trainings_the_mean_is_taken():
+def test_gradients_are_averaged_over_trainings():
     logits, labels = drawn(100)
-    given = given_scores(logits, labels, kind="logits")
-    two = given_scores(2 * logits, labels, kind="logits")
-    both = torch.stack([given.logits[0], two.logits[0]])
-    joined = type(given)(given.log_probs, both, given.targets, None, given.classes, "model")
+    predictions = checked_predictions(logits, labels, kind="logits")
+    two = checked_predictions(2 * logits, labels, kind="logits")
+    both = torch.stack([predictions.logits[0], two.logits[0]])
+    joined = type(predictions)(
+        predictions.log_probs, both, predictions.targets, None, predictions.classes, "model"
+    )
     spec = [LossSpec("focal")]
-    found = gradients_of(joined, spec, [given.counts] * 2)
-    each = [gradients_of(one, spec, [one.counts]).size for one in (given, two)]
+    found = gradients_of(joined, spec, [predictions.counts] * 2)
+    each = [gradients_of(one, spec, [one.counts]).size for one in (predictions, two)]
     torch.testing.assert_close(found.size, (each[0] + each[1]) / 2)
 
 
 @pytest.mark.parametrize(
     "text", ["focal gamma=3", "cross_entropy + class_weight power=0.5 start=0", "brier"]
 )
-def test_a_loss_is_read_as_it_is_written(text):
+def test_a_label_is_read_back_as_its_loss(text):
     spec = loss_of(text)
     assert loss_of(label_of(spec)) == spec
     assert loss_of(spec.to_dict()) == spec
 
 
-def test_what_the_file_does_not_hold_is_left_out_and_said():
+def test_parts_that_need_more_than_logits_are_left_out_and_noted():
     spec = LossSpec("focal", {"mixup.alpha": 0.3}, target="mixup", penalty="confidence")
-    shown, left = shown_part(spec)
+    shown, left = determined_part(spec)
     assert (shown, set(left)) == (LossSpec("focal"), {"mixup", "confidence"})
     logits, labels = drawn(100)
     assert any("mixup" in note for note in autoloss.diagnose(logits, labels, loss=spec).notes)
@@ -129,7 +131,7 @@ def test_what_the_file_does_not_hold_is_left_out_and_said():
         ("", "name a loss"),
     ],
 )
-def test_a_loss_that_cannot_be_shown_is_refused(loss, message):
+def test_a_loss_without_a_determined_gradient_is_refused(loss, message):
     logits, labels = drawn(100)
     with pytest.raises(InputError, match=message):
         autoloss.diagnose(logits, labels, loss=loss)
@@ -138,11 +140,11 @@ def test_a_loss_that_cannot_be_shown_is_refused(loss, message):
 @pytest.mark.parametrize("name", autoloss.losses.names(task="multiclass"))
 def test_every_loss_is_shown_or_refused_in_one_line(name):
     logits, labels = drawn(60)
-    given = given_scores(logits, labels, kind="logits")
+    predictions = checked_predictions(logits, labels, kind="logits")
     if name in ("elr", "arcface", "am_softmax", "ldam", "l_softmax"):
         with pytest.raises(InputError, match="choose another"):
-            shown_part(LossSpec(name))
+            determined_part(LossSpec(name))
         return
-    found = gradients_of(given, [shown_part(LossSpec(name))[0]], [given.counts])
+    found = gradients_of(predictions, [determined_part(LossSpec(name))[0]], [predictions.counts])
     assert bool((found.size > 0).any())
     assert bool(found.size.isfinite().all())

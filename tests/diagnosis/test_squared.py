@@ -1,4 +1,4 @@
-"""The story of squared error in closed form: values that were computed by hand elsewhere."""
+"""Squared error in closed form, against values computed by hand elsewhere."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_slopes_behind_a_softmax_and_their_ratio():
 
 
 @pytest.mark.parametrize("classes", [2, 3, 7])
-def test_slopes_are_those_of_torch(classes):
+def test_slopes_equal_those_of_torch(classes):
     torch.manual_seed(0)
     logits = 2 * torch.randn(50, classes, dtype=torch.float64)
     labels = torch.randint(classes, (50,))

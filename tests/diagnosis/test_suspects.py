@@ -11,7 +11,7 @@ from tests.diagnosis.cases import drawn, probabilities
 NAMES = ("a", "b", "c", "d")
 
 
-def test_the_rule_is_the_confident_joints():
+def test_the_rule_equals_the_confident_joint():
     logits, labels = drawn(300)
     probs = probabilities(logits)
     threshold = np.array([probs[labels == k, k].mean() for k in range(4)])
@@ -36,7 +36,7 @@ def test_flipped_labels_come_first_and_exceed_what_overlap_gives():
     assert gaps == sorted(gaps)
 
 
-def test_labels_drawn_from_the_model_are_as_expected():
+def test_labels_drawn_from_the_model_match_the_expected_number():
     logits, labels = drawn(4000, seed=5)
     log_probs = torch.from_numpy(logits).log_softmax(-1)
     found, _ = suspects_of(log_probs, torch.from_numpy(labels), NAMES)

@@ -1,4 +1,4 @@
-"""What is diagnosed: predictions and labels, checked, whatever they came as."""
+"""Predictions with labels, checked, from arrays, tensors, lists or frames."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from autoloss.data.messages import listed
 from autoloss.records.diagnosis import Kind
 
 LEAST_ROWS = 20
-# Above this many numbers single precision is enough, and half the memory.
+# From this many numbers on, single precision is enough and takes half the memory.
 _SINGLE_FROM = 1 << 22
-# A probability of 0 would cost infinitely much; this one costs 27.6 nats.
+# A probability of 0 would have an infinite log loss; this one has 27.6 nats.
 _LEAST_PROB = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
-    """Predictions that can be diagnosed.
+class LabelledPredictions:
+    """Predictions and labels of the same rows.
 
     Args:
-        log_probs: Log probabilities as they are used.
-        logits: What the loss sees in training, one set for each of R trainings.
+        log_probs: Log probabilities as the model reports them.
+        logits: Inputs of the loss in training, from each of R trainings.
         targets: Classes, int64.
-        weights: Weights of the rows, mean 1, float64; None if all count alike.
+        weights: Weights of the rows, mean 1, float64; None for equal weights.
         classes: Names of the classes.
-        kind: What they came as.
-        notes: What a reader must know of them.
+        kind: Form in which they were passed.
+        notes: Notes for the reader, a sentence each.
 
     Shape:
         log_probs ``(N, C)``, logits ``(R, N, C)``, targets and weights ``(N,)``.
@@ -49,23 +49,23 @@ class Given:
 
     @property
     def n_rows(self) -> int:
-        """Return N."""
+        """Return the number of rows N."""
         return len(self.targets)
 
     @property
     def row_weights(self) -> Tensor:
-        """Return the weights of the rows, ones where all count alike, ``(N,)``, float64."""
+        """Return the weights of the rows, ones by default, ``(N,)``, float64."""
         if self.weights is not None:
             return self.weights
         return torch.ones(self.n_rows, dtype=torch.float64)
 
     @property
     def counts(self) -> Tensor:
-        """Return the labels of each class, weighted, ``(C,)``, float64."""
+        """Return the weighted count of labels in each class, ``(C,)``, float64."""
         return torch.bincount(self.targets, self.row_weights, len(self.classes))
 
 
-def given_scores(
+def checked_predictions(
     scores: ArrayLike,
     labels: ArrayLike,
     *,
@@ -73,19 +73,19 @@ def given_scores(
     weights: ArrayLike | None = None,
     classes: Sequence[object] | NDArray[Any] | None = None,
     where: str = "",
-) -> Given:
-    """Check logits or probabilities and their labels.
+) -> LabelledPredictions:
+    """Check logits or probabilities with their labels.
 
     Args:
-        scores: Logits or probabilities ``(N, C)``; of class 1 of two classes also ``(N,)``.
+        scores: Logits or probabilities ``(N, C)``, or ``(N,)`` of class 1 of two classes.
         labels: Classes 0 .. C-1, ``(N,)``.
         kind: ``"logits"`` or ``"probabilities"``.
-        weights: Weights of the rows, ``(N,)``; any unit.
-        classes: Names of the classes, C of them; their numbers by default.
-        where: How messages begin, such as ``"FILE: "``.
+        weights: Weights of the rows, ``(N,)``, in any unit.
+        classes: Names of the C classes; their numbers by default.
+        where: Prefix of messages, such as ``"FILE: "``.
 
     Raises:
-        InputError: If something is not what it must be; it says which and what to do.
+        InputError: If an argument is invalid.
     """
     name = "logits" if kind == "logits" else "probs"
     notes: list[str] = []
@@ -96,7 +96,7 @@ def given_scores(
         table = np.column_stack([np.zeros_like(table), table]) if table.shape[1] == 1 else table
         if _looks_like_probabilities(table):
             notes.append(
-                "The logits of every row are positive and sum to 1, as probabilities do: save "
+                "The logits of every row are positive and sum to 1, like probabilities: save "
                 "probabilities under probs."
             )
     else:
@@ -106,7 +106,7 @@ def given_scores(
     if kind == "probabilities":
         tensor = tensor.clamp_min(_LEAST_PROB).log()
     log_probs = torch.cat([part.log_softmax(-1) for part in torch.split(tensor, 1 << 16)])
-    return Given(
+    return LabelledPredictions(
         log_probs=log_probs,
         logits=tensor.unsqueeze(0),
         targets=torch.from_numpy(targets),
@@ -118,7 +118,7 @@ def given_scores(
 
 
 def as_array(values: Any) -> NDArray[Any]:
-    """Return an array of tensors, lists, frames and arrays, without a copy where it can be."""
+    """Return a tensor, list, frame or array as an array, without a copy where possible."""
     if isinstance(values, Tensor):
         values = values.detach().cpu()
         return np.asarray(values.float() if values.dtype == torch.bfloat16 else values)
@@ -136,7 +136,7 @@ def _table(scores: Any, name: str, where: str) -> NDArray[Any]:
     if found.ndim == 3:
         raise InputError(
             f"{where}{name} must have shape (N, C) or (N,), but got {found.shape}: of sequences "
-            "give the positions that have a label, one a row."
+            "give the labelled positions, one per row."
         )
     if found.ndim not in (1, 2) or 0 in found.shape[1:]:
         raise InputError(f"{where}{name} must have shape (N, C) or (N,), but got {found.shape}.")
@@ -144,14 +144,14 @@ def _table(scores: Any, name: str, where: str) -> NDArray[Any]:
     whole = found.dtype.kind in "iub" and found.size <= _SINGLE_FROM
     table = found.astype(np.float32 if single and not whole else np.float64, copy=False)
     table = table[:, None] if table.ndim == 1 else table
-    # The sum of all is finite where each is; only then is each looked at.
+    # A finite sum needs no look at single numbers.
     with np.errstate(invalid="ignore", over="ignore"):
         fits = bool(np.isfinite(table.sum(dtype=np.float64)))
     if not fits and not (good := np.isfinite(table).all(1)).all():
         row = int(np.argmin(good))
         raise InputError(
             f"{where}{name} must be finite, but {int((~good).sum()):,} of {len(good):,} rows are "
-            f"not, the first is row {row}: leave them out, or write -1e4 for -inf."
+            f"not, the first is row {row}: remove them, or write -1e4 for -inf."
         )
     return table
 
@@ -163,8 +163,8 @@ def _targets(labels: Any, n_rows: int, where: str) -> NDArray[np.int64]:
         found = found[:, 0]
     if found.ndim != 1:
         raise InputError(
-            f"{where}labels must have shape (N,), but got {found.shape}: several labels a row are "
-            "diagnosed one label at a time; one-hot labels become classes by labels.argmax(1)."
+            f"{where}labels must have shape (N,), but got {found.shape}: diagnose several labels "
+            "per row one label at a time; turn one-hot labels into classes by labels.argmax(1)."
         )
     if len(found) != n_rows:
         raise InputError(
@@ -187,18 +187,17 @@ def _targets(labels: Any, n_rows: int, where: str) -> NDArray[np.int64]:
 def _check_rows(table: NDArray[Any], name: str, where: str) -> None:
     if len(table) < LEAST_ROWS:
         raise InputError(
-            f"{where}{name} must have at least {LEAST_ROWS} rows to say anything, but got "
-            f"{len(table)}."
+            f"{where}{name} must have at least {LEAST_ROWS} rows, but got {len(table)}."
         )
 
 
 def _check_labels(targets: NDArray[np.int64], n_classes: int, where: str) -> None:
-    """Check that labels are classes, and more than one of them."""
+    """Check that labels are classes, of at least two classes."""
     fits = (targets >= 0) & (targets < n_classes)
     if not fits.all():
         row = int(np.argmin(fits))
         raise InputError(
-            f"{where}labels must lie in 0 to {n_classes - 1}, a column of the predictions each, "
+            f"{where}labels must lie in 0 to {n_classes - 1}, the columns of the predictions, "
             f"but {int((~fits).sum()):,} do not, the first is labels[{row}]={targets[row]}: "
             "leave rows without a label out."
         )
@@ -226,12 +225,12 @@ def _probabilities(table: NDArray[Any], where: str, notes: list[str]) -> NDArray
         row = int(np.argmax(off))
         raise InputError(
             f"{where}probs must sum to 1 in every row, but {int(off.sum()):,} rows do not, the "
-            f"first is row {row} with {total[row]:.4g}: several yes and no are diagnosed one "
-            "label at a time, scores before the softmax belong under logits."
+            f"first is row {row} with {total[row]:.4g}: diagnose several labels per row one "
+            "label at a time; save scores before the softmax under logits."
         )
     zeros = int((table <= _LEAST_PROB).sum())
     if zeros:
-        notes.append(f"{zeros:,} probabilities are 0; they count as {_LEAST_PROB:g}.")
+        notes.append(f"{zeros:,} probabilities are 0; {_LEAST_PROB:g} takes their place.")
     normed: NDArray[Any] = table / total[:, None].astype(table.dtype)
     return normed
 
@@ -243,7 +242,7 @@ def _looks_like_probabilities(table: NDArray[Any]) -> bool:
 
 
 def _weights(weights: Any, n_rows: int, where: str) -> Tensor | None:
-    """Return weights of mean 1."""
+    """Return the weights, scaled to mean 1."""
     if weights is None:
         return None
     found = as_array(weights)
