@@ -26,7 +26,7 @@ from autoloss.training.divisions import Trained
 from autoloss.training.evaluate import logits_of
 from autoloss.verdict.confirm import unopposed
 from autoloss.verdict.metric_rows import example_losses, metric_on_rows
-from autoloss.verdict.nested import OuterResult, nested_verdict, pooled
+from autoloss.verdict.nested import OuterResult, nested_verdict, pooled_rows
 from autoloss.verdict.select import Choice, choose
 
 FloatArray = NDArray[np.floating]
@@ -101,23 +101,21 @@ def judge_by_nesting(
     records, folds = first_of(study, records, size.outer_trials), data.outer(size.repeats)
     divisions = make_divisions(session, data, folds)
     trained = session.train(divisions, [study.trial(record.number) for record in records])
-    default = default_number(finalists, otherwise=choice.baseline.number)
+    number = default_number(finalists, otherwise=choice.baseline.number)
     found = [
-        _one(study, divisions.jobs[i], fold, i, records, trained, default=default)
+        _one(study, divisions.jobs[i], fold, i, records, trained, default=number)
         for i, fold in enumerate(folds)
     ]
     results = [one.result for one in found]
-    shipped = pooled(results)
-    raw = pooled(
-        [
-            replace(one.result, challenger_log_probs=one.default, baseline_log_probs=one.tuned)
-            for one in found
-        ]
-    )
-    before = pooled([replace(one.result, challenger_log_probs=one.challenger) for one in found])
-    log_probs = (torch.from_numpy(shipped.challenger), torch.from_numpy(shipped.baseline))
-    targets = torch.from_numpy(np.asarray(shipped.targets))
-    clusters = _clusters(folds, shipped.rows)
+    pooled = pooled_rows(results)
+    challenger = pooled.mean([one.challenger_log_probs for one in results])
+    baseline = pooled.mean([one.baseline_log_probs for one in results])
+    default = pooled.mean([one.default for one in found])
+    tuned = pooled.mean([one.tuned for one in found])
+    raw = pooled.mean([one.challenger for one in found])
+    log_probs = (torch.from_numpy(challenger), torch.from_numpy(baseline))
+    targets = torch.from_numpy(np.asarray(pooled.targets))
+    clusters = _clusters(folds, pooled.rows)
     coverage = replace(coverage, is_final_cut=coverage.is_final_cut or is_cut(trained))
     verdict = trusted(
         _verdict(snapshot, choice, results, repeats=size.repeats),
@@ -143,7 +141,7 @@ def judge_by_nesting(
             study,
             choice,
             replication,
-            (raw.challenger, raw.baseline, shipped.baseline, shipped.challenger),
+            (default, tuned, baseline, challenger),
             targets,
             clusters,
             # Here the held-out rows of the finalists are also rows of the verdict.
@@ -158,8 +156,8 @@ def judge_by_nesting(
             clusters,
             session.timetable.begin_by,
         ),
-        raw=(torch.from_numpy(before.challenger), torch.from_numpy(raw.baseline)),
-        rows=torch.from_numpy(np.asarray(shipped.rows)),
+        raw=(torch.from_numpy(raw), torch.from_numpy(tuned)),
+        rows=torch.from_numpy(np.asarray(pooled.rows)),
         coverage=coverage,
     )
 

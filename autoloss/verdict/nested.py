@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -54,17 +53,33 @@ class OuterResult:
         return len(self.targets)
 
 
-class Pooled(NamedTuple):
-    """Predictions of all outer folds, with a row for each table row that a fold left out.
+@dataclass(frozen=True, eq=False)
+class PooledRows:
+    """The rows that the outer folds of all repeats left out, each of them once.
 
-    Shape:
-        challenger (N, C), baseline (N, C), targets (N,), rows (N,).
+    Args:
+        rows: Their numbers in the table, rising; (N,).
+        targets: Their classes; (N,).
+        place: The place in `rows` of each test row of each fold, the folds in their order; (M,).
     """
 
-    challenger: FloatArray
-    baseline: FloatArray
-    targets: IntArray
     rows: IntArray
+    targets: IntArray
+    place: IntArray
+
+    def mean(self, log_probs: Sequence[FloatArray]) -> FloatArray:
+        """Return the mean of each row's probabilities over the repeats, as log probabilities.
+
+        Args:
+            log_probs: The log probabilities of every fold for its test rows.
+
+        Shape:
+            log_probs (n, C) each -> (N, C).
+        """
+        together = np.concatenate(log_probs).astype(np.float64)
+        total = np.full((len(self.rows), together.shape[1]), -np.inf)
+        np.logaddexp.at(total, self.place, together)
+        return np.asarray(total - np.log(np.bincount(self.place))[:, None])
 
 
 def nested_verdict(
@@ -111,12 +126,7 @@ def nested_verdict(
     shown = significant([tested[name] for name in family])
     n_rows = len(np.unique(np.concatenate([one.rows for one in outer])))
     folds = max(2, len(outer) // repeats)
-    folded = f"{repeats} x {folds}-fold nested cross-validation"
-    where = f"on {n_rows:,} rows by {folded} of the whole search"
-    error = tested["error"].comparison
-    # From a 95 % interval to the level of one test of three.
-    wider = stats.t.isf(LEVEL_OF_ONE / 2.0, len(outer) - 1) / stats.t.isf(0.025, len(outer) - 1)
-    half = float(wider) * (error.high - error.low) / 2.0
+    half = _half_width(tested["error"].comparison, len(outer))
     primary = primary or (LOG_LOSS if metric is None else metric.name)
     return Verdict(
         decision=decide(shown, tested[primary].comparison),
@@ -124,7 +134,8 @@ def nested_verdict(
             "Choosing the loss by search gives",
             tested[primary].comparison,
             shown,
-            where=where,
+            where=f"on {n_rows:,} rows by {repeats} x {folds}-fold nested cross-validation of the "
+            "whole search",
             after=f"On all rows the search chooses {label_words(label)}.",
         ),
         comparisons=tuple(tested[name].comparison for name in dict.fromkeys([*family, *tested])),
@@ -136,25 +147,18 @@ def nested_verdict(
     )
 
 
-def pooled(outer: Sequence[OuterResult]) -> Pooled:
-    """Return the prediction for each row: the mean of its probabilities over the repeats."""
+def pooled_rows(outer: Sequence[OuterResult]) -> PooledRows:
+    """Return the test rows of all outer folds."""
     every = np.concatenate([one.rows for one in outer])
-    rows, first, of_row, times = np.unique(
-        every, return_index=True, return_inverse=True, return_counts=True
-    )
+    rows, first, place = np.unique(every, return_index=True, return_inverse=True)
+    return PooledRows(rows, np.concatenate([one.targets for one in outer])[first], place)
 
-    def mean(parts: list[FloatArray]) -> FloatArray:
-        together = np.concatenate(parts).astype(np.float64)
-        total = np.full((len(rows), together.shape[1]), -np.inf)
-        np.logaddexp.at(total, of_row, together)
-        return np.asarray(total - np.log(times)[:, None])
 
-    return Pooled(
-        mean([one.challenger_log_probs for one in outer]),
-        mean([one.baseline_log_probs for one in outer]),
-        np.concatenate([one.targets for one in outer])[first],
-        rows,
-    )
+def _half_width(error: Comparison, folds: int) -> float:
+    """Return half the width of an interval at the level of a single test of three."""
+    levels = np.array([LEVEL_OF_ONE / 2.0, 0.025])
+    wanted, shown = stats.t.isf(levels, folds - 1)
+    return float(wanted / shown) * (error.high - error.low) / 2.0
 
 
 def _figures(

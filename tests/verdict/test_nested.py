@@ -6,7 +6,7 @@ from scipy import stats
 
 from autoloss.core.errors import InputError
 from autoloss.verdict.corrected import detectable_nested, resampled_t_test
-from autoloss.verdict.nested import OuterResult, nested_verdict, pooled
+from autoloss.verdict.nested import OuterResult, nested_verdict, pooled_rows
 from tests.verdict.test_confirm import Named, normal
 
 
@@ -151,7 +151,8 @@ def test_no_outer_folds_are_refused():
 
 def test_pooled_rows_have_the_mean_probability_of_their_repeats():
     outer = nested()
-    together = pooled(outer)
+    together = pooled_rows(outer)
+    mean = together.mean([one.challenger_log_probs for one in outer])
     np.testing.assert_array_equal(together.rows, np.arange(120))
     for row in (0, 17, 119):
         found = [
@@ -160,11 +161,11 @@ def test_pooled_rows_have_the_mean_probability_of_their_repeats():
             if row in one.rows
         ]
         assert len(found) == 2
-        np.testing.assert_allclose(np.exp(together.challenger[row]), np.mean(found, axis=0))
+        np.testing.assert_allclose(np.exp(mean[row]), np.mean(found, axis=0))
         place = outer[0].rows == row
         if place.any():
             assert together.targets[row] == outer[0].targets[place][0]
-    np.testing.assert_allclose(np.exp(together.baseline).sum(axis=1), 1.0)
+    np.testing.assert_allclose(np.exp(mean).sum(axis=1), 1.0)
 
 
 def test_rows_without_probability_for_a_class_stay_finite_where_one_repeat_has_some():
@@ -172,7 +173,7 @@ def test_rows_without_probability_for_a_class_stay_finite_where_one_repeat_has_s
     half = np.log([[0.5, 0.5]])
     rows, targets = np.array([3]), np.array([1])
     outer = [OuterResult(part, part, targets, rows, 10, 5, 1) for part in (sure, half)]
-    np.testing.assert_allclose(np.exp(pooled(outer).challenger), [[0.75, 0.25]])
+    np.testing.assert_allclose(np.exp(pooled_rows(outer).mean([sure, half])), [[0.75, 0.25]])
 
 
 def test_detectable_difference_is_the_half_width_of_the_interval_it_expects():
