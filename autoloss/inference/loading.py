@@ -31,7 +31,7 @@ from autoloss.inference.model_folder import (
 from autoloss.losses.own import Losses, take_in
 from autoloss.models import OwnModel
 from autoloss.models.custom.own import Model, open_model
-from autoloss.models.custom.shipped import absent, check_network, shipped
+from autoloss.models.custom.shipped import absent, check_shapes, shipped
 from autoloss.readout import Readout
 
 _KNOWLEDGE = ("cost_matrix", "class_weights", "class_similarity")
@@ -96,7 +96,7 @@ def read_model(
         classifier = _classifier(config, tensors, own)
         if own is not None and predicts:
             # Checked first, because nothing fits another network.
-            check_network(classifier.networks[0], config["network"]["weights"], path)
+            check_shapes(classifier.networks[0], config["network"]["weights"], path)
         if own is None or predicts:
             check_fit(classifier)
     except InputError:

@@ -9,7 +9,7 @@ from autoloss.models.heads import CosineHead, Heads, apply_heads
 from autoloss.models.layers import DropoutRates
 from autoloss.models.layout import Layout
 from autoloss.models.make import networks_for
-from autoloss.models.network import Draws, Features, Network, Scores, Step
+from autoloss.models.network import Draws, Features, Network, StepInputs, StepOutputs
 from autoloss.models.table import InputShape, TableNetwork, spread
 
 __all__ = [
@@ -23,8 +23,8 @@ __all__ = [
     "Network",
     "OwnModel",
     "OwnNetwork",
-    "Scores",
-    "Step",
+    "StepInputs",
+    "StepOutputs",
     "TableNetwork",
     "apply_heads",
     "networks_for",

@@ -1,4 +1,4 @@
-"""The last layer: linear, linear without bias, or the cosines of the angles to class weights."""
+"""The last layer: linear, linear without bias, or the cosines of angles to the class weights."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from autoloss.core.errors import InputError
 from autoloss.losses.loss import Head
 from autoloss.models.layers import dense
 
-# Features or weights below this norm, such as those of an example whose units are all off, have no
-# direction: their cosines are 0 and pass no gradient.
+# Features or weights below this norm have no direction, for example where all units of an example
+# are off. Their cosines are 0 and pass no gradient.
 _SMALLEST_NORM = 1e-12
 
 
@@ -24,8 +24,8 @@ class Heads:
     """The head of each of K candidates.
 
     Args:
-        names: The head that each candidate's loss is made for, `Loss.head`.
-        device: Where the network is.
+        names: The head of each candidate: the `Loss.head` of its loss.
+        device: The device of the network.
 
     Examples:
         >>> Heads(("linear", "cosine", "linear")).keep([0, 2]).all_linear
@@ -37,7 +37,7 @@ class Heads:
 
     @property
     def all_linear(self) -> bool:
-        """Return whether all are plain linear layers, for which nothing here is needed."""
+        """Return whether all are plain linear layers."""
         return all(name == "linear" for name in self.names)
 
     def keep(self, rows: Sequence[int]) -> Heads:
@@ -70,13 +70,13 @@ def apply_heads(
 ) -> tuple[Tensor, Tensor | None]:
     """Return the logits of all candidates, and the norms that some losses need.
 
-    What a candidate gets does not depend on the heads of the others.
+    The result for a candidate does not depend on the heads of the others.
 
     Args:
-        hidden: What the last layer sees; may be of a lower precision than the weights, which is
-            that of the logits.
-        weight: Its weights.
-        bias: Its biases; they have no effect on a candidate whose head is not linear.
+        hidden: Features, the inputs of the last layer; possibly in a lower precision than the
+            weights.
+        weight: The weights, in the precision of the logits.
+        bias: The biases, which count for linear heads only.
         heads: The heads; None if all are linear.
 
     Returns:
@@ -90,7 +90,7 @@ def apply_heads(
         - output: ``(K, B, C)``, ``(K, B, C)`` or None
 
     Raises:
-        ValueError: If there is not one head a candidate.
+        ValueError: If the number of heads is not that of the candidates.
     """
     if heads is None or heads.all_linear:
         return dense(hidden, weight, bias), None
@@ -112,12 +112,12 @@ def apply_heads(
 
 
 def _take(rows: Tensor, *parts: Tensor) -> tuple[Tensor, ...]:
-    """Return the candidates at `rows`, in their order, without a copy where these are all."""
+    """Return the candidates at `rows`, in their order; without a copy if these are all."""
     return tuple(p if len(rows) == len(p) else p.index_select(0, rows) for p in parts)
 
 
 def _put(rows: Tensor, whole: Tensor, part: Tensor) -> Tensor:
-    """Return `whole` with `part` in the place of the candidates at `rows`."""
+    """Return `whole` with the candidates at `rows` replaced by `part`."""
     return part if len(rows) == len(whole) else whole.index_copy(0, rows, part)
 
 
@@ -136,7 +136,7 @@ def _norm(vectors: Tensor) -> Tensor:
 
 
 def _to_cosines(products: Tensor, hidden: Tensor, weight: Tensor) -> Tensor:
-    """Return inner products divided by both norms: fewer numbers than the vectors have."""
+    """Return inner products divided by both norms, which costs less than dividing the vectors."""
     return products * _inverse(_norm(hidden)) * _inverse(_norm(weight)).mT
 
 
@@ -180,10 +180,10 @@ class CosineHead(nn.Module):
         return _to_cosines(features @ self.weight.mT, features, self.weight)
 
     def norms(self, features: Tensor) -> Tensor:
-        """Return the product of the norms that the cosines are free of, ``(..., B, C)``.
+        """Return the norm of the features times the norm of each class's weights, ``(..., B, C)``.
 
-        For a head without bias, as `l_softmax` needs one: the logits are the cosines times these,
-        and ``LossContext(norms=...)`` has them.
+        The cosines times these norms are the logits of a head without bias, such as `l_softmax`
+        needs; pass them to the loss by ``LossContext(norms=...)``.
 
         Examples:
             >>> from autoloss.losses import LossContext, get

@@ -12,8 +12,8 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 _VAST = 2.0**100
-"""Beyond every activation, also where it is multiplied by the least draw; a power of two, by which
-no number loses a digit."""
+"""Larger than every activation, even times the smallest draw. Multiplication by a power of two is
+exact."""
 
 
 def dense(
@@ -22,12 +22,12 @@ def dense(
     """Return ``x @ weight.mT + bias``, candidate by candidate.
 
     Args:
-        x: Inputs; those that all candidates share may be an expanded view.
+        x: Inputs; an expanded view where all candidates share them.
         weight: Weights, laid out as in `torch.nn.Linear`.
         bias: Biases.
-        products: Type in which the product is taken, and of the output; by default that of the
-            weights, whose gradients have it in any case. Those of the gradients are taken in it
-            or, where that is lower, in the type of `x`.
+        products: Type of the product and of the output; by default that of the weights. Products
+            of the backward pass are taken in the lower of this type and that of `x`; gradients of
+            weights always have the type of the weights.
 
     Shape:
         - x: ``(K, B, D)``
@@ -46,33 +46,33 @@ def dense(
 
 
 class _Dense(Function):
-    """A batched product whose weight gradients come out contiguous in the layout of the weights.
+    """A batched product whose weight gradients are contiguous in the layout of the weights.
 
-    Autograd's own backward of `baddbmm` gives the transposed gradient, and copying that into the
-    rows of a buffer costs more than the product when the layer is narrow.
+    Autograd's backward of `baddbmm` gives the transposed gradient. In a narrow layer, copying it
+    into the rows of a buffer costs more than the product.
 
-    Activations of a population do not fit the caches of a core, so that a pass between two
-    products costs what its bytes do. In a lower precision these are half.
+    The activations of a population exceed the caches of a core, so the cost of a pass between two
+    products is in proportion to its bytes. A lower precision halves them.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, taken: torch.dtype) -> Tensor:
-        # Of inputs that all candidates share one copy is converted.
+        # Inputs that all candidates share are converted once.
         own_x = x[:1].to(taken).expand_as(x) if x.stride(0) == 0 else x.to(taken)
         own_weight = weight.to(taken)
         is_lower = x.dtype.itemsize < taken.itemsize
         ctx.save_for_backward(*((x, weight.to(x.dtype)) if is_lower else (own_x, own_weight)))
-        ctx.given = x.dtype, weight.dtype
+        ctx.dtypes = x.dtype, weight.dtype
         return torch.baddbmm(bias.to(taken).unsqueeze(1), own_x, own_weight.mT)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
         x, weight = ctx.saved_tensors
-        of_x, of_weight = ctx.given
+        of_x, of_weight = ctx.dtypes
         own = grad.to(x.dtype)
         grad_x = torch.bmm(own, weight).to(of_x) if ctx.needs_input_grad[0] else None
-        # Of a product and its transpose the one with more columns than rows is the faster.
+        # A product with more columns than rows is faster than its transpose.
         is_tall = weight.shape[1] > weight.shape[2]
         grad_weight = torch.bmm(x.mT, own).mT if is_tall else torch.bmm(own.mT, x)
         return grad_x, grad_weight.to(of_weight), grad.sum(1).to(of_weight), None
@@ -80,28 +80,28 @@ class _Dense(Function):
 
 @dataclass(frozen=True)
 class DropoutRates:
-    """The dropout rates of K candidates, with what every step needs of them.
+    """The dropout rates of K candidates, with values derived once for all steps.
 
     Args:
         rate: Rates in [0, 1).
 
     Shape:
-        ``(K, 1, 1)``, as all that it has
+        ``(K, 1, 1)``, also of the properties
     """
 
     rate: Tensor
 
     @cached_property
     def below(self) -> Tensor:
-        """Return above what a draw times `_VAST` lets its number through.
+        """Return the threshold: a number is kept if its draw times `_VAST` is above it.
 
-        A draw may be exactly 0, which a rate of 0 must let through.
+        A draw may be exactly 0, which a rate of 0 must keep.
         """
         return torch.where(self.rate > 0.0, self.rate, -1.0) * _VAST
 
     @cached_property
     def scale(self) -> Tensor:
-        """Return by what the numbers that are kept count more."""
+        """Return the factor of the numbers that are kept."""
         return 1.0 / (1.0 - self.rate)
 
 
@@ -110,8 +110,8 @@ def relu_dropout(
 ) -> Tensor:
     """Return ``relu(x)`` with dropout at each candidate's own rate, written over `x`.
 
-    What is kept is not scaled: that the weights which read it can be, of which there are fewer.
-    All candidates of one seed share the uniform draw, so a higher rate drops a superset.
+    The kept numbers are not scaled: the caller scales the weights of the next layer, which are
+    fewer. All candidates of a seed share the uniform draw, so a higher rate drops a superset.
 
     Args:
         x: Pre-activations.
@@ -132,16 +132,15 @@ def relu_dropout(
 
 
 class _ReluDropout(Function):
-    """ReLU and dropout with no mask kept: the output is positive where both let it through.
+    """ReLU and dropout without a stored mask: the output is positive where both keep the number.
 
-    A number that the draw lets through is below a vast margin, any other one above a margin that
-    is not positive, so that the smaller of both is what goes into the ReLU. Comparing and filling
-    through a boolean mask takes five times as long.
+    The margin of a number is vast if the draw keeps it and not positive otherwise, and the ReLU is
+    applied to the smaller of number and margin. A boolean mask takes five times as long.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, uniform: Tensor, below: Tensor) -> Tensor:
-        # No margin is rounded to 0 in bfloat16, which goes down as far as float32.
+        # bfloat16 has the exponents of float32, so no margin is rounded to 0.
         margin = (uniform * _VAST - below).to(x.dtype)
         numbers = _sortable(x)
         torch.minimum(numbers, _sortable(margin), out=numbers).clamp_min_(0)
@@ -157,11 +156,10 @@ class _ReluDropout(Function):
 
 
 def _sortable(x: Tensor) -> Tensor:
-    """Return numbers whose order, as far as one is positive, is that of `x`: of its own memory.
+    """Return a view of `x` that `minimum` and `clamp_min(0)` treat as they treat `x`.
 
-    Positive numbers of bfloat16 sort as their bits do, negative ones have the sign of theirs, and
-    processors that compute in bfloat16 by way of float32 compare 16-bit integers as they are, four
-    times as fast.
+    Positive numbers of bfloat16 have the order of their bits, and negative numbers have negative
+    bits. Processors that convert bfloat16 to float32 compare 16-bit integers four times as fast.
     """
     return x.view(torch.int16) if x.dtype == torch.bfloat16 else x
 
@@ -169,7 +167,7 @@ def _sortable(x: Tensor) -> Tensor:
 def mixed(x: Tensor, partner: Tensor, share: Tensor) -> Tensor:
     """Return every example mixed with its partner, ``share * x + (1 - share) * x[partner]``.
 
-    An example with a share of 1 keeps its numbers to the last digit.
+    An example with a share of 1 stays exactly as it is.
 
     Args:
         x: Examples.
@@ -189,9 +187,9 @@ def mixed(x: Tensor, partner: Tensor, share: Tensor) -> Tensor:
 
 
 class _Mixed(Function):
-    """A mixture whose backward looks partners up too: the inverse of a permutation is one.
+    """A mixture whose backward is a look-up too, by the inverse of the permutation.
 
-    Autograd's own adds up rows that may repeat, one by one: twice to twenty times the time.
+    Autograd's backward allows for repeated rows and adds them one by one: 2 to 20 times as slow.
     """
 
     @staticmethod

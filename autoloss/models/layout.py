@@ -1,4 +1,4 @@
-"""Where each weight of a candidate lies in its row of the ``(K, P)`` buffer."""
+"""The place of each weight of a candidate in its row of the ``(K, P)`` buffer."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Layout:
 
     Args:
         shapes: Shape of each weight by name, without the K axis.
-        state: Names of those that are not learnt: running statistics and what is frozen. They
-            are part of a row, so that they are kept, left out and shipped with the weights.
+        state: Names of the weights that are not learnt: running statistics and frozen parameters.
+            A row includes them, so that they are copied, dropped and shipped with the others.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
@@ -48,5 +48,5 @@ class Layout:
         return views
 
     def row(self, weights: Mapping[str, Tensor]) -> Tensor:
-        """Return one candidate's weights, given by name, as a row ``(P,)``."""
+        """Return the weights of a candidate, given by name, as a row ``(P,)``."""
         return torch.cat([weights[name].reshape(-1) for name in self.shapes])

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from autoloss.core.settings import NetworkConfig
 from autoloss.data import TableSchema
 from autoloss.models.custom.own import OwnModel
-from autoloss.models.custom.stack import OwnNetwork
-from autoloss.models.dense import dense_width
+from autoloss.models.custom.stack import OwnNetwork, dense_width
 from autoloss.models.network import Network
 from autoloss.models.table import InputShape, TableNetwork
 
@@ -19,12 +18,12 @@ def networks_for(
     config: NetworkConfig,
     model: OwnModel | None = None,
 ) -> tuple[Network, ...]:
-    """Return a network for each of several encodings of a table, of one shape.
+    """Return a network for each of several encodings of a table, with weights of one shape.
 
     Args:
         schemas: The encodings.
         n_classes: C.
-        config: The built-in network.
+        config: Settings of the built-in network.
         model: A network of the user's own in its place.
     """
     if model is not None:

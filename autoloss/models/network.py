@@ -1,4 +1,4 @@
-"""What the training asks of a network whose weights are rows of a ``(K, P)`` buffer."""
+"""The interface between training and a network whose weights are rows of a ``(K, P)`` buffer."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from autoloss.models.layout import Layout
 
 @dataclass(frozen=True)
 class Features:
-    """A batch after `Network.encode`: what all candidates share.
+    """A batch after `Network.encode`, which all candidates share.
 
     Args:
-        dense: Numbers that the first layer reads, ``(G, B, D)``.
+        dense: Numbers for the first layer, ``(G, B, D)``.
         codes: Codes of the embedded columns, offset into one table, ``(G, B, Q)``.
     """
 
@@ -30,28 +30,27 @@ class Features:
 
 
 class Draws(Protocol):
-    """The random numbers of one step: functions of an order and its own step alone."""
+    """The random numbers of a step, which depend on the order and its own step alone."""
 
     def uniform(self, width: int, dtype: torch.dtype) -> Tensor:
-        """Draw numbers from [0, 1) for one layer, ``(G, B, width)``."""
+        """Draw numbers from [0, 1) for a layer, ``(G, B, width)``."""
 
     def seeds(self) -> list[int]:
         """Draw a seed for each of the G orders."""
 
 
 @dataclass(frozen=True)
-class Step:
-    """What a network is told of one training step.
+class StepInputs:
+    """The inputs of a network in a training step, beside weights and features.
 
     Args:
-        places: Which of the G batches each candidate reads, K numbers.
+        places: The number of the batch, of G, that each candidate reads; K numbers.
         orders: The same on the device, ``(K,)``; None if G = 1.
         draws: The random numbers.
         rates: Dropout rates of the candidates; None if all are 0.
         mix: The mixup of the step; None if no candidate mixes.
         heads: The last layer of each candidate.
-        products: Type in which the products of hidden layers are taken; the user's own module
-            takes them in the type of its weights.
+        products: Type of the products in hidden layers; the user's own module ignores it.
     """
 
     places: Sequence[int]
@@ -64,13 +63,13 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Scores:
-    """What a network makes of a mini-batch.
+class StepOutputs:
+    """The outputs of a network for a batch in training.
 
     Args:
         logits: ``(K, B, C)``.
-        norms: What losses of an unbiased head need, ``(K, B, C)``; see `apply_heads`.
-        state: Every weight that is not learnt as it is after the step, by name, each ``(K, ...)``.
+        norms: The norms that losses of an unbiased head need, ``(K, B, C)``; see `apply_heads`.
+        state: The weights that are not learnt, after the step, by name; each ``(K, ...)``.
     """
 
     logits: Tensor
@@ -79,7 +78,7 @@ class Scores:
 
 
 class Network(Protocol):
-    """A network for K candidates at once; what one of them gets depends on no other."""
+    """A network for K candidates at once; the result of each is independent of the others."""
 
     n_classes: int
 
@@ -93,22 +92,24 @@ class Network(Protocol):
 
     @property
     def widest(self) -> int:
-        """Return the numbers of the widest activation of a row."""
+        """Return the width of the widest activation."""
 
     @property
     def activations(self) -> int:
-        """Return the numbers of a row that a training step keeps at most."""
+        """Return an upper bound of the numbers that a training step keeps for a row."""
 
     def initial(self, generator: torch.Generator) -> Tensor:
-        """Draw one candidate's weights ``(P,)``."""
+        """Draw the weights of a candidate, ``(P,)``."""
 
     def encode(self, inputs: TableInputs) -> Features:
-        """Return what all candidates share of a batch, fields ``(G, B, ...)`` or ``(B, ...)``."""
+        """Return the features of a batch with fields ``(G, B, ...)`` or ``(B, ...)``."""
 
-    def scores(self, weights: Mapping[str, Tensor], features: Features, step: Step) -> Scores:
-        """Return what a training step needs, from weights ``(K, ...)`` by name."""
+    def scores(
+        self, weights: Mapping[str, Tensor], features: Features, step: StepInputs
+    ) -> StepOutputs:
+        """Return the outputs of a training step, from weights ``(K, ...)`` by name."""
 
     def body(
         self, weights: Mapping[str, Tensor], features: Features, *, heads: Heads | None = None
     ) -> Tensor:
-        """Return the logits of rows that all candidates predict, G = 1, ``(K, B, C)``."""
+        """Return the logits ``(K, B, C)`` of rows that all candidates predict; G = 1."""

@@ -18,10 +18,10 @@ from autoloss.losses import Mix
 from autoloss.models.heads import Heads, apply_heads
 from autoloss.models.layers import DropoutRates, dense, mixed, relu_dropout
 from autoloss.models.layout import Layout
-from autoloss.models.network import Features, Scores, Step
+from autoloss.models.network import Features, StepInputs, StepOutputs
 
 ONE_HOT = 12
-"""A categorical column of at most this many codes is one-hot; a wider one gets an embedding."""
+"""A categorical column with at most this many codes is one-hot; others get an embedding."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Dropout:
     """The dropout of one step.
 
     Args:
-        uniform: One draw a hidden layer, each ``(G, B, H)``.
+        uniform: A draw for each hidden layer, ``(G, B, H)``.
         rates: Rates of the candidates.
     """
 
@@ -39,14 +39,14 @@ class Dropout:
 
 @dataclass(frozen=True)
 class InputShape:
-    """What of the encoded inputs decides the shapes of the weights.
+    """The sizes of encoded inputs, which decide the shapes of the weights.
 
-    Networks of several encodings of one table have weights of the same shapes once they share it.
+    Networks for several encodings of a table share it, so that their weights have the same shapes.
 
     Args:
-        dense: Numbers D of a row.
-        embedded: Embedded columns Q.
-        codes: Codes of the embedded columns together.
+        dense: Width D of the dense part.
+        embedded: Number Q of embedded columns.
+        codes: Number of codes of all embedded columns together.
     """
 
     dense: int
@@ -55,7 +55,7 @@ class InputShape:
 
     @classmethod
     def covering(cls, networks: Sequence[TableNetwork]) -> InputShape:
-        """Return the least shape that holds the inputs of several networks."""
+        """Return the smallest shape that holds the inputs of several networks."""
         shapes = [network.shape for network in networks]
         return cls(
             dense=max(shape.dense for shape in shapes),
@@ -69,16 +69,16 @@ class TableNetwork:
 
     Numeric columns enter as they are and by the piecewise-linear encoding of their quantile bins
     (Gorishniy et al. 2022, On Embeddings for Numerical Features in Tabular Deep Learning,
-    arXiv:2203.05556), which is the same for all candidates and so is computed once a batch; their
-    embedding is learnt in the first layer. Missing numbers are zero, with an indicator for
-    the columns that lacked some in training.
+    arXiv:2203.05556). The encoding is the same for all candidates and is computed once for each
+    batch; the first layer learns the embedding. Missing numbers are zero, and columns that lacked
+    some in training have an indicator.
 
     Args:
         schema: The columns.
         n_classes: C.
         config: Width, depth, bins, embedding width, normalisation.
-        shape: Shape of the encoded inputs, where it is to be larger than the columns need: what
-            they leave over is zero.
+        shape: Shape of the encoded inputs, padded with zeros; by default as large as the columns
+            need.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class TableNetwork:
 
     @property
     def _dense_width(self) -> int:
-        """Return how much of D the columns need."""
+        """Return the width that the columns need."""
         bins = len(self._bins[0])
         numeric = self.schema.n_numeric + sum(self.schema.has_missing) + bins
         one_hot = sum(c - 1 for c in self.schema.cardinalities if c <= ONE_HOT)
@@ -124,22 +124,22 @@ class TableNetwork:
 
     @property
     def widest(self) -> int:
-        """Return the numbers of the widest activation of a row."""
+        """Return the width of the widest activation."""
         return max(self.encoded_width, self.config.width)
 
     @property
     def activations(self) -> int:
-        """Return the numbers of a row that a training step keeps at most."""
+        """Return an upper bound of the numbers that a training step keeps for a row."""
         inputs = self.encoded_width + self.shape.embedded * self.config.embedding
         return 3 * inputs + 8 * self.config.depth * self.config.width + 16 * self.n_classes
 
     @cached_property
     def _bins(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return column, lower edge and width of every bin that has one, each ``(bins,)``."""
+        """Return column, lower edge and width of every bin that is not empty, each ``(bins,)``."""
         edges = self.schema.edges if self.config.bins else self.schema.edges[:, :1]
         width = edges.diff(dim=1)
         column, place = (width > 0.0).nonzero(as_tuple=True)
-        # Both halves share one storage, which a saved program could not tell apart.
+        # Row and column of `nonzero` share a storage, which a saved program cannot tell apart.
         return column.clone(), edges[column, place], width[column, place]
 
     @cached_property
@@ -159,7 +159,7 @@ class TableNetwork:
         return Layout(shapes)
 
     def initial(self, generator: torch.Generator) -> Tensor:
-        """Draw one candidate's weights ``(P,)``: uniform by fan-in, as `torch.nn.Linear` does."""
+        """Draw a candidate's weights ``(P,)``: uniform by fan-in, as in `torch.nn.Linear`."""
         drawn = {}
         for name, shape in self.layout.shapes.items():
             bound = 0.1 if name == "embedding" else 1.0 / math.sqrt(max(shape[-1], 1))
@@ -173,7 +173,7 @@ class TableNetwork:
         return self.layout.row(drawn)
 
     def encode(self, inputs: TableInputs) -> Features:
-        """Return what all candidates share of a batch.
+        """Return the features of a batch, which all candidates share.
 
         Shape:
             - inputs: fields ``(G, B, ...)`` or ``(B, ...)``
@@ -189,7 +189,7 @@ class TableNetwork:
         for column, narrow in enumerate(self.narrow):
             codes = inputs.categories[..., column]
             if narrow:
-                # Code 0, a level that training may never show, is all zeros.
+                # Code 0, a level without training rows, is all zeros.
                 one_hot = functional.one_hot(codes, self.schema.cardinalities[column])[..., 1:]
                 parts.append(one_hot.to(dtype))
             else:
@@ -210,14 +210,16 @@ class TableNetwork:
         return Features(dense=dense, codes=codes)
 
     def _piecewise_linear(self, numeric: Tensor, missing: Tensor) -> Tensor:
-        """Return the share of each bin that lies below its column's number, ``(..., bins)``."""
+        """Return the share of each bin that lies below the number, ``(..., bins)``."""
         column, low, width = (part.to(numeric.device) for part in self._bins)
         share = (numeric[..., column] - low.to(numeric)) / width.to(numeric)
         return share.clamp_(0.0, 1.0).masked_fill_(missing[..., column], 0.0)
 
-    def scores(self, weights: Mapping[str, Tensor], features: Features, step: Step) -> Scores:
-        """Return what a training step needs; see `Network.scores`."""
-        # Drawn for every layer, used or not: the draws depend on the step alone.
+    def scores(
+        self, weights: Mapping[str, Tensor], features: Features, step: StepInputs
+    ) -> StepOutputs:
+        """Return the outputs of a training step; see `Network.scores`."""
+        # Every layer draws, even without dropout, so that draws depend on the step alone.
         config, dtype = self.config, weights["output.weight"].dtype
         uniform = tuple(step.draws.uniform(config.width, dtype) for _ in range(config.depth))
         dropout = None if step.rates is None else Dropout(uniform, step.rates)
@@ -225,7 +227,7 @@ class TableNetwork:
             weights, features, step.orders, dropout, step.mix, products=step.products
         )
         logits, norms = self.head(weights, hidden, step.heads, dropout)
-        return Scores(logits, norms)
+        return StepOutputs(logits, norms)
 
     def body(
         self,
@@ -236,15 +238,16 @@ class TableNetwork:
         heads: Heads | None = None,
         mix: Mix | None = None,
     ) -> Tensor:
-        """Return logits: `head` of `hidden`.
+        """Return the logits: `head` of `hidden`.
 
         Args:
             weights: Weights by name, each ``(K, ...)``.
             features: The batch; G = 1 where all candidates share it.
-            orders: Which of the G batches each candidate reads, ``(K,)``; None if G = 1.
-            dropout: The dropout of this step; None at prediction.
+            orders: The number of the batch, of G, that each candidate reads, ``(K,)``; None if
+                G = 1.
+            dropout: The dropout of the step; None at prediction.
             heads: The last layer of each candidate; None if all are linear.
-            mix: The mixup of this step; None at prediction.
+            mix: The mixup of the step; None at prediction.
 
         Shape:
             - output: ``(K, B, C)``
@@ -259,13 +262,13 @@ class TableNetwork:
         heads: Heads | None = None,
         dropout: Dropout | None = None,
     ) -> tuple[Tensor, Tensor | None]:
-        """Return logits, and the norms that losses of an unbiased head need; see `apply_heads`.
+        """Return the logits, and the norms for losses of an unbiased head; see `apply_heads`.
 
         Args:
             weights: Weights by name, each ``(K, ...)``.
-            hidden: What `hidden` gave.
+            hidden: The features that `hidden` returned.
             heads: The last layer of each candidate; None if all are linear.
-            dropout: The dropout of `hidden`.
+            dropout: The dropout that made them.
 
         Shape:
             - hidden: ``(K, B, H)``
@@ -273,7 +276,7 @@ class TableNetwork:
         """
         weight = weights["output.weight"]
         if dropout is not None:
-            # Cosines and norms of scaled weights are those of scaled features.
+            # Scaling the weights has the same effect on cosines and norms as scaling the features.
             weight = weight * dropout.rates.scale
         return apply_heads(hidden, weight, weights["output.bias"], heads)
 
@@ -286,16 +289,15 @@ class TableNetwork:
         mix: Mix | None = None,
         products: torch.dtype | None = None,
     ) -> Tensor:
-        """Return what the last layer sees, not scaled for dropout.
+        """Return the features for the last layer, not scaled for dropout.
 
         Args:
-            weights: As of `body`, with all that follow.
-            features: The batch.
-            orders: Which of the G batches each candidate reads.
-            dropout: The dropout of this step.
-            mix: The mixup of this step.
-            products: Type in which products are taken, and of the output; by default that of the
-                weights.
+            weights: As in `body`.
+            features: As in `body`.
+            orders: As in `body`.
+            dropout: As in `body`.
+            mix: As in `body`.
+            products: Type of the products and of the output; by default that of the weights.
 
         Shape:
             - output: ``(K, B, H)``
@@ -308,7 +310,7 @@ class TableNetwork:
             bias = weights[f"hidden.{layer}.bias"]
             hidden = dense(hidden, weight, bias, products=products)
             if mix is not None and layer == 0:
-                # All up to here is linear: it is the same as to mix the inputs, which are shared.
+                # The first layer is linear, so this equals mixing the inputs, which are shared.
                 exact = hidden.to(mix.share.dtype)
                 hidden = mixed(exact, mix.partner, mix.share).to(hidden.dtype)
             if self.config.normalise:
@@ -329,7 +331,7 @@ class TableNetwork:
             return shared
         table = weights["embedding"]
         if orders is None:
-            # index_select, because the backward of table[:, codes] sorts the codes on every step.
+            # The backward of table[:, codes] would sort the codes in every step.
             looked_up = table.index_select(1, features.codes[0].flatten())
         else:
             start = torch.arange(n_candidates, device=table.device)[:, None, None] * table.shape[1]
@@ -339,5 +341,5 @@ class TableNetwork:
 
 
 def spread(values: Tensor, orders: Tensor | None) -> Tensor:
-    """Give each candidate its order's values: ``(G, ...)`` to ``(K, ...)``; as is where G = 1."""
+    """Return each candidate's values ``(K, ...)`` by its order; ``(G, ...)`` as is if G = 1."""
     return values if orders is None else values[orders]

@@ -1,4 +1,4 @@
-"""Cross-fitting: folds, and the temperature of each fold from all other folds."""
+"""Cross-fitting: the folds, and for each fold the temperature that all other folds give."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.core.errors import InputError
-from autoloss.readout.table import Table
+from autoloss.readout.table import ScoreTable
 from autoloss.readout.temperature import LOG_BETA_BOUND, Optimum, solve
 
-# One Newton correction of size d leaves some d ** 3 / 2 nats: 1e-6 here. Larger ones are iterated.
+# A Newton correction of size d leaves about d ** 3 / 2 nats: 1e-6 here. A larger one is iterated.
 _LARGEST_CORRECTION = 0.01
 
 
 def fold_numbers(
     targets: Tensor | int, *, n_folds: int = 5, seed: int = 0, groups: Tensor | None = None
 ) -> Tensor:
-    """Deal examples to folds of equal size, every class or group of them alike.
+    """Deal examples to folds of equal size; each class is spread evenly, each group stays whole.
 
     Args:
         targets: Classes, shape (N,), spread evenly over the folds; or the number of examples.
-        n_folds: Folds; fewer where there are fewer examples or groups.
+        n_folds: Folds; there are fewer for fewer examples or groups.
         seed: Seed of the deal.
-        groups: Group of each example, shape (N,): a group is never cut.
+        groups: Group of each example, shape (N,); a group is never divided.
 
     Returns:
         Fold of each example, shape (N,), int64.
@@ -39,7 +39,7 @@ def fold_numbers(
             groups.cpu().numpy(), return_inverse=True, return_counts=True
         )
         _check_at_least_two(len(sizes), "groups")
-        # Large groups are dealt first, one a fold in turn.
+        # Large groups are dealt first, one to each fold in turn.
         order = np.lexsort((random.random(len(sizes)), -sizes))
         folds = _dealt(order, n_folds)[of_example.reshape(-1)]
     else:
@@ -51,7 +51,7 @@ def fold_numbers(
 
 
 def _dealt(order: NDArray[np.int64], n_folds: int) -> NDArray[np.int64]:
-    """Deal items in this order to the folds in turn."""
+    """Deal items to the folds in turn, in this order."""
     folds = np.empty(len(order), dtype=np.int64)
     folds[order] = np.arange(len(order)) % min(n_folds, len(order))
     return folds
@@ -63,11 +63,11 @@ def _check_at_least_two(count: int, what: str) -> None:
         raise InputError(message)
 
 
-def crossfit(table: Table, start: Tensor, *, tol: float) -> tuple[Tensor, Tensor]:
-    """Fit the temperature of each row on all examples, and for each fold on all but that fold.
+def crossfit(table: ScoreTable, start: Tensor, *, tol: float) -> tuple[Tensor, Tensor]:
+    """Fit the temperature of each row on all examples, and for each fold on all other folds.
 
-    The latter are one Newton correction from the former, whose derivatives are known by fold;
-    where the correction is large, Newton steps follow until one is not.
+    The derivatives at the first fit are known by fold, so each other fit is a Newton correction
+    from it; if the correction is large, Newton steps follow.
 
     Args:
         table: The scores, V rows and F folds.
@@ -82,19 +82,19 @@ def crossfit(table: Table, start: Tensor, *, tol: float) -> tuple[Tensor, Tensor
     row, fold = is_large.nonzero(as_tuple=True)
     if len(row):
         start = per_fold[row, fold].nan_to_num(nan=0.0)
-        # The held-out loss has a slope here: an error counts to first order, not to second.
+        # The held-out loss has a slope here, so an error counts to first order.
         refitted = solve(table, start, tol=min(tol, 1e-3), rows=row, without=fold)
         per_fold[row, fold] = refitted.log_beta
     return found.log_beta, per_fold
 
 
 def _corrected(found: Optimum) -> tuple[Tensor, Tensor]:
-    """Return one Newton correction a fold from the optimum, and whether it is too large."""
+    """Return a Newton correction of the optimum for each fold, and whether it is too large."""
     slope = found.slope.sum(-1, keepdim=True) - found.slope
     curvature = found.curvature.sum(-1, keepdim=True) - found.curvature
     at = found.at.unsqueeze(-1)
     step = -slope / (curvature * at.exp())
-    # Nothing to follow: constant scores, or scores so certain that the slope is zero.
+    # The slope is zero for constant scores and for very certain scores.
     step = torch.where(slope == 0, 0.0, step)
     near = found.log_beta.unsqueeze(-1)
     log_beta = (at + step).clamp(near - 1, near + 1).clamp(-LOG_BETA_BOUND, LOG_BETA_BOUND)

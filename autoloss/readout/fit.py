@@ -17,27 +17,28 @@ from autoloss.readout.predictions import (
     predict,
     scores_of,
 )
-from autoloss.readout.table import Table, make_table
+from autoloss.readout.table import ScoreTable, make_table
 from autoloss.readout.temperature import tolerance
 
-# Read-outs as close as this in nats are the same one, and the simpler is taken.
+# Read-outs whose costs are this close, in nats, count as equal: the simpler is taken.
 _SAME = 1e-7
-# A start this close is close enough while a candidate is still learning: 1e-6 nats.
+# While a candidate still learns, this tolerance of the temperature suffices: 1e-6 nats.
 _LEARNING_TOLERANCE = 1e-2
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """The read-out that each of K candidates got, and what it costs on the rows it was fitted on.
+    """The chosen read-out of each of K candidates, and its cost on the rows of the fit.
 
     Args:
         source: Index into `SOURCES`, shape (K,).
         has_temperature: Whether a temperature is used, shape (K,).
         log_beta: Log inverse temperature, 0 for none, shape (K,), float64.
-        fold_log_beta: The same from all rows but those of each fold, shape (K, F).
+        fold_log_beta: For each fold, the same fitted on all other folds, shape (K, F).
         refined: Mean cross-fitted log loss in nats, NaN where logits are not finite, shape (K,).
         wrong: Whether the decision is wrong, shape (K, N).
-        state: Log inverse temperature by source, NaN where not fitted: the next `start`, (K, 3).
+        state: Log inverse temperature by source, NaN where not fitted; the `start` of the next
+            fit, (K, 3).
         mix: Weight of the uniform distribution in the probabilities.
     """
 
@@ -53,7 +54,7 @@ class Fitted:
 
 @dataclass(frozen=True)
 class _Variants:
-    """Scores of every distinct source of every candidate, V in all."""
+    """The scores of each distinct source of each candidate, V in all."""
 
     parts: list[Tensor]
     candidate: Tensor
@@ -68,17 +69,17 @@ def refined_log_loss(
     folds: Tensor,
     start: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return refined log loss in nats, error in [0, 1], and where to start after the next epoch.
+    """Return the refined log loss in nats, the error in [0, 1], and the start of the next call.
 
-    The same as `fit_readouts` to 1e-5 nats, without the probabilities; cheap from a near start,
-    and without the links that need a matrix of C by C for every example.
+    The log loss is that of `fit_readouts` to 1e-5 nats. The call is cheap from a near start: it
+    makes no probabilities, and leaves out links that need a matrix (C, C) for every example.
 
     Args:
         logits: Logits of the validation rows.
         targets: Their classes.
         objective: The losses of the K candidates.
         folds: Fold of each row, from `fold_numbers`.
-        start: The state that the last call returned, rows of dropped candidates dropped.
+        start: The state that the last call returned, without the rows of dropped candidates.
 
     Shape:
         logits (K, N, C), targets (N,), folds (N,), start (K, 3); results (K,), (K,), (K, 3).
@@ -106,7 +107,7 @@ def fit_and_predict(
 
 
 def chosen_scores(logits: Tensor, objective: Objective, source: Tensor) -> Tensor:
-    """Return the scores of each candidate by its own source, shape (K, N, C)."""
+    """Return the scores of each candidate from its chosen source, shape (K, N, C)."""
     scores = logits.clone()
     for number, name in enumerate(SOURCES[1:], start=1):
         rows = (source == number).nonzero().flatten().tolist()
@@ -125,7 +126,7 @@ def fit(
     tol: float,
     costly: bool,
 ) -> Fitted:
-    """Fit every distinct read-out of finite logits and take the best of each candidate."""
+    """Fit every distinct read-out of finite logits and choose the best for each candidate."""
     variants = _variants(logits, objective, costly=costly)
     table = make_table(variants.parts, targets, folds, n_folds=int(folds.max()) + 1)
     mix = 1 / (len(targets) + 1)
@@ -139,9 +140,9 @@ def fit(
     state = torch.full_like(costs[..., 0], torch.nan)
     state[place] = log_beta
 
-    # A link may be undefined far from where its loss was minimised.
+    # A link may be undefined far from the minimum of its loss.
     flat = costs.flatten(1).nan_to_num(nan=torch.inf)
-    # The first as good as the best: softmax before prior before link, none before temperature.
+    # Of equals the first: softmax, prior, link, each without a temperature before with one.
     choice = (flat <= flat.amin(-1, keepdim=True) + _SAME).int().argmax(-1)
     number = torch.zeros(len(logits), len(SOURCES), dtype=torch.int64, device=logits.device)
     number[place] = torch.arange(table.n_rows, device=logits.device)
@@ -159,7 +160,7 @@ def fit(
     )
 
 
-def _mean_cost(table: Table, log_beta: Tensor, mix: float) -> Tensor:
+def _mean_cost(table: ScoreTable, log_beta: Tensor, mix: float) -> Tensor:
     """Return the mean log loss of bounded probabilities in nats, shape (V,), float64."""
     probs = table.target_probs(log_beta)
     probs = probs.mul_(1 - mix).add_(mix / table.n_classes)
@@ -167,7 +168,7 @@ def _mean_cost(table: Table, log_beta: Tensor, mix: float) -> Tensor:
 
 
 def _variants(logits: Tensor, objective: Objective, *, costly: bool) -> _Variants:
-    """Collect the scores of every distinct source of every candidate, costly links if wanted."""
+    """Return the scores of each distinct source of each candidate; costly links on request."""
     n_candidates = len(logits)
     has_prior = objective.has_prior.nonzero().flatten().tolist()
     linked = objective.has_link if costly else objective.has_link & ~objective.has_costly_link
@@ -196,7 +197,7 @@ def _variants(logits: Tensor, objective: Objective, *, costly: bool) -> _Variant
 
 
 def _is_new(links: Tensor, of_link: list[int], priors: Tensor, of_prior: list[int]) -> Tensor:
-    """Return which links are not just the softmax of the prior-corrected scores."""
+    """Return which links differ from the softmax of the prior-corrected scores."""
     both = [(i, of_prior.index(row)) for i, row in enumerate(of_link) if row in of_prior]
     is_new = torch.ones(len(of_link), dtype=torch.bool, device=links.device)
     if both:
@@ -206,8 +207,8 @@ def _is_new(links: Tensor, of_link: list[int], priors: Tensor, of_prior: list[in
     return is_new
 
 
-def _start(start: Tensor | None, variants: _Variants, table: Table) -> Tensor:
-    """Return where each row's search starts: the last value, else no temperature, shape (V,)."""
+def _start(start: Tensor | None, variants: _Variants, table: ScoreTable) -> Tensor:
+    """Return the start of each row: its last value, or no temperature; shape (V,)."""
     if start is None:
         return torch.zeros(table.n_rows, dtype=torch.float64, device=variants.source.device)
     chosen = start.to(variants.source.device, torch.float64)[variants.candidate, variants.source]

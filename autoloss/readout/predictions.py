@@ -13,7 +13,7 @@ from autoloss.losses import Objective
 
 Source = Literal["softmax", "prior", "link"]
 SOURCES: tuple[Source, ...] = ("softmax", "prior", "link")
-# A link may give a class no probability at all; exp(-100) is as good as none.
+# A link may give a class the probability 0; exp(-100) stands for it, whose log is finite.
 _LOWEST_LINK = -100.0
 
 
@@ -25,8 +25,9 @@ class Predictions:
         log_probs: Log probabilities, shape (K, N, C).
         example_log_loss: Their negative at the true class in nats, shape (K, N).
         wrong: Whether the most probable class is not the true one, shape (K, N).
-        log_odds: Binary: log odds of class 1 before the temperature, shape (K, N). They rank as
-            the shipped model does; cross-fitted probabilities do so only within a fold.
+        log_odds: For two classes, the log odds of class 1 before the temperature, shape (K, N).
+            They rank as the shipped model does; cross-fitted probabilities do so within a fold
+            only. None for more classes.
     """
 
     log_probs: Tensor
@@ -41,9 +42,9 @@ class Predictions:
 
 
 def finite_logits(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the logits, all 0 for a candidate with a NaN or inf, and which have none."""
+    """Return logits with 0 for all of a candidate that has a NaN or inf, and which are finite."""
     logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
-    # The sum of a candidate is NaN or inf if one of its logits is; only then is each looked at.
+    # A candidate's sum is NaN or inf if a logit is; the logits are read one by one only then.
     is_finite = torch.isfinite(logits.sum((-1, -2)))
     if not bool(is_finite.all()):
         is_finite = torch.isfinite(logits).all(-1).all(-1)
@@ -52,13 +53,13 @@ def finite_logits(logits: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def scores_of(source: Source, logits: Tensor, objective: Objective, rows: Sequence[int]) -> Tensor:
-    """Return the scores of some candidates by one source; their softmax is a posterior.
+    """Return the scores of some candidates from a source; their softmax is a posterior.
 
     Args:
         source: Where the scores come from.
         logits: Finite logits of all candidates, shape (K, N, C).
         objective: The losses of all candidates.
-        rows: The candidates that are wanted.
+        rows: The candidates to return.
 
     Returns:
         Scores, shape (len(rows), N, C).
@@ -74,7 +75,7 @@ def scores_of(source: Source, logits: Tensor, objective: Objective, rows: Sequen
 
 
 def calibrated(scores: Tensor, log_beta: Tensor, *, mix: float) -> Tensor:
-    """Return log probabilities by a temperature, mixed with a little of the uniform distribution.
+    """Return log probabilities at a temperature, mixed with a little of the uniform distribution.
 
     ``(1 - mix) * softmax(exp(log_beta) * scores) + mix / C``: with ``mix = 1 / (n + 1)`` for n
     rows that the temperature was fitted on, no example costs more than ``ln((n + 1) * C)`` nats.
@@ -94,7 +95,7 @@ def calibrated(scores: Tensor, log_beta: Tensor, *, mix: float) -> Tensor:
 def predict(
     scores: Tensor, log_beta: Tensor, targets: Tensor, *, mix: float, is_finite: Tensor
 ) -> Predictions:
-    """Return the shipped probabilities of scores with temperatures, and what they cost.
+    """Return the shipped probabilities of scores at their temperatures, with their log loss.
 
     Args:
         scores: Scores of the chosen sources, shape (K, N, C).

@@ -1,4 +1,4 @@
-"""The read-outs of K candidates, and the one of a single model that is shipped."""
+"""The read-outs of K candidates, and the read-out of a shipped model."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from autoloss.readout.predictions import (
 
 @dataclass(frozen=True)
 class Readout:
-    """The map from logits to probabilities of one model: plain data.
+    """The map of a model from logits to probabilities, as plain data.
 
     Args:
         source: ``"softmax"``, ``"prior"`` (softmax with the loss's shift of the prior undone) or
             ``"link"`` (the loss's own posterior).
         inverse_temperature: Factor of the scores; 1 for none.
         mix: Weight of the uniform distribution in the probabilities.
-        spec: The loss, which says what the link and the prior are.
+        spec: The loss, which declares the link and the prior.
         has_temperature: Whether the inverse temperature was fitted.
     """
 
@@ -53,8 +53,7 @@ class Readout:
 
         Args:
             logits: Logits, shape (N, C).
-            class_counts: Rows of each class in the training part, shape (C,), or all that losses
-                know of the classes.
+            class_counts: Training rows of each class, shape (C,), or all facts of the classes.
 
         Returns:
             Log probabilities, shape (N, C); NaN in rows whose logits are not finite.
@@ -69,7 +68,7 @@ class Readout:
         return torch.where(is_finite, log_probs, torch.nan)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the read-out as JSON can hold it."""
+        """Return the read-out as JSON values."""
         return {
             "source": self.source,
             "inverse_temperature": self.inverse_temperature,
@@ -83,7 +82,7 @@ class Readout:
         """Return the read-out that `to_dict` wrote.
 
         Raises:
-            InputError: If a key is missing or a value cannot be.
+            InputError: If a key is missing or a value is not allowed.
         """
         missing = {"source", "inverse_temperature", "mix", "has_temperature", "spec"} - set(values)
         if missing:
@@ -109,7 +108,7 @@ class Readouts:
     """The read-outs of K candidates, fitted on the same rows.
 
     Args:
-        fitted: What was chosen and fitted.
+        fitted: The choice and the fitted temperatures.
         predictions: Cross-fitted predictions on the rows of the fit.
         specs: The losses of the candidates.
     """
@@ -145,7 +144,7 @@ class Readouts:
 
     @property
     def start(self) -> Tensor:
-        """Return where the next fit may start, shape (K, 3)."""
+        """Return the start of the next fit, shape (K, 3)."""
         return self.fitted.state
 
     def row(self, k: int) -> Readout:
@@ -159,7 +158,7 @@ class Readouts:
         )
 
     def predict(self, logits: Tensor, targets: Tensor, objective: Objective) -> Predictions:
-        """Apply the read-outs to other rows; nothing is fitted.
+        """Return predictions for other rows; nothing is fitted.
 
         Args:
             logits: Logits of the same candidates, shape (K, N, C).
@@ -179,7 +178,7 @@ def fit_readouts(
     folds: Tensor,
     start: Tensor | None = None,
 ) -> Readouts:
-    """Fit the read-out of each candidate: the one with the lowest cross-fitted log loss.
+    """Fit for each candidate the read-out with the lowest cross-fitted log loss.
 
     Args:
         logits: Logits of the validation rows.

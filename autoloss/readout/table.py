@@ -1,4 +1,4 @@
-"""Scores laid out for fitting temperatures: one pass gives all derivatives, fold by fold."""
+"""Scores laid out for fitting temperatures: a single pass gives the derivatives of all folds."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-# Elements of a block: small enough for a core's cache, large enough to hide the cost of a call.
+# Elements of a block: few enough for the cache of a core, many enough to hide the cost of a call.
 _CPU_BLOCK = 1 << 18
 _GPU_BLOCK = 1 << 26
-# Scores this far below the largest one have no probability at any temperature that is looked at.
+# A score this far below the largest has no probability at any temperature of the search.
 _LOWEST = -1e12
 
 
-class Table(Protocol):
-    """V rows of scores over N examples, ready to be evaluated at an inverse temperature each."""
+class ScoreTable(Protocol):
+    """V rows of scores on N examples, evaluated at an inverse temperature each."""
 
     n_rows: int
     n_classes: int
@@ -51,8 +51,8 @@ def make_table(
     *,
     n_folds: int,
     weights: Tensor | None = None,
-) -> Table:
-    """Stack scores of one kind or several.
+) -> ScoreTable:
+    """Return the table of scores from several sources.
 
     Args:
         parts: Finite scores, shapes (K_i, N, C); their V rows are numbered in this order.
@@ -69,7 +69,7 @@ def make_table(
 
 
 class _Folded:
-    """What both layouts share: the folds and the blocks of examples."""
+    """The folds and the blocks of examples, which both layouts share."""
 
     def __init__(self, n_rows: int, targets: Tensor, folds: Tensor, n_folds: int) -> None:
         self.n_rows = n_rows
@@ -79,24 +79,24 @@ class _Folded:
         self.is_in_fold = torch.nn.functional.one_hot(folds, n_folds).double()
 
     def blocks(self, width: int) -> Iterator[slice]:
-        """Cut the examples into blocks, `width` elements an example."""
+        """Divide the examples, of `width` elements each, into blocks."""
         block = _CPU_BLOCK if self.folds.device.type == "cpu" else _GPU_BLOCK
         step = max(block // max(width, 1), 64)
         for first in range(0, len(self.folds), step):
             yield slice(first, first + step)
 
     def is_all(self, rows: Tensor) -> bool:
-        """Return whether `rows` are all rows in order, where a view takes the place of a copy."""
+        """Return whether `rows` are all rows in order, which need no copy."""
         return len(rows) == self.n_rows and bool((rows.diff() == 1).all())
 
     def betas(self, log_beta: Tensor, block: slice, dtype: torch.dtype) -> Tensor:
-        """Spread (V,) or (V, F) log betas over the examples of a block: (V, 1) or (V, n)."""
+        """Return the inverse temperatures (V, 1) or (V, n) of a block."""
         beta = log_beta.exp().to(dtype)
         return beta.unsqueeze(-1) if beta.ndim == 1 else beta[:, self.folds[block]]
 
 
 class _BinaryTable(_Folded):
-    """Two classes: only the margin of the true class matters."""
+    """Two classes, stored as the margin of the true class."""
 
     n_classes = 2
 
@@ -136,7 +136,7 @@ class _BinaryTable(_Folded):
 
 
 class _MulticlassTable(_Folded):
-    """C classes: scores less their maximum, the class axis first so that sums over it are fast."""
+    """C classes: scores minus their maximum, with the class axis first for fast sums over it."""
 
     def __init__(
         self, parts: Sequence[Tensor], targets: Tensor, folds: Tensor, n_folds: int

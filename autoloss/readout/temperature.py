@@ -1,4 +1,4 @@
-"""Temperatures of many candidates at once: safeguarded Newton steps on the log inverse of them."""
+"""Temperatures of many candidates at once, by safeguarded Newton steps on log inverses."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from autoloss.readout.table import Table, make_table
+from autoloss.readout.table import ScoreTable, make_table
 
-# exp(16) is a temperature of 1e-7: scores are read as a decision there, or as nothing at -16.
+# At exp(16), a temperature of 1e-7, scores are read as a decision; at exp(-16) as uniform.
 LOG_BETA_BOUND = 16.0
-# The slope is concave far out, where a Newton step may creep or fly: bisect from here on.
+# Far from the root the slope is concave, and Newton steps may be too small or too large. After
+# this many steps the search bisects.
 _NEWTON_STEPS = 12
 _MAX_STEPS = 60
 
 
 @dataclass(frozen=True)
 class Optimum:
-    """Temperatures that were found, and the derivatives where they were last looked at.
+    """The fitted temperatures, and the derivatives near them.
 
     Args:
         log_beta: Log inverse temperatures, shape (P,), float64.
-        at: Where the derivatives were taken: within the tolerance of `log_beta`, shape (P,).
+        at: Where the derivatives were taken, within the tolerance of `log_beta`, shape (P,).
         slope: First derivative of the summed log loss by the inverse temperature, shape (P, F).
         curvature: Second derivative of it, shape (P, F).
     """
@@ -34,7 +35,7 @@ class Optimum:
 
 
 def tolerance(dtype: torch.dtype) -> float:
-    """Return how small the last Newton step is; the step itself squares the error."""
+    """Return the size below which a Newton step is the last; the step itself squares the error."""
     return 1e-6 if dtype == torch.float64 else 1e-4
 
 
@@ -45,12 +46,13 @@ def fit_temperature(scores: Tensor, targets: Tensor, *, start: Tensor | None = N
     convex in the inverse temperature, so its slope has one root, searched in [-16, 16].
 
     Args:
-        scores: Logits or log probabilities; NaN comes out where a candidate's are not finite.
+        scores: Logits or log probabilities.
         targets: Classes 0 .. C-1.
-        start: Where to start, such as the values of the last epoch; 0 by default and where NaN.
+        start: Start of the search, such as the values of the last epoch; 0 by default and where
+            NaN.
 
     Returns:
-        Log inverse temperatures, float64.
+        Log inverse temperatures, float64; NaN for a candidate whose scores are not finite.
 
     Shape:
         scores (K, N, C), targets (N,), start (K,), result (K,).
@@ -71,26 +73,26 @@ def fit_temperature(scores: Tensor, targets: Tensor, *, start: Tensor | None = N
 
 
 def _started(start: Tensor | None, like: Tensor) -> Tensor:
-    """Return the start in float64, 0 where there is none."""
+    """Return the start in float64; 0 by default."""
     if start is None:
         return torch.zeros(like.shape, dtype=torch.float64, device=like.device)
     return start.to(like.device, torch.float64).nan_to_num(nan=0.0)
 
 
 def solve(
-    table: Table,
+    table: ScoreTable,
     start: Tensor,
     *,
     tol: float,
     rows: Tensor | None = None,
     without: Tensor | None = None,
 ) -> Optimum:
-    """Find the root of the slope for P problems at once, each by its own steps alone.
+    """Find the root of the slope for P problems at once, each by its own steps.
 
     Args:
         table: The scores, V rows.
-        start: Where each problem starts, shape (P,).
-        tol: A Newton step as small as this is the last one.
+        start: Start of each problem, shape (P,).
+        tol: A Newton step at most this large is the last.
         rows: Row of each problem, shape (P,); all V by default.
         without: Fold that each problem leaves out, shape (P,); none by default.
     """
@@ -112,10 +114,10 @@ def solve(
         high[active] = torch.where(root >= 0, here, high[active])
         lower, upper = low[active], high[active]
         middle = (lower + upper) / 2
-        # Constant or separated scores have no curvature: 0 / 0 then falls back on the bracket.
+        # Constant or separated scores have no curvature: 0 / 0 falls back to the bracket.
         target = here - root / rate
         is_newton = (target >= lower) & (target <= upper) & (count < _NEWTON_STEPS)
-        # A flat slope far from the root may shoot over most of the bracket.
+        # A flat slope far from the root may step across most of the bracket.
         target = torch.where(is_newton, here + (target - here).clamp(-2, 2), middle)
         log_beta[active] = target
         is_done = ((target - here).abs() <= tol) | (upper - lower <= tol)
@@ -126,7 +128,7 @@ def solve(
 
 
 def _total(per_fold: Tensor, without: Tensor | None) -> Tensor:
-    """Sum (P, F) over the folds, but for the one that each problem leaves out."""
+    """Sum (P, F) over the folds, without the fold that each problem leaves out."""
     if without is None:
         return per_fold.sum(-1)
     return per_fold.scatter(-1, without.unsqueeze(-1), 0.0).sum(-1)

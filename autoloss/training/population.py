@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from autoloss.losses import ClassFacts, LossContext, Objective, get
-from autoloss.models import DropoutRates, Features, Heads, Network, Step, spread
+from autoloss.models import DropoutRates, Features, Heads, Network, StepInputs, spread
 from autoloss.training.batch import Batch, OrderKey, Orders, item_mean
 from autoloss.training.candidate import Candidate
 from autoloss.training.mixing import Mixing, weighted_mix
@@ -148,7 +148,7 @@ class Population:
         scores = self.network.scores(
             self._weights,
             batch.features,
-            Step(places, index, orders, self._rates, mix, self._heads, self.products),
+            StepInputs(places, index, orders, self._rates, mix, self._heads, self.products),
         )
         items = self.objective.facts.item_axes
         weights = batch.item_weights(index, item_axes=items, dtype=self.dtype)

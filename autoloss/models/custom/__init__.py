@@ -1,4 +1,4 @@
-"""Networks of the user's own: read, checked, stacked, saved.
+"""Networks of the user's own: reading, checking, stacking and saving them.
 
-Imports what `models` may import.
+Imports the same floors as `models`.
 """

@@ -1,4 +1,4 @@
-"""What a network of the user's own must be, found out on a few rows before anything is trained."""
+"""The checks of a network of the user's own, on a few rows, before anything is trained."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from autoloss.models.custom.stack import OwnNetwork
 from autoloss.models.network import Features
 
 ROUNDING = 1e-3
-"""Share of the largest logit by which two ways to the same number may differ in float32."""
+"""Share of the largest logit by which two computations of a number may differ in float32."""
 _SLOW = "There is a performance drop"
 _IN_PLACE = "modified by an inplace operation"
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What was found out about a module.
+    """The behaviour of a module, as the checks found it.
 
     Args:
-        draws: Whether it draws random numbers while it trains.
-        refusal: Why candidates cannot be stacked, half a sentence; empty where they can.
-        agrees: Whether it gives the same stacked as one by one, what it draws included.
+        draws: Whether it draws random numbers in training.
+        refusal: The reason that candidates cannot be stacked, half a sentence; empty if they can.
+        agrees: Whether stacked and single candidates give the same results and draws.
     """
 
     draws: bool
@@ -37,15 +37,15 @@ class Behaviour:
 
 
 def check_network(network: OwnNetwork, rows: Tensor) -> Behaviour:
-    """Return how a module behaves.
+    """Return the behaviour of a module, after checks that it can be trained.
 
     Args:
         network: The module.
-        rows: Some rows as it reads them, 4 or more.
+        rows: Encoded rows, 4 or more.
 
     Raises:
-        InputError: It cannot be trained, or not so that a candidate's result is its own; one line
-            says what is wrong.
+        InputError: If it cannot be trained, or the result of a candidate would depend on others;
+            the message, one line, names the cause.
 
     Shape:
         - rows: ``(B, D)``
@@ -85,10 +85,10 @@ def check_network(network: OwnNetwork, rows: Tensor) -> Behaviour:
 
 
 def check_weights(network: OwnNetwork) -> None:
-    """Check what a module has to be learnt, and that a seed decides how it begins.
+    """Check that a module has parameters to learn, and that the seed decides their first values.
 
     Raises:
-        InputError: If it has nothing, or begins otherwise at the second time.
+        InputError: If it has no parameters, or a second call under the seed differs.
     """
     model, name = network.model, network.model.name
     first, second = (model.module(network.encoded_width, network.n_classes, 0) for _ in range(2))
@@ -146,10 +146,10 @@ def _check_backward(network: OwnNetwork, weights: Mapping[str, Tensor], logits: 
 
 
 def _check_that_weights_are_all(network: OwnNetwork, rows: Tensor) -> None:
-    """Check that a module called with other weights is as one of another seed that has them.
+    """Check that weights decide the logits: modules of two seeds agree once they share weights.
 
     Raises:
-        InputError: If it is not.
+        InputError: If they do not agree.
     """
     weights = {name: one[1:].detach() for name, one in _perturbed(network, 2, rows).items()}
     module = network.model.module(network.encoded_width, network.n_classes, 1).to(rows).eval()
@@ -181,14 +181,14 @@ def _are_equal(everything: Mapping[str, Tensor], first: nn.Module, second: nn.Mo
 
 
 def _stacked_behaviour(network: OwnNetwork, rows: Tensor) -> tuple[str, bool]:
-    """Return why candidates cannot be stacked, and whether stacked they are as one by one."""
+    """Return why candidates cannot be stacked, and whether they then agree with single ones."""
     stacked, looped = (_in_form(network, stacked=form) for form in (True, False))
     weights = _perturbed(network, 3, rows)
     other = torch.stack([rows.roll(k, 0) for k in range(3)])
     agrees = True
     try:
         with warnings.catch_warnings():
-            # What is called row by row is no faster than a loop.
+            # An operation that vmap calls row by row is no faster than a loop.
             warnings.filterwarnings("error", message=_SLOW)
             for inputs in (rows[None], other):
                 together = _train(stacked, weights, inputs)
@@ -212,7 +212,7 @@ def _stacked_behaviour(network: OwnNetwork, rows: Tensor) -> tuple[str, bool]:
 
 
 def _refusal(error: BaseException) -> str:
-    """Return why a module cannot be stacked: what vmap says, without what it recommends."""
+    """Return why a module cannot be stacked: the message of vmap without its advice."""
     text = first_line(error)
     if _SLOW in text:
         return f"torch.func.vmap has no rule for {text.rpartition('aten::')[2].split('.')[0]}"
@@ -225,7 +225,7 @@ def _in_form(network: OwnNetwork, *, stacked: bool) -> OwnNetwork:
 
 
 def _perturbed(network: OwnNetwork, n_candidates: int, rows: Tensor) -> dict[str, Tensor]:
-    """Return weights of candidates that are not the same; the first one's are as they begin."""
+    """Return different weights for each candidate; the first has the initial weights."""
     row = network.initial(torch.Generator().manual_seed(0)).to(rows)
     weights = dict(network.layout.views(row.repeat(n_candidates, 1)))
     for name in weights.keys() - network.layout.state:
@@ -238,7 +238,7 @@ def _perturbed(network: OwnNetwork, n_candidates: int, rows: Tensor) -> dict[str
 def _train(
     network: OwnNetwork, weights: Mapping[str, Tensor], inputs: Tensor
 ) -> tuple[Tensor, dict[str, Tensor], bool]:
-    """Return logits and state of a training call, and whether random numbers were drawn."""
+    """Return logits and state of a training call, and whether it drew random numbers."""
     n_candidates = len(next(iter(weights.values())))
     places = list(range(n_candidates)) if len(inputs) > 1 else [0] * n_candidates
     network.template.train()
@@ -255,7 +255,7 @@ def _train(
 
 
 def _random_state(device: torch.device, seed: int | None = None) -> Tensor:
-    """Return the state of torch's random numbers on a device, or that after a seed."""
+    """Return torch's random state on a device: the present state, or the state after a seed."""
     get = torch.cuda.get_rng_state if device.type == "cuda" else torch.get_rng_state
     if seed is None:
         return get()
@@ -273,7 +273,7 @@ def _same(
     other: tuple[Tensor, dict[str, Tensor], bool],
     k: int | None = None,
 ) -> bool:
-    """Return whether logits and state agree; of candidate `k` of the first, where it is given."""
+    """Return whether logits and state agree; with `k`, those of that candidate of the first."""
     chosen: Sequence[int] | slice = slice(None) if k is None else [k]
     return _near(one[0][chosen], other[0]) and all(
         _near(state[chosen], other[1][name]) for name, state in one[1].items()

@@ -1,4 +1,4 @@
-"""A network of the user's own: how ``model=`` is read, and how its code is called."""
+"""A network of the user's own: reading ``model=``, and calling its code."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _RAN: dict[str, tuple[Origin, types.ModuleType]] = {}
 
 @dataclass(frozen=True, eq=False)
 class OwnModel:
-    """A network of the user's own, and how its candidates are trained.
+    """A network of the user's own, and the way its candidates are trained.
 
     Args:
-        make: Returns a module for a number of features and of outputs; it draws the weights.
-        name: Its name.
-        file: The Python file that it is in; None if it was given as it is.
+        make: Returns a module for a number of features and of outputs, with its weights drawn.
+        name: The name of the function.
+        file: The Python file of the function; None for a function that a program passes.
         sha256: Fingerprint of the file.
-        stacked: Whether candidates are one call of `torch.func.vmap`; else they are called one
-            after the other, on the same mini-batches.
-        draws: Whether the module draws random numbers while it trains.
+        stacked: Whether a single call of `torch.func.vmap` runs all candidates; otherwise they run
+            one after the other, on the same batches.
+        draws: Whether the module draws random numbers in training.
     """
 
     make: MakeNet
@@ -47,7 +47,7 @@ class OwnModel:
     draws: bool = True
 
     def __reduce__(self) -> Any:
-        """Return what a pickle holds: the place of the file, where there is one."""
+        """Return the arguments for a pickle: the file in the place of its function, if any."""
         if self.file is None:
             return type(self), (self.make, self.name, None, None, self.stacked, self.draws)
         return _restored, (self.file, self.name, self.stacked, self.draws)
@@ -56,7 +56,7 @@ class OwnModel:
         """Return a module whose weights are drawn as after ``torch.manual_seed(seed)``.
 
         Raises:
-            InputError: The user's code fails, or returns no module.
+            InputError: If the user's code fails or returns no module.
         """
         rule = f"return a network for n_features={n_features}, n_outputs={n_outputs}"
         with seeded(seed), self.guarded(rule):
@@ -70,11 +70,11 @@ class OwnModel:
 
     @contextmanager
     def guarded(self, rule: str, *, where: str = "") -> Iterator[None]:
-        """Say in one line what is wrong with the user's code.
+        """Turn an error of the user's code into one line that names its cause.
 
         Args:
-            rule: What it must do.
-            where: The pass that runs, where that is not the call itself.
+            rule: The rule that the code breaks.
+            where: The pass that runs; empty for the call itself.
         """
         try:
             yield
@@ -93,17 +93,17 @@ class OwnModel:
 
 
 def open_model(given: Model) -> OwnModel | None:
-    """Return a network of the user's own, None for the built-in one.
+    """Return a network of the user's own; None for the built-in network.
 
-    The code of a file is run, as by ``import``, and can import what lies beside it. A file that
-    has not changed is run once.
+    The code of a file runs, as by ``import``, and can import files beside it. A file runs again
+    only after a change.
 
     Args:
         given: ``"auto"``, ``"FILE.py:NAME"``, or a function of the numbers of features and of
             outputs that returns a module.
 
     Raises:
-        InputError: It is none of these, or its file cannot be read, fails or lacks the name.
+        InputError: If it is none of these, or the file cannot be read, fails or lacks the name.
     """
     if given == AUTO:
         return None
@@ -127,7 +127,7 @@ def _from_file(given: str) -> OwnModel:
     if before is None or before[0] != origin:
         folder = str(Path(origin.file).parent)
         if folder not in sys.path:
-            # A network is often several files; those of others come first.
+            # A network may import files beside it; installed packages come first.
             sys.path.append(folder)
         _RAN[origin.file] = (origin, run_code(Path(path), source))
     _, module = _RAN[origin.file]
@@ -154,7 +154,7 @@ def _restored(file: str, name: str, stacked: bool, draws: bool) -> OwnModel:
 
 
 def tensors_of(module: nn.Module) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Return the learnt parameters of a module, and its buffers and frozen parameters."""
+    """Return the learnt parameters of a module, and its state: buffers and frozen parameters."""
     named: dict[str, Tensor] = dict(module.named_parameters())
     learnt = {name: one for name, one in named.items() if one.requires_grad}
     frozen = {name: one for name, one in named.items() if not one.requires_grad}
@@ -163,7 +163,7 @@ def tensors_of(module: nn.Module) -> tuple[dict[str, Tensor], dict[str, Tensor]]
 
 @contextmanager
 def forked(device: torch.device | None = None) -> Iterator[None]:
-    """Leave torch's random numbers as they were."""
+    """Restore torch's random state afterwards."""
     devices = [device] if device is not None and device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         yield
@@ -171,16 +171,16 @@ def forked(device: torch.device | None = None) -> Iterator[None]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Draw as after ``torch.manual_seed(seed)``, and leave torch's random numbers as they were."""
+    """Draw as after ``torch.manual_seed(seed)``, and restore torch's random state afterwards."""
     with forked():
         torch.manual_seed(seed)
         yield
 
 
 def reseed(seed: int, device: torch.device) -> None:
-    """Let a device draw as after ``torch.manual_seed(seed)``.
+    """Seed a device as ``torch.manual_seed(seed)`` does.
 
-    That asks after every kind of device there is, which takes longer than a small layer.
+    `torch.manual_seed` seeds every kind of device, which takes longer than a small layer.
     """
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
@@ -189,6 +189,6 @@ def reseed(seed: int, device: torch.device) -> None:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the kind of an error and the first line of what it says."""
+    """Return the kind of an error and the first line of its message."""
     text = (str(error).strip().splitlines() or [""])[0].rstrip(".")
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

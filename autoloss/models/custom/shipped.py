@@ -1,4 +1,4 @@
-"""A network of the user's own in a saved model: all of it but its code."""
+"""A network of the user's own in a saved model, which has everything of it except its code."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from autoloss.models import Network, OwnModel, OwnNetwork
 
 
 def shipped(model: OwnModel | None) -> OwnModel | None:
-    """Return the network of the user's own as a classifier calls it: plainly, one at a time."""
+    """Return the network as a classifier calls it: one candidate at a time, without draws."""
     return None if model is None else replace(model, stacked=False, draws=False)
 
 
 def absent(name: str, path: Path) -> OwnModel:
-    """Return what stands for a network that was not given: it says so when it is asked for."""
+    """Return a stand-in for a network that was not given, which raises when a module is made."""
 
     def make(n_features: int, n_outputs: int) -> nn.Module:
         raise InputError(
@@ -30,16 +30,16 @@ def absent(name: str, path: Path) -> OwnModel:
     return OwnModel(make, name)
 
 
-def check_network(network: Network, written: Sequence[Any], path: Path) -> None:
+def check_shapes(network: Network, written: Sequence[Any], path: Path) -> None:
     """Check that a network of the user's own has the parameters that were trained.
 
     Args:
         network: The network.
-        written: What `shapes_of` gave for the one that was trained.
+        written: `shapes_of` the network that was trained.
         path: The model's folder.
 
     Raises:
-        InputError: It has others, or was not given.
+        InputError: If it has other parameters, or was not given.
     """
     if shapes_of(network) == written:
         return

@@ -1,4 +1,4 @@
-"""The user's own module as a network of K candidates: stacked by `torch.func`, or looped."""
+"""The user's own module as a network of K candidates: stacked by `torch.func`, or in a loop."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from torch.nn import functional
 
 from autoloss.core.errors import InputError
 from autoloss.data import TableInputs, TableSchema
 from autoloss.models.custom.own import OwnModel, forked, reseed, seeded, tensors_of
-from autoloss.models.dense import dense_width, to_dense
 from autoloss.models.heads import Heads
 from autoloss.models.layers import mixed
 from autoloss.models.layout import Layout
-from autoloss.models.network import Features, Scores, Step
+from autoloss.models.network import Features, StepInputs, StepOutputs
 
 
 class OwnNetwork:
-    """A module of the user's on a table of plain numbers; see `to_dense` for their order.
+    """A module of the user's, which reads a table as plain numbers; `to_dense` has their order.
 
-    A row of the buffer has the module's parameters, and after them what is not learnt: buffers,
-    such as the running statistics of a normalisation, and frozen parameters.
+    A row of the buffer has the module's learnt parameters, then its state: buffers, such as the
+    running statistics of a normalisation, and frozen parameters.
 
     Args:
         schema: The columns.
         n_classes: C, the module's outputs.
-        model: What makes the module.
-        width: D, its features, where that is to be more than the columns need.
+        model: Makes the module.
+        width: D, the number of its features; by default the number that the columns need.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class OwnNetwork:
         self._width = dense_width(schema) if width is None else width
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a pickle holds: the module is made anew."""
+        """Return the state for a pickle, without the module, which is made anew."""
         made = ("template", "layout", "_types", "_sizes")
         return {name: value for name, value in vars(self).items() if name not in made}
 
@@ -59,31 +59,31 @@ class OwnNetwork:
 
     @cached_property
     def layout(self) -> Layout:
-        """Return the names and shapes: learnt parameters, then buffers and frozen ones."""
+        """Return names and shapes: learnt parameters, then buffers and frozen parameters."""
         learnt, state = tensors_of(self.template)
         shapes = {name: tuple(one.shape) for name, one in (learnt | state).items()}
         return Layout(shapes, frozenset(state))
 
     @cached_property
     def _types(self) -> dict[str, torch.dtype]:
-        """Return the types of what is not learnt and no floats, by name."""
+        """Return by name the types of the state that is not floating-point."""
         _, state = tensors_of(self.template)
         return {name: one.dtype for name, one in state.items() if not one.is_floating_point()}
 
     @property
     def widest(self) -> int:
-        """Return the numbers of the widest activation of a row."""
+        """Return the width of the widest activation."""
         return self._sizes[0]
 
     @property
     def activations(self) -> int:
-        """Return the numbers of a row that a training step keeps at most."""
-        # What backward needs, its gradients, and what is made on the way.
+        """Return an upper bound of the numbers that a training step keeps for a row."""
+        # Inputs of the backward pass, their gradients, and temporary values.
         return 2 * self._width + 3 * self._sizes[1] + 16 * self.n_classes
 
     @cached_property
     def _sizes(self) -> tuple[int, int]:
-        """Return the largest of the activations of a row and their sum, as backward keeps them."""
+        """Return the largest activation that the backward pass keeps of a row, and their sum."""
         n_rows, kept = 8, [self._width, self.n_classes]
 
         def pack(one: Tensor) -> Tensor:
@@ -110,11 +110,13 @@ class OwnNetwork:
         )
 
     def encode(self, inputs: TableInputs) -> Features:
-        """Return the numbers that all candidates read; see `to_dense`."""
+        """Return the rows as plain numbers, which all candidates read; see `to_dense`."""
         dense = to_dense(inputs, self.schema, self._width)
         return Features(dense=dense, codes=inputs.categories[..., :0])
 
-    def scores(self, weights: Mapping[str, Tensor], features: Features, step: Step) -> Scores:
+    def scores(
+        self, weights: Mapping[str, Tensor], features: Features, step: StepInputs
+    ) -> StepOutputs:
         """Return the logits of a training step, and the state after it."""
         inputs, seeds = features.dense, step.draws.seeds()
         if step.mix is not None:
@@ -127,16 +129,16 @@ class OwnNetwork:
             logits, state = self._call(
                 weights, inputs, rows, [seeds[place] for place in step.places]
             )
-        return Scores(logits, state=state)
+        return StepOutputs(logits, state=state)
 
     @torch.no_grad()
     def body(
         self, weights: Mapping[str, Tensor], features: Features, *, heads: Heads | None = None
     ) -> Tensor:
-        """Return the logits of rows in eval mode, ``(K, N, C)``; losses' own heads are left out.
+        """Return the logits of rows in eval mode, ``(K, N, C)``.
 
         Raises:
-            InputError: A loss needs a last layer that only the built-in network has.
+            InputError: If a loss needs a last layer that only the built-in network has.
         """
         if heads is not None and not heads.all_linear:
             raise InputError(
@@ -158,10 +160,10 @@ class OwnNetwork:
         """Return the logits of every candidate, and its state afterwards.
 
         Args:
-            weights: Their weights.
+            weights: The weights of the candidates.
             inputs: Batches, ``(G, B, D)``.
-            rows: Which of them each candidate reads.
-            seeds: Seed of what each candidate draws; None if nothing is to be drawn.
+            rows: The number of the batch that each candidate reads.
+            seeds: A seed for the draws of each candidate; None for no draws.
         """
         draws = seeds is not None and self.model.draws
         with forked(inputs.device) if draws else contextlib.nullcontext():
@@ -180,13 +182,13 @@ class OwnNetwork:
         seeds: Sequence[int] | None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Call the module for one candidate after the other."""
-        # The gradient of unbinding is one copy; that of a row each fills and adds a whole tensor.
+        # The gradient of `unbind` is one copy; that of an index fills and adds a whole tensor.
         own = {name: one.unbind() for name, one in weights.items()}
         found = []
         for k, row in enumerate(rows):
             if seeds is not None:
                 reseed(seeds[k], inputs.device)
-            # A copy: a module may write over its inputs.
+            # A copy, because a module may write over its inputs.
             values = {name: parts[k] for name, parts in own.items()}
             found.append(self._one(values, inputs[row].clone()))
         logits = torch.stack([one for one, _ in found])
@@ -201,7 +203,7 @@ class OwnNetwork:
         rows: Sequence[int],
         seeds: Sequence[int],
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Call the module once for the candidates of each seed: what they draw is the same."""
+        """Call the module once for all candidates of a seed, which share their draws."""
         groups: dict[int, list[int]] = {}
         for k, seed in enumerate(seeds):
             groups.setdefault(seed, []).append(k)
@@ -210,7 +212,7 @@ class OwnNetwork:
         order = torch.tensor([k for group in groups.values() for k in group], device=inputs.device)
         back, sizes = order.argsort(), [len(group) for group in groups.values()]
         parts = {
-            # One copy each; a slice a group would fill and add a whole gradient each.
+            # A split copies once; the gradient of a slice would fill and add a whole tensor.
             name: torch.split_with_sizes(one.index_select(0, order), sizes)
             for name, one in weights.items()
         }
@@ -253,7 +255,7 @@ class OwnNetwork:
         """Return the logits of one candidate ``(B, C)``, and its state afterwards."""
         state = self.layout.state
         values = {
-            # The module writes over its buffers.
+            # A copy, because the module writes over its buffers.
             name: one.to(self._types.get(name, one.dtype), copy=True) if name in state else one
             for name, one in weights.items()
         }
@@ -261,7 +263,7 @@ class OwnNetwork:
         return logits, {name: values[name].detach().to(x.dtype) for name in state}
 
     def _checked(self, found: Any, n_rows: int) -> Tensor:
-        """Return what the module gave, which is to be logits ``(B, C)``."""
+        """Return the output of a module after a check that it is logits ``(B, C)``."""
         shape = tuple(found.shape) if isinstance(found, Tensor) else None
         if shape == (n_rows, self.n_classes) and found.is_floating_point():
             logits: Tensor = found
@@ -272,3 +274,36 @@ class OwnNetwork:
             f"model must map rows {(n_rows, self._width)} to logits {(n_rows, self.n_classes)}"
             f"{two}, but {self.model.name} gave {what}."
         )
+
+
+def dense_width(schema: TableSchema) -> int:
+    """Return the number of features of a row for a network of the user's own."""
+    one_hot = sum(codes - 1 for codes in schema.cardinalities)
+    return schema.n_numeric + sum(schema.has_missing) + one_hot + schema.vector_width
+
+
+def to_dense(inputs: TableInputs, schema: TableSchema, width: int) -> Tensor:
+    """Return rows as plain numbers.
+
+    Their order is: the standardised numeric columns, 0 where a number is missing; an indicator of
+    missing numbers for each column that lacked some in training; the categories one-hot, all 0 for
+    a level that training did not show; the vectors of texts; zeros up to the width.
+
+    Args:
+        inputs: The rows, fields ``(..., columns)``.
+        schema: Their columns.
+        width: D, at least `dense_width`.
+
+    Shape:
+        - output: ``(..., D)``
+    """
+    dtype = inputs.numeric.dtype
+    missing = inputs.numeric.isnan()
+    parts = [inputs.numeric.masked_fill(missing, 0.0)]
+    parts.append(missing[..., list(schema.has_missing)].to(dtype))
+    for column, codes in enumerate(schema.cardinalities):
+        one_hot = functional.one_hot(inputs.categories[..., column], codes)
+        parts.append(one_hot[..., 1:].to(dtype))
+    parts.append(inputs.vectors)
+    dense = torch.cat(parts, -1)
+    return functional.pad(dense, (0, width - dense.shape[-1]))
