@@ -10,17 +10,24 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from autoloss.cli.declarations import known_losses, known_parts
-from autoloss.cli.declared import Declared, catalogue_text
-from autoloss.cli.description import lines
-from autoloss.cli.wording import AROUND, FAMILIES, READOUTS, joined, short_range, task_letters
+from autoloss.cli.catalogue.description import lines
+from autoloss.cli.catalogue.entries import Entry, catalogue_text
+from autoloss.cli.catalogue.library import known_losses, known_parts
+from autoloss.cli.catalogue.words import (
+    FAMILIES,
+    KINDS,
+    PART_READOUTS,
+    READOUTS,
+    short_range,
+    task_letters,
+)
+from autoloss.report.words import listed
 
 if TYPE_CHECKING:
     from benchmarks.losses import Measured
 
 README, DOCUMENT = "README.md", "docs/losses.md"
-STORED = "autoloss/cli/catalogue.json"
-_KINDS = {"prior": "Priors", "target": "Targets", "penalty": "Penalties"}
+STORED = "autoloss/cli/catalogue/catalogue.json"
 _WIDTH = 118
 _NONE = "–"
 _LEFT_OUT = ("Loss", "Prior", "Target", "Penalty", "Family", "In a space", "In Python")
@@ -80,11 +87,11 @@ def readme_table() -> str:
         f"{'; '.join(words)}."
     )
     parts = known_parts()
-    around = [
+    beside = [
         f"{title.lower()} ({', '.join(one.name for one in parts if one.kind == kind)})"
-        for kind, title in _KINDS.items()
+        for kind, title in KINDS.items()
     ]
-    return f"{table}\n\n{_filled(legend)}\n\n{_filled(f'Beside every loss: {joined(around)}.')}"
+    return f"{table}\n\n{_filled(legend)}\n\n{_filled(f'Beside every loss: {listed(beside)}.')}"
 
 
 def declared_text() -> str:
@@ -92,12 +99,12 @@ def declared_text() -> str:
     sections = []
     for family, words in FAMILIES.items():
         some = [one for one in known_losses() if one.family == family]
-        sections += [f"## {family.capitalize()}: {words}", *map(_entry, some)] if some else []
+        sections += [f"## {family.capitalize()}: {words}", *map(_section, some)] if some else []
     parts = known_parts()
-    for kind, title in _KINDS.items():
+    for kind, title in KINDS.items():
         sections.append(f"## {title}, beside every loss")
-        sections += [_entry(one) for one in parts if one.kind == kind]
-    used = [f"*{name}*: {text}" for name, text in AROUND.items()]
+        sections += [_section(one) for one in parts if one.kind == kind]
+    used = [f"*{name}*: {text}" for name, text in PART_READOUTS.items()]
     sections.append(_filled(f"Read-out beside a loss: {'; '.join(used)}."))
     return "\n\n".join(sections)
 
@@ -135,26 +142,26 @@ def measured_text(found: Mapping[str, Measured]) -> str:
     return f"{_table(header, rows)}\n\n{where}"
 
 
-def _entry(declared: Declared) -> str:
-    """Return one declaration under its name."""
+def _section(entry: Entry) -> str:
+    """Return an entry under its name."""
     return "\n".join(
-        [f"### `{declared.name}`", "", _filled(_code(declared.summary)), "", *_points(declared)]
+        [f"### `{entry.name}`", "", _filled(_code(entry.summary)), "", *_points(entry)]
     )
 
 
-def _points(declared: Declared) -> Iterator[str]:
+def _points(entry: Entry) -> Iterator[str]:
     told = dict[str, list[str]]()
     title = ""
-    for name, text in lines(declared):
+    for name, text in lines(entry):
         title = name or title
         told.setdefault(title, []).append(_code(text))
     for title, texts in told.items():
         if title not in _LEFT_OUT:
-            shown = f"`{title}`" if title in declared.parameters else title
+            shown = f"`{title}`" if title in entry.parameters else title
             yield _filled(f"- {shown}: {'; '.join(texts)}", "  ")
 
 
-def _by_family() -> list[Declared]:
+def _by_family() -> list[Entry]:
     order = list(FAMILIES)
     return sorted(known_losses(), key=lambda one: order.index(one.family))
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from autoloss.cli.declarations import known_losses, known_parts
-from autoloss.cli.declared import stored
+from autoloss.cli.catalogue.entries import stored
+from autoloss.cli.catalogue.library import known_losses, known_parts
 from autoloss.losses import PENALTIES, PRIORS, TARGETS, get, names
 from benchmarks import catalogue
 

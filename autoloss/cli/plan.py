@@ -1,20 +1,17 @@
-"""The plan of a search, as a table and as a document."""
+"""The plan of a search, as a table and as JSON."""
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import groupby
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from autoloss.cli.tables import show_pairs
 from autoloss.records import DataSummary, Plan
-from autoloss.report.document import SCHEMA_VERSION
+from autoloss.report.document import SCHEMA_VERSION, json_text
 from autoloss.report.power import power_before
 from autoloss.report.rows import all_rows
 from autoloss.report.words import duration_text, is_number
@@ -94,14 +91,4 @@ def column_lines(data: DataSummary) -> Iterator[tuple[str, str]]:
 
 def plan_json(plan: Plan) -> str:
     """Return the plan as one JSON document; NaN and infinities become ``null``."""
-    document = {"schema_version": SCHEMA_VERSION, **asdict(plan)}
-    return json.dumps(_finite(document), indent=1, ensure_ascii=False, allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    """Return `value` with NaN and infinities as None."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return json_text({"schema_version": SCHEMA_VERSION, **asdict(plan)})

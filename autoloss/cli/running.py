@@ -124,7 +124,7 @@ def looked_at(plan: Callable[[], Plan]) -> Plan:
 def show_plan(plan: Plan, *, as_json: bool) -> None:
     """Show the plan of a search."""
     if as_json:
-        print(plan_json(plan))
+        print(plan_json(plan), end="")
     else:
         show_lines(output(), plan)
         show_columns(output(), plan.data)

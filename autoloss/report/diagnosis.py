@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 
 from jinja2 import Template
@@ -16,7 +15,7 @@ from autoloss.report.diagnosis_figures import (
     signal_chart,
     tenths_chart,
 )
-from autoloss.report.document import finite
+from autoloss.report.document import json_text
 from autoloss.report.page import make_template, page_file
 from autoloss.report.palette import DARK_PAGE, LIGHT_PAGE
 from autoloss.report.words import capital
@@ -53,9 +52,8 @@ def render_diagnosis(found: Diagnosis) -> str:
 
 
 def diagnosis_json(found: Diagnosis) -> str:
-    """Return the diagnosis as one JSON document; what is no number becomes ``null``."""
-    plain = finite(found.to_dict())
-    return json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    """Return the diagnosis as one JSON document; NaN and infinities become ``null``."""
+    return json_text(found.to_dict())
 
 
 @cache

@@ -23,8 +23,12 @@ def summary_json(summary: Summary) -> str:
     Returns:
         Text that ends with a newline; every key is a field of `Summary`.
     """
-    plain = finite(asdict(summary))
-    return json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(asdict(summary))
+
+
+def json_text(content: Any) -> str:
+    """Return values as one JSON document that ends with a newline; see `finite`."""
+    return json.dumps(finite(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def summary_from_json(text: str) -> Summary:

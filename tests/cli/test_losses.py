@@ -7,12 +7,12 @@ import pytest
 from rich.console import Console
 
 import autoloss
-from autoloss.cli.catalogue import show_all
-from autoloss.cli.declarations import find, known_losses, known_parts
-from autoloss.cli.description import in_python, in_space, lines, show
-from autoloss.cli.docstrings import formulas
+from autoloss.cli.catalogue.description import in_python, in_space, lines, show
+from autoloss.cli.catalogue.docstrings import formulas
+from autoloss.cli.catalogue.library import find, known_losses, known_parts
+from autoloss.cli.catalogue.tables import show_entries
+from autoloss.cli.catalogue.words import FAMILIES, short_range
 from autoloss.cli.letters import spelt
-from autoloss.cli.wording import FAMILIES, short_range
 from autoloss.losses import PENALTIES, PRIORS, TARGETS, LossModule, get, names
 from autoloss.search.space_reader import load_space
 
@@ -30,7 +30,7 @@ def printed(width: int, encoding: str, print_to) -> list[str]:
 
 
 def catalogue(width: int, encoding: str = "utf-8") -> list[str]:
-    return printed(width, encoding, lambda to: show_all(to, known_losses(), known_parts()))
+    return printed(width, encoding, lambda to: show_entries(to, known_losses(), known_parts()))
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 200])

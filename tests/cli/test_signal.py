@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from autoloss.cli.plot import draw
-from autoloss.cli.signal import Signal, signals
+from autoloss.cli.catalogue.drawing import draw
+from autoloss.cli.catalogue.signal import LogitSignal, signals
 from autoloss.losses import declare, get, names
 from autoloss.losses.domain import sizes_for
 
@@ -24,10 +24,10 @@ CLOSED = {
 }
 
 
-def signal(name: str, n_classes: int = 2, label: int = 1) -> Signal:
+def signal(name: str, n_classes: int = 2, label: int = 1) -> LogitSignal:
     loss = get(name)
     setting = {key: one.default for key, one in loss.parameters.items()}
-    return Signal(loss, setting, n_classes, label, "")
+    return LogitSignal(loss, setting, n_classes, label, "")
 
 
 @pytest.mark.parametrize("name", CLOSED)
@@ -71,7 +71,7 @@ def test_p_is_what_the_softmax_of_the_loss_gives() -> None:
     [("focal", 0.9, 0.9974), ("generalized_cross_entropy", 0.99, 0.7988)],
 )
 def test_what_a_softmax_means_is_the_known_posterior(name: str, prob: float, means: float) -> None:
-    assert signal(name).means(prob) == pytest.approx(means, abs=5e-5)
+    assert signal(name).posterior(prob) == pytest.approx(means, abs=5e-5)
 
 
 def test_yes_and_no_differ_where_the_loss_treats_them_so() -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from autoloss.cli import complete, options
 
 if TYPE_CHECKING:
-    from autoloss.cli.declared import Declared
+    from autoloss.cli.catalogue.entries import Entry
 
 
 def losses(
@@ -42,48 +42,52 @@ def losses(
     as_json: options.Json = False,
 ) -> None:
     """List the losses with their parameters and sources, or describe a loss in full."""
-    from autoloss.cli import catalogue
+    from autoloss.cli.catalogue import tables
     from autoloss.cli.console import output
 
     if name is not None:
-        _describe(name, losses, as_json=as_json)
+        # These load torch.
+        from autoloss.cli.catalogue import description
+        from autoloss.cli.catalogue.library import find
+
+        _load(losses)
+        entry = find(name)
+        if as_json:
+            _print_json(description.document(entry))
+        else:
+            description.show(output(), entry)
         return
-    shown, around = _listed(family, task, losses)
+    entries, parts = _entries(family, task, losses)
     if as_json:
-        every = [catalogue.document(one) for one in (*shown, *around)]
-        print(catalogue.to_json({"declarations": every}))
+        _print_json({"declarations": [tables.document(one) for one in (*entries, *parts)]})
     else:
-        catalogue.show_all(output(), shown, around)
+        tables.show_entries(output(), entries, parts)
 
 
-def _describe(name: str, losses: options.Losses, *, as_json: bool) -> None:
-    """Print the full description of a loss, prior, target or penalty."""
-    from autoloss.cli import catalogue, description
-    from autoloss.cli.console import output
-    from autoloss.cli.declarations import find
+def _entries(
+    family: str | None, task: str | None, losses: options.Losses
+) -> tuple[list[Entry], list[Entry]]:
+    """Return losses, and priors, targets and penalties; only the user's own losses load torch."""
+    from autoloss.cli.catalogue.entries import stored
+
+    if not losses:
+        return stored(family=family, task=task)
+    from autoloss.cli.catalogue.library import known_losses, known_parts
+
+    _load(losses)
+    return known_losses(family=family, task=task), [] if family else known_parts(task=task)
+
+
+def _load(losses: options.Losses) -> None:
+    """Load the files that declare the user's own losses."""
     from autoloss.losses import load_losses
 
     for file in losses or ():
         load_losses(file)
-    declared = find(name)
-    if as_json:
-        print(catalogue.to_json(description.document(declared)))
-    else:
-        description.show(output(), declared)
 
 
-def _listed(
-    family: str | None, task: str | None, losses: options.Losses
-) -> tuple[list[Declared], list[Declared]]:
-    """Return losses, priors, targets and penalties; only the user's own losses load torch."""
-    from autoloss.cli.declared import stored
+def _print_json(content: dict[str, Any]) -> None:
+    """Print a JSON document with its version."""
+    from autoloss.report.document import SCHEMA_VERSION, json_text
 
-    if not losses:
-        return stored(family=family, task=task)
-    from autoloss.cli.declarations import known_losses, known_parts
-    from autoloss.losses import load_losses
-
-    for file in losses:
-        load_losses(file)
-    around = [] if family else known_parts(task=task)
-    return known_losses(family=family, task=task), around
+    print(json_text({"schema_version": SCHEMA_VERSION, **content}), end="")

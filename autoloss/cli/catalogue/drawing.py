@@ -1,4 +1,4 @@
-"""Draws curves over (0, 1) with characters: Braille dots, or ASCII."""
+"""Draws the signal of a loss with characters: Braille dots, or ASCII."""
 
 from __future__ import annotations
 
@@ -6,14 +6,71 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rich.console import Console
+from rich.text import Text
+
+from autoloss.cli.catalogue.signal import LogitSignal, assumptions, signals
+from autoloss.cli.letters import can_show
+from autoloss.cli.tables import show_table
+from autoloss.losses import Loss
+from autoloss.report.words import listed
+
+PROBS = (0.01, 0.1, 0.5, 0.9, 0.99)
+_LEAST, _MOST = 40, 76
+_SOLID, _GAPS, _LINE = "⠒⠒⠒", "⠒ ⠒", "┄┄┄"
 # Dots of a Braille character by column and row, as bits of its code point.
 _BRAILLE = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 _COLUMNS, _ROWS = 2, 4
 _HIGHEST = 12.0
 
 
+def show_signal(console: Console, loss: Loss) -> None:
+    """Print the signal of a loss, as wide as the console up to a limit."""
+    found = signals(loss)
+    if not found:
+        console.print(
+            "No signal is drawn, because the loss reads only the direction of the logits."
+        )
+        return
+    braille = can_show(_SOLID + _LINE, console.encoding)
+    title = "Signal: gradient on the true logit as a multiple of cross-entropy's (phi)"
+    console.print(Text(title, style="bold"))
+    console.print("over p, the softmax of the true class; the other classes share the rest evenly")
+    console.print(_legend(loss, found, braille=braille))
+    width = max(min(console.width, _MOST), _LEAST)
+    for line in draw([one.values for one in found], width=width, braille=braille):
+        console.print(Text(line), soft_wrap=True)
+    rows = [
+        (f"phi, {one.name}" if one.name else "phi", *map(signal_text, one.values(PROBS)))
+        for one in found
+    ]
+    console.print()
+    show_table(console, ("p", *(f"{prob:g}" for prob in PROBS)), rows)
+
+
+def signal_text(value: float) -> str:
+    """Return a value of the signal with three digits.
+
+    Examples:
+        >>> [signal_text(value) for value in (-0.0, 0.59657, 1170.2, 2e-9)]
+        ['0', '0.597', '1170', '2e-09']
+    """
+    if abs(value) < 1e-12:
+        return "0"
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def _legend(loss: Loss, found: Sequence[LogitSignal], *, braille: bool) -> str:
+    """Return the names of the curves, and the assumptions behind them."""
+    marks = (_SOLID, _GAPS) if braille else ("***", "o o")
+    names = [f"{mark} {one.name or loss.name}" for mark, one in zip(marks, found, strict=False)]
+    names.append(f"{_LINE if braille else '...'} cross-entropy")
+    assumed = assumptions(loss)
+    return "   ".join(names) + (f"   for {listed(assumed)}" if assumed else "")
+
+
 @dataclass(frozen=True)
-class Scale:
+class _Scale:
     """The scale of a vertical axis.
 
     Args:
@@ -27,8 +84,8 @@ class Scale:
     log: bool
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Scale:
-        """Return a scale for values and for 1, without outliers."""
+    def of(cls, values: Sequence[float]) -> _Scale:
+        """Return a scale that covers values and 1, but not outliers."""
         low, high = min((*values, 0.9)), max((*values, 1.1))
         if low > 0.0 and high > 20.0:
             return cls(0.7 * low, 1.1 * high, True)
@@ -45,7 +102,7 @@ class Scale:
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[float]:
-        """Return the ticks: 0, 1 and others, none too close."""
+        """Return the ticks, which include 0 and 1 on a linear scale."""
         if self.log:
             powers = range(math.ceil(math.log10(self.low)), math.floor(math.log10(self.high)) + 1)
             return [10.0**power for power in powers]
@@ -82,7 +139,7 @@ def draw(
         for place, value in zip(places, values, strict=True)
         if 0.02 <= place <= 0.98 and math.isfinite(value)
     ]
-    scale = Scale.of(inside)
+    scale = _Scale.of(inside)
     rows = height * (_ROWS if braille else 1)
     cells = [[0] * n for _ in range(height)] if braille else []
     letters = [[" "] * n for _ in range(height)]
@@ -106,7 +163,7 @@ def draw(
     return _with_axes(letters, scale, braille=braille, margin=margin)
 
 
-def _strokes(values: Sequence[float], scale: Scale, rows: int) -> dict[int, tuple[int, int]]:
+def _strokes(values: Sequence[float], scale: _Scale, rows: int) -> dict[int, tuple[int, int]]:
     """Return the rows that a curve covers in each column, from the upper to the lower."""
     found: dict[int, tuple[int, int]] = {}
     before: int | None = None
@@ -115,7 +172,7 @@ def _strokes(values: Sequence[float], scale: Scale, rows: int) -> dict[int, tupl
             before = None
             continue
         row = _row(scale.share(value), rows)
-        # A steep piece is joined to the previous piece.
+        # A steep piece begins where the previous piece ends.
         start = row if before is None else before + (row > before) - (row < before)
         first, last = sorted((start, row))
         before = row
@@ -132,7 +189,7 @@ def _row(share: float, rows: int) -> int:
 
 
 def _with_axes(
-    letters: Sequence[Sequence[str]], scale: Scale, *, braille: bool, margin: int
+    letters: Sequence[Sequence[str]], scale: _Scale, *, braille: bool, margin: int
 ) -> list[str]:
     """Return the lines of a drawing with axis labels on the left and below."""
     height, n = len(letters), len(letters[0])

@@ -1,12 +1,11 @@
-"""The declarations of losses, priors, targets and penalties, as text with docstring markup."""
+"""Entries of the catalogue, made from the declarations of the library."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from autoloss.cli.declared import Declared, Kind, filtered
-from autoloss.cli.docstrings import argument_text, formula_text, formulas, remarks
-from autoloss.cli.wording import joined
+from autoloss.cli.catalogue.docstrings import argument_text, formula_text, formulas, remarks
+from autoloss.cli.catalogue.entries import Entry, Kind, filtered
 from autoloss.core.errors import InputError, closest
 from autoloss.losses import (
     PENALTIES,
@@ -22,17 +21,17 @@ from autoloss.losses import (
     names,
 )
 from autoloss.losses.readable import readout_of
+from autoloss.report.words import listed
 
 _PARTS: Mapping[Kind, Mapping[str, Part]] = {
     "prior": PRIORS,
     "target": TARGETS,
     "penalty": PENALTIES,
 }
-_COUNTS: Mapping[Kind, tuple[str, ...]] = {"prior": ("class_counts",), "target": (), "penalty": ()}
 
 
-def known_losses(*, family: str | None = None, task: str | None = None) -> list[Declared]:
-    """Return all losses, or those of a family or for a kind of label, in the registry's order.
+def known_losses(*, family: str | None = None, task: str | None = None) -> list[Entry]:
+    """Return the losses in the registry's order, of a family or for a kind of label if given.
 
     Raises:
         InputError: If there is no such family or kind of label.
@@ -40,8 +39,8 @@ def known_losses(*, family: str | None = None, task: str | None = None) -> list[
     return filtered(map(_of_loss, map(get, names())), family=family, task=task)
 
 
-def known_parts(*, task: str | None = None) -> list[Declared]:
-    """Return all priors, targets and penalties, or those with a form for a kind of label.
+def known_parts(*, task: str | None = None) -> list[Entry]:
+    """Return the priors, targets and penalties, for a kind of label if given.
 
     Raises:
         InputError: If there is no such kind of label.
@@ -50,8 +49,8 @@ def known_parts(*, task: str | None = None) -> list[Declared]:
     return filtered(found, task=task)
 
 
-def find(name: str) -> Declared:
-    """Return the declaration of a loss, prior, target or penalty by its name or an alias.
+def find(name: str) -> Entry:
+    """Return the entry of a loss, prior, target or penalty by its name or an alias.
 
     Raises:
         InputError: If the name is unknown.
@@ -64,9 +63,9 @@ def find(name: str) -> Declared:
     raise InputError(f"NAME must be a known loss, but got NAME={name!r}{closest(name, known)}")
 
 
-def _of_loss(loss: Loss) -> Declared:
+def _of_loss(loss: Loss) -> Entry:
     readout = "proper" if loss.proper else "none" if loss.link is None else "link"
-    return Declared(
+    return Entry(
         kind="loss",
         name=loss.name,
         aliases=dict.fromkeys(loss.aliases, ""),
@@ -88,12 +87,12 @@ def _of_loss(loss: Loss) -> Declared:
     )
 
 
-def _of_part(kind: Kind, part: Part) -> Declared:
+def _of_part(kind: Kind, part: Part) -> Entry:
     doc = part.doc if isinstance(part, Penalty) else ""
     meanings = {name: argument_text(doc, name) for name in part.parameters}
     if isinstance(part, Penalty):
         meanings["weight"] = "The factor of the penalty."
-    return Declared(
+    return Entry(
         kind=kind,
         name=part.name,
         aliases={alias: _settings(fixed) for alias, fixed in (part.aliases or {}).items()},
@@ -106,17 +105,17 @@ def _of_part(kind: Kind, part: Part) -> Declared:
         formulas=formulas(doc),
         formula=formula_text(doc),
         remarks=remarks(doc),
-        readout=part.readable if isinstance(part, Penalty) else _around(kind, part),
+        readout=part.readable if isinstance(part, Penalty) else _part_readout(kind, part),
         equals=(),
         same_as=None,
-        needs=(*_COUNTS[kind], *part.needs),
+        needs=(*(("class_counts",) if kind == "prior" else ()), *part.needs),
         head="linear",
         source=part.source,
     )
 
 
-def _around(kind: Kind, part: Part) -> str:
-    """Return whether the effect of a prior or target on the posterior can be undone."""
+def _part_readout(kind: Kind, part: Part) -> str:
+    """Return ``"undone"`` if the posterior can be read beside a part, else ``"lost"``."""
     spec = LossSpec.from_dict({"base": "cross_entropy", kind: part.name})
     return "lost" if readout_of(spec, 2) == "none" else "undone"
 
@@ -130,4 +129,4 @@ def _special(special: Special) -> str:
 
 def _settings(values: Mapping[str, float]) -> str:
     """Return parameters and values, such as ``"gamma = 0 and q = 1"``."""
-    return joined(f"{name} = {value:g}" for name, value in values.items())
+    return listed([f"{name} = {value:g}" for name, value in values.items()])

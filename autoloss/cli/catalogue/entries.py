@@ -1,7 +1,7 @@
-"""The declarations of losses, priors, targets and penalties as plain values, without torch.
+"""Entries of the catalogue as plain values, read without torch.
 
-The catalogue file beside this module holds the built-in declarations; `write_catalogue` writes it,
-and a test compares it with the declarations.
+`catalogue.json` holds an entry for each built-in loss, prior, target and penalty. `python -m
+benchmarks.losses` writes it, and a test compares it with the declarations.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from autoloss.cli.wording import FAMILIES, TASKS, short_source
+from autoloss.cli.catalogue.words import FAMILIES, TASKS, short_source
 from autoloss.core.errors import InputError, closest
 from autoloss.core.task import TaskKind
 from autoloss.losses.parameters import ChoiceParam, FloatParam, Interval, IntParam, Parameter
@@ -25,28 +25,28 @@ _PARAMETERS: Mapping[str, type[Parameter]] = {
 
 
 @dataclass(frozen=True)
-class Declared:
-    """The declaration of a loss, prior, target or penalty.
+class Entry:
+    """The declaration of a loss, prior, target or penalty, as text with docstring markup.
 
     Args:
         kind: Loss, prior, target or penalty.
         name: Its name.
         aliases: Its other names, each with its meaning if that is more than the name.
-        family: The purpose of a loss, one of `wording.FAMILIES`; empty for the others.
+        family: The purpose of a loss, one of `words.FAMILIES`; empty for the others.
         summary: Its effect, in one line.
-        use: When to use it, in one sentence.
+        use: Advice on its use, in one sentence.
         tasks: The kinds of label that it supports.
         parameters: Its parameters.
         meanings: The description of each parameter.
         formulas: Its formulas.
         formula: The sentences with its formulas.
         remarks: The rest of its description.
-        readout: How to read the posterior, one of `wording.READOUTS`; for priors, targets and
-            penalties one of `wording.AROUND`.
+        readout: The way to read the posterior, one of `words.READOUTS`; for priors, targets and
+            penalties one of `words.PART_READOUTS`.
         equals: The settings at which it equals another loss.
         same_as: The loss that is searched in its place.
-        needs: Its inputs besides logits and labels, of `wording.NEEDS`.
-        head: The last layer that it needs, of `wording.HEADS`; empty for a plain layer.
+        needs: Its inputs besides logits and labels, of `words.NEEDS`.
+        head: The last layer that it needs, of `words.HEADS`; empty for a plain layer.
         source: Its source.
     """
 
@@ -77,12 +77,12 @@ class Declared:
 
 def stored(
     *, family: str | None = None, task: str | None = None
-) -> tuple[list[Declared], list[Declared]]:
+) -> tuple[list[Entry], list[Entry]]:
     """Return the built-in losses, priors, targets and penalties.
 
     Args:
         family: Only the losses of this family.
-        task: Only the declarations that support this kind of label.
+        task: Only the entries that support this kind of label.
 
     Raises:
         InputError: If there is no such family or kind of label.
@@ -94,15 +94,15 @@ def stored(
     return found, around
 
 
-def catalogue_text(declared: Iterable[Declared]) -> str:
-    """Return declarations as the text of the catalogue."""
-    return json.dumps(list(map(_written, declared)), indent=1, ensure_ascii=False) + "\n"
+def catalogue_text(entries: Iterable[Entry]) -> str:
+    """Return entries as the text of the catalogue file."""
+    return json.dumps(list(map(_written, entries)), indent=1, ensure_ascii=False) + "\n"
 
 
 def filtered(
-    declared: Iterable[Declared], *, family: str | None = None, task: str | None = None
-) -> list[Declared]:
-    """Return the declarations of a family, for a kind of label.
+    entries: Iterable[Entry], *, family: str | None = None, task: str | None = None
+) -> list[Entry]:
+    """Return the entries of a family, for a kind of label.
 
     Raises:
         InputError: If there is no such family or kind of label.
@@ -110,9 +110,9 @@ def filtered(
     _check("family", family, FAMILIES)
     _check("task", task, TASKS)
     return [
-        one
-        for one in declared
-        if family in (None, one.family) and (task is None or task in one.tasks)
+        entry
+        for entry in entries
+        if family in (None, entry.family) and (task is None or task in entry.tasks)
     ]
 
 
@@ -122,20 +122,19 @@ def _check(name: str, value: str | None, known: Iterable[str]) -> None:
         raise InputError(f"{name} must be a known {name}, but got {name}={value!r}{near}")
 
 
-def _written(declared: Declared) -> dict[str, Any]:
-    """Return a declaration as JSON values."""
+def _written(entry: Entry) -> dict[str, Any]:
+    """Return an entry as JSON values."""
     parameters = {
-        name: {"type": type(one).__name__, **asdict(one)}
-        for name, one in declared.parameters.items()
+        name: {"type": type(one).__name__, **asdict(one)} for name, one in entry.parameters.items()
     }
-    return {**asdict(declared), "aliases": dict(declared.aliases), "parameters": parameters}
+    return {**asdict(entry), "aliases": dict(entry.aliases), "parameters": parameters}
 
 
-def _read(values: Mapping[str, Any]) -> Declared:
-    """Return a declaration from JSON values."""
+def _read(values: Mapping[str, Any]) -> Entry:
+    """Return an entry from JSON values."""
     parameters = {name: _parameter(dict(one)) for name, one in values["parameters"].items()}
     lists = {name: tuple(one) for name, one in values.items() if isinstance(one, list)}
-    return Declared(**{**values, **lists, "parameters": parameters})
+    return Entry(**{**values, **lists, "parameters": parameters})
 
 
 def _parameter(values: dict[str, Any]) -> Parameter:

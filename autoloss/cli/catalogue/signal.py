@@ -1,9 +1,9 @@
-"""What a loss tells the network: the gradient on the true logit in units of cross-entropy's."""
+"""The signal of a loss: its gradient on the true logit as a multiple of cross-entropy's."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,25 +15,25 @@ from autoloss.losses.domain import sizes_for
 CLASSES = (2, 10)
 _SAME = 1e-3
 _NORM = 10.0
-# What a context field stands at where a signal is shown.
-_SHOWN_FOR = {
+# The assumptions about context fields under which a signal is computed.
+_ASSUMED = {
     "class_counts": "classes of equal size",
     "norms": f"features and weights whose norms multiply to {_NORM:g}",
-    "memory": "an example that was predicted alike before",
+    "memory": "an example with the same prediction as before",
     "progress": "the end of the training",
 }
 
 
 @dataclass(frozen=True)
-class Signal:
-    """The signal of a loss for a number of classes, the others sharing the rest evenly.
+class LogitSignal:
+    """The signal of a loss for a true class, while the other classes share the rest evenly.
 
     Args:
         loss: The loss.
         setting: Its parameters.
         n_classes: The number of classes.
         label: The true class.
-        name: What it is called in a legend.
+        name: Its name in a legend.
     """
 
     loss: Loss
@@ -46,21 +46,21 @@ class Signal:
         """Return φ, the gradient on the true logit divided by cross-entropy's, ``p - 1``.
 
         Args:
-            probs: Probability p of the true class, what the softmax in the loss gives it.
+            probs: Probability p of the true class in the softmax of the loss.
 
         Returns:
-            NaN where no logits give that probability.
+            φ; NaN where no logits give that probability.
 
         Shape:
             ``(N,)`` → ``(N,)``, float64.
 
         Examples:
             >>> from autoloss.losses import get
-            >>> signal = Signal(get("focal"), {"gamma": 2.0}, 2, 1, "")
+            >>> signal = LogitSignal(get("focal"), {"gamma": 2.0}, 2, 1, "")
             >>> signal.at(torch.tensor([0.1, 0.9])).numpy().round(4)
             array([1.2245, 0.029 ])
         """
-        logits, gives = self.logits_for(probs)
+        logits, exist = self.logits_for(probs)
         logits = logits.requires_grad_()
         values = self.loss(
             logits,
@@ -70,22 +70,22 @@ class Signal:
         )
         (slopes,) = torch.autograd.grad(values.sum(), logits, materialize_grads=True)
         found = slopes[:, self.label] / (probs.double() - 1.0)
-        return found.masked_fill(~gives, torch.nan)
+        return found.masked_fill(~exist, torch.nan)
 
     def values(self, probs: Sequence[float]) -> list[float]:
-        """Return φ at plain numbers."""
+        """Return φ as numbers."""
         found: list[float] = self.at(torch.tensor(probs, dtype=torch.float64)).tolist()
         return found
 
-    def means(self, prob: float) -> float:
-        """Return the posterior that a softmax of `prob` stands for at the minimum."""
-        logits, gives = self.logits_for(torch.tensor([prob]))
+    def posterior(self, prob: float) -> float:
+        """Return the posterior of the true class if the softmax at the minimum is `prob`."""
+        logits, exist = self.logits_for(torch.tensor([prob]))
         context = _context(self.loss, logits)
         log_posterior = self.loss.readout(logits, context=context, **self.setting)
-        return float(log_posterior[0, self.label].exp()) if gives else torch.nan
+        return float(log_posterior[0, self.label].exp()) if exist else torch.nan
 
     def logits_for(self, probs: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits of mean 0 that give the true class a probability, and whether they do.
+        """Return logits of mean 0 that give the true class its probability, and where they exist.
 
         Shape:
             ``(N,)`` → ``(N, C)``, ``(N,)``.
@@ -96,11 +96,11 @@ class Signal:
         others = torch.log(torch.tensor(self.n_classes - 1.0, dtype=torch.float64))
         if self.loss.view is None:
             return (wanted + others)[:, None] * way, torch.ones_like(wanted, dtype=torch.bool)
-        # The view maps logits to what the softmax reads: it is undone by bisection.
+        # Bisection inverts the view, which maps logits to the inputs of the softmax.
         reach = 1.0 / float(way.abs().max()) if self.loss.head == "cosine" else 1e3
         sizes = self._log_odds(torch.stack([way, 0.01 * way]))
         if torch.allclose(sizes[0], sizes[1], rtol=1e-3):
-            # Normalised: no size of the logits gives another probability.
+            # The loss normalises the logits, so that their size does not change p.
             return torch.zeros(len(probs), self.n_classes, dtype=torch.float64), wanted.isnan()
         low, high = torch.full_like(wanted, -reach), torch.full_like(wanted, reach)
         for _ in range(80):
@@ -122,20 +122,20 @@ class Signal:
         return log_probs[:, self.label] - log_probs[:, is_other].logsumexp(-1)
 
 
-def signals(loss: Loss) -> list[Signal]:
-    """Return the signals of a loss that differ: for two classes and ten, for either of two.
+def signals(loss: Loss) -> list[LogitSignal]:
+    """Return the distinct signals of a loss, for each of two classes and for one of ten.
 
-    A loss that reads the direction of the logits alone, not their size, has none.
+    A loss that reads only the direction of the logits has none.
     """
     setting = {name: one.default for name, one in loss.parameters.items()}
     probs = torch.linspace(0.02, 0.98, 25, dtype=torch.float64)
-    found: list[Signal] = []
+    found: list[LogitSignal] = []
     for n_classes in sizes_for(loss, *CLASSES) if "binary" in loss.tasks else CLASSES[1:]:
-        # An order of the classes shows in the middle of it, a preference for one of two in both.
+        # An ordinal loss differs most in the middle; an asymmetric loss differs between two.
         labels = (1, 0) if n_classes == 2 else (n_classes // 2,)
         for label in labels:
             name = f"{n_classes} classes"
-            signal = Signal(loss, setting, n_classes, label, name)
+            signal = LogitSignal(loss, setting, n_classes, label, name)
             drawn = signal.at(probs)
             if bool(drawn.isfinite().any()) and not any(
                 _alike(drawn, other.at(probs)) for other in found
@@ -144,28 +144,28 @@ def signals(loss: Loss) -> list[Signal]:
     return [_renamed(signal, found) for signal in found]
 
 
-def shown_for(loss: Loss) -> tuple[str, ...]:
-    """Return what a signal takes for granted of what the loss needs beyond logits."""
-    return tuple(_SHOWN_FOR[name] for name in loss.needs if name in _SHOWN_FOR)
+def assumptions(loss: Loss) -> tuple[str, ...]:
+    """Return the assumptions behind a signal about the context fields that the loss needs."""
+    return tuple(_ASSUMED[name] for name in loss.needs if name in _ASSUMED)
 
 
-def _renamed(signal: Signal, found: list[Signal]) -> Signal:
-    """Return a signal with a name that tells it from the others."""
-    if len(found) == 1 and signal.n_classes == 2:
-        return Signal(signal.loss, signal.setting, signal.n_classes, signal.label, "")
-    if signal.n_classes == 2 and sum(other.n_classes == 2 for other in found) == 2:
-        name = ("no", "yes")[signal.label]
-        return Signal(signal.loss, signal.setting, 2, signal.label, name)
+def _renamed(signal: LogitSignal, found: list[LogitSignal]) -> LogitSignal:
+    """Return a signal with a name that is unique among those found."""
+    if signal.n_classes == 2:
+        if len(found) == 1:
+            return replace(signal, name="")
+        if sum(other.n_classes == 2 for other in found) == 2:
+            return replace(signal, name=("no", "yes")[signal.label])
     return signal
 
 
 def _alike(ours: Tensor, theirs: Tensor) -> bool:
-    """Return whether two signals cannot be told apart in a drawing."""
+    """Return whether two signals look the same in a drawing."""
     return torch.allclose(ours, theirs, rtol=_SAME, atol=_SAME, equal_nan=True)
 
 
 def _context(loss: Loss, logits: Tensor) -> LossContext | None:
-    """Return a context in which nothing stands out."""
+    """Return a neutral context; None if the loss needs none."""
     if not loss.needs:
         return None
     counts = torch.full((logits.shape[1],), 100.0, dtype=logits.dtype)

@@ -1,39 +1,37 @@
-"""All losses, priors, targets and penalties as two tables, or as a document."""
+"""Tables of all losses, priors, targets and penalties, and the JSON values of an entry."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from autoloss.cli.declared import Declared
-from autoloss.cli.docstrings import plain
-from autoloss.cli.letters import spelt
-from autoloss.cli.tables import make_columns, show_pairs
-from autoloss.cli.wording import (
-    AROUND,
+from autoloss.cli.catalogue.docstrings import plain
+from autoloss.cli.catalogue.entries import Entry
+from autoloss.cli.catalogue.words import (
     FAMILIES,
+    KINDS,
+    PART_READOUTS,
     READOUTS,
     short_range,
     task_letters,
 )
+from autoloss.cli.letters import spelt
+from autoloss.cli.tables import make_columns, show_pairs
 from autoloss.losses.parameters import ChoiceParam, FloatParam, Parameter
-from autoloss.report.document import SCHEMA_VERSION, finite
 
 _HEADER = ("Name", "For", "Parameters", "Read-out", "Source")
 _LEGEND = (
     ("For", "b binary, m multiclass, l multi-label, s sequence labels"),
     ("Parameters", "where a search looks (and the default); fixed: at the default"),
 )
-_KINDS = {"prior": "Priors", "target": "Targets", "penalty": "Penalties"}
-# Characters from which on a source is worth a column.
+# Least width of a column that may wrap, in characters.
 _LEAST = 12
 
 
-def show_all(console: Console, losses: Sequence[Declared], parts: Sequence[Declared]) -> None:
+def show_entries(console: Console, losses: Sequence[Entry], parts: Sequence[Entry]) -> None:
     """Print the losses by family, then priors, targets and penalties, in columns that fit."""
     if losses:
         by_family = {
@@ -44,43 +42,37 @@ def show_all(console: Console, losses: Sequence[Declared], parts: Sequence[Decla
     if parts:
         by_kind = {
             f"{title}, beside every loss": [one for one in parts if one.kind == kind]
-            for kind, title in _KINDS.items()
+            for kind, title in KINDS.items()
         }
-        _show_groups(console, by_kind, AROUND)
+        _show_groups(console, by_kind, PART_READOUTS)
     console.print("autoloss losses NAME describes a loss in full.")
 
 
-def document(declared: Declared) -> dict[str, Any]:
-    """Return a declaration as JSON values."""
+def document(entry: Entry) -> dict[str, Any]:
+    """Return an entry as JSON values."""
     return {
-        "kind": declared.kind,
-        "name": declared.name,
-        "aliases": list(declared.aliases),
-        "family": declared.family or None,
-        "summary": plain(declared.summary),
-        "use": plain(declared.use),
-        "tasks": list(declared.tasks),
-        "parameters": {name: _parameter(one) for name, one in declared.parameters.items()},
-        "formulas": list(declared.formulas),
-        "readout": declared.readout,
-        "equals": list(declared.equals),
-        "same_as": declared.same_as,
-        "needs": list(declared.needs),
-        "head": declared.head,
-        "source": declared.source,
+        "kind": entry.kind,
+        "name": entry.name,
+        "aliases": list(entry.aliases),
+        "family": entry.family or None,
+        "summary": plain(entry.summary),
+        "use": plain(entry.use),
+        "tasks": list(entry.tasks),
+        "parameters": {name: _parameter(one) for name, one in entry.parameters.items()},
+        "formulas": list(entry.formulas),
+        "readout": entry.readout,
+        "equals": list(entry.equals),
+        "same_as": entry.same_as,
+        "needs": list(entry.needs),
+        "head": entry.head,
+        "source": entry.source,
     }
 
 
-def to_json(content: Mapping[str, Any]) -> str:
-    """Return a document as JSON; NaN and infinities become ``null``."""
-    whole = finite({"schema_version": SCHEMA_VERSION, **content})
-    return json.dumps(whole, indent=1, ensure_ascii=False, allow_nan=False)
-
-
 def _show_groups(
-    console: Console, groups: Mapping[str, Sequence[Declared]], readouts: Mapping[str, str]
+    console: Console, groups: Mapping[str, Sequence[Entry]], readouts: Mapping[str, str]
 ) -> None:
-    """Print groups below each other in the same columns, and explain their read-outs."""
+    """Print a table for each group, all with the same columns, then a legend."""
     rows = {title: [_row(one) for one in some] for title, some in groups.items() if some}
     every = [_HEADER, *(row for some in rows.values() for row in some)]
     widths, gap = _widths(every, console.width)
@@ -97,7 +89,7 @@ def _show_groups(
 
 
 def _widths(rows: Sequence[Sequence[str]], width: int) -> tuple[list[int], int]:
-    """Return the widths of the columns that fit, and the space between them."""
+    """Return the widths of the columns, and the space between them."""
     *fixed, source = (
         max(len(line) for row in rows for line in row[place].split("\n"))
         for place in range(len(_HEADER))
@@ -106,22 +98,22 @@ def _widths(rows: Sequence[Sequence[str]], width: int) -> tuple[list[int], int]:
         left = width - sum(fixed) - gap * len(fixed)
         if left >= least:
             return [*fixed, min(left, source)], gap
-    # The source goes first; then the parameters wrap.
+    # Drop the source first; then let the parameters wrap.
     spare = width - sum(fixed) - len(fixed) + 1
     return [*fixed[:2], max(_LEAST, fixed[2] + min(spare, 0)), fixed[3]], 1
 
 
-def _row(declared: Declared) -> tuple[str, ...]:
-    """Return a declaration as the cells of a row."""
-    names = [declared.name, *(f"= {alias}" for alias in declared.aliases)]
-    names += [f"like {declared.same_as}"] if declared.same_as else []
-    ranges = (f"{name} {short_range(one)}" for name, one in declared.parameters.items())
+def _row(entry: Entry) -> tuple[str, ...]:
+    """Return the cells of an entry's row."""
+    names = [entry.name, *(f"= {alias}" for alias in entry.aliases)]
+    names += [f"like {entry.same_as}"] if entry.same_as else []
+    ranges = (f"{name} {short_range(one)}" for name, one in entry.parameters.items())
     return (
         "\n".join(names),
-        task_letters(declared.tasks),
+        task_letters(entry.tasks),
         "\n".join(ranges),
-        declared.readout,
-        declared.short_source,
+        entry.readout,
+        entry.short_source,
     )
 
 

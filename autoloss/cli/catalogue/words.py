@@ -1,4 +1,4 @@
-"""How what a loss declares is said: families, labels, ranges, read-outs, needs and sources."""
+"""Words of the catalogue: families, kinds of label, ranges, read-outs, needs and sources."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ TASKS: dict[TaskKind, str] = {
     "multilabel": "multi-label",
     "sequence": "sequence",
 }
+KINDS = {"prior": "Priors", "target": "Targets", "penalty": "Penalties"}
 READOUTS = {
     "proper": "softmax is the posterior where the expected loss is least",
     "link": "a formula gives the posterior where the expected loss is least",
     "slopes": "the slopes give the posterior where the expected loss is least",
     "none": "nothing exact: softmax with a fitted temperature",
 }
-AROUND = {
-    "undone": "what it does to the posterior is undone",
+PART_READOUTS = {
+    "undone": "its effect on the posterior is undone",
     "kept": "beside a proper loss, the minimum stays where it is",
     "slope": "the posterior is read with its slope",
     "lost": "nothing exact: softmax with a fitted temperature",
@@ -46,27 +47,27 @@ NEEDS = {
     "row_ids": "the row numbers of the examples",
     "progress": "the share of the training that is done",
     "teacher_logits": "the logits of a teacher",
-    "features": "what the last layer sees",
-    "mask": "which items have a label",
+    "features": "the inputs of the last layer",
+    "mask": "a mask of the items that have a label",
     "norms": "the norms of features and weights",
-    "memory": "what was predicted for each training row before",
+    "memory": "earlier predictions for each training row",
     "class_weights": "a weight of each class",
-    "similarity": "a matrix of how alike the classes are",
-    "mixup": "a training loop that mixes inputs, as by the module's mix(inputs, targets)",
+    "similarity": "a matrix of similarities between the classes",
+    "mixup": "a training loop that mixes inputs, such as the module's mix(inputs, targets)",
 }
 _YEAR = re.compile(r".*?\b(?:1[89]|20)\d\d\b")
 
 
 def task_letters(tasks: Iterable[TaskKind]) -> str:
-    """Return the first letters of tasks, a dash for one that is missing.
+    """Return the first letters of the supported tasks, a dash for each other task.
 
     Examples:
         >>> task_letters(("binary", "multilabel"))
         'b-l-'
     """
     letters = {"binary": "b", "multiclass": "m", "multilabel": "l", "sequence": "s"}
-    given = set(tasks)
-    return "".join(letter if task in given else "-" for task, letter in letters.items())
+    supported = set(tasks)
+    return "".join(letter if task in supported else "-" for task, letter in letters.items())
 
 
 def short_source(source: str) -> str:
@@ -81,7 +82,7 @@ def short_source(source: str) -> str:
 
 
 def range_text(parameter: Parameter) -> str:
-    """Return where a search looks, and the value it starts from.
+    """Return the searched range of a parameter, and its default.
 
     Examples:
         >>> range_text(FloatParam(0.0, 5.0, default=2.0))
@@ -91,11 +92,11 @@ def range_text(parameter: Parameter) -> str:
     """
     scale = " (log)" if not isinstance(parameter, ChoiceParam) and parameter.log else ""
     kept = "" if parameter.searched else ", fixed there unless a space names it"
-    return f"{_places(parameter, ' or')}{scale}, default {parameter.default:g}{kept}"
+    return f"{_range(parameter, ' or')}{scale}, default {parameter.default:g}{kept}"
 
 
 def short_range(parameter: Parameter) -> str:
-    """Return where a search looks, and the default in brackets.
+    """Return the searched range of a parameter, with the default in brackets.
 
     Examples:
         >>> short_range(FloatParam(0.0, 5.0, default=2.0))
@@ -103,12 +104,12 @@ def short_range(parameter: Parameter) -> str:
         >>> short_range(FloatParam(1.0, 30.0, default=1.0, searched=False))
         'fixed (1)'
     """
-    places = _places(parameter, ",") if parameter.searched else "fixed"
-    return f"{places} ({parameter.default:g})"
+    searched = _range(parameter, ",") if parameter.searched else "fixed"
+    return f"{searched} ({parameter.default:g})"
 
 
 def allowed_text(parameter: Parameter) -> str:
-    """Return what is allowed beyond where a search looks, empty where nothing is.
+    """Return the allowed range if it is wider than the searched range; empty otherwise.
 
     Examples:
         >>> from autoloss.losses import Interval
@@ -124,19 +125,13 @@ def allowed_text(parameter: Parameter) -> str:
     return f"{start} to {'below ' if parameter.valid.open_high else ''}{high:g}"
 
 
-def joined(words: Iterable[str], last: str = "and") -> str:
-    """Return words in a list.
+def _range(parameter: Parameter, last: str) -> str:
+    """Return the searched range or choices.
 
-    Examples:
-        >>> joined(["a", "b", "c"])
-        'a, b and c'
+    Args:
+        parameter: The parameter.
+        last: The separator before the last of several choices.
     """
-    *first, end = words
-    return f"{', '.join(first)} {last} {end}" if first else end
-
-
-def _places(parameter: Parameter, last: str) -> str:
-    """Return where a search looks; what stands before the last of several choices is `last`."""
     if isinstance(parameter, ChoiceParam):
         *first, end = (f"{choice:g}" for choice in parameter.choices)
         return f"{', '.join(first)}{last} {end}" if first else end

@@ -1,0 +1,1 @@
+"""The catalogue that ``autoloss losses`` shows: its entries, their tables and drawings."""
