@@ -173,7 +173,7 @@ def test_a_verdict_now_is_about_the_trials_that_ended(
 ) -> None:
     space = tmp_path / "space.toml"
     space.write_text(SMALL, encoding="utf-8")
-    tell, told = SearchSession.ended, 0
+    tell, told = SearchSession.tell, 0
 
     def ended(self: SearchSession, given: Any) -> None:
         nonlocal told
@@ -184,7 +184,7 @@ def test_a_verdict_now_is_about_the_trials_that_ended(
 
     given = {"space": space, "trials": 60, "name": "s", "out": tmp_path, "track": "off"}
     with monkeypatch.context() as patch:
-        patch.setattr(SearchSession, "ended", ended)
+        patch.setattr(SearchSession, "tell", ended)
         with pytest.raises(KeyboardInterrupt):
             autoloss.search("sklearn:iris", **given)  # type: ignore[arg-type]
     result = autoloss.resume("s", out=tmp_path, judge_now=True)

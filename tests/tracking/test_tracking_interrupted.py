@@ -29,7 +29,7 @@ import sys, time
 import autoloss
 from autoloss.experiment.session import SearchSession
 
-unharmed = SearchSession.ended
+unharmed = SearchSession.tell
 
 def wait(self, ended):
     if sys.argv[1] == "told":
@@ -37,7 +37,7 @@ def wait(self, ended):
     print("now", flush=True)
     time.sleep(600)
 
-SearchSession.ended = wait
+SearchSession.tell = wait
 autoloss.search("sklearn:iris", space="small.toml", trials=6, name="cut", out="reports")
 """
 
@@ -101,7 +101,7 @@ def cut(store, small, here, monkeypatch) -> str:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(SearchSession, "ended", stop)
+        patch.setattr(SearchSession, "tell", stop)
         with pytest.raises(KeyboardInterrupt):
             search(small, here)
     assert [run.info.status for run in runs_in(store)] == ["KILLED"]
