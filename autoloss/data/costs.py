@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linprog
+from scipy.optimize import nnls
 
 from autoloss.core.errors import InputError
 from autoloss.core.task import Label, Task
@@ -17,7 +17,7 @@ from autoloss.data.values import label_of
 
 Costs = ClassTable
 _NAME = "cost_matrix"
-# Tolerance of the linear programme, for costs whose largest difference is 1.
+# Differences below it are rounding, for costs whose largest difference is 1.
 _TOLERANCE = 1e-9
 
 
@@ -128,8 +128,8 @@ def cost_notes(
     best = is_ever_cheapest(costs)
     if not best.all():
         notes.append(
-            f"No probabilities lead to the decision {of(~best)}: another decision never costs "
-            "more."
+            f"No probabilities lead to the decision {of(~best)}: some other decision always costs "
+            "at most as much."
         )
     beside = weights_beside_costs(has_weights=has_weights, has_costs=True)
     return (*notes, beside) if beside else tuple(notes)
@@ -138,7 +138,8 @@ def cost_notes(
 def is_ever_cheapest(matrix: ArrayLike) -> NDArray[np.bool_]:
     """Return which decisions are the cheapest for some probabilities; ties go to the first.
 
-    A linear programme settles each decision that is not the cheapest for any certain class.
+    A decision is never the cheapest if a mixture of other decisions costs at most as much for
+    every true class: it then costs at most as much for all probabilities, and so does one of them.
 
     Shape:
         - matrix: ``(C, C)``
@@ -152,26 +153,18 @@ def is_ever_cheapest(matrix: ArrayLike) -> NDArray[np.bool_]:
     """
     costs = np.asarray(matrix, dtype=np.float64)
     costs = costs / (np.ptp(costs, axis=1).max() or 1.0)
-    return np.array([_largest_lead(costs, d) > _TOLERANCE for d in range(costs.shape[1])])
+    return np.array([_is_ever_cheapest(costs, decision) for decision in range(costs.shape[1])])
 
 
-def _largest_lead(costs: NDArray[np.float64], decision: int) -> float:
-    """Return the largest amount by which a decision can be cheaper than every other."""
+def _is_ever_cheapest(costs: NDArray[np.float64], decision: int) -> bool:
     lead = costs - costs[:, [decision]]
     # An equal decision that comes later never wins.
     is_later = np.arange(len(costs)) >= decision
     lead = lead[:, ~((lead == 0).all(axis=0) & is_later)]
-    if lead.shape[1] == 0:
-        return 1.0
-    if (certain := float(lead.min(axis=1).max())) > _TOLERANCE:
-        return certain
-    n, m = lead.shape
-    found = linprog(
-        c=np.append(np.zeros(n), -1.0),
-        A_ub=np.column_stack([-lead.T, np.ones(m)]),
-        b_ub=np.zeros(m),
-        A_eq=[[*np.ones(n), 0.0]],
-        b_eq=[1.0],
-        bounds=[(0.0, 1.0)] * n + [(-1.0, 1.0)],
-    )
-    return float(found.x[-1]) if found.success else certain
+    n_classes, n_others = lead.shape
+    if not n_others or lead.min(axis=1).max() > _TOLERANCE:
+        return True
+    # Shares of the other decisions that sum to 1, and the amount by which the mixture is cheaper.
+    mixture = np.block([[lead, np.eye(n_classes)], [np.ones(n_others), np.zeros(n_classes)]])
+    _, misfit = nnls(mixture, np.append(np.zeros(n_classes), 1.0))
+    return bool(misfit > _TOLERANCE)
