@@ -6,6 +6,7 @@ import json
 import math
 import types
 from dataclasses import asdict, fields, is_dataclass
+from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from autoloss.core.errors import InputError
@@ -103,7 +104,7 @@ def _decode(annotation: Any, value: Any, where: str) -> Any:
 def _decode_record(kind: type, value: Any, where: str) -> Any:
     """Return a dataclass from its JSON object; keys that it does not know are left out."""
     _check(isinstance(value, dict), "object", value, where)
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     known = [field.name for field in fields(kind) if field.name in value]
     try:
         return kind(**{key: _decode(hints[key], value[key], f"{where}.{key}") for key in known})
@@ -111,6 +112,12 @@ def _decode_record(kind: type, value: Any, where: str) -> Any:
         raise InputError(
             f"The {where} must have every field, but got an error: {error}."
         ) from error
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    # The same few records come thousands of times, and their annotations are text.
+    return get_type_hints(kind)
 
 
 def _check(holds: bool, rule: str, value: Any, where: str) -> None:
