@@ -170,7 +170,7 @@ def test_a_search_with_more_trials_than_time_takes_all_of_it(time: Time) -> None
 
 def test_what_a_limit_allows_is_said(time: Time) -> None:
     whole = WORK.whole()
-    assert allowed_text(600.0, WORK, whole, ()) == "10 min 0 s allow all 100 trials at 20 epochs"
+    assert allowed_text(600.0, WORK, whole, ()) == "10 min allow all 100 trials at 20 epochs"
     short = WORK.within(0.05 * whole.seconds)
     text = allowed_text(10.0, WORK, short, ("poly1", "power"))
     assert text.startswith(

@@ -193,11 +193,11 @@ def listed(items: Sequence[str]) -> str:
 
 
 def duration_text(seconds: float | None) -> str:
-    """Return a duration in its two largest units.
+    """Return a duration in its two largest units, without a zero.
 
     Examples:
-        >>> duration_text(0.42), duration_text(83.4), duration_text(7260)
-        ('0.42 s', '1 min 23 s', '2 h 1 min')
+        >>> duration_text(0.42), duration_text(83.4), duration_text(7200)
+        ('0.42 s', '1 min 23 s', '2 h')
     """
     if seconds is None or not is_number(seconds):
         return MISSING
@@ -205,8 +205,9 @@ def duration_text(seconds: float | None) -> str:
         return f"{seconds:.3g} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
 def count_text(count: int, one: str, many: str = "") -> str:

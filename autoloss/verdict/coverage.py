@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from autoloss.records import Coverage, TrialRecord
+from autoloss.report.words import duration_text
 from autoloss.verdict.baseline import last_epoch, sides
 
 LEAST_SHARE = 0.5
@@ -71,22 +72,14 @@ def shortfall(coverage: Coverage) -> str:
     if not parts:
         return ""
     needed = coverage.seconds_for_all
-    remedy = "" if needed is None else f"; give it about {duration_words(needed)}"
+    remedy = "" if needed is None else f"; give it about {duration_text(_rounded_up(needed))}"
     return f"not enough training: {', '.join(parts)}{remedy}"
 
 
-def duration_words(seconds: float) -> str:
-    """Return a time in the unit that people would name, rounded up.
-
-    Examples:
-        >>> [duration_words(seconds) for seconds in (8.2, 75.0, 170.0, 5000.0)]
-        ['9 s', '75 s', '3 min', '1.4 h']
-    """
-    if seconds <= 90.0:
-        return f"{max(1, math.ceil(seconds))} s"
-    if seconds <= 5400.0 / 1.5:
-        return f"{math.ceil(seconds / 60.0)} min"
-    return f"{math.ceil(seconds / 360.0) / 10.0:g} h"
+def _rounded_up(seconds: float) -> float:
+    """Return a time in whole seconds, above 90 s in whole minutes."""
+    unit = 1.0 if seconds <= 90.0 else 60.0
+    return unit * max(1, math.ceil(seconds / unit))
 
 
 def _reached(side: Sequence[TrialRecord], schedule: int) -> tuple[int, bool]:

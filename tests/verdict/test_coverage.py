@@ -6,7 +6,7 @@ import pytest
 
 from autoloss.records import Coverage, CurvePoint, TrialRecord
 from autoloss.verdict.baseline import comparable, tuned_cross_entropy, usable
-from autoloss.verdict.coverage import coverage_of, duration_words, shortfall
+from autoloss.verdict.coverage import coverage_of, shortfall
 
 PLAN = {"planned_trials": 16, "planned_epochs": 20}
 
@@ -92,12 +92,17 @@ def test_a_side_without_any_model_was_trained_for_no_epoch() -> None:
     assert not found.is_schedule_done
 
 
-def test_times_are_rounded_up() -> None:
-    assert [duration_words(s) for s in (0.2, 61.0, 91.0, 600.0, 3601.0, 7300.0)] == [
-        "1 s",
-        "61 s",
-        "2 min",
-        "10 min",
-        "1.1 h",
-        "2.1 h",
-    ]
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.2, "1 s"),
+        (60.5, "1 min 1 s"),
+        (91.0, "2 min"),
+        (600.0, "10 min"),
+        (3601.0, "1 h 1 min"),
+        (7300.0, "2 h 2 min"),
+    ],
+)
+def test_times_are_rounded_up(seconds: float, text: str) -> None:
+    coverage = Coverage(7, 16, 2, 20, is_schedule_done=False, seconds_for_all=seconds)
+    assert shortfall(coverage).endswith(f"; give it about {text}")
