@@ -1,4 +1,4 @@
-"""A model for other programs: ONNX, a torch program, or Python code without autoloss.
+"""Writes a model for other programs: ONNX, torch, MLflow, or Python code without autoloss.
 
 Floor 6. Imports from floors 1 to 5, and from tracking.
 """

@@ -1,4 +1,4 @@
-"""A model as Python code that does not need autoloss, with its weights beside it."""
+"""Writes a model as Python code that does not need autoloss, and a file of its weights."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from types import FunctionType
 from typing import Any
 
 import torch
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from safetensors.torch import save_file
 from torch import Tensor
 
 from autoloss.core.files import replacing
 from autoloss.core.task import Task
+from autoloss.core.templates import code_templates
 from autoloss.data import cells, dates, marks, numbers, text, values
 from autoloss.data.text import TextColumn
-from autoloss.export.kind import table_networks
-from autoloss.export.plan import decision_of
-from autoloss.export.reading import Reader
+from autoloss.export.model_parts import decision_of, table_networks
+from autoloss.export.readout_code import ReadoutCode
 from autoloss.inference.classifier import CHUNK_ROWS, Classifier
 from autoloss.inference.inputs import by_name
 from autoloss.losses import get
 from autoloss.models import TableNetwork
 from autoloss.models.table import ONE_HOT
 
+# Constants and functions of `autoloss.data` that the code contains.
 _HELPERS = (
     (marks, (), ("without_marks", "_is_mark", "_as_number")),
     (numbers, ("STYLES", "AFFIXES", "GROUPED"), ("parse_numbers", "unit_pattern")),
@@ -57,7 +57,7 @@ _HELPERS = (
     ),
 )
 _TEXT = (text, ("_BUCKETS", "_CHUNK", "_LONGEST"), ("_log_lengths", "_hashed", "_weighted"))
-# Types that have a name in their modules alone.
+# Types that only the modules of `autoloss.data` import, and their replacements.
 _TYPES = {
     "NDArray[np.float64]": "np.ndarray",
     "NDArray[np.int64]": "np.ndarray",
@@ -69,101 +69,95 @@ _TYPES = {
 
 
 def write_code(classifier: Classifier, file: Path) -> tuple[Path, ...]:
-    """Write a model as Python code, and its weights beside it.
+    """Write a model as Python code, and its weights as safetensors of the same name.
 
     Returns:
         The files.
 
     Raises:
-        InputError: The model has a network of another kind, or its loss cannot be written down.
+        InputError: If the model has a network of the user's own, or its loss has no source.
     """
     networks = table_networks(classifier, "code")
-    beside = file.with_suffix(".safetensors")
-    reader = Reader(classifier)
-    source = _source(classifier, networks, reader, file, beside)
-    with replacing(file) as part, replacing(beside) as weights:
+    tensors = file.with_suffix(".safetensors")
+    source = _source(classifier, networks, file, tensors)
+    with replacing(file) as part, replacing(tensors) as weights:
         part.write_text(source, encoding="utf-8", newline="\n")
         save_file(_tensors(classifier, networks), weights)
-    return file, beside
+    return file, tensors
 
 
 def _source(
     classifier: Classifier,
     networks: tuple[TableNetwork, ...],
-    reader: Reader,
     file: Path,
-    beside: Path,
+    tensors: Path,
 ) -> str:
-    """Return the code."""
-    encodings = _encodings(classifier)
+    """Return the text of the code."""
+    readouts, decision = ReadoutCode(classifier), decision_of(classifier)
     has_text = any(
         isinstance(column, TextColumn)
         for same in by_name(classifier.encodings).values()
         for column in same
     )
-    environment = Environment(
-        loader=PackageLoader("autoloss.export", "."),
-        undefined=StrictUndefined,
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
     count = len(classifier.members)
     needs = "torch, pandas, numpy and safetensors"
-    return environment.get_template("model.py.j2").render(
-        target=_plain(classifier.task.target),
-        version=version("autoloss"),
-        needs=f"{needs}, and scikit-learn for its free text" if has_text else needs,
-        weights=_plain(beside.name),
-        weights_name=repr(beside.name),
-        stem=_plain(file.stem),
-        rule=decision_of(classifier)["rule"],
-        n_members=f"{count} trainings" if count > 1 else "one training",
-        has_text=has_text,
-        columns=_literal(list(by_name(classifier.encodings))),
-        classes=_literal(list(classifier.task.classes)),
-        label_type=_label_type(classifier.task),
-        decision=repr(decision_of(classifier)["decision"]),
-        normalise=classifier.config.normalise,
-        one_hot=ONE_HOT,
-        depth=classifier.config.depth,
-        bins=classifier.config.bins,
-        rows=CHUNK_ROWS,
-        encodings=_literal([_state(one) for one in encodings]),
-        members=_literal(_members(classifier, networks, reader)),
-        helpers=_helpers(has_text),
-        readouts=reader.text,
+    return (
+        code_templates("autoloss.export")
+        .get_template("model.py.j2")
+        .render(
+            target=_plain(classifier.task.target),
+            version=version("autoloss"),
+            needs=f"{needs}, and scikit-learn for its free text" if has_text else needs,
+            weights=_plain(tensors.name),
+            weights_name=repr(tensors.name),
+            stem=_plain(file.stem),
+            rule=decision["rule"],
+            n_members=f"{count} trainings" if count > 1 else "one training",
+            has_text=has_text,
+            columns=_literal(list(by_name(classifier.encodings))),
+            classes=_literal(list(classifier.task.classes)),
+            label_type=_label_type(classifier.task),
+            decision=repr(decision["decision"]),
+            normalise=classifier.config.normalise,
+            one_hot=ONE_HOT,
+            depth=classifier.config.depth,
+            bins=classifier.config.bins,
+            rows=CHUNK_ROWS,
+            encodings=_literal([_state(one) for one in _encodings(classifier)]),
+            members=_literal(_members(classifier, networks, readouts)),
+            helpers=_helpers(has_text),
+            readouts=readouts.text,
+        )
     )
 
 
 def _label_type(task: Task) -> str:
-    """Return the type of the array of labels as Python text."""
+    """Return the type of the labels' array as Python text."""
     kind = task.labels.dtype.kind
     return '"datetime64"' if kind == "M" else "object" if kind == "O" else "None"
 
 
 def _encodings(classifier: Classifier) -> list[Any]:
-    """Return the encodings, each once."""
+    """Return the encodings without repeats."""
     return list({id(member.encoding): member.encoding for member in classifier.members}.values())
 
 
 def _state(encoding: Any) -> dict[str, Any]:
-    """Return what the code needs of an encoding, besides its tensors."""
+    """Return the facts of an encoding that the code needs besides its tensors."""
     state, _ = encoding.to_state()
     return {key: state[key] for key in ("columns", "has_missing")}
 
 
 def _members(
-    classifier: Classifier, networks: tuple[TableNetwork, ...], reader: Reader
+    classifier: Classifier, networks: tuple[TableNetwork, ...], readouts: ReadoutCode
 ) -> list[dict[str, Any]]:
-    """Return what the code needs of every member, besides its tensors."""
+    """Return the facts of every member that the code needs besides its tensors."""
     places = {id(encoding): place for place, encoding in enumerate(_encodings(classifier))}
     return [
         {
             "encoding": places[id(member.encoding)],
             "head": get(member.readout.spec.base).head,
-            "readout": reader.places[number],
+            "readout": readouts.places[number],
             "inverse_temperature": member.readout.inverse_temperature,
             "mix": member.readout.mix,
             "dense": network.shape.dense,
@@ -174,7 +168,7 @@ def _members(
 
 
 def _tensors(classifier: Classifier, networks: tuple[TableNetwork, ...]) -> dict[str, Tensor]:
-    """Return the tensors of the code by name."""
+    """Return the tensors that the code loads, by name."""
     found: dict[str, Tensor] = {}
     for place, encoding in enumerate(_encodings(classifier)):
         found |= {f"encoding.{place}.{key}": one for key, one in encoding.to_state()[1].items()}
@@ -188,7 +182,7 @@ def _tensors(classifier: Classifier, networks: tuple[TableNetwork, ...]) -> dict
 
 
 def _helpers(has_text: bool) -> str:
-    """Return the functions by which cells are read, as they are used here."""
+    """Return the source of the functions that read cells."""
     blocks, constants = [], []
     for module, names, functions in (*_HELPERS, *([_TEXT] if has_text else [])):
         constants += [f"{name} = {_literal(getattr(module, name))}" for name in names]
@@ -202,7 +196,7 @@ def _helpers(has_text: bool) -> str:
 
 
 def _without_imports(source: str, value: Any) -> str:
-    """Return the text of a function without what it imports itself, which stands at the top."""
+    """Return the source of a function without its imports, which stand at the top of the code."""
     lines = source.rstrip().splitlines()
     if isinstance(value, FunctionType):
         lines = [line for line in lines if not line.strip().startswith(("from ", "import "))]
@@ -215,5 +209,5 @@ def _literal(value: Any) -> str:
 
 
 def _plain(name: str) -> str:
-    """Return a name as it can stand in a docstring."""
+    """Return a name without the letters that would end a docstring."""
     return "".join(letter for letter in name if letter.isprintable() and letter not in '\\"')

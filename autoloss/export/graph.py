@@ -13,7 +13,7 @@ from autoloss.data.categories import CategoryColumn
 from autoloss.data.dates import DIGITS, DateColumn
 from autoloss.data.encode import Column
 from autoloss.data.numbers import NumericColumn
-from autoloss.export.plan import GraphInputs
+from autoloss.export.graph_inputs import GraphInputs
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.member import Member
 from autoloss.losses import ClassFacts, Objective, get
@@ -22,12 +22,12 @@ from autoloss.models import Heads, TableNetwork
 from autoloss.readout.predictions import calibrated, scores_of
 
 _DAY = 86_400.0
-# Nothing that is written as a date lies farther from 1970.
+# No written date is farther from 1970, in seconds.
 _FARTHEST = 4e11
 
 
 class ModelGraph(nn.Module):
-    """A classifier from columns as numbers to decisions and probabilities.
+    """A classifier as a function of tensors: from columns to decisions and probabilities.
 
     Args:
         classifier: The classifier.
@@ -38,7 +38,7 @@ class ModelGraph(nn.Module):
         - numbers: ``(N, F)``, float64
         - codes: ``(N, Q)``, int64
         - seconds: ``(N, D)``, float64
-        - output: ``(N,)``, the code of the class that is decided for, and ``(N, C)``, float64
+        - output: ``(N,)``, the code of the decided class, and ``(N, C)``, float64
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class ModelGraph(nn.Module):
         return self._decided(log_probs), log_probs.exp()
 
     def _decided(self, log_probs: Tensor) -> Tensor:
-        """Return the decision, as `Classifier.decisions` makes it."""
+        """Return the decision of `Classifier.decisions`."""
         if self.decision == "expected_cost" and self.has_costs:
             return (log_probs.exp() @ self.get_buffer("costs")).argmin(-1)
         if self.decision == "balanced_error":
@@ -80,7 +80,7 @@ class ModelGraph(nn.Module):
 
 
 class MemberGraph(nn.Module):
-    """One member of a classifier, from columns as numbers to log probabilities ``(N, C)``."""
+    """One member of a classifier: from columns to log probabilities ``(N, C)``."""
 
     def __init__(
         self, member: Member, network: TableNetwork, inputs: GraphInputs, facts: ClassFacts
@@ -106,7 +106,7 @@ class MemberGraph(nn.Module):
             self.register_buffer(f"codes_{number}", torch.tensor(table))
 
     def _place_numbers(self, columns: Sequence[Column], inputs: GraphInputs) -> None:
-        """Note where each standardised number comes from, and its scaling."""
+        """Store the source of each standardised number, and its scaling."""
         numeric = [one for one in columns if isinstance(one, NumericColumn)]
         dates = [one for one in columns if isinstance(one, DateColumn)]
         self.dates = tuple(inputs.dates.index(one.name) for one in dates)
@@ -116,7 +116,7 @@ class MemberGraph(nn.Module):
         place_of = {name: place for place, name in enumerate(inputs.numbers)}
         places = [place_of[one.name] for one in numeric]
         self.register_buffer("number_places", torch.tensor(places, dtype=torch.int64))
-        # In the graph all numbers stand before all dates; the network wants their own order.
+        # The graph has all numbers before all dates; the network has the order of the columns.
         keys = [(one.name, "") for one in numeric]
         keys += [(one.name, part) for one in dates for part, _ in one.parts]
         wanted, scales = [], []
@@ -130,7 +130,7 @@ class MemberGraph(nn.Module):
         place_of_key = {key: place for place, key in enumerate(keys)}
         order = torch.tensor([place_of_key[key] for key in wanted], dtype=torch.int64)
         self.register_buffer("order", order)
-        # As tensors: the numbers of a program's text may become float32 elsewhere.
+        # As tensors, because other programs may read constants as float32.
         double = torch.float64
         self.register_buffer("center", torch.tensor([one.center for one in scales], dtype=double))
         self.register_buffer("spread", torch.tensor([one.spread for one in scales], dtype=double))
@@ -160,7 +160,7 @@ class MemberGraph(nn.Module):
         return _scaled(raw, self.get_buffer("center"), self.get_buffer("spread"))
 
     def _categories(self, codes: Tensor) -> Tensor:
-        """Return the codes that this member knows, ``(N, Q)``."""
+        """Return the codes in the encoding of this member, ``(N, Q)``."""
         found = []
         for number, place in enumerate(self.code_places):
             table = self.get_buffer(f"codes_{number}")
@@ -169,7 +169,7 @@ class MemberGraph(nn.Module):
 
 
 def _scaled(numbers: Tensor, center: Tensor, spread: Tensor) -> Tensor:
-    """Return what `Scale` makes of numbers, as float32, NaN where one is not finite."""
+    """Return numbers scaled like `Scale`, as float32, NaN where a number is not finite."""
     # Other programs may lose a NaN between two bounds.
     missing = numbers.isnan() | numbers.isinf()
     present = torch.where(missing, center, numbers)
@@ -179,7 +179,7 @@ def _scaled(numbers: Tensor, center: Tensor, spread: Tensor) -> Tensor:
 
 
 def _date_parts(seconds: Tensor, full_turn: Tensor) -> dict[str, Tensor]:
-    """Return the parts of moments as `autoloss.data.dates.date_parts` does.
+    """Return the parts of moments, like `autoloss.data.dates.date_parts`.
 
     The month is that of the proleptic Gregorian calendar, counted in years from March and cycles
     of 400 years (Hinnant 2013, Chrono-Compatible Low-Level Date Algorithms, civil_from_days).
@@ -187,17 +187,16 @@ def _date_parts(seconds: Tensor, full_turn: Tensor) -> dict[str, Tensor]:
     days = torch.where(seconds.abs() <= _FARTHEST, seconds, torch.nan).floor() / _DAY
     missing = days.isnan()
     whole = days.floor()
-    # In float64, which holds all of these whole numbers: other programs may divide integers as
-    # float32.
+    # float64 holds all of these whole numbers; other programs may divide integers as float32.
     day = torch.where(missing, 0.0, whole) + 719_468.0
-    in_era = _left(day, 146_097)
-    leaps = _over(in_era, 1_460) - _over(in_era, 36_524) + _over(in_era, 146_096)
-    year = _over(in_era - leaps, 365)
-    in_year = in_era - (365.0 * year + _over(year, 4) - _over(year, 100))
-    from_march = _over(5.0 * in_year + 2.0, 153)
+    in_era = _remainder(day, 146_097)
+    leaps = _quotient(in_era, 1_460) - _quotient(in_era, 36_524) + _quotient(in_era, 146_096)
+    year = _quotient(in_era - leaps, 365)
+    in_year = in_era - (365.0 * year + _quotient(year, 4) - _quotient(year, 100))
+    from_march = _quotient(5.0 * in_year + 2.0, 153)
     month = torch.where(from_march < 10.0, from_march + 2.0, from_march - 10.0)
     # 1 March of the year 0 was a Wednesday.
-    turns = {"month": month / 12.0, "weekday": _left(day + 2.0, 7) / 7.0}
+    turns = {"month": month / 12.0, "weekday": _remainder(day + 2.0, 7) / 7.0}
     parts = {"days": days}
     for name, turn in {**turns, "time": days - whole}.items():
         angle = full_turn * torch.where(missing, torch.nan, turn)
@@ -206,11 +205,11 @@ def _date_parts(seconds: Tensor, full_turn: Tensor) -> dict[str, Tensor]:
     return parts
 
 
-def _over(numbers: Tensor, by: int) -> Tensor:
+def _quotient(numbers: Tensor, by: int) -> Tensor:
     """Return whole numbers divided and rounded down."""
     return (numbers / by).floor()
 
 
-def _left(numbers: Tensor, by: int) -> Tensor:
-    """Return what is left of whole numbers after the division."""
-    return numbers - by * _over(numbers, by)
+def _remainder(numbers: Tensor, by: int) -> Tensor:
+    """Return the remainder of whole numbers."""
+    return numbers - by * _quotient(numbers, by)

@@ -1,4 +1,4 @@
-"""A model as an ONNX graph: a named input for every column, label and probabilities out."""
+"""Writes a model as an ONNX graph from named columns to label and probabilities."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ import numpy as np
 from autoloss.core.errors import InputError
 from autoloss.core.files import replacing
 from autoloss.core.task import Label
-from autoloss.export.plan import Category, GraphInputs
-from autoloss.export.program import traced
+from autoloss.export.graph_inputs import Category, GraphInputs
+from autoloss.export.torch_program import traced
 from autoloss.inference.classifier import Classifier
 
 _NEEDED = ("onnx", "onnxscript")
 _PREFIX = "graph/"
-# The first version of the domain with an encoder from text to whole numbers.
+# The first version of ai.onnx.ml with an encoder from text to whole numbers.
 _ML_OPSET = 3
 _NOTE = (
-    "One input a column, (N, 1): numbers as double, NaN where missing; categories as string, "
+    "One input per column, (N, 1): numbers as double, NaN where missing; categories as string, "
     "empty where missing, true and false as 'True' and 'False'; dates as double, seconds since "
     "1970 in UTC, NaN where missing."
 )
@@ -39,8 +39,8 @@ def write_onnx(classifier: Classifier, file: Path) -> tuple[Path, ...]:
         The file.
 
     Raises:
-        InputError: The model reads free text, has a network of another kind, or ``onnx`` is not
-            installed.
+        InputError: If the model reads free text or has a network of the user's own, or ``onnx`` is
+            not installed.
     """
     for name in _NEEDED:
         try:
@@ -58,7 +58,7 @@ def write_onnx(classifier: Classifier, file: Path) -> tuple[Path, ...]:
 
 
 class _Assembly:
-    """Puts named columns before the traced graph, and labels behind it."""
+    """Adds named columns before the traced graph, and labels after it."""
 
     def __init__(self, classifier: Classifier, inputs: GraphInputs) -> None:
         import onnx
@@ -73,8 +73,10 @@ class _Assembly:
         label = self._name("label")
         labels = self._labels(classifier.task.classes, label)
         probabilities = self._name("probabilities")
-        given = [one.name for one in self._core.output]
-        self.nodes.append(self._make.make_node("Identity", [given[1]], [probabilities]))
+        traced_probabilities = self._core.output[1].name
+        self.nodes.append(
+            self._make.make_node("Identity", [traced_probabilities], [probabilities])
+        )
         types = onnx.TensorProto
         value = self._make.make_tensor_value_info
         columns = [
@@ -106,7 +108,7 @@ class _Assembly:
         onnx.checker.check_model(self.model, full_check=True)
 
     def _feed(self) -> None:
-        """Make the three tensors that the graph takes of the columns."""
+        """Make the three input tensors of the traced graph from the columns."""
         codes = [self._coded(place, one) for place, one in enumerate(self._inputs.categories)]
         parts = (list(self._inputs.numbers), codes, list(self._inputs.dates))
         for part, place, kind in zip(
@@ -119,7 +121,7 @@ class _Assembly:
         self._n_front = len(self.nodes)
 
     def _coded(self, place: int, column: Category) -> str:
-        """Return the name of the codes of a column of text."""
+        """Turn a column of text into codes; return the name of the tensor."""
         name = f"codes/{place}"
         self.nodes.append(
             self._make.make_node(
@@ -135,7 +137,7 @@ class _Assembly:
         return name
 
     def _empty(self, name: str, kind: type) -> None:
-        """Make a tensor of as many rows as the first column has, and no columns."""
+        """Make a tensor without columns, with the rows of the first column."""
         rows, shape = f"{name}/rows", f"{name}/shape"
         zero = self._constant(f"{name}/none", np.zeros(1, np.int64))
         first = self._inputs.names[0]
@@ -147,7 +149,7 @@ class _Assembly:
         ]
 
     def _labels(self, classes: tuple[Label, ...], name: str) -> int:
-        """Turn the code of the class into its label; return the type of that."""
+        """Turn the code of the class into its label; return the ONNX type of the label."""
         types = self._onnx.TensorProto
         if all(isinstance(label, str) for label in classes):
             array, kind = np.array(classes, dtype=object), types.STRING
@@ -164,18 +166,18 @@ class _Assembly:
         return name
 
     def _name(self, name: str) -> str:
-        """Return the name of an output, which no column has."""
+        """Return a name of an output that no column has."""
         while name in self._inputs.names:
             name += "_"
         return name
 
 
 def _translated(classifier: Classifier, inputs: GraphInputs) -> Any:
-    """Return the traced model in ONNX's operators, with three tensors in."""
+    """Return the traced model in ONNX's operators, a function of three tensors."""
     import torch
 
     program = traced(classifier, inputs, "onnx")
-    # The translator tells its steps on standard output, and what it does without in its log.
+    # The exporter prints its steps on standard output, and logs what is not installed.
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet():
         warnings.simplefilter("ignore")
         translated = torch.onnx.export(program, dynamo=True, verbose=False)
@@ -184,7 +186,7 @@ def _translated(classifier: Classifier, inputs: GraphInputs) -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what is no error out of the logs of the translator."""
+    """Keep everything but errors out of the exporter's logs."""
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -1,4 +1,4 @@
-"""Writing a saved model for other programs."""
+"""Writes a model in the form that is asked for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autoloss.core.errors import InputError
-from autoloss.export.kind import table_networks
+from autoloss.export.model_parts import table_networks
 from autoloss.inference.classifier import Classifier
 
 Writer = Callable[[Classifier, Path], tuple[Path, ...]]
@@ -28,11 +28,11 @@ def export(classifier: Classifier, form: str, path: str | Path) -> tuple[Path, .
         The files, or the folder.
 
     Raises:
-        InputError: The model cannot be had in this form, or the path cannot be written.
+        InputError: If the form does not support the model, or the path cannot be written.
     """
     path = Path(path).expanduser()
     check_path(form, path)
-    # No form has code of the user's in it.
+    # No form contains the user's own code.
     table_networks(classifier, form)
     try:
         return _writer(form)(classifier, path)
@@ -43,10 +43,10 @@ def export(classifier: Classifier, form: str, path: str | Path) -> tuple[Path, .
 
 
 def check_path(form: str, path: Path) -> None:
-    """Check a form and where it is to go.
+    """Check a form and its path.
 
     Raises:
-        InputError: There is no such form, or the path does not suit it.
+        InputError: If the form is unknown, or the path does not suit it.
     """
     if form not in FORMS:
         raise InputError(f"--to must be one of {', '.join(FORMS)}, but got --to={form!r}.")
@@ -62,7 +62,7 @@ def check_path(form: str, path: Path) -> None:
 
 
 def _writer(form: str) -> Writer:
-    """Return what writes a form; each needs a library of its own."""
+    """Return the writer of a form, whose libraries are imported here alone."""
     if form == "mlflow":
         from autoloss.tracking.pyfunc import write_pyfunc
 
@@ -72,7 +72,7 @@ def _writer(form: str) -> Writer:
 
         return write_onnx
     if form == "torch":
-        from autoloss.export.program import write_program
+        from autoloss.export.torch_program import write_program
 
         return write_program
     from autoloss.export.code import write_code

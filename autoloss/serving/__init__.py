@@ -1,4 +1,4 @@
-"""The loader that stored MLflow models name.
+"""The loader of stored MLflow models, which refer to this module by name.
 
 Floor 9. Imports from floors 1 to 8.
 """

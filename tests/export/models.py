@@ -1,4 +1,4 @@
-"""Classifiers of every kind of column that no search has to train."""
+"""Classifiers with all kinds of columns, made without a search."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SMALL = NetworkConfig(width=16, depth=2, bins=4, embedding=3)
 
 
 def make_frame(n: int = 240, *, seed: int = 0) -> pd.DataFrame:
-    """Numbers, words, flags, many levels and dates, with gaps in all of them."""
+    """Return numbers, words, flags, many levels and dates, with gaps in all of them."""
     chance = np.random.default_rng(seed)
     wide = [f"town {code:02d}" for code in range(20)]
     frame = pd.DataFrame(

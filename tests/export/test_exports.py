@@ -16,11 +16,11 @@ import torch
 
 from autoloss.core.errors import InputError
 from autoloss.export import export
-from autoloss.export.plan import GraphInputs
+from autoloss.export.graph_inputs import GraphInputs
 from autoloss.inference.loading import load
 from tests.export.models import make_classifier, make_frame
 
-# The rows have levels that training never had, on purpose.
+# Some rows have levels that training did not have.
 pytestmark = pytest.mark.filterwarnings("ignore::autoloss.errors.UnusableCellsWarning")
 HAS_ONNX = all(
     importlib.util.find_spec(name) is not None for name in ("onnx", "onnxscript", "onnxruntime")
@@ -51,14 +51,14 @@ MODELS = {
     },
     "one number": {"frame": make_frame()[["size"]]},
 }
-# Tracing takes seconds a model.
+# Tracing takes seconds per model.
 SOME = [
     name if name == "one number" else pytest.param(name, marks=pytest.mark.slow) for name in MODELS
 ]
 
 
 def rows(kind: dict[str, object], n: int = 300) -> pd.DataFrame:
-    """Rows with what training did not have: levels, years and sizes."""
+    """Return rows with levels, years and sizes outside the training data."""
     frame = make_frame(n, seed=7)
     frame.loc[3, "colour"], frame.loc[4, "size"], frame.loc[5, "size"] = "mauve", 1e12, np.inf
     frame.loc[6, "since"], frame.loc[7, "since"] = "1931-12-31 23:59:59", "2096-02-29 00:00:00"
@@ -106,7 +106,7 @@ def test_onnxruntime_gives_the_probabilities_of_the_model(tmp_path, name) -> Non
 
 
 @needs_onnx
-def test_a_column_may_be_called_as_an_output_is(tmp_path) -> None:
+def test_a_column_may_have_the_name_of_an_output(tmp_path) -> None:
     import onnxruntime
 
     frame = make_frame()[["colour"]].rename(columns={"colour": "label"})
@@ -116,7 +116,7 @@ def test_a_column_may_be_called_as_an_output_is(tmp_path) -> None:
 
 
 @needs_onnx
-def test_a_graph_is_written_without_a_word(tmp_path) -> None:
+def test_writing_a_graph_prints_nothing(tmp_path) -> None:
     code = (
         "import sys\n"
         "from pathlib import Path\n"
@@ -133,7 +133,7 @@ def test_a_graph_is_written_without_a_word(tmp_path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_what_onnx_needs_is_named_where_it_is_not_there(tmp_path, monkeypatch) -> None:
+def test_missing_onnx_packages_are_named(tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     monkeypatch.setitem(sys.modules, "onnx", SimpleNamespace())
     with pytest.raises(InputError, match=r"pip install 'autoloss\[onnx\]'"):
@@ -145,7 +145,7 @@ def test_what_onnx_needs_is_named_where_it_is_not_there(tmp_path, monkeypatch) -
 def test_the_torch_program_gives_the_probabilities_of_the_model(tmp_path, name) -> None:
     classifier, frame = make_classifier(**MODELS[name]), rows(MODELS[name])
     file, tables = export(classifier, "torch", tmp_path / "model.pt2")
-    # By what stands beside it alone, as a user would.
+    # With the JSON file alone, like a user.
     known = json.loads(tables.read_text(encoding="utf-8"))
     codes = [
         [
@@ -185,7 +185,7 @@ def with_text(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.mark.slow
-def test_the_code_gives_the_probabilities_where_there_is_no_autoloss(tmp_path) -> None:
+def test_the_code_gives_the_probabilities_without_autoloss(tmp_path) -> None:
     classifier = make_classifier(with_text(make_frame()), **MIXED)
     frame = with_text(rows({}))
     files = export(classifier, "code", tmp_path / "churn_model.py")
@@ -205,7 +205,7 @@ def test_the_code_gives_the_probabilities_where_there_is_no_autoloss(tmp_path) -
 def test_the_code_of_every_model_gives_its_probabilities(tmp_path, name) -> None:
     classifier, frame = make_classifier(**MODELS[name]), rows(MODELS[name])
     file, _ = export(classifier, "code", tmp_path / "model.py")
-    # In this process, which is faster; that nothing of autoloss is read, the text shows.
+    # In this process, which is faster; the text shows that autoloss is not imported.
     source = file.read_text(encoding="utf-8")
     assert "import autoloss" not in source
     assert "from autoloss" not in source
@@ -245,7 +245,7 @@ def test_free_text_is_refused_where_a_graph_cannot_read_it(tmp_path, form, monke
 
 
 @pytest.mark.parametrize("form", ["torch", "code"])
-def test_a_network_of_another_kind_is_refused(tmp_path, form) -> None:
+def test_a_network_of_the_users_own_is_refused(tmp_path, form) -> None:
     classifier = make_classifier(make_frame()[["size"]])
     classifier.__dict__["networks"] = (torch.nn.Linear(2, 2),)
     ending = {"torch": "pt2", "code": "py"}[form]
@@ -263,14 +263,14 @@ def test_a_network_of_another_kind_is_refused(tmp_path, form) -> None:
         ("code", "there.py", "must not be a folder"),
     ],
 )
-def test_where_it_goes_is_checked_first(tmp_path, monkeypatch, form, path, rule) -> None:
+def test_form_and_path_are_checked_first(tmp_path, monkeypatch, form, path, rule) -> None:
     monkeypatch.chdir(tmp_path)
     Path("there.py").mkdir()
     with pytest.raises(InputError, match=rule):
         export(make_classifier(), form, path)
 
 
-def test_a_model_that_was_saved_and_loaded_is_exported_the_same(tmp_path) -> None:
+def test_a_reloaded_model_has_the_same_export(tmp_path) -> None:
     classifier = make_classifier(**MODELS["one number"])
     again = load(classifier.save(tmp_path / "model"))
     for number, one in enumerate((classifier, again)):
@@ -280,7 +280,7 @@ def test_a_model_that_was_saved_and_loaded_is_exported_the_same(tmp_path) -> Non
     assert texts[0] == texts[1]
 
 
-def test_the_command_writes_what_is_asked_for(tmp_path, monkeypatch) -> None:
+def test_the_command_writes_the_requested_form(tmp_path, monkeypatch) -> None:
     from typer.testing import CliRunner
 
     from autoloss.cli import app

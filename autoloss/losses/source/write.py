@@ -9,9 +9,9 @@ from importlib import metadata
 from typing import Any
 
 import torch
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from autoloss.core.task import TaskKind
+from autoloss.core.templates import code_templates
 from autoloss.losses.facts import ClassFacts
 from autoloss.losses.module import LossModule
 from autoloss.losses.parts import KINDS
@@ -32,14 +32,7 @@ _IMPORTS = {
     "nn": "from torch import nn",
     "torch": "import torch",
 }
-_ENVIRONMENT = Environment(
-    loader=PackageLoader("autoloss.losses.source", ""),
-    autoescape=False,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
+_ENVIRONMENT = code_templates("autoloss.losses.source")
 
 
 def loss_source(
@@ -108,7 +101,8 @@ def _imports(known: dict[str, str], text: str) -> str:
 @functools.cache
 def _reserved() -> frozenset[str]:
     """Return the words of the templates, which no function may have for its name."""
-    loader = PackageLoader("autoloss.losses.source", "")
+    loader = _ENVIRONMENT.loader
+    assert loader is not None
     texts = [loader.get_source(_ENVIRONMENT, name)[0] for name in _TEMPLATES]
     code = re.sub(r"{[%#].*?[%#]}", "", "\n".join(texts))
     return frozenset(re.findall(r"[A-Za-z_]\w*", code)) | _IMPORTS.keys()

@@ -1,4 +1,4 @@
-"""What an exported graph is fed: one number, code or moment a column."""
+"""The inputs of an exported graph: a number, a code or a moment per column."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from autoloss.data.dates import DateColumn
 from autoloss.data.encode import Column
 from autoloss.data.messages import listed
 from autoloss.data.numbers import NumericColumn
+from autoloss.export.model_parts import decision_of
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.inputs import by_name
 
 
 @dataclass(frozen=True)
 class Category:
-    """A column of categories, as all encodings together know it.
+    """A column of categories, with the levels of all encodings.
 
-    Code 0 is a level that none of them knows, then come the levels, and last a missing cell.
+    Code 0 is an unknown level; the levels follow from 1 on; the last code is a missing cell.
 
     Args:
-        name: Its name.
+        name: Name of the column.
         levels: The levels with codes 1, 2, ...
     """
 
@@ -38,13 +39,13 @@ class Category:
 
 @dataclass(frozen=True)
 class GraphInputs:
-    """The columns of a graph, by what they are fed as.
+    """The columns of a graph by kind.
 
     Args:
         numbers: Columns of numbers: float64, NaN if missing.
         categories: Columns of categories: codes.
         dates: Columns of dates: seconds since 1970 in UTC as float64, NaN if missing.
-        names: All of them in the order of the training table.
+        names: All columns in the order of the training table.
     """
 
     numbers: tuple[str, ...]
@@ -57,7 +58,7 @@ class GraphInputs:
         """Return the columns of a classifier.
 
         Raises:
-            InputError: One is free text, or is of one kind to a member and of another to the next.
+            InputError: If a column is free text, or has different kinds in different members.
         """
         columns = by_name(classifier.encodings)
         kinds = {name: {_kind(column) for column in same} for name, same in columns.items()}
@@ -65,15 +66,15 @@ class GraphInputs:
         if texts:
             raise InputError(
                 f"--to {form} must be asked for a model without free text, which only Python can "
-                f"take apart, but this one reads {listed(texts)}; use --to code or --to mlflow, "
+                f"parse, but this model reads {listed(texts)}; use --to code or --to mlflow, "
                 "or search with --drop."
             )
         mixed = [name for name, kind in kinds.items() if len(kind) > 1]
         if mixed:
             raise InputError(
-                f"--to {form} must be asked for a model whose trainings took every column for the "
-                f"same, but took {listed(mixed)} for {' and '.join(sorted(kinds[mixed[0]]))}; use "
-                "--to code or --to mlflow."
+                f"--to {form} must be asked for a model whose trainings agree on the kind of "
+                f"every column, but they read {listed(mixed)} as "
+                f"{' and '.join(sorted(kinds[mixed[0]]))}; use --to code or --to mlflow."
             )
         plain = {name: next(iter(kind)) for name, kind in kinds.items()}
         return cls(
@@ -88,7 +89,7 @@ class GraphInputs:
         )
 
     def describe(self, classifier: Classifier) -> dict[str, Any]:
-        """Return what a program must know to use the graph, for JSON."""
+        """Return the description of columns, classes and decision, for JSON."""
         return {
             "columns": list(self.names),
             "numbers": list(self.numbers),
@@ -107,20 +108,6 @@ class GraphInputs:
         }
 
 
-def decision_of(classifier: Classifier) -> dict[str, Any]:
-    """Return the rule by which a class is decided for, for JSON, with what it needs."""
-    rule: dict[str, Any] = {"decision": classifier.decision}
-    if classifier.decision == "expected_cost" and classifier.cost_matrix is not None:
-        rule["rule"] = "the class whose cost, expected over the probabilities, is least"
-        rule["cost_matrix"] = classifier.cost_matrix.tolist()
-    elif classifier.decision == "balanced_error":
-        rule["rule"] = "the class whose probability is highest relative to its share in training"
-        rule["class_counts"] = classifier.class_counts.tolist()
-    else:
-        rule["rule"] = "the likeliest class"
-    return rule
-
-
 def _kind(column: Column) -> str:
     if isinstance(column, NumericColumn):
         return "number"
@@ -130,6 +117,6 @@ def _kind(column: Column) -> str:
 
 
 def _levels(columns: Sequence[Column]) -> tuple[str, ...]:
-    """Return the levels that one of the encodings knows."""
+    """Return the levels that at least one of the encodings knows."""
     every = [level for one in columns if isinstance(one, CategoryColumn) for level in one.levels]
     return tuple(dict.fromkeys(every))

@@ -1,4 +1,4 @@
-"""How the scores of each member are read as probabilities, as Python code."""
+"""The read-outs of a model's members as Python code."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from autoloss.inference.classifier import Classifier
 from autoloss.inference.member import Member
 from autoloss.losses.tuned import Tuned
 
-# What the file around imports already.
-_THERE = frozenset({"math", "torch", "Tensor", "nn", "functional"})
+# Names that the template of the code imports.
+_IMPORTED = frozenset({"math", "torch", "Tensor", "nn", "functional"})
 _KEPT = ("scores", "readout")
-_PLAIN = '''def _as_they_are() -> Any:
-    """Return the reading of a loss whose logits are scores already."""
+_PLAIN = '''def _softmax() -> Any:
+    """Return the read-out by softmax, whose scores are the logits themselves."""
     return lambda logits: logits'''
 
 
-class Reader:
-    """Writes the read-outs of a classifier, each once.
+class ReadoutCode:
+    """The code of a classifier's read-outs, without repeats.
 
     Args:
         classifier: The classifier.
 
     Raises:
-        InputError: A loss cannot be written down.
+        InputError: If a loss has no source.
     """
 
     def __init__(self, classifier: Classifier) -> None:
@@ -38,17 +38,17 @@ class Reader:
 
     @property
     def text(self) -> str:
-        """Return the functions, and the list ``READ`` of what they give."""
+        """Return the functions, and the list ``READOUTS`` of their results."""
         functions, names = [], []
         for body, place in self._bodies.items():
-            name = "_as_they_are" if body == _PLAIN else f"_reading_{place}"
-            functions.append(body.replace("_reading()", f"{name}()", 1))
+            name = "_softmax" if body == _PLAIN else f"_readout_{place}"
+            functions.append(body.replace("_readout()", f"{name}()", 1))
             names.append(f"{name}()")
-        return "\n\n\n".join([*functions, f"READ = [{', '.join(names)}]"])
+        return "\n\n\n".join([*functions, f"READOUTS = [{', '.join(names)}]"])
 
 
 def _body(classifier: Classifier, member: Member) -> str:
-    """Return a function that makes the reading of a member."""
+    """Return the code of a function that makes the read-out of a member."""
     readout = member.readout
     if readout.source == "softmax":
         return _PLAIN
@@ -65,8 +65,8 @@ def _body(classifier: Classifier, member: Member) -> str:
     blocks = _needed(source)
     return "\n".join(
         [
-            "def _reading() -> Any:",
-            f'    """Return the reading of {readout.spec.base} by its {readout.source}."""',
+            "def _readout() -> Any:",
+            f'    """Return the read-out of {readout.spec.base} by its {readout.source}."""',
             textwrap.indent("\n\n".join(blocks), "    "),
             "",
             f"    return Loss().{_last(source)}",
@@ -83,7 +83,7 @@ def _methods(loss: ast.ClassDef) -> list[ast.FunctionDef]:
 
 
 def _last(source: str) -> str:
-    """Return the method that makes the scores to be read."""
+    """Return the name of the method that computes the scores."""
     return _methods(_loss(ast.parse(source)))[-1].name
 
 
@@ -92,7 +92,7 @@ def _loss(tree: ast.Module) -> ast.ClassDef:
 
 
 def _needed(source: str) -> list[str]:
-    """Return the parts of a written loss that its read-out needs, in their order."""
+    """Return the parts of a loss's source that its read-out needs, in their order."""
     tree = ast.parse(source)
     methods = _methods(_loss(tree))
     defined: dict[str, ast.stmt] = {}
@@ -103,7 +103,7 @@ def _needed(source: str) -> list[str]:
             defined[node.targets[0].id] = node
         elif isinstance(node, ast.Import | ast.ImportFrom):
             for alias in node.names:
-                if (alias.asname or alias.name) not in _THERE:
+                if (alias.asname or alias.name) not in _IMPORTED:
                     defined[alias.asname or alias.name] = node
     found: set[str] = set()
     waiting = [name for method in methods for name in _names(method)]
@@ -123,7 +123,7 @@ def _names(node: ast.AST) -> list[str]:
 
 
 def _segment(source: str, node: Any) -> str:
-    """Return the text of a node with its decorators, not indented."""
+    """Return the source of a node with its decorators, not indented."""
     lines = source.splitlines()
     first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))])
     return textwrap.dedent("\n".join(lines[first - 1 : node.end_lineno]))

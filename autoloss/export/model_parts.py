@@ -1,0 +1,43 @@
+"""The parts of a model that every export needs: networks for tables, and the decision rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autoloss.core.errors import InputError
+from autoloss.inference.classifier import Classifier
+from autoloss.models import TableNetwork
+
+
+def table_networks(classifier: Classifier, form: str) -> tuple[TableNetwork, ...]:
+    """Return the networks of all members.
+
+    Args:
+        classifier: The model.
+        form: The form of export, for messages.
+
+    Raises:
+        InputError: If the model has a network of the user's own.
+    """
+    networks = tuple(one for one in classifier.networks if isinstance(one, TableNetwork))
+    if len(networks) < len(classifier.networks):
+        raise InputError(
+            f"--to {form} must be asked for a model of autoloss's own network for tables, but this"
+            " model has a network of your own: export that by its own code, and take the loss and"
+            " read-out from loss.py."
+        )
+    return networks
+
+
+def decision_of(classifier: Classifier) -> dict[str, Any]:
+    """Return the decision rule and its parameters, for JSON."""
+    rule: dict[str, Any] = {"decision": classifier.decision}
+    if classifier.decision == "expected_cost" and classifier.cost_matrix is not None:
+        rule["rule"] = "the class whose cost, expected over the probabilities, is least"
+        rule["cost_matrix"] = classifier.cost_matrix.tolist()
+    elif classifier.decision == "balanced_error":
+        rule["rule"] = "the class whose probability is highest relative to its share in training"
+        rule["class_counts"] = classifier.class_counts.tolist()
+    else:
+        rule["rule"] = "the likeliest class"
+    return rule
