@@ -28,6 +28,7 @@ from autoloss.experiment.running import (
     run,
     withdrawn_if_refused,
 )
+from autoloss.experiment.session import OpenSearch
 from autoloss.experiment.shipping import ship
 from autoloss.experiment.watching import Watcher, as_progress, watched
 from autoloss.inference.loading import load
@@ -233,14 +234,16 @@ def search(
     tracker = make_tracker(study, options, tracking_uri)
     with withdrawn_if_refused(study):
         return run(
-            study,
-            prepared,
-            options,
-            tracker,
-            progress=as_progress(progress),
-            clock=clock,
-            teacher=taught,
-            model=settled.model,
+            OpenSearch(
+                study,
+                prepared,
+                options,
+                tracker,
+                as_progress(progress),
+                clock,
+                teacher=taught,
+                model=settled.model,
+            )
         )
 
 
@@ -305,17 +308,10 @@ def resume(
         with left_closed(opened, tracker):
             tables = Tables.of(data, valid, test)
             prepared, taught = read_again(opened, options, tables, teacher=teacher, model=network)
-        result = run(
-            opened,
-            prepared,
-            options,
-            tracker,
-            progress=watcher,
-            clock=clock,
-            teacher=taught,
-            model=network,
-            judge_now=judge_now,
+        search_again = OpenSearch(
+            opened, prepared, options, tracker, watcher, clock, teacher=taught, model=network
         )
+        result = run(search_again, judge_now=judge_now)
     tell_written(result, tracker, watcher)
     return result
 

@@ -64,7 +64,7 @@ class Meter:
         self.records: list[TrialRecord] = []
 
     def __enter__(self) -> Meter:
-        epoch_of, ended_of, meter = Pool.epoch, SearchSession.ended, self
+        epoch_of, ended_of, meter = Pool.epoch, SearchSession.tell, self
 
         def epoch(pool: Pool) -> list[int]:
             meter.cost += len(pool.alive)
@@ -82,7 +82,7 @@ class Meter:
 
         self._patches = ExitStack()
         self._patches.enter_context(mock.patch.object(Pool, "epoch", epoch))
-        self._patches.enter_context(mock.patch.object(SearchSession, "ended", ended))
+        self._patches.enter_context(mock.patch.object(SearchSession, "tell", ended))
         self._patches.enter_context(
             mock.patch("autoloss.experiment.running.conclude", side_effect=SearchedError)
         )

@@ -16,11 +16,16 @@ from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, log_loss
 
 import autoloss
-from autoloss.core.errors import InputError, StudyExistsError, StudyNotFoundError, TrainingError
-from autoloss.experiment import session
-from autoloss.experiment.held_back import TrainedTrial
+from autoloss.core.errors import (
+    InputError,
+    SearchInterrupted,
+    StudyExistsError,
+    StudyNotFoundError,
+    TrainingError,
+)
+from autoloss.experiment import rounds
 from autoloss.experiment.options import SearchOptions
-from autoloss.experiment.session import SearchSession
+from autoloss.experiment.session import SearchSession, TrainedTrial
 from autoloss.records import Plan, Update
 from autoloss.report import summary_from_json
 from autoloss.report.document import summary_json
@@ -240,9 +245,9 @@ def test_an_interrupted_search_goes_on_to_the_same_end(
 
     unharmed = SearchSession.tell
     monkeypatch.setattr(SearchSession, "tell", interrupted)
-    with pytest.raises(KeyboardInterrupt) as stop:
+    with pytest.raises(SearchInterrupted) as stop:
         run("cut")
-    assert stop.value.study == "cut"  # type: ignore[attr-defined]
+    assert stop.value.study == "cut"
     assert autoloss.list_studies(tmp_path)[0].decision is None
     monkeypatch.setattr(SearchSession, "tell", unharmed)
     resumed = autoloss.resume("cut", out=tmp_path)
@@ -396,7 +401,7 @@ def test_memory_that_is_full_makes_smaller_populations_and_the_same_trials(
     watcher = Watcher()
     halved = run("halved", watcher)
     assert any("2 candidates train together now" in note for note in watcher.notes)
-    first = min(session.SMALLEST_ROUND, 16)
+    first = min(rounds.SMALLEST_ROUND, 16)
     assert settings(halved)[:first] == settings(whole)[:first]
     assert len(halved.trials) == 16
 

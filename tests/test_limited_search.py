@@ -37,7 +37,9 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bool, float | None,
 
     def train(self: LocalExecutor, *args: Any, **how: Any) -> Any:
         session = sessions[-1]
-        found.append((session._is_final, how.get("deadline"), session.clock.reserved))
+        found.append(
+            (session.standing.phase == "final", how.get("deadline"), session.clock.reserved)
+        )
         return unharmed(self, *args, **how)
 
     monkeypatch.setattr(SearchSession, "__init__", init)

@@ -12,10 +12,9 @@ from numpy.testing import assert_allclose
 from optuna.trial import TrialState
 
 import autoloss
-from autoloss.experiment import session
-from autoloss.experiment.held_back import HeldBack, TrainedTrial, roles_of
+from autoloss.experiment.held_back import HeldBack, roles_of
 from autoloss.experiment.racing import RacingSearch
-from autoloss.experiment.session import SearchSession
+from autoloss.experiment.session import SearchSession, TrainedTrial
 from autoloss.records import CurvePoint, TrainingReport, TrialRecord
 from autoloss.search import Study
 from autoloss.training import Pool
@@ -91,7 +90,7 @@ class Epochs:
 def without_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what comes after the search; a test that is about it undoes this."""
     monkeypatch.setattr(
-        "autoloss.experiment.running.conclude", lambda session, data, **how: session.study
+        "autoloss.experiment.running.conclude", lambda session, **how: session.study
     )
 
 
@@ -248,9 +247,7 @@ def test_the_best_trial_of_every_role_that_is_not_filled_is_held_back() -> None:
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], int]:
     """What became of every setting of a race, and the epochs of its pool."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "autoloss.experiment.running.conclude", lambda session, data, **how: session.study
-        )
+        patch.setattr("autoloss.experiment.running.conclude", lambda session, **how: session.study)
         epochs = Epochs(patch)
         return tried(searched(tmp_path_factory.mktemp("whole"), "whole")), epochs.pool
 
@@ -296,7 +293,7 @@ def test_a_full_memory_makes_a_smaller_race(
     monkeypatch.setattr(pools, "Population", scarce)
     notes: list[str] = []
     monkeypatch.setattr(
-        session.SearchSession, "_on_halved", lambda self, together: notes.append(str(together))
+        SearchSession, "_on_halved", lambda self, together: notes.append(str(together))
     )
     records = searched(tmp_path, "s")
     assert notes

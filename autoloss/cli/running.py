@@ -18,6 +18,7 @@ from autoloss.cli.options import OUT, Demand
 from autoloss.cli.plan import plan_json, show_columns, show_lines
 from autoloss.cli.progress import watched
 from autoloss.cli.screen import command_line, show_decision, show_ranking, show_verdict
+from autoloss.core.errors import SearchInterrupted
 from autoloss.experiment.progress import Progress
 from autoloss.records import Plan
 from autoloss.report.words import duration_text
@@ -50,26 +51,15 @@ def run(
     try:
         with watched(messages()) as progress:
             return search(progress)
-    except KeyboardInterrupt as stop:
-        study = _study_of(stop)
-        if study is None:
-            say("interrupted before the first training.")
-            raise typer.Exit(INTERRUPTED) from stop
+    except SearchInterrupted as stop:
+        study = stop.study
         if not _wants_verdict():
             _say_kept(study, out=out, storage=storage)
             raise typer.Exit(INTERRUPTED) from stop
+    except KeyboardInterrupt as stop:
+        say("interrupted before the first training.")
+        raise typer.Exit(INTERRUPTED) from stop
     return run(lambda progress: judge(study, progress), judge=judge, out=out, storage=storage)
-
-
-def _study_of(stop: BaseException) -> str | None:
-    """Return the study that an interrupt has left, also after a second interrupt."""
-    seen: BaseException | None = stop
-    while seen is not None:
-        # The library puts the name of the study on the exception.
-        if (study := getattr(seen, "study", None)) is not None:
-            return str(study)
-        seen = seen.__context__
-    return None
 
 
 def _wants_verdict() -> bool:

@@ -26,6 +26,18 @@ class TrainingError(AutolossError):
     """Training cannot go on: a single candidate does not fit into memory, or all diverged."""
 
 
+class SearchInterrupted(KeyboardInterrupt):
+    """The user interrupted a search; its study is kept.
+
+    Args:
+        study: The name of the study, which `autoloss.resume` continues.
+    """
+
+    def __init__(self, study: str) -> None:
+        self.study = study
+        super().__init__(f"the study {study!r} is kept")
+
+
 class SpaceError(InputError):
     """A search space has mistakes; it lists all of them, one on each line.
 

@@ -8,13 +8,12 @@ from typing import Any, cast
 
 from autoloss.core.errors import InputError
 from autoloss.core.task import TaskKind
-from autoloss.data import StudyData
 from autoloss.experiment.confirmation import confirm_on_locked
 from autoloss.experiment.nesting import judge_by_nesting
+from autoloss.experiment.notes import study_notes
 from autoloss.experiment.own_network import KEY as OWN
 from autoloss.experiment.own_network import given_network, notes_of
 from autoloss.experiment.progress import Progress
-from autoloss.experiment.remarks import study_notes
 from autoloss.experiment.replication import replicate
 from autoloss.experiment.session import SearchSession
 from autoloss.records import Coverage, Summary
@@ -28,20 +27,16 @@ LOSS = "loss.py"
 PENDING_SECONDS = 30.0
 
 
-def conclude(
-    session: SearchSession, data: StudyData, *, register: str | None = None
-) -> SearchResult:
+def conclude(session: SearchSession) -> SearchResult:
     """Train the finalists again, choose the challenger, judge it, and ship the winner.
 
     Args:
         session: The search, which has ended.
-        data: Its data.
-        register: Name in the model registry for the winner; None registers nothing.
     """
-    study = session.study
+    study, data = session.study, session.opened.data
     session.begin_final()
     picked = study.pick_finalists()
-    replication = replicate(session, data, picked, baseline=study.finalists().baseline.number)
+    replication = replicate(session, picked, baseline=study.finalists().baseline.number)
     coverage = _coverage(session, is_final_cut=replication.is_cut)
     choice, finalists = study.choose(
         picked, replication.figures, by_log_loss=bool(shortfall(coverage))
@@ -50,7 +45,6 @@ def conclude(
     if data.locked is None:
         evidence = judge_by_nesting(
             session,
-            data,
             choice,
             finalists,
             replication,
@@ -70,7 +64,7 @@ def conclude(
             deadline=session.timetable.begin_by,
         )
     if evidence.reference is None:
-        _note_no_reference(session, data)
+        _note_no_reference(session)
     notes = study_notes(
         data,
         study.space.protocol,
@@ -83,18 +77,18 @@ def conclude(
         snapshot,
         evidence,
         data=replace(data.summary, notes=(*data.summary.notes, *notes)),
-        settings=_settings(session, data),
+        settings=_settings(session),
         seconds=_seconds(session),
     )
     result = replace(result, model=replication.models[result.summary.recommended])
     for number, model in replication.models.items():
         model.save(finalist_folder(study.folder, number))
-    return replace(result, unwritten=_write(result, session, register))
+    return replace(result, unwritten=_write(result, session))
 
 
-def _note_no_reference(session: SearchSession, data: StudyData) -> None:
+def _note_no_reference(session: SearchSession) -> None:
     """Report that gradient boosting was left out for lack of time."""
-    has_inputs = any(kind != "text" for _, kind in data.summary.columns)
+    has_inputs = any(kind != "text" for _, kind in session.opened.data.summary.columns)
     if session.clock.limit is not None and has_inputs:
         session.note("Gradient boosting was left out: the time limit had no room for it.")
 
@@ -104,24 +98,25 @@ def _coverage(session: SearchSession, *, is_final_cut: bool) -> Coverage:
     found = coverage_of(
         session.study.trials,
         planned_trials=session.study.budget,
-        planned_epochs=session.planned_epochs,
+        planned_epochs=session.timetable.asked.epochs,
         max_epochs=session.study.space.training.max_epochs,
         is_final_cut=is_final_cut,
     )
     if not shortfall(found):
         return found
-    return replace(found, seconds_for_all=session.seconds_for_all)
+    return replace(found, seconds_for_all=session.timetable.seconds_for_all)
 
 
-def _settings(session: SearchSession, data: StudyData) -> dict[str, Any]:
+def _settings(session: SearchSession) -> dict[str, Any]:
     """Return the settings that the report shows besides the space."""
+    locked = session.opened.data.locked
     settings = {
         "device": str(session.divisions.jobs[0].device),
         "together": session.executor.together,
         **given_network(session.study.config.origin),
-        **({} if data.locked is None else {"test_sha256": data.locked.sha256}),
+        **({} if locked is None else {"test_sha256": locked.sha256}),
     }
-    uri = session.tracker.shown_uri
+    uri = session.opened.tracker.shown_uri
     return {**settings, "tracking_uri": uri} if uri else settings
 
 
@@ -159,7 +154,7 @@ def shelf_of(folder: Path, summary: Summary, register: str | None = None) -> She
     return Shelf(models, register or "")
 
 
-def _write(result: SearchResult, session: SearchSession, register: str | None) -> str:
+def _write(result: SearchResult, session: SearchSession) -> str:
     """Write report and model, write the conclusion to MLflow, and report missing runs."""
     folder = session.study.folder
     write_result(result, folder)
@@ -167,9 +162,9 @@ def _write(result: SearchResult, session: SearchSession, register: str | None) -
     return show_result(
         result.summary,
         folder,
-        session.tracker,
-        session.progress,
-        register,
+        session.opened.tracker,
+        session.opened.progress,
+        session.opened.options.register,
         seconds=PENDING_SECONDS if left is None else min(max(left, 1.0), PENDING_SECONDS),
     )
 

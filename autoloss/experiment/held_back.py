@@ -5,28 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from autoloss.experiment.session import TrainedTrial
 from autoloss.losses import LossSpec
-from autoloss.records import TrainingReport
 from autoloss.search import Trial
-from autoloss.training.divisions import Trained
-
-
-@dataclass(frozen=True, eq=False)
-class TrainedTrial:
-    """A trial whose training has ended.
-
-    Args:
-        trial: The trial.
-        trained: The result of its training on all divisions.
-    """
-
-    trial: Trial
-    trained: Trained
-
-    @property
-    def report(self) -> TrainingReport:
-        """Return how its training went."""
-        return self.trained.report
 
 
 @dataclass

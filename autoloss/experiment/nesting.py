@@ -77,7 +77,6 @@ def first_of(study: Study, records: Sequence[TrialRecord], count: int) -> list[T
 
 def judge_by_nesting(
     session: SearchSession,
-    data: StudyData,
     choice: Choice,
     finalists: tuple[Finalist, ...],
     replication: Replication,
@@ -89,17 +88,17 @@ def judge_by_nesting(
 
     Args:
         session: The search.
-        data: Its data.
         choice: Challenger and tuned cross-entropy of all rows.
         finalists: The finalists.
         replication: Their trainings.
         snapshot: The study after the search.
         coverage: The share of the planned training that ran before the outer folds.
     """
-    study, records = session.study, nested_trials(session.study)
+    study, data = session.study, session.opened.data
+    records = nested_trials(study)
     size = session.begin_outer(len(records))
     records, folds = first_of(study, records, size.outer_trials), data.outer(size.repeats)
-    divisions = make_divisions(session, data, folds)
+    divisions = make_divisions(session, folds)
     trained = session.train(divisions, [study.trial(record.number) for record in records])
     number = default_number(finalists, otherwise=choice.baseline.number)
     found = [

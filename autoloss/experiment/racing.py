@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from autoloss.experiment.held_back import HeldBack, TrainedTrial
-from autoloss.experiment.session import SearchSession
+from autoloss.experiment.held_back import HeldBack
+from autoloss.experiment.rounds import train_and_tell
+from autoloss.experiment.session import SearchSession, TrainedTrial
 from autoloss.experiment.time_plan import FEWEST_TRIALS
 from autoloss.losses import get
 from autoloss.records import REFINED_LOG_LOSS, CurvePoint, mean_curve
@@ -256,7 +257,7 @@ class RacingSearch:
         empty_device_cache()
         if self.size == 1:
             alone, self._waiting = self._waiting[:1], self._waiting[1:]
-            self.session.train_and_tell(alone)
+            train_and_tell(self.session, alone)
             return None
         self.size = half(self.size)
         self.session.halved(self.size)

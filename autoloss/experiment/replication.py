@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from autoloss.core.errors import TrainingError
-from autoloss.data import Fold, StudyData
+from autoloss.data import Fold
 from autoloss.experiment.session import SearchSession, epochs_of
 from autoloss.inference.classifier import Classifier, Decision
 from autoloss.inference.member import Member
@@ -57,17 +57,12 @@ class Replication:
 
 
 def replicate(
-    session: SearchSession,
-    data: StudyData,
-    picked: Sequence[FinalistChoice],
-    *,
-    baseline: int,
+    session: SearchSession, picked: Sequence[FinalistChoice], *, baseline: int
 ) -> Replication:
     """Train the finalists again in the same populations, and fit their read-outs.
 
     Args:
         session: The search.
-        data: Its data.
         picked: The finalists.
         baseline: Number of tuned cross-entropy in the search.
 
@@ -75,8 +70,8 @@ def replicate(
         TrainingError: Every finalist of cross-entropy diverges on fresh seeds.
     """
     study = session.study
-    folds = data.replicates(study.space.protocol.replicates, seed=study.seed)
-    divisions = make_divisions(session, data, folds)
+    folds = session.opened.data.replicates(study.space.protocol.replicates, seed=study.seed)
+    divisions = make_divisions(session, folds)
     records = {record.number: record for record in study.trials}
     numbers = [one.number for one in picked]
     trained = session.train(
@@ -109,7 +104,7 @@ def replicate(
             n_valid=float(np.mean([len(fold.valid) for fold in folds])),
         ),
         {
-            number: _model(session, data, folds, by_number[number], scores, k)
+            number: _model(session, folds, by_number[number], scores, k)
             for k, number in enumerate(whole)
         },
         {number: _held_out(scores, divisions, k) for k, number in enumerate(whole)},
@@ -122,19 +117,19 @@ def is_cut(trained: Iterable[Trained]) -> bool:
     return any(outcome.report.state == "stopped" for one in trained for outcome in one.outcomes)
 
 
-def make_divisions(session: SearchSession, data: StudyData, folds: Sequence[Fold]) -> Divisions:
+def make_divisions(session: SearchSession, folds: Sequence[Fold]) -> Divisions:
     """Make further divisions of a search's rows on its device."""
     space, job = session.study.space, session.divisions.jobs[0]
     return Divisions.of(
         folds,
-        data.task.n_classes,
+        session.opened.data.task.n_classes,
         space.network,
         space.training,
         device=job.device,
         seed=session.study.seed,
         facts=session.study.facts,
-        teacher=session.teacher,
-        model=session.divisions.model,
+        teacher=session.opened.teacher,
+        model=session.opened.model,
     )
 
 
@@ -159,7 +154,6 @@ def score_divisions(
 
 def _model(
     session: SearchSession,
-    data: StudyData,
     folds: Sequence[Fold],
     trained: Trained,
     scores: Sequence[Scores],
@@ -173,14 +167,14 @@ def _model(
         for fold, outcome, scored in zip(folds, trained.outcomes, scores, strict=True)
     )
     return Classifier(
-        task=data.task,
+        task=session.opened.data.task,
         config=study.space.network,
         members=members,
         decision=_decision(study),
         cost_matrix=None if costs is None else torch.tensor(costs, dtype=torch.float64),
         class_weights=study.facts.weights,
         class_similarity=study.facts.similarity,
-        model=shipped(session.divisions.model),
+        model=shipped(session.opened.model),
     )
 
 

@@ -7,20 +7,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
 
 from autoloss.core.clock import Clock
 from autoloss.core.devices import find_device
-from autoloss.core.errors import InputError
+from autoloss.core.errors import InputError, SearchInterrupted
 from autoloss.core.settings import ProtocolConfig
 from autoloss.data import StudyData
 from autoloss.experiment.conclusion import MODEL, conclude, show_result
+from autoloss.experiment.notes import study_notes
 from autoloss.experiment.options import SearchOptions
 from autoloss.experiment.own_network import notes_of
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.racing import can_race, race
-from autoloss.experiment.remarks import study_notes
-from autoloss.experiment.session import SearchSession, round_size
+from autoloss.experiment.rounds import round_size, search_in_rounds
+from autoloss.experiment.session import OpenSearch, SearchSession
 from autoloss.experiment.timetable import Timetable
 from autoloss.experiment.workload import after_seconds, beside_seconds, workload_of
 from autoloss.inference.loading import read_model
@@ -42,105 +42,52 @@ CLOSING_SECONDS = 5.0
 """Seconds that an interrupted search waits for MLflow; `resume` writes the missing runs."""
 
 
-def run(
-    study: Study,
-    data: StudyData,
-    options: SearchOptions,
-    tracker: Tracking,
-    *,
-    progress: Progress,
-    clock: Clock,
-    teacher: Tensor | None = None,
-    model: OwnModel | None = None,
-    judge_now: bool = False,
-) -> SearchResult:
+def run(opened: OpenSearch, *, judge_now: bool = False) -> SearchResult:
     """Run an open study until it is finished, and close it in any case.
 
     Args:
-        study: The study.
-        data: Its data.
-        options: The request.
-        tracker: Where the trials are shown.
-        progress: Receives the progress.
-        clock: The clock of the search.
-        teacher: Logits of a teacher for the rows of the table; None for no teacher.
-        model: A network of the user's own, checked; None for the built-in one.
+        opened: The study with everything that its search needs.
         judge_now: Whether to conclude with the trials that have ended, without new ones.
 
-    Shape:
-        teacher ``(rows, C)``.
+    Raises:
+        SearchInterrupted: The user interrupted it.
     """
-    space = study.space
-    device = find_device(options.device)
+    study, tracker, progress = opened.study, opened.tracker, opened.progress
     with closing(study, tracker):
         if judge_now and not any(trial.metrics for trial in study.trials):
             raise InputError(
                 f"A verdict now must have a trial that ended with a model, but {study.name} has "
                 "none: go on without --judge-now."
             )
-        session = make_session(
-            study,
-            data,
-            options,
-            tracker,
-            progress=progress,
-            clock=clock,
-            teacher=teacher,
-            model=model,
-        )
-        tracker.start(_description(study, data))
+        session = make_session(opened)
+        tracker.start(_description(study, opened.data))
         tracker.sync(study.trials)
-        timetable = session.timetable
         if judge_now:
-            timetable.expect(trials=0, finals=session.finals)
-        plan = make_plan(
-            data,
-            study.plan,
-            trials=study.budget,
-            protocol=space.protocol,
-            together=space.together,
-            device=device,
-            metric=study.metric,
-            name=study.name,
-            batch_size=space.training.batch_size,
-            has_weights=study.facts.weights is not None,
-            notes=notes_of(study.config.origin),
-            expected_seconds=clock.elapsed + timetable.left,
-            allowed=timetable.allowed(study.dropped),
-        )
-        progress.planned(plan)
+            session.timetable.expect(trials=0, finals=session.finals)
+        progress.planned(_plan_of(session))
         shown = f"MLflow at {tracker.shown_uri}" if tracker.shown_uri else "no MLflow"
         kept = study.config.storage or study.folder
         progress.detailed(f"Trials are kept in {kept} and shown in {shown}.")
         if not judge_now:
-            session.search(race if can_race(session) else SearchSession.search_in_rounds)
-        return conclude(session, data, register=options.register)
+            session.search(race if can_race(session) else search_in_rounds)
+        return conclude(session)
 
 
-def make_session(
-    study: Study,
-    data: StudyData,
-    options: SearchOptions,
-    tracker: Tracking,
-    *,
-    progress: Progress,
-    clock: Clock,
-    teacher: Tensor | None = None,
-    model: OwnModel | None = None,
-) -> SearchSession:
-    """Return the session that trains the trials of a study; the arguments are those of `run`."""
+def make_session(opened: OpenSearch) -> SearchSession:
+    """Return the session that trains the trials of a study."""
+    study, data, clock = opened.study, opened.data, opened.clock
     space = study.space
     divisions = Divisions.of(
         data.folds,
         data.task.n_classes,
         space.network,
         space.training,
-        device=find_device(options.device),
+        device=find_device(opened.options.device),
         seed=study.seed,
         facts=study.facts,
-        teacher=teacher,
+        teacher=opened.teacher,
         negatives=space.protocol.negatives,
-        model=model,
+        model=opened.model,
     )
     timetable, chosen = make_timetable(
         data,
@@ -152,21 +99,13 @@ def make_session(
         epochs=study.asked_epochs,
         before=study.limited,
     )
-    progress.detailed(chosen.text)
+    opened.progress.detailed(chosen.text)
     plan = timetable.plan
     is_new = study.limited is None and study.left == study.budget and not study.trials
     if clock.limit is not None and is_new:
         study.limit(trials=plan.trials, epochs=plan.epochs)
         divisions = divisions.trained(study.space.training)
-    return SearchSession(
-        study,
-        divisions,
-        together=chosen.candidates,
-        timetable=timetable,
-        tracker=tracker,
-        progress=progress,
-        teacher=teacher,
-    )
+    return SearchSession(opened, divisions, timetable, together=chosen.candidates)
 
 
 def make_timetable(
@@ -218,16 +157,19 @@ def make_timetable(
 
 @contextmanager
 def closing(study: Study, tracker: Tracking) -> Iterator[None]:
-    """Return unfinished trials and write finished ones, also after an interruption."""
+    """Return unfinished trials and write finished ones, also after an interruption.
+
+    Raises:
+        SearchInterrupted: The user interrupted the search, or its end.
+    """
     try:
-        yield
+        try:
+            yield
+        finally:
+            study.close()
+            tracker.close(CLOSING_SECONDS)
     except KeyboardInterrupt as stop:
-        # The caller can then say how to resume the study.
-        stop.study = study.name  # type: ignore[attr-defined]
-        raise
-    finally:
-        study.close()
-        tracker.close(CLOSING_SECONDS)
+        raise SearchInterrupted(study.name) from stop
 
 
 @contextmanager
@@ -324,6 +266,26 @@ def _description(study: Study, data: StudyData) -> dict[str, str]:
         "families": ", ".join(study.families),
         **({} if data.locked is None else {"test_sha256": data.locked.sha256}),
     }
+
+
+def _plan_of(session: SearchSession) -> Plan:
+    """Return the plan of a search that begins."""
+    study, space, timetable = session.study, session.study.space, session.timetable
+    return make_plan(
+        session.opened.data,
+        study.plan,
+        trials=study.budget,
+        protocol=space.protocol,
+        together=space.together,
+        device=session.divisions.jobs[0].device,
+        metric=study.metric,
+        name=study.name,
+        batch_size=space.training.batch_size,
+        has_weights=study.facts.weights is not None,
+        notes=notes_of(study.config.origin),
+        expected_seconds=session.clock.elapsed + timetable.left,
+        allowed=timetable.allowed(study.dropped),
+    )
 
 
 def make_plan(

@@ -20,6 +20,7 @@ from autoloss.experiment.progress import Progress
 from autoloss.experiment.reopening import read_again
 from autoloss.experiment.replication import replicate
 from autoloss.experiment.running import closing, make_session, make_tracker
+from autoloss.experiment.session import OpenSearch
 from autoloss.experiment.watching import Watcher, as_progress, watched
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.loading import read_model
@@ -170,18 +171,20 @@ def _model(
     progress.noted(f"Trial {number} is no finalist: it is trained again.")
     prepared, taught = read_again(study, options, tables, teacher=teacher, model=network)
     session = make_session(
-        study,
-        prepared,
-        options,
-        NullTracker(),
-        progress=progress,
-        clock=Clock(time.monotonic()),
-        teacher=taught,
-        model=network,
+        OpenSearch(
+            study,
+            prepared,
+            options,
+            NullTracker(),
+            progress,
+            Clock(time.monotonic()),
+            teacher=taught,
+            model=network,
+        )
     )
     picked = [FinalistChoice(number, ("chosen by a person",))]
     try:
-        model = replicate(session, prepared, picked, baseline=number).models[number]
+        model = replicate(session, picked, baseline=number).models[number]
     except TrainingError as error:
         raise TrainingError(
             f"Trial {number} diverged when it was trained again: it cannot ship."

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 import autoloss
 from autoloss.cli import app
+from autoloss.core.errors import SearchInterrupted
 from autoloss.records import Plan, Summary, Update
 from tests.report.summaries import make_summary
 
@@ -76,8 +77,7 @@ class FakeApi:
         try:
             self.during()
         except KeyboardInterrupt as stop:
-            stop.study = self.summary.name  # type: ignore[attr-defined]
-            raise
+            raise SearchInterrupted(self.summary.name) from stop
         progress.updated(make_update(phase="final", fraction=1.0, left=0.0))
         return SimpleNamespace(
             summary=self.summary, verdict=self.summary.verdict, unwritten=self.unwritten

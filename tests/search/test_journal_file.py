@@ -9,7 +9,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from autoloss.core import devices
-from autoloss.experiment.ended import EndedTrials
+from autoloss.experiment.standing import TrialTally
 from autoloss.search import Study
 from autoloss.search.journal import JOURNAL, Ledger
 
@@ -72,7 +72,7 @@ def test_trials_share_what_all_of_them_have(tmp_path):
 def test_of_the_trials_that_ended_the_best_is_kept(tmp_path):
     with Study("s", [50, 50], trials=12, out=tmp_path) as study:
         records = ask_and_tell(study, 12)
-    ended = EndedTrials()
+    ended = TrialTally()
     for record in records:
         ended.add([record])
     assert ended.count == 12

@@ -1,0 +1,101 @@
+"""The standing of a search: its trials that ended, the best of them, and the progress shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from autoloss.experiment.progress import Progress
+from autoloss.experiment.timetable import Timetable
+from autoloss.records import REFINED_LOG_LOSS, TrialRecord, Update
+
+MOST_SHOWN = 0.99
+"""The largest share of the work that is reported as done while any work is left."""
+
+
+@dataclass
+class TrialTally:
+    """The figures of the trials that ended, in constant memory.
+
+    Args:
+        count: Their number.
+        best: The trial with the lowest refined log loss, the first of equal ones.
+        has_learnt: Whether any trial was scored.
+        has_diverged: Whether any trial diverged.
+        cut: The epochs at which trials were cut off.
+    """
+
+    count: int = 0
+    best: TrialRecord | None = None
+    has_learnt: bool = False
+    has_diverged: bool = False
+    cut: list[int] = field(default_factory=list)
+
+    def add(self, records: Iterable[TrialRecord]) -> None:
+        """Count trials that ended."""
+        for record in records:
+            self.count += 1
+            self.has_learnt |= bool(record.metrics)
+            self.has_diverged |= record.state == "diverged"
+            if record.state == "stopped" and record.curve:
+                self.cut.append(record.curve[-1].epoch)
+            if REFINED_LOG_LOSS not in record.metrics:
+                continue
+            value = record.metrics[REFINED_LOG_LOSS]
+            if self.best is None or value < self.best.metrics[REFINED_LOG_LOSS]:
+                self.best = record
+
+
+class Standing:
+    """Shows how far a search is.
+
+    Args:
+        progress: Receives the progress.
+        timetable: The plan of the time.
+        budget: Trials of the study.
+        metric: Name of the study's metric.
+
+    Attributes:
+        tally: The trials that ended.
+        phase: ``"search"``, then ``"final"``.
+    """
+
+    def __init__(
+        self, progress: Progress, timetable: Timetable, *, budget: int, metric: str
+    ) -> None:
+        self.tally = TrialTally()
+        self.phase: Literal["search", "final"] = "search"
+        self._progress = progress
+        self._timetable = timetable
+        self._budget = budget
+        self._metric = metric
+        self._fraction = 0.0
+
+    def show(self, best_log_loss: float) -> None:
+        """Show the progress.
+
+        Args:
+            best_log_loss: The lowest log loss among the trials in training, in nats.
+        """
+        tally = self.tally
+        elapsed, left = self._timetable.clock.elapsed, self._timetable.left
+        # The estimate of the remaining work may grow, but the bar must not move back.
+        fraction = min(elapsed / max(elapsed + left, 1e-9), MOST_SHOWN)
+        self._fraction = max(self._fraction, fraction)
+        best = tally.best
+        self._progress.updated(
+            Update(
+                phase=self.phase,
+                done=tally.count,
+                total=self._budget,
+                fraction=self._fraction,
+                elapsed=elapsed,
+                left=left,
+                rate=tally.count / elapsed if elapsed > 0 else 0.0,
+                best_label="" if best is None else best.label,
+                best_metric=math.nan if best is None else best.metrics.get(self._metric, math.nan),
+                best_log_loss=best_log_loss if best is None else best.metrics[REFINED_LOG_LOSS],
+            )
+        )
