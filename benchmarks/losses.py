@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from autoloss.losses import Loss, certify, get, names
-from autoloss.losses.domain import context_for, draw, draw_labels, logits_for, sizes_for
 from autoloss.losses.minimum import FAR, ExpectedLoss
+from autoloss.losses.samples import context_for, draw, draw_labels, logits_for, sizes_for
 from benchmarks.catalogue import (
     DOCUMENT,
     README,

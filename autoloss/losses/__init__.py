@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from autoloss.losses.certificate import Certificate, NullVector, certify, null_vector
     from autoloss.losses.context import LossContext
     from autoloss.losses.contract import check_contract
-    from autoloss.losses.declare import declare
+    from autoloss.losses.declare import declare, declare_penalty
     from autoloss.losses.facts import ClassFacts
     from autoloss.losses.from_gradients import by_gradient
     from autoloss.losses.labels import is_label, pick
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from autoloss.losses.objective import Objective
     from autoloss.losses.own import load_losses, register
     from autoloss.losses.parameters import ChoiceParam, FloatParam, Interval, IntParam, Parameter
-    from autoloss.losses.part import Part, Penalty, Scored, declare_penalty
+    from autoloss.losses.part import Part, Penalty, Scored
     from autoloss.losses.parts import (
         PENALTIES,
         PRIORS,
@@ -68,7 +68,7 @@ _HOMES = {
     "certify": "certificate",
     "check_contract": "contract",
     "declare": "declare",
-    "declare_penalty": "part",
+    "declare_penalty": "declare",
     "find_mistakes": "spec_check",
     "get": "registry",
     "is_label": "labels",

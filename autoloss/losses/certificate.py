@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -150,21 +150,38 @@ def certify(
         declared_error = _error(declared, posteriors)
         if declared_error < max(readout_error, _EXACT):
             reader, readout_error = "the read-out that it declares", declared_error
-    kind: Kind
-    if softmax_error < _EXACT:
-        kind, told = "strictly proper", "at the minimum softmax gives the posterior"
-    elif readout_error < _EXACT:
-        kind = "invertible"
-        told = f"at the minimum softmax is off by up to {softmax_error:.2g}, and {reader} gives "
-        told += f"the posterior to {readout_error:.0e}"
-    elif fault := next(filter(None, map(_fault, expected, minima)), None):
-        kind, told = "degenerate", fault
-    else:
-        kind = "classification-calibrated"
-        told = "at the minimum the largest logit is that of the likeliest class, and no "
-        told += f"posterior can be read (off by up to {min(softmax_error, readout_error):.2g})"
-    text = f"{name} is {kind} with {n_classes} classes: {told}."
+    faults = filter(None, map(_fault, expected, minima))
+    kind, reason = _judged(softmax_error, readout_error, reader, faults)
+    text = f"{name} is {kind} with {n_classes} classes: {reason}."
     return Certificate(kind, softmax_error, readout_error, n_classes, len(posteriors), text)
+
+
+def _judged(
+    softmax_error: float, readout_error: float, reader: str, faults: Iterator[str]
+) -> tuple[Kind, str]:
+    """Return the kind of a loss and the reason for it.
+
+    Args:
+        softmax_error: The largest error of a probability by softmax.
+        readout_error: The largest error by the best other read-out.
+        reader: The name of that read-out.
+        faults: Wrong decisions, found when they are asked for.
+    """
+    if softmax_error < _EXACT:
+        return "strictly proper", "at the minimum softmax gives the posterior"
+    if readout_error < _EXACT:
+        return (
+            "invertible",
+            f"at the minimum softmax is off by up to {softmax_error:.2g}, and {reader} gives "
+            f"the posterior to {readout_error:.0e}",
+        )
+    if fault := next(faults, None):
+        return "degenerate", fault
+    return (
+        "classification-calibrated",
+        "at the minimum the largest logit is that of the likeliest class, and no posterior can "
+        f"be read (off by up to {min(softmax_error, readout_error):.2g})",
+    )
 
 
 def _prepared(

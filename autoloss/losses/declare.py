@@ -1,10 +1,11 @@
-"""The declaration of a loss: function, parameters, read-out, source and special cases."""
+"""The decorators that declare a loss and a penalty: parameters, read-out, source and words."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable
+from typing import TypeVar
 
 from torch import Tensor
 
@@ -12,6 +13,9 @@ from autoloss.core.task import ALL_TASKS, TaskKind
 from autoloss.losses.context import CONTEXT_FIELDS
 from autoloss.losses.loss import Family, Head, Loss, Special
 from autoloss.losses.parameters import Parameter
+from autoloss.losses.part import Penalty, Readable
+
+_Declared = TypeVar("_Declared", Loss, Penalty)
 
 
 def declare(
@@ -34,43 +38,43 @@ def declare(
     same_as: str | None = None,
     **parameters: Parameter,
 ) -> Callable[[Callable[..., Tensor]], Loss]:
-    """Make a loss of a function; the loss has the function's name.
+    """Return a decorator that makes a loss of a function, with the function's name.
 
     The function is ``f(logits, targets, *, ...)`` and reads its label by `labels.pick` alone, so
-    that the same lines serve one label an example and every label at once; with ``local=True`` it
-    is ``f(log_p, *, ...)`` of the log-probability of the true class. It returns one value per
+    that the same lines serve one label an example and every label at once. With ``local=True`` it
+    is ``f(log_p, *, ...)`` of the log-probability of the true class. It returns a value per
     example. Its parameters are tensors that broadcast against these values; against the classes
-    they take one more axis, ``beta[..., None]``.
+    they need another axis, ``beta[..., None]``.
 
     Args:
-        source: Authors, year, title, where, equation.
-        family: What it is for, one word of the field.
+        source: Authors, year, title, place, equation.
+        family: The purpose of the loss, one word of the field.
         use: When to use it, one sentence.
-        tasks: The kinds of label that it can train. Labels of several yes and no are read as the
-            pair ``(0, z)`` each, with two classes.
-        special: Settings at which it is another loss.
+        tasks: The kinds of label that it can train. Each of several yes-or-no labels is read as
+            two classes with the logits ``(0, z)``.
+        special: Settings at which it equals another loss.
         proper: Whether ``softmax(logits)`` is the true posterior at the minimum of the expected
             loss.
-        link: ``f(logits, *, ...)``, the log posterior at that minimum where it is another map; its
-            parameters broadcast against the classes. `by_gradient` derives it from the loss.
+        link: ``f(logits, *, ...)``, which returns the log posterior at that minimum if it is not
+            the log-softmax; its parameters broadcast against the classes. `by_gradient` derives it
+            from the loss.
         local: Whether the loss depends on the probability of the true class alone.
-        symmetric: Whether it treats all classes alike, so that permuting them permutes its
-            gradient.
-        masked: Whether a class whose logit is minus infinity is as one that is not there, when it
-            is not the label; where it is not, such logits are refused. By default that of `local`.
-        head: The last layer that it is made for: ``"linear"``, ``"unbiased"`` (no bias) or
+        symmetric: Whether it treats all classes alike: permuting them permutes its gradient.
+        masked: Whether a logit of minus infinity removes its class, if that is not the label;
+            otherwise such logits are refused. The default is the value of `local`.
+        head: The last layer that the loss is made for: ``"linear"``, ``"unbiased"`` (no bias) or
             ``"cosine"`` (no bias, features and weights of norm 1: logits are cosines).
-        view: ``f(logits, *, context, ...)``, what the loss puts into its softmax, where that is
-            not the logits: what a prior scales and shifts (`tilted`), and penalties and a teacher
-            see. Function and link then take `context` too, and do the same with it.
-        needs: Fields of `LossContext` that it cannot do without; function, link and view then take
+        view: ``f(logits, *, context, ...)``, which returns the inputs of the softmax if they are
+            not the logits. A prior scales and shifts them (`tilted`); penalties and a teacher see
+            them. Function and link then take `context` too, and use the view.
+        needs: Fields of `LossContext` that the loss requires; function, link and view then take
             `context` too.
-        memory: ``f(memory, logits, *, ...)``, what is remembered of an example after a step, in
-            the shape of the logits; `memory` is what it was, 0 at first. The loss then finds the
-            new one in ``context.memory``.
-        aliases: Other names of it.
-        same_as: A loss that is this one up to a factor, and is searched in its place.
-        **parameters: Its parameters, `FloatParam`, `IntParam` or `ChoiceParam`.
+        memory: ``f(memory, logits, *, ...)``, which updates the memory of an example after a step;
+            memory and result have the shape of the logits, and the first memory is 0. The loss
+            finds the new memory in ``context.memory``.
+        aliases: Other names of the loss.
+        same_as: A loss that equals this one up to a factor, and is searched in its place.
+        **parameters: Its parameters: `FloatParam`, `IntParam` or `ChoiceParam`.
 
     Raises:
         TypeError: If the declaration does not fit the function.
@@ -86,16 +90,6 @@ def declare(
     """
 
     def decorate(function: Callable[..., Tensor]) -> Loss:
-        takes_context = bool(needs) or view is not None
-        _check(
-            function,
-            local=local,
-            needs=needs,
-            takes_context=takes_context,
-            parameters=tuple(parameters),
-        )
-        if proper and link is not None:
-            raise TypeError(f"{function.__name__} must be proper or have a link, but got both.")
         loss = Loss(
             name=function.__name__,
             function=function,
@@ -117,32 +111,23 @@ def declare(
             aliases=aliases,
             same_as=same_as,
         )
-        # help(), inspect and doctest find the description of the function through these.
-        for name in (*functools.WRAPPER_ASSIGNMENTS, "__wrapped__"):
-            value = function if name == "__wrapped__" else getattr(function, name, None)
-            object.__setattr__(loss, name, value)
-        return loss
+        _check(loss)
+        return _documented(loss)
 
     return decorate
 
 
-def _check(
-    function: Callable[..., Tensor],
-    *,
-    local: bool,
-    needs: tuple[str, ...],
-    takes_context: bool,
-    parameters: tuple[str, ...],
-) -> None:
-    """Check that a function has the arguments and the description that are declared."""
-    name = function.__name__
-    kinds = {key: value.kind for key, value in inspect.signature(function).parameters.items()}
+def _check(loss: Loss) -> None:
+    """Check that the function has the arguments and the description that are declared."""
+    name, needs = loss.name, loss.needs
+    kinds = {key: one.kind for key, one in inspect.signature(loss.function).parameters.items()}
     tensors = [key for key, kind in kinds.items() if kind is not inspect.Parameter.KEYWORD_ONLY]
     options = {key for key, kind in kinds.items() if kind is inspect.Parameter.KEYWORD_ONLY}
-    wanted = ["log_p"] if local else ["logits", "targets"]
+    takes_context = bool(needs) or loss.view is not None
+    wanted = ["log_p"] if loss.local else ["logits", "targets"]
     if tensors != wanted:
-        raise TypeError(f"{name} must take {wanted} (local={local}), but got {tensors}.")
-    declared = {*parameters, *(("context",) if takes_context else ())}
+        raise TypeError(f"{name} must take {wanted} (local={loss.local}), but got {tensors}.")
+    declared = {*loss.parameters, *(("context",) if takes_context else ())}
     if options != declared:
         raise TypeError(
             f"{name} must take the keywords it declares, {sorted(declared)}, "
@@ -150,7 +135,68 @@ def _check(
         )
     if set(needs) - set(CONTEXT_FIELDS):
         raise TypeError(f"{name} must need fields of LossContext, but got needs={needs}.")
-    if local and takes_context:
+    if loss.local and takes_context:
         raise TypeError(f"{name} must be local or take a context, but got needs={needs}.")
-    if not function.__doc__:
+    if not loss.doc:
         raise TypeError(f"{name} must have a docstring, but got none.")
+    if loss.proper and loss.link is not None:
+        raise TypeError(f"{name} must be proper or have a link, but got both.")
+
+
+def _documented(declared: _Declared) -> _Declared:
+    """Return a loss or penalty that help(), inspect and doctest read like its function."""
+    for name in functools.WRAPPER_ASSIGNMENTS:
+        object.__setattr__(declared, name, getattr(declared.function, name, None))
+    object.__setattr__(declared, "__wrapped__", declared.function)
+    return declared
+
+
+def declare_penalty(
+    *,
+    source: str,
+    use: str,
+    tasks: tuple[TaskKind, ...] = ALL_TASKS,
+    readable: Readable = "lost",
+    masked: bool = True,
+    **parameters: Parameter,
+) -> Callable[[Callable[..., Tensor]], Penalty]:
+    """Return a decorator that makes a penalty of a function, with the function's name.
+
+    The function is ``f(scored, *, ...)`` of a `Scored` batch. It returns a value per item, ``(k,
+    *items)``. A statistic of the batch is a value per candidate, with item axes of length 1; of
+    several yes-or-no labels, a value per label, ``(k, 1, L)``. Items without a label do not count.
+    The function does not take the parameter `weight`, which multiplies its value.
+
+    Args:
+        source: Authors, year, title, place.
+        use: When to use it, one sentence.
+        tasks: The kinds of label that it has a form for.
+        readable: ``"kept"`` if the minimum of the expected loss stays that of the base, because
+            the penalty is least at the posterior itself; ``"slope"`` if the posterior can be read
+            with the penalty's slope, which must not depend on the label; ``"lost"`` otherwise.
+        masked: Whether a logit of minus infinity removes its class from the penalty; otherwise
+            such logits are refused.
+        **parameters: Its parameters, with axes for the items: ``(k, 1)`` or ``(k, 1, 1)``.
+    """
+
+    def decorate(function: Callable[..., Tensor]) -> Penalty:
+        options = set(inspect.signature(function).parameters) - {"scored"}
+        if "weight" not in parameters or options != set(parameters) - {"weight"}:
+            raise TypeError(
+                f"{function.__name__} must take the keywords it declares but for weight, "
+                f"{sorted(set(parameters) - {'weight'})}, but got {sorted(options)}."
+            )
+        penalty = Penalty(
+            name=function.__name__,
+            summary=(function.__doc__ or "").partition("\n")[0],
+            source=source,
+            parameters=parameters,
+            use=use,
+            tasks=tasks,
+            function=function,
+            readable=readable,
+            masked=masked,
+        )
+        return _documented(penalty)
+
+    return decorate

@@ -36,11 +36,15 @@ def local_log_posterior(function: Callable[[Tensor], Tensor], logits: Tensor) ->
         ``(..., C)`` → ``(..., C)``.
     """
     log_p = log_softmax(logits.detach())
+    return log_softmax(log_p - _weights(function, log_p).log())
+
+
+def _weights(function: Callable[[Tensor], Tensor], log_p: Tensor) -> Tensor:
+    """Return ``φ = -dL / d log p`` for a loss of ``log p``, above 0."""
     with torch.enable_grad():
         at = log_p.clone().requires_grad_()
         (slope,) = torch.autograd.grad(function(at).sum(), at)
-    weight = (-slope).clamp_min(torch.finfo(log_p.dtype).tiny)
-    return log_softmax(log_p - weight.log())
+    return (-slope).clamp_min(torch.finfo(slope.dtype).tiny)
 
 
 def pushed_log_posterior(
@@ -57,13 +61,11 @@ def pushed_log_posterior(
         ``(..., C)`` → ``(..., C)``.
     """
     log_p = log_softmax(logits.detach())
+    phi = _weights(function, log_p)
     with torch.enable_grad():
-        at = log_p.clone().requires_grad_()
-        (slope,) = torch.autograd.grad(function(at).sum(), at)
         at = logits.detach().clone().requires_grad_()
         (push,) = torch.autograd.grad(cost(at).sum(), at)
     # The loss's slope on logit k is S p_k - η_k φ_k with S = sum η φ, and the η sum to 1.
-    phi = (-slope).clamp_min(torch.finfo(slope.dtype).tiny)
     total = (1.0 - (push / phi).sum(-1, keepdim=True)) / (log_p.exp() / phi).sum(-1, keepdim=True)
     probs = ((total * log_p.exp() + push) / phi).nan_to_num(nan=FLOOR).clamp_min(FLOOR)
     return (probs / probs.sum(-1, keepdim=True)).log()

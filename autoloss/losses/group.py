@@ -13,7 +13,6 @@ from autoloss.losses.context import LossContext
 from autoloss.losses.labels import pick
 from autoloss.losses.loss import Loss
 from autoloss.losses.numerics import log_softmax
-from autoloss.losses.recall import recalled
 from autoloss.losses.registry import get
 from autoloss.losses.spec_data import SpecData
 from autoloss.losses.targets import Mix, Spread
@@ -280,7 +279,7 @@ class Group:
             )
         assert self.memory is not None
         row = torch.arange(self.size, device=logits.device).unsqueeze(-1)
-        before = recalled(self.memory, row, ids)
+        before = _recalled(self.memory, row, ids)
         remembered = self.loss.memory(before, logits.detach(), **self.class_parameters)
         self.memory[row, ids] = remembered
         return remembered
@@ -302,3 +301,32 @@ class Group:
         if self.memory is not None:
             grown[:, :have] = self.memory
         self.memory = grown
+
+
+def _recalled(memory: Tensor, candidates: Tensor, ids: Tensor) -> Tensor:
+    """Return ``memory[candidates, ids]``, which the backward pass does not read again.
+
+    The same step writes the memory later, and a compiled graph that repeated the read in its
+    backward pass would find the new values. Compilers do not repeat a custom operation.
+
+    Shape:
+        ``(k, N, ...)``, ``(k, 1)``, ``(k, B)`` → ``(k, B, ...)``.
+    """
+    if torch.compiler.is_compiling():
+        found: Tensor = _recalled_op(memory, candidates, ids)
+        return found
+    return memory[candidates, ids]
+
+
+@torch.library.custom_op(
+    "autoloss::recalled",
+    mutates_args=(),
+    schema="(Tensor memory, Tensor candidates, Tensor ids) -> Tensor",
+)
+def _recalled_op(memory: Tensor, candidates: Tensor, ids: Tensor) -> Tensor:
+    return memory[candidates, ids]
+
+
+@_recalled_op.register_fake
+def _shape(memory: Tensor, candidates: Tensor, ids: Tensor) -> Tensor:
+    return memory.new_empty(*ids.shape, *memory.shape[2:])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.core.errors import InputError
-from autoloss.losses.domain import draw
+from autoloss.losses.samples import draw
 
 Function = Callable[[Tensor, Tensor], Tensor]
 """Maps logits ``(N, C)`` and classes ``(N,)`` to one value per example, ``(N,)``."""

@@ -116,27 +116,13 @@ class LossModule(nn.Module):
         labels, known, wrong = known_labels(targets, logits, self.task, given=counted)
         if holds(wrong):
             raise wrong_label(targets, wrong, logits, self.task)
-        masked = is_masked(logits)
-        lost = given_to_masked(labels, masked, self.task) & known
-        if holds(masked):
-            if self._refuses_masks is not None:
-                raise no_masks(self._refuses_masks)
-            if holds(lost):
-                raise masked_label(lost)
-        # What cannot be looked at while a graph is traced is told by NaN.
-        wrong = wrong | lost
-        if self._refuses_masks is None:
-            logits = without_infinity(logits, masked)
-        elif self.task == "multilabel":
-            wrong = wrong | masked
-        else:
-            wrong = wrong | masked.any(-1)
+        logits, lost = self._unmasked(logits, labels, known)
         has_gaps = holds(~known, unknown=True)
         if has_gaps:
             context = replace(context or LossContext(), mask=known)
         objective = self._objective(logits)
         values = objective(logits.unsqueeze(0), labels, context=context)[0]
-        values = values.masked_fill(wrong, torch.nan)
+        values = values.masked_fill(wrong | lost, torch.nan)
         if not has_gaps and weights is None:
             return values.mean()
         shares = known.to(values.dtype)
@@ -146,6 +132,24 @@ class LossModule(nn.Module):
         # A masked value may be NaN, and NaN times zero is NaN.
         weighted = torch.where(shares > 0, values, 0.0) * shares
         return weighted.sum() / shares.sum().clamp_min(1e-12)
+
+    def _unmasked(self, logits: Tensor, labels: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """Return finite logits for masked classes, and the items that these leave without a loss.
+
+        Raises:
+            InputError: If the loss has no use for masked classes, or a label is one. A traced
+                graph cannot raise; there such items get NaN.
+        """
+        masked = is_masked(logits)
+        lost = given_to_masked(labels, masked, self.task) & known
+        if holds(masked):
+            if self._refuses_masks is not None:
+                raise no_masks(self._refuses_masks)
+            if holds(lost):
+                raise masked_label(lost)
+        if self._refuses_masks is None:
+            return without_infinity(logits, masked), lost
+        return logits, lost | (masked if self.task == "multilabel" else masked.any(-1))
 
     def mix(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Return the inputs and labels to train on: mixed ones for mixup, else as they are.

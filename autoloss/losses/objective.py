@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from autoloss.core.errors import InputError
-from autoloss.losses.around import Around
+from autoloss.losses.added_terms import AddedTerms
 from autoloss.losses.context import LossContext
 from autoloss.losses.facts import ClassFacts
 from autoloss.losses.group import Group
@@ -18,7 +18,6 @@ from autoloss.losses.labels import pairs
 from autoloss.losses.numerics import log_softmax
 from autoloss.losses.parts import PENALTIES
 from autoloss.losses.priors import STARTS, PriorTerms
-from autoloss.losses.readable import readout_of
 from autoloss.losses.spec_data import SpecData
 from autoloss.losses.targets import Mix, Spread
 
@@ -115,7 +114,7 @@ class Objective:
         targets = targets.expand(shape if soft else shape[:-1])
         mix = mix if self.mixes else None
         values = self._base_values(inputs, targets, mix, context)
-        if self._around is None:
+        if self._added is None:
             return values
         if mix is not None:
             one_hot = targets if soft else functional.one_hot(targets, shape[-1]).to(self.dtype)
@@ -123,7 +122,7 @@ class Objective:
         views = self._joined(
             [group.view(part, context) for group, part in zip(self._groups, inputs, strict=True)]
         )
-        return self._around.added(values, views, targets, context=context)
+        return self._added.added(values, views, targets, context=context)
 
     @property
     def class_counts(self) -> Tensor:
@@ -208,8 +207,8 @@ class Objective:
         )
         if self._log_weights is not None:
             links = log_softmax(links - self._log_weights)
-        if self._around is not None:
-            links = self._around.undone(links, self._joined(inputs))
+        if self._added is not None:
+            links = self._added.undone(links, self._joined(inputs))
         if self._spread is not None:
             links = self._spread.undo(links)
         if not self._all_exact:
@@ -320,7 +319,7 @@ class Objective:
 
         parts = (terms.log_weights, terms.scale, terms.shift, log_sampling)
         has_prior = torch.stack([_range(part) for part in parts]).amax(0) > _NOTHING
-        readouts = [readout_of(spec, facts.n_classes) for spec in self.specs]
+        readouts = [spec.readout_kind(facts.n_classes) for spec in self.specs]
         exact = torch.tensor([kind != "none" for kind in readouts])
         differs = has_prior | torch.tensor([not spec.reads_by_softmax for spec in self.specs])
         self.has_prior = has_prior.to(self.device)
@@ -369,7 +368,7 @@ class Objective:
             and spec.penalty != "none"
             and PENALTIES[spec.penalty].readable == "slope"
         ]
-        self._around = Around.of(
+        self._added = AddedTerms.of(
             self.specs,
             self.facts,
             {row: group_of([row]) for row in moving},

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import copyreg
+import types
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from autoloss.core.errors import InputError
-from autoloss.core.own_code import Origin
+from autoloss.core.own_code import Origin, read_code, run_code
 from autoloss.losses.contract import check_contract
 from autoloss.losses.loss import Loss
-from autoloss.losses.own_file import OwnFile, read_file
 from autoloss.losses.parts import KINDS
 from autoloss.losses.registry import OWN, by_alias, discover, forget_results
 
@@ -20,8 +21,18 @@ Losses = Loss | str | Path | Sequence[Loss | str | Path]
 # First words of the keys of a space and of a trial, which the parameters of a loss would share.
 _SETTINGS = ("none", "temperature", "lr", "weight_decay", "dropout", "network", "training", "loss")
 _RANGE_KEYS = frozenset(("low", "high", "log", "default", "choices"))
-# What was read, by full path.
+
+
+@dataclass(frozen=True)
+class OwnFile:
+    """A file that was run, and the losses that it declares, in its order."""
+
+    origin: Origin
+    losses: tuple[Loss, ...]
+
+
 _FILES: dict[str, OwnFile] = {}
+"""The files that were read, by full path."""
 
 
 def register(loss: Loss) -> Loss:
@@ -60,7 +71,7 @@ def load_losses(path: str | Path) -> tuple[Loss, ...]:
         InputError: If there is no such file, it is no Python, fails, declares no loss or one that
             cannot be registered; one line says which and where. Nothing is registered then.
     """
-    file = read_file(path, known=_FILES)
+    file = _read_file(path)
     before = dict(OWN)
     try:
         for loss in file.losses:
@@ -72,6 +83,34 @@ def load_losses(path: str | Path) -> tuple[Loss, ...]:
         raise InputError(f"{Path(path).name}: {error}") from error
     _FILES[file.origin.file] = file
     return file.losses
+
+
+def _read_file(path: str | Path) -> OwnFile:
+    """Run a Python file and return the losses that it declares.
+
+    Raises:
+        InputError: If there is no such file, it is no Python, fails or declares no loss.
+    """
+    source, origin = read_code(path, argument="losses")
+    before = _FILES.get(origin.file)
+    if before is not None and before.origin == origin:
+        return before
+    file = Path(path)
+    return OwnFile(origin, _declared(file, run_code(file, source)))
+
+
+def _declared(file: Path, module: types.ModuleType) -> tuple[Loss, ...]:
+    """Return the losses that a module itself declares, in its order."""
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, Loss) and value.function.__module__ == module.__name__
+    ]
+    if not found:
+        raise InputError(
+            f"{file} must declare a loss with @autoloss.losses.declare, but it has none."
+        )
+    return tuple(dict.fromkeys(found))
 
 
 def take_in(given: Losses | None) -> dict[str, Origin | None]:

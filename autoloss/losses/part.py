@@ -1,9 +1,7 @@
-"""What stands around a base loss, and how a penalty is declared."""
+"""The parts around a base loss: priors, targets and penalties, and the batch of a penalty."""
 
 from __future__ import annotations
 
-import functools
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -113,58 +111,3 @@ class Penalty(Part):
     def doc(self) -> str:
         """Return its description."""
         return self.function.__doc__ or ""
-
-
-def declare_penalty(
-    *,
-    source: str,
-    use: str,
-    tasks: tuple[TaskKind, ...] = ALL_TASKS,
-    readable: Readable = "lost",
-    masked: bool = True,
-    **parameters: Parameter,
-) -> Callable[[Callable[..., Tensor]], Penalty]:
-    """Make a penalty of a function; it has the function's name.
-
-    The function is ``f(scored, *, ...)`` of a `Scored` batch. It returns a value per item, ``(k,
-    *items)``, or, where it is a statistic of the batch, one per candidate with every item's axis
-    of length 1 (per label for labels of several yes and no, ``(k, 1, L)``). It leaves out the
-    items without a label. The parameter `weight` is not its own: it multiplies the value.
-
-    Args:
-        source: Authors, year, title, where.
-        use: When to use it, one sentence.
-        tasks: The kinds of label that it has a form for.
-        readable: ``"kept"`` where the minimum of the expected loss is that of the base (the
-            penalty is least at the posterior itself); ``"slope"`` where the posterior can be read
-            with the penalty's slope, which then must not depend on the label; ``"lost"``
-            otherwise.
-        masked: Whether it stays as it is where a class that has no chance gets a logit of minus
-            infinity; where it does not, such logits are refused.
-        **parameters: Its parameters, with axes for the items: ``(k, 1)`` or ``(k, 1, 1)``.
-    """
-
-    def decorate(function: Callable[..., Tensor]) -> Penalty:
-        options = set(inspect.signature(function).parameters) - {"scored"}
-        if "weight" not in parameters or options != set(parameters) - {"weight"}:
-            raise TypeError(
-                f"{function.__name__} must take the keywords it declares but for weight, "
-                f"{sorted(set(parameters) - {'weight'})}, but got {sorted(options)}."
-            )
-        penalty = Penalty(
-            name=function.__name__,
-            summary=(function.__doc__ or "").partition("\n")[0],
-            source=source,
-            parameters=parameters,
-            use=use,
-            tasks=tasks,
-            function=function,
-            readable=readable,
-            masked=masked,
-        )
-        for name in (*functools.WRAPPER_ASSIGNMENTS, "__wrapped__"):
-            value = function if name == "__wrapped__" else getattr(function, name, None)
-            object.__setattr__(penalty, name, value)
-        return penalty
-
-    return decorate

@@ -14,8 +14,7 @@ from autoloss.core.errors import InputError
 from autoloss.core.task import TaskKind
 from autoloss.losses.parts import KINDS, parameters_of
 from autoloss.losses.spec_check import canonical, find_mistakes
-from autoloss.losses.spec_data import SpecData
-from autoloss.losses.tuned import Tuned
+from autoloss.losses.spec_data import SpecData, Tuned
 
 # What computes is loaded by the methods that need it: most of a program reads settings only.
 if TYPE_CHECKING:

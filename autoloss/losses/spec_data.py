@@ -3,15 +3,48 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from autoloss.core.errors import InputError
 from autoloss.core.task import TaskKind
 from autoloss.losses.context import LossContext
-from autoloss.losses.parts import KINDS, TEMPERATURE, parameters_of
+from autoloss.losses.from_gradients import MOST_CLASSES, by_gradient
+from autoloss.losses.parts import KINDS, PENALTIES, TEMPERATURE, WEIGHTS, parameters_of
 from autoloss.losses.registry import get, is_proper_at
 from autoloss.losses.spec_check import canonical, find_mistakes
-from autoloss.losses.tuned import Tuned
+
+ReadoutKind = Literal["closed", "slopes", "none"]
+"""How the posterior is read: by a formula, from the slopes of the loss, or not at all. The slopes
+cost a factorisation of a matrix (C, C) for every example."""
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search found beside a loss: the settings of its training, and its read-out.
+
+    Args:
+        lr: Peak learning rate of AdamW.
+        weight_decay: Its weight decay; None if the training had none.
+        dropout: Rate in [0, 1); None if the network has none.
+        readout: What becomes probabilities by a softmax: the logits (``"softmax"``), the logits
+            with the prior undone (``"prior"``) or the loss's own posterior (``"link"``); None for
+            the best that is known of the loss.
+        inverse_temperature: Factor of these scores.
+        mix: Weight of the uniform distribution in the probabilities.
+        class_counts: Training rows of each class.
+        class_weights: Weights of the classes that were given.
+        class_similarity: Likeness of the classes that was given, a row each.
+    """
+
+    lr: float
+    weight_decay: float | None = None
+    dropout: float | None = None
+    readout: Literal["softmax", "prior", "link"] | None = None
+    inverse_temperature: float = 1.0
+    mix: float = 0.0
+    class_counts: tuple[float, ...] | None = None
+    class_weights: tuple[float, ...] | None = None
+    class_similarity: tuple[tuple[float, ...], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +131,31 @@ class SpecData:
         """Return whether ``softmax(logits)`` is the posterior at the minimum, prior aside."""
         is_plain = self.target == self.penalty == "none" and self.temperature == 1.0
         return is_plain and is_proper_at(get(self.base), self.base_parameters)
+
+    def readout_kind(self, n_classes: int) -> ReadoutKind:
+        """Return how the posterior is read from logits at the minimum of the expected loss.
+
+        Examples:
+            >>> SpecData("focal").readout_kind(10), SpecData("mae").readout_kind(10)
+            ('closed', 'none')
+            >>> SpecData("brier", penalty="confidence").readout_kind(10)
+            'slopes'
+        """
+        loss = get(self.base)
+        # Mixed inputs and a teacher move the minimum in a way that the loss does not know.
+        if not loss.has_exact_readout or self.target in ("mixup", "distillation"):
+            return "none"
+        readable = "kept" if self.penalty == "none" else PENALTIES[self.penalty].readable
+        if readable == "lost":
+            return "none"
+        if self.penalty != "none" and readable == "kept":
+            # Such a penalty is least where softmax gives the posterior. The base must be, too.
+            is_weighted = self.prior in WEIGHTS
+            at_softmax = is_proper_at(loss, self.base_parameters) and not is_weighted
+            return "closed" if at_softmax and self.target == "none" else "none"
+        if loss.local or (readable == "kept" and loss.link is not by_gradient):
+            return "closed"
+        return "slopes" if n_classes <= MOST_CLASSES else "none"
 
     @property
     def needs(self) -> tuple[str, ...]:

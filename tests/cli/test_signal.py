@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from autoloss.cli.catalogue.drawing import draw
 from autoloss.cli.catalogue.signal import LogitSignal, signals
 from autoloss.losses import declare, get, names
-from autoloss.losses.domain import sizes_for
+from autoloss.losses.samples import sizes_for
 
 PROBS = torch.tensor([0.003, 0.01, 0.1, 0.4, 0.5, 0.9, 0.99, 0.999], dtype=torch.float64)
 # In closed form: -p dL/dp for a loss of p alone.

@@ -7,7 +7,7 @@ from torch import Tensor
 from autoloss import losses
 from autoloss.losses import ChoiceParam, FloatParam, IntParam, Loss, Parameter
 from autoloss.losses.contract.law import searched, slope
-from autoloss.losses.domain import (
+from autoloss.losses.samples import (
     context_for,
     draw,
     draw_labels,

@@ -17,9 +17,9 @@ from torch.testing import assert_close
 
 from autoloss import losses
 from autoloss.core.errors import InputError
+from autoloss.core.own_code import Origin
 from autoloss.losses import FloatParam, LossSpec, declare, load_losses, registry
 from autoloss.losses.own import files_of, recall, register, take_in
-from autoloss.losses.own_file import Origin
 from autoloss.losses.registry import OWN, forget_results
 
 GENTLE = '''

@@ -33,9 +33,8 @@ from autoloss.losses import (
 from autoloss.losses.labels import is_label, pick
 from autoloss.losses.numerics import log_softmax as ours
 from autoloss.losses.own import load_losses, register
-from autoloss.losses.readable import readout_of
 from autoloss.losses.registry import OWN, forget_results, get
-from autoloss.losses.tuned import Tuned
+from autoloss.losses.spec_data import Tuned
 from autoloss.readout import Readout, fit_temperature
 
 from .cases import draw, draw_labels, inside, slope, within_head
@@ -167,7 +166,7 @@ class Both:
     def assert_same_probabilities(self, dtype: torch.dtype, **close: float) -> None:
         """Compare the probabilities with those of the exact read-out, else without the prior."""
         objective, logits = self.objective(dtype), self.logits(dtype)
-        if readout_of(self.spec, objective.facts.n_classes) == "none":
+        if self.spec.readout_kind(objective.facts.n_classes) == "none":
             expected = objective.prior_corrected(logits[None])[0].softmax(-1)
         else:
             expected = objective.log_links(logits[None])[0].exp()

@@ -25,7 +25,7 @@ from autoloss.cli.catalogue.words import (
 from autoloss.cli.letters import spelt
 from autoloss.cli.tables import show_pairs
 from autoloss.losses import ChoiceParam, Loss, get
-from autoloss.losses.domain import sizes_for
+from autoloss.losses.samples import sizes_for
 from autoloss.report.words import listed
 
 _KEYWORDS = {"class_weights": "class_weights", "similarity": "class_similarity"}

@@ -20,7 +20,6 @@ from autoloss.losses import (
     get,
     names,
 )
-from autoloss.losses.readable import readout_of
 from autoloss.report.words import listed
 
 _PARTS: Mapping[Kind, Mapping[str, Part]] = {
@@ -117,7 +116,7 @@ def _of_part(kind: Kind, part: Part) -> Entry:
 def _part_readout(kind: Kind, part: Part) -> str:
     """Return ``"undone"`` if the posterior can be read beside a part, else ``"lost"``."""
     spec = LossSpec.from_dict({"base": "cross_entropy", kind: part.name})
-    return "lost" if readout_of(spec, 2) == "none" else "undone"
+    return "lost" if spec.readout_kind(2) == "none" else "undone"
 
 
 def _special(special: Special) -> str:

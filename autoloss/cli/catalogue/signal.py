@@ -10,7 +10,7 @@ from torch import Tensor
 
 from autoloss.losses import Loss, LossContext
 from autoloss.losses.context import neutral_context
-from autoloss.losses.domain import sizes_for
+from autoloss.losses.samples import sizes_for
 
 CLASSES = (2, 10)
 _SAME = 1e-3

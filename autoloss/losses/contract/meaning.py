@@ -10,7 +10,10 @@ from torch import Tensor
 from autoloss.losses.certificate import null_vector
 from autoloss.losses.context import LossContext
 from autoloss.losses.contract.law import Setting, allowed, defaults, gap, law, searched, slope
-from autoloss.losses.domain import (
+from autoloss.losses.loss import Loss
+from autoloss.losses.minimum import FAR, ExpectedLoss
+from autoloss.losses.registry import get
+from autoloss.losses.samples import (
     context_for,
     draw,
     draw_labels,
@@ -19,9 +22,6 @@ from autoloss.losses.domain import (
     sizes_for,
     within_head,
 )
-from autoloss.losses.loss import Loss
-from autoloss.losses.minimum import FAR, ExpectedLoss
-from autoloss.losses.registry import get
 
 
 @law(

@@ -11,9 +11,9 @@ from torch import Tensor
 from autoloss.core.errors import InputError
 from autoloss.losses.context import LossContext
 from autoloss.losses.contract.law import Setting, allowed, defaults, gap, law, slope
-from autoloss.losses.domain import context_for, draw, draw_labels, logits_for, sizes_for
 from autoloss.losses.loss import Loss
 from autoloss.losses.numerics import MASKED
+from autoloss.losses.samples import context_for, draw, draw_labels, logits_for, sizes_for
 
 _SCALES = (0.0, 1.0, 1e3, 1e4)
 

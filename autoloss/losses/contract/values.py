@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from autoloss.losses.contract.law import Setting, allowed, defaults, gap, law, searched, slope
-from autoloss.losses.domain import context_for, draw, draw_labels, logits_for, part_of, sizes_for
 from autoloss.losses.loss import Loss
 from autoloss.losses.parameters import ChoiceParam
+from autoloss.losses.samples import context_for, draw, draw_labels, logits_for, part_of, sizes_for
 
 
 @law("allow the default and both ends of the range of each parameter", at=defaults)

@@ -20,10 +20,9 @@ from torch import Tensor
 from autoloss.core.errors import AutolossError, InputError
 from autoloss.core.task import TaskKind
 from autoloss.losses.context import LossContext
-from autoloss.losses.declare import declare
+from autoloss.losses.declare import declare, declare_penalty
 from autoloss.losses.labels import EVERY
 from autoloss.losses.numerics import log_softmax, softmax
-from autoloss.losses.part import declare_penalty
 from autoloss.losses.source.code import Code, Edit, Span, is_within, unwrapped
 from autoloss.losses.source.layout import WIDTH, fitted, paragraph
 

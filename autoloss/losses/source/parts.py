@@ -20,12 +20,10 @@ from autoloss.losses.from_gradients import (
 from autoloss.losses.part import Scored
 from autoloss.losses.parts import PENALTIES
 from autoloss.losses.priors import STARTS, PriorTerms
-from autoloss.losses.readable import readout_of
 from autoloss.losses.registry import get
 from autoloss.losses.source.collect import Collector
-from autoloss.losses.spec_data import SpecData
+from autoloss.losses.spec_data import SpecData, Tuned
 from autoloss.losses.targets import Spread
-from autoloss.losses.tuned import Tuned
 
 # What remains of a neutral prior after rounding in float64.
 _NOTHING = 1e-12
@@ -142,7 +140,7 @@ class SourceParts:
 
     def _read(self) -> None:
         """Find what becomes probabilities, and the function that reads them, if any."""
-        kind = readout_of(self.spec, self.classes.n_classes)
+        kind = self.spec.readout_kind(self.classes.n_classes)
         asked = None if self.tuned is None else self.tuned.readout
         self.read = asked or ("prior" if kind == "none" else "link")
         if self.read == "link" and kind == "none":

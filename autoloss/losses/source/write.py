@@ -17,9 +17,8 @@ from autoloss.losses.module import LossModule
 from autoloss.losses.parts import KINDS
 from autoloss.losses.source.layout import fitted, paragraph, tensor
 from autoloss.losses.source.parts import SourceParts
-from autoloss.losses.spec_data import SpecData
+from autoloss.losses.spec_data import SpecData, Tuned
 from autoloss.losses.targets import FLOOR
-from autoloss.losses.tuned import Tuned
 
 # The number of classes where none is known, for what does not depend on it.
 _SOME = 3

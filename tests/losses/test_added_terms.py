@@ -12,7 +12,6 @@ from torch.testing import assert_close
 from autoloss import losses
 from autoloss.core.errors import InputError
 from autoloss.losses import ClassFacts, LossContext, LossSpec, Mix, Objective
-from autoloss.losses.readable import readout_of
 
 from .cases import draw, draw_labels, slope
 from .test_readouts import minimum
@@ -287,7 +286,7 @@ def test_the_slope_of_a_penalty_is_undone_in_the_readout(base: str, around):
     spec = {"base": base, "penalty": "confidence", "confidence.weight": 0.4, **around}
     objective = objective_of(spec)
     kind = "closed" if losses.get(base).local else "slopes"
-    assert readout_of(LossSpec.from_dict(spec), 4) == kind
+    assert LossSpec.from_dict(spec).readout_kind(4) == kind
     best = minimum(lambda z: objective(z[None, None], POSTERIOR[None])[0, 0], 4)
     read = objective.log_links(best[None, None])[0, 0].exp()
     assert_close(read, POSTERIOR, atol=3e-6, rtol=0)
@@ -335,9 +334,9 @@ def test_nothing_exact_is_claimed_where_the_minimum_is_unknown(settings):
 
 def test_slopes_are_not_read_for_more_than_a_hundred_classes():
     spec = LossSpec("brier", penalty="confidence")
-    assert readout_of(spec, 100) == "slopes"
-    assert readout_of(spec, 101) == "none"
-    assert readout_of(LossSpec("focal", penalty="confidence"), 1000) == "closed"
+    assert spec.readout_kind(100) == "slopes"
+    assert spec.readout_kind(101) == "none"
+    assert LossSpec("focal", penalty="confidence").readout_kind(1000) == "closed"
 
 
 # Memory

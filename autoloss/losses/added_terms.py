@@ -22,7 +22,7 @@ from autoloss.losses.spec_data import SpecData
 
 
 @dataclass(frozen=True, eq=False)
-class _Teaching:
+class _Distillation:
     """Distillation of some candidates: their numbers, temperatures and weights ``(k, 1)``."""
 
     rows: Tensor
@@ -31,7 +31,7 @@ class _Teaching:
 
 
 @dataclass(frozen=True, eq=False)
-class _Punishing:
+class _AppliedPenalty:
     """A penalty of some candidates: their numbers, its weight and parameters ``(k, 1)``."""
 
     penalty: Penalty
@@ -41,19 +41,19 @@ class _Punishing:
 
 
 @dataclass(frozen=True, eq=False)
-class Around:
+class AddedTerms:
     """What the K candidates add to their base losses.
 
     Args:
         task: The kind of label.
-        teaching: The candidates with a teacher; None if there are none.
-        punishing: The penalties, each with its candidates.
+        distillation: The candidates with a teacher; None if there are none.
+        penalties: The penalties, each with its candidates.
         alone: The candidates whose penalty moves the minimum, each as a group of one.
     """
 
     task: TaskKind
-    teaching: _Teaching | None
-    punishing: tuple[_Punishing, ...]
+    distillation: _Distillation | None
+    penalties: tuple[_AppliedPenalty, ...]
     alone: Mapping[int, Group]
 
     @classmethod
@@ -73,24 +73,24 @@ class Around:
             return numbers.view(-1, *[1] * facts.item_axes)
 
         taught = [row for row, spec in enumerate(specs) if spec.target == "distillation"]
-        teaching = None
+        distillation = None
         if taught:
-            teaching = _Teaching(
+            distillation = _Distillation(
                 torch.tensor(taught, device=device),
                 column(taught, "distillation.T"),
                 column(taught, "distillation.weight"),
             )
-        punishing = []
+        penalties = []
         for name, penalty in PENALTIES.items():
             rows = [row for row, spec in enumerate(specs) if spec.penalty == name]
             if rows:
                 columns = {key: column(rows, f"{name}.{key}") for key in penalty.parameters}
                 weight = columns.pop("weight")
                 index = torch.tensor(rows, device=device)
-                punishing.append(_Punishing(penalty, index, weight, columns))
-        if teaching is None and not punishing:
+                penalties.append(_AppliedPenalty(penalty, index, weight, columns))
+        if distillation is None and not penalties:
             return None
-        return cls(facts.task, teaching, tuple(punishing), alone)
+        return cls(facts.task, distillation, tuple(penalties), alone)
 
     def added(
         self, values: Tensor, views: Tensor, targets: Tensor, *, context: LossContext | None
@@ -106,9 +106,9 @@ class Around:
         Shape:
             ``(K, B)``, ``(K, B, C)``, ``(K, B)`` or ``(K, B, C)`` → ``(K, B)``.
         """
-        if self.teaching is not None:
+        if self.distillation is not None:
             values = self._taught(values, views, context)
-        for one in self.punishing:
+        for one in self.penalties:
             scored = self._scored(views, targets, one.rows, context)
             cost = one.weight * one.penalty.function(scored, **one.parameters)
             values = values.index_add(0, one.rows, cost.expand(len(one.rows), *values.shape[1:]))
@@ -122,7 +122,7 @@ class Around:
         Shape:
             ``links`` and ``scores (K, N, C)`` → ``(K, N, C)``.
         """
-        for one in self.punishing:
+        for one in self.penalties:
             if one.penalty.readable != "slope":
                 continue
             for i, row in enumerate(one.rows.tolist()):
@@ -134,11 +134,11 @@ class Around:
 
     def _taught(self, values: Tensor, views: Tensor, context: LossContext | None) -> Tensor:
         """Replace a share of the losses by the divergence from the teacher, times T squared."""
-        assert self.teaching is not None
+        assert self.distillation is not None
         (context or LossContext()).require(("teacher_logits",), loss="distillation")
         assert context is not None
         assert context.teacher_logits is not None
-        rows, temperature = self.teaching.rows, self.teaching.temperature
+        rows, temperature = self.distillation.rows, self.distillation.temperature
         taught = context.teacher_logits.to(views.dtype)
         if self.task == "multilabel":
             taught = pairs(taught)
@@ -147,7 +147,7 @@ class Around:
         heat = temperature[..., None]
         log_teacher, log_student = log_softmax(taught / heat), log_softmax(views[rows] / heat)
         gap = (log_teacher.exp() * (log_teacher - log_student)).sum(-1)
-        weight = self.teaching.weight
+        weight = self.distillation.weight
         mixed = (1.0 - weight) * values[rows] + weight * temperature.square() * gap
         return values.index_copy(0, rows, mixed)
 
@@ -162,7 +162,9 @@ class Around:
         return Scored(own, log_softmax(own), targets[rows], mask, self.task)
 
 
-def _with_slope(one: _Punishing, i: int, group: Group, scores: Tensor, task: TaskKind) -> Tensor:
+def _with_slope(
+    one: _AppliedPenalty, i: int, group: Group, scores: Tensor, task: TaskKind
+) -> Tensor:
     """Return the log posterior of one candidate whose penalty has a slope at its minimum."""
     weight = one.weight[i : i + 1]
     parameters = {name: value[i : i + 1] for name, value in one.parameters.items()}
