@@ -12,7 +12,6 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import DuplicatedStudyError, StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
 from autoloss.core.errors import InputError, StudyExistsError, StudyNotFoundError
@@ -20,8 +19,6 @@ from autoloss.search.journal_file import JournalFile
 from autoloss.search.suggest import Direction, quiet
 
 JOURNAL = "study.journal"
-# A process holds the lock for a single append. A lock that is held longer is a killed process's.
-_LOCK_SECONDS = 10
 
 
 class Ledger:
@@ -30,13 +27,15 @@ class Ledger:
     Args:
         study: Optuna's study.
         storage: Its storage.
+        file: The journal file of the storage; None for a database.
     """
 
-    def __init__(self, study: optuna.Study, storage: BaseStorage) -> None:
+    def __init__(
+        self, study: optuna.Study, storage: BaseStorage, file: JournalFile | None
+    ) -> None:
         self._study = study
         self._storage = storage
-        backend = getattr(storage, "_backend", None)
-        self._file = backend if isinstance(backend, JournalFile) else None
+        self._file = file
         self._id = storage.get_study_id_from_name(study.study_name)
         # Trials share a few sets of distributions, which saves memory.
         self._distributions: dict[Any, dict[str, BaseDistribution]] = {}
@@ -59,7 +58,7 @@ class Ledger:
             StudyExistsError: If a study has that name.
             InputError: If the storage cannot be reached or written.
         """
-        storage = _connect(folder, url)
+        storage, file = _connect(folder, url)
         try:
             with quiet(), _reaching(url, folder):
                 study = optuna.create_study(
@@ -68,7 +67,7 @@ class Ledger:
         except DuplicatedStudyError:
             _disconnect(storage)
             raise exists_error(name, where=shown_url(url) if url else str(folder)) from None
-        return cls(study, storage)
+        return cls(study, storage, file)
 
     @classmethod
     def open(cls, name: str, *, folder: Path, url: str | None) -> Ledger:
@@ -84,14 +83,14 @@ class Ledger:
         )
         if url is None and not (folder / JOURNAL).is_file():
             raise missing
-        storage = _connect(folder, url)
+        storage, file = _connect(folder, url)
         try:
             with quiet(), _reaching(url, folder):
                 study = optuna.load_study(study_name=name, storage=storage)
         except KeyError:
             _disconnect(storage)
             raise missing from None
-        return cls(study, storage)
+        return cls(study, storage, file)
 
     def add(
         self,
@@ -137,7 +136,7 @@ class Ledger:
             values = [trial.intermediate_values[trial.last_step]]
         told = None if values is None else [float(value) for value in values]
         try:
-            self._storage.set_trial_state_values(trial._trial_id, state, told)
+            self._storage.set_trial_state_values(self._trial_id(number), state, told)
         except UpdateFinishedTrialError:
             return False
         return True
@@ -199,38 +198,18 @@ def has_password(url: str) -> bool:
     return shown_url(url) != url
 
 
-def _connect(folder: Path, url: str | None) -> BaseStorage:
-    if url is not None:
-        with _reaching(url, folder):
-            return RDBStorage(url)
-    path = folder / JOURNAL
+def _connect(folder: Path, url: str | None) -> tuple[BaseStorage, JournalFile | None]:
     with _reaching(url, folder):
-        lock = JournalFileOpenLock(str(path), grace_period=_LOCK_SECONDS)
-        _drop_torn_line(path, lock)
-        return JournalStorage(JournalFile(path, lock))
+        if url is not None:
+            return RDBStorage(url), None
+        file = JournalFile(folder / JOURNAL)
+        return JournalStorage(file), file
 
 
 def _disconnect(storage: BaseStorage) -> None:
     storage.remove_session()
     if isinstance(storage, RDBStorage):
         storage.engine.dispose()
-
-
-def _drop_torn_line(path: Path, lock: JournalFileOpenLock) -> None:
-    """Remove the incomplete last line of a killed process.
-
-    The next append would continue that line, and the journal would become unreadable.
-    """
-    if not path.is_file():
-        return
-    lock.acquire()
-    try:
-        text = path.read_bytes()
-        if not text.endswith(b"\n"):
-            with path.open("r+b") as file:
-                file.truncate(text.rfind(b"\n") + 1)
-    finally:
-        lock.release()
 
 
 @contextlib.contextmanager

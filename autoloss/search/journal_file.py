@@ -1,44 +1,52 @@
-"""The journal file of a study: it syncs many lines at once, and needs little memory."""
+"""The journal file of a study: a JSON line for each change, which several processes append."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from optuna.storages.journal._file import get_lock_file
+from optuna.storages.journal import BaseJournalBackend, JournalFileOpenLock
 
+# A process holds the lock for a single append. A lock that is held longer is a killed process's.
+LOCK_SECONDS = 10
 # Facts that all trials of a population share.
 _COMMON = {"lease", "widened"}
 
 
-class JournalFile(JournalFileBackend):
-    """Optuna's journal file, for studies of many trials.
+class JournalFile(BaseJournalBackend):
+    """The lines of Optuna's journal; it syncs many lines at once, and needs little memory.
 
     Args:
-        path: The file.
-        lock: Held while a line is written.
+        path: The file; it is created if it is missing.
     """
 
-    def __init__(self, path: Path, lock: JournalFileOpenLock) -> None:
-        super().__init__(str(path), lock_obj=lock)
+    def __init__(self, path: Path) -> None:
         self._path = path
+        self._lock = JournalFileOpenLock(str(path), grace_period=LOCK_SECONDS)
+        # The number of entries read so far, and the position after them in bytes.
+        self._read = (0, 0)
         self._is_together = False
         self._common: dict[str, Any] = {}
+        path.open("ab").close()
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write entries and sync them to the disk, unless they are written together."""
-        if not self._is_together:
-            super().append_logs(logs)
-            return
+        """Write entries, and sync them to the disk unless they are written together."""
         text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with get_lock_file(self._lock), self._path.open("ab") as file:
-            file.write(text.encode("utf-8"))
+        self._lock.acquire()
+        try:
+            with self._path.open("a+b") as file:
+                _drop_torn_line(file)
+                file.write(text.encode("utf-8"))
+                if not self._is_together:
+                    file.flush()
+                    os.fsync(file.fileno())
+        finally:
+            self._lock.release()
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -54,13 +62,19 @@ class JournalFile(JournalFileBackend):
             with self._path.open("ab") as file:
                 os.fsync(file.fileno())
 
-    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         """Yield entries from a number on; equal texts in them share an object."""
-        for log in super().read_logs(log_number_from):
-            yield self._shared(log)
-        # Nothing reads earlier entries again, so their positions are not kept.
-        last = max(self._log_number_offset)
-        self._log_number_offset = {0: 0, last: self._log_number_offset[last]}
+        number, place = self._read if self._read[0] <= log_number_from else (0, 0)
+        with self._path.open("rb") as file:
+            file.seek(place)
+            for line in file:
+                # Another process is writing this line, or was killed while it wrote.
+                if not line.endswith(b"\n"):
+                    return
+                number, place = number + 1, place + len(line)
+                self._read = number, place
+                if number > log_number_from:
+                    yield self._shared(json.loads(line))
 
     def _shared(self, value: Any) -> Any:
         """Return a value in which equal texts, and facts of many trials, share an object."""
@@ -72,3 +86,16 @@ class JournalFile(JournalFileBackend):
         if isinstance(value, list):
             return [self._shared(one) for one in value]
         return sys.intern(value) if isinstance(value, str) else value
+
+
+def _drop_torn_line(file: IO[bytes]) -> None:
+    """Remove the incomplete last line of a killed process.
+
+    The next entry would continue that line, and the journal would become unreadable.
+    """
+    if not file.seek(0, os.SEEK_END):
+        return
+    file.seek(-1, os.SEEK_END)
+    if file.read(1) != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)

@@ -13,11 +13,11 @@ from typing import Any
 from optuna.distributions import BaseDistribution
 
 from autoloss.losses import LossSpec
-from autoloss.losses.parameters import Parameter
+from autoloss.losses.parameters import ChoiceParam, Parameter
 from autoloss.search.probes import Probe
 from autoloss.search.quota import BASELINE_SMOOTHING, PLAIN, Arm, FamilyPlan, must_be_cross_entropy
 from autoloss.search.space import NUISANCE, TEMPERATURE, Space
-from autoloss.search.suggest import Drawn, Suggester, distribution_of
+from autoloss.search.suggest import Drawn, Suggester
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,10 @@ def _is_within(
     if key in choices:
         return value in choices[key]
     if key in ranges:
-        distribution = distribution_of(ranges[key])
-        return distribution._contains(distribution.to_internal_repr(value))
+        own = ranges[key]
+        if isinstance(own, ChoiceParam):
+            return value in own.choices
+        return bool(own.low <= value <= own.high)
     return bool(value == space.fixed.get(key, 1.0 if key == TEMPERATURE else None))
 
 
