@@ -27,7 +27,7 @@ import torch
 from autoloss.bench import FIGURES, BenchPlan, Figure, machine, measure
 from autoloss.bench.loops import train_as_tutorials
 from autoloss.bench.problem import Setting
-from autoloss.cli.bench import bar_text, machine_text, number_text
+from autoloss.bench.text import bar_text, machine_text, number_text
 from benchmarks.floor import measure_floor, to_rows, to_table
 
 OUT = Path("reports/speed")

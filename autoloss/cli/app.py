@@ -26,10 +26,9 @@ from autoloss.cli.commands import (
     spaces,
     ui,
 )
-from autoloss.cli.examples import epilog
-from autoloss.cli.guard import INTERRUPTED, guarded, say
-from autoloss.cli.loudness import Loudness, set_loudness
-from autoloss.cli.plain import is_plain, make_showable
+from autoloss.cli.failures import INTERRUPTED, guarded
+from autoloss.cli.terminal import is_plain, make_showable
+from autoloss.cli.verbosity import Verbosity, say, set_verbosity
 from autoloss.core.clock import counting_from
 
 
@@ -46,7 +45,7 @@ class Program(TyperGroup):
         **extra: Any,
     ) -> Any:
         """Run the command that `args` names, and exit with its code."""
-        set_loudness(Loudness.NORMAL)
+        set_verbosity(Verbosity.NORMAL)
         run = functools.partial(
             super().main,
             args,
@@ -78,23 +77,30 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_SEARCH, _WINNER, _KNOW = "Search", "What was found", "What there is"
-# In the order in which a newcomer meets them.
-for name, command, panel in (
-    ("search", search.search, _SEARCH),
-    ("resume", resume.resume, _SEARCH),
-    ("list", list_studies.list_studies, _SEARCH),
-    ("select", select.select, _WINNER),
-    ("report", report.report, _WINNER),
-    ("predict", predict.predict, _WINNER),
-    ("export", export.export, _WINNER),
-    ("diagnose", diagnose.diagnose, _WINNER),
-    ("ui", ui.ui, _WINNER),
-    ("losses", losses.losses, _KNOW),
-    ("spaces", spaces.spaces, _KNOW),
-    ("bench", bench.bench, _KNOW),
+
+def _epilog(examples: Sequence[str]) -> str:
+    """Return the end of a command's help."""
+    # An empty line between examples keeps them separate paragraphs.
+    return "\n\n".join(["Examples:", *(f"$ {line}" for line in examples)])
+
+
+_SEARCH, _RESULT, _REFERENCE = "Search", "What was found", "What there is"
+# In the order in which a new user needs them.
+for name, module, command, panel in (
+    ("search", search, search.search, _SEARCH),
+    ("resume", resume, resume.resume, _SEARCH),
+    ("list", list_studies, list_studies.list_studies, _SEARCH),
+    ("select", select, select.select, _RESULT),
+    ("report", report, report.report, _RESULT),
+    ("predict", predict, predict.predict, _RESULT),
+    ("export", export, export.export, _RESULT),
+    ("diagnose", diagnose, diagnose.diagnose, _RESULT),
+    ("ui", ui, ui.ui, _RESULT),
+    ("losses", losses, losses.losses, _REFERENCE),
+    ("spaces", spaces, spaces.spaces, _REFERENCE),
+    ("bench", bench, bench.bench, _REFERENCE),
 ):
-    app.command(name, epilog=epilog(name), rich_help_panel=panel)(command)
+    app.command(name, epilog=_epilog(module.EXAMPLES), rich_help_panel=panel)(command)
 
 
 def _show_version(wanted: bool) -> None:

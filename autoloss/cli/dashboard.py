@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoloss.cli.guard import note
+from autoloss.cli.verbosity import note
 from autoloss.core.errors import AutolossError, StudyNotFoundError
 from autoloss.search.naming import nearest_study
 from autoloss.tracking.dashboard import PORT, dashboard_link

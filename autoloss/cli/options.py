@@ -10,7 +10,7 @@ import typer
 
 from autoloss.cli import complete
 from autoloss.cli.duration import seconds
-from autoloss.cli.loudness import chatter, hush
+from autoloss.cli.verbosity import set_quiet, set_verbose
 
 OUT = Path("reports")
 _DATA, _BUDGET, _OUTPUT = "Data", "Search", "Output"
@@ -338,7 +338,7 @@ Quiet = Annotated[
     typer.Option(
         "--quiet",
         "-q",
-        callback=hush,
+        callback=set_quiet,
         help="Show only errors and the result.",
         rich_help_panel=_OUTPUT,
     ),
@@ -348,9 +348,9 @@ Verbose = Annotated[
     typer.Option(
         "--verbose",
         "-v",
-        callback=chatter,
+        callback=set_verbose,
         help="Also show timings, choices with their reasons, and the places of files.",
         rich_help_panel=_OUTPUT,
     ),
 ]
-"""`hush` and `chatter` handle both options; a command that declares them need not read them."""
+"""A command that declares `Quiet` and `Verbose` need not read them: their callbacks act."""

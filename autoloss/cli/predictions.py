@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from autoloss.cli.counting import Count
+from autoloss.cli.progress_bar import Count
 from autoloss.core.errors import InputError, StudyNotFoundError
 from autoloss.core.files import replacing
 from autoloss.search.naming import nearest_study

@@ -1,34 +1,36 @@
-"""A trial that a rule names: what it is, how it did, and its loss as code."""
+"""``autoloss select``: a trial that a rule names, its figures, its loss as code, its shipping."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
 from rich.console import Console
 from rich.text import Text
 
-from autoloss.cli.loudness import is_quiet
-from autoloss.cli.screen import command_line
+from autoloss.cli.search_progress import watched
+from autoloss.cli.search_result import command_line
+from autoloss.cli.search_run import results_only
 from autoloss.cli.tables import show_pairs, show_places, show_table
+from autoloss.cli.terminal import messages
+from autoloss.cli.verbosity import is_quiet, note
 from autoloss.core.errors import InputError
 from autoloss.records import REFINED_LOG_LOSS, Summary, TrialRecord
-from autoloss.report.document import SCHEMA_VERSION, finite
+from autoloss.report.document import SCHEMA_VERSION, json_text
 from autoloss.report.recipe import loss_toml
 from autoloss.report.words import metric_words, value_text
 from autoloss.verdict.rules import RULES, rule_sentence, select_trial
 
-_NOTE = "On the validation rows, which take part in the choice: expect a little worse elsewhere."
+_NOTE = "On the validation rows, which took part in the choice: expect slightly worse elsewhere."
 
 
 def rule_of(by: str | None, trial: int | None) -> str | int:
-    """Return the rule or the number that the options give.
+    """Return the rule or the trial number that the options name.
 
     Raises:
-        InputError: If they give none or both.
+        InputError: If they name neither or both.
     """
     if (by is None) == (trial is None):
         given = "neither" if by is None else "both"
@@ -47,14 +49,14 @@ def show(
     *,
     next_commands: Sequence[tuple[str, Sequence[str]]],
 ) -> None:
-    """Print the rule, the trial, its figures and settings, and what can be done next.
+    """Print the rule, the trial, its metrics and settings, and the next commands.
 
     Args:
-        console: Where to.
-        before: The study before the trial shipped; the same where it is only shown.
+        console: The console.
+        before: The study before the trial shipped; the same study if the trial is only shown.
         summary: The study.
         by: The rule.
-        next_commands: Names and words of commands that may follow.
+        next_commands: Titles and words of the next commands.
     """
     trial = select_trial(summary, by)
     if is_quiet():
@@ -73,13 +75,13 @@ def show(
 def commands_after(
     study: str, number: int, *, out: Sequence[str], dry_run: bool, has_code: bool
 ) -> list[tuple[str, list[str]]]:
-    """Return the commands that may follow a trial that was named.
+    """Return titles and words of the commands that may follow.
 
     Args:
-        study: The study, as it was given.
+        study: The study, as the user named it.
         number: The trial.
-        out: The option that names the folder of the studies; empty for the usual one.
-        dry_run: Whether it was only shown.
+        out: The words of ``--out``; empty for the default folder.
+        dry_run: Whether the trial was only shown.
         has_code: Whether its code was written.
     """
     start = ["autoloss", "select", study, "--trial", str(number)]
@@ -90,7 +92,7 @@ def commands_after(
 
 
 def document(summary: Summary, by: str | int, *, source: Path | None) -> str:
-    """Return the same as one JSON document; what is not a number is ``null``."""
+    """Return the rule and the trial as one JSON document; NaN and infinities become ``null``."""
     trial = select_trial(summary, by)
     content: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
@@ -103,11 +105,11 @@ def document(summary: Summary, by: str | int, *, source: Path | None) -> str:
         "toml": settings_toml(trial),
         "source": None if source is None else str(source),
     }
-    return json.dumps(finite(content), indent=1, ensure_ascii=False, allow_nan=False)
+    return json_text(content)
 
 
 def settings_toml(trial: TrialRecord) -> str:
-    """Return the loss and the settings beside it as TOML, with the dotted keys of a space."""
+    """Return loss and nuisance settings as TOML, with the dotted keys of a space."""
     return loss_toml(replace(trial, loss={**trial.loss, **trial.nuisance}))
 
 
@@ -126,16 +128,16 @@ def write_source(code: str, file: Path) -> None:
 
 
 def source_of(folder: Path, summary: Summary, number: int, *, losses: Sequence[Path]) -> str:
-    """Return the code of a trial's loss with what was tuned and its read-out.
+    """Return the code of a trial's loss with its tuned settings and its read-out.
 
     Args:
-        folder: The study's folder; the model there has the read-out of what ships.
+        folder: The study's folder; its model has the read-out if the trial ships.
         summary: The study.
         number: The trial's number.
-        losses: Files that declare losses of one's own, where the study's are elsewhere now.
+        losses: Files that declare the user's own losses, if they have moved since the search.
 
     Raises:
-        InputError: If the loss is not known, or is made of more than torch.
+        InputError: If the loss is unknown, or its code needs more than torch.
     """
     from autoloss.core.task import TaskKind
     from autoloss.inference.loading import read_model
@@ -159,7 +161,7 @@ def _pairs(summary: Summary, trial: TrialRecord, by: str | int) -> Iterator[tupl
 
 
 def _show_figures(console: Console, summary: Summary, trial: TrialRecord, *, other: str) -> None:
-    """Print the trial's metrics, beside those of what ships where that is another."""
+    """Print the trial's metrics, beside those of the shipped trial if it is another."""
     shown = [trial]
     if trial.number != summary.recommended:
         shown.append(summary.trial(summary.recommended))
@@ -173,3 +175,116 @@ def _show_figures(console: Console, summary: Summary, trial: TrialRecord, *, oth
         if name in trial.metrics
     ]
     show_table(console, ("", *("This trial", other)[: len(shown)]), rows)
+
+
+@dataclass(frozen=True)
+class ShippingOptions:
+    """The options that only a shipping reads.
+
+    Args:
+        because: The reason, which is recorded.
+        register: Name in the model registry.
+        tracking_uri: MLflow's tracking URI.
+    """
+
+    because: str | None = None
+    register: str | None = None
+    tracking_uri: str | None = None
+
+
+def check_shipping(shipping: ShippingOptions, *, dry_run: bool, from_dashboard: bool) -> None:
+    """Refuse options of a shipping beside ``--dry-run``.
+
+    Args:
+        shipping: The options.
+        dry_run: Whether the trial is only shown.
+        from_dashboard: Whether MLflow names the trial, so that `tracking_uri` is read anyway.
+
+    Raises:
+        InputError: If one of them is given.
+    """
+    for field in fields(shipping):
+        is_used = not dry_run or (from_dashboard and field.name == "tracking_uri")
+        if getattr(shipping, field.name) is not None and not is_used:
+            option = "--" + field.name.replace("_", "-")
+            raise InputError(
+                f"{option} must stand without --dry-run, but got both: nothing ships then."
+            )
+
+
+def chosen_in_dashboard(
+    folder: Path, shipping: ShippingOptions, *, by: str | None, trial: int | None
+) -> tuple[int, ShippingOptions]:
+    """Return the trial that is tagged in the dashboard, and the options with its reason.
+
+    Args:
+        folder: The study's folder.
+        shipping: The options.
+        by: The value of ``--by``, which must be None.
+        trial: The value of ``--trial``, which must be None.
+
+    Raises:
+        InputError: If the trial is named twice, or not exactly one run has the tag.
+    """
+    from autoloss.tracking import read_wish
+
+    if by is not None or trial is not None:
+        raise InputError(
+            "--from-dashboard must stand without --by and --trial, because the dashboard names "
+            f"the trial, but got {'--by' if by is not None else '--trial'}."
+        )
+    wish = read_wish(folder, uri=shipping.tracking_uri)
+    return wish.number, replace(shipping, because=shipping.because or wish.reason)
+
+
+def ship_trial(
+    folder: Path,
+    summary: Summary,
+    rule: str | int,
+    shipping: ShippingOptions,
+    *,
+    losses: Sequence[Path],
+    model: str | None = None,
+    as_json: bool,
+) -> Summary:
+    """Ship a trial, report it, and return the new state of the study.
+
+    Args:
+        folder: The study's folder.
+        summary: The study.
+        rule: The rule or the number that names the trial.
+        shipping: The options.
+        losses: Files that declare the user's own losses.
+        model: The user's own network, as FILE.py:NAME.
+        as_json: Whether standard output is one JSON document.
+    """
+    from autoloss import api
+
+    with results_only(as_json), watched(messages()) as progress:
+        shipped = api.ship(
+            folder,
+            rule,
+            reason=shipping.because or "",
+            register=shipping.register,
+            losses=losses or None,
+            model=model,
+            tracking_uri=shipping.tracking_uri,
+            out=folder.parent,
+            progress=progress,
+        ).summary
+    _report_shipped(summary, shipped, shipping)
+    return shipped
+
+
+def _report_shipped(before: Summary, after: Summary, shipping: ShippingOptions) -> None:
+    """Report the trial that ships now, or that it shipped already."""
+    new, old = after.trial(after.recommended), before.trial(before.recommended)
+    if new.number != old.number:
+        note(
+            f"trial {new.number} ({new.label}) ships now, in place of trial {old.number} "
+            f"({old.label})."
+        )
+        return
+    unused = "; the reason is not recorded" if shipping.because else ""
+    named = f"; it is registered as {shipping.register}" if shipping.register else ""
+    note(f"trial {new.number} ({new.label}) ships already, nothing changed{named}{unused}.")

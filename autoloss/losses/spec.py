@@ -12,6 +12,7 @@ from torch import Tensor
 
 from autoloss.core.errors import InputError
 from autoloss.core.task import TaskKind
+from autoloss.core.toml import toml_text
 from autoloss.losses.parts import KINDS, parameters_of
 from autoloss.losses.spec_check import canonical, find_mistakes
 from autoloss.losses.spec_data import SpecData, Tuned
@@ -120,11 +121,7 @@ class LossSpec(SpecData):
             poly1.epsilon = 1.0
             <BLANKLINE>
         """
-        lines = (
-            f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value!r}"
-            for key, value in self.to_dict().items()
-        )
-        return "\n".join(lines) + "\n"
+        return toml_text(self.to_dict())
 
     @classmethod
     def from_json(cls, text: str) -> LossSpec:

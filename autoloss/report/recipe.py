@@ -8,6 +8,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
+from autoloss.core.toml import toml_text
 from autoloss.records import Summary, TrialRecord
 from autoloss.report.roles import find_trial
 from autoloss.report.words import setting_text
@@ -47,7 +48,7 @@ def recipes(summary: Summary) -> tuple[Recipe, ...]:
 
 def loss_toml(trial: TrialRecord) -> str:
     """Return the trial's loss as TOML with the same dotted keys as everywhere else."""
-    return "".join(f"{key} = {_toml_value(value)}\n" for key, value in trial.loss.items())
+    return toml_text(trial.loss)
 
 
 def loss_python(trial: TrialRecord, class_counts: tuple[int, ...] = ()) -> str:
@@ -92,17 +93,3 @@ def _python_value(value: Any) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return f'float("{value}")'
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
-
-
-def _toml_value(value: Any) -> str:
-    """Return a TOML literal."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml_value(item) for item in value) + "]"
-    # TOML's basic strings have the escapes of JSON, and want DEL escaped too.
-    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

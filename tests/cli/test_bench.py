@@ -8,7 +8,8 @@ import pytest
 
 import autoloss.bench
 from autoloss.bench import BenchPlan, Figure
-from autoloss.cli.bench import bar_text, figure_row, number_text
+from autoloss.bench.text import bar_text, number_text
+from autoloss.cli.commands.bench import _row
 
 FIGURES = (
     Figure.of("tight", [3.0, 5.0, 4.5], detail={"candidates_per_second_tight": 2.0}),
@@ -69,9 +70,9 @@ def test_one_together_is_a_mistake(run: Any, plans: list[BenchPlan]) -> None:
 
 
 def test_figures_in_words() -> None:
-    rows = [figure_row(figure.to_dict()) for figure in FIGURES]
+    rows = [_row(figure.to_dict()) for figure in FIGURES]
     assert rows[1][1:] == ("", "4.2%", "", "")
-    help_row = figure_row(Figure.of("help", [0.3]).to_dict())
+    help_row = _row(Figure.of("help", [0.3]).to_dict())
     assert help_row[1:] == ("at most 0.5 s", "0.3 s", "", "yes")
     assert rows[2][1:] == ("", "2.0×", "", "")
     assert bar_text(FIGURES[0].to_dict()) == "at least 4.0×"

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 import autoloss
-from autoloss.cli.diagnosing import show
+from autoloss.cli.diagnosis import show
 from autoloss.cli.predictions import model_folder
 from tests.diagnosis.cases import drawn
 from tests.export.models import make_classifier, make_frame

@@ -12,7 +12,7 @@ from autoloss.cli.catalogue.docstrings import formulas
 from autoloss.cli.catalogue.library import find, known_losses, known_parts
 from autoloss.cli.catalogue.tables import show_entries
 from autoloss.cli.catalogue.words import FAMILIES, short_range
-from autoloss.cli.letters import spelt
+from autoloss.cli.terminal import spelt
 from autoloss.losses import PENALTIES, PRIORS, TARGETS, LossModule, get, names
 from autoloss.search.space_reader import load_space
 

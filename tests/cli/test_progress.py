@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from autoloss.cli.progress import LineProgress, best_text, watched
+from autoloss.cli.search_progress import LineProgress, best_text, watched
 from tests.cli.conftest import make_plan, make_update
 
 

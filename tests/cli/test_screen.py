@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from autoloss.cli.screen import show_ranking, show_verdict
+from autoloss.cli.search_result import show_ranking, show_verdict
 from autoloss.records import Summary
 from autoloss.report.brief import brief_pairs
 from tests.report.summaries import make_honest_summary, make_hostile_summary, make_summary

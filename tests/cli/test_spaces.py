@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from autoloss.cli.spaces import space_rows, space_toml
+from autoloss.cli.commands.spaces import _rows
 from autoloss.search.shipped_spaces import space_names
 from autoloss.search.space_reader import load_space
 
@@ -16,7 +16,7 @@ def test_every_space_is_listed(run) -> None:
 
 def test_the_list_says_what_the_spaces_are() -> None:
     read = [load_space(name) for name in space_names()]
-    assert space_rows() == [(one.name, ", ".join(one.bases), one.description) for one in read]
+    assert _rows() == [(one.name, ", ".join(one.bases), one.description) for one in read]
 
 
 @pytest.mark.parametrize("name", space_names())
@@ -24,7 +24,6 @@ def test_a_space_is_shown_as_a_file_that_says_the_same(run, name, tmp_path) -> N
     file = tmp_path / f"{name}.toml"
     file.write_text(run("spaces", name).stdout, encoding="utf-8")
     assert load_space(file) == load_space(name)
-    assert space_toml(load_space(file)) == space_toml(load_space(name))
     checked = run("spaces", "--check", file)
     assert checked.exit_code == 0
     assert "right" in checked.stdout

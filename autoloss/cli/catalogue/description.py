@@ -22,8 +22,8 @@ from autoloss.cli.catalogue.words import (
     allowed_text,
     range_text,
 )
-from autoloss.cli.letters import spelt
 from autoloss.cli.tables import show_pairs
+from autoloss.cli.terminal import spelt
 from autoloss.losses import ChoiceParam, Loss, get
 from autoloss.losses.samples import sizes_for
 from autoloss.report.words import listed

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from autoloss.cli.catalogue.signal import LogitSignal, assumptions, signals
-from autoloss.cli.letters import can_show
 from autoloss.cli.tables import show_table
+from autoloss.cli.terminal import can_show
 from autoloss.losses import Loss
 from autoloss.report.words import listed
 

@@ -18,8 +18,8 @@ from autoloss.cli.catalogue.words import (
     short_range,
     task_letters,
 )
-from autoloss.cli.letters import spelt
 from autoloss.cli.tables import make_columns, show_pairs
+from autoloss.cli.terminal import spelt
 from autoloss.losses.parameters import ChoiceParam, FloatParam, Parameter
 
 _HEADER = ("Name", "For", "Parameters", "Read-out", "Source")

@@ -9,6 +9,11 @@ import typer
 
 from autoloss.cli import options
 
+EXAMPLES = (
+    "autoloss diagnose churn new_rows.csv",
+    "autoloss diagnose --logits valid.npz --loss 'focal gamma=3' -o valid.html",
+)
+
 
 def diagnose(
     model: Annotated[
@@ -67,12 +72,12 @@ def diagnose(
     Calibration beside its null level, what a temperature or a shift of the classes would gain,
     which rows receive the gradient, where it vanishes, labels that may be wrong, bits a label.
     """
-    from autoloss.cli import diagnosing
-    from autoloss.cli.console import output as results
-    from autoloss.cli.guard import say
+    from autoloss.cli import diagnosis
+    from autoloss.cli.terminal import output as results
+    from autoloss.cli.verbosity import say
 
-    page = diagnosing.page_path(output, model=model, logits=logits)
-    found = diagnosing.found_in(
+    page = diagnosis.page_path(output, model=model, logits=logits)
+    found = diagnosis.found_in(
         model,
         data,
         logits=logits,
@@ -81,11 +86,11 @@ def diagnose(
         losses=tuple(losses or ()),
         network=network,
     )
-    diagnosing.write_page(found, page)
+    diagnosis.write_page(found, page)
     if as_json:
         from autoloss.report import diagnosis_json
 
         print(diagnosis_json(found), end="")
     else:
-        diagnosing.show(results(), found)
+        diagnosis.show(results(), found)
     say(f"wrote {page}.")

@@ -10,6 +10,11 @@ import typer
 
 from autoloss.cli import options
 
+EXAMPLES = (
+    "autoloss export churn --to onnx -o churn.onnx",
+    "autoloss export churn --to mlflow -o churn-model",
+)
+
 
 class Form(StrEnum):
     """The values of `--to`."""
@@ -43,10 +48,10 @@ def export(
     """Write a model for other programs, with encoding, networks, read-outs and decision."""
     import time
 
-    from autoloss.cli.console import messages
-    from autoloss.cli.counting import waited
-    from autoloss.cli.guard import detail, note
     from autoloss.cli.predictions import model_folder
+    from autoloss.cli.progress_bar import waited
+    from autoloss.cli.terminal import messages
+    from autoloss.cli.verbosity import detail, note
 
     began = time.monotonic()
     with waited(messages(), f"Writing {to.value}"):

@@ -11,6 +11,12 @@ from autoloss.cli import complete, options
 if TYPE_CHECKING:
     from autoloss.cli.catalogue.entries import Entry
 
+EXAMPLES = (
+    "autoloss losses",
+    "autoloss losses focal",
+    "autoloss losses --family robust --task binary",
+)
+
 
 def losses(
     name: Annotated[
@@ -43,7 +49,7 @@ def losses(
 ) -> None:
     """List the losses with their parameters and sources, or describe a loss in full."""
     from autoloss.cli.catalogue import tables
-    from autoloss.cli.console import output
+    from autoloss.cli.terminal import output
 
     if name is not None:
         # These load torch.

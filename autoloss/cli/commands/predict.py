@@ -9,6 +9,12 @@ import typer
 
 from autoloss.cli import options
 
+EXAMPLES = (
+    "autoloss predict churn new.csv -o predictions.csv",
+    "autoloss predict churn new.parquet --id customer -o predictions.parquet",
+    "autoloss predict reports/churn/model new.csv -o - | head",
+)
+
 
 def predict(
     model: options.Model,
@@ -52,10 +58,10 @@ def predict(
     """
     import time
 
-    from autoloss.cli.console import messages
-    from autoloss.cli.counting import counted, counted_text, waited
-    from autoloss.cli.guard import detail, note
     from autoloss.cli.predictions import check_output, model_folder, write
+    from autoloss.cli.progress_bar import counted, counted_text, waited
+    from autoloss.cli.terminal import messages
+    from autoloss.cli.verbosity import detail, note
 
     began = time.monotonic()
     unread: list[str] = []

@@ -9,6 +9,12 @@ import typer
 
 from autoloss.cli import options
 
+EXAMPLES = (
+    "autoloss report churn",
+    "autoloss report churn --to sent",
+    "autoloss report --schema > summary.schema.json",
+)
+
 
 def report(
     study: Annotated[

@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     from autoloss.experiment.progress import Progress
     from autoloss.search.result import SearchResult
 
+EXAMPLES = (
+    "autoloss resume churn",
+    "autoloss resume churn --judge-now",
+    "autoloss resume churn --out studies --quiet",
+)
+
 
 def resume(
     study: options.StudyName,
@@ -27,7 +33,7 @@ def resume(
     What an earlier session could not write to MLflow is written; the exit code is 1 where that is
     not possible.
     """
-    from autoloss.cli.running import require_written, run, show
+    from autoloss.cli.search_run import require_written, run, show
 
     def go_on(study: str, progress: Progress, *, judge: bool) -> SearchResult:
         # Loaded under the bar, because loading takes a second.

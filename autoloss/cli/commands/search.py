@@ -6,6 +6,12 @@ from typing import Any
 
 from autoloss.cli import options
 
+EXAMPLES = (
+    "autoloss search churn.csv --target churned",
+    "autoloss search churn.csv -t churned --time-limit 10m --dry-run",
+    "autoloss search sklearn:digits --trials 64 --json > digits.json",
+)
+
 
 def search(
     data: options.Data,
@@ -47,7 +53,7 @@ def search(
     verbose: options.Verbose = False,
 ) -> None:
     """Find the loss that should train a classifier on DATA, and compare it with cross-entropy."""
-    from autoloss.cli.running import looked_at, require, results_only, run, show, show_plan
+    from autoloss.cli.search_run import looked_at, require, results_only, run, show, show_plan
 
     request: dict[str, Any] = {
         "target": target,

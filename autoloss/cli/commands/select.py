@@ -10,6 +10,12 @@ import typer
 from autoloss.cli import complete, options
 from autoloss.verdict.rules import RULES
 
+EXAMPLES = (
+    "autoloss select churn --by calibration --dry-run",
+    "autoloss select churn --trial 17 --because 'fewer false alarms'",
+    "autoloss select churn --by error --dry-run --source loss.py",
+)
+
 
 def select(
     study: options.StudyName,
@@ -60,31 +66,32 @@ def select(
     Model, loss, report and dashboard become its own; who shipped before, and why, is kept.
     """
     from autoloss.cli import selection
-    from autoloss.cli.console import output
-    from autoloss.cli.guard import note
-    from autoloss.cli.shipping import Order, check_order, ship_trial, wished
+    from autoloss.cli.terminal import output
+    from autoloss.cli.verbosity import note
     from autoloss.search.finished import read_finished
     from autoloss.verdict.rules import select_trial
 
-    order = Order(because, register, tracking_uri)
-    check_order(order, dry_run=dry_run, from_dashboard=from_dashboard)
+    shipping = selection.ShippingOptions(because, register, tracking_uri)
+    selection.check_shipping(shipping, dry_run=dry_run, from_dashboard=from_dashboard)
     rule = None if from_dashboard else selection.rule_of(by, trial)
     folder, before = read_finished(study, out=out)
     if rule is None:
-        rule, order = wished(folder, order, by=by, trial=trial)
+        rule, shipping = selection.chosen_in_dashboard(folder, shipping, by=by, trial=trial)
     number, own = select_trial(before, rule).number, tuple(losses or ())
     summary = before
     if source is not None:
         # A loss that has no code, or a file that cannot be written, is told before it ships.
         selection.write_source(selection.source_of(folder, before, number, losses=own), source)
     if not dry_run:
-        summary = ship_trial(folder, before, rule, order, losses=own, model=model, as_json=as_json)
+        summary = selection.ship_trial(
+            folder, before, rule, shipping, losses=own, model=model, as_json=as_json
+        )
         if source is not None:
             # Its read-out is known once it ships.
             code = selection.source_of(folder, summary, number, losses=own)
             selection.write_source(code, source)
     if as_json:
-        print(selection.document(summary, rule, source=source))
+        print(selection.document(summary, rule, source=source), end="")
         return
     following = selection.commands_after(
         study,

@@ -9,6 +9,12 @@ import typer
 
 from autoloss.cli import complete
 
+EXAMPLES = (
+    "autoloss spaces",
+    "autoloss spaces quick > mine.toml",
+    "autoloss spaces --check mine.toml",
+)
+
 
 def spaces(
     name: Annotated[
@@ -26,17 +32,48 @@ def spaces(
     ] = None,
 ) -> None:
     """List the search spaces, show a space as TOML, or check your own file."""
-    from autoloss.cli.console import output
-    from autoloss.cli.spaces import space_rows, space_toml, verdict_on
     from autoloss.cli.tables import show_table
+    from autoloss.cli.terminal import output
 
     console = output()
     if check is not None:
-        console.print(verdict_on(check), soft_wrap=True)
+        console.print(_checked(check), soft_wrap=True)
     if name is not None:
+        from autoloss.core.toml import toml_text
         from autoloss.search.space_reader import load_space
 
-        console.print(space_toml(load_space(name)), soft_wrap=True)
+        console.print(toml_text(load_space(name).to_dict()).rstrip(), soft_wrap=True)
     if name is None and check is None:
-        show_table(console, ("Space", "Losses", "Description"), space_rows(), whole=(0,))
+        show_table(console, ("Space", "Losses", "Description"), _rows(), whole=(0,))
         console.print("autoloss spaces NAME shows one of them, to be copied and changed.")
+
+
+def _rows() -> list[tuple[str, str, str]]:
+    """Return name, losses and description of each space that comes with autoloss."""
+    import tomllib
+
+    from autoloss.search.shipped_spaces import shipped_spaces, space_names
+
+    rows = []
+    for name in space_names():
+        # `load_space` would load torch.
+        text = (shipped_spaces() / f"{name}.toml").read_text(encoding="utf-8")
+        space = tomllib.loads(text)
+        rows.append((name, ", ".join(space["bases"]), space.get("description", "")))
+    return rows
+
+
+def _checked(file: Path) -> str:
+    """Check the file of a space, and summarise the space.
+
+    Raises:
+        SpaceError: If the file has mistakes; it lists all of them.
+    """
+    from autoloss.core.errors import SpaceError
+
+    if not file.is_file():
+        raise SpaceError([f"{file}: space: must be a file that exists, but there is none."])
+    from autoloss.search.space_reader import load_space
+
+    space = load_space(file)
+    return f"{file}: right; {len(space.bases)} losses, {len(space.ranges)} searched parameters."

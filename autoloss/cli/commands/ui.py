@@ -8,6 +8,11 @@ import typer
 
 from autoloss.cli import complete, options
 
+EXAMPLES = (
+    "autoloss ui",
+    "autoloss ui churn --port 5001 --no-browser",
+)
+
 
 def ui(
     study: Annotated[

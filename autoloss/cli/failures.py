@@ -1,8 +1,7 @@
-"""Turns every failure into one line on standard error and an exit code."""
+"""The exit codes; each failure becomes a line on standard error and an exit code."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import platform
 import sys
@@ -13,7 +12,7 @@ from importlib.metadata import version
 
 import typer
 
-from autoloss.cli.loudness import is_quiet, is_verbose
+from autoloss.cli.verbosity import say
 from autoloss.core.errors import AutolossError, InputError, SpaceError
 
 DONE, FAILED, MISUSED, NOT_BETTER, INTERRUPTED = 0, 1, 2, 3, 130
@@ -43,25 +42,6 @@ def guarded(run: Callable[[], object]) -> int:
     return code if isinstance(code, int) else DONE
 
 
-def say(text: str) -> None:
-    """Show one line on standard error, under the program's name."""
-    # Nothing can be shown if standard error is closed.
-    with contextlib.suppress(OSError):
-        print(f"autoloss: {' '.join(text.splitlines())}", file=sys.stderr, flush=True)
-
-
-def note(text: str) -> None:
-    """Show one line on standard error, unless the program is quiet."""
-    if not is_quiet():
-        say(text)
-
-
-def detail(text: str) -> None:
-    """Show one line on standard error if the program is verbose."""
-    if is_verbose():
-        say(text)
-
-
 def _tell_input(error: InputError) -> None:
     """Show each of the user's mistakes on its own line."""
     for line in error.mistakes if isinstance(error, SpaceError) else (str(error),):
@@ -73,7 +53,7 @@ def _tell_usage(error: Exception) -> None:
     context: typer.Context | None = getattr(error, "ctx", None)
     path = context.command_path if context else "autoloss"
     message = str(error.format_message()) if hasattr(error, "format_message") else str(error)
-    # Typer passes on the start of pydantic's messages.
+    # Typer keeps the prefix of pydantic's messages.
     message = message.replace("Value error, ", "").rstrip(".")
     say(f"{message}{'' if message.endswith('?') else '.'} See '{path} --help'.")
 
@@ -85,7 +65,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _write_log(error: Exception) -> str:
-    """Write the traceback and the facts for a bug report; return the file's path."""
+    """Write a log with the traceback for a bug report; return its path."""
     record = [
         f"autoloss {version('autoloss')}",
         f"Python {platform.python_version()}, {platform.platform()}",

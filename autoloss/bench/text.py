@@ -1,32 +1,13 @@
-"""The table of ``autoloss bench``."""
+"""Figures and machine in words, for the terminal and for the pages of ``reports/``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-HEADER = ("Figure", "Bar", "Measured", "Lowest to highest", "Reached")
-NOTE = (
-    "Same data, network, epochs and steps in every loop, side by side; medians. The tight loop "
-    "has the number of threads that suits it; the loop of the tutorials runs without MLflow, "
-    "which makes it slower still."
-)
-_REACHED = {True: "yes", False: "no", None: ""}
-
-
-def figure_row(figure: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the cells of a figure: its words, bar, median, range, and whether it holds.
-
-    Args:
-        figure: `Figure.to_dict` of it.
-    """
-    value, low, high = (number_text(figure[name], figure["unit"]) for name in _NUMBERS)
-    span = f"{low} to {high}" if figure["repeats"] > 1 else ""
-    return (figure["what"], bar_text(figure), value, span, _REACHED[figure["holds"]])
-
 
 def bar_text(figure: Mapping[str, Any]) -> str:
-    """Return the bar of a figure; empty without a bar."""
+    """Return the bar of a figure in words; empty if it has none."""
     for name in ("least", "most"):
         if figure[name] is not None:
             return f"at {name} {number_text(figure[name], figure['unit'])}"
@@ -50,6 +31,3 @@ def machine_text(machine: Mapping[str, Any]) -> str:
         f"{machine['chip']}, {machine['cores']} cores, {machine['threads']} threads{running}; "
         f"torch {machine['torch']}, {machine['system']}"
     )
-
-
-_NUMBERS = ("value", "low", "high")

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from autoloss.cli.console import messages, output
-from autoloss.cli.counting import waited
-from autoloss.cli.guard import FAILED, INTERRUPTED, NOT_BETTER, detail, say
-from autoloss.cli.loudness import is_quiet
+from autoloss.cli.failures import FAILED, INTERRUPTED, NOT_BETTER
 from autoloss.cli.options import OUT, Demand
 from autoloss.cli.plan import plan_json, show_columns, show_lines
-from autoloss.cli.progress import watched
-from autoloss.cli.screen import command_line, show_decision, show_ranking, show_verdict
+from autoloss.cli.progress_bar import waited
+from autoloss.cli.search_progress import watched
+from autoloss.cli.search_result import command_line, show_decision, show_ranking, show_verdict
+from autoloss.cli.terminal import messages, output
+from autoloss.cli.verbosity import detail, is_quiet, say
 from autoloss.core.errors import SearchInterrupted
 from autoloss.experiment.progress import Progress
 from autoloss.records import Plan

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.text import Text
 
-from autoloss.cli.loudness import is_quiet
+from autoloss.cli.verbosity import is_quiet
 from autoloss.report.words import duration_text
 
 Count = Callable[[int], None]

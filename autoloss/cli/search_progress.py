@@ -11,8 +11,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-from autoloss.cli.loudness import is_quiet, is_verbose
 from autoloss.cli.plan import show_lines
+from autoloss.cli.verbosity import is_quiet, is_verbose
 from autoloss.experiment.progress import LINE_SECONDS, PHASES, Pace, Silent, left_text, trials_text
 from autoloss.experiment.progress import Progress as Watcher
 from autoloss.records import Plan, Update

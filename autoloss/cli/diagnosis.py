@@ -10,10 +10,10 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from autoloss.cli.letters import spelt
 from autoloss.cli.options import OUT
 from autoloss.cli.predictions import model_folder
 from autoloss.cli.tables import show_pairs, show_table
+from autoloss.cli.terminal import spelt
 from autoloss.core.errors import InputError
 
 if TYPE_CHECKING:
