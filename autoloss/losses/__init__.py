@@ -1,6 +1,6 @@
-"""Losses: declared one a file, combined with priors and targets, called per example.
+"""Losses: one file each, combined with priors, targets and penalties; a value per example.
 
-Names are loaded when they are first used: what a parameter is can be read without torch.
+Names are loaded when they are first used, so that parameters can be read without torch.
 
 Floor 2. Imports from floor 1.
 """
@@ -136,7 +136,7 @@ def __dir__() -> list[str]:
 
 
 class _Package(types.ModuleType):
-    """This package: `declare` is the function, also once the module of that name is imported."""
+    """This package, in which `declare` is the function even after the module is imported."""
 
     @property
     def declare(self) -> Any:
@@ -145,7 +145,7 @@ class _Package(types.ModuleType):
 
     @declare.setter
     def declare(self, value: object) -> None:
-        """Ignore what the import of the module sets: it stays in `sys.modules`."""
+        """Ignore the module that its import sets here; it stays in `sys.modules`."""
 
 
 sys.modules[__name__].__class__ = _Package

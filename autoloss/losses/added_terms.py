@@ -1,4 +1,4 @@
-"""What is added to the base losses: the divergence from a teacher, and penalties."""
+"""The terms added to base losses: the divergence from a teacher, and penalties."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from autoloss.losses.spec_data import SpecData
 
 @dataclass(frozen=True, eq=False)
 class _Distillation:
-    """Distillation of some candidates: their numbers, temperatures and weights ``(k, 1)``."""
+    """The distillation of some candidates: their rows, temperatures and weights ``(k, 1)``."""
 
     rows: Tensor
     temperature: Tensor
@@ -32,7 +32,7 @@ class _Distillation:
 
 @dataclass(frozen=True, eq=False)
 class _AppliedPenalty:
-    """A penalty of some candidates: their numbers, its weight and parameters ``(k, 1)``."""
+    """A penalty of some candidates: their rows, its weight and parameters ``(k, 1)``."""
 
     penalty: Penalty
     rows: Tensor
@@ -42,13 +42,13 @@ class _AppliedPenalty:
 
 @dataclass(frozen=True, eq=False)
 class AddedTerms:
-    """What the K candidates add to their base losses.
+    """The terms that K candidates add to their base losses.
 
     Args:
         task: The kind of label.
         distillation: The candidates with a teacher; None if there are none.
         penalties: The penalties, each with its candidates.
-        alone: The candidates whose penalty moves the minimum, each as a group of one.
+        alone: By row, the candidates whose penalty moves the minimum, each as a group of its own.
     """
 
     task: TaskKind
@@ -66,7 +66,7 @@ class AddedTerms:
         dtype: torch.dtype,
         device: torch.device,
     ) -> Self | None:
-        """Return what some losses add, or None if they add nothing."""
+        """Return the terms of some losses, or None if there are none."""
 
         def column(rows: list[int], key: str) -> Tensor:
             numbers = torch.tensor([specs[row][key] for row in rows], dtype=dtype, device=device)
@@ -95,13 +95,13 @@ class AddedTerms:
     def added(
         self, values: Tensor, views: Tensor, targets: Tensor, *, context: LossContext | None
     ) -> Tensor:
-        """Return the losses of all items with what is added to them.
+        """Return the losses of all items with the added terms.
 
         Args:
             values: The losses by base, prior and target.
-            views: What each candidate puts into its softmax.
+            views: The inputs of each candidate's softmax.
             targets: Classes, or class probabilities.
-            context: Has the logits of the teacher and says which items have a label.
+            context: Has the logits of the teacher, and the mask of items with a label.
 
         Shape:
             ``(K, B)``, ``(K, B, C)``, ``(K, B)`` or ``(K, B, C)`` → ``(K, B)``.
@@ -117,7 +117,7 @@ class AddedTerms:
     def undone(self, links: Tensor, scores: Tensor) -> Tensor:
         """Return read-outs in which the slopes of the penalties are undone.
 
-        At the minimum ``sum_y η_y ∂L(z, y)/∂z + r = 0``, r being the penalty's slope.
+        At the minimum ``sum_y η_y ∂L(z, y)/∂z + r = 0``, where r is the slope of the penalty.
 
         Shape:
             ``links`` and ``scores (K, N, C)`` → ``(K, N, C)``.
@@ -154,7 +154,7 @@ class AddedTerms:
     def _scored(
         self, views: Tensor, targets: Tensor, rows: Tensor, context: LossContext | None
     ) -> Scored:
-        """Return what a penalty sees of its candidates."""
+        """Return the batch of some candidates, as their penalty reads it."""
         mask = None if context is None else context.mask
         own = views[rows]
         if mask is not None:
@@ -165,7 +165,7 @@ class AddedTerms:
 def _with_slope(
     one: _AppliedPenalty, i: int, group: Group, scores: Tensor, task: TaskKind
 ) -> Tensor:
-    """Return the log posterior of one candidate whose penalty has a slope at its minimum."""
+    """Return the log posterior of a candidate whose penalty has a slope at the minimum."""
     weight = one.weight[i : i + 1]
     parameters = {name: value[i : i + 1] for name, value in one.parameters.items()}
 

@@ -1,4 +1,4 @@
-"""The universal read-out, and the certificate of what can be read from the logits of a loss."""
+"""The universal read-out, and the certificate of the information in the logits of a loss."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from autoloss.losses.loss import Loss
 from autoloss.losses.minimum import FAR, ExpectedLoss, Function, Minimum
 
 Kind = Literal["strictly proper", "invertible", "classification-calibrated", "degenerate"]
-"""What the minimum of an expected loss tells of the posterior; see `Certificate`."""
-# A read-out that is off by less than this gives the posterior back.
+"""The information about the posterior at the minimum of an expected loss; see `Certificate`."""
+# The largest error of a read-out that counts as exact.
 _EXACT = 1e-4
-# A class leads clearly by this much probability.
+# The lead in probability by which a class is clearly the likeliest.
 _CLEAR = 0.08
-# A wrong class on top must cost this share of what there is to gain over equal logits.
+# A wrong decision must cost this share of the gain over equal logits.
 _SAME = 1e-3
 
 
 @dataclass(frozen=True)
 class NullVector:
-    """The posterior at which the expected loss has no slope, and whether there is just one.
+    """The posterior at which the expected loss has no slope, and whether it is unique.
 
     Args:
-        probs: The posterior, ``(N, C)``; sums to 1. A negative entry says that no posterior makes
+        probs: The posterior, ``(N, C)``; sums to 1. A negative entry means that no posterior makes
             these logits optimal.
-        residual: Slope that is left at `probs`, as a share of the largest slope, ``(N,)``; near 0
-            where there is one.
-        gap: How far the next direction is from having no slope either, as the same share,
-            ``(N,)``. Near 0 the logits fit many posteriors, and none can be read from them.
+        residual: The slope at `probs`, as a share of the largest slope, ``(N,)``; near 0 where
+            such a posterior exists.
+        gap: The slope in the next direction, as the same share, ``(N,)``. Near 0 the logits fit
+            many posteriors, and none can be read from them.
     """
 
     probs: Tensor
@@ -45,18 +45,18 @@ class NullVector:
 
 @dataclass(frozen=True)
 class Certificate:
-    """What the logits tell of the posterior where the expectation of a loss is least.
+    """The information about the posterior in the logits at the minimum of an expected loss.
 
     Args:
-        kind: ``"strictly proper"``: their softmax is the posterior. ``"invertible"``: another map
-            gives it. ``"classification-calibrated"``: the largest is that of the likeliest class,
-            and no more can be read. ``"degenerate"``: not even that.
+        kind: ``"strictly proper"``: softmax gives the posterior. ``"invertible"``: another map
+            gives it. ``"classification-calibrated"``: the largest logit is that of the likeliest
+            class, and no more can be read. ``"degenerate"``: even the decision can be wrong.
         softmax_error: The largest error of a probability by softmax.
-        readout_error: The largest by the read-out that the loss declares, or by the null vector of
-            its slopes.
+        readout_error: The largest error by the declared read-out or by the null vector of the
+            slopes, whichever is more exact.
         n_classes: Classes of the posteriors.
-        n_posteriors: How many were tried.
-        text: All of it in one sentence.
+        n_posteriors: The number of posteriors that were tried.
+        text: The certificate in one sentence.
     """
 
     kind: Kind
@@ -74,9 +74,9 @@ def null_vector(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor) -> Nul
     """Read the posterior from logits through the gradients of a loss alone.
 
     At a minimum of the expected loss, ``sum_y η_y ∂L(z, y)/∂z = 0``: the posterior η is the left
-    null vector of the matrix of gradients, one row a label, unique where its rank is ``C - 1``. It
-    needs no formula for the read-out, and so certifies those that have one, and finds the one of a
-    loss that has none. For C up to about 100.
+    null vector of the matrix of gradients, which has a row for each label. It is unique if the
+    rank is ``C - 1``. This needs no formula for the read-out: it verifies the declared read-outs,
+    and finds the read-out of any other loss. For C up to about 100.
 
     Args:
         loss: Maps logits and classes to one value per example.
@@ -106,24 +106,24 @@ def certify(
     seed: int = 0,
     **parameters: float,
 ) -> Certificate:
-    """Find out what can be read from the logits of a loss at the minimum of its expectation.
+    """Return the information in the logits of a loss at the minimum of its expectation.
 
-    The minimum is found numerically for six posteriors: three at random, one skewed, one nearly
-    equal, and one whose likeliest class has less than half. For a certificate of any loss, also
-    one that is a plain function; it is evidence, not a proof.
+    The minimum is found numerically for six posteriors: three random, one skewed, one nearly
+    uniform, and one whose likeliest class has less than half. The loss may be a plain function.
+    The certificate is evidence, not a proof.
 
     Args:
-        loss: A loss, or a function of logits ``(N, C)`` and classes ``(N,)`` with one value per
+        loss: A loss, or a function of logits ``(N, C)`` and classes ``(N,)`` with a value per
             example.
-        n_classes: Classes to try it with.
-        context: What a loss with `needs` must have besides class counts, the same for every
-            example; see `LossContext`.
+        n_classes: Classes of the posteriors.
+        context: The fields that the loss needs besides class counts, the same for every example;
+            see `LossContext`.
         seed: Seed of the random posteriors.
-        **parameters: Parameters of the loss; defaults for those left out.
+        **parameters: Parameters of the loss; their defaults where left out.
 
     Raises:
-        InputError: If the loss does not give one value per example, none that is finite, or has
-            no slope by its logits.
+        InputError: If the loss does not return a value per example, is nowhere finite, or has no
+            slope by its logits.
 
     Examples:
         >>> from autoloss.losses import get
@@ -199,7 +199,7 @@ def _prepared(
 
 
 def _posteriors(n_classes: int, seed: int) -> Tensor:
-    """Return posteriors of every kind, one a row."""
+    """Return posteriors of every kind, one in each row."""
     generator = torch.Generator().manual_seed(seed)
     # Exponential numbers, normalised, are uniform over all posteriors.
     uniform = torch.rand(3, n_classes, generator=generator, dtype=torch.float64)
@@ -216,7 +216,7 @@ def _posteriors(n_classes: int, seed: int) -> Tensor:
 
 
 def _error(probs: Tensor, posteriors: Tensor) -> float:
-    """Return the largest difference of a probability."""
+    """Return the largest difference between two probabilities."""
     return float((probs - posteriors).abs().nan_to_num(nan=1.0).clamp_max(1.0).max())
 
 

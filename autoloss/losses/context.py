@@ -1,4 +1,4 @@
-"""What some losses need besides logits and targets."""
+"""The context of a loss: values that some losses need besides logits and targets."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from autoloss.core.errors import InputError
 
 @dataclass(frozen=True)
 class LossContext:
-    """What a training loop hands to a loss besides logits and targets; None for what it has not.
+    """The values besides logits and targets that a training loop passes to a loss; None if absent.
 
-    Stacked, the fields have a leading K axis or none, where all candidates share them.
+    For stacked candidates a field has a leading K axis, or none if the candidates share it.
 
     Args:
-        class_counts: Training rows of each class, ``(C,)``, or of each label's two, ``(L, 2)``.
+        class_counts: Training rows of each class, ``(C,)``, or without and with each label,
+            ``(L, 2)``.
         row_ids: Row numbers of the examples in the training data, ``(B,)``.
-        progress: Share of the training that is done, 0 to 1; where stacked candidates have begun
-            at different times, one each, ``(K,)``.
-        teacher_logits: Logits of a teacher for these examples, of the shape of the logits.
-        features: What the last layer sees, ``(B, H)``.
-        mask: Which items have a label, of the shape of the targets, boolean; None for all.
-        norms: Norm of the features times norm of each class's weights, ``(B, C)``: what a head
-            without bias multiplies the cosine of their angle with.
-        memory: What the loss remembers of these examples from earlier steps, ``(B, C)``.
-        scale: What a prior multiplies the softmax's inputs with, ``(C,)``; for a loss with a view.
-        shift: What it then adds to them, ``(C,)``.
+        progress: Finished share of the training, 0 to 1; ``(K,)`` if stacked candidates began at
+            different times.
+        teacher_logits: Logits of a teacher for these examples, in the shape of the logits.
+        features: The inputs of the last layer, ``(B, H)``.
+        mask: Whether each item has a label, boolean, in the shape of the targets; None for all.
+        norms: Norm of the features times norm of each class's weights, ``(B, C)``: the factor
+            between the cosine of their angle and the logit of a head without bias.
+        memory: The memory that the loss has of these examples from earlier steps, ``(B, C)``.
+        scale: The factor by which a prior scales the inputs of the softmax, ``(C,)``; for a loss
+            with a view.
+        shift: The term that the prior then adds to them, ``(C,)``.
     """
 
     class_counts: Tensor | None = None
@@ -43,7 +45,7 @@ class LossContext:
     shift: Tensor | None = None
 
     def require(self, names: tuple[str, ...], *, loss: str) -> None:
-        """Check that the fields that a loss needs are there.
+        """Check that the context has the fields that a loss needs.
 
         Raises:
             InputError: If one of them is None.
@@ -64,7 +66,7 @@ class LossContext:
 
 
 def tilted(inputs: Tensor, context: LossContext | None) -> Tensor:
-    """Return a softmax's inputs by a loss with a view, scaled and shifted by the prior.
+    """Return the inputs of a softmax, scaled and shifted by the prior.
 
     Shape:
         ``(..., C)`` → ``(..., C)``.
@@ -79,10 +81,10 @@ CONTEXT_FIELDS = tuple(field.name for field in fields(LossContext))
 
 
 def neutral_context(logits: Tensor, class_counts: Tensor, *, norm: float = 10.0) -> LossContext:
-    """Return a context in which nothing stands out, for logits that are shown to a loss alone.
+    """Return a context with neutral values, for a loss outside of a training.
 
     Args:
-        logits: The logits; a teacher and a memory predict alike.
+        logits: The logits; teacher and memory make the same predictions.
         class_counts: Training rows of each class.
         norm: Norm of the features times that of each class's weights.
 

@@ -1,4 +1,4 @@
-"""What losses know of the classes: their kind, their counts, given weights and their likeness."""
+"""The facts about the classes that losses read: kind of label, counts, weights, similarity."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from autoloss.core.task import TaskKind
 
 @dataclass(frozen=True, eq=False)
 class ClassFacts:
-    """What losses know of the classes, float64 on the CPU.
+    """The facts about the classes that losses read, float64 on the CPU.
 
     Args:
-        counts: Rows of each class that are trained on; of labels of several yes and no, the rows
-            without and with each. An axis in front gives every candidate its own.
+        counts: Training rows of each class; for several yes-or-no labels, the rows without and
+            with each label. A leading axis gives each candidate its own.
         task: The kind of label.
         weights: Class weights that the user gives.
-        similarity: How a label is spread over the classes that are like its own: one distribution
-            a row.
-        sampling: Share of each class's rows that are trained on, where some are left out at
-            random; None if none are. Read-outs undo it; an axis in front as for `counts`.
+        similarity: For each class a row, the distribution over which its label is spread.
+        sampling: Share of each class's rows in the training, if some are left out at random; None
+            otherwise. Read-outs undo it. A leading axis gives each candidate its own.
 
     Shape:
         - counts and sampling: ``(C,)`` or ``(K, C)``; multi-label ``(L, 2)`` or ``(K, L, 2)``
@@ -39,10 +38,10 @@ class ClassFacts:
 
     @classmethod
     def of(cls, class_counts: Tensor | ClassFacts) -> ClassFacts:
-        """Return the facts of counts alone, and facts as they are.
+        """Return the facts for class counts; facts are returned as they are.
 
         Raises:
-            InputError: If something in them cannot be.
+            InputError: If a value is not allowed.
         """
         if isinstance(class_counts, cls):
             return class_counts
@@ -69,17 +68,17 @@ class ClassFacts:
 
     @property
     def own_axes(self) -> int:
-        """Return the axes of the counts of one candidate."""
+        """Return the number of axes of a candidate's counts."""
         return 2 if self.task == "multilabel" else 1
 
     @property
     def item_axes(self) -> int:
-        """Return the axes of what has a label: examples, or examples by positions or labels."""
+        """Return the number of axes of the items: examples, or examples by positions or labels."""
         return 2 if self.task in ("multilabel", "sequence") else 1
 
     @property
     def n_classes(self) -> int:
-        """Return C, 2 for labels of several yes and no."""
+        """Return C, which is 2 for several yes-or-no labels."""
         return self.counts.shape[-1]
 
     @property
@@ -89,7 +88,7 @@ class ClassFacts:
 
     @property
     def population(self) -> Tensor:
-        """Return the rows of each class before some were left out, in the shape of `counts`."""
+        """Return the rows of each class before sampling, in the shape of `counts`."""
         return self.counts if self.sampling is None else self.counts / self.sampling
 
     def thinned(self, sampling: Tensor) -> ClassFacts:
@@ -112,7 +111,7 @@ class ClassFacts:
         return replace(self, counts=self.counts[rows], sampling=sampling)
 
     def joined(self, other: ClassFacts) -> ClassFacts:
-        """Return the facts of these candidates and, after them, those of others of one kind."""
+        """Return the facts of these candidates and, after them, of others of the same kind."""
         if not self.is_stacked:
             return self
         sampling = None

@@ -1,4 +1,4 @@
-"""Read-outs that follow from the slopes of a loss alone, where no formula is written down."""
+"""Read-outs derived from the slopes of a loss, for losses without a formula."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from torch import Tensor
 from autoloss.losses.numerics import log_softmax
 
 MOST_CLASSES = 100
-"""Classes up to which a posterior is read from the matrix of slopes, which has C² numbers."""
-# What a posterior is raised to where rounding, or logits that no posterior makes optimal, give
-# less than nothing.
+"""The most classes for which a posterior is read from the matrix of slopes, with C² numbers."""
+# The least probability of a posterior. Rounding, or logits that no posterior makes optimal, may
+# give a negative number.
 FLOOR = 1e-12
 
 
 def by_gradient(*args: Any, **kwargs: Any) -> NoReturn:
-    """Stand in the place of a link for ``link=by_gradient``: the read-out that the slopes give."""
+    """Mark a loss whose read-out is derived from its slopes, as ``link=by_gradient``."""
     raise TypeError("by_gradient must be given as link=by_gradient, but got called.")
 
 
 def local_log_posterior(function: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
-    """Return the log posterior of a loss of the true class's probability alone.
+    """Return the log posterior of a local loss, which depends on the true class alone.
 
-    Its gradient on the logits is ``φ(p_y) (p - u)`` with ``φ(p) = -dL / d log p``, so that at the
-    minimum of the expectation ``p_k / φ(p_k)``, normalised, is the posterior.
+    Its gradient on the logits is ``φ(p_y) (p - u)`` with ``φ(p) = -dL / d log p``. At the minimum
+    of the expectation the posterior is ``p_k / φ(p_k)``, normalised.
 
     Args:
         function: The loss of ``log p`` of every class.
@@ -65,7 +65,7 @@ def pushed_log_posterior(
     with torch.enable_grad():
         at = logits.detach().clone().requires_grad_()
         (push,) = torch.autograd.grad(cost(at).sum(), at)
-    # The loss's slope on logit k is S p_k - η_k φ_k with S = sum η φ, and the η sum to 1.
+    # The slope of the loss on logit k is S p_k - η_k φ_k with S = sum η φ, and the η sum to 1.
     total = (1.0 - (push / phi).sum(-1, keepdim=True)) / (log_p.exp() / phi).sum(-1, keepdim=True)
     probs = ((total * log_p.exp() + push) / phi).nan_to_num(nan=FLOOR).clamp_min(FLOOR)
     return (probs / probs.sum(-1, keepdim=True)).log()
@@ -90,7 +90,7 @@ def slopes(every: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
     """Return the slope of the loss under each label on each logit, ``(..., C, C)``."""
     with torch.enable_grad():
         at = logits.detach().clone().requires_grad_()
-        # One sum a label: the examples do not see each other.
+        # A sum for each label suffices, because examples are independent.
         totals = every(at).movedim(-1, 0).flatten(1).sum(1)
         rows = [
             torch.autograd.grad(total, at, retain_graph=True, materialize_grads=True)[0]
@@ -100,13 +100,13 @@ def slopes(every: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
 
 
 def left_null(by_label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the left null vector of matrices, normalised to sum 1, and how sure it is.
+    """Return the left null vector of matrices, normalised to sum 1, and its certainty.
 
     Args:
-        by_label: Slopes, one row a label.
+        by_label: Slopes, with a row for each label.
 
     Returns:
-        The vector; the slope that is left, and the slope left in the next direction, both as a
+        The vector; the slope that remains at it, and the slope in the next direction, both as a
         share of the largest.
 
     Shape:

@@ -1,4 +1,4 @@
-"""Neighbouring candidates with the same base, whose losses are one expression."""
+"""A group of candidates with the same base, whose losses are one expression."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ class Group:
 
     Args:
         loss: The base.
-        rows: Their numbers among all candidates.
+        rows: Their rows among all candidates.
         parameters: Parameters of the base, with an axis for the items: ``(k, 1)``, ``(k, 1, 1)``.
         weights: Class weights ``(k, 1, C)``, or None if all are 1.
-        start: From which share of the training on they count, or None if from the beginning.
-        spread: How labels are spread over the classes, or None if they are not.
+        start: Share of the training after which the weights count, or None for the whole training.
+        spread: The spread of labels over the classes, or None for hard labels.
         class_counts: Training rows of each class, for a base that needs them.
-        scale: What temperature and prior multiply the softmax's inputs with ``(k, 1, C)``, and
-        shift: what they add, for a base with a view; None if nothing.
-        mixes: Whether one of them trains on mixed examples.
-        memory: What a base with a memory remembers, ``(k, N, C)``; grows with the row numbers.
+        scale: Factor of the softmax's inputs by temperature and prior, ``(k, 1, C)``, for a base
+            with a view; None for 1.
+        shift: Term that the prior then adds, ``(k, 1, C)``; None for 0.
+        mixes: Whether a candidate trains on mixed examples.
+        memory: The memory of a base that has one, ``(k, N, C)``; it grows with the row numbers.
     """
 
     loss: Loss
@@ -68,15 +69,15 @@ class Group:
         """Return the group of some candidates.
 
         Args:
-            specs: The losses of the candidates, of one base.
-            rows: Their numbers among all.
-            log_weights: Logarithm of their class weights, on the device and in the dtype to
-                compute in; None if all are 1.
-            start: When their class weights switch on.
-            spread: How their labels are spread.
-            class_counts: Training rows of each class, theirs or all's.
-            scale: What temperature and prior multiply the softmax's inputs with.
-            shift: What they then add.
+            specs: The losses of the candidates, with the same base.
+            rows: Their rows among all candidates.
+            log_weights: Logarithm of their class weights, on the device and in the dtype of the
+                computation; None if all are 1.
+            start: Share of the training after which the weights count.
+            spread: The spread of their labels.
+            class_counts: Training rows of each class, for each candidate or shared.
+            scale: Factor of the softmax's inputs by temperature and prior.
+            shift: Term that the prior then adds.
 
         Shape:
             ``log_weights (k, 1, C)``, ``start (k, 1)``, ``class_counts (k, 1, C)`` or ``(C,)``.
@@ -107,7 +108,7 @@ class Group:
 
     @property
     def reads_logits(self) -> bool:
-        """Return whether the base wants the logits as they are and applies the prior itself."""
+        """Return whether the base reads plain logits and applies the prior itself."""
         return self.loss.view is not None
 
     def values(
@@ -123,10 +124,10 @@ class Group:
 
         Args:
             logits: Scores of these candidates, or logits where `reads_logits`.
-            log_probs: Their log-softmax; what stands there where the base is not local is unused.
+            log_probs: Their log-softmax; unused if the base is not local.
             targets: Classes, or class probabilities.
-            context: What the base needs besides.
-            mix: The mixup of these candidates, or None if none has one.
+            context: Further values that the base needs.
+            mix: The mixup of these candidates, or None for no mixup.
 
         Shape:
             ``(k, B, C)``, ``(k, B, C)``, ``(k, B)`` or ``(k, B, C)`` → ``(k, B)``.
@@ -175,7 +176,7 @@ class Group:
         return self.loss.log_posterior(logits, self.class_parameters, context=context)
 
     def view(self, logits: Tensor, context: LossContext | None) -> Tensor:
-        """Return what the base puts into its softmax, ``(k, B, C)``."""
+        """Return the inputs of the base's softmax, ``(k, B, C)``."""
         if not self.reads_logits:
             return logits
         known = replace(
@@ -211,7 +212,7 @@ class Group:
         weights: Tensor | None,
         context: LossContext | None,
     ) -> Tensor:
-        """Return the expected loss of every item whose label is given as class probabilities."""
+        """Return the expected loss of every item by the probabilities of its classes."""
         if self.spread is not None:
             targets = self.spread.probs(targets)
         if weights is not None:
@@ -225,7 +226,7 @@ class Group:
         return self.loss.of_every_label(logits, self.class_parameters, context=context)
 
     def _weights(self, context: LossContext | None) -> Tensor | None:
-        """Return the class weights of this moment of the training."""
+        """Return the class weights at the present progress of the training."""
         if self.weights is None or self.start is None:
             return self.weights
         progress = None if context is None else context.progress
@@ -240,7 +241,7 @@ class Group:
         return torch.where(self.start[..., None] <= progress, self.weights, 1.0)
 
     def _complete(self, context: LossContext | None, logits: Tensor) -> LossContext | None:
-        """Return the context with what this group knows itself, its own rows of the rest."""
+        """Return the context with the values of this group and its rows of the others."""
         if not self.loss.needs and not self.reads_logits:
             return context
         given = context or LossContext()
@@ -261,7 +262,7 @@ class Group:
 
     @torch.no_grad()
     def _remember(self, context: LossContext, logits: Tensor) -> Tensor:
-        """Bring what is remembered of these rows up to date and return it."""
+        """Update the memory of these rows and return it."""
         assert self.loss.memory is not None
         context.require(("row_ids",), loss=self.loss.name)
         assert context.row_ids is not None
@@ -269,7 +270,7 @@ class Group:
         if ids.ndim == 2 and len(ids) > 1:
             ids = ids[self.rows]
         ids = ids.expand(logits.shape[:2])
-        # A graph that is traced cannot grow: there the memory is reserved.
+        # A traced graph cannot grow the memory; it is reserved before.
         if not torch.compiler.is_compiling():
             self.reserve(int(ids.max()) + 1, logits)
         elif self.memory is None:
@@ -285,10 +286,10 @@ class Group:
         return remembered
 
     def reserve(self, n_rows: int, like: Tensor) -> None:
-        """Remember so many rows or more; of those that were not seen yet, zeros.
+        """Let the memory hold at least `n_rows` rows; new rows are zero.
 
         Args:
-            n_rows: How many.
+            n_rows: The number of rows.
             like: Logits of any batch.
 
         Shape:

@@ -1,4 +1,4 @@
-"""What a loss is given by a loop that is not ours: labels of the right kind, masked classes."""
+"""Checks of the labels and masked classes that a user's training loop passes to a loss."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autoloss.core.task import TaskKind
 from autoloss.losses.numerics import MASKED
 
 MISSING = (-1, -100)
-"""Labels that stand for a missing one: scikit-learn's and torch's."""
+"""Labels that mean a missing label, in scikit-learn and in torch."""
 
 
 def holds(flags: Tensor, *, unknown: bool = False) -> bool:
@@ -18,8 +18,8 @@ def holds(flags: Tensor, *, unknown: bool = False) -> bool:
 
     Args:
         flags: The flags.
-        unknown: What to return where values cannot be looked at, because torch traces a function:
-            in `torch.compile`, `torch.func.vmap` or an export.
+        unknown: The result if torch traces a function, whose values cannot be read: in
+            `torch.compile`, `torch.func.vmap` or an export.
     """
     if torch.compiler.is_compiling():
         return unknown
@@ -30,17 +30,17 @@ def holds(flags: Tensor, *, unknown: bool = False) -> bool:
 
 
 def is_masked(logits: Tensor) -> Tensor:
-    """Return which classes have no chance: those with a logit of minus infinity."""
+    """Return which classes are masked by a logit of minus infinity."""
     return logits == -torch.inf
 
 
 def without_infinity(logits: Tensor, masked: Tensor) -> Tensor:
-    """Return logits in which a masked class has a finite one, with no slope."""
+    """Return logits in which masked classes have a finite value without a slope."""
     return logits.masked_fill(masked, MASKED)
 
 
 def check_kind(targets: Tensor, logits: Tensor, task: TaskKind) -> None:
-    """Check that targets are classes or probabilities, and have the shape of these.
+    """Check that targets are classes or probabilities, in the shape for that kind.
 
     Args:
         targets: The targets of a batch.
@@ -48,7 +48,7 @@ def check_kind(targets: Tensor, logits: Tensor, task: TaskKind) -> None:
         task: The kind of label.
 
     Raises:
-        InputError: If they are not; one line says what they must be.
+        InputError: If they are not; the message has the rule and a remedy.
     """
     is_pairs = task == "multilabel"
     items = logits.shape if is_pairs else logits.shape[:-1]
@@ -76,13 +76,13 @@ def check_kind(targets: Tensor, logits: Tensor, task: TaskKind) -> None:
 def known_labels(
     targets: Tensor, logits: Tensor, task: TaskKind, *, given: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return targets without gaps, which items have a label, and which of these are not allowed.
+    """Return targets with gaps filled, which items have a label, and which labels are wrong.
 
     Args:
         targets: Targets of the right kind.
         logits: The logits.
         task: The kind of label.
-        given: Which items count; None for all.
+        given: The mask of items that count; None for all.
 
     Shape:
         ``(B,)`` or ``(B, C)`` → the same, ``(B,)``, ``(B,)``.
@@ -114,14 +114,14 @@ def wrong_label(
     *,
     missing: tuple[int, ...] = MISSING,
 ) -> InputError:
-    """Return what is wrong with a label, in one line.
+    """Return the error for the first wrong label, in one line.
 
     Args:
-        targets: The targets as they were given.
-        wrong: Which items have a label that is not allowed.
+        targets: The targets of the user.
+        wrong: The items whose label is not allowed.
         logits: The logits.
         task: The kind of label.
-        missing: Labels that would stand for a missing one.
+        missing: The labels that mean a missing label.
     """
     place = _first(wrong)
     if targets.is_floating_point() and task != "multilabel":
@@ -139,7 +139,7 @@ def wrong_label(
 
 
 def given_to_masked(targets: Tensor, masked: Tensor, task: TaskKind) -> Tensor:
-    """Return which items have a label, or a share of one, that is a masked class.
+    """Return the items of which a masked class is the label, or has a share of it.
 
     Shape:
         ``targets (B,)`` or ``(B, C)``, ``masked (B, C)`` → ``(B,)``.
@@ -152,7 +152,7 @@ def given_to_masked(targets: Tensor, masked: Tensor, task: TaskKind) -> Tensor:
 
 
 def masked_label(wrong: Tensor) -> InputError:
-    """Return what is said of a label whose class is masked."""
+    """Return the error for a label whose class is masked."""
     return InputError(
         "logits must be finite for the class of the label, but got minus infinity there for "
         f"targets[{_index(_first(wrong))}]: mask other classes alone."
@@ -160,7 +160,7 @@ def masked_label(wrong: Tensor) -> InputError:
 
 
 def no_masks(owner: str) -> InputError:
-    """Return what is said of a masked class that a part of the loss has no use for."""
+    """Return the error for a masked class that a part of the loss cannot use."""
     return InputError(
         f"logits must be finite for {owner}, which reads those of all classes, but got minus "
         "infinity: give masked classes a finite logit, or take a loss of probabilities."
@@ -168,10 +168,10 @@ def no_masks(owner: str) -> InputError:
 
 
 def _first(flags: Tensor) -> tuple[int, ...]:
-    """Return the place of the first flag that is set."""
+    """Return the index of the first flag that is set."""
     return tuple(flags.nonzero()[0].tolist())
 
 
 def _index(place: tuple[int, ...]) -> str:
-    """Return a place as it stands in brackets."""
+    """Return an index as text for brackets."""
     return ", ".join(map(str, place))

@@ -1,13 +1,13 @@
-"""How a loss reads its labels: one label an example, or every label at once."""
+"""Reading labels in a loss: one label for each example, or every label at once."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-# Stands in the place of the targets when a loss is asked for its value under every label in one
-# pass. The logits then have shape (..., 1, C) and the loss returns (..., C). It is compared by
-# identity and never read.
+# Takes the place of the targets to ask a loss for its value under every label in one pass. The
+# logits then have shape (..., 1, C) and the loss returns (..., C). It is compared by identity and
+# never read.
 EVERY = torch.empty(0, dtype=torch.int64)
 
 
@@ -15,7 +15,7 @@ def pick(values: Tensor, targets: Tensor) -> Tensor:
     """Return the entry of `values` that belongs to the label.
 
     Args:
-        values: One value a class.
+        values: A value for each class.
         targets: Labels, or `EVERY`.
 
     Shape:
@@ -32,10 +32,10 @@ def pick(values: Tensor, targets: Tensor) -> Tensor:
 
 
 def is_label(values: Tensor, targets: Tensor) -> Tensor:
-    """Return which class is the label, to stand beside ``pick(values, targets)[..., None]``.
+    """Return whether each class is the label, for use beside ``pick(values, targets)[..., None]``.
 
     Args:
-        values: One value a class, for the number of classes and the device.
+        values: A value for each class, for the number of classes and the device.
         targets: Labels, or `EVERY`.
 
     Shape:
@@ -48,7 +48,7 @@ def is_label(values: Tensor, targets: Tensor) -> Tensor:
 
 
 def pairs(logits: Tensor) -> Tensor:
-    """Return logits of several yes and no as those of two classes each, ``(0, z)``.
+    """Return the logits z of yes-or-no labels as pairs ``(0, z)`` of two classes.
 
     Shape:
         ``(..., L)`` → ``(..., L, 2)``.

@@ -1,4 +1,4 @@
-"""A declared loss: values per example, and all that search, report and tests read about it."""
+"""A declared loss: its values per example, and the facts that search, report and tests read."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ from autoloss.losses.numerics import MASKED, log_softmax, widened
 from autoloss.losses.parameters import Parameter
 
 Family = Literal["proper", "margin", "focusing", "robust", "ordinal", "normalised", "own"]
-"""What a loss is for: a proper score; a margin between the classes; weight on hard or on easy
+"""The purpose of a loss: a proper score; a margin between the classes; weight on hard or on easy
 examples; wrong labels; classes in an order; logits of bounded norm; or a loss of your own."""
 Head = Literal["linear", "unbiased", "cosine"]
 """The last layer that a loss is made for; see `declare`."""
 
-# Up to here every loss has a finite read-out.
+# Every loss has a finite read-out for logits down to this value.
 _LOW = -1e4
 
 
 @dataclass(frozen=True)
 class Special:
-    """A setting at which a loss is another one: ``loss(at) = times * equals(using)``.
+    """A setting at which a loss equals another: ``loss(at) = times * equals(using)``.
 
     Args:
-        at: Parameters of this loss; the others may have any value.
+        at: Parameters of this loss; its other parameters may have any value.
         equals: Name of the other loss.
-        using: Its parameters; those left out have their defaults.
-        times: The factor between the two.
+        using: Parameters of the other loss; their defaults where left out.
+        times: The factor between the losses.
     """
 
     at: Mapping[str, float]
@@ -58,18 +58,18 @@ class Special:
 class Loss:
     """A base loss, made by `declare`.
 
-    Call it on tensors for one value per example, in nats where the loss has a unit. Targets are
-    classes, or class probabilities of the logits' shape; those give the expectation of the loss
-    over the label.
+    A call on tensors returns a value per example, in nats if the loss has a unit. Targets are
+    classes, or class probabilities in the shape of the logits; probabilities give the expectation
+    of the loss over the label.
 
     Args:
-        name: The name its paper gives it.
-        function: The formula: of ``(logits, targets)``, or of ``(log_p,)`` alone where `local`.
+        name: The name in its paper.
+        function: The formula, of ``(logits, targets)``, or of ``(log_p,)`` if `local`.
         parameters: Its parameters by name.
-        source: Where it comes from.
-        family: What it is for.
+        source: Its paper.
+        family: Its purpose.
 
-    The others are as `declare` has them.
+    `declare` describes the other fields.
 
     Shape:
         ``logits (B, C)``, ``targets (B,)``, numbers → ``(B,)``; stacked: ``logits (K, B, C)``,
@@ -116,16 +116,16 @@ class Loss:
         Args:
             logits: Raw scores.
             targets: Classes (whole numbers), or class probabilities (floats of the logits' shape).
-            context: What the loss needs besides, see `needs`.
-            **parameters: Parameters of the loss, numbers or stacked tensors; defaults for those
+            context: The fields that the loss `needs`.
+            **parameters: Parameters of the loss, numbers or stacked tensors; their defaults where
                 left out.
 
-        A class whose logit is minus infinity is as one that is not there, if `masked`.
+        If `masked`, a logit of minus infinity removes its class.
 
         Raises:
             InputError: If a parameter is unknown or not allowed, a shape does not fit, a label is
-                no class, a logit is minus infinity where none may be, or the context lacks a
-                field.
+                not a class, a logit is minus infinity but not allowed to be, or the context lacks
+                a field.
         """
         context = self._complete(context)
         logits = widened(logits)
@@ -144,7 +144,7 @@ class Loss:
         return (targets.to(every.dtype) * every).sum(-1)
 
     def _unmasked(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return finite logits for a masked class, after a look at labels and logits."""
+        """Return logits that are finite for masked classes, after a check of labels and logits."""
         if not targets.is_floating_point():
             wrong = (targets < 0) | (targets >= logits.shape[-1])
             if holds(wrong):
@@ -165,7 +165,7 @@ class Loss:
         *,
         context: LossContext | None = None,
     ) -> Tensor:
-        """Return the loss of every example, without any check.
+        """Return the loss of every example, without checks.
 
         Args:
             logits: Raw scores.
@@ -187,9 +187,9 @@ class Loss:
         *,
         context: LossContext | None = None,
     ) -> Tensor:
-        """Return the loss of every example under every label, without any check.
+        """Return the loss of every example under every label, without checks.
 
-        A local loss costs O(C) an example, another one up to O(C²).
+        An example costs O(C) for a local loss, up to O(C²) for others.
 
         Shape:
             ``(K, B, C)``, parameters ``(K, 1, 1)`` → ``(K, B, C)``.
@@ -206,14 +206,13 @@ class Loss:
         context: LossContext | None = None,
         **parameters: float | Tensor,
     ) -> Tensor:
-        """Return the log posterior that logits stand for at the minimum of the expected loss.
+        """Return the log posterior by which the expected loss is least at these logits.
 
-        It is exact where `has_exact_readout`; a loss without one gets the log-softmax.
+        It is exact if `has_exact_readout`; other losses return the log-softmax.
 
         Args:
             logits: Raw scores.
-            context: What a loss with `needs` must have; of a candidate that is trained, the class
-                counts alone.
+            context: The fields that the loss `needs`; a trained candidate has class counts alone.
             **parameters: As in the call.
 
         Shape:
@@ -227,7 +226,7 @@ class Loss:
         logits = widened(logits)
         masked = is_masked(logits)
         if is_cut := self.masked and holds(masked):
-            # A read-out is finite for logits as low as this one; then the class is taken out.
+            # The read-out is finite for logits this low; the class is removed from its result.
             logits = logits.masked_fill(masked, _LOW)
         ready = self._ready(logits, parameters)
         if self.link is not None and self.link is not by_gradient:
@@ -243,7 +242,7 @@ class Loss:
         *,
         context: LossContext | None = None,
     ) -> Tensor:
-        """Return what `readout` does, without any check.
+        """Return the log posterior of `readout`, without checks.
 
         Shape:
             ``(K, N, C)``, parameters ``(K, 1, 1)`` → ``(K, N, C)``.
@@ -265,7 +264,7 @@ class Loss:
         *,
         context: LossContext | None = None,
     ) -> Tensor:
-        """Return what the loss puts into its softmax, without any check.
+        """Return the inputs of the loss's softmax, without checks.
 
         Shape:
             ``(K, B, C)``, parameters ``(K, 1, 1)`` → ``(K, B, C)``.
@@ -309,11 +308,11 @@ class Loss:
         return self.function.__doc__ or ""
 
     def _with(self, context: LossContext | None) -> dict[str, Any]:
-        """Return the argument `context` where the functions of the loss take one."""
+        """Return the argument `context` if the functions of the loss take it."""
         return {"context": context} if self.needs or self.view is not None else {}
 
     def _complete(self, context: LossContext | None) -> LossContext | None:
-        """Check that the context has what the loss needs."""
+        """Return the context after a check that it has the fields that the loss needs."""
         if self.needs:
             (context or LossContext()).require(self.needs, loss=self.name)
         return context
@@ -333,13 +332,13 @@ class Loss:
         return f"<loss {self.name}>"
 
     def __reduce__(self) -> str:
-        # The pickle holds the name: the module has the loss under the name of its function, so
-        # that the function itself cannot be pickled. `own` pickles the losses that it registers.
+        # In its module the loss has the name of its function, so the function cannot be pickled; a
+        # pickle holds the name instead. `own` pickles the losses that it registers.
         return self.name
 
 
 def _tensor(name: str, value: float | Tensor, parameter: Parameter, logits: Tensor) -> Tensor:
-    """Return a checked parameter as a tensor of the logits' kind."""
+    """Return a checked parameter as a tensor with the dtype and device of the logits."""
     if not isinstance(value, Tensor):
         numbers: list[object] = [value]
     else:

@@ -1,4 +1,4 @@
-"""Where the expectation of a loss over the label is least: found numerically, from many starts."""
+"""The minimum of the expectation of a loss over the label, found numerically from many starts."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from autoloss.core.errors import InputError
 from autoloss.losses.samples import draw
 
 Function = Callable[[Tensor, Tensor], Tensor]
-"""Maps logits ``(N, C)`` and classes ``(N,)`` to one value per example, ``(N,)``."""
+"""Maps logits ``(N, C)`` and classes ``(N,)`` to a value per example, ``(N,)``."""
 FAR = 1e4
-"""How far logits are looked for where the head has no bound; a minimum there is at infinity."""
-# Sizes of logits to start from, as a share of this, and how many of the starts are followed.
+"""The bound of logits for heads without a bound; a minimum found there is at infinity."""
+# The largest starting logit, the sizes of starts as shares of it, and the starts to follow.
 _REACH, _SIZES, _STARTS = 30.0, (0.0, 0.01, 0.03, 0.1, 0.3, 1.0), 3
-# A slope above this says that the way down ended at a kink.
+# A larger slope means that the descent ended at a kink.
 _FLAT = 1e-6
 
 
@@ -28,9 +28,9 @@ class Minimum:
     """A minimum of an expected loss.
 
     Args:
-        logits: Where it is, ``(C,)``.
-        value: How low it is.
-        slope: The largest slope there, by the logits that are within their bounds.
+        logits: Its place, ``(C,)``.
+        value: The expected loss there.
+        slope: The sum of absolute slopes there, by the logits inside their bounds.
     """
 
     logits: Tensor
@@ -40,7 +40,7 @@ class Minimum:
 
 @dataclass(frozen=True, eq=False)
 class ExpectedLoss:
-    """The expectation of a loss over a posterior, as a function of the logits alone.
+    """The expectation of a loss over a posterior, as a function of the logits.
 
     Args:
         function: The loss.
@@ -64,7 +64,7 @@ class ExpectedLoss:
         """Return the expectation at many logits, ``(S, C)`` → ``(S,)``.
 
         Raises:
-            InputError: If the loss does not give one value per example.
+            InputError: If the loss does not return a value per example.
         """
         repeated = logits.repeat_interleave(self.n_classes, 0)
         labels = torch.arange(self.n_classes).repeat(len(logits))
@@ -77,57 +77,57 @@ class ExpectedLoss:
         return (self.posterior * every.double().view(-1, self.n_classes)).sum(-1)
 
     def minimum(self, *, first: int | None = None, over: int | None = None) -> Minimum:
-        """Return the lowest point that is found.
+        """Return the lowest minimum that is found.
 
         Args:
-            first: A class whose logit must be no smaller than that of `over`; None for anywhere.
+            first: A class whose logit must be at least that of `over`; None for no constraint.
             over: See `first`.
 
         Raises:
-            InputError: If the expectation is finite nowhere, or has no slope.
+            InputError: If the expectation is nowhere finite, or has no slope.
         """
-        path = _Path(self, first, over)
-        starts = path.starts()
+        descent = _Descent(self, first, over)
+        starts = descent.starts()
         with torch.no_grad():
-            values = self.values(path.logits(starts.flatten(0, 1))).nan_to_num(nan=torch.inf)
-        # The best of each size: at 0 many losses are good, and have no slope that leads away.
+            values = self.values(descent.logits(starts.flatten(0, 1))).nan_to_num(nan=torch.inf)
+        # The best start of each size, because many losses are low at 0 without a slope there.
         lowest, best = values.view(len(starts), -1).min(1)
         if not bool(lowest.isfinite().any()):
             raise InputError("a loss must be finite somewhere, but got no finite value.")
         sizes = lowest.argsort(stable=True)[:_STARTS].tolist()
-        found = [path.descend(starts[size, best[size]]) for size in sizes]
-        return path.settled(min(found, key=lambda one: one.value))
+        found = [descent.run(starts[size, best[size]]) for size in sizes]
+        return descent.settled(min(found, key=lambda one: one.value))
 
 
 @dataclass(frozen=True)
 class _Minimum:
-    """The same as `Minimum` in the coordinates of a path."""
+    """A minimum in the coordinates of a descent."""
 
     at: Tensor
     value: float
     slope: float
 
 
-class _Path:
-    """The way down, in coordinates that keep one logit above another."""
+class _Descent:
+    """The descent, in coordinates that keep one logit above another."""
 
     def __init__(self, expected: ExpectedLoss, first: int | None, over: int | None) -> None:
         self.expected = expected
         n, bound = expected.n_classes, expected.bound
         self.low = torch.full((n,), -bound, dtype=torch.float64)
         self.high = -self.low
-        # The logit of `first` is given by how much it is above that of `over`.
+        # The coordinate of `first` is its lead over the logit of `over`.
         self.is_first = torch.arange(n) == (-1 if first is None else first)
         self.over = 0 if over is None else over
         self.low[self.is_first] = 0.0
 
     def logits(self, at: Tensor) -> Tensor:
-        """Return the logits of coordinates."""
+        """Return the logits at some coordinates."""
         lifted = at + torch.where(self.is_first, at[..., self.over, None], 0.0)
         return lifted.clamp(max=self.expected.bound)
 
     def starts(self) -> Tensor:
-        """Return coordinates of every size and shape that may be near a minimum.
+        """Return starting coordinates of every size and shape.
 
         Shape:
             ``(sizes, shapes, C)``.
@@ -142,9 +142,9 @@ class _Path:
         at = logits - torch.where(self.is_first, logits[..., self.over, None], 0.0)
         return at.clamp(self.low, self.high)
 
-    def descend(self, start: Tensor) -> _Minimum:
-        """Go down by the slope."""
-        # A third of a second, which whoever only reads losses need not wait for.
+    def run(self, start: Tensor) -> _Minimum:
+        """Return the minimum that a descent by slopes reaches."""
+        # The import takes a third of a second.
         from scipy.optimize import minimize
 
         bounds = torch.stack([self.low, self.high], -1).tolist()
@@ -164,7 +164,7 @@ class _Path:
 
     @torch.no_grad()
     def settled(self, found: _Minimum) -> Minimum:
-        """Return a minimum, after steps to all sides where the slope led into a kink."""
+        """Return the minimum; steps in all directions follow if the descent ended at a kink."""
         at, value = found.at, found.value
         axes = torch.eye(len(at), dtype=torch.float64)
         differences = (axes[:, None] - axes).flatten(0, 1)

@@ -1,4 +1,4 @@
-"""A loss as a module, for a training loop that is not ours."""
+"""A loss as a module, for a training loop of the user's own."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ class LossModule(nn.Module):
         class_counts: Training rows of each class; only a prior needs them.
         task: The kind of label.
         class_weights: Weights for ``prior="given_weights"``.
-        class_similarity: Likeness of the classes for ``target="similarity_smoothing"``.
+        class_similarity: Similarity of the classes for ``target="similarity_smoothing"``.
 
     Shape:
         ``logits (B, C)``, ``targets (B,)`` classes or ``(B, C)`` class probabilities → a scalar.
-        Sequences: ``(B, T, C)``, ``(B, T)``. Labels of several yes and no (``task="multilabel"``):
+        Sequences: ``(B, T, C)``, ``(B, T)``. Several yes-or-no labels (``task="multilabel"``):
         ``(B, L)`` and ``(B, L)``, whole numbers 0 and 1 or the probability of yes.
 
     Raises:
-        InputError: If the loss has no form for the task, or lacks something that it needs.
+        InputError: If the loss has no form for the task, or lacks a value that it needs.
 
     Examples:
         >>> from autoloss.losses import LossSpec
@@ -80,7 +80,7 @@ class LossModule(nn.Module):
             "similarity": _tensor(class_similarity),
         }
         self.facts = None if class_counts is None else self._facts(class_counts)
-        # Without counts, whether the classes are two is known with the first logits.
+        # Without counts, the number of classes is unknown until the first logits.
         if self.facts is not None or task != "multiclass" or not spec.fits("binary"):
             spec.check_task(task if self.facts is None else self.facts.task)
         self._objectives: dict[tuple[torch.dtype, torch.device, int], Objective] = {}
@@ -96,19 +96,19 @@ class LossModule(nn.Module):
         """Return the weighted mean loss of the items that have a label.
 
         Args:
-            logits: Raw scores; half-precision ones are read in float32. A class with a logit of
-                minus infinity is as one that is not there, where the loss has a use for that.
-            targets: Labels. -1 and -100, or NaN where labels are probabilities, are missing and
-                left out.
+            logits: Raw scores; 16-bit numbers are read in float32. A logit of minus infinity
+                removes its class, if the loss supports that.
+            targets: Labels. The values -1 and -100, and NaN among probabilities, mean a missing
+                label, which does not count.
             weights: Weights of the examples ``(B,)``, or of the items.
-            context: What some losses need besides; its mask leaves items out too.
+            context: Further values that some losses need; its mask leaves items out too.
 
         Returns:
-            A scalar; 0 where no item has a label.
+            A scalar; 0 if no item has a label.
 
         Raises:
-            InputError: If shapes do not fit, a label is none, or a logit is minus infinity where
-                none may be. A graph of `torch.compile` returns NaN for the last two.
+            InputError: If shapes do not fit, a label is not a class, or a logit is minus infinity
+                but not allowed to be. A graph of `torch.compile` returns NaN for the last two.
         """
         logits = widened(logits)
         check_kind(targets, logits, self.task)
@@ -152,17 +152,17 @@ class LossModule(nn.Module):
         return logits, lost | (masked if self.task == "multilabel" else masked.any(-1))
 
     def mix(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the inputs and labels to train on: mixed ones for mixup, else as they are.
+        """Return the inputs and labels to train on, mixed if the target is mixup.
 
-        Call it before the network, and the loss with what it returns. Partners and shares come
-        from torch's global generator.
+        Call it before the network, and pass the labels that it returns to the loss. Partners and
+        shares come from torch's global generator.
 
         Args:
-            inputs: Inputs of the network, of any shape behind the examples.
+            inputs: Inputs of the network; any axes may follow the examples.
             targets: Labels of the examples.
 
         Returns:
-            The mixed inputs, and class probabilities (of yes, for labels of several yes and no).
+            The mixed inputs, and class probabilities (for yes-or-no labels, of yes).
 
         Shape:
             ``inputs (B, ...)``, ``targets (B,)`` → ``(B, ...)``, ``(B, C)``.
@@ -194,9 +194,9 @@ class LossModule(nn.Module):
         return ClassFacts(torch.as_tensor(class_counts), task=self.task, **self._given)
 
     def _objective(self, logits: Tensor) -> Objective:
-        """Return the loss for logits of this kind, made once."""
+        """Return the objective for logits of this kind, which is made once."""
         kind = (logits.dtype, logits.device, logits.shape[-1])
-        # The shape of what a loss with a memory remembers of an example.
+        # The shape of the memory of an example.
         remembered = (*logits.shape[1:], *((2,) if self.task == "multilabel" else ()))
         self._make_objective(*kind, remembered if self._remembers else ())
         return self._objectives[kind]
@@ -204,7 +204,7 @@ class LossModule(nn.Module):
     def _make_objective(
         self, dtype: torch.dtype, device: torch.device, last: int, remembered: tuple[int, ...]
     ) -> None:
-        """Make the loss for logits of this kind, if it is the first time."""
+        """Make the objective for logits of this kind, if there is none yet."""
         kind = (dtype, device, last)
         if kind in self._objectives:
             return
@@ -218,13 +218,13 @@ class LossModule(nn.Module):
         self._objectives[kind] = made
 
 
-# Making it is no part of a graph that is traced. This is what the decorator
-# torch.compiler.assume_constant_result does, which takes seconds to load torch's compiler.
+# A traced graph does not include making the objective. The decorator
+# torch.compiler.assume_constant_result sets this flag too, but takes seconds to load the compiler.
 LossModule._make_objective._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def _owner_of_counts(spec: SpecData) -> str | None:
-    """Return the part of a loss that cannot do without class counts, or None if all can."""
+    """Return the part of a loss that requires class counts, or None."""
     if spec.prior != "none":
         return f"prior={spec.prior!r}"
     if "class_counts" in spec.needs:
@@ -233,11 +233,11 @@ def _owner_of_counts(spec: SpecData) -> str | None:
 
 
 def _owner_of_all_logits(spec: SpecData) -> str | None:
-    """Return the part of a loss that has no use for a masked class, or None if all have."""
+    """Return the part of a loss that does not support masked classes, or None."""
     parts = (get(spec.base), TARGETS.get(spec.target), PENALTIES.get(spec.penalty))
     return next((one.name for one in parts if one is not None and not one.masked), None)
 
 
 def _tensor(values: Any) -> Tensor | None:
-    """Return numbers as a tensor, None as it is."""
+    """Return numbers as a tensor; None for None."""
     return None if values is None else torch.as_tensor(values)

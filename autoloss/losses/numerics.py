@@ -1,4 +1,4 @@
-"""Expressions of log-probabilities that stay finite and exact where the plain ones do not."""
+"""Expressions of log-probabilities that stay finite and exact at extreme values."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# Below this many classes the CPU kernels over the last axis do not fill a vector register; with
-# the classes first the same softmax takes a half (C = 2) to a fifth (C = 10) of the time.
+# With fewer classes, the CPU kernels over the last axis do not fill a vector register; with the
+# classes first the same softmax takes a half (C = 2) to a fifth (C = 10) of the time.
 _FEW_CLASSES = 16
-# The logit of a masked class: far below any other, so that a softmax gives it nothing and no
-# slope, and finite even to the third power. The heaviest tail that is allowed, that of bi_tempered
-# at t2 = 4, gives it 1e-4.
+# The logit of a masked class. It is so low that a softmax gives the class neither probability nor
+# slope, and its third power is finite. The heaviest allowed tail, bi_tempered at t2 = 4, gives it
+# 1e-4.
 MASKED = -1e12
 
 
@@ -38,7 +38,7 @@ def softmax(logits: Tensor) -> Tensor:
 
 
 def widened(logits: Tensor) -> Tensor:
-    """Return 16-bit numbers in float32: exponentials and their sums lose too much in them."""
+    """Return 16-bit numbers in float32, because exponentials and their sums need the precision."""
     return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
 
 
@@ -50,7 +50,7 @@ def is_present(logits: Tensor) -> Tensor:
 def miss_probs(log_p: Tensor) -> Tensor:
     """Return ``1 - p`` from ``log p``, at least the smallest positive number.
 
-    On a learnt example ``1 - p`` underflows to 0, where a power or a logarithm of it has no finite
+    For a learnt example ``1 - p`` underflows to 0, where a power or a logarithm of it has no finite
     slope.
 
     Args:
@@ -60,10 +60,10 @@ def miss_probs(log_p: Tensor) -> Tensor:
 
 
 def log_miss_probs(log_probs: Tensor) -> Tensor:
-    """Return ``log(1 - p)`` for every class, exact also where p rounds to 1.
+    """Return ``log(1 - p)`` for every class, exact even if p rounds to 1.
 
-    The likeliest class takes the sum of the others, which does not cancel; the rest have ``p <=
-    1/2``.
+    For the likeliest class it is the logarithm of a sum, over the other classes, that does not
+    cancel; the others have ``p <= 1/2``.
 
     Args:
         log_probs: Log-probabilities that sum to 1 over the last axis.
@@ -79,20 +79,20 @@ def log_miss_probs(log_probs: Tensor) -> Tensor:
 def margin_log_loss(log_p: Tensor, log_miss: Tensor, margin: Tensor) -> Tensor:
     """Return ``-log p`` of the true class with its logit lowered by a margin.
 
-    ``margin - log p + log(1 - p + p e^(-margin))``, in the form that keeps all digits where p or
-    the loss is near 0 or the margin is large.
+    ``margin - log p + log(1 - p + p e^(-margin))``, in a form that keeps all digits if p or the
+    loss is near 0 or the margin is large.
 
     Args:
-        log_p: Log-probability of the true class before.
+        log_p: Log-probability of the true class without the margin.
         log_miss: ``log(1 - p)``.
-        margin: In logits, from 0; of a shape that broadcasts.
+        margin: Margin in logits, at least 0, in a shape that broadcasts.
     """
     # From 40 on, log(1 + e^x) is x to the last digit of float64; torch stops at 20.
     return functional.softplus(margin + (log_miss - log_p), threshold=40.0)
 
 
 def divided_expm1(x: Tensor, a: Tensor) -> Tensor:
-    """Return ``(exp(a x) - 1) / a``, its limit x where ``a = 0``.
+    """Return ``(exp(a x) - 1) / a``, and its limit x at ``a = 0``.
 
     Args:
         x: Any shape.
@@ -103,7 +103,7 @@ def divided_expm1(x: Tensor, a: Tensor) -> Tensor:
 
 
 def divided_log1p(x: Tensor, a: Tensor) -> Tensor:
-    """Return ``log(1 + a x) / a``, its limit x where ``a = 0``.
+    """Return ``log(1 + a x) / a``, and its limit x at ``a = 0``.
 
     Args:
         x: Any shape, with ``a x > -1``.
@@ -114,8 +114,8 @@ def divided_log1p(x: Tensor, a: Tensor) -> Tensor:
 
 
 def off_zero(a: Tensor) -> Tensor:
-    """Return `a` at least so large that one may divide by it, so small that no limit changes.
+    """Return `a`, at least 1e-20 so that it can be a divisor.
 
-    ``expm1`` and ``log1p`` of an argument this small are the argument, to the last digit.
+    ``expm1`` and ``log1p`` of an argument this small equal the argument, to the last digit.
     """
     return a.clamp_min(1e-20)

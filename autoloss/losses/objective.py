@@ -21,23 +21,24 @@ from autoloss.losses.priors import STARTS, PriorTerms
 from autoloss.losses.spec_data import SpecData
 from autoloss.losses.targets import Mix, Spread
 
-# What remains of a neutral prior after rounding in float64.
+# A neutral prior may differ from 0 by this much, by rounding in float64.
 _NOTHING = 1e-12
 
 
 class Objective:
     """The training losses of K candidates as one call.
 
-    Temperature, prior and target are one expression over all K, left out where every candidate is
-    neutral; bases are applied to groups of neighbours. Candidates sorted by base cost no copy.
+    Temperature, prior and target are one expression over all K, left out if every candidate is
+    neutral. Each base is applied to the group of its candidates; candidates sorted by base need no
+    copy.
 
     Args:
-        specs: One loss a candidate.
-        class_counts: Training rows of each class, ``(C,)`` or, where candidates train on rows of
-            their own, ``(K, C)``; or `ClassFacts`, which say more. A class without rows is treated
-            as one with a single row.
-        dtype: In which the losses are computed.
-        device: On which the logits are.
+        specs: A loss for each candidate.
+        class_counts: Training rows of each class: ``(C,)``, or ``(K, C)`` if candidates train on
+            rows of their own; or `ClassFacts`, which have more. A class without rows counts as a
+            class with a single row.
+        dtype: The dtype of the computation.
+        device: The device of the logits.
 
     Raises:
         InputError: If `specs` is empty, `class_counts` does not fit, or a loss has no form for the
@@ -94,15 +95,15 @@ class Objective:
 
         Args:
             logits: Raw scores.
-            targets: Classes (int64), or class probabilities (floats); for labels of several yes
-                and no, 0 and 1, or the probability of yes.
-            context: What some losses need besides.
-            mix: The mixup of this batch, whose inputs were mixed.
+            targets: Classes (int64), or class probabilities (floats); for yes-or-no labels, 0 and 1
+                or the probability of yes.
+            context: Further values that some losses need.
+            mix: The mixup of the batch, whose inputs are mixed already.
 
         Shape:
             ``logits (K, B, C)``, ``targets (K, B)``, ``(B,)``, or as probabilities ``(K, B, C)``,
-            ``(B, C)`` → ``(K, B)``. Sequences: ``(K, B, T, C)`` → ``(K, B, T)``. Labels of several
-            yes and no: ``(K, B, L)`` → ``(K, B, L)``.
+            ``(B, C)`` → ``(K, B)``. Sequences: ``(K, B, T, C)`` → ``(K, B, T)``. Several
+            yes-or-no labels: ``(K, B, L)`` → ``(K, B, L)``.
         """
         logits = logits.to(self.dtype)
         inputs = self._inputs(logits)
@@ -126,7 +127,7 @@ class Objective:
 
     @property
     def class_counts(self) -> Tensor:
-        """Return the rows of each class before some were left out, ``(C,)`` or ``(K, C)``."""
+        """Return the rows of each class before sampling, ``(C,)`` or ``(K, C)``."""
         return self.facts.population
 
     @property
@@ -144,7 +145,7 @@ class Objective:
         return kept
 
     def joined(self, other: Objective) -> Objective:
-        """Return the objective of these candidates and, after them, those of another."""
+        """Return the objective of these candidates and, after them, those of another objective."""
         both = Objective(
             self.specs + other.specs,
             self.facts.joined(other.facts),
@@ -156,7 +157,7 @@ class Objective:
         return both
 
     def reserve(self, n_rows: int, like: Tensor) -> None:
-        """Let the losses that remember examples hold so many, as a traced graph needs it.
+        """Let the memories of losses hold `n_rows` rows; a traced graph cannot grow them.
 
         Args:
             n_rows: Rows of the training data.
@@ -170,7 +171,7 @@ class Objective:
                 group.reserve(n_rows, like)
 
     def _memories(self) -> dict[int, Tensor]:
-        """Return what is remembered of the rows by candidates that remember, by their number."""
+        """Return the memory of each candidate that has one, by its row."""
         return {
             row: group.memory[i]
             for group in self._groups
@@ -179,7 +180,7 @@ class Objective:
         }
 
     def _remember(self, memories: Mapping[int, Tensor]) -> None:
-        """Take over what is remembered; of rows that were not seen yet, zeros are."""
+        """Take over memories by row; examples without one have zeros."""
         for group in self._groups:
             known = {i: memories[row] for i, row in enumerate(group.rows) if row in memories}
             if not known:
@@ -192,11 +193,11 @@ class Objective:
     def log_links(self, logits: Tensor) -> Tensor:
         """Return the log posterior by the exact read-out of every candidate.
 
-        Temperature and prior go into the base's read-out; its result is divided by the class
-        weights and freed of the smoothing; a penalty that moves the minimum is undone by its
-        slope. Exact at the minimum of the expected loss. A candidate without an exact read-out
-        gets the log-softmax of its logits. Where rows were left out of the training at random,
-        each class is divided by its sampling rate last: the posterior is that of all rows.
+        The base's read-out gets the logits after temperature and prior. Its result is divided by
+        the class weights, a penalty that moves the minimum is undone by its slope, and the
+        smoothing is undone. The result is exact at the minimum of the expected loss. A candidate
+        without an exact read-out gets the log-softmax of its logits. If rows were left out at
+        random, each class is divided by its sampling rate last: the posterior is that of all rows.
 
         Shape:
             ``(K, N, C)`` → ``(K, N, C)``; multi-label: ``(K, N, L)`` → ``(K, N, L, 2)``.
@@ -220,7 +221,7 @@ class Objective:
         return links
 
     def prior_corrected(self, logits: Tensor) -> Tensor:
-        """Return scores of which temperature, prior and sampling are undone, to read by softmax.
+        """Return scores with temperature, prior and sampling undone; their softmax is a posterior.
 
         Shape:
             ``(K, N, C)`` → ``(K, N, C)``.
@@ -233,7 +234,7 @@ class Objective:
         return scores if self._log_sampling is None else scores - self._log_sampling
 
     def _inputs(self, logits: Tensor) -> list[Tensor]:
-        """Return what each group reads: scaled and shifted logits, or the logits themselves."""
+        """Return the inputs of each group: logits scaled and shifted, or plain logits."""
         self._check(logits)
         plain = pairs(logits) if self.facts.task == "multilabel" else logits
         scores = plain if self._scale is None else plain * self._scale
@@ -264,7 +265,7 @@ class Objective:
     def _split(self, values: Tensor) -> list[Tensor]:
         """Return the rows of every group."""
         in_order = values if self._order is None else values[self._order]
-        # The gradient of one split is one copy; that of slices fills and adds a tensor each.
+        # The gradient of a split is one copy; each slice would fill and add a whole tensor.
         return list(torch.split_with_sizes(in_order, self._sizes))
 
     def _joined(self, parts: Sequence[Tensor]) -> Tensor:
@@ -282,7 +283,7 @@ class Objective:
         """Return the loss of every item by base, prior and target, candidates grouped by base."""
         log_probs: Sequence[Tensor] = inputs
         if self._any_local:
-            # One call for all is faster than one a group; what other bases get is not read.
+            # One call is faster than a call for each group; bases that are not local ignore it.
             joined = inputs[0] if len(inputs) == 1 else torch.cat(list(inputs))
             log_probs = torch.split_with_sizes(log_softmax(joined), self._sizes)
         found = []
@@ -293,23 +294,23 @@ class Objective:
         return self._joined(found)
 
     def _make_parts(self) -> None:
-        """Make the tensors of temperature, prior and target, or None if neutral for all."""
+        """Set the tensors of temperature, prior and target, or None if neutral for all."""
         facts = self.facts
         terms = PriorTerms.of(self.specs, facts)
         temperature = torch.tensor([spec.temperature for spec in self.specs], dtype=torch.float64)
 
         def per_item(tensor: Tensor, neutral: float = 0.0) -> Tensor | None:
-            """Return one value a class with axes for the items, or None if neutral for all."""
+            """Return a value for each class with item axes, or None if neutral for all."""
             if bool((tensor - neutral).abs().le(_NOTHING).all()):
                 return None
             tensor = tensor.to(dtype=self.dtype, device=self.device)
-            # Positions share their classes, while every label has two of its own.
+            # Positions share their classes; every label has two classes of its own.
             return tensor[:, None] if facts.task != "sequence" else tensor[:, None, None]
 
         scale = terms.scale / temperature.view(-1, *[1] * facts.own_axes)
         log_sampling = torch.zeros_like(terms.shift)
         if facts.sampling is not None:
-            # Centred, so that equal rates are none and leave no rounding behind.
+            # Centred, so that equal rates count as none and leave no rounding.
             log_rates = facts.sampling.log()
             log_sampling = (log_rates - log_rates.amax(-1, keepdim=True)).expand_as(terms.shift)
         self._log_weights = per_item(terms.log_weights)
@@ -328,11 +329,11 @@ class Objective:
             self.device
         )
         self._exact = exact.to(self.device)
-        # As a plain value: a traced read-out cannot branch on a tensor.
+        # A plain value, because a traced read-out cannot branch on a tensor.
         self._all_exact = bool(exact.all())
 
     def _make_groups(self, order: list[int]) -> None:
-        """Make one group of every run of candidates with the same base."""
+        """Set a group for every run of candidates with the same base."""
         start = torch.tensor(
             [max(spec.get(key, 0.0) for key in STARTS) for spec in self.specs],
             dtype=self.dtype,
@@ -378,7 +379,7 @@ class Objective:
 
 
 def _grouped_order(specs: Sequence[SpecData]) -> list[int]:
-    """Return the order in which candidates of one base are neighbours, stable otherwise."""
+    """Return a stable order in which candidates with the same base are neighbours."""
     first: dict[str, int] = {}
     for row, spec in enumerate(specs):
         first.setdefault(spec.base, row)
@@ -386,6 +387,6 @@ def _grouped_order(specs: Sequence[SpecData]) -> list[int]:
 
 
 def _range(values: Tensor) -> Tensor:
-    """Return how far the values of the classes lie apart, at most over the labels, ``(K,)``."""
+    """Return the range of the values over the classes, the largest of all labels, ``(K,)``."""
     apart = values.amax(-1) - values.amin(-1)
     return apart.flatten(1).amax(1) if apart.ndim > 1 else apart

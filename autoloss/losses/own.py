@@ -1,4 +1,4 @@
-"""Losses of your own: registered by name, given to a search and found again by it."""
+"""Losses of your own: registering them, loading their files, and finding them in a study."""
 
 from __future__ import annotations
 
@@ -18,28 +18,27 @@ from autoloss.losses.registry import OWN, by_alias, discover, forget_results
 
 Losses = Loss | str | Path | Sequence[Loss | str | Path]
 """Losses made with `declare`, or paths of Python files that declare some; one or several."""
-# First words of the keys of a space and of a trial, which the parameters of a loss would share.
+# Names that the keys of a space or of a trial begin with, as parameters of a loss would.
 _SETTINGS = ("none", "temperature", "lr", "weight_decay", "dropout", "network", "training", "loss")
 _RANGE_KEYS = frozenset(("low", "high", "log", "default", "choices"))
 
 
 @dataclass(frozen=True)
 class OwnFile:
-    """A file that was run, and the losses that it declares, in its order."""
+    """A file that ran, and the losses that it declares, in their order."""
 
     origin: Origin
     losses: tuple[Loss, ...]
 
 
 _FILES: dict[str, OwnFile] = {}
-"""The files that were read, by full path."""
+"""The files that ran, by full path."""
 
 
 def register(loss: Loss) -> Loss:
-    """Make a loss of your own known by its name, as those of autoloss are, to this process.
+    """Register a loss of your own by its name in this process, like the losses of autoloss.
 
-    A loss that is declared again, by the same name in the same place, takes the place of what it
-    was.
+    A loss that is declared again, with the same name in the same place, replaces the earlier one.
 
     Args:
         loss: A loss made with `declare`.
@@ -65,11 +64,12 @@ def register(loss: Loss) -> Loss:
 def load_losses(path: str | Path) -> tuple[Loss, ...]:
     """Import a Python file, register the losses that it declares, and return them in its order.
 
-    The code of the file is run, as by ``import``. A file that has not changed is run once.
+    The code of the file runs, as by ``import``. A file runs again only after a change.
 
     Raises:
-        InputError: If there is no such file, it is no Python, fails, declares no loss or one that
-            cannot be registered; one line says which and where. Nothing is registered then.
+        InputError: If the file does not exist, is not Python, fails, declares no loss or a loss
+            that cannot be registered; the message, one line, has the cause and its place. Nothing
+            is registered then.
     """
     file = _read_file(path)
     before = dict(OWN)
@@ -89,7 +89,7 @@ def _read_file(path: str | Path) -> OwnFile:
     """Run a Python file and return the losses that it declares.
 
     Raises:
-        InputError: If there is no such file, it is no Python, fails or declares no loss.
+        InputError: If the file does not exist, is not Python, fails or declares no loss.
     """
     source, origin = read_code(path, argument="losses")
     before = _FILES.get(origin.file)
@@ -100,7 +100,7 @@ def _read_file(path: str | Path) -> OwnFile:
 
 
 def _declared(file: Path, module: types.ModuleType) -> tuple[Loss, ...]:
-    """Return the losses that a module itself declares, in its order."""
+    """Return the losses that a module declares itself, in their order."""
     found = [
         value
         for value in vars(module).values()
@@ -120,7 +120,7 @@ def take_in(given: Losses | None) -> dict[str, Origin | None]:
         given: The losses, or files of them.
 
     Returns:
-        Where each is declared, by name and in order; None if it is given as it is.
+        The file of each loss, by name and in order; None for a loss that a program passes.
 
     Raises:
         InputError: If one cannot be registered.
@@ -137,7 +137,7 @@ def take_in(given: Losses | None) -> dict[str, Origin | None]:
 
 
 def files_of(given: Losses | None) -> tuple[str, ...]:
-    """Return the paths among what is given."""
+    """Return the paths among given losses."""
     return tuple(str(one) for one in _several(given) if isinstance(one, (str, Path)))
 
 
@@ -147,15 +147,15 @@ def recall(
     """Register the losses of your own that a study began with.
 
     Args:
-        known: Where each was declared, as `take_in` returned it then.
-        given: Losses that are given again.
-        study: Its name.
+        known: The file of each loss, as `take_in` returned it at the start of the study.
+        given: The losses that are given for its continuation.
+        study: The name of the study.
 
     Returns:
-        Where each is declared now.
+        The file of each loss now.
 
     Raises:
-        InputError: If one of them is missing, or its file has changed.
+        InputError: If a loss is missing, or its file has changed.
     """
     found = take_in(given)
     for name, origin in known.items():
@@ -177,7 +177,7 @@ def recall(
 
 
 def _pickled(loss: Loss) -> str | tuple[Any, ...]:
-    """Return what a pickle holds of a loss: its name, and the file of a registered loss."""
+    """Return the arguments for a pickle of a loss: its name, and its file if it is registered."""
     if OWN.get(loss.name) is not loss:
         return loss.name
     holders = [one.origin.file for one in _FILES.values() if loss in one.losses]
@@ -185,7 +185,7 @@ def _pickled(loss: Loss) -> str | tuple[Any, ...]:
 
 
 def _restored(name: str, file: str | None) -> Loss:
-    """Return the loss of a pickle, from its file where it is not known yet."""
+    """Return the loss of a pickle; its file is loaded if the name is not registered yet."""
     if name not in discover() and file is not None and Path(file).is_file():
         load_losses(file)
     if name not in discover():
@@ -196,22 +196,22 @@ def _restored(name: str, file: str | None) -> Loss:
     return discover()[name]
 
 
-# `register` is in this module, so no registered loss is pickled before this line has run.
+# `register` is in this module, so this line runs before any registered loss is pickled.
 copyreg.pickle(Loss, _pickled)
 
 
 def _several(given: Losses | None) -> Sequence[Loss | str | Path]:
-    """Return what is given as a sequence; what can be none is told when it is registered."""
+    """Return given losses as a sequence; `register` refuses other values."""
     if given is None:
         return ()
     return given if isinstance(given, Sequence) and not isinstance(given, str) else [given]
 
 
 def _check_names(loss: Loss) -> None:
-    """Check that the names of a loss are new, or were those of the same loss before.
+    """Check that the names of a loss are new, or belong to an earlier version of it.
 
     Raises:
-        InputError: If one is taken, or would be mistaken for another key.
+        InputError: If a name is taken, or equals another key of a space or trial.
     """
     taken = dict.fromkeys(discover(), "a loss")
     taken |= {alias: f"another name of {one.name}" for alias, one in by_alias().items()}
@@ -235,5 +235,5 @@ def _check_names(loss: Loss) -> None:
 
 
 def _place(loss: Loss) -> tuple[str, str]:
-    """Return where in the code a loss is declared."""
+    """Return the module and the qualified name of a loss."""
     return loss.function.__module__, loss.function.__qualname__

@@ -1,4 +1,4 @@
-"""The parameters of a loss: where a search looks, what is allowed, what a mistake is told."""
+"""The parameters of a loss: the range of a search, the allowed values, and their mistakes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Number = float | int
 
 
 def as_number(value: object) -> Number | None:
-    """Return a number as it is, None for anything else (a boolean, text, NaN)."""
+    """Return a number as an int or float; None for anything else (a boolean, text, NaN)."""
     # numpy's numbers are real numbers too.
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or math.isnan(value):
         return None
@@ -19,13 +19,13 @@ def as_number(value: object) -> Number | None:
 
 @dataclass(frozen=True)
 class Interval:
-    """The allowed values of a parameter; an end that is infinite is always open.
+    """The allowed values of a parameter; an infinite end is always open.
 
     Args:
         low: Lower end.
         high: Upper end.
-        open_low: Whether the lower end itself is left out.
-        open_high: Whether the upper end itself is left out.
+        open_low: Whether the lower end is excluded.
+        open_high: Whether the upper end is excluded.
 
     Examples:
         >>> print(Interval(0.0, 1.0, open_high=True))
@@ -51,7 +51,7 @@ class Interval:
 
     @property
     def closed_ends(self) -> tuple[float, ...]:
-        """Return the ends that are allowed values themselves."""
+        """Return the ends that are allowed values."""
         ends = ((self.low, self.open_low), (self.high, self.open_high))
         return tuple(end for end, is_open in ends if not is_open and math.isfinite(end))
 
@@ -61,12 +61,12 @@ class FloatParam:
     """A real parameter.
 
     Args:
-        low: Lower end of the range that a search looks in by default.
-        high: Upper end of it.
+        low: Lower end of the default range of a search.
+        high: Upper end of that range.
         default: The value of the literature.
-        log: Whether the search draws it on a logarithmic scale.
-        valid: All allowed values, where they are more than ``[low, high]``.
-        searched: Whether a search varies it also where the space does not name it.
+        log: Whether a search draws it on a logarithmic scale.
+        valid: All allowed values; by default ``[low, high]``.
+        searched: Whether a search varies it if the space does not name it.
 
     Examples:
         >>> FloatParam(0.05, 0.95, default=0.7, valid=Interval(0.0, 1.0)).mistake("q", 1.5)
@@ -86,7 +86,7 @@ class FloatParam:
         return self.valid or Interval(self.low, self.high)
 
     def mistake(self, name: str, value: object) -> str | None:
-        """Return what is wrong with `value`, or None if nothing is."""
+        """Return the mistake of a value in one line, or None."""
         number = as_number(value)
         if number is None:
             return f"{name} must be a number, but got {name}={value!r}."
@@ -107,8 +107,8 @@ class IntParam:
         low: The smallest value.
         high: The largest value.
         default: The value of the literature.
-        log: Whether the search draws it on a logarithmic scale.
-        searched: Whether a search varies it also where the space does not name it.
+        log: Whether a search draws it on a logarithmic scale.
+        searched: Whether a search varies it if the space does not name it.
 
     Examples:
         >>> IntParam(1, 10, default=2).mistake("t", 2.5)
@@ -122,7 +122,7 @@ class IntParam:
     searched: bool = True
 
     def mistake(self, name: str, value: object) -> str | None:
-        """Return what is wrong with `value`, or None if nothing is."""
+        """Return the mistake of a value in one line, or None."""
         number = as_number(value)
         if number is None or not self.low <= number <= self.high or number != int(number):
             rule = f"a whole number in [{self.low}, {self.high}]"
@@ -141,7 +141,7 @@ class ChoiceParam:
     Args:
         choices: The allowed values.
         default: The value of the literature.
-        searched: Whether a search varies it also where the space does not name it.
+        searched: Whether a search varies it if the space does not name it.
 
     Examples:
         >>> ChoiceParam((1, 2), default=1).mistake("p", 3)
@@ -153,14 +153,14 @@ class ChoiceParam:
     searched: bool = True
 
     def mistake(self, name: str, value: object) -> str | None:
-        """Return what is wrong with `value`, or None if nothing is."""
+        """Return the mistake of a value in one line, or None."""
         if as_number(value) is None or value not in self.choices:
             known = ", ".join(str(choice) for choice in self.choices)
             return f"{name} must be one of {known}, but got {name}={value!r}."
         return None
 
     def clean(self, value: Number) -> Number:
-        """Return an allowed value as it was declared."""
+        """Return an allowed value in the type of its declaration."""
         return next(choice for choice in self.choices if choice == value)
 
 

@@ -13,7 +13,7 @@ from autoloss.core.task import ALL_TASKS, TaskKind
 from autoloss.losses.parameters import Parameter
 
 Readable = Literal["kept", "slope", "lost"]
-"""What a penalty does to the read-out of the base; see `declare_penalty`."""
+"""The effect of a penalty on the read-out of the base; see `declare_penalty`."""
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,15 @@ class Part:
 
     Args:
         name: Its name.
-        summary: What it does, one line.
-        source: Where it comes from.
-        parameters: Its parameters.
+        summary: Its effect, one line.
+        source: Its paper.
+        parameters: Its parameters by name.
         use: When to use it, one sentence.
         tasks: The kinds of label that it has a form for.
-        needs: What it cannot do without: fields of `ClassFacts` or `LossContext`, or ``"mixup"``,
-            a training loop that mixes the inputs.
-        aliases: Other names of it, each with the parameters that the name stands for.
-        masked: Whether classes may have a logit of minus infinity beside it.
+        needs: Its requirements: fields of `ClassFacts` or `LossContext`, or ``"mixup"`` for a
+            training loop that mixes the inputs.
+        aliases: Its other names, each with the parameters that the name implies.
+        masked: Whether it supports masked classes, with a logit of minus infinity.
     """
 
     name: str
@@ -46,13 +46,13 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """What a penalty sees of a batch: items, which are examples, positions or labels.
+    """A scored batch, as a penalty reads it: items, which are examples, positions or labels.
 
     Args:
-        logits: What the base puts into its softmax, float32 or float64.
-        log_probs: Its log-softmax.
+        logits: Inputs of the base's softmax, float32 or float64.
+        log_probs: Their log-softmax.
         targets: Classes, or class probabilities (floats).
-        mask: Which items have a label; None for all.
+        mask: Whether each item has a label; None for all.
         task: The kind of label.
 
     Shape:
@@ -75,9 +75,9 @@ class Scored:
         return self.mask.to(self.logits.dtype).expand(items)
 
     def confidence_and_hit(self) -> tuple[Tensor, Tensor]:
-        """Return how sure the network is of its decision, and the probability that it is right.
+        """Return the confidence of each decision, and the probability that it is right.
 
-        Of several yes and no labels, the probability of yes, and that of the label itself.
+        For several yes-or-no labels, these are the probability of yes and the label.
 
         Shape:
             both ``(k, *items)``.
@@ -95,13 +95,13 @@ class Scored:
 
 @dataclass(frozen=True, eq=False)
 class Penalty(Part):
-    """A penalty, made by `declare_penalty`: ``weight`` times its function is added to the loss.
+    """A penalty, made by `declare_penalty`; it adds ``weight`` times its function to the loss.
 
     Args:
         function: ``f(scored, **parameters without weight)``.
-        readable: What it does to the read-out.
+        readable: Its effect on the read-out.
 
-    The others are as in `Part`.
+    `Part` describes the other fields.
     """
 
     function: Callable[..., Tensor] = lambda: torch.empty(0)

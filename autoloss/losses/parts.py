@@ -1,4 +1,4 @@
-"""The priors, targets and penalties that stand around a base, and the temperature in training."""
+"""All priors, targets and penalties, the temperature, and the parameters of each by key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autoloss.losses.part import Part, Penalty
 from autoloss.losses.registry import cached, discover
 
 _INFINITY = float("inf")
-# When the class weights switch on, as a share of the training.
+# The share of the training after which class weights count.
 _START = FloatParam(
     0.0, 0.9, default=0.0, valid=Interval(0.0, 1.0, open_high=True), searched=False
 )
@@ -85,7 +85,7 @@ PRIORS = _by_name(
     ),
 )
 WEIGHTS = ("class_weight", "effective_number", "given_weights")
-"""The priors that weigh examples by their class; the others act on the logits."""
+"""The priors that weight examples by class; the other priors act on the logits."""
 TARGETS = _by_name(
     Part(
         name="smoothing",
@@ -116,7 +116,7 @@ TARGETS = _by_name(
         use="Few rows; check the calibration afterwards.",
         parameters={
             "alpha": FloatParam(0.05, 1.0, default=0.2, log=True, valid=Interval(0.0, _INFINITY)),
-            # 0: one share for a mini-batch, as in the paper; 1: one for each of its examples.
+            # 0: a share for each batch, as in the paper; 1: a share for each example.
             "per_example": ChoiceParam((0, 1), default=0, searched=False),
         },
         tasks=("binary", "multiclass", "multilabel"),
@@ -181,7 +181,7 @@ def parameters_of(name: str) -> Mapping[str, Parameter]:
 
 @cached
 def all_parameters() -> Mapping[str, Parameter]:
-    """Return every parameter of a loss by the key it has in TOML, in Optuna and in the trials."""
+    """Return all parameters of losses by the key that TOML, Optuna and trials use."""
     owners = [*discover(), *(name for parts in KINDS.values() for name in parts)]
     dotted = {key: value for owner in owners for key, value in parameters_of(owner).items()}
     return MappingProxyType({"temperature": TEMPERATURE, **dotted})
@@ -191,7 +191,7 @@ def parameter(key: str) -> Parameter:
     """Return the parameter of a dotted key.
 
     Raises:
-        InputError: If there is none; the message has the closest known key.
+        InputError: If the key is unknown; the message has the closest key.
 
     Examples:
         >>> parameter("logit_adjust.tau").default

@@ -1,4 +1,4 @@
-"""What priors do to the logits and the examples, for all candidates; finite for empty classes."""
+"""The terms of priors for all candidates: weights, scales and shifts, finite for empty classes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from autoloss.losses.facts import ClassFacts
 from autoloss.losses.spec_data import SpecData
 
 STARTS = ("class_weight.start", "effective_number.start", "given_weights.start")
-"""The keys that say from which share of the training on class weights count."""
+"""The keys of the share of the training after which class weights count."""
 
 
 @dataclass(frozen=True)
 class PriorTerms:
-    """The priors of K candidates, neutral for those without one, float64 on the CPU.
+    """The priors of K candidates, neutral for candidates without a prior, float64 on the CPU.
 
     Args:
         log_weights: Logarithm of the class weights.
-        scale: What the logits are multiplied with.
-        shift: What is then added to them.
+        scale: Factor of the logits.
+        shift: Term that is then added to them.
 
     Shape:
         all ``(K, C)``; multi-label ``(K, L, 2)``.
@@ -38,7 +38,7 @@ class PriorTerms:
         """Return the priors of some losses.
 
         Raises:
-            InputError: If one of them needs class weights that are not given.
+            InputError: If a prior needs class weights that are not given.
         """
 
         def column(key: str) -> Tensor:
@@ -67,8 +67,8 @@ class PriorTerms:
 def log_class_weights(class_counts: Tensor, power: Tensor) -> Tensor:
     """Return the logarithm of class weights proportional to ``n_c ** -power``.
 
-    They are scaled so that ``sum_c π_c w_c = 1``, π being the shares of the training rows: the
-    mean weight of an example is 1, and the gradient keeps its scale. `power` 1 gives
+    They are scaled so that ``sum_c π_c w_c = 1`` with the shares π of the training rows. The mean
+    weight of an example is then 1, and the gradient keeps its scale. A `power` of 1 gives
     scikit-learn's ``"balanced"`` weights.
 
     Args:
@@ -90,11 +90,11 @@ def log_effective_weights(class_counts: Tensor, decay: Tensor) -> Tensor:
     """Return the logarithm of class weights by the effective number of samples.
 
     ``w_c`` is proportional to ``(1 - b) / (1 - b^n_c)`` with ``b = 1 - decay``: no weights at
-    ``decay = 1``, inverse counts where it tends to 0. Scaled as `log_class_weights`.
+    ``decay = 1``, inverse counts as it tends to 0. The scale is that of `log_class_weights`.
 
     Args:
         class_counts: Training rows of each class.
-        decay: What each further sample of a class is worth less; 0 for no weights.
+        decay: Relative loss of value with each further sample of a class; 0 for no weights.
 
     Shape:
         ``class_counts (C,) or (K, C)``, ``decay (K, 1)`` → ``(K, C)``.
@@ -120,7 +120,7 @@ def log_given_weights(class_counts: Tensor, weights: Tensor, power: Tensor) -> T
 
 
 def logit_adjustment(class_counts: Tensor, tau: Tensor) -> Tensor:
-    """Return what logit adjustment adds to the logits in training, ``tau * log π_c``.
+    """Return the term that logit adjustment adds to the logits in training, ``tau * log π_c``.
 
     Args:
         class_counts: Training rows of each class.
@@ -138,7 +138,7 @@ def logit_adjustment(class_counts: Tensor, tau: Tensor) -> Tensor:
 
 
 def vector_scale(class_counts: Tensor, gamma: Tensor) -> Tensor:
-    """Return what vector scaling multiplies the logits with, ``(n_c / n_max) ** gamma``.
+    """Return the factor of the logits by vector scaling, ``(n_c / n_max) ** gamma``.
 
     Shape:
         ``class_counts (C,) or (K, C)``, ``gamma (K, 1)`` → ``(K, C)``.
@@ -158,6 +158,6 @@ def _of_mean_one(class_counts: Tensor, log_weights: Tensor) -> Tensor:
 
 
 def _without_zeros(counts: Tensor) -> Tensor:
-    """Return counts in which an empty class has one row, or the least count below 1."""
+    """Return counts in which an empty class has one row, or the least count if that is below 1."""
     least = counts.masked_fill(counts == 0, 1.0).amin(-1, keepdim=True).clamp_max(1.0)
     return torch.where(counts == 0, least, counts)

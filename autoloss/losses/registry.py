@@ -1,4 +1,4 @@
-"""All losses: those of `autoloss.losses.bases`, one file each, and those that a user registers."""
+"""All losses by name: those in `autoloss.losses.bases`, and those that a user registers."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from autoloss.losses.loss import Loss
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 OWN: dict[str, Loss] = {}
-"""The losses that were registered, by name; `autoloss.losses.own` alone changes it."""
+"""The registered losses by name; only `autoloss.losses.own` changes it."""
 _CACHES: list[Callable[[], None]] = []
 
 
 def cached(function: _F) -> _F:
-    """Return a function that remembers its results until a loss is registered."""
+    """Return a function whose results are cached until a loss is registered."""
     remembering = functools.cache(function)
     _CACHES.append(remembering.cache_clear)
     return cast(_F, remembering)
 
 
 def forget_results() -> None:
-    """Empty the caches of `cached`: the losses are others now."""
+    """Empty the caches of `cached`, because the losses have changed."""
     for clear in _CACHES:
         clear()
 
 
 @functools.cache
 def shipped() -> Mapping[str, Loss]:
-    """Return the losses of autoloss by name, cross-entropy first, the others in alphabetic order.
+    """Return the losses of autoloss by name: cross-entropy, then the others in alphabetical order.
 
     Raises:
-        TypeError: If a name or an alias stands for two of them.
+        TypeError: If a name or an alias stands for two losses.
     """
     found: dict[str, Loss] = {}
     for module_info in pkgutil.iter_modules(bases.__path__):
@@ -63,7 +63,7 @@ def discover() -> Mapping[str, Loss]:
 
 
 def names(task: TaskKind | None = None) -> tuple[str, ...]:
-    """Return the names of all losses, or of those that can train a kind of label; no aliases.
+    """Return the names, without aliases, of all losses or of those for a kind of label.
 
     Examples:
         >>> names(task="multilabel")[:3]
@@ -76,7 +76,7 @@ def get(name: str) -> Loss:
     """Return the loss of a name or an alias.
 
     Raises:
-        InputError: If there is none; the message has the closest known name.
+        InputError: If the name is unknown; the message has the closest name.
 
     Examples:
         >>> get("brier"), get("cosface")

@@ -1,4 +1,4 @@
-"""What losses are tried on: logits that a head can give, labels, contexts with what they need."""
+"""Random inputs for trying losses: logits that a head can give, labels and contexts."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ def logits_for(loss: Loss, *shape: int, seed: int = 0, scale: float = 1.0) -> Te
 
 
 def within_head(loss: Loss, logits: Tensor) -> Tensor:
-    """Return logits as they are, or cosines in their place where the head gives these."""
+    """Return the logits, mapped to cosines for a loss with a cosine head."""
     return 0.95 * logits.tanh() if loss.head == "cosine" else logits
 
 
 def sizes_for(loss: Loss, *sizes: int) -> tuple[int, ...]:
-    """Return the numbers of classes nearest to `sizes` that a loss can have by its tasks."""
+    """Return the numbers of classes, nearest to `sizes`, that the tasks of a loss allow."""
     most = max(sizes) if {"multiclass", "sequence"} & set(loss.tasks) else 2
     least = 2 if {"binary", "multilabel"} & set(loss.tasks) else 3
     return tuple(dict.fromkeys(min(max(size, least), most) for size in sizes))
 
 
 def context_for(loss: Loss, logits: Tensor, *, seed: int = 7) -> LossContext | None:
-    """Return a context with all that a loss may need for these logits; None if it needs none.
+    """Return a context with every field for these logits; None for a loss that needs no context.
 
     Shape:
-        ``(B, C)``, ``(K, B, C)`` or ``(K, B, T, C)``; so is what is in it.
+        ``(B, C)``, ``(K, B, C)`` or ``(K, B, T, C)``, also of its fields.
     """
     if not loss.needs:
         return None
@@ -61,7 +61,7 @@ def context_for(loss: Loss, logits: Tensor, *, seed: int = 7) -> LossContext | N
         teacher_logits=drawn.to(dtype),
         features=draw(n_examples, 8, seed=seed).to(dtype),
         mask=torch.ones(logits.shape[:-1], dtype=torch.bool),
-        # A logit is this norm times a cosine.
+        # A logit is the product of this norm and a cosine.
         norms=(logits.detach().abs() * (1.0 + drawn.abs()) + 0.5).to(dtype),
         memory=drawn.softmax(-1).to(dtype),
     )
@@ -74,8 +74,8 @@ def part_of(
 
     Args:
         context: A context of `context_for`.
-        index: What is taken of the logits, of their classes all.
-        examples: Which examples that are.
+        index: The index into the logits, without their class axis.
+        examples: The index of the examples.
 
     Examples:
         >>> from autoloss.losses import get
@@ -89,7 +89,7 @@ def part_of(
 
 
 def reordered(context: LossContext | None, order: Tensor) -> LossContext | None:
-    """Return the context for ``logits[..., order]``, the classes in another order."""
+    """Return the context for ``logits[..., order]``, with the classes in another order."""
     if context is None:
         return None
     return replace(context, **{name: getattr(context, name)[..., order] for name in _OF_CLASSES})

@@ -1,4 +1,4 @@
-"""The full description of a training loss: as a dictionary, as TOML and as a module."""
+"""The full description of a training loss, with its forms: dictionary, TOML, module, code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from autoloss.losses.parts import KINDS, parameters_of
 from autoloss.losses.spec_check import canonical, find_mistakes
 from autoloss.losses.spec_data import SpecData, Tuned
 
-# What computes is loaded by the methods that need it: most of a program reads settings only.
+# The methods that compute import their modules, because most of a program reads settings only.
 if TYPE_CHECKING:
     from autoloss.losses.facts import ClassFacts
     from autoloss.losses.module import LossModule
@@ -29,16 +29,17 @@ class LossSpec(SpecData):
 
     Args:
         base: Name of the base loss.
-        parameters: Values by dotted name, ``{"focal.gamma": 2.0}`` or pairs; defaults are filled
-            in, and they are kept as sorted pairs.
+        parameters: Values by dotted name, ``{"focal.gamma": 2.0}``, or pairs. They are stored as
+            sorted pairs, with defaults filled in.
         prior: ``"none"`` or one of `PRIORS`.
         target: ``"none"`` or one of `TARGETS`.
         penalty: ``"none"`` or one of `PENALTIES`.
-        temperature: What the logits are divided by in training.
-        tuned: What a search found beside the loss, for `source`; no part of what it is.
+        temperature: Divisor of the logits in training.
+        tuned: Results of a search, for `source`; they do not count for equality.
 
     Raises:
-        InputError: If something is unknown or not allowed, with all mistakes, one a line.
+        InputError: If a name or value is unknown or not allowed; the message has a line for each
+            mistake.
 
     Examples:
         >>> LossSpec("focal", {"focal.gamma": 3.0}).parameters
@@ -47,21 +48,21 @@ class LossSpec(SpecData):
 
     @classmethod
     def default(cls, base: str) -> LossSpec:
-        """Return the setting of the literature for a base."""
+        """Return a base with the parameters of the literature."""
         return cls(base)
 
     @classmethod
     def of(cls, data: SpecData) -> LossSpec:
-        """Return the loss that has this data; a `LossSpec` is returned as it is."""
+        """Return data as a `LossSpec`; a `LossSpec` is returned as it is."""
         return data if isinstance(data, LossSpec) else cls(**vars(data))
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> LossSpec:
-        """Return the loss of dotted keys; what is left out has its default.
+        """Return the loss of dotted keys; missing keys have their defaults.
 
         Raises:
             InputError: If a key is unknown, a value is not allowed, or a key belongs to a part
-                that is not chosen; all mistakes, one a line.
+                that is not chosen; the message has a line for each mistake.
 
         Examples:
             >>> settings = {"base": "focal", "focal.gamma": 2.5, "target": "smoothing"}
@@ -77,7 +78,7 @@ class LossSpec(SpecData):
         return cls(parameters=pairs, **{key: settings[key] for key in fields & set(settings)})
 
     def without(self, kind: str) -> LossSpec:
-        """Return the loss with one of its parts taken away, and what belongs to it.
+        """Return the loss without one of its parts and the parameters of that part.
 
         Args:
             kind: ``"prior"``, ``"target"`` or ``"penalty"``.
@@ -104,7 +105,7 @@ class LossSpec(SpecData):
         """Return the loss of a TOML text with the keys of `from_dict`.
 
         Raises:
-            InputError: If the text is no TOML, or for what `from_dict` raises.
+            InputError: If the text is not TOML, or `from_dict` refuses its keys.
         """
         try:
             nested = tomllib.loads(text)
@@ -128,7 +129,7 @@ class LossSpec(SpecData):
         """Return the loss of a JSON text with the keys of `from_dict`.
 
         Raises:
-            InputError: If the text is no JSON object, or for what `from_dict` raises.
+            InputError: If the text is not a JSON object, or `from_dict` refuses its keys.
         """
         try:
             settings = json.loads(text)
@@ -162,10 +163,11 @@ class LossSpec(SpecData):
                 ``(L, 2)``; only a prior needs them.
             task: The kind of label.
             class_weights: Weights for ``prior="given_weights"``, ``(C,)``.
-            class_similarity: For ``target="similarity_smoothing"``, one row a class, ``(C, C)``.
+            class_similarity: For ``target="similarity_smoothing"``, a row for each class,
+                ``(C, C)``.
 
         Raises:
-            InputError: If the loss has no form for the task, or lacks something that it needs.
+            InputError: If the loss has no form for the task, or lacks a value that it needs.
         """
         from autoloss.losses.module import LossModule
 
@@ -186,23 +188,21 @@ class LossSpec(SpecData):
         class_similarity: Any = None,
         tuned: Tuned | None = None,
     ) -> str:
-        """Return the loss as Python code to paste into a project; it needs torch alone.
+        """Return the loss as Python code to paste into a project; it imports torch alone.
 
-        The code has a class `Loss` with the mean loss of a batch, the probabilities that go with
-        it and the fit of their temperature, and the learning rate and weight decay that a search
-        found.
+        The code has a class `Loss` with the mean loss of a batch, its probabilities and the fit of
+        their temperature, and the learning rate and weight decay of a search.
 
         Args:
-            class_counts: As for `module`; so are `task`, `class_weights` and `class_similarity`.
-                What is not given is that of the search.
-            task: The kind of label.
-            class_weights: See `module`.
-            class_similarity: See `module`.
-            tuned: Settings and read-out to write down; those of the search by default.
+            class_counts: See `module`; by default the value of the search.
+            task: See `module`.
+            class_weights: See `module`; by default the value of the search.
+            class_similarity: See `module`; by default the value of the search.
+            tuned: Settings and read-out for the code; by default those of the search.
 
         Raises:
-            InputError: If the loss has no form for the task, lacks something that it needs, or is
-                made of more than torch and the standard library.
+            InputError: If the loss has no form for the task, lacks a value that it needs, or uses
+                more than torch and the standard library.
 
         Examples:
             >>> code = LossSpec("focal").source()

@@ -1,4 +1,4 @@
-"""Every mistake in the settings of a loss, found at once."""
+"""The check of the settings of a loss, which finds all mistakes at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autoloss.losses.registry import discover, names
 
 
 def find_mistakes(settings: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with the settings of a loss, one line a mistake.
+    """Return the mistakes in the settings of a loss, a line for each.
 
     Args:
         settings: Dotted keys, as for `LossSpec.from_dict`.
@@ -49,7 +49,7 @@ def find_mistakes(settings: Mapping[str, Any]) -> list[str]:
 
 
 def canonical(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of a loss with every alias in its own name.
+    """Return the settings of a loss with names in the place of aliases.
 
     Examples:
         >>> canonical({"base": "focal", "prior": "balanced_softmax"})
@@ -82,7 +82,7 @@ def _without_effect(key: str, known: Mapping[str, tuple[str, ...]]) -> str:
 
 
 def _likely(key: str, *known: Iterable[str]) -> set[str]:
-    """Return the keys that may be meant: those with the same owner, where there are some."""
+    """Return the likely keys: those of the same owner, or all keys if there are none."""
     keys = {name for some in known for name in some}
     owner = key.partition(".")[0] + "."
     return {name for name in keys if name.startswith(owner)} or keys

@@ -1,4 +1,4 @@
-"""The data of a `LossSpec`, which modules below it read."""
+"""The data of a training loss: its parts and parameters, checked; the base of `LossSpec`."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ cost a factorisation of a matrix (C, C) for every example."""
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a search found beside a loss: the settings of its training, and its read-out.
+    """The results of a search for a loss: the settings of its training, and its read-out.
 
     Args:
         lr: Peak learning rate of AdamW.
-        weight_decay: Its weight decay; None if the training had none.
-        dropout: Rate in [0, 1); None if the network has none.
-        readout: What becomes probabilities by a softmax: the logits (``"softmax"``), the logits
-            with the prior undone (``"prior"``) or the loss's own posterior (``"link"``); None for
-            the best that is known of the loss.
-        inverse_temperature: Factor of these scores.
+        weight_decay: Weight decay; None for none.
+        dropout: Dropout rate in [0, 1); None for a network without dropout.
+        readout: The scores whose softmax gives the probabilities: the logits (``"softmax"``), the
+            logits with the prior undone (``"prior"``) or the loss's own posterior (``"link"``);
+            None for the best read-out that the loss declares.
+        inverse_temperature: Factor of the scores.
         mix: Weight of the uniform distribution in the probabilities.
         class_counts: Training rows of each class.
-        class_weights: Weights of the classes that were given.
-        class_similarity: Likeness of the classes that was given, a row each.
+        class_weights: Class weights of the user.
+        class_similarity: Similarity of the classes by the user, a row for each class.
     """
 
     lr: float
@@ -49,7 +49,7 @@ class Tuned:
 
 @dataclass(frozen=True)
 class SpecData:
-    """The parts of a training loss and their parameters, checked; the fields of `LossSpec`."""
+    """The parts of a training loss and their parameters; `LossSpec` describes the fields."""
 
     base: str = "cross_entropy"
     parameters: tuple[tuple[str, float], ...] = ()
@@ -77,7 +77,7 @@ class SpecData:
         object.__setattr__(self, "temperature", float(self.temperature))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return dotted keys; parts that do nothing are left out."""
+        """Return the settings by dotted key, without parts that are ``"none"``."""
         settings: dict[str, Any] = {}
         for kind, name in self._parts.items():
             if name != "none":
@@ -95,7 +95,7 @@ class SpecData:
         return dict(self.parameters)[key]
 
     def get(self, key: str, default: float) -> float:
-        """Return the value of a dotted key, `default` where the loss has no such parameter."""
+        """Return the value of a dotted key; `default` if the loss has no such parameter."""
         return dict(self.parameters).get(key, default)
 
     @property
@@ -105,7 +105,7 @@ class SpecData:
 
     @property
     def n_non_default(self) -> int:
-        """Return how many settings differ from those of the plain base."""
+        """Return the number of settings that differ from the plain base."""
         defaults = {
             key: declared.default
             for owner in self._parts.values()
@@ -117,9 +117,9 @@ class SpecData:
 
     @property
     def complexity(self) -> tuple[int, int]:
-        """Return what decides between equals, the smaller the simpler.
+        """Return the complexity, which decides between equal losses for the smaller.
 
-        First 0 for cross-entropy, 1 for a proper loss, 2 for one with an exact link, 3 for any
+        It is 0 for cross-entropy, 1 for a proper loss, 2 for a loss with an exact link, 3 for any
         other; then `n_non_default`.
         """
         loss = get(self.base)
@@ -128,7 +128,7 @@ class SpecData:
 
     @property
     def reads_by_softmax(self) -> bool:
-        """Return whether ``softmax(logits)`` is the posterior at the minimum, prior aside."""
+        """Return whether ``softmax(logits)`` is the posterior at the minimum without a prior."""
         is_plain = self.target == self.penalty == "none" and self.temperature == 1.0
         return is_plain and is_proper_at(get(self.base), self.base_parameters)
 
@@ -159,7 +159,7 @@ class SpecData:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Return what the loss must have beyond logits and targets; see `Part.needs`."""
+        """Return the requirements of the loss beyond logits and targets; see `Part.needs`."""
         found = list(get(self.base).needs)
         for kind, name in self._parts.items():
             if kind != "base" and name != "none":
@@ -172,7 +172,7 @@ class SpecData:
         """Check that every part of the loss has a form for a kind of label.
 
         Raises:
-            InputError: If one has none; the message names the kinds that it has one for.
+            InputError: If a part has no form for it; the message has the kinds that the part fits.
         """
         for name, tasks in self._tasks():
             if task not in tasks:
@@ -185,7 +185,7 @@ class SpecData:
         return all(task in tasks for _, tasks in self._tasks())
 
     def _tasks(self) -> list[tuple[str, tuple[TaskKind, ...]]]:
-        """Return every part of the loss with the kinds of label that it has a form for."""
+        """Return every part of the loss with the kinds of label that it fits."""
         parts = [
             (name, KINDS[kind][name].tasks)
             for kind, name in self._parts.items()
@@ -194,7 +194,7 @@ class SpecData:
         return [(self.base, get(self.base).tasks), *parts]
 
     def gradient_scale(self, n_classes: int, *, context: LossContext | None = None) -> float:
-        """Return the gradient at equal logits in cross-entropy's units, to centre a rate."""
+        """Return the gradient at equal logits in units of cross-entropy, to centre a rate."""
         scale = get(self.base).gradient_scale(n_classes, context=context, **self.base_parameters)
         return scale / self.temperature
 

@@ -1,4 +1,4 @@
-"""What stands in the place of a hard label: smoothed, mixed and taught ones, and their undoing."""
+"""Labels in the place of hard labels: smoothed and mixed labels, and the inverse of smoothing."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from autoloss.core.errors import InputError
 from autoloss.losses.facts import ClassFacts
 from autoloss.losses.spec_data import SpecData
 
-# Where a smoothed network goes below its share, the probability would come out negative.
+# The least probability after undoing: below its smoothed share a class would have a negative one.
 FLOOR = 1e-7
 
 
 @dataclass(frozen=True, eq=False)
 class Spread:
-    """How the labels of k candidates are spread over the classes.
+    """The spread of the labels of k candidates over the classes.
 
     Args:
         epsilon: Share that is spread evenly, ``(k, 1, ...)`` with an axis for the items.
-        similar: Share that is spread by likeness, of the same shape; None if all are 0.
-        similarity: Where that share goes, one distribution a row ``(C, C)``.
+        similar: Share that is spread by similarity, in the same shape; None if all are 0.
+        similarity: For each class a row, the distribution of that share, ``(C, C)``.
     """
 
     epsilon: Tensor
@@ -40,7 +40,7 @@ class Spread:
         dtype: torch.dtype,
         device: torch.device,
     ) -> Self | None:
-        """Return how labels are spread, or None if they are not.
+        """Return the spread of labels, or None for hard labels.
 
         Raises:
             InputError: If a loss needs a similarity that is not given.
@@ -62,7 +62,7 @@ class Spread:
         return cls(epsilon, similar, facts.similarity.to(dtype=dtype, device=device))
 
     def rows(self, rows: list[int]) -> Self | None:
-        """Return how the labels of some of the candidates are spread, or None if they are not."""
+        """Return the spread of labels of some of the candidates, or None for hard labels."""
         epsilon = self.epsilon[rows]
         similar = None if self.similar is None else self.similar[rows]
         if similar is not None and bool(similar.any()):
@@ -72,7 +72,7 @@ class Spread:
     def values(self, every: Tensor, targets: Tensor) -> Tensor:
         """Return the loss under spread labels, from its value under every label.
 
-        ``(1 - ε) L(z, y) + ε / C sum_k L(z, k)``, which needs no label probabilities.
+        It is ``(1 - ε) L(z, y) + ε / C sum_k L(z, k)``, without label probabilities.
 
         Args:
             every: The loss under every label, times the class weights.
@@ -89,7 +89,7 @@ class Spread:
         return values + self.similar * (alike - at_label)
 
     def probs(self, probs: Tensor) -> Tensor:
-        """Return label probabilities spread, torch's convention ``(1 - ε) p + ε / C``.
+        """Return spread label probabilities by torch's convention ``(1 - ε) p + ε / C``.
 
         Shape:
             ``(k, B, C)`` → ``(k, B, C)``.
@@ -101,10 +101,10 @@ class Spread:
         return spread + self.similar[..., None] * (probs @ self.similarity - probs)
 
     def undo(self, log_probs: Tensor) -> Tensor:
-        """Return the log posterior whose spread form is given, clipped where it is negative.
+        """Return the log posterior from its spread form, clipped where it would be negative.
 
-        ``(p - ε / C) / (1 - ε)``, and the solution of the linear equation for spreading by
-        likeness. A candidate whose labels are not spread keeps its own.
+        It is ``(p - ε / C) / (1 - ε)``, and for a spread by similarity the solution of a linear
+        equation. A candidate with hard labels keeps its log posterior.
 
         Shape:
             ``(k, N, C)`` → ``(k, N, C)``.
@@ -131,15 +131,15 @@ class Spread:
 
 @dataclass(frozen=True, eq=False)
 class Mix:
-    """The mixup of one step: example b has a share of itself, and the rest of its partner.
+    """The mixup of a step, which mixes each example with a partner.
 
     Args:
-        partner: Number of each example's partner in the mini-batch; G is 1 or K.
+        partner: Number of each example's partner in the batch; G is 1 or K.
         share: Share of the example itself; 1 for a candidate without mixup.
 
     Shape:
         - partner: ``(G, B)``, int64
-        - share: ``(K, 1)`` or ``(K, B)``; of items ``(K, B, L)``
+        - share: ``(K, 1)`` or ``(K, B)``; for items ``(K, B, L)``
     """
 
     partner: Tensor
@@ -163,5 +163,5 @@ class Mix:
         return share * values + (1.0 - share) * self.partners_of(values)
 
     def share_for(self, values: Tensor) -> Tensor:
-        """Return the share with an axis of length 1 for all but candidates and examples."""
+        """Return the share with an axis of length 1 for each further axis of `values`."""
         return self.share.view(*self.share.shape, *[1] * (values.ndim - self.share.ndim))

@@ -1,4 +1,4 @@
-"""The contract: the laws that every loss meets, those of autoloss and those of your own."""
+"""The contract: the laws that every loss must meet, of autoloss or of your own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from autoloss.losses.loss import Loss
 
 __all__ = ["Law", "check_contract", "laws"]
 
-# From what everything else builds on to what is subtle: the first that is broken is told.
+# In the order of the checks, from basic laws to subtle laws; an error names the first broken law.
 _LAWS = (
     values.parameters_are_allowed,
     values.one_value_per_example,
@@ -32,7 +32,7 @@ _LAWS = (
 
 
 def laws() -> tuple[tuple[str, Law], ...]:
-    """Return the laws by name; ``law(loss)`` returns how a loss breaks it, or None if it does not.
+    """Return the laws by name; ``law(loss)`` returns the breach of a loss in one line, or None.
 
     Examples:
         >>> from autoloss.losses import get
@@ -43,10 +43,10 @@ def laws() -> tuple[tuple[str, Law], ...]:
 
 
 def check_contract(loss: Loss) -> None:
-    """Check that a loss can be searched.
+    """Check that a loss meets every law, so that it can be searched.
 
     Raises:
-        InputError: If it breaks a law; one line names the loss, the law and what there is instead.
+        InputError: If it breaks a law; one line has the loss, the rule and the breach.
 
     Examples:
         >>> from autoloss.losses import declare

@@ -1,4 +1,4 @@
-"""A law of the contract: a rule, and what is told where a loss breaks it."""
+"""A law of the contract: its rule, and the search for breaches."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Points = Callable[[Loss], list[dict[str, float]]]
 
 @dataclass(frozen=True)
 class Law:
-    """A rule that every loss meets; call it on a loss.
+    """A law that every loss must meet; a call on a loss returns its breach.
 
     Args:
         name: Its name.
-        rule: What a loss must do, to stand after its name and "must".
-        breach: Returns what there is instead, to stand after "but got", or None.
-        points: Returns the settings that the rule is tried at.
+        rule: The rule, which follows "<loss> must" in a message.
+        breach: Returns the breach, which follows "but got", or None.
+        points: Returns the settings at which the law is checked.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Law:
     points: Points
 
     def __call__(self, loss: Loss) -> str | None:
-        """Return how a loss breaks the law, in one line; None if it does not."""
+        """Return the breach of a loss in one line, or None."""
         for setting in self.points(loss):
             try:
                 found = self.breach(loss, setting)
@@ -52,7 +52,7 @@ class Law:
 
 
 def law(rule: str, *, at: Points) -> Callable[[Callable[[Loss, Setting], str | None]], Law]:
-    """Make a law of a function that finds breaches; it has the function's name."""
+    """Return a decorator that makes a law of a function, with the function's name."""
 
     def decorate(breach: Callable[[Loss, Setting], str | None]) -> Law:
         return Law(breach.__name__, rule, breach, at)
@@ -66,17 +66,17 @@ def defaults(loss: Loss) -> list[dict[str, float]]:
 
 
 def searched(loss: Loss) -> list[dict[str, float]]:
-    """Return the settings on the edges of where a search looks, and between."""
+    """Return settings on the edges of the range of a search, and between."""
     return _settings(loss, _inside)
 
 
 def allowed(loss: Loss) -> list[dict[str, float]]:
-    """Return the same and those on the edges of all that is allowed."""
+    """Return the settings of `searched`, and settings on the edges of the allowed values."""
     return _settings(loss, _with_limits)
 
 
 def _settings(loss: Loss, values: Callable[[Parameter], list[Number]]) -> list[dict[str, float]]:
-    """Return the defaults, every value of each parameter beside them, and all corners."""
+    """Return the defaults, each value of each parameter beside the defaults, and all corners."""
     (default,) = defaults(loss)
     found = [default]
     points = {name: values(parameter) for name, parameter in loss.parameters.items()}
@@ -88,12 +88,12 @@ def _settings(loss: Loss, values: Callable[[Parameter], list[Number]]) -> list[d
 
 
 def _inside(parameter: Parameter) -> list[Number]:
-    """Return the ends of a parameter's range and what lies between, in order."""
+    """Return the ends of a parameter's range and values between, in order."""
     if isinstance(parameter, ChoiceParam):
         return sorted(parameter.choices)
     if isinstance(parameter, IntParam):
         return sorted({parameter.low, parameter.default, parameter.high})
-    # Near the lower end, where a power below 1 has no finite slope at 0.
+    # Near the lower end, because a power below 1 has no finite slope at 0.
     near = parameter.low + (parameter.high - parameter.low) / 10
     return sorted({parameter.low, near, parameter.default, parameter.high})
 
@@ -104,7 +104,7 @@ def _with_limits(parameter: Parameter) -> list[Number]:
 
 
 def slope(values: Tensor, at: Tensor) -> Tensor:
-    """Return the gradient of the sum of `values`; zeros where they do not depend on `at`."""
+    """Return the gradient of the sum of `values`; zeros if it does not depend on `at`."""
     if not values.requires_grad:
         return torch.zeros_like(at)
     (found,) = torch.autograd.grad(values.sum(), at, materialize_grads=True, allow_unused=True)
@@ -115,10 +115,10 @@ def gap(ours: Tensor, theirs: Tensor, *, atol: float, rtol: float | None = None)
     """Return the largest difference in words, or None if it is within the tolerance.
 
     Args:
-        ours: What is compared.
-        theirs: What it should be.
-        atol: Difference that is let pass.
-        rtol: The same as a share of `theirs`; as `atol` where it is left out.
+        ours: The values.
+        theirs: The expected values.
+        atol: Absolute tolerance.
+        rtol: Relative tolerance; by default as `atol`.
     """
     if ours.shape != theirs.shape:
         return f"shape {tuple(ours.shape)} in the place of {tuple(theirs.shape)}"

@@ -1,4 +1,4 @@
-"""The laws of what a loss means: labels, classes, special cases and the read-out."""
+"""The laws of meaning: labels, classes, special cases and the read-out."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from autoloss.losses.samples import (
     at=allowed,
 )
 def probabilities_are_expectations(loss: Loss, setting: Setting) -> str | None:
-    """Soft targets are the mean over hard ones, weighted by their probabilities."""
+    """A soft label costs the mean of the hard labels, weighted by their probabilities."""
     for n in sizes_for(loss, 4, 2):
         logits, probs = logits_for(loss, 6, n, scale=2.0), draw(6, n, seed=3).softmax(-1)
         context = context_for(loss, logits)
@@ -43,7 +43,7 @@ def probabilities_are_expectations(loss: Loss, setting: Setting) -> str | None:
 
 @law("read one-hot probabilities as classes", at=allowed)
 def one_hot_targets_are_classes(loss: Loss, setting: Setting) -> str | None:
-    """A class that has all the probability is a label."""
+    """A class with probability 1 is the label."""
     (n_classes,) = sizes_for(loss, 3)
     logits = logits_for(loss, 6, n_classes, scale=3.0)
     targets = draw_labels(6, n_classes=n_classes)
@@ -55,13 +55,13 @@ def one_hot_targets_are_classes(loss: Loss, setting: Setting) -> str | None:
 
 @law("treat all classes alike (symmetric=True)", at=allowed)
 def classes_are_alike(loss: Loss, setting: Setting) -> str | None:
-    """Permuting the classes, with what is known of them, permutes the gradient."""
+    """Permuting the classes and their context permutes the gradient."""
     if not loss.symmetric:
         return None
     for n_classes in sizes_for(loss, 4, 2):
         order = torch.arange(n_classes).roll(1)
         targets = draw_labels(6, n_classes=n_classes)
-        # Equal logits too, where a maximum has several places.
+        # Equal logits too, because there the maximum is not unique.
         for scale in (0.0, 1.0):
             logits = logits_for(loss, 6, n_classes, scale=scale).requires_grad_()
             context = context_for(loss, logits)
@@ -77,7 +77,7 @@ def classes_are_alike(loss: Loss, setting: Setting) -> str | None:
 
 @law("be the loss that its special cases name", at=searched)
 def special_cases_hold(loss: Loss, setting: Setting) -> str | None:
-    """In values and gradients, whatever the other parameters are."""
+    """Values and gradients agree at all other parameters."""
     for special in loss.special:
         other = get(special.equals)
         for n_classes in sizes_for(loss, 5, 2):
@@ -97,7 +97,7 @@ def special_cases_hold(loss: Loss, setting: Setting) -> str | None:
 
 @law("have the read-out that its slopes give", at=allowed)
 def readout_is_the_null_vector(loss: Loss, setting: Setting) -> str | None:
-    """Tried where one posterior makes the logits optimal: at random ones, or at a minimum."""
+    """At random logits or at a minimum, if exactly one posterior makes the logits optimal."""
     if not loss.has_exact_readout:
         return None
     for n_classes in sizes_for(loss, 5, 2):
@@ -105,7 +105,7 @@ def readout_is_the_null_vector(loss: Loss, setting: Setting) -> str | None:
         logits = within_head(loss, draw(18, n_classes) * scales[:, None])
         compared = _readouts(loss, setting, logits, atol=1e-8, residual=1e-9)
         if compared is None:
-            # No random logits are optimal where a common shift of all is not free.
+            # If a common shift of the logits changes the loss, random logits are not optimal.
             logits = _minima(loss, setting, n_classes)
             compared = _readouts(loss, setting, logits, atol=1e-5, residual=1e-6)
         if compared is None:
@@ -118,9 +118,9 @@ def readout_is_the_null_vector(loss: Loss, setting: Setting) -> str | None:
 def _readouts(
     loss: Loss, setting: Setting, logits: Tensor, *, atol: float, residual: float
 ) -> str | None:
-    """Return the difference between declared and found read-out, empty for none.
+    """Return the difference between declared and found read-out; empty for none.
 
-    None where no row of the logits is optimal for one posterior.
+    It is None if no row of the logits is optimal for exactly one posterior.
     """
     rows, n_classes = logits.shape
     context = context_for(loss, logits.new_zeros(rows, n_classes))
@@ -134,7 +134,7 @@ def _readouts(
 
 
 def _minima(loss: Loss, setting: Setting, n_classes: int) -> Tensor:
-    """Return the logits at which the expected loss is least for two posteriors."""
+    """Return the logits at the minimum of the expected loss for two posteriors."""
     equal = torch.linspace(1.2, 0.8, n_classes, dtype=torch.float64) / n_classes
     skewed = torch.linspace(4.0, 1.0, n_classes, dtype=torch.float64).flip(0)
 
@@ -152,7 +152,7 @@ def _minima(loss: Loss, setting: Setting, n_classes: int) -> Tensor:
 
 @law("keep the shape of the logits in its view and its memory, and tilt its view", at=defaults)
 def views_are_logits(loss: Loss, setting: Setting) -> str | None:
-    """What penalties see, what a prior shifts and what is remembered of an example."""
+    """View and memory have the shape of the logits, and the prior acts on the view."""
     (n_classes,) = sizes_for(loss, 4)
     logits = logits_for(loss, 2, 6, n_classes).float()
     columns = {name: torch.full((2, 1, 1), float(value)) for name, value in setting.items()}

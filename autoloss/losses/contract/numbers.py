@@ -1,4 +1,4 @@
-"""The laws of a loss's numbers: finite, of the right kind, with the slopes of the values."""
+"""The laws of numbers: finite values, the right dtype, and slopes that fit the values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SCALES = (0.0, 1.0, 1e3, 1e4)
 
 @law("have finite values, slopes and read-outs in float32 up to logits of 1e4", at=allowed)
 def numbers_are_finite(loss: Loss, setting: Setting) -> str | None:
-    """Cosines go from -1 to 1. Every class is the label of learnt and of missed examples."""
+    """Each class is the label of learnt and of missed examples. Cosines stay within -1 and 1."""
     for n_classes in sizes_for(loss, 4, 2):
         logits, hard = _extremes(loss, n_classes)
         logits.requires_grad_()
@@ -41,7 +41,7 @@ def numbers_are_finite(loss: Loss, setting: Setting) -> str | None:
 
 @law("read logits of 16 bits in float32", at=defaults)
 def narrow_logits_are_widened(loss: Loss, setting: Setting) -> str | None:
-    """Exponentials and their sums lose too much in 16 bits."""
+    """Exponentials and their sums need more precision than 16 bits."""
     (n_classes,) = sizes_for(loss, 4)
     logits = logits_for(loss, 6, n_classes, scale=2.0).bfloat16()
     targets = draw_labels(6, n_classes=n_classes)
@@ -54,7 +54,7 @@ def narrow_logits_are_widened(loss: Loss, setting: Setting) -> str | None:
 
 @law("have the slopes of its values", at=allowed)
 def slopes_are_those_of_the_values(loss: Loss, setting: Setting) -> str | None:
-    """The gradient is the difference quotient, under classes and under probabilities."""
+    """The gradient equals the difference quotient, for classes and for probabilities."""
     for n_classes in sizes_for(loss, 3, 2):
         logits = logits_for(loss, 8, n_classes, scale=1.5).requires_grad_()
         context = context_for(loss, logits)
@@ -70,8 +70,8 @@ def slopes_are_those_of_the_values(loss: Loss, setting: Setting) -> str | None:
 
 @law("fall where the true logit rises from equal logits", at=allowed)
 def true_logits_are_rewarded(loss: Loss, setting: Setting) -> str | None:
-    """So that the gradient there is a scale for the learning rate; nothing is remembered yet."""
-    # Logits of 0 are right angles where there are norms, at which an angular margin may be flat.
+    """The gradient at equal logits sets the scale of the learning rate; the memory is empty."""
+    # With norms, logits of 0 are right angles, at which an angular margin may be flat.
     equal = 0.5 if loss.head == "unbiased" else 0.0
     for n_classes in sizes_for(loss, 4, 2):
         logits = torch.full((n_classes, n_classes), equal, dtype=torch.float64).requires_grad_()
@@ -90,7 +90,7 @@ def true_logits_are_rewarded(loss: Loss, setting: Setting) -> str | None:
     at=allowed,
 )
 def masked_classes_are_out(loss: Loss, setting: Setting) -> str | None:
-    """A masked class that is not the label has no chance and no slope."""
+    """A masked class that is not the label has neither probability nor slope."""
     for n_classes in sizes_for(loss, 4, 2):
         logits = logits_for(loss, 6, n_classes).float()
         labels = torch.arange(6) % (n_classes - 1)
@@ -123,7 +123,7 @@ def masked_classes_are_out(loss: Loss, setting: Setting) -> str | None:
 def _function_of_logits(
     loss: Loss, targets: Tensor, context: LossContext | None, setting: Setting
 ) -> Callable[[Tensor], Tensor]:
-    """Return a loss with everything else given."""
+    """Return the loss as a function of the logits alone."""
     return lambda logits: loss(logits, targets, context=context, **setting)
 
 
@@ -142,7 +142,7 @@ def _extremes(loss: Loss, n_classes: int) -> tuple[Tensor, Tensor]:
 
 
 def _not_finite(what: str, numbers: Tensor, logits: Tensor) -> str | None:
-    """Return which number is not finite, and at which logits."""
+    """Return the first number that is not finite, and its logits."""
     if bool(numbers.isfinite().all()):
         return None
     row = int((~numbers.isfinite()).flatten(1 if numbers.ndim > 1 else 0).nonzero()[0, 0])
@@ -155,7 +155,7 @@ def _not_finite(what: str, numbers: Tensor, logits: Tensor) -> str | None:
 def _quotients(
     values: Callable[[Tensor], Tensor], logits: Tensor, *, step: float = 1e-6
 ) -> Tensor:
-    """Return the difference quotient of each example's value by each of its logits."""
+    """Return the difference quotient of each example's value for each of its logits."""
     columns = []
     for shift in step * torch.eye(logits.shape[-1], dtype=logits.dtype):
         columns.append((values(logits + shift) - values(logits - shift)) / (2.0 * step))

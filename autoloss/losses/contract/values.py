@@ -1,4 +1,4 @@
-"""The laws of a loss's values: one per example, whatever stands beside it."""
+"""The laws of values: one per example, independent of other examples and candidates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autoloss.losses.samples import context_for, draw, draw_labels, logits_for, 
 
 @law("allow the default and both ends of the range of each parameter", at=defaults)
 def parameters_are_allowed(loss: Loss, setting: Setting) -> str | None:
-    """A search starts at the default, and looks from one end to the other."""
+    """The default and the range of a search are allowed values."""
     for name, one in loss.parameters.items():
         values = one.choices if isinstance(one, ChoiceParam) else (one.low, one.high)
         for value in (one.default, *values):
@@ -30,7 +30,7 @@ def parameters_are_allowed(loss: Loss, setting: Setting) -> str | None:
 
 @law("give one value per example, whatever the others are", at=allowed)
 def one_value_per_example(loss: Loss, setting: Setting) -> str | None:
-    """A batch of six is six values, each what its example gets alone."""
+    """A batch of six examples has six values, each as for the example alone."""
     (n_classes,) = sizes_for(loss, 4)
     logits, targets = logits_for(loss, 6, n_classes), draw_labels(6, n_classes=n_classes)
     context = context_for(loss, logits)
@@ -47,7 +47,7 @@ def one_value_per_example(loss: Loss, setting: Setting) -> str | None:
 
 @law("give candidates stacked what it gives each alone", at=defaults)
 def stacked_equals_plain(loss: Loss, setting: Setting) -> str | None:
-    """Four candidates with settings of their own, under classes and under probabilities."""
+    """Four candidates with settings of their own, for classes and for probabilities."""
     (n,) = sizes_for(loss, 4)
     rows = (searched(loss) * 4)[:4]
     logits = logits_for(loss, 4, 4, n, scale=2.0)
@@ -66,7 +66,7 @@ def stacked_equals_plain(loss: Loss, setting: Setting) -> str | None:
 
 @law("keep candidates apart", at=defaults)
 def candidates_are_apart(loss: Loss, setting: Setting) -> str | None:
-    """With as many candidates as examples and classes, a slip between the axes stays silent."""
+    """K, B and C are equal here, so that a mistaken axis raises no error of shape."""
     k = sizes_for(loss, 3)[0]
     columns = _columns(loss, [setting] * k, axes=1)
     logits, targets = logits_for(loss, k, k, k), draw_labels(k, k, n_classes=k)
@@ -85,7 +85,7 @@ def candidates_are_apart(loss: Loss, setting: Setting) -> str | None:
 
 @law("treat every position of a sequence as an example", at=defaults)
 def positions_are_examples(loss: Loss, setting: Setting) -> str | None:
-    """Values of ``(K, B, T, C)`` are those of each position, under classes and probabilities."""
+    """Values of ``(K, B, T, C)`` equal those of each position, for classes and probabilities."""
     if not {"sequence", "multilabel"} & set(loss.tasks):
         return None
     n_classes = sizes_for(loss, 4)[0] if "sequence" in loss.tasks else 2
@@ -111,7 +111,7 @@ def positions_are_examples(loss: Loss, setting: Setting) -> str | None:
 
 @law("do with many classes and many examples in float32 what it does in float64", at=defaults)
 def sizes_are_served(loss: Loss, setting: Setting) -> str | None:
-    """64 examples of 1000 classes, and 10 000 of three."""
+    """64 examples of 1000 classes, and 10 000 examples of three."""
     for n_examples, wanted in ((64, 1000), (10_000, 3)):
         (n_classes,) = sizes_for(loss, wanted)
         logits = logits_for(loss, n_examples, n_classes).float()
@@ -129,7 +129,7 @@ def sizes_are_served(loss: Loss, setting: Setting) -> str | None:
 def _with_slope(
     loss: Loss, logits: Tensor, targets: Tensor, setting: Setting
 ) -> tuple[Tensor, Tensor]:
-    """Return values and their gradient."""
+    """Return the values and their gradient."""
     at = logits.clone().requires_grad_()
     values = loss(at, targets, context=context_for(loss, at), **setting)
     return values, slope(values, at)
