@@ -50,8 +50,8 @@ def is_present(logits: Tensor) -> Tensor:
 def miss_probs(log_p: Tensor) -> Tensor:
     """Return ``1 - p`` from ``log p``, at least the smallest positive number.
 
-    For a learnt example ``1 - p`` underflows to 0, where a power or a logarithm of it has no finite
-    slope.
+    For a learnt example ``1 - p`` underflows to 0, where its powers and its logarithm have no
+    finite slope.
 
     Args:
         log_p: Log-probabilities, any shape.

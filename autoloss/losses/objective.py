@@ -95,8 +95,8 @@ class Objective:
 
         Args:
             logits: Raw scores.
-            targets: Classes (int64), or class probabilities (floats); for yes-or-no labels, 0 and 1
-                or the probability of yes.
+            targets: Classes (int64), or class probabilities (floats); for yes-or-no labels, 0 and
+                1, or the probability of yes.
             context: Further values that some losses need.
             mix: The mixup of the batch, whose inputs are mixed already.
 
