@@ -11,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 
 from autoloss.core.errors import InputError
-from autoloss.data.delimited import find_encoding
 from autoloss.data.frames import Table, as_table
 from autoloss.data.messages import listed
+from autoloss.data.text_file import find_encoding
 
 _NAME = re.compile(
     r"""@attribute\s+(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|([^\s{]+))\s*(.*)$""", re.I

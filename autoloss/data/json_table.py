@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 
 from autoloss.core.errors import InputError
-from autoloss.data.compressed import BROKEN, open_bytes
 from autoloss.data.frames import Table, as_table
 from autoloss.data.messages import one_line
 from autoloss.data.objects import typed_objects
+from autoloss.data.text_file import BROKEN, open_bytes
 
 Record = dict[str, Any]
 

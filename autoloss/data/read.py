@@ -12,9 +12,8 @@ import pyarrow as pa
 
 from autoloss.core.errors import InputError, closest
 from autoloss.data.arff import read_arff
-from autoloss.data.compressed import BROKEN, ending_of, open_bytes
 from autoloss.data.decimal_mark import decimal_mark
-from autoloss.data.delimited import read_delimited
+from autoloss.data.delimited_table import read_delimited
 from autoloss.data.exchange import Frame, as_pandas, is_frame, not_a_table
 from autoloss.data.frames import Table, as_table
 from autoloss.data.json_table import read_json
@@ -22,6 +21,7 @@ from autoloss.data.marks import without_marks
 from autoloss.data.messages import one_line, unknown_name
 from autoloss.data.options import NO_OPTIONS, DataOptions
 from autoloss.data.parquet import as_frame, read_parquet
+from autoloss.data.text_file import BROKEN, ending_of, open_bytes
 from autoloss.data.workbook import read_workbook
 
 Source = str | Path | Frame

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,29 +10,19 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
 from autoloss.core.errors import InputError
 from autoloss.data.arrow import series_of
-from autoloss.data.compressed import arrow_input, ending_of, is_compressed, open_text
-from autoloss.data.delimited import (
-    HEAD,
-    find_delimiter,
-    find_encoding,
-    header_place,
-    parse_options,
-)
+from autoloss.data.delimited import DelimitedFile, open_delimited
 from autoloss.data.frames import as_text, unique_names
+from autoloss.data.marks import without_text_marks
 from autoloss.data.messages import one_line
 from autoloss.data.read import Source, file_form, load_table
 from autoloss.data.values import MISSING, label_of
 
 # Rows of a piece: a multiple of what a classifier computes at once.
 PIECE_ROWS = 1 << 16
-# Bytes of a block of text: a row must fit.
-_BLOCK = 1 << 23
 Batches = Iterator[Any]
 
 
@@ -119,7 +108,9 @@ def open_rows(source: Source) -> RowStream:
     """
     form = file_form(source)
     if form == "delimited":
-        return _open_delimited(Path(str(source)).expanduser(), label=str(source))
+        file = open_delimited(Path(str(source)).expanduser(), label=str(source))
+        names = tuple(unique_names(list(file.header))[0])
+        return RowStream(str(source), names, True, partial(_text_rows, file), file.rows_about)
     if form in ("Parquet", "Feather"):
         opener = _open_parquet if form == "Parquet" else _open_feather
         path = Path(str(source)).expanduser()
@@ -151,99 +142,11 @@ def _cells_of(series: pd.Series) -> Any:
         return pa.array(series.map(label_of, na_action="ignore"), pa.string(), from_pandas=True)
 
 
-def _open_delimited(path: Path, *, label: str) -> RowStream:
-    """Open delimited text; its cells come as text, missing where they say so."""
-    encoding = find_encoding(path, label=label)
-    with open_text(path, encoding) as file:
-        head = file.read(HEAD)
-    if not head.strip():
-        raise InputError(f"{label} must hold a table, but the file is empty.")
-    is_tabbed = ending_of(path) in (".tsv", ".tab")
-    delimiter = find_delimiter(head, tab_first=is_tabbed)
-    # As in reading a whole: quotes are tried first, and are plain letters in some files with tabs.
-    quotes: tuple[str | bool, ...] = ('"', False) if delimiter == "\t" else ('"',)
-    failure = ""
-    for quote in quotes:
-        try:
-            names = _header(path, encoding, delimiter, quote)
-        except (pa.ArrowException, UnicodeError, StopIteration, csv.Error) as error:
-            failure = one_line(error)
-            continue
-        return RowStream(
-            label,
-            names,
-            True,
-            partial(_text_batches, path, encoding, delimiter, quote, len(names)),
-            None if is_compressed(path) else _lines_about(path, encoding, head),
-        )
-    raise InputError(f"{label} must be a table of text, but cannot be read: {failure}")
-
-
-def _lines_about(path: Path, encoding: str, head: str) -> int:
-    """Estimate the number of lines below the header from the length of the first lines."""
-    size = path.stat().st_size
-    share = len(head.encode(encoding, "replace")) / max(size, 1)
-    return max(1, round(head.count("\n") / min(share, 1.0)) - 1) if share else 1
-
-
-def _reader(
-    path: Path,
-    encoding: str,
-    delimiter: str,
-    quote: str | bool,
-    places: Sequence[int] | None = None,
-    width: int | None = None,
-) -> Any:
-    """Return Arrow's reader of text, of all columns or of some."""
-    reading = arrow_csv.ReadOptions(
-        block_size=_BLOCK,
-        autogenerate_column_names=True,
-        encoding="utf-8" if encoding == "utf-8-sig" else encoding,
-    )
-    parsing = parse_options(delimiter, quote, width=width)
-    names = None if places is None else [f"f{place}" for place in places]
-    converting = arrow_csv.ConvertOptions(
-        column_types=dict.fromkeys(names or (), pa.string()),
-        include_columns=names,
-        strings_can_be_null=False,
-    )
-    return arrow_csv.open_csv(
-        arrow_input(path), read_options=reading, parse_options=parsing, convert_options=converting
-    )
-
-
-def _header(path: Path, encoding: str, delimiter: str, quote: str | bool) -> tuple[str, ...]:
-    """Return the names in the first line."""
-    with _reader(path, encoding, delimiter, quote) as opened:
-        places = range(len(opened.schema.names))
-    with _reader(path, encoding, delimiter, quote, places) as opened:
-        first = opened.read_next_batch().slice(0, 1)
-    names = [as_text(column[0].as_py()) for column in first.columns]
-    return tuple(unique_names(names)[0])
-
-
-def _text_batches(
-    path: Path,
-    encoding: str,
-    delimiter: str,
-    quote: str | bool,
-    width: int,
-    places: Sequence[int],
-) -> Batches:
-    """Yield the rows below the header as text."""
-    missing = pa.array(MISSING)
-    with _reader(path, encoding, delimiter, quote, places, width) as opened:
-        skipped = 0
-        for number, batch in enumerate(opened):
-            if number == 0:
-                skipped = 1 + (header_place(batch.column(0)) if width == 1 else 0)
-            rows = batch.slice(skipped)
-            skipped -= batch.num_rows - rows.num_rows
-            cells = [pc.utf8_trim_whitespace(column) for column in rows.columns]
-            known = [
-                pc.if_else(pc.is_in(column, value_set=missing), None, column) for column in cells
-            ]
-            yield pa.record_batch(known, names=[str(place) for place in places])
+def _text_rows(file: DelimitedFile, places: Sequence[int]) -> Batches:
+    """Yield the rows of delimited text, with missing cells in the place of their marks."""
+    for batch in file.rows(places):
+        cells = [without_text_marks(column, MISSING) for column in batch.columns]
+        yield pa.record_batch(cells, names=batch.schema.names)
 
 
 def _open_parquet(path: Path, *, label: str) -> RowStream:

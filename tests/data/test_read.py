@@ -274,3 +274,33 @@ def test_objects_within_objects_become_columns(tmp_path: Path) -> None:
     read = read_table(path)
     assert list(read.columns) == ["a.b", "a.c.d", "e", "f"]
     assert read["a.b"].tolist() == [1, 2]
+
+
+PIECES = {
+    "blank.csv": "\n  \nname\n\nx\n\ny\n",
+    "quoted.csv": '"a","b,c"\n" 1 ","x\ny"\n2,\n',
+    "letters.tsv": 'a\tb\n"one\t1\ntwo\t2\n',
+    "long.csv": f"a,b\n1,{'word ' * 1_800_000}\n2,x\n",
+}
+
+
+@pytest.mark.parametrize("name", PIECES)
+def test_the_pieces_of_delimited_text_are_the_whole(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(PIECES[name].encode())
+    whole, rows = read_table(path), open_rows(path)
+    assert list(rows.names) == list(whole.columns)
+    joined = pd.concat(rows.frames(rows.names, rows=1), ignore_index=True)
+    cells = joined.fillna("").to_numpy().tolist()
+    assert cells == whole.astype("str").fillna("").to_numpy().tolist()
+
+
+def test_an_uneven_row_is_named_alike_in_pieces(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1,2\n1,2,3\n4,5\n")
+    messages = []
+    for read in (read_table, open_rows):
+        with pytest.raises(InputError, match=r"t\.csv must have as many cells .*Row #3") as caught:
+            read(path)
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
