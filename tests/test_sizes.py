@@ -16,18 +16,14 @@ TABLES: dict[str, tuple[int, str]] = {}
 
 # Names of classes in two folders or more, which are still to be told apart.
 SHARED = {
-    "Candidate",
-    "ClassRow",
     "Figure",
     "Form",
     "OwnNetwork",
     "Part",
-    "Point",
     "Pool",
     "Seen",
     "Session",
     "Shown",
-    "Step",
     "Division",
     "Drawn",
     "Job",

@@ -12,7 +12,7 @@ from autoloss.diagnosis.labelled import LabelledPredictions
 from autoloss.diagnosis.loss import label_of
 from autoloss.diagnosis.squared import Slopes, saturation_of, slopes_of
 from autoloss.losses import ClassFacts, LossContext, LossSpec, Objective
-from autoloss.records.diagnosis import LossSignal, RowGroup, Saturation, Signal
+from autoloss.records.diagnosis import GradientSignals, LossSignal, RowGroup, Saturation
 
 TENTHS, TWENTIETHS = 10, 20
 # A gradient below this share of cross-entropy's counts as none.
@@ -124,7 +124,7 @@ def parts_of(
 
 def signal_of(
     gradients: Gradients, wrong: Tensor, is_suspect: Tensor, weight: Tensor
-) -> tuple[Signal, Saturation]:
+) -> tuple[GradientSignals, Saturation]:
     """Summarise the gradients of all rows.
 
     Args:
@@ -139,7 +139,7 @@ def signal_of(
     fine = (p * TWENTIETHS).long().clamp_max(TWENTIETHS - 1)
     mass = torch.bincount(fine, weight, TWENTIETHS)
     suspects = parts_of(("others", "suspects"), is_suspect.long(), gradients, weight)[1]
-    signal = Signal(
+    signal = GradientSignals(
         losses=tuple(
             _loss_signal(spec, units, wrong, fine, weight)
             for spec, units in zip(gradients.losses, gradients.units, strict=True)

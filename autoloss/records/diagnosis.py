@@ -92,7 +92,7 @@ class RowGroup:
         name: The class, the tenth of p, or what the rows have in common.
         rows: How many there are.
         share: Their share of the rows (of the weights, where there are some).
-        gradient: Their share of the gradient of each loss of `Signal.losses`.
+        gradient: Their share of the gradient of each loss of `GradientSignals.losses`.
     """
 
     name: str
@@ -113,7 +113,7 @@ class ClassRow:
         low: Lower end of the shares that 95 % of draws from the probabilities would show.
         high: Upper end of them.
         error: Share of its rows that are given another class; NaN for a class without rows.
-        gradient: Share of the gradient of each loss of `Signal.losses`.
+        gradient: Share of the gradient of each loss of `GradientSignals.losses`.
     """
 
     name: str
@@ -149,7 +149,7 @@ class LossSignal:
 
 
 @dataclass(frozen=True)
-class Signal:
+class GradientSignals:
     """The gradient on the logits, half the sum of its absolute values a row.
 
     For cross-entropy that is ``1 - p`` of the true class.
@@ -297,7 +297,7 @@ class Diagnosis(Shown):
     best: int
     class_rows: tuple[ClassRow, ...]
     class_distance: float
-    signal: Signal
+    signal: GradientSignals
     saturation: Saturation
     suspects: Suspects
     bits: Bits

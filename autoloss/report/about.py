@@ -24,7 +24,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class ClassRow:
+class ClassShare:
     """A class: its label, its rows in all parts together, and their share."""
 
     label: str
@@ -32,11 +32,11 @@ class ClassRow:
     share: float
 
 
-def class_rows(summary: Summary) -> tuple[ClassRow, ...]:
+def class_rows(summary: Summary) -> tuple[ClassShare, ...]:
     """Return the classes with their rows."""
     total = sum(summary.data.class_counts) or 1
     pairs = zip(summary.data.classes, summary.data.class_counts, strict=False)
-    return tuple(ClassRow(str(label), count, count / total) for label, count in pairs)
+    return tuple(ClassShare(str(label), count, count / total) for label, count in pairs)
 
 
 def key_figures(summary: Summary) -> Pairs:

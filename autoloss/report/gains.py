@@ -50,7 +50,7 @@ class GainRow:
 
 
 @dataclass(frozen=True)
-class Step:
+class StepValue:
     """One number of a step: the value after it, the change and the ends of its interval."""
 
     name: str
@@ -94,7 +94,7 @@ def gain_metrics(summary: Summary) -> tuple[str, ...]:
     return (summary.metric, "log_loss")
 
 
-def gain_steps(summary: Summary, metric: str) -> tuple[Step, ...]:
+def gain_steps(summary: Summary, metric: str) -> tuple[StepValue, ...]:
     """Return the steps as one of `gain_metrics` saw them."""
     return tuple(_step(gain, is_metric=metric == summary.metric) for gain in summary.gains)
 
@@ -133,16 +133,17 @@ def lower_is_better(summary: Summary, metric: str) -> bool:
     return summary.lower_is_better if metric == summary.metric else True
 
 
-def _step(gain: Gain, *, is_metric: bool) -> Step:
+def _step(gain: Gain, *, is_metric: bool) -> StepValue:
     """Return one number of a step."""
-    if is_metric:
-        return Step(gain.step, gain.metric, gain.metric_change, gain.metric_low, gain.metric_high)
-    return Step(
-        gain.step, gain.log_loss, gain.log_loss_change, gain.log_loss_low, gain.log_loss_high
+    figures = (
+        (gain.metric, gain.metric_change, gain.metric_low, gain.metric_high)
+        if is_metric
+        else (gain.log_loss, gain.log_loss_change, gain.log_loss_low, gain.log_loss_high)
     )
+    return StepValue(gain.step, *figures)
 
 
-def _change(summary: Summary, metric: str, step: Step) -> Change:
+def _change(summary: Summary, metric: str, step: StepValue) -> Change:
     """Return one number of a step in words."""
     reading = reading_text(step.low, step.high, lower_is_better=lower_is_better(summary, metric))
     known = reading != "unknown"
@@ -154,7 +155,7 @@ def _change(summary: Summary, metric: str, step: Step) -> Change:
     )
 
 
-def _sentence(summary: Summary, metric: str, steps: tuple[Step, ...]) -> str:
+def _sentence(summary: Summary, metric: str, steps: tuple[StepValue, ...]) -> str:
     """Return the gain of each step in one metric."""
     sign = -1.0 if lower_is_better(summary, metric) else 1.0
     parts = [_part(metric, step, sign * step.change) for step in steps if is_number(step.change)]
@@ -162,7 +163,7 @@ def _sentence(summary: Summary, metric: str, steps: tuple[Step, ...]) -> str:
     return f"In {in_sentence(title)}, {listed(parts)}." if parts else ""
 
 
-def _part(metric: str, step: Step, gained: float) -> str:
+def _part(metric: str, step: StepValue, gained: float) -> str:
     """Return the gain of a step: ``"tuning gave 1.20 points"``."""
     doer = _DOERS.get(step.name, step.name)
     amount = points_text(metric, gained)
@@ -172,6 +173,6 @@ def _part(metric: str, step: Step, gained: float) -> str:
     return f"{doer} {'gave' if gained > 0 else 'cost'} {amount}{doubt}"
 
 
-def _covers_zero(step: Step) -> bool:
+def _covers_zero(step: StepValue) -> bool:
     """Return whether the interval of a change is known and covers zero."""
     return is_number(step.low) and is_number(step.high) and step.low <= 0.0 <= step.high

@@ -18,7 +18,7 @@ IntArray = npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class GainStep:
     """The predictions of a step for the rows of the verdict.
 
     Args:
@@ -50,7 +50,7 @@ def steps_of(
     label: str = "",
     posthoc: PostHoc | None = None,
     challenger_posthoc: PostHoc | None = None,
-) -> tuple[Step, ...]:
+) -> tuple[GainStep, ...]:
     """Return the steps from default cross-entropy to the challenger.
 
     Moving the decisions after training is a separate step. The challenger's decisions are moved in
@@ -69,23 +69,26 @@ def steps_of(
     Shape:
         default (N, C), tuned (N, C), calibrated (N, C), challenger (N, C).
     """
+    readout = readout or "its probabilities read out on held-out rows"
     steps = [
-        Step("default cross-entropy", "at its default settings", default),
-        Step("tuned", "its learning rate and other settings searched", tuned),
-        Step("temperature", readout or "its probabilities read out on held-out rows", calibrated),
+        GainStep("default cross-entropy", "at its default settings", default),
+        GainStep("tuned", "its learning rate and other settings searched", tuned),
+        GainStep(
+            "temperature", readout or "its probabilities read out on held-out rows", calibrated
+        ),
     ]
     if posthoc is not None:
         moved = posthoc.decided(calibrated)
-        steps.append(Step(posthoc.kind, posthoc.detail, calibrated, moved))
+        steps.append(GainStep(posthoc.kind, posthoc.detail, calibrated, moved))
     if challenger is not None:
         moves = posthoc is not None and challenger_posthoc is not None
         decided = challenger_posthoc.decided(challenger) if moves and challenger_posthoc else None
-        steps.append(Step("another loss", label, challenger, decided))
+        steps.append(GainStep("another loss", label, challenger, decided))
     return tuple(steps)
 
 
 def gain_steps(
-    steps: Sequence[Step],
+    steps: Sequence[GainStep],
     targets: IntArray,
     *,
     metric: NamedMetric,
@@ -141,7 +144,7 @@ class _Bootstrap:
     seed: int
 
     def changes(
-        self, metric: NamedMetric, one: Step, before: Step
+        self, metric: NamedMetric, one: GainStep, before: GainStep
     ) -> tuple[Comparison, Comparison]:
         """Compare two steps in the study's metric and in log loss."""
         tested = self._known(one.log_probs, before.log_probs)

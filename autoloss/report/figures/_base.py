@@ -1,23 +1,15 @@
-"""What all figures share: the drawn form, axes in the page's colours, the range looked at."""
+"""The parts that all figures share: their form, the range that is shown, a line per model."""
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from autoloss.records import Summary
-from autoloss.report.roles import BASELINE, CHALLENGER, SHIPS
-from autoloss.report.words import MetricWords, metric_words
-
-INK, MUTED, ACCENT, PAGE = (
-    "var(--ink)",
-    "var(--muted)",
-    "var(--accent)",
-    "var(--page)",
-)
+from autoloss.report.figures._draw import ACCENT, INK, line, pen
+from autoloss.report.roles import BASELINE, CHALLENGER
 
 
 @dataclass(frozen=True)
@@ -105,75 +97,14 @@ def focus(
     return Focus(low, high, sum(not low <= sign * value <= high for value in found))
 
 
+def ends(part: Focus, *, lower_is_better: bool = True) -> list[float]:
+    """Return both ends of a range, the better one to the left."""
+    return [part.low, part.high] if lower_is_better else [part.high, part.low]
+
+
 def roomy(part: Focus) -> list[float]:
     """Return a range with room for labels below the lowest value, where there is no mark."""
     return [part.low - 0.2 * (part.high - part.low), part.high]
-
-
-def plain(text: str) -> str:
-    """Return text for a label, which is read as a small HTML."""
-    return html.escape(" ".join(str(text).split()), quote=False)
-
-
-def two_lines(name: str) -> str:
-    """Return a long name in two lines, so that a narrow page keeps room for the marks."""
-    return name.replace(" ", "<br>", 1) if len(name) > 16 else name
-
-
-def hover(*lines: str) -> str:
-    """Return lines of plain text as one hover label, the first one bold."""
-    first, *rest = (plain(line) for line in lines if line)
-    return "<br>".join([f"<b>{first}</b>", *rest])
-
-
-def axis(title: str, **options: Any) -> dict[str, Any]:
-    """Return an axis in the page's manner."""
-    return {"title": {"text": plain(title)}, **options}
-
-
-def metric_axis(name: str, words: MetricWords, **options: Any) -> dict[str, Any]:
-    """Return the axis of a metric: shares as percentages, the unit in the title."""
-    unit = ", nats" if words.kind == "nats" else ""
-    share = {"tickformat": ".2~%"} if metric_words(name).kind == "share" else {}
-    return axis(words.title + unit, **share, **options)
-
-
-def layout(
-    *,
-    x: dict[str, Any],
-    y: dict[str, Any],
-    annotations: Sequence[dict[str, Any]] = (),
-    **more: Any,
-) -> dict[str, Any]:
-    """Return a layout in the page's manner: axes, labels, and what else is drawn."""
-    return {
-        "xaxis": x,
-        "yaxis": y,
-        "annotations": list(annotations),
-        **more,
-    }
-
-
-def marked_colour(mark: str) -> str:
-    """Return the colour of what belongs to a marked trial."""
-    return ACCENT if SHIPS in mark else INK
-
-
-def rings(points: Sequence[tuple[float, float, str]], *, size: float) -> dict[str, Any]:
-    """Return rings around the trials that the text speaks of: x, y and mark of each."""
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [x for x, _, _ in points],
-        "y": [y for _, y, _ in points],
-        "marker": {
-            "symbol": "circle-open",
-            "size": size,
-            "color": [marked_colour(mark) for _, _, mark in points],
-            "line": {"width": 2.5},
-        },
-        "hoverinfo": "skip",
-    }
 
 
 def model_lines(
@@ -195,28 +126,10 @@ def model_lines(
         if role == CHALLENGER and verdict.challenger == verdict.baseline:
             continue
         ships = numbers[role] == summary.recommended
-        line = {"color": ACCENT, "width": 2.4} if ships else {"color": INK, "width": 1.8}
-        if role == CHALLENGER:
-            line["dash"] = "dash"
+        dash = "dash" if role == CHALLENGER else "solid"
+        drawn = pen(ACCENT, 2.4, dash) if ships else pen(INK, 1.8, dash)
         said = figures.get(role, "")
         name = f"{role} (ships)" if ships else role
-        traces.append(
-            {"type": "scatter", "mode": "lines", "x": list(x), "y": list(y), "line": line}
-        )
-        key.append((f"{name}, {said}" if said else name, line))
+        traces.append(line(x, y, drawn))
+        key.append((f"{name}, {said}" if said else name, drawn))
     return ModelLines(tuple(traces), tuple(key))
-
-
-def band(low: float, high: float) -> dict[str, Any]:
-    """Return a shade from one x to another, behind everything else."""
-    return {
-        "type": "rect",
-        "x0": low,
-        "x1": high,
-        "yref": "paper",
-        "y0": 0,
-        "y1": 1,
-        "fillcolor": "var(--band)",
-        "line": {"width": 0},
-        "layer": "below",
-    }

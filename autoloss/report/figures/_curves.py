@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from autoloss.records import REFINED_LOG_LOSS, Summary, TrialRecord
-from autoloss.report.figures._base import (
+from autoloss.report.figures._base import Figure, Focus, focus
+from autoloss.report.figures._draw import (
     ACCENT,
     INK,
-    Figure,
-    Focus,
     axis,
-    focus,
     layout,
+    line,
     metric_axis,
+    pen,
     plain,
 )
 from autoloss.report.palette import looks
@@ -105,58 +106,42 @@ def _figure(info: CurvesInfo) -> Figure:
         alt=f"Learning curves of {trials}. Last points: {ends or 'none marked'}.",
         height=360,
         key=tuple((line.mark, _style(line)) for line in info.lines if line.mark),
-        spec={"data": _traces(info), "layout": _layout(info)},
+        spec={"data": list(_traces(info)), "layout": _layout(info)},
     )
 
 
-def _traces(info: CurvesInfo) -> list[dict[str, Any]]:
-    """Return one trace a family, its curves parted by gaps, then the marked curves."""
-    style = looks(line.family for line in info.lines)
-    traces: list[dict[str, Any]] = []
+def _traces(info: CurvesInfo) -> Iterator[dict[str, Any]]:
+    """Yield a trace per family, its curves parted by gaps, then the marked curves."""
+    style = looks(one.family for one in info.lines)
     for family, look in sorted(style.items()):
-        lines = [line for line in info.lines if line.family == family and not line.mark]
-        if not lines:
-            continue
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers" if len(info.lines) < 8 else "lines",
-                "x": [item for line in lines for item in (*line.epochs, None)],
-                "y": [item for line in lines for item in (*line.values, None)],
-                "customdata": [line.number for line in lines for _ in (*line.epochs, None)],
-                "line": {"color": look.css, "width": 1},
-                "marker": {"size": 4},
-                "opacity": 0.45,
-                "hovertemplate": _template("trial %{customdata}, " + plain(family)),
-                "meta": {"family": family},
-            }
-        )
-    for line in info.lines:
-        if line.mark:
-            traces.append(
-                {
-                    "type": "scatter",
-                    "mode": "lines+markers" if len(line.epochs) == 1 else "lines",
-                    "x": list(line.epochs),
-                    "y": list(line.values),
-                    "line": _style(line),
-                    "marker": {"size": 8},
-                    "hovertemplate": _template(f"trial {line.number}, {line.mark}"),
-                }
+        lines = [one for one in info.lines if one.family == family and not one.mark]
+        if lines:
+            yield line(
+                [item for one in lines for item in (*one.epochs, None)],
+                [item for one in lines for item in (*one.values, None)],
+                pen(look.css, 1),
+                mode="lines+markers" if len(info.lines) < 8 else "lines",
+                customdata=[one.number for one in lines for _ in (*one.epochs, None)],
+                marker={"size": 4},
+                opacity=0.45,
+                name="trial %{customdata}, " + plain(family),
+                meta={"family": family},
             )
-    return traces
+    for one in info.lines:
+        if one.mark:
+            yield line(
+                one.epochs,
+                one.values,
+                _style(one),
+                mode="lines+markers" if len(one.epochs) == 1 else "lines",
+                marker={"size": 8},
+                name=f"trial {one.number}, {one.mark}",
+            )
 
 
-def _style(line: Line) -> dict[str, Any]:
+def _style(one: Line) -> dict[str, Any]:
     """Return how the curve of a marked trial is drawn."""
-    if SHIPS in line.mark:
-        return {"color": ACCENT, "width": 2.5}
-    return {"color": INK, "width": 2.5, "dash": "6px,3px"}
-
-
-def _template(name: str) -> str:
-    """Return the hover label of a curve."""
-    return f"<b>{name}</b><br>epoch %{{x}}: %{{y:.4g}}<extra></extra>"
+    return pen(ACCENT, 2.5) if SHIPS in one.mark else pen(INK, 2.5, "6px,3px")
 
 
 def _layout(info: CurvesInfo) -> dict[str, Any]:

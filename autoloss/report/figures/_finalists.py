@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from autoloss.records import Finalist, Summary
-from autoloss.report.figures._base import (
+from autoloss.report.figures._base import Figure, Focus, ends, focus
+from autoloss.report.figures._draw import (
     ACCENT,
-    INK,
     MUTED,
     PAGE,
-    Figure,
-    Focus,
     axis,
-    focus,
-    hover,
+    baseline_at,
     layout,
     plain,
+    points,
+    rows_axis,
+    trial_hover,
     two_lines,
 )
 from autoloss.report.finalists import ordered_finalists, takes_part, trial_label
@@ -118,7 +119,7 @@ def finalists_figure(summary: Summary) -> Figure | None:
         ),
         alt=f"Difference in {title} to tuned cross-entropy. {said}.",
         height=90 + 44 * len(info.dots),
-        spec={"data": _traces(info), "layout": _layout(info)},
+        spec={"data": list(_traces(info)), "layout": _layout(info)},
     )
 
 
@@ -145,94 +146,55 @@ def _scale(info: FinalistsInfo) -> float:
     return 100.0 if info.words.kind == "share" else 1.0
 
 
-def _traces(info: FinalistsInfo) -> list[dict[str, Any]]:
-    """Return for each finalist its trainings, then its interval and its dot."""
+def _traces(info: FinalistsInfo) -> Iterator[dict[str, Any]]:
+    """Yield for each finalist its trainings, then its interval and its dot."""
     scale = _scale(info)
     style = looks(dot.family for dot in info.dots)
-    traces: list[dict[str, Any]] = []
     for row, dot in enumerate(info.dots):
         look = style[dot.family]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": [scale * value for value in dot.trainings],
-                "y": [row] * len(dot.trainings),
-                "marker": {"symbol": "circle-open", "size": 6, "color": MUTED},
-                "hoverinfo": "skip",
+        trainings = [scale * value for value in dot.trainings]
+        yield points(trainings, [row] * len(trainings), symbol="circle-open", size=6, color=MUTED)
+        yield points(
+            [scale * dot.difference],
+            [row],
+            hovers=[_hover(info, dot)],
+            color=look.css,
+            symbol=look.symbol,
+            size=12 * look.size,
+            line={"color": ACCENT, "width": 2} if dot.ships else {"color": PAGE, "width": 0.5},
+        ) | {
+            "error_x": {
+                "array": [scale * max(0.0, dot.high - dot.difference)],
+                "arrayminus": [scale * max(0.0, dot.difference - dot.low)],
+                "color": TONES.get(dot.reading, MUTED),
+                "thickness": 3,
+                "visible": dot.reading != "unknown",
             }
-        )
-        known = dot.reading != "unknown"
-        interval = interval_text(info.metric, dot.low, dot.high) if known else ""
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": [scale * dot.difference],
-                "y": [row],
-                "error_x": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [scale * max(0.0, dot.high - dot.difference)],
-                    "arrayminus": [scale * max(0.0, dot.difference - dot.low)],
-                    "color": TONES.get(dot.reading, MUTED),
-                    "thickness": 3,
-                    "width": 0,
-                    "visible": known,
-                },
-                "marker": {
-                    "color": look.css,
-                    "symbol": look.symbol,
-                    "size": 12 * look.size,
-                    "line": {
-                        "color": ACCENT if dot.ships else PAGE,
-                        "width": 2 if dot.ships else 0.5,
-                    },
-                },
-                "hovertext": [
-                    hover(
-                        f"Trial {dot.number}" + (" · ships" if dot.ships else ""),
-                        dot.label,
-                        difference_text(info.metric, dot.difference),
-                        f"95% interval {interval}: {dot.reading}" if known else "",
-                    )
-                ],
-                "hoverinfo": "text",
-            }
-        )
-    return traces
+        }
+
+
+def _hover(info: FinalistsInfo, dot: Dot) -> str:
+    """Return the label of one finalist."""
+    interval = interval_text(info.metric, dot.low, dot.high)
+    return trial_hover(
+        dot.number,
+        "ships" if dot.ships else "",
+        dot.label,
+        difference_text(info.metric, dot.difference),
+        "" if dot.reading == "unknown" else f"95% interval {interval}: {dot.reading}",
+    )
 
 
 def _layout(info: FinalistsInfo) -> dict[str, Any]:
-    """Return a row a finalist, and the line of tuned cross-entropy."""
+    """Return a row per finalist, and the line of tuned cross-entropy."""
     unit = {"share": ", pp", "nats": ", nats"}.get(info.words.kind, "")
-    scale = _scale(info)
-    ends = [scale * info.x.low, scale * info.x.high]
-    if not info.words.lower_is_better:
-        ends.reverse()
+    span = ends(info.x, lower_is_better=info.words.lower_is_better)
     names = [
         two_lines(f"{plain(short(family_words(dot.family)))} ({dot.number})") for dot in info.dots
     ]
-    line = {
-        "type": "line",
-        "x0": 0,
-        "x1": 0,
-        "yref": "paper",
-        "y0": 0,
-        "y1": 1,
-        "line": {"color": MUTED, "width": 1.2, "dash": "dash"},
-        "layer": "below",
-    }
     title = f"Difference in {in_sentence(info.words.title)}{unit}"
     return layout(
-        x=axis(title, range=ends, nticks=5, fixedrange=True),
-        y=axis(
-            "",
-            tickvals=list(range(len(names))),
-            ticktext=names,
-            range=[len(names) - 0.4, -0.6],
-            fixedrange=True,
-            tickfont={"color": INK},
-        ),
-        shapes=[line],
+        x=axis(title, range=[_scale(info) * end for end in span], nticks=5),
+        y=rows_axis(names),
+        shapes=[baseline_at(0)],
     )

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoloss.records import Summary
-from autoloss.report.figures._base import (
+from autoloss.report.figures._base import Figure
+from autoloss.report.figures._draw import (
     INK,
     MUTED,
-    Figure,
     hover,
     layout,
+    line,
     metric_axis,
+    pen,
     plain,
+    points,
+    rows_axis,
 )
 from autoloss.report.figures._finalists import TONES
 from autoloss.report.gains import gain_metrics, gain_sentences, gain_steps, lower_is_better
@@ -112,34 +116,20 @@ def _traces(info: GainsInfo) -> list[dict[str, Any]]:
         "y": [row for row, _ in steps],
         "width": 0.42,
         "marker": {"color": tones, "opacity": 0.55},
-        "hoverinfo": "skip",
     }
-    traces: list[dict[str, Any]] = [bars]
-    for (row, bar), tone in zip(steps, tones, strict=True):
-        if bar.reading == "unknown":
-            continue
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines",
-                "x": [bar.low, bar.high],
-                "y": [row, row],
-                "line": {"color": tone, "width": 2},
-                "hoverinfo": "skip",
-            }
-        )
-    traces.append(
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "x": [bar.end for bar in info.bars],
-            "y": list(range(len(info.bars))),
-            "marker": {"color": INK, "size": 8},
-            "hovertext": [_hover(info, bar) for bar in info.bars],
-            "hoverinfo": "text",
-        }
+    intervals = [
+        line([bar.low, bar.high], [row, row], pen(tone, 2))
+        for (row, bar), tone in zip(steps, tones, strict=True)
+        if bar.reading != "unknown"
+    ]
+    ends = points(
+        [bar.end for bar in info.bars],
+        range(len(info.bars)),
+        hovers=[_hover(info, bar) for bar in info.bars],
+        color=INK,
+        size=8,
     )
-    return traces
+    return [bars, *intervals, ends]
 
 
 def _hover(info: GainsInfo, bar: StepBar) -> str:
@@ -168,29 +158,12 @@ def _layout(info: GainsInfo) -> dict[str, Any]:
         + (f"<br>{difference_text(info.metric, bar.change)}" if math.isfinite(bar.change) else "")
         for bar in rows
     ]
-    threads = [
-        {
-            "type": "line",
-            "x0": bar.end,
-            "x1": bar.end,
-            "y0": row,
-            "y1": row + 1,
-            "line": {"color": MUTED, "width": 1, "dash": "dot"},
-            "layer": "below",
-        }
-        for row, bar in enumerate(rows[:-1])
-    ]
-    y = {
-        "tickvals": list(range(len(names))),
-        "ticktext": names,
-        "range": [len(names) - 0.4, -0.6],
-        "showgrid": False,
-        "fixedrange": True,
-        "title": {"text": ""},
-        "tickfont": {"color": INK},
-    }
+    thread = {"type": "line", "line": pen(MUTED, 1, "dot"), "layer": "below"}
     return layout(
-        x=metric_axis(info.metric, info.words, range=ends, nticks=5, fixedrange=True),
-        y={**metric_axis("", metric_words("")), **y},
-        shapes=threads,
+        x=metric_axis(info.metric, info.words, range=ends, nticks=5),
+        y=rows_axis(names, showgrid=False),
+        shapes=[
+            {**thread, "x0": bar.end, "x1": bar.end, "y0": row, "y1": row + 1}
+            for row, bar in enumerate(rows[:-1])
+        ],
     )

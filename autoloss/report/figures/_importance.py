@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from autoloss.records import Summary
-from autoloss.report.figures._base import INK, Figure, axis, hover, layout, plain
+from autoloss.report.figures._base import Figure
+from autoloss.report.figures._draw import axis, hover, layout, plain, rows_axis
 from autoloss.report.importance import importance_pairs
 from autoloss.report.words import share_text, short, whole_share_text
 
@@ -41,26 +42,16 @@ def importance_figure(summary: Summary) -> Figure | None:
         "x": list(info.shares),
         "y": list(range(len(info.names))),
         "text": texts,
-        "textposition": "outside",
         "cliponaxis": False,
         "marker": {"color": "var(--bar)"},
         "hovertext": [
             hover(name, f"{share_text(share)} of the variation")
             for name, share in zip(info.names, info.shares, strict=True)
         ],
-        "hoverinfo": "text",
     }
-    rows = axis(
-        "",
-        tickvals=list(range(len(info.names))),
-        ticktext=[plain(short(name)) for name in info.names],
-        range=[len(info.names) - 0.4, -0.6],
-        fixedrange=True,
-        showgrid=False,
-        tickfont={"color": INK},
-    )
+    rows = rows_axis([plain(short(name)) for name in info.names], showgrid=False)
     top = 1.15 * max((*info.shares, 0.01))
-    share = axis("Share of the variation", tickformat=".0%", range=[0, top], fixedrange=True)
+    share = axis("Share of the variation", tickformat=".0%", range=[0, top])
     return Figure(
         id="importance",
         group="importance",

@@ -7,7 +7,8 @@ from typing import Any
 
 from autoloss.records import Summary
 from autoloss.records.insights import RankingCurves
-from autoloss.report.figures._base import MUTED, Figure, axis, layout, model_lines
+from autoloss.report.figures._base import Figure, model_lines
+from autoloss.report.figures._draw import MUTED, axis, layout, line, pen
 from autoloss.report.roles import BASELINE, CHALLENGER, positive_quoted
 from autoloss.report.words import share_text, value_text
 
@@ -72,13 +73,7 @@ def _figure(
         },
     )
     level: dict[str, Any] = {"range": [-0.01, 1.01], "tickformat": ".0%", "nticks": 6}
-    dotted = {
-        "type": "scatter",
-        "mode": "lines",
-        "x": [0.0, 1.0],
-        "y": list(chance),
-        "line": {"color": MUTED, "width": 1, "dash": "dot"},
-    }
+    dotted = line([0.0, 1.0], chance, pen(MUTED, 1, "dot"))
     return Figure(
         id=name,
         group="ranking",

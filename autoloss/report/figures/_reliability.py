@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from autoloss.records import Reliability, Summary
-from autoloss.report.figures._base import ACCENT, INK, MUTED, PAGE, Figure, axis, hover, layout
+from autoloss.report.figures._base import Figure
+from autoloss.report.figures._draw import (
+    ACCENT,
+    INK,
+    MUTED,
+    PAGE,
+    area,
+    axis,
+    counts_axis,
+    diagonal,
+    dotted_points,
+    hover,
+    layout,
+    pen,
+    points,
+)
 from autoloss.report.roles import model_title, positive_quoted
 from autoloss.report.rows import rows_name
 from autoloss.report.words import in_sentence, share_text
@@ -108,62 +124,53 @@ def _figure(info: ReliabilityInfo, place: int, manner: _Manner) -> Figure:
         alt=f"Reliability diagram of {in_sentence(title)}, {manner.said.lower()}: {found}.",
         height=380 if bars else 330,
         spec={
-            "data": [*_band(info, manner.start), _points(info, manner), *bars],
+            "data": [*_traces(info, manner), *bars],
             "layout": _layout(manner, has_bars=bool(bars)),
         },
     )
 
 
-def _band(info: ReliabilityInfo, start: float) -> list[dict[str, Any]]:
-    """Return the band as an area, and the diagonal."""
-    forth = [one.confidence for one in info.bins]
-    band = {
-        "type": "scatter",
-        "mode": "lines",
-        "x": forth + forth[::-1],
-        "y": [one.high for one in info.bins] + [one.low for one in reversed(info.bins)],
-        "fill": "toself",
-        "fillcolor": "var(--band)",
-        # Seen even where a single bin leaves no area.
-        "line": {"color": "var(--band)", "width": 2},
-        "hoverinfo": "skip",
-    }
-    diagonal = {
-        "type": "scatter",
-        "mode": "lines",
-        "x": [start, 1],
-        "y": [start, 1],
-        "line": {"color": MUTED, "width": 1, "dash": "dot"},
-        "hoverinfo": "skip",
-    }
-    return [band, diagonal]
+def bin_points(
+    bins: Sequence[Bin],
+    x: Sequence[float],
+    y: Sequence[float],
+    *,
+    size: int,
+    label: Callable[[Bin], str],
+) -> dict[str, Any]:
+    """Return the bins at their places, those outside their band as a cross in another colour."""
+    return dotted_points(
+        points(
+            x,
+            y,
+            hovers=[label(one) for one in bins],
+            size=size,
+            color=[ACCENT if one.is_outside else INK for one in bins],
+            symbol=["x" if one.is_outside else "circle" for one in bins],
+            line={"color": PAGE, "width": 1},
+        ),
+        pen(INK, 1.2),
+    )
 
 
-def _points(info: ReliabilityInfo, manner: _Manner) -> dict[str, Any]:
-    """Return the bins, those outside their band in the accent colour and with a cross."""
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "x": [one.confidence for one in info.bins],
-        "y": [one.accuracy for one in info.bins],
-        "line": {"color": INK, "width": 1.2},
-        "marker": {
-            "size": 9,
-            "color": [ACCENT if one.is_outside else INK for one in info.bins],
-            "symbol": ["x" if one.is_outside else "circle" for one in info.bins],
-            "line": {"color": PAGE, "width": 1},
-        },
-        "hovertext": [
-            hover(
-                f"{one.count:,} rows",
-                f"{manner.said} {share_text(one.confidence)}",
-                f"{manner.was} {share_text(one.accuracy)}",
-                f"If calibrated: {share_text(one.low)} to {share_text(one.high)}",
-            )
-            for one in info.bins
-        ],
-        "hoverinfo": "text",
-    }
+def _traces(info: ReliabilityInfo, manner: _Manner) -> list[dict[str, Any]]:
+    """Return the band, the diagonal and the bins."""
+
+    def label(one: Bin) -> str:
+        return hover(
+            f"{one.count:,} rows",
+            f"{manner.said} {share_text(one.confidence)}",
+            f"{manner.was} {share_text(one.accuracy)}",
+            f"If calibrated: {share_text(one.low)} to {share_text(one.high)}",
+        )
+
+    bins = info.bins
+    x, y = [one.confidence for one in bins], [one.accuracy for one in bins]
+    return [
+        area(x, [one.low for one in bins], [one.high for one in bins]),
+        diagonal(manner.start, 1),
+        bin_points(bins, x, y, size=9, label=label),
+    ]
 
 
 def _bars(info: ReliabilityInfo) -> dict[str, Any]:
@@ -190,12 +197,5 @@ def _layout(manner: _Manner, *, has_bars: bool) -> dict[str, Any]:
     return layout(
         x=axis(manner.said, **level, anchor="y2"),
         y=axis(manner.was, **level, domain=[0.24, 1]),
-        yaxis2=axis(
-            "Rows",
-            tickformat=".0%",
-            nticks=3,
-            domain=[0, 0.15],
-            rangemode="tozero",
-            fixedrange=True,
-        ),
+        yaxis2=counts_axis(0.15),
     )

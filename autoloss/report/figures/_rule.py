@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from autoloss.records import Summary
-from autoloss.report.figures._base import (
-    Figure,
+from autoloss.report.figures._base import Figure, ends, focus
+from autoloss.report.figures._draw import (
     band,
-    focus,
-    hover,
     layout,
-    marked_colour,
     metric_axis,
-    plain,
+    notes,
+    points,
     rings,
+    trial_hover,
 )
 from autoloss.report.finalists import takes_part, trial_label
 from autoloss.report.palette import looks
@@ -25,7 +25,7 @@ from autoloss.report.words import count_text, in_sentence, metric_words, value_t
 
 
 @dataclass(frozen=True)
-class Candidate:
+class RulePoint:
     """A finalist by the means of its trainings."""
 
     number: int
@@ -37,7 +37,7 @@ class Candidate:
     mark: str
 
 
-def rule_info(summary: Summary) -> tuple[Candidate, ...]:
+def rule_info(summary: Summary) -> tuple[RulePoint, ...]:
     """Return the finalists that the rule chose among."""
     marks, found = marked_trials(summary), []
     for one in summary.finalists:
@@ -49,7 +49,7 @@ def rule_info(summary: Summary) -> tuple[Candidate, ...]:
             label = trial_label(summary, one.number)
             mark = marks.get(one.number, "")
             found.append(
-                Candidate(
+                RulePoint(
                     one.number, trial.family, label, metric, log_loss, one.is_admissible, mark
                 )
             )
@@ -83,83 +83,55 @@ def rule_figure(summary: Summary) -> Figure | None:
             )
         ),
         height=460,
-        spec={"data": _traces(summary, info), "layout": _layout(summary, info)},
+        spec={"data": list(_traces(summary, info)), "layout": _layout(summary, info)},
     )
 
 
-def _traces(summary: Summary, info: tuple[Candidate, ...]) -> list[dict[str, Any]]:
-    """Return a mark a finalist, filled where it is admissible, and rings around the marked."""
-    words = metric_words(summary.metric)
+def _traces(summary: Summary, info: tuple[RulePoint, ...]) -> Iterator[dict[str, Any]]:
+    """Yield a mark per finalist, filled if it is admissible, then rings around the marked."""
+    title = metric_words(summary.metric).title
     style = looks(one.family for one in info)
-    traces: list[dict[str, Any]] = []
     for one in info:
         look = style[one.family]
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": [one.metric],
-                "y": [one.log_loss],
-                "marker": {
-                    "color": look.css,
-                    "symbol": look.symbol + ("" if one.is_admissible else "-open"),
-                    "size": 11 * look.size,
-                    "line": {"color": look.css, "width": 1.8},
-                },
-                "hovertext": [
-                    hover(
-                        f"Trial {one.number}" + (f" · {one.mark}" if one.mark else ""),
-                        one.label,
-                        f"{words.title} {value_text(summary.metric, one.metric)}",
-                        f"Log loss {value_text('log_loss', one.log_loss)}",
-                    )
-                ],
-                "hoverinfo": "text",
-                "meta": {"family": one.family},
-            }
+        label = trial_hover(
+            one.number,
+            one.mark,
+            one.label,
+            f"{title} {value_text(summary.metric, one.metric)}",
+            f"Log loss {value_text('log_loss', one.log_loss)}",
         )
-    marked = [one for one in info if one.mark]
-    traces.append(rings([(one.metric, one.log_loss, one.mark) for one in marked], size=21))
-    return traces
+        yield points(
+            [one.metric],
+            [one.log_loss],
+            hovers=[label],
+            color=look.css,
+            symbol=look.symbol + ("" if one.is_admissible else "-open"),
+            size=11 * look.size,
+            line={"color": look.css, "width": 1.8},
+        ) | {"meta": {"family": one.family}}
+    yield rings(_marked(info), size=21)
 
 
-def _layout(summary: Summary, info: tuple[Candidate, ...]) -> dict[str, Any]:
+def _layout(summary: Summary, info: tuple[RulePoint, ...]) -> dict[str, Any]:
     """Return the axes, the part that is admissible, and a name beside each marked finalist."""
-    words = metric_words(summary.metric, lower_is_better=summary.lower_is_better)
-    x = focus(
-        (one.metric for one in info),
-        keep=[one.metric for one in info],
-        lower_is_better=summary.lower_is_better,
-    )
-    y = focus((one.log_loss for one in info), keep=[one.log_loss for one in info])
-    x_range = [x.low, x.high]
-    if not summary.lower_is_better:
-        x_range.reverse()
+    lower, metric = summary.lower_is_better, [one.metric for one in info]
+    words = metric_words(summary.metric, lower_is_better=lower)
+    log_loss = [one.log_loss for one in info]
+    x, y = focus(metric, keep=metric, lower_is_better=lower), focus(log_loss, keep=log_loss)
     admissible = [one.metric for one in info if one.is_admissible]
-    shade = []
-    if admissible:
-        air = 0.03 * (x.high - x.low)
-        shade = [band(min(admissible) - air, max(admissible) + air)]
-    notes = []
-    for one in info:
-        if not one.mark:
-            continue
-        notes.append(
-            {
-                "x": one.metric,
-                "y": one.log_loss,
-                "text": plain(one.mark),
-                "free": True,
-                "standoff": 10,
-                "font": {"color": marked_colour(one.mark), "size": 13},
-            }
-        )
+    air = 0.03 * (x.high - x.low)
+    shade = [band(min(admissible) - air, max(admissible) + air)] if admissible else []
+    span = ends(x, lower_is_better=lower)
     return layout(
-        x=metric_axis(summary.metric, words, range=x_range, nticks=6),
+        x=metric_axis(summary.metric, words, range=span, nticks=6),
         y=metric_axis("log_loss", metric_words("log_loss"), range=[y.low, y.high]),
-        annotations=notes,
+        annotations=notes(_marked(info)),
         shapes=shade,
     )
+
+
+def _marked(info: tuple[RulePoint, ...]) -> list[tuple[float, float, str]]:
+    return [(one.metric, one.log_loss, one.mark) for one in info if one.mark]
 
 
 def _mean(values: tuple[float, ...]) -> float:

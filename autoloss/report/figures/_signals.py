@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from autoloss.records import Summary
-from autoloss.report.figures._base import ACCENT, INK, MUTED, Figure, axis, hover, layout
+from autoloss.report.figures._base import Figure
+from autoloss.report.figures._draw import (
+    ACCENT,
+    INK,
+    MUTED,
+    axis,
+    counts_axis,
+    hover,
+    layout,
+    line,
+    pen,
+)
 from autoloss.report.finalists import trial_label
 from autoloss.report.insights import signal_at
 from autoloss.report.palette import DASHES, looks
@@ -85,31 +97,6 @@ def signals_figure(summary: Summary) -> Figure | None:
     info = signals_info(summary)
     if not info.curves:
         return None
-    bars = {
-        "type": "bar",
-        "x": list(info.middles),
-        "y": list(info.shares),
-        "width": 0.9 * (info.middles[1] - info.middles[0]) if len(info.middles) > 1 else 0.5,
-        "marker": {"color": MUTED},
-        "hovertext": [
-            hover(f"{100 * share:.1f}% of the rows", f"p around {middle:.2f}")
-            for middle, share in zip(info.middles, info.shares, strict=True)
-        ],
-        "hoverinfo": "text",
-        "yaxis": "y2",
-    }
-    lines = [
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "x": list(info.at),
-            "y": list(curve.values),
-            "line": {"color": curve.colour, "width": curve.width, "dash": curve.dash},
-            "name": f"trial {curve.number}: {curve.label}",
-            "hoverinfo": "skip",
-        }
-        for curve in info.curves
-    ]
     most = max(range(len(info.shares)), key=info.shares.__getitem__, default=0)
     names = ", ".join(curve.label for curve in info.curves)
     return Figure(
@@ -128,31 +115,40 @@ def signals_figure(summary: Summary) -> Figure | None:
             else f"Gradient signals of {names}."
         ),
         height=440,
-        spec={"data": [*lines, bars], "layout": _layout(info)},
+        spec={"data": [*_lines(info), _bars(info)], "layout": _layout(info)},
     )
+
+
+def _lines(info: SignalsInfo) -> Iterator[dict[str, Any]]:
+    """Yield the curves."""
+    for curve in info.curves:
+        drawn = pen(curve.colour, curve.width, curve.dash)
+        name = f"trial {curve.number}: {curve.label}"
+        yield line(info.at, curve.values, drawn, name=name)
+
+
+def _bars(info: SignalsInfo) -> dict[str, Any]:
+    """Return the share of the rows in each bin of p."""
+    return {
+        "type": "bar",
+        "x": list(info.middles),
+        "y": list(info.shares),
+        "width": 0.9 * (info.middles[1] - info.middles[0]) if len(info.middles) > 1 else 0.5,
+        "marker": {"color": MUTED},
+        "hovertext": [
+            hover(f"{100 * share:.1f}% of the rows", f"p around {middle:.2f}")
+            for middle, share in zip(info.middles, info.shares, strict=True)
+        ],
+        "yaxis": "y2",
+    }
 
 
 def _layout(info: SignalsInfo) -> dict[str, Any]:
     """Return the signals' axis above, the rows' axis below, and a line at 1."""
-    one = {
-        "type": "line",
-        "xref": "paper",
-        "x0": 0,
-        "x1": 1,
-        "y0": 1.0,
-        "y1": 1.0,
-        "line": {"color": MUTED, "width": 1, "dash": "dot"},
-    }
+    one = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 1.0, "y1": 1.0}
     return layout(
-        x=axis("p, the softmax of the true class", range=[0, 1], nticks=6, anchor="y2"),
+        x=axis("p, the softmax of the true class", range=[0, 1], nticks=6),
         y=axis("Signal", range=[info.low, info.high], nticks=6, domain=[0.3, 1]),
-        yaxis2=axis(
-            "Rows",
-            tickformat=".0%",
-            nticks=3,
-            domain=[0, 0.2],
-            rangemode="tozero",
-            fixedrange=True,
-        ),
-        shapes=[one],
+        yaxis2=counts_axis(0.2),
+        shapes=[{**one, "line": pen(MUTED, 1, "dot")}],
     )

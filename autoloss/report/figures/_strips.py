@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 from autoloss.records import REFINED_LOG_LOSS, Summary, TrialRecord
-from autoloss.report.figures._base import (
+from autoloss.report.figures._base import Figure, Focus, ends, focus
+from autoloss.report.figures._draw import (
     ACCENT,
     INK,
-    MUTED,
     PAGE,
-    Figure,
-    Focus,
     band,
-    focus,
-    hover,
+    baseline_at,
     layout,
     metric_axis,
     plain,
+    points,
+    rows_axis,
+    trial_hover,
     two_lines,
 )
 from autoloss.report.palette import looks
-from autoloss.report.roles import SHIPS, marked_trials, metric_value
+from autoloss.report.roles import SHIPS, find_trial, marked_trials, metric_value
 from autoloss.report.words import (
     MetricWords,
     count_text,
@@ -83,15 +84,34 @@ class StripsInfo:
 def strips_info(summary: Summary, metric: str) -> StripsInfo:
     """Return the data of the strips of one metric."""
     words = metric_words(metric, lower_is_better=summary.lower_is_better)
+    strips = _strips(summary, metric, sign=1.0 if words.lower_is_better else -1.0)
+    values = [value for strip in strips for value in strip.values]
+    kept = [
+        value
+        for strip in strips
+        for value, mark in zip(strip.values, strip.marks, strict=True)
+        if mark or value == strip.values[0]
+    ]
+    luck = _luck(summary, metric)
+    if all(map(math.isfinite, luck)):
+        kept.extend(luck)
+    baseline = find_trial(summary, summary.verdict.baseline)
+    return StripsInfo(
+        metric=metric,
+        words=words,
+        strips=strips,
+        baseline=metric_value(baseline, metric) if baseline else math.nan,
+        x=focus(values, keep=kept, lower_is_better=words.lower_is_better),
+        luck=luck,
+    )
+
+
+def _strips(summary: Summary, metric: str, *, sign: float) -> tuple[Strip, ...]:
+    """Return the families with their trials; sign is 1 if a lower metric is better, else -1."""
     marks = marked_trials(summary)
-    sign = 1.0 if words.lower_is_better else -1.0
     members: dict[str, list[tuple[float, TrialRecord]]] = {}
-    baseline = math.nan
     for trial in summary.trials:
-        value = metric_value(trial, metric)
-        if trial.number == summary.verdict.baseline:
-            baseline = value
-        if math.isfinite(value):
+        if math.isfinite(value := metric_value(trial, metric)):
             members.setdefault(trial.family, []).append((value, trial))
     strips = []
     for family, found in members.items():
@@ -105,28 +125,7 @@ def strips_info(summary: Summary, metric: str) -> StripsInfo:
                 marks=tuple(marks.get(trial.number, "") for _, trial in found),
             )
         )
-    strips.sort(key=lambda strip: (sign * strip.values[0], strip.family))
-    kept = [
-        value
-        for strip in strips
-        for value, mark in zip(strip.values, strip.marks, strict=True)
-        if mark or value == strip.values[0]
-    ]
-    luck = _luck(summary, metric)
-    if all(map(math.isfinite, luck)):
-        kept.extend(luck)
-    return StripsInfo(
-        metric=metric,
-        words=words,
-        strips=tuple(strips),
-        baseline=baseline,
-        x=focus(
-            (value for strip in strips for value in strip.values),
-            keep=kept,
-            lower_is_better=words.lower_is_better,
-        ),
-        luck=luck,
-    )
+    return tuple(sorted(strips, key=lambda strip: (sign * strip.values[0], strip.family)))
 
 
 def _luck(summary: Summary, metric: str) -> tuple[float, float]:
@@ -165,7 +164,7 @@ def _figure(info: StripsInfo) -> Figure:
             f"{value_text(info.metric, info.baseline)}."
         ),
         height=90 + 34 * len(info.strips),
-        spec={"data": _traces(info), "layout": _layout(info)},
+        spec={"data": list(_traces(info)), "layout": _layout(info)},
     )
 
 
@@ -186,59 +185,39 @@ def _spread(count: int, row: int) -> list[float]:
     return [row + 0.5 * ((place * step + 0.5) % 1.0 - 0.5) for place in range(count)]
 
 
-def _traces(info: StripsInfo) -> list[dict[str, Any]]:
-    """Return for each family its marks and its median."""
+def _traces(info: StripsInfo) -> Iterator[dict[str, Any]]:
+    """Yield for each family its marks, then the medians of all."""
     style = looks(strip.family for strip in info.strips)
-    traces: list[dict[str, Any]] = []
     for row, strip in enumerate(info.strips):
         look = style[strip.family]
-        heights = _spread(len(strip.values), row)
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": list(strip.values),
-                "y": heights,
-                "marker": {
-                    "color": look.css,
-                    "symbol": look.symbol,
-                    "size": [look.size * (12 if mark else 7) for mark in strip.marks],
-                    "opacity": [1.0 if mark else 0.75 for mark in strip.marks],
-                    "line": {
-                        "color": [_ring(mark) for mark in strip.marks],
-                        "width": [2 if mark else 0.5 for mark in strip.marks],
-                    },
-                },
-                "hovertext": [
-                    hover(
-                        f"Trial {number}" + (f" · {mark}" if mark else ""),
-                        label,
-                        f"{info.words.title} {value_text(info.metric, value)}",
-                    )
-                    for value, number, label, mark in zip(
-                        strip.values, strip.numbers, strip.labels, strip.marks, strict=True
-                    )
-                ],
-                "hoverinfo": "text",
-                "meta": {"family": strip.family},
-            }
-        )
-    traces.append(
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "x": [strip.median for strip in info.strips],
-            "y": list(range(len(info.strips))),
-            "marker": {
-                "symbol": "line-ns-open",
-                "size": 24,
-                "color": INK,
-                "line": {"width": 2},
+        columns = (strip.numbers, strip.marks, strip.labels, strip.values)
+        yield points(
+            strip.values,
+            _spread(len(strip.values), row),
+            hovers=[
+                trial_hover(
+                    number, mark, label, f"{info.words.title} {value_text(info.metric, value)}"
+                )
+                for number, mark, label, value in zip(*columns, strict=True)
+            ],
+            color=look.css,
+            symbol=look.symbol,
+            size=[look.size * (12 if mark else 7) for mark in strip.marks],
+            opacity=[1.0 if mark else 0.75 for mark in strip.marks],
+            line={
+                "color": [_ring(mark) for mark in strip.marks],
+                "width": [2 if mark else 0.5 for mark in strip.marks],
             },
-            "hoverinfo": "skip",
-        }
+        ) | {"meta": {"family": strip.family}}
+    medians = [strip.median for strip in info.strips]
+    yield points(
+        medians,
+        range(len(medians)),
+        symbol="line-ns-open",
+        size=24,
+        color=INK,
+        line={"width": 2},
     )
-    return traces
 
 
 def _ring(mark: str) -> str:
@@ -249,39 +228,13 @@ def _ring(mark: str) -> str:
 
 
 def _layout(info: StripsInfo) -> dict[str, Any]:
-    """Return the rows, best family on top, and the line of tuned cross-entropy."""
-    x_range = [info.x.low, info.x.high]
-    if not info.words.lower_is_better:
-        x_range.reverse()
+    """Return the rows, best family on top, the line of tuned cross-entropy, and the luck."""
+    span = ends(info.x, lower_is_better=info.words.lower_is_better)
     names = [two_lines(plain(short(family_words(strip.family)))) for strip in info.strips]
-    line = {
-        "type": "line",
-        "x0": info.baseline,
-        "x1": info.baseline,
-        "yref": "paper",
-        "y0": 0,
-        "y1": 1,
-        "line": {"color": MUTED, "width": 1.2, "dash": "dash"},
-        "layer": "below",
-    }
-    rows = {
-        "tickvals": list(range(len(names))),
-        "ticktext": names,
-        "range": [len(names) - 0.4, -0.6],
-        "showgrid": True,
-        "fixedrange": True,
-        "title": {"text": ""},
-        "tickfont": {"color": INK},
-    }
+    luck = [band(*info.luck)] if info.has_luck else []
+    baseline = [baseline_at(info.baseline)] if math.isfinite(info.baseline) else []
     return layout(
-        x=metric_axis(info.metric, info.words, range=x_range, nticks=6),
-        y={**metric_axis("", metric_words("")), **rows},
-        shapes=[*_shade(info), *([line] if math.isfinite(info.baseline) else [])],
+        x=metric_axis(info.metric, info.words, range=span, nticks=6),
+        y=rows_axis(names),
+        shapes=[*luck, *baseline],
     )
-
-
-def _shade(info: StripsInfo) -> list[dict[str, Any]]:
-    """Return the area between what the best trial looks like and what it is worth."""
-    if not info.has_luck:
-        return []
-    return [band(*info.luck)]

@@ -8,8 +8,9 @@ from typing import Any
 
 from autoloss.records import Summary
 from autoloss.report.beside import fine_share
-from autoloss.report.figures._base import ACCENT, INK, MUTED, PAGE, Figure, axis, hover, layout
-from autoloss.report.figures._reliability import Bin, reliability_info
+from autoloss.report.figures._base import Figure
+from autoloss.report.figures._draw import MUTED, area, axis, diagonal, hover, layout
+from autoloss.report.figures._reliability import Bin, bin_points, reliability_info
 from autoloss.report.roles import positive_quoted
 from autoloss.report.rows import rows_name
 
@@ -80,57 +81,33 @@ def tails_figure(summary: Summary) -> Figure | None:
 
 def _traces(info: TailsInfo) -> list[dict[str, Any]]:
     """Return the band, the diagonal, the groups and their rows."""
-    x = [info.place(one.confidence) for one in info.bins]
-    high = [info.place(one.high) for one in info.bins]
-    low = [info.place(one.low) for one in info.bins]
-    symbols = [
-        "triangle-down" if one.accuracy <= 0.0 else "x" if one.is_outside else "circle"
-        for one in info.bins
-    ]
-    lines = {"type": "scatter", "mode": "lines", "hoverinfo": "skip"}
+    x, y, low, high = (
+        [info.place(share) for share in shares]
+        for shares in zip(*map(_shares, info.bins), strict=True)
+    )
+    groups = bin_points(info.bins, x, y, size=10, label=_hover)
+    symbols = groups["marker"]["symbol"]
+    for place, one in enumerate(info.bins):
+        if one.accuracy <= 0.0:
+            symbols[place] = "triangle-down"
     return [
-        {
-            **lines,
-            "x": x + x[::-1],
-            "y": high + low[::-1],
-            "fill": "toself",
-            "fillcolor": "var(--band)",
-            # Seen even where a single group leaves no area.
-            "line": {"color": "var(--band)", "width": 2},
-        },
-        {
-            **lines,
-            "x": [info.low, info.high],
-            "y": [info.low, info.high],
-            "line": {"color": MUTED, "width": 1, "dash": "dot"},
-        },
-        {
-            "type": "scatter",
-            "mode": "lines+markers",
-            # A triangle stands on the lower edge and would be cut in half.
-            "cliponaxis": False,
-            "x": x,
-            "y": [info.place(one.accuracy) for one in info.bins],
-            "line": {"color": INK, "width": 1.2},
-            "marker": {
-                "size": 10,
-                "color": [ACCENT if one.is_outside else INK for one in info.bins],
-                "symbol": symbols,
-                "line": {"color": PAGE, "width": 1},
-            },
-            "hovertext": [_hover(one) for one in info.bins],
-            "hoverinfo": "text",
-        },
+        area(x, low, high),
+        diagonal(info.low, info.high),
+        # A triangle stands on the lower edge and would be cut in half.
+        {**groups, "cliponaxis": False},
         {
             "type": "bar",
             "x": x,
             "y": [one.count for one in info.bins],
             "width": 0.012 * (info.high - info.low),
             "marker": {"color": MUTED},
-            "hoverinfo": "skip",
             "yaxis": "y2",
         },
     ]
+
+
+def _shares(one: Bin) -> tuple[float, float, float, float]:
+    return one.confidence, one.accuracy, one.low, one.high
 
 
 def _hover(one: Bin) -> str:
@@ -160,7 +137,6 @@ def _layout(info: TailsInfo, name: str) -> dict[str, Any]:
             range=[0, _log_top(info)],
             tickformat="~s",
             domain=[0, 0.16],
-            fixedrange=True,
         ),
     )
 

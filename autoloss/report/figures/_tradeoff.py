@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoloss.records import REFINED_LOG_LOSS, Summary
-from autoloss.report.figures._base import (
+from autoloss.report.figures._base import Figure, Focus, ends, focus, roomy
+from autoloss.report.figures._draw import (
     INK,
     PAGE,
-    Figure,
-    Focus,
-    focus,
-    hover,
     layout,
-    marked_colour,
+    line,
     metric_axis,
-    plain,
+    notes,
+    pen,
+    points,
     rings,
-    roomy,
+    trial_hover,
 )
 from autoloss.report.palette import Look, looks
 from autoloss.report.roles import marked_trials, metric_value
@@ -27,7 +26,7 @@ from autoloss.report.words import MetricWords, count_text, metric_words, value_t
 
 
 @dataclass(frozen=True)
-class Point:
+class TradeoffPoint:
     """A trial: `x` its metric, `y` its log loss after calibration, `mark` its role or empty."""
 
     number: int
@@ -54,8 +53,8 @@ class TradeoffInfo:
 
     metric: str
     words: MetricWords
-    points: tuple[Point, ...]
-    front: tuple[Point, ...]
+    points: tuple[TradeoffPoint, ...]
+    front: tuple[TradeoffPoint, ...]
     x: Focus
     y: Focus
     missing: int
@@ -65,7 +64,7 @@ def tradeoff_info(summary: Summary) -> TradeoffInfo:
     """Return the data of the scatter plot."""
     marks = marked_trials(summary)
     points = tuple(
-        Point(trial.number, trial.family, trial.label, x, y, marks.get(trial.number, ""))
+        TradeoffPoint(trial.number, trial.family, trial.label, x, y, marks.get(trial.number, ""))
         for trial in summary.trials
         if math.isfinite(x := metric_value(trial, summary.metric))
         and math.isfinite(y := metric_value(trial, REFINED_LOG_LOSS))
@@ -132,70 +131,47 @@ def _alt(info: TradeoffInfo) -> str:
 
 def _traces(info: TradeoffInfo) -> list[dict[str, Any]]:
     """Return one trace a family, the front, and rings around the marked trials."""
-    front = {
-        "type": "scatter",
-        "mode": "lines",
-        "x": [point.x for point in info.front],
-        "y": [point.y for point in info.front],
-        "line": {"color": INK, "width": 1.5, "dash": "dash", "shape": "hv"},
-        "hoverinfo": "skip",
-    }
     families = looks(point.family for point in info.points)
+    front = {**pen(INK, 1.5, "dash"), "shape": "hv"}
     return [
         *(_family_trace(info, name, look) for name, look in sorted(families.items())),
-        front,
-        rings([(one.x, one.y, one.mark) for one in info.points if one.mark], size=19),
+        line([point.x for point in info.front], [point.y for point in info.front], front),
+        rings(_marked(info), size=19),
     ]
 
 
 def _family_trace(info: TradeoffInfo, family: str, look: Look) -> dict[str, Any]:
     """Return the marks of one family."""
-    points = [point for point in info.points if point.family == family]
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "x": [point.x for point in points],
-        "y": [point.y for point in points],
-        "marker": {
-            "color": look.css,
-            "symbol": look.symbol,
-            "size": 9 * look.size,
-            "line": {"color": PAGE, "width": 0.75},
-        },
-        "hovertext": [
-            hover(
-                f"Trial {p.number}" + (f" · {p.mark}" if p.mark else ""),
-                p.label,
-                f"{info.words.title} {value_text(info.metric, p.x)}",
-                f"Log loss after calibration {value_text(REFINED_LOG_LOSS, p.y)}",
+    members = [point for point in info.points if point.family == family]
+    return points(
+        [point.x for point in members],
+        [point.y for point in members],
+        hovers=[
+            trial_hover(
+                point.number,
+                point.mark,
+                point.label,
+                f"{info.words.title} {value_text(info.metric, point.x)}",
+                f"Log loss after calibration {value_text(REFINED_LOG_LOSS, point.y)}",
             )
-            for p in points
+            for point in members
         ],
-        "hoverinfo": "text",
-        "meta": {"family": family},
-    }
+        color=look.css,
+        symbol=look.symbol,
+        size=9 * look.size,
+        line={"color": PAGE, "width": 0.75},
+    ) | {"meta": {"family": family}}
 
 
 def _layout(info: TradeoffInfo) -> dict[str, Any]:
     """Return the axes, and a label near each marked trial; below all there is room for them."""
-    x_range = [info.x.low, info.x.high]
-    if not info.words.lower_is_better:
-        x_range.reverse()
-    marked = [point for point in info.points if point.mark]
-
-    notes = [
-        {
-            "x": point.x,
-            "y": point.y,
-            "text": plain(point.mark),
-            "free": True,
-            "standoff": 10,
-            "font": {"color": marked_colour(point.mark), "size": 13},
-        }
-        for point in marked
-    ]
+    span = ends(info.x, lower_is_better=info.words.lower_is_better)
     return layout(
-        x=metric_axis(info.metric, info.words, range=x_range),
+        x=metric_axis(info.metric, info.words, range=span),
         y=metric_axis(REFINED_LOG_LOSS, metric_words(REFINED_LOG_LOSS), range=roomy(info.y)),
-        annotations=notes,
+        annotations=notes(_marked(info)),
     )
+
+
+def _marked(info: TradeoffInfo) -> list[tuple[float, float, str]]:
+    return [(point.x, point.y, point.mark) for point in info.points if point.mark]

@@ -17,6 +17,8 @@ LEADING = 16.0
 # How far from its point a label is tried, in pixels; from the third on a thread leads to it.
 _DISTANCES = (14.0, 20.0, 36.0, 56.0, 80.0, 110.0, 150.0, 200.0)
 _NEAR = 20.0
+# How far from its point a thread begins.
+_GAP = 11.0
 # Towards which sides it is tried, the easiest to read first.
 _SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1))
 
@@ -76,12 +78,12 @@ def labels(
         if note.get("free"):
             place = _free_place((px, py), size, marks, placed, frame)
         else:
-            place = _own_place(note, px, py, y)
+            place = _own_place(note, px, py)
         start = place.x - {"start": 0.0, "end": wide, "middle": 0.5 * wide}[place.anchor]
         moved = max(0.0, start + wide - (width - 2)) + min(0.0, start - 2)
         colour = note["font"]["color"]
         if place.thread is not None:
-            yield from _thread(note, (px, py), place.thread, colour)
+            yield from _thread((px, py), place.thread, colour)
         texts.append(
             text_element(
                 lines, place.x - moved, place.y + 4.5, place.anchor, "note", colour=colour
@@ -169,26 +171,19 @@ def _along(thread: Thread | None) -> Iterator[tuple[float, float]]:
             yield x + share * (to_x - x), y + share * (to_y - y)
 
 
-def _own_place(note: dict[str, Any], px: float, py: float, y: Axis) -> _Place:
+def _own_place(note: dict[str, Any], px: float, py: float) -> _Place:
     """Return the place that a note names."""
     anchor = {"left": "start", "right": "end"}.get(note.get("xanchor", "center"), "middle")
-    if not note.get("showarrow", True):
-        return _Place(px + note.get("xshift", 0), py, anchor, None)
-    tx = px + note.get("ax", 0)
-    ty = y.at(note["ay"]) if note.get("ayref") == "y" else py + note.get("ay", -30)
-    return _Place(tx + {"start": 3, "end": -3}.get(anchor, 0), ty, anchor, (tx, ty))
+    return _Place(px + note.get("xshift", 0), py, anchor, None)
 
 
-def _thread(
-    note: dict[str, Any], point: tuple[float, float], end: tuple[float, float], colour: str
-) -> Iterator[str]:
+def _thread(point: tuple[float, float], end: tuple[float, float], colour: str) -> Iterator[str]:
     """Yield the line from a point to its label; none if they are close."""
     (px, py), (tx, ty) = point, end
-    gap = note.get("standoff", 5) + 1.0
     size = math.hypot(tx - px, ty - py) or 1.0
-    if size <= gap:
+    if size <= _GAP:
         return
-    first = (px + gap * (tx - px) / size, py + gap * (ty - py) / size)
+    first = (px + _GAP * (tx - px) / size, py + _GAP * (ty - py) / size)
     path = f"M{number(first[0])} {number(first[1])}L{number(tx)} {number(ty)}"
-    line = {"color": colour, "width": note.get("arrowwidth", 1.2)}
+    line = {"color": colour, "width": 1.2}
     yield f'<path d="{path}" fill="none" {stroke(line)}/>'

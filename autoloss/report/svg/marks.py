@@ -60,7 +60,7 @@ def _lines(
     trace: dict[str, Any], points: list[tuple[Any, Any]], x: Axis, y: Axis
 ) -> Iterator[str]:
     """Yield the line of a trace; where its parts have numbers of their own, one a part."""
-    name = trace.get("name") or trace.get("hovertemplate", "").partition("<br>")[0]
+    name = trace.get("name", "")
     if "customdata" not in trace:
         yield _line(trace, points, x, y, name)
         return
