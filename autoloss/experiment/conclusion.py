@@ -11,10 +11,9 @@ from autoloss.core.task import TaskKind
 from autoloss.experiment.confirmation import confirm_on_locked
 from autoloss.experiment.nesting import judge_by_nesting
 from autoloss.experiment.notes import study_notes
-from autoloss.experiment.own_network import KEY as OWN
 from autoloss.experiment.own_network import given_network, notes_of
 from autoloss.experiment.progress import Progress
-from autoloss.experiment.replication import replicate
+from autoloss.experiment.replication import Selection, replicate
 from autoloss.experiment.session import SearchSession
 from autoloss.records import Coverage, Summary
 from autoloss.report import write_report
@@ -35,34 +34,11 @@ def conclude(session: SearchSession) -> SearchResult:
     """
     study, data = session.study, session.opened.data
     session.begin_final()
-    picked = study.pick_finalists()
-    replication = replicate(session, picked, baseline=study.finalists().baseline.number)
-    coverage = _coverage(session, is_final_cut=replication.is_cut)
-    choice, finalists = study.choose(
-        picked, replication.figures, by_log_loss=bool(shortfall(coverage))
-    )
-    snapshot = study.snapshot()
+    selection = _selected(session)
     if data.locked is None:
-        evidence = judge_by_nesting(
-            session,
-            choice,
-            finalists,
-            replication,
-            snapshot=snapshot,
-            coverage=coverage,
-        )
+        evidence = judge_by_nesting(session, selection)
     else:
-        evidence = confirm_on_locked(
-            study,
-            data,
-            data.locked,
-            choice,
-            finalists,
-            replication,
-            snapshot=snapshot,
-            coverage=coverage,
-            deadline=session.timetable.begin_by,
-        )
+        evidence = confirm_on_locked(session, data.locked, selection)
     if evidence.reference is None:
         _note_no_reference(session)
     notes = study_notes(
@@ -74,16 +50,29 @@ def conclude(session: SearchSession) -> SearchResult:
     )
     notes = (*notes_of(study.config.origin), *session.notes, *notes)
     result = summarise(
-        snapshot,
+        selection.snapshot,
         evidence,
         data=replace(data.summary, notes=(*data.summary.notes, *notes)),
         settings=_settings(session),
         seconds=_seconds(session),
     )
-    result = replace(result, model=replication.models[result.summary.recommended])
-    for number, model in replication.models.items():
+    models = selection.replication.models
+    result = replace(result, model=models[result.summary.recommended])
+    for number, model in models.items():
         model.save(finalist_folder(study.folder, number))
     return replace(result, unwritten=_write(result, session))
+
+
+def _selected(session: SearchSession) -> Selection:
+    """Train the finalists again and choose among them."""
+    study = session.study
+    picked = study.pick_finalists()
+    replication = replicate(session, picked, baseline=study.finalists().baseline.number)
+    coverage = _coverage(session, is_final_cut=replication.is_cut)
+    choice, finalists = study.choose(
+        picked, replication.figures, by_log_loss=bool(shortfall(coverage))
+    )
+    return Selection(study.snapshot(), choice, finalists, replication, coverage)
 
 
 def _note_no_reference(session: SearchSession) -> None:
@@ -136,21 +125,24 @@ def finalist_folder(folder: Path, number: int) -> Path:
     return folder / FINALISTS / f"{number:05d}"
 
 
-def shelf_of(folder: Path, summary: Summary, register: str | None = None) -> Shelf:
+def shelf_of(
+    folder: Path, summary: Summary, register: str | None = None, *, is_own: bool = False
+) -> Shelf:
     """Return the shelf of models whose weights a study's folder has.
 
     Args:
         folder: The folder.
         summary: The study.
         register: Name in the model registry; None for none.
+        is_own: Whether the network is the user's own; its shelf is empty, because MLflow cannot
+            load a model without the code of its network.
     """
+    if is_own:
+        return Shelf({}, register or "")
     kept = {one.number: finalist_folder(folder, one.number) for one in summary.trials}
     models = {number: path for number, path in kept.items() if path.is_dir()}
     if (folder / MODEL).is_dir():
         models[summary.recommended] = folder / MODEL
-    if OWN in summary.settings:
-        # MLflow cannot load a model without the code of the user's network.
-        models = {}
     return Shelf(models, register or "")
 
 
@@ -165,6 +157,7 @@ def _write(result: SearchResult, session: SearchSession) -> str:
         session.opened.tracker,
         session.opened.progress,
         session.opened.options.register,
+        is_own=session.opened.model is not None,
         seconds=PENDING_SECONDS if left is None else min(max(left, 1.0), PENDING_SECONDS),
     )
 
@@ -184,6 +177,7 @@ def show_result(
     progress: Progress,
     register: str | None = None,
     *,
+    is_own: bool,
     seconds: float = PENDING_SECONDS,
 ) -> str:
     """Show a finished study in MLflow, and report missing runs.
@@ -194,12 +188,15 @@ def show_result(
         tracker: Shows the trials.
         progress: Receives the progress.
         register: Name in the model registry; None for none.
+        is_own: Whether the network is the user's own.
         seconds: How long to wait for MLflow.
 
     Returns:
         One line on missing runs, empty if there are none.
     """
-    tracker.finish(summary, report_files(folder), shelf_of(folder, summary, register))
+    tracker.finish(
+        summary, report_files(folder), shelf_of(folder, summary, register, is_own=is_own)
+    )
     pending = tracker.close(seconds)
     for note in tracker.notes:
         progress.noted(note)

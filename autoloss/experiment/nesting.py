@@ -11,18 +11,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.core.errors import AutolossError
-from autoloss.data import Fold, StudyData
+from autoloss.data import Fold
 from autoloss.data.protocol import carried_out
-from autoloss.experiment.beside import boost, default_number, gains
-from autoloss.experiment.reference import Boosted, reference_record
-from autoloss.experiment.replication import Replication, is_cut, make_divisions
+from autoloss.experiment.gain_steps import StepPredictions, gains
+from autoloss.experiment.reference import Boosted, boost, compared
+from autoloss.experiment.replication import Selection, is_cut, make_divisions
 from autoloss.experiment.session import SearchSession
 from autoloss.losses import LossSpec
 from autoloss.metrics import Scores
-from autoloss.records import Coverage, Finalist, Reference, TrialRecord, Verdict
+from autoloss.records import Coverage, TrialRecord, Verdict
 from autoloss.search import Evidence, Scorer, Study, StudySnapshot, trusted
-from autoloss.training import Job
-from autoloss.training.divisions import Trained
+from autoloss.training import Job, Outcome
 from autoloss.training.evaluate import logits_of
 from autoloss.verdict.confirm import unopposed
 from autoloss.verdict.metric_rows import example_losses, metric_on_rows
@@ -30,6 +29,21 @@ from autoloss.verdict.nested import OuterResult, nested_verdict, pooled_rows
 from autoloss.verdict.select import Choice, choose
 
 FloatArray = NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
+class _FoldTrial:
+    """A trial that an outer fold trained to a model.
+
+    Args:
+        record: The trial in the search.
+        spec: Its loss.
+        outcome: The result of its training in the fold.
+    """
+
+    record: TrialRecord
+    spec: LossSpec
+    outcome: Outcome
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,56 +89,41 @@ def first_of(study: Study, records: Sequence[TrialRecord], count: int) -> list[T
     return [record for record in records if record.number in chosen]
 
 
-def judge_by_nesting(
-    session: SearchSession,
-    choice: Choice,
-    finalists: tuple[Finalist, ...],
-    replication: Replication,
-    *,
-    snapshot: StudySnapshot,
-    coverage: Coverage,
-) -> Evidence:
+def judge_by_nesting(session: SearchSession, selection: Selection) -> Evidence:
     """Search in every outer fold, and compare its choice with its tuned cross-entropy.
 
     Args:
         session: The search.
-        choice: Challenger and tuned cross-entropy of all rows.
-        finalists: The finalists.
-        replication: Their trainings.
-        snapshot: The study after the search.
-        coverage: The share of the planned training that ran before the outer folds.
+        selection: Challenger and tuned cross-entropy of all rows.
     """
-    study, data = session.study, session.opened.data
+    study, data, choice = session.study, session.opened.data, selection.choice
     records = nested_trials(study)
     size = session.begin_outer(len(records))
     records, folds = first_of(study, records, size.outer_trials), data.outer(size.repeats)
-    divisions = make_divisions(session, folds)
-    trained = session.train(divisions, [study.trial(record.number) for record in records])
-    number = default_number(finalists, otherwise=choice.baseline.number)
-    found = [
-        _one(study, divisions.jobs[i], fold, i, records, trained, default=number)
-        for i, fold in enumerate(folds)
-    ]
+    found, coverage = _searched(session, selection, records, folds)
     results = [one.result for one in found]
     pooled = pooled_rows(results)
-    challenger = pooled.mean([one.challenger_log_probs for one in results])
-    baseline = pooled.mean([one.baseline_log_probs for one in results])
-    default = pooled.mean([one.default for one in found])
-    tuned = pooled.mean([one.tuned for one in found])
+    steps = StepPredictions(
+        default=pooled.mean([one.default for one in found]),
+        tuned=pooled.mean([one.tuned for one in found]),
+        calibrated=pooled.mean([one.baseline_log_probs for one in results]),
+        challenger=pooled.mean([one.challenger_log_probs for one in results]),
+    )
     raw = pooled.mean([one.challenger for one in found])
-    log_probs = (torch.from_numpy(challenger), torch.from_numpy(baseline))
+    log_probs = (torch.from_numpy(steps.challenger), torch.from_numpy(steps.calibrated))
     targets = torch.from_numpy(np.asarray(pooled.targets))
     clusters = _clusters(folds, pooled.rows)
-    coverage = replace(coverage, is_final_cut=coverage.is_final_cut or is_cut(trained))
     verdict = trusted(
-        _verdict(snapshot, choice, results, repeats=size.repeats),
-        snapshot,
+        _verdict(selection.snapshot, choice, results, repeats=size.repeats),
+        selection.snapshot,
         choice,
         log_probs[1],
         targets,
         coverage,
         clusters=clusters,
     )
+    boosted = _boosted(session, folds[: len(folds) // size.repeats])
+    ships = log_probs[choice.place_of_shipped(verdict.decision)]
     return Evidence(
         choice=choice,
         verdict=verdict,
@@ -132,33 +131,40 @@ def judge_by_nesting(
         targets=targets,
         resampling=carried_out(
             data.resampling,
-            replicates=replication.figures.count,
+            replicates=selection.replication.figures.count,
             repeats=(study.space.protocol.outer_repeats, size.repeats),
         ),
-        finalists=finalists,
-        gains=gains(
-            study,
-            choice,
-            replication,
-            (default, tuned, baseline, challenger),
-            targets,
-            clusters,
-            # Here the held-out rows of the finalists are also rows of the verdict.
-            moves_decisions=False,
-        ),
-        reference=_reference(
-            study,
-            data,
-            folds[: len(folds) // size.repeats],
-            log_probs[choice.place_of_shipped(verdict.decision)],
-            targets,
-            clusters,
-            session.timetable.begin_by,
-        ),
-        raw=(torch.from_numpy(raw), torch.from_numpy(tuned)),
+        finalists=selection.finalists,
+        # Here the held-out rows of the finalists are also rows of the verdict.
+        gains=gains(selection, steps, targets, clusters, moves_decisions=False),
+        reference=compared(boosted, selection.snapshot, ships, targets, clusters),
+        raw=(torch.from_numpy(raw), torch.from_numpy(steps.tuned)),
         rows=torch.from_numpy(np.asarray(pooled.rows)),
         coverage=coverage,
     )
+
+
+def _searched(
+    session: SearchSession,
+    selection: Selection,
+    records: Sequence[TrialRecord],
+    folds: Sequence[Fold],
+) -> tuple[list[_Outer], Coverage]:
+    """Train trials in every outer fold; return what each fold chooses, and the coverage."""
+    study, coverage = session.study, selection.coverage
+    divisions = make_divisions(session, folds)
+    trials = [study.trial(record.number) for record in records]
+    trained = session.train(divisions, trials)
+    found = []
+    for i, (job, fold) in enumerate(zip(divisions.jobs, folds, strict=True)):
+        every = [
+            _FoldTrial(record, trial.spec, one.outcomes[i])
+            for record, trial, one in zip(records, trials, trained, strict=True)
+        ]
+        whole = [one for one in every if one.outcome.report.state != "diverged"]
+        found.append(_chosen(study, job, fold, whole, default=selection.default))
+    is_final_cut = coverage.is_final_cut or is_cut(trained)
+    return found, replace(coverage, is_final_cut=is_final_cut)
 
 
 def _verdict(
@@ -181,47 +187,44 @@ def _verdict(
     )
 
 
-def _one(
-    study: Study,
-    job: Job,
-    fold: Fold,
-    number: int,
-    records: Sequence[TrialRecord],
-    trained: Sequence[Trained],
-    *,
-    default: int,
+def _chosen(
+    study: Study, job: Job, fold: Fold, trials: Sequence[_FoldTrial], *, default: int
 ) -> _Outer:
-    """Choose on the held-out rows of an outer fold and predict its test rows."""
+    """Choose on the held-out rows of an outer fold and predict its test rows.
+
+    Args:
+        study: The study.
+        job: The division of the fold.
+        fold: The fold.
+        trials: Its trials that did not diverge.
+        default: Number of default cross-entropy.
+    """
+    if not trials:
+        raise AutolossError("An outer fold must have a trial that trains, but all diverged.")
     assert fold.test is not None
-    whole = [k for k, one in enumerate(trained) if one.outcomes[number].report.state != "diverged"]
-    outcomes = [trained[k].outcomes[number] for k in whole]
-    specs = [LossSpec.from_dict(records[k].loss) for k in whole]
     scorer = Scorer(job.classes, study.metric, study.seed)
-    logits = torch.stack([outcome.logits for outcome in outcomes])
+    logits = torch.stack([one.outcome.logits for one in trials])
+    specs = [one.spec for one in trials]
     scores = scorer.score(logits, job.valid.targets, specs, folds=job.folds)
-    known = [
-        replace(records[k], metrics=scores.row(i), state="complete") for i, k in enumerate(whole)
-    ]
-    choice = _choice(study, job, fold, known, scores)
-    places = {record.number: i for i, record in enumerate(known)}
-    picked = [places[n] for n in (choice.challenger.number, choice.baseline.number)]
-    picked.append(places.get(default, picked[1]))
+    choice = _choice(study, job, fold, trials, scores)
+    places = {one.record.number: i for i, one in enumerate(trials)}
+    challenger, tuned = places[choice.challenger.number], places[choice.baseline.number]
+    picked = (challenger, tuned, places.get(default, tuned))
     test_logits = logits_of(
         job.network,
-        torch.stack([outcomes[i].weights for i in picked]),
+        torch.stack([trials[i].outcome.weights for i in picked]),
         [specs[i] for i in picked],
         job.encoded(fold.test),
     )
-
-    def shipped(place: int) -> FloatArray:
-        readout = scores.readouts.row(picked[place])
-        own: Tensor = readout.log_probs(test_logits[place].cpu(), job.classes)
-        return _array(own.double().log_softmax(-1))
-
+    shipped = [
+        scores.readouts.row(i).log_probs(own.cpu(), job.classes)
+        for i, own in zip(picked[:2], test_logits[:2], strict=True)
+    ]
+    of_challenger, of_tuned, of_default = map(_normalised, test_logits)
     return _Outer(
         OuterResult(
-            shipped(0),
-            shipped(1),
+            _normalised(shipped[0]),
+            _normalised(shipped[1]),
             fold.test.targets.cpu().numpy(),
             fold.test.rows.cpu().numpy(),
             n_train=len(fold.train) + len(fold.valid),
@@ -229,14 +232,14 @@ def _one(
             baseline=choice.baseline.number,
             label=choice.challenger.label,
         ),
-        default=_array(test_logits[2].double().log_softmax(-1)),
-        tuned=_array(test_logits[1].double().log_softmax(-1)),
-        challenger=_array(test_logits[0].double().log_softmax(-1)),
+        default=of_default,
+        tuned=of_tuned,
+        challenger=of_challenger,
     )
 
 
 def _choice(
-    study: Study, job: Job, fold: Fold, known: Sequence[TrialRecord], scores: Scores
+    study: Study, job: Job, fold: Fold, trials: Sequence[_FoldTrial], scores: Scores
 ) -> Choice:
     """Return the challenger and tuned cross-entropy of one outer fold."""
     clusters = fold.valid.clusters.numpy()
@@ -247,12 +250,15 @@ def _choice(
         seed=study.seed,
         clusters=clusters,
     )
-    if not known:
-        raise AutolossError("An outer fold must have a trial that trains, but all diverged.")
+    numbers = [one.record.number for one in trials]
+    complexity = {one.record.number: one.spec.complexity for one in trials}
     return choose(
-        known,
-        {record.number: one for record, one in zip(known, examples, strict=True)},
-        simplicity=lambda record: LossSpec.from_dict(record.loss).complexity,
+        [
+            replace(one.record, metrics=scores.row(i), state="complete")
+            for i, one in enumerate(trials)
+        ],
+        dict(zip(numbers, examples, strict=True)),
+        simplicity=lambda record: complexity[record.number],
         metric=study.metric.name,
         lower_is_better=study.metric.lower_is_better,
         targets=job.valid.targets.cpu().numpy(),
@@ -269,38 +275,23 @@ def _clusters(folds: Sequence[Fold], rows: NDArray[np.integer]) -> Tensor:
     return torch.tensor([of_row[int(row)] for row in rows])
 
 
-def _reference(
-    study: Study,
-    data: StudyData,
-    folds: Sequence[Fold],
-    shipped: Tensor,
-    targets: Tensor,
-    clusters: Tensor,
-    deadline: float | None,
-) -> Reference | None:
-    """Return gradient boosting by the outer folds of the first repeat."""
+def _boosted(session: SearchSession, folds: Sequence[Fold]) -> Boosted | None:
+    """Return the predictions of gradient boosting for the test rows of the folds of one repeat."""
     found, rows = [], []
     notes: tuple[str, ...] = ()
     for fold in folds:
         assert fold.test is not None
-        boosted = boost(study, data, (fold.train, fold.valid), fold.test, deadline=deadline)
+        boosted = boost(session, (fold.train, fold.valid), fold.test)
         if boosted is None:
             return None
         found.append(boosted.log_probs)
         rows.append(fold.test.rows.cpu().numpy())
         notes = boosted.notes
     order = np.argsort(np.concatenate(rows), kind="stable")
-    return reference_record(
-        Boosted(np.concatenate(found)[order], notes),
-        shipped.numpy(),
-        targets.numpy(),
-        metric=metric_on_rows(study.metric, study.class_counts),
-        class_counts=study.class_counts.numpy(),
-        clusters=clusters.numpy(),
-        seed=study.seed,
-    )
+    return Boosted(np.concatenate(found)[order], notes)
 
 
-def _array(values: Tensor) -> FloatArray:
-    found: FloatArray = values.cpu().numpy()
+def _normalised(logits: Tensor) -> FloatArray:
+    """Return logits as log probabilities."""
+    found: FloatArray = logits.double().log_softmax(-1).cpu().numpy()
     return found

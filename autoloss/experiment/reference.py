@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import torch
+from torch import Tensor
 
+from autoloss.data import Part, StudyData
 from autoloss.data.messages import listed
 from autoloss.experiment.boosting_inputs import BoostingInputs
+from autoloss.experiment.session import SearchSession
 from autoloss.records import Comparison, Reference
+from autoloss.search import StudySnapshot
 from autoloss.verdict.comparisons import NamedMetric, compare, compare_metric
+from autoloss.verdict.metric_rows import metric_on_rows
 from autoloss.verdict.phrases import difference_words, interval_words
 
 FloatArray = npt.NDArray[np.floating]
@@ -76,8 +83,6 @@ def gradient_boosting(
     Shape:
         train (n, F), targets (n,), test (N, F), weights (n,).
     """
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
     test = _frame(test)
     targets = np.asarray(targets)
     sample, notes = _sample(targets, test.shape[1], n_classes, seed)
@@ -88,29 +93,72 @@ def gradient_boosting(
         return None
     if inputs.texts:
         notes.append(f"Gradient boosting does without the free text of {listed(inputs.texts)}.")
+    every = np.zeros((len(test), n_classes))
     present, counts = np.unique(targets, return_counts=True)
     if len(present) < 2:
-        probs = np.ones((len(test), 1))
+        every[:, present] = 1.0
     else:
         values, is_level = inputs.of(train)
         iterations = int(np.clip(_MOST_TREES // n_classes, 10, _ITERATIONS))
         if iterations < _ITERATIONS:
             notes.append(f"Gradient boosting learnt {iterations} trees a class, not 100.")
-        model = HistGradientBoostingClassifier(
-            max_iter=iterations,
-            categorical_features=is_level,
-            l2_regularization=0.0 if counts.min() >= _FEW else 1.0,
-            # The tenth held out for early stopping must have rows of every class.
-            early_stopping="auto" if len(targets) >= 20 * len(present) else False,
-            random_state=seed,
-        )
+        model = _model(counts, iterations=iterations, is_level=is_level, seed=seed)
         model.fit(values, targets, sample_weight=None if weights is None else weights[sample])
-        probs = model.predict_proba(inputs.of(test)[0])
-    every = np.zeros((len(test), n_classes))
-    every[:, present] = probs
+        every[:, present] = model.predict_proba(inputs.of(test)[0])
     # The same bound as for the shipped model: no row costs more than ln((n + 1) * C) nats.
     mix = 1.0 / (len(targets) + 1.0)
     return Boosted(np.log((1.0 - mix) * every + mix / n_classes), tuple(notes))
+
+
+def _model(counts: IntArray, *, iterations: int, is_level: list[bool], seed: int) -> Any:
+    """Return gradient boosting, untrained, for classes of so many rows."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    return HistGradientBoostingClassifier(
+        max_iter=iterations,
+        categorical_features=is_level,
+        l2_regularization=0.0 if counts.min() >= _FEW else 1.0,
+        # The tenth held out for early stopping must have rows of every class.
+        early_stopping="auto" if counts.sum() >= 20 * len(counts) else False,
+        random_state=seed,
+    )
+
+
+def boost(session: SearchSession, train: Sequence[Part], test: Part) -> Boosted | None:
+    """Train gradient boosting on some parts and predict another.
+
+    Args:
+        session: The search.
+        train: The parts to train on.
+        test: The part to predict.
+
+    Returns:
+        The predictions; None if every column is free text, or if it would probably take longer
+        than the time limit allows.
+    """
+    data, deadline = session.opened.data, session.timetable.begin_by
+    n_rows = sum(map(len, train))
+    if deadline is not None:
+        columns, classes = len(data.summary.columns), data.task.n_classes
+        if time.monotonic() + boosting_seconds(n_rows, columns, classes) > deadline:
+            return None
+    return gradient_boosting(
+        lambda rows: _rows_of(data, train, rows),
+        np.concatenate([part.targets.cpu().numpy() for part in train]),
+        data.frame(test),
+        n_classes=data.task.n_classes,
+        seed=session.study.seed,
+    )
+
+
+def _rows_of(data: StudyData, parts: Sequence[Part], rows: IntArray) -> pd.DataFrame:
+    """Return rows of parts as they were read, by their position in the joined parts."""
+    found, first = [], 0
+    for part in parts:
+        own = rows[(rows >= first) & (rows < first + len(part))] - first
+        found.append(data.frame(replace(part, rows=part.rows[torch.from_numpy(own)])))
+        first += len(part)
+    return pd.concat(found, ignore_index=True)
 
 
 def boosting_seconds(n_rows: int, n_columns: int, n_classes: int) -> float:
@@ -151,27 +199,12 @@ def reference_record(
     Shape:
         shipped (N, C), targets (N,), clusters (N,).
     """
-    tested = compare(
-        boosted.log_probs,
-        shipped,
-        targets,
-        class_counts=class_counts,
-        clusters=clusters,
-        resamples=resamples,
-        seed=seed,
-    )
-    if metric.name in tested:
-        one = tested[metric.name].comparison
-    else:
-        one = compare_metric(
-            metric,
-            boosted.log_probs,
-            shipped,
-            targets,
-            clusters=clusters,
-            resamples=resamples,
-            seed=seed,
-        ).comparison
+    both = (boosted.log_probs, shipped, targets)
+    how: dict[str, Any] = {"clusters": clusters, "resamples": resamples, "seed": seed}
+    tested = compare(*both, class_counts=class_counts, **how)
+    if metric.name not in tested:
+        tested[metric.name] = compare_metric(metric, *both, **how)
+    one = tested[metric.name].comparison
     is_far_ahead = _is_far_ahead(one)
     return Reference(
         name=NAME,
@@ -182,6 +215,38 @@ def reference_record(
         high=one.high,
         is_far_ahead=is_far_ahead,
         text=" ".join([_text(one, is_far_ahead), *boosted.notes]),
+    )
+
+
+def compared(
+    boosted: Boosted | None,
+    study: StudySnapshot,
+    shipped: Tensor,
+    targets: Tensor,
+    clusters: Tensor,
+) -> Reference | None:
+    """Compare gradient boosting with the shipped model of a study; None without boosting.
+
+    Args:
+        boosted: The predictions of gradient boosting for the rows of the verdict.
+        study: The study.
+        shipped: Log probabilities of the shipped model.
+        targets: Classes of the rows.
+        clusters: The cluster of each row.
+
+    Shape:
+        shipped (N, C), targets (N,), clusters (N,).
+    """
+    if boosted is None:
+        return None
+    return reference_record(
+        boosted,
+        shipped.numpy(),
+        targets.numpy(),
+        metric=metric_on_rows(study.metric, study.class_counts),
+        class_counts=study.class_counts.numpy(),
+        clusters=clusters.numpy(),
+        seed=study.seed,
     )
 
 

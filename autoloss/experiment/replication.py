@@ -16,11 +16,13 @@ from autoloss.inference.classifier import Classifier, Decision
 from autoloss.inference.member import Member
 from autoloss.metrics import Scores
 from autoloss.models.custom.shipped import shipped
-from autoloss.search import Scorer, Study
+from autoloss.records import Coverage, Finalist
+from autoloss.search import Scorer, Study, StudySnapshot
 from autoloss.training.divisions import Divisions, Trained
-from autoloss.verdict.baseline import is_plain_cross_entropy
+from autoloss.verdict.baseline import comparable, default_cross_entropy, is_plain_cross_entropy
 from autoloss.verdict.finalists import FinalistChoice
 from autoloss.verdict.replicates import Replicates
+from autoloss.verdict.select import Choice
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +56,32 @@ class Replication:
     models: Mapping[int, Classifier]
     held_out: Mapping[int, HeldOut]
     is_cut: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """The finalists, trained again, and the choice among them before the verdict.
+
+    Args:
+        snapshot: The study after the search.
+        choice: Challenger and tuned cross-entropy.
+        finalists: The finalists.
+        replication: Their trainings.
+        coverage: The share of the planned training that ran so far.
+    """
+
+    snapshot: StudySnapshot
+    choice: Choice
+    finalists: tuple[Finalist, ...]
+    replication: Replication
+    coverage: Coverage
+
+    @property
+    def default(self) -> int:
+        """Return the number of default cross-entropy, of the tuned one if it did not end."""
+        study = self.snapshot
+        found = default_cross_entropy(comparable(study.trials), metric=study.metric.name)
+        return self.choice.baseline.number if found is None else found.number
 
 
 def replicate(

@@ -225,7 +225,9 @@ def finished(
     with closing(study, tracker):
         tracker.start({})
         tracker.sync(study.trials)
-        unwritten = show_result(summary, folder, tracker, progress, register)
+        unwritten = show_result(
+            summary, folder, tracker, progress, register, is_own=model is not None
+        )
     return SearchResult(summary, read_model(folder / MODEL, model), unwritten)
 
 

@@ -126,7 +126,14 @@ def ship(
         try:
             tracker.start({})
             tracker.sync(summary.trials)
-            show_result(summary, folder, tracker, watcher, register or options.register)
+            show_result(
+                summary,
+                folder,
+                tracker,
+                watcher,
+                register or options.register,
+                is_own=network is not None,
+            )
         finally:
             tracker.close(0.0)
     return result

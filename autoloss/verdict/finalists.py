@@ -18,7 +18,6 @@ from autoloss.verdict.baseline import (
 
 TUNED = "tuned cross-entropy"
 OTHER = "best besides cross-entropy"
-DEFAULT = "default cross-entropy"
 
 
 @dataclass(frozen=True)
@@ -29,15 +28,13 @@ class FinalistChoice:
         number: Its number.
         reasons: The reasons: ``"best of focal"``, ``"lowest error"``, ``"tuned cross-entropy"``,
             ``"default cross-entropy"``, ``"best besides cross-entropy"``.
+        competes: Whether it takes part in the selection; a trial that is default cross-entropy
+            and nothing else does not.
     """
 
     number: int
     reasons: tuple[str, ...]
-
-    @property
-    def competes(self) -> bool:
-        """Return whether it takes part in the selection; default cross-entropy alone does not."""
-        return self.reasons != (DEFAULT,)
+    competes: bool = True
 
 
 def pick_finalists(
@@ -85,10 +82,14 @@ def pick_finalists(
     others = other_losses(ranked, baseline=tuned.number)
     if others and not others & {number for number, _ in picked}:
         picked.append((next(t.number for t in ranked if t.number in others), OTHER))
+    competing = {number for number, _ in picked}
     default = default_cross_entropy(done, metric=metric)
     if default is not None:
-        picked.append((default.number, DEFAULT))
+        picked.append((default.number, "default cross-entropy"))
     reasons: dict[int, tuple[str, ...]] = {}
     for number, reason in picked:
         reasons[number] = (*reasons.get(number, ()), reason)
-    return tuple(FinalistChoice(number, why) for number, why in reasons.items())
+    return tuple(
+        FinalistChoice(number, why, competes=number in competing)
+        for number, why in reasons.items()
+    )

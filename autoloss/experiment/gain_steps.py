@@ -1,0 +1,99 @@
+"""The steps of the gain, from default cross-entropy to the challenger, on the verdict's rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from autoloss.experiment.replication import Selection
+from autoloss.records import Gain
+from autoloss.search import StudySnapshot
+from autoloss.verdict.gains import gain_steps, steps_of
+from autoloss.verdict.metric_rows import metric_on_rows
+from autoloss.verdict.posthoc import fit_posthoc
+
+FloatArray = NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
+class StepPredictions:
+    """The log probabilities of the steps of the gain on the rows of the verdict.
+
+    Args:
+        default: Default cross-entropy by its softmax.
+        tuned: Tuned cross-entropy by its softmax.
+        calibrated: Tuned cross-entropy as it ships.
+        challenger: The challenger as it ships.
+
+    Shape:
+        each (N, C).
+    """
+
+    default: FloatArray
+    tuned: FloatArray
+    calibrated: FloatArray
+    challenger: FloatArray
+
+
+def gains(
+    selection: Selection,
+    predictions: StepPredictions,
+    targets: Tensor,
+    clusters: Tensor | None,
+    *,
+    moves_decisions: bool = True,
+) -> tuple[Gain, ...]:
+    """Return the steps from default cross-entropy to the challenger.
+
+    The held-out rows of the finalists' trainings decide how decisions are moved.
+
+    Args:
+        selection: The finalists and the choice among them.
+        predictions: The predictions of the steps.
+        targets: The classes of the rows of the verdict.
+        clusters: The cluster of each row.
+        moves_decisions: Whether moving the decisions is a step.
+
+    Shape:
+        targets and clusters (N,).
+    """
+    study, choice, replication = selection.snapshot, selection.choice, selection.replication
+    challenger, baseline = choice.challenger.number, choice.baseline.number
+    on_rows = _on_rows(study)
+    posthoc = own = None
+    if moves_decisions:
+        one, other = replication.held_out[baseline], replication.held_out[challenger]
+        posthoc = fit_posthoc(one.log_probs, one.targets, **on_rows)
+        if posthoc is not None:
+            own = fit_posthoc(other.log_probs, other.targets, kind=posthoc.kind, **on_rows)
+    model = replication.models[baseline]
+    temperature = np.mean([1.0 / member.readout.inverse_temperature for member in model.members])
+    steps = steps_of(
+        predictions.default,
+        predictions.tuned,
+        predictions.calibrated,
+        predictions.challenger if choice.is_opposed else None,
+        readout=f"temperature {temperature:.2f}, fitted on held-out rows",
+        label=choice.challenger.label,
+        posthoc=posthoc,
+        challenger_posthoc=own,
+    )
+    return gain_steps(
+        steps,
+        targets.numpy(),
+        clusters=None if clusters is None else clusters.numpy(),
+        seed=study.seed,
+        **on_rows,
+    )
+
+
+def _on_rows(study: StudySnapshot) -> dict[str, Any]:
+    """Return the metric of a study and its class counts, as the functions of rows take them."""
+    return {
+        "metric": metric_on_rows(study.metric, study.class_counts),
+        "class_counts": study.class_counts.numpy(),
+    }
