@@ -22,7 +22,7 @@ from autoloss.metrics import Scores
 from autoloss.records import Coverage, TrialRecord, Verdict
 from autoloss.search import Evidence, Scorer, Study, StudySnapshot, trusted
 from autoloss.training import Job, Outcome
-from autoloss.training.evaluate import logits_of
+from autoloss.training.rows import logits_of
 from autoloss.verdict.confirm import unopposed
 from autoloss.verdict.metric_rows import example_losses, metric_on_rows
 from autoloss.verdict.nested import OuterResult, nested_verdict, pooled_rows

@@ -1,8 +1,13 @@
-"""Halving of a population that does not fit into memory."""
+"""The memory of a device: how much is free, what is kept, and halving what does not fit."""
 
 from __future__ import annotations
 
+import ctypes
+import functools
+import os
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -12,6 +17,79 @@ from autoloss.core.errors import TrainingError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_KEPT, _LARGEST = 1 << 29, 1 << 25
+_ASSUMED = 1 << 32
+_MEMINFO = Path("/proc/meminfo")
+_GROUP = Path("/sys/fs/cgroup")
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the unused memory of a device, in bytes.
+
+    On a GPU it is the driver's figure and the memory that torch keeps for later. On the host it is
+    Linux's "MemAvailable", because the free pages of `os.sysconf` leave out the file cache and
+    shrink with every file that is read; a lower limit of a container counts in its place. If the
+    system has neither figure, half of its memory counts as free, or 4 GiB if its size is unknown.
+    """
+    if device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return free + kept
+    found = [_available(), _left_in_group()]
+    return min((value for value in found if value is not None), default=_half_of_all())
+
+
+def _available() -> int | None:
+    """Return the memory that Linux has available for programs; None on other systems."""
+    try:
+        lines = _MEMINFO.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    sizes = dict(line.split(":", 1) for line in lines if ":" in line)
+    value = sizes.get("MemAvailable", "").split()
+    return int(value[0]) * 1024 if value else None
+
+
+def _left_in_group() -> int | None:
+    """Return the memory left below the limit of a container; None if there is no limit."""
+    try:
+        limit, used = (
+            (_GROUP / name).read_text(encoding="ascii").strip()
+            for name in ("memory.max", "memory.current")
+        )
+    except OSError:
+        return None
+    return max(int(limit) - int(used), 0) if limit.isdigit() else None
+
+
+def _half_of_all() -> int:
+    """Return half of the host's memory."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (AttributeError, ValueError, OSError):
+        return _ASSUMED
+
+
+@functools.cache
+def keep_freed_memory() -> bool:
+    """Let the C library keep up to 512 MiB of freed memory; return whether it will.
+
+    By default glibc returns large freed blocks to the system, and every step spends a tenth of
+    its time on mapping its activations again, page by page. Other systems keep such blocks.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    # Setting one of the two switches off the automatic adjustment of both.
+    return all(
+        mallopt(option, value) == 1
+        for option, value in ((_MMAP_THRESHOLD, _LARGEST), (_TRIM_THRESHOLD, _KEPT))
+    )
 
 
 def empty_device_cache() -> None:

@@ -1,4 +1,4 @@
-"""AdamW over a ``(K, P)`` buffer with a learning rate, weight decay and age for each row."""
+"""AdamW over a ``(K, P)`` buffer with a rate, weight decay and age a row; its rate schedule."""
 
 from __future__ import annotations
 
@@ -161,3 +161,17 @@ class RowAdamW:
             [*self._ages, *other._ages],
         )
         return both
+
+
+def lr_factor(step: int, total: int, *, warmup: float, decay: float) -> float:
+    """Return the share of the peak learning rate at `step`: linear rise, constant, linear fall.
+
+    Args:
+        step: The candidate's own step, from 0.
+        total: Its steps in all.
+        warmup: Share of the steps in which the rate rises to its peak.
+        decay: Share of the steps, at the end, in which it falls to zero.
+    """
+    rising = (step + 1) / max(1.0, warmup * total)
+    falling = (total - step) / max(1.0, decay * total)
+    return min(1.0, rising, falling)

@@ -13,13 +13,13 @@ from autoloss.core.devices import scored_together
 from autoloss.losses import ClassFacts, Objective
 from autoloss.readout import refined_log_loss
 from autoloss.records import CurvePoint, TrainingReport
-from autoloss.training.allocator import keep_freed_memory
 from autoloss.training.batch import Batch, Orders, batch_size_for
 from autoloss.training.candidate import Candidate, Outcome
-from autoloss.training.evaluate import logits_of
 from autoloss.training.job import Job
+from autoloss.training.memory import keep_freed_memory
+from autoloss.training.optimiser import lr_factor
 from autoloss.training.population import Population
-from autoloss.training.schedule import lr_factor
+from autoloss.training.rows import logits_of
 
 _SOURCES = 3
 """Numbers of a candidate's state between two fits of its read-out."""

@@ -1,17 +1,23 @@
-"""The encoded rows of a part, from which mini-batches are taken."""
+"""The encoded rows of a part: mini-batches of them, and the logits of networks for all."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from autoloss.data import Part
-from autoloss.models import Features, Network
+from autoloss.losses import get
+from autoloss.losses.spec_data import SpecData
+from autoloss.models import Features, Heads, Network
 from autoloss.training.batch import Batch
 
 KEPT_BYTES = 1 << 28
 """Encoded rows of at most this size are kept; larger ones are encoded batch by batch."""
 _ROWS_AT_ONCE = 1 << 14
+CHUNK_NUMBERS = 1_000_000
+"""Largest number of elements in the widest activation of a chunk of rows."""
 
 
 class EncodedRows:
@@ -72,3 +78,31 @@ def _number_size(part: Part) -> int:
     """Return the bytes of an encoded number."""
     none = torch.zeros(0, dtype=torch.int64, device=part.targets.device)
     return part.inputs.take(none).numeric.element_size()
+
+
+@torch.no_grad()
+def logits_of(
+    network: Network, weights: Tensor, specs: Sequence[SpecData], encoded: EncodedRows
+) -> Tensor:
+    """Return the logits of every row of a part by networks of the same shape, without dropout.
+
+    Args:
+        network: The network.
+        weights: The weights, a row for each candidate.
+        specs: The losses, which decide the last layer.
+        encoded: The rows.
+
+    Shape:
+        - weights: ``(K, P)``
+        - output: ``(K, N, C)``
+    """
+    n_rows, n_candidates = len(encoded), len(weights)
+    views = network.layout.views(weights)
+    heads = Heads(tuple(get(spec.base).head for spec in specs), weights.device)
+    chunk = max(64, CHUNK_NUMBERS // (n_candidates * network.widest))
+    logits = weights.new_empty(n_candidates, n_rows, network.n_classes)
+    for start in range(0, n_rows, chunk):
+        rows = torch.arange(start, min(start + chunk, n_rows), device=weights.device)
+        features = encoded.features(rows.unsqueeze(0))
+        logits[:, start : start + chunk] = network.body(views, features, heads=heads)
+    return logits

@@ -12,11 +12,10 @@ import torch
 
 from autoloss.core.devices import now
 from autoloss.losses import LossSpec
-from autoloss.training.allocator import keep_freed_memory
 from autoloss.training.batch import Orders, batch_size_for
 from autoloss.training.candidate import Candidate
-from autoloss.training.free_memory import free_memory
 from autoloss.training.job import Job
+from autoloss.training.memory import free_memory, keep_freed_memory
 from autoloss.training.pool import step_batch
 from autoloss.training.population import Population
 

@@ -7,7 +7,7 @@ from autoloss.core.settings import NetworkConfig
 from autoloss.models import TableNetwork
 from autoloss.training import Batch, EncodedRows, Orders, batch_size_for, rows
 from autoloss.training.batch import item_mean
-from autoloss.training.schedule import lr_factor
+from autoloss.training.optimiser import lr_factor
 from tests.training.conftest import N_CLASSES, make_part, make_schema
 
 CPU = torch.device("cpu")

@@ -8,8 +8,8 @@ from torch.nn import functional
 
 from autoloss.losses import LossSpec, Mix
 from autoloss.training import Batch, Candidate, Job, Orders, Population, train
-from autoloss.training.evaluate import split_logits
 from autoloss.training.mixing import BetaQuantile, Mixing, weighted_mix
+from autoloss.training.rows import logits_of
 
 CPU = torch.device("cpu")
 F64 = torch.float64
@@ -166,5 +166,7 @@ def test_weights_of_rows_count_for_both_labels_of_a_mixed_example(job: Job) -> N
     orders = Orders([0], 700, 64, device=CPU)
     for _ in range(60):
         population.step(Batch(encoded.features, marked, weights), orders, 1.0)
-    probs = split_logits(population, job.valid)[0].softmax(-1)
+    specs = population.objective.specs
+    logits = logits_of(population.network, population.rows, specs, job.valid)
+    probs = logits[0].softmax(-1)
     assert probs[:, 0].min() > 0.95

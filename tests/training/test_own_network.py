@@ -15,7 +15,7 @@ from autoloss.losses import LossSpec
 from autoloss.models import OwnModel, OwnNetwork
 from autoloss.readout import fold_numbers
 from autoloss.training import Candidate, Job, Orders, Outcome, Pool, train
-from autoloss.training.schedule import lr_factor
+from autoloss.training.optimiser import lr_factor
 from tests.training.conftest import N_CLASSES, make_part, make_schema
 
 CPU = torch.device("cpu")

@@ -11,8 +11,9 @@ import torch
 from autoloss.bench.problem import make_setting, plain_network
 from autoloss.models import Heads, apply_heads
 from autoloss.models.layers import dense
-from autoloss.training import Outcome, precision, train
-from autoloss.training.precision import product_dtype
+from autoloss.training import Outcome, train
+from autoloss.training import job as jobs
+from autoloss.training.job import product_dtype
 
 CPU = torch.device("cpu")
 LOW = torch.bfloat16
@@ -65,9 +66,9 @@ def test_auto_asks_the_processor(
     found: dict[str, bool], expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found, raising=False)
-    monkeypatch.setattr(precision, "_library_has_them", lambda: True)
+    monkeypatch.setattr(jobs, "_library_has_them", lambda: True)
     assert product_dtype("auto", CPU) == expected
-    monkeypatch.setattr(precision, "_library_has_them", lambda: False)
+    monkeypatch.setattr(jobs, "_library_has_them", lambda: False)
     assert product_dtype("auto", CPU) == torch.float32
     assert product_dtype("bfloat16", CPU) == LOW
     monkeypatch.delattr(torch.cpu, "get_capabilities")
@@ -75,7 +76,7 @@ def test_auto_asks_the_processor(
 
 
 def test_auto_obeys_a_library_that_is_held_to_an_older_processor() -> None:
-    program = "import autoloss.training.precision as p; print(p._library_has_them())"
+    program = "import autoloss.training.job as p; print(p._library_has_them())"
     found = subprocess.run(
         [sys.executable, "-c", program],
         env={**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"},

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from autoloss.bench.problem import make_setting, plain_network
-from autoloss.training import Candidate, Job, free_memory, together, train
+from autoloss.training import Candidate, Job, memory, together, train
 from autoloss.training.together import bytes_each, choose_together, step_seconds
 
 CPU = torch.device("cpu")
@@ -120,7 +120,7 @@ def test_the_memory_of_a_candidate_is_not_less_than_what_it_keeps(large: Job) ->
 def test_free_memory_is_less_than_all_of_it() -> None:
     import os
 
-    free = free_memory.free_memory(CPU)
+    free = memory.free_memory(CPU)
     assert free > 0
     if hasattr(os, "sysconf"):
         assert free <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -130,12 +130,12 @@ def test_the_limit_of_a_container_counts(monkeypatch: pytest.MonkeyPatch, tmp_pa
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal: 9 kB\nMemAvailable:       4 kB\n", encoding="ascii")
     (tmp_path / "memory.current").write_text("1000\n", encoding="ascii")
-    monkeypatch.setattr(free_memory, "_MEMINFO", meminfo)
-    monkeypatch.setattr(free_memory, "_GROUP", tmp_path)
+    monkeypatch.setattr(memory, "_MEMINFO", meminfo)
+    monkeypatch.setattr(memory, "_GROUP", tmp_path)
     (tmp_path / "memory.max").write_text("max\n", encoding="ascii")
-    assert free_memory.free_memory(CPU) == 4096
+    assert memory.free_memory(CPU) == 4096
     (tmp_path / "memory.max").write_text("3000\n", encoding="ascii")
-    assert free_memory.free_memory(CPU) == 2000
+    assert memory.free_memory(CPU) == 2000
     meminfo.unlink()
     (tmp_path / "memory.max").unlink()
-    assert free_memory.free_memory(CPU) == free_memory._half_of_all()
+    assert memory.free_memory(CPU) == memory._half_of_all()
