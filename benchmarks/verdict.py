@@ -17,55 +17,28 @@ theirs. One thread; all of it takes about an hour.
 from __future__ import annotations
 
 import argparse
-import functools
 import itertools
 import json
 import os
 import tempfile
-import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from scipy import stats
 from torch import Tensor
 
-from autoloss import SearchResult, Study, search
-from autoloss.core.errors import AutolossError
-from autoloss.losses import Loss, declare
+from autoloss import Study, search
 from autoloss.search import Trial
-from autoloss.verdict.confirm import ASSUMED_DISAGREEMENT, Shipped, confirm, detectable_difference
+from benchmarks.equal_losses import TARGET, equal_losses, limited_equal_losses
+from benchmarks.planted import planted_differences
 
 Figures = dict[str, Any]
-TARGET = "label"
 OUT = Path("reports/verdict/figures.json")
-MOST_OF_200 = 16
-# Share of the time of a whole study, and its trials and epochs.
-LIMITS = dict.fromkeys((0.05, 0.2, 0.5, 0.8), (96, 40))
-DECISIONS = ("better", "worse", "no_evidence", "undecided", "refused")
-N_CLASSES, N_COLUMNS = 3, 8
-TIMES_DETECTABLE = (0.0, 1.0, 1.352, 1.535)
-# Of one test of three by Holm's rule, as in `detectable_difference`.
-NORMAL = float(stats.norm.isf(0.05 / 6.0))
 ROBUST = ("generalized_cross_entropy", "poly1", "bi_tempered")
 
-SMALL = """
-bases = ["cross_entropy", "cross_entropy_again"]
-[network]
-width = 16
-depth = 1
-bins = 0
-[training]
-max_epochs = {epochs}
-[protocol]
-folds = 1
-replicates = 5
-"""
 NOISY = """
 bases = ["cross_entropy", "generalized_cross_entropy", "poly1", "bi_tempered"]
 lr = { low = 3e-4, high = 2e-2, log = true, default = 2e-3 }
@@ -81,244 +54,6 @@ patience = 6
 [protocol]
 folds = 2
 """
-
-
-def make_copy() -> Loss:
-    """Return cross-entropy under a name of its own."""
-
-    @declare(source="this benchmark", family="proper", proper=True, local=True)
-    def cross_entropy_again(log_p: Tensor) -> Tensor:
-        """Cross-entropy under another name, in nats per example. ``L = -log p``."""
-        return -log_p
-
-    return cross_entropy_again
-
-
-def drawn_rows(n_rows: int, seed: int) -> pd.DataFrame:
-    """Return rows of a fixed population: three normal clouds in eight dimensions that overlap."""
-    centres = 0.6 * np.random.default_rng(0).normal(size=(N_CLASSES, N_COLUMNS))
-    draw = np.random.default_rng([1, seed])
-    classes = draw.integers(0, N_CLASSES, n_rows)
-    values = centres[classes] + draw.normal(size=(n_rows, N_COLUMNS))
-    table = pd.DataFrame(values, columns=[f"x{i}" for i in range(N_COLUMNS)])
-    return table.assign(**{TARGET: classes})
-
-
-def equal_losses(studies: int, *, n_rows: int, trials: int, epochs: int) -> Figures:
-    """Count the verdicts on cross-entropy against its copy.
-
-    Brier and smoothed cross-entropy always run; where one of them is the challenger, the verdict
-    may be right. So verdicts are counted twice, all of them and those on the copy.
-    """
-    copy = make_copy()
-    every: Counter[str] = Counter()
-    on_copy: Counter[str] = Counter()
-    for seed in range(studies):
-        result = study_of_copy(copy, seed, n_rows=n_rows, trials=trials, epochs=epochs)
-        decision = result.verdict.decision
-        every[decision] += 1
-        on_copy[decision] += challenger_of(result) == copy.name
-        print(f"{seed + 1:4d} of {studies}: {dict(every)}", flush=True)
-    n_copy = on_copy.total()
-    return {
-        "studies": studies,
-        "rows": n_rows,
-        "trials": trials,
-        "epochs": epochs,
-        "judged by": result.summary.resampling.verdict if result.summary.resampling else "",
-        "better": every["better"],
-        "worse": every["worse"],
-        "copy challenges": n_copy,
-        "better of these": on_copy["better"],
-        "worse of these": on_copy["worse"],
-        "allowed": most_allowed(studies),
-    }
-
-
-def study_of_copy(
-    copy: Loss,
-    seed: int,
-    *,
-    n_rows: int,
-    trials: int,
-    epochs: int,
-    time_limit: float | None = None,
-) -> SearchResult:
-    """Return a whole study of cross-entropy and its copy, on rows of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        space = Path(folder) / "small.toml"
-        space.write_text(SMALL.format(epochs=epochs), encoding="utf-8")
-        return search(
-            drawn_rows(n_rows, seed),
-            TARGET,
-            space=space,
-            trials=trials,
-            time_limit=time_limit,
-            losses=copy,
-            seed=seed,
-            device="cpu",
-            track="off",
-            out=folder,
-        )
-
-
-def limited_equal_losses(
-    studies: int, *, n_rows: int, sizes: Mapping[float, tuple[int, int]] = LIMITS
-) -> Figures:
-    """Count the verdicts on cross-entropy against its copy under limits that cut the work.
-
-    A limit that is refused as too short claims nothing; it is counted apart.
-
-    Args:
-        studies: How many, a quarter under each limit.
-        n_rows: Rows of each.
-        sizes: Trials and epochs of a whole study, by the share of its time that is allowed.
-    """
-    copy = make_copy()
-
-    @functools.cache
-    def seconds_of(trials: int, epochs: int) -> float:
-        whole = [
-            study_of_copy(copy, 10_000 + seed, n_rows=n_rows, trials=trials, epochs=epochs)
-            for seed in range(3)
-        ]
-        return float(np.median([one.summary.seconds["total"] for one in whole]))
-
-    rows = []
-    for part, (share, (trials, epochs)) in enumerate(sizes.items()):
-        options: Figures = {"n_rows": n_rows, "trials": trials, "epochs": epochs}
-        seconds = seconds_of(trials, epochs)
-        decisions: Counter[str] = Counter()
-        ended, took = [], []
-        for seed in range(part * studies // len(sizes), (part + 1) * studies // len(sizes)):
-            started = time.monotonic()
-            try:
-                result = study_of_copy(copy, seed, time_limit=share * seconds, **options)
-            except AutolossError:
-                decisions["refused"] += 1
-                continue
-            took.append((time.monotonic() - started) / (share * seconds))
-            decisions[result.verdict.decision] += 1
-            coverage = result.summary.coverage
-            ended.append(0 if coverage is None else coverage.trials)
-        count = sum(decisions.values())
-        rows.append(
-            {
-                "limit": f"{share:.0%}",
-                "of trials and epochs": f"{trials}, {epochs}",
-                "seconds": round(share * seconds, 1),
-                "studies": count,
-                "trials ended, median": float(np.median(ended)) if ended else 0.0,
-                "time taken / limit, median": round(float(np.median(took)), 2) if took else "",
-                **{name: decisions[name] for name in DECISIONS},
-            }
-        )
-        print(rows[-1], flush=True)
-    return {
-        "rows": n_rows,
-        "better": sum(row["better"] for row in rows),
-        "studies": sum(row["studies"] for row in rows),
-        "allowed": most_allowed(studies, rate=0.025),
-        "table": rows,
-    }
-
-
-def most_allowed(studies: int, *, rate: float = 0.05) -> int:
-    """Return how many of some studies may say "better": what such a rate rarely exceeds."""
-    return int(stats.binom.ppf(0.97, studies, rate))
-
-
-def challenger_of(result: SearchResult) -> str:
-    """Return the family of the challenger."""
-    return result.summary.trial(result.verdict.challenger).family
-
-
-@dataclass(frozen=True)
-class Planted:
-    """Predictions of two models for two classes, whose true difference in error is known.
-
-    Both are right or wrong together with calibrated confidence but on `disagreement` of the rows,
-    where exactly one is right, the challenger the more often. There `margin` is the log-odds of
-    their decisions: near 0 neither log loss nor calibration tells the two apart, and with 1 both
-    gain with the error.
-    """
-
-    n_rows: int
-    difference: float
-    disagreement: float
-    margin: float
-
-    def draw(self, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return log probabilities of challenger and baseline, and the classes."""
-        draw = np.random.default_rng([2, seed])
-        targets = draw.integers(0, 2, self.n_rows)
-        # Jitter: two models are never equally sure.
-        sure = np.abs(draw.normal(2.5, 1.0, self.n_rows))[:, None] + 0.3 * draw.normal(
-            size=(self.n_rows, 2)
-        )
-        right = draw.random(self.n_rows) < 1.0 / (1.0 + np.exp(-sure.mean(axis=1)))
-        both = np.where(right, 1.0, -1.0)[:, None] * np.abs(sure)
-        split = draw.random(self.n_rows) < self.disagreement
-        wins = draw.random(self.n_rows) < (1.0 + self.difference / self.disagreement) / 2.0
-        apart = self.margin * np.where(wins[:, None], [1.0, -1.0], [-1.0, 1.0])
-        of_true = np.where(split[:, None], apart, both)
-        challenger, baseline = (_log_probs(own, targets) for own in of_true.T)
-        return challenger, baseline, targets
-
-
-def _log_probs(log_odds: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Return log probabilities (N, 2) from the log-odds of the true class (N,)."""
-    found = np.empty((len(targets), 2))
-    rows = np.arange(len(targets))
-    found[rows, targets] = -np.logaddexp(0.0, -log_odds)
-    found[rows, 1 - targets] = -np.logaddexp(0.0, log_odds)
-    return found
-
-
-def mcnemar_power(n_rows: int, difference: float, disagreement: float, level: float) -> float:
-    """Return the chance that McNemar's exact test shows a gain at a two-sided level."""
-    share = (1.0 + difference / disagreement) / 2.0
-    counts = np.arange(n_rows + 1)
-    chances = stats.binom.pmf(counts, n_rows, disagreement)
-    power = 0.0
-    for count in counts[chances > 1e-12]:
-        # The most losses that are still significant.
-        most = stats.binom.ppf(level / 2.0, count, 0.5)
-        most -= 2.0 * stats.binom.cdf(most, count, 0.5) > level
-        power += chances[count] * float(stats.binom.cdf(most, count, 1.0 - share))
-    return float(power)
-
-
-def planted_differences(repetitions: int, *, n_rows: int = 2000) -> Figures:
-    """Compare the share of "better" with the power that is stated."""
-    rate = ASSUMED_DISAGREEMENT
-    detectable = detectable_difference(n_rows, disagreement=rate)
-    rows = []
-    for times in TIMES_DETECTABLE:
-        row: Figures = {"difference": round(times * detectable, 4), "times detectable": times}
-        row["stated"] = round(float(stats.norm.sf(NORMAL * (1.0 - times))), 3)
-        row["McNemar, one test"] = round(mcnemar_power(n_rows, times * detectable, rate, 0.05), 3)
-        row["McNemar, Holm of three"] = round(
-            mcnemar_power(n_rows, times * detectable, rate, 0.05 / 3.0), 3
-        )
-        for name, margin in (("error alone", 0.02), ("log loss too", 1.0)):
-            planted = Planted(n_rows, times * detectable, rate, margin)
-            row[name] = round(_share_better(planted, repetitions), 3)
-        rows.append(row)
-        print(row, flush=True)
-    return {"repetitions": repetitions, "rows": n_rows, "table": rows}
-
-
-def _share_better(planted: Planted, repetitions: int) -> float:
-    found = 0
-    for seed in range(repetitions):
-        challenger, baseline, targets = planted.draw(seed)
-        verdict = confirm(
-            Shipped(1, "planted", challenger), Shipped(0, "cross_entropy", baseline), targets,
-            primary="error", seed=seed,
-        )  # fmt: skip
-        found += verdict.decision == "better"
-    return found / repetitions
 
 
 def noisy_digits(share: float, *, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:

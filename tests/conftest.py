@@ -10,6 +10,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.spaces import SMALL, TWO_BASES
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 TERMINAL = ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE")
 
@@ -64,6 +66,37 @@ def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Output does not depend on the terminal that the tests were started from."""
     for name in TERMINAL:
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _own_losses_forgotten() -> Iterator[None]:
+    """A loss that a test declares is forgotten after it."""
+    from autoloss.losses.registry import OWN, forget_results
+
+    before = dict(OWN)
+    yield
+    if before != OWN:
+        OWN.clear()
+        OWN.update(before)
+        forget_results()
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A space of three families; a search of it takes a moment."""
+    return _written(SMALL, tmp_path)
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Path:
+    """A space of two families; a search of it takes a moment."""
+    return _written(TWO_BASES, tmp_path)
+
+
+def _written(text: str, folder: Path) -> Path:
+    path = folder / "small.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -33,14 +33,6 @@ from tests.spaces import SMALL
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Path:
-    """A space whose candidates train in a moment."""
-    path = tmp_path / "small.toml"
-    path.write_text(SMALL, encoding="utf-8")
-    return path
-
-
-@pytest.fixture
 def frame() -> pd.DataFrame:
     return load_breast_cancer(as_frame=True).frame
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,18 +13,10 @@ from typer.testing import CliRunner
 import autoloss
 from autoloss.cli.app import app
 from autoloss.core.errors import InputError
-from tests.spaces import TWO_BASES
 
 NAMES = ("malignant", "benign")
 # True classes down: to miss a tumour costs 20 times what a needless biopsy costs.
 COSTS = pd.DataFrame([[0.0, 20.0], [1.0, 0.0]], index=NAMES, columns=NAMES)
-
-
-@pytest.fixture
-def space(tmp_path: Path) -> Path:
-    path = tmp_path / "small.toml"
-    path.write_text(TWO_BASES, encoding="utf-8")
-    return path
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,13 +20,6 @@ from autoloss.readout import Readout
 from tests.spaces import TWO_BASES
 
 NAMES = ("barbera", "barolo", "grignolino")
-
-
-@pytest.fixture
-def space(tmp_path: Path) -> Path:
-    path = tmp_path / "small.toml"
-    path.write_text(TWO_BASES, encoding="utf-8")
-    return path
 
 
 @pytest.fixture

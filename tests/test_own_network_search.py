@@ -63,13 +63,6 @@ def _no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Path:
-    path = tmp_path / "small.toml"
-    path.write_text(SMALL, encoding="utf-8")
-    return path
-
-
-@pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "net.py"
     path.write_text(NET, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""How fast candidates train on this machine, against the loops that people write.
+"""The training speed of this machine, compared with usual training loops.
 
 Floor 9. Imports from floors 1 to 8.
 """

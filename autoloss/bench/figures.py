@@ -1,4 +1,4 @@
-"""The figures that are measured, and the bar of each."""
+"""The measured figures and their bars."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Unit = Literal["times", "share", "seconds"]
 
 @dataclass(frozen=True)
 class Goal:
-    """What a figure is to reach.
+    """The bar of a figure.
 
     Args:
         what: The figure in words.
-        unit: Of the bar and of what is measured.
-        least: The least that it is to be; None where there is no such bar.
-        most: The most.
+        unit: Unit of the figure and its bar.
+        least: Lower bound of the figure; None without one.
+        most: Upper bound of the figure; None without one.
     """
 
     what: str
@@ -45,7 +45,7 @@ FIGURES: Mapping[str, Goal] = {
         "share",
         least=0.5,
     ),
-    "peak_bfloat16": Goal("the same share where both are in bfloat16", "share"),
+    "peak_bfloat16": Goal("the same share if both are in bfloat16", "share"),
     "outside": Goal(
         "share of a small search's wall time outside training (10 000 rows, quick, 32 trials)",
         "share",
@@ -59,18 +59,18 @@ FIGURES: Mapping[str, Goal] = {
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure as measured.
+    """A measured figure.
 
     Args:
         key: Its key in `FIGURES`.
         what: The figure in words.
-        unit: Of its numbers.
+        unit: Unit of its numbers.
         value: Median of the repeats.
-        low: The lowest of them.
-        high: The highest.
-        repeats: How many there were.
-        least: The least that it is to be; None where there is no such bar.
-        most: The most.
+        low: The lowest repeat.
+        high: The highest repeat.
+        repeats: The number of repeats.
+        least: Lower bound; None without one.
+        most: Upper bound; None without one.
         detail: Further medians, by name.
     """
 
@@ -94,24 +94,24 @@ class Figure:
         together: int = 32,
         detail: Mapping[str, float] | None = None,
     ) -> Figure:
-        """Return the figure of several measurements."""
-        bar = FIGURES[key]
+        """Return a figure from its repeats."""
+        goal = FIGURES[key]
         return cls(
             key=key,
-            what=bar.what.format(together=together),
-            unit=bar.unit,
+            what=goal.what.format(together=together),
+            unit=goal.unit,
             value=statistics.median(values),
             low=min(values),
             high=max(values),
             repeats=len(values),
-            least=bar.least,
-            most=bar.most,
+            least=goal.least,
+            most=goal.most,
             detail=detail or {},
         )
 
     @property
     def holds(self) -> bool | None:
-        """Return whether the median reaches the bar; None where there is none."""
+        """Return whether the median reaches the bar; None without a bar."""
         if self.least is None and self.most is None:
             return None
         return (self.least is None or self.value >= self.least) and (

@@ -1,9 +1,9 @@
-"""A search that ends with its first training step, as a process of its own.
+"""A program that runs a search up to its first training step.
 
     python -m autoloss.bench.first_step TABLE FOLDER STARTED
 
-STARTED is when the process was asked for, on the clock of `time.time`. The seconds since then are
-written to FOLDER/seconds.
+STARTED is the time at which the process was started, by `time.time`. The program writes the
+seconds since then to FOLDER/seconds.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from autoloss.training import Population, together
 
 
 def main(table: str, folder: str, started: float) -> None:
-    """Begin the default search of a table, and leave when candidates have taken one step.
+    """Begin the default search of a table, and exit after the first training step.
 
-    The steps that find out how many candidates train together are none of the training.
+    The timed steps that choose the number of candidates trained together do not count.
     """
     step, step_seconds = Population.step, together.step_seconds
-    trials = 0
+    timing = 0
 
     def timed(*args: Any, **kwargs: Any) -> float:
-        nonlocal trials
-        trials += 1
+        nonlocal timing
+        timing += 1
         try:
             return step_seconds(*args, **kwargs)
         finally:
-            trials -= 1
+            timing -= 1
 
     def first(self: Population, *args: Any, **kwargs: Any) -> None:
         step(self, *args, **kwargs)
-        if not trials:
+        if not timing:
             Path(folder, "seconds").write_text(repr(time.time() - started), encoding="ascii")
-            # What the search has begun is of no use to anybody.
+            # Nobody needs the unfinished search.
             os._exit(0)
 
     together.step_seconds = timed

@@ -1,4 +1,4 @@
-"""Three ways to train the same candidates: together, one by one, and as the tutorials do."""
+"""Three training loops for the same candidates: together, one by one, and that of tutorials."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from autoloss.training import EncodedRows, Orders, train
 
 
 def make_net(setting: Setting) -> nn.Sequential:
-    """Return the network of a setting as torch's own modules, on encoded rows."""
+    """Return the network of a setting as modules of torch that take encoded rows."""
     network = setting.network
     config, layers = network.config, list[nn.Module]()
     width = network.encoded_width
@@ -30,24 +30,24 @@ def make_net(setting: Setting) -> nn.Sequential:
 
 
 def encoded(rows: EncodedRows) -> Tensor:
-    """Return all rows as the network's first layer reads them, ``(N, D)``."""
+    """Return all rows as inputs of the network's first layer, ``(N, D)``."""
     return rows.features(torch.arange(len(rows), device=rows.targets.device)[None]).dense[0]
 
 
 def run_together(setting: Setting) -> int:
-    """Train all candidates as one population; return how many."""
+    """Train all candidates as one population; return their number."""
     train(setting.job, setting.candidates)
     _finish(setting)
     return len(setting.candidates)
 
 
 def run_tight(setting: Setting, n_candidates: int, products: torch.dtype = torch.float32) -> int:
-    """Train candidates one by one, with nothing in the loop that could be left out.
+    """Train candidates one by one, in a loop without anything that can be left out.
 
     Args:
         setting: The problem.
         n_candidates: Candidates to train.
-        products: Type in which products are taken in training, by torch's autocast.
+        products: Type of the matrix products in training, through torch's autocast.
     """
     job = setting.job
     inputs, targets = encoded(job.train), job.train.targets
@@ -77,7 +77,7 @@ def run_tight(setting: Setting, n_candidates: int, products: torch.dtype = torch
 
 
 def run_tutorial(setting: Setting, n_candidates: int) -> int:
-    """Train candidates one by one as the tutorials do, without what watches their trials."""
+    """Train candidates one by one as the tutorials do, but without Optuna and MLflow."""
     for candidate in setting.candidates[:n_candidates]:
         train_as_tutorials(setting, candidate.lr)
     _finish(setting)
@@ -92,7 +92,7 @@ def train_as_tutorials(
     Args:
         setting: The problem.
         lr: Learning rate.
-        after_epoch: Told the accuracy and the epoch, from 0.
+        after_epoch: Called with the accuracy and the epoch, from 0.
     """
     job = setting.job
     device, batch_size = job.device, job.config.batch_size
@@ -125,17 +125,17 @@ def train_as_tutorials(
 
 
 def seconds_each(run: Callable[[], int]) -> float:
-    """Return the seconds a candidate takes."""
+    """Return the seconds per candidate."""
     started = time.perf_counter()
     n_candidates = run()
     return (time.perf_counter() - started) / n_candidates
 
 
 def tight_seconds_each(setting: Setting, n_candidates: int) -> float:
-    """Return the seconds a candidate takes in the tight loop, as it suits that best.
+    """Return the seconds per candidate of the tight loop in its fastest form.
 
-    It may choose the number of threads and, of float32 and the type in which candidates together
-    take their products, the faster.
+    The forms differ in the number of threads, and in the type of the products: float32, or the
+    type that the population uses.
     """
     threads = torch.get_num_threads()
     found = []
@@ -151,6 +151,6 @@ def tight_seconds_each(setting: Setting, n_candidates: int) -> float:
 
 
 def _finish(setting: Setting) -> None:
-    """Wait until the device has done all that it was given."""
+    """Wait until the device is idle."""
     if setting.job.device.type == "cuda":
         torch.cuda.synchronize(setting.job.device)

@@ -1,4 +1,4 @@
-"""What the machine can do: its matrix products, its memory, its name."""
+"""The machine: its peak of matrix products, its memory bandwidth, its description."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def matrix_peak(
     repeats: int = 3,
     side: int = SIDE,
 ) -> float:
-    """Return the operations a second of a large matrix product, in FLOP/s.
+    """Return the speed of a large matrix product, in FLOP/s.
 
     Args:
-        device: Where.
-        dtype: Of the matrices.
+        device: The device.
+        dtype: Type of the matrices.
         repeats: Products after the first; the fastest counts.
         side: Rows and columns of both matrices.
     """
@@ -36,12 +36,12 @@ def matrix_peak(
 
 
 def bandwidth(device: torch.device, *, repeats: int = 5, numbers: int = COPIED) -> float:
-    """Return the bytes a second that a copy beyond the caches reads and writes.
+    """Return the bandwidth of a copy outside the caches, reads and writes, in bytes per second.
 
     Args:
-        device: Where.
+        device: The device.
         repeats: Copies after the first; the fastest counts.
-        numbers: Float32 numbers that are copied.
+        numbers: Number of copied float32 values.
     """
     source = torch.ones(numbers, device=device)
     out = torch.empty_like(source)
@@ -49,7 +49,7 @@ def bandwidth(device: torch.device, *, repeats: int = 5, numbers: int = COPIED) 
 
 
 def describe(device: torch.device) -> dict[str, object]:
-    """Return what figures were measured on: chip, cores, threads, load, versions."""
+    """Return chip, cores, threads, load and versions as JSON values."""
     chip = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     load = list(os.getloadavg()) if hasattr(os, "getloadavg") else None
     return {
@@ -74,7 +74,7 @@ def _processor() -> str:
 
 
 def _shortest(run: Callable[[], object], device: torch.device, repeats: int) -> float:
-    """Return the shortest time of several runs, in seconds: what else is going on adds to it."""
+    """Return the shortest time of several runs, in seconds; other programs only lengthen it."""
     found = []
     for _ in range(repeats + 1):
         started = now(device)

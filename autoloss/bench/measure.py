@@ -1,4 +1,4 @@
-"""How the figures are taken: side by side, several times, within a time."""
+"""Measures the figures: compared loops run side by side, several times, within a time limit."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from autoloss.core.settings import NetworkConfig, Precision
 from autoloss.training.together import step_seconds
 
 SEARCH_SHARE = 0.45
-"""Share of the time that is kept for the small search."""
+"""Share of the time that is reserved for the small search."""
 
 
 @dataclass(frozen=True)
 class BenchPlan:
-    """What is measured, and how long that may take.
+    """The options of a measurement.
 
     Args:
-        device: Where candidates train.
-        together: Candidates together.
-        seconds: What all may take, about; a slow machine repeats less, and leaves out the search.
-        repeats: Repeats of a figure at most; there is one at least.
-        tutorial: The loop of the tutorials: trains so many candidates of a setting.
+        device: The device on which candidates train.
+        together: Candidates trained together.
+        seconds: Approximate time limit; a slow machine repeats less and leaves out the search.
+        repeats: Most repeats of a figure; each is measured at least once.
+        tutorial: The loop of the tutorials, for a setting and a number of candidates.
         rows: Training rows of the loops.
     """
 
@@ -44,7 +44,7 @@ class BenchPlan:
     rows: int = ROWS
 
     def again(self, share: float) -> Iterator[int]:
-        """Count repeats until they or their share of the time are spent."""
+        """Count repeats up to `repeats`, or until a share of the time is spent."""
         ends = time.perf_counter() + share * self.seconds
         for i in range(self.repeats):
             if i and time.perf_counter() > ends:
@@ -52,7 +52,7 @@ class BenchPlan:
             yield i
 
     def setting(self, network: NetworkConfig, *, epochs: int) -> Setting:
-        """Return a problem for the loops."""
+        """Return the setting of the loops for a network."""
         return make_setting(
             together=self.together,
             network=network,
@@ -65,14 +65,14 @@ class BenchPlan:
 def measure(
     plan: BenchPlan, *, said: Callable[[str], None] = lambda text: None
 ) -> Iterator[Figure]:
-    """Measure one figure after the other.
+    """Yield one figure after the other.
 
-    What is compared runs side by side and several times, so that a noisy machine is as noisy for
-    all; a figure is the median of the ratios.
+    Compared loops run side by side and several times, so that noise of the machine affects all of
+    them; a figure is the median of the ratios.
 
     Args:
-        plan: What is measured.
-        said: Told what is measured next, and what is left out.
+        plan: The options.
+        said: Called with a sentence on the next figure or on a figure that is left out.
     """
     ends = time.perf_counter() + plan.seconds
     said("Candidates together, one by one, and as the tutorials do.")
@@ -99,7 +99,7 @@ def measure(
 
 
 def in_loops(plan: BenchPlan) -> Iterator[Figure]:
-    """Measure candidates a second in all three loops."""
+    """Measure the candidates per second of all three loops."""
     setting = plan.setting(plain_network(128), epochs=3)
     warm = replace(setting, epochs=1)
     loops.run_together(warm), loops.run_tight(warm, 1), plan.tutorial(warm, 1)
@@ -128,7 +128,7 @@ def of_default(plan: BenchPlan) -> Figure:
 
 
 def shares_of_peak(plan: BenchPlan) -> Iterator[Figure]:
-    """Measure which share of the machine's peak a step reaches, in each precision it may have."""
+    """Measure the share of the machine's peak that a step reaches, in each precision."""
     setting = plan.setting(plain_network(256), epochs=1)
     yield _share_of_peak(plan, setting, "peak", "float32")
     if setting.job.products == torch.bfloat16:
@@ -145,5 +145,5 @@ def _share_of_peak(plan: BenchPlan, setting: Setting, key: str, precision: Preci
         "gigaflops_peak": max(peaks) / 1e9,
         "gigaflops_step": statistics.median(rates) / 1e9,
     }
-    # What else the machine does makes a peak lower, never higher.
+    # Other programs lower a peak and never raise it.
     return Figure.of(key, [rate / max(peaks) for rate in rates], detail=detail)

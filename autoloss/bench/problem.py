@@ -1,4 +1,4 @@
-"""What every loop trains: the same network, rows, epochs and learning rates."""
+"""The problem of all loops: the same network, rows, epochs and learning rates."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ TARGET = "label"
 
 @dataclass(frozen=True)
 class Setting:
-    """What all loops have in common.
+    """The network, rows and candidates that all loops share.
 
     Args:
         job: Network, rows and batch size, on the device.
-        candidates: One for each learning rate.
+        candidates: A candidate for each learning rate.
         epochs: Epochs of every candidate.
     """
 
@@ -57,11 +57,11 @@ def make_setting(
     """Return a noisy problem of two classes and candidates that differ in their learning rates.
 
     Args:
-        together: Candidates.
+        together: The number of candidates.
         network: The network; by default two hidden layers of 128 on plain numeric columns.
         rows: Training rows.
         epochs: Epochs of every candidate.
-        device: Where; by default the CPU.
+        device: The device; by default the CPU.
     """
     config = plain_network(128) if network is None else network
     edges = torch.linspace(-2.0, 2.0, config.bins + 1).expand(N_COLUMNS, -1)
@@ -82,7 +82,7 @@ def make_setting(
 
 
 def plain_network(width: int) -> NetworkConfig:
-    """Return two hidden layers on the columns as they are: the network of the speed figures."""
+    """Return the network of the speed figures: two hidden layers on unencoded columns."""
     return NetworkConfig(width=width, depth=2, bins=0, normalise=False)
 
 

@@ -1,4 +1,4 @@
-"""Whole searches: how long they take to begin, and what of their time is not training."""
+"""Whole searches: the time until the first step, and the time outside training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TABLE_ROWS = 10_000
 
 
 def write_table(path: Path, n_rows: int = TABLE_ROWS) -> Path:
-    """Write a table of 20 numeric columns and two classes, as CSV; return where it is."""
+    """Write a table of 20 numeric columns and two classes as CSV; return its path."""
     numeric, targets = make_rows(n_rows, seed=3)
     frame = pd.DataFrame(numeric.numpy(), columns=[f"x{i}" for i in range(N_COLUMNS)]).round(4)
     frame[TARGET] = targets.numpy()
@@ -26,14 +26,14 @@ def write_table(path: Path, n_rows: int = TABLE_ROWS) -> Path:
 
 
 def help_seconds() -> float:
-    """Return the seconds of ``autoloss --help``, from nothing."""
+    """Return the seconds of ``autoloss --help`` in a new process."""
     started = time.perf_counter()
     _program("-m", "autoloss", "--help")
     return time.perf_counter() - started
 
 
 def start_seconds(table: Path, folder: Path) -> float:
-    """Return the seconds from nothing to the first training step of a default search.
+    """Return the seconds from the start of a process to the first training step of a search.
 
     Args:
         table: The data.
@@ -52,14 +52,14 @@ def search_seconds(
     trials: int = 32,
     limit: float | None = None,
 ) -> dict[str, float]:
-    """Return where the time of a search goes, all trials in MLflow, in seconds by name.
+    """Return the seconds of each part of a search that writes all trials to MLflow.
 
     Args:
         table: The data.
         folder: An empty folder.
         space: The space.
-        trials: Trials.
-        limit: Seconds that it may take.
+        trials: The number of trials.
+        limit: Time limit in seconds.
     """
     folder.mkdir()
     result = api.search(
@@ -75,12 +75,12 @@ def search_seconds(
 
 
 def _program(*words: str) -> None:
-    """Run Python on some words.
+    """Run Python with some arguments.
 
     Raises:
-        AutolossError: It fails; its last line says how.
+        AutolossError: If it fails; the message has its last line.
     """
     done = subprocess.run([sys.executable, *words], capture_output=True, encoding="utf-8")
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
-        raise AutolossError(f"{' '.join(words[:2])} must end well, but got {last}")
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise AutolossError(f"{' '.join(words[:2])} must exit with 0, but got {last}")

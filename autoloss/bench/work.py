@@ -1,4 +1,4 @@
-"""The least work of a training step: its matrix products and the bytes it moves."""
+"""The least work of a training step: its matrix products and its memory traffic."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def widths(setting: Setting) -> list[int]:
 def products(setting: Setting) -> float:
     """Return the operations of a step's matrix products, in FLOP.
 
-    Each layer has one product forward, one for the gradient of its weights and, but for the first,
-    one for that of its inputs.
+    Each layer has a product in the forward pass, a product for the gradient of its weights and,
+    except in the first layer, a product for the gradient of its inputs.
     """
     sizes = widths(setting)
     layers = [a * b for a, b in itertools.pairwise(sizes)]
@@ -29,7 +29,7 @@ def products(setting: Setting) -> float:
 
 
 def moved(setting: Setting) -> float:
-    """Return the bytes that a step moves if every pass that can be fused is, and no cache helps.
+    """Return the bytes that a step moves with all possible passes fused and without caches.
 
     - A weight is read forward and backward, its gradient written and read; the optimiser reads and
       writes it and its two moments: 10 numbers.

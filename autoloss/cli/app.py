@@ -58,7 +58,7 @@ class Program(TyperGroup):
         return sys.exit(guarded(run)) if standalone_mode else run()
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command, and report an interrupt in one line unless the command explains it."""
+        """Run a command; report an interrupt in one line if the command does not."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as stop:
@@ -69,10 +69,9 @@ class Program(TyperGroup):
 app = typer.Typer(
     cls=Program,
     no_args_is_help=True,
-    epilog="Exit codes: 0 done, whatever the verdict; 1 a failure of autoloss, with the place "
-    "of its log; 2 something to put right in the data or the options; "
-    "3 not what --fail-unless asks for; "
-    "130 interrupted.",
+    epilog="Exit codes: 0 done, whatever the verdict; 1 a failure of autoloss, with the path "
+    "of a log; 2 a mistake in the data or the options; 3 another verdict than --fail-unless asks "
+    "for; 130 interrupted.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

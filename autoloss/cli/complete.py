@@ -27,7 +27,7 @@ def studies(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def data(incomplete: str) -> list[str]:
-    """Return the matching data sets of scikit-learn; without any, the shell completes files."""
+    """Return the data sets of scikit-learn; for an empty word, the shell completes files."""
     return _begun((f"sklearn:{name}" for name in _DATA_SETS), incomplete) if incomplete else []
 
 
@@ -63,7 +63,7 @@ def tasks(incomplete: str) -> list[str]:
 
 
 def losses(incomplete: str) -> list[str]:
-    """Return losses, priors, targets and penalties."""
+    """Return the losses, priors, targets and penalties."""
     return _begun(sorted(name for name, _ in _declared()), incomplete)
 
 

@@ -1,8 +1,8 @@
-"""The input, screen and page of ``autoloss diagnose``."""
+"""Input, tables and page of ``autoloss diagnose``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _CLASSES = 12
 
 
-def found_in(
+def diagnose(
     model: str | None,
     data: str | None,
     *,
@@ -36,16 +36,16 @@ def found_in(
     """Return the diagnosis of a model on rows, or of saved predictions.
 
     Args:
-        model: The model; None if predictions are given.
-        data: Its rows.
-        logits: Saved predictions.
+        model: The model; None if saved predictions take its place.
+        data: The rows.
+        logits: The file of saved predictions.
         loss: The loss whose gradient is shown.
-        seed: Of folds, bootstrap and drawn outcomes.
+        seed: Seed of folds, bootstrap and drawn outcomes.
         losses: Files that declare the user's own losses.
-        network: The user's own network that the model was trained with, as FILE.py:NAME.
+        network: The user's own network, as FILE.py:NAME, if it trained the model.
 
     Raises:
-        InputError: If a file is wrong.
+        InputError: If a file is missing or wrong.
     """
     if (logits is None) == (model is None) or (model is None) != (data is None):
         raise typer.BadParameter("give MODEL and DATA, or --logits FILE")
@@ -72,7 +72,7 @@ def page_path(output: Path | None, *, model: str | None, logits: Path | None) ->
     """Return the path of the page.
 
     Raises:
-        InputError: If the page cannot be written there.
+        InputError: If no page can be written there.
     """
     if output is None:
         name = logits.stem if logits is not None else _name(model or "model")
@@ -87,7 +87,7 @@ def page_path(output: Path | None, *, model: str | None, logits: Path | None) ->
 
 
 def write_page(found: Diagnosis, page: Path) -> None:
-    """Write the page, whole or not at all.
+    """Write the page, complete or not at all.
 
     Raises:
         InputError: If it cannot be written.
@@ -113,13 +113,6 @@ def show(console: Console, found: Diagnosis) -> None:
     def written(text: str) -> str:
         return spelt(text, console.encoding)
 
-    def titled(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        console.print()
-        console.print(Text(written(title), style="bold"))
-        cells = [[written(cell) for cell in row] for row in rows]
-        show_table(console, header, cells)
-
-    losses = [words.loss_words(one) for one in found.signal.losses]
     console.print(Text(written(words.headline(found)), style="bold"))
     console.print(
         written(
@@ -130,44 +123,55 @@ def show(console: Console, found: Diagnosis) -> None:
     )
     console.print()
     show_pairs(console, [(one.subject, written(one.text)) for one in words.findings(found)])
-    titled(
+    for title, header, rows in _tables(found):
+        console.print()
+        console.print(Text(written(title), style="bold"))
+        show_table(console, header, [[written(cell) for cell in row] for row in rows])
+    for note in found.notes:
+        console.print(written(f"Note: {note}"))
+
+
+def _tables(found: Diagnosis) -> Iterator[tuple[str, Sequence[str], Sequence[Sequence[str]]]]:
+    """Yield title, header and rows of each table."""
+    from autoloss.report import diagnosis_words as words
+
+    yield (
         "Calibration of the predicted class",
         ("error", "value", "if calibrated", "95% up to", "p"),
         words.calibration_rows(found),
     )
-    titled(
-        "Read-outs, cross-fitted (* the one to take)",
+    yield (
+        "Read-outs, cross-fitted (* the recommended read-out)",
         ("read-out", "temperature", "log loss", "gain", "95% interval"),
         words.readout_rows(found),
     )
-    titled(
+    losses = [words.loss_words(one) for one in found.signal.losses]
+    yield (
         "Share of the gradient by p of the true class",
         ("p", "rows", "share", *losses),
         words.tenth_rows(found),
     )
     shown = len(words.chosen_classes(found, _CLASSES))
     more = f", {shown} of {len(found.classes)}" if shown < len(found.classes) else ""
-    titled(
+    yield (
         f"Classes{more}: shares, mean probabilities, gradient",
         ("class", "rows", "share", "mean p", *losses),
         [(*row[:4], *row[6:]) for row in words.class_rows(found, most=_CLASSES)],
     )
-    titled(
+    yield (
         "Wrong rows: gradient in units of cross-entropy's",
         ("loss", "dead zone", "median"),
         words.signal_rows(found),
     )
     if found.suspects.worst:
-        titled(
-            "Labels that are contradicted most",
+        yield (
+            "Labels that the model contradicts most",
             ("row", "label", "model", "p of label", "p of model's"),
             words.suspect_rows(found)[:5],
         )
-    for note in found.notes:
-        console.print(written(f"Note: {note}"))
 
 
 def _name(model: str) -> str:
-    """Return the name of a study from its name or folder."""
+    """Return the study's name for the name or folder of a model."""
     folder = Path(model).expanduser().resolve()
     return folder.parent.name if folder.name == "model" else folder.name

@@ -1,4 +1,4 @@
-"""Reads durations such as ``90s``, ``10m``, ``1h30m``, or plain seconds."""
+"""Parses durations such as ``90s``, ``10m``, ``1h30m`` or plain seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes predictions to a file piece by piece, whole or not at all."""
+"""Writes predictions to a file in chunks, complete or not at all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ENDINGS = (".csv", ".parquet")
 
 
 def model_folder(model: str, *, out: Path = Path("reports")) -> Path:
-    """Return the folder that a study's name or a path stands for.
+    """Return the folder of a model, from a path or a study's name.
 
     Raises:
         StudyNotFoundError: If there is no such folder.
@@ -70,7 +70,7 @@ def write(predicting: Predicting, file: Path, *, count: Count = lambda rows: Non
         try:
             return _write_pieces(predicting, _Csv(sys.stdout), count)
         except BrokenPipeError:
-            # The reader has enough, like `head`; nothing is left to flush.
+            # The reader, such as `head`, has closed the pipe; flushing would fail too.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise InputError("standard output was closed before all rows were written.") from None
     try:

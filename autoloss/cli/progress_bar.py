@@ -1,4 +1,4 @@
-"""Progress of work counted in rows or steps: a bar, occasional lines, or silence."""
+"""A progress bar for work counted in rows; occasional lines where no bar can move."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def counted(
         console: The console.
         what: The work, such as ``"Predicting"``.
         unit: The counted unit, in the plural.
-        about: The approximate total; None if it is unknown.
+        about: The approximate total; None if unknown.
         every: Seconds between two lines without a terminal. Shorter work is not shown.
         clock: A monotonic clock, in seconds.
 
@@ -75,7 +75,7 @@ def counted(
 
 @contextmanager
 def waited(console: Console, what: str) -> Iterator[None]:
-    """Show that work is running which cannot be counted, and the seconds so far."""
+    """Show the elapsed seconds of work that cannot be counted."""
     if is_quiet() or not console.is_interactive:
         yield
         return

@@ -44,11 +44,11 @@ def watched(console: Console) -> Iterator[Watcher]:
         lines.end()
 
 
-class _Told:
-    """Messages above the bar or among the lines: plan, notes, and the time of each phase.
+class _Messages:
+    """Messages of a search: the plan, notes, and the time of each phase.
 
     Args:
-        console: Where to.
+        console: The console.
         clock: A monotonic clock, in seconds.
     """
 
@@ -88,8 +88,8 @@ class _Told:
         self._phase, self._since = phase, self._clock()
 
 
-class LiveProgress(_Told):
-    """Lines that stay in place: the progress of the search, and the best candidate so far."""
+class LiveProgress(_Messages):
+    """A progress bar, and the best candidate so far."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -121,12 +121,12 @@ class LiveProgress(_Told):
         )
 
 
-class LineProgress(_Told):
-    """Occasional lines, for logs and pipes.
+class LineProgress(_Messages):
+    """Occasional lines for logs and pipes.
 
     Args:
         console: The console.
-        every: Least seconds between two lines; a new phase and the end are always shown.
+        every: Least seconds between two lines; a new phase and the end are shown at once.
         clock: A monotonic clock, in seconds.
     """
 

@@ -1,4 +1,4 @@
-"""The end of a search on the terminal: trials, finalists, the verdict and the next steps."""
+"""The last screen of a search: trials, finalists, verdict and next commands."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from autoloss.report.words import MISSING, metric_words
 from autoloss.tracking import dashboard_of
 
 _TOP = 10
-# The first lines repeat the comparison of the verdict if more is known than that.
+# With a brief, the table shows only the first rows of the comparison.
 _COMPARED = 3
 _NARROW, _WIDE = 76, 104
 _STYLES = {"better": "green", "no_evidence": "yellow", "worse": "red", "undecided": "magenta"}
@@ -50,7 +50,7 @@ def show_ranking(console: Console, summary: Summary) -> None:
 
 
 def show_verdict(console: Console, summary: Summary, *, folder: Path) -> None:
-    """Print the last screen: verdict, shipped loss, comparison, evidence and next steps.
+    """Print verdict, shipped loss, comparison, evidence and next commands.
 
     Args:
         console: The console.
@@ -93,7 +93,7 @@ def _toned(summary: Summary, name: str, text: str) -> str | Text:
 
 
 def command_line(words: Sequence[str]) -> str:
-    """Return words as a command for a shell of this system."""
+    """Return words as a command line for the shell of this system."""
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 
@@ -108,7 +108,7 @@ def _roles(row: TrialRow) -> str:
 
 
 def _show_finalists(console: Console, summary: Summary) -> None:
-    """Print the finalists in the columns that the width allows, best first."""
+    """Print the finalists, best first, in the columns that fit the width."""
     width = console.width
     title = metric_words(summary.metric).title
     header = (
@@ -130,7 +130,7 @@ def _show_finalists(console: Console, summary: Summary) -> None:
         )
         for row in finalist_rows(summary)
     ]
-    # The ranking has the log loss already; finalists are trained for the interval.
+    # A narrow terminal keeps the interval, because the ranking already shows the log loss.
     places = (0, 1, 2, 3, 4, 5) if width >= _WIDE else (0, 1, 4, 5) if width >= _NARROW else (0, 4)
     show_table(
         console,
@@ -140,7 +140,7 @@ def _show_finalists(console: Console, summary: Summary) -> None:
 
 
 def _show_comparison(console: Console, rows: Sequence[ComparisonRow]) -> None:
-    """Print the comparison with tuned cross-entropy in the form that the width allows."""
+    """Print the comparison with tuned cross-entropy in a form that fits the width."""
     width = console.width
     if width < _NARROW:
         pairs = [
@@ -160,7 +160,7 @@ def _show_comparison(console: Console, rows: Sequence[ComparisonRow]) -> None:
 
 
 def _places(summary: Summary, folder: Path, *, dashboard: str) -> Sequence[tuple[str, str]]:
-    """Return the places of model and report, and the next commands."""
+    """Return the paths of model and report, and the next commands."""
     model = str(folder / "model")
     predict = ["autoloss", "predict", model, "NEW.csv", "-o", "predictions.csv"]
     if network := summary.settings.get("model"):

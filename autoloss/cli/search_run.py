@@ -105,8 +105,8 @@ def show(result: SearchResult, *, out: Path, as_json: bool = False) -> None:
         detail(", ".join(f"{name} {duration_text(one)}" for name, one in seconds.items()) + ".")
 
 
-def looked_at(plan: Callable[[], Plan]) -> Plan:
-    """Return a plan, with a note while it is made."""
+def make_plan(plan: Callable[[], Plan]) -> Plan:
+    """Return a plan, and show meanwhile that it is being made."""
     with waited(messages(), "Reading the data and timing a few steps"):
         return plan()
 
@@ -121,7 +121,7 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
 
 
 def require(result: SearchResult, demand: Demand | None) -> None:
-    """Exit with a special code if the verdict is not the demanded verdict.
+    """Exit with a code of its own if the verdict is not the demanded verdict.
 
     Raises:
         typer.Exit: If it is another verdict.
@@ -134,10 +134,10 @@ def require(result: SearchResult, demand: Demand | None) -> None:
 
 
 def require_written(result: SearchResult) -> None:
-    """Exit with the code of a failure if runs are missing in MLflow.
+    """Exit with the code of a failure if MLflow lacks some runs.
 
     Raises:
-        typer.Exit: If some are.
+        typer.Exit: If it lacks some.
     """
     if result.unwritten:
         # A quiet program has not shown the note.

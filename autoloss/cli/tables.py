@@ -1,4 +1,4 @@
-"""The look of every table in the terminal."""
+"""Tables in the terminal, and columns of names and texts."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from rich.text import Text
 
 _NUMBERS = "0123456789+-−–([."
 _TITLE_WIDTH = 14
-# A longer name does not widen the first of two columns: its text begins after it.
+# The first of two columns is at most this wide; the text of a longer name begins after the name.
 _NAME_WIDTH = 16
 _GAP = 2
-# Characters of a column whose longer words may be broken.
+# Longer words may be broken if their column is wider than this.
 _SHORTEST = 8
-# Characters that the second of two columns needs to be read with ease.
+# The second of two columns is at least this wide, or stands below the first.
 _LEAST = 24
 
 
 def make_columns(
     header: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int], *, gap: int = 1
 ) -> Table:
-    """Return a table whose columns have given widths, so that several stand below each other.
+    """Return a table with columns of given widths, so that several tables align.
 
     Args:
-        header: Titles of the columns; none for rows alone.
-        rows: Cells as plain text; those beyond the last width are left out.
+        header: Titles of the columns; empty for a table without a header.
+        rows: Cells as plain text; cells beyond the last width are left out.
         widths: Width of each column, in characters.
-        gap: Space between two columns, 1 at least.
+        gap: Space between two columns, at least 1.
     """
     table = _bare(show_header=bool(header), gap=gap)
     for place, width in enumerate(widths):
@@ -41,26 +41,26 @@ def make_columns(
 
 
 def show_pairs(console: Console, pairs: Sequence[tuple[str, str | Text]]) -> None:
-    """Print names and their texts as two columns; no word is broken, however narrow it is.
+    """Print names and texts as two columns, without breaking a word.
 
-    A word that is longer than its column, such as a path, runs on: a terminal shows it over two
-    lines and copies it as one.
+    A word that is longer than its column, such as a path, continues on the next line of the
+    terminal, so that it is copied whole.
     """
     for line in pair_lines(pairs, console.width):
         console.print(line, soft_wrap=True)
 
 
 def show_places(console: Console, pairs: Sequence[tuple[str, str]]) -> None:
-    """Print names and what one copies: paths, links and commands, each whole on its line."""
+    """Print names and paths, links or commands, each on a line of its own to be copied."""
     indent = max((len(name) for name, _ in pairs), default=0) + _GAP
     for name, text in pairs:
         console.print(Text.assemble((f"{name:<{indent}}", "bold"), text), soft_wrap=True)
 
 
 def pair_lines(pairs: Sequence[tuple[str, str | Text]], width: int) -> Iterator[Text]:
-    """Yield names and their texts as the lines of two columns, in which no word is broken.
+    """Yield the lines of two columns of names and texts, without breaking a word.
 
-    Where the second column would be too narrow, texts stand below their names.
+    If the second column would be too narrow, texts stand below their names.
     """
     lengths = [len(name) for name, _ in pairs]
     indent = max([one for one in lengths if one <= _NAME_WIDTH] or lengths, default=0) + _GAP
@@ -84,15 +84,15 @@ def show_table(
     *,
     whole: Collection[int] = (),
 ) -> None:
-    """Print a table; words wrap where the terminal is narrow, and numbers never do.
+    """Print a table; in a narrow terminal words wrap, but numbers do not.
 
-    Where it is too narrow even so, the rows stand one below the other.
+    If the terminal is too narrow even for that, each row becomes a block of names and texts.
 
     Args:
-        console: Where to.
+        console: The console.
         header: Titles of the columns.
         rows: Cells as plain text.
-        whole: The columns whose words must not be broken, because one reads or copies them whole.
+        whole: Columns whose words must not be broken, because users copy them.
     """
     widths = column_widths(header, rows, console.width, whole=whole)
     if widths is None:
@@ -119,9 +119,9 @@ def column_widths(
     *,
     whole: Collection[int] = (),
 ) -> list[int] | None:
-    """Return the width of each column in characters; None where they do not fit.
+    """Return the width of each column in characters; None if they do not fit.
 
-    A column gets what its longest word needs, then what its longest cell would like.
+    A column is wide enough for its longest word; space that is left goes to longer cells.
 
     Examples:
         >>> column_widths(("Name", "Rows"), [("a name of words", "1,200")], 14)
@@ -143,7 +143,7 @@ def column_widths(
     if spare < 0:
         return None
     while spare and found != wanted:
-        # The cell that would break into most lines first.
+        # Widen the column whose cells would break into most lines.
         place = max(range(len(found)), key=lambda one: wanted[one] / max(found[one], 1))
         found[place] += 1
         spare -= 1
@@ -151,7 +151,7 @@ def column_widths(
 
 
 def _wrapped(text: str, width: int, beyond: int) -> list[str]:
-    """Return a text in lines of that width, the first of them shorter by `beyond`."""
+    """Return the lines of a text; the first line is shorter by `beyond` characters."""
     found: list[str] = []
     for line in text.splitlines() or [""]:
         taken = "" if found else "-" * beyond
@@ -163,22 +163,22 @@ def _wrapped(text: str, width: int, beyond: int) -> list[str]:
 
 
 def _title_lines(title: str) -> list[str]:
-    """Return a title in lines that are not too long."""
+    """Return the lines of a column's title."""
     return textwrap.wrap(title, _TITLE_WIDTH, break_on_hyphens=False) or [""]
 
 
 def _are_numbers(cells: Sequence[str]) -> bool:
-    """Return whether the cells of a column, as far as there are any, are numbers."""
+    """Return whether all cells of a column that are not empty are numbers."""
     filled = [cell for cell in cells if cell]
     return bool(filled) and all(cell[0] in _NUMBERS for cell in filled)
 
 
 def _bare(*, show_header: bool = True, gap: int = 2) -> Table:
-    """Return an empty table with a line under its header and nothing else drawn."""
+    """Return an empty table whose only line is the line under its header."""
     return Table(
         box=box.SIMPLE_HEAD,
         show_header=show_header,
-        # One more is the box's.
+        # The box adds one.
         padding=(0, gap - 1, 0, 0),
         pad_edge=False,
         show_edge=False,

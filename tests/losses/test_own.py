@@ -8,7 +8,6 @@ import pickletools
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,16 +39,6 @@ def gentle(log_p, *, a):
 
 from autoloss.losses.bases.focal import focal  # not declared here
 '''
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    """What a test registers is forgotten after it."""
-    before = dict(OWN)
-    yield
-    OWN.clear()
-    OWN.update(before)
-    forget_results()
 
 
 @pytest.fixture

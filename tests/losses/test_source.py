@@ -9,7 +9,6 @@ import math
 import subprocess
 import sys
 import types
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ from autoloss.losses import (
 from autoloss.losses.labels import is_label, pick
 from autoloss.losses.numerics import log_softmax as ours
 from autoloss.losses.own import load_losses, register
-from autoloss.losses.registry import OWN, forget_results, get
+from autoloss.losses.registry import get
 from autoloss.losses.spec_data import Tuned
 from autoloss.readout import Readout, fit_temperature
 
@@ -58,16 +57,6 @@ GIVEN = {
 }
 EXACT = {"atol": 1e-12, "rtol": 1e-12}
 SINGLE = {"atol": 1e-6, "rtol": 1e-6}
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    """What a test registers is forgotten after it."""
-    before = dict(OWN)
-    yield
-    OWN.clear()
-    OWN.update(before)
-    forget_results()
 
 
 def imported(code: str) -> set[str]:

@@ -1,1 +1,1 @@
-"""The commands, a file each: parse the arguments, call the library and show the result."""
+"""The commands: each file parses arguments, calls the library and shows the result."""

@@ -1,4 +1,4 @@
-"""``autoloss bench``: how fast candidates train on this machine."""
+"""``autoloss bench``: measures the training speed of this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``autoloss diagnose``: the faults of a model and its loss, from predictions."""
+"""``autoloss diagnose``: finds faults of a model and its loss from predictions."""
 
 from __future__ import annotations
 
@@ -69,15 +69,16 @@ def diagnose(
 ) -> None:
     """Diagnose a model and its loss from predictions, without training.
 
-    Calibration beside its null level, what a temperature or a shift of the classes would gain,
-    which rows receive the gradient, where it vanishes, labels that may be wrong, bits a label.
+    The findings: calibration beside its null level, the gain from a temperature or a shift of the
+    classes, the rows that receive the gradient, the rows where it vanishes, labels that may be
+    wrong, and bits per label.
     """
     from autoloss.cli import diagnosis
     from autoloss.cli.terminal import output as results
     from autoloss.cli.verbosity import say
 
     page = diagnosis.page_path(output, model=model, logits=logits)
-    found = diagnosis.found_in(
+    found = diagnosis.diagnose(
         model,
         data,
         logits=logits,

@@ -1,4 +1,4 @@
-"""``autoloss export``: the model of a study for other programs."""
+"""``autoloss export``: writes the model of a study for other programs."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def export(
 
         check_path(to.value, output)
         take_in(tuple(losses or ()))
-        # A network of the user's own is not exported, and so not needed to say that.
+        # The user's own network is not needed here, because it cannot be exported.
         classifier = read_model(model_folder(model), predicts=False)
         loaded = time.monotonic()
         files = write(classifier, to.value, output)

@@ -1,4 +1,4 @@
-"""``autoloss list``: the studies of a folder."""
+"""``autoloss list``: lists the studies of a folder."""
 
 from __future__ import annotations
 

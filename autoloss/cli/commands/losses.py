@@ -1,4 +1,4 @@
-"""``autoloss losses``: the losses that a search can try, with their sources."""
+"""``autoloss losses``: lists and describes the losses that a search can try."""
 
 from __future__ import annotations
 

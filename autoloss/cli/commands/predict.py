@@ -52,8 +52,8 @@ def predict(
     """Write the predicted label and the probability of each class for every row of DATA.
 
     Rows keep their order. DATA may be larger than memory: CSV, TSV, Parquet and Feather are read
-    piece by piece; Excel and JSON are not. Cells that the model cannot use (a level that training
-    never had, a word among numbers) count as missing and are told by column. Where they fill more
+    in chunks; Excel and JSON are read whole. Cells that the model cannot use (a level unseen in
+    training, a word among numbers) count as missing and are counted by column. If they fill more
     than half of a column that varied in training, nothing is written unless --force is given.
     """
     import time

@@ -1,4 +1,4 @@
-"""``autoloss report``: make the report of a finished study again."""
+"""``autoloss report``: makes the report of a finished study again."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def search(
     verbose: options.Verbose = False,
 ) -> None:
     """Find the loss that should train a classifier on DATA, and compare it with cross-entropy."""
-    from autoloss.cli.search_run import looked_at, require, results_only, run, show, show_plan
+    from autoloss.cli.search_run import make_plan, require, results_only, run, show, show_plan
 
     request: dict[str, Any] = {
         "target": target,
@@ -93,7 +93,7 @@ def search(
             model=model,
         )
         with results_only(as_json):
-            plan = looked_at(lambda: _api().plan(data, **request))
+            plan = make_plan(lambda: _api().plan(data, **request))
         show_plan(plan, as_json=as_json)
         return
     with results_only(as_json):
