@@ -71,6 +71,17 @@ def usable(trials: Sequence[TrialRecord], metric: str) -> list[TrialRecord]:
     return sorted(done, key=lambda trial: trial.number)
 
 
+def some_usable(trials: Sequence[TrialRecord], metric: str) -> list[TrialRecord]:
+    """Return the usable trials, at least one.
+
+    Raises:
+        AutolossError: If there is none.
+    """
+    if done := usable(trials, metric):
+        return done
+    raise AutolossError("A study must have a trial that ended with a model, but got complete=0.")
+
+
 def by_log_loss(metric: str, *, lower_is_better: bool = True) -> Any:
     """Return the sort key of usable trials: log loss, then the metric, then the number."""
     sign = 1.0 if lower_is_better else -1.0

@@ -20,6 +20,8 @@ from autoloss.verdict.units import units_of
 
 CALIBRATION = "debiased_calibration_error"
 _BINS = 15
+# The metrics that are means over the rows, and their columns in `RowFigures`.
+_MEANS = {"error": "wrong", "log_loss": "log_loss", "brier": "brier"}
 _ROWS_AT_ONCE = 1 << 16
 
 
@@ -125,29 +127,21 @@ def compare(
         row_figures(log_probs, targets, class_counts=class_counts)
         for log_probs in (challenger, baseline)
     )
-    pairs = {
-        "error": (one.wrong, other.wrong),
-        "log_loss": (one.log_loss, other.log_loss),
-        "brier": (one.brier, other.brier),
-    }
-    means = np.stack([a - b for a, b in pairs.values()], axis=1)
-    member = _members(targets)
-    missed = member.multiply((one.balanced_wrong - other.balanced_wrong)[:, None])
     bins = sparse.hstack([_bin_columns(one), _bin_columns(other)], format="csr")
-    every = sparse.hstack([sparse.csr_array(means), member, missed, bins], format="csr")
-    sums = resampled_sums(every, targets, resamples=resamples, seed=seed, clusters=clusters)
-    ends = np.cumsum([len(pairs), member.shape[1], member.shape[1]])
-    of_means, rows, of_missed, of_bins = np.split(sums, ends, axis=1)
-    drawn = dict(zip(pairs, (of_means / rows.sum(axis=1, keepdims=True)).T, strict=True))
-    # A class without drawn rows does not count, as in the metric.
-    drawn["balanced_error"] = np.sum(of_missed / np.maximum(rows, 1.0), axis=1)
-    drawn["balanced_error"] /= np.sum(rows > 0.0, axis=1)
-    share = len(targets) / (member.shape[1] * np.asarray(member.sum(axis=0))[_codes(targets)])
-    balanced = {"balanced_error": (share * one.balanced_wrong, share * other.balanced_wrong)}
+    drawn, of_bins = _resampled(
+        one, other, bins, targets, resamples=resamples, seed=seed, clusters=clusters
+    )
     units = units_of(targets, clusters)
+    # The mean of the classes' errors as a mean over the rows.
+    per_class = np.bincount(_codes(targets))
+    share = len(targets) / (len(per_class) * per_class[_codes(targets)])
+    columns = {
+        "balanced_error": (share * one.balanced_wrong, share * other.balanced_wrong),
+        **{name: (getattr(one, field), getattr(other, field)) for name, field in _MEANS.items()},
+    }
     tested = {
         name: _tested(name, a.mean(), b.mean(), drawn[name], widening=units.widening)
-        for name, (a, b) in (balanced | pairs).items()
+        for name, (a, b) in columns.items()
     }
     if not units.is_clustered:
         exact = mcnemar(one.wrong, other.wrong)
@@ -264,6 +258,31 @@ def _tested(
         lower_is_better=lower_is_better,
     )
     return PairedTest(figures, float(p_value))
+
+
+def _resampled(
+    one: RowFigures,
+    other: RowFigures,
+    bins: sparse.csr_array,
+    targets: IntArray,
+    *,
+    resamples: int,
+    seed: int,
+    clusters: npt.NDArray[Any] | None,
+) -> tuple[dict[str, FloatArray], FloatArray]:
+    """Return by metric the differences of R resamples, and the sums in their bins: (R, 6 bins)."""
+    means = np.stack([getattr(one, name) - getattr(other, name) for name in _MEANS.values()], 1)
+    member = _members(targets)
+    missed = member.multiply((one.balanced_wrong - other.balanced_wrong)[:, None])
+    every = sparse.hstack([sparse.csr_array(means), member, missed, bins], format="csr")
+    sums = resampled_sums(every, targets, resamples=resamples, seed=seed, clusters=clusters)
+    ends = np.cumsum([len(_MEANS), member.shape[1], member.shape[1]])
+    of_means, rows, of_missed, of_bins = np.split(sums, ends, axis=1)
+    drawn = dict(zip(_MEANS, (of_means / rows.sum(axis=1, keepdims=True)).T, strict=True))
+    # A class without drawn rows does not count, as in the metric.
+    drawn["balanced_error"] = np.sum(of_missed / np.maximum(rows, 1.0), axis=1)
+    drawn["balanced_error"] /= np.sum(rows > 0.0, axis=1)
+    return drawn, of_bins
 
 
 def _codes(targets: IntArray) -> IntArray:

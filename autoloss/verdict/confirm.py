@@ -10,12 +10,11 @@ import numpy.typing as npt
 from scipy import stats
 
 from autoloss.records import Verdict
-from autoloss.verdict.comparisons import CALIBRATION, NamedMetric, compare, compare_metric
+from autoloss.verdict.comparisons import NamedMetric, compare, compare_metric
 from autoloss.verdict.phrases import loss_name, undecided_text, verdict_text
-from autoloss.verdict.significance import decide, significant
+from autoloss.verdict.significance import LOG_LOSS, findings
 from autoloss.verdict.units import Units, units_of
 
-LOG_LOSS = "log_loss"
 ASSUMED_DISAGREEMENT = 0.04
 LEVEL_OF_ONE = 0.05 / 3.0
 """The level at which a single test of three is significant by Holm's rule."""
@@ -78,13 +77,11 @@ def confirm(
 ) -> Verdict:
     """Compare the challenger with tuned cross-entropy on the locked test rows.
 
-    It tests three differences, corrected by Holm's rule at 5 %: the error or the user's metric
-    (McNemar's exact test for the error), the log loss and the debiased calibration error (paired
-    bootstrap, stratified by class). The challenger is better after a significant gain without a
-    significant loss, if the primary metric is not worse by more than one standard error. It is
-    worse after a significant loss without a gain. Anything else is no evidence. Brier and balanced
-    error are shown but not tested. If rows share clusters, a bootstrap of whole clusters tests all
-    three differences, because McNemar's test assumes independent rows.
+    It tests three differences, corrected by Holm's rule at 5 %: the error (McNemar's exact test)
+    or the user's metric, the log loss and the debiased calibration error (paired bootstrap,
+    stratified by class). `significance.decide` makes the decision. Brier and balanced error are
+    shown but not tested. If rows share clusters, a bootstrap of whole clusters tests all three
+    differences, because McNemar's test assumes independent rows.
 
     Args:
         challenger: The predictions of the challenger.
@@ -108,28 +105,23 @@ def confirm(
     tested = compare(
         *figures, class_counts=class_counts, clusters=clusters, resamples=resamples, seed=seed
     )
-    first = "error" if metric is None else metric.name
-    if metric is not None and first not in tested:
-        tested[first] = compare_metric(
+    if metric is not None and metric.name not in tested:
+        tested[metric.name] = compare_metric(
             metric, *figures, clusters=clusters, resamples=resamples, seed=seed
         )
-    family = list(dict.fromkeys([first, "log_loss", CALIBRATION]))
-    shown = significant([tested[name] for name in family])
+    found = findings(tested, metric=metric, primary=primary)
     units = units_of(targets, clusters)
-    order = dict.fromkeys([*family, *tested])
-    primary = primary or (LOG_LOSS if metric is None else metric.name)
-    leading = tested[primary].comparison
     return Verdict(
-        decision=decide(shown, leading),
+        decision=found.decision,
         text=verdict_text(
-            f"{loss_name(challenger.label)} has", leading, shown, where=_where(units, len(targets))
+            f"{loss_name(challenger.label)} has", found, where=_where(units, len(targets))
         ),
-        comparisons=tuple(tested[name].comparison for name in order),
+        comparisons=found.comparisons,
         n_test=len(targets),
         challenger=challenger.number,
         baseline=baseline.number,
         detectable=_detectable(challenger, baseline, targets, units),
-        primary=primary,
+        primary=found.primary.metric,
     )
 
 

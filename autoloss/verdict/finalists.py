@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoloss.core.errors import AutolossError
 from autoloss.records import TrialRecord
 from autoloss.verdict.admissible import other_losses
 from autoloss.verdict.baseline import (
     by_log_loss,
     comparable,
     default_cross_entropy,
+    some_usable,
     tuned_cross_entropy,
-    usable,
 )
 
 TUNED = "tuned cross-entropy"
@@ -63,11 +62,7 @@ def pick_finalists(
     Raises:
         AutolossError: If no trial, or none of cross-entropy, ended with finite figures.
     """
-    done = usable(comparable(trials), metric)
-    if not done:
-        raise AutolossError(
-            "A study must have a trial that ended with a model, but got complete=0."
-        )
+    done = some_usable(comparable(trials), metric)
     ranked = sorted(done, key=by_log_loss(metric, lower_is_better=lower_is_better))
     best = {trial.family: trial for trial in reversed(ranked)}
     leaders = [trial for trial in ranked if best[trial.family] is trial][:families]

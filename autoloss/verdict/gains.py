@@ -73,9 +73,7 @@ def steps_of(
     steps = [
         GainStep("default cross-entropy", "at its default settings", default),
         GainStep("tuned", "its learning rate and other settings searched", tuned),
-        GainStep(
-            "temperature", readout or "its probabilities read out on held-out rows", calibrated
-        ),
+        GainStep("temperature", readout, calibrated),
     ]
     if posthoc is not None:
         moved = posthoc.decided(calibrated)

@@ -13,10 +13,10 @@ from autoloss.core.errors import InputError
 from autoloss.records import Comparison, Verdict
 from autoloss.report.words import label_words
 from autoloss.verdict.comparisons import CALIBRATION, NamedMetric, PairedTest, compare
-from autoloss.verdict.confirm import LEVEL_OF_ONE, LOG_LOSS
+from autoloss.verdict.confirm import LEVEL_OF_ONE
 from autoloss.verdict.corrected import detectable_nested, resampled_t_test
 from autoloss.verdict.phrases import verdict_text
-from autoloss.verdict.significance import decide, significant
+from autoloss.verdict.significance import findings
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
@@ -121,29 +121,25 @@ def nested_verdict(
     share = sum(one.n_test for one in outer) / sum(one.n_train for one in outer)
     figures = _figures(outer, metric, class_counts)
     tested = {name: _tested(*values, test_share=share) for name, values in figures.items()}
-    first = "error" if metric is None else metric.name
-    family = list(dict.fromkeys([first, "log_loss", CALIBRATION]))
-    shown = significant([tested[name] for name in family])
+    found = findings(tested, metric=metric, primary=primary)
     n_rows = len(np.unique(np.concatenate([one.rows for one in outer])))
     folds = max(2, len(outer) // repeats)
     half = _half_width(tested["error"].comparison, len(outer))
-    primary = primary or (LOG_LOSS if metric is None else metric.name)
     return Verdict(
-        decision=decide(shown, tested[primary].comparison),
+        decision=found.decision,
         text=verdict_text(
             "Choosing the loss by search gives",
-            tested[primary].comparison,
-            shown,
+            found,
             where=f"on {n_rows:,} rows by {repeats} x {folds}-fold nested cross-validation of the "
             "whole search",
             after=f"On all rows the search chooses {label_words(label)}.",
         ),
-        comparisons=tuple(tested[name].comparison for name in dict.fromkeys([*family, *tested])),
+        comparisons=found.comparisons,
         n_test=n_rows,
         challenger=challenger,
         baseline=baseline,
         detectable=min(1.0, half) if half > 0.0 else detectable_nested(n_rows, folds, repeats),
-        primary=primary,
+        primary=found.primary.metric,
     )
 
 

@@ -116,25 +116,13 @@ def selection_optimism(
         for efficient and accurate cross-validation, Algorithm 2 (BBC-CV).
     """
     n_trials, n_rows = log_loss.shape
-    cluster = (
-        np.arange(n_rows) if clusters is None else np.unique(clusters, return_inverse=True)[1]
-    )
     mean = mean_of_wrong(metric)
-    is_of_rows = mean == "rows" or (mean == "classes" and targets is not None)
-    strata = targets if mean == "classes" and targets is not None else np.zeros(n_rows)
+    by_class = mean == "classes" and targets is not None
+    is_of_rows = mean == "rows" or by_class
+    strata = targets if by_class and targets is not None else np.zeros(n_rows)
     classes = _indicator(np.unique(strata, return_inverse=True)[1])
-    membership = _indicator(cluster)
-    sums = np.ascontiguousarray(membership.T @ log_loss.T, dtype=np.float32)
-    sizes = np.asarray(membership.sum(axis=0)).ravel()
-    rng = np.random.default_rng(seed)
-    step = max(1, _CELLS_AT_ONCE // n_rows)
-    found = []
-    for done in range(0, resamples, step):
-        counts = _drawn(len(sizes), min(step, resamples - done), rng)
-        selected = ((counts @ sums) / (counts @ sizes)[:, None]).argmin(axis=1)
-        held_out = (counts == 0.0)[:, cluster]
-        found.append(_judged(held_out, log_loss[selected], wrong[selected], classes))
-    honest_metric, honest_log_loss = _finite_mean(np.concatenate(found, axis=1))
+    own = np.arange(n_rows) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    honest = _honest(log_loss, wrong, own, classes, resamples=resamples, seed=seed)
     means = log_loss.mean(axis=1, dtype=np.float64)
     best = int(means.argmin())
     everywhere = np.ones((1, n_rows), dtype=bool)
@@ -142,10 +130,38 @@ def selection_optimism(
     return Optimism(
         trials=n_trials,
         metric=float(values[best] if values is not None else seen if is_of_rows else math.nan),
-        metric_honest=float(honest_metric) if is_of_rows else math.nan,
+        metric_honest=float(honest[0]) if is_of_rows else math.nan,
         log_loss=float(means[best]),
-        log_loss_honest=float(honest_log_loss),
+        log_loss_honest=float(honest[1]),
     )
+
+
+def _honest(
+    log_loss: FloatArray,
+    wrong: npt.NDArray[np.bool_],
+    cluster: IntArray,
+    classes: sparse.csr_array,
+    *,
+    resamples: int,
+    seed: int,
+) -> npt.NDArray[np.float64]:
+    """Return the mean metric and log loss of the selected trials on the rows not drawn.
+
+    Shape:
+        log_loss (T, N), wrong (T, N), cluster (N,), classes (N, C) -> (2,).
+    """
+    membership = _indicator(cluster)
+    sums = np.ascontiguousarray(membership.T @ log_loss.T, dtype=np.float32)
+    sizes = np.asarray(membership.sum(axis=0)).ravel()
+    rng = np.random.default_rng(seed)
+    step = max(1, _CELLS_AT_ONCE // log_loss.shape[1])
+    found = []
+    for done in range(0, resamples, step):
+        counts = _drawn(len(sizes), min(step, resamples - done), rng)
+        selected = ((counts @ sums) / (counts @ sizes)[:, None]).argmin(axis=1)
+        held_out = (counts == 0.0)[:, cluster]
+        found.append(_judged(held_out, log_loss[selected], wrong[selected], classes))
+    return _finite_mean(np.concatenate(found, axis=1))
 
 
 def _indicator(codes: IntArray) -> sparse.csr_array:

@@ -8,33 +8,24 @@ from autoloss.records import Comparison
 from autoloss.report.words import capital, in_sentence, interval_text, label_words, points_text
 from autoloss.report.words import metric_words as words_of
 from autoloss.verdict.comparisons import CALIBRATION, PairedTest
-from autoloss.verdict.significance import decide
+from autoloss.verdict.significance import Findings
 
 NO_EVIDENCE = "no evidence that it beats tuned cross-entropy"
 _SHIPS = "Tuned cross-entropy is recommended."
 
 
-def verdict_text(
-    subject: str,
-    primary: Comparison,
-    shown: Sequence[PairedTest],
-    *,
-    where: str,
-    after: str = "",
-) -> str:
+def verdict_text(subject: str, found: Findings, *, where: str, after: str = "") -> str:
     """Return a verdict, the difference in the primary metric first.
 
     Args:
         subject: Subject and verb of the sentence, such as ``"Focal has"``.
-        primary: The comparison in the primary metric.
-        shown: The significant tests.
+        found: The tests.
         where: The rows, such as ``"on 200 test rows"``.
         after: A sentence that follows.
     """
-    than = f"{difference_words(primary)} than tuned cross-entropy {where}"
-    finding = _finding(primary, shown)
-    ships = "" if decide(shown, primary) == "better" else f" {_SHIPS}"
-    text = f"{subject} {than} ({interval_words(primary)}): {finding}.{ships}"
+    than = f"{difference_words(found.primary)} than tuned cross-entropy {where}"
+    ships = "" if found.decision == "better" else f" {_SHIPS}"
+    text = f"{subject} {than} ({interval_words(found.primary)}): {_finding(found)}.{ships}"
     return f"{text} {after}" if after else text
 
 
@@ -51,11 +42,11 @@ def undecided_text(reason: str, ships: str) -> str:
     )
 
 
-def _finding(primary: Comparison, shown: Sequence[PairedTest]) -> str:
+def _finding(found: Findings) -> str:
     """Describe the significant tests, as the second half of a sentence."""
-    gained = [one for one in shown if one.is_gain]
-    gains, losses = _listed(gained), _listed([one for one in shown if not one.is_gain])
-    decision = decide(shown, primary)
+    primary, decision = found.primary, found.decision
+    gained = [one for one in found.significant if one.is_gain]
+    gains, losses = _listed(gained), _listed([one for one in found.significant if not one.is_gain])
     if decision == "better" and primary in [one.comparison for one in gained]:
         return f"it beats tuned cross-entropy, significantly in {gains}"
     words = metric_words(primary.metric)

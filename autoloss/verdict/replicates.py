@@ -145,27 +145,14 @@ def choose_on_replicates(
         fallback: The result of `choose` among the same trials on the validation rows. It decides
             if there is a single training, which has no paired error; without it only the best
             metric is then admissible.
-
-    Returns:
-        The choice.
     """
     if replicates.count == 1 and fallback is not None and not by_log_loss:
         return ReplicateChoice(fallback.challenger.number, fallback.admissible, fallback.rule)
     sign = 1.0 if lower_is_better else -1.0
-    pool = []
-    for trial in competing:
-        if replicates.is_whole(trial.number):
-            values, log_loss = replicates.of(trial.number)
-            pool.append(Figures(trial, sign * float(values.mean()), float(log_loss.mean())))
+    pool = _pool(replicates, competing, sign=sign)
     count = replicates.count
     if by_log_loss:
-        others = other_losses([one.trial for one in pool], baseline=baseline)
-        lowest = min(
-            (one for one in pool if one.trial.number in others),
-            key=lambda one: (one.log_loss, one.metric, one.trial.number),
-            default=None,
-        )
-        number = baseline if lowest is None else lowest.trial.number
+        number = _lowest_log_loss(pool, baseline=baseline)
         return ReplicateChoice(number, (number,), _LOG_LOSS_RULE.format(count=count))
     errors = _TrainingErrors(replicates)
     other = best_other(pool, errors, simplicity, baseline=baseline)
@@ -185,6 +172,26 @@ def choose_on_replicates(
         ),
         chance=chance,
     )
+
+
+def _pool(
+    replicates: Replicates, competing: Sequence[TrialRecord], *, sign: float
+) -> list[Figures]:
+    """Return the trials without a diverged training, with the means over their trainings."""
+    pool = []
+    for trial in competing:
+        if replicates.is_whole(trial.number):
+            values, log_loss = replicates.of(trial.number)
+            pool.append(Figures(trial, sign * float(values.mean()), float(log_loss.mean())))
+    return pool
+
+
+def _lowest_log_loss(pool: Sequence[Figures], *, baseline: int) -> int:
+    """Return the loss besides cross-entropy with the lowest log loss, else the baseline."""
+    others = other_losses([one.trial for one in pool], baseline=baseline)
+    found = [one for one in pool if one.trial.number in others]
+    lowest = min(found, key=lambda one: (one.log_loss, one.metric, one.trial.number), default=None)
+    return baseline if lowest is None else lowest.trial.number
 
 
 def _most_probable(

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from autoloss.core.errors import AutolossError
 from autoloss.metrics.known import mean_of_wrong
 from autoloss.records import REFINED_LOG_LOSS, Decision, TrialRecord
 from autoloss.verdict.admissible import Figures, Simplicity, best_other, winner
-from autoloss.verdict.baseline import is_plain_cross_entropy, tuned_cross_entropy, usable
+from autoloss.verdict.baseline import is_plain_cross_entropy, some_usable, tuned_cross_entropy
 from autoloss.verdict.pareto import front_numbers
 from autoloss.verdict.resampling import jackknife_error, mean_error, stratified_mean_error
 
@@ -120,11 +119,7 @@ def choose(
     Raises:
         AutolossError: If no trial, or none of cross-entropy, ended with finite figures.
     """
-    done = usable(trials, metric)
-    if not done:
-        raise AutolossError(
-            "A study must have a trial that ended with a model, but got complete=0."
-        )
+    done = some_usable(trials, metric)
     sign = 1.0 if lower_is_better else -1.0
     pool = [Figures(t, sign * t.metrics[metric], t.metrics[REFINED_LOG_LOSS]) for t in done]
     baseline = tuned_cross_entropy(done, metric=metric, lower_is_better=lower_is_better)

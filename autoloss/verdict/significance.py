@@ -2,21 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
 from autoloss.records import Comparison, Decision
-from autoloss.verdict.comparisons import PairedTest, holm
+from autoloss.verdict.comparisons import CALIBRATION, NamedMetric, PairedTest, holm
 
 LEVEL = 0.05
+LOG_LOSS = "log_loss"
 
 
-def significant(tests: Sequence[PairedTest]) -> list[PairedTest]:
-    """Return the tests that are significant at 5 %, corrected by Holm's rule."""
-    corrected = holm(np.array([test.p_value for test in tests]))
-    return [test for test, p_value in zip(tests, corrected, strict=True) if p_value < LEVEL]
+@dataclass(frozen=True)
+class Findings:
+    """The tests of a verdict.
+
+    Args:
+        comparisons: All comparisons, the tested ones first.
+        primary: The comparison in the metric that decides.
+        significant: The tests that are significant at 5 %, corrected by Holm's rule.
+    """
+
+    comparisons: tuple[Comparison, ...]
+    primary: Comparison
+    significant: tuple[PairedTest, ...]
+
+    @property
+    def decision(self) -> Decision:
+        """Return the decision."""
+        return decide(self.significant, self.primary)
+
+
+def findings(
+    compared: Mapping[str, PairedTest], *, metric: NamedMetric | None, primary: str | None
+) -> Findings:
+    """Test a study's metric or the error, the log loss and the calibration error.
+
+    Args:
+        compared: All comparisons by name of the metric.
+        metric: The study's metric; None for error.
+        primary: The name of the metric that decides; by default `metric`, else log loss.
+    """
+    name = None if metric is None else metric.name
+    tested = {one: compared[one] for one in (name or "error", LOG_LOSS, CALIBRATION)}
+    corrected = holm(np.array([one.p_value for one in tested.values()]))
+    pairs = zip(tested.values(), corrected, strict=True)
+    return Findings(
+        comparisons=tuple(one.comparison for one in {**tested, **compared}.values()),
+        primary=compared[primary or name or LOG_LOSS].comparison,
+        significant=tuple(one for one, p_value in pairs if p_value < LEVEL),
+    )
 
 
 def decide(shown: Sequence[PairedTest], primary: Comparison) -> Decision:

@@ -31,7 +31,7 @@ from autoloss.verdict.comparisons import (
 )
 from autoloss.verdict.confirm import Shipped, confirm, detectable_difference, unopposed
 from autoloss.verdict.phrases import verdict_text
-from autoloss.verdict.significance import decide
+from autoloss.verdict.significance import Findings
 
 WORDS = "no evidence that it beats tuned cross-entropy"
 
@@ -209,8 +209,8 @@ def scored(gains, losses, *, primary):
         name: PairedTest(Comparison(name, 0.2, 0.2 + by, by - 0.001, by + 0.001), 0.001)
         for name, by in sides.items()
     }
-    shown = list(tests.values())
-    return decide(shown, primary), verdict_text("Focal has", primary, shown, where="on 9 rows")
+    found = Findings((), primary, tuple(tests.values()))
+    return found.decision, verdict_text("Focal has", found, where="on 9 rows")
 
 
 def flat(name, difference, half):
