@@ -5,46 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from torch import Tensor
-
-from autoloss.core.clock import Clock
-from autoloss.core.devices import find_device
-from autoloss.core.errors import InputError
 from autoloss.core.task import Label
 from autoloss.data import Source
+from autoloss.data.class_knowledge import Similarity, Weights
 from autoloss.data.costs import Costs
-from autoloss.data.options import Columns, DataOptions
-from autoloss.data.rare import sampling_rates
-from autoloss.experiment.conclusion import tell_written
-from autoloss.experiment.given import Given, Similarity, Teacher, Weights
-from autoloss.experiment.options import NO_FILE, SearchOptions, Tables, Track
-from autoloss.experiment.own_network import fingerprint_with, recall, settle
-from autoloss.experiment.planning import check_seed, checked_limit, plan
-from autoloss.experiment.reopening import read_again
-from autoloss.experiment.running import (
-    finished,
-    left_closed,
-    make_tracker,
-    run,
-    withdrawn_if_refused,
-)
-from autoloss.experiment.session import OpenSearch
+from autoloss.data.options import Columns
+from autoloss.experiment import planning, resuming, starting
+from autoloss.experiment.request import Request, Track
 from autoloss.experiment.shipping import ship
+from autoloss.experiment.teacher import Teacher
 from autoloss.experiment.watching import Watcher, as_progress, watched
 from autoloss.inference.loading import load
-from autoloss.losses.own import Losses, files_of, take_in
+from autoloss.losses.own import Losses
 from autoloss.metrics import Metric, MetricFunction
 from autoloss.models.custom.own import AUTO, Model
-from autoloss.search import (
-    SearchResult,
-    Space,
-    Study,
-    free_name,
-    load_space,
-)
+from autoloss.records import Plan
+from autoloss.search import SearchResult
 from autoloss.search.listing import list_studies
-from autoloss.tracking import check_register
-from autoloss.tracking.uri_check import resolve as resolve_uri
 
 __all__ = ["list_studies", "load", "plan", "resume", "search", "ship"]
 
@@ -162,89 +139,45 @@ def search(
         >>> result.verdict.decision in {"better", "no_evidence", "worse", "undecided"}
         True
     """
-    clock = Clock.start(checked_limit(time_limit))
-    own = tuple(take_in(losses))
-    given = Given.of(class_weights, class_similarity, teacher, cost_matrix, model)
-    tables = Tables.of(data, valid, test)
-    cells = DataOptions(columns=columns, decimal=decimal, date_format=date_format, missing=missing)
-    cells.check()
-    asked = SearchOptions(
-        target=target,
-        metric=given.asked_metric(metric),
-        space=str(space),
-        trials=trials,
-        time_limit=time_limit,
-        groups=groups,
-        split_by=split_by,
-        drop=tuple(drop),
-        column=cells.pairs,
-        decimal=decimal,
-        date_format=date_format,
-        missing=cells.marks,
-        classes=classes,
-        positive=positive,
-        seed=seed,
-        device=device,
-        track=track,
-        register=check_register(register, track=track, is_own=given.model is not None),
-        class_weights=_path(class_weights),
-        class_similarity=_path(class_similarity),
-        cost_matrix=_path(cost_matrix),
-        teacher=_path(teacher),
-        losses=files_of(losses),
-        model=model if isinstance(model, str) else NO_FILE,
-        objects=tuple(
-            name
-            for name, one in (("teacher", teacher), ("model", model))
-            if one is not None and _path(one) is None
-        ),
-    )
-    options, out = tables.named_in(asked), Path(out)
-    check_seed(seed)
-    found = find_device(device)
-    if track != "off":
-        # A study that can never be tracked must not begin.
-        resolve_uri(tracking_uri)
-    loaded = load_space(space, losses=own)
-    wanted = given.join(loaded, own)
-    prepared = tables.read(options, wanted)
-    settled = settle(given.model, prepared, wanted, loaded=loaded, device=found)
-    taught = given.teacher_logits(prepared)
-    study = Study(
-        name or free_name(options.source, out),
-        prepared.class_counts,
-        trials=trials,
-        space=wanted,
-        metric=metric,
-        seed=seed,
-        storage=storage,
-        out=out,
-        losses=losses,
-        fingerprint=fingerprint_with(prepared.fingerprint, settled.origin),
-        sampling=_sampling(prepared.class_counts, wanted),
-        origin={
-            "command": options.command(
-                name=name, out=out, storage=storage, tracking_uri=tracking_uri
-            ),
-            "options": options.to_dict(),
-            **settled.origin,
-        },
-        **given.for_study(prepared.task),
-    )
-    tracker = make_tracker(study, options, tracking_uri)
-    with withdrawn_if_refused(study):
-        return run(
-            OpenSearch(
-                study,
-                prepared,
-                options,
-                tracker,
-                as_progress(progress),
-                clock,
-                teacher=taught,
-                model=settled.model,
-            )
-        )
+    return starting.search(Request.of(locals()), as_progress(progress))
+
+
+def plan(
+    data: Source,
+    target: str | None = None,
+    *,
+    metric: str | MetricFunction | Metric | None = None,
+    space: str | Path = "default",
+    trials: int = 128,
+    time_limit: float | None = None,
+    valid: Source | None = None,
+    test: Source | None = None,
+    groups: str | None = None,
+    split_by: str | None = None,
+    drop: Iterable[str] = (),
+    columns: Columns = (),
+    decimal: str | None = None,
+    date_format: str | None = None,
+    missing: Iterable[str] = (),
+    classes: bool = False,
+    positive: Label | None = None,
+    class_weights: Weights | None = None,
+    class_similarity: Similarity | None = None,
+    cost_matrix: Costs | None = None,
+    teacher: Teacher | None = None,
+    losses: Losses | None = None,
+    model: Model = AUTO,
+    seed: int = 0,
+    device: str = "auto",
+) -> Plan:
+    """Return the plan of `search` for the same arguments, without training or writing.
+
+    The expected time comes from a few training steps, whose weights are discarded.
+
+    Raises:
+        InputError: As in `search`.
+    """
+    return planning.plan(Request.of({**locals(), "track": "off"}))
 
 
 @watched
@@ -288,40 +221,5 @@ def resume(
         InputError: The data have changed since the study began, or MLflow's database is broken.
             For a finished study, `SearchResult.unwritten` reports the broken database instead.
     """
-    clock = Clock.start()
-    opened = Study.open(study, out=out, storage=storage, metric=metric, losses=losses)
-    origin = opened.config.origin
-    if "options" not in origin:
-        opened.close()
-        raise InputError(
-            f"{opened.name} must be a study that autoloss trained itself, but a loop of its own "
-            "asks its trials: go on there with autoloss.Study.open(name)."
-        )
-    options = SearchOptions.from_dict(origin["options"])
-    clock.limit = options.time_limit
-    watcher = as_progress(progress)
-    with left_closed(opened):
-        network = recall(origin, model, study=opened.name)
-        tracker = make_tracker(opened, options, tracking_uri)
-    result = finished(opened, tracker, network, progress=watcher, register=options.register)
-    if result is None:
-        with left_closed(opened, tracker):
-            tables = Tables.of(data, valid, test)
-            prepared, taught = read_again(opened, options, tables, teacher=teacher, model=network)
-        search_again = OpenSearch(
-            opened, prepared, options, tracker, watcher, clock, teacher=taught, model=network
-        )
-        result = run(search_again, judge_now=judge_now)
-    tell_written(result, tracker, watcher)
-    return result
-
-
-def _sampling(class_counts: Tensor, space: Space) -> list[float] | None:
-    """Return the share of each class's rows that the search trains on; None for all rows."""
-    negatives = space.protocol.negatives
-    return sampling_rates(class_counts, negatives).tolist() if negatives else None
-
-
-def _path(given: object) -> str | None:
-    """Return the path if `given` is a path, else None."""
-    return str(given) if isinstance(given, str | Path) else None
+    again = Request.of(locals())
+    return resuming.resume(study, again, judge_now=judge_now, progress=as_progress(progress))

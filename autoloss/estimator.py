@@ -92,28 +92,9 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         name: str | None = None,
         out: str | Path | None = None,
     ) -> None:
-        self.metric = metric
-        self.space = space
-        self.trials = trials
-        self.time_limit = time_limit
-        self.positive = positive
-        self.class_weights = class_weights
-        self.class_similarity = class_similarity
-        self.cost_matrix = cost_matrix
-        self.teacher = teacher
-        self.losses = losses
-        self.model = model
-        self.columns = columns
-        self.decimal = decimal
-        self.date_format = date_format
-        self.missing = missing
-        self.classes = classes
-        self.seed = seed
-        self.device = device
-        self.track = track
-        self.tracking_uri = tracking_uri
-        self.name = name
-        self.out = out
+        arguments = dict(locals())
+        for parameter in self._get_param_names():
+            setattr(self, parameter, arguments[parameter])
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags: the estimator takes missing values, text and categories."""
@@ -152,11 +133,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         while target in taken:
             target += "_"
         frame[target] = labels.astype(np.float64) if labels.dtype.kind == "f" else labels
-        if self.out is None:
-            with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-                self.result_ = self._search(frame, target, Path(folder))
-        else:
-            self.result_ = self._search(frame, target, Path(self.out))
+        self.result_ = self._search(frame, target)
         # The search puts the positive class last.
         known = {label_of(label): code for code, label in enumerate(self._model.task.classes)}
         self._order = np.array([known[key_of(label)] for label in self.classes_])
@@ -200,32 +177,13 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _model(self) -> Any:
         return self.result_.model
 
-    def _search(self, frame: pd.DataFrame, target: str, out: Path) -> SearchResult:
-        return search(
-            frame,
-            target,
-            metric=self.metric,
-            space=self.space,
-            trials=self.trials,
-            time_limit=self.time_limit,
-            positive=self.positive,
-            class_weights=self.class_weights,
-            class_similarity=self.class_similarity,
-            cost_matrix=self.cost_matrix,
-            teacher=self.teacher,
-            losses=self.losses,
-            model=self.model,
-            columns=self.columns,
-            decimal=self.decimal,
-            date_format=self.date_format,
-            missing=self.missing,
-            classes=self.classes,
-            seed=self.seed,
-            device=self.device,
-            name=self.name,
-            track="all" if self.track == "all" else "off",
-            tracking_uri=self.tracking_uri,
-            out=out,
-            # Like scikit-learn's estimators, it is silent: each of many fits would show a bar.
-            progress=False,
-        )
+    def _search(self, frame: pd.DataFrame, target: str) -> SearchResult:
+        """Search with the parameters of the estimator; without a folder, in a temporary one."""
+        arguments = self.get_params(deep=False)
+        arguments["track"] = "all" if arguments["track"] == "all" else "off"
+        # Like scikit-learn's estimators, it is silent: each of many fits would show a bar.
+        arguments["progress"] = False
+        if arguments["out"] is not None:
+            return search(frame, target, **arguments)
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            return search(frame, target, **{**arguments, "out": folder})

@@ -24,7 +24,7 @@ from autoloss.core.errors import (
     TrainingError,
 )
 from autoloss.experiment import rounds
-from autoloss.experiment.options import SearchOptions
+from autoloss.experiment.request import Request
 from autoloss.experiment.session import SearchSession, TrainedTrial
 from autoloss.records import Plan, Update
 from autoloss.report import summary_from_json
@@ -422,8 +422,8 @@ def test_how_many_train_together_decides_nothing_but_the_time(tmp_path: Path) ->
 
 
 def test_the_options_of_a_study_make_its_command() -> None:
-    options = SearchOptions(
-        source="a b.csv",
+    options = Request(
+        data="a b.csv",
         test="t.csv",
         target="y",
         drop=("p", "q"),
@@ -435,12 +435,17 @@ def test_the_options_of_a_study_make_its_command() -> None:
         "autoloss search 'a b.csv' --target y --space default --trials 64 --time-limit 90 "
         "--test t.csv --drop p --drop q --seed 0 --track off"
     )
-    placed = options.command(
-        name="it's", out=Path("o"), storage="postgresql://me:secret@h/s", tracking_uri="http://h"
+    placed = replace(
+        options,
+        name="it's",
+        out=Path("o"),
+        storage="postgresql://me:secret@h/s",
+        tracking_uri="http://h",
     )
-    assert placed == (
+    assert placed.command() == (
         options.command()
         + """ --name 'it'"'"'s' --out o --storage 'postgresql://me:***@h/s' --tracking-uri http://h"""
     )
-    assert type(options).from_dict(json.loads(json.dumps(options.to_dict()))) == options
+    again = Request.from_dict(json.loads(json.dumps(options.to_dict())))
+    assert vars(again) == vars(options)
     assert "--seed 7" in replace(options, seed=7).command()

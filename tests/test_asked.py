@@ -11,7 +11,7 @@ import pytest
 import autoloss
 from autoloss.core.errors import InputError
 from autoloss.data.stream import open_rows
-from autoloss.experiment.options import SearchOptions, Tables
+from autoloss.experiment.request import Request
 from autoloss.inference.predicting import Predicting
 from autoloss.search import load_space
 from tests.spaces import SMALL
@@ -108,19 +108,18 @@ def test_marks_are_missing_in_new_rows(result: autoloss.SearchResult) -> None:
 
 
 def test_the_study_knows_what_was_said(place: Path) -> None:
-    options = SearchOptions(
-        source=str(place / "rows.csv"),
+    options = Request(
+        data=str(place / "rows.csv"),
         target="y",
-        column=("place=number", "code=category", "remark=drop"),
+        columns=("place=number", "code=category", "remark=drop"),
         decimal=",",
         date_format="%d/%m/%y",
         missing=("refused", "-9"),
         classes=True,
     )
-    again = SearchOptions.from_dict(options.to_dict())
+    again = Request.from_dict(options.to_dict())
     space = load_space(place / "small.toml")
-    tables = Tables.of(None, None, None)
-    one, other = (tables.read(each, space) for each in (options, again))
+    one, other = (each.read(space) for each in (options, again))
     assert one.fingerprint == other.fingerprint
     assert one.summary.columns == other.summary.columns
     command = options.command()
@@ -129,10 +128,10 @@ def test_the_study_knows_what_was_said(place: Path) -> None:
     # A study of an earlier version says nothing of these.
     older = {
         key: value
-        for key, value in SearchOptions(source="a.csv").to_dict().items()
+        for key, value in Request(data="a.csv").to_dict().items()
         if key not in ("column", "decimal", "date_format", "missing", "classes")
     }
-    assert SearchOptions.from_dict(older).column == ()
+    assert Request.from_dict(older).columns == ()
 
 
 def test_an_estimator_takes_the_same_words(tmp_path: Path) -> None:

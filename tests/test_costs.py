@@ -17,8 +17,8 @@ from autoloss.data.costs import (
     ordered_costs,
 )
 from autoloss.data.double_counting import double_counting, weights_beside_costs
-from autoloss.experiment.given import Given
-from autoloss.experiment.options import SearchOptions
+from autoloss.experiment.knowledge import ClassKnowledge, KnowledgeOptions
+from autoloss.experiment.request import Request
 from autoloss.metrics import cost_decisions
 
 PETS = Task("multiclass", ("cat", "lorry", "tiger"))
@@ -170,23 +170,23 @@ def test_a_weight_and_the_same_cost_are_dearer_than_either_alone():
 
 
 def test_costs_are_arguments_of_a_study_in_the_order_of_its_classes():
-    given = Given.of(cost_matrix=frame())
+    given = ClassKnowledge.of(KnowledgeOptions(cost_matrix=frame()))
     assert given.for_study(PETS)["cost_matrix"] == IN_ORDER
-    assert given.asked_metric(None) == "expected_cost"
-    assert given.asked_metric("auroc") == "auroc"
-    assert "cost_matrix" not in Given().for_study(PETS)
-    assert Given().asked_metric(None) is None
+    assert given.metric_name(None) == "expected_cost"
+    assert given.metric_name("auroc") == "auroc"
+    assert "cost_matrix" not in ClassKnowledge().for_study(PETS)
+    assert ClassKnowledge().metric_name(None) is None
 
 
 def test_the_command_names_the_costs_and_the_metric_that_is_meant(tmp_path):
     path = tmp_path / "costs.csv"
     path.write_text("", encoding="utf-8")
-    options = SearchOptions(source="rows.csv", cost_matrix=str(path), metric="error")
+    options = Request(data="rows.csv", cost_matrix=str(path), metric="error")
     assert options.command() == (
         "autoloss search rows.csv --metric error --space default --trials 128 --seed 0 "
         f"--cost-matrix {path}"
     )
-    assert SearchOptions(source="rows.csv").command() == (
+    assert Request(data="rows.csv").command() == (
         "autoloss search rows.csv --space default --trials 128 --seed 0"
     )
-    assert SearchOptions.from_dict(options.to_dict()).cost_matrix == str(path.resolve())
+    assert Request.from_dict(options.to_dict()).cost_matrix == str(path.resolve())

@@ -14,15 +14,14 @@ from torch.testing import assert_close
 
 from autoloss.core.errors import InputError
 from autoloss.core.task import Task
-from autoloss.data.class_table import read_class_table
-from autoloss.experiment.given import (
+from autoloss.data.class_knowledge import (
     check_similarity,
     check_weights,
-    open_teacher,
     ordered_similarity,
     ordered_weights,
-    teacher_logits,
 )
+from autoloss.data.class_table import read_class_table
+from autoloss.experiment.teacher import open_teacher, teacher_logits
 
 PETS = Task("multiclass", ("cat", "lorry", "tiger"))
 

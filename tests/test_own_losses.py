@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import autoloss
 from autoloss.cli import app
 from autoloss.core.errors import InputError
-from autoloss.experiment.options import SearchOptions
+from autoloss.experiment.request import Request
 from autoloss.experiment.session import SearchSession
 from autoloss.losses import FloatParam, Loss, declare, names, register
 from autoloss.losses.own import take_in
@@ -100,7 +100,7 @@ def test_a_search_trains_them_and_keeps_where_they_are(
     written = StudyConfig.read(tmp_path / "s")
     assert written.origin["options"]["losses"] == [str(file)]
     assert written.losses["gentle"].file == str(file)  # type: ignore[union-attr]
-    assert SearchOptions.from_dict(written.origin["options"]).losses == (str(file),)
+    assert Request.from_dict(written.origin["options"]).losses == (str(file),)
 
 
 def test_a_space_may_set_the_ranges_of_an_own_loss(small: Path, file: Path) -> None:

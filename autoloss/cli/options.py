@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,6 +15,8 @@ from autoloss.cli.verbosity import set_quiet, set_verbose
 
 OUT = Path("reports")
 _DATA, _BUDGET, _OUTPUT = "Data", "Search", "Output"
+# The argument, and the options of `search` that only its command has.
+_COMMAND = ("data", "dry_run", "fail_unless", "as_json", "quiet", "verbose")
 
 
 class Demand(StrEnum):
@@ -28,6 +31,19 @@ class Track(StrEnum):
     ALL = "all"
     PARETO = "pareto"
     OFF = "off"
+
+
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of `search` that the user gave, as arguments of `autoloss.search`.
+
+    Args:
+        options: The values of all options by name, None for an option that is not given.
+    """
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in options.items()
+        if value is not None and name not in _COMMAND
+    }
 
 
 def _duration(text: str) -> float:
@@ -133,9 +149,10 @@ Drop = Annotated[
         metavar="COLUMN", help="Leave this column out; may be repeated.", rich_help_panel=_DATA
     ),
 ]
-Column = Annotated[
+Columns = Annotated[
     list[str] | None,
     typer.Option(
+        "--column",
         metavar="NAME=KIND",
         help="Kind of a column if the guess is wrong: number, category, text, date or drop; "
         "may be repeated.",

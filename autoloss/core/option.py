@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import Field, dataclass, field
+from dataclasses import Field, dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,30 +21,41 @@ def path_of(value: object) -> str | None:
     return str(value) if isinstance(value, str | Path) else None
 
 
+def full_path(path: str) -> str:
+    """Return the full path of a file or folder, and any other text unchanged."""
+    return str(Path(path).resolve()) if path and Path(path).exists() else path
+
+
+def full_place(place: str) -> str:
+    """Return ``FILE.py:NAME`` with the full path of the file, and any other text unchanged."""
+    file, separator, name = place.rpartition(":")
+    return f"{full_path(file)}{separator}{name}" if separator else place
+
+
 @dataclass(frozen=True)
 class Writing:
     """How the value of an option is written.
 
     Args:
         key: Its name in the study's file and in the command line; empty for that of the field.
-        plain: Returns the value as JSON can hold it; a path or None for an object.
-        is_path: Whether that value is a path, or several.
+        plain: Returns the value as JSON can hold it; a path, or None for an object.
+        full: Returns a path with its folders, for the study's file.
         in_study: Whether the study's file has it; else only the command line does.
-        unkept: The list of the study's file that names the option if its value is an object,
-            which must be given again to go on.
+        unkept: The list of the study's file that names the option if its value is an object, which
+            must be given again to go on; empty for none.
     """
 
     key: str = ""
     plain: Callable[[Any], Any] = itself
-    is_path: bool = False
+    full: Callable[[str], str] = itself
     in_study: bool = True
     unkept: str = ""
 
-    def in_full(self, value: Any) -> Any:
+    def for_study(self, value: Any) -> Any:
         """Return a plain value for the study's file: lists, and paths in full."""
         if isinstance(value, tuple):
-            return [self.in_full(one) for one in value]
-        return _in_full(value) if self.is_path and isinstance(value, str) else value
+            return [self.for_study(one) for one in value]
+        return self.full(value) if isinstance(value, str) else value
 
 
 def option(
@@ -52,27 +63,18 @@ def option(
     *,
     key: str = "",
     plain: Callable[[Any], Any] = itself,
-    is_path: bool = False,
+    full: Callable[[str], str] = itself,
     in_study: bool = True,
     unkept: str = "",
 ) -> T:
-    """Declare a field of a dataclass that is an option; the arguments are those of `Writing`.
+    """Return the field of a dataclass for an option; the other arguments are those of `Writing`.
 
-    A field without it has a default alone, and is written as it is.
+    A field that is declared by its default alone is written unchanged, under its own name.
     """
-    writing = Writing(key, plain, is_path, in_study, unkept)
-    return field(default=default, metadata={_WRITING: writing})
+    return field(default=default, metadata={_WRITING: Writing(key, plain, full, in_study, unkept)})
 
 
 def writing_of(one: Field[Any]) -> Writing:
-    """Return how a field is written."""
+    """Return how a field is written, its key filled in."""
     found: Writing = one.metadata.get(_WRITING, Writing())
-    return found
-
-
-def _in_full(path: str) -> str:
-    """Return the full path of a file, a folder or ``FILE.py:NAME``; other text unchanged."""
-    file, separator, name = path.rpartition(".py:")
-    if separator:
-        return f"{_in_full(f'{file}.py')}:{name}"
-    return str(Path(path).resolve()) if path and Path(path).exists() else path
+    return found if found.key else replace(found, key=one.name)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 
 from autoloss.core.errors import InputError, closest
-from autoloss.core.option import option, path_of
+from autoloss.core.option import full_path, option, path_of
 from autoloss.core.task import Label
 from autoloss.data.exchange import Frame
 from autoloss.data.messages import one_line
@@ -99,8 +99,8 @@ class DataOptions:
     """
 
     target: str | None = None
-    valid: str | Path | Frame | None = option(None, plain=path_of, is_path=True, unkept="frames")
-    test: str | Path | Frame | None = option(None, plain=path_of, is_path=True, unkept="frames")
+    valid: str | Path | Frame | None = option(None, plain=path_of, full=full_path, unkept="frames")
+    test: str | Path | Frame | None = option(None, plain=path_of, full=full_path, unkept="frames")
     groups: str | None = None
     split_by: str | None = None
     drop: tuple[str, ...] = ()

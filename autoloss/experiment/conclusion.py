@@ -156,7 +156,7 @@ def _write(result: SearchResult, session: SearchSession) -> str:
         folder,
         session.opened.tracker,
         session.opened.progress,
-        session.opened.options.register,
+        session.opened.request.register,
         is_own=session.opened.model is not None,
         seconds=PENDING_SECONDS if left is None else min(max(left, 1.0), PENDING_SECONDS),
     )

@@ -15,10 +15,10 @@ from autoloss.core.settings import ProtocolConfig
 from autoloss.data import StudyData
 from autoloss.experiment.conclusion import MODEL, conclude, show_result
 from autoloss.experiment.notes import study_notes
-from autoloss.experiment.options import SearchOptions
 from autoloss.experiment.own_network import notes_of
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.racing import can_race, race
+from autoloss.experiment.request import Request
 from autoloss.experiment.rounds import round_size, search_in_rounds
 from autoloss.experiment.session import OpenSearch, SearchSession
 from autoloss.experiment.timetable import Timetable
@@ -82,7 +82,7 @@ def make_session(opened: OpenSearch) -> SearchSession:
         data.task.n_classes,
         space.network,
         space.training,
-        device=find_device(opened.options.device),
+        device=find_device(opened.request.device),
         seed=study.seed,
         facts=study.facts,
         teacher=opened.teacher,
@@ -231,13 +231,13 @@ def finished(
     return SearchResult(summary, read_model(folder / MODEL, model), unwritten)
 
 
-def make_tracker(study: Study, options: SearchOptions, uri: str | None) -> Tracking:
+def make_tracker(study: Study, request: Request, uri: str | None) -> Tracking:
     """Return the tracker of a study; it shows nothing if tracking is off.
 
     Raises:
         InputError: If MLflow could never write to the URI. A finished study is read all the same.
     """
-    if options.track == "off":
+    if request.track == "off":
         return NullTracker()
     try:
         return Tracker(
@@ -245,7 +245,7 @@ def make_tracker(study: Study, options: SearchOptions, uri: str | None) -> Track
             experiment=EXPERIMENT,
             study_name=study.name,
             folder=study.folder,
-            only_front=options.track == "pareto",
+            only_front=request.track == "pareto",
         )
     except BrokenStore as error:
         if not (study.folder / SUMMARY).is_file():

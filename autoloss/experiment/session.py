@@ -13,8 +13,8 @@ from autoloss.core.clock import Clock
 from autoloss.core.errors import InputError, TrainingError
 from autoloss.data import StudyData
 from autoloss.executors import LocalExecutor
-from autoloss.experiment.options import SearchOptions
 from autoloss.experiment.progress import Progress
+from autoloss.experiment.request import Request
 from autoloss.experiment.standing import Standing, TrialTally
 from autoloss.experiment.time_plan import Finals
 from autoloss.experiment.timetable import RACE_USED, Timetable
@@ -34,7 +34,7 @@ class OpenSearch:
     Args:
         study: The study, new or opened again.
         data: Its data.
-        options: The request.
+        request: The request.
         tracker: Shows the trials.
         progress: Receives the progress.
         clock: The clock of the search.
@@ -47,7 +47,7 @@ class OpenSearch:
 
     study: Study
     data: StudyData
-    options: SearchOptions
+    request: Request
     tracker: Tracking
     progress: Progress
     clock: Clock

@@ -13,14 +13,14 @@ from autoloss.core.errors import InputError, TrainingError
 from autoloss.core.user import user_name
 from autoloss.data import Source
 from autoloss.experiment.conclusion import MODEL, finalist_folder, show_result, write_result
-from autoloss.experiment.given import Teacher
-from autoloss.experiment.options import SearchOptions, Tables
 from autoloss.experiment.own_network import recall as recall_network
 from autoloss.experiment.progress import Progress
-from autoloss.experiment.reopening import read_again
 from autoloss.experiment.replication import replicate
+from autoloss.experiment.request import Request
+from autoloss.experiment.resuming import read_again
 from autoloss.experiment.running import closing, make_session, make_tracker
 from autoloss.experiment.session import OpenSearch
+from autoloss.experiment.teacher import Teacher
 from autoloss.experiment.watching import Watcher, as_progress, watched
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.loading import read_model
@@ -84,6 +84,7 @@ def ship(
     Raises:
         InputError: The study, rule or trial does not exist, or the trial never learnt.
     """
+    again = Request.of(locals())
     folder, summary = read_finished(study, out=Path(out))
     trial = select_trial(summary, by)
     if not trial.metrics:
@@ -94,10 +95,10 @@ def ship(
     take_in(losses)
     if (folder / CONFIG).is_file():
         recall(StudyConfig.read(folder).losses, given=losses or (), study=summary.name)
-    options = _options(folder)
-    origin = StudyConfig.read(folder).origin if options else {}
+    request = _request(folder)
+    origin = StudyConfig.read(folder).origin if request else {}
     network = recall_network(origin, model, study=summary.name)
-    check_register(register, track=options.track if options else "off", is_own=network is not None)
+    check_register(register, track=request.track if request else "off", is_own=network is not None)
     watcher = as_progress(progress)
     is_there = trial.number == summary.recommended and _is_whole(folder, trial.number)
     if trial.number != summary.recommended:
@@ -110,19 +111,18 @@ def ship(
         )
         choices = (*summary.choices, chosen)
         summary = replace(summary, recommended=trial.number, choices=choices)
-    opened = Study.open(folder, storage=storage, losses=losses) if options else None
+    opened = Study.open(folder, storage=storage, losses=losses) if request else None
     shipped = None
     if is_there:
         shipped = read_model(folder / MODEL, network) if opened is not None else None
-    elif opened is not None and options is not None:
+    elif opened is not None and request is not None:
         with closing(opened, NullTracker()):
-            tables = Tables.of(data, valid, test)
-            shipped = _model(opened, options, trial.number, tables, teacher, network, watcher)
+            shipped = _model(opened, request, trial.number, again.checked(), network, watcher)
     result = SearchResult(summary, shipped)
     if not is_there:
         write_result(result, folder)
-    if opened is not None and options is not None:
-        tracker = make_tracker(opened, options, tracking_uri)
+    if opened is not None and request is not None:
+        tracker = make_tracker(opened, request, tracking_uri)
         try:
             tracker.start({})
             tracker.sync(summary.trials)
@@ -131,7 +131,7 @@ def ship(
                 folder,
                 tracker,
                 watcher,
-                register or options.register,
+                register or request.register,
                 is_own=network is not None,
             )
         finally:
@@ -147,20 +147,19 @@ def _is_whole(folder: Path, number: int) -> bool:
     return not kept.is_file() or filecmp.cmp(kept, model, shallow=False)
 
 
-def _options(folder: Path) -> SearchOptions | None:
+def _request(folder: Path) -> Request | None:
     """Return the request of a study, or None if the user's own loop trained it."""
     if not (folder / CONFIG).is_file():
         return None
     origin = StudyConfig.read(folder).origin
-    return SearchOptions.from_dict(origin["options"]) if "options" in origin else None
+    return Request.from_dict(origin["options"]) if "options" in origin else None
 
 
 def _model(
     study: Study,
-    options: SearchOptions,
+    request: Request,
     number: int,
-    tables: Tables,
-    teacher: Teacher | None,
+    again: Request,
     network: OwnModel | None,
     progress: Progress,
 ) -> Classifier:
@@ -168,24 +167,24 @@ def _model(
     kept = finalist_folder(study.folder, number)
     if kept.is_dir():
         return read_model(kept, network)
-    missing = [name for name in options.frames if name not in tables.frames]
-    if missing:
-        wanted = ", ".join(f"{'data' if name == 'source' else name}=..." for name in missing)
+    request = request.completed(again)
+    if missing := request.missing_tables():
+        wanted = ", ".join(f"{name}=..." for name in missing)
         raise InputError(
             f"Trial {number} must be trained again, because only the weights of finalists are "
             f"kept, but got no data: call autoloss.ship({study.name!r}, {number}, {wanted})."
         )
     progress.noted(f"Trial {number} is no finalist: it is trained again.")
-    prepared, taught = read_again(study, options, tables, teacher=teacher, model=network)
+    data, teacher = read_again(study, request, model=network)
     session = make_session(
         OpenSearch(
             study,
-            prepared,
-            options,
+            data,
+            request,
             NullTracker(),
             progress,
             Clock(time.monotonic()),
-            teacher=taught,
+            teacher=teacher,
             model=network,
         )
     )

@@ -1,9 +1,27 @@
-"""Checks before a study begins: its name is new, and its runs have a place."""
+"""The start of a search: the request is checked, its data are read, and its study is made."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
+from autoloss.core.clock import Clock
+from autoloss.core.devices import find_device
+from autoloss.core.errors import InputError
+from autoloss.core.option import path_of
+from autoloss.data import StudyData
+from autoloss.data.rare import sampling_rates
+from autoloss.experiment.knowledge import ClassKnowledge
+from autoloss.experiment.own_network import Own, fingerprint_with, settle
+from autoloss.experiment.progress import Progress
+from autoloss.experiment.request import Request
+from autoloss.experiment.running import make_tracker, run, withdrawn_if_refused
+from autoloss.experiment.session import OpenSearch
+from autoloss.losses.own import take_in
+from autoloss.models.custom.own import AUTO
+from autoloss.search import SearchResult, Space, Study, free_name, load_space
 from autoloss.search.config import CONFIG
 from autoloss.search.journal import JOURNAL, exists_error
 from autoloss.search.naming import check_name
@@ -11,33 +29,136 @@ from autoloss.tracking import check_register
 from autoloss.tracking.uri_check import resolve
 
 
-def check_start(
-    name: str | None,
-    *,
-    out: Path,
-    track: str,
-    tracking_uri: str | None,
-    register: str | None,
-    model: object = "auto",
-) -> None:
-    """Check that a study can begin, without writing anything.
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A search before its study is made.
 
     Args:
-        name: Its name; None for a free name.
-        out: The folder of all studies.
-        track: The trials that MLflow gets: ``"all"``, ``"pareto"`` or ``"off"``.
-        tracking_uri: MLflow's tracking URI; None for that of the environment.
-        register: Name in MLflow's model registry; None for none.
-        model: ``"auto"``, or the user's own network.
+        request: The request, checked.
+        knowledge: The user's knowledge, opened.
+        own: Names of the user's own losses.
+        space: The search space, joined by the knowledge.
+        data: The data, divided and encoded.
+        network: The user's own network, checked.
+        metric: Name of the metric that the user asks for; None for the default.
+        device: Where to train.
+        clock: The clock of the search.
+    """
+
+    request: Request
+    knowledge: ClassKnowledge
+    own: tuple[str, ...]
+    space: Space
+    data: StudyData
+    network: Own
+    metric: str | None
+    device: torch.device
+    clock: Clock
+
+
+def start(request: Request) -> Start:
+    """Check a request, all that needs no data first, then read its data.
 
     Raises:
-        StudyExistsError: If a study has that name.
+        InputError: The data or an option is wrong; one line names the fault and the remedy.
+    """
+    clock = Clock.start(_checked_limit(request.time_limit))
+    own = tuple(take_in(request.losses))
+    knowledge = ClassKnowledge.of(request)
+    request = request.checked()
+    metric = knowledge.metric_name(request.metric)
+    is_own = knowledge.model is not None
+    check_register(request.register, track=request.track, is_own=is_own)
+    _check_seed(request.seed)
+    device = find_device(request.device)
+    if request.track != "off":
+        # A study that can never be tracked must not begin.
+        resolve(request.tracking_uri)
+    loaded = load_space(request.space, losses=own)
+    space = knowledge.join(loaded, own)
+    data = request.read(space)
+    network = settle(knowledge.model, data, space, loaded=loaded, device=device)
+    return Start(request, knowledge, own, space, data, network, metric, device, clock)
+
+
+def search(request: Request, progress: Progress) -> SearchResult:
+    """Run the search of a request, from the data to the report.
+
+    Raises:
+        InputError: As in `start`.
+        TrainingError: No candidate could be trained.
+    """
+    begun = start(request)
+    request, data = begun.request, begun.data
+    teacher = begun.knowledge.teacher_logits(data)
+    study = _new_study(begun)
+    tracker = make_tracker(study, request, request.tracking_uri)
+    with withdrawn_if_refused(study):
+        return run(
+            OpenSearch(
+                study,
+                data,
+                request,
+                tracker,
+                progress,
+                begun.clock,
+                teacher=teacher,
+                model=begun.network.model,
+            )
+        )
+
+
+def check_start(request: Request) -> None:
+    """Check that the study of a request can begin, without data and without writing anything.
+
+    Raises:
+        StudyExistsError: If a study has its name.
         InputError: If a name is not allowed, or MLflow could never write there.
     """
+    name = request.name
     if name is not None:
-        folder = out / check_name(name)
+        folder = Path(request.out) / check_name(name)
         if any((folder / file).exists() for file in (CONFIG, JOURNAL)):
             raise exists_error(name, where=str(folder))
-    check_register(register, track=track, is_own=model != "auto")
-    if track != "off":
-        resolve(tracking_uri)
+    check_register(request.register, track=request.track, is_own=request.model != AUTO)
+    if request.track != "off":
+        resolve(request.tracking_uri)
+
+
+def _new_study(begun: Start) -> Study:
+    """Return the study of a search, which keeps the request."""
+    request, data, space = begun.request, begun.data, begun.space
+    written = replace(request, metric=begun.metric)
+    negatives, counts, out = space.protocol.negatives, data.class_counts, Path(request.out)
+    return Study(
+        request.name or free_name(path_of(request.data), out),
+        counts,
+        trials=request.trials,
+        space=space,
+        metric=request.metric,
+        seed=request.seed,
+        storage=request.storage,
+        out=out,
+        losses=request.losses,
+        fingerprint=fingerprint_with(data.fingerprint, begun.network.origin),
+        sampling=sampling_rates(counts, negatives).tolist() if negatives else None,
+        origin={
+            "command": written.command(),
+            "options": written.to_dict(),
+            **begun.network.origin,
+        },
+        **begun.knowledge.for_study(data.task),
+    )
+
+
+def _check_seed(seed: int) -> None:
+    """Refuse a seed that torch and numpy do not accept."""
+    if not 0 <= seed < 1 << 32:
+        raise InputError(f"seed must be at least 0 and less than 2 ** 32, but got seed={seed}.")
+
+
+def _checked_limit(seconds: float | None) -> float | None:
+    """Return a time limit in seconds, which must be positive."""
+    if seconds is not None and not seconds > 0:
+        raise InputError(f"time_limit must be more than 0 seconds, but got time_limit={seconds}.")
+    return seconds

@@ -13,7 +13,7 @@ from autoloss.core.errors import InputError
 from autoloss.data import read_table
 from autoloss.data.class_table import read_class_table
 from autoloss.data.exchange import as_pandas
-from autoloss.experiment.options import Tables
+from autoloss.experiment.request import Request
 from tests.export.models import make_classifier
 
 polars = pytest.importorskip("polars")
@@ -68,9 +68,10 @@ def test_a_frame_gives_what_that_of_pandas_gives(name: str) -> None:
     np.testing.assert_allclose(
         trained.predict_proba(rows()), classifier.predict_proba(rows()), rtol=0, atol=1e-6
     )
-    tables = Tables.of(given, None, given)
-    assert list(tables.frames) == ["source", "test"]
-    assert tables.frames["source"].columns.tolist() == rows().columns.tolist()
+    request = Request(data=given, test=given).checked()
+    assert request.to_dict()["frames"] == ["source", "test"]
+    assert isinstance(request.data, pd.DataFrame)
+    assert request.data.columns.tolist() == rows().columns.tolist()
 
 
 def test_long_whole_numbers_stay_whole_beside_missing_ones() -> None:
@@ -87,7 +88,7 @@ def test_a_table_of_classes_has_them_in_its_first_column() -> None:
 @pytest.mark.parametrize("given", [polars.LazyFrame({"a": [1]}), pd.Series([1]), [[1]], 3])
 def test_what_is_no_table_is_refused_by_its_library(given: Any) -> None:
     library = type(given).__module__.partition(".")[0].replace("builtins", type(given).__name__)
-    for read in (lambda: read_table(given), lambda: Tables.of(given, None, None)):
+    for read in (lambda: read_table(given), Request(data=given).checked):
         with pytest.raises(InputError, match=rf"or a DataFrame .* but got a {library}") as told:
             read()
         assert len(str(told.value).splitlines()) == 1

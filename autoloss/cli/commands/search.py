@@ -22,7 +22,7 @@ def search(
     groups: options.Groups = None,
     split_by: options.SplitBy = None,
     drop: options.Drop = None,
-    column: options.Column = None,
+    columns: options.Columns = None,
     decimal: options.Decimal = None,
     date_format: options.DateFormat = None,
     missing: options.Missing = None,
@@ -53,62 +53,23 @@ def search(
     verbose: options.Verbose = False,
 ) -> None:
     """Find the loss that should train a classifier on DATA, and compare it with cross-entropy."""
+    given = options.given(locals())
+    # Imports follow, because they join the locals.
     from autoloss.cli.search_run import make_plan, require, results_only, run, show, show_plan
 
-    request: dict[str, Any] = {
-        "target": target,
-        "metric": metric,
-        "space": space,
-        "trials": trials,
-        "time_limit": time_limit,
-        "valid": valid,
-        "test": test,
-        "groups": groups,
-        "split_by": split_by,
-        "drop": tuple(drop or ()),
-        "columns": tuple(column or ()),
-        "decimal": decimal,
-        "date_format": date_format,
-        "missing": tuple(missing or ()),
-        "classes": classes,
-        "positive": positive,
-        "class_weights": class_weights,
-        "class_similarity": class_similarity,
-        "cost_matrix": cost_matrix,
-        "teacher": teacher,
-        "losses": tuple(losses or ()),
-        "model": model,
-        "seed": seed,
-        "device": device,
-    }
     if dry_run:
+        from autoloss.experiment.request import OUTPUT, Request
         from autoloss.experiment.starting import check_start
 
-        check_start(
-            name,
-            out=out,
-            track=track.value,
-            tracking_uri=tracking_uri,
-            register=register,
-            model=model,
-        )
+        check_start(Request.of(given))
         with results_only(as_json):
-            plan = make_plan(lambda: _api().plan(data, **request))
+            planned = {name: value for name, value in given.items() if name not in OUTPUT}
+            plan = make_plan(lambda: _api().plan(data, **planned))
         show_plan(plan, as_json=as_json)
         return
     with results_only(as_json):
         result = run(
-            lambda progress: _api().search(
-                data,
-                **request,
-                name=name,
-                storage=storage,
-                tracking_uri=tracking_uri,
-                track=track.value,
-                register=register,
-                out=out,
-                progress=progress,
-            ),
+            lambda progress: _api().search(data, **given, progress=progress),
             judge=lambda study, progress: _api().resume(
                 study, out=out, storage=storage, judge_now=True, progress=progress
             ),

@@ -1,0 +1,156 @@
+"""The user's knowledge of the classes, a teacher, and a network: their options, opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from torch import Tensor
+
+from autoloss.core.option import full_path, full_place, option, path_of
+from autoloss.core.task import Task
+from autoloss.data import StudyData
+from autoloss.data.class_knowledge import (
+    Similarity,
+    Weights,
+    check_similarity,
+    check_weights,
+    ordered_similarity,
+    ordered_weights,
+)
+from autoloss.data.costs import Costs, check_costs, ordered_costs
+from autoloss.experiment.own_network import provided, space_for
+from autoloss.experiment.teacher import Estimator, Teacher, open_teacher, teacher_logits
+from autoloss.inference.classifier import Classifier
+from autoloss.losses.own import Losses, files_of
+from autoloss.metrics import Metric, MetricFunction, resolve_metric
+from autoloss.models import OwnModel
+from autoloss.models.custom.own import AUTO, Model, open_model
+from autoloss.search import Space
+
+NO_FILE = "FILE.py:NAME"
+"""Stands for a network that is a function, as DATA stands for a DataFrame."""
+PROVIDED = (
+    *("row_ids", "progress", "norms", "memory", "mixup"),
+    *("cosine head", "unbiased head"),
+)
+"""The fields of `LossContext` that the trainer gives to every loss that needs them."""
+
+
+def _network_text(model: Model) -> str:
+    """Return a network as the command line names it."""
+    return model if isinstance(model, str) else NO_FILE
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class KnowledgeOptions:
+    """The options of the user's knowledge and code: objects, or paths of files.
+
+    The study keeps the numbers of the classes and the places of losses and network. A teacher and
+    a network that no file holds must be given again to go on.
+
+    Args:
+        class_weights: Weight of each class.
+        class_similarity: Similarity of each pair of classes.
+        cost_matrix: Cost of each decision for each true class.
+        teacher: A model whose probabilities for the training rows are taught.
+        losses: The user's own losses, which join the search.
+        model: ``"auto"``, or a network that replaces the built-in network.
+    """
+
+    class_weights: Weights | None = option(None, plain=path_of, full=full_path)
+    class_similarity: Similarity | None = option(None, plain=path_of, full=full_path)
+    cost_matrix: Costs | None = option(None, plain=path_of, full=full_path)
+    teacher: Teacher | None = option(None, plain=path_of, full=full_path, unkept="objects")
+    losses: Losses | None = option(None, plain=files_of, full=full_path)
+    model: Model = option(AUTO, plain=_network_text, full=full_place, unkept="objects")
+
+
+@dataclass(frozen=True, eq=False)
+class ClassKnowledge:
+    """The user's knowledge besides the data, opened; None for anything that is not given.
+
+    Args:
+        class_weights: Weight of each class.
+        class_similarity: Similarity of each pair of classes.
+        teacher: A model whose probabilities for the training rows are taught.
+        cost_matrix: Cost of each decision for each true class.
+        model: A network that replaces the built-in network.
+    """
+
+    class_weights: Mapping[str, float] | None = None
+    class_similarity: Mapping[str, Mapping[str, float]] | None = None
+    teacher: Classifier | Estimator | None = None
+    cost_matrix: Mapping[str, Mapping[str, float]] | None = None
+    model: OwnModel | None = None
+
+    @classmethod
+    def of(cls, options: KnowledgeOptions) -> Self:
+        """Return the knowledge that options name, after the checks that need no data.
+
+        Raises:
+            InputError: A table, teacher or network is not usable.
+        """
+        return cls(
+            check_weights(options.class_weights),
+            check_similarity(options.class_similarity),
+            open_teacher(options.teacher),
+            check_costs(options.cost_matrix),
+            open_model(options.model),
+        )
+
+    def metric_name(self, metric: str | MetricFunction | Metric | None) -> str | None:
+        """Return the name of the metric that the user asks for, or None.
+
+        A cost matrix asks for the expected cost if no metric is named.
+
+        Raises:
+            InputError: As in `resolve_metric`.
+        """
+        costs = self.cost_matrix
+        if metric is None and costs is None:
+            return None
+        rows = None if costs is None else [list(row.values()) for row in costs.values()]
+        return resolve_metric(metric, cost_matrix=rows).name
+
+    def join(self, space: Space, own: Iterable[str] = ()) -> Space:
+        """Return the space with the priors and targets that the knowledge allows.
+
+        Args:
+            space: The space.
+            own: The user's own losses.
+
+        Raises:
+            InputError: One of these losses cannot train the network.
+        """
+        if self.class_weights is not None:
+            space = space.joined_by("prior", "given_weights")
+        if self.class_similarity is not None:
+            space = space.joined_by("target", "similarity_smoothing")
+        if self.teacher is not None:
+            space = space.joined_by("target", "distillation")
+        return space_for(space, self.model, asked=own)
+
+    def for_study(self, task: Task) -> dict[str, Any]:
+        """Return the arguments of a `Study` for a task."""
+        costs = ordered_costs(self.cost_matrix, task)
+        return {
+            **({} if costs is None else {"cost_matrix": costs}),
+            "class_weights": ordered_weights(self.class_weights, task),
+            "class_similarity": ordered_similarity(self.class_similarity, task),
+            "provides": (
+                *provided(PROVIDED, self.model),
+                *(["teacher_logits"] if self.teacher is not None else ()),
+            ),
+        }
+
+    def teacher_logits(self, data: StudyData) -> Tensor | None:
+        """Return the teacher's logits for the rows of the data, or None without a teacher.
+
+        Shape:
+            - output: ``(rows, C)``
+        """
+        if self.teacher is None:
+            return None
+        return teacher_logits(self.teacher, data.table, data.task)

@@ -1,0 +1,248 @@
+"""The request of a search: all that the user asks for, as one value that the study keeps."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import Field, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from autoloss.core.errors import InputError
+from autoloss.core.option import Writing, full_path, option, path_of, writing_of
+from autoloss.data import DataOptions, Source, StudyData, prepare
+from autoloss.data.exchange import as_pandas, is_frame, not_a_table
+from autoloss.experiment.knowledge import KnowledgeOptions
+from autoloss.metrics import Metric, MetricFunction
+from autoloss.search import Space
+from autoloss.tracking.uri import redacted
+
+Track = Literal["all", "pareto", "off"]
+# The order in which a command names these options; the others follow in the order of the parts.
+_FIRST = ("data", "target", "metric", "space", "trials", "time_limit")
+# Options that a command always names, because another version may have other defaults.
+_ALWAYS = ("space", "trials", "seed")
+_TABLES = ("data", "valid", "test")
+
+
+def _shown(uri: str | None) -> str | None:
+    """Return a URI without its password."""
+    return uri and redacted(uri)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Budget:
+    """The options of the search itself, as in `autoloss.search`.
+
+    Args:
+        metric: The metric that decides; None for the default.
+        space: Name of a search space, or path of a TOML file.
+        trials: Candidates to train.
+        time_limit: The most seconds for everything; None for no limit.
+        device: Where to train.
+    """
+
+    metric: str | MetricFunction | Metric | None = None
+    space: str | Path = option("default", plain=str, full=full_path)
+    trials: int = 128
+    time_limit: float | None = None
+    device: str = "auto"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Output:
+    """The options for the places of a study: its folder, its database, MLflow.
+
+    Args:
+        track: The trials that MLflow gets.
+        register: Name in MLflow's model registry; None registers nothing.
+        name: The study's name; None for a free name after the data.
+        out: The folder of all studies.
+        storage: URL of a database in place of the journal file.
+        tracking_uri: MLflow's tracking URI; None for that of the environment.
+    """
+
+    track: Track = "all"
+    register: str | None = None
+    name: str | None = option(None, in_study=False)
+    out: str | Path = option("reports", plain=str, in_study=False)
+    storage: str | None = option(None, plain=_shown, in_study=False)
+    tracking_uri: str | None = option(None, plain=_shown, in_study=False)
+
+
+OUTPUT = frozenset(one.name for one in fields(Output))
+"""The options that the plan of a search does not need."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Request(KnowledgeOptions, Output, Budget, DataOptions):
+    """The request of a search: data, search, output, and knowledge of the classes.
+
+    Its parts declare each option once: default, type, and form in the study's file.
+
+    Args:
+        data: The data; None if they were a DataFrame, which the study does not keep.
+        frames: Tables that came as a DataFrame: ``source``, ``valid``, ``test``.
+        objects: Other options that the study does not keep.
+    """
+
+    data: Source | None = option(
+        None, key="source", plain=path_of, full=full_path, unkept="frames"
+    )
+    frames: tuple[str, ...] = option((), in_study=False)
+    objects: tuple[str, ...] = option((), in_study=False)
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Self:
+        """Return the request of a call, before all checks.
+
+        Args:
+            arguments: The arguments of a public function by name, its `locals`; those that are no
+                options are left to the function.
+        """
+        given = {}
+        for one in fields(cls):
+            if one.name in arguments:
+                value = arguments[one.name]
+                given[one.name] = _several(value) if one.default == () else value
+        return cls(**given)
+
+    def checked(self) -> Self:
+        """Return the request with DataFrames of pandas, after the checks of its data options.
+
+        Raises:
+            InputError: A table is neither a path nor a DataFrame, or as in `DataOptions.check`.
+        """
+        tables: dict[str, Any] = {name: _table(getattr(self, name), name) for name in _TABLES}
+        self.check()
+        return replace(self, **tables)
+
+    def completed(self, again: Request) -> Self:
+        """Return the request of a study with the values that are given again.
+
+        Args:
+            again: Their request; its defaults change nothing.
+        """
+        changes: dict[str, Any] = {
+            one.name: value
+            for one in fields(self)
+            if (value := getattr(again, one.name)) is not None and value is not one.default
+        }
+        return replace(self, **changes)
+
+    def check_objects(self) -> None:
+        """Check that the objects that a study does not keep are given again.
+
+        Raises:
+            InputError: One is missing.
+        """
+        for name in self.objects:
+            if getattr(self, name) is None:
+                raise InputError(
+                    f"{name} must be given to go on, because the study began with one that is not "
+                    f"kept: call autoloss.resume(name, {name}=...)."
+                )
+
+    def missing_tables(self) -> list[str]:
+        """Return the tables that the study does not keep and that are not given again."""
+        names = _names()
+        return [names[key] for key in self.frames if getattr(self, names[key]) is None]
+
+    def read(self, space: Space) -> StudyData:
+        """Return the data of the search, divided and encoded.
+
+        Args:
+            space: The space; it has the number of folds and bins.
+
+        Raises:
+            InputError: The data or an option is wrong, or a DataFrame is missing.
+        """
+        if missing := self.missing_tables():
+            wanted = " and ".join(missing)
+            raise InputError(
+                f"{wanted} must be given to go on, because the study began with a DataFrame: call "
+                f"autoloss.resume(name, {wanted}=...)."
+            )
+        source = "" if self.data is None else self.data
+        return prepare(source, self, bins=max(space.network.bins, 1), protocol=space.protocol)
+
+    def command(self) -> str:
+        """Return the command line that repeats the study; DATA stands for a DataFrame.
+
+        Passwords in URLs are left out.
+        """
+        words = ["autoloss", "search", path_of(self.data) or "DATA"]
+        for one, writing, value in self._written():
+            is_default = value in (None, one.default) and one.name not in _ALWAYS
+            if one.name == "data" or is_default:
+                continue
+            option_name = "--" + writing.key.replace("_", "-")
+            if value is True:
+                words.append(option_name)
+                continue
+            for single in value if isinstance(value, tuple) else (value,):
+                text = f"{single:.12g}" if isinstance(single, float) else str(single)
+                words += [option_name, text]
+        return shlex.join(words)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the request for the study's file as JSON values, paths in full.
+
+        The metric must be a name.
+        """
+        unkept = {"frames": list(self.frames), "objects": list(self.objects)}
+        values: dict[str, Any] = {}
+        for one, writing, plain in self._written():
+            if writing.in_study:
+                values[writing.key] = writing.for_study(plain)
+            given, names = getattr(self, one.name), unkept.get(writing.unkept, [])
+            if given is not None and path_of(given) is None and writing.key not in names:
+                names.append(writing.key)
+        return {**values, **unkept}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Return the request that `to_dict` wrote; an option that is not there has its default."""
+        names = _names()
+        given: dict[str, Any] = {
+            names[key]: tuple(value) if isinstance(value, list) else value
+            for key, value in values.items()
+            # An empty list is the default, whatever its form.
+            if value != []
+        }
+        return cls(**given)
+
+    def _written(self) -> Iterator[tuple[Field[Any], Writing, Any]]:
+        """Yield the options in the order of a command: field, form, and plain value."""
+
+        def place(one: Field[Any]) -> tuple[int, bool]:
+            rank = _FIRST.index(one.name) if one.name in _FIRST else len(_FIRST)
+            return rank, not writing_of(one).in_study
+
+        for one in sorted(fields(self), key=place):
+            if one.name not in ("frames", "objects"):
+                writing = writing_of(one)
+                yield one, writing, writing.plain(getattr(self, one.name))
+
+
+def _names() -> dict[str, str]:
+    """Return the names of the options by their keys in a study's file."""
+    return {writing_of(one).key: one.name for one in fields(Request)}
+
+
+def _several(value: Any) -> Any:
+    """Return a mapping unchanged, a single text or None as a tuple, and a series as a tuple."""
+    if isinstance(value, Mapping):
+        return value
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _table(table: Source | None, name: str) -> Source | None:
+    """Return a table as a path or as a DataFrame of pandas."""
+    if is_frame(table):
+        return as_pandas(table, name=name)
+    if table is not None and not isinstance(table, str | Path):
+        raise not_a_table(table, name=name)
+    return table

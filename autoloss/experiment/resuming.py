@@ -1,0 +1,97 @@
+"""An existing study: goes on with it, its request and data as at its start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from autoloss.core.clock import Clock
+from autoloss.core.errors import InputError
+from autoloss.data import StudyData
+from autoloss.experiment.conclusion import tell_written
+from autoloss.experiment.own_network import check_again, fingerprint_with, recall
+from autoloss.experiment.progress import Progress
+from autoloss.experiment.request import Request
+from autoloss.experiment.running import finished, left_closed, make_tracker, run
+from autoloss.experiment.session import OpenSearch
+from autoloss.experiment.teacher import open_teacher, teacher_logits
+from autoloss.models import OwnModel
+from autoloss.search import SearchResult, Study
+
+
+def resume(
+    study: str | Path, again: Request, *, progress: Progress, judge_now: bool = False
+) -> SearchResult:
+    """Go on with a study where it stopped; a finished study is read from its folder.
+
+    Args:
+        study: Its name or its folder.
+        again: The values that are given again, and its folder, database and tracking URI.
+        progress: Receives the progress.
+        judge_now: Whether to train no further trials and conclude with those that ended.
+
+    Raises:
+        StudyNotFoundError: There is no such study.
+        InputError: Something is missing, or the data have changed.
+    """
+    clock = Clock.start()
+    opened = Study.open(
+        study,
+        out=again.out,
+        storage=again.storage,
+        metric=again.metric,  # type: ignore[arg-type]  # the name of another metric is refused
+        losses=again.losses,
+    )
+    origin = opened.config.origin
+    if "options" not in origin:
+        opened.close()
+        raise InputError(
+            f"{opened.name} must be a study that autoloss trained itself, but a loop of its own "
+            "asks its trials: go on there with autoloss.Study.open(name)."
+        )
+    request = Request.from_dict(origin["options"])
+    clock.limit = request.time_limit
+    with left_closed(opened):
+        network = recall(origin, again.model, study=opened.name)
+        tracker = make_tracker(opened, request, again.tracking_uri)
+    result = finished(opened, tracker, network, progress=progress, register=request.register)
+    if result is None:
+        with left_closed(opened, tracker):
+            data, teacher = read_again(opened, request.completed(again.checked()), model=network)
+        search_again = OpenSearch(
+            opened, data, request, tracker, progress, clock, teacher=teacher, model=network
+        )
+        result = run(search_again, judge_now=judge_now)
+    tell_written(result, tracker, progress)
+    return result
+
+
+def read_again(
+    study: Study, request: Request, *, model: OwnModel | None = None
+) -> tuple[StudyData, Tensor | None]:
+    """Return the data of a study, divided and encoded as at its start, and the teacher's logits.
+
+    Args:
+        study: The study.
+        request: Its request, completed by the values that are given again.
+        model: The user's own network, if the study began with one.
+
+    Shape:
+        - logits: ``(rows, C)``
+
+    Raises:
+        InputError: Something is missing, or the data have changed.
+    """
+    request.check_objects()
+    teacher = open_teacher(request.teacher)
+    data = request.read(study.space)
+    origin = study.config.origin
+    if fingerprint_with(data.fingerprint, origin) != study.config.fingerprint:
+        raise InputError(
+            f"The data must be those that {study.name} began with, but they have changed: "
+            "search them under another --name."
+        )
+    check_again(model, origin, data, study.space, study=study.name)
+    logits = None if teacher is None else teacher_logits(teacher, data.table, data.task)
+    return data, logits
