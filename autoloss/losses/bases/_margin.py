@@ -1,4 +1,4 @@
-"""What the losses share that lower the true class's logit by a margin."""
+"""Functions shared by losses that lower the true class's logit by a margin."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from autoloss.losses.numerics import log_miss_probs, log_softmax, margin_log_los
 
 
 def cross_entropy_with_margin(logits: Tensor, targets: Tensor, margin: Tensor) -> Tensor:
-    """Return the cross-entropy whose true logit is lowered, O(C) also with every label at once.
+    """Return the cross-entropy with the true logit lowered; O(C), even with every label at once.
 
     Args:
-        logits: What the softmax reads.
+        logits: Inputs of the softmax.
         targets: Labels.
-        margin: How much the logit of a label is lowered when it is the true one, from 0.
+        margin: The margin of each label, at least 0, subtracted from its logit if it is true.
 
     Shape:
         ``(K, B, C)``, ``(K, B)``, ``(K, B)`` → ``(K, B)``.
@@ -26,5 +26,5 @@ def cross_entropy_with_margin(logits: Tensor, targets: Tensor, margin: Tensor) -
 
 
 def scaled(cosines: Tensor, *, s: Tensor, m: Tensor, context: LossContext | None) -> Tensor:
-    """Return what the softmax of a cosine head reads: the view of its losses."""
+    """Return the scaled cosines, the inputs of the softmax: the view of losses of cosines."""
     return tilted(s * cosines, context)

@@ -41,21 +41,21 @@ def am_softmax(
 ) -> Tensor:
     """Cross-entropy of scaled cosines, the true one lowered by a margin, in nats per example.
 
-    ``L = -log(e^(s (c_y - m)) / (e^(s (c_y - m)) + sum_{j != y} e^(s c_j)))``, c being the cosines
-    of the angles between features and class weights. It is `sm_softmax` of ``s c`` with the margin
-    ``s m``, and reads the posterior likewise; at the usual ``s m`` of 5 and more the probabilities
-    are drawn together so far that a fitted temperature often serves better.
+    ``L = -log(e^(s (c_y - m)) / (e^(s (c_y - m)) + sum_{j != y} e^(s c_j)))``, where c are the
+    cosines of the angles between features and class weights. It equals `sm_softmax` of ``s c``
+    with the margin ``s m``, and has the same read-out. With the usual ``s m`` of 5 or more, this
+    read-out draws the probabilities so close together that a fitted temperature often serves
+    better.
 
-    The formula holds for any numbers: logits beyond 1, from a head that is not of cosines, are
-    taken as they are.
+    Logits beyond 1, from a head without cosines, go into the formula unchanged.
 
     Args:
         logits: Cosines.
         targets: Labels.
-        s: Scale of the cosines, above 0. The probability of a class can come near 1 only where
-            ``2 s`` is well above ``log(C - 1)``.
-        m: Margin, in cosines, from 0.
-        context: Has what a prior does to the scaled cosines.
+        s: Scale of the cosines, above 0. A probability can come near 1 only if ``2 s`` is well
+            above ``log(C - 1)``.
+        m: Margin, in cosines, at least 0.
+        context: Has the scale and shift of a prior.
 
     Shape:
         ``(K, B, C)``, ``(K, B)``, ``(K, 1)`` → ``(K, B)``.

@@ -35,24 +35,24 @@ def arcface(
     """Cross-entropy of scaled cosines, the true angle widened by a margin, in nats per example.
 
     ``L = -log(e^(s f(t_y)) / (e^(s f(t_y)) + sum_{j != y} e^(s cos(t_j))))`` with ``f(t) = cos(t +
-    m)``, t being the angles between features and class weights. Where ``t + m`` is above pi, the
-    cosine would rise again; there ``f(t) = cos(t) - m sin(m)``, as in the authors' code, which
-    keeps f falling, with a step down at ``t = pi - m``.
+    m)``, where t are the angles between features and class weights. If ``t + m`` is above pi, the
+    cosine would rise again; there ``f(t) = cos(t) - m sin(m)``, as in the authors' code. So f
+    always falls, with a step down at ``t = pi - m``.
 
-    Its slope is that of the formula. In code that changes the cosine in place outside of the graph
-    the slope on the true cosine lacks the factor ``sin(t + m) / sin(t)``.
+    The gradient is that of the formula. Code that changes the cosine in place, outside of the
+    graph, loses the factor ``sin(t + m) / sin(t)`` on the true cosine.
 
-    No posterior can be read: a common shift of all cosines changes nothing but the margins. Those
-    are concave in the cosine, so that the expected loss is least where a cosine lies at an end of
-    its range, and the slopes there say nothing.
+    No posterior can be read: a common shift of all cosines changes only the margins. They are
+    concave in the cosine, so the expected loss is least with a cosine at an end of its range,
+    where the slopes have no information.
 
     Args:
-        logits: Cosines. One beyond 1, by rounding or from another head, has the angle of 1, while
-            the softmax reads it as it is.
+        logits: Cosines. A value beyond 1, by rounding or from another head, has the angle of 1,
+            but goes into the softmax unchanged.
         targets: Labels.
         s: Scale of the cosines, above 0.
-        m: Margin in radians, from 0.
-        context: Has what a prior does to the scaled cosines.
+        m: Margin in radians, at least 0.
+        context: Has the scale and shift of a prior.
 
     Shape:
         ``(K, B, C)``, ``(K, B)``, ``(K, 1)`` → ``(K, B)``.
@@ -62,11 +62,11 @@ def arcface(
         tensor([0.6785])
     """
     cosine = pick(logits, targets).clamp(-1.0, 1.0)
-    # The slope of the sine is infinite at 0, where a head's own slope is 0. The numbers next to 1
-    # and -1 are above this bound, so that no other value changes.
+    # The slope of the sine is infinite at 0, where the slope of a head is 0. The numbers next to 1
+    # and -1 are above this bound, so no other value changes.
     square = (1.0 - cosine) * (1.0 + cosine)
     sine = square.clamp_min(torch.finfo(square.dtype).tiny).sqrt()
-    # cos(t) - cos(t + m), where 1 - cos(m) keeps its digits for a small m.
+    # cos(t) - cos(t + m), in a form in which 1 - cos(m) keeps its digits for a small m.
     widened = 2.0 * torch.sin(m / 2.0).square() * cosine + torch.sin(m) * sine
     margin = torch.where(cosine >= -torch.cos(m), widened, m * torch.sin(m))
     read = scaled(logits, s=s[..., None], m=m, context=context)

@@ -1,4 +1,4 @@
-"""The asymmetric loss for several yes and no labels."""
+"""The asymmetric loss for several yes-or-no labels."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from autoloss.losses.parameters import FloatParam, Interval
 def _log_shifted(log_yes: Tensor, log_no: Tensor, m: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return ``log p_m`` and ``log(1 - p_m)`` for ``p_m = p - m``, and whether it is above 0.
 
-    Where it is not, the first two are finite and mean nothing.
+    If it is not above 0, the logarithms are finite but have no meaning.
 
     Args:
         log_yes: ``log p``.
         log_no: ``log(1 - p)``.
-        m: Shift; broadcasts against them.
+        m: Shift, in a shape that broadcasts.
     """
     log_m = m.log()
     log_ratio = (log_m - log_yes).clamp_max(-torch.finfo(log_yes.dtype).eps)
@@ -34,24 +34,24 @@ def _log_shifted(log_yes: Tensor, log_no: Tensor, m: Tensor) -> tuple[Tensor, Te
 def _log_slope(gamma: Tensor, log_focus: Tensor, log_miss: Tensor) -> Tensor:
     """Return ``log(q^γ + γ q^(γ-1) (1-q) (-log(1-q)))``, from ``log q`` and ``log(1 - q)``.
 
-    It is what ``-q^γ log(1-q)`` rises by in q, times ``1 - q``.
+    It is the slope of ``-q^γ log(1-q)`` in q, times ``1 - q``.
     """
-    # -(1-q) log(1-q) / q = log(1+v) / v in the odds v, 0 to the last digit where v is cut.
+    # -(1-q) log(1-q) / q = log(1+v) / v with the odds v, 0 to the last digit where v is clamped.
     odds = (log_focus - log_miss).clamp_max(80.0).exp()
     return gamma * log_focus + torch.log1p(gamma * divided_log1p(torch.ones_like(odds), odds))
 
 
 def asymmetric_link(logits: Tensor, *, gamma_pos: Tensor, gamma_neg: Tensor, m: Tensor) -> Tensor:
-    """Return the log posterior: the slope under no against the slope under yes.
+    """Return the log posterior, from the slopes under no and under yes.
 
-    The log odds are ``log(g₋ / -g₊)``. Without a slope under no, where ``p <= m``, yes has a log
-    probability as low as numbers go. With ``γ₊ = 0`` and ``m > 0`` the log odds stay below a
-    limit, η = 0.96 by default: a likelier yes has its minimum at infinity.
+    The log odds are ``log(g₋ / -g₊)``. For ``p <= m`` there is no slope under no, and yes has the
+    lowest finite log probability. With ``γ₊ = 0`` and ``m > 0`` the log odds stay below a limit, η
+    = 0.96 by default: the minimum for a likelier yes lies at infinity.
     """
     log_p = log_softmax(logits)
     log_no, log_yes = log_p[..., :1], log_p[..., 1:]
     log_shifted, log_rest, is_above = _log_shifted(log_yes, log_no, m)
-    # g₊ = -(1-p) φ(1-p), and g₋ = p (1-p) φ(p_m) / (1-p_m), where φ is the slope above.
+    # g₊ = -(1-p) φ(1-p), and g₋ = p (1-p) φ(p_m) / (1-p_m), with φ from `_log_slope`.
     no = log_yes - log_rest + _log_slope(gamma_neg, log_shifted, log_rest)
     yes = _log_slope(gamma_pos, log_no, log_yes)
     lowest = (1.0 + gamma_neg) * math.log(torch.finfo(log_p.dtype).tiny)
@@ -64,7 +64,7 @@ def asymmetric_link(logits: Tensor, *, gamma_pos: Tensor, gamma_neg: Tensor, m: 
     "arXiv:2009.14119",
     family="focusing",
     masked=True,
-    use="Several yes and no labels, when few are yes or some yes labels are missing.",
+    use="Several yes-or-no labels, when few are yes or some yes labels are missing.",
     tasks=("binary", "multilabel"),
     link=asymmetric_link,
     symmetric=False,
@@ -84,15 +84,14 @@ def asymmetric(
     """Focal loss that fades out a "no" faster than a "yes" and ignores an easy "no".
 
     ``L = -(1 - p)^γ₊ log p`` for yes and ``L = -p_m^γ₋ log(1 - p_m)`` for no, with ``p_m = max(p -
-    m, 0)`` and p the probability of class 1, yes; in nats per example. The gradient goes through
-    the weights too. At the minimum p is far above the posterior, so a threshold of 1/2 on it is
-    wrong.
+    m, 0)`` and the probability p of class 1, yes; in nats per example. The weights are part of the
+    gradient. At the minimum p is far above the posterior, so a threshold of 1/2 on p is wrong.
 
     Args:
         logits: Raw scores of no and yes.
         targets: Labels.
-        gamma_pos: γ₊, how much a learnt yes is faded out, from 0.
-        gamma_neg: γ₋, the same of a no, usually the larger one.
+        gamma_pos: γ₊, the power that fades out a learnt yes, at least 0.
+        gamma_neg: γ₋, the power that fades out a learnt no, usually larger than γ₊.
         m: Probability of yes up to which a no costs nothing, 0 to below 1.
 
     Shape:

@@ -14,11 +14,10 @@ from autoloss.losses.parameters import FloatParam, Interval
 
 @torch.no_grad()
 def _partition(below_top: Tensor, delta: Tensor) -> Tensor:
-    """Return what lowers logits with maximum 0 so that their tempered exponentials sum to 1.
+    """Return the shift that, subtracted from logits, makes their tempered exponentials sum to 1.
 
-    Newton's method on ``(S^-δ - 1) / δ``, S being the sum. It is concave and rising in the
-    unknown, so that the steps from 0 never pass the root, and a straight line for equal logits
-    and for δ = 0.
+    Newton's method solves ``(S^-δ - 1) / δ = 0`` for the sum S. The function is concave and rising
+    in the shift, so steps from 0 never pass the root; it is linear for equal logits and for δ = 0.
 
     Args:
         below_top: Logits minus their maximum.
@@ -30,7 +29,7 @@ def _partition(below_top: Tensor, delta: Tensor) -> Tensor:
     power = -1.0 / delta
     scaled_logits = delta * below_top
     scaled = torch.zeros_like(below_top[..., :1])
-    # Steps until the sum is 1 to 1e-10 for δ <= 3 and 1000 classes, or to the rounding of float32.
+    # With these steps the sum is 1 to 1e-10 for δ <= 3 and 1000 classes, or to float32 rounding.
     for _ in range(9 if below_top.dtype == torch.float64 else 6):
         gap = scaled - scaled_logits
         terms = (power * gap.log1p()).exp()
@@ -44,12 +43,11 @@ def log_tempered_softmax(logits: Tensor, *, t2: Tensor) -> Tensor:
     """Return the logarithm of the tempered softmax, ``q_k = exp_t2(z_k - λ)`` with sum 1.
 
     ``exp_t(x) = (1 + (1-t) x)^(1/(1-t))``: the softmax at t = 1, and heavier tails above. The
-    gradient is the implicit one, ``∂λ/∂z_k = q_k^t / sum_j q_j^t``; nothing is kept of the
-    iterations.
+    gradient is implicit, ``∂λ/∂z_k = q_k^t / sum_j q_j^t``, so that no iteration is stored.
 
     Args:
         logits: Raw scores.
-        t2: Temperature of the tails, from 1 (the softmax).
+        t2: Temperature of the tails, at least 1 (the softmax).
 
     Shape:
         ``logits (..., C)``, ``t2 (..., 1)`` → ``(..., C)``.
@@ -60,13 +58,13 @@ def log_tempered_softmax(logits: Tensor, *, t2: Tensor) -> Tensor:
     lowered_by = _partition(fixed, delta)
     with torch.no_grad():
         shares = softmax((1.0 + delta) * -divided_log1p(lowered_by - fixed, delta))
-    # In value this adds zero; in gradient it adds λ's.
+    # This adds 0 to the value, and the gradient of λ to the gradient.
     lowered_by = lowered_by + (shares * (below_top - fixed)).sum(-1, keepdim=True)
     return -divided_log1p(lowered_by - below_top, delta)
 
 
 def bi_tempered_link(logits: Tensor, *, t1: Tensor, t2: Tensor) -> Tensor:
-    """Return the log posterior, the tempered softmax itself, whatever t1 is."""
+    """Return the log posterior, the tempered softmax at any t1."""
     return log_softmax(log_tempered_softmax(logits, t2=t2))
 
 
@@ -88,14 +86,14 @@ def bi_tempered_link(logits: Tensor, *, t1: Tensor, t2: Tensor) -> Tensor:
 def bi_tempered(logits: Tensor, targets: Tensor, *, t1: Tensor, t2: Tensor) -> Tensor:
     """Bounded loss (t1 < 1) of a softmax with heavy tails (t2 > 1), robust to wrong labels.
 
-    ``L = -log_t1(q_y) + (sum_k q_k^(2-t1) - 1) / (2 - t1)``, q being the tempered softmax and
-    ``log_t(u) = (u^(1-t) - 1) / (1-t)``. Strictly proper in q.
+    ``L = -log_t1(q_y) + (sum_k q_k^(2-t1) - 1) / (2 - t1)``, where q is the tempered softmax and
+    ``log_t(u) = (u^(1-t) - 1) / (1-t)``. It is strictly proper in q.
 
     Args:
         logits: Raw scores.
         targets: Labels.
-        t1: Temperature of the logarithm, 0 to 1; lower ones bound the cost of an outlier.
-        t2: Temperature of the exponential, 1 to 4; higher ones have heavier tails.
+        t1: Temperature of the logarithm, 0 to 1; below 1 the cost of an outlier is bounded.
+        t2: Temperature of the exponential, 1 to 4; the higher, the heavier the tails.
 
     Shape:
         ``(K, B, C)``, ``(K, B)``, ``(K, 1)``, ``(K, 1)`` → ``(K, B)``.

@@ -20,8 +20,8 @@ from autoloss.losses.numerics import softmax
 def brier(logits: Tensor, targets: Tensor) -> Tensor:
     """Squared distance of the probabilities from the one-hot label, summed over C, 0 to 2.
 
-    ``L = sum_k (p_k - u_k)²``: twice scikit-learn's value for two classes. Its gradient vanishes
-    on an example that is missed with confidence, so it wants a learning rate of its own.
+    ``L = sum_k (p_k - u_k)²``, which is twice scikit-learn's value for two classes. The gradient
+    vanishes on a confident mistake, so the loss needs a learning rate of its own.
 
     Args:
         logits: Raw scores.

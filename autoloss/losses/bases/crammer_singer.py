@@ -20,9 +20,9 @@ from autoloss.losses.labels import is_label, pick
 def crammer_singer(logits: Tensor, targets: Tensor) -> Tensor:
     """Multiclass hinge: the shortfall of the true class's lead over the best wrong class from 1.
 
-    ``L = max(0, 1 + max_{j != y} z_j - z_y)``: `sklearn.metrics.hinge_loss`. No posterior can be
-    read from its logits, and with three and more classes even its decision can be wrong where none
-    has a probability over 1/2. O(C²) an example for soft labels.
+    ``L = max(0, 1 + max_{j != y} z_j - z_y)``, which is `sklearn.metrics.hinge_loss`. No posterior
+    can be read from its logits. With three or more classes even the decision can be wrong if no
+    class has a probability above 1/2. A soft label costs O(C²).
 
     Args:
         logits: Raw scores.

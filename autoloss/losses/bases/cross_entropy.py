@@ -17,8 +17,8 @@ from autoloss.losses.declare import declare
 def cross_entropy(log_p: Tensor) -> Tensor:
     """Negative log-probability of the true class, the log score, in nats per example.
 
-    ``L = -log p``, with gradient ``p - u`` on the logits, u being one-hot. The only local rule
-    that is strictly proper for three and more classes.
+    ``L = -log p``, with the gradient ``p - u`` on the logits, where u is one-hot. It is the only
+    local score that is strictly proper for three or more classes.
 
     Args:
         log_p: Log-probability of the true class.

@@ -15,10 +15,10 @@ from autoloss.losses.parameters import FloatParam, Interval
 
 
 def runner_up(log_probs: Tensor, targets: Tensor) -> Tensor:
-    """Return the largest probability strictly below that of the label, 0 where there is none.
+    """Return the largest probability strictly below that of the label, or 0 if there is none.
 
-    Which class that is has no gradient; its probability has. Classes that tie for it share it.
-    O(C) an example, O(C log C) for every label.
+    The gradient goes through that probability, not through the choice of its class; tied classes
+    share it. An example costs O(C), and O(C log C) for every label.
 
     Args:
         log_probs: Log-probabilities.
@@ -32,7 +32,7 @@ def runner_up(log_probs: Tensor, targets: Tensor) -> Tensor:
         return log_probs.where(is_below, -torch.inf).amax(-1).exp()
     log_probs = log_probs.squeeze(-2)
     ordered, order = log_probs.detach().sort(-1)
-    # Ranks from 0 without gaps, equal for ties, so that the next lower value has the next rank.
+    # Ranks from 0 without gaps, equal for ties: the next lower value has the next lower rank.
     steps = functional.pad((ordered.diff(dim=-1) > 0.0).cumsum(-1), (1, 0))
     ranks = torch.empty_like(order).scatter(-1, order, steps)
     probs = log_probs.exp()
@@ -53,14 +53,14 @@ def runner_up(log_probs: Tensor, targets: Tensor) -> Tensor:
 def dual_focal(logits: Tensor, targets: Tensor, *, gamma: Tensor) -> Tensor:
     """Focal loss whose weight falls with the lead over the next lower class, in nats per example.
 
-    ``L = -(1 - p_y + p_j)^γ log p_y``, p_j being the largest probability strictly below p_y, 0
-    where there is none. It jumps where classes tie, so that the minimum of its expectation may lie
-    where it has no slope, and no posterior can be read from that.
+    ``L = -(1 - p_y + p_j)^γ log p_y``, where p_j is the largest probability strictly below p_y, or
+    0 if there is none. The loss jumps at ties, so its expectation may be least at a point without
+    a slope, and no posterior can be read there.
 
     Args:
         logits: Raw scores.
         targets: Labels.
-        gamma: How much an example with a lead is faded out, from 0 (not at all).
+        gamma: Power that fades out an example with a lead, at least 0 (no effect).
 
     Shape:
         ``(K, B, C)``, ``(K, B)``, ``(K, 1)`` → ``(K, B)``.

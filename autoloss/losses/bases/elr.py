@@ -18,10 +18,10 @@ _LEAST = 1e-4
 
 
 def _bounded_probs(logits: Tensor) -> Tensor:
-    """Return the probabilities, held off 0 and 1 as the authors do.
+    """Return the probabilities, clamped away from 0 and 1 as in the authors' code.
 
-    The agreement with what is remembered then is at most ``1 - 1e-4``, and its logarithm finite; a
-    class that is held has no gradient by the penalty.
+    The agreement with the memory is then at most ``1 - 1e-4``, and its logarithm is finite. A
+    clamped class has no gradient from the penalty.
     """
     return softmax(logits).clamp(_LEAST, 1.0 - _LEAST)
 
@@ -54,17 +54,17 @@ def elr(
 ) -> Tensor:
     """Cross-entropy that pulls an example towards its earlier predictions, in nats.
 
-    ``L = -log p_y + λ log(1 - sum_k t_k p_k)``, t being the running mean of the predictions for
-    this example, the present one included, and p within ``[1e-4, 1 - 1e-4]`` in the sum. It can
-    be negative, ``λ log 1e-4`` at least. What it converges to depends on the way there, so no
-    posterior can be read.
+    ``L = -log p_y + λ log(1 - sum_k t_k p_k)``, where t is the running mean of the predictions for
+    the example, including the present step. In the sum, p is clamped to ``[1e-4, 1 - 1e-4]``. The
+    loss is at least ``λ log 1e-4`` and can be negative. Its limit depends on the course of the
+    training, so no posterior can be read.
 
     Args:
         logits: Raw scores.
         targets: Labels.
-        lambda_: Weight λ of the memory, from 0 (cross-entropy).
-        beta: How much of the running mean is kept in a step, 0 to below 1; read by its update.
-        context: Has the running mean in `memory`, updated by this step already.
+        lambda_: Weight λ of the memory, at least 0 (cross-entropy).
+        beta: Share of the running mean that a step keeps, 0 to below 1; for its update.
+        context: Has the running mean in `memory`, already updated by this step.
 
     Shape:
         ``(K, B, C)``, ``(K, B)``, ``(K, 1)``, ``(K, 1)``; ``context.memory (K, B, C)`` → ``(K,

@@ -11,20 +11,20 @@ from autoloss.losses.loss import Special
 from autoloss.losses.numerics import log_softmax, softmax
 from autoloss.losses.parameters import ChoiceParam
 
-# The probability that is read where the map gives none, so that its logarithm is finite.
+# The probability that the read-out gives to a class with probability 0, for a finite logarithm.
 _FLOOR = 1e-12
 
 
 @torch.no_grad()
 def _roots(below_top: Tensor, alpha: Tensor) -> Tensor:
-    """Return ``p^(α-1) = max(0, (α-1) z - τ)``, with the τ at which the p of α-entmax sum to 1.
+    """Return ``p^(α-1) = max(0, (α-1) z - τ)`` with the τ for which the p of α-entmax sum to 1.
 
-    For α = 1.5 and 2 the threshold τ has a closed form once the classes above it are known. They
-    are the longest run of the sorted logits of which the last lies above the run's own τ.
+    For α = 1.5 and 2 the threshold τ has a closed form, given the classes above it. These are the
+    longest run of the sorted logits whose last logit lies above the τ of the run.
 
     Args:
         below_top: Logits minus their maximum.
-        alpha: 1.5 or 2; the result means nothing elsewhere.
+        alpha: 1.5 or 2; the result has no meaning at other values.
 
     Shape:
         ``below_top (..., C)``, ``alpha (..., 1)`` → ``(..., C)``.
@@ -36,10 +36,10 @@ def _roots(below_top: Tensor, alpha: Tensor) -> Tensor:
     spread = falling.square().cumsum(-1) - size * mean.square()
     square_root = ((1.0 - spread).clamp_min(0.0) / size).sqrt()
     every = mean - torch.where(alpha == 2.0, 1.0 / size, square_root)
-    # The floor is for logits that are NaN, which must stay their candidate's own trouble.
+    # The floor is for NaN logits, which must not raise an error for the other candidates.
     last = ((every < falling).sum(-1, keepdim=True) - 1).clamp_min(0)
     threshold = every.gather(-1, last)
-    # One step of Newton's, because the sums over many classes cancel in float32.
+    # A Newton step, because the sums over many classes cancel in float32.
     roots = (scaled - threshold).relu()
     slope = torch.where(alpha == 2.0, (roots > 0.0).to(roots.dtype), 2.0 * roots)
     excess = (roots * roots.where(alpha != 2.0, 1.0)).sum(-1, keepdim=True) - 1.0
@@ -48,7 +48,7 @@ def _roots(below_top: Tensor, alpha: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _conjugate(below_top: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
-    """Return α-entmax p, and ``<p, z> + H(p)``, which is largest at p.
+    """Return α-entmax p, and ``<p, z> + H(p)``, whose maximum is at p.
 
     Shape:
         ``below_top (..., C)``, ``alpha (..., 1)`` → ``(..., C)``, ``(...)``.
@@ -64,7 +64,7 @@ def _conjugate(below_top: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def log_sparsemax(logits: Tensor) -> Tensor:
-    """Return the logarithm of the distribution nearest to the logits, of at least 1e-12 each.
+    """Return the logarithm of the distribution nearest to the logits, at least 1e-12 per class.
 
     Shape:
         ``(..., C)`` → ``(..., C)``.
@@ -75,7 +75,7 @@ def log_sparsemax(logits: Tensor) -> Tensor:
 
 
 def entmax_link(logits: Tensor, *, alpha: Tensor) -> Tensor:
-    """Return the log posterior, α-entmax itself, of at least 1e-12 for α above 1."""
+    """Return the log posterior, α-entmax; at least 1e-12 per class for α above 1."""
     probs, _ = _conjugate(logits - logits.amax(-1, keepdim=True), alpha)
     return log_softmax(torch.where(alpha == 1.0, logits, probs.clamp_min(_FLOOR).log()))
 
@@ -94,9 +94,9 @@ def entmax_link(logits: Tensor, *, alpha: Tensor) -> Tensor:
 def entmax(logits: Tensor, targets: Tensor, *, alpha: Tensor) -> Tensor:
     """Loss of a sparse softmax, in which a class can have probability 0; 0 at a sure hit.
 
-    ``L = <p, z> + H(p) - z_y``, p being α-entmax of z, which makes ``<p, z> + H(p)`` largest, and
-    ``H(p) = (1 - sum_k p_k^α) / (α (α-1))``. Cross-entropy at α = 1, sparsemax at α = 2. Its
-    gradient is ``p - u``; the second derivative is not offered. Strictly proper in p.
+    ``L = <p, z> + H(p) - z_y``, where p is α-entmax of z, the maximum of ``<p, z> + H(p)``, with
+    ``H(p) = (1 - sum_k p_k^α) / (α (α-1))``. It is cross-entropy at α = 1 and the sparsemax loss
+    at α = 2. The gradient is ``p - u``; there is no second derivative. It is strictly proper in p.
 
     Args:
         logits: Raw scores.
@@ -113,6 +113,6 @@ def entmax(logits: Tensor, targets: Tensor, *, alpha: Tensor) -> Tensor:
     below_top = logits - logits.detach().amax(-1, keepdim=True)
     fixed = below_top.detach()
     probs, largest = _conjugate(fixed, alpha[..., None])
-    # In value this adds zero; in gradient it adds p, since p is where the slope on p is none.
+    # This adds 0 to the value and p to the gradient: the slope on p is 0 at its maximum.
     largest = largest + (probs * (below_top - fixed)).sum(-1)
     return largest - pick(below_top, targets)

@@ -21,9 +21,9 @@ from autoloss.losses.declare import declare
 def flsd53(log_p: Tensor) -> Tensor:
     """Focal loss with γ = 5 where the true class has less than 0.2, else γ = 3, in nats.
 
-    ``L = -(1 - p)^γ log p``, γ being 5 for ``p < 0.2`` and 3 from there. The choice has no
-    gradient. The value rises by a half where p passes 0.2, so that the expectation can be least on
-    that step, whatever the posterior is: with two classes it is from 0.008 to 0.06. None is read.
+    ``L = -(1 - p)^γ log p`` with γ = 5 for ``p < 0.2`` and γ = 3 otherwise. The choice has no
+    gradient. The value rises by a half at p = 0.2, so the expectation can be least at that step
+    for many posteriors: with two classes, for all from 0.008 to 0.06. No posterior can be read.
 
     Args:
         log_p: Log-probability of the true class.

@@ -20,7 +20,7 @@ def focal_link(logits: Tensor, *, gamma: Tensor) -> Tensor:
     log_miss = log_miss_probs(log_p)
     tiny = torch.finfo(log_p.dtype).tiny
     miss = log_miss.exp().clamp(tiny, 0.5)
-    # -p log p / (1 - p), which tends to 1 where p does.
+    # -p log p / (1 - p), which tends to 1 as p does.
     ratio = torch.where(
         log_miss.exp() < 0.5, -torch.log1p(-miss) / miss, -log_p / miss_probs(log_p)
     )
@@ -40,13 +40,13 @@ def focal_link(logits: Tensor, *, gamma: Tensor) -> Tensor:
 def focal(log_p: Tensor, *, gamma: Tensor) -> Tensor:
     """Cross-entropy weighted by ``(1 - p) ** gamma``, p of the true class, in nats per example.
 
-    ``L = -(1 - p)^γ log p``. Classification-calibrated but not proper: at the minimum,
+    ``L = -(1 - p)^γ log p``. It is classification-calibrated but not proper: at the minimum,
     ``softmax(logits)`` is less confident than the posterior, which has a closed form
     (Charoenphakdee et al. 2021, CVPR).
 
     Args:
         log_p: Log-probability of the true class.
-        gamma: How much learnt examples are faded out, from 0 (not at all).
+        gamma: Power that fades out learnt examples, at least 0 (no effect).
 
     Shape:
         ``(K, B)``, ``(K, 1)`` → ``(K, B)``.

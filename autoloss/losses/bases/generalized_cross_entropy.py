@@ -11,7 +11,7 @@ from autoloss.losses.parameters import FloatParam, Interval
 
 
 def generalized_cross_entropy_link(logits: Tensor, *, q: Tensor) -> Tensor:
-    """Return the log posterior, ``softmax((1 - q) logits)``: it is off by a temperature alone."""
+    """Return the log posterior, ``softmax((1 - q) logits)``: a temperature suffices."""
     return log_softmax((1.0 - q) * logits)
 
 
@@ -28,13 +28,13 @@ def generalized_cross_entropy_link(logits: Tensor, *, q: Tensor) -> Tensor:
 def generalized_cross_entropy(log_p: Tensor, *, q: Tensor) -> Tensor:
     """Between cross-entropy (q → 0) and the mean absolute error (q → 1), robust to wrong labels.
 
-    ``L = (1 - p^q) / q``. An example weighs ``p^q``: one that the network finds impossible is let
-    go.
+    ``L = (1 - p^q) / q``. An example has the weight ``p^q``: the loss gives up an example that the
+    network finds impossible.
 
     Args:
         log_p: Log-probability of the true class.
-        q: Robustness, 0 (cross-entropy) to below 1 (the mean absolute error, from which no
-            posterior can be read).
+        q: Robustness, 0 (cross-entropy) to below 1 (the mean absolute error, which has no
+            read-out).
 
     Shape:
         ``(K, B)``, ``(K, 1)`` → ``(K, B)``.

@@ -30,19 +30,19 @@ def inverse_focal_link(logits: Tensor, *, gamma: Tensor) -> Tensor:
     link=inverse_focal_link,
     local=True,
     special=(Special(at={"gamma": 0.0}, equals="cross_entropy"),),
-    # Up to 1.61 every posterior has one minimum; above, two classes of equal probability have two.
+    # Up to 1.61 every posterior has a single minimum; above, two equally likely classes have two.
     gamma=FloatParam(0.1, 1.25, default=0.5, valid=Interval(0.0, 1.5)),
 )
 def inverse_focal(log_p: Tensor, *, gamma: Tensor) -> Tensor:
     """Cross-entropy weighted by ``(1 + p) ** gamma``, p of the true class, in nats per example.
 
-    ``L = -(1 + p)^γ log p``: learnt examples keep up to ``2^γ`` times their weight, the opposite
-    of focal loss. At the minimum, ``softmax(logits)`` is more confident than the posterior, which
-    has a closed form.
+    ``L = -(1 + p)^γ log p``. A learnt example gets up to ``2^γ`` times its weight, the opposite of
+    focal loss. At the minimum, ``softmax(logits)`` is more confident than the posterior, which has
+    a closed form.
 
     Args:
         log_p: Log-probability of the true class.
-        gamma: How much learnt examples are stressed, from 0 (not at all).
+        gamma: Power that stresses learnt examples, at least 0 (no effect).
 
     Shape:
         ``(K, B)``, ``(K, 1)`` → ``(K, B)``.

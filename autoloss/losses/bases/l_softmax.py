@@ -17,12 +17,12 @@ from autoloss.losses.parameters import IntParam
 
 
 def psi(cosine: Tensor, m: Tensor) -> Tensor:
-    """Return ``(-1)^k cos(m t) - 2 k`` with k the whole part of ``m t / pi``, from ``cos(t)``.
+    """Return ``(-1)^k cos(m t) - 2 k`` from ``cos(t)``; k is the whole part of ``m t / pi``.
 
     It falls from 1 to ``1 - 2 m`` over ``t`` from 0 to pi, smoothly, and is at most ``cos(t)``.
     """
     square = cosine.square()
-    # The Chebyshev polynomials of degree 1 to 4: no angle, and so no infinite slope.
+    # The Chebyshev polynomials of degree 1 to 4 need no angle, and have no infinite slope.
     multiple = torch.where(
         m < 2.5,
         torch.where(m < 1.5, cosine, 2.0 * square - 1.0),
@@ -35,7 +35,7 @@ def psi(cosine: Tensor, m: Tensor) -> Tensor:
 
 
 def as_they_are(logits: Tensor, *, m: Tensor, context: LossContext | None) -> Tensor:
-    """Return what the softmax reads: the logits, while the margin is of the head's own."""
+    """Return the inputs of the softmax: the logits with the scale and shift of a prior."""
     return tilted(logits, context)
 
 
@@ -59,17 +59,17 @@ def l_softmax(logits: Tensor, targets: Tensor, *, m: Tensor, context: LossContex
     cos(t_j)`` is the logit, ``n_j`` the norm of the features times that of the class's weights,
     and ``psi(t) = (-1)^k cos(m t) - 2 k`` for t from ``k pi / m`` to ``(k + 1) pi / m``.
 
-    Slow to start, the more so for a larger m: psi is flat in the angle at every ``k pi / m``, a
-    right angle included where m is even, and new weights are all nearly at right angles to the
-    features. The paper blends in the plain logit at first; here that is left out. No posterior can
-    be read, and the margin grows with the norms.
+    Training starts slowly, the more so for a larger m: psi is flat in the angle at every ``k pi /
+    m``, for an even m also at a right angle, and new weights are nearly at right angles to the
+    features. The paper mixes in the plain logit at first, which is left out here. The margin grows
+    with the norms, and no posterior can be read.
 
     Args:
         logits: Raw scores without bias.
         targets: Labels.
-        m: By how much the angle is multiplied, a whole number from 1.
-        context: Has the norms, and what a prior does to the logits. Where norms are less than the
-            logits, which no head gives, the angle is 0 or pi.
+        m: Factor of the angle, a whole number, at least 1.
+        context: Has the norms, and the scale and shift of a prior. If a norm is below its logit,
+            which no head gives, the angle is 0 or pi.
 
     Shape:
         ``(K, B, C)``, ``(K, B)``, ``(K, 1)``, norms ``(K, B, C)`` → ``(K, B)``.
@@ -82,7 +82,7 @@ def l_softmax(logits: Tensor, targets: Tensor, *, m: Tensor, context: LossContex
     """
     assert context.norms is not None
     norm = pick(context.norms.to(logits).expand(logits.shape), targets)
-    # The square of this bound, which the slope of the quotient has, is still above 0.
+    # The slope of the quotient has the square of this bound, which is still above 0.
     bound = torch.finfo(logits.dtype).tiny ** 0.5
     cosine = (pick(logits, targets) / norm.clamp_min(bound)).clamp(-1.0, 1.0)
     margin = norm * (cosine - psi(cosine, m))

@@ -15,16 +15,16 @@ from autoloss.losses.parameters import FloatParam, Interval
 
 
 def class_margins(logits: Tensor, *, m: Tensor, context: LossContext) -> Tensor:
-    """Return the margin of every class, m for the rarest, of the shape of the logits."""
+    """Return the margin of every class, m for the rarest, in the shape of the logits."""
     assert context.class_counts is not None
-    # A class without rows would have an infinite margin, and the others none.
+    # A class without rows would have an infinite margin, and the other classes none.
     counts = context.class_counts.to(logits).clamp_min(1.0)
     share = (counts.amin(-1, keepdim=True) / counts) ** 0.25
     return (m * share).expand(logits.shape)
 
 
 def ldam_link(cosines: Tensor, *, s: Tensor, m: Tensor, context: LossContext) -> Tensor:
-    """Return the log posterior, ``p (1 - a p)`` normalised, ``a = 1 - exp(-s m)`` a class."""
+    """Return the log posterior, ``p (1 - a p)`` normalised; ``a = 1 - exp(-s m)`` by class."""
     margins = class_margins(cosines, m=m, context=context)
     return sm_softmax_link(scaled(cosines, s=s, m=m, context=context), m=s * margins)
 
@@ -48,19 +48,18 @@ def ldam_link(cosines: Tensor, *, s: Tensor, m: Tensor, context: LossContext) ->
 def ldam(logits: Tensor, targets: Tensor, *, m: Tensor, s: Tensor, context: LossContext) -> Tensor:
     """Cross-entropy of scaled cosines with a wider margin for rarer classes, in nats per example.
 
-    ``L = -log(e^(s (c_y - m_y)) / (e^(s (c_y - m_y)) + sum_{j != y} e^(s c_j)))``, c being cosines
-    and ``m_y = m (n_min / n_y)^(1/4)``, n being the training rows of a class. `am_softmax` where
-    all classes have as many.
+    ``L = -log(e^(s (c_y - m_y)) / (e^(s (c_y - m_y)) + sum_{j != y} e^(s c_j)))``, where c are
+    cosines, ``m_y = m (n_min / n_y)^(1/4)`` and n are the training rows of the classes. With equal
+    counts it is `am_softmax`.
 
-    The formula holds for any numbers: logits beyond 1, from a head that is not of cosines, are
-    taken as they are.
+    Logits beyond 1, from a head without cosines, go into the formula unchanged.
 
     Args:
         logits: Cosines.
         targets: Labels.
-        m: Margin of the rarest class, in cosines, from 0.
+        m: Margin of the rarest class, in cosines, at least 0.
         s: Scale of the cosines, above 0.
-        context: Has the class counts; a class without rows counts as one with a single row.
+        context: Has the class counts; a class without rows counts as a class with a single row.
 
     Shape:
         ``(K, B, C)``, ``(K, B)``, ``(K, 1)``, class counts ``(C,)`` or ``(K, 1, C)`` → ``(K, B)``.

@@ -1,4 +1,4 @@
-"""Cross-entropy of logits of one norm."""
+"""Cross-entropy of logits with a fixed norm."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from autoloss.losses.labels import pick
 from autoloss.losses.numerics import MASKED, is_present, log_softmax
 from autoloss.losses.parameters import FloatParam, Interval
 
-# As in the paper's own code; it also keeps the gradient at logits of 0 finite.
+# As in the authors' code; it also keeps the gradient finite at logits of 0.
 _SMALL = 1e-7
 
 
 def normalised_logits(
     logits: Tensor, *, tau: Tensor, context: LossContext | None = None
 ) -> Tensor:
-    """Return the logits at the norm ``1 / τ``; `tau` broadcasts against the classes."""
+    """Return the logits scaled to the norm ``1 / τ``; `tau` broadcasts against the classes."""
     present = is_present(logits)
     counted = logits.where(present, 0.0)
     norm: Tensor = torch.linalg.vector_norm(counted, dim=-1, keepdim=True)
@@ -27,7 +27,7 @@ def normalised_logits(
 
 
 def logit_norm_link(logits: Tensor, *, tau: Tensor, context: LossContext | None) -> Tensor:
-    """Return the log posterior, the log-softmax of the logits normalised as in training."""
+    """Return the log posterior, the log-softmax of the normalised logits."""
     return log_softmax(normalised_logits(logits, tau=tau, context=context))
 
 
@@ -49,18 +49,18 @@ def logit_norm(
 ) -> Tensor:
     """Cross-entropy of the logits divided by their norm and a temperature, in nats per example.
 
-    ``L = -log softmax(z / (τ (||z||_2 + 1e-7)))_y``. Growing logits lower it no further, so it
-    must be read from the normalised logits too. That is exact for posteriors whose log
-    probabilities, less their mean, have a norm of at most ``1 / τ``: up to a probability of 0.80
-    for two classes at τ = 1, and any but the surest at τ = 0.04. A surer one is read as the
-    nearest that the norm permits. The gradient goes with ``1 / (τ ||z||)``: at logits of 0 it is
-    finite, but some 1e8 times that of cross-entropy.
+    ``L = -log softmax(z / (τ (||z||_2 + 1e-7)))_y``. Larger logits do not lower the loss, so the
+    posterior is read from the normalised logits too. The read-out is exact if the log
+    probabilities of the posterior, minus their mean, have a norm of at most ``1 / τ``: for two
+    classes, up to a probability of 0.80 at τ = 1, and nearly up to 1 at τ = 0.04. A surer
+    posterior is read as the nearest that the norm permits. The gradient is in proportion to ``1 /
+    (τ ||z||)``: at logits of 0 it is finite, but about 1e8 times that of cross-entropy.
 
     Args:
         logits: Raw scores.
         targets: Labels.
-        tau: Temperature, above 0; the norm of what the softmax sees is its inverse.
-        context: Has what a prior does to the normalised logits.
+        tau: Temperature, above 0; its inverse is the norm of the inputs of the softmax.
+        context: Has the scale and shift of a prior.
 
     Shape:
         ``(K, B, C)``, ``(K, B)``, ``(K, 1)`` → ``(K, B)``.

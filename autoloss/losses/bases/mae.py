@@ -18,9 +18,9 @@ from autoloss.losses.declare import declare
 def mae(log_p: Tensor) -> Tensor:
     """Probability of the wrong classes: half the absolute distance from the one-hot label.
 
-    ``L = 1 - p``. Labels that are wrong evenly do not move its minimum, which has all probability
-    on the likeliest class: no posterior can be read. It learns slowly, the more so the more
-    classes there are, and wants a larger learning rate.
+    ``L = 1 - p``. At its minimum the likeliest class has all probability, so no posterior can be
+    read; labels that are wrong evenly over the classes do not move this minimum. It learns slowly,
+    the more so with more classes, and needs a larger learning rate.
 
     Args:
         log_p: Log-probability of the true class.

@@ -1,4 +1,4 @@
-"""Normalised cross-entropy beside reverse cross-entropy."""
+"""Normalised cross-entropy plus reverse cross-entropy."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ from autoloss.losses.parameters import FloatParam, Interval
 def nce_rce(logits: Tensor, targets: Tensor, *, alpha: Tensor, beta: Tensor) -> Tensor:
     """Normalised cross-entropy plus reverse cross-entropy, per example.
 
-    ``L = α log p_y / (sum_k log p_k) + β A (1 - p_y)`` with ``A = -log 1e-4``. Both terms stand
-    wrong labels; neither has a minimum from which a posterior can be read. The first alone is
-    least where the rarest class is given up, whatever the others have, so it never stands alone.
+    ``L = α log p_y / (sum_k log p_k) + β A (1 - p_y)`` with ``A = -log 1e-4``. Both terms are
+    robust to wrong labels; from the minimum of neither can a posterior be read. The first term
+    alone is least where the rarest class is given up, for any probabilities of the others, so β is
+    above 0.
 
     Args:
         logits: Raw scores.
         targets: Labels.
-        alpha: Weight of the share, from 0.
+        alpha: Weight of normalised cross-entropy, at least 0.
         beta: Weight of reverse cross-entropy, above 0.
 
     Shape:
@@ -48,7 +49,7 @@ def nce_rce(logits: Tensor, targets: Tensor, *, alpha: Tensor, beta: Tensor) -> 
     """
     log_probs = log_softmax(logits)
     log_p = pick(log_probs, targets)
-    # The sum is -C log C at most, and 0 only where a single class is there.
+    # The sum is at most -C log C, and 0 only if a single class is present.
     total = log_probs.where(is_present(logits), 0.0).sum(-1)
     total = total.clamp_max(-1e-6)
     return alpha * (log_p / total) - COST_OF_ZERO * beta * torch.expm1(log_p)

@@ -14,7 +14,7 @@ from autoloss.losses.parameters import FloatParam, Interval
 def poly1_link(logits: Tensor, *, epsilon: Tensor) -> Tensor:
     """Return the log posterior, ``p / (1 + ε p)`` normalised."""
     log_p = log_softmax(logits)
-    # 1 + ε p = (1 - p) + (1 + ε) p: a sum of positive terms also where ε is near -1.
+    # 1 + ε p = (1 - p) + (1 + ε) p, a sum of positive terms even for ε near -1.
     log_phi = torch.logaddexp(log_miss_probs(log_p), torch.log1p(epsilon) + log_p)
     return log_softmax(log_p - log_phi)
 
@@ -32,13 +32,12 @@ def poly1_link(logits: Tensor, *, epsilon: Tensor) -> Tensor:
 def poly1(log_p: Tensor, *, epsilon: Tensor) -> Tensor:
     """Cross-entropy with its first polynomial term raised, per example.
 
-    ``L = -log p + ε (1 - p)``. Symmetric cross-entropy (α, β; Wang et al. 2019), in which ``log
-    0`` is put as -A, is ``α`` times this loss at ``ε = A β / α``, so the two are not searched side
-    by side.
+    ``L = -log p + ε (1 - p)``. Symmetric cross-entropy (α, β; Wang et al. 2019), with -A in the
+    place of ``log 0``, is ``α`` times this loss at ``ε = A β / α``; a search has only this loss.
 
     Args:
         log_p: Log-probability of the true class.
-        epsilon: Weight of the term, above -1; positive values press on towards 1.
+        epsilon: Weight of the term, above -1; positive values push probabilities towards 1.
 
     Shape:
         ``(K, B)``, ``(K, 1)`` → ``(K, B)``.

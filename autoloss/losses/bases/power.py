@@ -27,14 +27,14 @@ from autoloss.losses.parameters import FloatParam, Interval
 def power(logits: Tensor, targets: Tensor, *, beta: Tensor) -> Tensor:
     """Power (Tsallis) score: cross-entropy at β = 1, half the Brier score at β = 2.
 
-    ``L = -(p_y^(β-1) - 1) / (β-1) + (sum_k p_k^β - 1) / β``: generalized cross-entropy at ``q = β
-    - 1`` with the term that makes it proper. The constant is chosen so that both named cases are
-    met and a sure hit costs 0.
+    ``L = -(p_y^(β-1) - 1) / (β-1) + (sum_k p_k^β - 1) / β``, which is generalized cross-entropy at
+    ``q = β - 1`` plus a term that makes it proper. The constant gives both special cases exactly,
+    and a sure hit costs 0.
 
     Args:
         logits: Raw scores.
         targets: Labels.
-        beta: Power, at least 1; larger values care less about small probabilities.
+        beta: Power, at least 1; the larger, the less small probabilities count.
 
     Shape:
         ``(K, B, C)``, ``(K, B)``, ``(K, 1)`` → ``(K, B)``.

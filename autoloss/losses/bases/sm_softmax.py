@@ -36,12 +36,12 @@ def sm_softmax_link(logits: Tensor, *, m: Tensor) -> Tensor:
 def sm_softmax(log_p: Tensor, *, m: Tensor) -> Tensor:
     """Cross-entropy with the true class's logit lowered by a margin, in nats per example.
 
-    ``L = -log(e^(z_y - m) / (e^(z_y - m) + sum_{j != y} e^(z_j)))``, which depends on p alone:
-    ``m - log p + log(1 - p + p e^(-m))``.
+    ``L = -log(e^(z_y - m) / (e^(z_y - m) + sum_{j != y} e^(z_j)))``. It depends on p alone: ``m -
+    log p + log(1 - p + p e^(-m))``.
 
     Args:
         log_p: Log-probability of the true class.
-        m: Margin in logits, from 0.
+        m: Margin in logits, at least 0.
 
     Shape:
         ``(K, B)``, ``(K, 1)`` → ``(K, B)``.

@@ -21,7 +21,7 @@ def spherical(logits: Tensor, targets: Tensor) -> Tensor:
     """Minus the cosine of the angle between the probabilities and the one-hot label, -1 to 0.
 
     ``L = -p_y / sqrt(sum_k p_k²)``. Like the Brier score it is bounded, and its gradient vanishes
-    on an example that is missed with confidence.
+    on a confident mistake.
 
     Args:
         logits: Raw scores.
@@ -35,5 +35,5 @@ def spherical(logits: Tensor, targets: Tensor) -> Tensor:
         >>> spherical(torch.tensor([[0.8, 0.1, 0.1]]).log(), torch.tensor([0]))
         tensor([-0.9847])
     """
-    # p_y² / sum_k p_k² is the softmax of the doubled logits, which cannot underflow to 0 / 0.
+    # p_y² / sum_k p_k² is the softmax of doubled logits, which does not underflow to 0 / 0.
     return -(0.5 * pick(log_softmax(2.0 * logits), targets)).exp()

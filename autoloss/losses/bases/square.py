@@ -17,8 +17,8 @@ _POSITIVE = Interval(0.0, float("inf"), open_low=True)
 def square_link(logits: Tensor, *, kappa: Tensor, M: Tensor) -> Tensor:
     """Return the log posterior, ``r / (r + κ (1 - r))`` with ``r = z / M``.
 
-    At the minimum these sum to 1. Elsewhere it is the nearest distribution, which keeps the order
-    of the classes, the curve going on straight outside 0 to 1.
+    At the minimum these sum to 1. Elsewhere the nearest distribution takes their place, which
+    keeps the order of the classes; outside of 0 to 1 the curve is linear.
     """
     ratio = logits / M
     inside = ratio.clamp(0.0, 1.0)
@@ -41,15 +41,15 @@ def square(logits: Tensor, targets: Tensor, *, kappa: Tensor, M: Tensor) -> Tens
     """Squared distance of the raw scores from the one-hot label, no softmax, summed over C.
 
     ``L = κ (z_y - M)² + sum_{k != y} z_k²``, not divided by C. At κ = M = 1 it is least squares,
-    whose scores come to be the probabilities themselves. κ and M are for many classes,
-    whose zeros outweigh the one. M alone is a temperature: ``M² L(z / M)``. Labels of several yes
-    and no are left out: their scores would have to pass 1/2 to mean yes, not 0.
+    and the scores approach the probabilities. κ and M are for many classes, whose zeros outweigh
+    the one. M alone is a temperature: ``M² L(z / M)``. Several yes-or-no labels are not supported,
+    because a score would mean yes above 1/2, not above 0.
 
     Args:
         logits: Raw scores.
         targets: Labels.
         kappa: Weight of the true class's term, above 0.
-        M: What the true class's score is drawn to, above 0.
+        M: Target of the true class's score, above 0.
 
     Shape:
         ``(K, B, C)``, ``(K, B)``, ``(K, 1)``, ``(K, 1)`` → ``(K, B)``.

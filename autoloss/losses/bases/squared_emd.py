@@ -34,8 +34,8 @@ def squared_emd(logits: Tensor, targets: Tensor) -> Tensor:
     """Squared differences of the cumulated probabilities from the label's, summed, 0 to C - 1.
 
     ``L = sum_{k < C} (P(class <= k) - 1[y <= k])²``, the ranked probability score, not divided by
-    the C - 1 thresholds. The classes stand in their order. Half the Brier score for two classes.
-    Like that, its gradient vanishes on an example that is missed with confidence.
+    the C - 1 thresholds. The classes must stand in their order. For two classes it is half the
+    Brier score, and like that score it has a vanishing gradient on a confident mistake.
 
     Args:
         logits: Raw scores, the classes in their order.
@@ -52,6 +52,6 @@ def squared_emd(logits: Tensor, targets: Tensor) -> Tensor:
         tensor([0.1300])
     """
     probs = softmax(logits)
-    # Above the label 1 - P(class <= k) is summed from the other end, where nothing cancels.
+    # Above the label, 1 - P(class <= k) is summed from the other end, so that nothing cancels.
     above = _squares_below(probs.flip(-1)).flip(-1)
     return pick(_squares_below(probs) + above, targets)

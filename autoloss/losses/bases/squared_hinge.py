@@ -10,12 +10,12 @@ from autoloss.losses.labels import pick
 
 
 def _margins(logits: Tensor) -> Tensor:
-    """Return the scores that are held against 1 and -1: for two classes their difference."""
+    """Return the scores to compare with 1 and -1: for two classes, their difference."""
     return logits - logits.flip(-1) if logits.shape[-1] == 2 else logits
 
 
 def _sum_of_others(costs: Tensor) -> Tensor:
-    """Return for every class the sum over the other ones, which does not cancel.
+    """Return for every class the sum over the other classes, without cancellation.
 
     Shape:
         ``costs (..., C)``, at least 0 → ``(..., C)``.
@@ -28,8 +28,8 @@ def _sum_of_others(costs: Tensor) -> Tensor:
 def squared_hinge_link(logits: Tensor) -> Tensor:
     """Return the log posterior, ``(z + 1) / 2``.
 
-    At the minimum these sum to 1, but for what lies beyond -1 and 1; the nearest distribution
-    clips that, and keeps the order of the classes elsewhere.
+    At the minimum these sum to 1, apart from scores beyond -1 and 1. The nearest distribution
+    clips such scores, and elsewhere keeps the order of the classes.
     """
     return log_sparsemax(0.5 * (_margins(logits) + 1.0))
 
@@ -45,9 +45,9 @@ def squared_hinge_link(logits: Tensor) -> Tensor:
 def squared_hinge(logits: Tensor, targets: Tensor) -> Tensor:
     """Squared shortfall of the scores from 1 for the true class and -1 for the other classes.
 
-    ``L = max(0, 1 - z_y)² + sum_{k != y} max(0, 1 + z_k)²``. Two classes have one margin, the
-    difference of their logits: ``L = max(0, 1 - (z_y - z_other))²``, and the same of one label of
-    several yes and no.
+    ``L = max(0, 1 - z_y)² + sum_{k != y} max(0, 1 + z_k)²``. Two classes have a single margin, the
+    difference of their logits: ``L = max(0, 1 - (z_y - z_other))²``; so has each of several
+    yes-or-no labels.
 
     Args:
         logits: Raw scores.

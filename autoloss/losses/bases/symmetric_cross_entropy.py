@@ -12,7 +12,7 @@ from autoloss.losses.loss import Special
 from autoloss.losses.parameters import FloatParam, Interval
 
 COST_OF_ZERO = -math.log(1e-4)
-"""A, what ``-log 0`` is put as in reverse cross-entropy, 9.2103."""
+"""A, the number in the place of ``-log 0`` in reverse cross-entropy, 9.2103."""
 
 
 def symmetric_cross_entropy_link(logits: Tensor, *, alpha: Tensor, beta: Tensor) -> Tensor:
@@ -50,8 +50,8 @@ def symmetric_cross_entropy(log_p: Tensor, *, alpha: Tensor, beta: Tensor) -> Te
 
     Args:
         log_p: Log-probability of the true class.
-        alpha: Weight of cross-entropy, above 0; it learns fast.
-        beta: Weight of the reverse one, from 0; it does not mind wrong labels.
+        alpha: Weight of cross-entropy, above 0, which learns fast.
+        beta: Weight of reverse cross-entropy, at least 0, which is robust to wrong labels.
 
     Shape:
         ``(K, B)``, ``(K, 1)``, ``(K, 1)`` → ``(K, B)``.

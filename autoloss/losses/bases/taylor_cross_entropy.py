@@ -16,8 +16,8 @@ _MOST = 10
 def taylor_cross_entropy_link(logits: Tensor, *, t: Tensor) -> Tensor:
     """Return the log posterior, ``p / (1 - (1-p)^t)`` normalised.
 
-    The quotient is ``1 / sum_{i<t} (1-p)^i``, which neither cancels nor underflows. Exact where
-    the minimum leaves every class a probability.
+    The quotient is ``1 / sum_{i<t} (1-p)^i``, which neither cancels nor underflows. It is exact if
+    every class has a probability above 0 at the minimum.
     """
     miss = 1.0 - softmax(logits)
     total = torch.zeros_like(miss)
@@ -39,14 +39,14 @@ def taylor_cross_entropy_link(logits: Tensor, *, t: Tensor) -> Tensor:
 def taylor_cross_entropy(log_p: Tensor, *, t: Tensor) -> Tensor:
     """The first terms of cross-entropy's series in ``1 - p``; one term is the mean absolute error.
 
-    ``L = sum_{i=1..t} (1 - p)^i / i``, at most ``1 + log t``, with weight ``1 - (1-p)^t`` in the
-    gradient. At the minimum of its expectation classes that are much less likely than others, by
-    the factor t at the latest, have probability 0, and what is read of them is too much: the
-    posterior is exact where none has.
+    ``L = sum_{i=1..t} (1 - p)^i / i``, which is at most ``1 + log t``; an example has the weight
+    ``1 - (1-p)^t`` in the gradient. At the minimum of the expectation, classes that are much less
+    likely than others, by a factor of t or less, have probability 0, and their read-out is too
+    large. The read-out is exact if no class has probability 0.
 
     Args:
         log_p: Log-probability of the true class.
-        t: Terms, 1 (the mean absolute error) to 10; cross-entropy has all.
+        t: Number of terms, 1 (the mean absolute error) to 10; cross-entropy has all terms.
 
     Shape:
         ``(K, B)``, ``(K, 1)`` → ``(K, B)``.

@@ -20,8 +20,8 @@ from autoloss.losses.parameters import ChoiceParam
 def weston_watkins(logits: Tensor, targets: Tensor, *, p: Tensor) -> Tensor:
     """Multiclass hinge: each wrong class's shortfall from a distance of 1, summed, divided by C.
 
-    ``L = sum_{j != y} max(0, 1 - z_y + z_j)^p / C``: `torch.nn.functional.multi_margin_loss`. No
-    posterior can be read from its logits. O(C²) an example for soft labels.
+    ``L = sum_{j != y} max(0, 1 - z_y + z_j)^p / C``, as `torch.nn.functional.multi_margin_loss`.
+    No posterior can be read from its logits. A soft label costs O(C²).
 
     Args:
         logits: Raw scores.
@@ -38,5 +38,5 @@ def weston_watkins(logits: Tensor, targets: Tensor, *, p: Tensor) -> Tensor:
     """
     lack = (1.0 - pick(logits, targets)[..., None] + logits).relu()
     cost = lack * lack.where(p[..., None] == 2, 1.0)
-    # The true class stands in the sum with max(0, 1)^p = 1 and no gradient.
+    # In the sum the true class has max(0, 1)^p = 1, without a gradient.
     return (cost.sum(-1) - 1.0) / logits.shape[-1]

@@ -1,4 +1,4 @@
-"""What the penalties on the calibration of a batch have in common."""
+"""Functions shared by the penalties on the calibration of a batch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from autoloss.losses.part import Scored
 
 
 def confidence_and_gap(scored: Scored) -> tuple[Tensor, Tensor]:
-    """Return the confidence, and what the hit lacks of it; both 0 for an item without a label.
+    """Return the confidence, and hit minus confidence; both 0 for an item without a label.
 
     Shape:
         both ``(k, *items)``.
@@ -20,10 +20,10 @@ def confidence_and_gap(scored: Scored) -> tuple[Tensor, Tensor]:
 
 
 def batch_axes(scored: Scored) -> tuple[int, ...]:
-    """Return the axes that one statistic runs over; several yes and no have one a label."""
+    """Return the axes of a statistic; several yes-or-no labels have a statistic for each label."""
     return (1,) if scored.task == "multilabel" else tuple(range(1, scored.logits.ndim - 1))
 
 
 def resolution(dtype: torch.dtype) -> float:
-    """Return how far apart a confidence and a hit are by rounding alone."""
+    """Return the largest difference of confidence and hit that rounding may cause."""
     return 4.0 * torch.finfo(dtype).eps

@@ -20,10 +20,10 @@ def confidence(scored: Scored) -> Tensor:
     """Minus the entropy of the predicted probabilities, in nats per item.
 
     ``R = sum_k p_k log p_k = -log(1 + sum_(j != top) exp(-d_j)) - sum_k p_k d_k``, with ``d_k =
-    z_top - z_k``: a sum of terms of one sign, exact also where p rounds to 1. Between ``-log C``
-    and 0. Its slope ``p_k (log p_k + H)`` does not depend on the label, so that with weight β the
-    posterior behind cross-entropy is ``p_k (1 + β (log p_k + H))``. Some implementations divide by
-    C: their weight is C times this one.
+    z_top - z_k``. The terms have the same sign, so the value is exact even if p rounds to 1. It
+    lies between ``-log C`` and 0. The slope ``p_k (log p_k + H)`` does not depend on the label:
+    beside cross-entropy, with weight β, the posterior is ``p_k (1 + β (log p_k + H))``. Some
+    implementations divide by C; their weight is C times this weight.
 
     Args:
         scored: The batch.

@@ -16,8 +16,8 @@ from autoloss.losses.part import Scored
 def jensen_shannon(log_p: Tensor, log_q: Tensor) -> Tensor:
     """Return the Jensen-Shannon divergence of two distributions, in nats, from 0 to ``log 2``.
 
-    ``sum_k m_k h((log p_k - log q_k) / 2)`` with ``m = (p + q) / 2`` and ``h(a) = a tanh a - log
-    cosh a``: no term is negative, so that nothing cancels where p and q are nearly equal.
+    It is ``sum_k m_k h((log p_k - log q_k) / 2)`` with ``m = (p + q) / 2`` and ``h(a) = a tanh a -
+    log cosh a``. No term is negative, so nothing cancels if p and q are nearly equal.
 
     Args:
         log_p: Log-probabilities.
@@ -29,7 +29,7 @@ def jensen_shannon(log_p: Tensor, log_q: Tensor) -> Tensor:
     half = 0.5 * (log_p - log_q)
     near = half.clamp(-1.0, 1.0)
     tanh = near.tanh()
-    # log 2 minus the entropy of a coin, which is exact for large logits where h is not.
+    # log 2 minus the entropy of a coin is exact for large logits, where h is not.
     apart = 2.0 * half.abs()
     far = math.log(2.0) - softplus(-apart) - apart * (-apart).sigmoid()
     h = torch.where(half.abs() < 1.0, near * tanh + 0.5 * torch.log1p(-tanh.square()), far)
@@ -46,16 +46,16 @@ def jensen_shannon(log_p: Tensor, log_q: Tensor) -> Tensor:
 def jsd(scored: Scored) -> Tensor:
     """Jensen-Shannon divergence of neighbouring predictions, the mean over the pairs, in nats.
 
-    ``R = mean_t (KL(p_t || m_t) + KL(p_(t+1) || m_t)) / 2``, ``m_t = (p_t + p_(t+1)) / 2``, over
-    the pairs of which both have a label, so that neither padding nor a gap between two chains
-    counts. From 0 to ``log 2``. It draws predictions to those beside them, and the posterior of a
+    ``R = mean_t (KL(p_t || m_t) + KL(p_(t+1) || m_t)) / 2`` with ``m_t = (p_t + p_(t+1)) / 2``,
+    over the pairs in which both positions have a label, so that padding and gaps do not count. It
+    lies between 0 and ``log 2``. It draws neighbouring predictions together, so the posterior of a
     position cannot be read from its own logits.
 
     Args:
         scored: The batch.
 
     Shape:
-        ``(k, 1, 1)``, 0 where there is no pair.
+        ``(k, 1, 1)``, 0 if there is no pair.
 
     Examples:
         >>> log_probs = torch.tensor([[[[0.9, 0.1], [0.5, 0.5], [0.5, 0.5]]]]).log()

@@ -20,15 +20,15 @@ from autoloss.losses.part import Scored
 def margin_smoothing(scored: Scored, *, m: Tensor) -> Tensor:
     """Excess of the largest logit's lead over a margin, the mean over the classes.
 
-    ``R = sum_k max(0, max_j z_j - z_k - m) / C``. The paper writes the sum; its authors' code
-    takes the mean over examples and classes, and so does this. Where no two probabilities of the
-    posterior are further apart than a factor ``exp(m)``, the penalty is 0 and flat at the minimum
-    of the base, which it keeps. Where they are, the minimum lies in the kink ``z_k = max_j z_j -
-    m`` for every posterior that is rarer still, and the posterior cannot be read.
+    ``R = sum_k max(0, max_j z_j - z_k - m) / C``. The paper has the sum; here, as in the authors'
+    code, it is the mean over the classes. If the probabilities of the posterior differ by less
+    than a factor of ``exp(m)``, the penalty is 0 and flat at the minimum of the base, which stays
+    the minimum. Otherwise the minimum lies at the kink ``z_k = max_j z_j - m`` for every rarer
+    class, and the posterior cannot be read.
 
     Args:
         scored: The batch.
-        m: Margin of the logits, from 0.
+        m: Margin of the logits, at least 0.
 
     Shape:
         ``m (k, 1)`` or ``(k, 1, 1)`` → ``(k, *items)``, 0 for an item without a label.

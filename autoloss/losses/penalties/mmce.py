@@ -18,8 +18,9 @@ _WIDTH = 0.4
 def kernel_sums(at: Tensor, gap: Tensor) -> tuple[Tensor, Tensor]:
     """Return ``f(c_i) = sum_j g_j exp(-|c_i - c_j| / 0.4)`` and its slope in ``c_i``.
 
-    Along sorted confidences the sum over all that lie below is a cumulative one of ``g_j exp(c_j /
-    0.4)``, factors from 1 to 12, so that N items cost N log N. Equal ones do not pull each other.
+    Along sorted confidences, the sum over lower confidences is a cumulative sum of ``g_j exp(c_j /
+    0.4)``, with factors from 1 to 12, so N items cost N log N. Equal confidences have no slope on
+    each other.
 
     Args:
         at: The confidences c, in [0, 1], float64.
@@ -59,12 +60,12 @@ def kernel_sums(at: Tensor, gap: Tensor) -> tuple[Tensor, Tensor]:
 def mmce(scored: Scored) -> Tensor:
     """Calibration error of a batch, with a kernel between confidences in place of bins.
 
-    ``R = sqrt(sum_ij (r_i - c_i) (r_j - c_j) exp(-|c_i - c_j| / 0.4)) / N``, c being the
-    confidence and r 1 where it is right; the root is the paper's, some code leaves it out. It is 0
-    where the confidences are the chances of being right, so that it keeps the minimum of a base
-    whose softmax is the posterior there. On N labels drawn with these chances the mean of its
-    square is ``sum_i c_i (1 - c_i) / N^2``: small batches look miscalibrated. Values that rounding
-    alone explains are 0, with no slope.
+    ``R = sqrt(sum_ij (r_i - c_i) (r_j - c_j) exp(-|c_i - c_j| / 0.4)) / N``, where c is the
+    confidence, and r is 1 for a right decision or else 0. The paper has the root; some code does
+    not. Over many rows it is 0 if the confidences are the chances of being right, so it keeps the
+    minimum of a base whose softmax is the posterior. For N labels drawn with these chances, the
+    mean of the square is ``sum_i c_i (1 - c_i) / N^2``: small batches look miscalibrated. A value
+    that rounding alone explains is 0, without a slope.
 
     Args:
         scored: The batch.
@@ -88,12 +89,12 @@ def mmce(scored: Scored) -> Tensor:
             total, slope = (one.view_as(at) for one in found)
         count = scored.weights().double().sum(axes, keepdim=True).clamp_min(1.0)
         square = (wide * total).sum(axes, keepdim=True) / count**2
-        # Gaps that cancel leave the rounding of their sum, which has no direction.
+        # Gaps that cancel leave the rounding of their sum, whose sign has no meaning.
         lost = resolution(torch.float64) * (wide.abs().sum(axes, keepdim=True) / count) ** 2
         counts = square > resolution(confidence.dtype) ** 2 + lost
         value = square.where(counts, 1.0).sqrt()
         pull = (wide * slope - total) / (count**2 * value)
         value, pull = value.where(counts, 0.0), pull.where(counts, 0.0)
-    # In value the second term is zero, in gradient it is all; items without a label have none.
+    # The second term adds 0 to the value, and has the whole gradient of items with a label.
     moved = pull.to(confidence.dtype) * (confidence - confidence.detach())
     return value.to(confidence.dtype) + moved.sum(axes, keepdim=True)

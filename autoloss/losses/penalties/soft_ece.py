@@ -24,15 +24,15 @@ _BINS = 15
 def soft_ece(scored: Scored, *, T: Tensor) -> Tensor:
     """Calibration error of a batch in 15 soft bins.
 
-    ``R = sqrt(sum_b w_b (conf_b - acc_b)^2)``; the share of an example in bin b is ``softmax_b(-(c
-    - ξ_b)^2 / T)``, ξ_b being the middle of the bin, and ``w_b`` is the mean of the shares. It is
-    0 where the confidences are the chances of being right, so that it keeps the minimum of a base
-    whose softmax is the posterior there; with labels drawn by them, noise of the order ``1 /
-    sqrt(N)`` is left. Values that rounding alone explains are 0, with no slope.
+    ``R = sqrt(sum_b w_b (conf_b - acc_b)^2)``, where an example has the share ``softmax_b(-(c -
+    ξ_b)^2 / T)`` in bin b with the middle ``ξ_b``, and ``w_b`` is the mean of the shares. It is 0
+    if the confidences are the chances of being right, so it keeps the minimum of a base whose
+    softmax is the posterior; labels drawn with these chances leave noise of the order ``1 /
+    sqrt(N)``. A value that rounding alone explains is 0, without a slope.
 
     Args:
         scored: The batch.
-        T: How far a bin reaches, squared; towards 0 the bins become hard.
+        T: Squared width of a soft bin; as it tends to 0, the bins become hard.
 
     Shape:
         ``T (k, 1)`` or ``(k, 1, 1)`` → one value per candidate, of the same shape; per label ``(k,
@@ -48,7 +48,7 @@ def soft_ece(scored: Scored, *, T: Tensor) -> Tensor:
     confidence, gap = confidence_and_gap(scored)
     axes, weights = batch_axes(scored), scored.weights()
     middle = (torch.arange(_BINS, device=gap.device, dtype=gap.dtype) + 0.5) / _BINS
-    # The bins stand first, where a softmax over few of them is fast.
+    # The bins are the first axis, along which a softmax over few of them is fast.
     middle = middle.view(-1, *[1] * confidence.ndim)
     share = (-((confidence - middle).square()) / T).softmax(0)
     inside = (share * weights).sum([axis + 1 for axis in axes], keepdim=True)
