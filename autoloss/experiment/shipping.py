@@ -28,7 +28,7 @@ from autoloss.inference.model_folder import WEIGHTS
 from autoloss.losses.own import Losses, recall, take_in
 from autoloss.models import OwnModel
 from autoloss.models.custom.own import Model
-from autoloss.records import PersonalChoice
+from autoloss.records import PersonalChoice, Summary
 from autoloss.search import SearchResult, Study
 from autoloss.search.config import CONFIG, StudyConfig
 from autoloss.search.finished import read_finished
@@ -99,44 +99,45 @@ def ship(
     origin = StudyConfig.read(folder).origin if request else {}
     network = recall_network(origin, model, study=summary.name)
     check_register(register, track=request.track if request else "off", is_own=network is not None)
-    watcher = as_progress(progress)
     is_there = trial.number == summary.recommended and _is_whole(folder, trial.number)
     if trial.number != summary.recommended:
-        chosen = PersonalChoice(
-            number=trial.number,
-            before=summary.recommended,
-            reason=reason.strip() or rule_sentence(summary, by),
-            by=user_name(),
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        summary = _with_choice(
+            summary, trial.number, reason=reason.strip() or rule_sentence(summary, by)
         )
-        choices = (*summary.choices, chosen)
-        summary = replace(summary, recommended=trial.number, choices=choices)
-    opened = Study.open(folder, storage=storage, losses=losses) if request else None
-    shipped = None
+    if request is None:
+        result = SearchResult(summary)
+        if not is_there:
+            write_result(result, folder)
+        return result
+    opened, watcher = Study.open(folder, storage=storage, losses=losses), as_progress(progress)
     if is_there:
-        shipped = read_model(folder / MODEL, network) if opened is not None else None
-    elif opened is not None and request is not None:
+        result = SearchResult(summary, read_model(folder / MODEL, network))
+    else:
         with closing(opened, NullTracker()):
             shipped = _model(opened, request, trial.number, again.checked(), network, watcher)
-    result = SearchResult(summary, shipped)
-    if not is_there:
+        result = SearchResult(summary, shipped)
         write_result(result, folder)
-    if opened is not None and request is not None:
-        tracker = make_tracker(opened, request, tracking_uri)
-        try:
-            tracker.start({})
-            tracker.sync(summary.trials)
-            show_result(
-                summary,
-                folder,
-                tracker,
-                watcher,
-                register or request.register,
-                is_own=network is not None,
-            )
-        finally:
-            tracker.close(0.0)
+    tracker = make_tracker(opened, request, tracking_uri)
+    try:
+        tracker.start({})
+        tracker.sync(summary.trials)
+        register, is_own = register or request.register, network is not None
+        show_result(summary, folder, tracker, watcher, register, is_own=is_own)
+    finally:
+        tracker.close(0.0)
     return result
+
+
+def _with_choice(summary: Summary, number: int, *, reason: str) -> Summary:
+    """Return the summary of a study whose winner a person has chosen now."""
+    chosen = PersonalChoice(
+        number=number,
+        before=summary.recommended,
+        reason=reason,
+        by=user_name(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    return replace(summary, recommended=number, choices=(*summary.choices, chosen))
 
 
 def _is_whole(folder: Path, number: int) -> bool:

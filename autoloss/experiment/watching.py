@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from autoloss.core.errors import InputError
 from autoloss.experiment.progress import (
@@ -28,6 +28,9 @@ from autoloss.report.words import (
     metric_words,
     value_text,
 )
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -90,18 +93,25 @@ def is_terminal() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 
-class _Words:
-    """The sentences about a search."""
+def _console() -> Console:
+    """Return standard error, on which texts are shown as they are."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, emoji=False, markup=False)
+
+
+class _Sentences(Silent):
+    """Shows the plan as a sentence like any other, and no details."""
 
     metric = "error"
 
-    def plan_text(self, plan: Plan) -> str:
-        """Describe the plan in one sentence."""
+    def planned(self, plan: Plan) -> None:
+        """Show the plan."""
         self.metric = plan.metric
         seconds = plan.expected_seconds
         time_text = "" if seconds is None else f", about {duration_text(round(seconds))}"
         name = f"{plan.name}: " if plan.name else ""
-        return (
+        self.noted(
             f"{name}{count_text(plan.trials, 'trial')} of {len(plan.families)} families on "
             f"{plan.device}{time_text}."
         )
@@ -116,21 +126,19 @@ class _Words:
         return ", ".join(part for part in parts if part)
 
 
-class Bar(_Words):
+class Bar(_Sentences):
     """A bar in a terminal, on standard error."""
 
     def __init__(self) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, TaskProgressColumn, TextColumn
         from rich.progress import Progress as RichProgress
 
-        console = Console(stderr=True, highlight=False, emoji=False, markup=False)
         self._bar = RichProgress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
             TaskProgressColumn(),
             TextColumn("{task.fields[detail]}", markup=False),
-            console=console,
+            console=_console(),
             transient=True,
         )
         self._task = self._bar.add_task("Starting", total=1.0, detail="")
@@ -143,10 +151,6 @@ class Bar(_Words):
     def __exit__(self, *error: object) -> None:
         """Remove the bar."""
         self._bar.stop()
-
-    def planned(self, plan: Plan) -> None:
-        """Show the plan."""
-        self.noted(self.plan_text(plan))
 
     def updated(self, update: Update) -> None:
         """Move the bar."""
@@ -161,22 +165,13 @@ class Bar(_Words):
         """Show one sentence above the bar."""
         self._bar.console.print(text, soft_wrap=True)
 
-    def detailed(self, text: str) -> None:
-        """Show nothing."""
 
-
-class Lines(_Words):
+class Lines(_Sentences):
     """A line now and then on standard error, for logs."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        from rich.console import Console
-
-        self._console = Console(stderr=True, highlight=False, emoji=False, markup=False)
+        self._console = _console()
         self._pace = Pace(clock=clock)
-
-    def planned(self, plan: Plan) -> None:
-        """Show the plan."""
-        self.noted(self.plan_text(plan))
 
     def updated(self, update: Update) -> None:
         """Show the progress, if the last line is old enough."""
@@ -188,11 +183,8 @@ class Lines(_Words):
         """Show one sentence."""
         self._console.print(text, soft_wrap=True)
 
-    def detailed(self, text: str) -> None:
-        """Show nothing."""
 
-
-class Page(_Words):
+class Page(_Sentences):
     """A bar and the notes below it in the output of a notebook's cell."""
 
     def __init__(self) -> None:
@@ -201,10 +193,6 @@ class Page(_Words):
         self._notes: list[str] = []
         self._bar = ""
         self._handle = display(self, display_id=True)
-
-    def planned(self, plan: Plan) -> None:
-        """Show the plan."""
-        self.noted(self.plan_text(plan))
 
     def updated(self, update: Update) -> None:
         """Move the bar."""
@@ -219,9 +207,6 @@ class Page(_Words):
         """Show one sentence."""
         self._notes.append(text)
         self._handle.update(self)
-
-    def detailed(self, text: str) -> None:
-        """Show nothing."""
 
     def __repr__(self) -> str:
         return "\n".join(self._notes) or "A search begins."
