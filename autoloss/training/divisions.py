@@ -61,10 +61,10 @@ class Divisions:
             folds: The divisions.
             n_classes: C.
             network: The built-in network.
-            training: How to train.
-            device: Where.
+            training: The training configuration.
+            device: The device.
             seed: Seed of the folds of the read-outs.
-            facts: What losses know of the classes besides their counts; None for nothing.
+            facts: Facts on the classes besides their counts; None for none.
             teacher: Logits of a teacher for the rows of the table, ``(rows, C)``.
             negatives: Negatives to train on for each positive; 0 for all.
             model: A network of the user's own in the place of the built-in one.

@@ -18,8 +18,8 @@ TIMED = 16
 """Candidates of a timed step, at most."""
 STEPS, SECONDS = 5, 1.0
 CLEARLY = 0.8
-"""Share of the time of a stacked step below which a loop is taken, so that chance decides seldom
-between two forms that round otherwise."""
+"""A loop is chosen only below this share of the time of a stacked step: the two forms round
+differently, and chance should seldom decide between them."""
 _STEPS_OF_AN_EPOCH = 16
 
 
@@ -45,14 +45,14 @@ def choose_form(
     device: torch.device,
     together: int,
 ) -> Form:
-    """Return how candidates train fastest, by a few steps of each form.
+    """Return the form in which candidates train fastest, by a few steps of each.
 
     Args:
         network: The network.
         behaviour: The result of its checks.
-        fold: Rows to time on.
-        config: How it will be trained.
-        device: Where.
+        fold: The division whose rows are used.
+        config: The training configuration.
+        device: The device.
         together: Candidates trained together.
     """
     alone = "candidates are called one by one on shared mini-batches"
@@ -80,7 +80,7 @@ def choose_form(
 
 
 def _job(network: OwnNetwork, fold: Fold, config: TrainingConfig, device: torch.device) -> Job:
-    """Return a job of as few rows as leave the mini-batches what they will be."""
+    """Return a job of the fewest rows with mini-batches of the final size."""
     size = batch_size_for(len(fold.train), config.batch_size)
     rows = torch.arange(min(len(fold.train), _STEPS_OF_AN_EPOCH * size))
     valid = fold.valid.take(torch.arange(min(len(fold.valid), size)))

@@ -27,8 +27,8 @@ class Job:
         valid: Validation rows: early stopping and scores.
         classes: Facts on the classes for the losses.
         folds: Fold of each validation row for the cross-fitted read-out.
-        config: How to train.
-        device: Where.
+        config: The training configuration.
+        device: The device.
         dtype: Type of the weights.
         teacher: Logits of a teacher for the training rows; None if there is none.
 
@@ -70,8 +70,8 @@ class Job:
             class_counts: Training rows of each class; or `ClassFacts`, which have the class
                 weights and the likeness that a user gives.
             folds: Fold of each validation row.
-            config: How to train.
-            device: Where.
+            config: The training configuration.
+            device: The device.
             dtype: Type of the weights.
             teacher: Logits of a teacher, a row for each training row.
 
@@ -120,7 +120,7 @@ def _placed(part: Part, device: torch.device, dtype: torch.dtype) -> Part:
     inputs = part.inputs
     if isinstance(inputs, StoredInputs):
         if device.type == "cpu":
-            # Encoded batch by batch, as numbers of the type that a network is given.
+            # Encoded batch by batch, in the number type of the weights.
             placed: TableInputs | StoredInputs = inputs.typed(dtype)
             return replace(part, inputs=placed, weights=_weights(part, device, dtype))
         inputs = inputs.take(torch.arange(len(inputs)))

@@ -17,8 +17,8 @@ class EpochReport:
     Args:
         epoch: Epochs done.
         max_epochs: Epochs at most.
-        candidates: Candidates that began.
-        alive: Candidates that go on.
+        candidates: Number of candidates at the start.
+        alive: Number of candidates that continue.
         best_log_loss: Lowest refined log loss so far, in nats.
     """
 
@@ -30,8 +30,8 @@ class EpochReport:
 
 
 Spare = Callable[[EpochReport, Sequence[int]], Collection[int]]
-"""Told where a population stands and which candidates train, by their place; returns those that
-are to stop."""
+"""Called with the progress of a population and the places of the candidates in training; returns
+the places of the candidates that stop."""
 
 
 def train(
@@ -45,13 +45,14 @@ def train(
     """Train candidates together; the result of a candidate does not depend on the others.
 
     Args:
-        job: The study's network and rows, already on the device; where candidates are trained on
-            several divisions of the rows, one for each, with weights of the same shapes.
+        job: The study's network and rows, on the device; or a job for each division of the rows,
+            with weights of the same shapes.
         candidates: The candidates.
         on_epoch: Called after every epoch.
         deadline: When to stop, on `time.monotonic`'s clock; candidates that it cuts off keep their
             best weights so far and end as ``"stopped"``.
-        spare: Says after every epoch which candidates stop, as if the deadline had cut them off.
+        spare: Names after every epoch the candidates that stop, as if the deadline had cut them
+            off.
 
     Returns:
         An outcome for each candidate, in order.

@@ -74,7 +74,7 @@ def _half_of_all() -> int:
 
 @functools.cache
 def keep_freed_memory() -> bool:
-    """Let the C library keep up to 512 MiB of freed memory; return whether it will.
+    """Make the C library keep up to 512 MiB of freed memory; return whether it does.
 
     By default glibc returns large freed blocks to the system, and every step spends a tenth of
     its time on mapping its activations again, page by page. Other systems keep such blocks.
@@ -99,14 +99,14 @@ def empty_device_cache() -> None:
 
 
 def if_it_fits(run: Callable[[], Result], *, is_smallest: bool = False) -> Result | None:
-    """Return ``run()``, or None where the memory is too small for it.
+    """Return ``run()``, or None if it does not fit into the memory.
 
     Args:
         run: The work.
-        is_smallest: Whether there is no less to try instead.
+        is_smallest: Whether the work cannot be halved.
 
     Raises:
-        TrainingError: The memory is too small for the least work.
+        TrainingError: The smallest work does not fit.
     """
     # The handler ends here: the error's traceback would hold the tensors that filled the memory.
     try:
@@ -123,7 +123,7 @@ def if_it_fits(run: Callable[[], Result], *, is_smallest: bool = False) -> Resul
 
 
 def half(count: int) -> int:
-    """Return the number to try where `count` did not fit; 1 of 1."""
+    """Return the number to try if `count` did not fit; 1 for 1."""
     return (count + 1) // 2
 
 

@@ -24,9 +24,9 @@ _NODES = 4097
 class BetaQuantile:
     """The quantiles of Beta(alpha, alpha), from a table.
 
-    Near 0 the distribution function is ``c x ** alpha``, so that quantiles are nearly linear in
-    ``u ** (1 / alpha)`` however steep they are in u; by it the table is read. Above 1/2 they
-    mirror those below.
+    Near 0 the distribution function is ``c x ** alpha``, so quantiles are nearly linear in
+    ``u ** (1 / alpha)``, however steep they are in u. The table is therefore read by
+    ``u ** (1 / alpha)``. Quantiles above 1/2 mirror those below.
 
     Args:
         alpha: Above 0.
@@ -45,7 +45,7 @@ class BetaQuantile:
     @classmethod
     @functools.cache
     def of(cls, alpha: float) -> Self:
-        """Return the quantiles for an alpha; made once."""
+        """Return the quantiles for an alpha, from a cache."""
         shares = np.linspace(0.0, 0.5, _NODES)
         return cls(alpha, (2.0 * betainc(alpha, alpha, shares)) ** (1.0 / alpha), shares)
 
@@ -60,14 +60,14 @@ class BetaQuantile:
 class Mixing:
     """The mixup of some of K candidates.
 
-    All read their shares off the same uniform numbers, by their own quantiles: the shares of a
-    larger alpha are nearer 1/2, example by example.
+    All candidates turn the same uniform numbers into shares, by their own quantiles: example by
+    example, the shares of a larger alpha are nearer to 1/2.
 
     Args:
         n_candidates: K.
         quantiles: The quantiles of each candidate with mixup, by its number.
-        per_example: Those of them whose examples have a share each; the others have one share a
-            mini-batch.
+        per_example: The candidates with a share for each example; the others have one share for
+            a mini-batch.
         dtype: Of the shares.
         device: Where the examples are.
     """
@@ -84,7 +84,7 @@ class Mixing:
     ) -> Self | None:
         """Return the mixup of the candidates, or None if no candidate uses it."""
         alphas = [spec.get("mixup.alpha", 0.0) for spec in specs]
-        # Beta(0, 0) has the shares 0 and 1 alone, which mix nothing.
+        # Beta(0, 0) has only the shares 0 and 1, which mix nothing.
         found = {k: BetaQuantile.of(alpha) for k, alpha in enumerate(alphas) if alpha > 0.0}
         each = frozenset(k for k in found if specs[k].get("mixup.per_example", 0))
         return cls(len(specs), found, each, dtype, device) if found else None
@@ -111,9 +111,9 @@ class Mixing:
 def weighted_mix(mix: Mix, weights: Tensor) -> tuple[Mix, Tensor]:
     """Return the mixup of the labels of weighted items, and the weights of the mixed items.
 
-    An item with the weight w and a partner with v count ``share * w * L + (1 - share) * v * L'``,
+    An item of weight w and a partner of weight v count ``share * w * L + (1 - share) * v * L'``,
     which is the weight ``share * w + (1 - share) * v`` times a mixture with another share. A
-    missing label, whose weight is 0, has no part in it.
+    missing label has the weight 0 and does not count.
 
     Args:
         mix: The mixup of the inputs.

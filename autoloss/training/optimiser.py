@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim.adamw import adamw
 
 _CACHED = 1 << 20
-"""Numbers of the rows that are stepped at a time on a CPU, which has room for two such buffers."""
+"""Numbers of the rows in a call of the kernel on a CPU, whose caches hold two such buffers."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,15 @@ def _blocks(ages: Sequence[int], size: int) -> Iterator[tuple[int, int, int]]:
 class RowAdamW:
     """`torch.optim.AdamW` on all rows at once.
 
-    A parameter group a row would do, at the price of some 40 microseconds of bookkeeping each: a
-    tenth of a step. So torch's fused kernel steps zeros at a rate of 1, which leaves the bare
-    update ``-m / (sqrt(v) + eps)`` in them, and the rows take that at their own rates. It does so
-    for as many rows at a time as stay in the caches until they have taken it.
+    A parameter group for each row would cost some 40 microseconds of bookkeeping, a tenth of a
+    step. Instead, torch's fused kernel steps a buffer of zeros at a rate of 1, which then holds
+    the update ``-m / (sqrt(v) + eps)``, and each row adds it at its own rate. A call takes as many
+    rows as stay in the caches until they are updated.
 
-    The kernel counts steps, by which it corrects the moments, for a tensor as a whole. Rows that
-    joined at different times are different tensors to it, slices of the one buffer. It is called
-    without the class around it, whose first object takes a second to load torch's compiler.
+    The kernel has one count of steps, which corrects the moments, for a whole tensor. Rows that
+    joined at different times are therefore separate tensors, slices of the one buffer. The kernel
+    is called without `torch.optim.AdamW`, because the first object of that class takes a second to
+    load torch's compiler.
 
     Args:
         rows: Weights, stepped in place.
@@ -74,7 +75,7 @@ class RowAdamW:
         self._begin(rows, rates, torch.zeros_like(rows.expand(2, -1, -1)), [0] * len(rows))
 
     def _begin(self, rows: Tensor, rates: Tensor, moments: Tensor, ages: Sequence[int]) -> None:
-        """Go on with rows.
+        """Continue with these rows.
 
         Args:
             rows: Weights.
@@ -102,7 +103,7 @@ class RowAdamW:
                 slice(first, first + n),
                 self.gradients[first : first + n],
                 moments[:, first : first + n],
-                # The kernel adds to it, where the tensors are.
+                # The kernel counts the steps here, on the device.
                 torch.tensor(float(age), device=rows.device),
             )
             for first, n, age in _blocks(ages, size)
@@ -152,7 +153,7 @@ class RowAdamW:
         return other
 
     def joined(self, other: RowAdamW) -> RowAdamW:
-        """Return the optimiser of these rows and, after them, those of another."""
+        """Return the optimiser of these rows, followed by those of another optimiser."""
         both = object.__new__(RowAdamW)
         both._begin(
             torch.cat([self.rows, other.rows]),

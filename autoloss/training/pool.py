@@ -22,7 +22,7 @@ from autoloss.training.population import Population
 from autoloss.training.rows import logits_of
 
 _SOURCES = 3
-"""Numbers of a candidate's state between two fits of its read-out."""
+"""Numbers in the state that a fit of a read-out passes on to the next fit."""
 
 
 @dataclass
@@ -54,8 +54,8 @@ class _Progress:
 class Pool:
     """A population whose candidates join and leave without influence on each other.
 
-    Every candidate has the schedule, the order of rows and the draws of its own steps, whenever
-    it joined.
+    Whenever a candidate joins, its schedule, order of rows and random draws are those of its own
+    steps.
 
     Args:
         jobs: The study's network and rows on each division, on the device.
@@ -102,8 +102,8 @@ class Pool:
     def epoch(self) -> list[int]:
         """Train all candidates for an epoch; return the candidates that ended.
 
-        They have diverged, come to the end of their epochs or of their patience, or the time is
-        up.
+        A candidate ends if it diverges, at the end of its epochs or its patience, or if the time
+        is up.
         """
         population, orders = self._population, self._orders
         assert population is not None
@@ -161,7 +161,7 @@ class Pool:
             self._changed()
 
     def _changed(self) -> None:
-        """Follow only the orders of the remaining candidates."""
+        """Follow the orders of the candidates in training alone."""
         population = self._population
         assert population is not None
         self._divisions = divisions_of(population)
@@ -186,7 +186,7 @@ class Pool:
             ]
             for first in distinct
         }
-        # One number for all is what a population of one age had to be given.
+        # Candidates of one age share a number, as candidates that all start together do.
         own_factors, own_progress = (
             torch.tensor(
                 [[values[first][i] for first in firsts] for i in every],
@@ -217,7 +217,7 @@ class Pool:
 
 
 def _facts(jobs: Sequence[Job], candidates: Sequence[Candidate]) -> ClassFacts:
-    """Return what losses know of the classes, of the division of each candidate."""
+    """Return the facts on the classes for losses, for the division of each candidate."""
     facts = jobs[0].classes
     if len(jobs) == 1:
         return facts

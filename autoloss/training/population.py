@@ -27,9 +27,10 @@ class Population:
             their own, ``(K, C)``; or `ClassFacts`.
         device: Where to train.
         dtype: Type of the weights.
-        products: Type in which the products of hidden layers are taken in a step; by default that
-            of the weights.
-        start: The epoch of the training at which they start; orders tell by it who shares one.
+        products: Number type of the products of hidden layers in a step; by default that of the
+            weights.
+        start: The epoch of the training at which they start; only candidates of one start share
+            an order.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class Population:
 
     @property
     def rows(self) -> Tensor:
-        """Return the weights, one candidate a row, ``(K, P)``."""
+        """Return the weights, a row for each candidate, ``(K, P)``."""
         return self._optimiser.rows
 
     def keep(self, kept: Sequence[int]) -> None:
@@ -138,7 +139,7 @@ class Population:
 
         Args:
             batch: The mini-batch.
-            orders: What else is drawn.
+            orders: The random draws of the step.
             lr_factor: Share of the peak learning rates, one for all or ``(K,)``.
             progress: Share of the training that is done, one for all or ``(K,)``.
         """
@@ -164,11 +165,11 @@ class Population:
         values = self.objective(scores.logits, targets, context=context, mix=mix)
         # The sum over candidates: no gradient of one reaches another.
         total = item_mean(values, weights).sum()
-        # A weight of the user's that the logits do not depend on has a gradient of zero.
+        # A weight of the user's network that does not affect the logits has a gradient of zero.
         gradients = torch.autograd.grad(total, self._leaves, materialize_grads=True)
         torch._foreach_copy_(self._gradients, gradients)
         self._optimiser.step(lr_factor)
-        # Last, so that no weight decay is left in what is not learnt.
+        # Last, so that weight decay does not change values that are not learnt.
         for name, value in scores.state.items():
             self._weights[name].copy_(value)
 

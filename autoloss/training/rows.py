@@ -23,8 +23,8 @@ CHUNK_NUMBERS = 1_000_000
 class EncodedRows:
     """The rows of a part as the network's body reads them.
 
-    What `Network.encode` gives is the same for all candidates and epochs, so it is computed
-    once where the memory allows.
+    The result of `Network.encode` is the same for all candidates and epochs, so it is computed
+    once if the memory allows.
 
     Args:
         network: The network.
@@ -46,7 +46,7 @@ class EncodedRows:
         return self.part.targets
 
     def features(self, rows: Tensor) -> Features:
-        """Return the rows of those numbers, ``(G, B)``."""
+        """Return the features of rows by number, ``(G, B)``."""
         if self._kept is None:
             return self.network.encode(self.part.inputs.take(rows))
         flat = rows.flatten()

@@ -20,21 +20,21 @@ from autoloss.training.pool import step_batch
 from autoloss.training.population import Population
 
 SMALLEST, USUAL, LARGEST = 8, 32, 1024
-"""Candidates that are tried first, those where nothing is timed, and the most."""
+"""The number of candidates that is timed first, the number without timing, and the largest."""
 FULL_BATCH = 256
-"""Rows of a mini-batch for which `USUAL` is meant: of smaller ones more are trained at once."""
+"""Rows of a mini-batch that `USUAL` is meant for; smaller mini-batches allow more candidates."""
 TINY_ROWS = 4096
-"""Training rows up to which nothing is timed: all there is to win would be spent on it."""
+"""Training rows up to which nothing is timed, because the timing would cost what it saves."""
 TIMED_STEPS, LEAST_STEPS = 10, 2
 GAIN, NEAR = 1.1, 0.95
-"""How much faster twice the candidates must train, a candidate, for more to be tried; the share of
-the best rate at which fewer candidates are taken instead."""
+"""The least gain in rate of twice the candidates for a larger number to be timed; the share of the
+best rate that is enough to choose fewer candidates."""
 SECONDS = 1.5
-"""What the timing may take; one size more is begun only if it should fit."""
+"""Seconds for the timing; another number is timed only if it should fit."""
 SIZES_TO_TRUST = 3
-"""Sizes that must be timed to tell a fast one from a quiet moment of the machine."""
+"""Numbers that must be timed to tell a fast one from a quiet moment of the machine."""
 MEMORY_SHARE = 0.5
-"""Share of the free memory that a population may take; nothing gives notice on a full host."""
+"""Share of the free memory that a population may take; a full host gives no warning."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Together:
 
     Args:
         candidates: K.
-        rates: Candidate steps a second of every size that was timed.
-        held: Most candidates that the memory holds.
+        rates: Steps of a candidate per second, for every number that was timed.
+        held: The largest number of candidates that the memory holds.
         reason: Half a sentence.
     """
 
@@ -71,15 +71,15 @@ def choose_together(
 ) -> Together:
     """Return the number of candidates to train together for nearly the most candidates a second.
 
-    Sizes are doubled from 8 until one trains no more than a tenth faster, a candidate, than half
-    of it. What becomes of a candidate does not depend on its neighbours: where the trials that are
-    asked for at once do not depend on this number, it decides nothing but the time.
+    The number is doubled from 8 until twice the candidates are less than a tenth faster for each
+    candidate. A candidate's result does not depend on its neighbours, so this number decides the
+    time alone as long as the trials that are asked at once do not depend on it.
 
     Args:
         jobs: The divisions of the study's rows, on the device.
-        asked: What the space asks for; 0 to choose.
-        at_most: Candidates there are to train at once; no more are tried.
-        free_bytes: Memory that is free; by default it is looked up.
+        asked: The number that the space asks for; 0 to choose.
+        at_most: The largest number of candidates that train at once.
+        free_bytes: Free memory; by default that of the device.
     """
     free = free_memory(jobs[0].device) if free_bytes is None else free_bytes
     held = max(1, int(MEMORY_SHARE * free) // bytes_each(jobs))
@@ -109,10 +109,10 @@ def usual_together(jobs: Sequence[Job]) -> int:
 
 
 def bytes_each(jobs: Sequence[Job]) -> int:
-    """Return the memory that one more candidate takes at most, in bytes, from the shapes alone.
+    """Return the most memory that a candidate takes, in bytes, from the shapes alone.
 
-    It is the weights with their gradients, moments, update and best copy, the activations of a
-    step with their gradients, and the logits of the validation rows with what scores them.
+    It holds the weights with gradients, moments, update and best copy; the activations of a step
+    with their gradients; and the logits of the validation rows with the buffers that score them.
     """
     job = jobs[0]
     network = job.network
@@ -124,7 +124,7 @@ def bytes_each(jobs: Sequence[Job]) -> int:
 
 
 def _timed(jobs: Sequence[Job], limit: int) -> dict[int, float]:
-    """Return candidate steps a second by number of candidates, until more are no faster."""
+    """Return the steps of a candidate per second by K, until a larger K is no faster."""
     if jobs[0].device.type == "cpu":
         keep_freed_memory()
     ends = time.perf_counter() + SECONDS
@@ -151,15 +151,15 @@ def _sizes(limit: int) -> list[int]:
 def step_seconds(
     jobs: Sequence[Job], n_candidates: int, steps: int = TIMED_STEPS, *, seconds: float = math.inf
 ) -> float:
-    """Return the seconds of a step of so many candidates, whose weights are thrown away.
+    """Return the seconds of a step of K candidates, whose weights are discarded.
 
-    It is the shortest of several: whatever else the machine does only makes steps longer.
+    It is the shortest of several steps, because other work of the machine only makes steps longer.
 
     Args:
         jobs: The divisions of the rows, on the device; candidates are spread over them.
         n_candidates: K.
-        steps: How many are timed at most.
-        seconds: Time after which no step is begun, two at least.
+        steps: The most steps to time.
+        seconds: Time after which no further step begins, except the first two.
     """
     ends = time.perf_counter() + seconds
     device = jobs[0].device
@@ -171,12 +171,12 @@ def step_seconds(
         found.append(now(device) - started)
         if len(found) > LEAST_STEPS and time.perf_counter() > ends:
             break
-    # The first one fills the caches and the allocator.
+    # The first step fills the caches and the allocator.
     return min(found[1:])
 
 
 def passing_population(jobs: Sequence[Job], n_candidates: int) -> tuple[Population, Orders]:
-    """Return candidates whose steps are timed and thrown away, and the orders of their batches.
+    """Return candidates to time steps with, and the orders of their mini-batches.
 
     Args:
         jobs: The divisions of the rows, on the device; candidates are spread over them.
