@@ -182,7 +182,7 @@ def draw_diagnosis(images: Path) -> Path:
 
 def _parent(known: Identity) -> str:
     """Return the id of the parent run of a study."""
-    from autoloss.tracking.client import connect
+    from autoloss.tracking.experiment import connect
 
     client = connect(known.uri or "")
     condition = f"tags.`autoloss.study_id` = '{known.study_id}'"

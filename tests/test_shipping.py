@@ -13,7 +13,7 @@ import torch
 import autoloss
 from autoloss.core.errors import InputError
 from autoloss.report import summary_from_json
-from autoloss.tracking import read_wish
+from autoloss.tracking import read_chosen_trial
 from tests.spaces import SMALL
 
 
@@ -54,7 +54,7 @@ def read(folder: Path):
 
 
 def client_of(folder: Path):
-    from autoloss.tracking.client import connect
+    from autoloss.tracking.experiment import connect
 
     return connect(f"sqlite:///{(folder.parents[1] / 'mlflow.db').as_posix()}")
 
@@ -176,7 +176,7 @@ def test_the_wish_of_the_dashboard_is_followed_from_the_command_line(study) -> N
     client = client_of(study)
     runs = client.search_runs(["1"], f"tags.`autoloss.trial` = '{number:05d}'")
     client.set_tag(runs[0].info.run_id, "autoloss.choose", "fewer false alarms")
-    assert read_wish(study).number == number
+    assert read_chosen_trial(study).number == number
     result = CliRunner().invoke(app, ["select", "mine", "--from-dashboard"])
     assert result.exit_code == 0, result.stderr
     assert f"trial {number} " in result.stderr

@@ -22,11 +22,8 @@ SHARED = {
     "Part",
     "Pool",
     "Seen",
-    "Session",
-    "Shown",
     "Division",
     "Drawn",
-    "Job",
 }
 
 

@@ -226,15 +226,15 @@ def chosen_in_dashboard(
     Raises:
         InputError: If the trial is named twice, or not exactly one run has the tag.
     """
-    from autoloss.tracking import read_wish
+    from autoloss.tracking import read_chosen_trial
 
     if by is not None or trial is not None:
         raise InputError(
             "--from-dashboard must stand without --by and --trial, because the dashboard names "
             f"the trial, but got {'--by' if by is not None else '--trial'}."
         )
-    wish = read_wish(folder, uri=shipping.tracking_uri)
-    return wish.number, replace(shipping, because=shipping.because or wish.reason)
+    chosen = read_chosen_trial(folder, uri=shipping.tracking_uri)
+    return chosen.number, replace(shipping, because=shipping.because or chosen.reason)
 
 
 def ship_trial(

@@ -18,7 +18,7 @@ from autoloss.experiment.session import SearchSession
 from autoloss.records import Coverage, Summary
 from autoloss.report import write_report
 from autoloss.search import SearchResult, summarise
-from autoloss.tracking import Shelf, Tracking
+from autoloss.tracking import SavedModels, Tracking
 from autoloss.verdict.coverage import coverage_of, shortfall
 
 MODEL, FINALISTS = "model", "finalists"
@@ -125,25 +125,25 @@ def finalist_folder(folder: Path, number: int) -> Path:
     return folder / FINALISTS / f"{number:05d}"
 
 
-def shelf_of(
+def saved_models(
     folder: Path, summary: Summary, register: str | None = None, *, is_own: bool = False
-) -> Shelf:
-    """Return the shelf of models whose weights a study's folder has.
+) -> SavedModels:
+    """Return the models of a study whose weights its folder has.
 
     Args:
         folder: The folder.
         summary: The study.
         register: Name in the model registry; None for none.
-        is_own: Whether the network is the user's own; its shelf is empty, because MLflow cannot
-            load a model without the code of its network.
+        is_own: Whether the network is the user's own, whose models are left out because MLflow
+            cannot load them without its code.
     """
     if is_own:
-        return Shelf({}, register or "")
+        return SavedModels({}, register or "")
     kept = {one.number: finalist_folder(folder, one.number) for one in summary.trials}
     models = {number: path for number, path in kept.items() if path.is_dir()}
     if (folder / MODEL).is_dir():
         models[summary.recommended] = folder / MODEL
-    return Shelf(models, register or "")
+    return SavedModels(models, register or "")
 
 
 def _write(result: SearchResult, session: SearchSession) -> str:
@@ -195,7 +195,7 @@ def show_result(
         One line on missing runs, empty if there are none.
     """
     tracker.finish(
-        summary, report_files(folder), shelf_of(folder, summary, register, is_own=is_own)
+        summary, report_files(folder), saved_models(folder, summary, register, is_own=is_own)
     )
     pending = tracker.close(seconds)
     for note in tracker.notes:

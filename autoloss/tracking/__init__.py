@@ -1,31 +1,31 @@
-"""The MLflow dashboard of a study: a parent run, a child run a trial, written in the background.
+"""Shows a study in MLflow: a parent run, a child run per trial, views, models and the report.
 
-Only this folder imports mlflow, and not before the first run is written.
+No other folder imports mlflow; this folder imports it with the first write.
 
 Floor 6. Imports from floors 1 to 5.
 """
 
 from __future__ import annotations
 
+from autoloss.tracking.chosen_trial import ChosenTrial, read_chosen_trial
 from autoloss.tracking.dashboard import Dashboard, dashboard_link, dashboard_of
-from autoloss.tracking.protocol import ClosedTracker, NullTracker, Pending, Tracking
-from autoloss.tracking.shelf import Shelf, check_register
+from autoloss.tracking.database import BrokenStore
+from autoloss.tracking.models import check_register
+from autoloss.tracking.protocol import ClosedTracker, NullTracker, Pending, SavedModels, Tracking
 from autoloss.tracking.tracker import Tracker
-from autoloss.tracking.unfinished import BrokenStore
-from autoloss.tracking.wishes import Wish, read_wish
 
 __all__ = [
     "BrokenStore",
+    "ChosenTrial",
     "ClosedTracker",
     "Dashboard",
     "NullTracker",
     "Pending",
-    "Shelf",
+    "SavedModels",
     "Tracker",
     "Tracking",
-    "Wish",
     "check_register",
     "dashboard_link",
     "dashboard_of",
-    "read_wish",
+    "read_chosen_trial",
 ]

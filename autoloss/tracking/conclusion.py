@@ -1,4 +1,4 @@
-"""A finished study on the dashboard: verdict, winner, front, view, models and report."""
+"""Writes a finished study to MLflow: verdict, winner, front, views, models and report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from autoloss.records import REFINED_LOG_LOSS, Summary, TrialState
 from autoloss.report.words import metric_words
 from autoloss.tracking.content import (
     MAX_KEY,
-    Point,
+    MetricPoint,
     clip,
     clipped_tags,
     points,
@@ -22,10 +22,10 @@ from autoloss.tracking.content import (
     to_ms,
 )
 from autoloss.tracking.failures import Away, classified
-from autoloss.tracking.models import register, shelve
+from autoloss.tracking.models import log_models, register
 from autoloss.tracking.note import ranked_front, verdict_note
+from autoloss.tracking.protocol import SavedModels
 from autoloss.tracking.runs import StudyRuns
-from autoloss.tracking.shelf import Shelf
 from autoloss.tracking.studies import (
     KIND,
     ML_KIND,
@@ -64,30 +64,30 @@ _MARKS = frozenset(
 
 
 @dataclass(frozen=True, eq=False)
-class Ending:
-    """What is known at the end of a study.
+class Conclusion:
+    """The results of a finished study.
 
     Args:
         summary: The finished study.
-        files: Files and folders kept with the parent run, as far as they are there.
-        shelf: The models whose weights are kept.
-        only_front: Whether trials that nobody would choose have no runs.
+        files: Files and folders to attach to the parent run, if they exist.
+        saved: The models with saved weights.
+        only_front: Whether only the trials of front, verdict and winner have runs.
     """
 
     summary: Summary
     files: tuple[Path, ...] = ()
-    shelf: Shelf = field(default_factory=Shelf)
+    saved: SavedModels = field(default_factory=SavedModels)
     only_front: bool = False
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What the dashboard has since.
+class Published:
+    """The views and the model that a conclusion wrote.
 
     Args:
-        view: Key of the saved view; empty where there is none.
-        registered: Name of the registered model; empty where nothing was registered.
-        studies: Key of the view that compares studies; empty where there is none.
+        view: Key of the saved view; empty for none.
+        registered: Name of the registered model; empty for none.
+        studies: Key of the view that compares studies; empty for none.
     """
 
     view: str = ""
@@ -95,15 +95,15 @@ class Shown:
     studies: str = ""
 
 
-def write_conclusion(runs: StudyRuns, ending: Ending) -> Shown:
-    """Write everything that is known at the end; a second call leaves the same.
+def write_conclusion(runs: StudyRuns, conclusion: Conclusion) -> Published:
+    """Write the results of a study; a second call changes nothing.
 
-    What the store cannot take besides runs is left out and noted in `runs`.
+    Gaps of the store are noted in `runs`.
     """
     runs.notes.clear()
-    summary = ending.summary
+    summary = conclusion.summary
     for trial in summary.trials:
-        is_wanted = not ending.only_front or trial.number in _players(summary)
+        is_wanted = not conclusion.only_front or trial.number in _compared(summary)
         if trial.state != "running" and is_wanted:
             runs.write_trial(trial)
     ended = _decided_ms(summary)
@@ -119,89 +119,93 @@ def write_conclusion(runs: StudyRuns, ending: Ending) -> Shown:
     )
     view = write_view(runs, content)
     studies = write_studies(runs)
-    registered = _write_models(runs, summary, ending.shelf)
-    # Last, because a server may accept runs and still have no place for files.
-    _write_files(runs, ending.files)
-    return Shown(view, registered, studies)
+    registered = _write_models(runs, summary, conclusion.saved)
+    # Last, because a server may accept runs but no files.
+    _write_files(runs, conclusion.files)
+    return Published(view, registered, studies)
 
 
 def view_of(runs: StudyRuns, description: Mapping[str, str]) -> ViewContent:
-    """Return the view of a study that is being searched.
+    """Return the view of a running study.
 
     Args:
         runs: The runs of the study.
-        description: What the parent run says of it.
+        description: Parameters of the parent run.
     """
     metric = description.get("metric", "error")
-    told = description.get("lower_is_better")
-    lower = metric_words(metric).lower_is_better if told is None else told == "true"
+    direction = description.get("lower_is_better")
+    lower = metric_words(metric).lower_is_better if direction is None else direction == "true"
     return ViewContent(runs.name, runs.parent(), metric, lower)
 
 
 def write_view(runs: StudyRuns, content: ViewContent) -> str:
-    """Write the view "Choose a winner" and return its key, or an empty string if there is none."""
-    session = runs.session
-    if not session.abilities.has_views:
+    """Write the view "Choose a winner" and return its key; empty for none."""
+    experiment = runs.experiment
+    if not experiment.capabilities.has_views:
         return ""
     key, value = view_key(runs.study_id), view_tag(content, now_ms=to_ms(time.time()))
     if len(value) > MAX_TAG:
-        runs.notes.append("The view 'Choose a winner' is too long for MLflow, and left out.")
+        runs.notes.append("The view 'Choose a winner' is left out: it is too long for MLflow.")
         return ""
-    client, experiment = session.client, session.open()
-    is_written = _beside(
+    client, experiment_id = experiment.client, experiment.open()
+    is_written = _optional(
         runs,
         "The view 'Choose a winner'",
-        lambda: client.set_experiment_tag(experiment, TAG + key, value),
+        lambda: client.set_experiment_tag(experiment_id, TAG + key, value),
     )
     return key if is_written else ""
 
 
 def write_studies(runs: StudyRuns) -> str:
-    """Write the view that compares studies, and lead to it from the experiment's own page.
+    """Write the view that compares studies, and a link to it on the experiment's page.
 
     Returns:
-        The key of the view; empty where there is none.
+        The key of the view; empty for none.
     """
-    session = runs.session
-    client, experiment, has_views = session.client, session.open(), session.abilities.has_views
-    tags = client.get_experiment(experiment).tags
+    experiment = runs.experiment
+    client, experiment_id, has_views = (
+        experiment.client,
+        experiment.open(),
+        experiment.capabilities.has_views,
+    )
+    tags = client.get_experiment(experiment_id).tags
     wanted = {TAG + STUDIES: studies_tag(now_ms=to_ms(time.time()))} if has_views else {}
-    # The experiment of a run that somebody else began is theirs.
-    if not session.beside:
-        wanted |= {KIND: ML_KIND, NOTE: experiment_note(experiment, has_views=has_views)}
+    # The experiment of an adopted run belongs to the owner of the run.
+    if not experiment.of_run:
+        wanted |= {KIND: ML_KIND, NOTE: experiment_note(experiment_id, has_views=has_views)}
 
     def write() -> None:
         for key, text in wanted.items():
-            # What somebody wrote there stays.
+            # A text of the user stays.
             if not tags.get(key):
-                client.set_experiment_tag(experiment, key, text)
+                client.set_experiment_tag(experiment_id, key, text)
 
-    is_written = _beside(runs, "The view of all studies", write)
+    is_written = _optional(runs, "The view of all studies", write)
     return STUDIES if is_written and has_views else ""
 
 
-def _beside(runs: StudyRuns, what: str, action: Callable[[], object]) -> bool:
-    """Do something that the runs can be without; what fails for good is noted."""
+def _optional(runs: StudyRuns, subject: str, action: Callable[[], object]) -> bool:
+    """Do an optional write, and return whether it succeeded; a permanent failure is noted."""
     try:
         action()
     except Exception as error:
-        failure = classified(error, runs.session.uri, is_general=False)
+        failure = classified(error, runs.experiment.uri, is_general=False)
         if isinstance(failure, Away):
             raise
-        runs.notes.append(f"{what} is missing: {failure}")
+        runs.notes.append(f"{subject} is missing: {failure}")
         return False
     return True
 
 
-def _players(summary: Summary) -> set[int]:
-    """Return the trials that the verdict or a person's choice is about."""
+def _compared(summary: Summary) -> set[int]:
+    """Return the trials of the front, of the verdict and the winner."""
     verdict = summary.verdict
     return {*summary.pareto, verdict.baseline, verdict.challenger, summary.recommended}
 
 
 def _describe_parent(runs: StudyRuns, summary: Summary, ended: int) -> None:
-    """Write the verdict and the winner's metrics on the parent run, so that studies compare."""
-    session, parent = runs.session, runs.parent()
+    """Write the verdict and the winner's metrics on the parent run."""
+    experiment, parent = runs.experiment, runs.parent()
     shipped = summary.trial(summary.recommended)
     metrics = [*points("val", shipped.metrics, ended), *_test_points(summary, ended)]
     metrics += study_points(summary, ended)
@@ -225,33 +229,33 @@ def _describe_parent(runs: StudyRuns, summary: Summary, ended: int) -> None:
             "autoloss.choice_by": choice.by,
             "autoloss.choice_time": choice.created,
         }
-    session.log(parent, points=metrics, tags=tags)
+    experiment.log(parent, points=metrics, tags=tags)
     runs.write_note(verdict_note(summary, links=_links(runs)))
     runs.finish(ended)
     runs.close_doubles()
 
 
 def _links(runs: StudyRuns) -> str:
-    """Return links from a study's own page to its trials and to the other studies."""
-    experiment, has_views = runs.session.open(), runs.session.abilities.has_views
-    studies = studies_page(experiment, has_views=has_views)
-    trials = f"#/experiments/{experiment}/runs{view_query(view_key(runs.study_id))}"
+    """Return links from the parent run's page to the trials and the other studies."""
+    experiment_id, has_views = runs.experiment.open(), runs.experiment.capabilities.has_views
+    studies = studies_page(experiment_id, has_views=has_views)
+    trials = f"#/experiments/{experiment_id}/runs{view_query(view_key(runs.study_id))}"
     return f"[All studies]({studies})" + (f" · [{NAME}]({trials})" if has_views else "")
 
 
-def _test_points(summary: Summary, ended: int) -> list[Point]:
-    """Return the test metrics of what ships; not a number where it was never tested."""
+def _test_points(summary: Summary, ended: int) -> list[MetricPoint]:
+    """Return the test metrics of the winner; NaN if it was never tested."""
     measured = shipped_metrics(summary)
     if measured or not summary.choices:
         return list(points("test", measured, ended))
-    known = dict.fromkeys(name for values in summary.test_metrics.values() for name in values)
-    # A metric cannot be taken back, and those of the former winner are not this one's.
-    return [Point(f"test/{name}", math.nan, ended) for name in known]
+    names = dict.fromkeys(name for values in summary.test_metrics.values() for name in values)
+    # MLflow deletes no metric, and the metrics of the former winner are not the new winner's.
+    return [MetricPoint(f"test/{name}", math.nan, ended) for name in names]
 
 
 def _mark_trials(runs: StudyRuns, summary: Summary, timestamp: int) -> None:
-    """Tag ranks, the front, the challenger and the baseline; take earlier tags away."""
-    verdict, client = summary.verdict, runs.session.client
+    """Tag ranks, front, challenger, baseline and winner; delete earlier tags."""
+    verdict, client = summary.verdict, runs.experiment.client
     wanted: dict[int, dict[str, str]] = {}
     # Tags sort as text, so ranks are padded with zeros.
     for rank, number in enumerate(_ranked(summary)[:_RANKED], start=1):
@@ -271,34 +275,34 @@ def _mark_trials(runs: StudyRuns, summary: Summary, timestamp: int) -> None:
             runs.close_lost(run)
             continue
         run_id, tags = run.info.run_id, clipped_tags(wanted.get(number, {}))
-        # A wish that somebody has put on a run stays until it is followed.
-        is_followed = summary.choices and summary.choices[-1].number == number
-        obsolete = _MARKS if is_followed else _MARKS - {"autoloss.choose"}
+        # A user's tag `autoloss.choose` stays until the trial is the winner.
+        is_chosen = summary.choices and summary.choices[-1].number == number
+        obsolete = _MARKS if is_chosen else _MARKS - {"autoloss.choose"}
         for key in obsolete & run.data.tags.keys() - tags.keys():
             client.delete_tag(run_id, key)
         _rename(runs, summary, number, run)
         new = {key: value for key, value in tags.items() if run.data.tags.get(key) != value}
         measured = summary.test_metrics.get(tested.get(number, ""), {})
-        runs.session.log(run_id, tags=new, points=points("test", measured, timestamp))
+        runs.experiment.log(run_id, tags=new, points=points("test", measured, timestamp))
 
 
 def _is_stray(run: Run, state: TrialState) -> bool:
-    """Return whether a run is a second one of its trial: the first is written to its end."""
+    """Return whether a run is a second run of its trial, which would have ended otherwise."""
     return run.info.status == "RUNNING" and state != "running"
 
 
 def _rename(runs: StudyRuns, summary: Summary, number: int, run: Run) -> None:
-    """Give the run of what ships a star, which is seen in every list and chart."""
+    """Put a star before the name of the winner's run, for all lists and charts."""
     plain = run_name(summary.trial(number))
     starred = clip(STAR + plain, MAX_KEY)
     wanted = starred if number == summary.recommended else plain
-    # A name that somebody gave it is theirs.
+    # A name that the user gave stays.
     if run.info.run_name in {plain, starred} - {wanted}:
-        runs.session.client.update_run(run.info.run_id, name=wanted)
+        runs.experiment.client.update_run(run.info.run_id, name=wanted)
 
 
 def _ranked(summary: Summary) -> list[int]:
-    """Return the trials that have the study's metric, the best first."""
+    """Return the trials with the study's metric, best first."""
     sign = 1.0 if summary.lower_is_better else -1.0
 
     def place(number: int) -> tuple[float, float, int]:
@@ -310,41 +314,41 @@ def _ranked(summary: Summary) -> list[int]:
     return sorted((trial.number for trial in valued), key=place)
 
 
-def _write_models(runs: StudyRuns, summary: Summary, shelf: Shelf) -> str:
-    """Show the models, register the one that ships where that is wanted; return under what."""
-    if not runs.session.abilities.has_models:
-        if shelf.register:
+def _write_models(runs: StudyRuns, summary: Summary, saved: SavedModels) -> str:
+    """Log the models, and register the winner if wanted; return the registered name."""
+    if not runs.experiment.capabilities.has_models:
+        if saved.register:
             runs.notes.append(
-                f"Nothing is registered as {shelf.register!r}: the store has no logged models."
+                f"Nothing is registered as {saved.register!r}: the store has no logged models."
             )
         return ""
-    shown: dict[int, str] = {}
-    _beside(
+    logged: dict[int, str] = {}
+    _optional(
         runs,
         "The shortlist of models",
-        lambda: shown.update(shelve(runs, summary, shelf)),
+        lambda: logged.update(log_models(runs, summary, saved)),
     )
-    if not shelf.register:
+    if not saved.register:
         return ""
-    if summary.recommended not in shelf.models or summary.recommended not in shown:
+    if summary.recommended not in saved.folders or summary.recommended not in logged:
         runs.notes.append(
-            f"Nothing is registered as {shelf.register!r}: the weights of trial "
-            f"{summary.recommended} are not there."
+            f"Nothing is registered as {saved.register!r}: the weights of trial "
+            f"{summary.recommended} are missing."
         )
         return ""
 
     def write() -> None:
-        version = register(runs, summary, shelf.register, shown[summary.recommended])
-        tags = {"autoloss.registered": f"{shelf.register} version {version}"}
-        runs.session.log(runs.parent(), tags=tags)
+        version = register(runs, summary, saved.register, logged[summary.recommended])
+        tags = {"autoloss.registered": f"{saved.register} version {version}"}
+        runs.experiment.log(runs.parent(), tags=tags)
 
-    is_registered = _beside(runs, f"The registered model {shelf.register!r}", write)
-    return shelf.register if is_registered else ""
+    is_registered = _optional(runs, f"The registered model {saved.register!r}", write)
+    return saved.register if is_registered else ""
 
 
 def _write_files(runs: StudyRuns, files: tuple[Path, ...]) -> None:
-    """Keep files and folders with the parent run."""
-    client, parent = runs.session.client, runs.parent()
+    """Attach files and folders to the parent run."""
+    client, parent = runs.experiment.client, runs.parent()
     for path in files:
         if path.is_dir():
             client.log_artifacts(parent, str(path), f"{_ARTIFACTS}/{path.name}")
@@ -353,10 +357,10 @@ def _write_files(runs: StudyRuns, files: tuple[Path, ...]) -> None:
 
 
 def _decided_ms(summary: Summary) -> int:
-    """Return when it was decided what ships, in milliseconds since the epoch."""
+    """Return the time of the last choice of a winner, in milliseconds since the epoch."""
     last = summary.choices[-1].created if summary.choices else summary.created
     try:
-        # Of several decisions within a second the last one counts.
+        # The last of several choices within a second counts.
         return to_ms(datetime.fromisoformat(last).timestamp()) + len(summary.choices)
     except ValueError:
         return to_ms(time.time())

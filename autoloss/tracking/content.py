@@ -1,15 +1,15 @@
-"""What a run shows, as plain values within MLflow's limits; no mlflow here."""
+"""The content of a run as plain values within MLflow's limits; does not import mlflow."""
 
 from __future__ import annotations
 
 import math
 import re
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from autoloss.records import TrialRecord
-from autoloss.tracking.colours import family_colour
 
 MAX_KEY = 250
 MAX_PARAM = 6000
@@ -25,10 +25,41 @@ _STATUS = {
 }
 _FORBIDDEN = re.compile(r"[^\w\-. :/]")
 
+# Okabe and Ito 2008, then Paul Tol's "muted", for every kind of colour vision; without black and
+# yellow, which vanish on a dark and on a light page.
+PALETTE = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+    "#332288",
+    "#882255",
+    "#999933",
+    "#44AA99",
+    "#AA4499",
+    "#117733",
+)
+
+# The families of most studies have colours of their own; others take theirs by a hash.
+_FIRST = (
+    "cross_entropy",
+    "focal",
+    "brier",
+    "generalized_cross_entropy",
+    "poly1",
+    "power",
+    "sm_softmax",
+    "weston_watkins",
+    "crammer_singer",
+    "bi_tempered",
+)
+
 
 @dataclass(frozen=True)
-class Point:
-    """One value of a metric: its time in milliseconds since the epoch, and its step."""
+class MetricPoint:
+    """A value of a metric, with its time in milliseconds since the epoch and its step."""
 
     key: str
     value: float
@@ -46,13 +77,13 @@ class RunContent:
     ended: int
     tags: Mapping[str, str]
     params: Mapping[str, str]
-    points: tuple[Point, ...]
+    points: tuple[MetricPoint, ...]
 
 
 def trial_content(record: TrialRecord, *, parent: str) -> RunContent:
-    """Return what the run of a trial shows below the run `parent`.
+    """Return the content of a trial's run below the run `parent`.
 
-    The same record gives the same content, times included: written twice, it is stored once.
+    The same record gives the same content and times, so that MLflow stores a repeat once.
     """
     started, ended = to_ms(record.started), to_ms(max(record.started, record.ended))
     return RunContent(
@@ -88,8 +119,19 @@ def run_name(record: TrialRecord) -> str:
 
 
 def trial_tag(number: int) -> str:
-    """Return a trial's number as a tag; tags sort as text, so it is padded with zeros."""
+    """Return a trial's number as a tag, padded with zeros because tags sort as text."""
     return f"{number:05d}"
+
+
+def family_colour(family: str) -> str:
+    """Return the colour of a family as ``#RRGGBB``, the same in every study.
+
+    Examples:
+        >>> family_colour("cross_entropy")
+        '#0072B2'
+    """
+    place = _FIRST.index(family) if family in _FIRST else zlib.crc32(family.encode())
+    return PALETTE[place % len(PALETTE)]
 
 
 def to_ms(seconds: float) -> int:
@@ -109,8 +151,8 @@ def clip(text: str, limit: int) -> str:
 
 def clipped_params(values: Mapping[str, Any]) -> dict[str, str]:
     """Return parameters as text under keys that MLflow accepts; floats to six digits."""
-    shown = {key: f"{v:.6g}" if isinstance(v, float) else str(v) for key, v in values.items()}
-    return {_key(key): clip(value, MAX_PARAM) for key, value in shown.items()}
+    texts = {key: f"{v:.6g}" if isinstance(v, float) else str(v) for key, v in values.items()}
+    return {_key(key): clip(value, MAX_PARAM) for key, value in texts.items()}
 
 
 def clipped_tags(values: Mapping[str, str]) -> dict[str, str]:
@@ -118,11 +160,11 @@ def clipped_tags(values: Mapping[str, str]) -> dict[str, str]:
     return {_key(key): clip(value, MAX_TAG) for key, value in values.items()}
 
 
-def points(section: str, metrics: Mapping[str, float], timestamp: int) -> tuple[Point, ...]:
-    """Return metrics named ``section/name``; those that are not finite are left out."""
-    before = f"{section}/" if section else ""
+def points(section: str, metrics: Mapping[str, float], timestamp: int) -> tuple[MetricPoint, ...]:
+    """Return the finite metrics, named ``section/name``."""
+    prefix = f"{section}/" if section else ""
     return tuple(
-        Point(_key(before + name), float(value), timestamp)
+        MetricPoint(_key(prefix + name), float(value), timestamp)
         for name, value in metrics.items()
         if math.isfinite(value)
     )
@@ -133,19 +175,19 @@ def _key(name: str) -> str:
     return _FORBIDDEN.sub("_", name)[:MAX_KEY]
 
 
-def _curve_points(record: TrialRecord, started: int, ended: int) -> Iterable[Point]:
-    """Yield the learning curve, at most `MAX_CURVE` epochs, the last one always among them."""
+def _curve_points(record: TrialRecord, started: int, ended: int) -> Iterable[MetricPoint]:
+    """Yield at most `MAX_CURVE` epochs of the learning curve, always with the last epoch."""
     n = len(record.curve)
     kept = sorted(
         {round(i * (n - 1) / max(1, min(n, MAX_CURVE) - 1)) for i in range(min(n, MAX_CURVE))}
     )
     for place in kept:
         point = record.curve[place]
-        # Epochs take about equally long; their own times are not recorded.
+        # Epochs take about the same time; single times are not recorded.
         timestamp = started + round((ended - started) * (place + 1) / n)
         for name, value in (
             ("epoch/val_error", point.error),
             ("epoch/val_refined_log_loss", point.refined_log_loss),
         ):
             if math.isfinite(value):
-                yield Point(name, float(value), timestamp, point.epoch)
+                yield MetricPoint(name, float(value), timestamp, point.epoch)

@@ -1,4 +1,4 @@
-"""Where a study is looked at: a command that opens the dashboard, and a link into it."""
+"""The way to a study's dashboard: a command that starts it, and a link."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from autoloss.tracking.uri import is_server, redacted
 from autoloss.tracking.view import view_query
 
 PORT = 5000
-"""Where MLflow listens unless told otherwise."""
+"""MLflow's default port."""
 
 
 @dataclass(frozen=True)
 class Dashboard:
-    """How the runs of a study are looked at.
+    """The command and the link that show the runs of a study.
 
     Args:
-        command: A command that starts the dashboard; empty where a server runs already.
-        url: The page of the runs; for a local store it answers once `command` runs.
+        command: A command that starts the dashboard; empty for a server.
+        url: The page of the runs; for a local store it needs `command` to run.
     """
 
     command: str
@@ -37,14 +37,14 @@ def dashboard_link(
     study: str = "",
     port: int = PORT,
 ) -> Dashboard:
-    """Return where the runs in `uri` are looked at; passwords are left out.
+    """Return the dashboard of the runs in `uri`, without passwords.
 
     Args:
         uri: The tracking URI.
-        experiment_id: MLflow's number of the experiment; None links to the list of experiments.
-        view: Key of the saved view that is opened; empty for the plain list of runs.
-        study: The study that the command opens: its name or its folder; empty for all of them.
-        port: Where the dashboard of a local store answers.
+        experiment_id: ID of the experiment; None links to the list of experiments.
+        view: Key of the saved view to open; empty for the plain list of runs.
+        study: Name or folder of the study that the command opens; empty for all studies.
+        port: Port of the dashboard of a local store.
 
     Examples:
         >>> dashboard_link("http://mlflow.example:5000", "3").url
@@ -61,11 +61,11 @@ def dashboard_link(
 
 
 def dashboard_of(folder: Path, *, study: str = "") -> Dashboard | None:
-    """Return where a study is looked at, as its folder remembers; None if it does not.
+    """Return the dashboard of a study from its folder; None if it was never tracked.
 
     Args:
         folder: The study's folder.
-        study: How the command names it; empty for its folder.
+        study: The study's name in the command; empty for its folder.
     """
     known = read_identity(folder)
     if known.uri is None:

@@ -1,4 +1,4 @@
-"""Why something could not be written, and whether trying again can help."""
+"""Failed writes: the reason, and whether another attempt can help."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _REFUSALS = frozenset(
 
 
 class Away(Exception):
-    """Nothing can be written now; later it may go."""
+    """Nothing can be written at the moment; a later attempt may succeed."""
 
 
 class Refused(Exception):
-    """This one thing cannot be written, others can.
+    """One write was refused; others can succeed.
 
     Args:
-        message: Why, in one line.
-        attempts: After how many such answers it is set aside.
+        message: The reason, in one line.
+        attempts: Number of refusals after which the write is given up.
     """
 
     def __init__(self, message: str, *, attempts: int = 4) -> None:
@@ -34,12 +34,12 @@ class Refused(Exception):
 
 
 def classified(error: Exception, uri: str, *, is_general: bool) -> Away | Refused:
-    """Return what an error of MLflow means for the one who writes.
+    """Return an error of MLflow as one of the two kinds of failure.
 
     Args:
-        error: Anything that a call of MLflow raised.
-        uri: The tracking URI, to be named in the message.
-        is_general: Whether it concerns everything, not one run.
+        error: An error of a call of MLflow.
+        uri: The tracking URI, for the message.
+        is_general: Whether it concerns all runs.
     """
     if isinstance(error, Away | Refused):
         return error
@@ -50,13 +50,13 @@ def classified(error: Exception, uri: str, *, is_general: bool) -> Away | Refuse
     message = f"MLflow at {redacted(uri)} could not be written: {one_line(error)}"
     if is_general:
         return Away(message)
-    # One more attempt even after a plain no: a run that was deleted is made again.
-    is_plain_no = str(getattr(error, "error_code", "")) in _REFUSALS
-    return Refused(message, attempts=2 if is_plain_no else 4)
+    # A second attempt even after a clear refusal: it creates a deleted run again.
+    is_clear = str(getattr(error, "error_code", "")) in _REFUSALS
+    return Refused(message, attempts=2 if is_clear else 4)
 
 
 def _access_hint(error: BaseException) -> str | None:
-    """Return what to do where a server lets nobody in or is not trusted; None for other errors."""
+    """Return the remedy for refused access or an untrusted certificate; None for other errors."""
     message = str(error)
     if "SSLError" in message or "CERTIFICATE_VERIFY_FAILED" in message:
         return (
@@ -71,7 +71,7 @@ def _access_hint(error: BaseException) -> str | None:
     ):
         return (
             "refuses the access: set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and "
-            "MLFLOW_TRACKING_PASSWORD, of somebody who may write there."
+            "MLFLOW_TRACKING_PASSWORD, of a user who may write there."
         )
     return None
 
@@ -84,7 +84,7 @@ def one_line(error: Exception) -> str:
 
 
 def _is_unreachable(error: BaseException | None) -> bool:
-    """Return whether an error came from a connection that could not be made or broke."""
+    """Return whether an error came from a failed or broken connection."""
     names = {"ConnectionError", "ConnectTimeout", "ReadTimeout", "Timeout"}
     while error is not None:
         if type(error).__name__ in names:

@@ -1,34 +1,35 @@
-"""Who a study is on the dashboard: a number of its own, kept in its folder.
+"""The identity of a study in MLflow, stored in the study's folder.
 
-A name is not enough: two people may call their studies ``churn``, and one may delete a study and
+Names are not unique: two users may call their studies ``churn``, and a user may delete a study and
 search again.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from autoloss.core.files import write_whole
+
 TRACKING = "tracking.json"
-"""The file in a study's folder."""
+"""Name of the file in a study's folder."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What a study must remember to find its runs again.
+    """The facts by which a study finds its runs again.
 
     Args:
-        study_id: The tag by which the parent run is found.
+        study_id: Tag of the parent run.
         uri: The tracking URI, without a password; None before the first session.
-        experiment_id: MLflow's number of the experiment; None before it is known.
-        view: Key of the experiment's saved view; empty where there is none.
-        adopted: A run that was active when the study began, and became its parent or has it below
-            itself; empty for none.
-        registered: Name in the model registry under which the study's model was registered.
-        studies: Key of the view that compares the experiment's studies; empty where there is none.
+        experiment_id: ID of the experiment; None before it is known.
+        view: Key of the experiment's saved view; empty for none.
+        adopted: The run that was active when the study began: the parent run, or the run above
+            it; empty for none.
+        registered: Name of the study's model in the model registry; empty for none.
+        studies: Key of the view that compares the experiment's studies; empty for none.
     """
 
     study_id: str
@@ -41,7 +42,7 @@ class Identity:
 
 
 def read_identity(folder: Path) -> Identity:
-    """Return the identity kept in a study's folder, or a new one."""
+    """Return the identity stored in a study's folder, or a new one."""
     try:
         kept = json.loads((folder / TRACKING).read_text(encoding="utf-8"))
         known = {field.name: kept[field.name] for field in fields(Identity) if field.name in kept}
@@ -51,9 +52,7 @@ def read_identity(folder: Path) -> Identity:
 
 
 def write_identity(folder: Path, identity: Identity) -> None:
-    """Keep the identity in the study's folder; a killed process leaves a whole file or none."""
+    """Store the identity in the study's folder, whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f"{TRACKING}.{os.getpid()}.new"
-    kept = {"schema_version": 1, **asdict(identity)}
-    draft.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-    draft.replace(folder / TRACKING)
+    content = {"schema_version": 1, **asdict(identity)}
+    write_whole(folder / TRACKING, json.dumps(content, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""MLflow's own server over a local store, as light as it goes: one worker, no job runners."""
+"""Runs MLflow's own server over a local store, with one worker and no job runners."""
 
 from __future__ import annotations
 
@@ -16,54 +16,52 @@ from pathlib import Path
 from typing import Any
 
 from autoloss.core.errors import AutolossError, InputError
+from autoloss.tracking.database import BrokenStore, create_tables, database_lock, database_remedy
 from autoloss.tracking.failures import Away
-from autoloss.tracking.making import alone, make_whole
-from autoloss.tracking.quiet import client_of
-from autoloss.tracking.unfinished import BrokenStore, trouble_line
 from autoloss.tracking.uri import redacted, sqlite_file
 
 HOST = "127.0.0.1"
-_TRIED = 50
-# Browsers refuse these, which belong to other protocols.
+_PORTS = 50
+# Ports of other protocols, which browsers refuse.
 _REFUSED = frozenset({5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6697})
 _PATIENCE = 90.0
 _END = 10.0
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    # They are for traces of language models, and take 15 processes and 2 GB.
+    # Jobs are for traces of language models, and take 15 processes and 2 GB.
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
 }
 
 
 def free_port(wanted: int | None, *, usual: int) -> int:
-    """Return the port that is wanted, else the first free one from the usual one on.
+    """Return the wanted port, else the first free port from `usual` on.
 
     Raises:
-        InputError: If the one that is wanted is taken, or none is free.
+        InputError: If the wanted port is taken, or no port is free.
     """
     if wanted is not None:
         if wanted in _REFUSED:
             raise InputError(f"--port must be one that browsers open, but got port={wanted}.")
         if not _is_free(wanted):
             raise InputError(
-                f"--port must be free, but got port={wanted}, on which something listens already; "
-                "leave it out for the next free one."
+                f"--port must be free, but got port={wanted}, on which another program listens; "
+                "leave it out for the next free port."
             )
         return wanted
-    ports = [port for port in range(usual, usual + _TRIED) if port not in _REFUSED]
+    ports = [port for port in range(usual, usual + _PORTS) if port not in _REFUSED]
     found = next((port for port in ports if _is_free(port)), None)
     if found is None:
         raise InputError(
-            f"A port from {usual} to {usual + _TRIED - 1} must be free, but got none: give one "
-            "with --port."
+            f"A port from {usual} to {usual + _PORTS - 1} must be free, but got none: choose "
+            "another with --port."
         )
     return found
 
 
 def _is_free(port: int) -> bool:
-    """Return whether nothing listens on a port."""
+    """Return whether no program listens on a port."""
     with socket.socket() as probe:
-        # A server that ended a moment ago leaves its port in a state that can be taken over.
+        # A server that has just ended leaves its port in a state that allows reuse.
         if os.name != "nt":
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -75,22 +73,22 @@ def _is_free(port: int) -> bool:
 
 @contextlib.contextmanager
 def local_server(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the server while the context lasts; it answers when the context begins.
+    """Run the server while the context lasts; it answers from the beginning.
 
     Args:
         uri: The tracking URI of a local store or a database.
-        port: Where it listens, on this machine alone.
+        port: The port, on this machine alone.
 
     Raises:
         BrokenStore: If MLflow cannot open the database.
-        AutolossError: If it does not start for another reason.
+        AutolossError: If the server does not start for another reason.
     """
     environment = {**_ENVIRONMENT, **os.environ}
-    # Not on the command line, where everybody sees a password.
+    # Not on the command line, where all users see a password.
     environment["MLFLOW_BACKEND_STORE_URI"] = uri
     words = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
     words += ["--host", HOST, "--port", str(port)]
-    # A group of its own: Ctrl-C reaches this process alone, which then ends all of the group.
+    # A process group of its own: Ctrl-C reaches this process alone, which then ends the group.
     group: dict[str, Any] = (
         {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
         if os.name == "nt"
@@ -100,10 +98,10 @@ def local_server(uri: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     log = Path(name)
     with contextlib.ExitStack() as stack, os.fdopen(handle, "wb") as file:
         stack.callback(log.unlink, missing_ok=True)
-        # The server makes or upgrades the tables before it answers.
+        # The server creates or upgrades the tables before it answers.
         try:
-            with alone(uri):
-                make_whole(uri, client_of)
+            with database_lock(uri):
+                create_tables(uri)
                 process = subprocess.Popen(
                     words, env=environment, stdout=file, stderr=file, **group
                 )
@@ -118,7 +116,7 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path, uri: str) -> N
     """Wait until the server answers.
 
     Raises:
-        AutolossError: If it ends before that, or takes too long.
+        AutolossError: If it ends, or takes too long.
     """
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end:
@@ -131,15 +129,15 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path, uri: str) -> N
             return
         time.sleep(0.1)
     text, path = log.read_text(errors="replace"), sqlite_file(uri)
-    if path is not None and (trouble := trouble_line(path, text)) is not None:
+    if path is not None and (trouble := database_remedy(path, text)) is not None:
         raise BrokenStore(trouble)
     lines = [line for line in text.splitlines() if line.strip()]
-    reason = redacted(lines[-1].strip()) if lines else "it said nothing"
+    reason = redacted(lines[-1].strip()) if lines else "it printed no reason"
     raise AutolossError(f"MLflow's server over {redacted(uri)} did not start: {reason}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the server and all processes that it started."""
+    """End the server and all of its processes."""
     for name in ("SIGTERM", "SIGKILL"):
         if os.name == "nt":
             process.terminate()

@@ -1,4 +1,4 @@
-"""Logged models of MLflow: the candidates that a person chooses among, and the registry."""
+"""Logged models and the model registry of MLflow: the trials that a person can choose among."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from autoloss.core.errors import InputError
 from autoloss.records import Summary
 from autoloss.tracking.content import MAX_KEY, clip, clipped_params, clipped_tags, points, to_ms
+from autoloss.tracking.experiment import MlflowExperiment
 from autoloss.tracking.note import ranked_front
+from autoloss.tracking.protocol import SavedModels
 from autoloss.tracking.runs import StudyRuns
-from autoloss.tracking.session import Session
-from autoloss.tracking.shelf import CHAMPION, Shelf
 
 if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
@@ -21,11 +22,43 @@ if TYPE_CHECKING:
 _REFUSED = str.maketrans({"/": "|", ":": "=", ".": "·", "%": "_", '"': "_", "'": "_"})
 _KIND, _TRIAL, _STUDY = "classifier", "autoloss.trial", "autoloss.study_id"
 _WEIGHTS = "autoloss.weights"
+_CHAMPION = "champion"
 _EXTERNAL, _VERSIONS = "mlflow.model.isExternal", "mlflow.modelVersions"
 
 
+def check_register(name: str | None, *, track: str, is_own: bool = False) -> str | None:
+    """Check a name for the model registry, and return it.
+
+    Args:
+        name: The name; None for none.
+        track: Extent of tracking: ``"off"`` for none.
+        is_own: Whether the model is a network of the user's own.
+
+    Raises:
+        InputError: If MLflow refuses the name, tracking is off, or the registered model would
+            need the user's own code.
+    """
+    if name is None:
+        return None
+    if not name.strip() or any(mark in name for mark in "/:") or name in (".", ".."):
+        raise InputError(
+            "The name of a registered model must be without '/' and ':' and not empty, but got "
+            f"register={name!r}."
+        )
+    if is_own:
+        raise InputError(
+            "register must be left out with a network of your own, whose code no saved model has, "
+            f"but got register={name!r}: log the model from your own code."
+        )
+    if track == "off":
+        raise InputError(
+            f"register must go with a study in MLflow, but got register={name!r} with track='off'."
+        )
+    return name
+
+
 def log_model(
-    session: Session,
+    experiment: MlflowExperiment,
     folder: Path,
     *,
     name: str,
@@ -33,17 +66,16 @@ def log_model(
     params: Mapping[str, str] | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> str:
-    """Log a saved model as a pyfunc that `mlflow.pyfunc.load_model` loads; return its id.
+    """Log a saved model as a pyfunc that `mlflow.pyfunc.load_model` loads; return its ID.
 
-    It has a signature, an input example and the versions of the packages that are installed here.
-    No code travels with it: ``autoloss.serving`` reads the folder, so that whoever loads it needs
-    autoloss.
+    It has a signature, an input example and the versions of the installed packages, but no code:
+    ``autoloss.serving`` reads the folder, so that loading needs autoloss.
 
     Args:
-        session: The experiment.
-        folder: The folder that `Classifier.save` wrote.
-        name: Its name, of any characters.
-        run_id: The run that it belongs to.
+        experiment: The experiment.
+        folder: A folder of `Classifier.save`.
+        name: Name of the model, of any characters.
+        run_id: ID of its run.
         params: Its parameters.
         tags: Its tags.
     """
@@ -54,15 +86,9 @@ def log_model(
         import mlflow.pyfunc
         from mlflow.models import Model
 
-    client = session.client
-    model = client.create_logged_model(
-        session.open(),
-        name=clip(name, MAX_KEY).translate(_REFUSED),
-        source_run_id=run_id,
-        params=dict(params or {}),
-        tags={**clipped_tags(tags or {}), _WEIGHTS: "attached"},
-        model_type=_KIND,
-    )
+    client = experiment.client
+    own_tags = {**(tags or {}), _WEIGHTS: "attached"}
+    model = _create(experiment, name=name, run_id=run_id, params=params or {}, tags=own_tags)
     try:
         with tempfile.TemporaryDirectory() as place:
             path = Path(place) / "model"
@@ -81,26 +107,25 @@ def log_model(
 
 
 def log_entry(
-    session: Session, *, name: str, run_id: str, params: Mapping[str, str], tags: Mapping[str, str]
+    experiment: MlflowExperiment,
+    *,
+    name: str,
+    run_id: str,
+    params: Mapping[str, str],
+    tags: Mapping[str, str],
 ) -> str:
-    """Log a candidate whose weights were not kept, with parameters alone; return its id.
+    """Log a trial whose weights were not saved, with parameters alone; return its ID.
 
-    MLflow calls such a model external, and says so to whoever tries to load it.
+    MLflow calls such a model external, and refuses to load it.
     """
     from autoloss.tracking.pyfunc import quiet
 
     with quiet():
         from mlflow.models.utils import get_external_mlflow_model_spec
 
-    client = session.client
-    model = client.create_logged_model(
-        session.open(),
-        name=clip(name, MAX_KEY).translate(_REFUSED),
-        source_run_id=run_id,
-        params=dict(params),
-        tags={**clipped_tags(tags), _WEIGHTS: "not kept", _EXTERNAL: "true"},
-        model_type=_KIND,
-    )
+    client = experiment.client
+    own_tags = {**tags, _WEIGHTS: "not kept", _EXTERNAL: "true"}
+    model = _create(experiment, name=name, run_id=run_id, params=params, tags=own_tags)
     with tempfile.TemporaryDirectory() as place:
         get_external_mlflow_model_spec(model).save(str(Path(place) / "MLmodel"))
         client.log_model_artifacts(model.model_id, place)
@@ -108,31 +133,50 @@ def log_entry(
     return str(model.model_id)
 
 
-def shelve(runs: StudyRuns, summary: Summary, shelf: Shelf) -> dict[int, str]:
-    """Show the front and what ships as logged models, and no other trial; return their ids.
+def _create(
+    experiment: MlflowExperiment,
+    *,
+    name: str,
+    run_id: str,
+    params: Mapping[str, str],
+    tags: Mapping[str, str],
+) -> LoggedModel:
+    """Create a logged model without files."""
+    return experiment.client.create_logged_model(
+        experiment.open(),
+        name=clip(name, MAX_KEY).translate(_REFUSED),
+        source_run_id=run_id,
+        params=dict(params),
+        tags=clipped_tags(tags),
+        model_type=_KIND,
+    )
 
-    A second call leaves the same: what is there stays, what left the front is deleted, an entry
-    whose weights have come since is made again.
+
+def log_models(runs: StudyRuns, summary: Summary, saved: SavedModels) -> dict[int, str]:
+    """Log the trials of the front and the winner as models; return their IDs by trial.
+
+    A second call changes nothing. Models of trials that left the front are deleted; a model
+    without weights is replaced once its weights are saved.
 
     Args:
         runs: The runs of the study.
         summary: The finished study.
-        shelf: The models whose weights are kept.
+        saved: The models with saved weights.
     """
-    session = runs.session
+    experiment = runs.experiment
     wanted = list(dict.fromkeys([*ranked_front(summary), summary.recommended]))
-    there = {}
-    for model in _models_of(session, runs.study_id):
+    logged = {}
+    for model in _models_of(experiment, runs.study_id):
         number = int(model.tags.get(_TRIAL, "-1"))
         has_weights = model.tags.get(_WEIGHTS) == "attached"
-        is_current = number in wanted and (has_weights or number not in shelf.models)
-        if is_current and number not in there and str(model.status) == "READY":
-            there[number] = str(model.model_id)
-        elif _VERSIONS not in model.tags:  # the registry may go back to one that it has
-            session.client.delete_logged_model(model.model_id)
+        is_current = number in wanted and (has_weights or number not in saved.folders)
+        if is_current and number not in logged and str(model.status) == "READY":
+            logged[number] = str(model.model_id)
+        elif _VERSIONS not in model.tags:  # a registered version stays
+            experiment.client.delete_logged_model(model.model_id)
     children = {number: run.info.run_id for number, run in runs.children_of(runs.parent())}
     for number in wanted:
-        if number in there or number not in children:
+        if number in logged or number not in children:
             continue
         trial, run_id = summary.trial(number), children[number]
         content: dict[str, Any] = {
@@ -146,41 +190,43 @@ def shelve(runs: StudyRuns, summary: Summary, shelf: Shelf) -> dict[int, str]:
                 "autoloss.readout": trial.readout,
             },
         }
-        folder = shelf.models.get(number)
-        there[number] = (
-            log_model(session, folder, **content) if folder else log_entry(session, **content)
+        folder = saved.folders.get(number)
+        logged[number] = (
+            log_model(experiment, folder, **content)
+            if folder
+            else log_entry(experiment, **content)
         )
-        # With the run's own time: written twice, a metric is stored once.
+        # With the time of the run, so that MLflow stores a repeated metric once.
         measured = points("val", trial.metrics, to_ms(max(trial.started, trial.ended)))
-        session.log(run_id, points=measured, model_id=there[number])
-    return there
+        experiment.log(run_id, points=measured, model_id=logged[number])
+    return logged
 
 
 def register(runs: StudyRuns, summary: Summary, name: str, model_id: str) -> str:
-    """Register the model that ships and give it the alias ``champion``; return its version.
+    """Register the winner's model under the alias ``champion``; return its version.
 
-    A version of the same model is used again. The version that was champion before is named in a
-    tag of the new one.
+    A registered version of the same model is reused. A tag of a new version names the former
+    champion.
 
     Args:
         runs: The runs of the study.
         summary: The finished study.
         name: Name in the registry.
-        model_id: The logged model.
+        model_id: ID of the logged model.
     """
     from mlflow.exceptions import MlflowException
 
-    client = runs.session.client
+    client = runs.experiment.client
     try:
         known = client.get_registered_model(name)
-        before = str(known.aliases.get(CHAMPION, ""))
+        before = str(known.aliases.get(_CHAMPION, ""))
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         client.create_registered_model(name)
         before = ""
     model, shipped = client.get_logged_model(model_id), summary.trial(summary.recommended)
-    # By the run, because a filter has no way to write a name with quotes.
+    # By the run, because a filter cannot contain a name with quotes.
     versions = client.search_model_versions(f"run_id = '{model.source_run_id}'")
     same = [
         str(one.version)
@@ -200,7 +246,7 @@ def register(runs: StudyRuns, summary: Summary, name: str, model_id: str) -> str
         version = str(
             client.create_model_version(
                 name,
-                # Given as models:/ID, mlflow would look for it at the global tracking URI.
+                # mlflow would look for models:/ID at the global tracking URI.
                 source=model.artifact_location,
                 run_id=model.source_run_id,
                 tags=clipped_tags(tags),
@@ -208,28 +254,28 @@ def register(runs: StudyRuns, summary: Summary, name: str, model_id: str) -> str
                 description=summary.verdict.text,
             ).version
         )
-        _link(runs.session, model, name, version)
+        _link(runs.experiment, model, name, version)
     if version != before:
-        client.set_registered_model_alias(name, CHAMPION, version)
+        client.set_registered_model_alias(name, _CHAMPION, version)
     return version
 
 
-def _link(session: Session, model: LoggedModel, name: str, version: str) -> None:
-    """Show on a logged model under what it is registered, where MLflow's page looks for it."""
+def _link(experiment: MlflowExperiment, model: LoggedModel, name: str, version: str) -> None:
+    """Tag a logged model with its registered version, for MLflow's page of the model."""
     try:
         known = json.loads(model.tags.get(_VERSIONS, "[]"))
     except ValueError:
         known = []
     linked = json.dumps([*known, {"name": name, "version": version}])
-    session.client.set_logged_model_tags(model.model_id, {_VERSIONS: linked})
+    experiment.client.set_logged_model_tags(model.model_id, {_VERSIONS: linked})
 
 
-def _models_of(session: Session, study_id: str) -> Iterator[LoggedModel]:
+def _models_of(experiment: MlflowExperiment, study_id: str) -> Iterator[LoggedModel]:
     """Yield the logged models of a study."""
     token = None
     while True:
-        page = session.client.search_logged_models(
-            [session.open()], filter_string=f"tags.`{_STUDY}` = '{study_id}'", page_token=token
+        page = experiment.client.search_logged_models(
+            [experiment.open()], filter_string=f"tags.`{_STUDY}` = '{study_id}'", page_token=token
         )
         yield from page
         token = page.token

@@ -1,4 +1,4 @@
-"""The text on the parent run's page: what is searched, then the verdict. Markdown."""
+"""The note on the parent run's page, in Markdown: the request, then the verdict."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _TITLES = {
     "worse": "Worse than tuned cross-entropy",
     "undecided": "Undecided: the models did not learn enough to be compared",
 }
-_SHOWN = 10
+_MOST_ROWS = 10
 
 
 def opening_note(study_name: str, description: Mapping[str, str]) -> str:
-    """Return the note of a study that is being searched."""
+    """Return the note of a running study."""
     rows = [f"| {_cell(key)} | {_cell(value)} |" for key, value in description.items()]
     return "\n".join([f"### {study_name}: searching", "", "| | |", "|---|---|", *rows])
 
 
 def verdict_note(summary: Summary, *, links: str = "") -> str:
-    """Return the note of a finished study: the verdict, its figures, what ships, and the front.
+    """Return the note of a finished study: verdict, figures, winner and front.
 
     Args:
         summary: The study.
@@ -49,12 +49,12 @@ def verdict_note(summary: Summary, *, links: str = "") -> str:
         f"Chosen by: {summary.rule}",
     ]
     if summary.command:
-        lines += ["", "Made by:", "", f"    {summary.command}"]
+        lines += ["", "Command:", "", f"    {summary.command}"]
     return "\n".join(lines)
 
 
 def _choice_lines(summary: Summary) -> list[str]:
-    """Return who decided that another trial ships, the latest first."""
+    """Return the users' choices of another winner, the latest first."""
     lines = []
     for choice in reversed(summary.choices):
         chosen, before = summary.trial(choice.number), summary.trial(choice.before)
@@ -73,7 +73,7 @@ def _rows(summary: Summary) -> str:
 
 
 def _comparison_table(comparisons: tuple[Comparison, ...], rows: str) -> list[str]:
-    """Return the challenger beside tuned cross-entropy on the rows of the verdict."""
+    """Return the table of challenger and tuned cross-entropy on the rows of the verdict."""
     head = f"| {rows} | tuned cross-entropy | challenger | difference | 95% interval |"
     return [head, "|---|---|---|---|---|"] + [
         f"| {_cell(c.metric)} | {c.baseline:.4f} | {c.challenger:.4f} | {c.difference:+.4f} "
@@ -83,13 +83,13 @@ def _comparison_table(comparisons: tuple[Comparison, ...], rows: str) -> list[st
 
 
 def _front_table(summary: Summary) -> list[str]:
-    """Return the first trials of the front on the validation rows."""
+    """Return the table of the front's best trials on the validation rows."""
     metric = summary.metric
     rows = [
         f"| trial | {_cell(metric)} | log loss after calibration |",
         "|---|---|---|",
     ]
-    for number in ranked_front(summary)[:_SHOWN]:
+    for number in ranked_front(summary)[:_MOST_ROWS]:
         trial = summary.trial(number)
         figures = [trial.metrics.get(name, float("nan")) for name in (metric, REFINED_LOG_LOSS)]
         rows.append(
@@ -99,7 +99,7 @@ def _front_table(summary: Summary) -> list[str]:
 
 
 def ranked_front(summary: Summary) -> list[int]:
-    """Return the trials of the front, the best by the metric first."""
+    """Return the trials of the front, best metric first."""
     sign = 1.0 if summary.lower_is_better else -1.0
 
     def place(number: int) -> tuple[float, int]:
@@ -109,5 +109,5 @@ def ranked_front(summary: Summary) -> list[int]:
 
 
 def _cell(text: str) -> str:
-    """Return text that stays inside one cell of a table."""
+    """Return text that fits into one cell of a table."""
     return text.replace("|", "\\|").replace("\n", " ")

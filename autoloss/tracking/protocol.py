@@ -1,86 +1,98 @@
-"""What a search needs of a tracker, and the tracker that tracks nothing."""
+"""The interface of a tracker, and trackers that write nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from autoloss.records import Summary, TrialRecord
 from autoloss.tracking.dashboard import Dashboard
-from autoloss.tracking.shelf import Shelf
 
 
 @dataclass(frozen=True)
 class Pending:
-    """What a tracker could not write before it was closed.
+    """The runs that a tracker could not write before it was closed.
 
     Args:
-        count: Runs that are missing or incomplete; 0 when everything is written.
-        reason: Why, in one line; empty when everything is written.
+        count: Number of missing or incomplete runs.
+        reason: The reason, in one line; empty if all runs are written.
     """
 
     count: int = 0
     reason: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class SavedModels:
+    """The models of a study with saved weights.
+
+    Args:
+        folders: Their folders, of `Classifier.save`, by the number of the trial.
+        register: Name in the model registry for the winner; empty to register nothing.
+    """
+
+    folders: Mapping[int, Path] = field(default_factory=dict)
+    register: str = ""
+
+
 class Tracking(Protocol):
-    """Shows a study somewhere else; no method waits for it, except `close`."""
+    """Shows a study in another program; no method but `close` waits for it."""
 
     @property
     def trouble(self) -> str:
-        """Return why nothing can be written at the moment, in one line; empty when all is well."""
+        """Return the reason that nothing can be written now, in one line; empty for none."""
 
     @property
     def written(self) -> int:
-        """Return how many runs of trials were written or completed so far."""
+        """Return the number of trials' runs written or completed so far."""
 
     @property
     def shown_uri(self) -> str:
-        """Return where the study is shown, without a password; empty for nowhere."""
+        """Return the URI of the tracking store, without a password; empty for none."""
 
     def start(self, description: Mapping[str, str]) -> None:
-        """Open the study, or open it again after a resume."""
+        """Open the study, or reopen it after a resume."""
 
     def log_trial(self, record: TrialRecord) -> None:
-        """Show a trial that ended."""
+        """Write a trial that ended."""
 
     def sync(self, records: Iterable[TrialRecord]) -> None:
-        """Show those of the trials that are not shown yet."""
+        """Write the trials that are not written yet."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Return what could not be shown for good, and why, a sentence each."""
+        """Return the permanent gaps in the store, a sentence each."""
 
     def finish(
-        self, summary: Summary, report_files: Sequence[Path], shelf: Shelf | None = None
+        self, summary: Summary, report_files: Sequence[Path], saved: SavedModels | None = None
     ) -> None:
-        """Show the verdict, keep the report and show the models."""
+        """Write the verdict, the report and the models."""
 
     def close(self, timeout: float = 60.0) -> Pending:
-        """Wait until all is written, at most `timeout` seconds, and say what is not."""
+        """Wait at most `timeout` seconds for all writes; return the missing runs."""
 
     def dashboard(self) -> Dashboard | None:
-        """Return where the study is looked at; None if there is nothing to look at."""
+        """Return the dashboard of the study; None for none."""
 
 
 class NullTracker:
-    """A tracker that tracks nothing."""
+    """A tracker that writes nothing."""
 
     @property
     def trouble(self) -> str:
-        """Return that all is well."""
+        """Return an empty reason."""
         return ""
 
     @property
     def written(self) -> int:
-        """Return that nothing was written."""
+        """Return 0."""
         return 0
 
     @property
     def shown_uri(self) -> str:
-        """Return that it is shown nowhere."""
+        """Return an empty URI."""
         return ""
 
     def start(self, description: Mapping[str, str]) -> None:
@@ -94,28 +106,28 @@ class NullTracker:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Return that nothing is missing."""
+        """Return no gaps."""
         return ()
 
     def finish(
-        self, summary: Summary, report_files: Sequence[Path], shelf: Shelf | None = None
+        self, summary: Summary, report_files: Sequence[Path], saved: SavedModels | None = None
     ) -> None:
         """Do nothing."""
 
     def close(self, timeout: float = 60.0) -> Pending:
-        """Return that nothing is left to write."""
+        """Return no missing runs."""
         return Pending()
 
     def dashboard(self) -> Dashboard | None:
-        """Return None: there is nothing to look at."""
+        """Return None."""
         return None
 
 
 class ClosedTracker(NullTracker):
-    """A tracker for a store that cannot be opened: it counts what is missing there.
+    """A tracker for a store that cannot be opened; it counts the missing runs.
 
     Args:
-        reason: Why it cannot be opened, and what to do.
+        reason: The reason, and the remedy.
     """
 
     def __init__(self, reason: str) -> None:
@@ -123,9 +135,9 @@ class ClosedTracker(NullTracker):
         self._missing: set[int] = set()
 
     def sync(self, records: Iterable[TrialRecord]) -> None:
-        """Count the trials."""
+        """Count the trials that ended."""
         self._missing.update(record.number for record in records if record.ended > 0)
 
     def close(self, timeout: float = 60.0) -> Pending:
-        """Return that all of the study is missing, the parent run included."""
+        """Return the missing runs: all trials and the parent run."""
         return Pending(len(self._missing) + 1, self._reason)

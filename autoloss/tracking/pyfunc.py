@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 def write_pyfunc(classifier: Classifier, folder: Path) -> tuple[Path, ...]:
-    """Write a pyfunc of a model into a new folder; return it."""
+    """Write a model as a pyfunc into a new folder; return the folder."""
     with tempfile.TemporaryDirectory() as place:
         return (save_pyfunc(classifier.save(Path(place) / "model"), folder),)
 
 
 def save_pyfunc(model: str | Path, folder: str | Path) -> Path:
-    """Write a pyfunc of a saved model into a new folder; return it.
+    """Write a saved model as a pyfunc into a new folder; return the folder.
 
     Args:
-        model: The folder that `Classifier.save` wrote.
-        folder: Where to; it must not be there yet.
+        model: A folder of `Classifier.save`.
+        folder: The new folder.
 
     Raises:
-        InputError: There is no model, or the folder is there already.
+        InputError: If the model is missing, or the folder exists.
     """
     from autoloss.inference.loading import load
 
@@ -46,18 +46,18 @@ def save_pyfunc(model: str | Path, folder: str | Path) -> Path:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Import and use MLflow without what it says of its own type hints."""
+    """Import and use MLflow without its warnings, which are about its own type hints."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def pyfunc_arguments(classifier: Classifier, model: Path) -> dict[str, Any]:
-    """Return what `mlflow.pyfunc.save_model` and `log_model` need for a saved model.
+    """Return the arguments of `mlflow.pyfunc.save_model` for a saved model.
 
     Args:
         classifier: The model.
-        model: The folder that it was saved to.
+        model: The folder of the saved model.
     """
     from autoloss.inference import pyfunc as serving
 
@@ -71,7 +71,7 @@ def pyfunc_arguments(classifier: Classifier, model: Path) -> dict[str, Any]:
 
 
 def signature_of(classifier: Classifier) -> Any:
-    """Return the signature of a model: names and types of what it reads and gives."""
+    """Return the signature of a model: names and types of inputs and outputs."""
     from autoloss.inference import pyfunc as serving
 
     with quiet():

@@ -1,4 +1,4 @@
-"""The saved view "Studies": the studies of an experiment side by side, and the way to it."""
+"""The saved view "Studies", which compares the studies of an experiment, and links to it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from urllib.parse import quote, urlencode
 
 from autoloss.records import Comparison, Summary
-from autoloss.tracking.content import Point, points
+from autoloss.tracking.content import MetricPoint, points
 from autoloss.tracking.view import ML_PAGE, STUDIES, page_state, saved_view, view_query
 
 NAME = "Studies"
@@ -16,7 +16,7 @@ NOTE = "mlflow.note.content"
 GAIN, ERROR, LOG_LOSS = "study/gain", "study/error", "study/log_loss"
 ROWS, SECONDS = "study/rows", "study/seconds"
 _FILTER = "tags.`autoloss.role` = 'study'"
-# Widths in pixels: a screen of 1440 has room for all but the last.
+# Widths in pixels: all but the last column fit into 1440 pixels.
 _COLUMNS = {
     "tags.`autoloss.verdict`": 120,
     f"metrics.`{GAIN}`": 95,
@@ -29,40 +29,40 @@ _COLUMNS = {
 }
 
 
-def study_points(summary: Summary, timestamp: int) -> tuple[Point, ...]:
-    """Return the metrics of a study by which studies are compared.
+def study_points(summary: Summary, timestamp: int) -> tuple[MetricPoint, ...]:
+    """Return the metrics that compare studies.
 
-    ``study/gain`` is how much better the challenger is than tuned cross-entropy, in the units of
-    the metric that the verdict is about, on the rows of the verdict: positive is better.
+    ``study/gain`` is the gain of the challenger over tuned cross-entropy on the rows of the
+    verdict, in the unit of the verdict's primary metric: positive is better.
 
     Args:
         summary: The finished study.
-        timestamp: When it was decided what ships, in milliseconds since the epoch.
+        timestamp: Time of the choice of the winner, in milliseconds since the epoch.
     """
-    data, judged, measured = summary.data, _judged(summary), shipped_metrics(summary)
+    data, primary, measured = summary.data, _primary_comparison(summary), shipped_metrics(summary)
     values = {
         ERROR: measured.get("error", math.nan),
         LOG_LOSS: measured.get("log_loss", math.nan),
         SECONDS: summary.seconds.get("total", math.nan),
     }
-    if judged is not None:
-        values[GAIN] = -judged.difference if judged.lower_is_better else judged.difference
-    # The table shows every digit.
-    shown = {name: float(f"{value:.4g}") for name, value in values.items()}
+    if primary is not None:
+        values[GAIN] = -primary.difference if primary.lower_is_better else primary.difference
+    # The table does not round.
+    rounded = {name: float(f"{value:.4g}") for name, value in values.items()}
     rows = {ROWS: float(data.n_train + data.n_valid + data.n_test)}
-    # A metric cannot be taken back, and those of a former winner are not this one's.
+    # MLflow deletes no metric, and the metrics of the former winner are not the new winner's.
     lost = () if measured or not summary.choices else (ERROR, LOG_LOSS)
     return (
-        *points("", shown | rows, timestamp),
-        *(Point(name, math.nan, timestamp) for name in lost),
+        *points("", rounded | rows, timestamp),
+        *(MetricPoint(name, math.nan, timestamp) for name in lost),
     )
 
 
 def shipped_metrics(summary: Summary) -> Mapping[str, float]:
-    """Return the metrics of the trial that ships on the rows of the verdict, if there are any."""
+    """Return the winner's metrics on the rows of the verdict; empty for none."""
     shipped, verdict = summary.recommended, summary.verdict
     names = {verdict.baseline: "cross-entropy", verdict.challenger: "challenger"}
-    # A study in which cross-entropy met itself has the figures under one name.
+    # If cross-entropy is the challenger too, its figures stand under one name.
     measured = summary.test_metrics.get(names.get(shipped, ""), {})
     if not measured and shipped == verdict.baseline:
         measured = summary.test_metrics.get("cross-entropy", {})
@@ -70,19 +70,19 @@ def shipped_metrics(summary: Summary) -> Mapping[str, float]:
 
 
 def primary_metric(summary: Summary) -> str:
-    """Return the metric that the verdict, and the gain, are about."""
-    judged = _judged(summary)
-    return judged.metric if judged else summary.verdict.primary or summary.metric
+    """Return the primary metric of the verdict and of the gain."""
+    primary = _primary_comparison(summary)
+    return primary.metric if primary else summary.verdict.primary or summary.metric
 
 
-def _judged(summary: Summary) -> Comparison | None:
-    """Return the comparison that the verdict is about; None if nothing was compared."""
+def _primary_comparison(summary: Summary) -> Comparison | None:
+    """Return the comparison by the primary metric; None for none."""
     found = {one.metric: one for one in summary.verdict.comparisons}
     return found.get(summary.verdict.primary) or found.get(summary.metric)
 
 
 def studies_tag(*, now_ms: int) -> str:
-    """Return the value of the experiment's tag that holds the view.
+    """Return the view as the value of a tag of the experiment.
 
     Args:
         now_ms: The time, in milliseconds since the epoch.
@@ -98,11 +98,11 @@ def studies_tag(*, now_ms: int) -> str:
 
 
 def studies_page(experiment_id: str, *, has_views: bool) -> str:
-    """Return the page of an experiment's studies, below the address of MLflow.
+    """Return the link to an experiment's studies, relative to the address of MLflow.
 
     Args:
-        experiment_id: MLflow's number of the experiment.
-        has_views: Whether the page has saved views; without, it is the plain list of studies.
+        experiment_id: ID of the experiment.
+        has_views: Whether the page has saved views; otherwise a plain list of studies opens.
     """
     page = f"#/experiments/{experiment_id}/runs"
     if has_views:
@@ -111,6 +111,6 @@ def studies_page(experiment_id: str, *, has_views: bool) -> str:
 
 
 def experiment_note(experiment_id: str, *, has_views: bool) -> str:
-    """Return the description of the experiment; MLflow's own pages lead to this alone."""
+    """Return the description of the experiment, with the link that MLflow's pages lack."""
     page = studies_page(experiment_id, has_views=has_views)
     return f"Studies of autoloss: [compare verdict, gain, error, log loss, rows and time]({page})"

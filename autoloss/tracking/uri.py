@@ -1,4 +1,4 @@
-"""The tracking URI: what kind of store it names, and how it is shown."""
+"""The tracking URI: its kind of store, and its text without the password."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^/\s]*@")
 
 
 def redacted(uri: str) -> str:
-    """Return the URI, or a text around it, with a password replaced by ``***``.
+    """Return a URI, or a text that contains it, with ``***`` instead of the password.
 
     Examples:
         >>> redacted("postgresql://me:secret@db/mlflow")
@@ -26,7 +26,7 @@ def is_server(uri: str) -> bool:
 
 
 def is_database(uri: str) -> bool:
-    """Return whether the URI names a database that this program opens itself."""
+    """Return whether the URI names a database, which this program opens without a server."""
     scheme = uri.partition(":")[0].lower().partition("+")[0]
     return scheme == "sqlite" or scheme in DATABASES
 

@@ -1,4 +1,4 @@
-"""Which tracking URI counts, and whether MLflow can write there."""
+"""Resolves the tracking URI, and checks whether MLflow can write there."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from autoloss.core.errors import InputError
-from autoloss.tracking.unfinished import BrokenStore, check_finished
+from autoloss.tracking.database import BrokenStore, check_finished
 from autoloss.tracking.uri import DATABASES, DEFAULT, redacted
 
 
-def resolve(given: str | None, *, remembered: str | None = None) -> str:
-    """Return the URI that counts, checked, with a local path made absolute.
+def resolve(uri: str | None, *, remembered: str | None = None) -> str:
+    """Return the tracking URI, checked, with an absolute local path.
 
-    The order is: the one given, the one that the study was logged to before, the environment
-    variable ``MLFLOW_TRACKING_URI``, `DEFAULT` in the current directory.
+    The order is: the user's URI, the URI of the study's earlier session, the environment variable
+    ``MLFLOW_TRACKING_URI``, `DEFAULT` in the current directory.
 
     Args:
-        given: The URI that the user gave; None for none.
-        remembered: The URI of an earlier session of the study, without its password.
+        uri: The user's URI; None for none.
+        remembered: The URI of the study's earlier session, without its password; None for none.
 
     Raises:
         InputError: If MLflow could never write there.
-        BrokenStore: If it is an SQLite file whose tables were never finished.
+        BrokenStore: If the tables of the SQLite file were never finished.
     """
-    if given:
-        return check(given)
+    if uri:
+        return check(uri)
     usual = check(os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT)
     if remembered is None or redacted(usual) == remembered:
         return usual
@@ -43,11 +43,11 @@ def resolve(given: str | None, *, remembered: str | None = None) -> str:
     except BrokenStore:
         raise
     except InputError:
-        return usual  # the study was moved, and its database is no longer there
+        return usual  # the study was moved away from its database
 
 
 def check(uri: str) -> str:
-    """Return the URI with a local path made absolute.
+    """Check a URI, and return it with an absolute local path.
 
     Raises:
         InputError: If MLflow could never write there.
@@ -77,7 +77,7 @@ def _mistake(rule: str, uri: str) -> InputError:
 
 
 def _check_server(uri: str) -> str:
-    """Return the address of a server if it has a host and a possible port."""
+    """Check that the address of a server has a host and a possible port."""
     try:
         parts = urlsplit(uri)
         usable = bool(parts.hostname) and parts.port != 0
@@ -89,7 +89,7 @@ def _check_server(uri: str) -> str:
 
 
 def _check_sqlite(uri: str) -> str:
-    """Return the URI of an SQLite file, absolute, if MLflow can write to it."""
+    """Check that MLflow can write to an SQLite file; return its absolute URI."""
     import sqlalchemy
 
     try:
@@ -120,15 +120,15 @@ def _is_mlflow_or_new(path: Path) -> bool:
             rows = database.execute("select name from sqlite_master where type = 'table'")
             tables = {str(row[0]) for row in rows}
     except sqlite3.OperationalError:
-        return True  # locked by another writer: whoever holds it, the writer will see
+        return True  # locked by another program: the writer will see
     except sqlite3.DatabaseError:
         return False
-    made = {name for name in tables if not name.startswith("alembic_")}
-    return not made or "experiments" in made
+    own = {name for name in tables if not name.startswith("alembic_")}
+    return not own or "experiments" in own
 
 
 def _check_database(uri: str) -> str:
-    """Return the URI of a database server if it can be read and its driver is installed."""
+    """Check that the URI of a database server is valid and its driver is installed."""
     import sqlalchemy
 
     try:
@@ -142,6 +142,6 @@ def _check_database(uri: str) -> str:
 
 
 def _is_plugin(scheme: str) -> bool:
-    """Return whether an installed package teaches MLflow this scheme."""
+    """Return whether a plugin of MLflow has this scheme."""
     plugins = importlib.metadata.entry_points(group="mlflow.tracking_store")
     return bool(scheme) and scheme in plugins.names

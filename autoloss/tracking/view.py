@@ -1,7 +1,7 @@
-"""The saved view "Choose a winner": what an experiment's page of MLflow shows when it is opened.
+"""The saved view "Choose a winner" on the experiment's page of MLflow.
 
-MLflow keeps a saved view as a tag of the experiment in a form that is internal to its page (since
-3.15). It is written as well as is known; the report is the surface that stays.
+MLflow (since 3.15) stores a saved view as a tag of the experiment, in a form that is internal to
+its page and may change. The report does not depend on it.
 """
 
 from __future__ import annotations
@@ -14,35 +14,35 @@ from urllib.parse import urlencode
 
 from autoloss.records import REFINED_LOG_LOSS, TrialRecord
 
-SINCE, LOOKED_AT = (3, 15), (3, 17)
-"""Versions of MLflow: the first that has such views, and the one whose pages were looked at."""
+SINCE, TESTED = (3, 15), (3, 17)
+"""The first version of MLflow with such views, and the last version that was tested."""
 TAG = "mlflow.sharedViewState."
 MAX_TAG = 20_000
 NAME = "Choose a winner"
 STUDIES = "autoloss-studies"
 """Key of the view that compares studies."""
 ML_PAGE = {"workflowType": "machine_learning"}
-"""Without it MLflow 3 opens an empty page for traces of language models."""
+"""Parameters of a link, without which MLflow 3 opens a page for traces of language models."""
 
 _COMMON = ("base", "lr", "weight_decay", "dropout")
 _FAMILIES = 3
-_FEWEST = 3
+_LEAST_TRIALS = 3
 _CHARTED = 100
 _COLUMNS, _HEIGHT = 2, 400
 
 
 @dataclass(frozen=True)
 class ViewContent:
-    """What the view of a study shows.
+    """The content of a study's view.
 
     Args:
         study: The study's name.
-        parent: The parent run, whose children are shown.
-        metric: The study's metric, which sorts them.
+        parent: ID of the parent run, whose children are shown.
+        metric: The study's metric, which sorts the runs.
         lower_is_better: Its direction.
-        calibration: The metric on the other axis of the scatter.
-        params: Parameters that every run has.
-        families: Parameters of single losses, by family, the best family first.
+        calibration: The metric on the other axis of the scatter plot.
+        params: Parameters of all runs.
+        families: Parameters of single losses by family, best family first.
     """
 
     study: str
@@ -55,14 +55,14 @@ class ViewContent:
 
 
 def view_key(study_id: str) -> str:
-    """Return under which key the view of a study is kept."""
+    """Return the key of a study's view."""
     return f"autoloss-{study_id[:16]}"
 
 
 def view_query(key: str | None) -> str:
-    """Return the end of a link that opens the page of runs, with the view where there is one."""
+    """Return the query of a link to the page of runs, with a view if `key` names one."""
     query = {"viewStateShareKey": key} if key else {}
-    # Studies are compared in a table, the trials of one in charts.
+    # A table compares studies; charts compare the trials of a study.
     charts = {"compareRunsMode": "CHART"} if key and key != STUDIES else {}
     return "?" + urlencode({**query, **charts, **ML_PAGE})
 
@@ -70,15 +70,15 @@ def view_query(key: str | None) -> str:
 def params_of(trials: Iterable[TrialRecord], metric: str, *, lower: bool) -> dict[str, Any]:
     """Return `params` and `families` of a `ViewContent`.
 
-    A chart of parallel coordinates leaves out runs that lack one of its parameters, so that the
-    parameters of single losses have charts of their own, of the families with the best trials.
+    A chart of parallel coordinates omits runs without one of its parameters. The parameters of
+    single losses therefore have charts of their own, for the families with the best trials.
     """
     whole = [trial for trial in trials if trial.metrics]
     keys = [{**trial.loss, **trial.nuisance}.keys() for trial in whole]
     common = tuple(
         key
         for key in _COMMON
-        # An axis with one value on it shows nothing.
+        # An axis with one value is useless.
         if len({{**trial.loss, **trial.nuisance}.get(key) for trial in whole}) > 1
         and all(key in one for one in keys)
     )
@@ -90,16 +90,16 @@ def params_of(trials: Iterable[TrialRecord], metric: str, *, lower: bool) -> dic
         own = [one for one in whole if one.family == trial.family]
         shared = set(own[0].loss).intersection(*(one.loss for one in own))
         names = tuple(sorted(key for key in shared if key.startswith(prefix)))
-        if names and len(own) >= _FEWEST:
+        if names and len(own) >= _LEAST_TRIALS:
             families.setdefault(trial.family, names)
     return {"params": common, "families": tuple(families.items())[:_FAMILIES]}
 
 
 def view_tag(content: ViewContent, *, now_ms: int) -> str:
-    """Return the value of the experiment's tag.
+    """Return the view as the value of a tag of the experiment.
 
     Args:
-        content: What is shown.
+        content: Content of the view.
         now_ms: The time, in milliseconds since the epoch.
     """
     sections, charts = _sections(content)
@@ -139,13 +139,13 @@ def page_state(
     """Return the state of MLflow's page of runs.
 
     Args:
-        search_filter: Which runs are shown.
-        order_by: Key of the column that sorts them.
+        search_filter: Filter of the runs.
+        order_by: Key of the column that sorts the runs.
         is_ascending: Whether the lowest value comes first.
-        columns: Keys of the columns, in their order.
-        widths: Widths of columns in pixels; None for the usual ones.
+        columns: Keys of the columns, in order.
+        widths: Widths of columns in pixels; None for MLflow's own.
         sections: Sections of charts.
-        charts: Charts, each in one of the sections.
+        charts: Charts of the sections.
     """
     return {
         "searchFilter": search_filter,
@@ -182,7 +182,7 @@ def page_state(
 
 
 def _columns(content: ViewContent) -> list[str]:
-    """Return the columns of the table, the ones to choose by first."""
+    """Return the columns of the table, first those to choose by."""
     metrics = dict.fromkeys((content.metric, REFINED_LOG_LOSS, content.calibration))
     return [
         *(f"metrics.`val/{name}`" for name in metrics),
@@ -193,7 +193,7 @@ def _columns(content: ViewContent) -> list[str]:
 
 
 def _sections(content: ViewContent) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the sections of the page, and the charts in them."""
+    """Return the sections of the page, and their charts."""
     metric, calibration = f"val/{content.metric}", f"val/{content.calibration}"
     log_loss = "val/refined_log_loss"
     figures = list(dict.fromkeys((metric, log_loss)))

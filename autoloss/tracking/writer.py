@@ -1,4 +1,4 @@
-"""One background thread that writes jobs in order and tries again what could not be written."""
+"""A background thread that does writes in order, and repeats failed writes."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
 
 @dataclass(frozen=True)
-class Job:
-    """Something to write: `run` names the run it belongs to, `action` may be done twice."""
+class WriteJob:
+    """A write: the name of its run, and an action that can be repeated."""
 
     run: str
     action: Callable[[], None]
 
 
 class Writer:
-    """Writes jobs in order, in a thread of its own, which never outlives the program.
+    """Does writes in order, in a daemon thread.
 
     Args:
-        delays: Seconds to wait after the first, second, ... failure in a row; the last repeats.
-        grace: Seconds that `close` goes on trying while nothing can be written.
+        delays: Waits after the first, second, ... failure in a row, in seconds; the last repeats.
+        grace: Seconds that `close` waits while all writes fail.
     """
 
     def __init__(self, *, delays: tuple[float, ...] = DELAYS, grace: float = 3.0) -> None:
         self._delays = delays
         self._grace = grace
-        self._queue: deque[Job] = deque()
-        self._aside: list[tuple[Job, str]] = []
+        self._queue: deque[WriteJob] = deque()
+        self._given_up: list[tuple[WriteJob, str]] = []
         self._changed = threading.Condition()
         self._closing = self._abandoned = False
         self._thread: threading.Thread | None = None
@@ -44,11 +44,11 @@ class Writer:
 
     @property
     def trouble(self) -> str:
-        """Return why something is not written, in one line; empty if all goes well."""
-        return self._away or (self._aside[-1][1] if self._aside else "")
+        """Return the reason of a failed write, in one line; empty for none."""
+        return self._away or (self._given_up[-1][1] if self._given_up else "")
 
-    def put(self, job: Job) -> None:
-        """Write the job later; after `close` it is only counted."""
+    def put(self, job: WriteJob) -> None:
+        """Queue a write; after `close` it only counts as missing."""
         with self._changed:
             self._queue.append(job)
             if self._thread is None and not self._closing:
@@ -59,10 +59,9 @@ class Writer:
             self._changed.notify_all()
 
     def close(self, timeout: float) -> Pending:
-        """Wait until the queue is empty, at most `timeout` seconds, and return what is left.
+        """Wait at most `timeout` seconds for an empty queue, and return the missing runs.
 
-        While nothing can be written it waits no longer than the grace, counted from the last job
-        that was written.
+        While all writes fail, the wait ends `grace` seconds after the last successful write.
         """
         closed = time.monotonic()
         with self._changed:
@@ -78,12 +77,12 @@ class Writer:
                 self._changed.wait(min(left, 0.1))
             self._abandoned = True
             self._changed.notify_all()
-            runs = {job.run for job in (*self._queue, *(job for job, _ in self._aside))}
+            runs = {job.run for job in (*self._queue, *(job for job, _ in self._given_up))}
             reason = self.trouble or "there was no time left"
             return Pending(len(runs), reason) if runs else Pending()
 
     def _work(self) -> None:
-        """Write one job after the other until the writer is closed."""
+        """Do the writes one after another until the writer is closed."""
         while (job := self._next()) is not None:
             refusal = self._write(job)
             with self._changed:
@@ -92,23 +91,23 @@ class Writer:
                 self._queue.popleft()
                 self._written = time.monotonic()
                 if refusal:
-                    self._aside.append((job, refusal))
+                    self._given_up.append((job, refusal))
                 self._changed.notify_all()
 
-    def _next(self) -> Job | None:
-        """Return the oldest job, which stays in the queue until it is written; None at the end."""
+    def _next(self) -> WriteJob | None:
+        """Return the oldest write, which stays in the queue until it is done; None at the end."""
         with self._changed:
             while not self._queue and not self._closing:
                 self._changed.wait()
             return self._queue[0] if self._queue and not self._abandoned else None
 
-    def _write(self, job: Job) -> str:
-        """Write the job, trying until it goes; return why it was refused, empty if it was not."""
+    def _write(self, job: WriteJob) -> str:
+        """Repeat a write until it succeeds or is given up; return the reason, empty for none."""
         failures = refusals = 0
         while not self._abandoned:
             try:
                 job.action()
-            # Whatever goes wrong in a tracking server must not end a search.
+            # No error of a tracking server may end a search.
             except Exception as error:
                 reason = one_line(error)
                 if isinstance(error, Refused):
@@ -125,7 +124,7 @@ class Writer:
         return ""
 
     def _pause(self, seconds: float) -> None:
-        """Wait before the next attempt; closing the writer cuts the wait short."""
+        """Wait before the next attempt; closing the writer shortens the wait."""
         end = time.monotonic() + seconds
         with self._changed:
             while not self._abandoned and (left := end - time.monotonic()) > 0:

@@ -201,7 +201,7 @@ def files_of(folder: Path) -> dict[Path, tuple[bytes, int]]:
 def test_a_dry_run_writes_nothing_but_the_code_it_is_asked_for(there, run, monkeypatch, rule):
     other = next(t for t in SUMMARY.trials if t.metrics and t.number != SUMMARY.recommended)
     wish = SimpleNamespace(number=other.number, reason="")
-    monkeypatch.setattr("autoloss.tracking.read_wish", lambda folder, uri: wish)
+    monkeypatch.setattr("autoloss.tracking.read_chosen_trial", lambda folder, uri: wish)
     named = ["--by", rule] if rule in RULES else ["--from-dashboard"]
     before = files_of(there)
     result = run("select", "churn", *named, "--dry-run", "--source", "mine.py")

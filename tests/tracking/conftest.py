@@ -80,8 +80,8 @@ def here(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory):
-    """An MLflow database with its tables, which take seconds to make."""
-    from autoloss.tracking.client import connect
+    """An MLflow database with its tables, which take seconds to create."""
+    from autoloss.tracking.experiment import connect
 
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
     with pytest.MonkeyPatch.context() as patch:
@@ -92,13 +92,13 @@ def empty_store(tmp_path_factory):
 
 @pytest.fixture
 def store(here, empty_store):
-    """The URI of an MLflow database of its own in the current directory."""
+    """The URI of a new MLflow database in the current directory."""
     shutil.copy(empty_store, here / "mlflow.db")
     return f"sqlite:///{(here / 'mlflow.db').as_posix()}"
 
 
 def break_database(path):
-    """Leave in a whole database what MLflow's migrations leave when three programs run them."""
+    """Break a database the way MLflow's migrations do if three programs run them at once."""
     with closing(sqlite3.connect(path)) as database:
         database.execute("update alembic_version set version_num = '451aebb31d03'")
         database.execute("drop table jobs")
@@ -108,14 +108,14 @@ def break_database(path):
 
 
 def grow_old(path):
-    """Let a file have been written a minute ago."""
+    """Set the time of a file to a minute ago."""
     stamp = time.time() - 60
     os.utime(path, (stamp, stamp))
 
 
 @pytest.fixture
 def track(here):
-    """Make a tracker of the study ``churn``; what is still open is closed in the end."""
+    """Make trackers of the study ``churn``, which are closed at the end."""
     opened = []
 
     def make(uri, **changes):
@@ -129,10 +129,10 @@ def track(here):
 
 
 class Written:
-    """What stands in an MLflow store: the parent runs and the children of the study ``churn``."""
+    """Read an MLflow store: its parent runs and the children of the study ``churn``."""
 
     def __init__(self, uri):
-        from autoloss.tracking.client import connect
+        from autoloss.tracking.experiment import connect
 
         self.client = connect(uri)
         experiment = self.client.get_experiment_by_name("losses")

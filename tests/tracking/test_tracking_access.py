@@ -9,7 +9,7 @@ from shutil import which
 
 import pytest
 
-from autoloss.tracking.abilities import _version
+from autoloss.tracking.server import server_version
 
 DESCRIPTION = {"data": "churn.csv"}
 ACCESS = (
@@ -22,7 +22,7 @@ ACCESS = (
 
 
 class Guarded(BaseHTTPRequestHandler):
-    """Answers for an MLflow server that lets in whoever has the right header."""
+    """Answers like an MLflow server that wants a header."""
 
     def do_GET(self):
         seen = self.headers.get("Authorization")
@@ -77,7 +77,7 @@ def guarded(monkeypatch):
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
-    """A certificate of the loopback interface that no authority has signed, and its key."""
+    """A self-signed certificate of the loopback interface, and its key."""
     openssl = which("openssl")
     if openssl is None:
         pytest.skip("openssl is not installed")
@@ -100,7 +100,7 @@ def basic(user, password):
 
 
 def attempt(track, uri):
-    """Return why the study could not be written; the fake server never lets it be."""
+    """Return the reason that the study could not be written; the fake server writes nothing."""
     tracker = track(uri)
     tracker.start(DESCRIPTION)
     return tracker.close(20).reason
@@ -109,7 +109,7 @@ def attempt(track, uri):
 def test_a_token_opens_the_server(guarded, track, monkeypatch):
     server, uri = guarded("Bearer s3cret")
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "s3cret")
-    assert _version(uri) == "3.17.2"
+    assert server_version(uri) == "3.17.2"
     assert "refuses the access" not in attempt(track, uri)
     assert {seen for path, seen in server.seen if path != "/health"} == {"Bearer s3cret"}
 
@@ -122,7 +122,7 @@ def test_a_name_and_a_password_open_the_server(guarded, track, monkeypatch, plac
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "s3cret")
     else:
         uri = uri.replace("://", "://ann:s3cret@")
-    assert _version(uri) == "3.17.2"
+    assert server_version(uri) == "3.17.2"
     reason = attempt(track, uri)
     assert "refuses the access" not in reason
     assert "s3cret" not in reason
@@ -130,24 +130,22 @@ def test_a_name_and_a_password_open_the_server(guarded, track, monkeypatch, plac
     assert any(path.startswith("/api/") for path in paths)
 
 
-def test_who_is_not_let_in_is_told_what_to_set(guarded, track):
+def test_refused_access_names_the_variables_to_set(guarded, track):
     _, uri = guarded("Bearer s3cret")
     reason = attempt(track, uri)
     assert "refuses the access" in reason
     assert "MLFLOW_TRACKING_TOKEN" in reason
     assert "MLFLOW_TRACKING_USERNAME" in reason
-    assert _version(uri) == ""
+    assert server_version(uri) == ""
 
 
-def test_a_private_authority_is_trusted_where_its_file_is_named(
-    guarded, track, certificate, monkeypatch
-):
+def test_a_private_authority_is_trusted_through_its_file(guarded, track, certificate, monkeypatch):
     server, uri = guarded(certificate=certificate)
     reason = attempt(track, uri)
     assert "MLFLOW_TRACKING_SERVER_CERT_PATH" in reason
-    assert _version(uri) == ""
+    assert server_version(uri) == ""
     assert all(path == "/health" for path, _ in server.seen)
     monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(certificate[0]))
-    assert _version(uri) == "3.17.2"
+    assert server_version(uri) == "3.17.2"
     assert "MLFLOW_TRACKING_SERVER_CERT_PATH" not in attempt(track, uri)
     assert any(path.startswith("/api/") for path, _ in server.seen)

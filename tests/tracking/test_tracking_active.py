@@ -9,7 +9,7 @@ DESCRIPTION = {"data": "churn.csv"}
 
 @pytest.fixture
 def mlflow(store):
-    """The library, with the store as its global one and no run left active."""
+    """The library with the store as its global store, and no active run at the end."""
     import mlflow
 
     before = mlflow.get_tracking_uri()
@@ -30,7 +30,7 @@ def searched(track, record, summary, uri=None, **changes):
     return tracker
 
 
-def test_an_active_run_becomes_the_parent_and_stays_its_owners(
+def test_an_active_run_becomes_the_parent_and_its_owner_ends_it(
     mlflow, store, track, record, summary
 ):
     with mlflow.start_run(run_name="pipeline", description="What we do at night.") as run:
@@ -107,7 +107,7 @@ def test_a_run_that_the_environment_names_becomes_the_parent(
     assert found.info.status == "RUNNING"
 
 
-def test_a_study_that_goes_elsewhere_leaves_the_active_run_alone(
+def test_a_study_in_another_store_leaves_the_active_run_alone(
     mlflow, track, record, summary, here, empty_store, written
 ):
     import shutil

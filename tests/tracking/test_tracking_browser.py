@@ -1,4 +1,4 @@
-"""The dashboard in a real browser, with the MLflow that is installed."""
+"""The dashboard in a real browser, with the installed MLflow."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_link_opens_the_view_and_its_charts_are_drawn(shown) -> None:
     browser.wait("document.querySelectorAll('.js-plotly-plot').length >= 4")
     text = browser.text()
     assert "24 matching runs" in text
-    # Sorted: the best by error stands first.
+    # Sorted: the best by error comes first.
     whole = [trial for trial in summary.trials if trial.metrics]
     best, worst = (
         f"#{choose(whole, key=lambda t: t.metrics['error']).number:03d}" for choose in (min, max)
@@ -63,7 +63,7 @@ def test_the_root_page_leads_to_the_studies(shown) -> None:
     losses = link.format("'losses'")
     browser.wait(losses)
     browser.run(losses + ".click()")
-    # It opens the page for traces of language models, which has nothing but this.
+    # It opens the page for traces of language models, which has no other link.
     compare = link.format("'compare verdict'")
     browser.wait(compare)
     target = browser.run(compare + ".href")

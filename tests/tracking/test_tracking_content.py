@@ -5,8 +5,15 @@ import math
 import pytest
 
 from autoloss.records import CurvePoint
-from autoloss.tracking.colours import PALETTE, family_colour
-from autoloss.tracking.content import MAX_CURVE, MAX_KEY, MAX_PARAM, clip, trial_content
+from autoloss.tracking.content import (
+    MAX_CURVE,
+    MAX_KEY,
+    MAX_PARAM,
+    PALETTE,
+    clip,
+    family_colour,
+    trial_content,
+)
 from autoloss.tracking.note import opening_note, ranked_front, verdict_note
 
 
@@ -16,7 +23,7 @@ def by_key(content):
     }
 
 
-def test_a_run_reads_like_its_trial(record):
+def test_a_run_has_the_values_of_its_trial(record):
     content = trial_content(record(16, loss={"base": "focal", "focal.gamma": 2.1}), parent="p")
     assert content.name == "#016 focal gamma=2.1"
     assert content.params == {
@@ -74,7 +81,7 @@ def test_a_curve_keeps_its_ends_and_at_most_twenty_points(record, n):
     assert all(content.started < time <= content.ended for time in times)
 
 
-def test_what_mlflow_would_refuse_is_cut_or_replaced(record):
+def test_long_or_forbidden_text_is_clipped_or_replaced(record):
     content = trial_content(
         record(0, loss={"base": "x" * 300, "note": "y" * 9000}, metrics={"<lambda>": 0.5}),
         parent="p",
@@ -84,19 +91,19 @@ def test_what_mlflow_would_refuse_is_cut_or_replaced(record):
     assert by_key(content)["val/_lambda_"] == 0.5
 
 
-def test_clip_leaves_what_fits():
+def test_clip_keeps_short_text():
     assert clip("abc", 3) == "abc"
     assert clip("abcd", 3) == "ab…"
 
 
-def test_families_that_stand_together_have_their_own_colours():
+def test_common_families_have_different_colours():
     known = ("cross_entropy", "focal", "brier", "generalized_cross_entropy", "poly1", "power")
     known += ("sm_softmax", "weston_watkins", "crammer_singer", "bi_tempered")
     assert len({family_colour(name) for name in known}) == len(known)
     assert family_colour("a loss of tomorrow") in PALETTE
 
 
-def test_the_note_says_the_verdict_first(record, summary):
+def test_the_note_begins_with_the_verdict(record, summary):
     note = verdict_note(summary([record(i) for i in range(3)]))
     assert note.startswith("### Better than tuned cross-entropy")
     assert "| error | 0.1200 | 0.1000 | -0.0200 | -0.0400 to -0.0010 |" in note

@@ -1,4 +1,4 @@
-"""The live view of a search knows which side of its metric is the good one."""
+"""The live view of a search knows the direction of its metric."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def test_a_known_metric_has_its_own_direction(name: str) -> None:
     assert lower(metric=name) == resolve_metric(name).lower_is_better
 
 
-def test_what_the_search_says_counts_first() -> None:
+def test_the_direction_of_the_request_counts_first() -> None:
     assert lower(metric="mine", lower_is_better="true")
     assert not lower(metric="mine", lower_is_better="false")

@@ -24,7 +24,7 @@ def chosen(summary, number, *, reason="easier to explain"):
     return replace(summary, recommended=number, choices=(*summary.choices, choice))
 
 
-def test_only_the_front_and_the_players_are_written_where_that_is_wanted(
+def test_only_front_writes_the_trials_of_front_verdict_and_winner(
     store, track, written, record, summary
 ):
     # Challenger 1 and baseline 0 come from the verdict; 4 and 5 are on the front.
@@ -38,7 +38,7 @@ def test_only_the_front_and_the_players_are_written_where_that_is_wanted(
     finish(track, store, study, only_front=True)
     assert written(store).numbers == [0, 1, 4, 5]
     assert written(store).children[2].data.tags["autoloss.pareto"] == "true"
-    # A person may choose one that nobody had looked at.
+    # A user may choose any trial.
     finish(track, store, chosen(study, 7), only_front=True)
     assert written(store).numbers == [0, 1, 4, 5, 7]
 
@@ -52,7 +52,7 @@ def test_ranks_sort_as_text_in_the_order_of_the_metric(store, track, written, re
     assert ranks == ["005", "001", "003", "002", "004", None]
 
 
-def test_a_choice_moves_the_winner_and_records_who_was_before_and_why(
+def test_a_choice_moves_the_winner_and_records_the_former_and_the_reason(
     store, track, written, record, summary
 ):
     study = summary([record(i) for i in range(4)])
@@ -68,11 +68,11 @@ def test_a_choice_moves_the_winner_and_records_who_was_before_and_why(
     assert tags["autoloss.choice_reason"] == "easier to explain"
     assert tags["autoloss.choice_by"] == "ann"
     assert "easier to explain" in tags["mlflow.note.content"]
-    # The verdict is about the test rows, which the choice does not touch.
+    # The verdict depends on the test rows, not on the choice.
     assert tags["autoloss.verdict"] == "better"
 
 
-def test_the_parent_has_the_figures_of_what_ships_also_where_they_are_worse_or_unknown(
+def test_the_parent_has_the_figures_of_the_winner_even_if_worse_or_unknown(
     store, track, written, record, summary
 ):
     study = summary([record(i) for i in range(4)])
@@ -89,7 +89,7 @@ def test_the_parent_has_the_figures_of_what_ships_also_where_they_are_worse_or_u
     assert shown[3] == (0.11, 0.1)
 
 
-def test_the_run_that_ships_has_a_star_unless_somebody_named_it(
+def test_the_run_of_the_winner_has_a_star_unless_the_user_renamed_it(
     store, track, written, record, summary
 ):
     def names():

@@ -1,4 +1,4 @@
-"""A search that was interrupted, and resumed: MLflow, the study's folder and the report agree."""
+"""After an interruption and a resume, MLflow, the folder of the study and the report agree."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from autoloss.core.errors import InputError
 from autoloss.experiment.session import SearchSession
 from autoloss.report import summary_from_json
 from autoloss.report.document import summary_json
-from autoloss.tracking.client import connect
+from autoloss.tracking.experiment import connect
 from autoloss.tracking.uri import sqlite_file
 from tests.spaces import SMALL
 from tests.tracking.conftest import break_database
 
 ROOT = Path(__file__).resolve().parents[2]
 TRIALS = 6
-# Says when its first population has ended, and waits for its own end before or after it is told.
+# Reports the end of its first population, and waits to be killed before or after telling it.
 WAITS = """
 import sys, time
 import autoloss
@@ -43,7 +43,7 @@ autoloss.search("sklearn:iris", space="small.toml", trials=6, name="cut", out="r
 
 
 class Notes:
-    """Progress that keeps what it is told."""
+    """Progress that records its calls."""
 
     def __init__(self) -> None:
         self.noted_lines: list[str] = []
@@ -72,7 +72,7 @@ def runs_in(uri: str):
 
 
 def check_consistent(uri: str, folder: Path) -> None:
-    """Check that MLflow shows the study that its report shows, and that nothing runs any more."""
+    """Check that MLflow agrees with the report, and that no run is active."""
     runs = runs_in(uri)
     (parent,) = [run for run in runs if run.data.tags["autoloss.role"] == "study"]
     children = [run for run in runs if run.data.tags["autoloss.role"] == "trial"]
@@ -116,13 +116,13 @@ def test_a_study_cut_before_its_first_population_ended_is_closed_by_resume(cut, 
         f"MLflow at {cut} has all runs of the study, {TRIALS} of them written now."
     )
     check_consistent(cut, here / "reports" / "cut")
-    # Once more: all is there.
+    # A repeat writes nothing.
     autoloss.resume("cut", out=here / "reports", progress=notes)
     assert notes.noted_lines[-1] == f"MLflow at {cut} has all runs of the study."
     check_consistent(cut, here / "reports" / "cut")
 
 
-def test_a_study_that_cannot_go_on_is_shown_as_stopped(cut, here):
+def test_a_study_that_cannot_continue_has_a_killed_run(cut, here):
     (run,) = runs_in(cut)
     connect(cut).update_run(run.info.run_id, status="RUNNING")  # as after a kill
     space = here / "reports" / "cut" / "study.json"
@@ -132,7 +132,7 @@ def test_a_study_that_cannot_go_on_is_shown_as_stopped(cut, here):
     assert [run.info.status for run in runs_in(cut)] == ["KILLED"]
 
 
-def test_resume_says_what_it_could_not_write_and_later_writes_it(store, small, here):
+def test_resume_reports_missing_runs_and_writes_them_later(store, small, here):
     path = sqlite_file(store)
     result = search(small, here)
     assert result.unwritten == ""
@@ -145,7 +145,7 @@ def test_resume_says_what_it_could_not_write_and_later_writes_it(store, small, h
     assert "Rename it" in read.unwritten
     assert "`autoloss resume cut` writes them" in read.unwritten
     assert "\n" not in read.unwritten
-    # What it promises, once the remedy was followed.
+    # The promised writes, after the remedy.
     path.rename(path.with_name("mlflow.db.broken"))
     again = autoloss.resume("cut", out=here / "reports", progress=notes)
     assert again.unwritten == ""

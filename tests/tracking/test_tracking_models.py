@@ -12,7 +12,7 @@ from autoloss.inference.member import Member
 from autoloss.losses import LossSpec
 from autoloss.models import TableNetwork
 from autoloss.readout import Readout
-from autoloss.tracking import Pending, Shelf
+from autoloss.tracking import Pending, SavedModels
 
 DESCRIPTION = {"data": "churn.csv"}
 CONFIG = NetworkConfig(width=4, bins=2)
@@ -27,7 +27,7 @@ def table():
 
 @pytest.fixture(scope="module")
 def saved(table, tmp_path_factory):
-    """Folders of models of trials 0 and 1, with weights of their own."""
+    """Folders of the models of trials 0 and 1."""
     data = prepare(table, DataOptions("churned"))
     network = TableNetwork(data.encoding.schema, 2, CONFIG)
     folders = {}
@@ -43,13 +43,13 @@ def saved(table, tmp_path_factory):
 
 @pytest.fixture
 def show(store, track):
-    """Show a study with models; return the tracker."""
+    """Write a study with models; return the tracker."""
 
     def run(summary, models, register=""):
         tracker = track(store)
         tracker.start(DESCRIPTION)
         tracker.sync(summary.trials)
-        tracker.finish(summary, [], Shelf(models, register))
+        tracker.finish(summary, [], SavedModels(models, register))
         assert tracker.close() == Pending()
         return tracker
 
@@ -58,13 +58,13 @@ def show(store, track):
 
 @pytest.fixture
 def client(store):
-    from autoloss.tracking.client import connect
+    from autoloss.tracking.experiment import connect
 
     return connect(store)
 
 
 def shown(client):
-    """Return the logged models of the experiment, number of the trial to model."""
+    """Return the logged models of the experiment by trial."""
     experiment = client.get_experiment_by_name("losses").experiment_id
     found = client.search_logged_models([experiment])
     assert all(str(model.status) == "READY" for model in found)
@@ -84,7 +84,7 @@ def loaded(uri, store):
         mlflow.set_tracking_uri(before)
 
 
-def test_the_models_are_the_front_and_what_ships_and_nothing_else(
+def test_the_models_are_the_front_and_the_winner_alone(
     show, client, written, store, record, summary, saved
 ):
     study = summary([record(i) for i in range(6)], pareto=(0, 3), recommended=1)
@@ -105,7 +105,7 @@ def test_the_models_are_the_front_and_what_ships_and_nothing_else(
     assert models[1].name.startswith("#001 focal")
 
 
-def test_a_model_answers_as_the_saved_one_and_an_entry_says_that_it_cannot(
+def test_a_logged_model_predicts_like_the_saved_model_and_an_entry_refuses(
     show, client, store, record, summary, saved, table
 ):
     from mlflow.exceptions import MlflowException
@@ -140,7 +140,7 @@ def test_the_requirements_are_pinned(show, client, store, record, summary, saved
     assert all("==" in line for line in lines)
 
 
-def test_a_second_end_keeps_what_stays_and_takes_away_what_left(
+def test_a_second_conclusion_keeps_the_front_and_deletes_former_models(
     show, client, record, summary, saved
 ):
     records = [record(i) for i in range(6)]
@@ -149,7 +149,7 @@ def test_a_second_end_keeps_what_stays_and_takes_away_what_left(
     show(summary(records, pareto=(0, 3), recommended=1), {1: saved[1]})
     again = shown(client)
     assert {n: m.model_id for n, m in again.items()} == {n: m.model_id for n, m in first.items()}
-    # Trial 3 leaves, 4 comes, and 0 has its weights now.
+    # Trial 3 leaves the front, 4 joins it, and 0 has weights now.
     show(summary(records, pareto=(0, 4), recommended=1), saved)
     last = shown(client)
     assert sorted(last) == [0, 1, 4]
@@ -163,7 +163,7 @@ def test_nothing_is_registered_unless_a_name_is_given(show, client, record, summ
     assert list(client.search_registered_models()) == []
 
 
-def test_what_ships_is_registered_as_champion_and_once(
+def test_the_winner_is_registered_once_as_champion(
     show, client, store, written, record, summary, saved, table
 ):
     import autoloss
@@ -183,7 +183,7 @@ def test_what_ships_is_registered_as_champion_and_once(
     np.testing.assert_allclose(answers.iloc[:, 1:].to_numpy(float), probs, atol=1e-12)
 
 
-def test_another_winner_takes_the_alias_also_where_the_name_is_not_given_again(
+def test_another_winner_takes_the_alias_without_a_repeated_name(
     show, client, record, summary, saved
 ):
     records = [record(i) for i in range(3)]
@@ -192,13 +192,13 @@ def test_another_winner_takes_the_alias_also_where_the_name_is_not_given_again(
     champion = client.get_model_version_by_alias("it's churn", "champion")
     assert champion.tags["autoloss.champion_before"] == "1"
     assert champion.tags["autoloss.model_id"] == shown(client)[0].model_id
-    # And back: the version that is there is used again.
+    # And back: the registered version is reused.
     show(summary(records, recommended=1), saved)
     assert client.get_model_version_by_alias("it's churn", "champion").version in (1, "1")
     assert len(client.search_model_versions('name = "it\'s churn"')) == 2
 
 
-def test_a_former_champion_that_is_on_no_front_can_still_be_loaded(
+def test_a_former_champion_off_the_front_can_still_be_loaded(
     show, client, store, record, summary, saved
 ):
     records = [record(i) for i in range(4)]
@@ -208,15 +208,13 @@ def test_a_former_champion_that_is_on_no_front_can_still_be_loaded(
     assert loaded("models:/churn/1", store).metadata.model_id == shown(client)[1].model_id
 
 
-def test_a_winner_without_weights_is_not_registered_and_that_is_said(
-    show, client, record, summary
-):
+def test_a_winner_without_weights_is_not_registered_with_a_note(show, client, record, summary):
     tracker = show(summary([record(i) for i in range(3)]), {}, "churn")
     assert list(client.search_registered_models()) == []
     assert any("Nothing is registered as 'churn'" in note for note in tracker.notes)
 
 
-def test_a_store_without_logged_models_gets_plain_runs_and_that_is_said_once(
+def test_a_store_without_logged_models_gets_plain_runs_and_one_note(
     show, client, written, store, record, summary, saved, monkeypatch
 ):
     from mlflow import MlflowClient
@@ -233,7 +231,7 @@ def test_a_store_without_logged_models_gets_plain_runs_and_that_is_said_once(
     assert list(client.search_registered_models()) == []
 
 
-def test_files_that_cannot_be_kept_leave_no_half_model(
+def test_a_failed_upload_leaves_no_incomplete_model(
     show, client, written, store, record, summary, saved, monkeypatch
 ):
     from mlflow import MlflowClient

@@ -86,7 +86,7 @@ def test_a_study_waits_for_its_server_and_is_written_when_it_is_back(
 ):
     Path("report.html").write_text("<p>report</p>")
     records = [record(i) for i in range(3)]
-    # A first session sees no server at all: it ends quickly and says what is missing.
+    # A first session finds no server: it ends quickly and reports the missing runs.
     first = track(uri)
     first.start(DESCRIPTION)
     first.sync(records[:2])
@@ -94,7 +94,7 @@ def test_a_study_waits_for_its_server_and_is_written_when_it_is_back(
     pending = first.close()
     assert time.monotonic() - start < 15
     assert pending == Pending(3, f"MLflow at {uri} does not answer.")
-    # A second one begins without it and goes on until it is there.
+    # A second session begins without the server and waits for it.
     second = track(None)
     assert second.uri == uri
     second.start(DESCRIPTION)
@@ -114,7 +114,7 @@ def test_a_study_waits_for_its_server_and_is_written_when_it_is_back(
     assert [file.path for file in files] == ["report/report.html"]
 
 
-def test_the_end_does_not_wait_for_a_server_that_accepts_and_is_silent(track, record):
+def test_closing_does_not_wait_for_a_silent_server(track, record):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -128,13 +128,11 @@ def test_the_end_does_not_wait_for_a_server_that_accepts_and_is_silent(track, re
     assert "does not answer" in pending.reason
 
 
-def test_an_answer_that_was_lost_makes_no_second_run(
-    uri, serve, track, written, record, monkeypatch
-):
-    from autoloss.tracking.session import Session
+def test_a_lost_answer_creates_no_second_run(uri, serve, track, written, record, monkeypatch):
+    from autoloss.tracking.experiment import MlflowExperiment
 
     serve()
-    create, lost = Session.create, []
+    create, lost = MlflowExperiment.create, []
 
     def losing_create(self, content):
         run_id = create(self, content)
@@ -143,7 +141,7 @@ def test_an_answer_that_was_lost_makes_no_second_run(
             raise ConnectionError("The answer was lost.")
         return run_id
 
-    monkeypatch.setattr(Session, "create", losing_create)
+    monkeypatch.setattr(MlflowExperiment, "create", losing_create)
     tracker = track(uri, study_name="lost", experiment="lost answers")
     tracker.start(DESCRIPTION)
     tracker.sync([record(0), record(1)])

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from autoloss.tracking import Pending
-from autoloss.tracking.colours import family_colour
+from autoloss.tracking.content import family_colour
 
 ROOT = Path(__file__).resolve().parents[2]
 DESCRIPTION = {"data": "churn.csv", "seed": "0"}
 
 
-def test_a_study_is_one_parent_and_a_child_a_trial(store, track, written, record):
+def test_a_study_is_a_parent_and_a_child_per_trial(store, track, written, record):
     states = ("complete", "stopped", "diverged", "failed")
     records = [record(i, state=state) for i, state in enumerate(states)]
     tracker = track(store)
@@ -43,7 +43,7 @@ def test_a_study_is_one_parent_and_a_child_a_trial(store, track, written, record
     assert [point.value for point in curve] == [1 / epoch for epoch in range(1, 9)]
 
 
-def test_the_end_shows_verdict_winner_front_and_report(
+def test_the_conclusion_has_verdict_winner_front_and_report(
     store, track, written, record, summary, here
 ):
     (here / "report.html").write_text("<p>report</p>")
@@ -72,7 +72,7 @@ def test_the_end_shows_verdict_winner_front_and_report(
     assert f"/experiments/{parent.info.experiment_id}/runs" in tracker.dashboard().url
 
 
-def test_a_second_end_leaves_only_its_own_front(store, track, written, record, summary):
+def test_a_second_conclusion_leaves_only_its_own_front(store, track, written, record, summary):
     records = [record(i) for i in range(4)]
     for pareto, recommended in (((0, 1), 1), ((1, 3), 0)):
         tracker = track(store)
@@ -113,7 +113,7 @@ def test_studies_of_one_name_in_two_folders_are_two(store, track, written, recor
     assert len(written(store).parents) == 2
 
 
-def test_a_run_that_was_half_written_is_completed(store, track, written, record):
+def test_an_incomplete_run_is_completed(store, track, written, record):
     from mlflow.entities import Metric
 
     tracker = track(store)
@@ -153,14 +153,14 @@ from conftest import make_record
 import autoloss.tracking
 assert "mlflow" not in sys.modules
 from autoloss.tracking import Tracker
-from autoloss.tracking.session import Session
-log, calls = Session.log, []
+from autoloss.tracking.experiment import MlflowExperiment
+log, calls = MlflowExperiment.log, []
 def dying_log(self, *args, **kwargs):
     calls.append(args)
     if len(calls) == int(sys.argv[2]):
         os._exit(9)
     return log(self, *args, **kwargs)
-Session.log = dying_log
+MlflowExperiment.log = dying_log
 tracker = Tracker(experiment="losses", study_name="churn", folder="churn")
 tracker.start({"data": "churn.csv"})
 tracker.sync([make_record(i) for i in range(5)])
@@ -168,9 +168,7 @@ tracker.close()
 """
 
 
-def test_a_process_killed_in_the_middle_is_made_good_and_nothing_spills(
-    here, track, written, record
-):
+def test_a_killed_process_is_completed_later_without_output(here, track, written, record):
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "default"}
     died = subprocess.run(
         [sys.executable, "-c", DIES, str(Path(__file__).parent), "5"],
@@ -186,7 +184,7 @@ def test_a_process_killed_in_the_middle_is_made_good_and_nothing_spills(
     assert died.stderr == ""
     tracker = track(None)
     found = written(tracker.uri)
-    # Two calls belong to the parent; two trials are whole, the third has a run and nothing in it.
+    # Two calls are for the parent; two trials are complete, the third has an empty run.
     assert found.statuses == ["FINISHED", "FINISHED", "RUNNING"]
     tracker.start(DESCRIPTION)
     tracker.sync([record(i) for i in range(5)])
@@ -216,7 +214,9 @@ def test_an_experiment_that_was_deleted_is_named_and_nothing_is_written(
     assert written(store).numbers == [0]
 
 
-def test_a_parent_deleted_while_searching_is_made_again(store, track, written, record, summary):
+def test_a_parent_deleted_during_the_search_is_created_again(
+    store, track, written, record, summary
+):
     tracker = track(store)
     tracker.start(DESCRIPTION)
     deadline = time.monotonic() + 30
@@ -251,7 +251,7 @@ def test_a_trial_that_was_lost_with_its_process_has_no_run_and_an_older_one_is_c
     tracker = track(store)
     tracker.start(DESCRIPTION)
     tracker.sync(lost)
-    # As an earlier version wrote it, which did not tell it from one that failed.
+    # As an earlier version wrote it, which recorded it as failed.
     tracker.log_trial(lost[1])
     assert tracker.close() == Pending()
     assert written(store).numbers == [1]
@@ -279,14 +279,14 @@ def test_a_trial_that_was_lost_with_its_process_has_no_run_and_an_older_one_is_c
     assert found.parent.info.status == "FINISHED"
 
 
-def test_runs_that_were_made_twice_are_closed_at_the_end(store, track, written, record, summary):
+def test_duplicate_runs_are_ended_by_the_conclusion(store, track, written, record, summary):
     tracker = track(store)
     tracker.start(DESCRIPTION)
     tracker.sync([record(0)])
     assert tracker.close() == Pending()
     found = written(store)
     experiment = found.parent.info.experiment_id
-    # A server that answered too late: the run was made, and asked for once more.
+    # A server answered too late: it created the run, and the request was repeated.
     keys = ("autoloss.study_id", "autoloss.role", "mlflow.parentRunId", "autoloss.trial")
     for run in (found.children[0], found.parent):
         tags = {key: run.data.tags[key] for key in keys if key in run.data.tags}

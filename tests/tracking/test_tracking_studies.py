@@ -49,7 +49,7 @@ def search(track, store, **changes) -> Pending:
 @pytest.mark.parametrize(
     ("primary", "gain"), [("error", 0.02), ("log_loss", -0.0312), ("auroc", 0.05), ("", 0.02)]
 )
-def test_the_gain_is_that_of_the_metric_of_the_verdict_and_positive_is_better(primary, gain):
+def test_the_gain_is_by_the_primary_metric_and_positive_is_better(primary, gain):
     comparisons = (
         Comparison("error", 0.12, 0.10, -0.04, -0.001),
         Comparison("log_loss", 0.3, 0.331196, 0.0, 0.1),
@@ -119,7 +119,7 @@ def test_the_pages_of_the_experiment_and_of_a_study_lead_to_the_view(store, trac
     assert f"[Choose a winner]({page}viewStateShareKey=autoloss-" in parent.data.tags[NOTE]
 
 
-def test_what_somebody_wrote_on_the_experiment_stays(store, track, written):
+def test_a_users_text_on_the_experiment_stays(store, track, written):
     client = written(store).client
     number = client.create_experiment("losses")
     mine = {KIND: "classification", NOTE: "Ask Ada first.", TAG + STUDIES: "{}"}
@@ -130,7 +130,7 @@ def test_what_somebody_wrote_on_the_experiment_stays(store, track, written):
     assert {key: tags[key] for key in mine} == mine
 
 
-def test_the_experiment_of_somebody_elses_run_gets_the_view_alone(store, track, written):
+def test_the_experiment_of_an_adopted_run_gets_only_the_view(store, track, written):
     client = written(store).client
     number = client.create_experiment("theirs")
     run = client.create_run(number)
@@ -155,7 +155,7 @@ def test_a_server_without_saved_views_has_the_list_of_studies():
 def test_a_store_without_saved_views_still_leads_to_its_studies(
     store, track, written, monkeypatch
 ):
-    monkeypatch.setattr("autoloss.tracking.abilities._version", lambda uri: "3.4.1")
+    monkeypatch.setattr("autoloss.tracking.capabilities._version", lambda uri: "3.4.1")
     assert search(track, store) == Pending()
     tags = experiment_tags(written, store)
     assert not [key for key in tags if key.startswith(TAG)]

@@ -47,7 +47,7 @@ def test_the_default_is_a_database_in_the_current_directory(here):
     assert resolve(None) == f"sqlite:///{(here / 'mlflow.db').as_posix()}"
 
 
-def test_what_is_given_counts_before_the_earlier_session_and_the_environment(here, monkeypatch):
+def test_the_users_uri_counts_before_the_earlier_session_and_the_environment(here, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://environment:5000")
     assert resolve(None) == "http://environment:5000"
     assert resolve(None, remembered="http://earlier:5000") == "http://earlier:5000"

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from autoloss.tracking import Pending, dashboard_link, dashboard_of
-from autoloss.tracking.abilities import find_abilities
-from autoloss.tracking.session import Session
+from autoloss.tracking.capabilities import find_capabilities
+from autoloss.tracking.experiment import MlflowExperiment
 from autoloss.tracking.view import (
     MAX_TAG,
     STUDIES,
@@ -59,7 +59,7 @@ def test_the_view_has_scatter_parallel_coordinates_and_learning_curves():
     assert len(set(names)) == len(names)
 
 
-def test_every_axis_of_parallel_coordinates_is_known_of_every_run_that_it_is_for():
+def test_all_runs_of_a_parallel_chart_have_all_of_its_parameters():
     found = params_of(SUMMARY.trials, "error", lower=True)
     whole = [trial for trial in SUMMARY.trials if trial.metrics]
     for name in found["params"]:
@@ -89,7 +89,7 @@ def test_the_view_fits_into_a_tag_whatever_the_study():
     assert len(view_tag(ViewContent("x" * 100, "p" * 32, **found), now_ms=1)) < MAX_TAG / 2
 
 
-def test_a_study_without_a_trial_that_ended_has_a_view():
+def test_a_study_without_ended_trials_has_a_view():
     assert params_of((), "error", lower=True) == {"params": (), "families": ()}
 
 
@@ -120,7 +120,7 @@ def test_a_search_writes_the_view_and_links_to_it(store, track, written, record,
     state = state_of(value)
     assert found.parent.info.run_id in state["searchFilter"]
     assert f"viewStateShareKey={key.removeprefix(TAG)}&" in tracker.dashboard().url
-    # What a later process knows from the study's folder is the same.
+    # A later process finds the same in the study's folder.
     later = dashboard_of(tracker._folder, study="churn")
     assert later.url == tracker.dashboard().url
     assert later.command == "autoloss ui churn"
@@ -170,12 +170,12 @@ def test_a_view_that_is_refused_is_named_and_the_rest_is_written(
         ("", True, True, ()),
     ],
 )
-def test_what_a_version_lacks_is_said_and_not_asked_of_it(
+def test_a_missing_feature_of_a_version_is_noted_and_not_requested(
     store, monkeypatch, version, models, views, says
 ):
-    monkeypatch.setattr("autoloss.tracking.abilities._version", lambda uri: version)
-    session = Session(store, experiment="losses")
-    found = find_abilities(session.client, store, session.open())
+    monkeypatch.setattr("autoloss.tracking.capabilities._version", lambda uri: version)
+    session = MlflowExperiment(store, name="losses")
+    found = find_capabilities(session.client, store, session.open())
     assert (found.has_models, found.has_views) == (models, views)
     assert len(found.notes) == len(says)
     assert all(text in note for text, note in zip(says, found.notes, strict=True))

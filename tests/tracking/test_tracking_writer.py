@@ -7,11 +7,11 @@ import pytest
 
 from autoloss.tracking import Pending
 from autoloss.tracking.failures import Away, Refused
-from autoloss.tracking.writer import Job, Writer
+from autoloss.tracking.writer import WriteJob, Writer
 
 
 class Server:
-    """Takes down what is written, unless it is away; refuses some runs for good."""
+    """Records writes, unless it is unreachable; always refuses some runs."""
 
     def __init__(self, *, away=False, refused=()):
         self.away = away
@@ -28,7 +28,7 @@ class Server:
                 raise Refused(f"No {run}.", attempts=2)
             self.written.append(run)
 
-        return Job(run, action)
+        return WriteJob(run, action)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_jobs_are_written_in_order(writer):
     assert server.written == runs
 
 
-def test_jobs_wait_for_a_server_that_is_away(writer):
+def test_jobs_wait_for_an_unreachable_server(writer):
     server = Server(away=True)
     runs = fill(writer, server, 5)
     while server.attempts < 3:
@@ -70,7 +70,7 @@ def test_one_refused_job_does_not_hold_up_the_others(writer):
     assert server.written == ["run 0", "run 2", "run 3"]
 
 
-def test_the_end_does_not_wait_for_a_server_that_is_away(writer):
+def test_closing_does_not_wait_for_an_unreachable_server(writer):
     server = Server(away=True)
     fill(writer, server, 3)
     writer.put(server.job("run 2"))
@@ -79,9 +79,9 @@ def test_the_end_does_not_wait_for_a_server_that_is_away(writer):
     assert time.monotonic() - start < 5
 
 
-def test_the_end_does_not_wait_for_a_server_that_hangs(writer):
+def test_closing_does_not_wait_for_a_hanging_server(writer):
     release = threading.Event()
-    writer.put(Job("run 0", release.wait))
+    writer.put(WriteJob("run 0", release.wait))
     start = time.monotonic()
     pending = writer.close(0.1)
     release.set()
@@ -89,7 +89,7 @@ def test_the_end_does_not_wait_for_a_server_that_hangs(writer):
     assert pending == Pending(1, "there was no time left")
 
 
-def test_nothing_is_written_after_the_end(writer):
+def test_nothing_is_written_after_closing(writer):
     server = Server()
     assert writer.close(1) == Pending()
     fill(writer, server, 2)

@@ -1,4 +1,4 @@
-"""MLflow's database is made whole, once, whoever comes first; a broken one is named."""
+"""MLflow's database is created whole and once; a broken database is named with its remedy."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ import pytest
 
 from autoloss.core.errors import InputError
 from autoloss.tracking import BrokenStore, Pending
-from autoloss.tracking.client import connect
+from autoloss.tracking.database import check_finished, create_tables, database_remedy
+from autoloss.tracking.experiment import connect
 from autoloss.tracking.failures import Away
 from autoloss.tracking.local_server import free_port, local_server
-from autoloss.tracking.making import make_whole
-from autoloss.tracking.unfinished import check_finished, trouble_line
 from autoloss.tracking.uri import sqlite_file
 from autoloss.tracking.uri_check import check, resolve
 from tests.tracking.conftest import break_database, grow_old
@@ -37,16 +36,18 @@ print(tracker.close(120.0) == Pending())
 """
 CUT_SHORT = """
 import os, signal, sys
-from autoloss.tracking.quiet import client_of
-from autoloss.tracking.making import alone, make_whole
+from autoloss.tracking import database
 
-def half_made(uri):
+client_of = database.client_of
+
+def killed(uri):
     if sys.argv[2] == "drafted":
         client_of(uri)
     os.kill(os.getpid(), signal.SIGKILL)
 
-with alone(sys.argv[1]):
-    make_whole(sys.argv[1], half_made)
+database.client_of = killed
+with database.database_lock(sys.argv[1]):
+    database.create_tables(sys.argv[1])
 """
 
 
@@ -69,7 +70,7 @@ def tables(path: Path) -> set[str]:
 
 @pytest.fixture
 def broken(here, empty_store) -> Path:
-    """What MLflow's own migrations leave behind when three programs run them at once."""
+    """A database that MLflow's own migrations broke, run by three programs at once."""
     path = here / "mlflow.db"
     shutil.copy(empty_store, path)
     break_database(path)
@@ -101,7 +102,7 @@ def test_three_first_searches_at_once_leave_one_database_that_works(here, empty_
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is Unix")
 @pytest.mark.parametrize("moment", ["begun", "drafted"])
-def test_a_program_killed_while_it_makes_the_database_leaves_none(here, moment, written):
+def test_a_program_killed_while_it_creates_the_database_leaves_none(here, moment, written):
     path = here / "mlflow.db"
     died = begin(CUT_SHORT, uri_of(path), moment, folder=here)
     died.communicate(timeout=120)
@@ -110,7 +111,7 @@ def test_a_program_killed_while_it_makes_the_database_leaves_none(here, moment, 
     assert written(uri_of(path)).runs == []
 
 
-def test_a_copy_that_is_cut_short_leaves_no_table(here, empty_store, monkeypatch):
+def test_an_interrupted_copy_leaves_no_table(here, empty_store, monkeypatch):
     path = here / "mlflow.db"
 
     class Dying(sqlite3.Connection):
@@ -121,18 +122,25 @@ def test_a_copy_that_is_cut_short_leaves_no_table(here, empty_store, monkeypatch
             super().backup(target, pages=1, progress=stop)
 
     monkeypatch.setattr(
-        "autoloss.tracking.making.sqlite3.connect",
+        "autoloss.tracking.database.sqlite3.connect",
         lambda place, connect=sqlite3.connect: connect(place, factory=Dying),
     )
+    monkeypatch.setattr(
+        "autoloss.tracking.database.client_of",
+        lambda uri: shutil.copy(empty_store, sqlite_file(uri)),
+    )
     with pytest.raises(KeyboardInterrupt):
-        make_whole(uri_of(path), lambda uri: shutil.copy(empty_store, sqlite_file(uri)))
+        create_tables(uri_of(path))
     monkeypatch.undo()
     assert tables(path) == set()
 
 
-def test_a_database_with_tables_is_left_as_it_is(store):
+def test_a_database_with_tables_is_left_as_it_is(store, monkeypatch):
+    monkeypatch.setattr(
+        "autoloss.tracking.database.client_of", lambda uri: pytest.fail("it has its tables")
+    )
     before = sqlite_file(store).read_bytes()
-    make_whole(store, lambda uri: pytest.fail("it is made already"))
+    assert not create_tables(store)
     assert sqlite_file(store).read_bytes() == before
 
 
@@ -158,14 +166,14 @@ def test_runs_in_a_broken_database_are_counted(broken):
         check(uri_of(broken))
 
 
-def test_a_broken_database_is_not_taken_for_one_that_has_moved(broken, monkeypatch):
+def test_a_broken_database_is_not_taken_for_a_moved_database(broken, monkeypatch):
     elsewhere = broken.with_name("elsewhere.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri_of(elsewhere))
     with pytest.raises(BrokenStore):
         resolve(None, remembered=uri_of(broken))
 
 
-def test_what_mlflow_can_open_is_not_broken(store):
+def test_a_database_that_mlflow_can_open_is_not_broken(store):
     path = sqlite_file(store)
     execute(path, "create table _alembic_tmp_runs (run_uuid text)")
     grow_old(path)
@@ -173,7 +181,7 @@ def test_what_mlflow_can_open_is_not_broken(store):
     connect(store).search_experiments()
 
 
-def test_a_database_that_another_program_is_making_is_waited_for(store):
+def test_tables_that_another_program_creates_are_awaited(store):
     path = sqlite_file(store)
     asked = "select version_num from alembic_version"
     (version,) = sqlite3.connect(path).execute(asked).fetchone()
@@ -186,7 +194,7 @@ def test_a_database_that_another_program_is_making_is_waited_for(store):
     assert sqlite3.connect(path).execute(asked).fetchone() == (version,)
 
 
-def test_one_that_breaks_off_without_a_sign_is_named_when_it_is_opened(broken, track, record):
+def test_a_broken_database_without_a_sign_is_named_when_opened(broken, track, record):
     execute(broken, "drop table _alembic_tmp_experiments")
     grow_old(broken)
     check(uri_of(broken))
@@ -198,7 +206,7 @@ def test_one_that_breaks_off_without_a_sign_is_named_when_it_is_opened(broken, t
     pending = tracker.close(30.0)
     assert pending.count == 2
     assert "Rename it" in pending.reason
-    # The remedy is one: all of it is written into a new database.
+    # The remedy works: all runs are written into a new database.
     broken.rename(broken.with_name("mlflow.db.broken"))
     again = track(uri_of(broken))
     again.start({"data": "churn.csv"})
@@ -222,7 +230,7 @@ def test_one_that_breaks_off_without_a_sign_is_named_when_it_is_opened(broken, t
     ],
 )
 def test_every_state_of_a_database_has_its_own_remedy(message, remedy):
-    line = trouble_line(Path("/place/mlflow.db"), f"first line\n{message}\nlast line")
+    line = database_remedy(Path("/place/mlflow.db"), f"first line\n{message}\nlast line")
     if remedy is None:
         assert line is None
     else:
@@ -239,7 +247,7 @@ def test_a_search_that_finds_a_broken_database_is_not_begun(broken, here):
 
 
 @pytest.mark.slow
-def test_a_server_over_a_broken_database_says_the_remedy(broken):
+def test_a_server_over_a_broken_database_prints_the_remedy(broken):
     execute(broken, "drop table _alembic_tmp_experiments")
     with (
         pytest.raises(BrokenStore, match="Rename it"),

@@ -1,4 +1,4 @@
-"""What people ask for in the dashboard: a run tagged ``autoloss.choose`` is to ship."""
+"""Reads the winner that a user chose in MLflow with the tag ``autoloss.choose`` on its run."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoloss.core.errors import AutolossError, InputError
+from autoloss.tracking.experiment import MlflowExperiment
 from autoloss.tracking.failures import classified
 from autoloss.tracking.identity import read_identity
 from autoloss.tracking.runs import StudyRuns
-from autoloss.tracking.session import Session
 from autoloss.tracking.uri import redacted
 from autoloss.tracking.uri_check import resolve
 
@@ -19,33 +19,33 @@ _YES = ("", "true", "yes", "1", "on", "x")
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A trial that somebody chose.
+class ChosenTrial:
+    """A trial that a user chose.
 
     Args:
-        number: Its number.
-        reason: Why: the value of the tag, where that says more than yes.
+        number: Number of the trial.
+        reason: The value of the tag, or a general reason if the value is only a yes.
     """
 
     number: int
     reason: str
 
 
-def read_wish(folder: Path, *, uri: str | None = None) -> Wish:
-    """Return the one trial of a study whose run has the tag.
+def read_chosen_trial(folder: Path, *, uri: str | None = None) -> ChosenTrial:
+    """Return the trial of a study whose run has the tag.
 
     Args:
         folder: The study's folder.
         uri: The tracking URI; None for the study's own.
 
     Raises:
-        InputError: If no run has it, several have it, or the study is not in MLflow.
+        InputError: If no run or several runs have the tag, or the study is not in MLflow.
         AutolossError: If MLflow does not answer.
     """
     known = read_identity(folder)
     if known.uri is None:
         raise InputError(
-            f"{folder} must be a study with runs in MLflow, but got one that was never tracked: "
+            f"{folder} must be a study with runs in MLflow, but was never tracked: "
             "name the trial with --trial N."
         )
     place = resolve(uri, remembered=known.uri)
@@ -56,28 +56,29 @@ def read_wish(folder: Path, *, uri: str | None = None) -> Wish:
     if not tagged:
         raise InputError(
             f"One run must have the tag {TAG}, with the reason as its value, but got none in "
-            f"{redacted(place)}: add it on the page of the run, under Tags."
+            f"{redacted(place)}: add the tag on the page of the run, under Tags."
         )
     if len(tagged) > 1:
-        numbers = ", ".join(str(wish.number) for wish in tagged)
+        numbers = ", ".join(str(trial.number) for trial in tagged)
         raise InputError(
-            f"One run must have the tag {TAG}, but got trials={numbers}: take it from the others."
+            f"One run must have the tag {TAG}, but got trials={numbers}: remove the tag from the "
+            "others."
         )
     return tagged[0]
 
 
-def _tagged(uri: str, study_id: str, experiment_id: str | None) -> list[Wish]:
-    """Return every trial of a study whose run has the tag."""
-    session = Session(uri, experiment="")
-    session.experiment_id = experiment_id
+def _tagged(uri: str, study_id: str, experiment_id: str | None) -> list[ChosenTrial]:
+    """Return all trials of a study whose runs have the tag."""
+    experiment = MlflowExperiment(uri, name="")
+    experiment.experiment_id = experiment_id
     if experiment_id is None:
         return []
-    runs = StudyRuns(session, study_name="", study_id=study_id)
-    wishes = {}
-    for parent in session.search(f"tags.`autoloss.study_id` = '{study_id}'"):
+    runs = StudyRuns(experiment, study_name="", study_id=study_id)
+    chosen = {}
+    for parent in experiment.search(f"tags.`autoloss.study_id` = '{study_id}'"):
         for number, run in runs.children_of(parent.info.run_id):
             value = run.data.tags.get(TAG, "no").strip()
             if value.lower() not in _NO:
                 reason = "Chosen in the dashboard." if value.lower() in _YES else value
-                wishes[number] = Wish(number, reason)
-    return [wishes[number] for number in sorted(wishes)]
+                chosen[number] = ChosenTrial(number, reason)
+    return [chosen[number] for number in sorted(chosen)]

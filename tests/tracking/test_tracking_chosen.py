@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from autoloss.core.errors import AutolossError, InputError
-from autoloss.tracking import Pending, Wish, read_wish
+from autoloss.tracking import ChosenTrial, Pending, read_chosen_trial
 
 
 @pytest.fixture
@@ -31,36 +31,36 @@ def study(store, track, written, record, summary):
         ("Yes", "Chosen in the dashboard."),
     ],
 )
-def test_a_tagged_run_is_the_wish_and_its_value_the_reason(study, value, reason):
+def test_a_tagged_run_is_chosen_and_the_value_is_the_reason(study, value, reason):
     study(2, value)
-    assert read_wish(study.folder) == Wish(2, reason)
+    assert read_chosen_trial(study.folder) == ChosenTrial(2, reason)
 
 
-def test_a_tag_that_says_no_is_none(study):
+def test_a_tag_that_says_no_chooses_nothing(study):
     study(1, "false")
     with pytest.raises(InputError, match="One run must have the tag") as caught:
-        read_wish(study.folder)
+        read_chosen_trial(study.folder)
     assert "under Tags" in str(caught.value)
 
 
-def test_two_wishes_are_named_and_none_is_followed(study):
+def test_two_tagged_runs_are_refused_by_number(study):
     study(1, "this")
     study(3, "that")
     with pytest.raises(InputError, match="trials=1, 3"):
-        read_wish(study.folder)
+        read_chosen_trial(study.folder)
 
 
-def test_the_wish_of_another_study_is_not_this_ones(study, store, track, record, summary, here):
+def test_a_tag_in_another_study_chooses_nothing_here(study, store, track, record, summary, here):
     study(1, "this")
     other = track(store, folder=here / "other")
     other.start({"data": "other.csv"})
     other.finish(summary([record(i) for i in range(2)]), [])
     assert other.close() == Pending()
     with pytest.raises(InputError, match="but got none"):
-        read_wish(here / "other")
+        read_chosen_trial(here / "other")
 
 
-def test_a_followed_wish_is_taken_away_and_another_one_stays(
+def test_the_tag_of_a_chosen_winner_is_deleted_and_another_stays(
     study, store, track, written, record, summary
 ):
     from tests.tracking.test_tracking_front import chosen, finish
@@ -68,20 +68,20 @@ def test_a_followed_wish_is_taken_away_and_another_one_stays(
     study(2, "this")
     plain = summary([record(i) for i in range(4)])
     finish(track, store, plain)
-    assert read_wish(study.folder).number == 2
+    assert read_chosen_trial(study.folder).number == 2
     finish(track, store, chosen(plain, 2))
     tags = written(store).children[2].data.tags
     assert "autoloss.choose" not in tags
     study(3, "later")
     finish(track, store, chosen(plain, 2))
-    assert read_wish(study.folder) == Wish(3, "later")
+    assert read_chosen_trial(study.folder) == ChosenTrial(3, "later")
 
 
 def test_a_study_that_was_never_tracked_is_one_line(here):
     with pytest.raises(InputError, match="never tracked"):
-        read_wish(here)
+        read_chosen_trial(here)
 
 
-def test_a_server_that_is_away_is_one_line(study):
+def test_an_unreachable_server_is_one_line(study):
     with pytest.raises(AutolossError, match="does not answer"):
-        read_wish(study.folder, uri="http://127.0.0.1:9")
+        read_chosen_trial(study.folder, uri="http://127.0.0.1:9")
