@@ -19,7 +19,7 @@ from autoloss.experiment.boosting_inputs import BoostingInputs
 from autoloss.experiment.session import SearchSession
 from autoloss.records import Comparison, Reference
 from autoloss.search import StudySnapshot
-from autoloss.verdict.comparisons import NamedMetric, compare, compare_metric
+from autoloss.verdict.comparisons import NamedMetric, compare
 from autoloss.verdict.metric_rows import metric_on_rows
 from autoloss.verdict.phrases import difference_words, interval_words
 
@@ -199,11 +199,16 @@ def reference_record(
     Shape:
         shipped (N, C), targets (N,), clusters (N,).
     """
-    both = (boosted.log_probs, shipped, targets)
-    how: dict[str, Any] = {"clusters": clusters, "resamples": resamples, "seed": seed}
-    tested = compare(*both, class_counts=class_counts, **how)
-    if metric.name not in tested:
-        tested[metric.name] = compare_metric(metric, *both, **how)
+    tested = compare(
+        boosted.log_probs,
+        shipped,
+        targets,
+        metric=metric,
+        class_counts=class_counts,
+        clusters=clusters,
+        resamples=resamples,
+        seed=seed,
+    )
     one = tested[metric.name].comparison
     is_far_ahead = _is_far_ahead(one)
     return Reference(

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from autoloss.report.document import finite, summary_from_json, summary_json
     from autoloss.report.html import render_html
     from autoloss.report.markdown import render_markdown
-    from autoloss.report.table import trials_csv
     from autoloss.report.verdict import verdict_lines
-    from autoloss.report.write import write_report
+    from autoloss.report.write import trials_csv, write_report
 
 _HOMES = {
     "diagnosis_json": "diagnosis",
@@ -29,7 +28,7 @@ _HOMES = {
     "render_markdown": "markdown",
     "summary_from_json": "document",
     "summary_json": "document",
-    "trials_csv": "table",
+    "trials_csv": "write",
     "verdict_lines": "verdict",
     "verdict_rows": "comparison",
     "write_report": "write",

@@ -97,14 +97,15 @@ def compare(
     baseline: FloatArray,
     targets: IntArray,
     *,
+    metric: NamedMetric | None = None,
     class_counts: IntArray | None = None,
     clusters: npt.NDArray[Any] | None = None,
     resamples: int = 2000,
     seed: int = 0,
 ) -> dict[str, PairedTest]:
-    """Compare two models in error, log loss, calibration, balanced error and Brier.
+    """Compare two models in error, log loss, calibration, balanced error, Brier and a metric.
 
-    A paired bootstrap serves all five metrics. It draws rows stratified by class, or whole
+    A paired bootstrap serves the first five. It draws rows stratified by class, or whole
     clusters if rows share clusters. The p-value of the error is McNemar's exact p-value if no two
     rows share a cluster; all other p-values come from the bootstrap.
 
@@ -112,6 +113,7 @@ def compare(
         challenger: Log probabilities of the challenger as it ships.
         baseline: Log probabilities of tuned cross-entropy as it ships.
         targets: Classes of the rows.
+        metric: A further metric, such as the study's.
         class_counts: Training rows of each class, for the decisions of the balanced error.
         clusters: The cluster of each row; None for independent rows.
         resamples: Resamples R.
@@ -132,22 +134,21 @@ def compare(
         one, other, bins, targets, resamples=resamples, seed=seed, clusters=clusters
     )
     units = units_of(targets, clusters)
-    # The mean of the classes' errors as a mean over the rows.
-    per_class = np.bincount(_codes(targets))
-    share = len(targets) / (len(per_class) * per_class[_codes(targets)])
-    columns = {
-        "balanced_error": (share * one.balanced_wrong, share * other.balanced_wrong),
-        **{name: (getattr(one, field), getattr(other, field)) for name, field in _MEANS.items()},
-    }
+    means = [_means(figures, targets) for figures in (one, other)]
     tested = {
-        name: _tested(name, a.mean(), b.mean(), drawn[name], widening=units.widening)
-        for name, (a, b) in columns.items()
+        name: _tested(name, value, means[1][name], drawn[name], widening=units.widening)
+        for name, value in means[0].items()
     }
     if not units.is_clustered:
         exact = mcnemar(one.wrong, other.wrong)
         tested["error"] = PairedTest(tested["error"].comparison, exact)
     whole = np.asarray(bins.sum(axis=0))
     tested[CALIBRATION] = _calibration(whole, of_bins, widening=units.widening)
+    if metric is not None and metric.name not in tested:
+        figures = (challenger, baseline, targets)
+        tested[metric.name] = compare_metric(
+            metric, *figures, clusters=clusters, resamples=resamples, seed=seed
+        )
     return tested
 
 
@@ -258,6 +259,14 @@ def _tested(
         lower_is_better=lower_is_better,
     )
     return PairedTest(figures, float(p_value))
+
+
+def _means(figures: RowFigures, targets: IntArray) -> dict[str, float]:
+    """Return the metrics of a model that are means over the rows or over the classes."""
+    per_class = np.bincount(_codes(targets))
+    share = len(targets) / (len(per_class) * per_class[_codes(targets)])
+    means = {name: getattr(figures, field).mean() for name, field in _MEANS.items()}
+    return {"balanced_error": (share * figures.balanced_wrong).mean(), **means}
 
 
 def _resampled(

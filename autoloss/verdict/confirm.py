@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from autoloss.records import Verdict
-from autoloss.verdict.comparisons import NamedMetric, compare, compare_metric
+from autoloss.verdict.comparisons import NamedMetric, compare
 from autoloss.verdict.phrases import loss_name, undecided_text, verdict_text
 from autoloss.verdict.significance import LOG_LOSS, findings
 from autoloss.verdict.units import Units, units_of
@@ -79,9 +79,8 @@ def confirm(
 
     It tests three differences, corrected by Holm's rule at 5 %: the error (McNemar's exact test)
     or the user's metric, the log loss and the debiased calibration error (paired bootstrap,
-    stratified by class). `significance.decide` makes the decision. Brier and balanced error are
-    shown but not tested. If rows share clusters, a bootstrap of whole clusters tests all three
-    differences, because McNemar's test assumes independent rows.
+    stratified by class). `significance.decide` makes the decision. If rows share clusters, a
+    bootstrap of whole clusters tests all three, because McNemar's test assumes independent rows.
 
     Args:
         challenger: The predictions of the challenger.
@@ -101,21 +100,22 @@ def confirm(
         ValueError: If the parts do not fit together.
     """
     _check(challenger, baseline, targets)
-    figures = (challenger.log_probs, baseline.log_probs, targets)
     tested = compare(
-        *figures, class_counts=class_counts, clusters=clusters, resamples=resamples, seed=seed
+        challenger.log_probs,
+        baseline.log_probs,
+        targets,
+        metric=metric,
+        class_counts=class_counts,
+        clusters=clusters,
+        resamples=resamples,
+        seed=seed,
     )
-    if metric is not None and metric.name not in tested:
-        tested[metric.name] = compare_metric(
-            metric, *figures, clusters=clusters, resamples=resamples, seed=seed
-        )
     found = findings(tested, metric=metric, primary=primary)
     units = units_of(targets, clusters)
+    subject = f"{loss_name(challenger.label)} has"
     return Verdict(
         decision=found.decision,
-        text=verdict_text(
-            f"{loss_name(challenger.label)} has", found, where=_where(units, len(targets))
-        ),
+        text=verdict_text(subject, found, where=_where(units, len(targets))),
         comparisons=found.comparisons,
         n_test=len(targets),
         challenger=challenger.number,
