@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from autoloss.api import search
 from autoloss.core.errors import InputError
-from autoloss.data.estimator_input import class_labels, feature_frame, key_of
+from autoloss.data.estimator_input import class_labels, feature_frame, is_blank, key_of
 from autoloss.data.exchange import Frame, is_frame
 from autoloss.data.frames import as_text
 from autoloss.data.target import LEAST_ROWS
@@ -118,7 +118,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         # An array has no names, although the frame made from it has some.
         validate_data(self, frame if is_frame(X) else X, reset=True, skip_check_array=True)
         labels = class_labels(self, y, len(frame))
-        self.classes_ = np.unique(labels)
+        self.classes_ = np.unique(labels[~is_blank(labels)])
         if len(self.classes_) < 2:
             raise InputError(
                 f"y must have at least two classes, but got one class, {self.classes_[0]!r}."

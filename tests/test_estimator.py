@@ -44,6 +44,15 @@ def test_it_learns_labels_of_text_in_a_pipeline(small: Small) -> None:
     np.testing.assert_array_equal(most_likely, pipeline.predict(X))
 
 
+def test_rows_with_a_blank_label_are_left_out(small: Small) -> None:
+    labels = np.where(np.arange(len(Y)) < 9, " ", LABELS)
+    with pytest.warns(UserWarning, match=r"y: 9 rows with a blank label left out\."):
+        classifier = small().fit(X, labels)
+    assert classifier.classes_.tolist() == ["benign", "malignant"]
+    whole = small().fit(X[9:], LABELS[9:])
+    np.testing.assert_array_equal(classifier.predict_proba(X), whole.predict_proba(X))
+
+
 def test_it_can_be_cloned_and_cross_validated(small: Small) -> None:
     classifier = small(seed=3)
     assert clone(classifier).get_params() == classifier.get_params()
@@ -84,7 +93,10 @@ def test_bad_input_is_named(small: Small) -> None:
         small().fit(X, np.where(np.arange(len(Y)) == 5, np.nan, Y))
     with pytest.raises(ValueError, match="contains NaN"):
         small().fit(X, np.where(np.arange(len(Y)) == 5, None, LABELS))
-    with pytest.raises(ValueError, match="blank labels"):
+    with (
+        pytest.warns(UserWarning, match=r"y: 357 rows with a blank label left out\."),
+        pytest.raises(ValueError, match="at least two classes"),
+    ):
         small().fit(X, np.where(Y == 1, " ", "malignant"))
 
 

@@ -55,6 +55,11 @@ def plain_writing(text: str) -> str:
     return day[1] if day else text
 
 
+def plain_flag(text: str) -> str:
+    """Return the words true and false in lower case, and any other text unchanged."""
+    return text.lower() if text.lower() in ("true", "false") else text
+
+
 def mark_of(level: str) -> int:
     """Return a short hash of a level, which identifies it without storing it."""
     return zlib.crc32(level.encode("utf-8", "replace"))

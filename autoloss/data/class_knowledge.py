@@ -10,8 +10,13 @@ import pandas as pd
 
 from autoloss.core.errors import InputError
 from autoloss.core.task import Label, Task
-from autoloss.data.class_table import check_names, in_class_order, read_class_table, repeated
-from autoloss.data.read import read_table
+from autoloss.data.class_table import (
+    in_class_order,
+    places_of_classes,
+    read_by_class,
+    read_class_table,
+    repeated,
+)
 from autoloss.data.values import label_of
 
 Weights = Mapping[Label, float] | str | Path
@@ -30,18 +35,17 @@ def check_weights(weights: Weights | None) -> dict[str, float] | None:
     if weights is None:
         return None
     if isinstance(weights, str | Path):
-        table = read_table(weights, name="class_weights")
-        if table.shape[1] != 2:
+        classes, others = read_by_class(weights, "class_weights")
+        if others.shape[1] != 1:
             raise InputError(
                 f"{weights} must have two columns, the class and its weight, but got "
-                f"{table.shape[1]}."
+                f"{1 + others.shape[1]}."
             )
-        twice = repeated(map(label_of, table.iloc[:, 0]))
-        if twice:
+        if twice := repeated(classes):
             raise InputError(
                 f"{weights} must have one row a class, but got {', '.join(twice)} more than once."
             )
-        weights = dict(zip(table.iloc[:, 0], table.iloc[:, 1], strict=True))
+        weights = dict(zip(classes, others.iloc[:, 0], strict=True))
     if not isinstance(weights, Mapping):
         raise InputError(
             f"class_weights must map each class to its weight, but got class_weights={weights!r}."
@@ -67,9 +71,9 @@ def ordered_weights(weights: Mapping[str, float] | None, task: Task) -> list[flo
     """
     if weights is None:
         return None
-    names = [label_of(label) for label in task.classes]
-    check_names("class_weights", list(weights), names)
-    return [weights[name] for name in names]
+    names = list(weights)
+    order = places_of_classes(names, task, what="class_weights")
+    return [weights[names[place]] for place in order]
 
 
 def check_similarity(similarity: Similarity | None) -> dict[str, dict[str, float]] | None:

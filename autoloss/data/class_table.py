@@ -12,8 +12,10 @@ import pandas as pd
 
 from autoloss.core.errors import InputError, closest
 from autoloss.core.task import Label, Task
-from autoloss.data import read_table
+from autoloss.data.cells import plain_flag
 from autoloss.data.exchange import Frame, is_frame
+from autoloss.data.read import load_table
+from autoloss.data.sources import labels_of
 from autoloss.data.values import label_of
 
 ClassTable = Frame | Mapping[Label, Mapping[Label, float]] | str | Path
@@ -36,8 +38,8 @@ def read_class_table(given: ClassTable, name: str) -> tuple[Numbers, str]:
     Raises:
         InputError: The table is not square, or its classes are wrong.
     """
-    table, where = _frame(given, name)
-    rows, columns = [label_of(one) for one in table.index], [label_of(c) for c in table.columns]
+    rows, table, where = _by_class(given, name)
+    columns = [label_of(one) for one in table.columns]
     numbers = table.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
     if sorted(rows) != sorted(columns) or len(set(rows)) < len(rows):
         raise InputError(
@@ -62,25 +64,48 @@ def in_class_order(
     Shape:
         - output: ``(C, C)``
     """
-    names = [label_of(label) for label in task.classes]
-    check_names(name, list(table), names)
-    return [[table[row][column] for column in names] for row in names]
+    rows = list(table)
+    places = places_of_classes(rows, task, what=name)
+    return [[table[rows[row]][rows[column]] for column in places] for row in places]
 
 
-def check_names(what: str, given: Sequence[str], classes: Sequence[str]) -> None:
-    """Check that the names are exactly the classes.
+def places_of_classes(given: Sequence[str], task: Task, *, what: str) -> list[int]:
+    """Return for each class the position of its name; true and false match in any case.
+
+    Args:
+        given: The names, each once.
+        task: The classes.
+        what: What has these names, for messages.
 
     Raises:
-        InputError: A name is not a class, or a class has no entry.
+        InputError: A name is not a class, or a class has no name.
     """
-    for name in given:
-        if name not in classes:
+    classes = [label_of(label) for label in task.classes]
+    known, own = list(map(plain_flag, classes)), list(map(plain_flag, given))
+    for name, plain in zip(given, own, strict=True):
+        if plain not in known:
             raise InputError(
                 f"{what} must be of known classes, but got {name!r}{closest(name, classes)}"
             )
-    missing = [name for name in classes if name not in given]
+    missing = [name for name, plain in zip(classes, known, strict=True) if plain not in own]
     if missing:
         raise InputError(f"{what} must have every class, but got none for {', '.join(missing)}.")
+    return [own.index(plain) for plain in known]
+
+
+def read_by_class(source: Frame | str | Path, name: str) -> tuple[list[str], pd.DataFrame]:
+    """Return the classes in the first column of a table, as spelt there, and its other columns.
+
+    Args:
+        source: The table, as for `read_table`.
+        name: Its name in messages.
+
+    Raises:
+        InputError: The table cannot be read, or names no class.
+    """
+    table = load_table(source, name=name)
+    first, *others = table.frame.columns
+    return [str(key) for key in labels_of(table, first).keys], table.frame[others]
 
 
 def repeated(names: Iterable[str]) -> list[str]:
@@ -93,15 +118,14 @@ def repeated(names: Iterable[str]) -> list[str]:
     return [name for name, times in Counter(names).items() if times > 1]
 
 
-def _frame(given: ClassTable, name: str) -> tuple[pd.DataFrame, str]:
-    """Return a table with classes as index and header, and its name in messages."""
+def _by_class(given: ClassTable, name: str) -> tuple[list[str], pd.DataFrame, str]:
+    """Return the classes of the rows, the cells under the classes of the columns, and a name."""
     if isinstance(given, pd.DataFrame):
-        return given, name
+        return list(map(label_of, given.index)), given, name
     if isinstance(given, str | Path) or is_frame(given):
         # DataFrames of other libraries have no index.
-        read = read_table(given, name=name)
         where = str(given) if isinstance(given, str | Path) else name
-        return read.set_index(read.columns[0]), where
+        return *read_by_class(given, name), where
     if not isinstance(given, Mapping) or not all(isinstance(r, Mapping) for r in given.values()):
         raise InputError(
             f"{name} must be a DataFrame, a file, or map each class to a mapping of the classes, "
@@ -116,4 +140,4 @@ def _frame(given: ClassTable, name: str) -> tuple[pd.DataFrame, str]:
         label_of(row): {label_of(column): value for column, value in values.items()}
         for row, values in given.items()
     }
-    return pd.DataFrame.from_dict(rows, orient="index"), name
+    return list(rows), pd.DataFrame.from_dict(rows, orient="index"), name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.utils.validation import check_array, column_or_1d
 from autoloss.core.errors import InputError
 from autoloss.data.cells import plain_writing
 from autoloss.data.exchange import Frame, as_pandas, is_frame
+from autoloss.data.messages import plural
 from autoloss.data.values import label_of
 
 
@@ -48,7 +50,7 @@ def feature_frame(estimator: Any, X: ArrayLike | Frame) -> pd.DataFrame:
 
 
 def class_labels(estimator: Any, y: ArrayLike | None, n_rows: int) -> NDArray[Any]:
-    """Return labels as an array of one axis.
+    """Return labels as an array of one axis; a blank label is missing, as in a file.
 
     Args:
         estimator: The estimator, for messages.
@@ -61,6 +63,7 @@ def class_labels(estimator: Any, y: ArrayLike | None, n_rows: int) -> NDArray[An
 
     Warns:
         sklearn.exceptions.DataConversionWarning: The labels are a column.
+        UserWarning: Some labels are blank; the search leaves their rows out.
     """
     if y is None:
         raise InputError(
@@ -76,9 +79,14 @@ def class_labels(estimator: Any, y: ArrayLike | None, n_rows: int) -> NDArray[An
     elif pd.isna(labels).any():
         raise InputError("Input y contains NaN.")
     check_classification_targets(labels)
-    if labels.dtype.kind in "UO" and any(isinstance(x, str) and not x.strip() for x in labels):
-        raise InputError("y must have no blank labels; give that class a name.")
+    if blank := int(is_blank(labels).sum()):
+        warnings.warn(f"y: {plural(blank, 'row')} with a blank label left out.", stacklevel=3)
     return labels
+
+
+def is_blank(labels: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which labels are empty text, ``(N,)``."""
+    return np.array([isinstance(one, str) and not one.strip() for one in labels], dtype=bool)
 
 
 def key_of(label: Any) -> str:

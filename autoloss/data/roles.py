@@ -15,8 +15,8 @@ from autoloss.data.messages import listed, one_line, unknown_name
 from autoloss.data.number_text import find_style
 from autoloss.data.numbers import parse_numbers
 from autoloss.data.options import DataOptions
+from autoloss.data.stream import exact_column
 from autoloss.data.values import seconds, values_of
-from autoloss.data.written import as_written
 
 TRAIN, VALID, TEST = 0, 1, 2
 _PARTS = {
@@ -161,7 +161,7 @@ def group_codes(table: Table, name: str) -> tuple[NDArray[np.int64], list[str], 
 
     A row without a group is a group of its own.
     """
-    codes, unique = pd.factorize(values_of(as_written(table, name)).text)
+    codes, unique = pd.factorize(values_of(exact_column(table, name)).text)
     codes = codes.astype(np.int64)
     alone = codes < 0
     codes[alone] = len(unique) + np.arange(int(alone.sum()))

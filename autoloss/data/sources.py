@@ -12,8 +12,8 @@ from autoloss.data.messages import listed, plural, unknown_name
 from autoloss.data.options import DataOptions, Hints
 from autoloss.data.read import Source, load_table
 from autoloss.data.roles import Roles, one_target, roles_of, target_of
+from autoloss.data.stream import exact_column
 from autoloss.data.target import TargetColumn, check_classes, read_target
-from autoloss.data.written import as_written
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _file(name: str, table: Table, main: Table, roles: Roles) -> Labelled:
 def labels_of(table: Table, target: str) -> TargetColumn:
     """Return the target of a table, its labels as its file has them."""
     return read_target(
-        as_written(table, target),
+        exact_column(table, target),
         name=target,
         label=table.label,
         are_numbers=table.frame[target].dtype.kind == "f",

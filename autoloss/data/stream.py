@@ -8,14 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
 from autoloss.core.errors import InputError
-from autoloss.data.arrow import series_of
+from autoloss.data.arrow import series_of, whole_series_of
 from autoloss.data.delimited import DelimitedFile, open_delimited
-from autoloss.data.frames import as_text, unique_names
+from autoloss.data.frames import Table, as_text, unique_names
 from autoloss.data.marks import without_text_marks
 from autoloss.data.messages import one_line
 from autoloss.data.read import Source, file_form, load_table
@@ -130,6 +131,35 @@ def open_rows(source: Source) -> RowStream:
         lambda places: iter(whole.select(list(places)).to_batches(PIECE_ROWS)),
         whole.num_rows,
     )
+
+
+def exact_column(table: Table, name: str) -> pd.Series:
+    """Return a column of labels or groups as its file spells it.
+
+    Floats and flags do not keep the spelling: `1.1` and `1.10` are one float, two keys of twenty
+    digits may be, and `true` becomes True.
+
+    Args:
+        table: The table.
+        name: Its column.
+
+    Returns:
+        Text of a delimited file or whole numbers of another, where the file is read once more;
+        else the column of the table.
+    """
+    own = table.frame[name]
+    is_flag = own.dtype.kind == "b"
+    if table.path is None or own.dtype.kind not in "bf" or name in table.styles:
+        return own
+    rows = open_rows(table.path)
+    if name not in rows.names or (is_flag and not rows.is_text):
+        return own
+    parts = [whole_series_of(piece.column(0)) for piece in rows.pieces([name])]
+    cells = pd.concat(parts, ignore_index=True)
+    if len(cells) != len(own) or (is_flag and cells.nunique() > own.nunique()):
+        # True, TRUE and true are one label.
+        return own
+    return cells.where(own.notna() if is_flag else np.isfinite(own))
 
 
 def _cells_of(series: pd.Series) -> Any:

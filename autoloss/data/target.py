@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from autoloss.core.errors import InputError
 from autoloss.core.task import Label, Task, TaskKind
-from autoloss.data.cells import plain_writing
+from autoloss.data.cells import plain_flag, plain_writing
 from autoloss.data.messages import listed, plural, unknown_name
 from autoloss.data.values import label_of, relabel, values_of
 
@@ -40,10 +40,10 @@ class TargetColumn:
         """Return each row's place in `classes`: -1 where missing, -2 where not among them."""
         numbers, unique = pd.factorize(self.keys)
         place = {key: code for code, key in enumerate(classes)}
-        # A file has no blanks around its labels; a DataFrame may.
-        bare = {key.strip(): code for code, key in enumerate(classes)}
+        # A DataFrame may have blanks around its labels, and flags of its own spelling.
+        bare = {plain_flag(key.strip()): code for code, key in enumerate(classes)}
         bare = bare if len(bare) == len(classes) else {}
-        codes = [place.get(key, bare.get(key, -2)) for key in map(str, unique)]
+        codes = [place.get(key, bare.get(plain_flag(key), -2)) for key in map(str, unique)]
         return np.asarray(np.array([*codes, -1], dtype=np.int64)[numbers], dtype=np.int64)
 
 
@@ -218,8 +218,8 @@ def make_task(
 
 
 def _bare(key: str) -> str:
-    """Return a label without blanks around it, a number in its shortest writing."""
-    return plain_writing(key.strip())
+    """Return a label without blanks around it, a number or a flag in its plain spelling."""
+    return plain_flag(plain_writing(key.strip()))
 
 
 def _are_dates(target: TargetColumn, keys: list[str]) -> bool:

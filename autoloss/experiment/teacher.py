@@ -14,7 +14,7 @@ from torch import Tensor
 
 from autoloss.core.errors import InputError
 from autoloss.core.task import Label, Task
-from autoloss.data.class_table import check_names
+from autoloss.data.class_table import places_of_classes
 from autoloss.data.values import label_of
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.loading import load
@@ -83,7 +83,5 @@ def teacher_logits(teacher: Classifier | Estimator, rows: pd.DataFrame, task: Ta
                 f"teacher must be able to read the training rows, but {type(teacher).__name__} "
                 f"says: {line}."
             ) from error
-    names, own = [label_of(label) for label in task.classes], [label_of(one) for one in known]
-    check_names("teacher", own, names)
-    order = [own.index(name) for name in names]
+    order = places_of_classes([label_of(one) for one in known], task, what="teacher")
     return torch.from_numpy(probs[:, order].clip(_LEAST_PROB)).log().float()

@@ -17,7 +17,9 @@ from pyarrow import parquet
 
 from autoloss.core.task import Task
 from autoloss.data import DataOptions
+from autoloss.data.class_knowledge import check_weights, ordered_weights
 from autoloss.data.classes import task_of
+from autoloss.data.costs import check_costs, ordered_costs
 from autoloss.data.roles import group_codes
 from autoloss.data.sources import load_sources
 
@@ -98,6 +100,9 @@ CELLS = {
     "codes": (["01", "1"], ["01", "1"]),
     "days": (["2021-03-01", "2022-05-06"], ["2021-03-01", "2022-05-06"]),
     "words": (["a", "b"], ["a", "b"]),
+    "flags": (["true", "false"], ["true", "false"]),
+    "flags in capitals": (["TRUE", "FALSE", ""], ["TRUE", "FALSE", None]),
+    "flags in several spellings": (["true", "FALSE", "True"], [True, False, True]),
 }
 
 
@@ -158,6 +163,33 @@ def test_the_positive_label_may_be_written_in_another_way() -> None:
         assert task.positive == labels[0]
     _, task = given_back(table(spread([" Yes", " No"])))
     assert task.positive == " Yes"
+
+
+@pytest.mark.parametrize("cells", [["TRUE", "FALSE"], [True, False], ["true", "FALSE"]])
+def test_flags_are_labels_however_they_are_spelt(cells: list[Any], tmp_path: Path) -> None:
+    table(spread(["true", "false"])).to_csv(tmp_path / "rows.csv", index=False)
+    _, task = given_back(str(tmp_path / "rows.csv"), DataOptions(target="y", positive="False"))
+    assert task.positive == "false"
+    table(spread(cells)).to_csv(tmp_path / "other.csv", index=False)
+    for source in (str(tmp_path / "other.csv"), table(spread(cells))):
+        labels = load_sources(source, OPTIONS).main.labels
+        codes = labels.codes([str(label) for label in task.classes])
+        assert task.labels[codes].tolist() == spread(["true", "false"])
+    for names in ([True, False], ["TRUE", "false"]):
+        weights = check_weights(dict(zip(names, (2.0, 3.0), strict=True)))
+        assert ordered_weights(weights, task) == [2.0, 3.0]
+
+
+def test_classes_of_a_file_of_weights_or_costs_are_read_as_labels(tmp_path: Path) -> None:
+    names = ["1.1", "1.10", "2.0"]
+    table(spread(names)).to_csv(tmp_path / "rows.csv", index=False)
+    _, task = given_back(str(tmp_path / "rows.csv"))
+    assert task.classes == tuple(names)
+    file = tmp_path / "weights.csv"
+    file.write_text("class,weight\n2.0,3\n1.10,2\n1.1,1\n")
+    assert ordered_weights(check_weights(file), task) == [1.0, 2.0, 3.0]
+    file.write_text("true,1.1,1.10,2.0\n1.1,0,1,2\n1.10,3,0,4\n2.0,5,6,0\n")
+    assert ordered_costs(check_costs(file), task) == [[0, 1, 2], [3, 0, 4], [5, 6, 0]]
 
 
 def test_a_file_is_labelled_by_the_classes_of_a_frame_with_blanks(tmp_path: Path) -> None:
