@@ -1,4 +1,4 @@
-"""What losses declare, and what was measured of them, as Markdown between markers of a file."""
+"""Writes declarations and measurements of losses as Markdown between the markers of a file."""
 
 from __future__ import annotations
 
@@ -34,28 +34,28 @@ _LEFT_OUT = ("Loss", "Prior", "Target", "Penalty", "Family", "In a space", "In P
 
 
 def write_declared(readme: Path, document: Path) -> None:
-    """Write what is declared between the markers of both files."""
+    """Write the declarations between the markers of both files."""
     _replace(readme, "losses", readme_table())
     _replace(document, "declared", declared_text())
 
 
 def stored_text() -> str:
-    """Return what `autoloss losses` reads, so that it need not load torch."""
+    """Return the text of the catalogue, which `autoloss losses` reads without torch."""
     return catalogue_text([*known_losses(), *known_parts()])
 
 
 def write_catalogue(file: Path) -> None:
-    """Write what `autoloss losses` reads."""
+    """Write the catalogue that `autoloss losses` reads."""
     file.write_text(stored_text(), encoding="utf-8", newline="\n")
 
 
 def write_measured(document: Path, found: Mapping[str, Measured]) -> None:
-    """Write what was measured between its markers."""
+    """Write the measurements between their markers."""
     _replace(document, "measured", measured_text(found))
 
 
 def between(text: str, name: str) -> str:
-    """Return what stands between two markers.
+    """Return the text between two markers.
 
     Raises:
         ValueError: If there is no such pair of markers.
@@ -95,7 +95,7 @@ def readme_table() -> str:
 
 
 def declared_text() -> str:
-    """Return every loss, prior, target and penalty, with all that it declares."""
+    """Return the full declaration of every loss, prior, target and penalty."""
     sections = []
     for family, words in FAMILIES.items():
         some = [one for one in known_losses() if one.family == family]
@@ -110,7 +110,7 @@ def declared_text() -> str:
 
 
 def measured_text(found: Mapping[str, Measured]) -> str:
-    """Return a table of what was measured."""
+    """Return a table of the measurements."""
     header = (
         "loss",
         "two classes",

@@ -21,7 +21,7 @@ from autoloss.losses import Loss, declare
 
 Figures = dict[str, Any]
 TARGET = "label"
-# Share of the time of a whole study, and its trials and epochs.
+# Trials and epochs of a whole study, by the allowed share of its time.
 LIMITS = dict.fromkeys((0.05, 0.2, 0.5, 0.8), (96, 40))
 DECISIONS = ("better", "worse", "no_evidence", "undecided", "refused")
 N_CLASSES, N_COLUMNS = 3, 8
@@ -51,7 +51,7 @@ def make_copy() -> Loss:
 
 
 def drawn_rows(n_rows: int, seed: int) -> pd.DataFrame:
-    """Return rows of a fixed population: three normal clouds in eight dimensions that overlap."""
+    """Return rows of a fixed population: three overlapping normal clouds in eight dimensions."""
     centres = 0.6 * np.random.default_rng(0).normal(size=(N_CLASSES, N_COLUMNS))
     draw = np.random.default_rng([1, seed])
     classes = draw.integers(0, N_CLASSES, n_rows)
@@ -63,8 +63,8 @@ def drawn_rows(n_rows: int, seed: int) -> pd.DataFrame:
 def equal_losses(studies: int, *, n_rows: int, trials: int, epochs: int) -> Figures:
     """Count the verdicts on cross-entropy against its copy.
 
-    Brier and smoothed cross-entropy always run; where one of them is the challenger, the verdict
-    may be right. So verdicts are counted twice, all of them and those on the copy.
+    Brier and smoothed cross-entropy always run; if one of them is the challenger, the verdict may
+    be right. So two counts are returned: of all verdicts, and of verdicts on the copy.
     """
     copy = make_copy()
     every: Counter[str] = Counter()
@@ -100,7 +100,7 @@ def study_of_copy(
     epochs: int,
     time_limit: float | None = None,
 ) -> SearchResult:
-    """Return a whole study of cross-entropy and its copy, on rows of its own."""
+    """Return a study of cross-entropy and its copy, on rows of its own."""
     with tempfile.TemporaryDirectory() as folder:
         space = Path(folder) / "small.toml"
         space.write_text(SMALL.format(epochs=epochs), encoding="utf-8")
@@ -121,14 +121,14 @@ def study_of_copy(
 def limited_equal_losses(
     studies: int, *, n_rows: int, sizes: Mapping[float, tuple[int, int]] = LIMITS
 ) -> Figures:
-    """Count the verdicts on cross-entropy against its copy under limits that cut the work.
+    """Count the verdicts on cross-entropy against its copy under short time limits.
 
-    A limit that is refused as too short claims nothing; it is counted apart.
+    A limit that is refused as too short is counted apart.
 
     Args:
-        studies: How many, a quarter under each limit.
-        n_rows: Rows of each.
-        sizes: Trials and epochs of a whole study, by the share of its time that is allowed.
+        studies: The number of studies, a quarter under each limit.
+        n_rows: Rows of each study.
+        sizes: Trials and epochs of a whole study, by the allowed share of its time.
     """
     copy = make_copy()
 
@@ -180,7 +180,7 @@ def limited_equal_losses(
 
 
 def most_allowed(studies: int, *, rate: float = 0.05) -> int:
-    """Return how many of some studies may say "better": what such a rate rarely exceeds."""
+    """Return the number of verdicts "better" that such a rate rarely exceeds."""
     return int(stats.binom.ppf(0.97, studies, rate))
 
 

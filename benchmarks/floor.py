@@ -2,10 +2,10 @@
 
     python -m benchmarks.floor [--device cpu] [--repeats 3]
 
-The floor is the larger of two times: that of the step's matrix products at the machine's measured
-peak (a 2048 by 2048 float32 product), and that of the bytes that a step must move at the measured
-bandwidth of a copy. `autoloss.bench.work` counts both. Steps and peaks are measured in turns; each
-is the shortest of its repeats.
+The floor is the larger of two times: the time of the step's matrix products at the machine's
+measured peak (a 2048 by 2048 float32 product), and the time to move the step's bytes at the
+measured bandwidth of a copy. `autoloss.bench.work` counts both. Steps and peaks are measured in
+turns; each time is the shortest of its repeats.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class Floor:
 
     Args:
         width: Units of both hidden layers.
-        together: Candidates.
-        gigaflop: Its matrix products.
-        megabytes: What it moves.
+        together: The number of candidates.
+        gigaflop: Operations of its matrix products, in GFLOP.
+        megabytes: Memory traffic, in MB.
         products: The time of its products at the peak, in seconds.
         bytes: The time of its bytes at the bandwidth, in seconds.
-        measured: Its own, in seconds.
+        measured: The measured time of the step, in seconds.
     """
 
     width: int
@@ -49,7 +49,7 @@ class Floor:
 
     @property
     def times(self) -> float:
-        """Return how many times its floor a step takes."""
+        """Return the time of the step as a multiple of its floor."""
         return self.measured / max(self.products, self.bytes)
 
 
@@ -115,8 +115,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--repeats", type=int, default=3)
-    given = parser.parse_args()
-    print(to_table(to_rows(measure_floor(torch.device(given.device), repeats=given.repeats))))
+    options = parser.parse_args()
+    print(to_table(to_rows(measure_floor(torch.device(options.device), repeats=options.repeats))))
 
 
 if __name__ == "__main__":

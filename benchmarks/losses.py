@@ -2,8 +2,8 @@
 
     python -m benchmarks.losses [--declared] [--repeats 101]
 
-What losses declare is written between the markers of both files; what they do is measured at
-their defaults and written into docs/losses.md. With `--declared` nothing is measured.
+The declarations are written between the markers of both files, the measurements, at default
+parameters, into docs/losses.md. With `--declared` nothing is measured.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ K, B, C = 32, 256, 10
 
 @dataclass(frozen=True)
 class Measured:
-    """What a loss does at its default parameters.
+    """The measurements of a loss at its default parameters.
 
     Args:
-        kinds: What can be read at the minimum, for two classes and for four; None where that is
-            not defined.
-        readout_error: The largest error of the declared read-out, None where there is none.
+        kinds: What the minimum reveals of the posterior, for two and for four classes; None if
+            undefined.
+        readout_error: The largest error of the declared read-out; None without one.
         scales: The gradient at equal logits in units of cross-entropy's, for 2, 10 and 100
             classes.
         slope: The largest gradient on one logit, logits up to 30 in size.
-        is_slope_bounded: Whether it stays so for logits 100 times as large.
-        is_value_bounded: Whether the loss itself does.
+        is_slope_bounded: Whether the gradient stays as large for logits 100 times as large.
+        is_value_bounded: Whether the loss stays as large there.
         cost: Time of value and gradient in units of cross-entropy's.
-        is_finite: Whether values and gradients are, at logits of 1e4 in float32.
+        is_finite: Whether values and gradients are finite at logits of 1e4 in float32.
     """
 
     kinds: tuple[str | None, str | None]
@@ -62,7 +62,7 @@ class Measured:
 
 
 def measure(loss: Loss, *, repeats: int) -> Measured:
-    """Return what a loss does."""
+    """Return the measurements of a loss."""
     near, far = _steepest(loss, 30.0), _steepest(loss, 3000.0)
     values, slopes = _extremes(loss)
     return Measured(
@@ -89,7 +89,7 @@ def _serves(loss: Loss, n_classes: int) -> bool:
 
 
 def _kind(loss: Loss, n_classes: int) -> str | None:
-    """Return the kind of certificate; None where it is not of the logits of one example alone."""
+    """Return the kind of certificate; None if the loss depends on more than one example."""
     if not _serves(loss, n_classes) or loss.memory is not None:
         return None
     context = context_for(loss, torch.full((1, n_classes), 5.0, dtype=torch.float64))
@@ -97,7 +97,7 @@ def _kind(loss: Loss, n_classes: int) -> str | None:
 
 
 def _readout_error(loss: Loss) -> float | None:
-    """Return the largest error of the declared read-out, at minima for posteriors at random."""
+    """Return the largest error of the declared read-out at minima for random posteriors."""
     if not loss.has_exact_readout:
         return None
     (n,) = sizes_for(loss, 4)
@@ -121,7 +121,7 @@ def _scale(loss: Loss, n_classes: int) -> float | None:
 
 
 def _steepest(loss: Loss, size: float) -> tuple[float, float]:
-    """Return the largest gradient on a logit and the largest value, logits up to a size."""
+    """Return the largest gradient on a logit and the range of values, for logits up to a size."""
     (n,) = sizes_for(loss, 4)
     sharp = torch.eye(n, dtype=torch.float64)
     shapes = torch.cat([sharp, -sharp, draw(200, n).clamp(-1.0, 1.0)])
@@ -145,7 +145,7 @@ def _cost(loss: Loss, repeats: int) -> float:
     ours, theirs = _step(loss, n), _step(get("cross_entropy"), n)
     for _ in range(5):
         ours(), theirs()
-    # Side by side, so that a noisy machine is as noisy for both.
+    # Side by side, so that noise of the machine affects both.
     pairs = [(_seconds(ours), _seconds(theirs)) for _ in range(repeats)]
     return statistics.median(mine / other for mine, other in pairs)
 
@@ -172,23 +172,23 @@ def _seconds(step: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Write what is declared and, unless it is to be left, what is measured."""
+    """Write the declarations and, without `--declared`, the measurements."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--declared", action="store_true", help="leave what is measured as it is")
+    parser.add_argument("--declared", action="store_true", help="keep the measurements")
     parser.add_argument("--repeats", type=int, default=101, help="pairs of timed steps a loss")
     parser.add_argument("--folder", type=Path, default=Path(__file__).parents[1])
-    given = parser.parse_args()
-    # Several threads wait for each other where others use the machine too.
+    options = parser.parse_args()
+    # On a busy machine several threads would wait for each other.
     torch.set_num_threads(1)
-    write_declared(given.folder / README, given.folder / DOCUMENT)
-    write_catalogue(given.folder / STORED)
-    if given.declared:
+    write_declared(options.folder / README, options.folder / DOCUMENT)
+    write_catalogue(options.folder / STORED)
+    if options.declared:
         return
     found = {}
     for name in names():
-        found[name] = measure(get(name), repeats=given.repeats)
+        found[name] = measure(get(name), repeats=options.repeats)
         print(f"{name}: {found[name]}", flush=True)
-    write_measured(given.folder / DOCUMENT, found)
+    write_measured(options.folder / DOCUMENT, found)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""What a network of one's own costs against the built-in one, whose layers have a K axis.
+"""The cost of the user's own network, compared with the built-in network with its K axis.
 
     python -m benchmarks.modules [--repeats 5] [--report]
 
-The network of the speed figures (20 columns, two hidden layers of 128, dropout 0.1, batches of
-256, float32) as modules of torch, stacked by `torch.func.vmap` and one by one, beside the built-in
-one; the same with BatchNorm; and a small convolution net. A figure is the median over repeats, in
-which all take turns, of the shortest of several steps. With `--report`, they are written to
+The networks: that of the speed figures (20 columns, two hidden layers of 128, dropout 0.1, batches
+of 256, float32) as modules of torch, stacked by `torch.func.vmap` and one by one; the same with
+BatchNorm; and a small convolution net. In each repeat all networks take turns, and the shortest of
+several steps counts; a figure is the median over the repeats. `--report` writes the figures to
 reports/speed/modules.json.
 """
 
@@ -46,7 +46,7 @@ def plain(n_features: int, n_outputs: int) -> nn.Module:
 
 
 def normalised(n_features: int, n_outputs: int) -> nn.Module:
-    """Return the same with BatchNorm."""
+    """Return the network of the speed figures with BatchNorm."""
     return nn.Sequential(
         nn.Linear(n_features, 128),
         nn.BatchNorm1d(128),
@@ -59,7 +59,7 @@ def normalised(n_features: int, n_outputs: int) -> nn.Module:
 
 
 def convolved(n_features: int, n_outputs: int) -> nn.Module:
-    """Return a small convolution net over the columns in their order."""
+    """Return a small convolution net over the columns in order."""
     return nn.Sequential(
         nn.Unflatten(1, (1, n_features)),
         nn.Conv1d(1, 16, 5, padding=2),
@@ -72,7 +72,7 @@ def convolved(n_features: int, n_outputs: int) -> nn.Module:
 
 
 def jobs_of() -> dict[str, Job]:
-    """Return what is timed, by name."""
+    """Return the timed jobs by name."""
     job = make_setting(together=1, epochs=1).job
     network = job.network
     found = {"built-in": job}
@@ -87,12 +87,12 @@ def jobs_of() -> dict[str, Job]:
 
 
 def replace_network(rows: Any, network: OwnNetwork) -> Any:
-    """Return rows as another network reads them."""
+    """Return rows encoded for another network."""
     return type(rows)(network, rows.part)
 
 
 def measured(repeats: int) -> dict[str, Any]:
-    """Return the milliseconds of a step by name and number of candidates, and a sentence."""
+    """Return the milliseconds of a step, by name and number of candidates, and a sentence."""
     jobs = jobs_of()
     found: dict[str, dict[str, list[float]]] = {name: {} for name in jobs}
     for _ in range(repeats):
@@ -133,16 +133,16 @@ def sentence(steps: dict[str, dict[str, float]]) -> str:
 
 
 def main() -> None:
-    """Measure, and print or write what was found."""
+    """Measure, and print or write the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--report", action="store_true", help=f"write {OUT}")
-    given = parser.parse_args()
-    found = measured(given.repeats)
+    options = parser.parse_args()
+    found = measured(options.repeats)
     for name, by_size in found["milliseconds"].items():
         print(f"{name:18}", *(f"K = {k}: {ms:8.2f} ms" for k, ms in by_size.items()))
     print(found["measured"])
-    if given.report:
+    if options.report:
         OUT.parent.mkdir(parents=True, exist_ok=True)
         OUT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 

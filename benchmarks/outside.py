@@ -1,8 +1,8 @@
-"""What a default search spends outside training: asking, telling, metrics, tracking, the report.
+"""The time of a default search outside training: ask, tell, metrics, tracking and report.
 
     python -m benchmarks.outside [--trials 128] [--rows 10000] [--out reports/speed/outside.json]
 
-The search is that of `autoloss search TABLE` with its defaults, all trials in MLflow, on a made
+The search is `autoloss search TABLE` with its defaults and all trials in MLflow, on a synthetic
 table of 20 numeric columns and two classes.
 """
 
@@ -18,7 +18,7 @@ from autoloss.bench import searches
 
 
 def main() -> None:
-    """Search, and print where the time went."""
+    """Search, and print the seconds of its parts."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--trials", type=int, default=128)
     parser.add_argument("--rows", type=int, default=searches.TABLE_ROWS)

@@ -12,18 +12,18 @@ from autoloss.verdict.confirm import ASSUMED_DISAGREEMENT, Shipped, confirm, det
 
 Figures = dict[str, Any]
 TIMES_DETECTABLE = (0.0, 1.0, 1.352, 1.535)
-# Of one test of three by Holm's rule, as in `detectable_difference`.
+# Threshold of one test of three by Holm's rule, as in `detectable_difference`.
 NORMAL = float(stats.norm.isf(0.05 / 6.0))
 
 
 @dataclass(frozen=True)
 class Planted:
-    """Predictions of two models for two classes, whose true difference in error is known.
+    """Predictions of two models for two classes with a known true difference in error.
 
-    Both are right or wrong together with calibrated confidence but on `disagreement` of the rows,
-    where exactly one is right, the challenger the more often. There `margin` is the log-odds of
-    their decisions: near 0 neither log loss nor calibration tells the two apart, and with 1 both
-    gain with the error.
+    The models are right or wrong together, with calibrated confidence, except on a share
+    `disagreement` of the rows. There exactly one model is right, more often the challenger, and
+    `margin` is the log-odds of the decisions: near 0 the models differ in neither log loss nor
+    calibration; with 1 both scores differ as the error does.
     """
 
     n_rows: int
@@ -35,7 +35,7 @@ class Planted:
         """Return log probabilities of challenger and baseline, and the classes."""
         draw = np.random.default_rng([2, seed])
         targets = draw.integers(0, 2, self.n_rows)
-        # Jitter: two models are never equally sure.
+        # Two models never have exactly the same confidence.
         sure = np.abs(draw.normal(2.5, 1.0, self.n_rows))[:, None] + 0.3 * draw.normal(
             size=(self.n_rows, 2)
         )
@@ -59,13 +59,13 @@ def _log_probs(log_odds: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 
 def mcnemar_power(n_rows: int, difference: float, disagreement: float, level: float) -> float:
-    """Return the chance that McNemar's exact test shows a gain at a two-sided level."""
+    """Return the power of McNemar's exact test to show a gain at a two-sided level."""
     share = (1.0 + difference / disagreement) / 2.0
     counts = np.arange(n_rows + 1)
     chances = stats.binom.pmf(counts, n_rows, disagreement)
     power = 0.0
     for count in counts[chances > 1e-12]:
-        # The most losses that are still significant.
+        # The largest number of losses at which the gain is still significant.
         most = stats.binom.ppf(level / 2.0, count, 0.5)
         most -= 2.0 * stats.binom.cdf(most, count, 0.5) > level
         power += chances[count] * float(stats.binom.cdf(most, count, 1.0 - share))
@@ -73,7 +73,7 @@ def mcnemar_power(n_rows: int, difference: float, disagreement: float, level: fl
 
 
 def planted_differences(repetitions: int, *, n_rows: int = 2000) -> Figures:
-    """Compare the share of "better" with the power that is stated."""
+    """Compare the share of "better" with the stated power."""
     rate = ASSUMED_DISAGREEMENT
     detectable = detectable_difference(n_rows, disagreement=rate)
     rows = []

@@ -1,12 +1,12 @@
-"""What bfloat16 products change: the same trials trained in float32 and in it, on real tables.
+"""The effect of bfloat16 products: the same trials trained in both precisions, on real tables.
 
     python -m benchmarks.precision --data DIR [--sets adult,letter] [--trials 24] [--rows 10000]
         [--space quick] [--out reports/speed/precision.json]
 
-The trials are defaults and quotas, which are drawn at random, so that both searches train the same
-settings; each pair begins with the same weights and sees the same batches. The figures: the mean
-change of the log loss after calibration with its 95 % interval over the trials of a set, the
-change of the best of them. The bar: each interval within 0.005.
+The trials are defaults and random draws of the quotas, so that both searches train the same
+settings; each pair begins with the same weights and sees the same batches. The figures of a set
+are the mean change of the refined log loss over its trials, with its 95 % interval, and the change
+of the best trial. The bar: each interval within 0.005.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BAR = 0.005
 
 
 def searched(frame: pd.DataFrame, target: str, precision: str, options: Any) -> dict[str, Any]:
-    """Return the log loss of every trial with its settings."""
+    """Return settings and refined log loss of every trial."""
     found: dict[str, Any] = {}
 
     def over(session: SearchSession, *rest: object, **more: object) -> None:
@@ -82,7 +82,7 @@ def compare(frame: pd.DataFrame, target: str, options: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Train what was asked for and print the figures."""
+    """Train the requested sets and print the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sets", default=",".join(SETS))

@@ -1,9 +1,9 @@
-"""What a search says on real tables: error, log loss, verdict, and gradient boosting beside it.
+"""Results of searches on real tables: error, log loss, verdict, and gradient boosting.
 
     python -m benchmarks.quality --data DIR [NAME ...] [--trials 64] [--space default] [--out FILE]
 
-DIR holds a folder a table, ``NAME/NAME.parquet``. Every search is the one of the command line with
-the settings below; a table is written as Markdown.
+DIR holds a folder for each table, with ``NAME/NAME.parquet``. Each search is `autoloss search`
+with the settings below. The results are written as a Markdown table.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ HEADER = (
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table and how it is searched."""
+class SearchedTable:
+    """A table, its target and the settings of its search."""
 
     name: str
     target: str
@@ -35,18 +35,20 @@ class Table:
 
 
 TABLES = (
-    Table("mammography", "class", {"metric": "average_precision"}),
-    Table("telco_churn", "Churn", {"drop": ["customerID"]}),
-    Table("crowdsourced_mapping", "class", {"space": "noisy_labels"}),
-    Table("wine_quality", "quality", {}),
-    Table("letter", "lettr", {}),
-    Table("adult", "income", {}),
-    Table("satimage", "class", {}),
-    Table("magic_gamma", "class", {}),
+    SearchedTable("mammography", "class", {"metric": "average_precision"}),
+    SearchedTable("telco_churn", "Churn", {"drop": ["customerID"]}),
+    SearchedTable("crowdsourced_mapping", "class", {"space": "noisy_labels"}),
+    SearchedTable("wine_quality", "quality", {}),
+    SearchedTable("letter", "lettr", {}),
+    SearchedTable("adult", "income", {}),
+    SearchedTable("satimage", "class", {}),
+    SearchedTable("magic_gamma", "class", {}),
 )
 
 
-def run(table: Table, data: Path, *, trials: int, space: str, seed: int) -> tuple[Summary, float]:
+def run(
+    table: SearchedTable, data: Path, *, trials: int, space: str, seed: int
+) -> tuple[Summary, float]:
     """Search on a table; return the study and its minutes."""
     started = time.monotonic()
     settings = {"space": space, **table.settings}
@@ -95,18 +97,20 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=64)
     parser.add_argument("--space", default="default")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="where the table is written besides")
-    given = parser.parse_args()
+    parser.add_argument("--out", type=Path, help="also write the table to this file")
+    options = parser.parse_args()
     lines = [HEADER]
     print(HEADER)
     for table in TABLES:
-        if table.name in given.names:
-            found = run(table, given.data, trials=given.trials, space=given.space, seed=given.seed)
+        if table.name in options.names:
+            found = run(
+                table, options.data, trials=options.trials, space=options.space, seed=options.seed
+            )
             lines.append(row(*found))
             print(lines[-1], flush=True)
-    if given.out:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
-"""What a race costs: searches with and without it, of the same budget, on real tables.
+"""The cost of racing: searches with and without it, of the same budget, on real tables.
 
     python -m benchmarks.racing --data DIR [--out reports/speed/racing.json]
         [--sets pima,phoneme] [--trials 128] [--seeds 2] [--first-seed 0] [--rows 10000]
         [--space quick]
 
-The cost is counted in epochs of candidates, and in seconds of training beside it. The figures:
-the whole cost of a race against that of the search without; the cost until the best whole trial
-so far has the log loss after calibration that both searches come to (the higher of their two);
-and the difference of what they end with: the lowest log loss of whole trials, their lowest error,
-and the error of the one with the lowest log loss. The bars: at most 1/3 of the cost, within 0.005
-nats. With `--out` all is written, with the sentence that `benchmarks.speed` shows.
+The cost is counted in epochs of candidates and in seconds of training. The figures: the cost of
+the race as a share of the cost without it; the same until the best complete trial so far has the
+refined log loss that both searches reach; and the differences between their final results: the
+lowest log loss of complete trials, their lowest error, and the error of the trial with the lowest
+log loss. The bars: at most 1/3 of the cost, within 0.005 nats. `--out` writes the figures, with
+the sentence that `benchmarks.speed` shows.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ SETS = {
     "adult": 10_000,
     "letter": 5_000,
 }
-"""The tables, and how many of their rows are taken at most."""
+"""The tables, each with the most rows that are taken from it."""
 DIFFERENCE, SHARE = 0.005, 1.0 / 3.0
 
 
 class SearchedError(Exception):
-    """The search is over; what comes after it is not measured here."""
+    """Ends a run after its search, because only the search is measured."""
 
 
 class Meter:
-    """Counts the epochs of all candidates, and notes the best trial whenever some have ended."""
+    """Counts the epochs of all candidates, and records the best trial whenever trials end."""
 
     def __init__(self) -> None:
         self.cost = 0
@@ -92,15 +92,15 @@ class Meter:
         self._patches.close()
 
     def until(self, target: float) -> tuple[int, float]:
-        """Return the cost and the seconds until the best was as low as the target."""
+        """Return the cost and the seconds until the best log loss reached the target."""
         return next((cost, seconds) for cost, seconds, best in self.path if best <= target)
 
 
 def table_of(folder: Path, name: str, rows: int) -> tuple[pd.DataFrame, str]:
-    """Return a table, at most so many rows of it, and its target."""
+    """Return at most `rows` rows of a table, and its target."""
     frame = pd.read_parquet(folder / name / f"{name}.parquet")
     meta = json.loads((folder / name / "meta.json").read_text(encoding="utf-8"))
-    # The parts that a source names would be taken for the search's own.
+    # Some tables come with a column that names their own split.
     frame = frame.drop(columns=["split"], errors="ignore")
     most = min(rows, SETS[name] or rows)
     if len(frame) > most:
@@ -109,7 +109,7 @@ def table_of(folder: Path, name: str, rows: int) -> tuple[pd.DataFrame, str]:
 
 
 def space_of(folder: Path, options: Any, *, racing: bool) -> Path:
-    """Write the space with or without the race, and return its file."""
+    """Write the space with or without racing, and return its file."""
     text = (Path("search_spaces") / f"{options.space}.toml").read_text(encoding="utf-8")
     before, _, after = text.partition("\n[protocol]\n")
     own = f"\n[protocol]\nracing = {str(racing).lower()}\nfolds = {options.folds}\n"
@@ -120,7 +120,7 @@ def space_of(folder: Path, options: Any, *, racing: bool) -> Path:
 
 
 def search(frame: pd.DataFrame, target: str, *, racing: bool, options: Any, seed: int) -> Meter:
-    """Search once, up to what would come after the search."""
+    """Run a search without its conclusion."""
     with tempfile.TemporaryDirectory() as out, Meter() as meter, suppress(SearchedError):
         autoloss.search(
             frame,
@@ -159,7 +159,7 @@ def compare(frame: pd.DataFrame, target: str, *, options: Any, seed: int) -> dic
 
 
 def summary(runs: list[dict[str, Any]]) -> dict[str, list[float]]:
-    """Return ratios' geometric means and mean differences, each with its 95 % interval."""
+    """Return geometric means of the ratios and mean differences, with 95 % intervals."""
     found = {}
     for name in ("cost", "cost_to_same", "seconds", "seconds_to_same"):
         logs = np.log([run[name][1] / run[name][0] for run in runs])
@@ -170,7 +170,7 @@ def summary(runs: list[dict[str, Any]]) -> dict[str, list[float]]:
 
 
 def _interval(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return a mean and its 95 % interval by Student's t, which one value alone does not have."""
+    """Return a mean and its 95 % interval by Student's t, which needs two values."""
     half = 0.0
     if len(values) > 1:
         half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
@@ -197,7 +197,7 @@ def sentence(found: dict[str, list[float]], runs: int, sets: int, trials: int) -
 
 
 def main() -> None:
-    """Run the searches that were asked for and print their figures."""
+    """Run the requested searches and print their figures."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sets", default=",".join(SETS))

@@ -77,9 +77,9 @@ class Look:
     """A process at one moment.
 
     Args:
-        at: When, seconds since 1970.
+        at: The moment, in seconds since 1970.
         resident: Its resident memory, in bytes.
-        worked: Seconds of processor time that it has had.
+        worked: Its processor time so far, in seconds.
     """
 
     at: float
@@ -89,13 +89,13 @@ class Look:
 
 @dataclass(frozen=True)
 class Taken:
-    """What a search took.
+    """Time and memory of a search.
 
     Args:
         seconds: Wall time.
         worked: Processor time, in seconds.
         peak: Largest resident memory, in bytes.
-        looks: The process over time, where the system tells.
+        looks: The process over time, on systems with /proc.
     """
 
     seconds: float
@@ -109,10 +109,10 @@ class Taken:
 
 
 def run_search(arguments: list[str], folder: Path) -> Taken:
-    """Run `autoloss search` in a process of its own, in a folder.
+    """Run `autoloss search` as a process in a folder.
 
     Raises:
-        RuntimeError: It failed.
+        RuntimeError: If it fails.
     """
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONPATH": str(Path.cwd())}
     command = [sys.executable, "-m", "autoloss", "search", *arguments]
@@ -139,7 +139,7 @@ def run_search(arguments: list[str], folder: Path) -> Taken:
 
 
 def _watch(pid: int, looks: list[Look], ended: threading.Event) -> None:
-    """Look at a process five times a second, where the system tells."""
+    """Look at a process five times a second, on systems with /proc."""
     page, tick = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
     while not ended.wait(0.2):
         try:
@@ -152,7 +152,7 @@ def _watch(pid: int, looks: list[Look], ended: threading.Event) -> None:
 
 
 def many_trials(folder: Path, size: int, track: str) -> dict[str, Any]:
-    """Return the cost of a trial at the end of a study of so many trials against at its start."""
+    """Return the cost of a trial at the end of a study of `size` trials and at its start."""
     rng = np.random.default_rng(0)
     import pandas as pd
 
@@ -166,7 +166,7 @@ def many_trials(folder: Path, size: int, track: str) -> dict[str, Any]:
     taken = run_search(arguments, folder)
     journal = folder / "reports/many/study.journal"
     ended, bounds = ends_of_trials(journal), populations(journal)
-    # Trials of a population end together: only whole populations tell what one costs.
+    # Trials of a population end together, so only whole populations give the cost of a trial.
     window = max(size // 10, 256)
     first = next(bound for bound in bounds if bound >= 100)
     early = _cost(taken, ended, first, next(b for b in bounds if b >= first + window))
@@ -199,14 +199,14 @@ def many_trials(folder: Path, size: int, track: str) -> dict[str, Any]:
 
 
 def _cost(taken: Taken, ended: Sequence[float], first: int, last: int) -> tuple[float, float]:
-    """Return the wall time and the processor time of a trial, from one to another, in seconds."""
+    """Return wall time and processor time per trial between two trials, in seconds."""
     one, other = taken.at(ended[first - 1]), taken.at(ended[last - 1])
     wall = (ended[last - 1] - ended[first - 1]) / (last - first)
     return wall, (other.worked - one.worked) / (last - first)
 
 
 def populations(journal: Path) -> list[int]:
-    """Return how many trials there were after each population of a study."""
+    """Return the number of trials after each population of a study."""
     found = set()
     with journal.open(encoding="utf-8") as lines:
         for line in lines:
@@ -215,8 +215,8 @@ def populations(journal: Path) -> list[int]:
     return sorted(found)
 
 
-def of(taken: Taken) -> dict[str, Any]:
-    """Return what a search took as JSON values, and in words."""
+def figures_of(taken: Taken) -> dict[str, Any]:
+    """Return time and memory of a search as JSON values, and in words."""
     peak = taken.peak / 1e9
     return {
         "seconds": taken.seconds,
@@ -228,7 +228,7 @@ def of(taken: Taken) -> dict[str, Any]:
 
 
 def ends_of_trials(journal: Path) -> list[float]:
-    """Return when the trials of a study ended, in order, seconds since 1970."""
+    """Return the times at which the trials of a study ended, in order, in seconds since 1970."""
     found = []
     with journal.open(encoding="utf-8") as lines:
         for line in lines:
@@ -239,18 +239,18 @@ def ends_of_trials(journal: Path) -> list[float]:
 
 
 def many_rows(folder: Path, size: int, track: str) -> dict[str, Any]:
-    """Return what a search of so many rows of 40 numbers and 10 labels takes."""
+    """Return time and memory of a search of `size` rows of 40 numbers and 10 categories."""
     if not (folder / "data.parquet").is_file():
         write_rows(folder / "data.parquet", size)
     (folder / "short.toml").write_text(_SHORT, encoding="utf-8")
     arguments = ["data.parquet", "--target", "y", "--space", "short.toml", "--name", "rows"]
     arguments += ["--trials", "8", "--time-limit", "60m", "--track", track, "--device", "cpu"]
     taken = run_search(arguments, folder)
-    return {"rows": size} | of(taken)
+    return {"rows": size} | figures_of(taken)
 
 
 def write_rows(path: Path, size: int, *, at_once: int = 100_000) -> None:
-    """Write a table of 50 mixed columns and a target of which a fifth is positive, in pieces."""
+    """Write a table of 50 mixed columns and a target with a fifth of positives, in chunks."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -297,11 +297,11 @@ def many_classes(folder: Path, size: int, track: str) -> dict[str, Any]:
     arguments = ["data.parquet", "--target", "y", "--space", "quick", "--name", "classes"]
     arguments += ["--trials", "8", "--time-limit", "60m", "--track", track, "--device", "cpu"]
     taken = run_search(arguments, folder)
-    return {"classes": size, "rows": n_rows} | of(taken)
+    return {"classes": size, "rows": n_rows} | figures_of(taken)
 
 
 def many_columns(folder: Path, size: int, track: str) -> dict[str, Any]:
-    """Return the time and memory of a search of so many numeric columns in 2 000 rows of CSV."""
+    """Return time and memory of a search of `size` numeric columns in 2 000 rows of CSV."""
     import pandas as pd
 
     rng = np.random.default_rng(0)
@@ -313,7 +313,7 @@ def many_columns(folder: Path, size: int, track: str) -> dict[str, Any]:
     arguments = ["data.csv", "--target", "y", "--space", "quick", "--name", "columns"]
     arguments += ["--trials", "8", "--time-limit", "60m", "--track", track, "--device", "cpu"]
     taken = run_search(arguments, folder)
-    return {"columns": size} | of(taken)
+    return {"columns": size} | figures_of(taken)
 
 
 WHAT: dict[str, tuple[Callable[[Path, int, str], dict[str, Any]], int]] = {
@@ -322,11 +322,11 @@ WHAT: dict[str, tuple[Callable[[Path, int, str], dict[str, Any]], int]] = {
     "classes": (many_classes, 1_000),
     "columns": (many_columns, 10_000),
 }
-"""What can be measured, and how much of it the bars are about."""
+"""The measurements, each with the size that its bar refers to."""
 
 
 def write_found(file: Path, what: str, found: Mapping[str, Any]) -> None:
-    """Write what was found beside what stands in a file."""
+    """Add figures to a file."""
     known = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     known.setdefault("figures", {})[what] = found
     words = found["measured"]
@@ -336,22 +336,22 @@ def write_found(file: Path, what: str, found: Mapping[str, Any]) -> None:
 
 
 def main() -> None:
-    """Measure, and print or write what was found."""
+    """Measure, and print or write the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--what", choices=WHAT, action="append")
-    parser.add_argument("--size", type=int, help="how much of it; by default what the bar says")
+    parser.add_argument("--size", type=int, help="the size; by default that of the bar")
     parser.add_argument("--track", choices=("all", "off"), default="off", help="runs in MLflow")
-    parser.add_argument("--keep", type=Path, help="a folder to work in, which is kept")
+    parser.add_argument("--keep", type=Path, help="work in this folder and keep it")
     parser.add_argument("--report", action="store_true", help="write reports/speed/scale.json")
-    given = parser.parse_args()
-    for what in given.what or WHAT:
+    options = parser.parse_args()
+    for what in options.what or WHAT:
         measure, usual = WHAT[what]
         with tempfile.TemporaryDirectory() as name:
-            folder = given.keep or Path(name)
+            folder = options.keep or Path(name)
             folder.mkdir(parents=True, exist_ok=True)
-            found = measure(folder, given.size or usual, given.track)
+            found = measure(folder, options.size or usual, options.track)
         print(json.dumps({what: found}, indent=1))
-        if given.report:
+        if options.report:
             write_found(OUT / "scale.json", what, found)
 
 

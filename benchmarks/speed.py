@@ -1,14 +1,14 @@
-"""How fast candidates train against the loops people write: `autoloss bench`, and its report.
+"""The training speed compared with usual loops: `autoloss bench`, and its report.
 
     python -m benchmarks.speed [--together 32] [--repeats 5] [--seconds 300] [--device cpu]
     python -m benchmarks.speed --report
     python -m benchmarks.speed --report --device cuda --together 64
 
-The loop of the tutorials has here what the installed command leaves out: Optuna's study and a run
-in MLflow for every trial. With `--report`, everything is measured, the floor of a step too, and
-written to reports/speed: figures.json, and README.md from it. Rows that other benchmarks measure
-are taken from the files named in `OTHERS`; what nobody has measured is marked as open. On a GPU,
-`--report` fills the rows of that GPU alone, at the candidates given.
+Unlike the installed command, the loop of the tutorials here has an Optuna study and an MLflow run
+for every trial. `--report` also measures the floor of a step, and writes figures.json and
+README.md into reports/speed. Rows that other benchmarks measure are taken from the files named in
+`OTHERS`; rows without a measurement are marked as open. On a GPU, `--report` fills only the rows
+of that GPU, at the number of candidates in `--together`.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Other:
     """A row that another benchmark measures.
 
     Args:
-        bar: In words; empty where there is none.
-        file: The JSON file of `OUT` with what it found, without its ending.
-        words: The key whose words are shown.
-        holds: Whether what it found reaches the bar; None where there is none.
+        bar: The bar in words; empty without one.
+        file: The JSON file of `OUT` with its figures, without the ending.
+        words: The key of the shown words.
+        holds: Whether its figures reach the bar; None without a bar.
     """
 
     bar: str
@@ -62,7 +62,7 @@ def _precision_holds(found: dict[str, Any]) -> bool:
 
 OTHERS = {
     "share of a default search's wall time outside training (10 000 rows)": Other(
-        "at most 5 %", "outside", holds=lambda found: found["outside"] <= 0.05 * found["total"]
+        "at most 5%", "outside", holds=lambda found: found["outside"] <= 0.05 * found["total"]
     ),
     "racing: cost to reach the same refined log loss as without it": Other(
         "at most 1/3; log loss within 0.005", "racing", holds=_race_holds
@@ -81,21 +81,21 @@ OTHERS = {
     ),
     "1 000 classes, 100 000 rows": Other("", "scale", "classes"),
     "10 000 columns, 2 000 rows of CSV": Other("", "scale", "columns"),
-    "products in bfloat16: 95 % interval of the change in refined log loss, on five sets": Other(
+    "products in bfloat16: 95% interval of the change in refined log loss, on five sets": Other(
         "within 0.005", "precision", holds=_precision_holds
     ),
     "time of a step of the same network as modules of torch, in times of the built-in one": Other(
         "", "modules"
     ),
 }
-"""Rows measured elsewhere."""
+"""Rows that other benchmarks measure."""
 ON_A_GPU = {64: 40.0, 256: 100.0}
-"""By candidates together, how many times the tight loop is to be reached on one H200-class GPU."""
+"""Bars on one H200-class GPU as multiples of the tight loop, by candidates together."""
 OPEN = "**open**"
 
 
 def tutorial_in(folder: Path) -> Any:
-    """Return the loop of the tutorials with Optuna and MLflow, whose database is in a folder."""
+    """Return the loop of the tutorials with Optuna, and with MLflow's database in a folder."""
 
     def run(setting: Setting, n_candidates: int) -> int:
         import mlflow
@@ -121,15 +121,15 @@ def tutorial_in(folder: Path) -> Any:
     return run
 
 
-def measured(given: argparse.Namespace) -> dict[str, Any]:
-    """Measure all figures; return them as JSON values, with what they were measured on."""
-    device = torch.device(given.device)
+def measured(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure all figures; return them and the machine as JSON values."""
+    device = torch.device(options.device)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         plan = BenchPlan(
             device,
-            together=given.together,
-            seconds=given.seconds,
-            repeats=given.repeats,
+            together=options.together,
+            seconds=options.seconds,
+            repeats=options.repeats,
             tutorial=tutorial_in(Path(name)),
         )
         figures = list(measure(plan, said=print))
@@ -143,10 +143,10 @@ def to_markdown(found: Mapping[str, Any], others: Mapping[str, tuple[str, bool |
     """Return the page of reports/speed.
 
     Args:
-        found: What `measured` returned, with the key "floor"; a further key "gpu" may hold the
-            figures of a GPU by number of candidates, as `measured` returns them.
-        others: What other benchmarks measured, in words, and whether it reaches the bar, by the
-            row of `OTHERS`.
+        found: The result of `measured`, with the key "floor"; a further key "gpu" may hold the
+            results of a GPU by number of candidates.
+        others: The figures of other benchmarks in words, and whether they reach the bar, by row
+            of `OTHERS`.
     """
     rows = [
         (figure["what"], bar_text(figure), _cell(figure), _word(figure["holds"]))
@@ -222,10 +222,10 @@ def _word(holds: bool | None) -> str:
 
 
 def read_others(folder: Path) -> dict[str, tuple[str, bool | None]]:
-    """Return what other benchmarks have left in a folder, by row of `OTHERS`.
+    """Return the figures that other benchmarks left in a folder, by row of `OTHERS`.
 
     Returns:
-        What they found in words, and whether it reaches the bar; None where there is none.
+        The figures in words, and whether they reach the bar; None without a bar.
     """
     found = {}
     for what, other in OTHERS.items():
@@ -245,32 +245,34 @@ def write_page(folder: Path) -> None:
 
 
 def main() -> None:
-    """Measure, and print or write what was found."""
+    """Measure, and print or write the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--together", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=300.0, help="what the figures may take")
+    parser.add_argument(
+        "--seconds", type=float, default=300.0, help="approximate time limit of the figures"
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=None, help="threads of torch")
     parser.add_argument("--report", action="store_true", help="write reports/speed")
-    given = parser.parse_args()
+    options = parser.parse_args()
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    if given.threads is not None:
-        torch.set_num_threads(given.threads)
-        # Of the processes that are started, too.
-        os.environ["OMP_NUM_THREADS"] = str(given.threads)
-    found = measured(given)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+        # For started processes too.
+        os.environ["OMP_NUM_THREADS"] = str(options.threads)
+    found = measured(options)
     for figure in found["figures"]:
         print(f"{figure['what']}: {_cell(figure)}; bar: {bar_text(figure) or 'none'}")
-    if not given.report:
+    if not options.report:
         return
     file = OUT / "figures.json"
     before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    if given.device == "cpu":
+    if options.device == "cpu":
         found["floor"] = to_rows(measure_floor(torch.device("cpu")))
         found["gpu"] = before.get("gpu", {})
     else:
-        gpu = {**before.get("gpu", {}), str(given.together): found}
+        gpu = {**before.get("gpu", {}), str(options.together): found}
         found = {**before, "gpu": gpu}
     OUT.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

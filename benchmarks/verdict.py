@@ -2,16 +2,16 @@
 
     python -m benchmarks.verdict [aa|limits|nested|power|noise|constant ...] [--out FILE]
 
-- aa: studies of cross-entropy against a copy of it under another name, on rows drawn anew each
-  time. "better" is wrong then; at a true rate of 5 % it is said at most 16 times in 200.
-- limits: the same under time limits of 5, 20, 50 and 80 % of what a whole study takes.
+- aa: studies of cross-entropy against a copy of it under another name, each on rows of its own.
+  "better" is then wrong; at a true rate of 5 % at most 16 of 200 studies say it.
+- limits: the same under time limits of 5, 20, 50 and 80 % of the time of a whole study.
 - nested: the same with 300 rows, where nested cross-validation reaches the verdict.
 - power: predictions with a known difference in error, against the power that is stated.
-- noise: digits with 20 and 40 % wrong labels, judged on rows whose labels are right.
+- noise: digits with 20 and 40 % wrong labels, judged on rows with correct labels.
 - constant: the class priors among the trials of a study, which must not reach the front.
 
-FILE gets the figures as JSON, the README.md beside it the tables; parts that are not named keep
-theirs. One thread; all of it takes about an hour.
+The figures are written to FILE as JSON, and the tables to README.md beside it; other parts keep
+their figures. All parts take about an hour on one thread.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ folds = 2
 
 
 def noisy_digits(share: float, *, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return digits with wrong labels, and rows with right ones to judge on.
+    """Return digits with wrong labels, and test rows with correct labels.
 
-    A wrong label is any of the nine others, each as likely.
+    A wrong label is each of the nine others with equal probability.
     """
     from sklearn.datasets import load_digits
 
@@ -144,14 +144,14 @@ def constant_among_trials(studies: int, *, trials: int = 24, n_rows: int = 1000)
 def _constant_among(
     *, positives: float, apart: float, seed: int, trials: int, n_rows: int
 ) -> tuple[bool, bool]:
-    """Return whether it is on the front, and whether no trial has a lower error.
+    """Return whether the constant is on the front, and whether no trial has a lower error.
 
     Args:
-        positives: Their share of the rows.
+        positives: Share of the positives.
         apart: Distance of the two classes in each of four columns, in standard deviations.
         seed: Seed of rows and study.
-        trials: Trials of the study, every fourth of which is the constant.
-        n_rows: Rows to train on, and as many to validate on.
+        trials: The number of trials, every fourth of which is the constant.
+        n_rows: Number of training rows, and of validation rows.
     """
     draw = np.random.default_rng([4, seed])
     targets = (np.arange(2 * n_rows) % n_rows < round(positives * n_rows)).astype(int)
@@ -196,7 +196,7 @@ def _fitted(trial: Trial, inputs: Tensor, classes: Tensor, others: Tensor) -> Te
 
 
 def markdown(found: Mapping[str, Any]) -> str:
-    """Return the figures of all parts that were run as one page."""
+    """Return the figures of all parts as a page."""
     pieces = ["# Can the verdict be trusted?", "```console\n$ python -m benchmarks.verdict\n```"]
     for part, (title, text) in TEXTS.items():
         if part in found:
@@ -217,10 +217,10 @@ TEXTS = {
     ),
     "limits": (
         "Equal losses under a time limit",
-        "The same with limits of a part of the time that a whole study of {rows} rows takes: "
-        "{better} of {studies} said \"better\"; at a true "
-        "rate of 2.5 % it is more than {allowed} in 3 % of such series. A limit that is too short "
-        "to train anything is refused, which claims nothing.",
+        "The same with time limits of a share of the time of a whole study of {rows} rows: "
+        "{better} of {studies} said \"better\"; at a true rate of 2.5 %, 3 % of such series have "
+        "more than {allowed}. A limit that is too short to train anything is refused, which "
+        "claims nothing.",
     ),
     "nested": ("Equal losses, few rows", "The same, judged by nested cross-validation."),
     "power": (
@@ -253,7 +253,7 @@ def _table(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _flat(row: Mapping[str, Any]) -> Figures:
-    """Return a row whose comparisons are one cell each."""
+    """Return a row with each comparison as a cell."""
     return {
         name: "{cross-entropy} → {challenger} ({low:+} to {high:+})".format(**value)
         if isinstance(value, dict)
@@ -263,37 +263,37 @@ def _flat(row: Mapping[str, Any]) -> Figures:
 
 
 def main() -> None:
-    """Run the parts that are named, print their figures and write them."""
+    """Run the named parts; print and write their figures."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("parts", nargs="*", help=f"{', '.join(TEXTS)}; by default all")
-    parser.add_argument("--studies", type=int, help="by default 200 of aa and 30 of nested")
-    parser.add_argument("--repeats", type=int, default=2, help="studies of noise, of each share")
+    parser.add_argument("--studies", type=int, help="by default 200, and 30 of nested")
+    parser.add_argument("--repeats", type=int, default=2, help="studies of noise for each share")
     parser.add_argument("--out", type=Path, default=OUT, help="the figures as JSON")
-    given = parser.parse_args()
-    if unknown := set(given.parts) - set(TEXTS):
+    options = parser.parse_args()
+    if unknown := set(options.parts) - set(TEXTS):
         parser.error(f"a part must be one of {', '.join(TEXTS)}, but got {' '.join(unknown)}.")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     torch.set_num_threads(1)
     run: dict[str, Callable[[], Any]] = {
-        "aa": lambda: equal_losses(given.studies or 200, n_rows=2500, trials=12, epochs=6),
-        "limits": lambda: limited_equal_losses(given.studies or 200, n_rows=2500),
-        "nested": lambda: equal_losses(given.studies or 30, n_rows=300, trials=12, epochs=20),
+        "aa": lambda: equal_losses(options.studies or 200, n_rows=2500, trials=12, epochs=6),
+        "limits": lambda: limited_equal_losses(options.studies or 200, n_rows=2500),
+        "nested": lambda: equal_losses(options.studies or 30, n_rows=300, trials=12, epochs=20),
         "power": lambda: planted_differences(400),
         "noise": lambda: [
             wrong_labels(share, trials=48, seed=seed)
             for share in (0.2, 0.4)
-            for seed in range(given.repeats)
+            for seed in range(options.repeats)
         ],
         "constant": lambda: constant_among_trials(10),
     }
-    for part in given.parts or run:
+    for part in options.parts or run:
         figures = run[part]()
         print(json.dumps(figures, indent=2))
-        write(given.out, {part: figures})
+        write(options.out, {part: figures})
 
 
 def write(file: Path, figures: Mapping[str, Any]) -> None:
-    """Add figures to those of a file, and write the page beside it."""
+    """Add figures to a file, and write the page beside it."""
     before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     found = {**before, **figures}
     file.parent.mkdir(parents=True, exist_ok=True)

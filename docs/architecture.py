@@ -1,7 +1,7 @@
 """The picture of the package for the documentation: ``python -m docs.architecture``.
 
-The parts are boxes, floor by floor, and the arrows are the imports. An arrow is left out where a
-way through other arrows leads to the same box. `tests/floors.py` declares the floors.
+The boxes are the parts, floor by floor, and the arrows are the imports. An arrow is left out if
+other arrows already lead to the same box. `tests/floors.py` declares the floors.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.floors import FLOORS, goes_down, imports_between_parts, shortest
 IMAGE = Path(__file__).parent / "images" / "architecture.svg"
 
 TITLES = {
-    9: "what users touch",
+    9: "user interface",
     8: "Python",
     7: "one search",
     6: "study, log, ship",
@@ -31,7 +31,7 @@ TITLES = {
     2: "rows and measures",
     1: "plain values",
 }
-# A few words a part.
+# The purpose of each part in a few words.
 PURPOSES = {
     "core": "errors, tasks, files",
     "records": "trial, verdict, summary",
@@ -40,18 +40,18 @@ PURPOSES = {
     "metrics": "scores of candidates",
     "readout": "logits to probabilities",
     "models": "K networks in one buffer",
-    "executors": "where training runs",
+    "executors": "machines that train",
     "training": "K candidates together",
     "inference": "the model that ships",
     "report": "summary to page",
     "verdict": "compare, select, test",
-    "diagnosis": "a model that exists",
+    "diagnosis": "an existing model",
     "export": "ONNX, torch, code",
     "search": "space, sampler, study",
     "tracking": "MLflow",
     "experiment": "from request to verdict",
     "api": "search, plan, resume",
-    "estimator": "scikit-learn's form",
+    "estimator": "scikit-learn estimator",
     "__init__": "public names",
     "bench": "speed of this machine",
     "cli": "commands",
@@ -68,12 +68,12 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class Node:
-    """A box, or the place where a long arrow passes a row.
+    """A box, or the point at which a long arrow passes a row.
 
     Args:
-        part: The part; empty where an arrow passes.
-        arrow: The arrow that passes; None for a box.
-        row: Its row, from the top.
+        part: The part; empty for an arrow.
+        arrow: The passing arrow; None for a box.
+        row: The row, counted from the top.
     """
 
     part: str
@@ -82,7 +82,7 @@ class Node:
 
     @property
     def width(self) -> int:
-        """Return the pixels that it takes in its row."""
+        """Return the width in its row, in pixels."""
         return WIDTH + GAP if self.part else LINE
 
 
@@ -92,9 +92,9 @@ class Drawing:
 
     Args:
         rows: The nodes of each row, from left to right.
-        links: What each node is joined with in the next row.
-        routes: The nodes that each arrow leads through, from its tail to its head.
-        x: The middle of each node.
+        links: Pairs of joined nodes in adjacent rows.
+        routes: The nodes of each arrow, from tail to head.
+        x: The centre of each node, in pixels.
     """
 
     rows: list[list[Node]]
@@ -106,20 +106,20 @@ class Drawing:
 def main() -> None:
     """Write the picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--to", type=Path, default=IMAGE, help="where the picture goes")
-    given = parser.parse_args()
-    given.to.write_text(draw(set(imports_between_parts())), encoding="utf-8", newline="\n")
-    sys.stdout.write(f"{given.to} ({given.to.stat().st_size // 1000} kB)\n")
+    parser.add_argument("--to", type=Path, default=IMAGE, help="the picture's file")
+    options = parser.parse_args()
+    options.to.write_text(draw(set(imports_between_parts())), encoding="utf-8", newline="\n")
+    sys.stdout.write(f"{options.to} ({options.to.stat().st_size // 1000} kB)\n")
 
 
 def draw(pairs: set[Pair]) -> str:
     """Return the picture as SVG.
 
     Args:
-        pairs: Which part imports from which.
+        pairs: Pairs of a part and a part that it imports from.
 
     Raises:
-        ValueError: An import does not go down.
+        ValueError: If an import does not go down.
     """
     wrong = [
         f"{above} imports {part}" for above, part in sorted(pairs) if not goes_down(above, part)
@@ -134,7 +134,7 @@ def draw(pairs: set[Pair]) -> str:
 
 
 def row_of(arrows: list[Pair]) -> dict[str, int]:
-    """Return the row of each part: floors from the top, importers above what they import."""
+    """Return the row of each part; on a floor, a part is above the parts that it imports."""
     depth: dict[str, int] = {}
 
     def depth_of(part: str) -> int:
@@ -152,7 +152,7 @@ def row_of(arrows: list[Pair]) -> dict[str, int]:
 
 
 def place(arrows: list[Pair], rows: dict[str, int]) -> Drawing:
-    """Return boxes and arrows in their rows, in any order from left to right."""
+    """Return boxes and arrows in rows, not yet ordered from left to right."""
     boxes = {part: Node(part, None, row) for part, row in sorted(rows.items())}
     drawing = Drawing([[] for _ in range(max(rows.values()) + 1)], [], {})
     for arrow in arrows:
@@ -167,7 +167,7 @@ def place(arrows: list[Pair], rows: dict[str, int]) -> Drawing:
 
 
 def order(drawing: Drawing) -> None:
-    """Order the rows so that few arrows cross: the best of several drawn orders, each improved."""
+    """Order the rows so that few arrows cross, from several random starts."""
     best, fewest = drawing.rows, crossings(drawing)
     for start in range(STARTS):
         chance = Random(start)
@@ -189,7 +189,7 @@ def _sweep(drawing: Drawing, *, down: bool) -> None:
 
 
 def swap(drawing: Drawing) -> None:
-    """Exchange neighbours in a row as long as that takes crossings away."""
+    """Exchange neighbours in a row as long as that removes crossings."""
     sides = [_neighbours(drawing, up=up) for up in (True, False)]
     ranks, found = _ranks(drawing), True
     while found:
@@ -214,7 +214,7 @@ def _ranks(drawing: Drawing) -> dict[Node, int]:
 
 
 def crossings(drawing: Drawing) -> int:
-    """Return how many pairs of arrows cross."""
+    """Return the number of pairs of arrows that cross."""
     ranks = _ranks(drawing)
     by_row: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for above, below in drawing.links:
@@ -228,7 +228,7 @@ def crossings(drawing: Drawing) -> int:
 
 
 def align(drawing: Drawing) -> None:
-    """Find the middle of each node: near its neighbours, none over another."""
+    """Centre each node near its neighbours, without overlaps."""
     for row in drawing.rows:
         drawing.x |= dict(zip(row, spread(row, [0.0] * len(row)), strict=True))
     up, down = _neighbours(drawing, up=True), _neighbours(drawing, up=False)
@@ -239,11 +239,11 @@ def align(drawing: Drawing) -> None:
 
 
 def spread(row: list[Node], wanted: list[float]) -> list[float]:
-    """Return places nearest to the wanted ones at which no node lies over the next."""
+    """Return centres near the wanted ones without overlaps."""
     offsets = [0.0]
     for left, right in pairwise(row):
         offsets.append(offsets[-1] + (left.width + right.width) / 2)
-    # Blocks that push each other share one place: the mean of what their nodes want.
+    # Nodes that would overlap form a block at the mean of their wanted centres.
     blocks: list[list[float]] = []
     for want, offset in zip(wanted, offsets, strict=True):
         blocks.append([want - offset])
@@ -255,7 +255,7 @@ def spread(row: list[Node], wanted: list[float]) -> list[float]:
 
 
 def _neighbours(drawing: Drawing, *, up: bool) -> dict[Node, list[Node]]:
-    """Return what each node is joined with in the row above or below."""
+    """Return the nodes joined with each node in the row above or below."""
     found: dict[Node, list[Node]] = defaultdict(list)
     for above, below in drawing.links:
         if up:
@@ -280,7 +280,7 @@ def to_svg(drawing: Drawing) -> str:
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
         'font-family="system-ui, sans-serif" role="img">',
-        "<title>The parts of autoloss by floor, and what imports what</title>",
+        "<title>The parts of autoloss by floor, and their imports</title>",
         '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
         'markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" fill="#5b6b80"/></marker></defs>',
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
@@ -297,7 +297,7 @@ def to_svg(drawing: Drawing) -> str:
 
 
 def tops(rows: list[list[Node]]) -> list[int]:
-    """Return the upper edge of each row; between floors there is room for a border."""
+    """Return the upper edge of each row, with room for a border between floors."""
     found, floors = [PADDING], [_floor(row) for row in rows]
     for above, below in pairwise(floors):
         found.append(found[-1] + STEP + (PADDING if above != below else 0))
@@ -357,7 +357,7 @@ def _arrow(arrow: Pair, drawing: Drawing, x: dict[Node, int], y: list[int]) -> s
 
 
 def _port(index: int, count: int) -> int:
-    """Return how far from the middle of a box an arrow begins or ends."""
+    """Return the distance from the centre of a box at which an arrow begins or ends."""
     return round((index - (count - 1) / 2) * min(26, (WIDTH - 24) // max(count - 1, 1)))
 
 

@@ -1,8 +1,8 @@
 """Pictures for the documentation: ``python -m docs.screenshots``.
 
-A study is made (or one that is there is taken, ``--study FOLDER``), MLflow's server is started
-over it, and headless Chromium draws the pages into ``docs/images/dashboard-*.png`` and
-``docs/images/report-*.png``; ``--only report`` needs no server.
+The program makes a study (or takes ``--study FOLDER``), starts MLflow's server over it, and draws
+the pages with headless Chromium into ``docs/images/dashboard-*.png`` and
+``docs/images/report-*.png``. ``--only report`` needs no server.
 """
 
 from __future__ import annotations
@@ -50,31 +50,33 @@ SETTLED = "document.querySelectorAll('.js-plotly-plot').length >= {}"
 
 
 def main() -> None:
-    """Make the study where none is given, and draw."""
+    """Draw the pages of a study, which is made if none is options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--study", type=Path, help="folder of a finished study, with a register")
-    parser.add_argument("--images", type=Path, default=IMAGES, help="where the pictures go")
-    parser.add_argument("--only", choices=("dashboard", "report", "diagnosis"), help="one of them")
-    given = parser.parse_args()
-    given.images.mkdir(parents=True, exist_ok=True)
-    if given.only in (None, "diagnosis"):
-        file = draw_diagnosis(given.images)
+    parser.add_argument("--images", type=Path, default=IMAGES, help="folder of the pictures")
+    parser.add_argument(
+        "--only", choices=("dashboard", "report", "diagnosis"), help="only these pages"
+    )
+    options = parser.parse_args()
+    options.images.mkdir(parents=True, exist_ok=True)
+    if options.only in (None, "diagnosis"):
+        file = draw_diagnosis(options.images)
         sys.stdout.write(f"{file} ({file.stat().st_size // 1000} kB)\n")
-    if given.only == "diagnosis":
+    if options.only == "diagnosis":
         return
     with contextlib.ExitStack() as stack:
-        is_tracked = given.only != "report"
-        folder = given.study or stack.enter_context(made_study(is_tracked=is_tracked))
-        files = draw(folder, given.images) if is_tracked else []
-        if given.only != "dashboard":
-            files += draw_report(folder, given.images, _small)
+        is_tracked = options.only != "report"
+        folder = options.study or stack.enter_context(made_study(is_tracked=is_tracked))
+        files = draw(folder, options.images) if is_tracked else []
+        if options.only != "dashboard":
+            files += draw_report(folder, options.images, _small)
         for file in files:
             sys.stdout.write(f"{file} ({file.stat().st_size // 1000} kB)\n")
 
 
 @contextlib.contextmanager
 def made_study(*, is_tracked: bool = True) -> Iterator[Path]:
-    """Search in a folder of its own and yield the folder of the study."""
+    """Run a search in a temporary folder, and yield the folder of the study."""
     with tempfile.TemporaryDirectory(prefix="autoloss-docs-") as place:
         shown = ["--register", REGISTERED] if is_tracked else ["--track", "off"]
         words = [sys.executable, "-m", "autoloss", *SEARCH, *shown]
@@ -90,7 +92,7 @@ def made_study(*, is_tracked: bool = True) -> Iterator[Path]:
 
 
 def write_table(file: Path) -> None:
-    """Write customers who stay or leave; the labels are random, so that losses differ little."""
+    """Write a table of customers with random labels, on which losses differ little."""
     chance = np.random.default_rng(0)
     months, age = chance.integers(1, 72, ROWS), chance.integers(18, 90, ROWS)
     plan = chance.choice(["monthly", "yearly", "two years"], ROWS, p=[0.6, 0.3, 0.1])
@@ -107,7 +109,7 @@ def draw(folder: Path, images: Path) -> list[Path]:
 
     Args:
         folder: The study's folder.
-        images: Where the pictures go.
+        images: Folder of the pictures.
     """
     known = read_identity(folder)
     if known.uri is None:
@@ -148,7 +150,7 @@ def draw_studies(browser: Browser, server: str, known: Identity, images: Path) -
         browser: A page.
         server: The address of MLflow.
         known: One of the studies.
-        images: Where the picture goes.
+        images: Folder of the picture.
     """
     browser.open(f"{server}/{studies_page(str(known.experiment_id), has_views=True)}")
     browser.wait_for_text("study/gain")
@@ -157,7 +159,7 @@ def draw_studies(browser: Browser, server: str, known: Identity, images: Path) -
 
 
 def draw_diagnosis(images: Path) -> Path:
-    """Draw the page of ``autoloss diagnose`` for logits that are surer than they should be."""
+    """Draw the page of ``autoloss diagnose`` for overconfident logits."""
     chance = np.random.default_rng(0)
     logits = 1.6 * chance.normal(size=(ROWS, 5)) + [1.5, 0.0, 0.0, 0.0, 0.0]
     labels = (logits + chance.gumbel(size=logits.shape)).argmax(1)
@@ -204,7 +206,7 @@ def _scroll_to(browser: Browser, heading: str) -> None:
 
 
 def _drawn(browser: Browser, images: Path, name: str, *, height: int) -> Path:
-    """Draw the page once it stands still, in the few colours that it has."""
+    """Draw the page when it has stopped moving, with few colours."""
     browser.resize(WIDTH, height)
     browser.rest()
     file = images / f"dashboard-{name}.png"
@@ -213,7 +215,7 @@ def _drawn(browser: Browser, images: Path, name: str, *, height: int) -> Path:
 
 
 def _small(file: Path) -> Path:
-    """Keep the few colours of a picture, and return its file."""
+    """Reduce the colours of a picture, and return its file."""
     with Image.open(file) as picture:
         small = picture.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
     small.save(file, optimize=True)

@@ -1,7 +1,7 @@
 """The picture of the terminal for the documentation: ``python -m docs.terminal``.
 
-A small search runs in a pseudo-terminal; what stands on it at the end becomes an SVG, together
-with the bar as it stood in the middle of the search.
+A small search runs in a pseudo-terminal. Its final content becomes an SVG, with the progress bar
+as it was in the middle of the search.
 """
 
 from __future__ import annotations
@@ -29,25 +29,27 @@ _ENDED = "\x1b[?25h"
 
 
 def main() -> None:
-    """Run the commands, and draw what they show."""
+    """Run the commands, and draw their output."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=Path, default=IMAGES, help="where the picture goes")
-    given = parser.parse_args()
-    given.images.mkdir(parents=True, exist_ok=True)
+    parser.add_argument("--images", type=Path, default=IMAGES, help="folder of the picture")
+    options = parser.parse_args()
+    options.images.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="autoloss-docs-") as place:
         write_table(Path(place) / "churn.csv")
-        shown = [f"\x1b[1m$ {line}\x1b[0m\n{seen(line, Path(place))}" for line in (SEARCH, *LATER)]
-    file = given.images / "terminal-search.svg"
+        shown = [
+            f"\x1b[1m$ {line}\x1b[0m\n{shown_by(line, Path(place))}" for line in (SEARCH, *LATER)
+        ]
+    file = options.images / "terminal-search.svg"
     draw("\n".join(shown), file)
     sys.stdout.write(f"{file} ({file.stat().st_size // 1000} kB)\n")
 
 
-def seen(line: str, place: Path) -> str:
-    """Return what a command line leaves on a terminal, with the bar from the middle of it.
+def shown_by(line: str, place: Path) -> str:
+    """Return the final content of a terminal, with the bar from the middle of the command.
 
     Args:
         line: The command line; its first word is the program.
-        place: The folder that it runs in.
+        place: The working directory.
     """
     written = run(["-m", *line.split()], place)
     moving = [part for part in written.split("\x1b[2K") if "candidates/s" in part]
@@ -57,9 +59,9 @@ def seen(line: str, place: Path) -> str:
 
 
 def screen(written: str) -> tuple[list[str], int]:
-    """Return the lines that stand on a terminal at the end, and the row where a bar was.
+    """Return the final lines of a terminal, and the row of the bar.
 
-    Only what a bar needs is followed: the cursor goes up, and lines are cleared whole.
+    It knows only the control sequences of a bar: the cursor moves up, and a line is cleared.
     """
     lines, row, bar, has_ended = [""], 0, 0, False
     for token in _TOKENS.findall(written):
@@ -79,7 +81,7 @@ def screen(written: str) -> tuple[list[str], int]:
 
 
 def run(words: list[str], place: Path) -> str:
-    """Return all that Python writes to a terminal when it is called with these words."""
+    """Return the output of Python with these arguments in a terminal."""
     import fcntl
     import termios
 
@@ -107,7 +109,7 @@ def draw(text: str, file: Path) -> None:
 
 
 def _read(terminal: int) -> bytes:
-    """Return what was written since, nothing once the program has ended."""
+    """Return new output; empty when the program has ended."""
     try:
         return os.read(terminal, 1 << 16)
     except OSError:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -77,6 +78,12 @@ app = typer.Typer(
 )
 
 
+def _help(command: Callable[..., None]) -> str:
+    """Return the docstring of a command, each paragraph on a line of its own to be wrapped."""
+    paragraphs = inspect.cleandoc(command.__doc__ or "").split("\n\n")
+    return "\n\n".join(" ".join(text.split()) for text in paragraphs)
+
+
 def _epilog(examples: Sequence[str]) -> str:
     """Return the end of a command's help."""
     # An empty line between examples keeps them separate paragraphs.
@@ -99,7 +106,9 @@ for name, module, command, panel in (
     ("spaces", spaces, spaces.spaces, _REFERENCE),
     ("bench", bench, bench.bench, _REFERENCE),
 ):
-    app.command(name, epilog=_epilog(module.EXAMPLES), rich_help_panel=panel)(command)
+    app.command(name, help=_help(command), epilog=_epilog(module.EXAMPLES), rich_help_panel=panel)(
+        command
+    )
 
 
 def _show_version(wanted: bool) -> None:

@@ -32,7 +32,7 @@ def bench(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Measure in two minutes how fast candidates train here, compared with usual loops."""
+    """Measure the training speed of this machine, compared with usual loops, in two minutes."""
     import json
 
     from autoloss.bench import BenchPlan, machine, measure

@@ -19,7 +19,7 @@ def diagnose(
     model: Annotated[
         str | None,
         typer.Argument(
-            metavar="[MODEL]",
+            metavar="MODEL",
             help="A study's name or folder, or a model's folder.",
             show_default=False,
         ),
@@ -27,7 +27,7 @@ def diagnose(
     data: Annotated[
         str | None,
         typer.Argument(
-            metavar="[DATA]",
+            metavar="DATA",
             help="Rows with the target column that the model was not trained on.",
             show_default=False,
         ),

@@ -18,8 +18,8 @@ def ui(
     study: Annotated[
         str | None,
         typer.Argument(
-            metavar="[STUDY]",
-            help="A study's name or its folder; by default all studies, compared in a table.",
+            metavar="STUDY",
+            help="A study's name or its folder; by default a table compares all studies.",
             autocompletion=complete.studies,
         ),
     ] = None,
