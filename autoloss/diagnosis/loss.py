@@ -7,7 +7,7 @@ from typing import Any
 
 from autoloss.core.errors import InputError
 from autoloss.losses import PENALTIES, PRIORS, TARGETS, LossSpec, get
-from autoloss.records import TrialRecord
+from autoloss.records import loss_label
 
 _KNOWN = ("class_counts", "progress")
 _PARTS = {"prior": PRIORS, "target": TARGETS, "penalty": PENALTIES}
@@ -63,7 +63,7 @@ def label_of(spec: LossSpec) -> str:
         >>> label_of(LossSpec("focal"))
         'focal gamma=2'
     """
-    return TrialRecord(0, "complete", spec.to_dict(), {}).label
+    return loss_label(spec.to_dict())
 
 
 def determined_part(spec: LossSpec) -> tuple[LossSpec, tuple[str, ...]]:

@@ -45,7 +45,7 @@ class _Running:
     Args:
         trial: The trial.
         began: Epochs that the search had trained when the trial began.
-        passed: Its values at the rungs so far.
+        rungs: Its values at the rungs so far.
         stays: Whether it trains to its end, whatever its values at the rungs.
         left: Whether it leaves.
         candidates: The numbers of its candidates in the pool.
@@ -53,7 +53,7 @@ class _Running:
 
     trial: Trial
     began: int
-    passed: list[CurvePoint] = field(default_factory=list)
+    rungs: list[CurvePoint] = field(default_factory=list)
     stays: bool = False
     left: bool = False
     candidates: list[int] = field(default_factory=list)
@@ -214,17 +214,17 @@ class RacingSearch:
         arrived = [one for one in running if self.now - one.began in self.rungs and not one.stays]
         for one in arrived:
             age = self.now - one.began
-            one.passed.append(self._at(one, age))
-            values = self._values(one.passed[-1])
+            one.rungs.append(self._at(one, age))
+            values = self._values(one.rungs[-1])
             self._race.add(age, Passage(one.trial.slot, values, self.now))
-            self.session.study.passed(one.trial, one.passed[-1])
+            self.session.study.passed(one.trial, one.rungs[-1])
         for one in arrived:
             goes_on = alive & set(one.candidates)
             one.left = bool(goes_on) and self._race.leaves(self.now - one.began, one.trial.slot)
 
     def _ended(self, one: _Running) -> TrainedTrial:
         trained = Trained.of([self._pool.take(number) for number in one.candidates])
-        report = replace(trained.report, rungs=tuple(one.passed))
+        report = replace(trained.report, rungs=tuple(one.rungs))
         if one.left:
             report = replace(report, state="pruned")
         return TrainedTrial(one.trial, replace(trained, report=report))

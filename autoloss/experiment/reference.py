@@ -136,7 +136,7 @@ def boost(session: SearchSession, train: Sequence[Part], test: Part) -> Boosted 
         The predictions; None if every column is free text, or if it would probably take longer
         than the time limit allows.
     """
-    data, deadline = session.opened.data, session.timetable.begin_by
+    data, deadline = session.opened.data, session.timetable.reference_by
     n_rows = sum(map(len, train))
     if deadline is not None:
         columns, classes = len(data.summary.columns), data.task.n_classes

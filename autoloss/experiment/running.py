@@ -22,7 +22,7 @@ from autoloss.experiment.request import Request
 from autoloss.experiment.rounds import round_size, search_in_rounds
 from autoloss.experiment.session import OpenSearch, SearchSession
 from autoloss.experiment.timetable import Timetable
-from autoloss.experiment.workload import after_seconds, beside_seconds, workload_of
+from autoloss.experiment.workload import after_seconds, reference_seconds, workload_of
 from autoloss.inference.loading import read_model
 from autoloss.metrics import Metric
 from autoloss.models import OwnModel
@@ -149,7 +149,7 @@ def make_timetable(
         workload,
         clock,
         after=clock.crowding * after_seconds(data),
-        beside=clock.crowding * beside_seconds(data, space.protocol, clock.limit),
+        reference=clock.crowding * reference_seconds(data, space.protocol, clock.limit),
         before=before,
     )
     return timetable, chosen

@@ -21,7 +21,7 @@ FEWEST_TRIALS = 2
 SEARCH_SHARE = 0.55
 """Share of the time that the search gets before the final trainings may grow."""
 LEAST_FINALISTS, LEAST_REPLICATES = 2, 2
-BESIDE_FAMILIES = 3
+MORE_FINALISTS = 3
 """Finalists besides the best of each family: the best by the metric, and two cross-entropies."""
 OUTER_SHARE, OUTER_MORE = 0.6, 4
 """Under a short limit an outer fold trains this share of the trials, plus this number."""
@@ -47,7 +47,7 @@ class Finals:
     @property
     def trainings(self) -> int:
         """Return the trainings of finalists, at most."""
-        return (self.finalists + BESIDE_FAMILIES) * self.replicates
+        return (self.finalists + MORE_FINALISTS) * self.replicates
 
 
 @dataclass(frozen=True)

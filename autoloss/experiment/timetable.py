@@ -44,7 +44,7 @@ class Timetable:
         workload: The requested work and its cost.
         clock: The clock of the search.
         after: Seconds that follow the last training.
-        beside: Seconds of gradient boosting.
+        reference: Seconds of gradient boosting.
         before: The planned trials and epochs of a study that is resumed.
 
     Attributes:
@@ -61,13 +61,13 @@ class Timetable:
         clock: Clock,
         *,
         after: float,
-        beside: float = 0.0,
+        reference: float = 0.0,
         before: tuple[int, int] | None = None,
     ) -> None:
         self.asked = workload
         self.clock = clock
-        self.beside = beside
-        self.after = after + beside
+        self.reference = reference
+        self.after = after + reference
         self.started = clock.elapsed
         self.plan = self._planned() if before is None else self._again(*before)
         self.forecast = Forecast(
@@ -137,10 +137,10 @@ class Timetable:
         return allowed_text(self.clock.limit, self.asked, self.plan, dropped)
 
     @property
-    def begin_by(self) -> float | None:
+    def reference_by(self) -> float | None:
         """Return the time by which gradient boosting must have ended; None without a limit."""
         ends = self.clock.ends
-        return None if ends is None else ends - (self.after - self.beside)
+        return None if ends is None else ends - (self.after - self.reference)
 
     def expect(self, *, trials: int, finals: Finals) -> None:
         """Update the expected number of trials and the final trainings."""

@@ -8,11 +8,11 @@ from autoloss.experiment.reference import boosting_seconds
 from autoloss.experiment.time_plan import Finals, Workload
 from autoloss.experiment.timetable import RACE_USED
 from autoloss.training.divisions import Divisions
-from autoloss.training.estimate import EpochCosts, size_beside
+from autoloss.training.estimate import EpochCosts, epoch_share
 
 AFTER, AFTER_EACH_ROW = 2.5, 2e-4
 """Seconds of verdict, report and tracking: a constant, and a share for each row of the verdict."""
-BESIDE_SHARE = 0.05
+REFERENCE_SHARE = 0.05
 """Share of a limit that gradient boosting may take."""
 
 
@@ -58,8 +58,8 @@ def workload_of(
         together=max(1, together),
         once=costs.once,
         each=costs.each,
-        final_size=size_beside(round(0.75 * n_rows), divisions),
-        outer_size=size_beside(round(0.75 * n_rows * (1 - 1 / folds)), divisions)
+        final_size=epoch_share(round(0.75 * n_rows), divisions),
+        outer_size=epoch_share(round(0.75 * n_rows * (1 - 1 / folds)), divisions)
         if folds
         else 1.0,
         outer_work=protocol.outer_work,
@@ -73,7 +73,7 @@ def after_seconds(data: StudyData) -> float:
     return AFTER + AFTER_EACH_ROW * rows
 
 
-def beside_seconds(data: StudyData, protocol: ProtocolConfig, limit: float | None) -> float:
+def reference_seconds(data: StudyData, protocol: ProtocolConfig, limit: float | None) -> float:
     """Return the seconds of gradient boosting, or 0 if the limit has no room for it.
 
     Args:
@@ -86,4 +86,4 @@ def beside_seconds(data: StudyData, protocol: ProtocolConfig, limit: float | Non
     n_rows = summary.n_train + summary.n_valid
     one = boosting_seconds(n_rows, len(summary.columns), data.task.n_classes)
     needed = one * folds
-    return needed if limit is None or needed <= BESIDE_SHARE * limit else 0.0
+    return needed if limit is None or needed <= REFERENCE_SHARE * limit else 0.0

@@ -26,7 +26,7 @@ from autoloss.losses import ClassFacts, get
 from autoloss.metrics import balanced_scores, cost_decisions
 from autoloss.models import Heads, Network, OwnModel, networks_for
 from autoloss.models.custom.shipped import shapes_of
-from autoloss.records import TrialRecord
+from autoloss.records import loss_label
 
 CHUNK_ROWS = 8192
 Decision = Literal["error", "balanced_error", "expected_cost"]
@@ -75,7 +75,7 @@ class Classifier(Shown):
         network = "built in" if self.model is None else self.model.name
         pairs = (
             ("target", f"{self.task.target} ({self.task.kind}: {', '.join([*classes, *more])})"),
-            ("loss", TrialRecord(0, "complete", first.readout.spec.to_dict(), {}).label),
+            ("loss", loss_label(first.readout.spec.to_dict())),
             ("network", f"{network}, the mean of {len(self.members)} {trained}"),
             ("columns", str(columns)),
             ("decides by", self.decision.replace("_", " ")),

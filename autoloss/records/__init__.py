@@ -17,7 +17,14 @@ from autoloss.records.plans import Plan, Update
 from autoloss.records.reliability import Reliability, Tails, TopShare
 from autoloss.records.studies import PersonalChoice, StudyListing, Summary
 from autoloss.records.trainings import TrainingReport, TrainingState, mean_curve, merged
-from autoloss.records.trials import REFINED_LOG_LOSS, CurvePoint, Edge, TrialRecord, TrialState
+from autoloss.records.trials import (
+    REFINED_LOG_LOSS,
+    CurvePoint,
+    Edge,
+    TrialRecord,
+    TrialState,
+    loss_label,
+)
 from autoloss.records.verdicts import (
     Comparison,
     Coverage,
@@ -62,6 +69,7 @@ __all__ = [
     "TrialState",
     "Update",
     "Verdict",
+    "loss_label",
     "mean_curve",
     "merged",
 ]

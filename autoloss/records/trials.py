@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -78,24 +79,34 @@ class TrialRecord(Shown):
 
     @property
     def label(self) -> str:
-        """Return a short readable name, such as ``focal gamma=2.1 + smoothing epsilon=0.05``."""
-        parts = [self.family]
-        for key in ("prior", "target", "penalty"):
-            if self.loss.get(key, "none") != "none":
-                parts.append(str(self.loss[key]))
-        words = []
-        for part in parts:
-            shown = [
-                f"{name.partition('.')[2]}={value:.3g}"
-                if isinstance(value, float)
-                else f"{name.partition('.')[2]}={value}"
-                for name, value in self.loss.items()
-                if name.startswith(f"{part}.")
-            ]
-            words.append(" ".join([part, *shown]))
-        if self.loss.get("temperature", 1.0) != 1.0:
-            words.append(f"temperature={self.loss['temperature']:.3g}")
-        return " + ".join(words)
+        """Return a short readable name of the loss."""
+        return loss_label(self.loss)
+
+
+def loss_label(loss: Mapping[str, Any]) -> str:
+    """Return a short readable name of a loss in dotted keys.
+
+    Examples:
+        >>> loss_label({"base": "focal", "focal.gamma": 2.1, "target": "smoothing"})
+        'focal gamma=2.1 + smoothing'
+    """
+    parts = [str(loss["base"])]
+    for key in ("prior", "target", "penalty"):
+        if loss.get(key, "none") != "none":
+            parts.append(str(loss[key]))
+    words = []
+    for part in parts:
+        shown = [
+            f"{name.partition('.')[2]}={value:.3g}"
+            if isinstance(value, float)
+            else f"{name.partition('.')[2]}={value}"
+            for name, value in loss.items()
+            if name.startswith(f"{part}.")
+        ]
+        words.append(" ".join([part, *shown]))
+    if loss.get("temperature", 1.0) != 1.0:
+        words.append(f"temperature={loss['temperature']:.3g}")
+    return " + ".join(words)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autoloss.core.errors import InputError
-from autoloss.records import StudyListing, TrialRecord
+from autoloss.records import StudyListing, loss_label
 
 CONFIG, JOURNAL, SUMMARY = "study.json", "study.journal", "summary.json"
 # Optuna's codes in a journal for a new trial and for a new state.
@@ -47,7 +47,7 @@ def _listing(folder: Path) -> StudyListing:
         **known,
         done=len(summary["trials"]),
         decision=summary["verdict"]["decision"],
-        recommended="" if ships is None else TrialRecord(0, "complete", ships["loss"], {}).label,
+        recommended="" if ships is None else loss_label(ships["loss"]),
     )
 
 

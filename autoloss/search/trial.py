@@ -12,7 +12,7 @@ from torch import Tensor
 from autoloss.core.display import Card, Shown, figures
 from autoloss.losses import ClassFacts, LossContext, LossSpec
 from autoloss.losses.module import LossModule
-from autoloss.records import TrialRecord
+from autoloss.records import loss_label
 from autoloss.search.config import StudyConfig
 from autoloss.search.trial_facts import Asked
 
@@ -48,7 +48,7 @@ class Trial(Shown):
     start: int = 0
 
     def _card(self) -> Card:
-        loss = TrialRecord(self.number, "running", self.spec.to_dict(), {}).label
+        loss = loss_label(self.spec.to_dict())
         pairs = (("loss", loss), ("settings", figures(self.nuisance.items())))
         return Card(f"Trial {self.number}, {self.origin}", pairs)
 

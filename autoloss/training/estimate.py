@@ -52,7 +52,7 @@ def measure_costs(divisions: Divisions, *, together: int, seconds: float = SECON
     return EpochCosts(max(0.0, small - each * few), each)
 
 
-def size_beside(n_rows: int, divisions: Divisions) -> float:
+def epoch_share(n_rows: int, divisions: Divisions) -> float:
     """Return the time of an epoch of `n_rows` training rows, as a share of the search's epoch."""
     jobs = divisions.jobs
     rows = sum(len(job.train) for job in jobs) / len(jobs)
