@@ -1,4 +1,4 @@
-"""Plain values that cross folders: trials, verdicts, a study's summary. No torch, no optuna.
+"""Frozen values that cross folders: trials, verdicts, a study's summary. No torch, no optuna.
 
 Floor 1. Imports core alone.
 """

@@ -1,4 +1,4 @@
-"""What a diagnosis found, as plain frozen values: no torch, so that pages render without it."""
+"""The findings of a diagnosis as frozen values, without torch, so that pages render without it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ReadoutName = Literal["as given", "softmax", "prior shift", "prior undone", "lin
 
 @dataclass(frozen=True)
 class WithNull:
-    """A calibration error beside what a perfectly calibrated model would show on these rows.
+    """A calibration error, and its distribution for a perfectly calibrated model on these rows.
 
     Args:
         value: The error.
-        null: Its mean if every probability were right.
-        high: What 95 % of the draws would not exceed then.
+        null: The mean error of the perfectly calibrated model.
+        high: The 95 % quantile of its error.
         p_value: Share of the draws at least as large as `value`, at least ``1 / (draws + 1)``.
     """
 
@@ -31,7 +31,7 @@ class WithNull:
 
     @property
     def is_shown(self) -> bool:
-        """Return whether chance alone would seldom give this much."""
+        """Return whether a perfectly calibrated model would seldom show this error."""
         return self.value > self.high
 
 
@@ -57,15 +57,15 @@ class ReadoutRow:
     """One way of reading probabilities from the same scores.
 
     Args:
-        name: Where the scores come from.
+        name: The source of the scores.
         has_temperature: Whether a temperature was fitted too.
-        log_loss: Mean log loss in nats; cross-fitted where something is fitted.
+        log_loss: Mean log loss in nats; cross-fitted if anything is fitted.
         gain: Log loss as given less this one: above 0 it is better.
         low: Lower end of the 95 % interval of the gain (paired bootstrap).
         high: Upper end of it.
-        temperature: What the scores are divided by, fitted on all rows; 1 for none.
-        shift: What is added to the log probability of each class; empty for none.
-        is_flat: Whether the temperature is so high that nothing of the scores is left.
+        temperature: The divisor of the scores, fitted on all rows; 1 for none.
+        shift: The addend to the log probability of each class; empty for none.
+        is_flat: Whether the temperature is so high that all classes get the same probability.
     """
 
     name: ReadoutName
@@ -86,12 +86,12 @@ class ReadoutRow:
 
 @dataclass(frozen=True)
 class RowGroup:
-    """A part of the rows and what it gets of the gradient.
+    """A group of rows with its share of the gradient.
 
     Args:
-        name: The class, the tenth of p, or what the rows have in common.
-        rows: How many there are.
-        share: Their share of the rows (of the weights, where there are some).
+        name: The class, the tenth of p, or the common property of the rows.
+        rows: The number of rows.
+        share: Their share of all rows, or of the weights if rows have weights.
         gradient: Their share of the gradient of each loss of `GradientSignals.losses`.
     """
 
@@ -103,16 +103,16 @@ class RowGroup:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """A class: how frequent it is, and how frequent the probabilities say it is.
+    """A class with its share of the labels and of the probabilities.
 
     Args:
         name: The class.
         rows: Rows with this label.
         share: Share of the labels.
         predicted: Mean probability.
-        low: Lower end of the shares that 95 % of draws from the probabilities would show.
-        high: Upper end of them.
-        error: Share of its rows that are given another class; NaN for a class without rows.
+        low: Lower end of the share in 95 % of draws from the probabilities.
+        high: Upper end of it.
+        error: Share of its rows that are predicted as another class; NaN without rows.
         gradient: Share of the gradient of each loss of `GradientSignals.losses`.
     """
 
@@ -133,7 +133,7 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class LossSignal:
-    """What one loss tells the network about these predictions.
+    """The gradient of one loss on these predictions.
 
     Args:
         label: The loss and its setting.
@@ -150,16 +150,16 @@ class LossSignal:
 
 @dataclass(frozen=True)
 class GradientSignals:
-    """The gradient on the logits, half the sum of its absolute values a row.
+    """The gradient on the logits of each row: half the sum of its absolute values.
 
     For cross-entropy that is ``1 - p`` of the true class.
 
     Args:
-        losses: The losses that are compared, the first the one that was asked for.
+        losses: The compared losses, the requested loss first.
         tenths: Rows by the probability p of the true class, ten parts of equal width.
-        suspects: The rows whose label is suspect.
+        suspects: The rows with a suspect label.
         histogram: Share of the rows in each twentieth of p.
-        n_wrong: Rows that are given the wrong class.
+        n_wrong: Rows with a wrong prediction.
     """
 
     losses: tuple[LossSignal, ...]
@@ -174,8 +174,8 @@ class Saturation:
     """Squared error beside cross-entropy on the same predictions, on the true class's logit.
 
     Args:
-        convention: What the squared error is: half of one square behind a sigmoid for two
-            classes, else summed over the classes behind a softmax.
+        convention: The form of the squared error: half of one square behind a sigmoid for two
+            classes, else the sum over the classes behind a softmax.
         saturated: Share of all rows with under a hundredth of cross-entropy's gradient.
         saturated_wrong: The same among the wrong rows.
         concave: Share of all rows where the squared error has negative curvature.
@@ -205,9 +205,9 @@ class Suspect:
     Args:
         row: Its number in the file, from 0.
         given: Its label.
-        suggested: The class that the rule counts it to.
+        suggested: The class that the rule assigns.
         p_given: Cross-fitted probability of its label.
-        p_suggested: That of the other class.
+        p_suggested: Cross-fitted probability of the suggested class.
     """
 
     row: int
@@ -222,11 +222,11 @@ class Suspects:
     """Labels that may be wrong, by the rule of confident learning.
 
     Args:
-        count: How many rows.
+        count: The number of rows.
         share: Their share of the rows.
         expected: How many the rule would name if every label were drawn from the model's own
             probabilities: confusion of classes that overlap, no mistake of a label.
-        worst: Those that are contradicted most.
+        worst: The rows that the model contradicts most.
     """
 
     count: int
@@ -237,7 +237,7 @@ class Suspects:
 
 @dataclass(frozen=True)
 class Bits:
-    """What it takes to send a label, in bits.
+    """The mean code length of a label, in bits.
 
     Args:
         prior: With the class shares alone: their entropy.
@@ -252,24 +252,24 @@ class Bits:
 
 @dataclass(frozen=True, repr=False)
 class Diagnosis(Shown):
-    """What predictions and labels say about a model and the loss that trains it.
+    """The findings about a model and its training loss, from predictions and labels.
 
     Args:
-        name: What was diagnosed.
+        name: The name of the model or of the file.
         kind: A model of ours, or saved logits or probabilities.
         rows: Rows N.
         effective_rows: Rows that count after weighting, ``(sum w)² / sum w²``; N without weights.
         classes: Names of the classes C.
-        loss: The loss whose signal is shown, as dotted keys.
-        loss_label: The same as a short name.
-        error: Share of rows given the wrong class.
+        loss: The loss of `signal`, as dotted keys.
+        loss_label: Its short name.
+        error: Share of rows with a wrong prediction.
         log_loss: Mean log loss in nats, as given.
-        calibration: How far probabilities are kept.
+        calibration: The calibration errors.
         reliability: Reliability diagrams, as given and after the best read-out.
         readouts: The ways to read probabilities, as given first.
         best: Place in `readouts` of the one to take: as given, unless a later one is shown to have
             a lower log loss (the 95 % interval of the difference lies above 0), and so on.
-        class_rows: A row a class.
+        class_rows: A row per class.
         class_distance: Total variation distance between label shares and mean probabilities.
         signal: The gradient on these predictions.
         saturation: Squared error beside cross-entropy.
@@ -277,7 +277,7 @@ class Diagnosis(Shown):
         bits: Code lengths.
         is_inverted: Whether the scores rank the classes the wrong way: a class gets less
             probability on its own rows than on all.
-        notes: What a reader must know besides.
+        notes: Further notes for the reader.
         version: Version of autoloss.
         schema_version: Of this record.
     """

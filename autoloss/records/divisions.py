@@ -8,13 +8,13 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class DataSummary:
-    """What the data was: rows of each part, columns, classes and what was done to them.
+    """The data: rows of each part, columns, classes and notes on their preparation.
 
-    ``n_train`` and ``n_valid`` are those of the first division; ``n_test`` is 0 where nested
+    ``n_train`` and ``n_valid`` are those of the first division; ``n_test`` is 0 if nested
     cross-validation takes the place of locked rows.
-    ``class_weights`` and ``class_similarity`` are what the user gave of the classes, None where
-    nothing. ``reasons`` says what told the kind of each of ``columns``, and ``aside`` what the
-    columns are for that are neither inputs nor the target; both are empty in older studies.
+    ``class_weights`` and ``class_similarity`` come from the user, None if not given. ``reasons``
+    has the reason for the kind of each of ``columns``, and ``aside`` the purpose of each column
+    that is neither an input nor the target; both are empty in older studies.
     """
 
     source: str
@@ -35,11 +35,11 @@ class DataSummary:
 
 @dataclass(frozen=True)
 class Resampling:
-    """On which rows candidates were compared, and on which the verdict was reached.
+    """The rows on which candidates were compared and on which the verdict was reached.
 
     Args:
         kind: ``"holdout"``, ``"repeated_holdout"``, ``"cross_validation"`` or ``"forward"`` (by
-            time, each fold validates what comes after its training rows).
+            time, each fold validates the rows after its training rows).
         folds: Divisions of the rows into training and validation rows.
         verdict: ``"locked"`` test rows, or ``"nested"`` cross-validation in their place.
         outer: Outer folds of the nested cross-validation, all repeats together; 0 without it.

@@ -1,4 +1,4 @@
-"""Plain values of what two models decide and what losses tell a network. No torch, no optuna."""
+"""Decisions of two models and gradient signals of losses, as plain values."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class SignalCurve:
-    """What one loss tells the network, over the probability p of the true class.
+    """The gradient signal of one loss over the probability p of the true class.
 
     The signal is the gradient on the true class's logit as a multiple of cross-entropy's, which
     is ``p - 1``: 1 everywhere is cross-entropy.
 
     Args:
-        number: Number of the trial whose loss it is.
-        signal: At `Signals.probs`; NaN where there is none.
+        number: Number of the loss's trial.
+        signal: At `Signals.probs`; NaN if unknown.
         dead: Share of the rows whose signal is below 0.01.
         unsure: Share of the whole gradient that comes from rows with ``p < 0.5``.
     """
@@ -28,15 +28,15 @@ class SignalCurve:
 
 @dataclass(frozen=True)
 class Signals:
-    """The gradient signals of losses over where a model's rows are.
+    """The gradient signals of losses, and the distribution of a model's rows over p.
 
     Args:
         number: Number of the trial whose network gives the rows their p: the softmax of its
             logits, before the read-out.
-        probs: Where the curves were measured.
-        edges: Ends of the bins of p, one more than bins.
+        probs: The p at which the curves were measured.
+        edges: Ends of the bins of p.
         counts: Rows of the verdict in each bin.
-        curves: One a loss.
+        curves: One per loss.
     """
 
     number: int
@@ -48,13 +48,13 @@ class Signals:
 
 @dataclass(frozen=True)
 class ConfusedPair:
-    """Rows of one class that were decided for another one.
+    """Rows of one class that a model takes for another class.
 
     Args:
         truth: Code of the true class.
-        decided: Code of the class that was decided for.
-        challenger: How many the challenger confuses so.
-        baseline: How many tuned cross-entropy does.
+        decided: Code of the predicted class.
+        challenger: Number of these rows for the challenger.
+        baseline: Number of these rows for tuned cross-entropy.
     """
 
     truth: int
@@ -65,13 +65,13 @@ class ConfusedPair:
 
 @dataclass(frozen=True)
 class Confusion:
-    """What challenger and tuned cross-entropy decide, on the rows of the verdict.
+    """The decisions of challenger and tuned cross-entropy on the rows of the verdict.
 
     Args:
-        decision: What the decisions minimise: ``"error"``, ``"balanced_error"`` or
+        decision: The metric that the decisions minimise: ``"error"``, ``"balanced_error"`` or
             ``"expected_cost"``.
         challenger: Rows by true class (down) and decision (across); None for many classes.
-        baseline: Likewise of tuned cross-entropy.
+        baseline: The same for tuned cross-entropy.
         pairs: The most confused pairs of classes, both models together.
     """
 
@@ -104,15 +104,15 @@ class Disagreement:
 
 @dataclass(frozen=True)
 class Disagreements:
-    """On which rows of the verdict challenger and tuned cross-entropy disagree.
+    """The rows of the verdict on which challenger and tuned cross-entropy disagree.
 
     Args:
         rows: Rows that were compared.
         challenger_right: Rows on which the challenger alone is right.
         baseline_right: Rows on which tuned cross-entropy alone is right.
         both_wrong: Rows on which both are wrong in different ways.
-        table: Where the rows are counted: ``"data"``, or ``"test"`` for a file of its own.
-        examples: A few of them, the largest difference in probability first.
+        table: The table that numbers the rows: ``"data"``, or ``"test"`` for a separate file.
+        examples: A few of these rows, the largest difference in probability first.
     """
 
     rows: int
@@ -125,15 +125,15 @@ class Disagreements:
 
 @dataclass(frozen=True)
 class Threshold:
-    """Where decisions are moved to, and what that is worth on the rows of the verdict.
+    """A moved decision threshold, and its effect on the rows of the verdict.
 
     Args:
-        metric: What it minimises: ``"expected_cost"`` or ``"balanced_error"``.
-        threshold: Probability of the positive class from which it is decided for; NaN where
-            there are more classes than two.
-        value: The metric of what ships, decided so.
-        likeliest: The metric where the likeliest class is decided for.
-        probs: Other thresholds; empty where there are more classes than two.
+        metric: The metric that it minimises: ``"expected_cost"`` or ``"balanced_error"``.
+        threshold: Probability from which the decision is the positive class; NaN for more than
+            two classes.
+        value: The metric of the shipped model with this threshold.
+        likeliest: The metric if the decision is the most probable class.
+        probs: Other thresholds; empty for more than two classes.
         values: The metric at each.
     """
 
@@ -147,16 +147,16 @@ class Threshold:
 
 @dataclass(frozen=True)
 class ClassScores:
-    """How often each class is found, and how often a decision for it is right.
+    """The counts behind recall and precision of each class.
 
-    Each field has one count a class, in the order of the classes, on the rows of the verdict.
+    Each field has one count per class, in the order of the classes, on the rows of the verdict.
 
     Args:
         rows: Rows of the class.
-        challenger_right: Rows of the class that the challenger gives to it.
-        challenger_decided: All rows that the challenger gives to it.
-        baseline_right: Rows of the class that tuned cross-entropy gives to it.
-        baseline_decided: All rows that tuned cross-entropy gives to it.
+        challenger_right: Rows of the class that the challenger predicts as this class.
+        challenger_decided: All rows that the challenger predicts as this class.
+        baseline_right: Rows of the class that tuned cross-entropy predicts as this class.
+        baseline_decided: All rows that tuned cross-entropy predicts as this class.
     """
 
     rows: tuple[int, ...]
@@ -170,15 +170,15 @@ class ClassScores:
 class RankingCurves:
     """The ROC and the precision-recall curve of one model of two classes.
 
-    The curves have at most 101 points each; the areas are those of all thresholds.
+    The curves have at most 101 points each; the areas use all thresholds.
 
     Args:
         auroc: Area under the ROC curve.
         average_precision: Area under the precision-recall curve, as a sum over its steps.
         false_positive_rate: Points of the ROC curve, rising.
-        true_positive_rate: Likewise.
+        true_positive_rate: Points of the ROC curve.
         recall: Points of the precision-recall curve, rising.
-        precision: Likewise.
+        precision: Points of the precision-recall curve.
     """
 
     auroc: float
@@ -191,7 +191,7 @@ class RankingCurves:
 
 @dataclass(frozen=True)
 class Ranking:
-    """How challenger and tuned cross-entropy rank the rows of two classes.
+    """The ranking of the rows of two classes by challenger and tuned cross-entropy.
 
     Args:
         positives: Rows of the positive class, the second one.
@@ -208,17 +208,17 @@ class Ranking:
 
 @dataclass(frozen=True)
 class CostCurve:
-    """The expected cost of a row where costs, or the rows that are decided, are others.
+    """The expected cost of a row under other costs, or after the review of some rows.
 
     Args:
-        over: What varies. ``"cost_share"`` (two classes): the cost of a false positive as a share
+        over: The variable. ``"cost_share"`` (two classes): the cost of a false positive as a share
             of both costs of errors, whose sum stays that of the cost matrix; decisions follow
-            it. ``"reviewed"`` (more classes): the share of the rows, those of the highest expected
+            it. ``"reviewed"`` (more classes): the share of the rows, the highest expected
             cost first, that a person decides without a mistake.
         at: Its values, rising.
         challenger: Mean cost of a row under the challenger at each.
-        baseline: Likewise under tuned cross-entropy.
-        single: Mean cost where all rows are given to the one class that is cheapest; empty for
+        baseline: The same under tuned cross-entropy.
+        single: Mean cost if all rows get the single cheapest class; empty for
             ``"reviewed"``.
         given: The value of the cost matrix; NaN for ``"reviewed"``.
     """

@@ -10,25 +10,25 @@ from autoloss.records.divisions import DataSummary
 
 @dataclass(frozen=True)
 class Plan:
-    """What a search is going to do, before anything is trained.
+    """The plan of a search, before anything is trained.
 
     Args:
         data: The data, split and typed.
         families: Families that will be searched, in the order in which a short budget drops them
             from the end.
         dropped: Families that the budget is too small for.
-        trials: Trials that will be asked.
+        trials: The number of trials.
         quota: Trials that every family gets before the sampler may drop it.
-        together: Candidates trained together; 0 where the search finds out.
-        expected_seconds: Expected wall time of the whole search; None where it was not measured.
+        together: Candidates trained together; 0 if the search finds out.
+        expected_seconds: Expected wall time of the whole search; None if it was not measured.
         detectable: The smallest difference in error that the test part can show.
         device: ``"cpu"`` or ``"cuda"``.
-        notes: What was seen in the data and chosen because of it, one sentence each.
-        name: The study's name; empty where none is begun.
+        notes: Findings in the data and the choices that follow, one sentence each.
+        name: The study's name; empty if no study has begun.
         metric: The metric in the place of error.
         resampling: How rows are divided, in a sentence or two.
         verdict: ``"locked"`` test rows, or ``"nested"`` cross-validation in their place.
-        allowed: What the time limit allows, in a sentence; empty without a limit.
+        allowed: The work that the time limit allows, in a sentence; empty without a limit.
     """
 
     data: DataSummary
@@ -50,7 +50,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Update:
-    """Where a search stands; one is sent after every epoch of a population.
+    """The progress of a search, sent after every epoch of a population.
 
     Args:
         phase: ``"search"`` or ``"final"`` (the final trainings).

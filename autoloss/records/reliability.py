@@ -1,4 +1,4 @@
-"""Reliability diagrams, and calibration where positives are rare."""
+"""Reliability diagrams, and the calibration of rare positives."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Reliability:
-    """Points of a reliability diagram on the test rows, one a bin of the top-label confidence.
+    """Points of a reliability diagram on the test rows, one per bin of the top-label confidence.
 
     Args:
-        name: Whose predictions: ``"challenger"`` or ``"cross-entropy"``, with or without the
+        name: The model: ``"challenger"`` or ``"cross-entropy"``, with or without the
             read-out.
         confidence: Mean confidence of each bin.
         accuracy: Share of correct rows of each bin.
@@ -51,7 +51,7 @@ class TopShare:
 
 @dataclass(frozen=True)
 class Tails:
-    """Calibration where positives are rare, of what ships on the rows of the verdict.
+    """The calibration of rare positives, for the shipped model on the rows of the verdict.
 
     Args:
         prevalence: Share of the positives.

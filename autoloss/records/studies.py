@@ -37,8 +37,8 @@ class PersonalChoice:
         number: Number of the trial that ships since.
         before: Number of the one that shipped before.
         reason: Why, in the person's words or by the rule that named it.
-        by: Who.
-        created: When, ISO 8601, UTC.
+        by: The person's name.
+        created: The time, ISO 8601, UTC.
     """
 
     number: int
@@ -71,25 +71,25 @@ class Summary(Shown):
         reliability: Reliability diagrams on the test rows.
         importance: Importance of parameters for the objective, largest first; sums to 1.
         seconds: Wall time: ``{"total": ..., "training": ..., "outside": ...}``.
-        resampling: On which rows candidates were compared; None where another loop trained them.
+        resampling: The rows that candidates were compared on; None if another loop trained them.
         finalists: The trials that were trained again.
         gains: Where the gain comes from, step by step.
         optimism: How much better the selection looks than it is.
         reference: A model of another kind.
         edges: Settings whose best value lies on the edge of its range.
         looks: Studies that had looked at the same test rows before.
-        cost_matrix: Cost of each decision (columns) for each class (rows); None where none.
-        tails: Calibration where positives are rare; None where they are not.
+        cost_matrix: Cost of each decision (columns) for each class (rows); None if not given.
+        tails: Calibration of rare positives; None if they are not rare.
         choices: Decisions of people that another trial ships, in order of time.
-        signals: What the losses of the finalists tell the network; None where it is not known.
-        confusion: What challenger and tuned cross-entropy decide; None where it is not known.
-        disagreements: On which rows they differ; None where it is not known.
-        threshold: Where decisions are moved; None where the likeliest class is decided for.
+        signals: The gradient signals of the finalists' losses; None if unknown.
+        confusion: The decisions of challenger and tuned cross-entropy; None if unknown.
+        disagreements: The rows on which they differ; None if unknown.
+        threshold: The decision threshold; None if the decision is the most probable class.
         coverage: How much of the planned training ran; None in older studies.
         class_scores: How often each class is found and rightly decided for; None in older studies.
-        ranking: ROC and precision-recall curves; None where there are not two classes.
+        ranking: ROC and precision-recall curves; None unless there are two classes.
         positive_reliability: Reliability diagrams of the probability of the positive class.
-        cost_curve: The cost of a row under other costs; None where no costs were given.
+        cost_curve: The cost of a row under other costs; None if no costs were given.
     """
 
     schema_version: int
@@ -149,12 +149,12 @@ class StudyListing:
 
     Args:
         name: Its name.
-        folder: Where it lies.
-        created: When it was begun, seconds since the epoch.
+        folder: Its folder.
+        created: Its start, seconds since the epoch.
         done: Trials that ended.
         trials: Trials of the budget.
-        decision: The verdict's decision; None where the study is not finished.
-        recommended: Readable name of the loss that ships; empty where the study is not finished.
+        decision: The verdict's decision; None if the study is not finished.
+        recommended: Readable name of the loss that ships; empty if it is not finished.
     """
 
     name: str

@@ -13,7 +13,7 @@ TrialState = Literal["running", "complete", "diverged", "stopped", "pruned", "fa
 REFINED_LOG_LOSS = "refined_log_loss"
 """Name of the metric that ranks trials: log loss after calibration, in nats."""
 
-# The metrics that stand for a trial where it prints.
+# The metrics that a printed trial shows.
 _FIGURES = ("error", REFINED_LOG_LOSS, "brier", "debiased_calibration_error")
 
 
@@ -28,24 +28,24 @@ class CurvePoint:
 
 @dataclass(frozen=True, repr=False)
 class TrialRecord(Shown):
-    """One trial as everything outside the search sees it.
+    """A trial, for all parts outside the search.
 
     Args:
         number: Optuna's number of the trial, from 0.
-        state: ``"complete"``, or how it ended otherwise; ``"pruned"`` where it left the race, and
+        state: ``"complete"``, or another end; ``"pruned"`` if it left the race; then it
             has a learning curve but no metrics.
         loss: The loss as dotted keys, as in `LossSpec.to_dict`:
             ``{"base": "focal", "focal.gamma": 2.0}``.
         nuisance: Settings besides the loss: ``lr``, ``weight_decay``, ``dropout``, ...
         metrics: Validation metrics by name (``"error"``, ``"refined_log_loss"``, ``"ece"``, ...);
-            empty where the trial has none.
+            empty if the trial has none.
         readout: How logits become probabilities: ``"softmax"``, ``"softmax+temperature"``,
             ``"link"`` or ``"link+temperature"``.
         curve: The learning curve on the validation rows, at most 20 points.
         seconds: Training time that this trial cost (its share of the population's), in seconds.
         started: Start, seconds since the epoch.
         ended: End, seconds since the epoch.
-        origin: Why the trial was asked: ``"default"`` (the literature's setting), ``"quota"`` or
+        origin: The reason for the trial: ``"default"`` (the literature's setting), ``"quota"`` or
             ``"sampler"``.
     """
 

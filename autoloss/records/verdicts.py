@@ -46,12 +46,12 @@ class Verdict(Shown):
     """Whether the challenger beats tuned cross-entropy on rows that the search never saw.
 
     Args:
-        decision: ``"better"``, ``"no_evidence"``, ``"worse"``, or ``"undecided"`` where the models
+        decision: ``"better"``, ``"no_evidence"``, ``"worse"``, or ``"undecided"`` if the models
             did not learn enough to be compared.
         text: The verdict in one or two plain sentences.
-        comparisons: The figures behind it, one a metric (at most six).
+        comparisons: The figures behind it, one per metric (at most six).
         n_test: Test rows.
-        challenger: Number of the challenger's trial; the baseline's where no other loss was
+        challenger: Number of the challenger's trial; the baseline's if no other loss was
             trained.
         baseline: Number of the trial of tuned cross-entropy.
         detectable: The smallest difference in error that this test part could have shown.
@@ -59,7 +59,7 @@ class Verdict(Shown):
             ``"log_loss"``; empty in older studies.
         reason: Why the decision is ``"undecided"``; empty otherwise.
         chance: Probability that the challenger is the best loss other than cross-entropy by the
-            rule of the selection; NaN where unknown.
+            rule of the selection; NaN if unknown.
     """
 
     decision: Decision
@@ -96,10 +96,10 @@ class Coverage:
         epochs: Epochs of the less trained of challenger and tuned cross-entropy, in the search.
         planned_epochs: Epochs of the schedule that the search space asks for.
         cut: Trials that the time limit cut off.
-        is_final_cut: Whether the time limit cut off final trainings or those of outer folds.
+        is_final_cut: Whether the time limit cut off final trainings or trainings of outer folds.
         is_schedule_done: Whether challenger and tuned cross-entropy were trained to the end of
             their schedule in the search.
-        seconds_for_all: Time limit that the whole plan needs, in seconds; None where unknown.
+        seconds_for_all: Time limit that the whole plan needs, in seconds; None if unknown.
     """
 
     trials: int
@@ -126,7 +126,7 @@ class Finalist:
         low: Lower end of the 95 % interval of `difference`, by the corrected resampled t-test.
         high: Upper end of it.
         is_admissible: Whether its metric lies within one paired standard error of the best.
-        chance_best: Probability that its log loss is the lowest of the finalists'; NaN where
+        chance_best: Probability that its log loss is the lowest of the finalists'; NaN if
             it does not take part in the selection.
     """
 
@@ -145,13 +145,13 @@ class Finalist:
 class Gain:
     """One step from default cross-entropy to the challenger, on the rows of the verdict.
 
-    The changes are from the step before and NaN in the first one; the ends are those of their 95 %
-    intervals by the paired bootstrap.
+    The changes are from the step before and NaN in the first one; the ends are the ends of their
+    95 % intervals by the paired bootstrap.
 
     Args:
         step: ``"default cross-entropy"``, ``"tuned"``, ``"temperature"``, ``"threshold"`` or
             ``"prior"``, ``"another loss"``.
-        detail: What was done, in words.
+        detail: The change in words.
         metric: The study's metric.
         log_loss: Log loss in nats.
     """
@@ -193,14 +193,14 @@ class Reference:
     """A model of another kind on the same rows.
 
     Args:
-        name: Which, such as ``"gradient boosting"``.
+        name: Its name, such as ``"gradient boosting"``.
         metric: The study's metric on the rows of the verdict.
         log_loss: Its log loss in nats.
-        difference: Its metric minus that of what ships.
+        difference: Its metric minus the metric of the shipped model.
         low: Lower end of the 95 % interval of `difference` (paired bootstrap).
         high: Upper end of it.
         is_far_ahead: Whether it is so much better that the model is the problem, not the loss.
-        text: What that says, in a sentence.
+        text: The conclusion in a sentence.
     """
 
     name: str

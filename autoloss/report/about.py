@@ -1,4 +1,4 @@
-"""What the data and the study were, as pairs of a name and a text."""
+"""The data and the study as pairs of name and text."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def data_pairs(summary: Summary) -> Pairs:
 
 
 def _parts(summary: Summary) -> Pairs:
-    """Return the rows of each part, as they were used."""
+    """Return the rows of each part."""
     data, found = summary.data, summary.resampling
     if found is None or found.folds < 2:
         first: Pairs = (
@@ -85,7 +85,7 @@ def _parts(summary: Summary) -> Pairs:
 
 
 def setting_pairs(summary: Summary) -> Pairs:
-    """Return the settings; what other rules choose has a table of its own."""
+    """Return the settings, without the choices of other rules, which have their own table."""
     hidden = {"rules"} if rule_rows(summary) else set()
     return tuple(
         (key, setting_text(value)) for key, value in summary.settings.items() if key not in hidden
@@ -93,7 +93,7 @@ def setting_pairs(summary: Summary) -> Pairs:
 
 
 def study_pairs(summary: Summary) -> Pairs:
-    """Return which study it was, when, and how long it took."""
+    """Return the study's name, its end, the version and its times."""
     return (
         ("Study", summary.name),
         ("Finished", date_text(summary.created)),

@@ -1,4 +1,4 @@
-"""What stands beside the verdict: the reference model, the edges, the costs, the tails."""
+"""The facts beside the verdict: reference model, edges of ranges, costs, rare positives."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class ReferenceFacts:
     """The model of another kind.
 
     Args:
-        figures: Its metrics and its difference to what ships, in one sentence.
-        text: What that says.
+        figures: Its metrics and its difference to the shipped model, in one sentence.
+        text: The conclusion.
         is_far_ahead: Whether the model is the problem, not the loss.
     """
 
@@ -50,7 +50,7 @@ class CostTable:
 
 @dataclass(frozen=True)
 class TopRow:
-    """The rows at the top of the list: their share, their number, their positives."""
+    """The most probable rows: their share, their number, their positives."""
 
     share: str
     count: str
@@ -61,7 +61,7 @@ class TopRow:
 
 @dataclass(frozen=True)
 class TailFacts:
-    """Calibration where positives are rare: how rare, the top of the list, the bins as rows."""
+    """Calibration of rare positives: their share, the most probable rows, the bins."""
 
     text: str
     top: tuple[TopRow, ...]
@@ -69,7 +69,7 @@ class TailFacts:
 
 
 def reference_facts(summary: Summary) -> ReferenceFacts | None:
-    """Return the reference model in words, or None if it says nothing."""
+    """Return the reference model in words, or None if it has no figures."""
     found = summary.reference
     if found is None or not (found.text or is_number(found.metric)):
         return None
@@ -121,7 +121,7 @@ def cost_table(summary: Summary) -> CostTable | None:
 
 
 def tail_facts(summary: Summary) -> TailFacts | None:
-    """Return the calibration of rare positives in words, or None if nothing is known of it."""
+    """Return the calibration of rare positives in words, or None if unknown."""
     found = summary.tails
     if found is None:
         return None

@@ -1,4 +1,4 @@
-"""The report in a few lines, for a screen that has no more."""
+"""The report in a few lines, for a terminal."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ REFERENCE = "For comparison"
 
 
 def brief_pairs(summary: Summary) -> tuple[tuple[str, str], ...]:
-    """Return name and text of what speaks for and against the verdict, a line or two each.
+    """Return the evidence for and against the verdict as name and text, a line or two each.
 
     Args:
         summary: The finished study.
 
     Returns:
-        Pairs, in the order in which they should be read; what is not known is left out.
+        Pairs, in reading order; unknown facts are left out.
     """
     pairs = (
         ("Training", coverage_text(summary)),
@@ -58,7 +58,7 @@ def _power(summary: Summary) -> str:
 
 
 def _reference(summary: Summary) -> str:
-    """Return the reference model; what it says only where it is far ahead."""
+    """Return the reference model, with its conclusion if it is far ahead."""
     found, facts = summary.reference, reference_facts(summary)
     if found is None or facts is None:
         return ""

@@ -11,7 +11,7 @@ from autoloss.report.roles import positive_quoted
 from autoloss.report.shipped import judged, judged_words
 from autoloss.report.words import MISSING, share_text, value_text
 
-# Of more classes those that are found least often are shown; summary.json has all.
+# Of more classes the report shows those with the lowest recall; summary.json has all.
 _CLASSES = 40
 _RECALLS = (0.5, 0.8, 0.9, 0.95, 0.99)
 
@@ -46,7 +46,7 @@ class ClassScoreFacts:
 
 @dataclass(frozen=True)
 class CurveTable:
-    """A curve as a table: its title, what is in its columns, and its rows."""
+    """A curve as a table: its title, its column titles and its rows."""
 
     title: str
     columns: tuple[str, ...]
@@ -172,7 +172,7 @@ def _row(summary: Summary, found: ClassScores, code: int) -> ClassScoreRow:
 
 
 def _mean_costs(summary: Summary, code: int) -> tuple[str, str]:
-    """Return what a row of the class costs under each model, from the confusions."""
+    """Return the mean cost of the class's rows under each model, from the confusions."""
     costs, found = summary.cost_matrix, summary.confusion
     if costs is None or found is None or code >= len(costs):
         return (MISSING, MISSING)

@@ -118,7 +118,7 @@ def verdict_rows(summary: Summary) -> tuple[tuple[str, ...], ...]:
 
 
 def metric_rows(summary: Summary) -> tuple[MetricRow, ...]:
-    """Return the metrics on the test rows, those of the first column first."""
+    """Return the metrics on the test rows, in the order of the first model."""
     names = dict.fromkeys(name for values in summary.test_metrics.values() for name in values)
     return tuple(
         MetricRow(

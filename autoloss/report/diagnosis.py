@@ -28,7 +28,7 @@ def render_diagnosis(found: Diagnosis) -> str:
     code.
 
     Args:
-        found: What was found.
+        found: The diagnosis.
 
     Returns:
         HTML 5, about 60 kB.

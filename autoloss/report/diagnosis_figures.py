@@ -79,7 +79,7 @@ class _Frame:
         x_ticks: Sequence[tuple[float, str]],
         y_ticks: Sequence[tuple[float, str]],
     ) -> Markup:
-        """Return the drawing with its axes; `alt` is what it says."""
+        """Return the drawing with its axes; `alt` describes it."""
         bottom = self.height - _BOTTOM
         axes: list[Markup] = []
         for value, text in x_ticks:

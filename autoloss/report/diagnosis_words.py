@@ -1,4 +1,4 @@
-"""What a diagnosis found, in sentences and rows that the terminal and the page share."""
+"""The findings of a diagnosis as sentences and rows, shared by terminal and page."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def calibration_rows(found: Diagnosis) -> list[tuple[str, ...]]:
 
 
 def readout_rows(found: Diagnosis) -> list[tuple[str, ...]]:
-    """Return a row a read-out: name, temperature, log loss, gain, interval."""
+    """Return a row per read-out: name, temperature, log loss, gain, interval."""
     return [
         (
             f"{row.label}{' *' if place == found.best else ''}",
@@ -134,9 +134,9 @@ def _temperature(row: ReadoutRow) -> str:
 
 
 def class_rows(found: Diagnosis, *, most: int = MOST_ROWS) -> list[tuple[str, ...]]:
-    """Return a row a class: name, rows, share, mean probability, band, error, gradients.
+    """Return a row per class: name, rows, share, mean probability, band, error, gradients.
 
-    Of many classes those whose share of the first loss's gradient is largest, in their order.
+    Of many classes it shows those with the largest share of the first loss's gradient.
     """
     shown = chosen_classes(found, most)
     return [
@@ -163,7 +163,7 @@ def chosen_classes(found: Diagnosis, most: int = MOST_ROWS) -> Sequence[ClassRow
 
 
 def tenth_rows(found: Diagnosis) -> list[tuple[str, ...]]:
-    """Return a row a tenth of p: range, rows, share of rows, gradients."""
+    """Return a row per tenth of p: range, rows, share of rows, gradients."""
     parts = [*found.signal.tenths, found.signal.suspects]
     return [
         (
@@ -177,7 +177,7 @@ def tenth_rows(found: Diagnosis) -> list[tuple[str, ...]]:
 
 
 def signal_rows(found: Diagnosis) -> list[tuple[str, ...]]:
-    """Return a row a loss: name, dead zone, median gradient of wrong rows."""
+    """Return a row per loss: name, dead zone, median gradient of wrong rows."""
     return [
         (capital(loss_words(one)), share_text(one.dead), number(one.median_wrong))
         for one in found.signal.losses
@@ -185,7 +185,7 @@ def signal_rows(found: Diagnosis) -> list[tuple[str, ...]]:
 
 
 def saturation_rows(found: Diagnosis) -> list[tuple[str, str, str]]:
-    """Return what squared error does: name, all rows, wrong rows."""
+    """Return the effects of squared error: name, all rows, wrong rows."""
     one = found.saturation
     return [
         (
@@ -204,7 +204,7 @@ def saturation_rows(found: Diagnosis) -> list[tuple[str, str, str]]:
 
 
 def suspect_rows(found: Diagnosis) -> list[tuple[str, ...]]:
-    """Return a row a suspect label: row, label, what the model says, both probabilities."""
+    """Return a row per suspect label: row, label, suggested class, both probabilities."""
     return [
         (f"{one.row:,}", one.given, one.suggested, number(one.p_given), number(one.p_suggested))
         for one in found.suspects.worst

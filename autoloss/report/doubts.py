@@ -1,4 +1,4 @@
-"""Is the winner real? What speaks for chance, a sentence each."""
+"""Is the winner real? The role of chance, in sentences."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POWER = "Smallest detectable difference"
 
 
 def doubts(summary: Summary) -> tuple[tuple[str, str], ...]:
-    """Return name and sentence of all that is known about how far chance made the winner."""
+    """Return name and sentence of each fact about the role of chance in the winner."""
     found = (
         ("Selection bias", optimism_text(summary)),
         ("The best of the finalists", chance_sentence(summary)),

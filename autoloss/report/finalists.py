@@ -27,15 +27,15 @@ class FinalistRow:
 
     Args:
         number: Number of its trial.
-        family: Its family; empty where the summary has no such trial.
+        family: Its family; empty if the summary has no such trial.
         label: The loss in short.
         why: Why it is a finalist.
-        roles: ``"ships"`` and ``"challenger"``, where it is that.
+        roles: ``"ships"`` and ``"challenger"``, as they apply.
         metric: Mean and spread of the metric over the trainings.
-        log_loss: The same of the log loss.
+        log_loss: Mean and spread of the log loss.
         difference: Difference of the metric to tuned cross-entropy.
         interval: Its 95% interval.
-        reading: What the interval says.
+        reading: The meaning of the interval.
         admissible: ``"yes"`` within one paired standard error of the best metric.
         chance: Probability that it has the lowest log loss of all.
     """
@@ -56,7 +56,7 @@ class FinalistRow:
 
 @dataclass(frozen=True)
 class RuleRow:
-    """What another rule would choose: its name, the trial, the loss and the rule's sentence."""
+    """The choice of another rule: its name, the trial, the loss and its sentence."""
 
     name: str
     number: int
@@ -76,12 +76,12 @@ def ordered_finalists(summary: Summary) -> tuple[Finalist, ...]:
 
 
 def takes_part(one: Finalist) -> bool:
-    """Return whether it can be selected; default cross-entropy is there for the gains alone."""
+    """Return whether it can be selected; default cross-entropy serves the gains alone."""
     return tuple(one.reasons) != ("default cross-entropy",)
 
 
 def trial_label(summary: Summary, number: int) -> str:
-    """Return a trial's loss in short, its number where the summary has no such trial."""
+    """Return a trial's loss in short, its number if the summary has no such trial."""
     trial = find_trial(summary, number)
     return trial.label if trial else f"trial {number}"
 
@@ -98,7 +98,7 @@ def chance_text(value: float) -> str:
 
 
 def finalist_rows(summary: Summary) -> tuple[FinalistRow, ...]:
-    """Return the finalists, those first that the rule of the selection prefers."""
+    """Return the finalists in the order of the selection."""
     return tuple(_row(summary, one) for one in ordered_finalists(summary))
 
 
@@ -117,7 +117,7 @@ def rule_rows(summary: Summary) -> tuple[RuleRow, ...]:
 
 
 def _reason(reason: str) -> str:
-    """Return why a trial is a finalist, with the name of a family in words."""
+    """Return the reason for a finalist, with the name of its family in words."""
     start, best, family = reason.partition("best of ")
     return f"{start}{best}{family_words(family)}" if best and " " not in family else reason
 

@@ -1,4 +1,4 @@
-"""Where the gain comes from: the steps from default cross-entropy to the challenger."""
+"""The sources of the gain: the steps from default cross-entropy to the challenger."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DOERS = {
     "threshold": "a moved threshold",
     "prior": "a corrected prior",
 }
-# Under these names the metric is what the log loss says already.
+# Metrics that equal the log loss.
 _LOG_LOSSES = ("log_loss", REFINED_LOG_LOSS)
 
 
@@ -75,7 +75,7 @@ def gain_rows(summary: Summary) -> tuple[GainRow, ...]:
 
 
 def detail_text(detail: str, classes: Sequence[str]) -> str:
-    """Return what a step did, with the name of the positive class in the place of its code.
+    """Return the change of a step, with the name of the positive class in place of its code.
 
     Examples:
         >>> detail_text("class 1 above a probability of 0.56", ("stayed", "churned"))
@@ -88,14 +88,14 @@ def detail_text(detail: str, classes: Sequence[str]) -> str:
 
 
 def gain_metrics(summary: Summary) -> tuple[str, ...]:
-    """Return what the steps are measured by: the metric, and the log loss where that is not it."""
+    """Return the metrics of the steps: the study's metric, and the log loss if that differs."""
     if summary.metric in _LOG_LOSSES:
         return (summary.metric,)
     return (summary.metric, "log_loss")
 
 
 def gain_steps(summary: Summary, metric: str) -> tuple[StepValue, ...]:
-    """Return the steps as one of `gain_metrics` saw them."""
+    """Return the steps in one of `gain_metrics`."""
     return tuple(_step(gain, is_metric=metric == summary.metric) for gain in summary.gains)
 
 

@@ -1,4 +1,4 @@
-"""What explains the variation among the trials, in words."""
+"""The settings that explain the variation among the trials, in words."""
 
 from __future__ import annotations
 

@@ -22,9 +22,9 @@ from autoloss.report.words import (
     value_text,
 )
 
-# Classes up to which a matrix can be read; summary.json has those of up to 40.
+# The most classes of a readable matrix; summary.json has matrices of up to 40.
 _CLASSES = 12
-# Classes up to which the columns of a matrix have their names.
+# The most classes whose names stand over the columns.
 _NAMED = 4
 SIGNAL_AT = (0.1, 0.5, 0.9, 0.99)
 _DECIDED = {
@@ -49,7 +49,7 @@ class MatrixCell:
 
 @dataclass(frozen=True)
 class Matrix:
-    """A confusion matrix: whose, and for each true class its cells."""
+    """A confusion matrix: the model, and for each true class its cells."""
 
     title: str
     rows: tuple[tuple[str, tuple[MatrixCell, ...]], ...]
@@ -57,7 +57,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class PairRow:
-    """Two classes that are taken for each other, and how often each model does it."""
+    """Two confused classes, and their rows for each model."""
 
     truth: str
     decided: str
@@ -67,7 +67,7 @@ class PairRow:
 
 @dataclass(frozen=True)
 class ConfusionFacts:
-    """What is taken for what: how decisions are made, matrices of few classes, the worst pairs.
+    """The confusions: the kind of decision, matrices of few classes, the worst pairs.
 
     Above `_NAMED` classes a matrix has numbers over its columns, beside the names of its rows.
     """
@@ -82,7 +82,7 @@ class ConfusionFacts:
 
 @dataclass(frozen=True)
 class ExampleRow:
-    """A row that the models decide differently, all as text."""
+    """A row with different decisions of the models, as text."""
 
     row: str
     truth: str
@@ -94,7 +94,7 @@ class ExampleRow:
 
 @dataclass(frozen=True)
 class DisagreementFacts:
-    """On which rows the models differ: in a sentence, with examples and a word on privacy."""
+    """The rows on which the models differ: a sentence, examples and a note on privacy."""
 
     text: str
     where: str
@@ -104,7 +104,7 @@ class DisagreementFacts:
 
 @dataclass(frozen=True)
 class SignalRow:
-    """The signal of one loss: its trial, its values at `SIGNAL_AT`, what it does to the rows."""
+    """The signal of one loss: its trial, its values at `SIGNAL_AT`, its shares of the rows."""
 
     number: int
     family: str
@@ -116,7 +116,7 @@ class SignalRow:
 
 
 def confusion_facts(summary: Summary) -> ConfusionFacts | None:
-    """Return the most confused pairs, or None if it is not known."""
+    """Return the confusions, or None if unknown."""
     found, classes = summary.confusion, tuple(map(str, summary.data.classes))
     if found is None:
         return None
@@ -142,7 +142,7 @@ def confusion_facts(summary: Summary) -> ConfusionFacts | None:
 
 
 def disagreement_facts(summary: Summary) -> DisagreementFacts | None:
-    """Return on which rows challenger and tuned cross-entropy differ; None if nothing is."""
+    """Return the rows on which challenger and tuned cross-entropy differ; None if unknown."""
     found, classes = summary.disagreements, tuple(map(str, summary.data.classes))
     if found is None or summary.verdict.challenger == summary.verdict.baseline:
         return None
@@ -207,14 +207,14 @@ def signal_rows(summary: Summary) -> tuple[SignalRow, ...]:
 
 
 def signal_owner(summary: Summary) -> str:
-    """Return whose p the histogram of the signals shows."""
+    """Return the loss whose p the histogram of the signals shows."""
     if summary.signals is None:
         return ""
     return trial_label(summary, summary.signals.number)
 
 
 def signal_at(probs: tuple[float, ...], values: tuple[float, ...], prob: float) -> float:
-    """Return a curve's value by straight lines between where it was measured; NaN outside.
+    """Return a curve's value by linear interpolation; NaN outside its points.
 
     Examples:
         >>> signal_at((0.0, 1.0), (1.0, 3.0), 0.25)
@@ -249,12 +249,12 @@ def _matrix(title: str, matrix: tuple[tuple[int, ...], ...], classes: tuple[str,
 
 
 def _class(classes: tuple[str, ...], code: int) -> str:
-    """Return the label of a code, the code itself where there is none."""
+    """Return the label of a code, or the code itself if it has none."""
     return classes[code] if 0 <= code < len(classes) else str(code)
 
 
 def _probability(value: float) -> str:
-    """Return a probability as a percentage that is 0 or 100 only where it is."""
+    """Return a probability as a percentage, 0% and 100% only if exact."""
     if not is_number(value):
         return MISSING
     if 0.0 < value < 0.0005:
@@ -271,6 +271,6 @@ def _differ(found: Disagreements, rows: str) -> str:
         f"tuned cross-entropy alone on {found.baseline_right:,}",
     ]
     if found.both_wrong:
-        parts.append(f"both are wrong, each in its way, on {found.both_wrong:,}")
+        parts.append(f"both are wrong in different ways on {found.both_wrong:,}")
     head = f"They decide differently on {count_text(total, 'row')} of {found.rows:,} {rows}"
     return capital(f"{head}: {', '.join(parts)}.")

@@ -11,7 +11,7 @@ from jinja2 import Template
 from autoloss.records import Reliability, Summary
 from autoloss.report.page import make_template
 
-# Trials in the table; all of them are in trials.csv.
+# Trials in the table; trials.csv has all.
 _MOST = 30
 _SPECIAL = re.compile(r"([\\`*\[\]<>|~$#!])")
 # Underscores within a word mean nothing in markdown and read better bare.

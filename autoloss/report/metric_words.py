@@ -1,4 +1,4 @@
-"""How metrics are called, how they are written, and which side of them is the good one."""
+"""The title, number format, direction and meaning of each metric."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class MetricWords:
         title: Name as a reader says it.
         kind: ``"share"`` is shown as a percentage, ``"nats"`` and ``"plain"`` with four decimals.
         lower_is_better: Its direction.
-        meaning: One sentence that says what it measures.
+        meaning: Its meaning in one sentence.
     """
 
     title: str

@@ -47,7 +47,7 @@ from autoloss.report.trials import family_rows, trial_columns, trial_rows
 from autoloss.report.verdict import BADGES, challenger_text, coverage_text, headline, ships_text
 from autoloss.report.words import capital, family_words, metric_in_sentence, share_text
 
-# A template reads the summary itself; these compute from it what it does not hold.
+# A template reads the summary itself. These functions compute the rest from it.
 _COMPUTED = (
     challenger_text,
     class_rows,
@@ -104,8 +104,8 @@ def make_template(
 
     Args:
         name: Its file. Whatever a ``.html.j2`` prints is escaped.
-        finalize: What else becomes of all that is printed.
-        filters: Filters besides jinja's own.
+        finalize: Function that is applied to every printed value.
+        filters: Further filters.
     """
     environment = Environment(
         loader=PackageLoader("autoloss.report"),

@@ -32,7 +32,7 @@ DARK = (
     "#26cafc",
     "#c1273e",
 )
-# Dashes tell lines apart where colours do not; the first is for what matters most.
+# Dashes tell lines apart without colours; the most important line has the first.
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 LIGHT_PAGE = "#ffffff"
 DARK_PAGE = "#15181c"
@@ -85,7 +85,7 @@ class Look:
 
     @property
     def size(self) -> float:
-        """Return what the size of the symbol is multiplied by."""
+        """Return the factor for the size of the symbol."""
         return _SIZES.get(self.symbol, 1.0)
 
     @property

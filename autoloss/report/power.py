@@ -14,10 +14,10 @@ _ONE_OF_THREE, _INTERVAL = 0.05 / 3.0, 0.05
 
 
 def smallest_detectable(summary: Summary) -> tuple[str, float]:
-    """Return a metric and the smallest difference of it that the rows could have shown.
+    """Return a metric and the smallest difference in it that the rows could have shown.
 
     It is the study's metric where that was compared, by the width of its interval at the level of
-    one test of three, else the error; NaN where nothing is known.
+    one test of three, else the error; NaN if unknown.
     """
     verdict, metric = summary.verdict, summary.metric
     if is_of_error(metric):
@@ -45,7 +45,7 @@ def power_text(summary: Summary) -> str:
 
 
 def power_before(plan: Plan, *, where: str) -> str:
-    """Return what can be said of the smallest detectable difference before anything is trained.
+    """Return the expected smallest detectable difference, before anything is trained.
 
     Args:
         plan: The plan.

@@ -16,14 +16,14 @@ from autoloss.report.words import setting_text
 
 @dataclass(frozen=True)
 class Recipe:
-    """A loss to take away.
+    """A loss as text to copy.
 
     Args:
-        title: Whose loss.
-        label: The loss in short.
-        toml: It as TOML.
-        python: It as Python code.
-        settings: Name and value of what it was trained with.
+        title: Its role and its trial.
+        label: Its short name.
+        toml: The loss as TOML.
+        python: The loss as Python code.
+        settings: Name and value of each training setting.
         command: The command that writes it as Python without this package.
     """
 
@@ -76,7 +76,7 @@ def loss_python(trial: TrialRecord, class_counts: tuple[int, ...] = ()) -> str:
 
 
 def _recipe(summary: Summary, title: str, trial: TrialRecord) -> Recipe:
-    """Return a trial's loss as text to take away."""
+    """Return a trial's loss as text to copy."""
     return Recipe(
         title=f"{title}: trial {trial.number}",
         label=trial.label,

@@ -11,7 +11,7 @@ SHIPS, BASELINE, CHALLENGER, FRONT = "ships", "tuned cross-entropy", "challenger
 
 
 def trial_roles(summary: Summary) -> dict[int, tuple[str, ...]]:
-    """Return the roles by number of the trial, for those that play one."""
+    """Return the roles of each trial that has any, by number."""
     players = (
         (SHIPS, (summary.recommended,)),
         (BASELINE, (summary.verdict.baseline,)),
@@ -30,7 +30,7 @@ def trial_roles(summary: Summary) -> dict[int, tuple[str, ...]]:
 
 
 def marked_trials(summary: Summary) -> dict[int, str]:
-    """Return the label of the trials that figures point at: what ships, baseline, challenger."""
+    """Return the labels of the trials that figures mark: shipped, baseline, challenger."""
     return {
         number: " · ".join(shown)
         for number, roles in trial_roles(summary).items()
@@ -51,7 +51,7 @@ def positive_quoted(summary: Summary) -> str:
 
 
 def model_title(role: str) -> str:
-    """Return whose predictions something shows, as a title.
+    """Return the model of a role as a title.
 
     Examples:
         >>> model_title("cross-entropy"), model_title("challenger before the read-out")
@@ -67,13 +67,13 @@ def find_trial(summary: Summary, number: int) -> TrialRecord | None:
 
 
 def metric_value(trial: TrialRecord, name: str) -> float:
-    """Return a metric of a trial, NaN where it is missing or not finite."""
+    """Return a metric of a trial, NaN if it is missing or not finite."""
     value = trial.metrics.get(name)
     return float(value) if value is not None and is_number(value) else math.nan
 
 
 def ranked_trials(summary: Summary) -> tuple[TrialRecord, ...]:
-    """Return the trials by log loss after calibration, lowest first, those without one last."""
+    """Return the trials by log loss after calibration, lowest first, trials without it last."""
 
     def key(trial: TrialRecord) -> tuple[bool, float, int]:
         value = metric_value(trial, REFINED_LOG_LOSS)

@@ -1,4 +1,4 @@
-"""On which rows the study compared and decided, as a reader says it."""
+"""The rows of the comparison and of the verdict, in words."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _KINDS = {
 
 
 def all_rows(data: DataSummary) -> int:
-    """Return the rows of the data, those of all divisions and the locked ones together.
+    """Return the number of rows, of all divisions and the locked rows together.
 
-    A division in the order of time leaves the later rows out, and a loop of the user's own tells
-    no classes of rows that it validates on.
+    A division in the order of time leaves later rows out, and a user's own loop does not give the
+    classes of its validation rows.
     """
     first = data.n_train + data.n_valid + data.n_test
     return max(first, sum(data.class_counts))

@@ -16,23 +16,23 @@ def last_choice(summary: Summary) -> PersonalChoice | None:
 
 
 def judged(summary: Summary) -> int:
-    """Return the trial that shipped by the verdict: the figures on the verdict's rows are its."""
+    """Return the trial that shipped by the verdict, which the figures on its rows describe."""
     return summary.choices[0].before if summary.choices else summary.recommended
 
 
 def judged_words(summary: Summary) -> str:
-    """Return that trial as it stands in a sentence: ``what ships``, as long as it does."""
+    """Return that trial in a sentence: ``what ships``, or its name if another trial ships now."""
     number = judged(summary)
     return "what ships" if number == summary.recommended else _named(summary, number)
 
 
 def judged_start(summary: Summary) -> str:
-    """Return the same at the start of a sentence."""
+    """Return `judged_words` at the start of a sentence."""
     return capital(judged_words(summary))
 
 
 def verdict_now(summary: Summary) -> str:
-    """Return the verdict's text; where another trial ships since, it speaks of what shipped."""
+    """Return the verdict's text, in the past tense if another trial ships now."""
     text = summary.verdict.text
     if judged(summary) == summary.recommended:
         return text

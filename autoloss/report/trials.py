@@ -47,7 +47,7 @@ class TrialRow:
 
 @dataclass(frozen=True)
 class FamilyRow:
-    """A family's trials in one line: how many, how many ended whole, and the best of them."""
+    """A family's trials in one line: all, those with a result, and the best."""
 
     family: str
     trials: int
@@ -114,7 +114,7 @@ def _family_row(summary: Summary, family: str, trials: list[TrialRecord]) -> Fam
 
 
 def _metrics(summary: Summary) -> tuple[str, ...]:
-    """Return the metrics shown: the one in the place of error first, then those that exist."""
+    """Return the metrics that any trial has, the study's metric first."""
     names = dict.fromkeys((summary.metric, *_SHOWN))
     return tuple(name for name in names if any(name in trial.metrics for trial in summary.trials))
 

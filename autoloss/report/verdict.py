@@ -1,4 +1,4 @@
-"""The verdict in plain words: what was found, what ships, and the figures behind it."""
+"""The verdict in plain words: the finding, the shipped loss, the training behind it."""
 
 from __future__ import annotations
 

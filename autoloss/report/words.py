@@ -1,4 +1,4 @@
-"""How metrics, states, numbers and names are written for a reader: one place for every output."""
+"""Metrics, states, numbers and names as text, in one place for every output."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def setting_words(key: str) -> str:
 
 
 def label_words(label: str) -> str:
-    """Return a loss as words: its family and what it stands with, without numbers.
+    """Return a loss in words: its family and its other parts, without numbers.
 
     Examples:
         >>> label_words("cross_entropy + class_weight beta=0.5 + smoothing epsilon=0.1")
@@ -94,7 +94,7 @@ def share_text(value: float) -> str:
 
 
 def whole_share_text(share: float) -> str:
-    """Return a share as a whole percentage; what is not nothing is not shown as nothing.
+    """Return a share as a whole percentage; a small share above zero is ``<1%``.
 
     Examples:
         >>> whole_share_text(0.7), whole_share_text(0.0004), whole_share_text(0.0)
@@ -146,7 +146,7 @@ def points_text(name: str, value: float) -> str:
 def spread_text(name: str, values: Sequence[float]) -> str:
     """Return the mean and the standard deviation of a metric over several trainings.
 
-    What is not finite is left out, and that is said.
+    Values that are not finite are left out, and the text has the number of the others.
 
     Examples:
         >>> spread_text("error", [0.1, 0.2]), spread_text("brier", [0.5, float("nan")])
@@ -166,7 +166,7 @@ def spread_text(name: str, values: Sequence[float]) -> str:
 
 
 def reading_text(low: float, high: float, *, lower_is_better: bool) -> str:
-    """Return what the interval of a difference says.
+    """Return the meaning of the interval of a difference.
 
     Examples:
         >>> reading_text(-0.2, -0.1, lower_is_better=True)
@@ -298,7 +298,7 @@ def figure_text(value: float) -> str:
 
 
 def _decimals(value: float) -> str:
-    """Return four decimals, or two significant digits where those would show little."""
+    """Return four decimals, or two significant digits of a small value."""
     size = abs(value)
     if size >= 1000:
         text = f"{size:.4g}"

@@ -61,7 +61,7 @@ def trials_csv(summary: Summary) -> str:
 
     Returns:
         A header and one line a trial in order of number; lines end with ``\n``, numbers have
-        full precision, and a cell is empty where a trial has no such value or it is not finite.
+        full precision, and a cell is empty if a trial lacks the value or it is not finite.
     """
     groups = [_groups(trial) for trial in summary.trials]
     # A dict keeps the order in which the columns first appear.
@@ -91,7 +91,7 @@ def _groups(trial: TrialRecord) -> tuple[dict[str, Any], ...]:
 
 
 def _cell(value: Any) -> Any:
-    """Return a cell: empty for what is missing or not finite."""
+    """Return a cell: empty for a value that is missing or not finite."""
     if isinstance(value, bool):
         return str(value).lower()
     if value is None or (isinstance(value, float) and not math.isfinite(value)):

@@ -19,11 +19,11 @@ class Figure:
     Args:
         id: Its name in the page.
         group: The section that shows it.
-        title: What it shows.
+        title: Its title.
         caption: How to read it, one or two sentences.
-        alt: What a reader who cannot see it should know.
+        alt: Its content for a reader who cannot see it.
         height: In CSS pixels.
-        key: What the lines are: a text and how the line is drawn, above the drawing.
+        key: The text and the form of each line, above the drawing.
         spec: Traces and axes in the words of plotly's figures, as `svg.figure_svg` draws them; a
             colour ``var(--x)`` is filled in by the page's theme.
     """
@@ -40,7 +40,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class ModelLines:
-    """A line a model: how they are drawn, and what the key says of them."""
+    """A line per model, and the entries of the key."""
 
     traces: tuple[dict[str, Any], ...]
     key: tuple[tuple[str, dict[str, Any]], ...]
@@ -48,7 +48,7 @@ class ModelLines:
 
 @dataclass(frozen=True)
 class Focus:
-    """The part of an axis that is looked at.
+    """The part of an axis that is shown.
 
     Args:
         low: Its lower end.
@@ -78,7 +78,7 @@ def focus(
     distance between the quartiles, or at the worst value of `keep`.
 
     Args:
-        values: Values on the axis; what is not finite is left out.
+        values: Values on the axis; values that are not finite are left out.
         keep: Values that must be seen.
         lower_is_better: Which side is the good one.
 
@@ -103,7 +103,7 @@ def ends(part: Focus, *, lower_is_better: bool = True) -> list[float]:
 
 
 def roomy(part: Focus) -> list[float]:
-    """Return a range with room for labels below the lowest value, where there is no mark."""
+    """Return a range with room for labels below all marks."""
     return [part.low - 0.2 * (part.high - part.low), part.high]
 
 
@@ -112,12 +112,12 @@ def model_lines(
     points: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     figures: Mapping[str, str],
 ) -> ModelLines:
-    """Return a line for challenger and tuned cross-entropy, what ships in full and in its colour.
+    """Return a line for challenger and tuned cross-entropy, thick and in colour if it ships.
 
     Args:
-        summary: The study; where nothing challenged tuned cross-entropy, only that has a line.
+        summary: The study; without a challenger only tuned cross-entropy has a line.
         points: The x and the y of each, by its role.
-        figures: What the key says of each besides its name.
+        figures: The figures of each in the key.
     """
     verdict = summary.verdict
     numbers = {CHALLENGER: verdict.challenger, BASELINE: verdict.baseline}

@@ -1,4 +1,4 @@
-"""The cost per row under other costs, or with a person who decides some rows."""
+"""The cost of a row under other costs, or with a person who decides some rows."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from autoloss.report.palette import looks
 from autoloss.report.roles import SHIPS, marked_trials
 from autoloss.report.words import MetricWords, count_text, metric_words
 
-# What a point of a curve holds.
+# The metrics of a learning curve.
 _MEASURED = (REFINED_LOG_LOSS, "error")
 
 

@@ -81,7 +81,7 @@ def diagonal(low: float, high: float) -> dict[str, Any]:
 
 
 def rings(marked: Sequence[tuple[float, float, str]], *, size: float) -> dict[str, Any]:
-    """Return rings around the trials that the text speaks of: x, y and mark of each."""
+    """Return rings around marked trials: x, y and mark of each."""
     colours = [marked_colour(mark) for _, _, mark in marked]
     places = [x for x, _, _ in marked], [y for _, y, _ in marked]
     return points(*places, symbol="circle-open", size=size, color=colours, line={"width": 2.5})
@@ -102,7 +102,7 @@ def notes(marked: Sequence[tuple[float, float, str]]) -> list[dict[str, Any]]:
 
 
 def marked_colour(mark: str) -> str:
-    """Return the colour of what belongs to a marked trial."""
+    """Return the colour of a marked trial."""
     return ACCENT if SHIPS in mark else INK
 
 
@@ -134,7 +134,7 @@ def band(low: float, high: float) -> dict[str, Any]:
 
 
 def axis(title: str, **options: Any) -> dict[str, Any]:
-    """Return an axis in the page's manner."""
+    """Return an axis with a title."""
     return {"title": {"text": plain(title)}, **options}
 
 
@@ -158,7 +158,7 @@ def rows_axis(names: Sequence[str], **options: Any) -> dict[str, Any]:
 
 
 def counts_axis(height: float) -> dict[str, Any]:
-    """Return the axis below a drawing that shows where the rows are.
+    """Return the axis of the share of rows, below the drawing.
 
     Args:
         height: Its share of the drawing's height.
@@ -173,5 +173,5 @@ def layout(
     annotations: Sequence[dict[str, Any]] = (),
     **more: Any,
 ) -> dict[str, Any]:
-    """Return a layout: axes, labels, and what else is drawn."""
+    """Return a layout: axes, labels, shapes."""
     return {"xaxis": x, "yaxis": y, "annotations": list(annotations), **more}

@@ -48,11 +48,11 @@ class Dot:
         family: Its family, or empty text if it is not known.
         label: The loss in short.
         difference: Its metric minus that of tuned cross-entropy.
-        low: Lower end of the interval, NaN where it is not known.
+        low: Lower end of the interval, NaN if unknown.
         high: Upper end of it.
-        reading: What the interval says.
+        reading: The meaning of the interval.
         trainings: The difference in each pair of trainings.
-        ships: Whether it is what ships.
+        ships: Whether it ships.
     """
 
     number: int
@@ -68,7 +68,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class FinalistsInfo:
-    """What the figure shows: the metric, the finalists that are compared, the range."""
+    """The data of the figure: the metric, the compared finalists, the range."""
 
     metric: str
     words: MetricWords

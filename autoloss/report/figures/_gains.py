@@ -1,4 +1,4 @@
-"""Where the gain comes from: a bar from step to step, with the interval of each change."""
+"""The sources of the gain: a bar from step to step, with the interval of each change."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class StepBar:
     """A step: its name, the value before and after it, the interval of the change.
 
     `start` is NaN in the first step; `low` and `high` are the ends of the interval as values of
-    the metric, NaN where it is not known.
+    the metric, NaN if unknown.
     """
 
     name: str
@@ -105,7 +105,7 @@ def _figure(summary: Summary, info: GainsInfo) -> Figure:
 
 
 def _traces(info: GainsInfo) -> list[dict[str, Any]]:
-    """Return the bars, then where each step arrives."""
+    """Return the bars, then the end of each step."""
     steps = [(row, bar) for row, bar in enumerate(info.bars) if math.isfinite(bar.start)]
     tones = [TONES.get(bar.reading, MUTED) for _, bar in steps]
     bars = {
@@ -145,7 +145,7 @@ def _hover(info: GainsInfo, bar: StepBar) -> str:
 
 
 def _layout(info: GainsInfo) -> dict[str, Any]:
-    """Return a row a step, and a thread from the end of one to the start of the next."""
+    """Return a row per step, and a thread from the end of each step to the next."""
     rows = info.bars
     values = [value for bar in rows for value in (bar.end, bar.low, bar.high)]
     seen = [value for value in values if math.isfinite(value)]

@@ -1,4 +1,4 @@
-"""Which parameters the objective depended on."""
+"""The importance of each setting for the objective."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ImportanceInfo:
 
 
 def importance_info(summary: Summary) -> ImportanceInfo:
-    """Return the largest shares; what is beyond the twelfth becomes one share."""
+    """Return the twelve largest shares, and the sum of the others."""
     pairs = list(importance_pairs(summary))
     rest = pairs[_MOST:]
     if rest:
@@ -55,7 +55,7 @@ def importance_figure(summary: Summary) -> Figure | None:
     return Figure(
         id="importance",
         group="importance",
-        title="What the log loss after calibration depended on",
+        title="Importance for the log loss after calibration",
         caption=(
             "Share of its variation over the trials that each setting explains (PED-ANOVA, "
             "Watanabe and others 2023). A setting that "

@@ -1,4 +1,4 @@
-"""Reliability diagrams: are probabilities kept? With the band that chance alone would give."""
+"""Reliability diagrams, with the band of a perfectly calibrated model."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ReliabilityInfo:
 
 @dataclass(frozen=True)
 class _Manner:
-    """What tells the diagrams of a confidence from those of a class's probability."""
+    """The words and the start of diagrams of the confidence or of a class's probability."""
 
     group: str
     said: str
@@ -138,7 +138,7 @@ def bin_points(
     size: int,
     label: Callable[[Bin], str],
 ) -> dict[str, Any]:
-    """Return the bins at their places, those outside their band as a cross in another colour."""
+    """Return the bins at their places, with crosses for bins outside their band."""
     return dotted_points(
         points(
             x,

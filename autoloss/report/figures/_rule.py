@@ -57,7 +57,7 @@ def rule_info(summary: Summary) -> tuple[RulePoint, ...]:
 
 
 def rule_figure(summary: Summary) -> Figure | None:
-    """Return the finalists with the admissible ones marked, or None if fewer than two are."""
+    """Return the finalists, the admissible ones filled, or None for fewer than two."""
     info = rule_info(summary)
     if len(info) < 2:
         return None
@@ -71,7 +71,7 @@ def rule_figure(summary: Summary) -> Figure | None:
         caption=(
             "Means over the trainings on fresh seeds and divisions. Filled: within one paired "
             f"standard error of the best {in_sentence(words.title)}, so admissible; open: not. "
-            "The rule below chooses among the admissible ones."
+            "The rule below chooses among the admissible finalists."
         ),
         alt=(
             f"{count_text(len(info), 'finalist')}, {len(admissible)} admissible."

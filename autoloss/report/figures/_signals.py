@@ -25,7 +25,7 @@ from autoloss.report.insights import signal_at
 from autoloss.report.palette import DASHES, looks
 from autoloss.report.roles import SHIPS, find_trial, trial_roles
 
-# What lies beyond is cut off: some losses grow without end for rows that are nearly right.
+# The axis ends here, because some signals grow without bound as p approaches 1.
 _HIGHEST, _LOWEST = 4.0, -1.0
 _DRAWN = tuple(0.005 + 0.99 * place / 110 for place in range(111))
 
@@ -44,7 +44,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class SignalsInfo:
-    """What the figure shows: the curves, the bins of p with their share of rows, the range."""
+    """The data of the figure: the curves, the bins of p with their share of rows, the range."""
 
     at: tuple[float, ...]
     curves: tuple[Curve, ...]
@@ -104,9 +104,8 @@ def signals_figure(summary: Summary) -> Figure | None:
         group="signals",
         title="Gradient on the true class, as a multiple of cross-entropy's",
         caption=(
-            "Above: where a curve is over 1 the loss pushes harder than cross-entropy, under 1 "
-            "it lets go, below 0 it pushes back. Below: where the rows are. The key to the lines "
-            "is the table."
+            "Above 1 a loss pushes harder than cross-entropy, below 1 less, below 0 in the "
+            "opposite direction. The bars are the rows. The table is the key to the lines."
         ),
         alt=(
             f"Gradient signals of {names} over the probability of the true class. Most rows have "

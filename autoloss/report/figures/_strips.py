@@ -1,4 +1,4 @@
-"""The families as strips: where the trials of each family fall on one metric."""
+"""The families as strips: the trials of each family on one metric."""
 
 from __future__ import annotations
 
@@ -54,16 +54,16 @@ class Strip:
 
 @dataclass(frozen=True)
 class StripsInfo:
-    """What the strips show.
+    """The data of the strips.
 
     Args:
         metric: Name of the metric.
         words: The metric in words.
         strips: The families, the one with the best trial first.
-        baseline: Value of tuned cross-entropy, NaN where it has none.
+        baseline: Value of tuned cross-entropy, NaN if it has none.
         x: The range.
-        luck: What the best trial looks like, and what such a choice gives on rows that it did not
-            see; NaN where it is not known.
+        luck: The value of the selected trial, and the value of such a selection on new rows; NaN
+            if unknown.
     """
 
     metric: str
@@ -75,7 +75,7 @@ class StripsInfo:
 
     @property
     def has_luck(self) -> bool:
-        """Return whether it is known how much of the best value is luck."""
+        """Return whether the selection bias is known and above zero."""
         sign = 1.0 if self.words.lower_is_better else -1.0
         seen, honest = self.luck
         return math.isfinite(seen) and math.isfinite(honest) and sign * (honest - seen) > 0
@@ -129,7 +129,7 @@ def _strips(summary: Summary, metric: str, *, sign: float) -> tuple[Strip, ...]:
 
 
 def _luck(summary: Summary, metric: str) -> tuple[float, float]:
-    """Return what the selected trial looks like and what such a selection is worth."""
+    """Return the value of the selected trial and the value of such a selection on new rows."""
     found = summary.optimism
     if found is None or metric not in (REFINED_LOG_LOSS, summary.metric):
         return math.nan, math.nan

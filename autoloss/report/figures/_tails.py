@@ -19,7 +19,7 @@ _TICKS = (1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999)
 
 @dataclass(frozen=True)
 class TailsInfo:
-    """What the diagram shows: the bins, and the log-odds at its lower and its upper end."""
+    """The data of the diagram: the bins, and the log-odds at both ends of its axes."""
 
     bins: tuple[Bin, ...]
     low: float

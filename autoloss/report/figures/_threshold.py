@@ -1,4 +1,4 @@
-"""What other thresholds would have given, for decisions that are moved."""
+"""The metric over the decision threshold, for decisions that are moved."""
 
 from __future__ import annotations
 

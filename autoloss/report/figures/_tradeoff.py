@@ -1,4 +1,4 @@
-"""The metric against the log loss after calibration: every trial, the front, what ships."""
+"""The metric against the log loss after calibration: every trial, the front, the shipped trial."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class TradeoffPoint:
 
 @dataclass(frozen=True)
 class TradeoffInfo:
-    """What the scatter shows.
+    """The data of the scatter.
 
     Args:
         metric: Name of the metric on the x axis.
@@ -107,7 +107,7 @@ def tradeoff_figure(summary: Summary) -> Figure | None:
         title=f"{info.words.title} against log loss after calibration",
         caption=(
             f"Each mark is a trial on the validation rows; better is {best}. The dashed line is "
-            "the front: no trial is better in both than one on it."
+            "the front: no trial beats its trials in both figures."
             + Focus(0, 0, outside).note.replace("of them", "of the trials")
             + missing
         ),
@@ -130,7 +130,7 @@ def _alt(info: TradeoffInfo) -> str:
 
 
 def _traces(info: TradeoffInfo) -> list[dict[str, Any]]:
-    """Return one trace a family, the front, and rings around the marked trials."""
+    """Return a trace per family, the front, and rings around the marked trials."""
     families = looks(point.family for point in info.points)
     front = {**pen(INK, 1.5, "dash"), "shape": "hv"}
     return [

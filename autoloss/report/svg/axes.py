@@ -22,7 +22,7 @@ class Axis:
         start: Pixel of `low`.
         end: Pixel of `high`.
         log: Whether the scale is logarithmic.
-        options: What the figure says of it: title, ticks, format.
+        options: The options of the figure: title, ticks, format.
     """
 
     low: float
@@ -70,7 +70,7 @@ class Axis:
         for count in range(most, 1, -1):
             values, step = nice_ticks(low, high, count)
             texts = [self._format(value, step) for value in values]
-            # A single value gives no scale: of what was found before it the ends are kept.
+            # A single value gives no scale, so the ends of the last scale are kept.
             if len(values) < 2 and found:
                 return [found[0], found[-1]]
             found = [(value, [text]) for value, text in zip(values, texts, strict=True)]
@@ -106,11 +106,11 @@ class Axis:
 def make_axis(
     options: dict[str, Any], values: Sequence[float], start: float, end: float, *, zero: bool
 ) -> Axis:
-    """Return an axis over its own range, or over the values where it has none.
+    """Return an axis over its own range, or over the values if it has none.
 
     Args:
-        options: What the figure says of it.
-        values: What stands on it.
+        options: The options of the figure.
+        values: The values on it.
         start: Its first pixel.
         end: Its last pixel.
         zero: Whether 0 must be on it.

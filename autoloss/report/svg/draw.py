@@ -23,8 +23,8 @@ def figure_svg(spec: dict[str, Any], *, width: int, height: int, name: str) -> s
         spec: ``{"data": [...], "layout": {...}}``: traces of type ``"scatter"`` or ``"bar"`` and
             the axes, in the words of plotly's figures.
         width: In CSS pixels.
-        height: Likewise.
-        name: What no other drawing of the page is called.
+        height: In CSS pixels.
+        name: A name that is unique on the page.
 
     Returns:
         One ``svg`` element. Colours are the page's variables; every text is escaped.
@@ -54,7 +54,7 @@ def figure_svg(spec: dict[str, Any], *, width: int, height: int, name: str) -> s
 def axes_of(
     layout: dict[str, Any], data: list[dict[str, Any]], width: int, height: int
 ) -> tuple[Axis, dict[str, Axis]]:
-    """Return the level axis and the upright ones, with room for what is written at them."""
+    """Return the level axis and the upright axes, with room for their labels."""
     names = {"y": "yaxis", **({"y2": "yaxis2"} if "yaxis2" in layout else {})}
     x_title = _title(layout["xaxis"])
     floor = height - 24.0 - (FONT + 9.0 if x_title else 0.0)

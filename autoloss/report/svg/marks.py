@@ -59,7 +59,7 @@ def stroke(line: dict[str, Any]) -> str:
 def _lines(
     trace: dict[str, Any], points: list[tuple[Any, Any]], x: Axis, y: Axis
 ) -> Iterator[str]:
-    """Yield the line of a trace; where its parts have numbers of their own, one a part."""
+    """Yield the line of a trace; one per part if its parts have numbers."""
     name = trace.get("name", "")
     if "customdata" not in trace:
         yield _line(trace, points, x, y, name)
@@ -158,7 +158,7 @@ def _bars(trace: dict[str, Any], x: Axis, y: Axis) -> Iterator[str]:
             low, high = 0.5 * (low + high) - 0.75, 0.5 * (low + high) + 0.75
         box = (first, low, last, high) if is_lying else (low, first, high, last)
         if is_plain:
-            # Nobody points at one of them alone: a single path is a tenth of the text.
+            # Without hover labels a single path serves all bars, in a tenth of the text.
             left, top, right, bottom = map(number, box)
             path.append(f"M{left} {top}H{right}V{bottom}H{left}Z" if last > first else "")
             continue
