@@ -17,7 +17,6 @@ TABLES: dict[str, tuple[int, str]] = {}
 # Names of classes in two folders or more, which are still to be told apart.
 SHARED = {
     "Figure",
-    "Form",
     "OwnNetwork",
     "Part",
     "Pool",

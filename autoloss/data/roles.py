@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from autoloss.core.errors import InputError
 from autoloss.data.dates import find_format, parse_moments
 from autoloss.data.frames import Table
-from autoloss.data.messages import listed, one_line, unknown_name
+from autoloss.data.messages import one_line, unknown_name
 from autoloss.data.number_text import find_style
 from autoloss.data.numbers import parse_numbers
 from autoloss.data.options import DataOptions
@@ -44,54 +44,6 @@ class Roles:
     target: str
     inputs: tuple[str, ...]
     split: str | None
-
-
-def target_of(table: Table, options: DataOptions) -> str:
-    """Return the name of the target column.
-
-    Raises:
-        InputError: It is not given, or not there.
-    """
-    columns = list(table.frame.columns)
-    if options.target is None:
-        if table.target is not None:
-            return table.target
-        raise InputError(
-            f"target must name the column of the class; {table.label} has {listed(columns)}."
-        )
-    target = str(options.target)
-    if target in columns:
-        return target
-    if len(columns) == 1:
-        raise InputError(
-            f"target must name a column of {table.label}, but got {target!r}, and all there is is"
-            f" {one_line(columns[0])!r}; separate cells by comma, semicolon, tab or |."
-        )
-    if all(_is_number(name) for name in columns):
-        raise InputError(
-            f"target must name a column of {table.label}, but got {target!r}, and the first line"
-            " holds numbers only; add a header line with names."
-        )
-    raise unknown_name(f"target must name a column of {table.label}", target, columns)
-
-
-def one_target(table: Table, target: str) -> Table:
-    """Return the table without copies of the target, which would leak the answer.
-
-    Raises:
-        InputError: Columns of that name differ.
-    """
-    copies = [new for first, new in table.repeated if first == target]
-    for copy in copies:
-        if not values_of(table.frame[copy]).text.equals(values_of(table.frame[target]).text):
-            raise InputError(
-                f"{table.label} must have one target, but {len(copies) + 1} columns are named"
-                f" {target!r} and differ; rename or remove one."
-            )
-    if not copies:
-        return table
-    note = f"{table.label}: copies of the target {target!r} were left out."
-    return replace(table, frame=table.frame.drop(columns=copies), notes=(*table.notes, note))
 
 
 def roles_of(table: Table, target: str, options: DataOptions) -> Roles:
@@ -201,12 +153,3 @@ def times(table: Table, name: str, *, date_format: str | None = None) -> NDArray
         f"split_by must be a column of numbers or dates, but {name!r} of {table.label} holds"
         " neither; name another column."
     )
-
-
-def _is_number(text: object) -> bool:
-    """Return whether a column name is a number, as in a file without a header."""
-    try:
-        float(str(text))
-    except ValueError:
-        return False
-    return True

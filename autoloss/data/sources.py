@@ -11,9 +11,9 @@ from autoloss.data.hints import hints_of
 from autoloss.data.messages import listed, plural, unknown_name
 from autoloss.data.options import DataOptions, Hints
 from autoloss.data.read import Source, load_table
-from autoloss.data.roles import Roles, one_target, roles_of, target_of
+from autoloss.data.roles import Roles, roles_of
 from autoloss.data.stream import exact_column
-from autoloss.data.target import TargetColumn, check_classes, read_target
+from autoloss.data.target import TargetColumn, check_classes, one_target, read_target, target_of
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""The target: its labels, the check that they are classes, and the positive class."""
+"""The target: its column, its labels, the check that they are classes, and the positive class."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from autoloss.core.errors import InputError
 from autoloss.core.task import Label, Task, TaskKind
 from autoloss.data.cells import plain_flag, plain_writing
-from autoloss.data.messages import listed, plural, unknown_name
+from autoloss.data.frames import Table
+from autoloss.data.messages import listed, one_line, plural, unknown_name
+from autoloss.data.options import DataOptions
 from autoloss.data.values import label_of, relabel, values_of
 
 _POSITIVE = ({"true", "t"}, {"1"}, {"yes", "y"}, {"positive", "pos"})
@@ -45,6 +47,54 @@ class TargetColumn:
         bare = bare if len(bare) == len(classes) else {}
         codes = [place.get(key, bare.get(plain_flag(key), -2)) for key in map(str, unique)]
         return np.asarray(np.array([*codes, -1], dtype=np.int64)[numbers], dtype=np.int64)
+
+
+def target_of(table: Table, options: DataOptions) -> str:
+    """Return the name of the target column.
+
+    Raises:
+        InputError: If the user names none, or a column that does not exist.
+    """
+    columns = list(table.frame.columns)
+    if options.target is None:
+        if table.target is not None:
+            return table.target
+        raise InputError(
+            f"target must name the column of the class; {table.label} has {listed(columns)}."
+        )
+    target = str(options.target)
+    if target in columns:
+        return target
+    if len(columns) == 1:
+        raise InputError(
+            f"target must name a column of {table.label}, but got {target!r}, and all there is is"
+            f" {one_line(columns[0])!r}; separate cells by comma, semicolon, tab or |."
+        )
+    if all(_is_number(name) for name in columns):
+        raise InputError(
+            f"target must name a column of {table.label}, but got {target!r}, and the first line"
+            " holds numbers only; add a header line with names."
+        )
+    raise unknown_name(f"target must name a column of {table.label}", target, columns)
+
+
+def one_target(table: Table, target: str) -> Table:
+    """Return the table without copies of the target, which would leak the answer.
+
+    Raises:
+        InputError: If columns of that name differ.
+    """
+    copies = [new for first, new in table.repeated if first == target]
+    for copy in copies:
+        if not values_of(table.frame[copy]).text.equals(values_of(table.frame[target]).text):
+            raise InputError(
+                f"{table.label} must have one target, but {len(copies) + 1} columns are named"
+                f" {target!r} and differ; rename or remove one."
+            )
+    if not copies:
+        return table
+    note = f"{table.label}: copies of the target {target!r} were left out."
+    return replace(table, frame=table.frame.drop(columns=copies), notes=(*table.notes, note))
 
 
 def read_target(
@@ -251,3 +301,12 @@ def _label(key: str, form: str) -> Label:
     if form == "int":
         return int(key)
     return float(key) if form == "float" else key
+
+
+def _is_number(text: object) -> bool:
+    """Return whether a column name is a number, as in a file without a header."""
+    try:
+        float(str(text))
+    except ValueError:
+        return False
+    return True

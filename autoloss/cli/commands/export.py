@@ -16,7 +16,7 @@ EXAMPLES = (
 )
 
 
-class Form(StrEnum):
+class ExportFormat(StrEnum):
     """The values of `--to`."""
 
     MLFLOW = "mlflow"
@@ -29,7 +29,7 @@ def export(
     model: options.Model,
     *,
     to: Annotated[
-        Form,
+        ExportFormat,
         typer.Option(
             "--to",
             help="mlflow: a folder for 'mlflow models serve'. onnx: an .onnx file, a named input "
