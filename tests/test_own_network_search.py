@@ -25,7 +25,7 @@ from autoloss.models.custom.check import Behaviour
 from autoloss.report import summary_json
 from autoloss.search import SearchResult
 from autoloss.search.config import StudyConfig
-from autoloss.training.form import Form
+from autoloss.training.form import TrainingForm
 from tests.spaces import PROTOCOL, SETTINGS, SMALL
 
 NET = """
@@ -56,8 +56,10 @@ def wider_net(n_features: int, n_outputs: int) -> nn.Module:
 def _no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no clock decide between forms that round otherwise."""
 
-    def stacked(network: object, behaviour: Behaviour, *rest: object, **more: object) -> Form:
-        return Form(not behaviour.refusal, behaviour.refusal or "stacked")
+    def stacked(
+        network: object, behaviour: Behaviour, *rest: object, **more: object
+    ) -> TrainingForm:
+        return TrainingForm(not behaviour.refusal, behaviour.refusal or "stacked")
 
     monkeypatch.setattr(own_network, "choose_form", stacked)
 

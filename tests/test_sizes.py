@@ -21,7 +21,6 @@ SHARED = {
     "Part",
     "Pool",
     "Seen",
-    "Division",
     "Drawn",
 }
 

@@ -49,8 +49,8 @@ class AskTell:
         """Adopt the plan of a session."""
         self.space: Space = session.space
         plan = self.plan = session.plan
-        # The families that are searched, those that the budget is too small for, and the trials
-        # that each of the former gets before the sampler may neglect it.
+        # Families that are searched, families that the budget is too small for, and the trials
+        # of each searched family before the sampler may neglect it.
         self.families, self.dropped, self.quota = plan.families, plan.dropped, plan.quota
 
     @property

@@ -108,8 +108,8 @@ class SearchResult(Shown):
         Args:
             by: ``"error"``, ``"log_loss"`` (after calibration), ``"balanced_error"``, ``"cost"``
                 (of the study's cost matrix) or the study's metric: the best value.
-                ``"calibration"``: the lowest calibration error *on the front*; elsewhere a model
-                that always predicts the priors would win. ``"knee"``: the trial of the front
+                ``"calibration"``: the lowest calibration error *on the front*; among all trials a
+                model that always predicts the priors would win. ``"knee"``: the trial of the front
                 farthest below the line between its ends. Or the number of a trial. Each rule is a
                 sentence of `autoloss.verdict.rules.RULES`.
 
@@ -163,7 +163,7 @@ class SearchResult(Shown):
 
 
 def trials_table(trials: Sequence[TrialRecord]) -> pd.DataFrame:
-    """Return one row a trial; what a trial does not have is missing.
+    """Return a row for each trial; a value that a trial does not have is missing.
 
     Columns: ``number``, ``state``, ``loss.*``, ``nuisance.*``, the metrics by their names,
     ``readout``, ``seconds`` and ``origin``.
@@ -186,13 +186,13 @@ def leaderboard(summary: Summary, *, n: int = 10) -> pd.DataFrame:
     """Return the best trials by refined log loss as a table for people.
 
     Columns: ``rank``, ``number``, ``loss`` (its readable name), the study's metric,
-    ``refined_log_loss``, ``debiased_calibration_error``, ``readout`` and ``role``, which says who
-    is challenger, tuned cross-entropy, recommended or on the front. The challenger and tuned
-    cross-entropy are always there, whatever their rank.
+    ``refined_log_loss``, ``debiased_calibration_error``, ``readout`` and ``role``: challenger,
+    tuned cross-entropy, recommended or on the front. The challenger and tuned cross-entropy are
+    always included, whatever their rank.
 
     Args:
         summary: The study.
-        n: Rows at most, besides those two.
+        n: The most rows, besides these two.
     """
     done = [trial for trial in summary.trials if math.isfinite(_figure(trial, REFINED_LOG_LOSS))]
     done.sort(key=lambda trial: (trial.metrics[REFINED_LOG_LOSS], trial.number))
@@ -230,10 +230,10 @@ def _role(summary: Summary, number: int) -> str:
 
 
 def _typical(readouts: Sequence[Readout]) -> Readout:
-    """Return the read-out that stands for those of several trainings: the middle temperature.
+    """Return a typical read-out of several trainings: that of the median temperature.
 
-    Trainings may have taken different sources of scores, whose temperatures do not compare: it is
-    one of the commonest source.
+    Read-outs of different sources have temperatures that cannot be compared, so it is one of the
+    most frequent source.
     """
     sources = [one.source for one in readouts]
     commonest = max(dict.fromkeys(sources), key=sources.count)

@@ -178,7 +178,7 @@ class Teller:
     def _same_classes(
         self, val_labels: Any, logits: Tensor, clusters: npt.NDArray[np.int64] | None = None
     ) -> Tensor:
-        """Return the validation labels, which must be the same for every trial."""
+        """Return the validation labels, which must be the same for all trials."""
         classes = as_classes(val_labels, n_classes=self._n_classes, like=logits, name="val_labels")
         rows = rows_fingerprint(classes)
         with self.lock:
@@ -213,7 +213,7 @@ class Teller:
             return record_of(self.ledger.find(number))
 
     def _report(self, number: int, last: CurvePoint) -> None:
-        """Tell the sampler the last values of a trial; without them it takes it for the worst.
+        """Tell the sampler the last values of a trial; a trial without values counts as the worst.
 
         The sampler refuses values of trials with several objectives.
         """

@@ -27,15 +27,14 @@ class Trial(Shown):
     Args:
         number: Its number in the study.
         spec: The loss.
-        nuisance: What is tuned besides the loss: ``"lr"`` (peak learning rate of AdamW),
+        nuisance: Settings besides the loss: ``"lr"`` (peak learning rate of AdamW),
             ``"weight_decay"`` (decoupled), ``"dropout"`` (rate in [0, 1)).
         seed: Seed of its training. All trials of a study share it, so that their differences are
             the loss's.
-        facts: What losses know of the classes.
-        origin: Why it was asked: ``"default"``, ``"quota"`` or ``"sampler"``.
-        slot: Its place in the study, from 0; a trial that was lost and is asked again keeps it.
-        start: Epochs that the search had trained when it was asked, where trials join a
-            population that trains.
+        facts: Facts on the classes for the losses.
+        origin: The reason that it was asked: ``"default"``, ``"quota"`` or ``"sampler"``.
+        slot: Its place in the study, from 0; a lost trial that is asked again keeps its place.
+        start: Epochs that the search had trained when it was asked; 0 unless trials race.
     """
 
     number: int
@@ -54,7 +53,7 @@ class Trial(Shown):
 
     @classmethod
     def of(cls, written: FrozenTrial, config: StudyConfig) -> Self:
-        """Return a trial from what was written when it was asked."""
+        """Return a trial as it was stored when it was asked."""
         asked = Asked.of(written)
         return cls(
             number=written.number,
@@ -88,7 +87,7 @@ class Trial(Shown):
         return self.spec.module(self.facts)
 
     def mix(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the inputs and labels of a batch to train on: mixed ones where the loss mixes.
+        """Return the inputs and labels of a batch, mixed if the loss uses mixup.
 
         For a loop that provides ``"mixup"``; see `LossModule.mix`.
         """
@@ -113,7 +112,7 @@ class Trial(Shown):
             logits: Raw scores.
             targets: Classes or class probabilities; a class below 0 is missing and left out.
             weights: Weights of the examples; (B,).
-            context: What the loss needs besides, named by ``trial.spec.needs``.
+            context: Further inputs of the loss, which ``trial.spec.needs`` names.
 
         Shape:
             logits (B, C), targets (B,) classes or (B, C) class probabilities -> a scalar.

@@ -24,7 +24,7 @@ _STEPS_OF_AN_EPOCH = 16
 
 
 @dataclass(frozen=True)
-class Form:
+class TrainingForm:
     """The form in which candidates train.
 
     Args:
@@ -44,7 +44,7 @@ def choose_form(
     *,
     device: torch.device,
     together: int,
-) -> Form:
+) -> TrainingForm:
     """Return the form in which candidates train fastest, by a few steps of each.
 
     Args:
@@ -57,10 +57,10 @@ def choose_form(
     """
     alone = "candidates are called one by one on shared mini-batches"
     if behaviour.refusal:
-        return Form(False, f"{alone}, because {behaviour.refusal}")
+        return TrainingForm(False, f"{alone}, because {behaviour.refusal}")
     if not behaviour.agrees:
         # The faster form must not affect the random draws.
-        return Form(True, "candidates are called together, by torch.func.vmap")
+        return TrainingForm(True, "candidates are called together, by torch.func.vmap")
     k = min(together or TIMED, TIMED)
     seconds = {}
     for stacked in (True, False):
@@ -72,11 +72,11 @@ def choose_form(
     figures = f"{1000 * seconds[is_stacked]:.3g} ms a step of {k}"
     other = f"{1000 * seconds[not is_stacked]:.3g} ms"
     if is_stacked:
-        return Form(
+        return TrainingForm(
             True,
             f"candidates are called together, by torch.func.vmap ({figures}; {other} one by one)",
         )
-    return Form(False, f"{alone} ({figures}; {other} together, by torch.func.vmap)")
+    return TrainingForm(False, f"{alone} ({figures}; {other} together, by torch.func.vmap)")
 
 
 def _job(network: OwnNetwork, fold: Fold, config: TrainingConfig, device: torch.device) -> Job:

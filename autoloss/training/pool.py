@@ -111,9 +111,9 @@ class Pool:
         started = time.perf_counter()
         is_whole = self._train(population, orders)
         self.epochs += 1
-        for division in self._divisions:
-            seen = [self._seen[self.alive[i]] for i in division.rows]
-            _score(population, division, self.jobs, seen, self.epochs)
+        for cohort in self._cohorts:
+            seen = [self._seen[self.alive[i]] for i in cohort.rows]
+            _score(population, cohort, self.jobs, seen, self.epochs)
         late = self.deadline is not None and time.monotonic() > self.deadline
         ended = []
         for number in self.alive:
@@ -164,7 +164,7 @@ class Pool:
         """Follow the orders of the candidates in training alone."""
         population = self._population
         assert population is not None
-        self._divisions = divisions_of(population)
+        self._cohorts = cohorts_of(population)
         if self._orders is None:
             n_rows = [len(job.train) for job in self.jobs]
             size = batch_size_for(min(n_rows), self.config.batch_size)
@@ -230,23 +230,29 @@ def _facts(jobs: Sequence[Job], candidates: Sequence[Candidate]) -> ClassFacts:
 
 
 @dataclass(frozen=True)
-class Division:
-    """The candidates of one division: its number, their numbers, their losses."""
+class Cohort:
+    """The candidates of a population that train on one division.
+
+    Args:
+        fold: Number of the division.
+        rows: Rows of the candidates in the population.
+        objective: Their losses.
+    """
 
     fold: int
     rows: list[int]
     objective: Objective
 
 
-def divisions_of(population: Population) -> list[Division]:
-    """Return the candidates of every division."""
+def cohorts_of(population: Population) -> list[Cohort]:
+    """Return the candidates of each division."""
     by_fold: dict[int, list[int]] = {}
     for i, candidate in enumerate(population.candidates):
         by_fold.setdefault(candidate.fold, []).append(i)
     whole = population.objective
     if len(by_fold) == 1:
-        return [Division(fold, rows, whole) for fold, rows in by_fold.items()]
-    return [Division(fold, rows, whole.keep(rows)) for fold, rows in by_fold.items()]
+        return [Cohort(fold, rows, whole) for fold, rows in by_fold.items()]
+    return [Cohort(fold, rows, whole.keep(rows)) for fold, rows in by_fold.items()]
 
 
 def step_batch(jobs: Sequence[Job], orders: Orders, rows: Tensor) -> Batch:
@@ -262,34 +268,32 @@ def step_batch(jobs: Sequence[Job], orders: Orders, rows: Tensor) -> Batch:
 
 def score_epoch(population: Population, jobs: Sequence[Job]) -> None:
     """Score a population on the validation rows as after an epoch, only to time it."""
-    for division in divisions_of(population):
+    for cohort in cohorts_of(population):
         seen = [
             _Progress(population.candidates[i], 0, population.rows[i], torch.empty(0))
-            for i in division.rows
+            for i in cohort.rows
         ]
-        _score(population, division, jobs, seen, epoch=1)
+        _score(population, cohort, jobs, seen, epoch=1)
 
 
 def _score(
     population: Population,
-    division: Division,
+    cohort: Cohort,
     jobs: Sequence[Job],
     seen: Sequence[_Progress],
     epoch: int,
 ) -> None:
     """Score an epoch on the validation rows of a division and keep the best weights so far."""
-    job, specs = jobs[division.fold], division.objective.specs
-    parts = list(
-        scored_together(len(division.rows), logits=len(job.valid) * job.network.n_classes)
-    )
+    job, specs = jobs[cohort.fold], cohort.objective.specs
+    parts = list(scored_together(len(cohort.rows), logits=len(job.valid) * job.network.n_classes))
     if len(parts) > 1:
         for few in parts:
-            rows = [division.rows[i] for i in few]
-            part = Division(division.fold, rows, division.objective.keep(few))
+            rows = [cohort.rows[i] for i in few]
+            part = Cohort(cohort.fold, rows, cohort.objective.keep(few))
             _score(population, part, jobs, [seen[i] for i in few], epoch)
         return
-    all_are_here = len(division.rows) == len(population)
-    weights = population.rows if all_are_here else population.rows[division.rows]
+    all_are_here = len(cohort.rows) == len(population)
+    weights = population.rows if all_are_here else population.rows[cohort.rows]
     logits = logits_of(job.network, weights, specs, job.valid)
     known = [one.state for one in seen]
     start = None
@@ -297,7 +301,7 @@ def _score(
         none = logits.new_full((_SOURCES,), torch.nan, dtype=torch.float64)
         start = torch.stack([none if state is None else state for state in known])
     refined, error, state = refined_log_loss(
-        logits, job.valid.targets, division.objective, folds=job.folds, start=start
+        logits, job.valid.targets, cohort.objective, folds=job.folds, start=start
     )
     finite = logits.isfinite().flatten(1).all(1) & refined.isfinite()
     for i, one in enumerate(seen):

@@ -13,12 +13,12 @@ from autoloss.core.settings import TrainingConfig
 from autoloss.models import OwnModel, OwnNetwork
 from autoloss.models.custom.check import Behaviour
 from autoloss.training import Job, form
-from autoloss.training.form import Form, choose_form
+from autoloss.training.form import TrainingForm, choose_form
 from tests.training.conftest import N_CLASSES, make_part, make_schema
 from tests.training.test_own_network import plain
 
 
-def choose(behaviour: Behaviour, together: int = 32) -> Form:
+def choose(behaviour: Behaviour, together: int = 32) -> TrainingForm:
     rows = make_part(400, 0)
     fold: Any = SimpleNamespace(
         train=rows, valid=make_part(50, 1), class_counts=torch.bincount(rows.targets)
