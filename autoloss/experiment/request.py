@@ -204,6 +204,11 @@ class Request(KnowledgeOptions, Output, Budget, DataOptions):
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Return the request that `to_dict` wrote; an option that is not there has its default."""
         names = _names()
+        if unknown := [key for key in values if key not in names]:
+            raise InputError(
+                "A study must be of this version of autoloss or of an earlier version, but its "
+                f"request has the option {unknown[0]!r}: go on with the version that began it."
+            )
         given: dict[str, Any] = {
             names[key]: tuple(value) if isinstance(value, list) else value
             for key, value in values.items()
