@@ -33,7 +33,7 @@ class Track(StrEnum):
     OFF = "off"
 
 
-def given(options: Mapping[str, Any]) -> dict[str, Any]:
+def search_arguments(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of `search` that the user gave, as arguments of `autoloss.search`.
 
     Args:

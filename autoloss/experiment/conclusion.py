@@ -11,7 +11,7 @@ from autoloss.core.task import TaskKind
 from autoloss.experiment.confirmation import confirm_on_locked
 from autoloss.experiment.nesting import judge_by_nesting
 from autoloss.experiment.notes import study_notes
-from autoloss.experiment.own_network import given_network, notes_of
+from autoloss.experiment.own_network import network_argument, notes_of
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.replication import Selection, replicate
 from autoloss.experiment.session import SearchSession
@@ -102,7 +102,7 @@ def _settings(session: SearchSession) -> dict[str, Any]:
     settings = {
         "device": str(session.divisions.jobs[0].device),
         "together": session.executor.together,
-        **given_network(session.study.config.origin),
+        **network_argument(session.study.config.origin),
         **({} if locked is None else {"test_sha256": locked.sha256}),
     }
     uri = session.opened.tracker.shown_uri

@@ -130,7 +130,7 @@ class ClassKnowledge:
             space = space.joined_by("target", "similarity_smoothing")
         if self.teacher is not None:
             space = space.joined_by("target", "distillation")
-        return space_for(space, self.model, asked=own)
+        return space_for(space, self.model, own=own)
 
     def for_study(self, task: Task) -> dict[str, Any]:
         """Return the arguments of a `Study` for a task."""

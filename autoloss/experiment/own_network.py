@@ -1,4 +1,4 @@
-"""The user's own network in a search: checked, timed, and stored for `resume`."""
+"""The user's own network in a search: checked, timed, and recorded for `resume`."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _ROWS, _SEVERAL = 64, 4
 
 
 @dataclass(frozen=True, eq=False)
-class Own:
-    """The user's own network after its check on a study's rows; empty for the built-in network.
+class CheckedNetwork:
+    """The user's own network, checked on the rows of a study; empty for the built-in network.
 
     Args:
         model: The network.
@@ -42,7 +42,7 @@ class Own:
     origin: Mapping[str, Any] = field(default_factory=dict)
 
 
-def space_for(space: Space, model: OwnModel | None, *, asked: Iterable[str] = ()) -> Space:
+def space_for(space: Space, model: OwnModel | None, *, own: Iterable[str] = ()) -> Space:
     """Return the part of a space that can train a network.
 
     The user's own network has its own dropout, and a single last layer for all losses.
@@ -50,41 +50,41 @@ def space_for(space: Space, model: OwnModel | None, *, asked: Iterable[str] = ()
     Args:
         space: The space.
         model: The network; None for the built-in one.
-        asked: The user's own losses.
+        own: The user's own losses.
 
     Raises:
         InputError: One of these losses needs a last layer that only the built-in network has.
     """
     if model is None:
         return space
-    out = tuple(
+    left_out = tuple(
         base for base in space.bases if get(base).head != "linear" or "norms" in get(base).needs
     )
-    for name in asked:
-        if name in out:
+    for name in own:
+        if name in left_out:
             raise InputError(
                 f"model must be left out for {name}, which needs a last layer that only the "
                 f"built-in network has, but got {model.name}."
             )
     ranges = {key: one for key, one in space.ranges.items() if key != "dropout"}
     fixed = {**space.fixed, "dropout": 0.0}
-    kept = tuple(base for base in space.bases if base not in out)
+    kept = tuple(base for base in space.bases if base not in left_out)
     return replace(space, bases=kept, ranges=ranges, fixed=fixed)
 
 
 def provided(names: Sequence[str], model: OwnModel | None) -> tuple[str, ...]:
-    """Return those of the names that losses get in the training of this network."""
+    """Return the names of the values that losses get in the training of a network."""
     return tuple(name for name in names if model is None or name not in _HEADS)
 
 
-def settle(
+def checked_network(
     model: OwnModel | None,
     data: StudyData,
     space: Space,
     *,
     loaded: Space,
     device: torch.device,
-) -> Own:
+) -> CheckedNetwork:
     """Check the user's own network, and measure how its candidates train fastest.
 
     Args:
@@ -98,7 +98,7 @@ def settle(
         InputError: The network cannot be trained; one line says why.
     """
     if model is None:
-        return Own()
+        return CheckedNetwork()
     network, folds = _network(model, data, space), data.folds
     check_weights(network)
     sample = torch.arange(min(len(folds[0].train), _ROWS))
@@ -111,7 +111,7 @@ def settle(
     chosen = replace(model, stacked=form.stacked, draws=behaviour.draws)
     left_out = [base for base in loaded.bases if base not in space.bases]
     notes = (_about(model, network.layout, form.reason), *_notes(left_out))
-    memory = {
+    record = {
         "name": model.name,
         "file": model.file,
         "sha256": model.sha256,
@@ -120,44 +120,46 @@ def settle(
         "draws": behaviour.draws,
         "notes": list(notes),
     }
-    return Own(chosen, notes, {KEY: memory})
+    return CheckedNetwork(chosen, notes, {KEY: record})
 
 
-def recall(origin: Mapping[str, Any], given: Model | None, *, study: str) -> OwnModel | None:
+def recall_network(
+    origin: Mapping[str, Any], again: Model | None, *, study: str
+) -> OwnModel | None:
     """Return the network that a study began with.
 
     Args:
         origin: The origin of the study.
-        given: The network, given again; None if it was not.
+        again: The network, given again; None if it is not.
         study: The study's name.
 
     Raises:
         InputError: It is missing or has changed, or the study began with the built-in network.
     """
-    memory = origin.get(KEY)
-    if memory is None:
-        if given not in (None, AUTO):
+    record = origin.get(KEY)
+    if record is None:
+        if again not in (None, AUTO):
             raise InputError(
                 f"model must be left out to go on with {study}, which began with the built-in "
                 "network."
             )
         return None
-    name, file = memory["name"], memory["file"]
-    if given is None and file is not None and Path(file).is_file():
-        given = f"{file}:{name}"
-    model = None if given is None else open_model(given)
+    name, file = record["name"], record["file"]
+    if again is None and file is not None and Path(file).is_file():
+        again = f"{file}:{name}"
+    model = None if again is None else open_model(again)
     if model is None:
         where = "no file holds it" if file is None else f"{file} is not there"
         raise InputError(
             f"model must be given to go on, because {study} began with {name}, a network of your "
             f"own, and {where}: give it by model= or --model FILE.py:NAME."
         )
-    if memory["sha256"] and model.sha256 and memory["sha256"] != model.sha256:
+    if record["sha256"] and model.sha256 and record["sha256"] != model.sha256:
         raise InputError(
             f"{model.file} must be as it was when {study} began, but it has changed: search with "
             "it under another name."
         )
-    return replace(model, stacked=memory["stacked"], draws=memory["draws"])
+    return replace(model, stacked=record["stacked"], draws=record["draws"])
 
 
 def check_again(
@@ -196,7 +198,7 @@ def notes_of(origin: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(origin[KEY]["notes"]) if KEY in origin else ()
 
 
-def given_network(origin: Mapping[str, Any]) -> dict[str, str]:
+def network_argument(origin: Mapping[str, Any]) -> dict[str, str]:
     """Return the user's own network as an argument of ``--model``; empty for the built-in."""
     if KEY not in origin:
         return {}

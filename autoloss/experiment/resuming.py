@@ -10,7 +10,7 @@ from autoloss.core.clock import Clock
 from autoloss.core.errors import InputError
 from autoloss.data import StudyData
 from autoloss.experiment.conclusion import tell_written
-from autoloss.experiment.own_network import check_again, fingerprint_with, recall
+from autoloss.experiment.own_network import check_again, fingerprint_with, recall_network
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
 from autoloss.experiment.running import finished, left_closed, make_tracker, run
@@ -53,7 +53,7 @@ def resume(
     request = Request.from_dict(origin["options"])
     clock.limit = request.time_limit
     with left_closed(opened):
-        network = recall(origin, again.model, study=opened.name)
+        network = recall_network(origin, again.model, study=opened.name)
         tracker = make_tracker(opened, request, again.tracking_uri)
     result = finished(opened, tracker, network, progress=progress, register=request.register)
     if result is None:

@@ -13,7 +13,7 @@ from autoloss.core.errors import InputError, TrainingError
 from autoloss.core.user import user_name
 from autoloss.data import Source
 from autoloss.experiment.conclusion import MODEL, finalist_folder, show_result, write_result
-from autoloss.experiment.own_network import recall as recall_network
+from autoloss.experiment.own_network import recall_network
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.replication import replicate
 from autoloss.experiment.request import Request

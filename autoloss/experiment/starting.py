@@ -14,7 +14,7 @@ from autoloss.core.option import path_of
 from autoloss.data import StudyData
 from autoloss.data.rare import sampling_rates
 from autoloss.experiment.knowledge import ClassKnowledge
-from autoloss.experiment.own_network import Own, fingerprint_with, settle
+from autoloss.experiment.own_network import CheckedNetwork, checked_network, fingerprint_with
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
 from autoloss.experiment.running import make_tracker, run, withdrawn_if_refused
@@ -50,7 +50,7 @@ class Start:
     own: tuple[str, ...]
     space: Space
     data: StudyData
-    network: Own
+    network: CheckedNetwork
     metric: str | None
     device: torch.device
     clock: Clock
@@ -77,7 +77,7 @@ def start(request: Request) -> Start:
     loaded = load_space(request.space, losses=own)
     space = knowledge.join(loaded, own)
     data = request.read(space)
-    network = settle(knowledge.model, data, space, loaded=loaded, device=device)
+    network = checked_network(knowledge.model, data, space, loaded=loaded, device=device)
     return Start(request, knowledge, own, space, data, network, metric, device, clock)
 
 

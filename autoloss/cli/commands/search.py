@@ -53,7 +53,7 @@ def search(
     verbose: options.Verbose = False,
 ) -> None:
     """Find the loss that should train a classifier on DATA, and compare it with cross-entropy."""
-    given = options.given(locals())
+    arguments = options.search_arguments(locals())
     # Imports follow, because they join the locals.
     from autoloss.cli.search_run import make_plan, require, results_only, run, show, show_plan
 
@@ -61,15 +61,15 @@ def search(
         from autoloss.experiment.request import OUTPUT, Request
         from autoloss.experiment.starting import check_start
 
-        check_start(Request.of(given))
+        check_start(Request.of(arguments))
         with results_only(as_json):
-            planned = {name: value for name, value in given.items() if name not in OUTPUT}
+            planned = {name: value for name, value in arguments.items() if name not in OUTPUT}
             plan = make_plan(lambda: _api().plan(data, **planned))
         show_plan(plan, as_json=as_json)
         return
     with results_only(as_json):
         result = run(
-            lambda progress: _api().search(data, **given, progress=progress),
+            lambda progress: _api().search(data, **arguments, progress=progress),
             judge=lambda study, progress: _api().resume(
                 study, out=out, storage=storage, judge_now=True, progress=progress
             ),
