@@ -37,7 +37,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         class_weights: Weight of each class.
         class_similarity: Similarity of each pair of classes.
         cost_matrix: Cost of each decision for each true class; `predict` makes the cheapest.
-        teacher: A fitted classifier whose probabilities are taught.
+        teacher: A fitted classifier whose probabilities are training targets.
         losses: Your own losses, which are searched too.
         model: ``"auto"``, or your own network.
         columns: Kind of each column that the guess gets wrong, by name; an array has x0, x1, ...

@@ -1,4 +1,4 @@
-"""What the user says of cells and columns, from the call to the model that ships."""
+"""The options for cells and columns, from the call to the model that ships."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ N = 400
 RNG = np.random.default_rng(0)
 AMOUNT = RNG.integers(100, 4000, N)
 LABEL = np.where(AMOUNT + RNG.normal(0, 200, N) > 2000, "much", "little")
-SAID = {
+OPTIONS = {
     "columns": {"place": "number", "code": "category", "remark": "drop"},
     "decimal": ",",
     "date_format": "%d/%m/%y",
@@ -60,7 +60,7 @@ def result(place: Path) -> autoloss.SearchResult:
     return autoloss.search(
         place / "rows.csv",
         "y",
-        **SAID,  # type: ignore[arg-type]
+        **OPTIONS,  # type: ignore[arg-type]
         space=place / "small.toml",
         trials=6,
         name="mine",
@@ -69,7 +69,7 @@ def result(place: Path) -> autoloss.SearchResult:
     )
 
 
-def test_what_is_said_is_what_is_learnt_from(result: autoloss.SearchResult) -> None:
+def test_columns_have_the_kinds_of_the_options(result: autoloss.SearchResult) -> None:
     data = result.summary.data
     kinds = dict(data.columns)
     assert kinds == {
@@ -107,7 +107,7 @@ def test_marks_are_missing_in_new_rows(result: autoloss.SearchResult) -> None:
     )
 
 
-def test_the_study_knows_what_was_said(place: Path) -> None:
+def test_a_study_keeps_the_options(place: Path) -> None:
     options = Request(
         data=str(place / "rows.csv"),
         target="y",
@@ -125,7 +125,7 @@ def test_the_study_knows_what_was_said(place: Path) -> None:
     command = options.command()
     for words in ("--column place=number", "--decimal ,", "--missing -9", "--classes"):
         assert words in command
-    # A study of an earlier version says nothing of these.
+    # A study of an earlier version has none of these.
     older = {
         key: value
         for key, value in Request(data="a.csv").to_dict().items()

@@ -139,7 +139,7 @@ Teacher = Annotated[
     Path | None,
     typer.Option(
         metavar="MODEL",
-        help="Folder of a saved model whose probabilities are taught.",
+        help="Folder of a saved model whose probabilities are training targets.",
         rich_help_panel=_DATA,
     ),
 ]

@@ -54,7 +54,7 @@ class KnowledgeOptions:
         class_weights: Weight of each class.
         class_similarity: Similarity of each pair of classes.
         cost_matrix: Cost of each decision for each true class.
-        teacher: A model whose probabilities for the training rows are taught.
+        teacher: A model whose probabilities for the training rows are targets.
         losses: The user's own losses, which join the search.
         model: ``"auto"``, or a network that replaces the built-in network.
     """
@@ -74,7 +74,7 @@ class ClassKnowledge:
     Args:
         class_weights: Weight of each class.
         class_similarity: Similarity of each pair of classes.
-        teacher: A model whose probabilities for the training rows are taught.
+        teacher: A model whose probabilities for the training rows are targets.
         cost_matrix: Cost of each decision for each true class.
         model: A network that replaces the built-in network.
     """

@@ -65,10 +65,10 @@ def _check_study(begun: Start, space: Space) -> Metric:
         n_classes=task.n_classes,
         cost_matrix=arguments.get("cost_matrix"),
     )
-    known = {
+    tables = {
         "class_weights": knowledge.class_weights,
         "similarity": knowledge.class_similarity,
     }
-    given = (name for name, value in known.items() if value is not None)
-    space.check_provided({*arguments["provides"], *given})
+    provided = (name for name, table in tables.items() if table is not None)
+    space.check_provided({*arguments["provides"], *provided})
     return metric

@@ -100,12 +100,12 @@ class Request(KnowledgeOptions, Output, Budget, DataOptions):
             arguments: The arguments of a public function by name, its `locals`; those that are no
                 options are left to the function.
         """
-        given = {}
+        values = {}
         for one in fields(cls):
             if one.name in arguments:
                 value = arguments[one.name]
-                given[one.name] = _several(value) if one.default == () else value
-        return cls(**given)
+                values[one.name] = _several(value) if one.default == () else value
+        return cls(**values)
 
     def checked(self) -> Self:
         """Return the request with DataFrames of pandas, after the checks of its data options.
@@ -158,10 +158,10 @@ class Request(KnowledgeOptions, Output, Budget, DataOptions):
             InputError: The data or an option is wrong, or a DataFrame is missing.
         """
         if missing := self.missing_tables():
-            wanted = " and ".join(missing)
+            tables = " and ".join(missing)
             raise InputError(
-                f"{wanted} must be given to go on, because the study began with a DataFrame: call "
-                f"autoloss.resume(name, {wanted}=...)."
+                f"{tables} must be given to go on, because the study began with a DataFrame: call "
+                f"autoloss.resume(name, {tables}=...)."
             )
         source = "" if self.data is None else self.data
         return prepare(source, self, bins=max(space.network.bins, 1), protocol=space.protocol)
@@ -195,8 +195,8 @@ class Request(KnowledgeOptions, Output, Budget, DataOptions):
         for one, writing, plain in self._written():
             if writing.in_study:
                 values[writing.key] = writing.for_study(plain)
-            given, names = getattr(self, one.name), unkept.get(writing.unkept, [])
-            if given is not None and path_of(given) is None and writing.key not in names:
+            value, names = getattr(self, one.name), unkept.get(writing.unkept, [])
+            if value is not None and path_of(value) is None and writing.key not in names:
                 names.append(writing.key)
         return {**values, **unkept}
 
@@ -209,13 +209,13 @@ class Request(KnowledgeOptions, Output, Budget, DataOptions):
                 "A study must be of this version of autoloss or of an earlier version, but its "
                 f"request has the option {unknown[0]!r}: go on with the version that began it."
             )
-        given: dict[str, Any] = {
+        options: dict[str, Any] = {
             names[key]: tuple(value) if isinstance(value, list) else value
             for key, value in values.items()
             # An empty list is the default, whatever its form.
             if value != []
         }
-        return cls(**given)
+        return cls(**options)
 
     def _written(self) -> Iterator[tuple[Field[Any], Writing, Any]]:
         """Yield the options in the order of a command: field, form, and plain value."""

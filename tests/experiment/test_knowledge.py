@@ -1,4 +1,4 @@
-"""What a user gives besides the data, and what is said of it where it does not fit."""
+"""Class weights, similarity and a teacher: checks, and the order of the classes."""
 
 from __future__ import annotations
 
