@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autoloss.records import REFINED_LOG_LOSS, Summary, TrialState
+from autoloss.records import Summary, TrialState
 from autoloss.report.words import metric_words
 from autoloss.tracking.content import (
     MAX_KEY,
@@ -18,12 +18,14 @@ from autoloss.tracking.content import (
     clip,
     clipped_tags,
     points,
+    ranked,
+    ranked_front,
     run_name,
     to_ms,
 )
 from autoloss.tracking.failures import Away, classified
 from autoloss.tracking.models import log_models, register
-from autoloss.tracking.note import ranked_front, verdict_note
+from autoloss.tracking.note import verdict_note
 from autoloss.tracking.protocol import SavedModels
 from autoloss.tracking.runs import StudyRuns
 from autoloss.tracking.studies import (
@@ -258,7 +260,7 @@ def _mark_trials(runs: StudyRuns, summary: Summary, timestamp: int) -> None:
     verdict, client = summary.verdict, runs.experiment.client
     wanted: dict[int, dict[str, str]] = {}
     # Tags sort as text, so ranks are padded with zeros.
-    for rank, number in enumerate(_ranked(summary)[:_RANKED], start=1):
+    for rank, number in enumerate(ranked(summary)[:_RANKED], start=1):
         wanted.setdefault(number, {})["autoloss.rank"] = f"{rank:03d}"
     for rank, number in enumerate(ranked_front(summary), start=1):
         marks = {"autoloss.pareto": "true", "autoloss.pareto_rank": f"{rank:03d}"}
@@ -299,19 +301,6 @@ def _rename(runs: StudyRuns, summary: Summary, number: int, run: Run) -> None:
     # A name that the user gave stays.
     if run.info.run_name in {plain, starred} - {wanted}:
         runs.experiment.client.update_run(run.info.run_id, name=wanted)
-
-
-def _ranked(summary: Summary) -> list[int]:
-    """Return the trials with the study's metric, best first."""
-    sign = 1.0 if summary.lower_is_better else -1.0
-
-    def place(number: int) -> tuple[float, float, int]:
-        metrics = summary.trial(number).metrics
-        log_loss = metrics.get(REFINED_LOG_LOSS, math.inf)
-        return sign * metrics[summary.metric], log_loss, number
-
-    valued = [t for t in summary.trials if math.isfinite(t.metrics.get(summary.metric, math.nan))]
-    return sorted((trial.number for trial in valued), key=place)
 
 
 def _write_models(runs: StudyRuns, summary: Summary, saved: SavedModels) -> str:

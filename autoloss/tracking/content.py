@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autoloss.records import TrialRecord
+from autoloss.records import REFINED_LOG_LOSS, Summary, TrialRecord
 
 MAX_KEY = 250
 MAX_PARAM = 6000
@@ -137,6 +137,22 @@ def family_colour(family: str) -> str:
 def to_ms(seconds: float) -> int:
     """Return seconds since the epoch as whole milliseconds, not negative."""
     return max(0, round(1000 * seconds))
+
+
+def ranked(summary: Summary) -> list[int]:
+    """Return the trials with the study's metric, best first; ties by the refined log loss."""
+    sign = 1.0 if summary.lower_is_better else -1.0
+    places = [
+        (sign * value, trial.metrics.get(REFINED_LOG_LOSS, math.inf), trial.number)
+        for trial in summary.trials
+        if math.isfinite(value := trial.metrics.get(summary.metric, math.nan))
+    ]
+    return [number for *_, number in sorted(places)]
+
+
+def ranked_front(summary: Summary) -> list[int]:
+    """Return the trials of the front, best metric first."""
+    return [number for number in ranked(summary) if number in summary.pareto]
 
 
 def clip(text: str, limit: int) -> str:

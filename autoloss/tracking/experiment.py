@@ -170,16 +170,6 @@ def connect(uri: str) -> MlflowClient:
             raise
 
 
-def _let_go(uri: str) -> None:
-    """Close MLflow's connections to a database, so that a file of that name is opened anew."""
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    # MLflow keeps them for as long as the program runs, and has no other way to drop them.
-    engine = getattr(SqlAlchemyStore, "_engine_map", {}).pop(uri, None)
-    if engine is not None:
-        engine.dispose()
-
-
 def _dispose(uri: str) -> None:
     """Close MLflow's connections to a database, so that it opens the file anew."""
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore

@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 from autoloss.core.errors import InputError
 from autoloss.records import Summary
-from autoloss.tracking.content import MAX_KEY, clip, clipped_params, clipped_tags, points, to_ms
+from autoloss.tracking.content import (
+    MAX_KEY,
+    clip,
+    clipped_params,
+    clipped_tags,
+    points,
+    ranked_front,
+    to_ms,
+)
 from autoloss.tracking.experiment import MlflowExperiment
-from autoloss.tracking.note import ranked_front
 from autoloss.tracking.protocol import SavedModels
 from autoloss.tracking.runs import StudyRuns
 
@@ -59,45 +66,41 @@ def check_register(name: str | None, *, track: str, is_own: bool = False) -> str
 
 def log_model(
     experiment: MlflowExperiment,
-    folder: Path,
+    folder: Path | None,
     *,
     name: str,
     run_id: str,
-    params: Mapping[str, str] | None = None,
-    tags: Mapping[str, str] | None = None,
+    params: Mapping[str, str],
+    tags: Mapping[str, str],
 ) -> str:
-    """Log a saved model as a pyfunc that `mlflow.pyfunc.load_model` loads; return its ID.
+    """Log a model, with weights for `mlflow.pyfunc.load_model` if they were saved; return its ID.
 
-    It has a signature, an input example and the versions of the installed packages, but no code:
-    ``autoloss.serving`` reads the folder, so that loading needs autoloss.
+    A model with weights has a signature, an input example and the versions of the installed
+    packages, but no code: ``autoloss.serving`` reads the folder, so that loading needs autoloss.
 
     Args:
         experiment: The experiment.
-        folder: A folder of `Classifier.save`.
+        folder: A folder of `Classifier.save`; None for a model without weights, which MLflow calls
+            external and refuses to load.
         name: Name of the model, of any characters.
         run_id: ID of its run.
         params: Its parameters.
         tags: Its tags.
     """
-    from autoloss.inference.loading import load
-    from autoloss.tracking.pyfunc import pyfunc_arguments, quiet
-
-    with quiet():
-        import mlflow.pyfunc
-        from mlflow.models import Model
-
     client = experiment.client
-    own_tags = {**(tags or {}), _WEIGHTS: "attached"}
-    model = _create(experiment, name=name, run_id=run_id, params=params or {}, tags=own_tags)
+    own = {_WEIGHTS: "attached"} if folder else {_WEIGHTS: "not kept", _EXTERNAL: "true"}
+    model = client.create_logged_model(
+        experiment.open(),
+        name=clip(name, MAX_KEY).translate(_REFUSED),
+        source_run_id=run_id,
+        params=dict(params),
+        tags=clipped_tags({**tags, **own}),
+        model_type=_KIND,
+    )
     try:
         with tempfile.TemporaryDirectory() as place:
             path = Path(place) / "model"
-            with quiet():
-                mlflow.pyfunc.save_model(
-                    path,
-                    mlflow_model=Model(model_id=model.model_id, run_id=run_id),
-                    **pyfunc_arguments(load(folder), folder),
-                )
+            _write_model(model, folder, path)
             client.log_model_artifacts(model.model_id, str(path))
         client.finalize_logged_model(model.model_id, "READY")
     except BaseException:
@@ -106,50 +109,25 @@ def log_model(
     return str(model.model_id)
 
 
-def log_entry(
-    experiment: MlflowExperiment,
-    *,
-    name: str,
-    run_id: str,
-    params: Mapping[str, str],
-    tags: Mapping[str, str],
-) -> str:
-    """Log a trial whose weights were not saved, with parameters alone; return its ID.
-
-    MLflow calls such a model external, and refuses to load it.
-    """
-    from autoloss.tracking.pyfunc import quiet
+def _write_model(model: LoggedModel, folder: Path | None, path: Path) -> None:
+    """Write the files of a logged model into a new folder."""
+    from autoloss.inference.loading import load
+    from autoloss.tracking.pyfunc import pyfunc_arguments, quiet
 
     with quiet():
+        import mlflow.pyfunc
+        from mlflow.models import Model
         from mlflow.models.utils import get_external_mlflow_model_spec
 
-    client = experiment.client
-    own_tags = {**tags, _WEIGHTS: "not kept", _EXTERNAL: "true"}
-    model = _create(experiment, name=name, run_id=run_id, params=params, tags=own_tags)
-    with tempfile.TemporaryDirectory() as place:
-        get_external_mlflow_model_spec(model).save(str(Path(place) / "MLmodel"))
-        client.log_model_artifacts(model.model_id, place)
-    client.finalize_logged_model(model.model_id, "READY")
-    return str(model.model_id)
-
-
-def _create(
-    experiment: MlflowExperiment,
-    *,
-    name: str,
-    run_id: str,
-    params: Mapping[str, str],
-    tags: Mapping[str, str],
-) -> LoggedModel:
-    """Create a logged model without files."""
-    return experiment.client.create_logged_model(
-        experiment.open(),
-        name=clip(name, MAX_KEY).translate(_REFUSED),
-        source_run_id=run_id,
-        params=dict(params),
-        tags=clipped_tags(tags),
-        model_type=_KIND,
-    )
+        if folder is None:
+            path.mkdir()
+            get_external_mlflow_model_spec(model).save(str(path / "MLmodel"))
+            return
+        mlflow.pyfunc.save_model(
+            path,
+            mlflow_model=Model(model_id=model.model_id, run_id=model.source_run_id),
+            **pyfunc_arguments(load(folder), folder),
+        )
 
 
 def log_models(runs: StudyRuns, summary: Summary, saved: SavedModels) -> dict[int, str]:
@@ -190,12 +168,7 @@ def log_models(runs: StudyRuns, summary: Summary, saved: SavedModels) -> dict[in
                 "autoloss.readout": trial.readout,
             },
         }
-        folder = saved.folders.get(number)
-        logged[number] = (
-            log_model(experiment, folder, **content)
-            if folder
-            else log_entry(experiment, **content)
-        )
+        logged[number] = log_model(experiment, saved.folders.get(number), **content)
         # With the time of the run, so that MLflow stores a repeated metric once.
         measured = points("val", trial.metrics, to_ms(max(trial.started, trial.ended)))
         experiment.log(run_id, points=measured, model_id=logged[number])

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from autoloss.records import REFINED_LOG_LOSS, Comparison, Summary
 from autoloss.report.shipped import verdict_now
+from autoloss.tracking.content import ranked_front
 
 _TITLES = {
     "better": "Better than tuned cross-entropy",
@@ -96,16 +97,6 @@ def _front_table(summary: Summary) -> list[str]:
             f"| #{number:03d} `{_cell(trial.label)}` | {figures[0]:.4f} | {figures[1]:.4f} |"
         )
     return rows
-
-
-def ranked_front(summary: Summary) -> list[int]:
-    """Return the trials of the front, best metric first."""
-    sign = 1.0 if summary.lower_is_better else -1.0
-
-    def place(number: int) -> tuple[float, int]:
-        return sign * summary.trial(number).metrics.get(summary.metric, float("inf")), number
-
-    return sorted(summary.pareto, key=place)
 
 
 def _cell(text: str) -> str:

@@ -12,9 +12,10 @@ from autoloss.tracking.content import (
     PALETTE,
     clip,
     family_colour,
+    ranked_front,
     trial_content,
 )
-from autoloss.tracking.note import opening_note, ranked_front, verdict_note
+from autoloss.tracking.note import opening_note, verdict_note
 
 
 def by_key(content):
