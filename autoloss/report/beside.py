@@ -166,11 +166,6 @@ def fine_share(value: float) -> str:
     return f"{percent:.{max(0, min(digits, 8))}f}%"
 
 
-def _range(low: float, high: float) -> str:
-    """Return the ends of a band of shares."""
-    return f"{fine_share(low)} to {fine_share(high)}"
-
-
 def _edge(one: Edge) -> str:
     """Return one setting on an edge."""
     side = {"low": "lower", "high": "upper"}[one.side]

@@ -38,12 +38,6 @@ def marked_trials(summary: Summary) -> dict[int, str]:
     }
 
 
-def positive_name(summary: Summary) -> str:
-    """Return the name of the positive class."""
-    classes = summary.data.classes
-    return str(classes[1]) if len(classes) > 1 else "the positive class"
-
-
 def positive_quoted(summary: Summary) -> str:
     """Return the name of the positive class as it stands within a text."""
     classes = summary.data.classes

@@ -65,8 +65,7 @@ class PostHoc:
         Shape:
             log_probs (N, C) -> (N, C).
         """
-        moved = np.asarray(log_probs, dtype=np.float64) + np.array(self.shifts)
-        return np.asarray(log_softmax(moved, axis=1))
+        return _shifted(log_probs, np.array(self.shifts))
 
 
 def fit_posthoc(
@@ -132,6 +131,10 @@ def _moves_itself(metric: NamedMetric) -> bool:
     return metric.name in DECLARED and DECLARED[metric.name].decision != "error"
 
 
+def _shifted(log_probs: FloatArray, shift: FloatArray) -> FloatArray:
+    return np.asarray(log_softmax(np.asarray(log_probs, dtype=np.float64) + shift, axis=1))
+
+
 def _prior(
     log_probs: FloatArray, targets: IntArray, metric: NamedMetric, class_counts: IntArray
 ) -> PostHoc:
@@ -164,8 +167,7 @@ def _threshold(log_probs: FloatArray, targets: IntArray, metric: NamedMetric) ->
 def _value(
     log_probs: FloatArray, targets: IntArray, metric: NamedMetric, shift: tuple[float, ...]
 ) -> float:
-    moved = PostHoc("prior", 0.0, tuple(shift), 0.0).decided(log_probs)
-    return float(metric.fn(np.exp(moved), targets))
+    return float(metric.fn(np.exp(_shifted(log_probs, np.array(shift))), targets))
 
 
 def _values(

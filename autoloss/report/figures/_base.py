@@ -60,13 +60,13 @@ class Focus:
     high: float
     outside: int
 
-    @property
-    def note(self) -> str:
-        """Return a sentence on marks outside the frame, or an empty string if there are none."""
-        if not self.outside:
-            return ""
-        verb = "lies" if self.outside == 1 else "lie"
-        return f" {self.outside} of them {verb} outside the frame; the table lists all trials."
+
+def outside_note(count: int, of: str = "them") -> str:
+    """Return a sentence on marks outside the frame, or an empty string if there are none."""
+    if not count:
+        return ""
+    verb = "lies" if count == 1 else "lie"
+    return f" {count} of {of} {verb} outside the frame; the table lists all trials."
 
 
 def focus(

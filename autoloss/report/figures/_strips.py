@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from autoloss.records import REFINED_LOG_LOSS, Summary, TrialRecord
-from autoloss.report.figures._base import Figure, Focus, ends, focus
+from autoloss.report.figures._base import Figure, Focus, ends, focus, outside_note
 from autoloss.report.figures._draw import (
     ACCENT,
     INK,
@@ -156,7 +156,7 @@ def _figure(info: StripsInfo) -> Figure:
         title=f"{info.words.title} of every trial, by family",
         caption=(
             f"A mark is a trial, the upright tick the median of its family. {line}{_curse(info)}"
-            f"{count_text(n_trials, 'trial')}.{info.x.note}"
+            f"{count_text(n_trials, 'trial')}.{outside_note(info.x.outside)}"
         ),
         alt=(
             f"{info.words.title} by family, best first. {best.family} has the best trial, "

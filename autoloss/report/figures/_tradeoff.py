@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoloss.records import REFINED_LOG_LOSS, Summary
-from autoloss.report.figures._base import Figure, Focus, ends, focus, roomy
+from autoloss.report.figures._base import Figure, Focus, ends, focus, outside_note, roomy
 from autoloss.report.figures._draw import (
     INK,
     PAGE,
@@ -108,7 +108,7 @@ def tradeoff_figure(summary: Summary) -> Figure | None:
         caption=(
             f"Each mark is a trial on the validation rows; better is {best}. The dashed line is "
             "the front: no trial beats its trials in both figures."
-            + Focus(0, 0, outside).note.replace("of them", "of the trials")
+            + outside_note(outside, "the trials")
             + missing
         ),
         alt=_alt(info),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from autoloss.report.svg.axes import Axis
-from autoloss.report.svg.text import escaped, lines_of, text_width
+from autoloss.report.svg.text import escaped, lines_of
 
 _DASHES = {"solid": "", "dot": "1.5 3", "dash": "7 4", "dashdot": "7 3 1.5 3", "longdash": "12 4"}
 # A symbol of size 1, as a path of points around the origin.
@@ -207,8 +207,3 @@ def _is_there(value: Any) -> bool:
 def _within(pixel: float) -> float:
     """Return a pixel that every renderer can hold."""
     return min(max(pixel, -5000.0), 5000.0)
-
-
-def widest_text(trace: dict[str, Any]) -> float:
-    """Return the room that text at the end of bars needs."""
-    return max((text_width(str(text)) for text in trace.get("text", ())), default=0.0)
