@@ -16,7 +16,6 @@ TABLES: dict[str, tuple[int, str]] = {}
 
 # Names of classes in two folders or more, which are still to be told apart.
 SHARED = {
-    "Figure",
     "OwnNetwork",
     "Part",
     "Pool",

@@ -11,7 +11,7 @@ from jinja2 import Template
 from markupsafe import Markup
 
 from autoloss.records import Summary
-from autoloss.report.figures import GROUPS, Figure, all_figures, signals_info
+from autoloss.report.figures import GROUPS, PageFigure, all_figures, signals_info
 from autoloss.report.page import make_template, page_file
 from autoloss.report.palette import DARK, DARK_PAGE, LIGHT, LIGHT_PAGE, looks
 from autoloss.report.svg import WIDTHS, figure_svg
@@ -48,7 +48,7 @@ def render_html(summary: Summary) -> str:
     )
 
 
-def drawings(figure: Figure) -> Markup:
+def drawings(figure: PageFigure) -> Markup:
     """Return a figure in every width; its texts are escaped by the drawing."""
     texts = [
         figure_svg(figure.spec, width=width, height=figure.height, name=f"{figure.id}-{width}")
@@ -84,7 +84,7 @@ def _stroke(line: dict[str, Any]) -> Markup:
     return Markup(stroke(line))
 
 
-def _by_group(figures: tuple[Figure, ...]) -> dict[str, list[Figure]]:
+def _by_group(figures: tuple[PageFigure, ...]) -> dict[str, list[PageFigure]]:
     """Return the figures by the section that shows them."""
     return {group: [figure for figure in figures if figure.group == group] for group in GROUPS}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autoloss.records import Summary
-from autoloss.report.figures._base import Figure, Focus, focus
+from autoloss.report.figures._base import Focus, PageFigure, focus
 from autoloss.report.figures._costs import costs_figure
 from autoloss.report.figures._curves import CurvesInfo, curves_figures, curves_info
 from autoloss.report.figures._finalists import (
@@ -51,11 +51,11 @@ GROUPS = (
 __all__ = [
     "GROUPS",
     "CurvesInfo",
-    "Figure",
     "FinalistsInfo",
     "Focus",
     "GainsInfo",
     "ImportanceInfo",
+    "PageFigure",
     "ReliabilityInfo",
     "SignalsInfo",
     "StripsInfo",
@@ -76,7 +76,7 @@ __all__ = [
 ]
 
 
-def all_figures(summary: Summary) -> tuple[Figure, ...]:
+def all_figures(summary: Summary) -> tuple[PageFigure, ...]:
     """Return every figure that the summary has the data for, in the order of the page."""
     single = (
         finalists_figure(summary),

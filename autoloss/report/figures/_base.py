@@ -13,7 +13,7 @@ from autoloss.report.roles import BASELINE, CHALLENGER
 
 
 @dataclass(frozen=True)
-class Figure:
+class PageFigure:
     """A figure of the page.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from autoloss.records import CostCurve, Summary
-from autoloss.report.figures._base import Figure, model_lines
+from autoloss.report.figures._base import PageFigure, model_lines
 from autoloss.report.figures._draw import (
     ACCENT,
     MUTED,
@@ -21,7 +21,7 @@ from autoloss.report.rows import rows_name
 from autoloss.report.words import value_text
 
 
-def costs_figure(summary: Summary) -> Figure | None:
+def costs_figure(summary: Summary) -> PageFigure | None:
     """Return the cost curve, or None if no costs were given or an older study has none."""
     found = summary.cost_curve
     if found is None or len(found.at) < 2:
@@ -42,7 +42,7 @@ def costs_figure(summary: Summary) -> Figure | None:
     seen = [value for one in values.values() for value in one if math.isfinite(value)]
     low, top = min([0.0, *seen]), 1.08 * max([0.0, *seen])
     given = [found.given] if math.isfinite(found.given) else []
-    return Figure(
+    return PageFigure(
         id="cost-curve",
         group="costs",
         title="Expected cost under other costs" if by_share else "Expected cost after review",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoloss.records import REFINED_LOG_LOSS, Summary, TrialRecord
-from autoloss.report.figures._base import Figure, Focus, focus
+from autoloss.report.figures._base import Focus, PageFigure, focus
 from autoloss.report.figures._draw import (
     ACCENT,
     INK,
@@ -71,7 +71,7 @@ def curves_info(summary: Summary, metric: str) -> CurvesInfo:
     )
 
 
-def curves_figures(summary: Summary) -> tuple[Figure, ...]:
+def curves_figures(summary: Summary) -> tuple[PageFigure, ...]:
     """Return the learning curves of the objective and of the error."""
     infos = [info for name in _MEASURED if (info := curves_info(summary, name)).lines]
     return tuple(_figure(info) for info in infos)
@@ -93,12 +93,12 @@ def _line(trial: TrialRecord, metric: str, mark: str) -> Line:
     )
 
 
-def _figure(info: CurvesInfo) -> Figure:
+def _figure(info: CurvesInfo) -> PageFigure:
     """Return the learning curves of one metric."""
     ends = "; ".join(f"{line.mark}: epoch {line.epochs[-1]}" for line in info.lines if line.mark)
     trials = count_text(len(info.lines), "trial")
     early = " Early epochs lie above the frame." if info.y.outside else ""
-    return Figure(
+    return PageFigure(
         id=f"curves-{info.metric}",
         group="curves",
         title=f"{info.words.title} while training",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoloss.records import Finalist, Summary
-from autoloss.report.figures._base import Figure, Focus, ends, focus
+from autoloss.report.figures._base import Focus, PageFigure, ends, focus
 from autoloss.report.figures._draw import (
     ACCENT,
     MUTED,
@@ -96,7 +96,7 @@ def finalists_info(summary: Summary) -> FinalistsInfo:
     return FinalistsInfo(summary.metric, words, dots, part)
 
 
-def finalists_figure(summary: Summary) -> Figure | None:
+def finalists_figure(summary: Summary) -> PageFigure | None:
     """Return the dots, or None if nothing was compared with tuned cross-entropy."""
     info = finalists_info(summary)
     if not info.dots:
@@ -107,7 +107,7 @@ def finalists_figure(summary: Summary) -> Figure | None:
         for dot in info.dots
     )
     small = any(dot.trainings for dot in info.dots)
-    return Figure(
+    return PageFigure(
         id="finalists",
         group="finalists",
         title=f"Difference in {title} to tuned cross-entropy",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoloss.records import Summary
-from autoloss.report.figures._base import Figure
+from autoloss.report.figures._base import PageFigure
 from autoloss.report.figures._draw import (
     INK,
     MUTED,
@@ -74,20 +74,20 @@ def gains_info(summary: Summary, metric: str) -> GainsInfo:
     return GainsInfo(metric, metric_words(metric, lower_is_better=lower), tuple(bars))
 
 
-def gains_figures(summary: Summary) -> tuple[Figure, ...]:
+def gains_figures(summary: Summary) -> tuple[PageFigure, ...]:
     """Return one figure for the metric and one for the log loss; none for a single step."""
     infos = [gains_info(summary, metric) for metric in gain_metrics(summary)]
     return tuple(_figure(summary, info) for info in infos if len(info.bars) > 1)
 
 
-def _figure(summary: Summary, info: GainsInfo) -> Figure:
+def _figure(summary: Summary, info: GainsInfo) -> PageFigure:
     """Return the steps of one metric."""
     said = " ".join(gain_sentences(summary))
     first, last = info.bars[0], info.bars[-1]
     known = any(bar.reading != "unknown" for bar in info.bars)
     lines = "; a thin line is the 95% interval of its step, grey where it covers zero"
     lines = lines if known else ""
-    return Figure(
+    return PageFigure(
         id=f"gains-{info.metric}",
         group="gains",
         title=info.words.title,

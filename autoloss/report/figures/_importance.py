@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from autoloss.records import Summary
-from autoloss.report.figures._base import Figure
+from autoloss.report.figures._base import PageFigure
 from autoloss.report.figures._draw import axis, hover, layout, plain, rows_axis
 from autoloss.report.importance import importance_pairs
 from autoloss.report.words import share_text, short, whole_share_text
@@ -30,7 +30,7 @@ def importance_info(summary: Summary) -> ImportanceInfo:
     return ImportanceInfo(tuple(name for name, _ in pairs), tuple(share for _, share in pairs))
 
 
-def importance_figure(summary: Summary) -> Figure | None:
+def importance_figure(summary: Summary) -> PageFigure | None:
     """Return the bars, or None if the importance was not measured."""
     info = importance_info(summary)
     if not info.names:
@@ -52,7 +52,7 @@ def importance_figure(summary: Summary) -> Figure | None:
     rows = rows_axis([plain(short(name)) for name in info.names], showgrid=False)
     top = 1.15 * max((*info.shares, 0.01))
     share = axis("Share of the variation", tickformat=".0%", range=[0, top])
-    return Figure(
+    return PageFigure(
         id="importance",
         group="importance",
         title="Importance for the log loss after calibration",

@@ -7,13 +7,13 @@ from typing import Any
 
 from autoloss.records import Summary
 from autoloss.records.insights import RankingCurves
-from autoloss.report.figures._base import Figure, model_lines
+from autoloss.report.figures._base import PageFigure, model_lines
 from autoloss.report.figures._draw import MUTED, axis, layout, line, pen
 from autoloss.report.roles import BASELINE, CHALLENGER, positive_quoted
 from autoloss.report.words import share_text, value_text
 
 
-def ranking_figures(summary: Summary) -> tuple[Figure, ...]:
+def ranking_figures(summary: Summary) -> tuple[PageFigure, ...]:
     """Return both curves; none if there are not two classes, or an older study has none."""
     found = summary.ranking
     if found is None:
@@ -61,7 +61,7 @@ def _figure(
     area: tuple[str, str],
     chance: tuple[float, float],
     caption: str,
-) -> Figure:
+) -> PageFigure:
     """Return one curve of each model, with its area in the key."""
     metric, words = area
     lines = model_lines(
@@ -74,7 +74,7 @@ def _figure(
     )
     level: dict[str, Any] = {"range": [-0.01, 1.01], "tickformat": ".0%", "nticks": 6}
     dotted = line([0.0, 1.0], chance, pen(MUTED, 1, "dot"))
-    return Figure(
+    return PageFigure(
         id=name,
         group="ranking",
         title=title,

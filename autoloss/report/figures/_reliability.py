@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoloss.records import Reliability, Summary
-from autoloss.report.figures._base import Figure
+from autoloss.report.figures._base import PageFigure
 from autoloss.report.figures._draw import (
     ACCENT,
     INK,
@@ -87,7 +87,7 @@ def reliability_info(diagram: Reliability) -> ReliabilityInfo:
     return ReliabilityInfo(diagram.name, ordered, diagram.histogram)
 
 
-def reliability_figures(summary: Summary) -> tuple[Figure, ...]:
+def reliability_figures(summary: Summary) -> tuple[PageFigure, ...]:
     """Return one diagram for each set of predictions, all on the same scale."""
     infos = [info for one in summary.reliability if (info := reliability_info(one)).bins]
     lows = [
@@ -100,7 +100,7 @@ def reliability_figures(summary: Summary) -> tuple[Figure, ...]:
     return tuple(_figure(info, place, manner) for place, info in enumerate(infos))
 
 
-def positive_figures(summary: Summary) -> tuple[Figure, ...]:
+def positive_figures(summary: Summary) -> tuple[PageFigure, ...]:
     """Return one diagram of the positive class's probability for each model."""
     infos = [info for one in summary.positive_reliability if (info := reliability_info(one)).bins]
     name = positive_quoted(summary)
@@ -110,13 +110,13 @@ def positive_figures(summary: Summary) -> tuple[Figure, ...]:
     return tuple(_figure(info, place, manner) for place, info in enumerate(infos))
 
 
-def _figure(info: ReliabilityInfo, place: int, manner: _Manner) -> Figure:
+def _figure(info: ReliabilityInfo, place: int, manner: _Manner) -> PageFigure:
     """Return one diagram."""
     rows = sum(one.count for one in info.bins)
     found = f"{info.outside} of {len(info.bins)} groups lie outside the band"
     bars = [_bars(info)] if info.histogram else []
     title = model_title(info.name)
-    return Figure(
+    return PageFigure(
         id=f"{manner.group}-{place}",
         group=manner.group,
         title=title,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoloss.records import Summary
-from autoloss.report.figures._base import Figure, ends, focus
+from autoloss.report.figures._base import PageFigure, ends, focus
 from autoloss.report.figures._draw import (
     band,
     layout,
@@ -56,7 +56,7 @@ def rule_info(summary: Summary) -> tuple[RulePoint, ...]:
     return tuple(found)
 
 
-def rule_figure(summary: Summary) -> Figure | None:
+def rule_figure(summary: Summary) -> PageFigure | None:
     """Return the finalists, the admissible ones filled, or None for fewer than two."""
     info = rule_info(summary)
     if len(info) < 2:
@@ -64,7 +64,7 @@ def rule_figure(summary: Summary) -> Figure | None:
     words = metric_words(summary.metric, lower_is_better=summary.lower_is_better)
     admissible = [one for one in info if one.is_admissible]
     chosen = next((one for one in info if one.number == summary.verdict.challenger), None)
-    return Figure(
+    return PageFigure(
         id="rule",
         group="tradeoff",
         title="The rule among the finalists",

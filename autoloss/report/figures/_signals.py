@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoloss.records import Summary
-from autoloss.report.figures._base import Figure
+from autoloss.report.figures._base import PageFigure
 from autoloss.report.figures._draw import (
     ACCENT,
     INK,
@@ -92,14 +92,14 @@ def signals_info(summary: Summary) -> SignalsInfo:
     )
 
 
-def signals_figure(summary: Summary) -> Figure | None:
+def signals_figure(summary: Summary) -> PageFigure | None:
     """Return the curves over the histogram, or None if there is nothing to show."""
     info = signals_info(summary)
     if not info.curves:
         return None
     most = max(range(len(info.shares)), key=info.shares.__getitem__, default=0)
     names = ", ".join(curve.label for curve in info.curves)
-    return Figure(
+    return PageFigure(
         id="signals",
         group="signals",
         title="Gradient on the true class, as a multiple of cross-entropy's",

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from autoloss.records import REFINED_LOG_LOSS, Summary, TrialRecord
-from autoloss.report.figures._base import Figure, Focus, ends, focus, outside_note
+from autoloss.report.figures._base import Focus, PageFigure, ends, focus, outside_note
 from autoloss.report.figures._draw import (
     ACCENT,
     INK,
@@ -138,19 +138,19 @@ def _luck(summary: Summary, metric: str) -> tuple[float, float]:
     return found.metric, found.metric_honest
 
 
-def strips_figures(summary: Summary) -> tuple[Figure, ...]:
+def strips_figures(summary: Summary) -> tuple[PageFigure, ...]:
     """Return the strips of the objective and of the metric in the place of error."""
     names = dict.fromkeys((REFINED_LOG_LOSS, summary.metric))
     infos = [info for name in names if (info := strips_info(summary, name)).strips]
     return tuple(_figure(info) for info in infos)
 
 
-def _figure(info: StripsInfo) -> Figure:
+def _figure(info: StripsInfo) -> PageFigure:
     """Return the strips of one metric."""
     best = info.strips[0]
     n_trials = sum(len(strip.values) for strip in info.strips)
     line = "The dashed line is tuned cross-entropy. " if math.isfinite(info.baseline) else ""
-    return Figure(
+    return PageFigure(
         id=f"strips-{info.metric}",
         group="families",
         title=f"{info.words.title} of every trial, by family",

@@ -8,7 +8,7 @@ from typing import Any
 
 from autoloss.records import Summary
 from autoloss.report.beside import fine_share
-from autoloss.report.figures._base import Figure
+from autoloss.report.figures._base import PageFigure
 from autoloss.report.figures._draw import MUTED, area, axis, diagonal, hover, layout
 from autoloss.report.figures._reliability import Bin, bin_points, reliability_info
 from autoloss.report.roles import positive_quoted
@@ -56,7 +56,7 @@ def tails_info(summary: Summary) -> TailsInfo:
     return TailsInfo(bins, min(places, default=-1.0) - 0.6, max(places, default=1.0) + 0.4)
 
 
-def tails_figure(summary: Summary) -> Figure | None:
+def tails_figure(summary: Summary) -> PageFigure | None:
     """Return the diagram, or None if there is nothing to show."""
     info = tails_info(summary)
     if not info.bins:
@@ -65,7 +65,7 @@ def tails_figure(summary: Summary) -> Figure | None:
     rows = sum(one.count for one in info.bins)
     name = positive_quoted(summary)
     none_found = any(one.accuracy <= 0.0 for one in info.bins)
-    return Figure(
+    return PageFigure(
         id="tails",
         group="tails",
         title=f"Probability of {name}, in log-odds",

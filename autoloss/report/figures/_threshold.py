@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from autoloss.records import Summary, Threshold
-from autoloss.report.figures._base import Figure
+from autoloss.report.figures._base import PageFigure
 from autoloss.report.figures._draw import (
     ACCENT,
     INK,
@@ -26,7 +26,7 @@ from autoloss.report.shipped import judged_start
 from autoloss.report.words import metric_words, value_text
 
 
-def threshold_figure(summary: Summary) -> Figure | None:
+def threshold_figure(summary: Summary) -> PageFigure | None:
     """Return the metric over the threshold, or None if no threshold was moved."""
     found = summary.threshold
     if found is None or len(found.probs) < 2 or not math.isfinite(found.threshold):
@@ -34,7 +34,7 @@ def threshold_figure(summary: Summary) -> Figure | None:
     words, positive = metric_words(found.metric), positive_quoted(summary)
     best = min(range(len(found.values)), key=found.values.__getitem__)
     source = "costs" if found.metric == "expected_cost" else "class shares"
-    return Figure(
+    return PageFigure(
         id="threshold",
         group="threshold",
         title=f"{words.title} over the threshold",

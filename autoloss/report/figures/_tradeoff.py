@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoloss.records import REFINED_LOG_LOSS, Summary
-from autoloss.report.figures._base import Figure, Focus, ends, focus, outside_note, roomy
+from autoloss.report.figures._base import Focus, PageFigure, ends, focus, outside_note, roomy
 from autoloss.report.figures._draw import (
     INK,
     PAGE,
@@ -90,7 +90,7 @@ def tradeoff_info(summary: Summary) -> TradeoffInfo:
     )
 
 
-def tradeoff_figure(summary: Summary) -> Figure | None:
+def tradeoff_figure(summary: Summary) -> PageFigure | None:
     """Return the scatter, or None if no trial has both values."""
     info = tradeoff_info(summary)
     if not info.points:
@@ -101,7 +101,7 @@ def tradeoff_figure(summary: Summary) -> Figure | None:
     )
     missing = f" {info.missing} without a score cannot be drawn." if info.missing else ""
     best = "lower left" if info.words.lower_is_better else "lower left (the axis is reversed)"
-    return Figure(
+    return PageFigure(
         id="tradeoff",
         group="tradeoff",
         title=f"{info.words.title} against log loss after calibration",
