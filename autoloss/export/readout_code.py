@@ -9,7 +9,7 @@ from typing import Any
 
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.member import Member
-from autoloss.losses.spec_data import Tuned
+from autoloss.losses.tuned import Tuned
 
 # Names that the template of the code imports.
 _IMPORTED = frozenset({"math", "torch", "Tensor", "nn", "functional"})

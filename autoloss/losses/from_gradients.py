@@ -26,7 +26,8 @@ def local_log_posterior(function: Callable[[Tensor], Tensor], logits: Tensor) ->
     """Return the log posterior of a local loss, which depends on the true class alone.
 
     Its gradient on the logits is ``φ(p_y) (p - u)`` with ``φ(p) = -dL / d log p``. At the minimum
-    of the expectation the posterior is ``p_k / φ(p_k)``, normalised.
+    of the expectation the posterior is ``p_k / φ(p_k)``, normalised. It is computed in float64,
+    because φ may be as small as p.
 
     Args:
         function: The loss of ``log p`` of every class.
@@ -35,8 +36,8 @@ def local_log_posterior(function: Callable[[Tensor], Tensor], logits: Tensor) ->
     Shape:
         ``(..., C)`` → ``(..., C)``.
     """
-    log_p = log_softmax(logits.detach())
-    return log_softmax(log_p - _weights(function, log_p).log())
+    log_p = log_softmax(logits.detach().double())
+    return log_softmax(log_p - _weights(function, log_p).log()).to(logits.dtype)
 
 
 def _weights(function: Callable[[Tensor], Tensor], log_p: Tensor) -> Tensor:
@@ -60,15 +61,15 @@ def pushed_log_posterior(
     Shape:
         ``(..., C)`` → ``(..., C)``.
     """
-    log_p = log_softmax(logits.detach())
+    log_p = log_softmax(logits.detach().double())
     phi = _weights(function, log_p)
     with torch.enable_grad():
-        at = logits.detach().clone().requires_grad_()
+        at = logits.detach().double().requires_grad_()
         (push,) = torch.autograd.grad(cost(at).sum(), at)
     # The slope of the loss on logit k is S p_k - η_k φ_k with S = sum η φ, and the η sum to 1.
     total = (1.0 - (push / phi).sum(-1, keepdim=True)) / (log_p.exp() / phi).sum(-1, keepdim=True)
     probs = ((total * log_p.exp() + push) / phi).nan_to_num(nan=FLOOR).clamp_min(FLOOR)
-    return (probs / probs.sum(-1, keepdim=True)).log()
+    return (probs / probs.sum(-1, keepdim=True)).log().to(logits.dtype)
 
 
 def log_posterior(every: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -135,23 +136,19 @@ class Group:
         context = self._complete(context, logits)
         weights = self._weights(context)
         if targets.is_floating_point():
-            if mix is not None:
-                targets = mix.mixed(targets)
-            return self._expected(logits, log_probs, targets, weights, context)
+            probs = targets if mix is None else mix.mixed(targets)
+            probs = probs if self.spread is None else self.spread.probs(probs)
+            probs = probs if weights is None else probs * weights
+            return (probs * self._every(logits, log_probs, context)).sum(-1)
         if self.spread is not None:
             every = self._every(logits, log_probs, context)
-            weighted = every if weights is None else every * weights
-            if mix is None:
-                return self.spread.values(weighted, targets)
-            partners = self.spread.values(weighted, mix.partners_of(targets))
-            share = mix.share_for(targets)
-            return share * self.spread.values(weighted, targets) + (1.0 - share) * partners
-        values = self._of_labels(logits, log_probs, targets, weights, context)
+            of_labels = partial(self.spread.values, every if weights is None else every * weights)
+        else:
+            of_labels = partial(self._of_labels, logits, log_probs, weights, context)
         if mix is None:
-            return values
-        partners = self._of_labels(logits, log_probs, mix.partners_of(targets), weights, context)
-        share = mix.share_for(targets)
-        return share * values + (1.0 - share) * partners
+            return of_labels(targets)
+        partners, share = of_labels(mix.partners_of(targets)), mix.share_for(targets)
+        return share * of_labels(targets) + (1.0 - share) * partners
 
     def every(self, logits: Tensor, *, context: LossContext | None = None) -> Tensor:
         """Return the weighted loss of every item under every label, ``(k, B, C)``."""
@@ -191,9 +188,9 @@ class Group:
         self,
         logits: Tensor,
         log_probs: Tensor,
-        targets: Tensor,
         weights: Tensor | None,
         context: LossContext | None,
+        targets: Tensor,
     ) -> Tensor:
         """Return the weighted loss of every item under its class."""
         if self.loss.local:
@@ -203,21 +200,6 @@ class Group:
         if weights is None:
             return values
         return values * pick(weights.expand(*targets.shape, -1), targets)
-
-    def _expected(
-        self,
-        logits: Tensor,
-        log_probs: Tensor,
-        targets: Tensor,
-        weights: Tensor | None,
-        context: LossContext | None,
-    ) -> Tensor:
-        """Return the expected loss of every item by the probabilities of its classes."""
-        if self.spread is not None:
-            targets = self.spread.probs(targets)
-        if weights is not None:
-            targets = targets * weights
-        return (targets * self._every(logits, log_probs, context)).sum(-1)
 
     def _every(self, logits: Tensor, log_probs: Tensor, context: LossContext | None) -> Tensor:
         """Return the loss of every item under every label."""

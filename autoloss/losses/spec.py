@@ -15,7 +15,8 @@ from autoloss.core.task import TaskKind
 from autoloss.core.toml import toml_text
 from autoloss.losses.parts import KINDS, parameters_of
 from autoloss.losses.spec_check import canonical, find_mistakes
-from autoloss.losses.spec_data import SpecData, Tuned
+from autoloss.losses.spec_data import SpecData
+from autoloss.losses.tuned import Tuned
 
 # The methods that compute import their modules, because most of a program reads settings only.
 if TYPE_CHECKING:

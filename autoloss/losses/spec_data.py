@@ -12,39 +12,11 @@ from autoloss.losses.from_gradients import MOST_CLASSES, by_gradient
 from autoloss.losses.parts import KINDS, PENALTIES, TEMPERATURE, WEIGHTS, parameters_of
 from autoloss.losses.registry import get, is_proper_at
 from autoloss.losses.spec_check import canonical, find_mistakes
+from autoloss.losses.tuned import Tuned
 
 ReadoutKind = Literal["closed", "slopes", "none"]
 """How the posterior is read: by a formula, from the slopes of the loss, or not at all. The slopes
 cost a factorisation of a matrix (C, C) for every example."""
-
-
-@dataclass(frozen=True)
-class Tuned:
-    """The results of a search for a loss: the settings of its training, and its read-out.
-
-    Args:
-        lr: Peak learning rate of AdamW.
-        weight_decay: Weight decay; None for none.
-        dropout: Dropout rate in [0, 1); None for a network without dropout.
-        readout: The scores whose softmax gives the probabilities: the logits (``"softmax"``), the
-            logits with the prior undone (``"prior"``) or the loss's own posterior (``"link"``);
-            None for the best read-out that the loss declares.
-        inverse_temperature: Factor of the scores.
-        mix: Weight of the uniform distribution in the probabilities.
-        class_counts: Training rows of each class.
-        class_weights: Class weights of the user.
-        class_similarity: Similarity of the classes by the user, a row for each class.
-    """
-
-    lr: float
-    weight_decay: float | None = None
-    dropout: float | None = None
-    readout: Literal["softmax", "prior", "link"] | None = None
-    inverse_temperature: float = 1.0
-    mix: float = 0.0
-    class_counts: tuple[float, ...] | None = None
-    class_weights: tuple[float, ...] | None = None
-    class_similarity: tuple[tuple[float, ...], ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,7 @@ class SearchResult(Shown):
             InputError: If there is no such rule or trial.
         """
         from autoloss.losses import LossSpec
-        from autoloss.losses.spec_data import Tuned
+        from autoloss.losses.tuned import Tuned
 
         trial = select_trial(self.summary, by)
         data = self.summary.data

@@ -12,6 +12,7 @@ from torch.testing import assert_close
 from autoloss import losses
 from autoloss.losses import Loss, LossSpec, Objective, null_vector
 from autoloss.losses.minimum import FAR, ExpectedLoss, Minimum
+from autoloss.losses.registry import OWN, forget_results
 
 from .cases import SMOOTH, context_for, draw, each, label, read, sizes_for
 
@@ -149,6 +150,27 @@ def test_readout_of_a_confident_float32_network_is_that_of_float64(loss: Loss):
     is_number = wide > -85.0
     assert_close(narrow.double()[is_number], wide[is_number], atol=1e-4, rtol=1e-5)
     assert bool((narrow[~is_number] < -80.0).all())
+
+
+@losses.declare(source="here", local=True, link=losses.by_gradient)
+def bounded(log_p: Tensor) -> Tensor:
+    """Cross-entropy bounded at 4/3, whose slope vanishes where p does."""
+    return -torch.expm1(0.75 * log_p) / 0.75
+
+
+@pytest.mark.parametrize("penalty", ["none", "confidence"])
+def test_a_derived_readout_of_float32_logits_is_that_of_float64(penalty: str, monkeypatch):
+    monkeypatch.setitem(OWN, "bounded", bounded)
+    forget_results()
+    logits = torch.tensor([[[300.0, 0.0, -30.0], [18.0, 0.0, 17.0]]])
+    spec = LossSpec("bounded", penalty=penalty)
+    narrow, wide = (
+        Objective([spec], COUNTS[:3], dtype=dtype).log_links(logits.to(dtype))
+        for dtype in (torch.float32, torch.float64)
+    )
+    assert_close(narrow.double(), wide, atol=1e-4, rtol=1e-6)
+    monkeypatch.undo()
+    forget_results()
 
 
 @pytest.mark.parametrize("loss", SMOOTH, ids=label)

@@ -33,7 +33,7 @@ from autoloss.losses.labels import is_label, pick
 from autoloss.losses.numerics import log_softmax as ours
 from autoloss.losses.own import load_losses, register
 from autoloss.losses.registry import get
-from autoloss.losses.spec_data import Tuned
+from autoloss.losses.tuned import Tuned
 from autoloss.readout import Readout, fit_temperature
 
 from .cases import draw, draw_labels, inside, slope, within_head

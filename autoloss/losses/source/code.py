@@ -1,4 +1,4 @@
-"""The text of a function or class, and what the names in it stand for."""
+"""The text of a function or class, and the values of the names in it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Definition = ast.FunctionDef | ast.ClassDef
 Span = tuple[int, int]
 """The first byte of a part of a text, and the byte after its last."""
 Edit = tuple[Span, str]
-"""A part of a text, and its replacement."""
+"""A span of a text, and its replacement."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Code:
         """Return the code of a function or class.
 
         Raises:
-            InputError: If it has no text, or is a lambda.
+            InputError: If it has no source text, or is a lambda.
         """
         tree: ast.stmt = ast.Pass()
         try:
@@ -69,10 +69,10 @@ class Code:
 
     @cached_property
     def references(self) -> dict[ast.AST, tuple[str, Any]]:
-        """Return the nodes that refer to the module, each with the last name in it and the value.
+        """Return the nodes that refer to names of the module, with the last name and the value.
 
-        A module of autoloss or a declared loss is not a reference itself: in
-        ``poly1.poly1.function`` the whole is.
+        A module of autoloss or a declared loss is only part of a reference: the whole of
+        ``poly1.poly1.function`` is a reference.
         """
         return {node: (name, value) for node, name, value in self._references()}
 
@@ -85,13 +85,13 @@ class Code:
         return [one for one in found if one is not None]
 
     def called(self, call: ast.AST) -> Any:
-        """Return the function or class of the module that is called, None for any other."""
+        """Return the called function or class if it is of the module; otherwise None."""
         found = self.references.get(call.func) if isinstance(call, ast.Call) else None
         value = None if found is None else unwrapped(found[1])
         return value if isinstance(value, types.FunctionType | type) else None
 
     def span(self, node: Any) -> Span:
-        """Return the place of a node in the text."""
+        """Return the span of a node in the text."""
         starts = self._line_starts
         return (
             starts[node.lineno - 1] + node.col_offset,
@@ -99,11 +99,11 @@ class Code:
         )
 
     def lines(self, node: Any) -> Span:
-        """Return the place of the lines of a node, the end of the last one included."""
+        """Return the span of the lines of a node, with the end of the last line."""
         return self._line_starts[node.lineno - 1], self._line_starts[node.end_lineno]
 
     def edited(self, span: Span, edits: Iterable[Edit]) -> str:
-        """Return a part of the text with the edits inside it; an edit within another is void."""
+        """Return a span of the text with its edits; an edit within another edit is dropped."""
         start, end = span
         inside = [one for one in edits if start <= one[0][0] and one[0][1] <= end]
         text = self.text[:end]
@@ -132,12 +132,12 @@ class Code:
 
 
 def is_within(span: Span, other: Span) -> bool:
-    """Return whether a span lies in another that is longer than nothing."""
+    """Return whether a span lies within another span, which is not empty."""
     return other[0] <= span[0] and span[1] <= other[1] and span[0] < other[1]
 
 
 def unwrapped(value: Any) -> Any:
-    """Return a function without its decorators, any other value as it is."""
+    """Return a function without its decorators; other values are returned as they are."""
     return inspect.unwrap(value) if isinstance(value, types.FunctionType) else value
 
 
@@ -149,7 +149,7 @@ def _namespace(value: Any) -> Mapping[str, Any]:
 
 
 def _bound(tree: Definition) -> set[str]:
-    """Return the names that a text binds itself."""
+    """Return the names that a definition binds."""
     bound = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.arg):

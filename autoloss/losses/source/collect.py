@@ -1,4 +1,4 @@
-"""The functions of a loss and their helpers, collected as they are written."""
+"""Collecting the functions of a loss and their helpers as source text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from autoloss.losses.source.code import Code, Edit, Span, is_within, unwrapped
 from autoloss.losses.source.layout import WIDTH, fitted, paragraph
 
 _PUBLIC = ("torch", "torch.nn", "torch.nn.functional", "math", "typing")
-# Where a parameter without axes may stand for one with the class axis.
+# The nodes in which a parameter without axes may replace one with a class axis.
 _PLACES = ast.BinOp | ast.Call | ast.Compare | ast.keyword
 _FORMULA = re.compile(r"``L = .+?``", re.DOTALL)
 
@@ -36,14 +36,14 @@ class Collector:
     """Some functions, with all functions, constants and imports that they need.
 
     Args:
-        settings: The functions to begin with, each with the numbers that its parameters have.
-        inlined: Functions of which a call becomes its first argument, besides the softmax, each
-            with the text that follows then.
-        reserved: Names that nothing may have.
+        settings: The functions to begin with, each with the numbers of its parameters.
+        inlined: Functions whose calls are replaced by the first argument, each with the text that
+            follows the argument; softmax and log-softmax are replaced too.
+        reserved: Names that no collected value may have.
 
     Raises:
-        InputError: If something is needed that is neither here, nor of torch or the standard
-            library.
+        InputError: If a function needs a value that is neither of autoloss nor of torch nor of the
+            standard library.
     """
 
     def __init__(
@@ -69,25 +69,25 @@ class Collector:
             self._add(one)
 
     def name(self, value: Any) -> str:
-        """Return the name of a function that was collected, empty for any other."""
+        """Return the name of a collected function; empty for others."""
         return self._names.get(unwrapped(value), "")
 
     def takes_context(self, value: Any) -> bool:
-        """Return whether a function that was collected reads the context."""
+        """Return whether a collected function reads the context."""
         return unwrapped(value) in self._takes_context
 
     @property
     def context_fields(self) -> list[str]:
-        """Return the fields of the context that are read."""
+        """Return the fields of the context that the functions read."""
         return sorted(set(re.findall(r"\bcontext\.(\w+)", self.text)))
 
     @cached_property
     def text(self) -> str:
-        """Return the code of all functions, each behind those that it needs."""
+        """Return the code of all functions; each follows the functions that it needs."""
         return fitted("\n\n\n".join(map(self._text, self._codes.values())))
 
     def _add(self, value: Any) -> str:
-        """Collect a function with all that it needs and return its name."""
+        """Collect a function and its dependencies; return its name."""
         if value in self._names:
             return self._names[value]
         code = Code.of(value)
@@ -101,12 +101,12 @@ class Collector:
         for annotation in code.annotations:
             edits += self._annotation(code, annotation)
         edits += self._unread_contexts(code, [span for span, new in edits if "context" not in new])
-        # Behind what it needs.
+        # After its dependencies.
         self._codes[value], self._edits[value] = code, edits
         return self._names[value]
 
     def _word(self, name: str, value: Any) -> str:
-        """Return the word for what a name stands for, which is collected."""
+        """Collect the value of a name and return its name in the text."""
         value = unwrapped(value)
         if stand_in := _stand_in(value):
             return stand_in
@@ -137,7 +137,7 @@ class Collector:
         return name
 
     def _left_out(self, code: Code) -> Iterator[Edit]:
-        """Yield the edits that leave out declarations, checks of the context and inlined calls."""
+        """Yield the edits that drop declarations, checks of the context and inlined calls."""
         for one in code.tree.decorator_list:
             if code.called(one) in (declare, declare_penalty):
                 yield code.span(one), ""
@@ -149,7 +149,7 @@ class Collector:
                 yield from _kept_alone(code, node, node.args[place], after)
 
     def _annotation(self, code: Code, node: ast.expr) -> Iterator[Edit]:
-        """Yield the edits of an annotation; ``object`` stands for types that are not collected."""
+        """Yield the edits of an annotation; ``object`` replaces types that are not collected."""
         for one in ast.walk(node):
             if one in code.references:
                 name, value = code.references[one]
@@ -160,7 +160,7 @@ class Collector:
                 yield code.span(one), self._word(name, value)
 
     def _unread_contexts(self, code: Code, gone: list[Span]) -> Iterator[Edit]:
-        """Note whether a function reads the context; yield the edits that hand on none."""
+        """Find whether a function reads the context; yield edits that drop unread arguments."""
         if not isinstance(code.tree, ast.FunctionDef):
             return
         reads = any(one.arg == "context" for one in code.tree.args.args)
@@ -181,7 +181,7 @@ class Collector:
             self._takes_context.remove(code.value)
 
     def _text(self, code: Code) -> str:
-        """Return a function or class as it is written down."""
+        """Return the final text of a function or class."""
         edits = [*self._edits[code.value], *_short_docstrings(code)]
         if isinstance(code.tree, ast.FunctionDef):
             return self._function(code, code.tree, edits)
@@ -194,7 +194,7 @@ class Collector:
         return text.replace(f"class {code.tree.name}", f"class {self._names[code.value]}", 1)
 
     def _function(self, code: Code, tree: ast.FunctionDef, edits: list[Edit]) -> str:
-        """Return a function whose parameters are numbers by default, and tensors inside."""
+        """Return the text of a function whose parameters are numbers, and tensors in its body."""
         settings, shared = self._settings.get(code.value, {}), code.value in self._shared
         if not shared:
             edits += _slices(code, tree, settings)
@@ -227,7 +227,7 @@ class Collector:
             given.kwonlyargs = [one for one in given.kwonlyargs if one.arg != "context"]
         for one in (node for node in ast.walk(given) if isinstance(node, ast.arg)):
             span = code.span(one)[0], code.span(defaults.get(one) or one)[1]
-            # A name here takes its type and default along, which are text already.
+            # A name includes its type and default here, which are text already.
             own = f"{one.arg}: float = {literal(settings.get(one.arg))}"
             one.arg = own if one.arg in settings else code.edited(span, edits)
             one.annotation = None
@@ -237,11 +237,11 @@ class Collector:
 
 
 def literal(value: Any) -> str | None:
-    """Return a constant as it is written, or None if it cannot be."""
+    """Return the source text of a constant, or None if it has none."""
     if isinstance(value, Tensor):
         return f"torch.tensor({value.tolist()}, dtype={value.dtype})"
     if isinstance(value, float):
-        # As a formatter writes it: 1e30, not 1e+30.
+        # The form of a formatter: 1e30, not 1e+30.
         return repr(value).replace("e+", "e") if math.isfinite(value) else f'float("{value}")'
     if isinstance(value, tuple | list):
         parts = [literal(item) for item in value]
@@ -255,7 +255,7 @@ def literal(value: Any) -> str | None:
 
 
 def _short_docstrings(code: Code) -> Iterator[Edit]:
-    """Yield the edits that leave of a description its first lines, and the formula of a loss."""
+    """Yield the edits that shorten docstrings to their first paragraph and the formula."""
     for tree in (code.tree, *code.tree.body):
         if not isinstance(tree, ast.FunctionDef | ast.ClassDef):
             continue
@@ -273,9 +273,9 @@ def _short_docstrings(code: Code) -> Iterator[Edit]:
 
 
 def _slices(code: Code, tree: ast.FunctionDef, names: Iterable[str]) -> Iterator[Edit]:
-    """Yield the edits that drop the class axis of parameters, which are without axes here."""
+    """Yield the edits that drop the class axis of parameters, which have no axes in the text."""
     nodes, own = list(ast.walk(tree)), {*ast.walk(tree.args)}
-    # A name that is bound once more may stand for something with axes.
+    # A name that is bound again may be a tensor with axes.
     again = {one.arg for one in nodes if isinstance(one, ast.arg) and one not in own}
     words = (one for one in nodes if isinstance(one, ast.Name))
     again |= {one.id for one in words if not isinstance(one.ctx, ast.Load)}
@@ -291,7 +291,7 @@ def _slices(code: Code, tree: ast.FunctionDef, names: Iterable[str]) -> Iterator
 
 
 def _kept_alone(code: Code, call: ast.Call, kept: ast.expr, after: str) -> Iterator[Edit]:
-    """Yield the edits that put an argument in the place of a call."""
+    """Yield the edits that replace a call by an argument of it."""
     (start, end), (first, last) = code.span(call), code.span(kept)
     atoms = ast.Name | ast.Call | ast.Attribute | ast.Subscript
     inside = isinstance(code.parents[call], ast.BinOp | ast.UnaryOp | ast.Attribute)
@@ -309,21 +309,21 @@ def _is_context(node: ast.AST) -> bool:
 
 
 def _stand_in(value: Any) -> str:
-    """Return the word for a type of autoloss that torch and the standard library can replace."""
+    """Return the standard type that replaces a type of autoloss; empty if there is none."""
     if isinstance(value, type) and issubclass(value, AutolossError):
         return "ValueError"
     return "SimpleNamespace" if value is LossContext else "str" if value is TaskKind else ""
 
 
 def _is_external(value: Any) -> bool:
-    """Return whether something is of torch or the standard library."""
-    # An alias of a type, such as a union, is of the module that gives it a name.
+    """Return whether a value is of torch or the standard library."""
+    # An alias of a type, such as a union, belongs to the module that names it.
     is_alias = not isinstance(value, type) and get_origin(value) is not None
     return _home(value) in ("torch", *sys.stdlib_module_names) and not is_alias
 
 
 def _home(value: Any) -> str:
-    """Return the package of a module, function or class, empty for anything else."""
+    """Return the package of a module, function or class; empty for other values."""
     name = ""
     if isinstance(value, types.ModuleType):
         name = value.__name__
@@ -333,7 +333,7 @@ def _home(value: Any) -> str:
 
 
 def _import_line(name: str, value: Any) -> str:
-    """Return the line that imports a module, or what is in one, under a name."""
+    """Return the line that imports a module, or a member of a module, under a name."""
     if isinstance(value, types.ModuleType):
         package, _, last = value.__name__.rpartition(".")
         if package and last == name:

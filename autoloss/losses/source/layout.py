@@ -1,4 +1,4 @@
-"""Lines of code that fit: a line that is too long is broken at its brackets."""
+"""Layout of code: a line that is too long is broken at its brackets."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def fitted(text: str) -> str:
 
 
 def paragraph(text: str, indent: str = "    ", *, hanging: str = "") -> str:
-    """Return plain text in lines that fit.
+    """Return plain text in lines of at most `WIDTH` letters.
 
     Args:
         text: The text.
         indent: The beginning of all lines.
-        hanging: The indentation of all lines but the first besides.
+        hanging: Further indentation of all lines except the first.
     """
     return textwrap.fill(
         text,
@@ -41,12 +41,12 @@ def paragraph(text: str, indent: str = "    ", *, hanging: str = "") -> str:
 
 
 def tensor(name: str, values: list[Any]) -> str:
-    """Return the definition of a constant tensor of numbers, or of rows of them."""
+    """Return the definition of a constant tensor of numbers, or of rows of numbers."""
     data = _numbers(values)
     text = fitted(f"{name} = torch.tensor({data}, dtype=torch.float64)")
     if text.count("\n") <= 2:
         return text
-    # A formatter would give every number a line.
+    # A formatter would put every number on its own line.
     rows = [f"{_numbers(row)}," for row in values] if "[[" in data else [data[1:-1]]
     filled = [paragraph(row, " " * 8) for row in rows]
     head, tail = f"{name} = torch.tensor(\n    [", "    ],\n    dtype=torch.float64,\n)"
@@ -59,7 +59,7 @@ def _numbers(values: list[Any]) -> str:
 
 
 def _broken(line: str) -> Iterator[str]:
-    """Yield a line as it is where it fits, else the content of its brackets beneath it."""
+    """Yield a line if it fits, or its parts, with the content of its brackets below."""
     is_code = '"""' not in line and "#" not in line
     places = _outermost(line, "([{)]}") if len(line) > WIDTH and is_code else []
     pairs = list(zip(places[::2], places[1::2], strict=False))
@@ -76,13 +76,13 @@ def _broken(line: str) -> Iterator[str]:
     else:
         commas = [-1, *_outermost(inside, ","), len(inside)]
         for before, comma in itertools.pairwise(commas):
-            # A bare star has a comma behind it, too.
+            # A bare star also has a comma after it.
             yield from _broken(f"{indent}    {inside[before + 1 : comma].strip()},")
     yield f"{indent}{line[end:]}"
 
 
 def _outermost(text: str, letters: str) -> list[int]:
-    """Return the places of some letters that stand in no brackets."""
+    """Return the places of some letters outside of brackets."""
     found, depth = [], 0
     for place, letter in enumerate(text):
         depth -= letter in ")]}"

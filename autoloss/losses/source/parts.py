@@ -1,4 +1,4 @@
-"""The parts of a written loss: its functions, their settings, and numbers of the classes."""
+"""The parts of a loss in source text: its functions, their settings, and class constants."""
 
 from __future__ import annotations
 
@@ -22,27 +22,28 @@ from autoloss.losses.parts import PENALTIES
 from autoloss.losses.priors import STARTS, PriorTerms
 from autoloss.losses.registry import get
 from autoloss.losses.source.collect import Collector
-from autoloss.losses.spec_data import SpecData, Tuned
+from autoloss.losses.spec_data import SpecData
 from autoloss.losses.targets import Spread
+from autoloss.losses.tuned import Tuned
 
-# What remains of a neutral prior after rounding in float64.
+# A neutral prior may differ from 0 by this much, by rounding in float64.
 _NOTHING = 1e-12
 _INPUTS = ("progress", "row_ids", "norms", "teacher_logits", "features")
 _OF_CLASSES = ("class_counts", "scale", "shift")
 
 
 class SourceParts:
-    """The parts of a written loss, as its template reads them.
+    """The parts of a loss in source text, as the template reads them.
 
     Args:
         spec: The loss.
         classes: The facts about the classes.
         task: The kind of label.
-        tuned: Settings of the training and the read-out; None if the loss was not searched.
+        tuned: Settings of the training and the read-out by a search; None for no search.
         reserved: Names that no function may have.
 
     Raises:
-        InputError: If the loss lacks something that it needs, or cannot be written down.
+        InputError: If the loss lacks a value that it needs, or has no source text.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class SourceParts:
         )
 
     def call(self, function: Any, arguments: str) -> str:
-        """Return the call of a function, with the context where the function reads it."""
+        """Return the call of a function, with the context if the function reads it."""
         context = ", context=context" if self.functions.takes_context(function) else ""
         return f"{self.functions.name(function)}({arguments}{context})"
 
@@ -95,7 +96,7 @@ class SourceParts:
 
         Args:
             every: Whether the logits have an axis of length 1 before the classes.
-            reading: Whether it is for the read-out, which knows the classes alone.
+            reading: Whether it is for the read-out, which has class constants only.
         """
         inputs = [] if reading else [*self.inputs, "memory"]
         known = dict(zip(inputs, inputs, strict=True)) | ({} if reading else {"mask": "known"})
@@ -105,7 +106,7 @@ class SourceParts:
             if self.tensors[name.upper()] is not None:
                 known[name] = f"{name.upper()}.to(scores)"
         if every:
-            # Of the classes alone, most have no axis of the examples.
+            # Most class constants have no axis of the examples.
             alike = _OF_CLASSES if self.task != "multilabel" else ("scale",)
             for name in {*_OF_CLASSES, "norms", "memory"} - {*alike}:
                 if name in known:
@@ -125,7 +126,7 @@ class SourceParts:
 
     @property
     def steps(self) -> dict[str, str]:
-        """Return the steps from logits to what the loss reads: expressions, and words for each."""
+        """Return the steps from logits to inputs of the loss: expressions, each with a word."""
         found = {}
         if self.task == "multilabel":
             found["torch.stack([torch.zeros_like(logits), logits], -1)"] = "as pairs of no and yes"
@@ -139,7 +140,7 @@ class SourceParts:
         return found
 
     def _read(self) -> None:
-        """Find what becomes probabilities, and the function that reads them, if any."""
+        """Set the scores that become probabilities, and the function that reads them, if any."""
         kind = self.spec.readout_kind(self.classes.n_classes)
         asked = None if self.tuned is None else self.tuned.readout
         self.read = asked or ("prior" if kind == "none" else "link")
@@ -153,7 +154,7 @@ class SourceParts:
         self.reader = reader if self.read == "link" else None
 
     def _roots(self) -> dict[Callable[..., Any], dict[str, float]]:
-        """Return the functions that the loss calls, each with the numbers of its parameters."""
+        """Return the functions of the loss, each with the numbers of its parameters."""
 
         def settings(owner: Any) -> dict[str, float]:
             return {

@@ -17,10 +17,11 @@ from autoloss.losses.module import LossModule
 from autoloss.losses.parts import KINDS
 from autoloss.losses.source.layout import fitted, paragraph, tensor
 from autoloss.losses.source.parts import SourceParts
-from autoloss.losses.spec_data import SpecData, Tuned
+from autoloss.losses.spec_data import SpecData
 from autoloss.losses.targets import FLOOR
+from autoloss.losses.tuned import Tuned
 
-# The number of classes where none is known, for what does not depend on it.
+# The number of classes if it is unknown and does not matter.
 _SOME = 3
 _TEMPLATES = ("loss.py.j2", "file.py.j2")
 _IMPORTS = {
@@ -65,13 +66,13 @@ def loss_source(
     parts = SourceParts(spec, classes, task=task, tuned=tuned, reserved=_reserved())
     body, file = map(_ENVIRONMENT.get_template, _TEMPLATES)
     code = fitted(body.render(vars(parts), parts=parts, floor=FLOOR)).strip()
-    around = [KINDS[kind].get(getattr(spec, kind)) for kind in KINDS]
+    others = [KINDS[kind].get(getattr(spec, kind)) for kind in KINDS]
     return file.render(
         vars(parts),
         code=code,
         fitted=fitted,
         imports=_imports(_IMPORTS | parts.functions.imports, code),
-        named=[parts.loss, *(part for part in around if part is not None)],
+        named=[parts.loss, *(part for part in others if part is not None)],
         paragraph=paragraph,
         tensor=tensor,
         version=metadata.version("autoloss"),
@@ -79,7 +80,7 @@ def loss_source(
 
 
 def _imports(known: dict[str, str], text: str) -> str:
-    """Return the lines that import what a text names."""
+    """Return the lines that import the names of a text."""
     named = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
     merged: dict[str, list[str]] = {}
     for name in named & known.keys():
@@ -99,7 +100,7 @@ def _imports(known: dict[str, str], text: str) -> str:
 
 @functools.cache
 def _reserved() -> frozenset[str]:
-    """Return the words of the templates, which no function may have for its name."""
+    """Return the words of the templates, which no function may have as its name."""
     loader = _ENVIRONMENT.loader
     assert loader is not None
     texts = [loader.get_source(_ENVIRONMENT, name)[0] for name in _TEMPLATES]
