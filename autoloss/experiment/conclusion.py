@@ -41,13 +41,8 @@ def conclude(session: SearchSession) -> SearchResult:
         evidence = confirm_on_locked(session, data.locked, selection)
     if evidence.reference is None:
         _note_no_reference(session)
-    notes = study_notes(
-        data,
-        study.space.protocol,
-        study.metric,
-        batch_size=study.space.training.batch_size,
-        has_weights=study.facts.weights is not None,
-    )
+    has_weights = study.facts.weights is not None
+    notes = study_notes(data, study.space, study.metric, has_weights=has_weights)
     notes = (*notes_of(study.config.origin), *session.notes, *notes)
     result = summarise(
         selection.snapshot,

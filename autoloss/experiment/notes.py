@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from autoloss.core.settings import ProtocolConfig
 from autoloss.data import StudyData
 from autoloss.data.costs import cost_notes
 from autoloss.data.rare import rare_notes
 from autoloss.metrics import Metric
+from autoloss.search import Space
 
 
 def study_notes(
-    data: StudyData,
-    protocol: ProtocolConfig,
-    metric: Metric,
-    *,
-    batch_size: int,
-    has_weights: bool,
+    data: StudyData, space: Space, metric: Metric, *, has_weights: bool
 ) -> tuple[str, ...]:
     """Return the notes on rare positives and on costs, a sentence each."""
     costs = metric.costs
     rare = rare_notes(
         data.summary.class_counts,
-        batch_size,
+        space.training.batch_size,
         metric.name,
         costs is not None,
-        negatives=protocol.negatives,
+        negatives=space.protocol.negatives,
     )
     if costs is None:
         return rare
