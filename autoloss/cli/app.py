@@ -90,7 +90,7 @@ def _epilog(examples: Sequence[str]) -> str:
     return "\n\n".join(["Examples:", *(f"$ {line}" for line in examples)])
 
 
-_SEARCH, _RESULT, _REFERENCE = "Search", "What was found", "What there is"
+_SEARCH, _RESULT, _REFERENCE = "Search", "Results", "Reference"
 # In the order in which a new user needs them.
 for name, module, command, panel in (
     ("search", search, search.search, _SEARCH),

@@ -1,4 +1,4 @@
-"""``autoloss resume``: go on with a study that was interrupted."""
+"""``autoloss resume``: continues an interrupted study."""
 
 from __future__ import annotations
 
@@ -28,10 +28,9 @@ def resume(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Go on with a study where it stopped, with its data and options.
+    """Continue a study where it stopped, with its data and options.
 
-    What an earlier session could not write to MLflow is written; the exit code is 1 where that is
-    not possible.
+    It also writes the runs that MLflow lacks; the exit code is 1 if that fails.
     """
     from autoloss.cli.search_run import require_written, run, show
 

@@ -63,7 +63,7 @@ def select(
 ) -> None:
     """Ship the trial of a finished study that another rule names; --dry-run only shows it.
 
-    Model, loss, report and dashboard become its own; who shipped before, and why, is kept.
+    Model, loss, report and dashboard follow; the study keeps the previous choice and its reason.
     """
     from autoloss.cli import selection
     from autoloss.cli.terminal import output
@@ -80,14 +80,14 @@ def select(
     number, own = select_trial(before, rule).number, tuple(losses or ())
     summary = before
     if source is not None:
-        # A loss that has no code, or a file that cannot be written, is told before it ships.
+        # A loss without code or a file that cannot be written ends the command before it ships.
         selection.write_source(selection.source_of(folder, before, number, losses=own), source)
     if not dry_run:
         summary = selection.ship_trial(
             folder, before, rule, shipping, losses=own, model=model, as_json=as_json
         )
         if source is not None:
-            # Its read-out is known once it ships.
+            # The read-out is known only now.
             code = selection.source_of(folder, summary, number, losses=own)
             selection.write_source(code, source)
     if as_json:
