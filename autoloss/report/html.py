@@ -38,7 +38,7 @@ def render_html(summary: Summary) -> str:
         summary=summary,
         finished=date_text(summary.created),
         figures=_by_group(figures),
-        strokes=[Markup(text) for text in signal_strokes(summary)],
+        signal_lines=[curve.line for curve in signals_info(summary).curves],
         looks=looks(dict.fromkeys(trial.family for trial in summary.trials)),
         palette={"light": LIGHT, "dark": DARK, "page": (LIGHT_PAGE, DARK_PAGE)},
         style=Markup(page_file("report.css")),
@@ -55,14 +55,6 @@ def drawings(figure: PageFigure) -> Markup:
         for width in WIDTHS
     ]
     return Markup("".join(texts))
-
-
-def signal_strokes(summary: Summary) -> list[str]:
-    """Return the attributes of the line of each gradient signal, for the key of the figure."""
-    return [
-        stroke({"color": curve.colour, "width": curve.width, "dash": curve.dash})
-        for curve in signals_info(summary).curves
-    ]
 
 
 def css_text(text: str) -> str:

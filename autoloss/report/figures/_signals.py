@@ -32,13 +32,11 @@ _DRAWN = tuple(0.005 + 0.99 * place / 110 for place in range(111))
 
 @dataclass(frozen=True)
 class Curve:
-    """The signal of one loss: its trial, how it is drawn, and its values at `SignalsInfo.at`."""
+    """The signal of one loss: its trial, the form of its line, its values at `SignalsInfo.at`."""
 
     number: int
     label: str
-    colour: str
-    dash: str
-    width: float
+    line: dict[str, Any]
     values: tuple[float, ...]
 
 
@@ -72,8 +70,8 @@ def signals_info(summary: Summary) -> SignalsInfo:
         colour = ACCENT if ships else INK if family is None else style[family].css
         values = tuple(signal_at(found.probs, curve.signal, prob) for prob in _DRAWN)
         label = trial_label(summary, curve.number)
-        dash = DASHES[place % len(DASHES)]
-        curves.append(Curve(curve.number, label, colour, dash, 2.6 if ships else 1.6, values))
+        drawn = pen(colour, 2.6 if ships else 1.6, DASHES[place % len(DASHES)])
+        curves.append(Curve(curve.number, label, drawn, values))
     inside = [
         value
         for curve in curves
@@ -121,9 +119,8 @@ def signals_figure(summary: Summary) -> PageFigure | None:
 def _lines(info: SignalsInfo) -> Iterator[dict[str, Any]]:
     """Yield the curves."""
     for curve in info.curves:
-        drawn = pen(curve.colour, curve.width, curve.dash)
         name = f"trial {curve.number}: {curve.label}"
-        yield line(info.at, curve.values, drawn, name=name)
+        yield line(info.at, curve.values, curve.line, name=name)
 
 
 def _bars(info: SignalsInfo) -> dict[str, Any]:
