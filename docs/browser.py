@@ -1,4 +1,4 @@
-"""A headless Chromium, driven through its debugging pipe: pages opened, looked at, drawn."""
+"""A headless Chromium, controlled through its debugging pipe; it opens, reads and draws pages."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 def find_chromium() -> str | None:
-    """Return the path of an installed Chromium or Chrome; None where there is none."""
+    """Return the path of an installed Chromium or Chrome; None without one."""
     return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
 class Browser:
-    """One page of a headless Chromium.
+    """A page of a headless Chromium.
 
     Args:
-        width: Of the page, in pixels.
-        height: Likewise.
-        dark: Whether pages are asked for their dark colours.
+        width: Width of the page, in pixels.
+        height: Height of the page, in pixels.
+        dark: Whether pages should use their dark colours.
     """
 
     def __init__(self, *, width: int = 1600, height: int = 1000, dark: bool = False) -> None:
@@ -81,7 +81,7 @@ class Browser:
     console: list[str]
 
     def resize(self, width: int, height: int) -> None:
-        """Give the page another size, in pixels."""
+        """Change the size of the page, in pixels."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self._on_page("Emulation.setDeviceMetricsOverride", **size)
 
@@ -90,7 +90,7 @@ class Browser:
         self._on_page("Emulation.setEmulatedMedia", media=media)
 
     def open(self, url: str) -> None:
-        """Open a page; `wait` waits for what is on it."""
+        """Open a page; `wait` waits for its content."""
         self._on_page("Page.navigate", url=url)
 
     def run(self, script: str) -> Any:
@@ -103,14 +103,14 @@ class Browser:
         return answer["result"].get("value")
 
     def text(self) -> str:
-        """Return what can be read on the page."""
+        """Return the text of the page."""
         return str(self.run("document.body ? document.body.innerText : ''"))
 
     def wait(self, script: str, *, seconds: float = _PATIENCE) -> None:
         """Wait until an expression is true.
 
         Raises:
-            TimeoutError: If it does not become so.
+            TimeoutError: If it stays false.
         """
         end = time.monotonic() + seconds
         while not self.run(f"Boolean({script})"):
@@ -119,11 +119,11 @@ class Browser:
             time.sleep(0.2)
 
     def wait_for_text(self, text: str, *, seconds: float = _PATIENCE) -> None:
-        """Wait until a text stands on the page."""
+        """Wait until the page contains a text."""
         self.wait(f"document.body && document.body.innerText.includes({json.dumps(text)})")
 
     def rest(self, *, seconds: float = 2.0) -> None:
-        """Wait until what can be read has not changed for a while; charts follow their titles."""
+        """Wait until the text has not changed for a while; charts follow their titles."""
         before, since, end = "", time.monotonic(), time.monotonic() + _PATIENCE
         while time.monotonic() - since < seconds and time.monotonic() < end:
             time.sleep(0.2)
@@ -163,7 +163,7 @@ class Browser:
         return self._call(method, session=self._session, **params)
 
     def _call(self, method: str, *, session: str | None = None, **params: Any) -> Any:
-        """Send a command and return its answer; what the page logs meanwhile is kept."""
+        """Send a command and return its answer; keep messages that the page logs meanwhile."""
         self._number += 1
         message: dict[str, Any] = {"id": self._number, "method": method, "params": params}
         if session is not None:

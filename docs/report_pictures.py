@@ -27,8 +27,8 @@ def draw_report(folder: Path, images: Path, shrink: Callable[[Path], Path]) -> l
 
     Args:
         folder: The study's folder.
-        images: Where the pictures go.
-        shrink: Makes a picture's file small and returns it.
+        images: Folder of the pictures.
+        shrink: Reduces the file of a picture and returns it.
     """
     page = (folder / "report.html").resolve().as_uri()
     files = []
@@ -49,7 +49,7 @@ def draw_report(folder: Path, images: Path, shrink: Callable[[Path], Path]) -> l
 
 
 def _phones(browser: Browser, file: Path) -> Path:
-    """Draw parts of the page as they stand on a phone, side by side."""
+    """Draw parts of the page at the width of a phone, side by side."""
     found = []
     for part in _ON_A_PHONE:
         if _show(browser, part, PHONE, 780):
@@ -70,7 +70,7 @@ def _show(browser: Browser, part: str, width: int, height: int) -> bool:
     if not browser.run(f"Boolean(document.getElementById({part!r}))"):
         return False
     top = f"document.getElementById({part!r}).getBoundingClientRect().top + scrollY"
-    # The families stay at the top of a wide window, and a section begins with air.
+    # A section scrolls to the top of the window; the verdict is already there.
     browser.run(f"scrollTo({{top: {part!r} === 'verdict' ? 0 : {top}, behavior: 'instant'}})")
     browser.rest(seconds=0.5)
     return True
