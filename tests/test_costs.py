@@ -13,10 +13,11 @@ from autoloss.data.costs import (
     check_costs,
     cost_array,
     cost_notes,
+    double_counting,
     is_ever_cheapest,
     ordered_costs,
+    weights_beside_costs,
 )
-from autoloss.data.double_counting import double_counting, weights_beside_costs
 from autoloss.experiment.knowledge import ClassKnowledge, KnowledgeOptions
 from autoloss.experiment.request import Request
 from autoloss.metrics import cost_decisions

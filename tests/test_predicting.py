@@ -162,7 +162,7 @@ def test_a_number_is_the_same_whatever_words_stand_beside_it() -> None:
     cells = [repr(float(number)) for number in numbers]
     column = NumericColumn("x", "plain", Scale(0.0, 1.0))
     fast, _ = column.read(pd.Series(cells))
-    slow, unread = column.read(pd.Series([*cells, "a word"]))
+    slow, unusable = column.read(pd.Series([*cells, "a word"]))
     np.testing.assert_array_equal(fast, numbers)
     np.testing.assert_array_equal(slow[:-1], numbers)
-    assert np.flatnonzero(unread).tolist() == [len(cells)]
+    assert np.flatnonzero(unusable).tolist() == [len(cells)]

@@ -16,11 +16,7 @@ TABLES: dict[str, tuple[int, str]] = {}
 
 # Names of classes in two folders or more, which are still to be told apart.
 SHARED = {
-    "OwnNetwork",
     "Part",
-    "Pool",
-    "Seen",
-    "Drawn",
 }
 
 

@@ -18,18 +18,18 @@ class Block:
         numeric: Standardised numbers, NaN if missing.
         codes: Codes of categories, 0 for an unseen or rare level.
         vectors: Vectors of free text.
-        unread: Name of each column with unusable cells (a word among numbers, a level unseen in
+        unusable: Name of each column with unusable cells (a word among numbers, a level unseen in
             training), with a mask of these cells.
 
     Shape:
-        numeric (N, F); codes (N, Q); vectors (N, D); each of unread (N,).
+        numeric (N, F); codes (N, Q); vectors (N, D); each of unusable (N,).
     """
 
     n_rows: int
     numeric: NDArray[np.float32] | None = None
     codes: NDArray[np.int64] | None = None
     vectors: NDArray[np.float32] | None = None
-    unread: tuple[tuple[str, NDArray[np.bool_]], ...] = ()
+    unusable: tuple[tuple[str, NDArray[np.bool_]], ...] = ()
 
     @classmethod
     def join(cls, blocks: Sequence[Block], *, n_rows: int) -> Block:
@@ -42,10 +42,10 @@ class Block:
             np.concatenate(numeric, axis=1) if numeric else np.zeros((n_rows, 0), np.float32),
             np.concatenate(codes, axis=1) if codes else np.zeros((n_rows, 0), np.int64),
             np.concatenate(vectors, axis=1) if vectors else np.zeros((n_rows, 0), np.float32),
-            tuple(one for block in blocks for one in block.unread),
+            tuple(one for block in blocks for one in block.unusable),
         )
 
 
 def cells_of(name: str, which: NDArray[np.bool_]) -> tuple[tuple[str, NDArray[np.bool_]], ...]:
-    """Return `Block.unread` of a column: nothing if all of its cells are usable."""
+    """Return `Block.unusable` of a column: nothing if all of its cells are usable."""
     return ((name, which),) if which.any() else ()

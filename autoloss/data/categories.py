@@ -73,9 +73,11 @@ class CategoryColumn:
         """Return the codes of a column."""
         codes, unique = pd.factorize(values_of(without_marks(series, self.marks)).text)
         found = level_codes(unique, self.levels, self.rare)
-        unread = np.append(found < 0, False)[codes]
+        unusable = np.append(found < 0, False)[codes]
         table = self._with_missing(found)
-        return Block(len(series), codes=table[codes][:, None], unread=cells_of(self.name, unread))
+        return Block(
+            len(series), codes=table[codes][:, None], unusable=cells_of(self.name, unusable)
+        )
 
     def code_table(self, unique: Iterable[object]) -> NDArray[np.int64]:
         """Return the codes of distinct texts, followed by the code of a missing cell."""

@@ -162,10 +162,10 @@ class DateColumn:
 
     def encode(self, series: pd.Series) -> Block:
         """Return the parts of a column as standardised numbers, NaN if missing."""
-        when, unread = self.read(series)
+        when, unusable = self.read(series)
         parts = date_parts(when)
         numeric = np.stack([scale(parts[part]) for part, scale in self.parts], axis=1)
-        return Block(len(series), numeric=numeric, unread=cells_of(self.name, unread))
+        return Block(len(series), numeric=numeric, unusable=cells_of(self.name, unusable))
 
     def read(self, series: pd.Series) -> tuple[pd.Series, NDArray[np.bool_]]:
         """Return the moments of a column, and a mask of the cells that hold no moment."""

@@ -12,7 +12,7 @@ from autoloss.core.errors import InputError
 from autoloss.core.settings import ProtocolConfig
 from autoloss.data.messages import listed, plural
 from autoloss.data.options import DataOptions
-from autoloss.data.resample import LARGE, Pool
+from autoloss.data.resample import LARGE, RowPool
 from autoloss.data.roles import TEST, TRAIN, VALID, group_codes, parts_named, times
 from autoloss.data.sources import Labelled, Sources
 from autoloss.data.split import Codes, Rows, cut, part_size
@@ -49,7 +49,7 @@ class Divided:
         notes: Notes for the user.
     """
 
-    pool: Pool
+    pool: RowPool
     valid: Piece | None
     test: Piece | None
     notes: tuple[str, ...]
@@ -86,7 +86,7 @@ def divide(sources: Sources, options: DataOptions, protocol: ProtocolConfig) -> 
         may_nest = options.split_by is None and protocol.outer_folds > 0
         few, rare = _too_few(rest, codes, labels.keys) if may_nest else (False, "")
         if not few:
-            test = _locked(Pool(rest, codes, groups, order), sources, options.seed)
+            test = _locked(RowPool(rest, codes, groups, order), sources, options.seed)
             rest = np.setdiff1d(rest, test.rows, assume_unique=True)
             notes += [rare] if rare else []
     if len(rest) == 0:
@@ -94,7 +94,7 @@ def divide(sources: Sources, options: DataOptions, protocol: ProtocolConfig) -> 
     if options.groups is not None:
         pieces = (Piece("train", sources.main, rest), valid, test)
         _check_groups([piece for piece in pieces if piece is not None], options.groups)
-    return Divided(Pool(rest, codes, groups, order), valid, test, tuple(notes))
+    return Divided(RowPool(rest, codes, groups, order), valid, test, tuple(notes))
 
 
 def _given(name: str, sources: Sources, named: Rows) -> Piece | None:
@@ -127,7 +127,7 @@ def _too_few(rows: Rows, codes: Codes, keys: pd.Series) -> tuple[bool, str]:
     return (True, "") if len(rows) <= LARGE else (False, note)
 
 
-def _locked(pool: Pool, sources: Sources, seed: int) -> Piece:
+def _locked(pool: RowPool, sources: Sources, seed: int) -> Piece:
     """Cut off the test rows."""
     if len(pool.rows) < 2:
         label = sources.main.table.label

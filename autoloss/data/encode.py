@@ -23,7 +23,7 @@ from autoloss.data.messages import listed
 from autoloss.data.numbers import NumericColumn, quantile_edges
 from autoloss.data.options import NO_HINTS, Hints
 from autoloss.data.text import TextColumn
-from autoloss.data.unread import check_cells
+from autoloss.data.unusable import check_cells
 
 Column = NumericColumn | CategoryColumn | DateColumn | TextColumn
 
@@ -35,7 +35,7 @@ _NO_CHANGE = "the same moment everywhere"
 
 
 @dataclass(frozen=True)
-class Seen:
+class ColumnFacts:
     """Facts on a column from its training rows, for the notes to the user.
 
     Args:
@@ -61,7 +61,7 @@ class TableEncoding:
         has_missing: Whether each numeric column had missing numbers in the training rows.
         dropped: Name and reason of each column that is left out.
         n_infinite: Name and number of infinite training values of each column that has some.
-        seen: Facts on each column in use; a saved model does not contain them.
+        facts: Facts on each column in use; a saved model does not contain them.
 
     Shape:
         edges (F, bins + 1).
@@ -72,7 +72,7 @@ class TableEncoding:
     has_missing: tuple[bool, ...] = ()
     dropped: tuple[tuple[str, str], ...] = ()
     n_infinite: tuple[tuple[str, int], ...] = ()
-    seen: tuple[Seen, ...] = ()
+    facts: tuple[ColumnFacts, ...] = ()
 
     @classmethod
     def fit(
@@ -107,14 +107,14 @@ class TableEncoding:
         found: dict[str, Column | str] = {}
         texts: dict[str, Typing] = {}
         infinite = []
-        seen = {}
+        facts = {}
         for name in map(str, frame.columns):
             own = hints.get(name, NO_HINTS)
             typing = kind_of(name, cells(name), own)
             if typing.kind == "text":
                 texts[name] = typing
             found[name] = "" if typing.kind == "text" else _fit_column(name, typing, own.marks)
-            seen[name] = Seen(name, typing.why, typing.markers, typing.example)
+            facts[name] = ColumnFacts(name, typing.why, typing.markers, typing.example)
             if typing.values.n_infinite and not isinstance(found[name], str):
                 infinite.append((name, typing.values.n_infinite))
         for name, typing in texts.items():
@@ -124,11 +124,7 @@ class TableEncoding:
         columns = [one for one in found.values() if not isinstance(one, str)]
         dropped = [(name, one) for name, one in found.items() if isinstance(one, str)]
         if not columns:
-            reasons = "; ".join(f"{name!r}: {reason}" for name, reason in dropped[:4])
-            raise InputError(
-                f"{label} must have a column to learn from besides the target, but it has none"
-                f"{f' ({reasons})' if reasons else ''}."
-            )
+            raise _nothing_left(label, dropped)
         edges, has_missing = _edges(columns, cells, bins)
         return cls(
             tuple(columns),
@@ -136,7 +132,7 @@ class TableEncoding:
             has_missing,
             tuple(dropped),
             tuple(infinite),
-            tuple(seen[column.name] for column in columns),
+            tuple(facts[column.name] for column in columns),
         )
 
     @property
@@ -163,9 +159,9 @@ class TableEncoding:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Return the reason for each column's kind, in the order of `kinds`; empty if unknown."""
-        if not self.seen:
+        if not self.facts:
             return ()
-        return (*(one.why for one in self.seen), *("" for _ in self.dropped))
+        return (*(one.why for one in self.facts), *("" for _ in self.dropped))
 
     def transform(self, frame: pd.DataFrame, *, label: str = "DATA") -> TableInputs:
         """Encode rows.
@@ -240,6 +236,15 @@ class TableEncoding:
             tuple((name, reason) for name, reason in state["dropped"]),
             tuple((name, count) for name, count in state["n_infinite"]),
         )
+
+
+def _nothing_left(label: str, dropped: Sequence[tuple[str, str]]) -> InputError:
+    """Return the error for a table of which all columns are left out."""
+    reasons = "; ".join(f"{name!r}: {reason}" for name, reason in dropped[:4])
+    return InputError(
+        f"{label} must have a column to learn from besides the target, but it has none"
+        f"{f' ({reasons})' if reasons else ''}."
+    )
 
 
 def _fit_column(name: str, typing: Typing, marks: tuple[str, ...]) -> Column | str:

@@ -10,9 +10,8 @@ from typing import Any
 import pandas as pd
 
 from autoloss.core.errors import InputError
-from autoloss.data.frames import Table, as_table
+from autoloss.data.frames import Table, as_table, typed_objects
 from autoloss.data.messages import one_line
-from autoloss.data.objects import typed_objects
 from autoloss.data.text_file import BROKEN, open_bytes
 
 Record = dict[str, Any]

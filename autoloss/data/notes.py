@@ -55,7 +55,12 @@ def _keep(reason: str, names: Sequence[str]) -> str:
     return f"; --column {said} keeps it" if reason in ROW_REASONS else ""
 
 
-def column_notes(encoding: TableEncoding) -> list[str]:
+def encoding_notes(encoding: TableEncoding) -> list[str]:
+    """Return notes on the columns of an encoding."""
+    return [*_column_notes(encoding), *_reading_notes(encoding), *_ambiguous_dates(encoding)]
+
+
+def _column_notes(encoding: TableEncoding) -> list[str]:
     """Return notes on columns that are left out and on infinities read as missing."""
     by_reason: dict[str, list[str]] = defaultdict(list)
     for name, reason in encoding.dropped:
@@ -70,11 +75,11 @@ def column_notes(encoding: TableEncoding) -> list[str]:
     return notes
 
 
-def reading_notes(encoding: TableEncoding) -> list[str]:
+def _reading_notes(encoding: TableEncoding) -> list[str]:
     """Return notes on words read as missing numbers and on cells read as numbers."""
     notes = []
     by_word: dict[str, list[str]] = defaultdict(list)
-    for one in encoding.seen:
+    for one in encoding.facts:
         for word in one.markers:
             by_word[word].append(one.name)
     for word, names in list(by_word.items())[:_MOST_WORDS]:
@@ -86,7 +91,7 @@ def reading_notes(encoding: TableEncoding) -> list[str]:
     written = [
         f"{one.name!r} ({one.example!r} is"
         f" {label_of(float(parse_numbers(pd.Series([one.example]), styles[one.name])[0]))})"
-        for one in encoding.seen
+        for one in encoding.facts
         if one.example
     ]
     if written:
@@ -95,7 +100,7 @@ def reading_notes(encoding: TableEncoding) -> list[str]:
     return notes
 
 
-def ambiguous_dates(encoding: TableEncoding) -> list[str]:
+def _ambiguous_dates(encoding: TableEncoding) -> list[str]:
     """Return notes on ambiguous dates and on years of two digits."""
     forms = {one.name: one.form for one in encoding.columns if isinstance(one, DateColumn)}
     american = [name for name, form in forms.items() if form.startswith(("%m/%d", "%m-%d"))]

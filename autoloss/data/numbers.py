@@ -203,11 +203,11 @@ class NumericColumn:
 
     def encode(self, series: pd.Series) -> Block:
         """Return the standardised numbers of a column, NaN if missing."""
-        numbers, unread = self.read(series)
+        numbers, unusable = self.read(series)
         return Block(
             len(series),
             numeric=self.scale(numbers)[:, None],
-            unread=cells_of(self.name, unread),
+            unusable=cells_of(self.name, unusable),
         )
 
     def read(self, series: pd.Series) -> tuple[Floats, NDArray[np.bool_]]:

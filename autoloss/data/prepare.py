@@ -9,15 +9,14 @@ import torch
 from torch import Tensor
 
 from autoloss.core.settings import ProtocolConfig
+from autoloss.core.task import Task
 from autoloss.data.classes import of_known_classes, task_of
 from autoloss.data.divide import Divided, Piece, divide
 from autoloss.data.fingerprint import fingerprint, row_hashes, rows_digest
 from autoloss.data.folds import Encoder
 from autoloss.data.notes import (
-    ambiguous_dates,
     class_notes,
-    column_notes,
-    reading_notes,
+    encoding_notes,
     repeated_notes,
 )
 from autoloss.data.options import DataOptions
@@ -27,7 +26,7 @@ from autoloss.data.read import Source
 from autoloss.data.resample import Division, outer_divisions, search_divisions
 from autoloss.data.sources import Sources, load_sources
 from autoloss.data.split import Rows
-from autoloss.data.study import Drawn, StudyData, encoded_fold
+from autoloss.data.study import StudyData, StudyDivisions, encoded_fold
 from autoloss.records import DataSummary
 
 _USUAL = ProtocolConfig()
@@ -62,54 +61,63 @@ def prepare(
     )
     task, keys, positive_note = task_of(sources, search[-1].train, options)
     divided, search, unknown_notes = of_known_classes(divided, search, sources, keys)
-    drawn = Drawn(
-        divided.pool,
-        divided.valid,
-        search,
-        _outer(divided, options, protocol),
-        protocol.outer_repeats,
-    )
-
+    outer = _outer(divided, options, protocol)
+    repeats = protocol.outer_repeats
+    divisions = StudyDivisions(divided.pool, divided.valid, search, outer, repeats)
     encoder = Encoder(sources, keys, options.groups, bins, options.seed)
     folds = tuple(encoded_fold(encoder, division, divided.valid) for division in search)
     locked = None if divided.test is None else _locked(divided.test, encoder, folds[0])
-    total, held = _counts(drawn, folds, locked, encoder)
-    notes = [
+    total, held = _counts(divisions, folds, locked, encoder)
+    notes = (
         *sources.notes,
         *divided.notes,
         *([positive_note] if positive_note else []),
         *unknown_notes,
         *class_notes(keys, total, held),
-        *column_notes(folds[0].encoding),
-        *reading_notes(folds[0].encoding),
-        *ambiguous_dates(folds[0].encoding),
-        *_repeated(drawn, divided.test, sources),
-    ]
+        *encoding_notes(folds[0].encoding),
+        *_repeated(divisions, divided.test, sources),
+    )
+    aside = sources.aside(options)
     frames = [labelled.table.frame for labelled in sources.tables.values()]
     return StudyData(
         task=task,
         folds=folds,
         locked=locked,
-        resampling=resampling_of(kind, drawn, divided.test, protocol),
-        summary=DataSummary(
-            source=sources.main.table.label,
-            target=sources.roles.target,
-            task=task.kind,
-            classes=tuple(keys),
-            class_counts=tuple(total.tolist()),
-            n_train=len(folds[0].train),
-            n_valid=len(folds[0].valid),
-            n_test=0 if locked is None else locked.n_rows,
-            columns=folds[0].encoding.kinds,
-            reasons=folds[0].encoding.reasons,
-            aside=sources.aside(options),
-            notes=tuple(notes),
-        ),
-        notes=tuple(notes),
+        resampling=resampling_of(kind, divisions, divided.test, protocol),
+        summary=_summary(encoder, task, folds[0], locked, counts=total, aside=aside, notes=notes),
+        notes=notes,
         fingerprint=fingerprint((frame, row_hashes(frame)) for frame in frames),
-        _drawn=drawn,
+        _divisions=divisions,
         _encoder=encoder,
         _seed=options.seed,
+    )
+
+
+def _summary(
+    encoder: Encoder,
+    task: Task,
+    fold: Fold,
+    locked: LockedPart | None,
+    *,
+    counts: Tensor,
+    aside: tuple[tuple[str, str], ...],
+    notes: tuple[str, ...],
+) -> DataSummary:
+    """Return the data as plain values, with the numbers of rows of the first fold."""
+    sources = encoder.sources
+    return DataSummary(
+        source=sources.main.table.label,
+        target=sources.roles.target,
+        task=task.kind,
+        classes=tuple(encoder.keys),
+        class_counts=tuple(counts.tolist()),
+        n_train=len(fold.train),
+        n_valid=len(fold.valid),
+        n_test=0 if locked is None else locked.n_rows,
+        columns=fold.encoding.kinds,
+        reasons=fold.encoding.reasons,
+        aside=aside,
+        notes=notes,
     )
 
 
@@ -142,34 +150,36 @@ def _locked(test: Piece, encoder: Encoder, fold: Fold) -> LockedPart:
 
 
 def _counts(
-    drawn: Drawn, folds: Sequence[Fold], locked: LockedPart | None, encoder: Encoder
+    divisions: StudyDivisions, folds: Sequence[Fold], locked: LockedPart | None, encoder: Encoder
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the rows of each class: all, ever validated, and ever tested."""
     main = encoder.sources.main
     codes = main.labels.codes(encoder.keys)
 
-    def count(divisions: Sequence[Rows | None]) -> Tensor:
+    def count(parts: Sequence[Rows | None]) -> Tensor:
         stands = np.zeros(len(codes), dtype=bool)
-        for rows in divisions:
+        for rows in parts:
             if rows is not None:
                 stands[rows] = True
         return count_classes(torch.tensor(codes[stands]), len(encoder.keys))
 
-    pool = count([part for division in drawn.search for part in (division.train, division.valid)])
-    if drawn.valid is None:
-        total, valid = pool, count([division.valid for division in drawn.search])
+    pool = count(
+        [part for division in divisions.search for part in (division.train, division.valid)]
+    )
+    if divisions.valid is None:
+        total, valid = pool, count([division.valid for division in divisions.search])
     else:
         valid = count_classes(folds[0].valid.targets, len(encoder.keys))
         total = pool + valid
     if locked is None:
-        return total, {"valid": valid, "test": count([fold.test for fold in drawn.outer])}
+        return total, {"valid": valid, "test": count([fold.test for fold in divisions.outer])}
     return total + locked.class_counts, {"valid": valid, "test": locked.class_counts}
 
 
-def _repeated(drawn: Drawn, test: Piece | None, sources: Sources) -> list[str]:
+def _repeated(divisions: StudyDivisions, test: Piece | None, sources: Sources) -> list[str]:
     """Return notes on held-out rows that equal a training row of the first fold."""
-    first = drawn.search[0]
-    valid = drawn.valid
+    first = divisions.search[0]
+    valid = divisions.valid
     if first.valid is not None:
         valid = Piece("valid", sources.main, first.valid)
     pieces = (Piece("train", sources.main, first.train), valid, test)

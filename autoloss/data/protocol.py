@@ -7,28 +7,28 @@ from dataclasses import replace
 from autoloss.core.settings import ProtocolConfig
 from autoloss.data.divide import Piece
 from autoloss.data.resample import LARGE, Kind
-from autoloss.data.study import Drawn
+from autoloss.data.study import StudyDivisions
 from autoloss.records import Resampling
 
 
 def resampling_of(
-    kind: Kind, drawn: Drawn, test: Piece | None, protocol: ProtocolConfig
+    kind: Kind, divisions: StudyDivisions, test: Piece | None, protocol: ProtocolConfig
 ) -> Resampling:
     """Return the planned resampling, before training.
 
     Args:
         kind: How the pool is divided.
-        drawn: The divisions.
+        divisions: The divisions.
         test: The locked rows; None if nested cross-validation takes their place.
         protocol: What was asked for.
     """
     return Resampling(
         kind=kind,
-        folds=len(drawn.search),
+        folds=len(divisions.search),
         verdict="nested" if test is None else "locked",
-        outer=len(drawn.outer),
+        outer=len(divisions.outer),
         replicates=protocol.replicates,
-        text=f"{_compared(kind, drawn)} {_judged(drawn, test, protocol)}",
+        text=f"{_compared(kind, divisions)} {_judged(divisions, test, protocol)}",
     )
 
 
@@ -48,11 +48,13 @@ def carried_out(
     return replace(planned, replicates=replicates, outer=outer, text=text)
 
 
-def _compared(kind: Kind, drawn: Drawn) -> str:
+def _compared(kind: Kind, divisions: StudyDivisions) -> str:
     """Return a sentence on the rows that compare candidates."""
-    n_folds = len(drawn.search)
-    if drawn.valid is not None:
-        return f"Candidates are compared on the {_rows(len(drawn.valid.rows))} given to validate."
+    n_folds = len(divisions.search)
+    if divisions.valid is not None:
+        return (
+            f"Candidates are compared on the {_rows(len(divisions.valid.rows))} given to validate."
+        )
     if kind == "cross_validation":
         return f"Under 2,000 rows: {n_folds}-fold cross-validation; every row is held out once."
     if kind == "repeated_holdout":
@@ -62,19 +64,19 @@ def _compared(kind: Kind, drawn: Drawn) -> str:
             "By time, 2 folds: the oldest half trains for the next quarter, the oldest three"
             " quarters for the rest."
         )
-    held = drawn.search[0].valid
+    held = divisions.search[0].valid
     count = _rows(0 if held is None else len(held))
-    if drawn.pool.order is not None:
+    if divisions.pool.order is not None:
         return f"By time: the latest {count} are held out."
-    size = "10,000 rows or more: one" if len(drawn.pool.rows) >= LARGE else "One"
+    size = "10,000 rows or more: one" if len(divisions.pool.rows) >= LARGE else "One"
     return f"{size} division, {count} are held out."
 
 
-def _judged(drawn: Drawn, test: Piece | None, protocol: ProtocolConfig) -> str:
+def _judged(divisions: StudyDivisions, test: Piece | None, protocol: ProtocolConfig) -> str:
     """Return a sentence on the rows of the verdict."""
     if test is not None:
         return f"The verdict is reached once, on {_rows(len(test.rows))} locked until then."
-    return _nested(len(drawn.outer), protocol.outer_repeats)
+    return _nested(len(divisions.outer), protocol.outer_repeats)
 
 
 def _nested(outer: int, repeats: int) -> str:

@@ -26,7 +26,7 @@ _TRIES = 20
 
 
 @dataclass(frozen=True, eq=False)
-class Pool:
+class RowPool:
     """Rows that train and, where no validation rows are given, validate.
 
     Args:
@@ -61,7 +61,7 @@ class Division:
 
 
 def search_divisions(
-    pool: Pool, *, folds: int, seed: int, is_given: bool
+    pool: RowPool, *, folds: int, seed: int, is_given: bool
 ) -> tuple[Kind, tuple[Division, ...]]:
     """Choose the divisions on which candidates are compared.
 
@@ -91,7 +91,7 @@ def search_divisions(
 
 
 def fresh_divisions(
-    pool: Pool, count: int, *, seeds: tuple[int, ...], before: Sequence[Division]
+    pool: RowPool, count: int, *, seeds: tuple[int, ...], before: Sequence[Division]
 ) -> list[Division]:
     """Draw holdouts that differ from each other and from earlier holdouts as far as possible.
 
@@ -109,7 +109,7 @@ def fresh_divisions(
 
 
 def outer_divisions(
-    pool: Pool, *, folds: int, repeats: int, seed: int, is_given: bool
+    pool: RowPool, *, folds: int, repeats: int, seed: int, is_given: bool
 ) -> tuple[Division, ...]:
     """Divide rows for nested cross-validation: an outer test part and an inner division.
 
@@ -130,7 +130,7 @@ def outer_divisions(
     for repeat in range(repeats):
         outer = _dealt(pool, n_folds=max(2, folds), seed=_seed(_OUTER, repeat, seed))
         for i, fold in enumerate(outer):
-            rest = Pool(fold.train, pool.codes, pool.groups)
+            rest = RowPool(fold.train, pool.codes, pool.groups)
             drawn = _seed(_INNER, repeat, i, seed)
             inner = Division(rest.rows) if is_given else _holdout(rest, drawn, False)
             divisions.append(Division(inner.train, inner.valid, fold.valid))
@@ -138,7 +138,7 @@ def outer_divisions(
 
 
 def _different(
-    pool: Pool, seeds: Iterable[int], count: int, before: Sequence[Division]
+    pool: RowPool, seeds: Iterable[int], count: int, before: Sequence[Division]
 ) -> list[Division]:
     """Draw holdouts by `seeds`; those that were drawn before only where no others are left."""
     new: list[Division] = []
@@ -152,7 +152,7 @@ def _different(
     return (new + again)[:count]
 
 
-def _holdout(pool: Pool, seed: int, largest_first: bool = True) -> Division:
+def _holdout(pool: RowPool, seed: int, largest_first: bool = True) -> Division:
     """Hold out a quarter of the rows, at most 25 000."""
     chosen = hold_out(
         pool.rows,
@@ -165,7 +165,7 @@ def _holdout(pool: Pool, seed: int, largest_first: bool = True) -> Division:
     return Division(np.setdiff1d(pool.rows, chosen, assume_unique=True), chosen)
 
 
-def _dealt(pool: Pool, *, n_folds: int, seed: int) -> list[Division]:
+def _dealt(pool: RowPool, *, n_folds: int, seed: int) -> list[Division]:
     """Return a division for each fold, which holds out that fold."""
     groups = None if pool.groups is None else pool.groups[pool.rows]
     folds = deal(pool.codes[pool.rows], n_folds=n_folds, seed=seed, groups=groups)
@@ -175,7 +175,7 @@ def _dealt(pool: Pool, *, n_folds: int, seed: int) -> list[Division]:
     ]
 
 
-def _forward(pool: Pool, *, at_most: int) -> tuple[Division, ...]:
+def _forward(pool: RowPool, *, at_most: int) -> tuple[Division, ...]:
     """Hold out the latest quarter; and the quarter before it, for rows before that, if it can be.
 
     It cannot where the rows before it have too few moments, or lack a class that is known later.

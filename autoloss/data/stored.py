@@ -22,7 +22,7 @@ from autoloss.data.categories import CategoryColumn
 from autoloss.data.encode import TableEncoding
 from autoloss.data.inputs import TableInputs
 from autoloss.data.numbers import NumericColumn
-from autoloss.data.unread import check_cells
+from autoloss.data.unusable import check_cells
 from autoloss.data.values import values_of
 
 LARGE = 20_000_000

@@ -14,12 +14,12 @@ from autoloss.data.encode import TableEncoding
 from autoloss.data.folds import Encoder
 from autoloss.data.hints import as_hinted
 from autoloss.data.parts import Fold, LockedPart, Part
-from autoloss.data.resample import Division, Pool, fresh_divisions
+from autoloss.data.resample import Division, RowPool, fresh_divisions
 from autoloss.records import DataSummary, Resampling
 
 
 @dataclass(frozen=True, eq=False)
-class Drawn:
+class StudyDivisions:
     """The divisions of a study's rows before encoding.
 
     Args:
@@ -30,7 +30,7 @@ class Drawn:
         outer_repeats: How often that is repeated.
     """
 
-    pool: Pool
+    pool: RowPool
     valid: Piece | None
     search: tuple[Division, ...]
     outer: tuple[Division, ...] = ()
@@ -63,7 +63,7 @@ class StudyData:
     summary: DataSummary
     notes: tuple[str, ...]
     fingerprint: str
-    _drawn: Drawn = field(repr=False)
+    _divisions: StudyDivisions = field(repr=False)
     _encoder: Encoder = field(repr=False)
     _seed: int = field(repr=False)
 
@@ -111,12 +111,12 @@ class StudyData:
         Raises:
             InputError: A division lacks what could be learnt from.
         """
-        if self._drawn.is_fixed:
+        if self._divisions.is_fixed:
             return (self.folds[-1],) * n
-        before = self._drawn.search
+        before = self._divisions.search
         seeds = (self._seed, seed)
-        drawn = fresh_divisions(self._drawn.pool, n, seeds=seeds, before=before)
-        return tuple(self._fold(division) for division in drawn)
+        divisions = fresh_divisions(self._divisions.pool, n, seeds=seeds, before=before)
+        return tuple(self._fold(division) for division in divisions)
 
     def outer(self, repeats: int | None = None) -> tuple[Fold, ...]:
         """Return the outer folds of nested cross-validation, repeat after repeat.
@@ -129,10 +129,10 @@ class StudyData:
         Raises:
             InputError: A division lacks what could be learnt from.
         """
-        drawn = self._drawn.outer
-        if repeats is not None and repeats < self._drawn.outer_repeats:
-            drawn = drawn[: repeats * (len(drawn) // self._drawn.outer_repeats)]
-        return tuple(self._fold(division) for division in drawn)
+        divisions = self._divisions.outer
+        if repeats is not None and repeats < self._divisions.outer_repeats:
+            divisions = divisions[: repeats * (len(divisions) // self._divisions.outer_repeats)]
+        return tuple(self._fold(division) for division in divisions)
 
     def frame(self, part: Part) -> pd.DataFrame:
         """Return the input columns of a part's rows, of the kinds that the user says.
@@ -143,7 +143,7 @@ class StudyData:
         return as_hinted(frame, self._encoder.sources.hints)
 
     def _fold(self, division: Division) -> Fold:
-        return encoded_fold(self._encoder, division, self._drawn.valid)
+        return encoded_fold(self._encoder, division, self._divisions.valid)
 
 
 def encoded_fold(encoder: Encoder, division: Division, given: Piece | None) -> Fold:

@@ -9,9 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from autoloss.core.errors import InputError
-from autoloss.data.frames import Table, as_table
+from autoloss.data.frames import Table, as_table, typed_objects
 from autoloss.data.messages import listed, one_line
-from autoloss.data.objects import typed_objects
 from autoloss.data.values import MISSING
 
 

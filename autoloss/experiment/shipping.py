@@ -24,7 +24,7 @@ from autoloss.experiment.teacher import Teacher
 from autoloss.experiment.watching import Watcher, as_progress, watched
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.loading import read_model
-from autoloss.inference.model_folder import WEIGHTS
+from autoloss.inference.saving import WEIGHTS
 from autoloss.losses.own import Losses, recall, take_in
 from autoloss.models import OwnModel
 from autoloss.models.custom.own import Model

@@ -21,7 +21,7 @@ from autoloss.data import TableEncoding, TableInputs
 from autoloss.data.costs import Costs, cost_array
 from autoloss.inference.entrance import Table, encoded_rows
 from autoloss.inference.member import Member, encodings_of
-from autoloss.inference.saving import OwnNetwork, write_model
+from autoloss.inference.saving import StoredNetwork, write_model
 from autoloss.losses import ClassFacts, get
 from autoloss.metrics import balanced_scores, cost_decisions
 from autoloss.models import Heads, Network, OwnModel, networks_for
@@ -218,10 +218,10 @@ class Classifier(Shown):
         ``input_example.json`` beside them has made-up rows to try the model with; see
         `autoloss.inference.inputs.example_of`.
         """
-        network: NetworkConfig | OwnNetwork = self.config
+        network: NetworkConfig | StoredNetwork = self.config
         if self.model is not None:
             # The files hold no code.
-            network = OwnNetwork(self.model.name, shapes_of(self.networks[0]))
+            network = StoredNetwork(self.model.name, shapes_of(self.networks[0]))
         knowledge = {
             "cost_matrix": self.cost_matrix,
             "class_weights": self.class_weights,

@@ -14,7 +14,7 @@ from autoloss.core.errors import UnusableCellsWarning
 from autoloss.data import TableEncoding, TableInputs, read_table
 from autoloss.data.exchange import Frame
 from autoloss.data.stream import open_rows
-from autoloss.data.unread import UnreadCount, check_found, note_of
+from autoloss.data.unusable import UnusableCount, check_found, note_of
 
 Table = Frame | str | Path
 _REMEDY = "pass force=True to predict anyway"
@@ -37,7 +37,7 @@ def encoded_rows(
         UnusableCellsWarning: Some cells cannot be used.
     """
     label = str(data) if isinstance(data, str | Path) else "DATA"
-    count = UnreadCount(encodings)
+    count = UnusableCount(encodings)
     parts = [
         encoded_piece(encodings, frame, count, label=label) for frame in _frames(encodings, data)
     ]
@@ -51,7 +51,7 @@ def encoded_rows(
 def encoded_piece(
     encodings: Sequence[TableEncoding],
     frame: pd.DataFrame,
-    count: UnreadCount,
+    count: UnusableCount,
     *,
     label: str = "DATA",
 ) -> list[TableInputs]:

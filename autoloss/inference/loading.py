@@ -19,15 +19,8 @@ from autoloss.data.messages import one_line
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.fitting import check_fit
 from autoloss.inference.member import Member
-from autoloss.inference.model_folder import (
-    CONFIG,
-    FORMAT_VERSION,
-    OWN_VERSION,
-    WEIGHTS,
-    below,
-    check_losses,
-    model_folder,
-)
+from autoloss.inference.saving import CONFIG, FORMAT_VERSION, OWN_VERSION, WEIGHTS
+from autoloss.losses import names
 from autoloss.losses.own import Losses, take_in
 from autoloss.models import OwnModel
 from autoloss.models.custom.own import Model, open_model
@@ -74,7 +67,7 @@ def read_model(
         network: The user's own network, if the model has one.
         predicts: Whether the model must predict; its read-outs alone need no network.
     """
-    path = model_folder(Path(folder))
+    path = _model_folder(Path(folder))
     try:
         config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
         tensors = load_file(path / WEIGHTS)
@@ -89,7 +82,7 @@ def read_model(
             f"{version!r:.40}: install the version of autoloss that wrote it."
         )
     try:
-        check_losses(config, path)
+        _check_losses(config, path)
         own = None
         if version == OWN_VERSION:
             own = shipped(network or absent(str(config["network"]["own"]), path))
@@ -115,7 +108,7 @@ def _classifier(
 ) -> Classifier:
     """Return the model from the parts of its files."""
     encodings = [
-        TableEncoding.from_state(state, below(f"encoding.{place}.", tensors))
+        TableEncoding.from_state(state, _below(f"encoding.{place}.", tensors))
         for place, state in enumerate(config["encodings"])
     ]
     return Classifier(
@@ -134,3 +127,42 @@ def _classifier(
         **{name: tensors.get(name) for name in _KNOWLEDGE},
         model=own,
     )
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with the prefix, without the prefix."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _model_folder(folder: Path) -> Path:
+    """Return the folder itself or its ``model`` folder, whichever holds a model.
+
+    Raises:
+        InputError: Neither holds a model.
+    """
+    for place in (folder, folder / "model"):
+        if (place / CONFIG).is_file():
+            return place
+    raise InputError(
+        f"{folder} must be a model's folder with {CONFIG} in it, but it has none: give the folder "
+        "that the search wrote, reports/NAME/model."
+    )
+
+
+def _check_losses(config: Mapping[str, Any], path: Path) -> None:
+    """Check that the losses of a saved model are known.
+
+    Args:
+        config: The content of the file that describes the model.
+        path: The folder of the model, for the message.
+
+    Raises:
+        InputError: A loss is not known.
+    """
+    for member in config["members"]:
+        base = member["readout"]["spec"]["base"]
+        if base not in names():
+            raise InputError(
+                f"{path} must be loaded with the loss that it was trained by, but {base!r} is "
+                "not known: give the file that declares it by losses= or --losses FILE."
+            )

@@ -6,16 +6,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from autoloss.core.errors import InputError, closest
+from autoloss.core.task import Task
 from autoloss.data.messages import listed, unknown_name
 from autoloss.data.stream import PIECE_ROWS, RowStream, frame_of
-from autoloss.data.unread import UnreadCount, check_found, note_of
+from autoloss.data.unusable import UnusableCount, check_found, note_of
+from autoloss.data.values import label_of
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.entrance import encoded_piece
 from autoloss.inference.inputs import by_name
-from autoloss.inference.predictions import PREDICTION, probability_names, table_of
+
+PREDICTION = "prediction"
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ class Predicting:
                 in most rows. The last piece is held back until the check has passed.
         """
         encodings = self.classifier.encodings
-        count = UnreadCount(encodings)
+        count = UnusableCount(encodings)
         own = [] if self.id_column is None else [self.id_column]
         wanted = list(dict.fromkeys([*own, *self._needed]))
         held = None
@@ -106,3 +112,19 @@ class Predicting:
     @property
     def _written(self) -> tuple[str, ...]:
         return (PREDICTION, *probability_names(self.classifier.task))
+
+
+def probability_names(task: Task) -> tuple[str, ...]:
+    """Return the names of the columns of probability, in the order of the classes."""
+    return tuple(f"probability_{label_of(label)}" for label in task.classes)
+
+
+def table_of(classifier: Classifier, probs: NDArray[np.float64]) -> pd.DataFrame:
+    """Return a table with the decision and the probability of each class for each row of `probs`.
+
+    Shape:
+        probs (N, C).
+    """
+    names = probability_names(classifier.task)
+    columns = {name: probs[:, code] for code, name in enumerate(names)}
+    return pd.DataFrame({PREDICTION: classifier.classes[classifier.decisions(probs)], **columns})

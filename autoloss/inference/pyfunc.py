@@ -18,7 +18,7 @@ from autoloss.core.task import Task
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.inputs import InputColumn, example_of, input_columns
 from autoloss.inference.loading import load
-from autoloss.inference.predictions import PREDICTION, probability_names, table_of
+from autoloss.inference.predicting import PREDICTION, probability_names, table_of
 
 LOADER = "autoloss.serving"
 # The packages that decide the predictions, and the packages that read the files.

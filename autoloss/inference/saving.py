@@ -15,11 +15,15 @@ from autoloss.core.settings import NetworkConfig
 from autoloss.core.task import Task
 from autoloss.inference.inputs import example_of
 from autoloss.inference.member import Member, encodings_of
-from autoloss.inference.model_folder import CONFIG, EXAMPLE, FORMAT_VERSION, OWN_VERSION, WEIGHTS
+
+FORMAT_VERSION = 2
+OWN_VERSION = 3
+"""The format version of a model with the user's own network."""
+CONFIG, WEIGHTS, EXAMPLE = "config.json", "weights.safetensors", "input_example.json"
 
 
 @dataclass(frozen=True)
-class OwnNetwork:
+class StoredNetwork:
     """The stored description of the user's own network, without its code.
 
     Args:
@@ -36,7 +40,7 @@ def write_model(
     members: Sequence[Member],
     *,
     task: Task,
-    network: NetworkConfig | OwnNetwork,
+    network: NetworkConfig | StoredNetwork,
     decision: str,
     knowledge: Mapping[str, Tensor],
 ) -> Path:
@@ -66,7 +70,7 @@ def write_model(
     # Copied, because a file must not hold two views of the same buffer.
     save_file({name: one.clone() for name, one in tensors.items()}, folder / WEIGHTS)
     config = {
-        "format_version": OWN_VERSION if isinstance(network, OwnNetwork) else FORMAT_VERSION,
+        "format_version": OWN_VERSION if isinstance(network, StoredNetwork) else FORMAT_VERSION,
         "task": asdict(task),
         "network": asdict(network),
         "encodings": states,

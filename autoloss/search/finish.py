@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from autoloss.core.errors import InputError
-from autoloss.data.double_counting import double_counting
+from autoloss.data.costs import double_counting
 from autoloss.data.rare import is_rare
 from autoloss.metrics import (
     Judged,

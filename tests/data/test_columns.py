@@ -16,7 +16,7 @@ from autoloss.data.kinds import kind_of
 from autoloss.data.number_text import find_numbers, find_style
 from autoloss.data.numbers import NumericColumn, Scale, parse_numbers, quantile_edges
 from autoloss.data.text import TextColumn
-from autoloss.data.unread import check_cells
+from autoloss.data.unusable import check_cells
 from autoloss.data.values import values_of
 
 N = 200
@@ -197,7 +197,7 @@ def test_a_column_of_another_type_is_one_line() -> None:
     for column, rule in ((numbers, "numbers"), (dates, "dates")):
         frame = pd.DataFrame({column.name: ["a", "b", None]})
         block = column.encode(frame[column.name])
-        assert [cells.tolist() for _, cells in block.unread] == [[True, True, False]]
+        assert [cells.tolist() for _, cells in block.unusable] == [[True, True, False]]
         with pytest.raises(InputError, match=f"{column.name!r} must hold {rule}") as told:
             check_cells([column], frame, block)
         assert len(str(told.value).splitlines()) == 1

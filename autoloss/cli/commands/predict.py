@@ -64,7 +64,7 @@ def predict(
     from autoloss.cli.verbosity import detail, note
 
     began = time.monotonic()
-    unread: list[str] = []
+    unusable: list[str] = []
     console = messages()
     with waited(console, "Loading the model"):
         from autoloss import api
@@ -74,7 +74,7 @@ def predict(
 
         check_output(output, data=data)
         classifier = api.load(model_folder(model), losses=tuple(losses or ()), model=network)
-        predicting = Predicting(classifier, open_rows(data), id_column, force, unread.append)
+        predicting = Predicting(classifier, open_rows(data), id_column, force, unusable.append)
     if predicting.new:
         note(f"columns that the model was not trained on are ignored: {listed(predicting.new)}.")
     loaded = time.monotonic()
@@ -82,7 +82,7 @@ def predict(
     about = predicting.rows.about
     with counted(console, "Predicting", unit="rows", about=about) as count:
         rows = write(predicting, output, count=count)
-    for line in unread:
+    for line in unusable:
         note(line)
     note(f"wrote {rows:,} predictions to {'standard output' if str(output) == '-' else output}.")
     taken = counted_text(rows, unit="rows", seconds=time.monotonic() - loaded, about=None)

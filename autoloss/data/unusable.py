@@ -52,7 +52,7 @@ class Encoding(Protocol):
 
 
 @dataclass(frozen=True)
-class Unread:
+class UnusableCells:
     """Cells of a column that a model cannot use and counts as missing.
 
     Args:
@@ -89,7 +89,7 @@ class Unread:
         )
 
 
-class UnreadCount:
+class UnusableCount:
     """Counts, piece by piece, the cells that none of a model's encodings can use.
 
     Args:
@@ -105,27 +105,27 @@ class UnreadCount:
     def add(self, frame: pd.DataFrame, blocks: Sequence[Block]) -> None:
         """Count a piece, as each of the encodings reads it."""
         self._rows += len(frame)
-        unread = [dict(block.unread) for block in blocks]
-        for name in dict.fromkeys(name for one in unread for name in one):
+        unusable = [dict(block.unusable) for block in blocks]
+        for name in dict.fromkeys(name for one in unusable for name in one):
             reading = [
                 one.get(name)
-                for encoding, one in zip(self._encodings, unread, strict=True)
+                for encoding, one in zip(self._encodings, unusable, strict=True)
                 if any(column.name == name for column in encoding.columns)
             ]
-            lost = unread_by_all(reading)
+            lost = unusable_by_all(reading)
             if lost is not None and lost.any():
                 self._cells[name] = self._cells.get(name, 0) + int(lost.sum())
                 self._examples.setdefault(name, _example(frame[name][lost]))
 
     @property
-    def found(self) -> tuple[Unread, ...]:
+    def found(self) -> tuple[UnusableCells, ...]:
         """Return what was counted, the columns in their order."""
         every: dict[str, list[Column]] = {}
         for encoding in self._encodings:
             for column in encoding.columns:
                 every.setdefault(column.name, []).append(column)
         return tuple(
-            Unread(
+            UnusableCells(
                 name,
                 same[0].kind,
                 self._cells[name],
@@ -139,7 +139,7 @@ class UnreadCount:
         )
 
 
-def unread_by_all(masks: Sequence[Mask | None]) -> Mask | None:
+def unusable_by_all(masks: Sequence[Mask | None]) -> Mask | None:
     """Return which cells every encoding fails to use, or None if one uses all of them."""
     lost: Mask | None = None
     for mask in masks:
@@ -149,7 +149,7 @@ def unread_by_all(masks: Sequence[Mask | None]) -> Mask | None:
     return lost
 
 
-def note_of(found: Iterable[Unread]) -> str:
+def note_of(found: Iterable[UnusableCells]) -> str:
     """Return a line on all unusable cells, or an empty string if there are none."""
     parts = [one.text for one in found]
     if not parts:
@@ -159,7 +159,7 @@ def note_of(found: Iterable[Unread]) -> str:
     return f"cells that the model cannot use count as missing: {shown}{more}."
 
 
-def check_found(found: Iterable[Unread], *, label: str, remedy: str) -> None:
+def check_found(found: Iterable[UnusableCells], *, label: str, remedy: str) -> None:
     """Refuse rows where a column that mattered is unusable in more than half of them.
 
     Args:
@@ -190,7 +190,7 @@ def check_cells(
     Raises:
         InputError: There is such a column.
     """
-    for name, lost in block.unread:
+    for name, lost in block.unusable:
         column = next(one for one in columns if one.name == name)
         if column.kind not in ("numeric", "date"):
             continue
