@@ -42,11 +42,11 @@ class LocalExecutor:
             jobs: The divisions of the study's rows, on the device.
             candidates: The candidates.
             deadline: When to stop, on `time.monotonic`'s clock.
-            at_once: Whether all of them are one population, where the memory holds it.
-            spare: Says after every epoch of a population which of its candidates stop.
+            at_once: Whether all candidates form one population, if the memory holds it.
+            spare: Names after every epoch of a population the candidates that stop.
 
         Raises:
-            TrainingError: The memory does not hold one candidate alone.
+            TrainingError: The memory does not hold a single candidate.
         """
         outcomes: list[Outcome] = []
         while len(outcomes) < len(candidates):

@@ -33,7 +33,7 @@ class _Progress:
     start: int
     weights: Tensor
     logits: Tensor
-    state: Tensor | None = None
+    readout_state: Tensor | None = None
     curve: list[CurvePoint] = field(default_factory=list)
     best: float = float("inf")
     best_epoch: int = 0
@@ -295,7 +295,7 @@ def _score(
     all_are_here = len(cohort.rows) == len(population)
     weights = population.rows if all_are_here else population.rows[cohort.rows]
     logits = logits_of(job.network, weights, specs, job.valid)
-    known = [one.state for one in seen]
+    known = [one.readout_state for one in seen]
     start = None
     if any(state is not None for state in known):
         none = logits.new_full((_SOURCES,), torch.nan, dtype=torch.float64)
@@ -305,7 +305,7 @@ def _score(
     )
     finite = logits.isfinite().flatten(1).all(1) & refined.isfinite()
     for i, one in enumerate(seen):
-        one.state = state[i]
+        one.readout_state = state[i]
         if not finite[i]:
             one.diverged = True
             continue
