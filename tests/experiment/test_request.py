@@ -224,6 +224,44 @@ def test_paths_are_written_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert request.to_dict()["model"] == "auto"
 
 
+# Faults that need no data, in the order in which they are told.
+FAULTS: dict[str, Any] = {
+    "time_limit": -1.0,
+    "losses": "none.py",
+    "class_weights": [1],
+    "class_similarity": 3,
+    "teacher": 3,
+    "cost_matrix": 3,
+    "model": "x",
+    "valid": 3,
+    "test": 3,
+    "decimal": ";",
+    "date_format": "q",
+    "columns": "abc",
+    "metric": "nope",
+    "seed": -1,
+    "device": "tpu",
+    "space": "nope",
+}
+
+
+@pytest.mark.parametrize("function", [api.search, api.plan])
+def test_a_request_with_several_faults_is_refused_for_the_first(
+    function: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = list(FAULTS)
+    for place, name in enumerate(names):
+        rest = {other: FAULTS[other] for other in names[place:]}
+        with pytest.raises(autoloss.InputError) as told:
+            function("rows.csv", "y", **rest)
+        words = "column must" if name == "columns" else name
+        assert words in str(told.value), name
+        assert len(str(told.value).splitlines()) == 1
+    # Nothing is written: neither a study nor a database of MLflow.
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["drop", "columns", "missing"])
 def test_a_single_text_is_one_of_several(name: str) -> None:
     assert getattr(Request.of({name: "a=text"}), name) == ("a=text",)
