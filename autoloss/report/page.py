@@ -48,7 +48,7 @@ from autoloss.report.verdict import BADGES, challenger_text, coverage_text, head
 from autoloss.report.words import capital, family_words, metric_in_sentence, share_text
 
 # A template reads the summary itself. These functions compute the rest from it.
-_COMPUTED = (
+COMPUTED = (
     challenger_text,
     class_rows,
     class_score_facts,
@@ -115,7 +115,7 @@ def make_template(
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.globals |= {one.__name__: one for one in _COMPUTED}
+    environment.globals |= {one.__name__: one for one in COMPUTED}
     environment.globals |= {"AGAIN": AGAIN, "BADGES": BADGES, "SIGNAL_AT": SIGNAL_AT}
     environment.filters |= {
         "capital": capital,

@@ -11,6 +11,7 @@ import pytest
 
 from autoloss.records import Summary
 from autoloss.report import render_html
+from autoloss.report.page import COMPUTED, page_file
 from tests.report.summaries import (
     HOSTILE,
     make_honest_summary,
@@ -197,3 +198,9 @@ def test_page_is_whole_at_the_edges(summary: Summary) -> None:
 
 def test_page_is_the_same_every_time() -> None:
     assert render_html(make_summary(n_trials=5)) == render_html(make_summary(n_trials=5))
+
+
+def test_a_template_calls_each_function_that_templates_can_call() -> None:
+    text = page_file("report.html.j2") + page_file("report.md.j2")
+    for one in COMPUTED:
+        assert f"{one.__name__}(" in text
