@@ -67,11 +67,11 @@ def run_code(file: Path, source: bytes) -> types.ModuleType:
         del sys.modules[name]
         if before is not None:
             sys.modules[name] = before
-        raise InputError(_told(file, path, error)) from error
+        raise InputError(_description(file, path, error)) from error
     return module
 
 
-def _told(file: Path, path: str, error: BaseException) -> str:
+def _description(file: Path, path: str, error: BaseException) -> str:
     """Describe in one line the error of a file, and its place."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == path]

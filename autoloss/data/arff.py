@@ -40,7 +40,7 @@ def read_arff(path: Path, *, label: str) -> Table:
 
     Raises:
         InputError: The header is broken, the data is sparse or relational, a row has the wrong
-            number of cells, or a cell holds what its attribute does not declare.
+            number of cells, or a cell has a value that its attribute does not declare.
     """
     encoding = find_encoding(path, label=label)
     with path.open(encoding=encoding, errors="replace") as file:

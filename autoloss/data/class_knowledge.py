@@ -72,7 +72,7 @@ def ordered_weights(weights: Mapping[str, float] | None, task: Task) -> list[flo
     if weights is None:
         return None
     names = list(weights)
-    order = places_of_classes(names, task, what="class_weights")
+    order = places_of_classes(names, task, subject="class_weights")
     return [weights[names[place]] for place in order]
 
 

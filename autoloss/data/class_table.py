@@ -65,17 +65,17 @@ def in_class_order(
         - output: ``(C, C)``
     """
     rows = list(table)
-    places = places_of_classes(rows, task, what=name)
+    places = places_of_classes(rows, task, subject=name)
     return [[table[rows[row]][rows[column]] for column in places] for row in places]
 
 
-def places_of_classes(given: Sequence[str], task: Task, *, what: str) -> list[int]:
+def places_of_classes(given: Sequence[str], task: Task, *, subject: str) -> list[int]:
     """Return for each class the position of its name; true and false match in any case.
 
     Args:
         given: The names, each once.
         task: The classes.
-        what: What has these names, for messages.
+        subject: The owner of the names in messages.
 
     Raises:
         InputError: A name is not a class, or a class has no name.
@@ -85,11 +85,13 @@ def places_of_classes(given: Sequence[str], task: Task, *, what: str) -> list[in
     for name, plain in zip(given, own, strict=True):
         if plain not in known:
             raise InputError(
-                f"{what} must be of known classes, but got {name!r}{closest(name, classes)}"
+                f"{subject} must be of known classes, but got {name!r}{closest(name, classes)}"
             )
     missing = [name for name, plain in zip(classes, known, strict=True) if plain not in own]
     if missing:
-        raise InputError(f"{what} must have every class, but got none for {', '.join(missing)}.")
+        raise InputError(
+            f"{subject} must have every class, but got none for {', '.join(missing)}."
+        )
     return [own.index(plain) for plain in known]
 
 

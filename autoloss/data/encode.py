@@ -30,7 +30,7 @@ Column = NumericColumn | CategoryColumn | DateColumn | TextColumn
 _VERSION = 1
 _WIDEST = 256
 _MOST_BINS = 1 << 14
-_TOO_RARE = "no value stands twice"
+_TOO_RARE = "no value occurs twice"
 _NO_CHANGE = "the same moment everywhere"
 
 

@@ -23,7 +23,7 @@ class Table:
         repeated: First name and new name of each column whose name stood more than once.
         target: The target column, if the source itself names it.
         decimal: The decimal mark of its text, where the user or most of its columns tell it.
-        styles: Columns of numbers that were not written plainly, each with its style, see
+        styles: Style of each column of numbers that are not spelt plainly, see
             `autoloss.data.numbers.parse_numbers`.
         path: Its file, if columns can be read from it again.
         marks: The user's marks of missing cells that it contains.

@@ -10,14 +10,14 @@ import pandas as pd
 from autoloss.data.arrow import needs_whole, series_of
 
 _CELLS_AT_ONCE = 1 << 23
-# From so many rows on, text of which each stands so often is kept once, with its places.
+# From so many rows on, a text that occurs so often on average is stored once, with its places.
 _MANY_ROWS, _REPEATED = 500_000, 50
 
 
 def read_parquet(path: Path) -> tuple[list[str], pd.DataFrame]:
     """Return the names of the columns of a Parquet file, and its rows under numbers as names.
 
-    What is read is what a reader of the whole file gives.
+    The result is the same as from a reader of the whole file.
 
     Args:
         path: The file.

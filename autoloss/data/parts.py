@@ -18,13 +18,12 @@ class Part:
     """Encoded rows with their classes.
 
     Args:
-        inputs: The rows; those of a large part are encoded when they are taken.
+        inputs: The rows; the rows of a large part are encoded when they are taken.
         targets: Class codes, int64.
         weights: Weight of each row, or None if all weigh the same.
         rows: Number of each row in the table that it came from, from 0.
-        clusters: What rows belong to that are not independent of each other: their group where
-            groups are given, else each row itself, with other codes for another table. Where
-            None, `rows`.
+        clusters: Cluster of each row: its group if there are groups, else the row itself. Another
+            table has other codes. None stands for `rows`.
         table: The table that it came from: ``"data"``, or ``"test"`` or ``"valid"`` for that file.
 
     Shape:
@@ -66,7 +65,7 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One division of the rows, encoded by what its own training rows tell.
+    """One division of the rows, encoded by its own training rows.
 
     Args:
         train: Rows to train on.
@@ -89,7 +88,7 @@ class Fold:
 
 @dataclass(frozen=True, eq=False)
 class LockedPart:
-    """The test rows: what may be known of them before they are opened.
+    """The test rows, of which only counts and a hash are known before they are opened.
 
     Args:
         n_rows: How many there are.

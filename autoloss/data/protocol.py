@@ -20,7 +20,7 @@ def resampling_of(
         kind: How the pool is divided.
         divisions: The divisions.
         test: The locked rows; None if nested cross-validation takes their place.
-        protocol: What was asked for.
+        protocol: The settings of the protocol.
     """
     return Resampling(
         kind=kind,

@@ -21,7 +21,7 @@ class Labelled:
     """A table with its target read.
 
     Args:
-        name: ``"data"``, ``"test"`` or ``"valid"``: what it was given as.
+        name: ``"data"``, ``"test"`` or ``"valid"``: its role in the study.
         table: The table.
         labels: Its target.
     """

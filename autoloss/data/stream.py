@@ -22,7 +22,7 @@ from autoloss.data.messages import one_line
 from autoloss.data.read import Source, file_form, load_table
 from autoloss.data.values import MISSING, label_of
 
-# Rows of a piece: a multiple of what a classifier computes at once.
+# Rows of a piece: a multiple of the rows that a classifier computes at once.
 PIECE_ROWS = 1 << 16
 Batches = Iterator[Any]
 
@@ -34,10 +34,9 @@ class RowStream:
     Args:
         label: Its name in messages.
         names: Its column names, unique.
-        is_text: Whether all cells come as text, as those of a delimited file.
+        is_text: Whether all cells are text, as in a delimited file.
         read: Maps the positions of columns to an iterator over Arrow batches of these.
-        about: How many rows it has, roughly where that would take a look at all of them; None
-            where nobody knows.
+        about: Number of rows, an estimate for a delimited file; None if unknown.
     """
 
     label: str
@@ -49,10 +48,10 @@ class RowStream:
     def pieces(self, names: Sequence[str], *, rows: int = PIECE_ROWS) -> Iterator[Any]:
         """Yield Arrow tables of some columns, all of `rows` rows but the last.
 
-        What one of them holds depends on its rows alone, not on where pieces end.
+        The cells of a piece do not depend on where other pieces end.
 
         Args:
-            names: The columns, in order; unknown ones must not be among them.
+            names: The columns, in order; all must exist.
             rows: Rows of a piece.
 
         Raises:
@@ -94,7 +93,7 @@ class RowStream:
 
 
 def frame_of(piece: Any) -> pd.DataFrame:
-    """Return an Arrow table whose names are unique as a frame."""
+    """Return an Arrow table with unique names as a frame."""
     columns = zip(piece.column_names, piece.columns, strict=True)
     return pd.DataFrame({name: series_of(cells) for name, cells in columns})
 

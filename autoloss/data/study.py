@@ -23,7 +23,7 @@ class StudyDivisions:
     """The divisions of a study's rows before encoding.
 
     Args:
-        pool: Rows that train and, where none are given, validate.
+        pool: Rows that train and, without given validation rows, validate.
         valid: Validation rows that the user gives, or None if the pool is divided.
         search: Divisions on which candidates are compared.
         outer: Outer folds of nested cross-validation; none where rows are locked.
@@ -109,7 +109,7 @@ class StudyData:
             seed: Seed of the divisions, besides that of the data.
 
         Raises:
-            InputError: A division lacks what could be learnt from.
+            InputError: A division cannot be learnt from.
         """
         if self._divisions.is_fixed:
             return (self.folds[-1],) * n
@@ -127,7 +127,7 @@ class StudyData:
             repeats: How many repeats, where not all are wanted.
 
         Raises:
-            InputError: A division lacks what could be learnt from.
+            InputError: A division cannot be learnt from.
         """
         divisions = self._divisions.outer
         if repeats is not None and repeats < self._divisions.outer_repeats:
@@ -137,7 +137,7 @@ class StudyData:
     def frame(self, part: Part) -> pd.DataFrame:
         """Return the input columns of a part's rows, of the kinds that the user says.
 
-        Columns that were left out for what the whole table tells of them are not among these.
+        Columns that the whole table shows to be useless are left out.
         """
         frame = self._encoder.frame(part.table, part.rows.cpu().numpy())
         return as_hinted(frame, self._encoder.sources.hints)
@@ -147,7 +147,7 @@ class StudyData:
 
 
 def encoded_fold(encoder: Encoder, division: Division, given: Piece | None) -> Fold:
-    """Return the fold of a division; with the validation rows that are given, if any."""
+    """Return the fold of a division, or of its training rows and the given validation rows."""
     main = encoder.sources.main
     valid = given
     if division.valid is not None:

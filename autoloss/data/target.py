@@ -32,7 +32,7 @@ class TargetColumn:
     Args:
         keys: The labels as text; missing where a row has no target.
         form: What the labels were: ``"bool"``, ``"int"``, ``"float"``, ``"date"``, ``"str"``, or
-            ``"written"`` for text of numbers of which the number alone does not tell the text.
+            ``"written"`` for numbers whose spelling the number alone does not determine.
     """
 
     keys: pd.Series
@@ -100,7 +100,7 @@ def one_target(table: Table, target: str) -> Table:
 def read_target(
     series: pd.Series, *, name: str, label: str, are_numbers: bool = False
 ) -> TargetColumn:
-    """Read the target column of a table; every label is kept as it stands there.
+    """Read the target column of a table; labels keep their spelling.
 
     Args:
         series: The column.
@@ -112,7 +112,7 @@ def read_target(
         InputError: No row has a target, or the column holds lists.
     """
     if isinstance(series.dtype, pd.CategoricalDtype):
-        # The labels are what the categories are.
+        # The categories are the labels.
         series = series.astype(object)
     if series.notna().any() and _is_text(series):
         target = _of_text(series, are_numbers=are_numbers)
@@ -147,7 +147,7 @@ def _of_text(series: pd.Series, *, are_numbers: bool) -> TargetColumn:
     written = [str(one) for one in text.dropna().unique()]
     if all(re.fullmatch(r"-?[1-9]\d*|0", one) for one in written):
         return TargetColumn(text, "int")
-    # 0. and 0.0 are the float 0.0; of 1.10 or 1E2 the float would be written in another way.
+    # 0. and 0.0 are the float 0.0; the floats 1.10 and 1E2 would have another spelling.
     if all(one in (repr(float(one)), repr(float(one)).removesuffix("0")) for one in written):
         return TargetColumn(relabel(text.astype("float64"), text.index), "float")
     return TargetColumn(text, "written")
@@ -273,7 +273,7 @@ def _bare(key: str) -> str:
 
 
 def _are_dates(target: TargetColumn, keys: list[str]) -> bool:
-    """Return whether labels can be given back as moments: a zone has no place in these."""
+    """Return whether labels can become moments again, which have no zone."""
     return target.form == "date" and all(re.fullmatch(_MOMENT, key) for key in keys)
 
 
@@ -295,7 +295,7 @@ def _positive(target: TargetColumn, keys: list[str]) -> tuple[str, str]:
 
 
 def _label(key: str, form: str) -> Label:
-    """Return a label as it stands in the data."""
+    """Return a label in its type in the data."""
     if form == "bool":
         return key == "True"
     if form == "int":

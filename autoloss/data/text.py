@@ -52,7 +52,7 @@ class TextColumn:
 
     @classmethod
     def fit(cls, name: str, text: pd.Series, *, width: int, seed: int = 0) -> TextColumn | None:
-        """Fit to the training rows; None if no word stands twice."""
+        """Fit to the training rows; None if no word occurs twice."""
         from scipy import sparse
         from sklearn.utils.extmath import randomized_svd
 

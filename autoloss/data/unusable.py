@@ -119,7 +119,7 @@ class UnusableCount:
 
     @property
     def found(self) -> tuple[UnusableCells, ...]:
-        """Return what was counted, the columns in their order."""
+        """Return the unusable cells of each column, in the order of the columns."""
         every: dict[str, list[Column]] = {}
         for encoding in self._encodings:
             for column in encoding.columns:

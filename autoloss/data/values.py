@@ -113,7 +113,7 @@ def spelled(series: pd.Series) -> pd.Series:
 
 
 def _objects(series: pd.Series) -> Values:
-    """Choose by what a column of Python objects holds."""
+    """Choose by the types in a column of Python objects."""
     kind = pd.api.types.infer_dtype(series, skipna=True)
     if kind == "string":
         return Values("text", strip(series))

@@ -83,5 +83,5 @@ def teacher_logits(teacher: Classifier | Estimator, rows: pd.DataFrame, task: Ta
                 f"teacher must be able to read the training rows, but {type(teacher).__name__} "
                 f"says: {line}."
             ) from error
-    order = places_of_classes([label_of(one) for one in known], task, what="teacher")
+    order = places_of_classes([label_of(one) for one in known], task, subject="teacher")
     return torch.from_numpy(probs[:, order].clip(_LEAST_PROB)).log().float()
