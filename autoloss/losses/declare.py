@@ -183,7 +183,7 @@ def declare_penalty(
         options = set(inspect.signature(function).parameters) - {"scored"}
         if "weight" not in parameters or options != set(parameters) - {"weight"}:
             raise TypeError(
-                f"{function.__name__} must take the keywords it declares but for weight, "
+                f"{function.__name__} must take the keywords it declares except weight, "
                 f"{sorted(set(parameters) - {'weight'})}, but got {sorted(options)}."
             )
         penalty = Penalty(

@@ -137,7 +137,7 @@ def _checked_weights(weights: Tensor, shape: torch.Size) -> Tensor:
     weights = weights.detach().to(device="cpu", dtype=torch.float64)
     if weights.shape != shape or not bool((weights > 0).all()) or not weights.isfinite().all():
         raise InputError(
-            f"class_weights must be {tuple(shape)} numbers above 0, one a class, but got "
+            f"class_weights must be {tuple(shape)} numbers above 0, one for each class, but got "
             f"class_weights={weights.tolist()}."
         )
     return weights
@@ -149,7 +149,7 @@ def _checked_sampling(sampling: Tensor, counts: Tensor, shape: torch.Size) -> Te
     fits = sampling.shape in (counts.shape, shape)
     if not fits or not bool(((sampling > 0) & (sampling <= 1)).all()):
         raise InputError(
-            "sampling must be shares in (0, 1], one a class, but got "
+            "sampling must be shares in (0, 1], one for each class, but got "
             f"sampling={sampling.tolist()}."
         )
     return sampling.expand_as(counts)

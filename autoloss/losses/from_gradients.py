@@ -19,7 +19,7 @@ FLOOR = 1e-12
 
 def by_gradient(*args: Any, **kwargs: Any) -> NoReturn:
     """Mark a loss whose read-out is derived from its slopes, as ``link=by_gradient``."""
-    raise TypeError("by_gradient must be given as link=by_gradient, but got called.")
+    raise TypeError("by_gradient must be given as link=by_gradient, but was called.")
 
 
 def local_log_posterior(function: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:

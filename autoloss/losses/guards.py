@@ -58,7 +58,7 @@ def check_kind(targets: Tensor, logits: Tensor, task: TaskKind) -> None:
     what = f"{targets.dtype} of shape {tuple(targets.shape)}"
     if is_pairs:
         raise InputError(
-            f"targets must have one yes or no a logit, shape {tuple(items)}, but got {what}."
+            f"targets must have a yes or no for each logit, shape {tuple(items)}, but got {what}."
         )
     is_column = targets.shape == (*items, 1) and logits.shape[-1] != 1
     is_classes = is_column or targets.shape == items
@@ -128,7 +128,9 @@ def wrong_label(
         place = (*place, *_first(targets[place] < 0.0))
     value = f"{targets[place].item():g}"
     if targets.is_floating_point():
-        rule = "probabilities of yes from 0 to 1" if task == "multilabel" else "shares from 0 on"
+        rule = (
+            "probabilities of yes from 0 to 1" if task == "multilabel" else "shares of at least 0"
+        )
         rule += ", NaN where missing"
     else:
         last = 1 if task == "multilabel" else logits.shape[-1] - 1
@@ -155,7 +157,7 @@ def masked_label(wrong: Tensor) -> InputError:
     """Return the error for a label whose class is masked."""
     return InputError(
         "logits must be finite for the class of the label, but got minus infinity there for "
-        f"targets[{_index(_first(wrong))}]: mask other classes alone."
+        f"targets[{_index(_first(wrong))}]: mask other classes only."
     )
 
 
@@ -163,7 +165,7 @@ def no_masks(owner: str) -> InputError:
     """Return the error for a masked class that a part of the loss cannot use."""
     return InputError(
         f"logits must be finite for {owner}, which reads those of all classes, but got minus "
-        "infinity: give masked classes a finite logit, or take a loss of probabilities."
+        "infinity: give masked classes a finite logit, or use a loss of probabilities."
     )
 
 

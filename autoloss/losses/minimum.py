@@ -186,6 +186,6 @@ class _Descent:
         at = torch.tensor(flat, requires_grad=True)
         value = self.expected.values(self.logits(at)[None])[0]
         if not value.requires_grad:
-            raise InputError("a loss must have a slope by its logits, but got one without any.")
+            raise InputError("a loss must have a slope by its logits, but got none.")
         (slope,) = torch.autograd.grad(value, at)
         return value.item(), slope.numpy()

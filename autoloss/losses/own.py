@@ -168,10 +168,10 @@ def recall(
                 "with it under another name."
             )
         if name not in discover():
-            where = "no file holds it" if origin is None else f"{origin.file} is not there"
+            where = "no file has it" if origin is None else f"{origin.file} does not exist"
             raise InputError(
-                f"{name} must be given to go on, because {study} began with this loss of your "
-                f"own and {where}: give it by losses= or --losses FILE."
+                f"{name} must be given to continue {study}, because it is a loss of your own and "
+                f"{where}: give it by losses= or --losses FILE."
             )
     return {name: found.get(name) or origin for name, origin in known.items()}
 
@@ -229,8 +229,8 @@ def _check_names(loss: Loss) -> None:
             )
     for name in _RANGE_KEYS & set(loss.parameters):
         raise InputError(
-            f"{loss.name} must name its parameters otherwise than a range is written in a space, "
-            f"but got {name!r}."
+            f"{loss.name} must not name a parameter like a key of a range in a space, but got "
+            f"{name!r}."
         )
 
 

@@ -102,8 +102,8 @@ def label_thresholds(costs: Tensor) -> Tensor:
     costs = costs.double()
     if costs.ndim != 3 or costs.shape[1:] != (2, 2) or not bool(costs.isfinite().all()):
         raise InputError(
-            "costs must be finite numbers of shape (L, 2, 2), one matrix of no and yes a label, "
-            f"but got costs.shape={tuple(costs.shape)}."
+            "costs must be finite numbers of shape (L, 2, 2), a matrix of no and yes for each "
+            f"label, but got costs.shape={tuple(costs.shape)}."
         )
     false_yes = costs[:, 0, 1] - costs[:, 0, 0]
     false_no = costs[:, 1, 0] - costs[:, 1, 1]

@@ -40,7 +40,7 @@ def tails(
     """
     if log_probs.ndim != 2 or log_probs.shape[1] != 2 or len(log_probs) != len(targets):
         raise InputError(
-            "log_probs must have shape (N, 2), one row a target, but got "
+            "log_probs must have shape (N, 2), a row for each target, but got "
             f"log_probs.shape={tuple(log_probs.shape)} and targets.shape={tuple(targets.shape)}."
         )
     values = log_probs.detach().double().cpu().numpy()

@@ -202,7 +202,7 @@ def _check(logits: Tensor, targets: Tensor) -> None:
         message = "Logits must have the shape (candidates, rows, classes)"
         raise InputError(f"{message}, but got shape={tuple(logits.shape)}.")
     if targets.shape != logits.shape[1:2]:
-        message = "Targets must have one class a row"
+        message = "Targets must have a class for each row"
         shapes = f"targets={tuple(targets.shape)}, logits={tuple(logits.shape)}"
         raise InputError(f"{message}, but got {shapes}.")
     if (

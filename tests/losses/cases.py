@@ -38,7 +38,7 @@ SMOOTH = tuple(loss for loss in ALL if loss.has_exact_readout)
 
 
 def inside(parameter: Parameter) -> list[float]:
-    """Return the ends of a parameter's range and what lies between."""
+    """Return the ends of a parameter's range and values between."""
     if isinstance(parameter, ChoiceParam):
         return list(parameter.choices)
     if isinstance(parameter, IntParam):
@@ -51,18 +51,18 @@ def inside(parameter: Parameter) -> list[float]:
 
 
 def with_limits(parameter: Parameter) -> list[float]:
-    """Return the same and the ends of what is allowed."""
+    """Return the values of `inside` and the ends of the allowed values."""
     limits = parameter.allowed.closed_ends if isinstance(parameter, FloatParam) else ()
     return sorted({*inside(parameter), *limits})
 
 
 def each(some=ALL) -> list[tuple[Loss, dict[str, float]]]:
-    """Return losses with the settings that a search looks between."""
+    """Return losses with settings at the ends of the range of a search."""
     return [(loss, setting) for loss in some for setting in searched(loss)]
 
 
 def label(value: object) -> str:
-    """Return how a case is called in the output of pytest."""
+    """Return the name of a case for pytest."""
     if isinstance(value, Loss):
         return value.name
     if isinstance(value, dict):
@@ -71,5 +71,5 @@ def label(value: object) -> str:
 
 
 def read(loss: Loss, logits: Tensor, **setting: float) -> Tensor:
-    """Return the posterior by the read-out of a loss, with what it needs."""
+    """Return the posterior by the read-out of a loss, in a context that fits."""
     return loss.readout(logits, context=context_for(loss, logits), **setting).exp()

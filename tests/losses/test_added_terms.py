@@ -1,4 +1,4 @@
-"""Priors, targets and penalties around the bases, and the read-outs of the whole."""
+"""Priors, targets and penalties beside the bases, and the read-outs of complete losses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .test_readouts import minimum
 
 COUNTS = torch.tensor([50.0, 30.0, 15.0, 5.0], dtype=torch.float64)
 POSTERIOR = torch.tensor([0.30, 0.26, 0.23, 0.21], dtype=torch.float64)
-# A cat is rather a tiger than a dog, and not at all a lorry.
+# A cat is more like a tiger than like a dog, and not at all like a lorry.
 ALIKE = torch.tensor(
     [[0.0, 0.8, 0.2, 0.0], [0.9, 0.0, 0.1, 0.0], [0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]],
     dtype=torch.float64,
@@ -183,7 +183,7 @@ def test_a_module_mixes_inputs_and_labels_alike(per_example: int):
     settings = {"mixup.alpha": 0.5, "mixup.per_example": per_example}
     module = LossSpec(target="mixup", parameters=settings).module(COUNTS)
     labels = torch.arange(64) % 4
-    # An input that is its own label shows what was mixed with what.
+    # An input that equals its label shows the partners.
     inputs = functional.one_hot(labels, 4).double()[:, :, None].expand(-1, -1, 3)
     mixed, probs = module.mix(inputs, labels)
     assert_close(mixed, probs[:, :, None].expand(-1, -1, 3))

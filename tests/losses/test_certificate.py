@@ -1,4 +1,4 @@
-"""The certificate says what is known of each loss, and finds out those that are no good."""
+"""The certificate agrees with the literature on each loss, and finds degenerate losses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Declarations, their discovery, and what is said of a wrong call."""
+"""Declarations, their discovery, and the messages for wrong calls."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_new_file_is_a_new_loss(tmp_path):
         "    '''Root of the log score.'''\n"
         "    return (-log_p).sqrt()\n"
     )
-    # In a process of its own: what is discovered stays.
+    # In a process of its own, because discovered losses are cached.
     script = (
         "from autoloss.losses import bases, LossSpec, names\n"
         f"bases.__path__.append({str(tmp_path)!r})\n"

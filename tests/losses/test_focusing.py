@@ -222,7 +222,7 @@ def test_no_posterior_can_be_read_on_the_step_of_flsd53():
 
 
 def asymmetric_slowly(p: float, is_yes: bool, gamma_pos: float, gamma_neg: float, m: float):
-    """Return the formula as it is printed, in Python's numbers."""
+    """Return the formula of the paper in Python's numbers."""
     if is_yes:
         return -((1 - p) ** gamma_pos) * math.log(p)
     shifted = max(p - m, 0.0)

@@ -97,7 +97,7 @@ def test_psi_falls_smoothly_and_lies_below_the_cosine(m: int):
     found = psi(angles.cos(), torch.tensor(float(m)))
     assert_close(found, multiplied(angles.cos(), m), atol=1e-10, rtol=0)
     assert bool((found.diff() < 0).all())
-    # A jump, or a bend, would show as a step that the slope does not foretell.
+    # A jump or a kink would show as a step that the slope does not predict.
     assert slope(found, angles).diff().abs().max() < 1.01 * m**2 * math.pi / 2000
     assert bool((found <= angles.cos() + 1e-15).all())
     ends = psi(torch.tensor([1.0, -1.0]), torch.tensor(float(m)))
@@ -116,7 +116,7 @@ def test_the_slope_of_arcface_on_the_true_cosine_is_the_whole_one(m: float):
     missed = 1.0 - probs.gather(1, targets[:, None])[:, 0]
     factor = torch.where(near, (true.arccos() + m).sin() / true.arccos().sin(), 1.0)
     assert_close(found, -s * missed * factor, atol=1e-12, rtol=1e-12)
-    # What code gives that sets the cosine outside of the graph; it is far off.
+    # The slope of code that sets the cosine outside of the graph; it is far off.
     assert (factor - 1.0).abs().max() > 0.1
 
 

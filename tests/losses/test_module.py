@@ -56,7 +56,10 @@ def test_a_wrong_label_is_named_by_its_place() -> None:
 @pytest.mark.parametrize(
     ("targets", "words"),
     [
-        (torch.zeros(8), "one yes or no a logit, shape (8, 3), but got torch.float32 of shape"),
+        (
+            torch.zeros(8),
+            "a yes or no for each logit, shape (8, 3), but got torch.float32 of",
+        ),
         (torch.full((8, 3), 2), "classes from 0 to 1"),
         (torch.full((8, 3), -1.0), "probabilities of yes from 0 to 1, NaN where missing"),
         (torch.full((8, 3), 1.5), "but got targets[0, 0]=1.5."),
@@ -166,7 +169,7 @@ def test_a_label_that_is_masked_is_refused() -> None:
 
 
 def case(loss: losses.Loss, *, task: str | None = None, **settings: str) -> Any:
-    """Return a module with logits, labels and what it needs; None where it has no such form."""
+    """Return a module with logits, labels and context; None if it has no such form."""
     (n_classes,) = sizes_for(loss, 3)
     task = task or ("multiclass" if n_classes > 2 else "binary")
     names = [loss.name, *settings.values()]

@@ -22,7 +22,7 @@ PRIORS = [
 ]
 TARGETS = [{}, {"target": "smoothing", "smoothing.epsilon": 0.2}]
 TEMPERATURES = [{}, {"temperature": 2.5}]
-# What a loss needs of the batch has tests of its own.
+# Losses that need a context have tests of their own.
 BASES = [
     base
     for base in names()
@@ -59,7 +59,7 @@ def by_hand(spec: LossSpec, logits, targets):
     scores = logits / spec.temperature + shift
     loss, context = get(spec.base), LossContext(class_counts=COUNTS.double())
     if loss.view is not None:
-        # Its softmax reads something else than the logits, and that is what a prior changes.
+        # Its softmax reads its view, and a prior acts on the view.
         scale = torch.full((3,), 1 / spec.temperature, dtype=torch.float64)
         scores, context = logits, replace(context, scale=scale, shift=shift[0])
     every = [

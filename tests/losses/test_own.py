@@ -1,4 +1,4 @@
-"""Losses of the user's own: registered, read from a file, and told what is wrong with them."""
+"""Losses of the user's own: registering, reading from a file, and the messages for mistakes."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_a_name_of_another_loss_of_ones_own_is_refused():
 
 def test_a_parameter_is_not_called_as_the_end_of_a_range():
     loss = declare(source="here", local=True, low=FloatParam(1.0, 3.0, default=2.0))
-    with pytest.raises(InputError, match=r"otherwise than a range is written .* got 'low'"):
+    with pytest.raises(InputError, match=r"like a key of a range .* got 'low'"):
         register(loss(named("fine", "low")))
 
 
@@ -331,7 +331,7 @@ def test_a_study_finds_its_losses_again(file: Path):
     assert "gentle" in losses.names()
     forget()
     moved = file.rename(file.with_name("moved.py"))
-    message = r"gentle must be given to go on, .*mine\.py is not there"
+    message = r"gentle must be given to continue s, .*mine\.py does not exist"
     with pytest.raises(InputError, match=message):
         recall(known, given=None, study="s")
     found = recall(known, given=moved, study="s")["gentle"]
@@ -351,7 +351,7 @@ def test_a_loss_that_no_file_holds_must_be_given_again():
     loss = declared()
     known: dict[str, Origin | None] = take_in(loss)
     forget()
-    with pytest.raises(InputError, match=r"steep must be given to go on, .*no file holds it"):
+    with pytest.raises(InputError, match=r"steep must be given to continue s, .*no file has it"):
         recall(known, given=None, study="s")
     assert recall(known, given=loss, study="s") == {"steep": None}
     assert losses.get("steep") is loss

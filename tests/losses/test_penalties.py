@@ -23,7 +23,7 @@ CASES = [(PENALTIES[name], task) for name in NAMES for task in PENALTIES[name].t
 EVERY_CASE = pytest.mark.parametrize(
     ("penalty", "task"), CASES, ids=[f"{penalty.name}-{task}" for penalty, task in CASES]
 )
-# One value a batch rather than one an item.
+# A value for each batch, not for each item.
 STATISTICS = ("jsd", "mmce", "soft_ece")
 
 
@@ -49,7 +49,7 @@ def make(task, *, k=3, soft=False, masked=False, seed=0, scale=2.0, dtype=torch.
 
 
 def parameters(penalty, task, k=3, points=inside):
-    """Return its parameters but for the weight, one value a candidate."""
+    """Return the parameters except the weight, a value for each candidate."""
     columns = {}
     for name, parameter in penalty.parameters.items():
         if name != "weight":
@@ -247,7 +247,7 @@ def test_shape_is_one_value_an_item_or_a_batch(penalty, task):
     assert value.shape == tuple(shape)
 
 
-# What each declares of the read-out.
+# The declared effect on the read-out.
 
 
 @pytest.mark.parametrize(("penalty", "task"), [c for c in CASES if c[0].readable != "kept"])

@@ -220,7 +220,7 @@ def test_nce_rce_is_its_formula(alpha: float, beta: float, n_classes: int):
 
 
 def test_nce_rce_has_a_constant_sum_over_the_labels():
-    # What makes a loss stand labels that are wrong evenly.
+    # The reason that a loss is robust to labels that are wrong evenly.
     total = sum(nce_rce(LOGITS, torch.full((40,), c), alpha=2.0, beta=0.5) for c in range(5))
     assert_close(total, torch.full((40,), 2.0 + 0.5 * A * 4, dtype=torch.float64))
 
@@ -258,7 +258,7 @@ def test_nce_rce_is_finite_for_classes_without_probability(n_classes: int):
 
 
 def remember(memory: Tensor, logits: Tensor, beta: float) -> Tensor:
-    """Return what is remembered, by the update of the declaration."""
+    """Return the memory after a step, by the declared update."""
     assert elr.memory is not None
     return elr.memory(memory, logits, lambda_=double(3.0), beta=double(beta))
 
@@ -325,7 +325,7 @@ def test_elr_is_finite_where_network_and_memory_are_sure(size: float):
         value = elr(at, targets, lambda_=10.0, context=context(memory))
         assert value.isfinite().all()
         assert slope(value, at).isfinite().all()
-    # What the penalty can give at most.
+    # The largest value of the penalty.
     least = elr(at, torch.arange(3), lambda_=10.0, context=context(memory)).min()
     assert least.item() == pytest.approx(10 * math.log(1e-4), rel=1e-3)
 

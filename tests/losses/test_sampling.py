@@ -20,7 +20,7 @@ BASES = ("cross_entropy", "brier", "spherical", "focal", "poly1", "squared_hinge
 
 
 def sampled(posterior: torch.Tensor, rates: torch.Tensor) -> torch.Tensor:
-    """Return what is learnt of a posterior from rows of which only a share is left."""
+    """Return the posterior in a sample with a share of each class's rows."""
     return posterior * rates / (posterior * rates).sum()
 
 
@@ -141,7 +141,7 @@ def test_a_network_that_saw_few_negatives_gets_the_readout_that_undoes_it():
     rates = torch.tensor([0.05, 1.0], dtype=torch.float64)
     odds = torch.randn(20_000, generator=random, dtype=torch.float64) * 1.5 - 4.0
     targets = (torch.rand(20_000, generator=random) < odds.sigmoid()).long()
-    # What a network would say that has seen one negative of twenty.
+    # The output of a network that was trained on one of twenty negatives.
     seen = torch.stack([torch.zeros_like(odds), odds - rates[0].log()], -1)
     facts = ClassFacts(torch.bincount(targets)).thinned(rates)
     objective = Objective([LossSpec("cross_entropy")], facts, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""The code of a loss does what the loss does, without autoloss."""
+"""The code of a loss computes the same as the loss, without autoloss."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def imported(code: str) -> set[str]:
 
 
 def pasted(code: str) -> types.SimpleNamespace:
-    """Return what a text defines that imports torch and the standard library alone."""
+    """Return the names that a text defines; it imports torch and the standard library alone."""
     assert imported(code) <= KNOWN
     namespace: dict[str, Any] = {"__name__": "pasted"}
     exec(compile(code, "pasted.py", "exec", dont_inherit=True), namespace)
@@ -119,7 +119,7 @@ class Both:
         return {"hard": hard, "soft": soft, "gaps": gaps, "holes": holes, "none": -1 + 0 * hard}
 
     def inputs(self, logits: Tensor) -> dict[str, Any]:
-        """Return what the loss is given besides."""
+        """Return the context of the loss."""
         size, dtype = logits.detach().abs(), logits.dtype
         every = {
             "progress": 0.7,
@@ -176,7 +176,7 @@ BASES = [(name, task) for name in losses.names() for task in get(name).tasks]
 
 
 def specs_of(base: str) -> list[LossSpec]:
-    """Return a base at its default and at both ends of what a search looks at."""
+    """Return a base at its default and at both ends of the range of a search."""
     declared = get(base).parameters
     ends = [
         {f"{base}.{name}": inside(parameter)[place] for name, parameter in declared.items()}
@@ -450,7 +450,7 @@ def test_the_code_runs_where_autoloss_cannot_be_imported(tmp_path: Path):
 
 
 def ruff(code: str, *arguments: str) -> str:
-    """Return what ruff says of a text, empty for nothing."""
+    """Return the output of ruff for a text."""
     command = [sys.executable, "-m", "ruff", *arguments, "--isolated", "--line-length", "99", "-"]
     done = subprocess.run(command, input=code, capture_output=True, text=True)
     return done.stdout + done.stderr if done.returncode else ""

@@ -27,7 +27,7 @@ AROUND = [
 
 
 def specs_for(task: str, names=PLAIN) -> list[LossSpec]:
-    """Return every loss that can train a task, with what stands around it in turn."""
+    """Return every loss for a task, each with other parts."""
     fitting = [name for name in names if task in losses.get(name).tasks]
     return [
         LossSpec.from_dict({"base": name, **AROUND[i % len(AROUND)]})
@@ -101,7 +101,7 @@ def test_a_part_without_a_form_for_the_task_is_refused(settings, task, message):
 
 
 def cases() -> list[tuple[str, torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Return a task with logits, targets with gaps, and where they are."""
+    """Return a task with logits, targets with gaps, and the places of the gaps."""
     gaps = draw(6, 3, seed=9) > 0.3
     hard = draw_labels(6, 3, n_classes=2)
     return [

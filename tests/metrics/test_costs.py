@@ -1,4 +1,4 @@
-"""Decisions by a cost matrix: brute force, Elkan's thresholds, and what they cost."""
+"""Decisions by a cost matrix: brute force, Elkan's thresholds, and their costs."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_every_candidate_shows_its_cost_whatever_the_metric_is(metric):
     scores = score(
         logits, targets, objective, folds=fold_numbers(targets, seed=0), metric=resolved
     )
-    # The cost of what is shipped, not of the raw softmax.
+    # The cost of the shipped probabilities, not of the raw softmax.
     paid = torch.tensor(slowly(scores.predictions.log_probs, targets, costs)).mean(-1)
     assert_close(scores.metrics["expected_cost"], paid.double())
     assert resolved.name == (metric or "expected_cost")

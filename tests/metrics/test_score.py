@@ -169,7 +169,7 @@ def test_few_rows_give_numbers(scored, n):
     [
         (torch.zeros(4, 3), torch.zeros(4, dtype=torch.int64), "Logits must have the shape"),
         (torch.zeros(1, 0, 3), torch.zeros(0, dtype=torch.int64), "Logits must have the shape"),
-        (torch.zeros(1, 4, 3), torch.zeros(5, dtype=torch.int64), "one class a row"),
+        (torch.zeros(1, 4, 3), torch.zeros(5, dtype=torch.int64), "a class for each row"),
         (torch.zeros(1, 4, 3), torch.zeros(4), "whole numbers"),
         (torch.zeros(1, 4, 3), torch.tensor([0, 1, 2, 3]), r"in \[0, 3\), but got .* \[0, 3\]"),
     ],

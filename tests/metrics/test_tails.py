@@ -14,7 +14,7 @@ N = 20_000
 
 
 def rare(*, seed: int = 0, shift: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log probabilities of rare positives, right where `shift` is 0, and what came of them."""
+    """Log probabilities of rare positives, right if `shift` is 0, and their classes."""
     random = np.random.default_rng(seed)
     odds = random.normal(-5.0, 1.5, N)
     positive = random.random(N) < 1.0 / (1.0 + np.exp(-odds))

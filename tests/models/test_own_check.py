@@ -1,4 +1,4 @@
-"""What is wrong with a network of the user's own is told in one line, before any training."""
+"""Mistakes in a network of the user's own are reported in one line, before any training."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check(make: object) -> Behaviour:
 
 
 def of(*layers: object) -> object:
-    """Return what makes a module whose last layers are given."""
+    """Return a function that makes a module with the given last layers."""
 
     def make(n_features: int, n_outputs: int) -> nn.Module:
         made = [layer() if isinstance(layer, type) else layer for layer in layers]
@@ -39,7 +39,7 @@ def of(*layers: object) -> object:
 
 
 class Called(nn.Module):
-    """What a function makes of its input."""
+    """A module that applies a function to its input."""
 
     def __init__(self, function: object) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ def counting(n_features: int, n_outputs: int) -> nn.Module:
         (lambda f: nn.Linear(f, 3), "TypeError"),
         (lambda f, c: nn.Identity(), "must have parameters to train"),
         (lambda f, c: nn.Linear(f, 1), "logits (16, 3), but <lambda> gave float32 (16, 1)"),
-        (lambda f, c: nn.Linear(f + 1, c), "must run on a mini-batch, but <lambda> gave Runtime"),
+        (lambda f, c: nn.Linear(f + 1, c), "must run on a batch, but <lambda> gave Runtime"),
         (called(lambda self, x: (x, x)), "gave tuple"),
         (called(lambda self, x: x.argmax(1)), "gave int64 (16,)"),
         (called(lambda self, x: x * torch.nan), "finite logits"),
@@ -138,10 +138,10 @@ def counting(n_features: int, n_outputs: int) -> nn.Module:
         (called(lambda self, x: x * self.calls), "register_buffer"),
         (called(lambda self, x: x + np.random.default_rng().random()), "torch's random numbers"),
         (called(lambda self, x: functional.dropout(x, 0.5)), "eval mode"),
-        (called(lambda self, x: x - x.mean(0)), "whatever rows stand beside it"),
+        (called(lambda self, x: x - x.mean(0)), "beside any other rows"),
         (called(lambda self, x: x.squeeze()), "logits (1, 3), but"),
         (lazy, "is lazy"),
-        (by_numpy, "under one seed differ"),
+        (by_numpy, "the same first weights under the same seed"),
         (counting, "float32 can hold"),
         (Keeping, "keeps some of it elsewhere"),
     ],

@@ -150,7 +150,10 @@ def _minima(loss: Loss, setting: Setting, n_classes: int) -> Tensor:
     return torch.stack(found)
 
 
-@law("keep the shape of the logits in its view and its memory, and tilt its view", at=defaults)
+@law(
+    "keep the shape of the logits in its view and memory, and apply a prior to its view",
+    at=defaults,
+)
 def views_are_logits(loss: Loss, setting: Setting) -> str | None:
     """View and memory have the shape of the logits, and the prior acts on the view."""
     (n_classes,) = sizes_for(loss, 4)

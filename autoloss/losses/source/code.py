@@ -56,7 +56,7 @@ class Code:
         if not isinstance(tree, Definition):
             name = getattr(value, "__name__", value)
             raise InputError(
-                f"what a loss is made of must be functions with a name in a file, but got {name}."
+                f"a loss must use named functions of a file to have source code, but got {name}."
             )
         return cls(value, text.encode(), tree, _namespace(value))
 

@@ -122,8 +122,8 @@ class Collector:
         text = literal(value)
         if text is None:
             raise InputError(
-                "what a loss is made of must be functions, numbers, torch and the standard "
-                f"library to be written down, but got {name}={value!r:.60}."
+                "a loss must use functions, numbers, torch and the standard library alone to have "
+                f"source code, but got {name}={value!r:.60}."
             )
         if (name, text) not in self._names:
             self._names[name, text] = self._free(name)
@@ -347,5 +347,5 @@ def _import_line(name: str, value: Any) -> str:
             renamed = "" if own == name else f" as {name}"
             return f"from {module} import {own}{renamed}"
     raise InputError(
-        f"what a loss is made of must be importable to be written down, but got {name}={value!r}."
+        f"a loss must use importable names alone to have source code, but got {name}={value!r}."
     )

@@ -77,8 +77,8 @@ def check_network(network: OwnNetwork, rows: Tensor) -> Behaviour:
     alone = torch.cat([one_by_one.body(weights, _features(network, part)) for part in parts], 1)
     if not _near(whole, alone):
         raise InputError(
-            "model must give a row the same logits in eval mode whatever rows stand beside it, "
-            f"but {name} does not: it has dropout or statistics of the batch that stay on."
+            "model must give a row the same logits in eval mode beside any other rows, but "
+            f"{name} does not: its dropout or its statistics of the batch stay on."
         )
     _check_that_weights_are_all(one_by_one, rows)
     return Behaviour(draws, *_stacked_behaviour(network, rows))
@@ -110,8 +110,8 @@ def check_weights(network: OwnNetwork) -> None:
         raise InputError(f"model must have parameters to train, but {name} has none.")
     if not _are_equal(everything, first, second):
         raise InputError(
-            "model must begin as torch's seed says, but two calls of "
-            f"{name} under one seed differ: draw its weights from torch's random numbers alone."
+            "model must have the same first weights under the same seed of torch, but two calls "
+            f"of {name} differ: draw its weights from torch's random numbers alone."
         )
 
 
@@ -242,13 +242,13 @@ def _train(
     n_candidates = len(next(iter(weights.values())))
     places = list(range(n_candidates)) if len(inputs) > 1 else [0] * n_candidates
     network.template.train()
-    with forked(inputs.device), network.model.guarded("run on a mini-batch"):
+    with forked(inputs.device), network.model.guarded("run on a batch"):
         logits, state = network._call(weights, inputs, places, [7] * n_candidates)
     before = _random_state(inputs.device, 7)
     with forked(inputs.device):
         torch.manual_seed(7)
         own = {name: one[0] for name, one in weights.items()}
-        with network.model.guarded("run on a mini-batch"):
+        with network.model.guarded("run on a batch"):
             network._one(own, inputs[0].clone())
         after = _random_state(inputs.device)
     return logits, state, not torch.equal(before, after)

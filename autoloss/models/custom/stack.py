@@ -125,7 +125,7 @@ class OwnNetwork:
             inputs = mixed(own, step.mix.partner, step.mix.share)
         rows = list(range(len(step.places))) if step.mix is not None else list(step.places)
         self.template.train()
-        with self.model.guarded("run on every mini-batch"):
+        with self.model.guarded("run on every batch"):
             logits, state = self._call(
                 weights, inputs, rows, [seeds[place] for place in step.places]
             )
