@@ -138,7 +138,7 @@ def test_a_file_that_moved_is_given_once(
 ) -> None:
     interrupted(small, tmp_path, monkeypatch, losses=file)
     moved = file.rename(tmp_path / "moved.py")
-    with pytest.raises(InputError, match=r"gentle must be given to go on, .*mine\.py"):
+    with pytest.raises(InputError, match=r"gentle must be given to continue s, .*mine\.py"):
         autoloss.resume("s", out=tmp_path)
     Study.open("s", out=tmp_path, losses=moved).close()
     forget()
