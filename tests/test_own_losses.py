@@ -138,7 +138,7 @@ def test_a_file_that_moved_is_given_once(
 ) -> None:
     interrupted(small, tmp_path, monkeypatch, losses=file)
     moved = file.rename(tmp_path / "moved.py")
-    with pytest.raises(InputError, match=r"gentle must be given to continue s, .*mine\.py"):
+    with pytest.raises(InputError, match=r"gentle must be given to go on, .*mine\.py"):
         autoloss.resume("s", out=tmp_path)
     Study.open("s", out=tmp_path, losses=moved).close()
     forget()
@@ -157,8 +157,8 @@ def test_a_loss_that_no_file_holds_is_given_again(
     with pytest.raises(InputError) as error:
         autoloss.resume("s", out=tmp_path)
     assert str(error.value) == (
-        "steep must be given to continue s, because it is a loss of your own and no file has it: "
-        "give it by losses= or --losses FILE."
+        "steep must be given to go on, because s began with this loss of your own and no file "
+        "has it: give it by losses= or --losses FILE."
     )
     result = autoloss.resume("s", out=tmp_path, losses=steep)
     assert "steep" in {trial.family for trial in result.summary.trials}

@@ -170,8 +170,8 @@ def recall(
         if name not in discover():
             where = "no file has it" if origin is None else f"{origin.file} does not exist"
             raise InputError(
-                f"{name} must be given to continue {study}, because it is a loss of your own and "
-                f"{where}: give it by losses= or --losses FILE."
+                f"{name} must be given to go on, because {study} began with this loss of your "
+                f"own and {where}: give it by losses= or --losses FILE."
             )
     return {name: found.get(name) or origin for name, origin in known.items()}
 
