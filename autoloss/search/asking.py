@@ -7,15 +7,16 @@ from dataclasses import asdict, dataclass, field
 
 from optuna.trial import FrozenTrial, TrialState
 
-from autoloss.search.edges import Tried, Tries, ends_of, widened_ranges
+from autoloss.search.edges import Tried, Tries, widened_ranges
+from autoloss.search.growth import ends_of
 from autoloss.search.journal import Ledger
 from autoloss.search.lease import Lease
 from autoloss.search.probes import next_probe
 from autoloss.search.proposals import propose
 from autoloss.search.quota import FamilyPlan, counted
+from autoloss.search.sampler import Direction, Suggester
 from autoloss.search.slots import Slots, is_abandoned
 from autoloss.search.space import Space
-from autoloss.search.suggest import Direction, Suggester
 from autoloss.search.trial_facts import Asked
 
 

@@ -40,11 +40,11 @@ def widened_ranges(
 ) -> dict[str, dict[str, Parameter]]:
     """Return the ranges of each family that are wider than the space's.
 
-    Once as many trials of a family ended as its quota, a range grows by half its width (in log
-    units where it is logarithmic) at the end that the value of the best complete one lies within
-    5 % of; again when a later best lies at the new end, up to four times its first width and never
-    beyond what the parameter allows. It does not shrink: how wide it was is written with every
-    trial, so that the answer depends on the trials so far alone, however they came about.
+    After a family's quota has ended, a range grows by half its width (in log units on a
+    logarithmic scale) at an end if the value of the best complete trial lies within 5 % of this
+    end. It grows again if a later best value lies at the new end, up to four times its first width
+    and never beyond the valid range. It does not shrink. Every trial stores its ranges, so the
+    answer depends on the trials so far alone, also after an interruption.
 
     Args:
         tried: The trials so far, by family.
@@ -116,8 +116,8 @@ def outer_ends(
 ) -> NDArray[np.float64]:
     """Return the ends of the wider ranges that were searched further out than a value.
 
-    One for every trial that lies there, and one for the value itself where only a wider range has
-    it. Others of the same value were drawn for another setting's sake.
+    One end for each trial that lies further out, and one for the value itself if the space's range
+    does not hold it. Other trials of the same value were drawn for another setting.
     """
     out = 1.0 if side == "high" else -1.0
     values, ends = (tried if isinstance(tried, Tries) else Tries(tried)).drawn(key)
@@ -185,11 +185,6 @@ def scales(space: Space, family: str) -> Iterator[tuple[str, Scale]]:
         parameter = space.ranges.get(key)
         if parameter is not None and not isinstance(parameter, ChoiceParam):
             yield key, parameter
-
-
-def ends_of(ranges: Mapping[str, Parameter]) -> dict[str, Ends]:
-    """Return the ends of ranges by key, in the form stored with a trial."""
-    return {k: (p.low, p.high) for k, p in ranges.items() if not isinstance(p, ChoiceParam)}
 
 
 def _hull(first: Scale, ends: Sequence[Ends]) -> Scale:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -23,7 +23,7 @@ LIMITS: dict[str, Ends] = {
     "weight_decay": (1e-7, 10.0),
     "dropout": (0.0, math.nextafter(0.9, 0.0)),
 }
-# How near a range comes to an end that is not allowed itself, as a share of its first width.
+# The gap between a range and an open end of the valid range, as a share of its first width.
 _OPEN_GAP = 0.01
 
 
@@ -84,7 +84,7 @@ def allowed_ends(key: str, first: Scale) -> Ends:
     allowed = first.allowed
     low, high = allowed.low, allowed.high
     gap = _OPEN_GAP * (on_scale(first, first.high) - on_scale(first, first.low))
-    # On a logarithmic scale 0 is infinitely far.
+    # On a logarithmic scale 0 is infinitely far away.
     if allowed.open_low and math.isfinite(low) and not (first.log and low <= 0):
         low = off_scale(first, on_scale(first, low) + gap)
     if allowed.open_high and math.isfinite(high):
@@ -98,12 +98,17 @@ def between(parameter: Scale, low: float, high: float) -> Scale:
         return parameter
     if isinstance(parameter, IntParam):
         return replace(parameter, low=round(low), high=round(high))
-    # What is allowed stays so where it was the range itself.
+    # Without a valid range of its own, the declared range stays the valid range.
     return replace(parameter, low=float(low), high=float(high), valid=parameter.allowed)
 
 
+def ends_of(ranges: Mapping[str, Parameter]) -> dict[str, Ends]:
+    """Return the ends of ranges by key, in the form stored with a trial."""
+    return {k: (p.low, p.high) for k, p in ranges.items() if not isinstance(p, ChoiceParam)}
+
+
 def hull(parameters: Sequence[Parameter]) -> Parameter:
-    """Return the smallest range that holds several ranges of one parameter.
+    """Return the smallest range that holds several ranges of a parameter.
 
     Examples:
         >>> hull([IntParam(1, 4, default=2), IntParam(2, 6, default=2)]).high
@@ -117,12 +122,12 @@ def hull(parameters: Sequence[Parameter]) -> Parameter:
 
 
 def value_at(parameter: Scale, place: float, side: Side) -> float:
-    """Return the value at a place on the scale; a whole one at that place or further out.
+    """Return the value at a position on the scale, rounded outwards for whole numbers.
 
     Args:
         parameter: The range.
-        place: Where on its scale.
-        side: Which way is out.
+        place: The position on its scale.
+        side: The outward direction.
     """
     value = off_scale(parameter, place)
     if isinstance(parameter, IntParam):

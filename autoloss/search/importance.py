@@ -11,7 +11,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
 from autoloss.records import REFINED_LOG_LOSS
-from autoloss.search.suggest import quiet
+from autoloss.search.sampler import quiet
 from autoloss.search.trial_facts import FACTS
 
 _FEWEST = 10

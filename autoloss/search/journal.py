@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoloss.core.errors import InputError, StudyExistsError, StudyNotFoundError
 from autoloss.search.journal_file import JournalFile
-from autoloss.search.suggest import Direction, quiet
+from autoloss.search.sampler import Direction, quiet
 
 JOURNAL = "study.journal"
 

@@ -18,7 +18,7 @@ from autoloss.search.naming import check_name
 from autoloss.search.quota import plan_families
 from autoloss.search.space import METRIC, Space
 from autoloss.search.space_reader import load_space, read_space
-from autoloss.search.suggest import Direction
+from autoloss.search.sampler import Direction
 
 _CONFIG_KEY = "config"
 

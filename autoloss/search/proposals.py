@@ -16,8 +16,8 @@ from autoloss.losses import LossSpec
 from autoloss.losses.parameters import ChoiceParam, Parameter
 from autoloss.search.probes import Probe
 from autoloss.search.quota import BASELINE_SMOOTHING, PLAIN, Arm, FamilyPlan, must_be_cross_entropy
+from autoloss.search.sampler import Draw, Suggester
 from autoloss.search.space import NUISANCE, TEMPERATURE, Space
-from autoloss.search.suggest import Drawn, Suggester
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _is_within(
     return bool(value == space.fixed.get(key, 1.0 if key == TEMPERATURE else None))
 
 
-def _proposal(drawn: Drawn, space: Space, *, origin: str) -> Proposal:
+def _proposal(drawn: Draw, space: Space, *, origin: str) -> Proposal:
     """Return the proposal from drawn values and the fixed values of the space."""
     parts = {kind: str(drawn.params.get(kind, "none")) for kind in ("base", *space.choices)}
     keys = [TEMPERATURE, *(key for part in parts.values() for key in space.keys_of(part))]
@@ -147,6 +147,6 @@ def _proposal(drawn: Drawn, space: Space, *, origin: str) -> Proposal:
     )
 
 
-def _nuisance(drawn: Drawn, space: Space) -> dict[str, float]:
+def _nuisance(drawn: Draw, space: Space) -> dict[str, float]:
     known = {**space.fixed, **drawn.params}
     return {key: float(known[key]) for key in NUISANCE}

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from autoloss.records import REFINED_LOG_LOSS
 from autoloss.search.edges import Tried, Tries
 from autoloss.search.lease import Lease
-from autoloss.search.suggest import Seen
+from autoloss.search.sampler import Observation
 from autoloss.search.trial_facts import FACTS, Asked, is_lost
 
 _SEEN: dict[TrialState, Literal["complete", "pruned", "running"]] = {
@@ -63,10 +63,10 @@ class Slots:
         every = {**self.standing, **self.lost}
         return [trial.user_attrs["loss"] for trial in every.values()]
 
-    def seen(self) -> list[Seen]:
+    def seen(self) -> list[Observation]:
         """Return what the sampler may learn from: trials within the space that did not fail."""
         return [
-            Seen(
+            Observation(
                 slot=slot,
                 params=trial.params,
                 distributions=trial.distributions,

@@ -11,7 +11,8 @@ from autoloss.losses import LossSpec, names
 from autoloss.losses.parameters import ChoiceParam
 from autoloss.records import Edge
 from autoloss.search import Study, load_space
-from autoloss.search.edges import Tried, edges, ends_of, widened_ranges
+from autoloss.search.edges import Tried, edges, widened_ranges
+from autoloss.search.growth import ends_of
 from autoloss.verdict.select import is_plain_cross_entropy
 from tests.search.fake_training import LABELS, settings
 

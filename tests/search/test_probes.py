@@ -7,18 +7,12 @@ import pytest
 
 from autoloss.losses import LossSpec
 from autoloss.search import load_space, plan_families
-from autoloss.search.edges import (
-    Tried,
-    Tries,
-    best_of,
-    ends_of,
-    outer_ends,
-    widened_ranges,
-)
+from autoloss.search.edges import Tried, Tries, best_of, outer_ends, widened_ranges
+from autoloss.search.growth import ends_of
 from autoloss.search.probes import PROBES, next_probe
 from autoloss.search.proposals import propose
 from autoloss.search.quota import counted
-from autoloss.search.suggest import Suggester
+from autoloss.search.sampler import Suggester
 
 SPACE = load_space("default").for_classes([50, 50])
 PLAN = plan_families(SPACE.bases, 128)

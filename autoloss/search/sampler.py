@@ -1,4 +1,8 @@
-"""Draws settings: Optuna's sampler, asked so that a stopped study goes on as if it had not."""
+"""Draws settings with Optuna's sampler.
+
+Each population has a study of its own in memory, with the trials that the sampler learns from, so
+that a resumed search draws the same settings as an uninterrupted search.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,6 @@ from typing import Any, Literal
 
 import numpy as np
 import optuna
-from numpy.typing import NDArray
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -20,14 +23,12 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial, TrialState
 
 from autoloss.losses.parameters import ChoiceParam, IntParam, Parameter
-from autoloss.search.growth import hull
-from autoloss.search.history import History
+from autoloss.search.growth import Ends, ends_of, hull
 from autoloss.search.space import NUISANCE, TEMPERATURE, Space
 
 Direction = Literal["minimize", "maximize"]
-Bounds = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""Lower and upper ends, one a family."""
 LARGEST_HISTORY = 250
+_MOST_DRAWS = 16
 _STATES = {
     "complete": TrialState.COMPLETE,
     "pruned": TrialState.PRUNED,
@@ -36,18 +37,18 @@ _STATES = {
 
 
 @dataclass(frozen=True)
-class Seen:
+class Observation:
     """A trial as the sampler sees it.
 
     Args:
         slot: Its place in the study.
         params: Its parameters.
-        distributions: Where they were drawn from.
-        state: ``"complete"``, ``"pruned"`` (worse than any complete one; in a race also while it
-            trains) or ``"running"``.
-        values: Values of the objectives, of a complete trial.
-        reported: Epoch and value of a pruned trial, where it has one: those that came further
-            count as better, among equals those with the better value.
+        distributions: The ranges that they were drawn from.
+        state: ``"complete"``, ``"pruned"`` (ranked below all complete trials; in a race also while
+            it trains) or ``"running"``.
+        values: The objectives of a complete trial.
+        reported: The last epoch and value of a pruned trial. Trials that came further rank higher;
+            at the same epoch, trials with a better value.
     """
 
     slot: int
@@ -59,18 +60,18 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Parameters that were drawn, with where from."""
+class Draw:
+    """Drawn parameters, with the ranges that they were drawn from."""
 
     params: dict[str, Any]
     distributions: dict[str, BaseDistribution]
 
 
 class Suggester:
-    """Draws the settings of several trials, each of which sees those before it as running.
+    """Draws the settings of a population; each draw sees the draws before it as running trials.
 
-    What a trial gets depends on the seed, its slot and the trials before it alone, in the order of
-    their slots: neither on how many are asked at once nor on how often the study was interrupted.
+    A draw depends on the seed, its slot, and the trials before it in the order of their slots. It
+    depends neither on the size of the population nor on interruptions of the search.
 
     Args:
         space: The space, for the task at hand.
@@ -78,14 +79,14 @@ class Suggester:
         seen: The trials so far.
         seed: Seed of the study.
         directions: ``"minimize"`` or ``"maximize"``, of each objective.
-        widened: Ranges that are wider than the space's, by family and dotted key.
+        widened: Ranges that are wider than the space's, by family and key.
     """
 
     def __init__(
         self,
         space: Space,
         families: Sequence[str],
-        seen: Sequence[Seen],
+        seen: Sequence[Observation],
         *,
         seed: int,
         directions: Sequence[Direction],
@@ -95,29 +96,29 @@ class Suggester:
         self.widened = widened or {}
         self.families = tuple(families)
         self.seed = seed
+        storage = optuna.storages.InMemoryStorage()
         with quiet():
-            self._study = optuna.create_study(directions=list(directions))
-        self._history = History(
-            self._study,
-            [_frozen(number, one) for number, one in enumerate(limited(seen, directions))],
-        )
+            self._study = optuna.create_study(storage=storage, directions=list(directions))
+        study_id = storage.get_study_id_from_name(self._study.study_name)
+        for one in limited(seen, directions):
+            storage.create_new_trial(study_id, _frozen(one))
 
     def draw(
         self, slot: int, fixed: Mapping[str, Any], *, attempt: int = 0, learns: bool = True
-    ) -> Drawn:
+    ) -> Draw:
         """Draw a trial's parameters.
 
         Args:
             slot: Its place in the study.
-            fixed: Parameters that are not to be drawn.
-            attempt: Above 0 where an earlier draw for this slot was turned down.
-            learns: Whether from what the trials so far did; otherwise at random from the space.
+            fixed: The fixed parameters.
+            attempt: Above 0 after a draw for this slot was turned down.
+            learns: Whether the draw learns from earlier trials; otherwise it is random.
         """
         entropy = np.random.SeedSequence([self.seed, slot, attempt])
         seed = int(entropy.generate_state(1)[0])
         self._learns = learns
         self._study.sampler = (
-            _Sampler(self._history, seed=seed, together=self._together, bounds=self._bounds)
+            _Sampler(seed=seed, joint=self._joint, bounds=self._bounds)
             if learns
             else optuna.samplers.RandomSampler(seed=seed)
         )
@@ -125,23 +126,18 @@ class Suggester:
         self._trial = self._study.ask()
         for key, distribution in self._keys():
             _suggest(self._trial, key, distribution)
-        drawn = Drawn(dict(self._trial.params), dict(self._trial.distributions))
-        self._history.add(drawn.params)
-        # What was drawn is known; a study is slower the more trials run in it.
-        self._study.tell(self._trial, state=TrialState.FAIL)
-        return drawn
+        return Draw(dict(self._trial.params), dict(self._trial.distributions))
 
     def turn_down(self) -> None:
-        """Forget the last draw, so that later ones do not see it as running."""
-        self._history.turn_down()
+        """Forget the last draw, so that later draws do not see it as running."""
+        self._study.tell(self._trial, state=TrialState.FAIL)
 
     @property
-    def _together(self) -> dict[str, BaseDistribution]:
-        """Return what every trial has, which one objective draws together.
+    def _joint(self) -> dict[str, BaseDistribution]:
+        """Return the parameters of every trial, which a single objective draws jointly.
 
-        A range is that of all families together. Of what is drawn, that counts which lies in the
-        range of the family that was drawn with it; only where nothing does, or the family is
-        another one, a setting is drawn again alone.
+        A range is the union of the ranges of all families. If a drawn value lies outside the range
+        of the trial's family, Optuna draws this parameter again alone.
         """
         if len(self._study.directions) > 1:
             return {}
@@ -159,20 +155,17 @@ class Suggester:
         }
 
     @property
-    def _bounds(self) -> dict[str, Bounds]:
-        """Return the ends of what is drawn together, family by family, where these differ."""
-        found = {}
-        for key in (TEMPERATURE, *NUISANCE) if self._learns and self.widened else ():
-            own = [self._range(key, f) for f in self.families] if key in self.space.ranges else []
-            ends = np.array(
-                [(one.low, one.high) for one in own if not isinstance(one, ChoiceParam)]
-            )
-            if len(ends) and (ends != ends[0]).any():
-                found[key] = (ends[:, 0], ends[:, 1])
-        return found
+    def _bounds(self) -> dict[str, dict[str, Ends]]:
+        """Return the ends of joint parameters that grew, by family and key."""
+        joint = (TEMPERATURE, *NUISANCE)
+        grown = {key for own in self.widened.values() for key in own if key in joint}
+        return {
+            family: ends_of({key: self._range(key, family) for key in sorted(grown)})
+            for family in self.families
+        }
 
     def _keys(self) -> Iterator[tuple[str, BaseDistribution]]:
-        """Yield what is to be drawn; what is below a choice depends on what was chosen."""
+        """Yield the parameters to draw; the chosen losses decide which parameters follow."""
         space = self.space
         for kind, choices in {"base": self.families, **space.choices}.items():
             if kind != "base" and len(choices) == 1:
@@ -186,7 +179,7 @@ class Suggester:
                 yield key, self._distribution(key)
 
     def _distribution(self, key: str) -> BaseDistribution:
-        """Return where a parameter is drawn from, given the family that was drawn."""
+        """Return the distribution of a parameter for the drawn family."""
         return distribution_of(self._range(key, self._trial.params["base"]))
 
     def _range(self, key: str, family: str) -> Parameter:
@@ -195,88 +188,53 @@ class Suggester:
 
 
 class _Sampler(optuna.samplers.TPESampler):
-    """Optuna's sampler on a history that its draws share.
-
-    It is told what all trials have in common, which else takes half of its time.
+    """Optuna's sampler with given joint parameters; it does not infer them from the trials.
 
     Args:
-        history: The trials that it learns from.
-        seed: Its seed.
-        together: The common parameters.
-        bounds: Their ends family by family, where these differ.
+        seed: The seed.
+        joint: The joint parameters.
+        bounds: Ends of joint parameters, by family and key.
     """
 
     def __init__(
         self,
-        history: History,
         *,
         seed: int,
-        together: Mapping[str, BaseDistribution],
-        bounds: Mapping[str, Bounds],
+        joint: Mapping[str, BaseDistribution],
+        bounds: Mapping[str, Mapping[str, Ends]],
     ) -> None:
-        super().__init__(seed=seed)
-        self._history = history
-        self._together = dict(together)
+        super().__init__(seed=seed, multivariate=True, constant_liar=True)
+        self._joint = dict(joint)
         self._bounds = bounds
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Return what is drawn together."""
-        return self._together
+        """Return the joint parameters."""
+        return self._joint
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Return the common parameters; none while too few trials have finished."""
-        return self._drawn(search_space) if search_space and self._can_learn else {}
+        """Draw the joint parameters until they lie within the ranges of the drawn family."""
+        for _ in range(_MOST_DRAWS):
+            drawn = super().sample_relative(study, trial, search_space)
+            if self._fits(drawn):
+                break
+        return drawn
 
-    def sample_independent(
-        self,
-        study: optuna.Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        """Return one parameter."""
-        if self._can_learn:
-            return self._drawn({param_name: param_distribution})[param_name]
-        return self._random_sampler.sample_independent(
-            study, trial, param_name, param_distribution
-        )
-
-    @property
-    def _can_learn(self) -> bool:
-        return self._history.n_finished >= self._n_startup_trials
-
-    def _drawn(self, space: dict[str, BaseDistribution]) -> dict[str, Any]:
-        """Return the most promising of several draws from where the best trials lie."""
-        settings = self._parzen_estimator_parameters
-        good = self._history.good(space, settings)
-        other = self._history.other(space, settings)
-        samples = good.sample(self._rng.rng, self._n_ei_candidates)
-        worth = self._compute_acquisition_func(samples, good, other)
-        if {"base", *self._bounds} <= space.keys():
-            fits = self._fits(samples)
-            worth = np.where(fits, worth, -np.inf) if fits.any() else worth
-        best = self._compare(samples, worth)
-        return {key: one.to_external_repr(best[key]) for key, one in space.items()}
-
-    def _fits(self, samples: Mapping[str, NDArray[np.float64]]) -> NDArray[np.bool_]:
-        """Return which draws lie in the ranges of their own family; (n,)."""
-        family = samples["base"].astype(int)
-        fits = np.ones(len(family), dtype=bool)
-        for key, (low, high) in self._bounds.items():
-            fits &= (low[family] <= samples[key]) & (samples[key] <= high[family])
-        return fits
+    def _fits(self, drawn: Mapping[str, Any]) -> bool:
+        """Return whether a draw lies within the ranges of its own family."""
+        own = self._bounds.get(drawn.get("base", ""), {})
+        return all(low <= drawn[key] <= high for key, (low, high) in own.items())
 
 
-def _frozen(number: int, seen: Seen) -> FrozenTrial:
-    """Return a trial as Optuna splits it: unchecked, because its study has checked it."""
+def _frozen(seen: Observation) -> FrozenTrial:
+    """Return a trial for Optuna, which sets its number; its parameters need no second check."""
     values = list(seen.values) if seen.state == "complete" else None
     return FrozenTrial(
-        number=number,
-        trial_id=number,
+        number=-1,
+        trial_id=-1,
         state=_STATES[seen.state],
         value=None,
         values=values,
@@ -290,17 +248,17 @@ def _frozen(number: int, seen: Seen) -> FrozenTrial:
     )
 
 
-def limited(seen: Sequence[Seen], directions: Sequence[Direction]) -> list[Seen]:
-    """Return the trials that the sampler sees, by slot: all running, at most 250 finished.
+def limited(seen: Sequence[Observation], directions: Sequence[Direction]) -> list[Observation]:
+    """Return the trials that the sampler sees, by slot: all running, at most 250 finished trials.
 
-    Of more, a fifth are the best (by the sum of their ranks), the others the latest.
+    Of more finished trials, a fifth are the best by the sum of their ranks, the others the latest.
     """
     by_slot = sorted(seen, key=lambda one: one.slot)
     finished = [one for one in by_slot if one.state != "running"]
     if len(finished) <= LARGEST_HISTORY:
         return by_slot
     complete = [one for one in finished if one.state == "complete"]
-    values = np.array([one.values for one in complete])
+    values = np.array([one.values for one in complete]).reshape(-1, len(directions))
     values *= [-1.0 if direction == "maximize" else 1.0 for direction in directions]
     ranks = values.argsort(0, kind="stable").argsort(0, kind="stable").sum(1)
     best = [complete[i] for i in ranks.argsort(kind="stable")[: LARGEST_HISTORY // 5]]
@@ -311,7 +269,7 @@ def limited(seen: Sequence[Seen], directions: Sequence[Direction]) -> list[Seen]
 
 
 def distribution_of(parameter: Parameter) -> BaseDistribution:
-    """Return a parameter's range as Optuna has it."""
+    """Return the range of a parameter in Optuna's form."""
     if isinstance(parameter, ChoiceParam):
         return CategoricalDistribution(parameter.choices)
     if isinstance(parameter, IntParam):
@@ -321,7 +279,7 @@ def distribution_of(parameter: Parameter) -> BaseDistribution:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep Optuna from announcing studies that nobody needs to know of."""
+    """Silence the messages of Optuna."""
     logger = logging.getLogger("optuna")
     level = logger.level
     logger.setLevel(logging.WARNING)

@@ -1,19 +1,28 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
+import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from optuna.samplers import TPESampler
 
 from autoloss.losses import LossSpec
 from autoloss.search import load_space, plan_families
 from autoloss.search.proposals import propose
-from autoloss.search.suggest import LARGEST_HISTORY, Seen, Suggester, limited
+from autoloss.search.sampler import LARGEST_HISTORY, Observation, Suggester, limited, quiet
 
 SPACE = load_space("default").for_classes([900, 100])
 MINIMIZE = ["minimize"]
+FAMILIES = plan_families(SPACE.bases, 128).families
+STATES = {
+    "complete": optuna.trial.TrialState.COMPLETE,
+    "pruned": optuna.trial.TrialState.PRUNED,
+    "running": optuna.trial.TrialState.RUNNING,
+}
 
 
 def suggester(seen=(), *, seed=0, space=SPACE, trials=128, directions=MINIMIZE, widened=None):
@@ -24,7 +33,7 @@ def suggester(seen=(), *, seed=0, space=SPACE, trials=128, directions=MINIMIZE, 
 
 
 def as_seen(slot, drawn, value):
-    return Seen(slot, drawn.params, drawn.distributions, "complete", (value,))
+    return Observation(slot, drawn.params, drawn.distributions, "complete", (value,))
 
 
 def history(n, *, seed=0):
@@ -67,7 +76,7 @@ def test_a_draw_in_flight_is_seen_and_one_turned_down_is_not():
     drawn = one.draw(20, {})
     other.draw(20, {})
     other.turn_down()
-    resumed = suggester([*seen, Seen(20, drawn.params, drawn.distributions, "running")])
+    resumed = suggester([*seen, Observation(20, drawn.params, drawn.distributions, "running")])
     assert one.draw(21, {}).params == resumed.draw(21, {}).params
     assert other.draw(21, {}).params == suggester(seen).draw(21, {}).params
 
@@ -75,10 +84,10 @@ def test_a_draw_in_flight_is_seen_and_one_turned_down_is_not():
 def test_the_sampler_sees_so_many_finished_trials_the_best_and_the_latest():
     (drawn,) = history(1)
     seen = [
-        Seen(slot, drawn.params, drawn.distributions, "complete", (abs(slot - 100.0),))
+        Observation(slot, drawn.params, drawn.distributions, "complete", (abs(slot - 100.0),))
         for slot in range(1500)
     ]
-    running = Seen(1500, drawn.params, drawn.distributions, "running")
+    running = Observation(1500, drawn.params, drawn.distributions, "running")
     kept = [one.slot for one in limited([*seen, running], MINIMIZE)]
     assert len(kept) == LARGEST_HISTORY + 1
     assert kept == sorted(kept)
@@ -148,7 +157,7 @@ def test_a_wider_range_is_drawn_from_for_its_family_alone(directions):
         drawn = draws.draw(slot, {"base": "focal"} if slot % 2 else {})
         # The larger the learning rate, the better.
         values = (-np.log(drawn.params["lr"]) + 0.1 * rng.random(),) * len(directions)
-        seen.append(Seen(slot, drawn.params, drawn.distributions, "complete", values))
+        seen.append(Observation(slot, drawn.params, drawn.distributions, "complete", values))
     draws = suggester(seen, widened=widened, directions=directions)
     later = [draws.draw(slot, {"base": "focal"}) for slot in range(40, 60)]
     assert sum(one.params["lr"] > lr.high for one in later) > 10
@@ -187,3 +196,71 @@ def test_no_result_takes_part_in_a_quota_and_every_setting_of_a_family_is_drawn(
             assert len({nuisance[key] for _, nuisance in of_family}) == len(of_family)
         for key in set(SPACE.keys_of(family)) & set(SPACE.ranges):
             assert len({loss[key] for loss, _ in of_family}) > 1
+
+
+def of_all_states(n, directions):
+    """Trials of all states, two of three complete, whose figures are drawn."""
+    draws = Suggester(SPACE, FAMILIES, [], seed=5, directions=directions)
+    rng = np.random.default_rng(0)
+    found = []
+    for slot in range(n):
+        drawn = draws.draw(slot, {}, learns=False)
+        state = ("complete", "pruned", "complete", "running", "complete", "complete")[slot % 6]
+        values = tuple(rng.random(len(directions))) if state == "complete" else ()
+        left = (2, float(rng.random())) if state == "pruned" and len(directions) == 1 else None
+        found.append(Observation(slot, drawn.params, drawn.distributions, state, values, left))
+    return found
+
+
+def of_optuna(seen, suggester, slot, *, seed, directions):
+    """What Optuna's own sampler draws, each parameter asked of it in the same order."""
+    with quiet():
+        study = optuna.create_study(directions=directions)
+    for one in seen:
+        study.add_trial(
+            optuna.trial.create_trial(
+                state=STATES[one.state],
+                params=dict(one.params),
+                distributions=dict(one.distributions),
+                values=list(one.values) if one.state == "complete" else None,
+                intermediate_values=dict([one.reported]) if one.reported else None,
+            )
+        )
+    entropy = int(np.random.SeedSequence([seed, slot, 0]).generate_state(1)[0])
+    study.sampler = TPESampler(seed=entropy)
+    study.sampler.infer_relative_search_space = lambda *_: suggester._joint
+    trial = study.ask()
+    drawn = {}
+    for key, distribution in suggester.draw(slot, {}).distributions.items():
+        drawn[key] = trial._suggest(key, distribution)
+    return drawn
+
+
+@pytest.mark.parametrize("directions", [MINIMIZE, ["maximize"], ["minimize", "minimize"]])
+@pytest.mark.parametrize("n", [6, 40, 120])
+def test_draws_are_those_of_optunas_sampler_on_the_same_trials(n, directions):
+    seen = of_all_states(n, directions)
+    one, other = (
+        Suggester(SPACE, FAMILIES, seen, seed=1, directions=directions) for _ in range(2)
+    )
+    for slot in range(n, n + 3):
+        drawn = one.draw(slot, {})
+        assert drawn.params == of_optuna(seen, other, slot, seed=1, directions=directions)
+        seen = [*seen, Observation(slot, drawn.params, drawn.distributions, "running")]
+
+
+def test_what_is_drawn_together_lies_in_the_range_of_its_family(monkeypatch):
+    grown = replace(SPACE.ranges["lr"], high=1.0)
+    wide = {family: {"lr": grown} for family in FAMILIES[:4]}
+    seen = of_all_states(120, MINIMIZE)
+    draws = Suggester(SPACE, FAMILIES, seen, seed=1, directions=MINIMIZE, widened=wide)
+    alone = []
+    sampler = sys.modules[Suggester.__module__]._Sampler
+    real = sampler.sample_independent
+    monkeypatch.setattr(sampler, "sample_independent", lambda *a: alone.append(a[3]) or real(*a))
+    for slot in range(120, 200):
+        drawn = draws.draw(slot, {})
+        family = drawn.params["base"]
+        high = 1.0 if family in wide else SPACE.ranges["lr"].high
+        assert drawn.params["lr"] <= high
+    assert alone.count("lr") <= 4
