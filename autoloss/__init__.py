@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from autoloss.inference.classifier import Classifier
     from autoloss.losses import LossSpec
     from autoloss.search import SearchResult, Study
-    from autoloss.search.listing import list_studies
+    from autoloss.search.folders import list_studies
 
 # Loaded when first used: `import autoloss` takes no time, and the command line answers at once.
 _HOMES = {
@@ -31,7 +31,7 @@ _HOMES = {
     "SearchResult": "autoloss.search",
     "Study": "autoloss.search",
     "diagnose": "autoloss.diagnosis.run",
-    "list_studies": "autoloss.search.listing",
+    "list_studies": "autoloss.search.folders",
     "load": "autoloss.api",
     "plan": "autoloss.api",
     "resume": "autoloss.api",

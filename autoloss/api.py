@@ -21,7 +21,7 @@ from autoloss.metrics import Metric, MetricFunction
 from autoloss.models.custom.own import AUTO, Model
 from autoloss.records import Plan
 from autoloss.search import SearchResult
-from autoloss.search.listing import list_studies
+from autoloss.search.folders import list_studies
 
 __all__ = ["list_studies", "load", "plan", "resume", "search", "ship"]
 

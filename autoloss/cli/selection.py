@@ -142,7 +142,8 @@ def source_of(folder: Path, summary: Summary, number: int, *, losses: Sequence[P
     from autoloss.core.task import TaskKind
     from autoloss.inference.loading import read_model
     from autoloss.losses.own import recall, take_in
-    from autoloss.search.config import CONFIG, StudyConfig
+    from autoloss.search.config import StudyConfig
+    from autoloss.search.naming import CONFIG
     from autoloss.search.result import SearchResult
 
     take_in(tuple(losses))

@@ -29,7 +29,7 @@ from autoloss.models import OwnModel
 from autoloss.records import Plan
 from autoloss.report import summary_from_json
 from autoloss.search import FamilyPlan, SearchResult, Space, Study
-from autoloss.search.listing import SUMMARY
+from autoloss.search.naming import SUMMARY
 from autoloss.tracking import BrokenStore, ClosedTracker, NullTracker, Tracker, Tracking
 from autoloss.training.divisions import Divisions
 from autoloss.training.estimate import measure_costs

@@ -30,8 +30,9 @@ from autoloss.models import OwnModel
 from autoloss.models.custom.own import Model
 from autoloss.records import PersonalChoice, Summary
 from autoloss.search import SearchResult, Study
-from autoloss.search.config import CONFIG, StudyConfig
-from autoloss.search.finished import read_finished
+from autoloss.search.config import StudyConfig
+from autoloss.search.folders import read_finished
+from autoloss.search.naming import CONFIG
 from autoloss.tracking import NullTracker, check_register
 from autoloss.verdict.finalists import FinalistChoice
 from autoloss.verdict.rules import rule_sentence, select_trial

@@ -22,9 +22,8 @@ from autoloss.experiment.session import OpenSearch
 from autoloss.losses.own import take_in
 from autoloss.models.custom.own import AUTO
 from autoloss.search import SearchResult, Space, Study, free_name, load_space
-from autoloss.search.config import CONFIG
-from autoloss.search.journal import JOURNAL, exists_error
-from autoloss.search.naming import check_name
+from autoloss.search.journal import exists_error
+from autoloss.search.naming import CONFIG, JOURNAL, check_name
 from autoloss.tracking import check_register
 from autoloss.tracking.uri_check import resolve
 

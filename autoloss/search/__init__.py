@@ -11,15 +11,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autoloss.search.evidence import Evidence
+    from autoloss.search.evidence import Evidence, StudySnapshot
     from autoloss.search.finish import confirmed, summarise, trusted
-    from autoloss.search.looks import earlier_looks, look_sentence
+    from autoloss.search.folders import earlier_looks, look_sentence
     from autoloss.search.naming import check_name, free_name, safe_name
     from autoloss.search.quota import FamilyPlan, plan_families
     from autoloss.search.result import SearchResult
     from autoloss.search.scoring import Scorer
     from autoloss.search.shipped_spaces import space_names
-    from autoloss.search.snapshot import StudySnapshot
     from autoloss.search.space import Space
     from autoloss.search.space_reader import load_space
     from autoloss.search.study import Study
@@ -32,13 +31,13 @@ _HOMES = {
     "SearchResult": "result",
     "Space": "space",
     "Study": "study",
-    "StudySnapshot": "snapshot",
+    "StudySnapshot": "evidence",
     "Trial": "trial",
     "check_name": "naming",
     "confirmed": "finish",
-    "earlier_looks": "looks",
+    "earlier_looks": "folders",
     "load_space": "space_reader",
-    "look_sentence": "looks",
+    "look_sentence": "folders",
     "plan_families": "quota",
     "free_name": "naming",
     "safe_name": "naming",

@@ -17,9 +17,8 @@ from autoloss.metrics import Metric
 from autoloss.readout import Readout
 from autoloss.records import CurvePoint, TrainingReport, TrialRecord
 from autoloss.search.config import StudyConfig
-from autoloss.search.session import Session
+from autoloss.search.session import Span, StudySession
 from autoloss.search.space import Space
-from autoloss.search.spans import Span
 from autoloss.search.telling import EndState
 from autoloss.search.trial import Trial
 from autoloss.search.trial_facts import FACTS
@@ -31,7 +30,7 @@ class AskTell:
     A `Study` adds the choice among its trials and the conclusion.
     """
 
-    def _begin(self, session: Session, time_limit: float | None) -> None:
+    def _begin(self, session: StudySession, time_limit: float | None) -> None:
         self._session = session
         self._deadline = None if time_limit is None else time.monotonic() + time_limit
         self.config: StudyConfig = session.opened.config
@@ -45,7 +44,7 @@ class AskTell:
         self.seed = self.config.seed
         self.budget = self.config.trials
 
-    def _take_up(self, session: Session) -> None:
+    def _take_up(self, session: StudySession) -> None:
         """Adopt the plan of a session."""
         self.space: Space = session.space
         plan = self.plan = session.plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -16,9 +16,8 @@ from autoloss.core.errors import InputError, StudyNotFoundError
 from autoloss.core.files import write_whole
 from autoloss.core.own_code import Origin
 from autoloss.losses import ClassFacts
-from autoloss.search.naming import nearest_study
+from autoloss.search.naming import CONFIG, nearest_study
 
-CONFIG = "study.json"
 SCHEMA_VERSION = 1
 
 
@@ -94,10 +93,10 @@ class StudyConfig:
         try:
             lists = {
                 "class_counts": tuple(values["class_counts"]),
-                "class_weights": _tuple(values.get("class_weights")),
-                "class_similarity": _rows(values.get("class_similarity")),
-                "cost_matrix": _rows(values.get("cost_matrix")),
-                "sampling": _tuple(values.get("sampling")),
+                "class_weights": as_tuple(values.get("class_weights")),
+                "class_similarity": as_rows(values.get("class_similarity")),
+                "cost_matrix": as_rows(values.get("cost_matrix")),
+                "sampling": as_tuple(values.get("sampling")),
                 "losses": {
                     name: one and Origin(**one) for name, one in values.get("losses", {}).items()
                 },
@@ -152,12 +151,14 @@ class StudyConfig:
             raise InputError(f"{path} must be a study's settings, but got: {error}.") from None
 
 
-def _tuple(values: list[float] | None) -> tuple[float, ...] | None:
-    return None if values is None else tuple(values)
+def as_tuple(values: Iterable[float] | None) -> tuple[float, ...] | None:
+    """Return numbers as a tuple; None for None."""
+    return None if values is None else tuple(map(float, values))
 
 
-def _rows(values: list[list[float]] | None) -> tuple[tuple[float, ...], ...] | None:
-    return None if values is None else tuple(tuple(row) for row in values)
+def as_rows(values: Iterable[Iterable[float]] | None) -> tuple[tuple[float, ...], ...] | None:
+    """Return the rows of a matrix as tuples; None for None."""
+    return None if values is None else tuple(tuple(map(float, row)) for row in values)
 
 
 def folder_of(name_or_folder: str | Path, out: str | Path) -> Path:

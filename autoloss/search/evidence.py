@@ -1,4 +1,4 @@
-"""The evidence for the conclusion of a study, besides its trials."""
+"""The values behind the conclusion of a study: its trials, and the evidence on test rows."""
 
 from __future__ import annotations
 
@@ -6,8 +6,63 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from autoloss.records import Coverage, Finalist, Gain, Reference, Resampling, Verdict
+from autoloss.losses import ClassFacts
+from autoloss.metrics import Metric
+from autoloss.records import (
+    Coverage,
+    Edge,
+    Finalist,
+    Gain,
+    Optimism,
+    Reference,
+    Resampling,
+    TrialRecord,
+    Verdict,
+)
+from autoloss.search.config import StudyConfig
+from autoloss.search.quota import FamilyPlan
+from autoloss.search.space import Space
 from autoloss.verdict.select import Choice
+
+
+@dataclass(frozen=True, eq=False)
+class StudySnapshot:
+    """A study whose trials have ended, as frozen values.
+
+    Args:
+        config: Its settings.
+        metric: Its metric.
+        space: Its search space.
+        plan: The searched and the dropped families, with the quota.
+        facts: Facts about the classes.
+        trials: Its trials, in order of number.
+        n_valid: Validation rows of the stored example losses; 0 without stored losses.
+        importance: Share of each parameter in the variation of the refined log loss, the largest
+            first.
+        optimism: The optimism of the selection; None if unknown.
+        edges: Settings whose best value lies at an end of the searched range.
+    """
+
+    config: StudyConfig
+    metric: Metric
+    space: Space
+    plan: FamilyPlan
+    facts: ClassFacts
+    trials: tuple[TrialRecord, ...]
+    n_valid: int
+    importance: tuple[tuple[str, float], ...]
+    optimism: Optimism | None
+    edges: tuple[Edge, ...]
+
+    @property
+    def class_counts(self) -> Tensor:
+        """Return the training rows of each class; (C,)."""
+        return self.facts.counts
+
+    @property
+    def seed(self) -> int:
+        """Return the seed."""
+        return self.config.seed
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +72,7 @@ class Evidence:
     Args:
         choice: Challenger and tuned cross-entropy.
         verdict: The verdict.
-        log_probs: Log probabilities of both as they ship, in the order of `ROLES`.
+        log_probs: Log probabilities of both after their read-outs, in the order of `ROLES`.
         targets: Classes of the rows of the verdict.
         resampling: The division of the rows; None if another loop divided them.
         finalists: The trials that were trained again.

@@ -33,11 +33,10 @@ from autoloss.records import (
     TrialRecord,
     Verdict,
 )
-from autoloss.search.evidence import Evidence
+from autoloss.search.evidence import Evidence, StudySnapshot
 from autoloss.search.insights import ROLES, diagrams, insights
 from autoloss.search.result import SearchResult
 from autoloss.search.scoring import as_classes, as_logits
-from autoloss.search.snapshot import StudySnapshot
 from autoloss.verdict.confirm import Shipped, confirm, unopposed
 from autoloss.verdict.coverage import coverage_of, shortfall
 from autoloss.verdict.learnt import learnt
@@ -66,7 +65,7 @@ def finish(
     missing = sorted({one.number for one in finalists} - set(test_logits))
     if missing:
         raise InputError(
-            "test_logits must have those of the finalists, but got none of trial "
+            "test_logits must have the logits of both finalists, but got none of trial "
             f"{' and '.join(map(str, missing))}; `study.finalists()` names them."
         )
     challenger, baseline = (
@@ -205,7 +204,7 @@ def summarise(
 
 
 def _shipped(study: StudySnapshot, record: TrialRecord, logits: Any, readout: Readout) -> Tensor:
-    """Return the log probabilities of a trial as it ships, averaged over its trainings; (N, C)."""
+    """Return the log probabilities of a trial, averaged over its trainings; (N, C)."""
     log_probs = [readout.log_probs(one, study.facts) for one in _several(study, logits)]
     mean = torch.stack(log_probs).logsumexp(0) - math.log(len(log_probs))
     if not bool(torch.isfinite(mean).all()):
@@ -216,7 +215,7 @@ def _shipped(study: StudySnapshot, record: TrialRecord, logits: Any, readout: Re
 
 
 def _several(study: StudySnapshot, logits: Any) -> list[Tensor]:
-    """Return the logits of one training or of several, each (N, C)."""
+    """Return the logits of each training, (N, C)."""
     several = logits if isinstance(logits, (list, tuple)) else [logits]
     shape = (None, len(study.class_counts))
     return [as_logits(one, shape=shape, name="test_logits").cpu() for one in several]
@@ -266,24 +265,10 @@ def _summary(
     settings: Mapping[str, Any],
     seconds: Mapping[str, float] | None,
 ) -> Summary:
-    config, space, verdict = study.config, study.space, evidence.verdict
-    trials = study.trials
-    trained = sum(trial.seconds for trial in trials)
-    constants = {
-        "space": config.space_name,
-        "seed": config.seed,
-        "trials": config.trials,
-        "families": list(study.plan.families),
-        "dropped": list(study.plan.dropped),
-        "quota": study.plan.quota,
-        "objectives": list(space.objectives),
-    }
-    # The settings name the user's own network, which ignores the space's network.
-    built_in = {} if "model" in settings else asdict(space.network)
-    network = {} if data is None else {**built_in, **asdict(space.training)}
+    config, verdict, place = study.config, evidence.verdict, evidence.place
+    trained = sum(trial.seconds for trial in study.trials)
     known = data or _unknown_data(study, verdict.n_test)
-    place = evidence.place
-    shipped = evidence.log_probs[place]
+    network = {} if data is None else _network_settings(study, has_own="model" in settings)
     return Summary(
         schema_version=SCHEMA_VERSION,
         name=config.name,
@@ -298,8 +283,8 @@ def _summary(
             class_weights=config.class_weights,
             class_similarity=config.class_similarity,
         ),
-        settings={**constants, **network, **settings},
-        trials=trials,
+        settings={**_search_settings(study), **network, **settings},
+        trials=study.trials,
         pareto=evidence.choice.front,
         verdict=verdict,
         recommended=(verdict.challenger, verdict.baseline)[place],
@@ -316,11 +301,29 @@ def _summary(
         edges=study.edges,
         looks=evidence.looks,
         coverage=evidence.coverage,
-        tails=tails(shipped, evidence.targets, name=ROLES[place])
+        tails=tails(evidence.log_probs[place], evidence.targets, name=ROLES[place])
         if is_rare(known.class_counts, below=TAILS_BELOW)
         else None,
         **insights(study, evidence, place),
     )
+
+
+def _search_settings(study: StudySnapshot) -> dict[str, Any]:
+    return {
+        "space": study.config.space_name,
+        "seed": study.config.seed,
+        "trials": study.config.trials,
+        "families": list(study.plan.families),
+        "dropped": list(study.plan.dropped),
+        "quota": study.plan.quota,
+        "objectives": list(study.space.objectives),
+    }
+
+
+def _network_settings(study: StudySnapshot, *, has_own: bool) -> dict[str, Any]:
+    """Return the settings of network and training; the user's own network ignores the former."""
+    built_in = {} if has_own else asdict(study.space.network)
+    return {**built_in, **asdict(study.space.training)}
 
 
 def _counted_twice(study: StudySnapshot, choice: Choice) -> list[str]:

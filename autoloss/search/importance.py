@@ -18,10 +18,10 @@ _FEWEST = 10
 
 
 def importance(trials: Sequence[FrozenTrial]) -> tuple[tuple[str, float], ...]:
-    """Return parameters with their share of the importance, largest first, summing to 1.
+    """Return parameters with their share of the importance, largest first; they sum to 1.
 
-    PED-ANOVA, which handles parameters that only some trials have. Empty where too few trials
-    ended to say.
+    PED-ANOVA handles parameters that only some trials have. The result is empty if too few trials
+    are complete.
 
     Args:
         trials: The trials of a study.

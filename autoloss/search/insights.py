@@ -12,9 +12,8 @@ from autoloss.records import Reliability
 from autoloss.records.insights import Signals
 from autoloss.search.class_curves import class_scores, cost_curve, ranking
 from autoloss.search.decisions import as_codes, confusion, decide, disagreements, threshold
-from autoloss.search.evidence import Evidence
+from autoloss.search.evidence import Evidence, StudySnapshot
 from autoloss.search.signals import gradient_signals
-from autoloss.search.snapshot import StudySnapshot
 
 ROLES = ("challenger", "cross-entropy")
 BEFORE = "{} before the read-out"

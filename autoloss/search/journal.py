@@ -16,9 +16,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoloss.core.errors import InputError, StudyExistsError, StudyNotFoundError
 from autoloss.search.journal_file import JournalFile
+from autoloss.search.naming import JOURNAL
 from autoloss.search.sampler import Direction, quiet
-
-JOURNAL = "study.journal"
 
 
 class Ledger:
@@ -74,7 +73,7 @@ class Ledger:
         """Open a study again.
 
         Raises:
-            StudyNotFoundError: If there is none.
+            StudyNotFoundError: If there is no such study.
             InputError: If the storage cannot be reached.
         """
         where = shown_url(url) if url else str(folder)
@@ -214,7 +213,7 @@ def _disconnect(storage: BaseStorage) -> None:
 
 @contextlib.contextmanager
 def _reaching(url: str | None, folder: Path) -> Iterator[None]:
-    """Turn errors of a storage into one line."""
+    """Turn the errors of a storage into an InputError of one line."""
     from sqlalchemy.exc import SQLAlchemyError
 
     try:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import platform
+import sys
 import threading
 import time
 import uuid
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from autoloss.search.processes import host_name, is_running
-
 LEASE_SECONDS = 600.0
-# Workers of this process. A process number alone is ambiguous, because an earlier process may have
-# had the same number, as happens in containers.
+# Constants of the Windows API.
+_SYNCHRONIZE = 0x00100000
+_QUERY_LIMITED = 0x1000
+_ACCESS_DENIED = 5
+_STILL_RUNNING = 0x102
+# Workers of this process. A process number alone is ambiguous: an earlier process may have had the
+# same number, as happens in containers.
 _here: set[str] = set()
 
 
@@ -40,7 +47,7 @@ class Lease:
         """Return a lease of a new worker in this process."""
         worker = uuid.uuid4().hex
         _here.add(worker)
-        return cls(worker, host_name(), os.getpid(), time.time() + seconds)
+        return cls(worker, platform.node(), os.getpid(), time.time() + seconds)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Lease:
@@ -61,7 +68,7 @@ class Lease:
         """Return whether a worker still holds this lease."""
         if self.until < (time.time() if now is None else now):
             return False
-        if self.host != host_name():
+        if self.host != platform.node():
             return True
         if self.pid == os.getpid():
             return self.worker in _here
@@ -116,3 +123,41 @@ def _beat(
             continue
         finally:
             del alive
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process of this machine runs; True if unknown."""
+    if pid <= 0:
+        return False
+    if sys.platform == "win32":
+        return _is_running_on_windows(pid)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Return whether a process has ended but still has its number."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    # The name of the program stands in parentheses and may hold anything, ")" too.
+    return fields.rpartition(")")[2].split()[:1] in (["Z"], ["X"])
+
+
+def _is_running_on_windows(pid: int) -> bool:  # pragma: no cover
+    """Ask the kernel: there `os.kill(pid, 0)` would end the process."""
+    kernel = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined,unused-ignore]
+    handle = kernel.OpenProcess(_SYNCHRONIZE | _QUERY_LIMITED, False, pid)
+    if not handle:
+        error: int = ctypes.get_last_error()  # type: ignore[attr-defined,unused-ignore]
+        return error == _ACCESS_DENIED
+    try:
+        return int(kernel.WaitForSingleObject(handle, 0)) == _STILL_RUNNING
+    finally:
+        kernel.CloseHandle(handle)

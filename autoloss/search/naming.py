@@ -1,4 +1,4 @@
-"""Names of studies: safe as the name of a folder on every system."""
+"""Names of studies, safe as names of folders on every system, and of the files in a folder."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 from autoloss.core.errors import InputError
 
+CONFIG, JOURNAL, SUMMARY = "study.json", "study.journal", "summary.json"
+"""The files of a study in its folder."""
 _LONGEST = 80
-# The files that mark the folder of a study: its settings, or the summary of the user's own loop.
-_MARKS = ("study.json", "summary.json")
 _ALLOWED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Devices that Windows does not allow as file names, whatever their ending.
 _DEVICES = {"con", "prn", "aux", "nul"} | {f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10)}
@@ -75,7 +75,7 @@ def free_name(source: str | None, out: Path) -> str:
 
 def study_names(out: Path) -> list[str]:
     """Return the names of the studies in a folder, the newest first; a missing folder has none."""
-    marks = [mark for name in _MARKS for mark in out.glob(f"*/{name}")]
+    marks = [mark for name in (CONFIG, SUMMARY) for mark in out.glob(f"*/{name}")]
     found = {mark.parent.name: mark.stat().st_mtime for mark in marks}
     return sorted(found, key=lambda name: (-found[name], name))
 

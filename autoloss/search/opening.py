@@ -12,13 +12,13 @@ import torch
 from autoloss.core.errors import InputError
 from autoloss.losses.own import Losses, recall, take_in
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
-from autoloss.search.config import CONFIG, StudyConfig, folder_of
-from autoloss.search.journal import JOURNAL, Ledger, exists_error, has_password, shown_url
-from autoloss.search.naming import check_name
+from autoloss.search.config import StudyConfig, as_rows, as_tuple, folder_of
+from autoloss.search.journal import Ledger, exists_error, has_password, shown_url
+from autoloss.search.naming import CONFIG, JOURNAL, check_name
 from autoloss.search.quota import plan_families
+from autoloss.search.sampler import Direction
 from autoloss.search.space import METRIC, Space
 from autoloss.search.space_reader import load_space, read_space
-from autoloss.search.sampler import Direction
 
 _CONFIG_KEY = "config"
 
@@ -61,11 +61,7 @@ def new_config(
     counts = checked_counts(class_counts)
     resolved = resolve_metric(metric, n_classes=len(counts), cost_matrix=cost_matrix)
     own = take_in(losses)
-    if not isinstance(space, Space):
-        space = load_space(space, overrides=overrides, losses=tuple(own))
-    elif overrides:
-        raise InputError("overrides must come with a space's name or file, but got a Space.")
-    space = space.with_bases(tuple(own))
+    space = _whole_space(space, overrides, tuple(own))
     space.check_trainable(own, counts)
     if seed < 0:
         raise InputError(f"seed must be at least 0, but got seed={seed}.")
@@ -85,12 +81,10 @@ def new_config(
         fingerprint=fingerprint,
         losses=own,
         origin=dict(origin or {}),
-        class_weights=None if class_weights is None else tuple(map(float, class_weights)),
-        class_similarity=None
-        if class_similarity is None
-        else tuple(tuple(map(float, row)) for row in class_similarity),
+        class_weights=as_tuple(class_weights),
+        class_similarity=as_rows(class_similarity),
         cost_matrix=resolved.costs,
-        sampling=None if sampling is None else tuple(map(float, sampling)),
+        sampling=as_tuple(sampling),
     )
     facts = config.facts
     given = {
@@ -99,6 +93,17 @@ def new_config(
     }
     space.for_classes(counts).check_provided({*provides, *given})
     return config, resolved
+
+
+def _whole_space(
+    space: str | Path | Space, overrides: Mapping[str, Any] | None, own: tuple[str, ...]
+) -> Space:
+    """Return the space of a study, with the user's own losses."""
+    if not isinstance(space, Space):
+        space = load_space(space, overrides=overrides, losses=own)
+    elif overrides:
+        raise InputError("overrides must come with a space's name or file, but got a Space.")
+    return space.with_bases(own)
 
 
 def create(config: StudyConfig, metric: Metric, *, out: Path, url: str | None) -> Opened:

@@ -54,7 +54,7 @@ class FamilyPlan:
         dropped: Families that the budget is too small for.
         quota: Trials of each family before the sampler may neglect it.
         first: Arms of the first trials: the literature's setting of every family.
-        then: Arms of the trials after these, until every family has its quota.
+        then: Arms of the next trials, until every family has its quota.
     """
 
     families: tuple[str, ...]
@@ -84,15 +84,14 @@ def plan_families(bases: Sequence[str], trials: int) -> FamilyPlan:
     """Share a budget among families.
 
     The quota is ``trials // (2 * families)``, kept within 4 and 15. A budget too small for that
-    drops families, the last ones first, never the quota. Plain cross-entropy, smoothed
-    cross-entropy and Brier always run and come first, and smoothed cross-entropy has as many
-    trials as a family; from 12 trials on these baselines take at most half of the budget where
-    other families are to be had: below 24 trials smoothed cross-entropy has fewer trials, below
-    18 trials Brier runs once only, to leave room for another family.
+    drops families from the end, never the quota. Plain cross-entropy, smoothed cross-entropy and
+    Brier always run and come first. Smoothed cross-entropy has as many trials as a family. From 12
+    trials on these baselines take at most half of the budget if the space has other families:
+    below 24 trials smoothed cross-entropy has fewer trials, and below 18 trials Brier runs once.
 
     Args:
-        bases: Families of the space in the order of their worth; cross-entropy and Brier are
-            searched whether they are named or not.
+        bases: Families of the space, the most important first; cross-entropy and Brier are always
+            searched.
         trials: The budget.
 
     Returns:

@@ -12,12 +12,12 @@ from autoloss.search.space_keys import RANGE_KEYS
 
 
 def read_range(key: str, value: Any, declared: Parameter) -> Parameter | Number | list[str]:
-    """Return a parameter's range, its fixed value, or its mistakes, a line each.
+    """Return the range of a parameter, its fixed value, or a list of mistakes.
 
     Args:
         key: Its dotted key.
-        value: A number; a table of ``low``, ``high``, ``log``, ``default``; or one of ``choices``
-            and ``default``.
+        value: A number; a table of ``low``, ``high``, ``log``, ``default``; or a table of
+            ``choices`` and ``default``.
         declared: The declaration of its loss.
 
     Examples:

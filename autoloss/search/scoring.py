@@ -22,8 +22,8 @@ class Scorer:
     """Scores trials of one study.
 
     Args:
-        class_counts: Training rows of each class; (C,).
-        metric: What takes the place of the error.
+        facts: Facts about the classes.
+        metric: The study's metric.
         seed: Seed of the folds.
     """
 
@@ -33,7 +33,7 @@ class Scorer:
 
     @property
     def class_counts(self) -> Tensor:
-        """Return the rows of each class, those that are left out of the training too; (C,)."""
+        """Return the rows of each class, with rows that the search leaves out; (C,)."""
         return self.facts.population
 
     def folds(self, targets: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ class Scorer:
     def score(
         self, logits: Tensor, targets: Tensor, specs: Sequence[LossSpec], *, folds: Tensor | None
     ) -> Scores:
-        """Return all metrics of some candidates.
+        """Return all metrics of K candidates.
 
         Shape:
             logits (K, N, C), targets (N,), folds (N,).
@@ -54,7 +54,7 @@ class Scorer:
         )
 
     def refined(self, logits: Tensor, targets: Tensor, spec: LossSpec) -> tuple[float, float]:
-        """Return refined log loss in nats and error of one candidate while it trains.
+        """Return the refined log loss in nats and the error of a candidate in training.
 
         Shape:
             logits (N, C), targets (N,).
@@ -73,8 +73,8 @@ def as_logits(values: Any, *, shape: tuple[int | None, ...], name: str) -> Tenso
 
     Args:
         values: A tensor, an array, or a sequence of them.
-        shape: The wanted shape; None where any length will do.
-        name: What they are called in a message.
+        shape: The wanted shape; None stands for any length.
+        name: Their name in a message.
 
     Raises:
         InputError: If they have another shape.
@@ -98,16 +98,16 @@ def as_logits(values: Any, *, shape: tuple[int | None, ...], name: str) -> Tenso
 
 
 def as_classes(values: Any, *, n_classes: int, like: Tensor, name: str) -> Tensor:
-    """Return classes as whole numbers on the device of `like`, one a row of it.
+    """Return the class of each row as a whole number, on the device of `like`.
 
     Args:
         values: Classes from 0; (N,).
         n_classes: Number of classes C.
         like: Logits; (..., N, C).
-        name: What the classes are called in a message.
+        name: The name of the classes in a message.
 
     Raises:
-        InputError: If they are no classes, or not one a row.
+        InputError: If they are not classes, or not as many as rows.
     """
     classes = torch.as_tensor(np.asarray(values) if isinstance(values, (list, tuple)) else values)
     if classes.shape != like.shape[-2:-1] or not len(classes):
@@ -128,5 +128,5 @@ def as_classes(values: Any, *, n_classes: int, like: Tensor, name: str) -> Tenso
 
 
 def rows_fingerprint(classes: Tensor) -> str:
-    """Return a short text that tells one set of validation labels from another."""
+    """Return a short digest of validation labels."""
     return hashlib.sha256(classes.cpu().numpy().tobytes()).hexdigest()[:16]

@@ -1,15 +1,15 @@
-"""The hold of one process on a study: its storage, its lease, and who asks and tells."""
+"""The work of one process on a study: its lease, asking and telling."""
 
 from __future__ import annotations
 
 import threading
 import weakref
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from optuna.trial import FrozenTrial
 
-from autoloss.records import Edge, TrialRecord
+from autoloss.records import CurvePoint, Edge, TrialRecord
 from autoloss.search.asking import Asker
 from autoloss.search.edges import edges
 from autoloss.search.examples import ExampleFiles
@@ -19,16 +19,36 @@ from autoloss.search.quota import plan_families
 from autoloss.search.scoring import Scorer
 from autoloss.search.slots import Slots, lease_key
 from autoloss.search.space_reader import read_space
-from autoloss.search.spans import Span, span_of
 from autoloss.search.telling import Teller
-from autoloss.search.trial_facts import record_of
+from autoloss.search.trial_facts import Asked, facts_of, is_lost, record_of
 
 LIMITED = "limited"
-"""Key under which a study keeps what a time limit was seen to allow."""
+"""The key of the trials and epochs that fit into a time limit."""
 
 
-class Session:
-    """Works on one study; its lease is renewed as long as this object lives.
+@dataclass(frozen=True)
+class Span:
+    """The start and end of a trial, in epochs that the search has trained.
+
+    Args:
+        number: Its number.
+        slot: Its place in the study.
+        start: Epochs that the search had trained when the trial was asked.
+        end: The same when it ended; None for a running or lost trial.
+        is_lost: Whether it will be asked again.
+        rungs: Its best epoch so far at each rung of a race.
+    """
+
+    number: int
+    slot: int
+    start: int
+    end: int | None
+    is_lost: bool = False
+    rungs: tuple[CurvePoint, ...] = ()
+
+
+class StudySession:
+    """Works on a study; its lease is renewed as long as this object lives.
 
     Args:
         opened: The study.
@@ -69,7 +89,7 @@ class Session:
             self._take_up(known["trials"], known["epochs"])
 
     def limit(self, *, trials: int, epochs: int) -> None:
-        """Plan for fewer trials or epochs, for this process and those that follow."""
+        """Plan for fewer trials or epochs, also in processes that resume the study."""
         with self._lock:
             self.opened.ledger.set_attribute(LIMITED, {"trials": trials, "epochs": epochs})
             self._take_up(trials, epochs)
@@ -90,18 +110,18 @@ class Session:
             return self._asker.ask(n, self._lease, start=start)
 
     def reap(self) -> int:
-        """Give up running trials whose process is gone; return how many."""
+        """End the running trials of dead processes; return their number."""
         with self._lock:
             return self._asker.reap()
 
     def spans(self) -> list[Span]:
-        """Return when the trials that count began and ended, in order of number."""
+        """Return the start and end of the trials that count, in order of number."""
         with self._lock:
             slots = Slots.of(self.opened.ledger.trials())
-        return [span_of(trial) for trial in slots.records]
+        return [_span(trial) for trial in slots.records]
 
     def left(self) -> int:
-        """Return how many trials can still be asked."""
+        """Return the number of trials that the budget has left."""
         with self._lock:
             return self._asker.left()
 
@@ -112,18 +132,18 @@ class Session:
         return tuple(record_of(trial) for trial in slots.records)
 
     def edges(self) -> tuple[Edge, ...]:
-        """Return the settings whose best value lies on the edge of its range."""
+        """Return the settings whose best value lies at an end of the searched range."""
         with self._lock:
             slots = Slots.of(self.opened.ledger.trials())
         return edges(slots.tried(self.plan.families), self.space)
 
     def trials(self) -> list[FrozenTrial]:
-        """Return all trials as Optuna has them."""
+        """Return all trials in Optuna's form."""
         with self._lock:
             return self.opened.ledger.trials()
 
     def close(self) -> None:
-        """Give up the lease and the running trials under it, and let go of the storage."""
+        """End the lease and the running trials under it, and close the storage."""
         with self._lock:
             if self._heart is not None:
                 self._heart.stop()
@@ -137,9 +157,19 @@ class Session:
         self.opened.ledger.set_attribute(lease_key(lease.worker), lease.to_dict())
 
 
-def _renew(session: Session) -> None:
-    """Write a later end of a session's lease: one line, however many trials run."""
+def _renew(session: StudySession) -> None:
+    """Write a later end of a session's lease, a single line for all of its running trials."""
     with session._lock:
         if session._heart is not None:
             session._lease = session._lease.renewed()
             session._write(session._lease)
+
+
+def _span(trial: FrozenTrial) -> Span:
+    """Return the start and end of a trial."""
+    asked = Asked.of(trial)
+    facts = facts_of(trial)
+    if facts is None:
+        return Span(trial.number, asked.slot, asked.start, None, is_lost=is_lost(trial))
+    end = asked.start + facts.report.epochs
+    return Span(trial.number, asked.slot, asked.start, end, rungs=facts.report.rungs)

@@ -1,4 +1,4 @@
-"""The search spaces that come with autoloss: where they lie and what they are called."""
+"""The folder and the names of the search spaces that come with autoloss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the losses of a study tell a network: their gradient over the probability p."""
+"""The gradient signals of losses over the probability p of the true class."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from autoloss.records.insights import SignalCurve, Signals
 FloatArray = NDArray[np.float64]
 
 DEAD = 0.01
-"""Below this share of cross-entropy's gradient a row teaches next to nothing."""
-# In log-odds, so that both ends are seen; symmetric, so that p = 1/2 is among them.
+"""Below this share of cross-entropy's gradient a row teaches almost nothing."""
+# In log-odds, which show both ends; symmetric, so that p = 1/2 is a point.
 _REACH, _STEPS = 9.0, 129
 _BINS = 25
 _LABELS = 10
-# Values that one curve may cost; a spread label costs the square of the classes at each point.
+# The most values of a curve; a spread label needs the square of the classes at each point.
 _MOST_VALUES = 2e7
 
 
 def gradient_signals(
     specs: Sequence[tuple[int, LossSpec]], probs: FloatArray, facts: ClassFacts, *, number: int
 ) -> Signals | None:
-    """Return the signals of some losses over the p of a model's rows; None where none has one.
+    """Return the signals of losses over the p of a model's rows; None if no loss has a signal.
 
-    The signal is ``∂L/∂z_y / (p - 1)``, measured by autograd on the whole loss (prior, smoothing
-    and temperature included, the penalty left out) where all other classes share the rest evenly;
-    the mean over the true classes by their share. A loss that normalises its logits has none, nor
-    has one whose labels are spread over hundreds of classes, where that would take long.
+    The signal is ``∂L/∂z_y / (p - 1)``, measured by autograd on the whole loss with prior,
+    smoothing and temperature, without the penalty. All other classes share the rest evenly; the
+    mean over the true classes is weighted by their shares. A loss that normalises its logits has
+    no signal. A loss that spreads labels over hundreds of classes has none: it would take long.
 
     Args:
         specs: Number and loss of each trial.
         probs: Probability of the true class by the softmax of a model's logits.
-        facts: What losses know of the classes.
+        facts: Facts about the classes.
         number: Number of the model's trial.
 
     Shape:
@@ -78,14 +78,14 @@ def gradient_signals(
 
 
 def signal_of(spec: LossSpec, odds: Tensor, facts: ClassFacts) -> FloatArray | None:
-    """Return the signal of a loss at log-odds of p, ``(S,)``; None where it has none.
+    """Return the signal of a loss at log-odds of p, ``(S,)``; None if it has none.
 
     Shape:
         odds (S,).
     """
     if get(spec.base).view is not None:
         return None
-    # A penalty is no loss of the true class; some couple the rows of a batch.
+    # A penalty is not a loss of the true class, and some penalties couple the rows of a batch.
     plain = spec.without("penalty")
     if spec.target == "mixup":
         plain = plain.without("target")
@@ -113,7 +113,7 @@ def signal_of(spec: LossSpec, odds: Tensor, facts: ClassFacts) -> FloatArray | N
 
 
 def _labels(counts: Tensor, most: int) -> tuple[list[int], list[float]]:
-    """Return the true classes that a signal is measured for, from rare to common, with shares."""
+    """Return the true classes to measure a signal for, from rare to common, with their shares."""
     order = counts.argsort().tolist()
     step = max(1.0, (len(order) - 1) / max(most - 1, 1))
     places = sorted({min(round(place * step), len(order) - 1) for place in range(most)})

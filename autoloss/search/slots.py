@@ -1,4 +1,4 @@
-"""The places of a study: which trial stands in each, and which were lost with their process."""
+"""The slots of a study: the trial that holds each, and the trials lost with their process."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Slots:
     """The trials of a study by slot.
 
     Args:
-        standing: The trial that stands in each slot: running, or ended by somebody who said how.
-        lost: The last trial of each slot whose trials all ended with their process.
+        standing: The trial that holds each slot: running, or ended with a result.
+        lost: The last trial of each slot whose trials were all lost with their process.
     """
 
     standing: Mapping[int, FrozenTrial]
@@ -43,13 +43,13 @@ class Slots:
             if is_lost(trial):
                 lost[slot] = trial
             else:
-                # Of two that were asked by two processes at once, the first counts.
+                # If two processes ask the same slot at once, the first trial counts.
                 standing.setdefault(slot, trial)
         return cls(standing, {slot: one for slot, one in lost.items() if slot not in standing})
 
     @property
     def next(self) -> int:
-        """Return the first slot that nobody asked for yet."""
+        """Return the first slot that was never asked."""
         return max([-1, *self.standing, *self.lost]) + 1
 
     @property
@@ -59,12 +59,12 @@ class Slots:
         return sorted(trials, key=lambda trial: trial.number)
 
     def losses(self) -> list[dict[str, Any]]:
-        """Return the losses that were asked, in any order."""
+        """Return the losses of all slots, in any order."""
         every = {**self.standing, **self.lost}
         return [trial.user_attrs["loss"] for trial in every.values()]
 
     def seen(self) -> list[Observation]:
-        """Return what the sampler may learn from: trials within the space that did not fail."""
+        """Return the trials within the space that did not fail, as the sampler sees them."""
         return [
             Observation(
                 slot=slot,
@@ -81,11 +81,11 @@ class Slots:
     def tried(
         self, families: Sequence[str], known: dict[int, Tried] | None = None
     ) -> dict[str, Tries]:
-        """Return what ranges grow by: trials of families, outside the space too, by slot.
+        """Return the trials of families by slot, which decide the growth of ranges.
 
         Args:
             families: The families.
-            known: Ended trials of an earlier call, by number; those that ended since are added.
+            known: Ended trials of an earlier call, by number; trials that ended since are added.
         """
         known = {} if known is None else known
         found = {family: Tries() for family in families}
@@ -103,11 +103,11 @@ class Slots:
 
 
 def is_abandoned(trial: FrozenTrial, attributes: Mapping[str, Any]) -> bool:
-    """Return whether nobody works on a running trial any more.
+    """Return whether a running trial has no worker.
 
     Args:
         trial: The trial.
-        attributes: Facts of the study, with the renewed leases of its workers.
+        attributes: The facts of the study, with the renewed leases of its workers.
     """
     if trial.state != TrialState.RUNNING:
         return False
@@ -121,7 +121,7 @@ def lease_key(worker: str) -> str:
 
 
 def _seen_state(trial: FrozenTrial) -> Literal["complete", "pruned", "running"]:
-    """Return what a trial is to the sampler: one that passed a rung counts as far as it came."""
+    """Return the state for the sampler; a running trial past a rung counts as pruned."""
     if trial.state == TrialState.RUNNING and trial.intermediate_values:
         return "pruned"
     return _SEEN[trial.state]

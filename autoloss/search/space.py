@@ -1,4 +1,4 @@
-"""A search space: what may vary, in which range, and what is constant."""
+"""A search space: the losses, the ranges of their parameters, and the constants."""
 
 from __future__ import annotations
 
@@ -36,28 +36,28 @@ _LOOP = "let the training loop provide it and say so in provides="
 
 @dataclass(frozen=True)
 class Space:
-    """What a study may try, and the constants of its trainings.
+    """The losses and ranges that a study searches, and the constants of its trainings.
 
-    Every parameter of the bases and of what stands around them is either in `ranges` or in
-    `fixed`, under the dotted key that it has in TOML, in Optuna and in `LossSpec.to_dict`; so are
-    ``lr``, ``weight_decay`` and ``dropout``.
+    Each parameter of the bases, priors, targets and penalties is in `ranges` or in `fixed`, under
+    its dotted key in TOML, in Optuna and in `LossSpec.to_dict`; so are ``lr``, ``weight_decay``
+    and ``dropout``.
 
     Args:
         name: Its name.
-        bases: Families, in the order in which a short budget drops them from the end.
-        ranges: What is searched: range, scale and the value of the first trial.
-        fixed: What is not.
+        bases: Families; a small budget drops them from the end.
+        ranges: Searched parameters: range, scale and the value of the first trial.
+        fixed: Fixed parameters.
         priors: Priors, ``"none"`` among them.
         targets: Targets, ``"none"`` among them.
         penalties: Penalties, ``"none"`` among them.
-        min_imbalance: Priors are searched where the largest class has more than so many times the
-            rows of the smallest.
-        objectives: What the sampler minimises: ``"refined_log_loss"``, or that and ``"error"``, in
-            whose place the study's metric stands.
-        together: Candidates trained together; 0 for as many as train fastest.
+        min_imbalance: The search has priors if the largest class has more than `min_imbalance`
+            times the rows of the smallest.
+        objectives: The objectives of the sampler: ``"refined_log_loss"``, or it and ``"error"``,
+            which stands for the study's metric.
+        together: Candidates trained together; 0 for the fastest number.
         network: The network.
-        training: How it is trained.
-        protocol: How candidates are compared.
+        training: The constants of a training.
+        protocol: The constants of the comparison.
         description: One line for people.
     """
 
@@ -97,7 +97,7 @@ class Space:
             priors=tuple(
                 name
                 for name in fitting("prior")
-                # Weights that are given count whatever the numbers of rows.
+                # The user's class weights count whether the classes are imbalanced or not.
                 if is_imbalanced or name == "none" or "class_weights" in KINDS["prior"][name].needs
             ),
             targets=fitting("target"),
@@ -106,11 +106,11 @@ class Space:
 
     @property
     def choices(self) -> dict[str, tuple[str, ...]]:
-        """Return what may stand around a base, by kind, ``"none"`` first."""
+        """Return the priors, targets and penalties by kind, ``"none"`` first."""
         return {"prior": self.priors, "target": self.targets, "penalty": self.penalties}
 
     def joined_by(self, kind: Literal["prior", "target"], name: str) -> Space:
-        """Return the space with one more prior or target, at the ranges it declares."""
+        """Return the space with another prior or target, at its declared ranges."""
         if name in self.choices[kind]:
             return self
         declared = parameters_of(name)
@@ -125,7 +125,7 @@ class Space:
         )
 
     def with_bases(self, names: Sequence[str]) -> Space:
-        """Return the space with more losses, at the ranges that they declare; see `join_bases`."""
+        """Return the space with more losses, at their declared ranges; see `join_bases`."""
         new = [name for name in names if name not in self.bases]
         declared = {key: one for name in new for key, one in parameters_of(name).items()}
         return replace(
@@ -139,14 +139,14 @@ class Space:
         )
 
     def check_trainable(self, names: Iterable[str], class_counts: Sequence[float]) -> None:
-        """Check that losses can train the labels at hand, where the user asks for them.
+        """Check that losses which the user asks for can train the labels at hand.
 
         Args:
             names: The losses.
             class_counts: Training rows of each class.
 
         Raises:
-            InputError: If one cannot.
+            InputError: If a loss cannot.
         """
         left = self.for_classes(class_counts).bases
         for name in names:
@@ -157,14 +157,15 @@ class Space:
                 )
 
     def check_provided(self, provided: Collection[str]) -> None:
-        """Check that every part of the space gets what it needs besides logits and targets.
+        """Check that every loss of the space gets the values that it needs.
 
         Args:
-            provided: What a training loop gives: fields of `LossContext` and `ClassFacts`,
-                ``"mixup"``, and ``"cosine head"`` or ``"unbiased head"``.
+            provided: Values of the training loop besides logits and targets: fields of
+                `LossContext` and `ClassFacts`, ``"mixup"``, and ``"cosine head"`` or
+                ``"unbiased head"``.
 
         Raises:
-            InputError: If a part lacks something; the message says what.
+            InputError: If a value is missing; the message names it.
         """
         needs = {base: [*get(base).needs] for base in self.bases}
         for base in self.bases:
@@ -192,7 +193,7 @@ class Space:
         return self.ranges[key].default if key in self.ranges else self.fixed[key]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the space as the keys and values of its file, complete."""
+        """Return the complete space as the keys and values of its file."""
         ranges = {key: _range(parameter) for key, parameter in self.ranges.items()}
         sections = {
             "network": asdict(self.network),
@@ -220,7 +221,7 @@ class Space:
 
 
 def join_bases(bases: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
-    """Return bases with more of them after cross-entropy and Brier, so that they are dropped last.
+    """Return bases with new ones after cross-entropy and Brier, so that they are dropped last.
 
     Examples:
         >>> join_bases(["cross_entropy", "focal"], ["mine"])

@@ -1,4 +1,4 @@
-"""The keys that a space file may have besides the parameters of losses, and the rule of each."""
+"""The keys of a space file besides the parameters of losses, with the rule of each."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from autoloss.core.settings import Precision
 from autoloss.losses.parameters import FloatParam, Interval, Parameter, as_number
 
 # The gradients of losses differ in scale, at the start by phi(1 / C), the weight of an example
-# among C equally likely classes. AdamW divides that out, and its decay is apart from the gradient:
-# one range of learning rates, not centred by it, serves all; an optimum at its end widens it.
+# among C equally likely classes. AdamW divides by this scale, and its decay does not depend on the
+# gradient: all losses share a range of learning rates, which grows if the optimum lies at its end.
 NUISANCE_PARAMETERS: dict[str, Parameter] = {
     "lr": FloatParam(
         3e-4, 1e-2, default=2e-3, log=True, valid=Interval(0.0, math.inf, open_low=True)
@@ -24,11 +24,11 @@ NUISANCE_PARAMETERS: dict[str, Parameter] = {
 
 @dataclass(frozen=True)
 class Constant:
-    """A key with one value.
+    """The rule for a key that is not searched.
 
     Args:
-        rule: What the value must be, in words.
-        is_allowed: Whether a value is.
+        rule: The rule in words, after "must be".
+        is_allowed: Whether a value meets the rule.
     """
 
     rule: str

@@ -42,13 +42,13 @@ def load_space(
 
     Args:
         name_or_path: ``"default"`` or another of `space_names`, or the path of a TOML file.
-        overrides: Settings that take the place of the file's, with the same dotted keys: a number
+        overrides: Settings that replace those of the file, with the same dotted keys: a number
             fixes a parameter, ``{"low": 1e-5, "high": 1e-3}`` is its range.
-        losses: Names of losses that join its bases; its keys may set their parameters.
+        losses: Names of losses that join the bases; the file may set their parameters.
 
     Raises:
-        SpaceError: If there is no such space, or it has mistakes; all of them, one a line, each as
-            ``file: key: message``.
+        SpaceError: If there is no such space, or it has mistakes; it lists all of them, each as a
+            line ``file: key: message``.
 
     Examples:
         >>> space = load_space("default", overrides={"lr": {"low": 1e-5, "high": 1e-3}})
@@ -67,15 +67,15 @@ def load_space(
 
 
 def read_space(settings: Mapping[str, Any], *, name: str, label: str) -> Space:
-    """Return the space of dotted keys, as `Space.to_dict` gives them.
+    """Return the space that dotted keys describe, as in `Space.to_dict`.
 
     Args:
         settings: The keys and values.
         name: The space's name.
-        label: What mistakes are reported under, such as the name of the file.
+        label: The start of each reported mistake, such as the name of the file.
 
     Raises:
-        SpaceError: If there are mistakes; all of them.
+        SpaceError: If there are mistakes; it lists all of them.
     """
     reader = _Reader(_without_aliases(settings))
     space = reader.read(name)
@@ -92,7 +92,7 @@ class _Reader:
         self.mistakes: list[str] = []
 
     def read(self, name: str) -> Space:
-        """Return the space; what is wrong in it stands in `mistakes`."""
+        """Return the space, and add each mistake to `mistakes`."""
         bases = self._names("bases", names(), ())
         priors = self._names("priors", ("none", *PRIORS), ("none",))
         targets = self._names("targets", ("none", *TARGETS), ("none",))
@@ -158,7 +158,7 @@ class _Reader:
         return False
 
     def _check_doubles(self, bases: tuple[str, ...]) -> None:
-        """Note bases that are another one of the list up to a factor."""
+        """Note bases that equal another base of the list up to a factor."""
         for base in bases:
             other = get(base).same_as
             if other in bases:
@@ -185,7 +185,7 @@ class _Reader:
     def _parameters(
         self, searched: Mapping[str, Parameter]
     ) -> tuple[dict[str, Parameter], dict[str, Number]]:
-        """Return what is searched and what is fixed."""
+        """Return the searched and the fixed parameters."""
         ranges: dict[str, Parameter] = {}
         fixed: dict[str, Number] = {}
         for key, declared in searched.items():

@@ -1,4 +1,4 @@
-"""A study: settings are asked from it, what became of them is told to it."""
+"""A study: it hands out settings, takes in their results, and draws the conclusion."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from autoloss.readout import Readout
 from autoloss.records import Edge, Finalist, Optimism, TrialRecord
 from autoloss.search.ask_tell import AskTell
 from autoloss.search.choosing import Selector
+from autoloss.search.evidence import StudySnapshot
 from autoloss.search.finish import finish
 from autoloss.search.importance import importance
 from autoloss.search.opening import create, find, new_config
-from autoloss.search.session import Session
-from autoloss.search.snapshot import StudySnapshot
+from autoloss.search.session import StudySession
 from autoloss.search.space import Space
 from autoloss.verdict.finalists import FinalistChoice
 from autoloss.verdict.replicates import Replicates
@@ -32,43 +32,42 @@ if TYPE_CHECKING:
 class Study(AskTell):
     """The search for a loss, around any training loop.
 
-    Settings are asked with `ask`, trained by whatever loop, and told with their logits on the
-    validation rows. The study lies in ``out/name``; it survives the process, `open` goes on with
-    it, and with the same seed and budget it asks the same trials, interrupted or not.
+    `ask` returns settings, a loop of your own trains them, and `tell` stores their logits on the
+    validation rows. The study is stored in ``out/name``, and `open` resumes it after an
+    interruption. The trials depend on seed and budget, not on interruptions.
 
     Args:
-        name: Its name, and that of its folder.
+        name: The name of the study and of its folder.
         class_counts: Training rows of each class; (C,).
         trials: The budget.
         space: Name of a space, path of a TOML file, or a `Space`.
-        overrides: Settings in the place of the space's, with the same dotted keys:
+        overrides: Settings that replace those of the space, with the same dotted keys:
             ``{"lr": {"low": 1e-5, "high": 1e-3}}``.
-        metric: What takes the place of the error: a name or a function, as in
-            `autoloss.metrics.resolve_metric`; by default the expected cost where there is a cost
-            matrix, else the error.
-        seed: Seed of the settings that are asked, and of the trainings.
-        storage: URL of a database in the place of the journal file in the folder.
+        metric: The metric, a name or a function as in `autoloss.metrics.resolve_metric`; by
+            default the expected cost if there is a cost matrix, else the error.
+        seed: Seed of the settings and of the trainings.
+        storage: URL of a database, which replaces the journal file in the folder.
         out: The folder of all studies.
-        time_limit: Seconds, from now, after which nothing more is asked.
+        time_limit: Seconds from now after which `ask` returns no more trials.
         class_weights: Weights of the classes for the prior ``"given_weights"``; (C,).
-        class_similarity: How a label is spread over the classes by the target
-            ``"similarity_smoothing"``, one row a class; (C, C).
-        cost_matrix: Cost of deciding for a class (column) where another is true (row); (C, C).
+        class_similarity: Shares by which the target ``"similarity_smoothing"`` spreads a label
+            over the classes, a row for each class; (C, C).
+        cost_matrix: Cost of each decision (column) for each true class (row); (C, C).
         sampling: Share of each class's rows that the trials train on, drawn at random; the
             read-outs of the trials undo it, and finalists train on all rows; (C,).
-        provides: What the training loop gives to the losses besides logits and targets, where the
-            space has losses that need it: fields of `LossContext` (``"row_ids"``,
-            ``"progress"``, ``"teacher_logits"``, ``"norms"``), ``"mixup"``, ``"cosine head"``,
+        provides: Values besides logits and targets that the training loop gives to losses which
+            need them: fields of `LossContext` (``"row_ids"``, ``"progress"``,
+            ``"teacher_logits"``, ``"norms"``), ``"mixup"``, ``"cosine head"``,
             ``"unbiased head"``.
         losses: Losses of your own that join the space: made with `autoloss.losses.declare`, or
             paths of Python files that declare some; one or several.
-        fingerprint: Fingerprint of the data, for whoever goes on with the study.
-        origin: What else to find again then, as JSON values: the command and its options.
+        fingerprint: Fingerprint of the data, which a resumed search compares.
+        origin: The record of the caller as JSON values: the command and its options.
         on_told: Called with the record of every trial that ends.
 
     Raises:
-        InputError: If an argument cannot be, the space has mistakes or the folder is not writable.
-        StudyExistsError: If there is a study of that name.
+        InputError: If an argument is invalid, the space has mistakes or the folder is read-only.
+        StudyExistsError: If a study has that name.
 
     Examples:
         >>> import tempfile, torch
@@ -124,7 +123,7 @@ class Study(AskTell):
             losses=losses,
         )
         opened = create(config, resolved, out=Path(out), url=storage)
-        self._begin(Session(opened, on_told=on_told), time_limit)
+        self._begin(StudySession(opened, on_told=on_told), time_limit)
 
     @classmethod
     def open(
@@ -138,25 +137,26 @@ class Study(AskTell):
         time_limit: float | None = None,
         on_told: Callable[[TrialRecord], None] | None = None,
     ) -> Study:
-        """Go on with a study. Trials whose process is gone will be asked again.
+        """Open a study to resume it; the running trials of dead processes are asked again.
 
         Args:
-            name_or_folder: Its name, or its folder.
+            name_or_folder: The name of the study, or its folder.
             out: The folder of all studies.
-            storage: URL of its database, where it has one with a password or no folder here.
-            metric: The function, where the study's metric is one.
-            losses: Losses of your own, where the study began with some that no file holds, or
-                whose file is at another place now.
+            storage: URL of its database, if the URL has a password or this machine has no folder
+                of the study.
+            metric: The metric, if it is a function.
+            losses: Losses of your own, if the study began with objects, or with files that have
+                moved.
             time_limit: As for a new study, from now.
             on_told: As for a new study.
 
         Raises:
-            StudyNotFoundError: If there is none.
-            InputError: If something that it needs is missing.
+            StudyNotFoundError: If there is no such study.
+            InputError: If the metric, the losses or the URL of the study are missing.
         """
         opened = find(name_or_folder, out=Path(out), url=storage, metric=metric, losses=losses)
         study = cls.__new__(cls)
-        study._begin(Session(opened, on_told=on_told), time_limit)
+        study._begin(StudySession(opened, on_told=on_told), time_limit)
         study.reap()
         return study
 
@@ -164,15 +164,15 @@ class Study(AskTell):
         """Return the challenger and tuned cross-entropy, chosen on the validation rows alone.
 
         Raises:
-            AutolossError: If no trial, or none of cross-entropy, ended with a model.
+            AutolossError: If no trial, or no trial of cross-entropy, ended with a model.
         """
         return self._selector.on_validation()
 
     def pick_finalists(self) -> tuple[FinalistChoice, ...]:
-        """Return the trials to train again before one of them is chosen, and why.
+        """Return the trials that are trained again before the choice, with the reasons.
 
         Raises:
-            AutolossError: If no trial, or none of cross-entropy, ended with a model.
+            AutolossError: If no trial, or no trial of cross-entropy, ended with a model.
         """
         return self._selector.pick(families=self.space.protocol.finalists)
 
@@ -183,16 +183,16 @@ class Study(AskTell):
         *,
         by_log_loss: bool = False,
     ) -> tuple[Choice, tuple[Finalist, ...]]:
-        """Choose among the finalists by what they did when they were trained again.
+        """Choose among the finalists by their replicates.
 
         Args:
             picked: The finalists.
-            replicates: What they did.
-            by_log_loss: Whether the log loss alone decides, where too little was trained for a
+            replicates: The results of their trainings.
+            by_log_loss: Whether the log loss alone decides, for trainings too short for a
                 comparison.
 
         Returns:
-            Challenger, tuned cross-entropy and the rule; and the finalists as plain data.
+            Challenger, tuned cross-entropy and the rule; and the records of the finalists.
         """
         return self._selector.on_replicates(picked, replicates, by_log_loss=by_log_loss)
 
@@ -212,17 +212,17 @@ class Study(AskTell):
         settings: Mapping[str, Any] | None = None,
         seconds: Mapping[str, float] | None = None,
     ) -> SearchResult:
-        """Confirm the challenger against tuned cross-entropy, once, on rows no trial has seen.
+        """Test the challenger against tuned cross-entropy, once, on rows that no trial has seen.
 
         Args:
-            test_logits: Logits of the two `finalists` on the test rows, or of more trials, by
-                number; each (N, C), or a sequence of such from several trainings, whose
-                probabilities are averaged.
+            test_logits: Logits of the two `finalists` on the test rows, by number of the trial;
+                each (N, C), or a sequence of them from several trainings, whose probabilities are
+                averaged. More trials are allowed.
             test_labels: Classes of the test rows; (N,).
-            data: What the data was, for the report.
-            readouts: Read-outs in the place of those fitted when the trials were told, by number.
-            settings: What else the report should show.
-            seconds: Wall time, by what it was spent on; by default the sum of the trainings.
+            data: The description of the data, for the report.
+            readouts: Read-outs that replace the stored read-outs of trials, by number.
+            settings: Further settings for the report.
+            seconds: Wall time by purpose; by default the sum of the trainings.
 
         Raises:
             InputError: If logits are missing or do not fit.
@@ -241,7 +241,7 @@ class Study(AskTell):
         )
 
     def snapshot(self) -> StudySnapshot:
-        """Return the study as it stands, as values that nothing changes any more."""
+        """Return the present state of the study as frozen values."""
         targets = self.examples.load_targets()
         return StudySnapshot(
             config=self.config,
@@ -257,13 +257,13 @@ class Study(AskTell):
         )
 
     def importance(self) -> tuple[tuple[str, float], ...]:
-        """Return how much each parameter matters to the refined log loss, largest first."""
+        """Return the importance of each parameter for the refined log loss, largest first."""
         return importance(self._session.trials())
 
     def optimism(self) -> Optimism | None:
-        """Return how much better the selection looks than it is; None where no rows were kept."""
+        """Return the optimism of the selection; None if no rows were kept."""
         return self._selector.optimism()
 
     def edges(self) -> tuple[Edge, ...]:
-        """Return the settings whose best value lies on the edge of its range."""
+        """Return the settings whose best value lies at an end of the searched range."""
         return self._session.edges()

@@ -7,7 +7,7 @@ from optuna.trial import TrialState
 
 from autoloss.records import StudyListing
 from autoloss.report import summary_json
-from autoloss.search import listing
+from autoloss.search import folders
 from autoloss.search.journal import Ledger
 from tests.report.summaries import make_summary
 
@@ -18,7 +18,7 @@ def test_finished_and_unfinished_studies(monkeypatch, run) -> None:
         StudyListing("new", "there/new", 1_800_000_000.0, 12, 64),
         StudyListing("old", "there/old", 1_700_000_000.0, 64, 64, "better", "focal gamma=2"),
     )
-    monkeypatch.setattr(listing, "list_studies", lambda out: asked.append(out) or studies)
+    monkeypatch.setattr(folders, "list_studies", lambda out: asked.append(out) or studies)
     result = run("list", "--out", "there", env={"COLUMNS": "100"})
     assert asked == [Path("there")]
     first, second = result.stdout.splitlines()[2:4]
@@ -31,7 +31,7 @@ def test_finished_and_unfinished_studies(monkeypatch, run) -> None:
 
 
 def test_no_studies_yet(monkeypatch, run) -> None:
-    monkeypatch.setattr(listing, "list_studies", lambda out: ())
+    monkeypatch.setattr(folders, "list_studies", lambda out: ())
     result = run("list")
     assert result.exit_code == 0
     assert "autoloss search" in result.stdout
@@ -50,7 +50,7 @@ def test_ended_trials_are_counted_as_optuna_counts_them(tmp_path) -> None:
     (folder / "study.json").write_text(json.dumps(config), encoding="utf-8")
     with (folder / "study.journal").open("a", encoding="utf-8") as file:
         file.write('{"op_code":6,"trial_id":4,"st')
-    (found,) = listing.list_studies(tmp_path)
+    (found,) = folders.list_studies(tmp_path)
     assert (found.done, found.trials, found.decision) == (counted, 8, None) == (3, 8, None)
 
 
@@ -60,7 +60,7 @@ def test_a_finished_study_is_read_from_its_summary(tmp_path, run) -> None:
     config = {"name": "mine", "created": 1.0, "trials": 64, "storage": None}
     (folder / "study.json").write_text(json.dumps(config), encoding="utf-8")
     (folder / "summary.json").write_text(summary_json(summary), encoding="utf-8")
-    (found,) = listing.list_studies(tmp_path)
+    (found,) = folders.list_studies(tmp_path)
     assert (found.done, found.decision) == (len(summary.trials), summary.verdict.decision)
     assert found.recommended == summary.trial(summary.recommended).label
     result = run("list", "--out", tmp_path)

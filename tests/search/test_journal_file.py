@@ -11,7 +11,8 @@ from optuna.trial import TrialState
 from autoloss.core import devices
 from autoloss.experiment.standing import TrialTally
 from autoloss.search import Study
-from autoloss.search.journal import JOURNAL, Ledger
+from autoloss.search.journal import Ledger
+from autoloss.search.naming import JOURNAL
 
 LABELS = torch.arange(40) % 2
 
@@ -48,6 +49,16 @@ def test_what_is_written_together_is_read_by_others_at_once(tmp_path):
     assert other.trials()[0].values == [0.5]
     plain = list(JournalFileBackend(str(tmp_path / JOURNAL)).read_logs(0))
     assert len(plain) == 3
+
+
+def test_an_incomplete_line_is_repaired_by_the_next_entry_of_any_process(tmp_path):
+    one = Ledger.create("s", folder=tmp_path, url=None, directions=["minimize"])
+    with (tmp_path / JOURNAL).open("ab") as file:
+        file.write(b'{"op_code": 4, "worker')
+    assert one.trials() == []
+    number = one.add({}, {}, {"slot": 0})
+    for ledger in (one, Ledger.open("s", folder=tmp_path, url=None)):
+        assert [trial.number for trial in ledger.trials()] == [number]
 
 
 def test_telling_looks_at_no_other_trials(tmp_path, monkeypatch):

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import gc
 import os
+import platform
 import subprocess
 import sys
 import threading
 import time
 
-from autoloss.search.lease import Heartbeat, Lease
-from autoloss.search.processes import host_name, is_running
+from autoloss.search.lease import Heartbeat, Lease, is_running
 
 
 def ended_pid() -> int:
@@ -43,12 +43,12 @@ def test_a_lease_is_held_until_it_expires_or_is_given_up():
 
 def test_a_lease_of_a_dead_process_is_not_held_but_one_of_another_machine_is():
     until = time.time() + 60
-    assert not Lease("w", host_name(), ended_pid(), until).is_held()
+    assert not Lease("w", platform.node(), ended_pid(), until).is_held()
     assert Lease("w", "elsewhere", 1, until).is_held()
 
 
 def test_an_earlier_process_of_the_same_number_is_not_this_one():
-    assert not Lease("earlier", host_name(), os.getpid(), time.time() + 60).is_held()
+    assert not Lease("earlier", platform.node(), os.getpid(), time.time() + 60).is_held()
 
 
 def test_a_lease_survives_being_written():

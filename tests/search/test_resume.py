@@ -13,7 +13,8 @@ from optuna.trial import TrialState
 from autoloss.core.errors import InputError, StudyExistsError, StudyNotFoundError
 from autoloss.search import Study, journal_file, lease
 from autoloss.search.asking import Asker
-from autoloss.search.journal import JOURNAL, Ledger
+from autoloss.search.journal import Ledger
+from autoloss.search.naming import JOURNAL
 from tests.search.fake_training import COUNTS, LABELS, logits_of, run, settings
 
 ROOT = Path(__file__).parents[2]

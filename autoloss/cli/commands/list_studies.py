@@ -17,9 +17,9 @@ def list_studies(*, out: options.Out = options.OUT) -> None:
     """List the studies of a folder, with progress and verdict."""
     from autoloss.cli.tables import show_table
     from autoloss.cli.terminal import output
-    from autoloss.search import listing
+    from autoloss.search import folders
 
-    studies = listing.list_studies(out)
+    studies = folders.list_studies(out)
     if studies:
         header = ("Study", "Begun", "Trials", "Verdict", "Ships")
         show_table(output(), header, [_row(study) for study in studies], whole=(0,))

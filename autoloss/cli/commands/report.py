@@ -41,7 +41,7 @@ def report(
         raise InputError("autoloss report must have STUDY or --schema, but got neither.")
 
     from autoloss.report import write_report
-    from autoloss.search.finished import read_finished
+    from autoloss.search.folders import read_finished
 
     folder, summary = read_finished(study, out=out)
     for path in write_report(summary, to or folder):

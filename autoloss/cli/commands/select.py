@@ -68,7 +68,7 @@ def select(
     from autoloss.cli import selection
     from autoloss.cli.terminal import output
     from autoloss.cli.verbosity import note
-    from autoloss.search.finished import read_finished
+    from autoloss.search.folders import read_finished
     from autoloss.verdict.rules import select_trial
 
     shipping = selection.ShippingOptions(because, register, tracking_uri)

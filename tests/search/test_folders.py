@@ -4,7 +4,10 @@ import json
 
 import pytest
 
-from autoloss.search.looks import earlier_looks, look_sentence
+from autoloss.core.errors import InputError, StudyNotFoundError
+from autoloss.report import write_report
+from autoloss.search.folders import earlier_looks, look_sentence, read_finished
+from tests.report.summaries import make_summary
 
 DIGEST = "ab" * 32
 
@@ -67,3 +70,22 @@ def test_the_sentence_counts_and_names():
     )
     assert "(a, b, c, d, e and 2 more)" in look_sentence(list("abcdefg"))
     assert look_sentence(["a"]).startswith("1 earlier study looked")
+
+
+def test_a_study_is_found_by_its_name_or_its_folder(tmp_path) -> None:
+    summary = make_summary(n_trials=12)
+    write_report(summary, tmp_path / "churn")
+    by_name = read_finished("churn", out=tmp_path)
+    assert by_name == read_finished(tmp_path / "churn", out=tmp_path / "elsewhere")
+    folder, read = by_name
+    assert folder == tmp_path / "churn"
+    assert read.trials == summary.trials
+
+
+def test_a_study_that_is_not_there_and_one_that_is_not_finished(tmp_path) -> None:
+    with pytest.raises(StudyNotFoundError, match="STUDY='mien'"):
+        read_finished("mien", out=tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "study.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(InputError, match="autoloss resume mine"):
+        read_finished("mine", out=tmp_path)
