@@ -1,7 +1,8 @@
 """The proposal for a slot: the literature's setting, a family's quota, or the sampler's choice.
 
 A quota is drawn at random. The sampler would pull a family's settings toward those of other
-families, and a setting that depends on no result can be judged on rows of any part.
+families, and a setting that depends on no result can be judged on rows of any part. All families
+share the draws of learning rate, weight decay and dropout: the luck of these is not a family's.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ def propose(
         is_default = plan.is_first(slot)
         origin = "default" if is_default else "quota"
         forced = _forced(arm, space, is_default=is_default)
+        if not is_default:
+            forced |= suggester.shared_nuisance(plan.turn(slot))
         return _of_forced(slot, forced, space, plan, suggester, origin=origin)
     if probe is not None and not must_be_cross_entropy(counts, probe.family):
         return _of_forced(slot, _probed(probe, space), space, plan, suggester, origin="sampler")

@@ -68,6 +68,11 @@ class FamilyPlan:
         arms = self.first + self.then
         return arms[slot] if slot < len(arms) else None
 
+    def turn(self, slot: int) -> int:
+        """Return how many trials of the slot's arm come before it among those after the first."""
+        before = self.then[: slot - len(self.first)]
+        return before.count(self.then[slot - len(self.first)])
+
     def may_probe(self, slot: int) -> bool:
         """Return whether the trial of this slot may be a probe of a grown range.
 

@@ -21,6 +21,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.trial import FrozenTrial, TrialState
+from scipy.stats import qmc
 
 from autoloss.losses.parameters import ChoiceParam, IntParam, Parameter
 from autoloss.search.growth import Ends, ends_of, hull
@@ -127,6 +128,22 @@ class Suggester:
         for key, distribution in self._keys():
             _suggest(self._trial, key, distribution)
         return Draw(dict(self._trial.params), dict(self._trial.distributions))
+
+    def shared_nuisance(self, turn: int) -> dict[str, float]:
+        """Return learning rate, weight decay and dropout of a turn, the same for all families.
+
+        The turns are points of a scrambled Halton sequence, which covers the ranges more evenly
+        than independent draws.
+
+        Args:
+            turn: The number of a family's trial in its quota, from 0.
+        """
+        keys = [key for key in NUISANCE if key in self.space.ranges]
+        if not keys:
+            return {}
+        points = qmc.Halton(len(keys), rng=np.random.default_rng([self.seed, len(keys)]))
+        point = points.fast_forward(turn).random(1)[0]
+        return {key: _at(self.space.ranges[key], u) for key, u in zip(keys, point, strict=True)}
 
     def turn_down(self) -> None:
         """Forget the last draw, so that later draws do not see it as running."""
@@ -275,6 +292,16 @@ def distribution_of(parameter: Parameter) -> BaseDistribution:
     if isinstance(parameter, IntParam):
         return IntDistribution(parameter.low, parameter.high, log=parameter.log)
     return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
+
+
+def _at(parameter: Parameter, share: float) -> float:
+    """Return the value at a share in [0, 1) of a range, on its scale."""
+    if isinstance(parameter, ChoiceParam):
+        return float(parameter.choices[int(share * len(parameter.choices))])
+    low, high = parameter.low, parameter.high
+    value = low * (high / low) ** share if parameter.log else low + share * (high - low)
+    value = min(max(value, low), high)
+    return float(round(value) if isinstance(parameter, IntParam) else value)
 
 
 @contextmanager

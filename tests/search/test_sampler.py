@@ -190,12 +190,47 @@ def test_no_result_takes_part_in_a_quota_and_every_setting_of_a_family_is_drawn(
         assert {one.origin for one in proposals} == {"quota"}
     assert asked["none"] == asked["seen"] == asked["otherwise"] == asked["wider"]
     for family in plan.families:
-        of_family = [one for one in asked["none"] if one[0]["base"] == family]
+        of_family = [
+            one
+            for one, arm in zip(asked["none"], plan.then, strict=True)
+            if arm.family == family and arm.role != "smoothed"
+        ]
         assert len(of_family) >= plan.quota - 1
         for key in ("lr", "weight_decay", "dropout"):
             assert len({nuisance[key] for _, nuisance in of_family}) == len(of_family)
         for key in set(SPACE.keys_of(family)) & set(SPACE.ranges):
             assert len({loss[key] for loss, _ in of_family}) > 1
+
+
+def test_the_quotas_of_all_families_share_the_settings_besides_the_loss():
+    plan = plan_families(SPACE.bases, 256)
+    first = len(plan.first)
+    slots = range(first, first + len(plan.then))
+    by_arm = {}
+    for slot, arm in zip(slots, plan.then, strict=True):
+        found = propose(slot, space=SPACE, plan=plan, suggester=suggester(), counts={})
+        by_arm.setdefault(arm, []).append(found.nuisance)
+    longest = max(by_arm.values(), key=len)
+    assert len(by_arm) == len(plan.families) + 1
+    assert all(own == longest[: len(own)] for own in by_arm.values())
+    for key in ("lr", "weight_decay", "dropout"):
+        one = SPACE.ranges[key]
+        values = np.array([own[key] for own in longest])
+        assert np.all((one.low <= values) & (values <= one.high))
+        if one.log:
+            values = np.log(values)
+        low, high = np.log([one.low, one.high]) if one.log else (one.low, one.high)
+        shares = np.sort((values - low) / (high - low))
+        # Even draws: no gap of more than a third, where independent draws leave some.
+        assert np.diff([0.0, *shares, 1.0]).max() < 1 / 3
+    other = propose(
+        first,
+        space=SPACE,
+        plan=plan,
+        suggester=Suggester(SPACE, FAMILIES, [], seed=99, directions=["minimize"]),
+        counts={},
+    )
+    assert other.nuisance != longest[0]
 
 
 def of_all_states(n, directions):
