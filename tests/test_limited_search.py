@@ -14,7 +14,7 @@ import pytest
 import autoloss
 from autoloss.core.clock import counting_from
 from autoloss.core.errors import InputError
-from autoloss.executors import LocalExecutor
+from autoloss.executors import LocalExecutor, Work
 from autoloss.experiment import nesting
 from autoloss.experiment.session import SearchSession
 from autoloss.report import summary_json
@@ -26,24 +26,22 @@ NESTED = SMALL.replace("outer_folds = 0", "outer_folds = 2\nouter_repeats = 2")
 
 @pytest.fixture
 def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bool, float | None, float]]:
-    """Of every call: whether it is after the search, its deadline, and what was reserved."""
+    """Of every call: whether it is after the search, its seconds, and what was reserved."""
     found: list[tuple[bool, float | None, float]] = []
     sessions: list[SearchSession] = []
-    begin, unharmed = SearchSession.__init__, LocalExecutor.train
+    begin, unharmed = SearchSession.__init__, LocalExecutor.submit
 
     def init(self: SearchSession, *args: Any, **how: Any) -> None:
         begin(self, *args, **how)
         sessions.append(self)
 
-    def train(self: LocalExecutor, *args: Any, **how: Any) -> Any:
+    def submit(self: LocalExecutor, work: Work, **how: Any) -> Any:
         session = sessions[-1]
-        found.append(
-            (session.standing.phase == "final", how.get("deadline"), session.clock.reserved)
-        )
-        return unharmed(self, *args, **how)
+        found.append((session.standing.phase == "final", work.seconds, session.clock.reserved))
+        return unharmed(self, work, **how)
 
     monkeypatch.setattr(SearchSession, "__init__", init)
-    monkeypatch.setattr(LocalExecutor, "train", train)
+    monkeypatch.setattr(LocalExecutor, "submit", submit)
     return found
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
-from autoloss.training import Candidate, EpochReport, Job, Outcome, Spare, in_halves, train
+from autoloss.executors.work import Report, Work
+from autoloss.training import EpochReport, Spare, in_halves, train
 
 
 class LocalExecutor:
@@ -27,39 +29,23 @@ class LocalExecutor:
         self._on_epoch = on_epoch
         self._on_halved = on_halved
 
-    def train(
-        self,
-        jobs: Sequence[Job],
-        candidates: Sequence[Candidate],
-        *,
-        deadline: float | None = None,
-        at_once: bool = False,
-        spare: Spare | None = None,
-    ) -> list[Outcome]:
-        """Train candidates, at most `together` at a time, and return their outcomes in order.
-
-        Args:
-            jobs: The divisions of the study's rows, on the device.
-            candidates: The candidates.
-            deadline: When to stop, on `time.monotonic`'s clock.
-            at_once: Whether all candidates form one population, if the memory holds it.
-            spare: Names after every epoch of a population the candidates that stop.
-
-        Raises:
-            TrainingError: The memory does not hold a single candidate.
-        """
-        outcomes: list[Outcome] = []
-        while len(outcomes) < len(candidates):
-            size = len(candidates) if at_once else self.together
-            population = candidates[len(outcomes) : len(outcomes) + size]
-            outcomes += in_halves(
+    def submit(self, work: Work, *, spare: Spare | None = None) -> Iterator[Report]:
+        """Train candidates, at most `together` at a time; see `Executor.submit`."""
+        deadline, first = work.deadline, 0
+        while first < len(work.candidates):
+            size = len(work.candidates) if work.at_once else self.together
+            outcomes = in_halves(
                 lambda part: train(
-                    jobs, part, on_epoch=self._on_epoch, deadline=deadline, spare=spare
+                    work.jobs, part, on_epoch=self._on_epoch, deadline=deadline, spare=spare
                 ),
-                population,
+                work.candidates[first : first + size],
                 on_halved=self._halve,
             )
-        return outcomes
+            for place, outcome in enumerate(outcomes, first):
+                if not work.needs_weights:
+                    outcome = replace(outcome, weights=outcome.weights.new_empty(0))
+                yield Report(place, outcome)
+            first += len(outcomes)
 
     def _halve(self, together: int) -> None:
         self.together = together

@@ -71,7 +71,7 @@ def _trained(session: SearchSession, trials: Sequence[Trial]) -> list[Trained]:
     timetable, divisions = session.timetable, session.divisions
     deadline = session.clock.search_ends
     if deadline is None:
-        return session.train(divisions, trials)
+        return session.train(divisions, trials, needs_weights=False)
     if not session.tally.count:
         # The first trials train whatever the limit, because the verdict needs some.
         deadline = max(deadline, time.monotonic() + timetable.least_seconds(len(trials)))
@@ -84,7 +84,7 @@ def _trained(session: SearchSession, trials: Sequence[Trial]) -> list[Trained]:
         kept = running[: timetable.keeping(report, trials=len(running))]
         return [place for place in alive if place % len(trials) not in kept]
 
-    return session.train(divisions, trials, deadline=deadline, spare=spare)
+    return session.train(divisions, trials, deadline=deadline, needs_weights=False, spare=spare)
 
 
 def round_size(budget: int) -> int:

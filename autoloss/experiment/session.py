@@ -12,7 +12,7 @@ from torch import Tensor
 from autoloss.core.clock import Clock
 from autoloss.core.errors import InputError, TrainingError
 from autoloss.data import StudyData
-from autoloss.executors import LocalExecutor
+from autoloss.executors import Executor, LocalExecutor, Work
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
 from autoloss.experiment.standing import Standing, TrialTally
@@ -102,7 +102,7 @@ class SearchSession:
             opened.progress, timetable, budget=study.budget, metric=study.metric.name
         )
         self.tally.add(record for record in study.trials if record.state != "running")
-        self.executor = LocalExecutor(
+        self.executor: Executor = LocalExecutor(
             together=together, on_epoch=self._on_epoch, on_halved=self._on_halved
         )
         timetable.expect(trials=self._expected_trials, finals=self.finals)
@@ -162,6 +162,7 @@ class SearchSession:
         epochs: Mapping[int, int] | None = None,
         deadline: float | None = None,
         at_once: bool = False,
+        needs_weights: bool = True,
         spare: Spare | None = None,
     ) -> list[Trained]:
         """Train all trials on all divisions in the same populations.
@@ -173,16 +174,26 @@ class SearchSession:
             epochs: By number of the trial, the epoch at which it was cut off before.
             deadline: When to stop, on `time.monotonic`'s clock.
             at_once: Whether all trials form one population.
+            needs_weights: Whether the best weights are needed.
             spare: Called after every epoch; names the candidates that stop.
         """
         candidates = self.candidates(divisions, trials, seeds=seeds, epochs=epochs)
         started = time.monotonic()
         self.timetable.begin()
-        outcomes = self.executor.train(
-            divisions.jobs, candidates, deadline=deadline, at_once=at_once, spare=spare
+        work = Work(
+            divisions.jobs,
+            tuple(candidates),
+            seconds=None if deadline is None else deadline - started,
+            at_once=at_once,
+            needs_weights=needs_weights,
         )
+        outcomes = {one.place: one.outcome for one in self.executor.submit(work, spare=spare)}
         self.clock.training += time.monotonic() - started
-        return [Trained.of(outcomes[i :: len(trials)]) for i in range(len(trials))]
+        count = len(trials)
+        return [
+            Trained.of([outcomes[place] for place in range(i, len(candidates), count)])
+            for i in range(count)
+        ]
 
     def candidates(
         self,

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from autoloss.core.errors import TrainingError
-from autoloss.executors import LocalExecutor
+from autoloss.executors import LocalExecutor, Work
 from autoloss.training import Candidate, Job, if_it_fits, in_halves, train
 from autoloss.training import pool as loop
 
@@ -74,7 +74,8 @@ def test_candidates_trained_after_an_allocation_failed_are_as_they_would_have_be
 
     monkeypatch.setattr(loop, "Population", scarce)
     executor = LocalExecutor(together=6)
-    outcomes = executor.train([job], mixed)
+    reports = executor.submit(Work((job,), tuple(mixed)))
+    outcomes = [report.outcome for report in reports]
     assert executor.together <= 2
     for outcome, other in zip(outcomes, expected, strict=True):
         torch.testing.assert_close(outcome.weights, other.weights, rtol=0, atol=1e-10)
