@@ -12,11 +12,11 @@ import torch
 
 from autoloss.cli.catalogue.description import lines
 from autoloss.cli.catalogue.entries import Entry, catalogue_text
-from autoloss.cli.catalogue.library import known_losses, known_parts
+from autoloss.cli.catalogue.library import known_components, known_losses
 from autoloss.cli.catalogue.words import (
+    COMPONENT_READOUTS,
     FAMILIES,
     KINDS,
-    PART_READOUTS,
     READOUTS,
     short_range,
     task_letters,
@@ -41,7 +41,7 @@ def write_declared(readme: Path, document: Path) -> None:
 
 def stored_text() -> str:
     """Return the text of the catalogue, which `autoloss losses` reads without torch."""
-    return catalogue_text([*known_losses(), *known_parts()])
+    return catalogue_text([*known_losses(), *known_components()])
 
 
 def write_catalogue(file: Path) -> None:
@@ -86,7 +86,7 @@ def readme_table() -> str:
         "search looks (and the default); fixed: at the default. Read-out: "
         f"{'; '.join(words)}."
     )
-    parts = known_parts()
+    parts = known_components()
     beside = [
         f"{title.lower()} ({', '.join(one.name for one in parts if one.kind == kind)})"
         for kind, title in KINDS.items()
@@ -100,11 +100,11 @@ def declared_text() -> str:
     for family, words in FAMILIES.items():
         some = [one for one in known_losses() if one.family == family]
         sections += [f"## {family.capitalize()}: {words}", *map(_section, some)] if some else []
-    parts = known_parts()
+    parts = known_components()
     for kind, title in KINDS.items():
         sections.append(f"## {title}, beside every loss")
         sections += [_section(one) for one in parts if one.kind == kind]
-    used = [f"*{name}*: {text}" for name, text in PART_READOUTS.items()]
+    used = [f"*{name}*: {text}" for name, text in COMPONENT_READOUTS.items()]
     sections.append(_filled(f"Read-out beside a loss: {'; '.join(used)}."))
     return "\n\n".join(sections)
 

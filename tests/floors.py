@@ -58,7 +58,7 @@ ALLOWED = {
 # Modules that compute the name of what they import, so that it cannot be read here.
 UNREADABLE = {
     "autoloss.metrics.known": "finds the files of declared/, which load torch when called",
-    "autoloss.losses.parts": "finds the files of penalties/",
+    "autoloss.losses.components": "finds the files of penalties/",
     "autoloss.losses.registry": "finds the files of bases/",
     "autoloss.export.onnx_graph": "tries the libraries of the extra `onnx`",
 }

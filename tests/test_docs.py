@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from autoloss.cli.catalogue.entries import stored
-from autoloss.cli.catalogue.library import known_losses, known_parts
+from autoloss.cli.catalogue.library import known_components, known_losses
 from autoloss.losses import PENALTIES, PRIORS, TARGETS, get, names
 from benchmarks import catalogue
 
@@ -58,7 +58,7 @@ def test_each_has_a_section_with_its_source(name: str) -> None:
 def test_what_autoloss_losses_reads_is_what_is_declared() -> None:
     assert (ROOT / catalogue.STORED).read_text(encoding="utf-8") == catalogue.stored_text(), AGAIN
     losses, around = stored()
-    assert [*losses, *around] == [*known_losses(), *known_parts()]
+    assert [*losses, *around] == [*known_losses(), *known_components()]
 
 
 def test_a_file_without_markers_is_not_written(tmp_path) -> None:

@@ -81,8 +81,8 @@ def _declared() -> Iterator[tuple[str, str]]:
             for call in node.decorator_list:
                 if isinstance(call, ast.Call) and _called(call) in _DECLARING:
                     yield node.name, _text_of(call, "family")
-    for one in ast.walk(ast.parse((_LOSSES / "parts.py").read_bytes())):
-        if isinstance(one, ast.Call) and _called(one) == "Part":
+    for one in ast.walk(ast.parse((_LOSSES / "components.py").read_bytes())):
+        if isinstance(one, ast.Call) and _called(one) == "Component":
             yield _text_of(one, "name"), ""
 
 

@@ -14,6 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autoloss.losses.certificate import Certificate, NullVector, certify, null_vector
+    from autoloss.losses.component import Component, Penalty, Scored
+    from autoloss.losses.components import (
+        PENALTIES,
+        PRIORS,
+        TARGETS,
+        TEMPERATURE,
+        all_parameters,
+        parameter,
+        parameters_of,
+    )
     from autoloss.losses.context import LossContext
     from autoloss.losses.contract import check_contract
     from autoloss.losses.declare import declare, declare_penalty
@@ -25,16 +35,6 @@ if TYPE_CHECKING:
     from autoloss.losses.objective import Objective
     from autoloss.losses.own import load_losses, register
     from autoloss.losses.parameters import ChoiceParam, FloatParam, Interval, IntParam, Parameter
-    from autoloss.losses.part import Part, Penalty, Scored
-    from autoloss.losses.parts import (
-        PENALTIES,
-        PRIORS,
-        TARGETS,
-        TEMPERATURE,
-        all_parameters,
-        parameter,
-        parameters_of,
-    )
     from autoloss.losses.registry import get, names
     from autoloss.losses.spec import LossSpec
     from autoloss.losses.spec_check import find_mistakes
@@ -54,16 +54,16 @@ _HOMES = {
     "Mix": "targets",
     "NullVector": "certificate",
     "Objective": "objective",
-    "PENALTIES": "parts",
-    "PRIORS": "parts",
+    "PENALTIES": "components",
+    "PRIORS": "components",
     "Parameter": "parameters",
-    "Part": "part",
-    "Penalty": "part",
-    "Scored": "part",
+    "Component": "component",
+    "Penalty": "component",
+    "Scored": "component",
     "Special": "loss",
-    "TARGETS": "parts",
-    "TEMPERATURE": "parts",
-    "all_parameters": "parts",
+    "TARGETS": "components",
+    "TEMPERATURE": "components",
+    "all_parameters": "components",
     "by_gradient": "from_gradients",
     "certify": "certificate",
     "check_contract": "contract",
@@ -75,8 +75,8 @@ _HOMES = {
     "load_losses": "own",
     "names": "registry",
     "null_vector": "certificate",
-    "parameter": "parts",
-    "parameters_of": "parts",
+    "parameter": "components",
+    "parameters_of": "components",
     "pick": "labels",
     "register": "own",
 }
@@ -89,6 +89,7 @@ __all__ = [
     "Certificate",
     "ChoiceParam",
     "ClassFacts",
+    "Component",
     "FloatParam",
     "IntParam",
     "Interval",
@@ -100,7 +101,6 @@ __all__ = [
     "NullVector",
     "Objective",
     "Parameter",
-    "Part",
     "Penalty",
     "Scored",
     "Special",

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from autoloss.core.task import TaskKind
+from autoloss.losses.component import Penalty, Scored
+from autoloss.losses.components import PENALTIES
 from autoloss.losses.context import LossContext
 from autoloss.losses.facts import ClassFacts
 from autoloss.losses.from_gradients import log_posterior, pushed_log_posterior
 from autoloss.losses.group import Group
 from autoloss.losses.labels import pairs
 from autoloss.losses.numerics import log_softmax
-from autoloss.losses.part import Penalty, Scored
-from autoloss.losses.parts import PENALTIES
 from autoloss.losses.spec_data import SpecData
 
 

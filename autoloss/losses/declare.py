@@ -10,10 +10,10 @@ from typing import TypeVar
 from torch import Tensor
 
 from autoloss.core.task import ALL_TASKS, TaskKind
+from autoloss.losses.component import Penalty, Readable
 from autoloss.losses.context import CONTEXT_FIELDS
 from autoloss.losses.loss import Family, Head, Loss, Special
 from autoloss.losses.parameters import Parameter
-from autoloss.losses.part import Penalty, Readable
 
 _Declared = TypeVar("_Declared", Loss, Penalty)
 

@@ -162,7 +162,7 @@ def masked_label(wrong: Tensor) -> InputError:
 
 
 def no_masks(owner: str) -> InputError:
-    """Return the error for a masked class that a part of the loss cannot use."""
+    """Return the error for a masked class that a component of the loss cannot use."""
     return InputError(
         f"logits must be finite for {owner}, which reads those of all classes, but got minus "
         "infinity: give masked classes a finite logit, or use a loss of probabilities."

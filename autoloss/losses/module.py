@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from autoloss.core.errors import InputError
 from autoloss.core.task import TaskKind
+from autoloss.losses.components import PENALTIES, TARGETS
 from autoloss.losses.context import LossContext
 from autoloss.losses.facts import ClassFacts
 from autoloss.losses.guards import (
@@ -28,7 +29,6 @@ from autoloss.losses.guards import (
 )
 from autoloss.losses.numerics import widened
 from autoloss.losses.objective import Objective
-from autoloss.losses.parts import PENALTIES, TARGETS
 from autoloss.losses.registry import get
 from autoloss.losses.spec_data import SpecData
 
@@ -224,7 +224,7 @@ LossModule._make_objective._dynamo_marked_constant = True  # type: ignore[attr-d
 
 
 def _owner_of_counts(spec: SpecData) -> str | None:
-    """Return the part of a loss that requires class counts, or None."""
+    """Return the component of a loss that requires class counts, or None."""
     if spec.prior != "none":
         return f"prior={spec.prior!r}"
     if "class_counts" in spec.needs:
@@ -233,9 +233,9 @@ def _owner_of_counts(spec: SpecData) -> str | None:
 
 
 def _owner_of_all_logits(spec: SpecData) -> str | None:
-    """Return the part of a loss that does not support masked classes, or None."""
-    parts = (get(spec.base), TARGETS.get(spec.target), PENALTIES.get(spec.penalty))
-    return next((one.name for one in parts if one is not None and not one.masked), None)
+    """Return the component of a loss that does not support masked classes, or None."""
+    components = (get(spec.base), TARGETS.get(spec.target), PENALTIES.get(spec.penalty))
+    return next((one.name for one in components if one is not None and not one.masked), None)
 
 
 def _tensor(values: Any) -> Tensor | None:

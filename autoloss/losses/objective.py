@@ -11,12 +11,12 @@ from torch.nn import functional
 
 from autoloss.core.errors import InputError
 from autoloss.losses.added_terms import AddedTerms
+from autoloss.losses.components import PENALTIES
 from autoloss.losses.context import LossContext
 from autoloss.losses.facts import ClassFacts
 from autoloss.losses.group import Group
 from autoloss.losses.labels import pairs
 from autoloss.losses.numerics import log_softmax
-from autoloss.losses.parts import PENALTIES
 from autoloss.losses.priors import STARTS, PriorTerms
 from autoloss.losses.spec_data import SpecData
 from autoloss.losses.targets import Mix, Spread

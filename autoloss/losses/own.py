@@ -11,9 +11,9 @@ from typing import Any
 
 from autoloss.core.errors import InputError
 from autoloss.core.own_code import Origin, read_code, run_code
+from autoloss.losses.components import KINDS
 from autoloss.losses.contract import check_contract
 from autoloss.losses.loss import Loss
-from autoloss.losses.parts import KINDS
 from autoloss.losses.registry import OWN, by_alias, discover, forget_results
 
 Losses = Loss | str | Path | Sequence[Loss | str | Path]
@@ -215,7 +215,7 @@ def _check_names(loss: Loss) -> None:
     """
     taken = dict.fromkeys(discover(), "a loss")
     taken |= {alias: f"another name of {one.name}" for alias, one in by_alias().items()}
-    taken |= {name: f"a {kind}" for kind, parts in KINDS.items() for name in parts}
+    taken |= {name: f"a {kind}" for kind, names in KINDS.items() for name in names}
     taken |= dict.fromkeys((*_SETTINGS, "base", *KINDS), "a setting")
     before = OWN.get(loss.name)
     if before is not None and _place(before) == _place(loss):

@@ -13,7 +13,7 @@ from torch import Tensor
 from autoloss.core.errors import InputError
 from autoloss.core.task import TaskKind
 from autoloss.core.toml import toml_text
-from autoloss.losses.parts import KINDS, parameters_of
+from autoloss.losses.components import KINDS, parameters_of
 from autoloss.losses.spec_check import canonical, find_mistakes
 from autoloss.losses.spec_data import SpecData
 from autoloss.losses.tuned import Tuned
@@ -62,8 +62,8 @@ class LossSpec(SpecData):
         """Return the loss of dotted keys; missing keys have their defaults.
 
         Raises:
-            InputError: If a key is unknown, a value is not allowed, or a key belongs to a part
-                that is not chosen; the message has a line for each mistake.
+            InputError: If a key is unknown, a value is not allowed, or a key belongs to a
+                component that is not chosen; the message has a line for each mistake.
 
         Examples:
             >>> settings = {"base": "focal", "focal.gamma": 2.5, "target": "smoothing"}
@@ -79,7 +79,7 @@ class LossSpec(SpecData):
         return cls(parameters=pairs, **{key: settings[key] for key in fields & set(settings)})
 
     def without(self, kind: str) -> LossSpec:
-        """Return the loss without one of its parts and the parameters of that part.
+        """Return the loss without one of its components and the parameters of that component.
 
         Args:
             kind: ``"prior"``, ``"target"`` or ``"penalty"``.
@@ -91,7 +91,7 @@ class LossSpec(SpecData):
         """
         owned = set(parameters_of(getattr(self, kind)))
         kept = tuple((key, value) for key, value in self.parameters if key not in owned)
-        names = {**self._parts, kind: "none"}
+        names = {**self._components, kind: "none"}
         return LossSpec(
             self.base,
             kept,

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from autoloss.core.errors import closest
+from autoloss.losses.components import KINDS, TEMPERATURE, all_parameters, parameters_of
 from autoloss.losses.parameters import Parameter
-from autoloss.losses.parts import KINDS, TEMPERATURE, all_parameters, parameters_of
 from autoloss.losses.registry import discover, names
 
 
@@ -26,7 +26,7 @@ def find_mistakes(settings: Mapping[str, Any]) -> list[str]:
     mistakes: list[str] = []
     active: dict[str, Parameter] = {"temperature": TEMPERATURE}
     known: dict[str, tuple[str, ...]] = {"base": names()}
-    known |= {kind: ("none", *parts) for kind, parts in KINDS.items()}
+    known |= {kind: ("none", *choices) for kind, choices in KINDS.items()}
     for kind, choices in known.items():
         chosen = settings.get(kind, "cross_entropy" if kind == "base" else "none")
         if chosen in choices:
@@ -66,16 +66,16 @@ def canonical(settings: Mapping[str, Any]) -> dict[str, Any]:
                 else key: value
                 for key, value in found.items()
             }
-    for kind, parts in KINDS.items():
-        for part in parts.values():
-            for alias, meaning in (part.aliases or {}).items():
+    for kind, components in KINDS.items():
+        for component in components.values():
+            for alias, meaning in (component.aliases or {}).items():
                 if found.get(kind) == alias:
-                    found |= {kind: part.name, **meaning}
+                    found |= {kind: component.name, **meaning}
     return found
 
 
 def _without_effect(key: str, known: Mapping[str, tuple[str, ...]]) -> str:
-    """Return the line for a parameter of a part that was not chosen."""
+    """Return the line for a parameter of a component that was not chosen."""
     owner = key.partition(".")[0]
     kind = next(kind for kind, choices in known.items() if owner in choices)
     return f"{key} must stand beside {kind}={owner!r}, but got another {kind}."

@@ -1,4 +1,4 @@
-"""The data of a training loss: its parts and parameters, checked; the base of `LossSpec`."""
+"""The data of a training loss: its components and parameters, checked; the base of `LossSpec`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from autoloss.core.errors import InputError
 from autoloss.core.task import TaskKind
+from autoloss.losses.components import KINDS, PENALTIES, TEMPERATURE, WEIGHTS, parameters_of
 from autoloss.losses.context import LossContext
 from autoloss.losses.from_gradients import MOST_CLASSES, by_gradient
-from autoloss.losses.parts import KINDS, PENALTIES, TEMPERATURE, WEIGHTS, parameters_of
 from autoloss.losses.registry import get, is_proper_at
 from autoloss.losses.spec_check import canonical, find_mistakes
 from autoloss.losses.tuned import Tuned
@@ -21,7 +21,7 @@ cost a factorisation of a matrix (C, C) for every example."""
 
 @dataclass(frozen=True)
 class SpecData:
-    """The parts of a training loss and their parameters; `LossSpec` describes the fields."""
+    """The components of a training loss and their parameters; `LossSpec` describes the fields."""
 
     base: str = "cross_entropy"
     parameters: tuple[tuple[str, float], ...] = ()
@@ -33,25 +33,25 @@ class SpecData:
 
     def __post_init__(self) -> None:
         settings = canonical(
-            {**self._parts, "temperature": self.temperature, **dict(self.parameters)}
+            {**self._components, "temperature": self.temperature, **dict(self.parameters)}
         )
         mistakes = find_mistakes(settings)
         if mistakes:
             raise InputError("\n".join(mistakes))
-        for kind in self._parts:
+        for kind in self._components:
             object.__setattr__(self, kind, settings[kind])
         values = tuple(
             (key, declared.clean(settings.get(key, declared.default)))
-            for owner in self._parts.values()
+            for owner in self._components.values()
             for key, declared in sorted(parameters_of(owner).items())
         )
         object.__setattr__(self, "parameters", values)
         object.__setattr__(self, "temperature", float(self.temperature))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings by dotted key, without parts that are ``"none"``."""
+        """Return the settings by dotted key, without components that are ``"none"``."""
         settings: dict[str, Any] = {}
-        for kind, name in self._parts.items():
+        for kind, name in self._components.items():
             if name != "none":
                 settings[kind] = name
                 settings |= {
@@ -80,12 +80,14 @@ class SpecData:
         """Return the number of settings that differ from the plain base."""
         defaults = {
             key: declared.default
-            for owner in self._parts.values()
+            for owner in self._components.values()
             for key, declared in parameters_of(owner).items()
         }
-        parts = sum(name != "none" for kind, name in self._parts.items() if kind != "base")
+        components = sum(
+            name != "none" for kind, name in self._components.items() if kind != "base"
+        )
         moved = sum(value != defaults[key] for key, value in self.parameters)
-        return parts + moved + (self.temperature != TEMPERATURE.default)
+        return components + moved + (self.temperature != TEMPERATURE.default)
 
     @property
     def complexity(self) -> tuple[int, int]:
@@ -131,9 +133,9 @@ class SpecData:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Return the requirements of the loss beyond logits and targets; see `Part.needs`."""
+        """Return the requirements of the loss beyond logits and targets; see `Component.needs`."""
         found = list(get(self.base).needs)
-        for kind, name in self._parts.items():
+        for kind, name in self._components.items():
             if kind != "base" and name != "none":
                 found += KINDS[kind][name].needs
         if any(self.get(key, 0.0) for key in ("class_weight.start", "effective_number.start")):
@@ -141,10 +143,10 @@ class SpecData:
         return tuple(dict.fromkeys(found))
 
     def check_task(self, task: TaskKind) -> None:
-        """Check that every part of the loss has a form for a kind of label.
+        """Check that every component of the loss has a form for a kind of label.
 
         Raises:
-            InputError: If a part has no form for it; the message has the kinds that the part fits.
+            InputError: If a component has no form for it; the message has the kinds that it fits.
         """
         for name, tasks in self._tasks():
             if task not in tasks:
@@ -153,17 +155,17 @@ class SpecData:
                 )
 
     def fits(self, task: TaskKind) -> bool:
-        """Return whether every part of the loss has a form for a kind of label."""
+        """Return whether every component of the loss has a form for a kind of label."""
         return all(task in tasks for _, tasks in self._tasks())
 
     def _tasks(self) -> list[tuple[str, tuple[TaskKind, ...]]]:
-        """Return every part of the loss with the kinds of label that it fits."""
-        parts = [
+        """Return every component of the loss with the kinds of label that it fits."""
+        components = [
             (name, KINDS[kind][name].tasks)
-            for kind, name in self._parts.items()
+            for kind, name in self._components.items()
             if kind != "base" and name != "none"
         ]
-        return [(self.base, get(self.base).tasks), *parts]
+        return [(self.base, get(self.base).tasks), *components]
 
     def gradient_scale(self, n_classes: int, *, context: LossContext | None = None) -> float:
         """Return the gradient at equal logits in units of cross-entropy, to centre a rate."""
@@ -171,6 +173,6 @@ class SpecData:
         return scale / self.temperature
 
     @property
-    def _parts(self) -> dict[str, str]:
+    def _components(self) -> dict[str, str]:
         """Return the name of the base, prior, target and penalty by kind."""
         return {"base": self.base, **{kind: getattr(self, kind) for kind in KINDS}}

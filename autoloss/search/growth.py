@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from autoloss.losses.components import parameters_of
 from autoloss.losses.parameters import ChoiceParam, FloatParam, IntParam, Parameter
-from autoloss.losses.parts import parameters_of
 
 Side = Literal["low", "high"]
 Ends = tuple[float, float]

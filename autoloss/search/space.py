@@ -10,8 +10,8 @@ from autoloss.core.errors import InputError
 from autoloss.core.settings import NetworkConfig, ProtocolConfig, TrainingConfig
 from autoloss.core.task import TaskKind
 from autoloss.losses import get
+from autoloss.losses.components import KINDS, parameters_of
 from autoloss.losses.parameters import ChoiceParam, Number, Parameter
-from autoloss.losses.parts import KINDS, parameters_of
 from autoloss.records import REFINED_LOG_LOSS
 from autoloss.search.quota import BRIER, CROSS_ENTROPY
 

@@ -10,8 +10,7 @@ from typing import Any
 from autoloss.core.errors import SpaceError, closest
 from autoloss.core.settings import NetworkConfig, ProtocolConfig, TrainingConfig
 from autoloss.losses import get, names
-from autoloss.losses.parameters import Number, Parameter
-from autoloss.losses.parts import (
+from autoloss.losses.components import (
     PENALTIES,
     PRIORS,
     TARGETS,
@@ -19,6 +18,7 @@ from autoloss.losses.parts import (
     all_parameters,
     parameters_of,
 )
+from autoloss.losses.parameters import Number, Parameter
 from autoloss.records import REFINED_LOG_LOSS
 from autoloss.search.range_reader import read_range
 from autoloss.search.shipped_spaces import shipped_spaces, space_names

@@ -9,7 +9,7 @@ from rich.console import Console
 import autoloss
 from autoloss.cli.catalogue.description import in_python, in_space, lines, show
 from autoloss.cli.catalogue.docstrings import formulas
-from autoloss.cli.catalogue.library import find, known_losses, known_parts
+from autoloss.cli.catalogue.library import find, known_components, known_losses
 from autoloss.cli.catalogue.tables import show_entries
 from autoloss.cli.catalogue.words import FAMILIES, short_range
 from autoloss.cli.terminal import spelt
@@ -30,7 +30,9 @@ def printed(width: int, encoding: str, print_to) -> list[str]:
 
 
 def catalogue(width: int, encoding: str = "utf-8") -> list[str]:
-    return printed(width, encoding, lambda to: show_entries(to, known_losses(), known_parts()))
+    return printed(
+        width, encoding, lambda to: show_entries(to, known_losses(), known_components())
+    )
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 200])
@@ -39,7 +41,7 @@ def test_the_catalogue_has_every_name_source_and_range_whole(width: int) -> None
     assert max(map(len, text)) <= width
     words = {word for line in text for word in line.split()}
     rows = [line.split() for line in text]
-    for one in (*known_losses(), *known_parts()):
+    for one in (*known_losses(), *known_components()):
         assert {one.name, *one.aliases} <= words
         assert set(one.short_source.split()) <= words
         for name, parameter in one.parameters.items():

@@ -271,12 +271,12 @@ def test_the_rows_of_a_file_are_known_roughly_before_it_is_read(tmp_path, ending
 
 
 def test_completion_knows_what_the_library_knows() -> None:
-    from autoloss.cli.catalogue.library import known_losses, known_parts
+    from autoloss.cli.catalogue.library import known_components, known_losses
     from autoloss.cli.catalogue.words import FAMILIES, TASKS
     from autoloss.metrics import EXPECTED_COST, METRIC_NAMES
     from autoloss.metrics.known import ALIASES
 
-    every = [*known_losses(), *known_parts()]
+    every = [*known_losses(), *known_components()]
     assert complete.losses("") == sorted(one.name for one in every)
     assert set(complete.families("")) == set(FAMILIES) - {"own"}
     assert set(complete.tasks("")) == set(TASKS)

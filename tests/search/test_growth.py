@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoloss.losses import get, names
+from autoloss.losses.components import parameters_of
 from autoloss.losses.parameters import ChoiceParam, FloatParam, Interval, IntParam
-from autoloss.losses.parts import parameters_of
 from autoloss.search.growth import LIMITS, allowed_ends, between, grown, hull, side_of
 from autoloss.search.space_keys import NUISANCE_PARAMETERS
 

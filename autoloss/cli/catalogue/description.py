@@ -13,10 +13,10 @@ from autoloss.cli.catalogue.drawing import PROBS, show_signal
 from autoloss.cli.catalogue.entries import Entry
 from autoloss.cli.catalogue.signal import LogitSignal, signals
 from autoloss.cli.catalogue.words import (
+    COMPONENT_READOUTS,
     FAMILIES,
     HEADS,
     NEEDS,
-    PART_READOUTS,
     READOUTS,
     TASKS,
     allowed_text,
@@ -90,7 +90,7 @@ def lines(entry: Entry) -> Iterator[tuple[str, str]]:
 def readout_text(entry: Entry) -> str:
     """Describe the read-out, with an example if it is not the softmax."""
     if entry.kind != "loss":
-        return f"{entry.readout}: {PART_READOUTS[entry.readout]}"
+        return f"{entry.readout}: {COMPONENT_READOUTS[entry.readout]}"
     text = f"{entry.readout}: {READOUTS[entry.readout]}"
     if entry.readout in ("link", "slopes") and (found := _means(get(entry.name))):
         return f"{text}; {found}"
@@ -98,7 +98,7 @@ def readout_text(entry: Entry) -> str:
 
 
 def needs_text(entry: Entry) -> str:
-    """Describe the inputs that a loss or part needs."""
+    """Describe the inputs that a loss or component needs."""
     head = [HEADS[entry.head]] if entry.head in HEADS else []
     needs = [*head, *(NEEDS[need] for need in entry.needs)]
     return "; ".join(needs) or "nothing but logits and labels"

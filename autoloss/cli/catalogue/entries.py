@@ -42,7 +42,7 @@ class Entry:
         formula: The sentences with its formulas.
         remarks: The rest of its description.
         readout: The way to read the posterior, one of `words.READOUTS`; for priors, targets and
-            penalties one of `words.PART_READOUTS`.
+            penalties one of `words.COMPONENT_READOUTS`.
         equals: The settings at which it equals another loss.
         same_as: The loss that is searched in its place.
         needs: Its inputs besides logits and labels, of `words.NEEDS`.

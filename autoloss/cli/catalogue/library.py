@@ -11,9 +11,9 @@ from autoloss.losses import (
     PENALTIES,
     PRIORS,
     TARGETS,
+    Component,
     Loss,
     LossSpec,
-    Part,
     Penalty,
     Special,
     by_gradient,
@@ -22,7 +22,7 @@ from autoloss.losses import (
 )
 from autoloss.report.words import listed
 
-_PARTS: Mapping[Kind, Mapping[str, Part]] = {
+_COMPONENTS: Mapping[Kind, Mapping[str, Component]] = {
     "prior": PRIORS,
     "target": TARGETS,
     "penalty": PENALTIES,
@@ -38,13 +38,15 @@ def known_losses(*, family: str | None = None, task: str | None = None) -> list[
     return filtered(map(_of_loss, map(get, names())), family=family, task=task)
 
 
-def known_parts(*, task: str | None = None) -> list[Entry]:
+def known_components(*, task: str | None = None) -> list[Entry]:
     """Return the priors, targets and penalties, for a kind of label if given.
 
     Raises:
         InputError: If there is no such kind of label.
     """
-    found = (_of_part(kind, part) for kind, parts in _PARTS.items() for part in parts.values())
+    found = (
+        _of_component(kind, one) for kind, known in _COMPONENTS.items() for one in known.values()
+    )
     return filtered(found, task=task)
 
 
@@ -54,7 +56,7 @@ def find(name: str) -> Entry:
     Raises:
         InputError: If the name is unknown.
     """
-    every = [*known_losses(), *known_parts()]
+    every = [*known_losses(), *known_components()]
     for one in every:
         if name == one.name or name in one.aliases:
             return one
@@ -86,36 +88,38 @@ def _of_loss(loss: Loss) -> Entry:
     )
 
 
-def _of_part(kind: Kind, part: Part) -> Entry:
-    doc = part.doc if isinstance(part, Penalty) else ""
-    meanings = {name: argument_text(doc, name) for name in part.parameters}
-    if isinstance(part, Penalty):
+def _of_component(kind: Kind, component: Component) -> Entry:
+    doc = component.doc if isinstance(component, Penalty) else ""
+    meanings = {name: argument_text(doc, name) for name in component.parameters}
+    if isinstance(component, Penalty):
         meanings["weight"] = "The factor of the penalty."
     return Entry(
         kind=kind,
-        name=part.name,
-        aliases={alias: _settings(fixed) for alias, fixed in (part.aliases or {}).items()},
+        name=component.name,
+        aliases={alias: _settings(fixed) for alias, fixed in (component.aliases or {}).items()},
         family="",
-        summary=part.summary,
-        use=part.use,
-        tasks=part.tasks,
-        parameters=part.parameters,
+        summary=component.summary,
+        use=component.use,
+        tasks=component.tasks,
+        parameters=component.parameters,
         meanings=meanings,
         formulas=formulas(doc),
         formula=formula_text(doc),
         remarks=remarks(doc),
-        readout=part.readable if isinstance(part, Penalty) else _part_readout(kind, part),
+        readout=component.readable
+        if isinstance(component, Penalty)
+        else _component_readout(kind, component),
         equals=(),
         same_as=None,
-        needs=(*(("class_counts",) if kind == "prior" else ()), *part.needs),
+        needs=(*(("class_counts",) if kind == "prior" else ()), *component.needs),
         head="linear",
-        source=part.source,
+        source=component.source,
     )
 
 
-def _part_readout(kind: Kind, part: Part) -> str:
-    """Return ``"undone"`` if the posterior can be read beside a part, else ``"lost"``."""
-    spec = LossSpec.from_dict({"base": "cross_entropy", kind: part.name})
+def _component_readout(kind: Kind, component: Component) -> str:
+    """Return ``"undone"`` if the posterior can be read beside a component, else ``"lost"``."""
+    spec = LossSpec.from_dict({"base": "cross_entropy", kind: component.name})
     return "lost" if spec.readout_kind(2) == "none" else "undone"
 
 

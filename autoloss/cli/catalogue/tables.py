@@ -11,9 +11,9 @@ from rich.text import Text
 from autoloss.cli.catalogue.docstrings import plain
 from autoloss.cli.catalogue.entries import Entry
 from autoloss.cli.catalogue.words import (
+    COMPONENT_READOUTS,
     FAMILIES,
     KINDS,
-    PART_READOUTS,
     READOUTS,
     short_range,
     task_letters,
@@ -31,7 +31,7 @@ _LEGEND = (
 _LEAST = 12
 
 
-def show_entries(console: Console, losses: Sequence[Entry], parts: Sequence[Entry]) -> None:
+def show_entries(console: Console, losses: Sequence[Entry], components: Sequence[Entry]) -> None:
     """Print the losses by family, then priors, targets and penalties, in columns that fit."""
     if losses:
         by_family = {
@@ -39,12 +39,12 @@ def show_entries(console: Console, losses: Sequence[Entry], parts: Sequence[Entr
             for family, words in FAMILIES.items()
         }
         _show_groups(console, by_family, READOUTS)
-    if parts:
+    if components:
         by_kind = {
-            f"{title}, beside every loss": [one for one in parts if one.kind == kind]
+            f"{title}, beside every loss": [one for one in components if one.kind == kind]
             for kind, title in KINDS.items()
         }
-        _show_groups(console, by_kind, PART_READOUTS)
+        _show_groups(console, by_kind, COMPONENT_READOUTS)
     console.print("autoloss losses NAME describes a loss in full.")
 
 

@@ -32,7 +32,7 @@ READOUTS = {
     "slopes": "the slopes give the posterior where the expected loss is least",
     "none": "nothing exact: softmax with a fitted temperature",
 }
-PART_READOUTS = {
+COMPONENT_READOUTS = {
     "undone": "its effect on the posterior is undone",
     "kept": "beside a proper loss, the minimum stays where it is",
     "slope": "the posterior is read with its slope",

@@ -78,10 +78,10 @@ def _entries(
 
     if not losses:
         return stored(family=family, task=task)
-    from autoloss.cli.catalogue.library import known_losses, known_parts
+    from autoloss.cli.catalogue.library import known_components, known_losses
 
     _load(losses)
-    return known_losses(family=family, task=task), [] if family else known_parts(task=task)
+    return known_losses(family=family, task=task), [] if family else known_components(task=task)
 
 
 def _load(losses: options.Losses) -> None:

@@ -1,1 +1,1 @@
-"""The penalties, one file each; every file here is found by `autoloss.losses.parts`."""
+"""The penalties, one file each; every file here is found by `autoloss.losses.components`."""

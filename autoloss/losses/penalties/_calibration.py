@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from autoloss.losses.part import Scored
+from autoloss.losses.component import Scored
 
 
 def confidence_and_gap(scored: Scored) -> tuple[Tensor, Tensor]:

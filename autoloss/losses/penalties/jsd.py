@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from autoloss.losses.component import Scored
 from autoloss.losses.declare import declare_penalty
 from autoloss.losses.parameters import FloatParam, Interval
-from autoloss.losses.part import Scored
 
 
 def jensen_shannon(log_p: Tensor, log_q: Tensor) -> Tensor:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from autoloss.losses.component import Scored
 from autoloss.losses.declare import declare_penalty
 from autoloss.losses.parameters import FloatParam, Interval
-from autoloss.losses.part import Scored
 
 
 @declare_penalty(

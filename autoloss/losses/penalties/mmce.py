@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from autoloss.losses.component import Scored
 from autoloss.losses.declare import declare_penalty
 from autoloss.losses.parameters import FloatParam, Interval
-from autoloss.losses.part import Scored
 from autoloss.losses.penalties._calibration import batch_axes, confidence_and_gap, resolution
 
 _WIDTH = 0.4

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from autoloss.losses.component import Scored
 from autoloss.losses.declare import declare_penalty
 from autoloss.losses.parameters import FloatParam, Interval
-from autoloss.losses.part import Scored
 from autoloss.losses.penalties._calibration import batch_axes, confidence_and_gap, resolution
 
 _BINS = 15

@@ -14,8 +14,8 @@ from functools import cached_property
 from typing import Any
 
 from autoloss.core.errors import InputError
+from autoloss.losses.component import Penalty
 from autoloss.losses.loss import Loss
-from autoloss.losses.part import Penalty
 
 Definition = ast.FunctionDef | ast.ClassDef
 Span = tuple[int, int]

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from autoloss.core.task import TaskKind
+from autoloss.losses.component import Scored
+from autoloss.losses.components import PENALTIES
 from autoloss.losses.context import tilted
 from autoloss.losses.facts import ClassFacts
 from autoloss.losses.from_gradients import (
@@ -17,8 +19,6 @@ from autoloss.losses.from_gradients import (
     log_posterior,
     pushed_log_posterior,
 )
-from autoloss.losses.part import Scored
-from autoloss.losses.parts import PENALTIES
 from autoloss.losses.priors import STARTS, PriorTerms
 from autoloss.losses.registry import get
 from autoloss.losses.source.collect import Collector

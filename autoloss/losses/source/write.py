@@ -12,9 +12,9 @@ import torch
 
 from autoloss.core.task import TaskKind
 from autoloss.core.templates import code_templates
+from autoloss.losses.components import KINDS
 from autoloss.losses.facts import ClassFacts
 from autoloss.losses.module import LossModule
-from autoloss.losses.parts import KINDS
 from autoloss.losses.source.layout import fitted, paragraph, tensor
 from autoloss.losses.source.parts import SourceParts
 from autoloss.losses.spec_data import SpecData

@@ -10,8 +10,8 @@ from types import MappingProxyType
 
 from autoloss.core.errors import InputError, closest
 from autoloss.losses import penalties
+from autoloss.losses.component import Component, Penalty
 from autoloss.losses.parameters import ChoiceParam, FloatParam, Interval, Parameter
-from autoloss.losses.part import Part, Penalty
 from autoloss.losses.registry import cached, discover
 
 _INFINITY = float("inf")
@@ -21,13 +21,13 @@ _START = FloatParam(
 )
 
 
-def _by_name(*parts: Part) -> Mapping[str, Part]:
-    """Return parts by name, read-only."""
-    return MappingProxyType({part.name: part for part in parts})
+def _by_name(*components: Component) -> Mapping[str, Component]:
+    """Return components by name, read-only."""
+    return MappingProxyType({one.name: one for one in components})
 
 
 PRIORS = _by_name(
-    Part(
+    Component(
         name="class_weight",
         summary="Weights n_c ** -power on the examples of class c, of mean 1 over the data.",
         source="King and Zeng 2001, Logistic Regression in Rare Events Data, Polit. Anal. 9(2); "
@@ -39,7 +39,7 @@ PRIORS = _by_name(
         },
         aliases={"balanced": {"class_weight.power": 1.0}},
     ),
-    Part(
+    Component(
         name="effective_number",
         summary="Weights (1 - b) / (1 - b ** n_c), b = 1 - decay, of mean 1 over the data.",
         source="Cui et al. 2019, Class-Balanced Loss Based on Effective Number of Samples, CVPR, "
@@ -52,7 +52,7 @@ PRIORS = _by_name(
             "start": _START,
         },
     ),
-    Part(
+    Component(
         name="given_weights",
         summary="The class weights that you give, to a power, of mean 1 over the data.",
         source="Elkan 2001, The Foundations of Cost-Sensitive Learning, IJCAI",
@@ -63,7 +63,7 @@ PRIORS = _by_name(
         },
         needs=("class_weights",),
     ),
-    Part(
+    Component(
         name="logit_adjust",
         summary="Adds tau * log(share of the class) to the logits in training.",
         source="Menon et al. 2021, Long-Tail Learning via Logit Adjustment, arXiv:2007.07314; at "
@@ -72,7 +72,7 @@ PRIORS = _by_name(
         parameters={"tau": FloatParam(0.0, 2.0, default=1.0, valid=Interval(0.0, _INFINITY))},
         aliases={"balanced_softmax": {"logit_adjust.tau": 1.0}},
     ),
-    Part(
+    Component(
         name="vector_scaling",
         summary="Multiplies logits by (n_c / n_max) ** gamma and adds tau * log(share).",
         source="Kini et al. 2021, Label-Imbalanced and Group-Sensitive Classification under "
@@ -87,7 +87,7 @@ PRIORS = _by_name(
 WEIGHTS = ("class_weight", "effective_number", "given_weights")
 """The priors that weight examples by class; the other priors act on the logits."""
 TARGETS = _by_name(
-    Part(
+    Component(
         name="smoothing",
         summary="Labels (1 - epsilon) * one-hot + epsilon / C.",
         source="Szegedy et al. 2016, Rethinking the Inception Architecture, arXiv:1512.00567",
@@ -97,7 +97,7 @@ TARGETS = _by_name(
         },
         masked=False,
     ),
-    Part(
+    Component(
         name="similarity_smoothing",
         summary="Labels (1 - epsilon) * one-hot + epsilon * (row of a class-similarity matrix).",
         source="Szegedy et al. 2016, arXiv:1512.00567, with the matrix in the place of 1 / C",
@@ -109,7 +109,7 @@ TARGETS = _by_name(
         needs=("similarity",),
         masked=False,
     ),
-    Part(
+    Component(
         name="mixup",
         summary="Mixes pairs of examples and their labels, with a share from Beta(alpha, alpha).",
         source="Zhang et al. 2018, mixup: Beyond Empirical Risk Minimization, arXiv:1710.09412",
@@ -122,7 +122,7 @@ TARGETS = _by_name(
         tasks=("binary", "multiclass", "multilabel"),
         needs=("mixup",),
     ),
-    Part(
+    Component(
         name="distillation",
         summary="Replaces a share of the loss by the divergence from a teacher at temperature T.",
         source="Hinton et al. 2015, Distilling the Knowledge in a Neural Network, "
@@ -158,7 +158,7 @@ PENALTIES: Mapping[str, Penalty] = _penalties()
 TEMPERATURE = FloatParam(
     0.1, 10.0, default=1.0, log=True, valid=Interval(0.0, _INFINITY, open_low=True)
 )
-KINDS: Mapping[str, Mapping[str, Part]] = MappingProxyType(
+KINDS: Mapping[str, Mapping[str, Component]] = MappingProxyType(
     {"prior": PRIORS, "target": TARGETS, "penalty": PENALTIES}
 )
 
@@ -173,7 +173,7 @@ def parameters_of(name: str) -> Mapping[str, Parameter]:
     """
     owners: list[Mapping[str, Parameter]] = [
         *(loss.parameters for base, loss in discover().items() if base == name),
-        *(parts[name].parameters for parts in KINDS.values() if name in parts),
+        *(known[name].parameters for known in KINDS.values() if name in known),
     ]
     dotted = {f"{name}.{key}": value for owned in owners for key, value in owned.items()}
     return MappingProxyType(dotted)
@@ -182,7 +182,7 @@ def parameters_of(name: str) -> Mapping[str, Parameter]:
 @cached
 def all_parameters() -> Mapping[str, Parameter]:
     """Return all parameters of losses by the key that TOML, Optuna and trials use."""
-    owners = [*discover(), *(name for parts in KINDS.values() for name in parts)]
+    owners = [*discover(), *(name for known in KINDS.values() for name in known)]
     dotted = {key: value for owner in owners for key, value in parameters_of(owner).items()}
     return MappingProxyType({"temperature": TEMPERATURE, **dotted})
 

@@ -1,4 +1,4 @@
-"""The parts around a base loss: priors, targets and penalties, and the batch of a penalty."""
+"""The components beside a base loss: priors, targets and penalties; the batch of a penalty."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Readable = Literal["kept", "slope", "lost"]
 
 
 @dataclass(frozen=True)
-class Part:
+class Component:
     """A prior, target or penalty.
 
     Args:
@@ -94,14 +94,14 @@ class Scored:
 
 
 @dataclass(frozen=True, eq=False)
-class Penalty(Part):
+class Penalty(Component):
     """A penalty, made by `declare_penalty`; it adds ``weight`` times its function to the loss.
 
     Args:
         function: ``f(scored, **parameters without weight)``.
         readable: Its effect on the read-out.
 
-    `Part` describes the other fields.
+    `Component` describes the other fields.
     """
 
     function: Callable[..., Tensor] = lambda: torch.empty(0)
