@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 import sys
-import types
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from autoloss.core import errors
+from autoloss.core.lazy import make_lazy
 
 if TYPE_CHECKING:
     from autoloss import losses
@@ -20,23 +19,6 @@ if TYPE_CHECKING:
     from autoloss.losses import LossSpec
     from autoloss.search import SearchResult, Study
     from autoloss.search.folders import list_studies
-
-# Loaded when first used: `import autoloss` takes no time, and the command line answers at once.
-_HOMES = {
-    "AutoLossClassifier": "autoloss.estimator",
-    "AutolossError": "autoloss.core.errors",
-    "Classifier": "autoloss.inference.classifier",
-    "InputError": "autoloss.core.errors",
-    "LossSpec": "autoloss.losses",
-    "SearchResult": "autoloss.search",
-    "Study": "autoloss.search",
-    "diagnose": "autoloss.diagnosis.run",
-    "list_studies": "autoloss.search.folders",
-    "load": "autoloss.api",
-    "plan": "autoloss.api",
-    "resume": "autoloss.api",
-    "ship": "autoloss.api",
-}
 
 __all__ = [
     "AutoLossClassifier",
@@ -57,33 +39,16 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "losses":
-        return importlib.import_module("autoloss.losses")
+def __getattr__(name: str) -> str:
     if name == "__version__":
         return importlib.metadata.version("autoloss")
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])
 
 
-class _Package(types.ModuleType):
-    """This package: `search` is the function, also once the folder of that name is imported."""
-
-    @property
-    def search(self) -> Any:
-        """Return `autoloss.api.search`."""
-        return importlib.import_module("autoloss.api").search
-
-    @search.setter
-    def search(self, value: object) -> None:
-        """Ignore what the import of ``autoloss.search`` sets: it stays in `sys.modules`."""
-
-
-sys.modules[__name__].__class__ = _Package
+make_lazy(__name__)
 # Other programs import the errors by this name.
 sys.modules["autoloss.errors"] = errors

@@ -1,4 +1,4 @@
-"""Who may import what: the floors of the package, and a reader of its imports.
+"""The floors of the package, and a reader of its imports.
 
 `test_layers` holds the package to the floors, `python -m docs.architecture` draws them.
 """
@@ -55,8 +55,9 @@ ALLOWED = {
     ("cli", "bench"): "`autoloss bench` is a command",
 }
 
-# Modules that compute the name of what they import, so that it cannot be read here.
+# Modules that compute the name of an import, so that the text does not have it.
 UNREADABLE = {
+    "autoloss.core.lazy": "loads the names that an `__init__` imports for type checkers",
     "autoloss.metrics.known": "finds the files of declared/, which load torch when called",
     "autoloss.losses.components": "finds the files of penalties/",
     "autoloss.losses.registry": "finds the files of bases/",
@@ -86,7 +87,7 @@ def part_of(module: str) -> str:
 
 
 def imports(tree: ast.AST, *, module: str = "", is_package: bool = False) -> Iterator[str]:
-    """Yield what a text imports: at the top, inside functions, for types only, or by name.
+    """Yield the imports of a text: at the top, inside functions, for types only, or by name.
 
     Args:
         tree: The text.
@@ -103,49 +104,20 @@ def imports(tree: ast.AST, *, module: str = "", is_package: bool = False) -> Ite
                 kept = parents[: len(parents) - node.level + 1]
                 base = ".".join([*kept, *([base] if base else [])])
             yield from (f"{base}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and _is_import(node):
-            yield from named(node, tree, module=module)
+        else:
+            match node:
+                case ast.Call(args=[ast.Constant(name), *_]) if _is_import(node):
+                    yield str(name)
 
 
-def computed(tree: ast.AST, *, module: str = "") -> Iterator[ast.Call]:
+def computed(tree: ast.AST) -> Iterator[ast.Call]:
     """Yield the calls that import a module whose name is not written in the text."""
     for node in ast.walk(tree):
-        if (
-            isinstance(node, ast.Call)
-            and _is_import(node)
-            and not named(node, tree, module=module)
-        ):
-            yield node
-
-
-def named(call: ast.Call, tree: ast.AST, *, module: str) -> list[str]:
-    """Return the modules that a call of `import_module` can import.
-
-    Args:
-        call: The call, of a constant, ``TABLE[name]`` or ``f"{__name__}.{TABLE[name]}"``.
-        tree: The text around it, which has the table.
-        module: The dotted name of the text.
-    """
-    argument, prefix = call.args[0], ""
-    match argument:
-        case ast.JoinedStr(
-            [ast.FormattedValue(ast.Name("__name__")), _, ast.FormattedValue(last)]
-        ):
-            argument, prefix = last, f"{module}."
-    match argument:
-        case ast.Constant(name):
-            return [f"{prefix}{name}"]
-        case ast.Subscript(ast.Name(table)):
-            return [f"{prefix}{name}" for name in _values(table, tree)]
-    return []
-
-
-def _values(table: str, tree: ast.AST) -> Iterator[str]:
-    """Yield the texts of a dictionary that a text writes out."""
-    for node in ast.walk(tree):
         match node:
-            case ast.Assign([ast.Name(name)], ast.Dict(_, values)) if name == table:
-                yield from (str(ast.literal_eval(value)) for value in values)
+            case ast.Call(args=[ast.Constant(), *_]):
+                pass
+            case ast.Call() if _is_import(node):
+                yield node
 
 
 def _is_import(call: ast.Call) -> bool:
@@ -162,20 +134,20 @@ def tree_of(path: Path) -> ast.Module:
 
 @cache
 def imported(path: Path) -> frozenset[str]:
-    """Return what a module imports, under the names that it writes."""
+    """Return the imports of a module, under the names that it writes."""
     is_package = path.name == "__init__.py"
     return frozenset(imports(tree_of(path), module=dotted(path), is_package=is_package))
 
 
 def module_of(name: str) -> str | None:
-    """Return the module of the package that an imported name is or lies in; None for others."""
+    """Return the module that an imported name is or belongs to; None outside the package."""
     known = modules()
     # `from a.b import c` names a module or something in one.
     return next((one for one in (name, name.rpartition(".")[0]) if one in known), None)
 
 
 def imports_between_parts() -> dict[tuple[str, str], list[str]]:
-    """Return which part imports from which, with the modules: ``"a.b imports c.d"``."""
+    """Return the pairs of a part and a part that it imports, each with ``"a.b imports c.d"``."""
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, path in modules().items():
         for other in sorted(set(filter(None, map(module_of, imported(path))))):
@@ -191,10 +163,10 @@ def goes_down(above: str, part: str) -> bool:
 
 
 def shortest(pairs: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Return the pairs without those that follow from a way through other pairs.
+    """Return the pairs without a pair that follows from others: a imports b, b imports c.
 
     Args:
-        pairs: Which part imports from which, without a cycle.
+        pairs: A part and a part that it imports, without a cycle.
     """
     below: dict[str, set[str]] = defaultdict(set)
     for above, part in pairs:
@@ -212,9 +184,9 @@ def shortest(pairs: set[tuple[str, str]]) -> set[tuple[str, str]]:
 
 
 def cycles() -> list[set[str]]:
-    """Return the sets of modules that import each other in a circle; an `__init__` is in none.
+    """Return the sets of modules that import each other in a circle, without any `__init__`.
 
-    Their names are those inside the package: ``data.numbers``.
+    They are named as inside the package: ``data.numbers``.
     """
     plain = {name: path for name, path in modules().items() if path.name != "__init__.py"}
     uses = {name: set(map(module_of, imported(path))) & set(plain) for name, path in plain.items()}

@@ -7,10 +7,9 @@ Floor 2. Imports from floor 1.
 
 from __future__ import annotations
 
-import importlib
-import sys
-import types
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from autoloss.core.lazy import make_lazy
 
 if TYPE_CHECKING:
     from autoloss.losses.certificate import Certificate, NullVector, certify, null_vector
@@ -39,47 +38,6 @@ if TYPE_CHECKING:
     from autoloss.losses.spec import LossSpec
     from autoloss.losses.spec_check import find_mistakes
     from autoloss.losses.targets import Mix
-
-_HOMES = {
-    "Certificate": "certificate",
-    "ChoiceParam": "parameters",
-    "ClassFacts": "facts",
-    "FloatParam": "parameters",
-    "IntParam": "parameters",
-    "Interval": "parameters",
-    "Loss": "loss",
-    "LossContext": "context",
-    "LossModule": "module",
-    "LossSpec": "spec",
-    "Mix": "targets",
-    "NullVector": "certificate",
-    "Objective": "objective",
-    "PENALTIES": "components",
-    "PRIORS": "components",
-    "Parameter": "parameters",
-    "Component": "component",
-    "Penalty": "component",
-    "Scored": "component",
-    "Special": "loss",
-    "TARGETS": "components",
-    "TEMPERATURE": "components",
-    "all_parameters": "components",
-    "by_gradient": "from_gradients",
-    "certify": "certificate",
-    "check_contract": "contract",
-    "declare": "declare",
-    "declare_penalty": "declare",
-    "find_mistakes": "spec_check",
-    "get": "registry",
-    "is_label": "labels",
-    "load_losses": "own",
-    "names": "registry",
-    "null_vector": "certificate",
-    "parameter": "components",
-    "parameters_of": "components",
-    "pick": "labels",
-    "register": "own",
-}
 
 __all__ = [
     "PENALTIES",
@@ -122,30 +80,4 @@ __all__ = [
     "register",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
-
-
-class _Package(types.ModuleType):
-    """This package, in which `declare` is the function even after the module is imported."""
-
-    @property
-    def declare(self) -> Any:
-        """Return `autoloss.losses.declare.declare`."""
-        return importlib.import_module("autoloss.losses.declare").declare
-
-    @declare.setter
-    def declare(self, value: object) -> None:
-        """Ignore the module that its import sets here; it stays in `sys.modules`."""
-
-
-sys.modules[__name__].__class__ = _Package
+make_lazy(__name__)

@@ -1,13 +1,16 @@
 """Metrics of K candidates at once: decisions, costs, proper scores, rankings, calibration.
 
+Names are loaded when they are first used, because declarations are read without torch.
+
 Floor 2. Imports from floor 1, and from losses and readout. `autoloss.metrics.declared` has the
 declarations; `autoloss.metrics.known` finds them without torch.
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from autoloss.core.lazy import make_lazy
 
 if TYPE_CHECKING:
     from autoloss.metrics.calibration import (
@@ -34,40 +37,6 @@ if TYPE_CHECKING:
     from autoloss.metrics.scores import Scores, always_of, score, score_with
     from autoloss.metrics.smooth import smooth_ece
 
-# Names are loaded when first used, because the declarations are read without torch. No function
-# has the name of a module of this folder: the module would take its place.
-_HOMES = {
-    "EXPECTED_COST": "costs",
-    "Judged": "judged",
-    "METRIC_NAMES": "resolve",
-    "Metric": "resolve",
-    "MetricFunction": "judged",
-    "Scores": "scores",
-    "always_of": "scores",
-    "auroc": "ranking",
-    "average_precision": "ranking",
-    "balanced_error": "decisions",
-    "balanced_scores": "decisions",
-    "brier": "proper",
-    "confidence_ece": "calibration",
-    "cost_decisions": "costs",
-    "debiased_calibration_error": "calibration",
-    "ece_null": "calibration",
-    "error": "decisions",
-    "example_costs": "costs",
-    "expected_cost": "costs",
-    "label_decisions": "costs",
-    "label_thresholds": "costs",
-    "log_loss": "proper",
-    "positive_reliability": "reliability_bins",
-    "reliability": "reliability_bins",
-    "resolve_metric": "resolve",
-    "score": "scores",
-    "score_with": "scores",
-    "smooth_ece": "smooth",
-    "tails": "doubtful_rows",
-    "top_label": "calibration",
-}
 
 __all__ = [
     "EXPECTED_COST",
@@ -102,8 +71,4 @@ __all__ = [
     "top_label",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+make_lazy(__name__)

@@ -8,8 +8,9 @@ Floor 5. Imports from floors 1 to 4.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from autoloss.core.lazy import make_lazy
 
 if TYPE_CHECKING:
     from autoloss.report.comparison import verdict_rows
@@ -19,20 +20,6 @@ if TYPE_CHECKING:
     from autoloss.report.markdown import render_markdown
     from autoloss.report.verdict import verdict_lines
     from autoloss.report.write import trials_csv, write_report
-
-_HOMES = {
-    "diagnosis_json": "diagnosis",
-    "finite": "document",
-    "render_diagnosis": "diagnosis",
-    "render_html": "html",
-    "render_markdown": "markdown",
-    "summary_from_json": "document",
-    "summary_json": "document",
-    "trials_csv": "write",
-    "verdict_lines": "verdict",
-    "verdict_rows": "comparison",
-    "write_report": "write",
-}
 
 __all__ = [
     "diagnosis_json",
@@ -48,8 +35,4 @@ __all__ = [
     "write_report",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+make_lazy(__name__)

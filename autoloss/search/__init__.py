@@ -7,8 +7,9 @@ Floor 6. Imports from floors 1 to 5.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from autoloss.core.lazy import make_lazy
 
 if TYPE_CHECKING:
     from autoloss.search.evidence import Evidence, StudySnapshot
@@ -23,28 +24,6 @@ if TYPE_CHECKING:
     from autoloss.search.space_reader import load_space
     from autoloss.search.study import Study
     from autoloss.search.trial import Trial
-
-_HOMES = {
-    "Evidence": "evidence",
-    "FamilyPlan": "quota",
-    "Scorer": "scoring",
-    "SearchResult": "result",
-    "Space": "space",
-    "Study": "study",
-    "StudySnapshot": "evidence",
-    "Trial": "trial",
-    "check_name": "naming",
-    "confirmed": "finish",
-    "earlier_looks": "folders",
-    "load_space": "space_reader",
-    "look_sentence": "folders",
-    "plan_families": "quota",
-    "free_name": "naming",
-    "safe_name": "naming",
-    "space_names": "shipped_spaces",
-    "summarise": "finish",
-    "trusted": "finish",
-}
 
 __all__ = [
     "Evidence",
@@ -68,8 +47,4 @@ __all__ = [
     "trusted",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+make_lazy(__name__)
