@@ -252,10 +252,11 @@ def _choice(
     )
     numbers = [one.record.number for one in trials]
     complexity = {one.record.number: one.spec.complexity for one in trials}
+    reports = [one.outcome.report for one in trials]
     return choose(
         [
-            replace(one.record, metrics=scores.row(i), state="complete")
-            for i, one in enumerate(trials)
+            replace(one.record, metrics=scores.row(i), state=report.state, curve=report.curve)
+            for i, (one, report) in enumerate(zip(trials, reports, strict=True))
         ],
         dict(zip(numbers, examples, strict=True)),
         simplicity=lambda record: complexity[record.number],

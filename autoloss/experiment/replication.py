@@ -19,7 +19,7 @@ from autoloss.models.custom.shipped import shipped
 from autoloss.records import Coverage, Finalist
 from autoloss.search import Scorer, Study, StudySnapshot
 from autoloss.training.divisions import Divisions, Trained
-from autoloss.verdict.baseline import comparable, default_cross_entropy, is_plain_cross_entropy
+from autoloss.verdict.baseline import default_cross_entropy, is_plain_cross_entropy
 from autoloss.verdict.finalists import FinalistChoice
 from autoloss.verdict.replicates import Replicates
 from autoloss.verdict.select import Choice
@@ -80,7 +80,7 @@ class Selection:
     def default(self) -> int:
         """Return the number of default cross-entropy, of the tuned one if it did not end."""
         study = self.snapshot
-        found = default_cross_entropy(comparable(study.trials), metric=study.metric.name)
+        found = default_cross_entropy(study.trials, metric=study.metric.name)
         return self.choice.baseline.number if found is None else found.number
 
 

@@ -35,7 +35,7 @@ class Selector:
 
     def on_validation(self) -> Choice:
         """Return the challenger and tuned cross-entropy, chosen on the validation rows alone."""
-        return self._among(comparable(self.trials))
+        return self._among(self.trials)
 
     def pick(self, *, families: int) -> tuple[FinalistChoice, ...]:
         """Return the finalists, with the reasons."""
@@ -50,7 +50,7 @@ class Selector:
         self, picked: Sequence[FinalistChoice], replicates: Replicates, *, by_log_loss: bool
     ) -> tuple[Choice, tuple[Finalist, ...]]:
         """Choose among the finalists by their final trainings; see `Study.choose`."""
-        by_number = {record.number: record for record in comparable(self.trials)}
+        by_number = {record.number: record for record in self.trials}
         competing = [by_number[one.number] for one in picked if one.competes]
         among = self._among(competing)
         plain = [n for n in replicates.numbers if is_plain_cross_entropy(by_number[n].loss)]
@@ -93,7 +93,7 @@ class Selector:
     def _among(self, records: Sequence[TrialRecord]) -> Choice:
         return choose(
             records,
-            self.examples.load(record.number for record in records if record.state == "complete"),
+            self.examples.load(record.number for record in comparable(records)),
             simplicity=_complexity,
             metric=self.metric.name,
             lower_is_better=self.metric.lower_is_better,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from autoloss.core.errors import AutolossError
@@ -31,20 +30,20 @@ def is_plain_cross_entropy(loss: Mapping[str, Any]) -> bool:
     )
 
 
-def comparable(trials: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
-    """Return the trials that can be compared; cut-off trials count only if no others exist.
+def comparable(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Return the trials to compare: the complete trials, with stand-ins for a side without any.
 
-    A trial that was cut off before the end of its schedule cannot be compared with a trial that
-    was not. If a side of the verdict has no trial trained to its end, its longest-trained trials
-    stand in, so that a model can ship; the verdict is then undecided (`coverage.shortfall`).
+    A trial that was cut off before the end of its schedule cannot be compared with a complete
+    trial. If a side of the verdict has no complete trial, its longest-trained trials stand in, so
+    that a model can ship; the verdict is then undecided (`coverage.shortfall`).
     """
-    stand_ins: set[int] = set()
+    numbers = {t.number for t in trials if t.state == "complete"}
     for side in sides(trials):
         cut = [t for t in side if t.state == "stopped"]
         if cut and not any(t.state == "complete" for t in side):
             furthest = max(map(last_epoch, cut))
-            stand_ins |= {t.number for t in cut if last_epoch(t) == furthest}
-    return tuple(replace(t, state="complete") if t.number in stand_ins else t for t in trials)
+            numbers |= {t.number for t in cut if last_epoch(t) == furthest}
+    return [trial for trial in trials if trial.number in numbers]
 
 
 def sides(trials: Sequence[TrialRecord]) -> tuple[list[TrialRecord], list[TrialRecord]]:
@@ -66,8 +65,8 @@ def last_epoch(trial: TrialRecord) -> int:
 
 
 def usable(trials: Sequence[TrialRecord], metric: str) -> list[TrialRecord]:
-    """Return the complete trials with a finite metric and log loss, in order of number."""
-    done = [t for t in trials if t.state == "complete" and _is_finite(t, metric)]
+    """Return the trials to compare with a finite metric and log loss, in order of number."""
+    done = [trial for trial in comparable(trials) if _is_finite(trial, metric)]
     return sorted(done, key=lambda trial: trial.number)
 
 

@@ -9,7 +9,6 @@ from autoloss.records import TrialRecord
 from autoloss.verdict.admissible import other_losses
 from autoloss.verdict.baseline import (
     by_log_loss,
-    comparable,
     default_cross_entropy,
     some_usable,
     tuned_cross_entropy,
@@ -48,7 +47,7 @@ def pick_finalists(
     They are the best trial by refined log loss of each of the best families, the best trial by the
     metric, tuned cross-entropy, and default cross-entropy, the first step of the gains. If all of
     these are plain cross-entropy, the best other trial joins, so that there is a comparison. A
-    trial may have several reasons. If few trials ended, cut-off trials count as complete.
+    trial may have several reasons. Cut-off trials count where `baseline.comparable` has them.
 
     Args:
         trials: The trials of a study.
@@ -62,7 +61,7 @@ def pick_finalists(
     Raises:
         AutolossError: If no trial, or none of cross-entropy, ended with finite figures.
     """
-    done = some_usable(comparable(trials), metric)
+    done = some_usable(trials, metric)
     ranked = sorted(done, key=by_log_loss(metric, lower_is_better=lower_is_better))
     best = {trial.family: trial for trial in reversed(ranked)}
     leaders = [trial for trial in ranked if best[trial.family] is trial][:families]

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from autoloss.metrics.known import mean_of_wrong
 from autoloss.records import REFINED_LOG_LOSS, Optimism, TrialRecord
-from autoloss.verdict.baseline import comparable, usable
+from autoloss.verdict.baseline import usable
 from autoloss.verdict.select import ExampleLosses
 
 FloatArray = npt.NDArray[np.floating]
@@ -44,7 +44,7 @@ def study_optimism(
         resamples: Resamples R.
         seed: Their seed.
     """
-    done = [t for t in usable(comparable(trials), metric) if t.number in examples]
+    done = [t for t in usable(trials, metric) if t.number in examples]
     # Only the best of many trials can win a resample, so the others need no memory.
     done = sorted(done, key=lambda t: t.metrics[REFINED_LOG_LOSS])[: most_trials(examples, done)]
     kept, log_loss, wrong = [], [], []

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autoloss.records import REFINED_LOG_LOSS, TrialRecord
+from autoloss.verdict.baseline import comparable
 
 FloatArray = npt.NDArray[np.floating]
 BoolArray = npt.NDArray[np.bool_]
@@ -49,10 +50,10 @@ def non_dominated(first: FloatArray, second: FloatArray) -> BoolArray:
 def front_numbers(
     trials: Sequence[TrialRecord], *, metric: str = "error", lower_is_better: bool = True
 ) -> tuple[int, ...]:
-    """Return the numbers of the complete trials on the front of (metric, refined log loss).
+    """Return the numbers of the trials on the front of (metric, refined log loss).
 
     Args:
-        trials: The trials of a study, in any order.
+        trials: The trials of a study, in any order; `comparable` picks from them.
         metric: The metric, a key of `TrialRecord.metrics`.
         lower_is_better: Its direction.
 
@@ -60,7 +61,7 @@ def front_numbers(
         Numbers, the best metric first.
     """
     sign = 1.0 if lower_is_better else -1.0
-    done = sorted((t for t in trials if t.state == "complete"), key=lambda t: t.number)
+    done = sorted(comparable(trials), key=lambda t: t.number)
     figures = np.array(
         [
             (sign * t.metrics.get(metric, np.nan), t.metrics.get(REFINED_LOG_LOSS, np.nan))

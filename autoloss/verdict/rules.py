@@ -101,8 +101,7 @@ def select_trial(summary: Summary, by: str | int) -> TrialRecord:
             "The rule 'cost' must have the costs of a study's decisions, but got "
             "cost_matrix=None; search with a cost matrix, or take another rule."
         )
-    # If few trials ended, cut-off trials count too.
-    among = [t for t in comparable(summary.trials) if t.state == "complete"]
+    among = comparable(summary.trials)
     if by in ("calibration", "knee"):
         among = [trial for trial in among if trial.number in summary.pareto]
     name, sign = _figure_of(summary, by)

@@ -93,7 +93,7 @@ def choose(
 ) -> Choice:
     """Choose the challenger and the baseline from the trials of a study.
 
-    The rule is `admissible.winner`, with the refined log loss. It runs over all complete trials,
+    The rule is `admissible.winner`, with the refined log loss. It runs over all trials to compare,
     and again without plain cross-entropy if that wins.
 
     The paired standard error of the metric comes from the rows for ``"error"`` and
@@ -103,7 +103,7 @@ def choose(
     admissible.
 
     Args:
-        trials: The trials of a study; incomplete trials are ignored.
+        trials: The trials of a study; `baseline.comparable` says which are compared.
         examples: Their losses on the validation rows, by number of the trial.
         simplicity: Sort key of a trial, lower for a simpler loss.
         metric: A key of `TrialRecord.metrics`.
@@ -131,7 +131,7 @@ def choose(
         challenger=challenger,
         baseline=baseline,
         best=min((challenger, baseline), key=lambda trial: trial.metrics[REFINED_LOG_LOSS]).number,
-        front=front_numbers(trials, metric=metric, lower_is_better=lower_is_better),
+        front=front_numbers(done, metric=metric, lower_is_better=lower_is_better),
         admissible=found.admissible,
         rule=_RULE.format(
             extreme="lowest" if lower_is_better else "highest", metric=metric.replace("_", " ")

@@ -18,7 +18,7 @@ def trial(number, base, state="complete", *, epochs=20, log_loss=0.5, **loss):
 
 
 def done(trials):
-    return [one.number for one in usable(comparable(trials), "error")]
+    return [one.number for one in usable(trials, "error")]
 
 
 def test_a_trial_that_was_cut_off_is_no_candidate_beside_one_that_was_not() -> None:
@@ -39,11 +39,27 @@ def test_smoothed_cross_entropy_does_not_take_the_place_of_a_plain_one() -> None
         trial(2, "cross_entropy", log_loss=0.40, target="smoothing"),
         trial(3, "focal", log_loss=0.41),
     ]
-    among = comparable(trials)
-    # The one that came furthest stands in, whatever its log loss, and nothing is decided.
-    assert tuned_cross_entropy(among).number == 0
+    assert [(t.number, t.state) for t in comparable(trials)] == [
+        (0, "stopped"),
+        (2, "complete"),
+        (3, "complete"),
+    ]
+    # The plain trial with the most epochs stands in, whatever its log loss; nothing is decided.
+    assert tuned_cross_entropy(trials).number == 0
     assert done(trials) == [0, 2, 3]
     assert "35 of 40 epochs" in shortfall(coverage_of(trials, planned_trials=4, planned_epochs=40))
+
+
+def test_trials_to_compare_are_compared_again_without_change() -> None:
+    trials = [
+        trial(0, "cross_entropy", "stopped", epochs=35),
+        trial(1, "cross_entropy", target="smoothing"),
+        trial(2, "focal"),
+    ]
+    among = comparable(trials)
+    assert comparable(among) == among
+    # Without the plain trial, smoothed cross-entropy takes its side.
+    assert comparable(among[1:]) == among[1:]
 
 
 def test_a_pruned_trial_never_stands_in() -> None:
