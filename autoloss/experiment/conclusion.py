@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -92,12 +92,15 @@ def _coverage(session: SearchSession, *, is_final_cut: bool) -> Coverage:
 
 
 def _settings(session: SearchSession) -> dict[str, Any]:
-    """Return the settings that the report shows besides the space."""
-    locked = session.opened.data.locked
+    """Return the settings of network, training and machine, which the report shows."""
+    locked, space = session.opened.data.locked, session.study.space
+    own = network_argument(session.study.config.origin)
     settings = {
+        **({} if own else asdict(space.network)),
+        **asdict(space.training),
         "device": str(session.divisions.jobs[0].device),
         "together": session.executor.together,
-        **network_argument(session.study.config.origin),
+        **own,
         **({} if locked is None else {"test_sha256": locked.sha256}),
     }
     uri = session.opened.tracker.shown_uri

@@ -10,12 +10,12 @@ from optuna.trial import FrozenTrial, TrialState
 from autoloss.search.edges import Tried, Tries, widened_ranges
 from autoloss.search.growth import ends_of
 from autoloss.search.journal import Ledger
-from autoloss.search.lease import Lease
+from autoloss.search.lease import Lease, is_abandoned
 from autoloss.search.probes import next_probe
 from autoloss.search.proposals import propose
 from autoloss.search.quota import FamilyPlan, counted
 from autoloss.search.sampler import Direction, Suggester
-from autoloss.search.slots import Slots, is_abandoned
+from autoloss.search.slots import Slots
 from autoloss.search.space import Space
 from autoloss.search.trial_facts import Asked
 
@@ -109,17 +109,17 @@ class Asker:
                 counts=counts,
                 probe=probe,
             )
-            counts += counted([proposal.loss])
-            family = str(proposal.loss["base"])
+            family, loss = proposal.spec.base, proposal.spec.to_dict()
+            counts += counted([loss])
             # The ranges of a quota do not grow.
             wider = ends_of(widened.get(family, {})) if proposal.origin == "sampler" else {}
             tried.setdefault(family, Tries()).append(
-                Tried({**proposal.loss, **proposal.nuisance}, has_ended=False, widened=wider)
+                Tried({**loss, **proposal.nuisance}, has_ended=False, widened=wider)
             )
             asked = Asked(
                 slot=slot,
                 batch_end=end,
-                loss=proposal.loss,
+                loss=loss,
                 nuisance=proposal.nuisance,
                 origin=proposal.origin,
                 lease=lease.to_dict(),

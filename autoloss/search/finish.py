@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -268,7 +268,6 @@ def _summary(
     config, verdict, place = study.config, evidence.verdict, evidence.place
     trained = sum(trial.seconds for trial in study.trials)
     known = data or _unknown_data(study, verdict.n_test)
-    network = {} if data is None else _network_settings(study, has_own="model" in settings)
     return Summary(
         schema_version=SCHEMA_VERSION,
         name=config.name,
@@ -283,7 +282,7 @@ def _summary(
             class_weights=config.class_weights,
             class_similarity=config.class_similarity,
         ),
-        settings={**_search_settings(study), **network, **settings},
+        settings={**_search_settings(study), **settings},
         trials=study.trials,
         pareto=evidence.choice.front,
         verdict=verdict,
@@ -318,12 +317,6 @@ def _search_settings(study: StudySnapshot) -> dict[str, Any]:
         "quota": study.plan.quota,
         "objectives": list(study.space.objectives),
     }
-
-
-def _network_settings(study: StudySnapshot, *, has_own: bool) -> dict[str, Any]:
-    """Return the settings of network and training; the user's own network ignores the former."""
-    built_in = {} if has_own else asdict(study.space.network)
-    return {**built_in, **asdict(study.space.training)}
 
 
 def _counted_twice(study: StudySnapshot, choice: Choice) -> list[str]:

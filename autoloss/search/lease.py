@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from optuna.trial import FrozenTrial, TrialState
+
 LEASE_SECONDS = 600.0
 # Constants of the Windows API.
 _SYNCHRONIZE = 0x00100000
@@ -77,6 +79,24 @@ class Lease:
     def give_up(self) -> None:
         """End this lease of a worker of this process."""
         _here.discard(self.worker)
+
+
+def lease_key(worker: str) -> str:
+    """Return the key under which a study keeps the renewed lease of a worker."""
+    return f"lease:{worker}"
+
+
+def is_abandoned(trial: FrozenTrial, attributes: Mapping[str, Any]) -> bool:
+    """Return whether a running trial has no worker.
+
+    Args:
+        trial: The trial.
+        attributes: The facts of the study, with the renewed leases of its workers.
+    """
+    if trial.state != TrialState.RUNNING:
+        return False
+    written = trial.user_attrs["lease"]
+    return not Lease.from_dict(attributes.get(lease_key(written["worker"]), written)).is_held()
 
 
 class Heartbeat:

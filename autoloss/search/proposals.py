@@ -26,14 +26,14 @@ class Proposal:
     """A setting to try.
 
     Args:
-        loss: The loss as dotted keys.
+        spec: The loss.
         nuisance: Settings besides it.
         origin: ``"default"``, ``"quota"`` or ``"sampler"``.
         params: The parameters for the sampler; empty for a baseline outside the space.
         distributions: Their distributions.
     """
 
-    loss: dict[str, Any]
+    spec: LossSpec
     nuisance: dict[str, float]
     origin: str
     params: dict[str, Any]
@@ -96,7 +96,7 @@ def _of_forced(
         return _proposal(drawn, space, origin=origin)
     suggester.turn_down()
     loss = {key: value for key, value in forced.items() if key not in NUISANCE}
-    return Proposal(LossSpec.from_dict(loss).to_dict(), _nuisance(drawn, space), origin, {}, {})
+    return Proposal(LossSpec.from_dict(loss), _nuisance(drawn, space), origin, {}, {})
 
 
 def _forced(arm: Arm, space: Space, *, is_default: bool) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def _proposal(drawn: Draw, space: Space, *, origin: str) -> Proposal:
     known = {**space.fixed, **drawn.params}
     loss = parts | {key: known[key] for key in keys if key in known}
     return Proposal(
-        LossSpec.from_dict(loss).to_dict(),
+        LossSpec.from_dict(loss),
         _nuisance(drawn, space),
         origin,
         drawn.params,

@@ -13,11 +13,11 @@ from autoloss.records import CurvePoint, Edge, TrialRecord
 from autoloss.search.asking import Asker
 from autoloss.search.edges import edges
 from autoloss.search.examples import ExampleFiles
-from autoloss.search.lease import Heartbeat, Lease
+from autoloss.search.lease import Heartbeat, Lease, lease_key
 from autoloss.search.opening import Opened, directions
 from autoloss.search.quota import plan_families
 from autoloss.search.scoring import Scorer
-from autoloss.search.slots import Slots, lease_key
+from autoloss.search.slots import Slots
 from autoloss.search.space_reader import read_space
 from autoloss.search.telling import Teller
 from autoloss.search.trial_facts import Asked, facts_of, is_lost, record_of

@@ -10,7 +10,6 @@ from optuna.trial import FrozenTrial, TrialState
 
 from autoloss.records import REFINED_LOG_LOSS
 from autoloss.search.edges import Tried, Tries
-from autoloss.search.lease import Lease
 from autoloss.search.sampler import Observation
 from autoloss.search.trial_facts import FACTS, Asked, is_lost
 
@@ -100,24 +99,6 @@ class Slots:
             if (family := one.values["base"]) in found:
                 found[family].append(one)
         return found
-
-
-def is_abandoned(trial: FrozenTrial, attributes: Mapping[str, Any]) -> bool:
-    """Return whether a running trial has no worker.
-
-    Args:
-        trial: The trial.
-        attributes: The facts of the study, with the renewed leases of its workers.
-    """
-    if trial.state != TrialState.RUNNING:
-        return False
-    written = trial.user_attrs["lease"]
-    return not Lease.from_dict(attributes.get(lease_key(written["worker"]), written)).is_held()
-
-
-def lease_key(worker: str) -> str:
-    """Return the key under which a study keeps the renewed lease of a worker."""
-    return f"lease:{worker}"
 
 
 def _seen_state(trial: FrozenTrial) -> Literal["complete", "pruned", "running"]:

@@ -119,9 +119,9 @@ def test_a_probe_takes_the_turn_of_the_sampler_unless_cross_entropy_would_fall_b
     )
     assert asked.origin == "sampler"
     if is_ahead:
-        assert asked.loss == {"base": "cross_entropy"}
+        assert asked.spec == LossSpec()
         return
-    assert {**asked.loss, **asked.nuisance} == probe.values
+    assert {**asked.spec.to_dict(), **asked.nuisance} == probe.values
     # The sampler learns from it.
     assert asked.params["lr"] == probe.values["lr"] > LR.high
     assert asked.distributions["lr"].high == widened["focal"]["lr"].high

@@ -118,7 +118,7 @@ def test_the_first_population_is_the_literature(name, trials):
             if f not in ("cross_entropy", "brier")
         ),
     ]
-    assert [proposal.loss for proposal in asked] == expected
+    assert [proposal.spec.to_dict() for proposal in asked] == expected
     assert {proposal.origin for proposal in asked} == {"default"}
     assert all(p.nuisance["lr"] == space.default("lr") for p in asked)
 
@@ -136,14 +136,14 @@ def test_a_baseline_outside_the_space_runs_and_is_not_shown_to_the_sampler():
     asked = [
         propose(slot, space=space, plan=plan, suggester=draws, counts={}) for slot in range(13)
     ]
-    assert asked[0].loss == {"base": "cross_entropy"}
-    assert asked[1].loss["smoothing.epsilon"] == 0.1
-    assert asked[2].loss == {"base": "brier"}
+    assert asked[0].spec == LossSpec()
+    assert asked[1].spec["smoothing.epsilon"] == 0.1
+    assert asked[2].spec == LossSpec("brier")
     assert [bool(one.params) for one in asked[:3]] == [False, False, False]
     assert all(one.nuisance["lr"] == 0.01 for one in asked)
-    free = [one for one in asked if one.loss["base"] != "cross_entropy" and one.params]
+    free = [one for one in asked if one.spec.base != "cross_entropy" and one.params]
     assert free
-    assert all(2.0 <= one.loss["temperature"] <= 4.0 for one in free)
+    assert all(2.0 <= one.spec.temperature <= 4.0 for one in free)
 
 
 @pytest.mark.parametrize("directions", [MINIMIZE, ["minimize", "minimize"]])
@@ -186,7 +186,7 @@ def test_no_result_takes_part_in_a_quota_and_every_setting_of_a_family_is_drawn(
         proposals = [
             propose(slot, space=SPACE, plan=plan, suggester=draws, counts={}) for slot in slots
         ]
-        asked[label] = [(one.loss, one.nuisance) for one in proposals]
+        asked[label] = [(one.spec, one.nuisance) for one in proposals]
         assert {one.origin for one in proposals} == {"quota"}
     assert asked["none"] == asked["seen"] == asked["otherwise"] == asked["wider"]
     for family in plan.families:
