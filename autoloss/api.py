@@ -212,7 +212,7 @@ def resume(
             has moved.
         model: Your own network, if no file holds it, or its file has moved.
         tracking_uri: MLflow's tracking URI; by default the study's.
-        judge_now: Whether to train no further trials and conclude with those that ended.
+        judge_now: Whether to train no further trials and conclude with the trials that ended.
         progress: Whether to show progress, by default in a terminal and in a notebook only; or an
             object that receives it.
 

@@ -1,4 +1,4 @@
-"""The options of `search` and those that commands share, each declared once."""
+"""The options of `search` and the options that commands share, each declared once."""
 
 from __future__ import annotations
 

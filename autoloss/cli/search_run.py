@@ -82,7 +82,7 @@ def _say_kept(study: str, *, out: Path, storage: str | None) -> None:
     words += ["--storage", storage] if storage else []
     judge = command_line([*words, "--judge-now"])
     say(
-        f"interrupted; the study is kept. For a verdict on what was trained: {judge}; "
+        f"interrupted; the study is kept. For a verdict on the trials so far: {judge}; "
         f"to go on: {command_line(words)}"
     )
 

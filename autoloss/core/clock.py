@@ -72,7 +72,7 @@ class Clock:
 
     @property
     def search_ends(self) -> float | None:
-        """Return when the search must end, so that the reserved seconds remain."""
+        """Return the moment at which the search must end, so that the reserved seconds remain."""
         return None if self.limit is None else self.started + self.limit - self.reserved
 
     @property
@@ -83,7 +83,7 @@ class Clock:
 
     @property
     def ends(self) -> float | None:
-        """Return when everything must end."""
+        """Return the moment at which everything must end."""
         return None if self.limit is None else self.started + self.limit
 
     @property

@@ -60,7 +60,7 @@ class Shown:
 
 
 def figures(values: Iterable[tuple[str, float]]) -> str:
-    """Return figures by name in one line, without those that are NaN or infinite.
+    """Return the finite figures by name in one line.
 
     Examples:
         >>> figures([("error", 0.123456), ("auroc", float("nan"))])

@@ -37,7 +37,7 @@ class Writing:
     """How the value of an option is written.
 
     Args:
-        key: Its name in the study's file and in the command line; empty for that of the field.
+        key: Its name in the study's file and in the command line; empty for the field's name.
         plain: Returns the value as JSON can hold it; a path, or None for an object.
         full: Returns a path with its folders, for the study's file.
         in_study: Whether the study's file has it; else only the command line does.

@@ -202,8 +202,8 @@ def double_counting(
     if prior == "none" or is_undone or not (has_costs or is_balanced(metric)):
         return ""
     return (
-        f"{loss['base']} + {prior} counts the costs twice: its read-out, the softmax, keeps what "
-        f"{prior} does to the probabilities, and {_MOVED[has_costs]}."
+        f"{loss['base']} + {prior} counts the costs twice: its read-out, the softmax, keeps "
+        f"the effect of {prior} on the probabilities, and {_MOVED[has_costs]}."
     )
 
 

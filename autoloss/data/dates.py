@@ -61,7 +61,7 @@ def find_format(text: pd.Series, *, day_first: bool = False) -> str | None:
     """Return the date format that at least 98 % of the cells follow, or None.
 
     Args:
-        text: Stripped text, some of it not missing; words such as "unknown" do not count.
+        text: Stripped text, with a cell at least; words such as "unknown" do not count.
         day_first: Whether 02/03/2024 is in March, if all cells are ambiguous.
     """
     cells = pd.Series(pd.unique(text.dropna()), dtype="string")

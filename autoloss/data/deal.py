@@ -145,7 +145,7 @@ def hold_out(
 
 
 def _with_class_kept(rows: Rows, chosen: Rows, is_class: NDArray[np.bool_], groups: Codes) -> Rows:
-    """Return the chosen rows without the smallest group of any class that is all held out."""
+    """Return the chosen rows without the smallest group of any class that they contain in full."""
     own = chosen[is_class[chosen]]
     if len(own) < int(is_class[rows].sum()):
         return chosen
@@ -156,7 +156,7 @@ def _with_class_kept(rows: Rows, chosen: Rows, is_class: NDArray[np.bool_], grou
 
 
 def _alone_with_a_class(codes: Codes, groups: Codes) -> NDArray[np.bool_]:
-    """Return which rows belong to a group that is the only group of some class."""
+    """Return the mask of the rows whose group is the only group of some class."""
     of_class, of_group = _pairs(codes, groups)
     is_only = np.bincount(of_class)[of_class] == 1
     _, groups = np.unique(groups, return_inverse=True)
@@ -177,5 +177,5 @@ def _pairs(codes: Codes, groups: Codes | None) -> tuple[Codes, Codes]:
 def _nothing_to_hold_out() -> InputError:
     return InputError(
         "A class must have a second row, or group, so that one can be held out, but each class has"
-        " one only; add rows, or divide the data in another way."
+        " only one; add rows, or divide the data in another way."
     )

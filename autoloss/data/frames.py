@@ -65,7 +65,7 @@ def only(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
 
 
 def unique_names(names: list[str]) -> tuple[list[str], tuple[tuple[str, str], ...]]:
-    """Number repeated names and name empty ones.
+    """Number repeated names, and name columns without a name.
 
     Args:
         names: Column names in order.
@@ -102,7 +102,7 @@ def as_text(name: object) -> str:
 def typed_objects(series: pd.Series) -> pd.Series:
     """Return a column of objects as integers, floats, booleans, moments or text.
 
-    Cells of several types become text; lists and the like stay what they are.
+    Cells of several types become text; lists and the like stay as they are.
 
     Args:
         series: A column of objects, None or NaN where missing.

@@ -143,7 +143,7 @@ def _as_asked(name: str, values: Values, hints: Hints) -> Typing:
 
 
 def _in_format(values: Values, form: str) -> Typing | None:
-    """Return a column as dates in the format that the user names, or None if it has no such."""
+    """Return a column as dates in the user's format, or None if it has no such dates."""
     # Whole numbers such as 20240131 are dates only if the format has day, month and year.
     if values.form not in ("text", "label") and (values.form != "number" or form.count("%") < 3):
         return None

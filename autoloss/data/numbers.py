@@ -148,7 +148,7 @@ def quantile_edges(column: NDArray[np.float32], bins: int) -> NDArray[np.float32
 
     Args:
         column: Standardised values, NaN if missing.
-        bins: How many bins.
+        bins: The number of bins.
 
     Returns:
         Non-decreasing edges; the last edge is repeated if there are fewer distinct values.

@@ -109,7 +109,7 @@ class LockedPart:
         """Return the rows: after everything has been chosen.
 
         Args:
-            encoding: That of the model which is to predict them; None for that of the first fold.
+            encoding: The encoding of the model that predicts the rows; None for the first fold's.
         """
         return self._part if encoding is None else self._encode(encoding)
 

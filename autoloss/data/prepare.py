@@ -52,7 +52,7 @@ def prepare(
             locked rows where there are few.
 
     Raises:
-        InputError: The data or an option is at fault; one line says what, where and what to do.
+        InputError: The data or an option is at fault; one line has fault, place and remedy.
     """
     sources = load_sources(source, options)
     divided = divide(sources, options, protocol)

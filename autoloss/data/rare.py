@@ -65,7 +65,7 @@ def rare_notes(
         other = (
             "leave --metric out for the expected cost."
             if has_costs
-            else "say by --cost-matrix FILE what wrong decisions cost."
+            else "give the costs of wrong decisions with --cost-matrix FILE."
         )
         notes.append(
             f"Error hardly sees them: a model that never finds one has an error of "

@@ -76,7 +76,7 @@ def load_table(
         source: See `read_table`.
         name: Name of the argument in messages.
         options: The user's options for its cells.
-        like: The table whose columns these are more rows of, or None if it stands alone.
+        like: A table with the same columns that these rows continue; None without one.
 
     Raises:
         InputError: The source is not there or holds no table.
@@ -108,7 +108,7 @@ def _with_marks(table: Table, options: DataOptions, like: Table | None) -> Table
 
 
 def _without_marks(table: Table, marks: tuple[str, ...]) -> Table:
-    """Return a table whose cells are missing where they are one of some marks."""
+    """Return a table in which cells with one of some marks are missing."""
     kept, found = {}, set(table.marks)
     for name in table.frame.columns:
         column = table.frame[name]
@@ -145,7 +145,7 @@ def _read_sklearn(source: str) -> Table:
 
 
 def file_form(source: Source, *, name: str = "DATA") -> Form | None:
-    """Return the format of a file, or None if the source is none; the file must be there."""
+    """Return the format of a file that exists, or None if the source is not a file."""
     if not isinstance(source, str | Path) or str(source).startswith("sklearn:"):
         return None
     return _form(Path(source).expanduser(), label=str(source), name=name)

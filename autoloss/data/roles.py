@@ -135,7 +135,7 @@ def times(table: Table, name: str, *, date_format: str | None = None) -> NDArray
     data = values.data
     if date_format is not None and values.form in ("text", "number"):
         when = parse_moments(values.text, date_format)
-        # A column of another kind may be the one that the format is not meant for.
+        # The format may be meant for another column.
         if when.notna().sum() >= 0.9 * values.text.notna().sum():
             return seconds(when)
     if values.form == "text":

@@ -28,7 +28,7 @@ def row_number_reason(name: str, series: pd.Series) -> str:
     """Return the reason to call a column row numbers, or an empty string.
 
     Args:
-        name: Its name; that of a column without one was made up, see `unique_names`.
+        name: Its name; `unique_names` made up the names of columns without a name.
         series: All of its rows.
     """
     types = pd.api.types

@@ -39,8 +39,8 @@ class Sources:
         main: The data.
         roles: The roles of its columns.
         files: Tables given for ``"test"`` and ``"valid"``.
-        notes: What was found, one sentence each.
-        hints: What is known of each input before its cells are judged.
+        notes: Findings for the user, a sentence each.
+        hints: Hints for each input: its kind, format and marks, before training rows are chosen.
     """
 
     main: Labelled

@@ -36,14 +36,14 @@ def cut(
     order: NDArray[np.float64] | None = None,
     largest_first: bool = True,
 ) -> Rows:
-    """Choose rows to cut off, stratified unless `groups` or `order` say how.
+    """Choose rows to cut off: whole groups, the latest rows, or a stratified draw.
 
     Args:
         rows: Row numbers to choose among.
         codes: Class of every row of the table.
-        size: How many to cut off, about.
+        size: The approximate number of rows to cut off.
         seed: Seed of the draw.
-        spare: Rows that each class keeps at least, where it can.
+        spare: The least number of rows that each class keeps if it has as many.
         groups: Group of every row of the table; a group is cut off whole or not at all.
         order: Time of every row of the table; the latest are cut off.
         largest_first: Whether large groups are chosen first, which keeps the shares of the
@@ -53,7 +53,7 @@ def cut(
         The rows cut off, ascending.
 
     Raises:
-        InputError: There are too few groups or moments for that.
+        InputError: There are too few groups or moments to divide.
 
     Shape:
         rows (N,); codes, groups, order (rows of the table,).
@@ -82,12 +82,12 @@ def _stratified(codes: Codes, size: int, seed: int, spare: int) -> NDArray[np.bo
 
 
 def allocate(counts: Rows, size: int, *, spare: int) -> Rows:
-    """Return the number of rows to cut off from each class, about `size` in all.
+    """Return the number of rows to cut off from each class, approximately `size` in total.
 
     Args:
         counts: Rows of each class.
-        size: Rows wanted.
-        spare: Rows that a class keeps, where it has more than that; every class keeps one.
+        size: The wanted number of rows.
+        spare: Rows that a class keeps if it has more than that; every class keeps one.
 
     Returns:
         At least one row of every class of two or more rows, none of a class with one.
@@ -142,7 +142,7 @@ def _whole_groups(
         table = np.zeros((n_groups, codes.max() + 1))
         np.add.at(table, (groups, codes), 1.0)
         wanted = table.sum(axis=0) * (size / len(codes))
-        # Large groups first: the small ones then even out what is left.
+        # Large groups come first; small groups then even out the rest.
         tried = order[np.argsort(-sizes[order], kind="stable")] if largest_first else order
         for group in tried:
             closer = np.abs(wanted - table[group]).sum() < np.abs(wanted).sum()

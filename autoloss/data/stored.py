@@ -1,8 +1,7 @@
 """Rows of a large table, encoded at each `take` from columns that all folds share.
 
 An encoded copy of a large table is as large as the table, and every fold has an encoding of its
-own. Here a fold is the numbers of its rows; what `take` returns is what an encoded copy would
-hold, number for number.
+own. Here a fold is the numbers of its rows; `take` returns the same numbers as an encoded copy.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class StoredTable:
     _codes: dict[str, tuple[NDArray[Any], Any]] = field(default_factory=dict, repr=False)
 
     def numbers(self, name: str) -> NDArray[Any] | None:
-        """Return a column of plain numbers, or None if there is none; (N,)."""
+        """Return a column of plain numbers; (N,), or None if there is none."""
         if name not in self._numbers:
             dtype = self.frame[name].dtype
             if not isinstance(dtype, np.dtype) or dtype.kind not in "fiu":
@@ -94,7 +93,7 @@ class StoredInputs:
         return len(self._rows)
 
     def take(self, rows: Tensor) -> TableInputs:
-        """Return the rows of those numbers, in that order; see `TableInputs.take`."""
+        """Return the rows with the given numbers, in the given order; see `TableInputs.take`."""
         places = rows.cpu().numpy().ravel()
         at = self._rows[places]
         blocks = [reader.read(at, places) for reader in self._readers]
@@ -108,7 +107,7 @@ class StoredInputs:
 
 @dataclass(frozen=True, eq=False)
 class _Reader:
-    """One column: from numbers, from codes, or encoded at once where it is of another kind."""
+    """One column: from numbers, from codes, or encoded at once if it is of another kind."""
 
     column: Any
     numbers: NDArray[Any] | None = None

@@ -237,6 +237,6 @@ def _whole(table: Any, label: str, names: tuple[str, ...], kept: list[int]) -> R
 
 
 def _stored(raw: list[str]) -> tuple[tuple[str, ...], list[int]]:
-    """Return the names of the columns without a frame's index, and where they are."""
+    """Return the names and places of the columns without a frame's index."""
     kept = [place for place, name in enumerate(raw) if not name.startswith("__index_level_")]
     return tuple(unique_names([as_text(raw[place]) for place in kept])[0]), kept

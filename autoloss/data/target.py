@@ -27,11 +27,11 @@ _MOMENT = r"\d{4}-\d{2}-\d{2}(?: \d{2}:\d{2}:\d{2}(?:\.\d+)?)?"
 
 @dataclass(frozen=True)
 class TargetColumn:
-    """The target of a table as text labels, whatever type it came in.
+    """The target of a table as text labels, from any type.
 
     Args:
         keys: The labels as text; missing where a row has no target.
-        form: What the labels were: ``"bool"``, ``"int"``, ``"float"``, ``"date"``, ``"str"``, or
+        form: The type of the labels: ``"bool"``, ``"int"``, ``"float"``, ``"date"``, ``"str"``, or
             ``"written"`` for numbers whose spelling the number alone does not determine.
     """
 

@@ -58,10 +58,10 @@ class UnusableCells:
     Args:
         name: The column.
         kind: Its kind.
-        cells: How many cells.
-        rows: Of how many rows.
+        cells: The number of these cells.
+        rows: The number of rows.
         example: One of the cells.
-        rule: What the column must hold.
+        rule: The rule for the cells of the column.
         varies: Whether the column was more than nearly constant in training.
     """
 
@@ -163,7 +163,7 @@ def check_found(found: Iterable[UnusableCells], *, label: str, remedy: str) -> N
     """Refuse rows where a column that mattered is unusable in more than half of them.
 
     Args:
-        found: What was counted.
+        found: The counts.
         label: Name of the table in messages.
         remedy: How to go on in spite of it.
 

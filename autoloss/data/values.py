@@ -38,7 +38,7 @@ class Values:
     Args:
         form: ``"number"`` (float64, NaN if missing or infinite), ``"date"`` (datetime64[s],
             UTC), ``"label"`` (text of booleans and of categories declared as such), ``"text"``
-            (stripped, missing where it is in `MISSING`), ``"nothing"`` (all missing) or
+            (stripped, missing if it is in `MISSING`), ``"nothing"`` (all missing) or
             ``"unusable"``.
         data: The values.
         n_infinite: How many numbers were infinite.
@@ -101,7 +101,7 @@ def _by_type(series: pd.Series) -> Values:
 
 
 def spelled(series: pd.Series) -> pd.Series:
-    """Return a column of text as text, where it holds each different one once."""
+    """Return a column of text as plain text; a dictionary column keeps each text once."""
     dtype = series.dtype
     if not isinstance(dtype, pd.ArrowDtype):
         return series
@@ -190,7 +190,7 @@ def label_of(value: Any) -> str:
 
 
 def relabel(numbers: pd.Series, index: pd.Index) -> pd.Series:
-    """Return numbers as labels: whole ones without a point."""
+    """Return numbers as labels; whole numbers have no point."""
     codes, unique = pd.factorize(numbers.array)
     labels = pd.array([label_of(item) for item in unique], dtype="string")
     return pd.Series(labels.take(codes, allow_fill=True), index=index)

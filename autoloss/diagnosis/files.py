@@ -27,7 +27,7 @@ def read_scores(file: Path) -> LabelledPredictions:
     Keys: ``logits`` or ``probs``; ``labels``; optionally ``weights`` and ``classes``.
 
     Raises:
-        InputError: If the file is missing, is no such archive, or has unsuitable content.
+        InputError: If the file is missing, is not such an archive, or has unsuitable content.
     """
     arrays = _arrays(file)
     where = f"{file}: "

@@ -1,4 +1,4 @@
-"""Trials that left a race, and the ones among them that the verdict needs."""
+"""Trials that left a race but may be needed for the verdict."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class HeldBack:
         self.filled |= {role for trial in trials for role in roles_of(trial)}
 
     def keep(self, left: Iterable[TrainedTrial]) -> list[TrainedTrial]:
-        """Hold back the trials that are needed among those that left; return the others."""
+        """Hold back the trials that the verdict needs; return the others."""
         every = {one.trial.slot: one for one in [*self.trials.values(), *left]}
         self.trials = {}
         for one in sorted(every.values(), key=_rank):
@@ -63,6 +63,6 @@ def roles_of(trial: Trial) -> set[str]:
 
 
 def _rank(one: TrainedTrial) -> tuple[int, float, int]:
-    """Return the sort key: trials that trained longer come first, then the better ones."""
+    """Return the sort key: trials that trained longer come first, then better trials."""
     last = one.report.rungs[-1]
     return (-last.epoch, last.refined_log_loss, one.trial.slot)

@@ -150,7 +150,7 @@ def _searched(
     records: Sequence[TrialRecord],
     folds: Sequence[Fold],
 ) -> tuple[list[_Outer], Coverage]:
-    """Train trials in every outer fold; return what each fold chooses, and the coverage."""
+    """Train trials in every outer fold; return the choice of each fold, and the coverage."""
     study, coverage = session.study, selection.coverage
     divisions = make_divisions(session, folds)
     trials = [study.trial(record.number) for record in records]

@@ -56,7 +56,7 @@ def plan(request: Request) -> Plan:
 
 
 def _check_study(begun: Start, space: Space) -> Metric:
-    """Check what the study of a search would refuse, and return its metric."""
+    """Check a request as the study of a search does, and return its metric."""
     task, knowledge = begun.data.task, begun.knowledge
     arguments = knowledge.for_study(task)
     metric = resolve_metric(

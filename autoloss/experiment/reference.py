@@ -111,7 +111,7 @@ def gradient_boosting(
 
 
 def _model(counts: IntArray, *, iterations: int, is_level: list[bool], seed: int) -> Any:
-    """Return gradient boosting, untrained, for classes of so many rows."""
+    """Return gradient boosting, untrained, for classes with these numbers of rows."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     return HistGradientBoostingClassifier(

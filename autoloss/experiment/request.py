@@ -97,8 +97,8 @@ class Request(KnowledgeOptions, Output, Budget, DataOptions):
         """Return the request of a call, before all checks.
 
         Args:
-            arguments: The arguments of a public function by name, its `locals`; those that are no
-                options are left to the function.
+            arguments: The arguments of a public function by name, its `locals`. The function
+                handles arguments that are not options.
         """
         values = {}
         for one in fields(cls):

@@ -29,7 +29,7 @@ def resume(
         study: Its name or its folder.
         again: The values that are given again, and its folder, database and tracking URI.
         progress: Receives the progress.
-        judge_now: Whether to train no further trials and conclude with those that ended.
+        judge_now: Whether to train no further trials and conclude with the trials that ended.
 
     Raises:
         StudyNotFoundError: There is no such study.
@@ -89,7 +89,7 @@ def read_again(
     origin = study.config.origin
     if fingerprint_with(data.fingerprint, origin) != study.config.fingerprint:
         raise InputError(
-            f"The data must be those that {study.name} began with, but they have changed: "
+            f"The data must be the same as at the start of {study.name}, but they have changed: "
             "search them under another --name."
         )
     check_again(model, origin, data, study.space, study=study.name)

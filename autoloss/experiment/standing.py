@@ -21,7 +21,7 @@ class TrialTally:
 
     Args:
         count: Their number.
-        best: The trial with the lowest refined log loss, the first of equal ones.
+        best: The trial with the lowest refined log loss, the first of equal trials.
         has_learnt: Whether any trial was scored.
         has_diverged: Whether any trial diverged.
         cut: The epochs at which trials were cut off.

@@ -58,7 +58,7 @@ def teacher_logits(teacher: Classifier | Estimator, rows: pd.DataFrame, task: Ta
     Args:
         teacher: The teacher.
         rows: The rows, with the columns that it was trained on.
-        task: What is predicted; the teacher must know the same classes.
+        task: The kind of label and the classes; the teacher must know the same classes.
 
     Shape:
         - output: ``(N, C)``

@@ -30,7 +30,7 @@ HOPELESS, GRACE = 2.0, 3.0
 TOLERANCE = 1.1
 """A running population may be expected to take this many times the time left."""
 SETTLING = 5
-"""Epochs after which the pace of a population is trusted: the first ones include set-up."""
+"""Epochs after which the pace of a population is trusted: the first epochs include set-up."""
 FITTING = 0.9
 """Share of the time left that a population may be expected to take."""
 RACE_USED = 0.35
@@ -38,7 +38,7 @@ RACE_USED = 0.35
 
 
 class Timetable:
-    """Follows a plan: how many trials fit, when the search ends, what is left.
+    """Follows a plan: the trials that fit, the end of the search, the time left.
 
     Args:
         workload: The requested work and its cost.
@@ -127,7 +127,7 @@ class Timetable:
         return self.started + self.after + (1.0 + SLACK) * self._now.whole().seconds
 
     def allowed(self, dropped: tuple[str, ...]) -> str:
-        """Describe what fits into the limit; empty without a limit.
+        """Describe the work that fits into the limit; empty without a limit.
 
         Args:
             dropped: Families that are not trained.

@@ -204,7 +204,7 @@ class LossModule(nn.Module):
     def _make_objective(
         self, dtype: torch.dtype, device: torch.device, last: int, remembered: tuple[int, ...]
     ) -> None:
-        """Make the objective for logits of this kind, if there is none yet."""
+        """Make the objective for logits of this kind, unless it exists."""
         kind = (dtype, device, last)
         if kind in self._objectives:
             return

@@ -1,4 +1,4 @@
-"""All losses by name: those in `autoloss.losses.bases`, and those that a user registers."""
+"""All losses by name: the losses of `autoloss.losses.bases`, and losses that a user registers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def shipped() -> Mapping[str, Loss]:
 
 @cached
 def discover() -> Mapping[str, Loss]:
-    """Return all losses by name: those of autoloss, then those that were registered."""
+    """Return all losses by name: first those of autoloss, then the registered losses."""
     return MappingProxyType({**shipped(), **OWN})
 
 

@@ -101,7 +101,7 @@ class Spread:
         return spread + self.similar[..., None] * (probs @ self.similarity - probs)
 
     def undo(self, log_probs: Tensor) -> Tensor:
-        """Return the log posterior from its spread form, clipped where it would be negative.
+        """Return the log posterior from its spread form, clipped to probabilities of 0 or more.
 
         It is ``(p - ε / C) / (1 - ε)``, and for a spread by similarity the solution of a linear
         equation. A candidate with hard labels keeps its log posterior.

@@ -32,7 +32,7 @@ def declare_averages(
 
     Args:
         title: The name that a reader sees.
-        meaning: A sentence that says what it measures, without its full stop.
+        meaning: Its meaning, a sentence without its full stop.
         is_named_after: Whether the title begins with the name of a person.
     """
 

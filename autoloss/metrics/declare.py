@@ -24,7 +24,7 @@ class Declaration:
             NaN where the metric is undefined.
         title: The name in reports.
         kind: ``"share"`` is shown as a percentage, ``"nats"`` and ``"plain"`` with four decimals.
-        meaning: One sentence that says what it measures.
+        meaning: Its meaning, one sentence.
         lower_is_better: The direction.
         aliases: Other names.
         judges: ``"decisions"``, or ``"probabilities"`` where no decision enters the value.

@@ -52,7 +52,7 @@ def canonical(name: str) -> str:
     """Return the name of the metric that has this name or alias.
 
     Raises:
-        InputError: If there is no such metric; the message has the closest one.
+        InputError: If there is no such metric; the message has the closest metric.
 
     Examples:
         >>> canonical("roc_auc"), canonical("accuracy")

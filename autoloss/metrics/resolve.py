@@ -55,7 +55,7 @@ class Metric:
         return not self.is_own and is_balanced(self.name)
 
     def of(self, judged: Judged) -> Tensor:
-        """Return its value for each candidate, (K,); NaN for one without finite predictions.
+        """Return its value for each candidate, (K,); NaN without finite predictions.
 
         Raises:
             InputError: If the user's function does not return a number.

@@ -267,8 +267,9 @@ class Diagnosis(Shown):
         calibration: The calibration errors.
         reliability: Reliability diagrams, as given and after the best read-out.
         readouts: The ways to read probabilities, as given first.
-        best: Place in `readouts` of the one to take: as given, unless a later one is shown to have
-            a lower log loss (the 95 % interval of the difference lies above 0), and so on.
+        best: Place in `readouts` of the read-out to take: as given, unless a later read-out is
+            shown to have a lower log loss (the 95 % interval of the difference lies above 0),
+            and so on.
         class_rows: A row per class.
         class_distance: Total variation distance between label shares and mean probabilities.
         signal: The gradient on these predictions.

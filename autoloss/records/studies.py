@@ -35,7 +35,7 @@ class PersonalChoice:
 
     Args:
         number: Number of the trial that ships since.
-        before: Number of the one that shipped before.
+        before: Number of the trial that shipped before.
         reason: Why, in the person's words or by the rule that named it.
         by: The person's name.
         created: The time, ISO 8601, UTC.

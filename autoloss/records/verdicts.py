@@ -170,15 +170,15 @@ class Gain:
 
 @dataclass(frozen=True)
 class Optimism:
-    """How much better the selected trial looks than it is (bootstrap of the selection itself).
+    """The optimism of the selection, by a bootstrap of the selection itself.
 
     Args:
-        trials: Trials that were selected among.
+        trials: The number of trials that took part.
         metric: The study's metric of the trial with the lowest refined log loss, on the rows that
             it was selected on.
-        metric_honest: What such a selection gives on rows that it did not see.
+        metric_honest: The expected metric of such a selection on rows that it did not see.
         log_loss: Refined log loss of that trial in nats, on the rows that it was selected on.
-        log_loss_honest: What such a selection gives on rows that it did not see.
+        log_loss_honest: Its expected refined log loss in nats on rows that it did not see.
     """
 
     trials: int

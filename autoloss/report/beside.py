@@ -109,7 +109,7 @@ def edges_short(summary: Summary) -> str:
 
 
 def cost_table(summary: Summary) -> CostTable | None:
-    """Return the cost matrix with its classes, or None if there is none, or a very large one."""
+    """Return the cost matrix with its classes, or None if it is missing or very large."""
     matrix, classes = summary.cost_matrix, summary.data.classes
     if matrix is None or len(matrix) > _CLASSES:
         return None

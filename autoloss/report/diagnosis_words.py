@@ -300,7 +300,7 @@ def _labels(found: Diagnosis) -> Finding:
         f"Northcutt et al. 2021); overlap of the classes alone would give about "
         f"{number(one.expected)}. They receive {share_text(part.gradient[0])} of the gradient."
     )
-    # Beyond what drawn labels give, by more than twice their own scatter.
+    # More than drawn labels have, by over twice their own scatter.
     surplus = one.count - one.expected
     return Finding("Labels", text, surplus > 2 * math.sqrt(max(one.expected, 1.0)))
 

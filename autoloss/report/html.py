@@ -22,9 +22,9 @@ from autoloss.report.words import date_text
 def render_html(summary: Summary) -> str:
     """Return the report as a self-contained page.
 
-    Figures are SVG in three widths of which the page shows the one that fits; they need no
-    script. The page's own policy forbids it to load anything or to run a script that it did not
-    bring along, so that no name in the data can become code.
+    Figures are SVG in three widths; the page shows the width that fits, and needs no
+    script for it. The page's own policy forbids it to load anything or to run a script of another
+    source, so that no name in the data can become code.
 
     Args:
         summary: The finished study.

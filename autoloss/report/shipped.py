@@ -21,7 +21,7 @@ def judged(summary: Summary) -> int:
 
 
 def judged_words(summary: Summary) -> str:
-    """Return that trial in a sentence: ``what ships``, or its name if another trial ships now."""
+    """Return the name of that trial in a sentence; ``what ships`` if it ships."""
     number = judged(summary)
     return "what ships" if number == summary.recommended else _named(summary, number)
 

@@ -130,7 +130,7 @@ def outer_ends(
 
 
 def best_of(tried: Sequence[Tried]) -> Tried | None:
-    """Return the trial with the lowest refined log loss; the first of equal ones."""
+    """Return the trial with the lowest refined log loss; the first of equal trials."""
     if isinstance(tried, Tries):
         return tried.best()
     return _best(tried)

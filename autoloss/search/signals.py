@@ -35,7 +35,7 @@ def gradient_signals(
     The signal is ``∂L/∂z_y / (p - 1)``, measured by autograd on the whole loss with prior,
     smoothing and temperature, without the penalty. All other classes share the rest evenly; the
     mean over the true classes is weighted by their shares. A loss that normalises its logits has
-    no signal. A loss that spreads labels over hundreds of classes has none: it would take long.
+    no signal; nor has a loss that spreads labels over hundreds of classes: it would take long.
 
     Args:
         specs: Number and loss of each trial.

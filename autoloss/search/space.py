@@ -221,7 +221,7 @@ class Space:
 
 
 def join_bases(bases: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
-    """Return bases with new ones after cross-entropy and Brier, so that they are dropped last.
+    """Return bases with new bases after cross-entropy and Brier, so that they are dropped last.
 
     Examples:
         >>> join_bases(["cross_entropy", "focal"], ["mine"])

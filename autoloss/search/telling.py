@@ -156,7 +156,7 @@ class Teller:
         """Return a trial that can be told.
 
         Raises:
-            InputError: If there is none of that number, or it has ended.
+            InputError: If there is no trial of that number, or it has ended.
         """
         with self.lock:
             trial = self.ledger.find(number)

@@ -148,7 +148,7 @@ def _broken_line(path: Path, reason: str) -> str:
 
 
 def count_runs(path: Path) -> int:
-    """Return the number of runs in a database; 0 where it cannot be read."""
+    """Return the number of runs in a database; 0 if it cannot be read."""
     try:
         with closing(_reading(path)) as database:
             return int(database.execute("select count(*) from runs").fetchone()[0])

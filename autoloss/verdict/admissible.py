@@ -1,4 +1,4 @@
-"""The one rule of the selection: within one paired standard error, log loss, simplicity."""
+"""The rule of the selection: within one paired standard error, log loss, simplicity."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def comparable(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
 
 
 def sides(trials: Sequence[TrialRecord]) -> tuple[list[TrialRecord], list[TrialRecord]]:
-    """Return the trials that can be tuned cross-entropy, and those that can challenge it.
+    """Return the trials that can be tuned cross-entropy, and the trials that can challenge it.
 
     Trials without metrics are left out. If no plain cross-entropy has metrics, the other trials of
     its family take its side.
@@ -74,7 +74,7 @@ def some_usable(trials: Sequence[TrialRecord], metric: str) -> list[TrialRecord]
     """Return the usable trials, at least one.
 
     Raises:
-        AutolossError: If there is none.
+        AutolossError: If no trial is usable.
     """
     if done := usable(trials, metric):
         return done

@@ -20,7 +20,7 @@ class Findings:
     """The tests of a verdict.
 
     Args:
-        comparisons: All comparisons, the tested ones first.
+        comparisons: All comparisons, the tested comparisons first.
         primary: The comparison in the metric that decides.
         significant: The tests that are significant at 5 %, corrected by Holm's rule.
     """

@@ -85,7 +85,7 @@ class LogitSignal:
         return float(log_posterior[0, self.label].exp()) if exist else torch.nan
 
     def logits_for(self, probs: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits of mean 0 that give the true class its probability, and where they exist.
+        """Return logits of mean 0 by the probability of the true class, and whether they exist.
 
         Shape:
             ``(N,)`` → ``(N, C)``, ``(N,)``.

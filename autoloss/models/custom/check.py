@@ -69,7 +69,7 @@ def check_network(network: OwnNetwork, rows: Tensor) -> Behaviour:
     if not _near(logits, again):
         raise InputError(
             "model must give the same logits for the same weights, buffers, rows and seed of "
-            f"torch, but two calls of {name} differ: keep what changes in register_buffer, and "
+            f"torch, but two calls of {name} differ: keep changing values in register_buffer, and "
             "draw from torch's random numbers alone."
         )
     whole = one_by_one.body(weights, _features(network, rows))
@@ -181,7 +181,7 @@ def _are_equal(everything: Mapping[str, Tensor], first: nn.Module, second: nn.Mo
 
 
 def _stacked_behaviour(network: OwnNetwork, rows: Tensor) -> tuple[str, bool]:
-    """Return why candidates cannot be stacked, and whether they then agree with single ones."""
+    """Return why candidates cannot be stacked, and whether they equal single candidates."""
     stacked, looped = (_in_form(network, stacked=form) for form in (True, False))
     weights = _perturbed(network, 3, rows)
     other = torch.stack([rows.roll(k, 0) for k in range(3)])

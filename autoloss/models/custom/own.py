@@ -103,7 +103,7 @@ def open_model(given: Model) -> OwnModel | None:
             outputs that returns a module.
 
     Raises:
-        InputError: If it is none of these, or the file cannot be read, fails or lacks the name.
+        InputError: If its type is another, or the file cannot be read, fails or lacks the name.
     """
     if given == AUTO:
         return None

@@ -88,7 +88,7 @@ def rings(marked: Sequence[tuple[float, float, str]], *, size: float) -> dict[st
 
 
 def notes(marked: Sequence[tuple[float, float, str]]) -> list[dict[str, Any]]:
-    """Return a label for each marked trial, put where it covers no mark: x, y and mark of each."""
+    """Return a label for each marked trial, moved off the marks: x, y and mark of each."""
     return [
         {
             "x": x,

@@ -57,7 +57,7 @@ def rule_info(summary: Summary) -> tuple[RulePoint, ...]:
 
 
 def rule_figure(summary: Summary) -> PageFigure | None:
-    """Return the finalists, the admissible ones filled, or None for fewer than two."""
+    """Return the finalists, admissible finalists filled, or None for fewer than two."""
     info = rule_info(summary)
     if len(info) < 2:
         return None

@@ -59,7 +59,7 @@ class StripsInfo:
     Args:
         metric: Name of the metric.
         words: The metric in words.
-        strips: The families, the one with the best trial first.
+        strips: The families, the family with the best trial first.
         baseline: Value of tuned cross-entropy, NaN if it has none.
         x: The range.
         luck: The value of the selected trial, and the value of such a selection on new rows; NaN

@@ -84,7 +84,7 @@ class Axis:
         return abs(self.high - self.low) or 1.0
 
     def _apart(self, pairs: list[tuple[float, list[str]]]) -> list[tuple[float, list[str]]]:
-        """Return the labels that do not run into the one before."""
+        """Return the labels that do not run into the label before."""
         kept: list[tuple[float, list[str]]] = []
         edge = -math.inf
         for value, lines in sorted(pairs, key=lambda pair: self.at(pair[0])):
@@ -184,7 +184,7 @@ def _is_quarter(step: float) -> bool:
 
 
 def _short(value: float) -> str:
-    """Return a count in thousands or millions where it is large."""
+    """Return a count, in thousands or millions if it is large."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:g}{letter}"

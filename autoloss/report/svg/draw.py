@@ -12,7 +12,7 @@ from autoloss.report.svg.marks import drawn, number, stroke
 from autoloss.report.svg.text import FONT, escaped, lines_of, text_width
 
 WIDTHS = (330, 480, 720)
-"""The widths in CSS pixels that every figure is drawn for; the page shows the one that fits."""
+"""The widths in CSS pixels that every figure is drawn for; the page shows the width that fits."""
 _TOP, _RIGHT, _SLACK = 12.0, 16.0, 5.0
 
 
@@ -161,7 +161,7 @@ def _shapes(layout: dict[str, Any], x: Axis, y: Axis, *, is_below: bool) -> Iter
 
 
 def _fitted(text: str, room: float) -> str:
-    """Return a text that is cut where it would be wider than its room."""
+    """Return a text, cut to the width of its room."""
     if text_width(text) <= room:
         return text
     while len(text) > 1 and text_width(text + "…") > room:

@@ -1,4 +1,4 @@
-"""Labels of a drawing: texts at their points, moved to where they cover no mark."""
+"""Labels of a drawing: texts at their points, moved off the marks."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ Thread = tuple[tuple[float, float], tuple[float, float]]
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a label goes: its text, and the end of its thread, or None if it has none."""
+    """The place of a label: its text, and the end of its thread, or None without a thread."""
 
     x: float
     y: float
@@ -61,8 +61,8 @@ def labels(
 ) -> Iterator[str]:
     """Yield the labels with threads to their points.
 
-    A note with ``"free": True`` is put where it covers no mark and no other label; another one
-    stands where it says, moved where it would leave the drawing.
+    A note with ``"free": True`` is placed where it covers no mark and no other label. Any other
+    note keeps its place, moved into the drawing if necessary.
     """
     texts, marks = [], list(mark_boxes(data, x, y))
     placed: list[tuple[Box, Thread | None]] = []
