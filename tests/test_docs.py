@@ -1,4 +1,4 @@
-"""The tables of losses in the README and in docs/losses.md are those of the declarations."""
+"""The tables of losses have the declarations; the paths in the pages for contributors exist."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AGAIN = "run: python -m benchmarks.losses"
 
 
 def rows(table: str) -> dict[str, list[str]]:
-    """Return the cells of a Markdown table by their first one."""
+    """Return the rows of a Markdown table by their first cell."""
     lines = [line.strip("| ").split(" | ") for line in table.splitlines() if line[:1] == "|"]
     return {cells[0].strip("`"): cells for cells in lines[2:]}
 
@@ -28,7 +28,7 @@ def test_the_readme_has_the_declared_losses() -> None:
     assert catalogue.between(README, "losses") == catalogue.readme_table(), AGAIN
 
 
-def test_the_document_has_all_that_is_declared() -> None:
+def test_the_document_has_the_declared_losses() -> None:
     assert catalogue.between(DOCUMENT, "declared") == catalogue.declared_text(), AGAIN
 
 
@@ -38,7 +38,7 @@ def test_every_loss_was_measured() -> None:
     assert len({len(cells) for cells in measured.values()}) == 1
 
 
-def test_what_was_measured_agrees_with_what_is_declared() -> None:
+def test_measurements_agree_with_the_declarations() -> None:
     for name, cells in rows(catalogue.between(DOCUMENT, "measured")).items():
         kinds = {cells[1], cells[2]} - {"–"}
         if get(name).proper:
@@ -47,18 +47,18 @@ def test_what_was_measured_agrees_with_what_is_declared() -> None:
 
 
 @pytest.mark.parametrize("name", [*names(), *PRIORS, *TARGETS, *PENALTIES])
-def test_each_has_a_section_with_its_source(name: str) -> None:
+def test_each_loss_and_component_has_a_section_with_its_source(name: str) -> None:
     section = re.search(rf"^### `{name}`\n(.*?)(?=^#|\Z)", DOCUMENT, re.MULTILINE | re.DOTALL)
     assert section
-    parts = {**PRIORS, **TARGETS, **PENALTIES}
-    source = get(name).source if name in names() else parts[name].source
+    components = {**PRIORS, **TARGETS, **PENALTIES}
+    source = get(name).source if name in names() else components[name].source
     assert source in " ".join(section[1].split())
 
 
-def test_what_autoloss_losses_reads_is_what_is_declared() -> None:
+def test_the_stored_catalogue_has_the_declared_losses() -> None:
     assert (ROOT / catalogue.STORED).read_text(encoding="utf-8") == catalogue.stored_text(), AGAIN
-    losses, around = stored()
-    assert [*losses, *around] == [*known_losses(), *known_components()]
+    losses, components = stored()
+    assert [*losses, *components] == [*known_losses(), *known_components()]
 
 
 def test_a_file_without_markers_is_not_written(tmp_path) -> None:
@@ -67,3 +67,11 @@ def test_a_file_without_markers_is_not_written(tmp_path) -> None:
     with pytest.raises(ValueError, match="must have the markers"):
         catalogue.write_declared(file, file)
     assert file.read_text(encoding="utf-8") == "nothing here\n"
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_every_path_in_a_page_for_contributors_exists(page: str) -> None:
+    quoted = re.findall(r"`(\w[\w.]*/[\w./]*)`", (ROOT / page).read_text(encoding="utf-8"))
+    assert len(quoted) > 10
+    places = {path: (ROOT / path, ROOT / "autoloss" / path) for path in quoted}
+    assert [path for path, two in places.items() if not any(map(Path.exists, two))] == []

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from autoloss.report.document import finite, summary_from_json, summary_json
     from autoloss.report.html import render_html
     from autoloss.report.markdown import render_markdown
+    from autoloss.report.trials_csv import trials_csv
     from autoloss.report.verdict import verdict_lines
-    from autoloss.report.write import trials_csv, write_report
+    from autoloss.report.write import write_report
 
 __all__ = [
     "diagnosis_json",
