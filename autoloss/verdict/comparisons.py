@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -41,18 +41,46 @@ class NamedMetric(Protocol):
         """Return the function."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PairedTest:
-    """A comparison with its two-sided p-value, not corrected for other tests."""
+    """A comparison with its two-sided p-value, not corrected for other tests.
+
+    Args:
+        comparison: The comparison.
+        p_value: The p-value.
+        drawn: The difference in each resample; empty without resamples. (R,)
+    """
 
     comparison: Comparison
     p_value: float
+    drawn: FloatArray = field(default_factory=lambda: np.empty(0), repr=False)
+
+    def worsened(self, amount: float) -> PairedTest:
+        """Return the test of a challenger that is worse by an amount, in the metric's unit.
+
+        The interval moves with the difference. The p-value is that of the moved resamples; without
+        a move it stays.
+        """
+        if amount == 0.0:
+            return self
+        one = self.comparison
+        step = amount if one.lower_is_better else -amount
+        moved = replace(
+            one, challenger=one.challenger + step, low=one.low + step, high=one.high + step
+        )
+        drawn = self.drawn + step
+        return PairedTest(moved, _p_value(drawn) if len(drawn) else self.p_value, drawn)
 
     @property
     def is_gain(self) -> bool:
         """Return whether the challenger is ahead."""
         difference = self.comparison.difference
         return difference < 0.0 if self.comparison.lower_is_better else difference > 0.0
+
+
+def standard_error(one: Comparison) -> float:
+    """Return the standard error of a difference, from the width of its 95 % interval."""
+    return float((one.high - one.low) / (2.0 * stats.norm.isf(0.025)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +169,7 @@ def compare(
     }
     if not units.is_clustered:
         exact = mcnemar(one.wrong, other.wrong)
-        tested["error"] = PairedTest(tested["error"].comparison, exact)
+        tested["error"] = replace(tested["error"], p_value=exact)
     whole = np.asarray(bins.sum(axis=0))
     tested[CALIBRATION] = _calibration(whole, of_bins, widening=units.widening)
     if metric is not None and metric.name not in tested:
@@ -246,10 +274,9 @@ def _tested(
     if np.isfinite(widening):
         drawn = difference + widening * (drawn - difference)
         low, high = map(float, np.quantile(drawn, [0.025, 0.975]))
-        below, above = np.sum(drawn <= 0.0), np.sum(drawn >= 0.0)
-        p_value = min(1.0, 2.0 * (min(below, above) + 1) / (len(drawn) + 1))
+        p_value = _p_value(drawn)
     else:
-        (low, high), p_value = interval_of_one(difference), 1.0
+        (low, high), p_value, drawn = interval_of_one(difference), 1.0, np.empty(0)
     figures = Comparison(
         metric=name,
         baseline=float(other),
@@ -258,7 +285,13 @@ def _tested(
         high=high,
         lower_is_better=lower_is_better,
     )
-    return PairedTest(figures, float(p_value))
+    return PairedTest(figures, p_value, drawn)
+
+
+def _p_value(drawn: FloatArray) -> float:
+    """Return the two-sided p-value of a difference from its resamples, (R,) -> ()."""
+    below, above = np.sum(drawn <= 0.0), np.sum(drawn >= 0.0)
+    return float(min(1.0, 2.0 * (min(below, above) + 1) / (len(drawn) + 1)))
 
 
 def _means(figures: RowFigures, targets: IntArray) -> dict[str, float]:

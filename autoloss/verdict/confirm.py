@@ -1,7 +1,9 @@
-"""The verdict on the locked test rows: the challenger against tuned cross-entropy, once."""
+"""The verdict on held-out rows: the challenger against tuned cross-entropy, once."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +12,14 @@ import numpy.typing as npt
 from scipy import stats
 
 from autoloss.records import Verdict
-from autoloss.verdict.comparisons import NamedMetric, compare
+from autoloss.verdict.comparisons import (
+    CALIBRATION,
+    NamedMetric,
+    PairedTest,
+    compare,
+    standard_error,
+)
+from autoloss.verdict.optimism import PairOptimism
 from autoloss.verdict.phrases import loss_name, undecided_text, verdict_text
 from autoloss.verdict.significance import LOG_LOSS, findings
 from autoloss.verdict.units import Units, units_of
@@ -72,10 +81,12 @@ def confirm(
     primary: str | None = None,
     class_counts: npt.NDArray[np.integer] | None = None,
     clusters: npt.NDArray[Any] | None = None,
+    optimism: PairOptimism | None = None,
+    where: str = "",
     resamples: int = 2000,
     seed: int = 0,
 ) -> Verdict:
-    """Compare the challenger with tuned cross-entropy on the locked test rows.
+    """Compare the challenger with tuned cross-entropy on rows that neither trained on.
 
     It tests three differences, corrected by Holm's rule at 5 %: the error (McNemar's exact test)
     or the user's metric, the log loss and the debiased calibration error (paired bootstrap,
@@ -89,7 +100,12 @@ def confirm(
         metric: The study's metric; error by default.
         primary: Name of the metric that decides; by default the name of `metric`, else log loss.
         class_counts: Training rows of each class, which balanced error needs for its decisions.
-        clusters: The cluster of each row; (N,). None for independent rows.
+        clusters: The cluster of each row; (N,). None for independent rows. A row that several
+            trainings held out is a cluster of its predictions.
+        optimism: How much the selection flatters the challenger, if it saw these rows. The
+            comparisons are corrected by it: log loss and Brier by as many standard errors as log
+            loss, error by its own optimism; another metric, if it has none, like log loss.
+        where: The rows in words; by default the test rows.
         resamples: Resamples of the bootstrap.
         seed: Its seed.
 
@@ -110,12 +126,14 @@ def confirm(
         resamples=resamples,
         seed=seed,
     )
+    if optimism is not None:
+        tested = corrected(tested, optimism, metric="error" if metric is None else metric.name)
     found = findings(tested, metric=metric, primary=primary)
     units = units_of(targets, clusters)
     subject = f"{loss_name(challenger.label)} has"
     return Verdict(
         decision=found.decision,
-        text=verdict_text(subject, found, where=_where(units, len(targets))),
+        text=verdict_text(subject, found, where=where or _where(units, len(targets))),
         comparisons=found.comparisons,
         n_test=len(targets),
         challenger=challenger.number,
@@ -123,6 +141,33 @@ def confirm(
         detectable=_detectable(challenger, baseline, targets, units),
         primary=found.primary.metric,
     )
+
+
+def corrected(
+    tested: Mapping[str, PairedTest], optimism: PairOptimism, *, metric: str
+) -> dict[str, PairedTest]:
+    """Return tests whose challenger is worse by the optimism of its selection.
+
+    The selection is by log loss and, among equal losses, by the study's metric; so these two have
+    an optimism. Another metric follows log loss by as many standard errors, because the rows that
+    flatter the one flatter the other. The calibration error selects nothing.
+
+    Args:
+        tested: The tests by metric.
+        optimism: The optimism.
+        metric: The study's metric.
+    """
+    of_log_loss = standard_error(tested[LOG_LOSS].comparison)
+    errors = optimism.log_loss / of_log_loss if of_log_loss > 0.0 else 0.0
+    found = {}
+    for name, test in tested.items():
+        amount = errors * standard_error(test.comparison)
+        if name == LOG_LOSS:
+            amount = optimism.log_loss
+        elif name == metric and math.isfinite(optimism.metric):
+            amount = optimism.metric
+        found[name] = test if name == CALIBRATION else test.worsened(amount)
+    return found
 
 
 def unopposed(number: int, n_test: int, *, primary: str = LOG_LOSS) -> Verdict:

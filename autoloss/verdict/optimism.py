@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -117,12 +118,15 @@ def selection_optimism(
     """
     n_trials, n_rows = log_loss.shape
     mean = mean_of_wrong(metric)
-    by_class = mean == "classes" and targets is not None
-    is_of_rows = mean == "rows" or by_class
-    strata = targets if by_class and targets is not None else np.zeros(n_rows)
-    classes = _indicator(np.unique(strata, return_inverse=True)[1])
-    own = np.arange(n_rows) if clusters is None else np.unique(clusters, return_inverse=True)[1]
-    honest = _honest(log_loss, wrong, own, classes, resamples=resamples, seed=seed)
+    is_of_rows = mean == "rows" or (mean == "classes" and targets is not None)
+    classes = _strata(metric, targets, n_rows)
+    resampled = _resampled(log_loss, clusters, resamples=resamples, seed=seed)
+    found = [
+        _judged(held_out, log_loss[selected], wrong[selected], classes)
+        for held_out, means in resampled
+        for selected in [means.argmin(axis=1)]
+    ]
+    honest = _finite_mean(np.concatenate(found, axis=1))
     means = log_loss.mean(axis=1, dtype=np.float64)
     best = int(means.argmin())
     everywhere = np.ones((1, n_rows), dtype=bool)
@@ -136,32 +140,103 @@ def selection_optimism(
     )
 
 
-def _honest(
+@dataclass(frozen=True)
+class PairOptimism:
+    """By how much the selection flatters the challenger against tuned cross-entropy.
+
+    Args:
+        log_loss: In log loss, in nats, at least 0.
+        metric: In the study's metric if that is a mean of wrong decisions, at least 0; else NaN.
+    """
+
+    log_loss: float
+    metric: float
+
+
+def pair_optimism(
     log_loss: FloatArray,
     wrong: npt.NDArray[np.bool_],
-    cluster: IntArray,
-    classes: sparse.csr_array,
+    is_baseline: npt.NDArray[np.bool_],
+    clusters: IntArray | None = None,
     *,
-    resamples: int,
-    seed: int,
-) -> npt.NDArray[np.float64]:
-    """Return the mean metric and log loss of the selected trials on the rows not drawn.
+    metric: str = "error",
+    targets: IntArray | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> PairOptimism:
+    """Return the optimism of the difference between the best trials of two sides.
+
+    Both sides select the trial with the lowest mean log loss. Every resample of the clusters
+    repeats both selections, and judges the two trials on the other rows; the optimism is the mean
+    difference there less the difference on all rows. An optimism below 0 counts as 0: a correction
+    never favours the challenger.
+
+    Args:
+        log_loss: Log loss of each trial on each row, in nats, finite.
+        wrong: Whether its decision is wrong there.
+        is_baseline: Whether a trial is plain cross-entropy.
+        clusters: The cluster of each row; by default rows are independent.
+        metric: The study's metric; see `selection_optimism`.
+        targets: Classes of the rows.
+        resamples: Resamples R.
+        seed: Their seed.
+
+    Raises:
+        ValueError: If a side has no trial.
 
     Shape:
-        log_loss (T, N), wrong (T, N), cluster (N,), classes (N, C) -> (2,).
+        log_loss (T, N), wrong (T, N), is_baseline (T,), clusters (N,), targets (N,).
+
+    Source:
+        As `selection_optimism`, for a paired difference.
     """
+    if is_baseline.all() or not is_baseline.any():
+        raise ValueError(
+            f"Both sides must have a trial, but got {int(is_baseline.sum())} of "
+            f"{len(is_baseline)} trials of cross-entropy."
+        )
+    sides = [np.flatnonzero(~is_baseline), np.flatnonzero(is_baseline)]
+    n_rows = log_loss.shape[1]
+    classes = _strata(metric, targets, n_rows)
+
+    def difference(held_out: npt.NDArray[np.bool_], means: FloatArray) -> npt.NDArray[np.float64]:
+        one, other = (side[means[:, side].argmin(axis=1)] for side in sides)
+        judged = [_judged(held_out, log_loss[k], wrong[k], classes) for k in (one, other)]
+        return judged[0] - judged[1]
+
+    resampled = _resampled(log_loss, clusters, resamples=resamples, seed=seed)
+    honest = _finite_mean(np.concatenate([difference(*one) for one in resampled], axis=1))
+    everywhere = np.ones((1, n_rows), dtype=bool)
+    seen = difference(everywhere, log_loss.mean(axis=1, dtype=np.float64)[None])[:, 0]
+    of_metric, of_log_loss = np.maximum(0.0, honest - seen)
+    mean = mean_of_wrong(metric)
+    is_of_rows = mean == "rows" or (mean == "classes" and targets is not None)
+    return PairOptimism(float(of_log_loss), float(of_metric) if is_of_rows else math.nan)
+
+
+def _strata(metric: str, targets: IntArray | None, n_rows: int) -> sparse.csr_array:
+    """Return the indicator of the classes over which a metric is a mean, else of all rows."""
+    is_of_classes = mean_of_wrong(metric) == "classes" and targets is not None
+    strata = targets if is_of_classes and targets is not None else np.zeros(n_rows)
+    return _indicator(np.unique(strata, return_inverse=True)[1])
+
+
+def _resampled(
+    log_loss: FloatArray, clusters: IntArray | None, *, resamples: int, seed: int
+) -> Iterator[tuple[npt.NDArray[np.bool_], FloatArray]]:
+    """Yield the held-out rows (r, N) of r resamples, and every trial's mean elsewhere (r, T)."""
+    n_rows = log_loss.shape[1]
+    cluster = (
+        np.arange(n_rows) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    )
     membership = _indicator(cluster)
     sums = np.ascontiguousarray(membership.T @ log_loss.T, dtype=np.float32)
     sizes = np.asarray(membership.sum(axis=0)).ravel()
     rng = np.random.default_rng(seed)
-    step = max(1, _CELLS_AT_ONCE // log_loss.shape[1])
-    found = []
+    step = max(1, _CELLS_AT_ONCE // n_rows)
     for done in range(0, resamples, step):
         counts = _drawn(len(sizes), min(step, resamples - done), rng)
-        selected = ((counts @ sums) / (counts @ sizes)[:, None]).argmin(axis=1)
-        held_out = (counts == 0.0)[:, cluster]
-        found.append(_judged(held_out, log_loss[selected], wrong[selected], classes))
-    return _finite_mean(np.concatenate(found, axis=1))
+        yield (counts == 0.0)[:, cluster], (counts @ sums) / (counts @ sizes)[:, None]
 
 
 def _indicator(codes: IntArray) -> sparse.csr_array:

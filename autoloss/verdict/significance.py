@@ -6,10 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from autoloss.records import Comparison, Decision
-from autoloss.verdict.comparisons import CALIBRATION, NamedMetric, PairedTest, holm
+from autoloss.verdict.comparisons import (
+    CALIBRATION,
+    NamedMetric,
+    PairedTest,
+    holm,
+    standard_error,
+)
 
 LEVEL = 0.05
 LOG_LOSS = "log_loss"
@@ -75,9 +80,7 @@ def decide(shown: Sequence[PairedTest], primary: Comparison) -> Decision:
 def counts_as_worse(one: Comparison) -> bool:
     """Return whether a metric is worse by more than one paired standard error of the difference.
 
-    The selection has the same margin, within which two candidates count as equal. The standard
-    error comes from the width of the 95 % interval.
+    The selection has the same margin, within which two candidates count as equal.
     """
     loss = one.difference if one.lower_is_better else -one.difference
-    error = (one.high - one.low) / (2.0 * float(stats.norm.isf(0.025)))
-    return loss > error
+    return loss > standard_error(one)
