@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Precision = Literal["auto", "float32", "bfloat16"]
+Judge = Literal["out_of_fold", "nested", "locked"]
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,16 @@ class ProtocolConfig:
         folds: Folds of the cross-validation of fewer than 2 000 rows; 1 for a holdout, whatever
             the number of rows.
         finalists: Families whose best trial is trained again.
-        replicates: Trainings of every finalist, each on a fresh division and seed.
-        outer_folds: Outer folds of the nested cross-validation that replaces a locked part if
-            there are few rows; 0 for a locked part, whatever the number of rows.
-        outer_repeats: Repeats of the nested cross-validation.
-        outer_work: The most work of the outer folds as a multiple of the search's, counted in
+        replicates: Trainings of every finalist, each on a fresh division and seed, where rows are
+            locked or nested.
+        judge: The rows of the verdict: ``"out_of_fold"`` for all rows of fewer than 10 000, each
+            judged by trainings that held it out; ``"nested"`` for nested cross-validation of the
+            whole search under 1 000 rows; ``"locked"`` for a locked fifth, whatever the number of
+            rows. With more rows, a fifth is locked in any case.
+        outer_folds: Folds of the trainings that judge all rows, or outer folds of the nested
+            cross-validation; 0 for a locked part, whatever the number of rows.
+        outer_repeats: Repeats of these folds.
+        outer_work: The most work of nested outer folds as a multiple of the search's, counted in
             rows; the trials asked last are left out of them. 0 for no bound.
         negatives: For two classes, the negative rows for each positive row that the search trains
             on, drawn at random. It keeps every positive row; finalists train on all rows, and the
@@ -51,6 +57,7 @@ class ProtocolConfig:
     folds: int = 5
     finalists: int = 5
     replicates: int = 5
+    judge: Judge = "out_of_fold"
     outer_folds: int = 5
     outer_repeats: int = 2
     outer_work: float = 0

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autoloss.core.errors import InputError
-from autoloss.core.settings import ProtocolConfig
+from autoloss.core.settings import Judge, ProtocolConfig
 from autoloss.data.messages import listed, plural
 from autoloss.data.options import DataOptions
 from autoloss.data.resample import LARGE, RowPool
@@ -45,25 +45,27 @@ class Divided:
     Args:
         pool: Rows that train and, without given validation rows, validate.
         valid: Validation rows that the user gives, or None if the pool is divided.
-        test: Locked rows; None if nested cross-validation takes their place.
+        test: Locked rows; None if all rows are judged.
         notes: Notes for the user.
+        judge: The rows of the verdict.
     """
 
     pool: RowPool
     valid: Piece | None
     test: Piece | None
     notes: tuple[str, ...]
+    judge: Judge = "locked"
 
 
 def divide(sources: Sources, options: DataOptions, protocol: ProtocolConfig) -> Divided:
     """Set aside the given parts of the rows that have a target, and lock 20 % of the rest.
 
-    With too few rows nothing is locked, except given test rows or the latest rows by time.
+    With few rows nothing is locked, except given test rows or the latest rows by time.
 
     Args:
         sources: The tables.
         options: How to divide.
-        protocol: Whether nested cross-validation may take the place of locked rows.
+        protocol: The rows of the verdict, where nothing else determines them.
 
     Raises:
         InputError: Options contradict the data, or a part would be empty.
@@ -82,19 +84,22 @@ def divide(sources: Sources, options: DataOptions, protocol: ProtocolConfig) -> 
     valid = _given("valid", sources, np.flatnonzero(usable & (named == VALID)))
     if valid is None and len(rest) < 2:
         raise InputError(f"{table.label} must have rows left to validate on, but has too few.")
+    judge: Judge = "locked"
     if test is None:
-        may_nest = options.split_by is None and protocol.outer_folds > 0
-        few, rare = _too_few(rest, codes, labels.keys) if may_nest else (False, "")
-        if not few:
+        if options.split_by is None and protocol.outer_folds > 0:
+            judge, rare = _judge(
+                protocol.judge, rest, codes, labels.keys, is_given=valid is not None
+            )
+            notes += [rare] if rare else []
+        if judge == "locked":
             test = _locked(RowPool(rest, codes, groups, order), sources, options.seed)
             rest = np.setdiff1d(rest, test.rows, assume_unique=True)
-            notes += [rare] if rare else []
     if len(rest) == 0:
         raise InputError(f"{table.label} must have rows to train on, but none has a target.")
     if options.groups is not None:
         pieces = (Piece("train", sources.main, rest), valid, test)
         _check_groups([piece for piece in pieces if piece is not None], options.groups)
-    return Divided(RowPool(rest, codes, groups, order), valid, test, tuple(notes))
+    return Divided(RowPool(rest, codes, groups, order), valid, test, tuple(notes), judge)
 
 
 def _given(name: str, sources: Sources, named: Rows) -> Piece | None:
@@ -108,6 +113,26 @@ def _given(name: str, sources: Sources, named: Rows) -> Piece | None:
             f" {plural(len(named), 'row')} for it besides {source.table.label}; leave one out."
         )
     return Piece(name, source, np.flatnonzero(source.labels.keys.notna().to_numpy()))
+
+
+def _judge(
+    asked: Judge, rows: Rows, codes: Codes, keys: pd.Series, *, is_given: bool
+) -> tuple[Judge, str]:
+    """Return the rows of the verdict if none are given, and a note on a rare class.
+
+    Args:
+        asked: The judge of the protocol.
+        rows: The rows that train and validate.
+        codes: Class of every row of the table.
+        keys: Its text.
+        is_given: Whether validation rows are given: then no training holds out other rows.
+    """
+    if asked == "locked":
+        return asked, ""
+    few, rare = _too_few(rows, codes, keys)
+    if asked == "out_of_fold" and not is_given and len(rows) < LARGE:
+        return asked, ""
+    return "nested" if few else "locked", rare
 
 
 def _too_few(rows: Rows, codes: Codes, keys: pd.Series) -> tuple[bool, str]:

@@ -61,9 +61,14 @@ def prepare(
     )
     task, keys, positive_note = task_of(sources, search[-1].train, options)
     divided, search, unknown_notes = of_known_classes(divided, search, sources, keys)
-    outer = _outer(divided, options, protocol)
-    repeats = protocol.outer_repeats
-    divisions = StudyDivisions(divided.pool, divided.valid, search, outer, repeats)
+    divisions = StudyDivisions(
+        divided.pool,
+        divided.valid,
+        search,
+        _outer(divided, options, protocol),
+        protocol.outer_repeats,
+        protocol.outer_folds if divided.judge == "out_of_fold" else 0,
+    )
     encoder = Encoder(sources, keys, options.groups, bins, options.seed)
     folds = tuple(encoded_fold(encoder, division, divided.valid) for division in search)
     locked = None if divided.test is None else _locked(divided.test, encoder, folds[0])
@@ -83,7 +88,7 @@ def prepare(
         task=task,
         folds=folds,
         locked=locked,
-        resampling=resampling_of(kind, divisions, divided.test, protocol),
+        resampling=resampling_of(kind, divisions, divided.test, divided.judge, protocol),
         summary=_summary(encoder, task, folds[0], locked, counts=total, aside=aside, notes=notes),
         notes=notes,
         fingerprint=fingerprint((frame, row_hashes(frame)) for frame in frames),
@@ -124,8 +129,8 @@ def _summary(
 def _outer(
     divided: Divided, options: DataOptions, protocol: ProtocolConfig
 ) -> tuple[Division, ...]:
-    """Return the outer folds of nested cross-validation, none where rows are locked."""
-    if divided.test is not None:
+    """Return the outer folds of nested cross-validation; none with another judge."""
+    if divided.judge != "nested":
         return ()
     return outer_divisions(
         divided.pool,
@@ -172,7 +177,9 @@ def _counts(
         valid = count_classes(folds[0].valid.targets, len(encoder.keys))
         total = pool + valid
     if locked is None:
-        return total, {"valid": valid, "test": count([fold.test for fold in divisions.outer])}
+        # Trainings that judge all rows test what they validate on.
+        outer = count([fold.test for fold in divisions.outer]) if divisions.outer else valid
+        return total, {"valid": valid, "test": outer}
     return total + locked.class_counts, {"valid": valid, "test": locked.class_counts}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from autoloss.core.settings import ProtocolConfig
+from autoloss.core.settings import Judge, ProtocolConfig
 from autoloss.data.divide import Piece
 from autoloss.data.resample import LARGE, Kind
 from autoloss.data.study import StudyDivisions
@@ -12,23 +12,30 @@ from autoloss.records import Resampling
 
 
 def resampling_of(
-    kind: Kind, divisions: StudyDivisions, test: Piece | None, protocol: ProtocolConfig
+    kind: Kind,
+    divisions: StudyDivisions,
+    test: Piece | None,
+    judge: Judge,
+    protocol: ProtocolConfig,
 ) -> Resampling:
     """Return the planned resampling, before training.
 
     Args:
         kind: How the pool is divided.
         divisions: The divisions.
-        test: The locked rows; None if nested cross-validation takes their place.
+        test: The locked rows; None if all rows are judged.
+        judge: The rows of the verdict.
         protocol: The settings of the protocol.
     """
     return Resampling(
         kind=kind,
         folds=len(divisions.search),
-        verdict="nested" if test is None else "locked",
+        verdict=judge,
         outer=len(divisions.outer),
-        replicates=protocol.replicates,
-        text=f"{_compared(kind, divisions)} {_judged(divisions, test, protocol)}",
+        replicates=protocol.outer_folds * protocol.outer_repeats
+        if judge == "out_of_fold"
+        else protocol.replicates,
+        text=f"{_compared(kind, divisions)} {_judged(divisions, test, judge, protocol)}",
     )
 
 
@@ -45,6 +52,7 @@ def carried_out(
     before, after = repeats
     outer = planned.outer // before * after
     text = planned.text.replace(_nested(planned.outer, before), _nested(outer, after))
+    text = text.replace(_out_of_fold(planned.replicates), _out_of_fold(replicates))
     return replace(planned, replicates=replicates, outer=outer, text=text)
 
 
@@ -72,11 +80,23 @@ def _compared(kind: Kind, divisions: StudyDivisions) -> str:
     return f"{size} division, {count} are held out."
 
 
-def _judged(divisions: StudyDivisions, test: Piece | None, protocol: ProtocolConfig) -> str:
+def _judged(
+    divisions: StudyDivisions, test: Piece | None, judge: Judge, protocol: ProtocolConfig
+) -> str:
     """Return a sentence on the rows of the verdict."""
     if test is not None:
         return f"The verdict is reached once, on {_rows(len(test.rows))} locked until then."
+    if judge == "out_of_fold":
+        return _out_of_fold(protocol.outer_folds * protocol.outer_repeats)
     return _nested(len(divisions.outer), protocol.outer_repeats)
+
+
+def _out_of_fold(trainings: int) -> str:
+    """Return a sentence on the rows of a verdict by held-out rows."""
+    return (
+        f"No row is locked: {trainings} trainings of every finalist hold out different rows, and "
+        "the verdict is reached on all held-out rows, corrected for the selection."
+    )
 
 
 def _nested(outer: int, repeats: int) -> str:

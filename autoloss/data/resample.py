@@ -21,7 +21,8 @@ SMALL = 2_000
 """The number of rows under which cross-validation holds out every row."""
 REPEATS = 2
 # The purposes of seeds.
-_REPEAT, _FRESH, _OUTER, _INNER = range(4)
+_REPEAT, _FRESH, _OUTER, _INNER, _COVER = range(5)
+_FEWEST_FOLDS = 4
 _TRIES = 20
 
 
@@ -106,6 +107,31 @@ def fresh_divisions(
     """
     drawn = (_seed(_FRESH, i, *seeds) for i in range(_TRIES + count))
     return _different(pool, drawn, count, before)
+
+
+def covering_divisions(
+    pool: RowPool, count: int, *, folds: int, seeds: tuple[int, ...]
+) -> list[Division]:
+    """Draw divisions that hold out every row as often, deal after deal.
+
+    Args:
+        pool: The rows.
+        count: How many divisions; with fewer than `folds`, of four folds at least, some rows may
+            not be held out.
+        folds: Folds of a deal; fewer where there are fewer groups.
+        seeds: Seeds of the deals, which decide together.
+
+    Raises:
+        InputError: There are too few groups.
+    """
+    n_folds = folds if count >= folds else max(count, _FEWEST_FOLDS)
+    divisions: list[Division] = []
+    deal_number = 0
+    while len(divisions) < count:
+        seed = _seed(_COVER, deal_number, *seeds)
+        divisions += _dealt(pool, n_folds=max(2, n_folds), seed=seed)
+        deal_number += 1
+    return divisions[:count]
 
 
 def outer_divisions(

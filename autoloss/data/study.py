@@ -14,7 +14,7 @@ from autoloss.data.encode import TableEncoding
 from autoloss.data.folds import Encoder
 from autoloss.data.hints import as_hinted
 from autoloss.data.parts import Fold, LockedPart, Part
-from autoloss.data.resample import Division, RowPool, fresh_divisions
+from autoloss.data.resample import Division, RowPool, covering_divisions, fresh_divisions
 from autoloss.records import DataSummary, Resampling
 
 
@@ -28,6 +28,7 @@ class StudyDivisions:
         search: Divisions on which candidates are compared.
         outer: Outer folds of nested cross-validation; none where rows are locked.
         outer_repeats: How often that is repeated.
+        covering: Folds of the trainings that judge all rows; 0 with another judge.
     """
 
     pool: RowPool
@@ -35,6 +36,7 @@ class StudyDivisions:
     search: tuple[Division, ...]
     outer: tuple[Division, ...] = ()
     outer_repeats: int = 1
+    covering: int = 0
 
     @property
     def is_fixed(self) -> bool:
@@ -49,7 +51,7 @@ class StudyData:
     Args:
         task: What is predicted.
         folds: Divisions on which candidates are compared, each with an encoding of its own.
-        locked: Rows that only the confirmation may see; None if `outer` takes their place.
+        locked: Rows that only the confirmation may see; None if all rows are judged.
         resampling: How rows were divided, as plain values.
         summary: All of this as plain values; its numbers of rows are those of the first fold.
         notes: What the user should know, one sentence each.
@@ -101,6 +103,7 @@ class StudyData:
         """Divide the rows anew, to train the finalists again; encoded at the call.
 
         Each holds out a quarter of the rows that are not locked, other ones than any fold before.
+        Where the verdict is of all rows, the divisions hold out every row as often.
         By time, or where validation rows are given, there is one division: it is returned `n`
         times, and the trainings differ by their seeds alone.
 
@@ -113,9 +116,11 @@ class StudyData:
         """
         if self._divisions.is_fixed:
             return (self.folds[-1],) * n
-        before = self._divisions.search
-        seeds = (self._seed, seed)
-        divisions = fresh_divisions(self._divisions.pool, n, seeds=seeds, before=before)
+        known, seeds = self._divisions, (self._seed, seed)
+        if known.covering:
+            divisions = covering_divisions(known.pool, n, folds=known.covering, seeds=seeds)
+        else:
+            divisions = fresh_divisions(known.pool, n, seeds=seeds, before=known.search)
         return tuple(self._fold(division) for division in divisions)
 
     def outer(self, repeats: int | None = None) -> tuple[Fold, ...]:

@@ -41,7 +41,8 @@ class Resampling:
         kind: ``"holdout"``, ``"repeated_holdout"``, ``"cross_validation"`` or ``"forward"`` (by
             time, each fold validates the rows after its training rows).
         folds: Divisions of the rows into training and validation rows.
-        verdict: ``"locked"`` test rows, or ``"nested"`` cross-validation in their place.
+        verdict: ``"locked"`` test rows; ``"out_of_fold"``: all rows, by trainings that held them
+            out; or ``"nested"`` cross-validation.
         outer: Outer folds of the nested cross-validation, all repeats together; 0 without it.
         replicates: Trainings of every finalist, each on a division and a seed of its own.
         text: All of this in a sentence or two.
@@ -49,7 +50,7 @@ class Resampling:
 
     kind: Literal["holdout", "repeated_holdout", "cross_validation", "forward"]
     folds: int
-    verdict: Literal["locked", "nested"] = "locked"
+    verdict: Literal["locked", "out_of_fold", "nested"] = "locked"
     outer: int = 0
     replicates: int = 1
     text: str = ""

@@ -27,7 +27,8 @@ class Plan:
         name: The study's name; empty if no study has begun.
         metric: The metric in the place of error.
         resampling: How rows are divided, in a sentence or two.
-        verdict: ``"locked"`` test rows, or ``"nested"`` cross-validation in their place.
+        verdict: ``"locked"`` test rows; ``"out_of_fold"``: all rows, by trainings that held them
+            out; or ``"nested"`` cross-validation.
         allowed: The work that the time limit allows, in a sentence; empty without a limit.
     """
 
@@ -44,7 +45,7 @@ class Plan:
     name: str = ""
     metric: str = "error"
     resampling: str = ""
-    verdict: Literal["locked", "nested"] = "locked"
+    verdict: Literal["locked", "out_of_fold", "nested"] = "locked"
     allowed: str = ""
 
 
