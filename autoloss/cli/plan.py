@@ -13,7 +13,7 @@ from autoloss.cli.tables import show_pairs
 from autoloss.records import DataSummary, Plan
 from autoloss.report.document import SCHEMA_VERSION, json_text
 from autoloss.report.power import power_before
-from autoloss.report.rows import all_rows
+from autoloss.report.rows import ROWS, all_rows
 from autoloss.report.words import duration_text, is_number
 
 _KINDS = {"numeric": "number", "categorical": "category", "boolean": "category"}
@@ -28,12 +28,12 @@ def show_lines(console: Console, plan: Plan) -> None:
 def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     """Yield the plan as pairs of a name and a sentence."""
     data = plan.data
-    is_nested = plan.verdict == "nested"
     rows = all_rows(data)
     if plan.name:
         yield "Study", plan.name
     yield "Data", f"{data.source}, {rows:,} rows, {len(data.columns)} columns"
-    locked = "none locked to test" if is_nested else f"{data.n_test:,} locked to test"
+    is_locked = plan.verdict == "locked"
+    locked = f"{data.n_test:,} locked to test" if is_locked else "none locked to test"
     is_first = data.n_train + data.n_valid < rows - data.n_test
     where = " in the first division" if is_first else ""
     parts = f"{data.n_train:,} rows to train, {data.n_valid:,} to validate{where}"
@@ -55,8 +55,7 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.allowed:
         yield "Limit", plan.allowed
     if is_number(plan.detectable):
-        where = "rows of the nested cross-validation" if is_nested else "test rows"
-        yield "Smallest detectable difference", power_before(plan, where=where)
+        yield "Smallest detectable difference", power_before(plan, where=ROWS[plan.verdict])
     for note in plan.notes:
         yield "Note", note
 

@@ -11,6 +11,7 @@ from autoloss.core.task import TaskKind
 from autoloss.experiment.confirmation import confirm_on_locked
 from autoloss.experiment.nesting import judge_by_nesting
 from autoloss.experiment.notes import study_notes
+from autoloss.experiment.out_of_fold import judge_out_of_fold
 from autoloss.experiment.own_network import network_argument, notes_of
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.replication import Selection, replicate
@@ -35,7 +36,9 @@ def conclude(session: SearchSession) -> SearchResult:
     study, data = session.study, session.opened.data
     session.begin_final()
     selection = _selected(session)
-    if data.locked is None:
+    if data.resampling.verdict == "out_of_fold":
+        evidence = judge_out_of_fold(session, selection)
+    elif data.locked is None:
         evidence = judge_by_nesting(session, selection)
     else:
         evidence = confirm_on_locked(session, data.locked, selection)

@@ -14,7 +14,7 @@ from autoloss.core.errors import AutolossError
 from autoloss.data import Fold
 from autoloss.data.protocol import carried_out
 from autoloss.experiment.gain_steps import StepPredictions, gains
-from autoloss.experiment.reference import Boosted, boost, compared
+from autoloss.experiment.reference import boost_folds, compared
 from autoloss.experiment.replication import Selection, is_cut, make_divisions
 from autoloss.experiment.session import SearchSession
 from autoloss.losses import LossSpec
@@ -122,7 +122,10 @@ def judge_by_nesting(session: SearchSession, selection: Selection) -> Evidence:
         coverage,
         clusters=clusters,
     )
-    boosted = _boosted(session, folds[: len(folds) // size.repeats])
+    once = folds[: len(folds) // size.repeats]
+    boosted = boost_folds(
+        session, [((one.train, one.valid), one.test) for one in once if one.test is not None]
+    )
     ships = log_probs[choice.place_of_shipped(verdict.decision)]
     return Evidence(
         choice=choice,
@@ -274,22 +277,6 @@ def _clusters(folds: Sequence[Fold], rows: NDArray[np.integer]) -> Tensor:
         assert fold.test is not None
         of_row |= dict(zip(fold.test.rows.tolist(), fold.test.clusters.tolist(), strict=True))
     return torch.tensor([of_row[int(row)] for row in rows])
-
-
-def _boosted(session: SearchSession, folds: Sequence[Fold]) -> Boosted | None:
-    """Return the predictions of gradient boosting for the test rows of the folds of one repeat."""
-    found, rows = [], []
-    notes: tuple[str, ...] = ()
-    for fold in folds:
-        assert fold.test is not None
-        boosted = boost(session, (fold.train, fold.valid), fold.test)
-        if boosted is None:
-            return None
-        found.append(boosted.log_probs)
-        rows.append(fold.test.rows.cpu().numpy())
-        notes = boosted.notes
-    order = np.argsort(np.concatenate(rows), kind="stable")
-    return Boosted(np.concatenate(found)[order], notes)
 
 
 def _normalised(logits: Tensor) -> FloatArray:

@@ -22,6 +22,7 @@ from autoloss.search import StudySnapshot
 from autoloss.verdict.comparisons import NamedMetric, compare
 from autoloss.verdict.metric_rows import metric_on_rows
 from autoloss.verdict.phrases import difference_words, interval_words
+from autoloss.verdict.pooled import PooledRows
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
@@ -149,6 +150,33 @@ def boost(session: SearchSession, train: Sequence[Part], test: Part) -> Boosted 
         n_classes=data.task.n_classes,
         seed=session.study.seed,
     )
+
+
+def boost_folds(
+    session: SearchSession, folds: Sequence[tuple[Sequence[Part], Part]]
+) -> Boosted | None:
+    """Train gradient boosting on each fold and predict its held-out rows.
+
+    Args:
+        session: The search.
+        folds: The parts to train on and the part to predict, of each fold.
+
+    Returns:
+        The predictions in the order of the rows, a mean for a row that several folds predict;
+        None as for `boost`.
+    """
+    found = []
+    for train, test in folds:
+        boosted = boost(session, train, test)
+        if boosted is None:
+            return None
+        found.append(boosted)
+    tests = [test for _, test in folds]
+    pooled = PooledRows.of(
+        torch.cat([test.rows.cpu() for test in tests]).numpy(),
+        torch.cat([test.targets.cpu() for test in tests]).numpy(),
+    )
+    return Boosted(pooled.mean([one.log_probs for one in found]), found[-1].notes)
 
 
 def _rows_of(data: StudyData, parts: Sequence[Part], rows: IntArray) -> pd.DataFrame:

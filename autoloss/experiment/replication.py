@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from autoloss.core.errors import TrainingError
 from autoloss.data import Fold
@@ -31,14 +33,21 @@ class HeldOut:
 
     Args:
         log_probs: Cross-fitted log probabilities.
+        raw: Log probabilities by the softmax of the logits.
         targets: Classes.
+        rows: Numbers of the rows in their table; a row appears for every training that held it
+            out.
+        clusters: The cluster of each row.
 
     Shape:
-        log_probs ``(N, C)``, targets ``(N,)``.
+        log_probs and raw ``(P, C)``, targets, rows and clusters ``(P,)``.
     """
 
     log_probs: NDArray[np.float64]
+    raw: NDArray[np.float64]
     targets: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    clusters: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +107,7 @@ def replicate(
         TrainingError: Every finalist of cross-entropy diverges on fresh seeds.
     """
     study = session.study
-    folds = session.opened.data.replicates(study.space.protocol.replicates, seed=study.seed)
+    folds = session.opened.data.replicates(session.finals.replicates, seed=study.seed)
     divisions = make_divisions(session, folds)
     records = {record.number: record for record in study.trials}
     numbers = [one.number for one in picked]
@@ -135,7 +144,7 @@ def replicate(
             number: _model(session, folds, by_number[number], scores, k)
             for k, number in enumerate(whole)
         },
-        {number: _held_out(scores, divisions, k) for k, number in enumerate(whole)},
+        {number: _held_out(folds, by_number[number], scores, k) for k, number in enumerate(whole)},
         is_cut=is_cut(trained),
     )
 
@@ -214,7 +223,20 @@ def _decision(study: Study) -> Decision:
     return declared.decision if declared else "error"
 
 
-def _held_out(scores: Sequence[Scores], divisions: Divisions, k: int) -> HeldOut:
-    log_probs = [scored.predictions.log_probs[k] for scored in scores]
-    targets = [job.valid.targets for job in divisions.jobs]
-    return HeldOut(torch.cat(log_probs).double().cpu().numpy(), torch.cat(targets).cpu().numpy())
+def _held_out(
+    folds: Sequence[Fold], trained: Trained, scores: Sequence[Scores], k: int
+) -> HeldOut:
+    valid = [fold.valid for fold in folds]
+    raw = [outcome.logits.double().log_softmax(-1) for outcome in trained.outcomes]
+    return HeldOut(
+        _joined([scored.predictions.log_probs[k].double() for scored in scores]),
+        _joined(raw),
+        _joined([part.targets for part in valid]),
+        _joined([part.rows for part in valid]),
+        _joined([part.clusters for part in valid]),
+    )
+
+
+def _joined(parts: Sequence[Tensor]) -> NDArray[Any]:
+    found: NDArray[Any] = torch.cat([part.cpu() for part in parts]).numpy()
+    return found

@@ -334,4 +334,6 @@ def _detectable(data: StudyData, protocol: ProtocolConfig) -> float:
         return detectable_difference(data.locked.n_rows)
     repeats = protocol.outer_repeats
     n_rows = sum(data.summary.class_counts)
+    if data.resampling.verdict == "out_of_fold":
+        return detectable_difference(n_rows)
     return detectable_nested(n_rows, data.resampling.outer // repeats, repeats)

@@ -227,14 +227,14 @@ class SearchSession:
         """Report the end of the search, and choose the final trainings that fit into the time."""
         self.standing.phase = "final"
         self.finals = self.timetable.finals(ended=self.tally.count)
-        asked = self.study.space.protocol
-        less = min(asked.finalists, len(self.study.families)) > self.finals.finalists
+        asked = self.timetable.asked.finals
+        less = asked.finalists > self.finals.finalists
         if less or self.finals.replicates < asked.replicates:
             self.note(
                 f"The time limit allows final trainings of {self.finals.finalists} families, "
                 f"{self.finals.replicates} of each finalist instead of {asked.replicates}."
             )
-        self.study.fit_finals(self.finals.finalists, self.finals.replicates)
+        self.study.fit_finalists(self.finals.finalists)
 
     def begin_outer(self, trials: int) -> Finals:
         """Choose the outer folds that fit into the time.

@@ -49,7 +49,7 @@ def workload_of(
         epochs=epochs,
         finals=Finals(
             min(protocol.finalists, families),
-            protocol.replicates,
+            data.resampling.replicates,
             repeats,
             min(fixed, trials) if repeats else 0,
         ),
@@ -83,6 +83,8 @@ def reference_seconds(data: StudyData, protocol: ProtocolConfig, limit: float | 
     """
     summary = data.summary
     folds = data.resampling.outer // protocol.outer_repeats if data.resampling.outer else 1
+    if data.resampling.verdict == "out_of_fold":
+        folds = protocol.outer_folds
     n_rows = summary.n_train + summary.n_valid
     one = boosting_seconds(n_rows, len(summary.columns), data.task.n_classes)
     needed = one * folds

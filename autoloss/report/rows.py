@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autoloss.core.settings import Judge
 from autoloss.records import DataSummary, Summary
 from autoloss.report.words import count_text
 
@@ -23,14 +24,26 @@ def all_rows(data: DataSummary) -> int:
     return max(first, sum(data.class_counts))
 
 
+ROWS = {
+    "locked": "test rows",
+    "out_of_fold": "held-out rows",
+    "nested": "rows of the nested cross-validation",
+}
+
+
+def judge_of(summary: Summary) -> Judge:
+    """Return the rows of the verdict: locked, out of fold or nested."""
+    return "locked" if summary.resampling is None else summary.resampling.verdict
+
+
 def is_nested(summary: Summary) -> bool:
     """Return whether a nested cross-validation stands in the place of locked test rows."""
-    return summary.resampling is not None and summary.resampling.verdict == "nested"
+    return judge_of(summary) == "nested"
 
 
 def rows_name(summary: Summary) -> str:
     """Return the name of the rows of the verdict."""
-    return "rows of the nested cross-validation" if is_nested(summary) else "test rows"
+    return ROWS[judge_of(summary)]
 
 
 def unseen_text(summary: Summary) -> str:
@@ -39,6 +52,12 @@ def unseen_text(summary: Summary) -> str:
         return (
             "On the rows of the nested cross-validation. The models that predict a row were "
             "chosen and trained without it."
+        )
+    if judge_of(summary) == "out_of_fold":
+        return (
+            "On rows that the trainings held out. Figures and intervals are corrected for the "
+            "selection on these rows; the verdict corrects for the number of tests, the intervals "
+            "do not."
         )
     return (
         "On rows that the search never saw. The verdict corrects for the number of tests; the "
@@ -59,18 +78,19 @@ def resampling_short(summary: Summary) -> str:
     parts = [_KINDS.get(found.kind, found.kind).format(found.folds)]
     if found.replicates > 1:
         parts.append(f"{found.replicates} trainings per finalist")
-    parts.append(
-        f"nested ({found.outer} outer folds)"
-        if is_nested(summary)
-        else f"{summary.verdict.n_test:,} locked rows"
-    )
-    return ", ".join(parts)
+    rows = f"{summary.verdict.n_test:,}"
+    judged = {
+        "nested": f"nested ({found.outer} outer folds)",
+        "out_of_fold": f"{rows} held-out rows",
+        "locked": f"{rows} locked rows",
+    }
+    return ", ".join([*parts, judged[found.verdict]])
 
 
 def parts_text(summary: Summary) -> str:
     """Return a line with the number of rows in each part."""
     data, found = summary.data, summary.resampling
-    test = "none locked" if is_nested(summary) else f"{data.n_test:,} test"
+    test = f"{data.n_test:,} test" if judge_of(summary) == "locked" else "none locked"
     if found is None or found.folds < 2:
         return f"{data.n_train:,} train · {data.n_valid:,} validation · {test}"
     return f"{all_rows(data) - data.n_test:,} in {found.folds} divisions · {test}"
@@ -84,6 +104,6 @@ def looks_text(summary: Summary) -> str:
             f"{studies} had looked at the same {rows_name(summary)} before: every look makes a "
             "chance finding more likely."
         )
-    if summary.resampling is None or is_nested(summary):
+    if summary.resampling is None or judge_of(summary) != "locked":
         return ""
     return "No other study had looked at these test rows before."

@@ -75,13 +75,10 @@ class AskTell:
         self._session.limit(trials=trials, epochs=epochs)
         self._take_up(self._session)
 
-    def fit_finals(self, finalists: int, replicates: int) -> None:
-        """Plan for fewer finalists or replicates than requested."""
-        protocol = replace(
-            self.space.protocol,
-            finalists=min(finalists, self.space.protocol.finalists),
-            replicates=min(replicates, self.space.protocol.replicates),
-        )
+    def fit_finalists(self, finalists: int) -> None:
+        """Plan for fewer finalists than requested."""
+        fewer = min(finalists, self.space.protocol.finalists)
+        protocol = replace(self.space.protocol, finalists=fewer)
         self.space = replace(self.space, protocol=protocol)
 
     @property

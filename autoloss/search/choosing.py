@@ -12,7 +12,7 @@ from autoloss.records import Finalist, Optimism, TrialRecord
 from autoloss.search.examples import ExampleFiles
 from autoloss.verdict.baseline import comparable, is_plain_cross_entropy
 from autoloss.verdict.finalists import FinalistChoice, pick_finalists
-from autoloss.verdict.optimism import study_optimism
+from autoloss.verdict.optimism import PairOptimism, study_optimism, study_pair_optimism
 from autoloss.verdict.replicates import Replicates, choose_on_replicates, finalist_records
 from autoloss.verdict.select import Choice, choose
 
@@ -82,6 +82,17 @@ class Selector:
     def optimism(self) -> Optimism | None:
         """Return the optimism of the selection; None if no rows were kept."""
         return study_optimism(
+            self.trials,
+            self.examples.load(record.number for record in self.trials),
+            metric=self.metric.name,
+            targets=self.examples.load_targets(),
+            clusters=self.examples.load_clusters(),
+            seed=self.seed,
+        )
+
+    def pair_optimism(self) -> PairOptimism | None:
+        """Return how much the selection flatters the challenger; None if no rows were kept."""
+        return study_pair_optimism(
             self.trials,
             self.examples.load(record.number for record in self.trials),
             metric=self.metric.name,

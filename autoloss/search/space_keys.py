@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from autoloss.core.settings import Precision
+from autoloss.core.settings import Judge, Precision
 from autoloss.losses.parameters import FloatParam, Interval, Parameter, as_number
 
 # The gradients of losses differ in scale, at the start by phi(1 / C), the weight of an example
@@ -69,6 +69,9 @@ CONSTANTS: dict[str, Constant] = {
     "protocol.folds": _whole(1),
     "protocol.finalists": _whole(1),
     "protocol.replicates": _whole(1),
+    "protocol.judge": Constant(
+        '"out_of_fold", "nested" or "locked"', lambda value: value in get_args(Judge)
+    ),
     "protocol.outer_folds": Constant(
         "0, or a whole number of at least 2",
         lambda value: value == 0 or _whole(2).is_allowed(value),

@@ -21,6 +21,7 @@ from autoloss.search.opening import create, find, new_config
 from autoloss.search.session import StudySession
 from autoloss.search.space import Space
 from autoloss.verdict.finalists import FinalistChoice
+from autoloss.verdict.optimism import PairOptimism
 from autoloss.verdict.replicates import Replicates
 from autoloss.verdict.select import Choice
 
@@ -263,6 +264,10 @@ class Study(AskTell):
     def optimism(self) -> Optimism | None:
         """Return the optimism of the selection; None if no rows were kept."""
         return self._selector.optimism()
+
+    def pair_optimism(self) -> PairOptimism | None:
+        """Return how much the selection flatters the challenger; None if no rows were kept."""
+        return self._selector.pair_optimism()
 
     def edges(self) -> tuple[Edge, ...]:
         """Return the settings whose best value lies at an end of the searched range."""

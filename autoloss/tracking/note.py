@@ -69,8 +69,9 @@ def _choice_lines(summary: Summary) -> list[str]:
 
 
 def _rows(summary: Summary) -> str:
-    is_nested = summary.resampling is not None and summary.resampling.verdict == "nested"
-    return "rows, nested cross-validation" if is_nested else "test rows"
+    judge = "locked" if summary.resampling is None else summary.resampling.verdict
+    names = {"nested": "rows, nested cross-validation", "out_of_fold": "held-out rows"}
+    return names.get(judge, "test rows")
 
 
 def _comparison_table(comparisons: tuple[Comparison, ...], rows: str) -> list[str]:

@@ -100,8 +100,7 @@ def confirm(
         metric: The study's metric; error by default.
         primary: Name of the metric that decides; by default the name of `metric`, else log loss.
         class_counts: Training rows of each class, which balanced error needs for its decisions.
-        clusters: The cluster of each row; (N,). None for independent rows. A row that several
-            trainings held out is a cluster of its predictions.
+        clusters: The cluster of each row; (N,). None for independent rows.
         optimism: How much the selection flatters the challenger, if it saw these rows. The
             comparisons are corrected by it: log loss and Brier by as many standard errors as log
             loss, error by its own optimism; another metric, if it has none, like log loss.

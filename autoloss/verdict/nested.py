@@ -16,6 +16,7 @@ from autoloss.verdict.comparisons import CALIBRATION, NamedMetric, PairedTest, c
 from autoloss.verdict.confirm import LEVEL_OF_ONE
 from autoloss.verdict.corrected import detectable_nested, resampled_t_test
 from autoloss.verdict.phrases import verdict_text
+from autoloss.verdict.pooled import PooledRows
 from autoloss.verdict.significance import findings
 
 FloatArray = npt.NDArray[np.floating]
@@ -51,35 +52,6 @@ class OuterResult:
     def n_test(self) -> int:
         """Return the number of test rows of the fold."""
         return len(self.targets)
-
-
-@dataclass(frozen=True, eq=False)
-class PooledRows:
-    """The rows that the outer folds of all repeats left out, each of them once.
-
-    Args:
-        rows: Their numbers in the table, rising; (N,).
-        targets: Their classes; (N,).
-        place: The place in `rows` of each test row of each fold, the folds in their order; (M,).
-    """
-
-    rows: IntArray
-    targets: IntArray
-    place: IntArray
-
-    def mean(self, log_probs: Sequence[FloatArray]) -> FloatArray:
-        """Return the mean of each row's probabilities over the repeats, as log probabilities.
-
-        Args:
-            log_probs: The log probabilities of every fold for its test rows.
-
-        Shape:
-            log_probs (n, C) each -> (N, C).
-        """
-        together = np.concatenate(log_probs).astype(np.float64)
-        total = np.full((len(self.rows), together.shape[1]), -np.inf)
-        np.logaddexp.at(total, self.place, together)
-        return np.asarray(total - np.log(np.bincount(self.place))[:, None])
 
 
 def nested_verdict(
@@ -145,9 +117,9 @@ def nested_verdict(
 
 def pooled_rows(outer: Sequence[OuterResult]) -> PooledRows:
     """Return the test rows of all outer folds."""
-    every = np.concatenate([one.rows for one in outer])
-    rows, first, place = np.unique(every, return_index=True, return_inverse=True)
-    return PooledRows(rows, np.concatenate([one.targets for one in outer])[first], place)
+    return PooledRows.of(
+        np.concatenate([one.rows for one in outer]), np.concatenate([one.targets for one in outer])
+    )
 
 
 def _half_width(error: Comparison, folds: int) -> float:

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from autoloss.metrics.known import mean_of_wrong
 from autoloss.records import REFINED_LOG_LOSS, Optimism, TrialRecord
-from autoloss.verdict.baseline import usable
+from autoloss.verdict.baseline import comparable, is_plain_cross_entropy, usable
 from autoloss.verdict.select import ExampleLosses
 
 FloatArray = npt.NDArray[np.floating]
@@ -45,18 +45,10 @@ def study_optimism(
         resamples: Resamples R.
         seed: Their seed.
     """
-    done = [t for t in usable(trials, metric) if t.number in examples]
-    # Only the best of many trials can win a resample, so the others need no memory.
-    done = sorted(done, key=lambda t: t.metrics[REFINED_LOG_LOSS])[: most_trials(examples, done)]
-    kept, log_loss, wrong = [], [], []
-    for trial in sorted(done, key=lambda t: t.number):
-        own = examples[trial.number]
-        if np.isfinite(own.log_loss).all():
-            kept.append(trial)
-            log_loss.append(own.log_loss)
-            wrong.append(own.wrong)
-    if not kept:
+    found = _kept(trials, examples, metric)
+    if not found:
         return None
+    kept, log_loss, wrong = zip(*found, strict=True)
     return selection_optimism(
         np.stack(log_loss),
         np.stack(wrong),
@@ -67,6 +59,50 @@ def study_optimism(
         resamples=resamples,
         seed=seed,
     )
+
+
+def study_pair_optimism(
+    trials: Sequence[TrialRecord],
+    examples: Mapping[int, ExampleLosses],
+    *,
+    metric: str = "error",
+    targets: IntArray | None = None,
+    clusters: IntArray | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> PairOptimism | None:
+    """Return the optimism of a study's challenger against its tuned cross-entropy.
+
+    The arguments are those of `study_optimism`; None if a side has no trial that kept its rows.
+    """
+    found = _kept(trials, examples, metric)
+    is_baseline = np.array([is_plain_cross_entropy(trial.loss) for trial, _, _ in found])
+    if is_baseline.all() or not is_baseline.any():
+        return None
+    _, log_loss, wrong = zip(*found, strict=True)
+    return pair_optimism(
+        np.stack(log_loss),
+        np.stack(wrong),
+        is_baseline,
+        clusters,
+        metric=metric,
+        targets=targets,
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def _kept(
+    trials: Sequence[TrialRecord], examples: Mapping[int, ExampleLosses], metric: str
+) -> list[tuple[TrialRecord, FloatArray, npt.NDArray[np.bool_]]]:
+    """Return the usable trials with finite losses on their rows, in order of number.
+
+    Only the best of many trials can win a resample, so the others need no memory.
+    """
+    done = [t for t in usable(comparable(trials), metric) if t.number in examples]
+    done = sorted(done, key=lambda t: t.metrics[REFINED_LOG_LOSS])[: most_trials(examples, done)]
+    rows = [(t, examples[t.number]) for t in sorted(done, key=lambda t: t.number)]
+    return [(t, one.log_loss, one.wrong) for t, one in rows if np.isfinite(one.log_loss).all()]
 
 
 def most_trials(examples: Mapping[int, ExampleLosses], trials: Sequence[TrialRecord]) -> int:

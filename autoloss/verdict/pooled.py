@@ -1,0 +1,64 @@
+"""Predictions for rows that several trainings held out, a mean for each row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.floating]
+IntArray = npt.NDArray[np.integer]
+
+
+@dataclass(frozen=True, eq=False)
+class PooledRows:
+    """The rows that some trainings held out, each of them once.
+
+    Args:
+        rows: Their numbers in the table, rising; (N,).
+        targets: Their classes; (N,).
+        place: The place in `rows` of each held-out row of each training, in the order of the
+            trainings; (M,).
+        first: The first place of each row among the M held-out rows; (N,).
+    """
+
+    rows: IntArray
+    targets: IntArray
+    place: IntArray
+    first: IntArray
+
+    @classmethod
+    def of(cls, rows: IntArray, targets: IntArray) -> Self:
+        """Return the pool of held-out rows.
+
+        Args:
+            rows: Their numbers in the table, one training after another.
+            targets: Their classes.
+
+        Shape:
+            rows (M,), targets (M,).
+        """
+        found, first, place = np.unique(rows, return_index=True, return_inverse=True)
+        return cls(found, targets[first], place, first)
+
+    def mean(self, log_probs: Sequence[FloatArray]) -> FloatArray:
+        """Return the mean of each row's probabilities over the trainings, as log probabilities.
+
+        Args:
+            log_probs: The log probabilities of every training for its held-out rows.
+
+        Shape:
+            log_probs (n, C) each -> (N, C).
+        """
+        together = np.concatenate(log_probs).astype(np.float64)
+        total = np.full((len(self.rows), together.shape[1]), -np.inf)
+        np.logaddexp.at(total, self.place, together)
+        return np.asarray(total - np.log(np.bincount(self.place))[:, None])
+
+    def once(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return a value for each row from values of the held-out rows: (M,) -> (N,)."""
+        found: npt.NDArray[Any] = values[self.first]
+        return found
