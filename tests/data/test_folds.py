@@ -18,6 +18,8 @@ from autoloss.data.split import cut, part_size
 
 OPTIONS = DataOptions(target="y")
 LOCKING = ProtocolConfig(outer_folds=0)
+LOCKED = ProtocolConfig(judge="locked")
+NESTING = ProtocolConfig(judge="nested")
 
 
 def table(n: int, seed: int = 0, rare: float = 0.3) -> pd.DataFrame:
@@ -65,11 +67,11 @@ def parts_of(folds: Iterable[Fold]) -> list[Part]:
     [
         (13_000, ProtocolConfig(), "holdout", 1),
         (12_400, ProtocolConfig(), "repeated_holdout", 2),
-        (2_600, ProtocolConfig(), "repeated_holdout", 2),
-        (2_400, ProtocolConfig(), "cross_validation", 5),
-        (2_400, ProtocolConfig(folds=3), "cross_validation", 3),
-        (2_400, ProtocolConfig(folds=1), "holdout", 1),
-        (4_000, ProtocolConfig(folds=1), "holdout", 1),
+        (2_600, LOCKED, "repeated_holdout", 2),
+        (2_400, LOCKED, "cross_validation", 5),
+        (2_400, replace(NESTING, folds=3), "cross_validation", 3),
+        (2_400, replace(LOCKED, folds=1), "holdout", 1),
+        (4_000, replace(LOCKED, folds=1), "holdout", 1),
     ],
 )
 def test_the_number_of_rows_decides_how_they_are_divided(
@@ -126,7 +128,8 @@ def test_locked_rows_are_a_stratified_cut_of_all_rows() -> None:
     expected = cut(
         np.arange(2_400), codes, size=part_size(2_400, test=True), seed=5, spare=2
     ).tolist()
-    assert locked_rows(prepare(frame, replace(OPTIONS, seed=5))) == expected
+    data = prepare(frame, replace(OPTIONS, seed=5), protocol=LOCKED)
+    assert locked_rows(data) == expected
 
 
 def test_the_seed_decides_every_fold() -> None:
@@ -184,10 +187,10 @@ def test_replicates_are_new_divisions_of_the_rows_not_locked(n: int) -> None:
 
 
 def test_groups_never_straddle_and_are_clusters() -> None:
-    for n in (300, 2_400, 4_000):
+    for n, protocol in itertools.product((300, 2_400, 4_000), (ProtocolConfig(), NESTING)):
         frame = table(n)
         frame.loc[::50, "who"] = None
-        data = prepare(frame, replace(OPTIONS, groups="who"))
+        data = prepare(frame, replace(OPTIONS, groups="who"), protocol=protocol)
         numbers = [rows(fold.valid) for fold in all_folds(data)]
         assert len({tuple(part) for part in numbers}) == len(numbers)
         for fold in all_folds(data):
@@ -205,7 +208,8 @@ def test_groups_never_straddle_and_are_clusters() -> None:
             pairs = pd.DataFrame({"cluster": cluster, "who": who.to_numpy()})
             assert (pairs.dropna().groupby("who")["cluster"].nunique() == 1).all()
             assert pairs["cluster"].nunique() == frame["who"].nunique() + frame["who"].isna().sum()
-        assert len(data.folds) == (2 if n == 4_000 else 5)
+        few = 5 if n == 300 or protocol == NESTING and n == 2_400 else 2
+        assert len(data.folds) == few
 
 
 def test_replicates_of_groups_of_unequal_size_differ() -> None:
@@ -292,7 +296,7 @@ def test_validation_rows_that_are_given_stay_what_they_are() -> None:
 
 
 def test_few_rows_are_all_tested_once_a_repeat_and_none_is_locked() -> None:
-    data = prepare(table(300), OPTIONS)
+    data = prepare(table(300), OPTIONS, protocol=NESTING)
     assert data.locked is None
     assert (data.resampling.verdict, data.resampling.outer) == ("nested", 10)
     assert "5 outer folds, twice" in data.resampling.text
@@ -310,22 +314,25 @@ def test_few_rows_are_all_tested_once_a_repeat_and_none_is_locked() -> None:
     assert data.summary.n_test == 0
     assert sum(data.summary.class_counts) == 300
     assert data.summary.n_train == len(data.train)
-    once = prepare(table(300), OPTIONS, protocol=ProtocolConfig(outer_folds=3, outer_repeats=1))
+    once = prepare(table(300), OPTIONS, protocol=replace(NESTING, outer_folds=3, outer_repeats=1))
     assert len(once.outer()) == once.resampling.outer == 3
 
 
 @pytest.mark.parametrize(
     ("n", "rare", "protocol", "change", "is_nested"),
     [
-        (999, 0.3, ProtocolConfig(), {}, True),
-        (1_000, 0.3, ProtocolConfig(), {}, False),
-        (3_000, 0.02, ProtocolConfig(), {}, True),
-        (3_000, 0.05, ProtocolConfig(), {}, False),
+        (999, 0.3, NESTING, {}, True),
+        (1_000, 0.3, NESTING, {}, False),
+        (3_000, 0.02, NESTING, {}, True),
+        (3_000, 0.05, NESTING, {}, False),
         (10_001, 0.004, ProtocolConfig(), {}, False),
         (999, 0.3, LOCKING, {}, False),
+        (999, 0.3, LOCKED, {}, False),
         (999, 0.3, ProtocolConfig(), {"split_by": "day"}, False),
         (999, 0.3, ProtocolConfig(), {"test": table(50, 1)}, False),
-        (999, 0.3, ProtocolConfig(), {"groups": "who"}, True),
+        (999, 0.3, NESTING, {"groups": "who"}, True),
+        # No training holds out other rows than those that are given.
+        (999, 0.3, ProtocolConfig(), {"valid": table(50, 1)}, True),
     ],
 )
 def test_rows_are_locked_where_enough_can_be(
@@ -337,6 +344,32 @@ def test_rows_are_locked_where_enough_can_be(
     assert bool(data.outer()) == is_nested
     said = [note for note in data.notes if "show little of that class" in note]
     assert len(said) == (n > 10_000 and rare < 0.01)
+
+
+@pytest.mark.parametrize("n", [300, 9_999])
+def test_final_trainings_of_few_rows_hold_out_every_row_as_often(n: int) -> None:
+    data = prepare(table(n), OPTIONS)
+    assert (data.locked, data.outer()) == (None, ())
+    found = data.resampling
+    assert (found.verdict, found.outer, found.replicates) == ("out_of_fold", 0, 10)
+    assert data.summary.n_test == 0
+    assert sum(data.summary.class_counts) == n
+    trained = data.replicates(10, seed=0)
+    for deal in (trained[:5], trained[5:]):
+        held = itertools.chain.from_iterable(rows(fold.valid) for fold in deal)
+        assert sorted(held) == list(range(n))
+    searched = {tuple(rows(fold.valid)) for fold in data.folds}
+    held_out = [tuple(rows(fold.valid)) for fold in trained]
+    assert len(searched | set(held_out)) == len(searched) + 10
+    # A shorter plan trains the first ones.
+    assert [tuple(rows(fold.valid)) for fold in data.replicates(7, seed=0)] == held_out[:7]
+    few = [rows(fold.valid) for fold in data.replicates(2, seed=0)]
+    assert not set(few[0]) & set(few[1])
+    assert len(few[0]) == pytest.approx(n / 4, abs=1)
+
+
+def test_ten_thousand_rows_are_enough_to_lock_some() -> None:
+    assert prepare(table(10_000), OPTIONS).resampling.verdict == "locked"
 
 
 def test_labels_of_locked_rows_change_no_fold() -> None:
@@ -355,7 +388,7 @@ def test_labels_of_locked_rows_change_no_fold() -> None:
 
 
 def test_locked_rows_can_be_read_by_any_encoding() -> None:
-    data = prepare(table(2_400), OPTIONS)
+    data = prepare(table(2_400), OPTIONS, protocol=LOCKED)
     assert data.locked is not None
     first, fold = data.locked.open(), data.replicates(1, seed=0)[0]
     read = data.locked.open(fold.encoding)

@@ -30,6 +30,7 @@ from autoloss.verdict.comparisons import (
     mcnemar,
 )
 from autoloss.verdict.confirm import Shipped, confirm, detectable_difference, unopposed
+from autoloss.verdict.optimism import PairOptimism
 from autoloss.verdict.phrases import verdict_text
 from autoloss.verdict.significance import Findings
 
@@ -332,3 +333,42 @@ def test_seven_rows_must_differ_before_the_exact_test_can_speak_among_three():
 def test_a_test_part_without_rows_is_refused():
     with pytest.raises(ValueError, match="n_test=0"):
         detectable_difference(0)
+
+
+def by_metric(verdict):
+    return {one.metric: one for one in verdict.comparisons}
+
+
+@pytest.mark.parametrize("metric", [None, ranking(auroc)])
+def test_a_verdict_is_moved_by_the_optimism_of_the_selection(metric):
+    one, other, targets = draw(classes=2, noise=(0.5, 0.7))
+    plain = by_metric(settle(one, other, targets, metric=metric))
+    optimism = PairOptimism(0.02, 0.01 if metric is None else float("nan"))
+    moved = by_metric(settle(one, other, targets, metric=metric, optimism=optimism))
+    shifts = {name: moved[name].challenger - plain[name].challenger for name in plain}
+    assert shifts["log_loss"] == pytest.approx(0.02)
+    assert shifts[CALIBRATION] == 0.0
+    errors = 0.02 / (plain["log_loss"].high - plain["log_loss"].low)
+    for name in set(plain) - {"log_loss", CALIBRATION}:
+        width = plain[name].high - plain[name].low
+        expected = 0.01 if metric is None and name == "error" else errors * width
+        assert shifts[name] == pytest.approx(-expected if name == "auroc" else expected)
+    for name, own in plain.items():
+        assert moved[name].baseline == own.baseline
+        assert moved[name].high - moved[name].low == pytest.approx(own.high - own.low)
+        assert moved[name].low - own.low == pytest.approx(shifts[name])
+
+
+def test_a_gain_no_larger_than_its_optimism_is_no_evidence():
+    one, other, targets = draw(noise=(0.3, 0.7))
+    gain = -by_metric(settle(one, other, targets))["log_loss"].difference
+    decisions = [
+        settle(one, other, targets, optimism=PairOptimism(share * gain, 0.0)).decision
+        for share in (0.0, 0.2, 1.0)
+    ]
+    assert decisions[:2] == ["better", "better"]
+    assert by_metric(settle(one, other, targets, optimism=PairOptimism(gain, gain)))[
+        "log_loss"
+    ].difference == pytest.approx(0.0)
+    verdict = settle(one, other, targets, primary="log_loss", optimism=PairOptimism(gain, 1.0))
+    assert verdict.decision != "better"

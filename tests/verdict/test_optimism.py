@@ -8,7 +8,13 @@ import pytest
 from scipy import integrate, stats
 
 from autoloss.records import TrialRecord
-from autoloss.verdict.optimism import selection_optimism, study_optimism
+from autoloss.verdict.optimism import (
+    PairOptimism,
+    pair_optimism,
+    selection_optimism,
+    study_optimism,
+    study_pair_optimism,
+)
 from autoloss.verdict.select import ExampleLosses
 
 
@@ -154,3 +160,95 @@ def test_a_thousand_trials_of_25_000_rows_take_seconds() -> None:
     start = time.perf_counter()
     selection_optimism(log_loss, log_loss < 0.2)
     assert time.perf_counter() - start < 10.0
+
+
+def equal_studies(sizes, *, gain=0.0, studies=80, n_rows=300):
+    """Yield the difference of the best of two sides on all rows, and its optimism."""
+    rng = np.random.default_rng(6)
+    for seed in range(studies):
+        log_loss = 0.5 + 0.3 * rng.normal(size=(sum(sizes), n_rows))
+        is_baseline = np.arange(sum(sizes)) >= sizes[0]
+        log_loss[~is_baseline] -= gain
+        wrong = rng.random(log_loss.shape) < 0.2
+        means = log_loss.mean(axis=1)
+        seen = means[~is_baseline].min() - means[is_baseline].min()
+        yield seen, pair_optimism(log_loss, wrong, is_baseline, resamples=100, seed=seed)
+
+
+@pytest.mark.parametrize("gain", [0.0, 0.05])
+def test_the_optimism_of_a_pair_undoes_the_luck_of_the_larger_side(gain: float) -> None:
+    found = list(equal_studies((40, 4), gain=gain))
+    seen = np.array([one for one, _ in found])
+    corrected = seen + [one.log_loss for _, one in found]
+    noise = 3 * 0.3 * math.sqrt(2 / (300 * len(found)))
+    lucky = 0.3 / math.sqrt(300) * (expected_minimum(40) - expected_minimum(4))
+    assert seen.mean() == pytest.approx(lucky - gain, abs=noise)
+    assert lucky < -2 * noise
+    assert corrected.mean() == pytest.approx(-gain, abs=noise)
+
+
+def test_a_pair_without_a_choice_has_no_optimism() -> None:
+    found = [one.log_loss for _, one in equal_studies((1, 1), studies=20)]
+    # The noise of the resamples, of which those below 0 count as 0.
+    assert np.mean(found) == pytest.approx(0.0, abs=0.004)
+
+
+def test_the_larger_side_of_cross_entropy_never_flatters_the_challenger() -> None:
+    assert all(one.log_loss == 0.0 for _, one in equal_studies((1, 40), studies=10))
+    assert all(one.metric >= 0.0 for _, one in equal_studies((20, 20), studies=10))
+
+
+def test_the_optimism_of_a_pair_is_what_one_resample_after_the_other_gives() -> None:
+    rng = np.random.default_rng(7)
+    log_loss, wrong = rng.gamma(1.0, 0.5, size=(12, 90)), rng.random((12, 90)) < 0.3
+    clusters = rng.permutation(np.arange(90) % 25)
+    is_baseline = np.arange(12) % 4 == 0
+    found = pair_optimism(log_loss, wrong, is_baseline, clusters, resamples=40, seed=5)
+    one, other = np.flatnonzero(~is_baseline), np.flatnonzero(is_baseline)
+
+    def best(side, rows):
+        return side[log_loss[np.ix_(side, rows)].mean(axis=1).argmin()]
+
+    drawn = np.random.default_rng(5).integers(0, 25, size=(40, 25))
+    honest = []
+    for groups in drawn:
+        rows = np.concatenate([np.flatnonzero(clusters == g) for g in groups])
+        out = np.flatnonzero(~np.isin(clusters, groups))
+        pair = best(one, rows), best(other, rows)
+        honest.append(
+            [
+                values[pair[0], out].mean() - values[pair[1], out].mean()
+                for values in (log_loss, wrong)
+            ]
+        )
+    every = np.arange(90)
+    pair = best(one, every), best(other, every)
+    seen = [values[pair[0]].mean() - values[pair[1]].mean() for values in (log_loss, wrong)]
+    expected = np.maximum(0.0, np.mean(honest, axis=0) - seen)
+    assert (found.log_loss, found.metric) == pytest.approx(tuple(expected))
+
+
+def test_both_sides_must_have_a_trial() -> None:
+    log_loss, wrong = np.ones((2, 20)), np.zeros((2, 20), dtype=bool)
+    with pytest.raises(ValueError, match="got 2 of 2 trials of cross-entropy"):
+        pair_optimism(log_loss, wrong, np.ones(2, dtype=bool))
+
+
+def test_a_study_without_another_loss_has_no_optimism_of_a_pair() -> None:
+    rng = np.random.default_rng(8)
+    figures = {"error": 0.3, "refined_log_loss": 0.5}
+    trials = [
+        TrialRecord(n, "complete", {"base": base}, {}, figures)
+        for n, base in enumerate(["cross_entropy", "cross_entropy", "focal"])
+    ]
+    rows = {
+        n: ExampleLosses(rng.random(50).astype(np.float32), rng.random(50) < 0.3) for n in range(3)
+    }
+    assert study_pair_optimism(trials[:2], rows) is None
+    expected = pair_optimism(
+        np.stack([rows[n].log_loss for n in range(3)]),
+        np.stack([rows[n].wrong for n in range(3)]),
+        np.array([True, True, False]),
+    )
+    assert study_pair_optimism(trials, rows) == expected
+    assert isinstance(expected, PairOptimism)
