@@ -46,6 +46,7 @@ def search(
     missing: Iterable[str] = (),
     classes: bool = False,
     positive: Label | None = None,
+    lock: bool = False,
     class_weights: Weights | None = None,
     class_similarity: Similarity | None = None,
     cost_matrix: Costs | None = None,
@@ -88,6 +89,8 @@ def search(
         missing: Cells that mean missing, besides empty cells, ``NA`` and the like.
         classes: Whether each number of the target is a class even if there are many numbers.
         positive: The positive label of the two.
+        lock: Whether to lock a fifth of the rows for the verdict even of fewer than 10 000; by
+            default these are all judged, each by trainings that held it out.
         class_weights: Weight of each class, or the path of a table of two columns, the class and
             its weight. They join the priors as ``"given_weights"``.
         class_similarity: Similarity of each pair of classes: a square table with the classes in
@@ -161,6 +164,7 @@ def plan(
     missing: Iterable[str] = (),
     classes: bool = False,
     positive: Label | None = None,
+    lock: bool = False,
     class_weights: Weights | None = None,
     class_similarity: Similarity | None = None,
     cost_matrix: Costs | None = None,

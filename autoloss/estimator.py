@@ -45,6 +45,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         date_format: The format of dates, if they can be read either way.
         missing: Cells that mean missing, besides NaN and the like.
         classes: Whether each number of `y` is a class even if there are many numbers.
+        lock: Whether to lock a fifth of the rows for the verdict even of fewer than 10 000.
         seed: Seed of the split, the settings and the trainings.
         device: Where to train.
         track: ``"all"`` writes every trial to MLflow, ``"off"`` writes none.
@@ -85,6 +86,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         date_format: str | None = None,
         missing: Any = (),
         classes: bool = False,
+        lock: bool = False,
         seed: int = 0,
         device: str = "auto",
         track: str = "off",

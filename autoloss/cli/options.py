@@ -195,6 +195,14 @@ Positive = Annotated[
     str | None,
     typer.Option(metavar="LABEL", help="The positive class of the two.", rich_help_panel=_DATA),
 ]
+Lock = Annotated[
+    bool,
+    typer.Option(
+        "--lock",
+        help="Lock a fifth of the rows for the verdict even of a table under 10,000 rows.",
+        rich_help_panel=_DATA,
+    ),
+]
 Metric = Annotated[
     str | None,
     typer.Option(

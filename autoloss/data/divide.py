@@ -86,7 +86,7 @@ def divide(sources: Sources, options: DataOptions, protocol: ProtocolConfig) -> 
         raise InputError(f"{table.label} must have rows left to validate on, but has too few.")
     judge: Judge = "locked"
     if test is None:
-        if options.split_by is None and protocol.outer_folds > 0:
+        if options.split_by is None and protocol.outer_folds > 0 and not options.lock:
             judge, rare = _judge(
                 protocol.judge, rest, codes, labels.keys, is_given=valid is not None
             )

@@ -95,6 +95,7 @@ class DataOptions:
         missing: Marks of missing cells, besides the usual marks; a string is a single mark.
         classes: Whether every number of the target is a class, however many there are.
         positive: The positive label of two.
+        lock: Whether to lock rows for the verdict even of a table under 10 000 rows.
         seed: Seed of the division.
     """
 
@@ -110,6 +111,7 @@ class DataOptions:
     missing: str | Iterable[str] = option((), plain=_marks)
     classes: bool = False
     positive: Label | None = None
+    lock: bool = False
     seed: int = 0
 
     def check(self) -> None:

@@ -101,7 +101,7 @@ class StudyConfig:
                     name: one and Origin(**one) for name, one in values.get("losses", {}).items()
                 },
             }
-            return cls(**{**values, **lists})
+            return cls(**{**values, **lists, "space": _judged(values["space"])})
         except (KeyError, TypeError) as error:
             raise InputError(f"A study's settings must be complete, but got: {error}.") from None
 
@@ -149,6 +149,12 @@ class StudyConfig:
             ) from None
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{path} must be a study's settings, but got: {error}.") from None
+
+
+def _judged(space: dict[str, Any]) -> dict[str, Any]:
+    """Return a stored space; one without a judge is of a version that knew no other rule."""
+    protocol = space.get("protocol", {})
+    return space if "judge" in protocol else {**space, "protocol": {**protocol, "judge": "nested"}}
 
 
 def as_tuple(values: Iterable[float] | None) -> tuple[float, ...] | None:

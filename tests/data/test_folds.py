@@ -208,7 +208,7 @@ def test_groups_never_straddle_and_are_clusters() -> None:
             pairs = pd.DataFrame({"cluster": cluster, "who": who.to_numpy()})
             assert (pairs.dropna().groupby("who")["cluster"].nunique() == 1).all()
             assert pairs["cluster"].nunique() == frame["who"].nunique() + frame["who"].isna().sum()
-        few = 5 if n == 300 or protocol == NESTING and n == 2_400 else 2
+        few = 5 if n == 300 or (protocol == NESTING and n == 2_400) else 2
         assert len(data.folds) == few
 
 

@@ -28,6 +28,7 @@ def search(
     missing: options.Missing = None,
     classes: options.Classes = False,
     positive: options.Positive = None,
+    lock: options.Lock = False,
     class_weights: options.ClassWeights = None,
     class_similarity: options.ClassSimilarity = None,
     cost_matrix: options.CostMatrix = None,
