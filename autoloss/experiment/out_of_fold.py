@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -11,11 +13,10 @@ from autoloss.experiment.gain_steps import StepPredictions, gains
 from autoloss.experiment.reference import boost_folds, compared
 from autoloss.experiment.replication import Selection
 from autoloss.experiment.session import SearchSession
-from autoloss.records import Verdict
+from autoloss.records import Gain, PairOptimism, Verdict
 from autoloss.search import Evidence, trusted
 from autoloss.verdict.confirm import Shipped, confirm, unopposed
 from autoloss.verdict.metric_rows import metric_on_rows
-from autoloss.verdict.optimism import PairOptimism
 from autoloss.verdict.pooled import PooledRows
 
 
@@ -40,8 +41,9 @@ def judge_out_of_fold(session: SearchSession, selection: Selection) -> Evidence:
     log_probs = (torch.from_numpy(steps.challenger), torch.from_numpy(steps.calibrated))
     targets = torch.from_numpy(np.asarray(pooled.targets))
     clusters = torch.from_numpy(pooled.once(baseline.clusters))
+    optimism = study.pair_optimism() if choice.is_opposed else None
     verdict = trusted(
-        _verdict(selection, steps, pooled, clusters.numpy(), study.pair_optimism()),
+        _verdict(selection, steps, pooled, clusters.numpy(), optimism),
         selection.snapshot,
         choice,
         log_probs[1],
@@ -50,8 +52,8 @@ def judge_out_of_fold(session: SearchSession, selection: Selection) -> Evidence:
         clusters=clusters,
     )
     count = selection.replication.figures.count
-    # One deal holds out every row once.
-    folds = data.replicates(count, seed=study.seed)[: study.space.protocol.outer_folds]
+    # The folds of the first deal hold out every row once.
+    folds = data.replicates(min(count, study.space.protocol.outer_folds), seed=study.seed)
     boosted = boost_folds(session, [((fold.train,), fold.valid) for fold in folds])
     ships = log_probs[choice.place_of_shipped(verdict.decision)]
     return Evidence(
@@ -62,7 +64,11 @@ def judge_out_of_fold(session: SearchSession, selection: Selection) -> Evidence:
         resampling=carried_out(data.resampling, replicates=count),
         finalists=selection.finalists,
         # The held-out rows of the finalists are the rows of the verdict.
-        gains=gains(selection, steps, targets, clusters, moves_decisions=False),
+        gains=_corrected(
+            gains(selection, steps, targets, clusters, moves_decisions=False),
+            verdict,
+            metric=study.metric.name,
+        ),
         reference=compared(boosted, selection.snapshot, ships, targets, clusters),
         raw=(
             torch.from_numpy(pooled.mean([challenger.raw])),
@@ -70,7 +76,28 @@ def judge_out_of_fold(session: SearchSession, selection: Selection) -> Evidence:
         ),
         rows=torch.from_numpy(np.asarray(pooled.rows)),
         coverage=selection.coverage,
+        pair_optimism=optimism,
     )
+
+
+def _corrected(steps: tuple[Gain, ...], verdict: Verdict, *, metric: str) -> tuple[Gain, ...]:
+    """Return the steps of the gain, the last of which is the comparison of the verdict."""
+    compared = {one.metric: one for one in verdict.comparisons}
+    if not compared:
+        return steps
+    one, log_loss = compared[metric], compared["log_loss"]
+    last = replace(
+        steps[-1],
+        metric=one.challenger,
+        metric_change=one.difference,
+        metric_low=one.low,
+        metric_high=one.high,
+        log_loss=log_loss.challenger,
+        log_loss_change=log_loss.difference,
+        log_loss_low=log_loss.low,
+        log_loss_high=log_loss.high,
+    )
+    return (*steps[:-1], last)
 
 
 def _verdict(

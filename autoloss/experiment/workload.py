@@ -42,6 +42,8 @@ def workload_of(
         costs: The seconds of an epoch.
     """
     n_rows = data.summary.n_train + data.summary.n_valid
+    is_covered = data.resampling.verdict == "out_of_fold"
+    final_share = 1 - 1 / protocol.outer_folds if is_covered else 0.75
     repeats = protocol.outer_repeats if data.resampling.outer else 0
     folds = data.resampling.outer // repeats if repeats else 0
     return Workload(
@@ -58,7 +60,7 @@ def workload_of(
         together=max(1, together),
         once=costs.once,
         each=costs.each,
-        final_size=epoch_share(round(0.75 * n_rows), divisions),
+        final_size=epoch_share(round(final_share * n_rows), divisions),
         outer_size=epoch_share(round(0.75 * n_rows * (1 - 1 / folds)), divisions)
         if folds
         else 1.0,

@@ -32,6 +32,7 @@ from autoloss.records.verdicts import (
     Finalist,
     Gain,
     Optimism,
+    PairOptimism,
     Reference,
     Verdict,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "Finalist",
     "Gain",
     "Optimism",
+    "PairOptimism",
     "PersonalChoice",
     "Plan",
     "Ranking",

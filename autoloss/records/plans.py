@@ -21,7 +21,7 @@ class Plan:
         quota: Trials that every family gets before the sampler may drop it.
         together: Candidates trained together; 0 if the search finds out.
         expected_seconds: Expected wall time of the whole search; None if it was not measured.
-        detectable: The smallest difference in error that the test part can show.
+        detectable: The smallest difference in error that the verdict can show.
         device: ``"cpu"`` or ``"cuda"``.
         notes: Findings in the data and the choices that follow, one sentence each.
         name: The study's name; empty if no study has begun.

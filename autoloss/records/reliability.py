@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Reliability:
-    """Points of a reliability diagram on the test rows, one per bin of the top-label confidence.
+    """Points of a reliability diagram on the rows of the verdict, one per bin of confidence.
 
     Args:
         name: The model: ``"challenger"`` or ``"cross-entropy"``, with or without the

@@ -24,6 +24,7 @@ from autoloss.records.verdicts import (
     Finalist,
     Gain,
     Optimism,
+    PairOptimism,
     Reference,
     Verdict,
 )
@@ -67,14 +68,17 @@ class Summary(Shown):
         verdict: The verdict.
         recommended: Number of the trial that ships.
         rule: The selection rule in one sentence.
-        test_metrics: Metrics on the test rows: ``{"challenger": {...}, "cross-entropy": {...}}``.
-        reliability: Reliability diagrams on the test rows.
+        test_metrics: Metrics on the rows of the verdict, not corrected for the selection:
+            ``{"challenger": {...}, "cross-entropy": {...}}``.
+        reliability: Reliability diagrams on the rows of the verdict.
         importance: Importance of parameters for the objective, largest first; sums to 1.
         seconds: Wall time: ``{"total": ..., "training": ..., "outside": ...}``.
         resampling: The rows that candidates were compared on; None if another loop trained them.
         finalists: The trials that were trained again.
         gains: Where the gain comes from, step by step.
         optimism: How much better the selection looks than it is.
+        pair_optimism: How much it flatters the challenger against tuned cross-entropy, where the
+            comparisons are corrected by it; None where the rows of the verdict selected nothing.
         reference: A model of another kind.
         edges: Settings whose best value lies on the edge of its range.
         looks: Studies that had looked at the same test rows before.
@@ -129,6 +133,7 @@ class Summary(Shown):
     ranking: Ranking | None = None
     positive_reliability: tuple[Reliability, ...] = ()
     cost_curve: CostCurve | None = None
+    pair_optimism: PairOptimism | None = None
 
     def _card(self) -> Card:
         ships = self.trial(self.recommended).label

@@ -12,12 +12,13 @@ Decision = Literal["better", "no_evidence", "worse", "undecided"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """A metric of the challenger beside tuned cross-entropy, on the locked test rows.
+    """A metric of the challenger beside tuned cross-entropy, on the rows of the verdict.
 
     Args:
         metric: Its name, as in `TrialRecord.metrics`.
         baseline: Value of tuned cross-entropy.
-        challenger: Value of the challenger.
+        challenger: Value of the challenger, made worse by the optimism of its selection if the
+            selection saw these rows.
         low: Lower end of the 95 % interval of ``challenger - baseline`` (paired bootstrap).
         high: Upper end of it.
         lower_is_better: The direction.
@@ -43,18 +44,18 @@ class Comparison:
 
 @dataclass(frozen=True, repr=False)
 class Verdict(Shown):
-    """Whether the challenger beats tuned cross-entropy on rows that the search never saw.
+    """Whether the challenger beats tuned cross-entropy on rows that neither trained on.
 
     Args:
         decision: ``"better"``, ``"no_evidence"``, ``"worse"``, or ``"undecided"`` if the models
             did not learn enough to be compared.
         text: The verdict in one or two plain sentences.
         comparisons: The figures behind it, one per metric (at most six).
-        n_test: Test rows.
+        n_test: Rows of the verdict.
         challenger: Number of the challenger's trial; the baseline's if no other loss was
             trained.
         baseline: Number of the trial of tuned cross-entropy.
-        detectable: The smallest difference in error that this test part could have shown.
+        detectable: The smallest difference in error that these rows could have shown.
         primary: The metric that the decision is about: the metric that was asked for, else
             ``"log_loss"``; empty in older studies.
         reason: Why the decision is ``"undecided"``; empty otherwise.
@@ -186,6 +187,21 @@ class Optimism:
     metric_honest: float
     log_loss: float
     log_loss_honest: float
+
+
+@dataclass(frozen=True)
+class PairOptimism:
+    """How much the selection flatters the challenger against tuned cross-entropy.
+
+    A comparison on the rows of the selection is corrected by it.
+
+    Args:
+        log_loss: In log loss, in nats, at least 0.
+        metric: In the study's metric if that is a mean of wrong decisions, at least 0; else NaN.
+    """
+
+    log_loss: float
+    metric: float
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from autoloss.records import Summary
 from autoloss.report.finalists import rule_rows
-from autoloss.report.rows import all_rows, is_nested, parts_text, rows_name
+from autoloss.report.rows import all_rows, judge_of, parts_text, rows_name
 from autoloss.report.words import capital, count_text, date_text, duration_text, setting_text
 
 _TIMES = {"total": "Time", "training": "Time training", "outside": "Time outside training"}
@@ -79,7 +79,7 @@ def _parts(summary: Summary) -> Pairs:
     else:
         name = "Rows to train and validate"
         first = ((name, f"{all_rows(data) - data.n_test:,} in {found.folds} divisions"),)
-    if is_nested(summary):
+    if judge_of(summary) != "locked":
         return (*first, (capital(rows_name(summary)), f"{summary.verdict.n_test:,}"))
     return (*first, ("Locked test rows", f"{data.n_test:,}"))
 

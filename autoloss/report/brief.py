@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from autoloss.records import Summary
 from autoloss.report.beside import edges_short, reference_facts
-from autoloss.report.doubts import chance_short, optimism_short
+from autoloss.report.doubts import chance_short, correction_short, optimism_short
 from autoloss.report.gains import gains_short
 from autoloss.report.power import power_short
-from autoloss.report.rows import is_nested, resampling_short
+from autoloss.report.rows import judge_of, resampling_short
 from autoloss.report.shipped import judged_words
 from autoloss.report.verdict import coverage_text
 from autoloss.report.words import (
@@ -37,6 +37,7 @@ def brief_pairs(summary: Summary) -> tuple[tuple[str, str], ...]:
         ("Gains", gains_short(summary)),
         ("Challenger", chance_short(summary)),
         ("Selection bias", optimism_short(summary)),
+        ("Correction for it", correction_short(summary)),
         ("Smallest detectable difference", _power(summary)),
         (REFERENCE, _reference(summary)),
         ("On an edge", edges_short(summary)),
@@ -48,7 +49,7 @@ def _looks(summary: Summary) -> str:
     """Return the earlier looks, if any."""
     if not summary.looks:
         return ""
-    rows = "rows" if is_nested(summary) else "test rows"
+    rows = "test rows" if judge_of(summary) == "locked" else "rows"
     return f"{count_text(summary.looks, 'other study', 'other studies')} saw these {rows} before"
 
 

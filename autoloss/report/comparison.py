@@ -66,7 +66,7 @@ class ComparisonRow:
 
 @dataclass(frozen=True)
 class MetricRow:
-    """A metric on the test rows, one text for each model of `Summary.test_metrics`."""
+    """A metric on the rows of the verdict, one text for each model of `Summary.test_metrics`."""
 
     title: str
     meaning: str
@@ -118,7 +118,7 @@ def verdict_rows(summary: Summary) -> tuple[tuple[str, ...], ...]:
 
 
 def metric_rows(summary: Summary) -> tuple[MetricRow, ...]:
-    """Return the metrics on the test rows, in the order of the first model."""
+    """Return the metrics on the rows of the verdict, in the order of the first model."""
     names = dict.fromkeys(name for values in summary.test_metrics.values() for name in values)
     return tuple(
         MetricRow(

@@ -22,6 +22,7 @@ def doubts(summary: Summary) -> tuple[tuple[str, str], ...]:
     """Return name and sentence of each fact about the role of chance in the winner."""
     found = (
         ("Selection bias", optimism_text(summary)),
+        ("Correction for it", correction_text(summary)),
         ("The best of the finalists", chance_sentence(summary)),
         (POWER, power_text(summary)),
         ("Earlier looks", looks_text(summary)),
@@ -73,6 +74,50 @@ def optimism_short(summary: Summary) -> str:
         return f"the best of {trials} looks no better than it is"
     title = metric_in_sentence(summary.metric)
     return f"the best of {trials} looks {points_text(summary.metric, gap)} too good in {title}"
+
+
+def correction_text(summary: Summary) -> str:
+    """Return the correction of the comparison for the selection, empty for none."""
+    found = summary.pair_optimism
+    if found is None:
+        return ""
+    start = (
+        "The rows that judge the challenger took part in the choice of it and of tuned "
+        "cross-entropy. A bootstrap of both choices finds that this"
+    )
+    amounts = _amounts(summary)
+    if not amounts:
+        return f"{start} does not flatter the challenger: the comparison is not corrected."
+    others = (
+        ", and by as many standard errors in the other scores but the calibration error"
+        if found.log_loss > 0.0
+        else ""
+    )
+    return (
+        f"{start} flatters the challenger by {amounts}: the comparison counts it as worse by that"
+        f"{others}."
+    )
+
+
+def correction_short(summary: Summary) -> str:
+    """Return a line on the correction of the comparison for the selection, empty for none."""
+    if summary.pair_optimism is None:
+        return ""
+    amounts = _amounts(summary)
+    return f"the challenger counts as worse by {amounts}" if amounts else "none needed"
+
+
+def _amounts(summary: Summary) -> str:
+    """Return the optimism of the pair in words; empty if it is zero."""
+    found = summary.pair_optimism
+    if found is None:
+        return ""
+    pairs = {"log_loss": found.log_loss, summary.metric: found.metric}
+    return " and ".join(
+        f"{points_text(name, value)} in {metric_in_sentence(name)}"
+        for name, value in pairs.items()
+        if is_number(value) and value > 0.0
+    )
 
 
 def chance_sentence(summary: Summary) -> str:

@@ -41,7 +41,13 @@ from autoloss.report.insights import (
 from autoloss.report.power import power_text
 from autoloss.report.recipe import recipes
 from autoloss.report.roles import model_title, positive_quoted
-from autoloss.report.rows import resampling_text, rows_name, unseen_text
+from autoloss.report.rows import (
+    all_metrics_title,
+    resampling_text,
+    rows_name,
+    steps_text,
+    unseen_text,
+)
 from autoloss.report.shipped import judged_start, verdict_now
 from autoloss.report.trials import family_rows, trial_columns, trial_rows
 from autoloss.report.verdict import BADGES, challenger_text, coverage_text, headline, ships_text
@@ -49,6 +55,7 @@ from autoloss.report.words import capital, family_words, metric_in_sentence, sha
 
 # A template reads the summary itself. These functions compute the rest from it.
 COMPUTED = (
+    all_metrics_title,
     challenger_text,
     class_rows,
     class_score_facts,
@@ -87,6 +94,7 @@ COMPUTED = (
     ships_text,
     signal_owner,
     signal_rows,
+    steps_text,
     study_pairs,
     tail_facts,
     threshold_text,

@@ -65,6 +65,20 @@ def unseen_text(summary: Summary) -> str:
     )
 
 
+def steps_text(summary: Summary) -> str:
+    """Return sentences on the rows of the steps of the gain."""
+    text = f"On the {rows_name(summary)}; each change is from the step before it."
+    if judge_of(summary) != "out_of_fold":
+        return text
+    return f"{text} The step to another loss is corrected for the selection, tuning is not."
+
+
+def all_metrics_title(summary: Summary) -> str:
+    """Return the title of the table of all metrics."""
+    note = ", not corrected for the selection" if summary.pair_optimism else ""
+    return f"All metrics on the {rows_name(summary)}{note}"
+
+
 def resampling_text(summary: Summary) -> str:
     """Return the use of the rows, or an empty string for a user's own training loop."""
     return summary.resampling.text if summary.resampling is not None else ""

@@ -8,11 +8,11 @@ from typing import Any
 
 from autoloss.losses import LossSpec
 from autoloss.metrics import Metric
-from autoloss.records import Finalist, Optimism, TrialRecord
+from autoloss.records import Finalist, Optimism, PairOptimism, TrialRecord
 from autoloss.search.examples import ExampleFiles
 from autoloss.verdict.baseline import comparable, is_plain_cross_entropy
 from autoloss.verdict.finalists import FinalistChoice, pick_finalists
-from autoloss.verdict.optimism import PairOptimism, study_optimism, study_pair_optimism
+from autoloss.verdict.optimism import study_optimism, study_pair_optimism
 from autoloss.verdict.replicates import Replicates, choose_on_replicates, finalist_records
 from autoloss.verdict.select import Choice, choose
 

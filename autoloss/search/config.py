@@ -153,8 +153,7 @@ class StudyConfig:
 
 def _judged(space: dict[str, Any]) -> dict[str, Any]:
     """Return a stored space; one without a judge is of a version that knew no other rule."""
-    protocol = space.get("protocol", {})
-    return space if "judge" in protocol else {**space, "protocol": {**protocol, "judge": "nested"}}
+    return {"protocol.judge": "nested", **space}
 
 
 def as_tuple(values: Iterable[float] | None) -> tuple[float, ...] | None:

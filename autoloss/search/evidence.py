@@ -14,6 +14,7 @@ from autoloss.records import (
     Finalist,
     Gain,
     Optimism,
+    PairOptimism,
     Reference,
     Resampling,
     TrialRecord,
@@ -84,6 +85,7 @@ class Evidence:
         rows: Number of each row in its table; None for 0, 1, 2, ...
         table: The name of the table: ``"data"``, or ``"test"`` for a separate file.
         coverage: The share of the planned training that ran; None if unknown.
+        pair_optimism: The optimism by which the verdict is corrected; None for no correction.
 
     Shape:
         log_probs and raw twice (N, C), targets and rows (N,).
@@ -103,6 +105,7 @@ class Evidence:
     rows: Tensor | None = None
     table: str = "data"
     coverage: Coverage | None = None
+    pair_optimism: PairOptimism | None = None
 
     @property
     def place(self) -> int:

@@ -228,7 +228,7 @@ def _mean_softmax(several: list[Tensor]) -> Tensor:
 
 
 def _figures(log_probs: Tensor, classes: Tensor, study: StudySnapshot) -> dict[str, float]:
-    """Return the metrics of shipped predictions on the test rows."""
+    """Return the metrics of shipped predictions on the rows of the verdict."""
     one = log_probs[None]
     confidence, correct = top_label(one, classes)
     always = always_of(
@@ -296,6 +296,7 @@ def _summary(
         finalists=evidence.finalists,
         gains=evidence.gains,
         optimism=study.optimism,
+        pair_optimism=evidence.pair_optimism,
         reference=evidence.reference,
         edges=study.edges,
         looks=evidence.looks,

@@ -11,7 +11,7 @@ from torch import Tensor
 from autoloss.losses.own import Losses
 from autoloss.metrics import Metric, MetricFunction
 from autoloss.readout import Readout
-from autoloss.records import Edge, Finalist, Optimism, TrialRecord
+from autoloss.records import Edge, Finalist, Optimism, PairOptimism, TrialRecord
 from autoloss.search.ask_tell import AskTell
 from autoloss.search.choosing import Selector
 from autoloss.search.evidence import StudySnapshot
@@ -21,7 +21,6 @@ from autoloss.search.opening import create, find, new_config
 from autoloss.search.session import StudySession
 from autoloss.search.space import Space
 from autoloss.verdict.finalists import FinalistChoice
-from autoloss.verdict.optimism import PairOptimism
 from autoloss.verdict.replicates import Replicates
 from autoloss.verdict.select import Choice
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from autoloss.records import REFINED_LOG_LOSS, Comparison, Summary
+from autoloss.report.doubts import correction_text
 from autoloss.report.shipped import verdict_now
 from autoloss.tracking.content import ranked_front
 
@@ -31,7 +32,7 @@ def verdict_note(summary: Summary, *, links: str = "") -> str:
         links: Links to other pages, in Markdown.
     """
     verdict = summary.verdict
-    shipped = summary.trial(summary.recommended)
+    shipped, correction = summary.trial(summary.recommended), correction_text(summary)
     lines = [
         f"### {_TITLES[verdict.decision]}",
         "",
@@ -43,6 +44,7 @@ def verdict_note(summary: Summary, *, links: str = "") -> str:
         *_choice_lines(summary),
         *_comparison_table(verdict.comparisons, f"{verdict.n_test} {_rows(summary)}"),
         "",
+        *([correction, ""] if correction else []),
         "The front, on the validation rows:",
         "",
         *_front_table(summary),

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from autoloss.records import Verdict
+from autoloss.records import PairOptimism, Verdict
 from autoloss.verdict.comparisons import (
     CALIBRATION,
     NamedMetric,
@@ -19,7 +19,6 @@ from autoloss.verdict.comparisons import (
     compare,
     standard_error,
 )
-from autoloss.verdict.optimism import PairOptimism
 from autoloss.verdict.phrases import loss_name, undecided_text, verdict_text
 from autoloss.verdict.significance import LOG_LOSS, findings
 from autoloss.verdict.units import Units, units_of

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from autoloss.metrics.known import mean_of_wrong
-from autoloss.records import REFINED_LOG_LOSS, Optimism, TrialRecord
+from autoloss.records import REFINED_LOG_LOSS, Optimism, PairOptimism, TrialRecord
 from autoloss.verdict.baseline import comparable, is_plain_cross_entropy, usable
 from autoloss.verdict.select import ExampleLosses
 
@@ -174,19 +173,6 @@ def selection_optimism(
         log_loss=float(means[best]),
         log_loss_honest=float(honest[1]),
     )
-
-
-@dataclass(frozen=True)
-class PairOptimism:
-    """By how much the selection flatters the challenger against tuned cross-entropy.
-
-    Args:
-        log_loss: In log loss, in nats, at least 0.
-        metric: In the study's metric if that is a mean of wrong decisions, at least 0; else NaN.
-    """
-
-    log_loss: float
-    metric: float
 
 
 def pair_optimism(

@@ -120,6 +120,7 @@ OTHER: dict[str, Any] = {
     "missing": ("-9",),
     "classes": True,
     "positive": "yes",
+    "lock": True,
     "seed": 3,
     "metric": "auroc",
     "space": "quick",

@@ -20,7 +20,7 @@ from autoloss.metrics import (
     error,
     top_label,
 )
-from autoloss.records import Comparison
+from autoloss.records import Comparison, PairOptimism
 from autoloss.verdict.comparisons import (
     CALIBRATION,
     PairedTest,
@@ -30,7 +30,6 @@ from autoloss.verdict.comparisons import (
     mcnemar,
 )
 from autoloss.verdict.confirm import Shipped, confirm, detectable_difference, unopposed
-from autoloss.verdict.optimism import PairOptimism
 from autoloss.verdict.phrases import verdict_text
 from autoloss.verdict.significance import Findings
 

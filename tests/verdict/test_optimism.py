@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from autoloss.records import TrialRecord
+from autoloss.records import PairOptimism, TrialRecord
 from autoloss.verdict.optimism import (
-    PairOptimism,
     pair_optimism,
     selection_optimism,
     study_optimism,
