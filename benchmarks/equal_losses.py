@@ -25,6 +25,8 @@ TARGET = "label"
 LIMITS = dict.fromkeys((0.05, 0.2, 0.5, 0.8), (96, 40))
 DECISIONS = ("better", "worse", "no_evidence", "undecided", "refused")
 N_CLASSES, N_COLUMNS = 3, 8
+CENTRES = 0.6 * np.random.default_rng(0).normal(size=(N_CLASSES, N_COLUMNS))
+"""The means of the classes, each with unit variance in every column."""
 SMALL = """
 bases = ["cross_entropy", "cross_entropy_again"]
 [network]
@@ -34,6 +36,7 @@ bins = 0
 [training]
 max_epochs = {epochs}
 [protocol]
+judge = "{judge}"
 folds = 1
 replicates = 5
 """
@@ -52,15 +55,16 @@ def make_copy() -> Loss:
 
 def drawn_rows(n_rows: int, seed: int) -> pd.DataFrame:
     """Return rows of a fixed population: three overlapping normal clouds in eight dimensions."""
-    centres = 0.6 * np.random.default_rng(0).normal(size=(N_CLASSES, N_COLUMNS))
     draw = np.random.default_rng([1, seed])
     classes = draw.integers(0, N_CLASSES, n_rows)
-    values = centres[classes] + draw.normal(size=(n_rows, N_COLUMNS))
+    values = CENTRES[classes] + draw.normal(size=(n_rows, N_COLUMNS))
     table = pd.DataFrame(values, columns=[f"x{i}" for i in range(N_COLUMNS)])
     return table.assign(**{TARGET: classes})
 
 
-def equal_losses(studies: int, *, n_rows: int, trials: int, epochs: int) -> Figures:
+def equal_losses(
+    studies: int, *, n_rows: int, trials: int, epochs: int, judge: str = "locked"
+) -> Figures:
     """Count the verdicts on cross-entropy against its copy.
 
     Brier and smoothed cross-entropy always run; if one of them is the challenger, the verdict may
@@ -70,7 +74,9 @@ def equal_losses(studies: int, *, n_rows: int, trials: int, epochs: int) -> Figu
     every: Counter[str] = Counter()
     on_copy: Counter[str] = Counter()
     for seed in range(studies):
-        result = study_of_copy(copy, seed, n_rows=n_rows, trials=trials, epochs=epochs)
+        result = study_of_copy(
+            copy, seed, n_rows=n_rows, trials=trials, epochs=epochs, judge=judge
+        )
         decision = result.verdict.decision
         every[decision] += 1
         on_copy[decision] += challenger_of(result) == copy.name
@@ -98,12 +104,13 @@ def study_of_copy(
     n_rows: int,
     trials: int,
     epochs: int,
+    judge: str = "locked",
     time_limit: float | None = None,
 ) -> SearchResult:
     """Return a study of cross-entropy and its copy, on rows of its own."""
     with tempfile.TemporaryDirectory() as folder:
         space = Path(folder) / "small.toml"
-        space.write_text(SMALL.format(epochs=epochs), encoding="utf-8")
+        space.write_text(SMALL.format(epochs=epochs, judge=judge), encoding="utf-8")
         return search(
             drawn_rows(n_rows, seed),
             TARGET,

@@ -1,4 +1,4 @@
-"""A search over some more rows, as it is by default: folds, fresh trainings, a locked part."""
+"""A search over some more rows with a locked part: folds, fresh trainings."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def search(
 def test_every_row_that_is_not_locked_is_held_out_once(tmp_path: Path) -> None:
     frame, _ = make_frame(N_ROWS, offset=0.0)
     space = f'bases = ["cross_entropy", "focal"]{SETTINGS}'
-    result = search(frame, tmp_path, space, trials=12)
+    result = search(frame, tmp_path, space, trials=12, lock=True)
     summary = result.summary
     assert summary.resampling is not None
     assert (summary.resampling.kind, summary.resampling.folds) == ("cross_validation", 5)

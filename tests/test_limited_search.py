@@ -21,7 +21,8 @@ from autoloss.report import summary_json
 from autoloss.search import Study
 from tests.spaces import SMALL
 
-NESTED = SMALL.replace("outer_folds = 0", "outer_folds = 2\nouter_repeats = 2")
+COVERED = SMALL.replace("outer_folds = 0", "outer_folds = 2\nouter_repeats = 2")
+NESTED = f'{COVERED}judge = "nested"\n'
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bool, float | None,
     return found
 
 
-@pytest.mark.parametrize("text", [SMALL, NESTED], ids=["locked", "nested"])
+@pytest.mark.parametrize("text", [SMALL, COVERED, NESTED], ids=["locked", "held out", "nested"])
 def test_the_search_has_a_deadline_and_final_trainings_have_none(
     text: str, tmp_path: Path, trainings: list[tuple[bool, float | None, float]]
 ) -> None:
@@ -59,7 +60,7 @@ def test_the_search_has_a_deadline_and_final_trainings_have_none(
     assert searched
     assert all(deadline is not None for _, deadline, _ in searched)
     assert all(reserved > 0.0 for _, _, reserved in searched)
-    assert len(final) == (2 if "outer_repeats" in text else 1)
+    assert len(final) == (2 if text == NESTED else 1)
     assert all(deadline is None for _, deadline, _ in final)
 
 

@@ -1,4 +1,4 @@
-"""A search over few rows, as it is by default: no row is locked, the verdict is nested."""
+"""A search over few rows whose verdict is by nested cross-validation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def frame() -> pd.DataFrame:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("nested")
     settings = SETTINGS.replace("max_epochs = 4", "max_epochs = 16")
-    text = f'bases = ["cross_entropy", "focal"]{settings}'
+    text = f'bases = ["cross_entropy", "focal"]{settings}[protocol]\njudge = "nested"\n'
     (folder / "tiny.toml").write_text(text, encoding="utf-8")
     return folder
 
