@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from autoloss import SearchResult, search
+from autoloss.records import Comparison
 from benchmarks.equal_losses import (
     CENTRES,
     N_CLASSES,
@@ -115,7 +116,9 @@ def study(case: Case, *, trials: int = TRIALS, epochs: int = EPOCHS) -> Figures:
             **options,
         )
     resampling = result.summary.resampling
-    (log_loss,) = (one for one in result.verdict.comparisons if one.metric == "log_loss")
+    compared = {one.metric: one for one in result.verdict.comparisons}
+    # No other loss may have learnt.
+    log_loss = compared.get("log_loss", Comparison("log_loss", *[float("nan")] * 4))
     return {
         **asdict(case),
         "judged by": resampling.verdict if resampling else "",

@@ -230,11 +230,14 @@ def test_the_estimator_searches_with_it(small: Path) -> None:
     assert fitted.predict_proba(X).shape == (150, 3)
 
 
-def test_few_rows_and_racing_have_it_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("judge", ["out_of_fold", "nested"])
+def test_few_rows_and_racing_have_it_too(tmp_path: Path, judge: str) -> None:
     space = tmp_path / "race.toml"
     text = SMALL.replace("folds = 1", "folds = 2\nracing = true")
-    space.write_text(text.replace("outer_folds = 0", "outer_folds = 2"), encoding="utf-8")
+    space.write_text(
+        text.replace("outer_folds = 0", f'outer_folds = 2\njudge = "{judge}"'), encoding="utf-8"
+    )
     plan = autoloss.plan("sklearn:iris", space=space, trials=6, model=small_net)
-    assert plan.verdict == "nested"
+    assert plan.verdict == judge
     result = search(space, tmp_path, model=small_net, trials=6)
     assert result.model.model.name == "small_net"

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autoloss.core.settings import NetworkConfig, ProtocolConfig, TrainingConfig
+from autoloss.data import DataOptions, prepare
+from autoloss.experiment.reference import boosting_seconds
 from autoloss.experiment.time_plan import FEWEST_TRIALS, LEAST_TRIALS, Finals, Workload
+from autoloss.experiment.workload import (
+    AFTER,
+    AFTER_EACH_ROW,
+    after_seconds,
+    reference_seconds,
+    workload_of,
+)
 from autoloss.search import load_space, plan_families
+from autoloss.training.divisions import Divisions
+from autoloss.training.estimate import EpochCosts
 from autoloss.verdict.coverage import ENOUGH_TRIALS
 
 ASKED = Finals(finalists=5, replicates=5)
@@ -24,6 +38,7 @@ WORK = Workload(
     once=0.01,
     each=0.01,
 )
+COVERED = replace(WORK, finals=Finals(finalists=5, replicates=10))
 OUTER = replace(WORK, finals=NESTED, outer_folds=5, outer_size=0.75)
 BASES = ("cross_entropy", "brier", "focal", "poly1", "generalized_cross_entropy")
 
@@ -34,7 +49,7 @@ works = st.builds(
     finals=st.builds(
         Finals,
         finalists=st.integers(1, 6),
-        replicates=st.integers(1, 6),
+        replicates=st.integers(1, 10),
         repeats=st.integers(1, 3),
         outer_trials=st.integers(2, 150),
     ),
@@ -76,7 +91,7 @@ def test_everything_runs_where_there_is_time_for_it() -> None:
     assert (whole.trials, whole.epochs, whole.finals) == (128, 20, NESTED)
 
 
-@pytest.mark.parametrize("work", [WORK, OUTER])
+@pytest.mark.parametrize("work", [WORK, COVERED, OUTER])
 def test_trials_give_way_before_epochs_and_never_the_schedule_of_the_finals(
     work: Workload,
 ) -> None:
@@ -90,6 +105,55 @@ def test_trials_give_way_before_epochs_and_never_the_schedule_of_the_finals(
         assert plan.trials < ENOUGH_TRIALS or plan.epochs >= work.epochs / 2
     assert [plan.trials for plan in seen] == sorted((p.trials for p in seen), reverse=True)
     assert min(plan.epochs for plan in seen) < work.epochs
+
+
+def test_a_shorter_time_leaves_fewer_final_trainings_down_to_two() -> None:
+    asked = COVERED.finals
+    whole = COVERED.final_seconds(asked, 20)
+    shares = (1.0, 0.9, 0.7, 0.5, 0.3, 0.1, 0.0)
+    found = [COVERED.finals_within(share * whole, trials=128, epochs=20) for share in shares]
+    counts = [one.replicates for one in found]
+    assert (found[0].finalists, found[0].replicates) == (asked.finalists, asked.replicates)
+    assert counts == sorted(counts, reverse=True)
+    assert len({*counts}) > 3
+    # Every family is trained again for as long as that leaves each row a training.
+    assert all(one.finalists == 5 for one in found if one.replicates >= 5)
+    assert (found[-1].finalists, counts[-1]) == (2, 2)
+    for share, one in zip(shares[:5], found, strict=False):
+        assert COVERED.final_seconds(one, 20) <= share * whole
+
+
+def test_trainings_that_judge_all_rows_are_planned_and_no_outer_folds() -> None:
+    values = np.random.default_rng(0).normal(size=(300, 3))
+    frame = pd.DataFrame(values, columns=list("abc")).assign(y=values[:, 0] > 0)
+    works, boosting = {}, {}
+    for judge in ("out_of_fold", "nested"):
+        protocol = ProtocolConfig(judge=judge)
+        data = prepare(frame, DataOptions(target="y"), protocol=protocol)
+        divisions = Divisions.of(
+            data.folds, 2, NetworkConfig(width=8), TrainingConfig(), device="cpu", seed=0
+        )
+        works[judge] = workload_of(
+            protocol,
+            data,
+            divisions,
+            trials=64,
+            epochs=20,
+            families=8,
+            fixed=40,
+            together=32,
+            costs=EpochCosts(0.01, 0.01),
+        )
+        boosting[judge] = reference_seconds(data, protocol, None)
+        assert after_seconds(data) == pytest.approx(AFTER + 300 * AFTER_EACH_ROW)
+    held_out, nested = works["out_of_fold"], works["nested"]
+    assert held_out.finals == Finals(finalists=5, replicates=10)
+    assert nested.finals == Finals(finalists=5, replicates=5, repeats=2, outer_trials=40)
+    assert (held_out.outer_folds, nested.outer_folds) == (0, 5)
+    assert held_out.whole().seconds < 0.7 * nested.whole().seconds
+    # One boosting for each of the five folds that hold out every row once.
+    one = boosting_seconds(300, 3, 2)
+    assert boosting == {"out_of_fold": 5 * one, "nested": 5 * one}
 
 
 def test_quick_bounds_its_outer_folds() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks import equal_losses, verdict
+from benchmarks import equal_losses, held_out, verdict
 from benchmarks.planted import Planted, _share_better, mcnemar_power
 
 
@@ -19,6 +19,30 @@ def test_equal_losses_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["better of these"] + found["worse of these"] <= found["copy challenges"] <= 3
     assert found["better of these"] <= found["better"] <= 3
     assert capsys.readouterr().out.count("of 3") == 3
+
+
+def test_studies_on_held_out_rows_are_made_once_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held_out, "ROWS", (120,))
+    log, size = tmp_path / "log" / "studies.jsonl", {"trials": 6, "epochs": 2}
+    (found,) = held_out.equal(range(1), log, **size)["table"]
+    assert (found["rows"], found["studies"]) == (120, 1)
+    (found,) = held_out.planted(range(1), log, **size)["table"]
+    assert (found["studies"], found["earlier rule"]) == (1, "nested")
+    lines = held_out.read(log)
+    assert [line["judged by"] for line in lines] == ["out_of_fold", "out_of_fold", "nested"]
+    monkeypatch.setattr(held_out, "study", None)
+    assert held_out.equal(range(1), log)["table"][0]["studies"] == 1
+
+
+def test_the_teacher_of_the_better_loss_knows_the_classes() -> None:
+    table = equal_losses.drawn_rows(20_000, 0)
+    probs = held_out.Posterior().predict_proba(table.drop(columns=equal_losses.TARGET))
+    shares = [probs[table[equal_losses.TARGET] == k, k].mean() for k in range(3)]
+    assert min(shares) > 0.5
+    # The mean posterior is the share of a class.
+    np.testing.assert_allclose(probs.mean(axis=0), 1 / 3, atol=0.01)
 
 
 def test_limits_are_counted_by_decision() -> None:

@@ -43,7 +43,8 @@ TARGETS = {
     "same": st.just("x"),
     "mixed": CELLS["mixed"],
 }
-NESTED = ProtocolConfig(folds=3, outer_folds=2, outer_repeats=1)
+COVERED = ProtocolConfig(folds=3, outer_folds=2, outer_repeats=1)
+NESTED = replace(COVERED, judge="nested")
 LOCKED = ProtocolConfig(folds=2, outer_folds=0)
 
 
@@ -70,7 +71,7 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
     frame=frames(),
     seed=st.integers(0, 3),
     by=st.sampled_from(["", "", "groups", "split_by", "drop"]),
-    protocol=st.sampled_from([NESTED, LOCKED]),
+    protocol=st.sampled_from([COVERED, NESTED, LOCKED]),
 )
 def test_odd_tables_work_or_end_in_one_line(
     frame: pd.DataFrame, seed: int, by: str, protocol: ProtocolConfig
@@ -81,7 +82,7 @@ def test_odd_tables_work_or_end_in_one_line(
     data, folds, message = None, [], ""
     try:
         data = prepare(frame, options, protocol=protocol)
-        folds = [*data.folds, *data.replicates(1, seed=seed), *data.outer()]
+        folds = [*data.folds, *data.replicates(2, seed=seed), *data.outer()]
     except InputError as error:
         message = str(error)
     if data is None or not folds:
