@@ -37,7 +37,7 @@ def brief_pairs(summary: Summary) -> tuple[tuple[str, str], ...]:
         ("Gains", gains_short(summary)),
         ("Challenger", chance_short(summary)),
         ("Selection bias", optimism_short(summary)),
-        ("Correction for it", correction_short(summary)),
+        ("Correction", correction_short(summary)),
         ("Smallest detectable difference", _power(summary)),
         (REFERENCE, _reference(summary)),
         ("On an edge", edges_short(summary)),

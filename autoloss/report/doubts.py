@@ -22,7 +22,7 @@ def doubts(summary: Summary) -> tuple[tuple[str, str], ...]:
     """Return name and sentence of each fact about the role of chance in the winner."""
     found = (
         ("Selection bias", optimism_text(summary)),
-        ("Correction for it", correction_text(summary)),
+        ("Correction of the comparison", correction_text(summary)),
         ("The best of the finalists", chance_sentence(summary)),
         (POWER, power_text(summary)),
         ("Earlier looks", looks_text(summary)),

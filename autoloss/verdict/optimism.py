@@ -11,7 +11,7 @@ from scipy import sparse
 
 from autoloss.metrics.known import mean_of_wrong
 from autoloss.records import REFINED_LOG_LOSS, Optimism, PairOptimism, TrialRecord
-from autoloss.verdict.baseline import comparable, is_plain_cross_entropy, usable
+from autoloss.verdict.baseline import comparable, sides, usable
 from autoloss.verdict.select import ExampleLosses
 
 FloatArray = npt.NDArray[np.floating]
@@ -44,7 +44,7 @@ def study_optimism(
         resamples: Resamples R.
         seed: Their seed.
     """
-    found = _kept(trials, examples, metric)
+    found = _kept(comparable(trials), examples, metric)
     if not found:
         return None
     kept, log_loss, wrong = zip(*found, strict=True)
@@ -74,15 +74,14 @@ def study_pair_optimism(
 
     The arguments are those of `study_optimism`; None if a side has no trial that kept its rows.
     """
-    found = _kept(trials, examples, metric)
-    is_baseline = np.array([is_plain_cross_entropy(trial.loss) for trial, _, _ in found])
-    if is_baseline.all() or not is_baseline.any():
+    plain, others = (_kept(side, examples, metric) for side in sides(comparable(trials)))
+    if not plain or not others:
         return None
-    _, log_loss, wrong = zip(*found, strict=True)
+    _, log_loss, wrong = zip(*plain, *others, strict=True)
     return pair_optimism(
         np.stack(log_loss),
         np.stack(wrong),
-        is_baseline,
+        np.arange(len(log_loss)) < len(plain),
         clusters,
         metric=metric,
         targets=targets,
@@ -98,7 +97,7 @@ def _kept(
 
     Only the best of many trials can win a resample, so the others need no memory.
     """
-    done = [t for t in usable(comparable(trials), metric) if t.number in examples]
+    done = [t for t in usable(trials, metric) if t.number in examples]
     done = sorted(done, key=lambda t: t.metrics[REFINED_LOG_LOSS])[: most_trials(examples, done)]
     rows = [(t, examples[t.number]) for t in sorted(done, key=lambda t: t.number)]
     return [(t, one.log_loss, one.wrong) for t, one in rows if np.isfinite(one.log_loss).all()]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoloss.records import Finalist, Gain, Optimism, Summary
+from autoloss.records import Finalist, Gain, Optimism, PairOptimism, Summary
 from autoloss.report import render_html, render_markdown
 from autoloss.report.about import data_pairs, setting_pairs
 from autoloss.report.beside import (
@@ -278,6 +278,30 @@ def test_earlier_looks_are_counted(looks: int, words: str) -> None:
     assert any(name == "Looks" for name, _ in brief_pairs(replace(HONEST, looks=looks))) == (
         looks > 0
     )
+
+
+@pytest.mark.parametrize(
+    ("optimism", "words"),
+    [
+        (PairOptimism(0.0021, 0.003), ("0.0021 nats in log loss and 0.30 pp in error: the",)),
+        (PairOptimism(0.0021, math.nan), ("0.0021 nats in log loss: the", "standard errors")),
+        (PairOptimism(0.0, 0.003), ("flatters the challenger by 0.30 pp in error", "by that.")),
+        (PairOptimism(0.0, 0.0), ("does not flatter the challenger", "not corrected")),
+    ],
+)
+def test_the_correction_of_the_comparison_is_told(
+    optimism: PairOptimism, words: tuple[str, ...]
+) -> None:
+    summary = replace(HONEST, metric="error", pair_optimism=optimism)
+    sentence = dict(doubts(summary))["Correction of the comparison"]
+    assert all(one in sentence for one in words)
+    assert ("standard errors" in sentence) == (optimism.log_loss > 0.0)
+    is_corrected = optimism != PairOptimism(0.0, 0.0)
+    assert (dict(brief_pairs(summary))["Correction"] == "none needed") != is_corrected
+    for page in (render_html(summary), render_markdown(summary)):
+        assert words[0] in html.unescape(page)
+        assert "not corrected for the selection" in page
+    assert "Correction of the comparison" not in dict(doubts(HONEST))
 
 
 @pytest.mark.parametrize("far", [True, False])

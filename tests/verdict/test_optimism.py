@@ -251,3 +251,30 @@ def test_a_study_without_another_loss_has_no_optimism_of_a_pair() -> None:
     )
     assert study_pair_optimism(trials, rows) == expected
     assert isinstance(expected, PairOptimism)
+
+
+def test_many_better_trials_do_not_crowd_out_cross_entropy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("autoloss.verdict.optimism._MOST_TRIALS", 3)
+    rng = np.random.default_rng(9)
+    trials = [
+        TrialRecord(
+            n,
+            "complete",
+            {"base": "focal" if n else "cross_entropy"},
+            {},
+            {"error": 0.3, "refined_log_loss": 1.0 - n / 10},
+        )
+        for n in range(6)
+    ]
+    rows = {
+        n: ExampleLosses(rng.random(50).astype(np.float32), rng.random(50) < 0.3) for n in range(6)
+    }
+    among = [0, 3, 4, 5]
+    expected = pair_optimism(
+        np.stack([rows[n].log_loss for n in among]),
+        np.stack([rows[n].wrong for n in among]),
+        np.array([True, False, False, False]),
+    )
+    assert study_pair_optimism(trials, rows) == expected
