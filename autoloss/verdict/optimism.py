@@ -11,7 +11,7 @@ from scipy import sparse
 
 from autoloss.metrics.known import mean_of_wrong
 from autoloss.records import REFINED_LOG_LOSS, Optimism, PairOptimism, TrialRecord
-from autoloss.verdict.baseline import comparable, sides, usable
+from autoloss.verdict.baseline import sides, usable
 from autoloss.verdict.select import ExampleLosses
 
 FloatArray = npt.NDArray[np.floating]
@@ -44,7 +44,7 @@ def study_optimism(
         resamples: Resamples R.
         seed: Their seed.
     """
-    found = _kept(comparable(trials), examples, metric)
+    found = _kept(usable(trials, metric), examples)
     if not found:
         return None
     kept, log_loss, wrong = zip(*found, strict=True)
@@ -74,7 +74,7 @@ def study_pair_optimism(
 
     The arguments are those of `study_optimism`; None if a side has no trial that kept its rows.
     """
-    plain, others = (_kept(side, examples, metric) for side in sides(comparable(trials)))
+    plain, others = (_kept(side, examples) for side in sides(usable(trials, metric)))
     if not plain or not others:
         return None
     _, log_loss, wrong = zip(*plain, *others, strict=True)
@@ -91,13 +91,13 @@ def study_pair_optimism(
 
 
 def _kept(
-    trials: Sequence[TrialRecord], examples: Mapping[int, ExampleLosses], metric: str
+    trials: Sequence[TrialRecord], examples: Mapping[int, ExampleLosses]
 ) -> list[tuple[TrialRecord, FloatArray, npt.NDArray[np.bool_]]]:
-    """Return the usable trials with finite losses on their rows, in order of number.
+    """Return the trials with finite losses on their rows, in order of number.
 
     Only the best of many trials can win a resample, so the others need no memory.
     """
-    done = [t for t in usable(trials, metric) if t.number in examples]
+    done = [t for t in trials if t.number in examples]
     done = sorted(done, key=lambda t: t.metrics[REFINED_LOG_LOSS])[: most_trials(examples, done)]
     rows = [(t, examples[t.number]) for t in sorted(done, key=lambda t: t.number)]
     return [(t, one.log_loss, one.wrong) for t, one in rows if np.isfinite(one.log_loss).all()]
