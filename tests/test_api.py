@@ -115,7 +115,7 @@ def test_the_same_seed_gives_the_same_trials_and_another_seed_others(
     assert settings(first) != settings(other)
 
 
-def test_the_saved_model_predicts_what_the_search_measured(small: Path, tmp_path: Path) -> None:
+def test_the_saved_model_has_the_predictions_of_the_search(small: Path, tmp_path: Path) -> None:
     frame = load_iris(as_frame=True).frame
     test = frame.groupby("target").tail(20)
     rest = frame.drop(test.index)
@@ -271,7 +271,7 @@ def test_a_killed_search_goes_on_to_the_same_end(small: Path, tmp_path: Path) ->
     assert {trial.state for trial in resumed.summary.trials} <= {"complete", "pruned"}
 
 
-def test_what_cannot_be_resumed_says_so(
+def test_a_study_that_cannot_be_resumed_names_the_reason(
     frame: pd.DataFrame, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(StudyNotFoundError):
@@ -307,7 +307,7 @@ def test_a_time_limit_bounds_everything(tmp_path: Path) -> None:
     assert result.model is not None
 
 
-def test_when_every_candidate_diverges_the_search_says_what_to_do(
+def test_a_search_in_which_all_candidates_diverge_names_a_remedy(
     tmp_path: Path, small: Path
 ) -> None:
     small.write_text("lr = 1e30\n" + SMALL, encoding="utf-8")

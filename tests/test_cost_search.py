@@ -120,7 +120,7 @@ def test_the_command_line_reads_a_file_and_plans_by_it(space, frame, tmp_path):
         ({"metric": "expected_cost"}, "must have a cost matrix"),
     ],
 )
-def test_what_does_not_fit_is_one_line_and_leaves_nothing(
+def test_unsuitable_costs_are_refused_in_one_line_and_leave_nothing(
     space, frame, tmp_path, arguments, message
 ):
     with pytest.raises(InputError, match=message):

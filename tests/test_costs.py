@@ -91,7 +91,7 @@ def test_costs_that_leave_no_choice_are_refused(matrix):
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_a_decision_is_ever_cheapest_where_some_probabilities_make_it(seed):
+def test_a_decision_can_be_cheapest_if_some_probabilities_make_it_so(seed):
     random = np.random.default_rng(seed)
     # Small whole numbers: ties, equal columns and decisions that only a mixture beats.
     matrix = random.integers(0, 4, (3, 3)).astype(float)
@@ -109,7 +109,7 @@ def test_a_decision_is_ever_cheapest_where_some_probabilities_make_it(seed):
         assert is_ever == leads.any()
 
 
-def test_the_notes_name_what_is_odd_about_costs():
+def test_the_notes_name_odd_costs():
     assert cost_notes(IN_ORDER, PETS.classes) == ()
     (same,) = cost_notes([[0, 2, 1], [7, 7, 7], [90, 5, 0]], PETS.classes)[:1]
     assert same.startswith("For true class 'lorry' every decision costs the same")
@@ -139,7 +139,7 @@ WEIGHTED = {"base": "focal", "prior": "class_weight", "class_weight.power": 1.0}
         ({"base": "focal", "prior": "none"}, "softmax", False, "balanced_error", False),
     ],
 )
-def test_costs_count_twice_where_weights_are_left_in_and_the_decision_moves(
+def test_costs_count_twice_if_weights_remain_and_the_decision_moves(
     loss, readout, has_costs, metric, is_twice
 ):
     found = double_counting(loss, readout, has_costs=has_costs, metric=metric)

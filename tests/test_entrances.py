@@ -230,7 +230,7 @@ def test_new_levels_of_a_few_rows_or_a_dull_column_are_a_note(trained: Classifie
             trained.predict_proba(rows)
 
 
-def test_levels_too_rare_to_be_learnt_are_no_new_ones() -> None:
+def test_levels_too_rare_to_learn_do_not_count_as_new() -> None:
     # Most of them stand once, so that more than half of the training rows have no level.
     names = [f"name {k % 30 if k % 2 else 100 + k}" for k in range(400)]
     frame = pd.DataFrame({"name": names, "price": voters(400)["price"]})

@@ -166,7 +166,9 @@ def test_columns_that_cannot_be_read_are_told_or_refused(named: AutoLossClassifi
     ],
     ids=lambda labels: f"{labels.dtype}-{labels[0]}",
 )
-def test_labels_come_back_as_they_were_given(small: Small, labels: np.ndarray) -> None:
+def test_predicted_labels_have_the_type_of_the_training_labels(
+    small: Small, labels: np.ndarray
+) -> None:
     classifier = small(trials=2).fit(FRAME, labels)
     np.testing.assert_array_equal(classifier.classes_, np.unique(labels))
     assert classifier.classes_.dtype == np.unique(labels).dtype

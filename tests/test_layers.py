@@ -125,7 +125,7 @@ def test_each_platform_is_imported_in_one_folder_only(library: str) -> None:
 
 
 @pytest.mark.parametrize("part", ["records", "report"])
-def test_plain_parts_never_load_torch(part: str) -> None:
+def test_records_and_report_never_load_torch(part: str) -> None:
     seen = reached(part)
     assert {module: roots(module) & HEAVY for module in seen if roots(module) & HEAVY} == {}
     assert any(part_of(module) == part for module in seen)

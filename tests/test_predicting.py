@@ -127,7 +127,7 @@ def test_a_header_alone_is_refused(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("ending", ["parquet", "feather"])
-def test_a_file_that_is_none_is_refused_in_a_line(tmp_path, ending) -> None:
+def test_a_file_without_a_table_is_refused_in_one_line(tmp_path, ending) -> None:
     file = tmp_path / f"rows.{ending}"
     file.write_bytes(b"no such thing")
     with pytest.raises(InputError, match="cannot be read as one"):
@@ -156,7 +156,7 @@ def test_older_encodings_and_line_ends_are_read(tmp_path, encoding) -> None:
     assert piece.to_pydict() == {"größe": ["1", "2"], "b": ["ä", None]}
 
 
-def test_a_number_is_the_same_whatever_words_stand_beside_it() -> None:
+def test_a_number_is_the_same_beside_any_words() -> None:
     chance = np.random.default_rng(0)
     numbers = chance.normal(size=2000) * 10.0 ** chance.integers(-20, 20, 2000)
     cells = [repr(float(number)) for number in numbers]

@@ -15,7 +15,7 @@ def test_dir_lists_the_public_names_alone() -> None:
     assert all(getattr(autoloss, name) is not None for name in dir(autoloss))
 
 
-def test_losses_and_their_declaration_are_what_they_are_whatever_is_imported_first() -> None:
+def test_names_of_losses_do_not_depend_on_the_order_of_imports() -> None:
     code = (
         "import autoloss.losses.declare, autoloss\n"
         "from autoloss.losses import declare\n"

@@ -124,7 +124,7 @@ def test_a_race_costs_less_and_tries_as_many(
             assert "refined_log_loss" in one.metrics
 
 
-def test_what_the_verdict_needs_is_trained_last(
+def test_trials_that_the_verdict_needs_are_trained_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The best of a family that left is trained again, and does what it would have done."""
@@ -175,7 +175,7 @@ def test_what_the_verdict_needs_is_trained_last(
         assert (-first.rungs[-1].epoch, first.rungs[-1].refined_log_loss) in rivals
 
 
-def test_the_sampler_is_told_what_trials_did_at_the_rungs(tmp_path: Path) -> None:
+def test_the_sampler_sees_the_figures_of_trials_at_the_rungs(tmp_path: Path) -> None:
     searched(tmp_path, "s")
     with Study.open("s", out=tmp_path) as study:
         trials = study._session.trials()
@@ -191,7 +191,7 @@ def test_the_sampler_is_told_what_trials_did_at_the_rungs(tmp_path: Path) -> Non
         assert study.finalists().challenger.state == "complete"
 
 
-def test_what_the_verdict_needs_has_its_share_of_a_time_limit(
+def test_trials_that_the_verdict_needs_have_a_share_of_the_time_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(RacingSearch, "_must_end", property(lambda self: self.now >= 2))
@@ -203,7 +203,7 @@ def test_what_the_verdict_needs_has_its_share_of_a_time_limit(
     assert default_cross_entropy(records, metric="error") is not None
 
 
-def test_nobody_is_left_running_when_the_time_is_up(
+def test_no_trial_runs_when_the_time_is_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(RacingSearch, "_is_up", property(lambda self: self.now >= 2))

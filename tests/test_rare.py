@@ -20,7 +20,7 @@ def test_positives_are_rare_below_two_percent_of_two_classes():
     assert rare_notes([980, 20], 256, "error", False) == ()
 
 
-def test_the_notes_say_how_many_there_are_and_what_error_would_hide():
+def test_the_notes_count_the_positives_and_name_the_error_of_ignoring_them():
     first, second = rare_notes([10_000, 103], 256, "error", False)
     assert "103 of 10,103 rows (1.02%)" in first
     assert "2.6 positives in a mini-batch of 256" in first
@@ -29,7 +29,7 @@ def test_the_notes_say_how_many_there_are_and_what_error_would_hide():
     assert "--cost-matrix" in second
 
 
-def test_nothing_is_proposed_where_the_metric_sees_them():
+def test_no_metric_is_proposed_if_the_metric_sees_the_positives():
     for metric in ("average_precision", "auroc", "expected_cost", "balanced_error"):
         assert len(rare_notes([10_000, 103], 256, metric, False)) == 1
     _, proposal = rare_notes([10_000, 103], 256, "error", True)
@@ -78,7 +78,7 @@ def test_negatives_are_drawn_evenly():
         ([0, 1, 2, 2], 0),
     ],
 )
-def test_all_rows_are_kept_where_nothing_is_to_be_left_out(targets, negatives):
+def test_all_rows_are_kept_without_a_limit_or_with_few_negatives(targets, negatives):
     rows, rates = subsample(torch.tensor(targets), negatives, seed=0)
     assert rows.tolist() == list(range(4))
     assert rates.tolist() == [1.0] * max(2, len(set(targets)))

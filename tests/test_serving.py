@@ -49,7 +49,7 @@ def probabilities(table: pd.DataFrame) -> np.ndarray:
     return table.iloc[:, 1:].to_numpy()
 
 
-def test_the_pyfunc_predicts_what_the_model_does(classifier, pyfunc) -> None:
+def test_the_pyfunc_has_the_predictions_of_the_model(classifier, pyfunc) -> None:
     frame = make_frame(50, seed=1).astype({"member": object})
     table = loaded(pyfunc).predict(frame)
     assert list(table.columns) == ["prediction", "probability_no", "probability_yes"]
@@ -101,7 +101,7 @@ def test_the_example_is_no_row_of_the_data_and_can_be_read(classifier, tmp_path)
     assert abs(rows["size"][0] - frame["size"].median()) < 2.0
 
 
-def test_the_example_can_be_read_whatever_the_columns(tmp_path) -> None:
+def test_the_example_can_be_read_for_every_kind_of_column(tmp_path) -> None:
     chance = np.random.default_rng(0)
     words = [f"w{number} is here now {number % 7}" for number in range(200)]
     days = pd.Timestamp("1988-03-04") + pd.to_timedelta(chance.integers(0, 9000, 200), unit="D")
@@ -139,7 +139,7 @@ def test_labels_that_are_numbers_stay_numbers() -> None:
     assert table["prediction"].dtype == np.int64
 
 
-def test_what_is_not_known_is_refused_in_one_line(classifier, tmp_path) -> None:
+def test_unsuitable_inputs_and_parameters_are_refused_in_one_line(classifier, tmp_path) -> None:
     model = serving.ServedModel(classifier)
     with pytest.raises(InputError, match="params must be empty, but got 'top'"):
         model.predict(make_frame(3), {"top": 2})

@@ -87,7 +87,7 @@ def probabilities_of(model: Path, study: Path):
     return autoloss.load(model).predict_proba(study.parents[1] / "rows.csv")
 
 
-def test_a_finalist_trained_again_is_the_one_that_was_kept(study) -> None:
+def test_a_finalist_trained_again_equals_the_stored_finalist(study) -> None:
     before = read(study)
     number = next(one.number for one in before.finalists if one.number != before.recommended)
     kept = study / "finalists" / f"{number:05d}"
@@ -115,7 +115,7 @@ def test_a_trial_that_was_no_finalist_is_trained_again_and_champion_moves(study)
     assert parent.data.metrics["val/error"] == pytest.approx(trial.metrics["error"])
 
 
-def test_what_ships_already_stays_and_is_not_recorded_as_a_choice(study) -> None:
+def test_shipping_the_winner_again_changes_and_records_nothing(study) -> None:
     before = read(study)
     names = ("model/weights.safetensors", "loss.py", "report.html", "summary.json")
     times = [(study / name).stat().st_mtime_ns for name in names]

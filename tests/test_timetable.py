@@ -63,7 +63,7 @@ def trained(table: Timetable, time: Time, *, slower: float, epochs: int = 20) ->
         table.saw(EpochReport(epoch, 20, 32, alive, 0.5))
 
 
-def test_what_follows_is_reserved_before_anything_is_trained(time: Time) -> None:
+def test_time_for_the_end_is_reserved_before_training_begins(time: Time) -> None:
     for limit in (30.0, 60.0, 100.0):
         table = begun(limit)
         needed = WORK.final_seconds(table.plan.finals, table.plan.epochs)
@@ -71,7 +71,7 @@ def test_what_follows_is_reserved_before_anything_is_trained(time: Time) -> None
         assert table.clock.search_ends == pytest.approx(time.now + limit - AFTER - needed)
 
 
-def test_the_reserve_grows_where_the_machine_turns_out_slower(time: Time) -> None:
+def test_the_reserved_time_grows_if_the_machine_is_slower(time: Time) -> None:
     table = begun(100.0)
     before, fitting = table.clock.reserved, table.fitting(100)
     trained(table, time, slower=3.0)
@@ -81,7 +81,7 @@ def test_the_reserve_grows_where_the_machine_turns_out_slower(time: Time) -> Non
     assert table.left <= 100.0
 
 
-def test_final_trainings_fit_into_what_is_left_or_are_the_fewest(time: Time) -> None:
+def test_final_trainings_fit_into_the_time_left_or_are_the_fewest(time: Time) -> None:
     table = begun(100.0)
     for left in (1.0, 10.0, 30.0, 60.0, 99.0):
         time.now = 1000.0 + 100.0 - left
@@ -91,7 +91,7 @@ def test_final_trainings_fit_into_what_is_left_or_are_the_fewest(time: Time) -> 
     assert begun(None).finals(ended=100) == WORK.finals
 
 
-def test_a_running_population_spares_those_that_asked_last(time: Time) -> None:
+def test_a_running_population_drops_its_last_trials_when_time_is_short(time: Time) -> None:
     table = begun(100.0)
     ends = table.clock.search_ends
     assert ends is not None
@@ -127,7 +127,7 @@ def test_a_study_that_goes_on_keeps_its_trials_and_epochs(time: Time) -> None:
     assert (plan.trials, plan.epochs) == (40, 7)
 
 
-def test_the_first_population_is_small_where_trainings_are_long(time: Time) -> None:
+def test_the_first_population_is_small_if_trainings_are_long(time: Time) -> None:
     quick = begun(None)
     assert quick.first(16) == 16
     slow = Timetable(
@@ -168,7 +168,7 @@ def test_a_search_with_more_trials_than_time_takes_all_of_it(time: Time) -> None
     assert ample.left < 1000.0
 
 
-def test_what_a_limit_allows_is_said(time: Time) -> None:
+def test_the_text_names_the_work_that_a_limit_allows(time: Time) -> None:
     whole = WORK.whole()
     assert allowed_text(600.0, WORK, whole, ()) == "10 min allow all 100 trials at 20 epochs"
     short = WORK.within(0.05 * whole.seconds)

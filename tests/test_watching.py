@@ -54,7 +54,9 @@ def seen(progress: object) -> object:
         return found
 
 
-def test_nothing_is_shown_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_shown_without_a_terminal_or_notebook(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert isinstance(seen(None), Silent)
     assert isinstance(seen(False), Silent)
     assert isinstance(seen(True), Lines)

@@ -64,7 +64,7 @@ def test_equals_scipy_on_what_scipy_reads(tmp_path: Path) -> None:
         ("@attribute a numeric\n@data\n", "header only"),
     ],
 )
-def test_a_broken_file_is_one_line(tmp_path: Path, text: str, expected: str) -> None:
+def test_a_broken_file_is_refused_in_one_line(tmp_path: Path, text: str, expected: str) -> None:
     with pytest.raises(InputError, match=expected) as caught:
         read_table(_write(tmp_path / "toy.arff", text))
     assert "\n" not in str(caught.value)

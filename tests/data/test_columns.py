@@ -123,12 +123,12 @@ def test_edges_are_quantiles_of_continuous_values() -> None:
     np.testing.assert_allclose(edges, np.quantile(column, np.linspace(0, 1, 9)), atol=5e-3)
 
 
-def test_edges_are_the_values_where_there_are_few() -> None:
+def test_few_values_are_the_edges() -> None:
     edges = quantile_edges(np.array([0, 1, 1, 2, np.nan], np.float32), 8)
     assert edges.tolist() == [0.0, 1.0] + [2.0] * 7
 
 
-def test_edges_do_not_waste_bins_on_a_value_that_stands_often() -> None:
+def test_a_frequent_value_fills_a_single_bin() -> None:
     rare = np.random.default_rng(4).normal(5.0, 1.0, size=200)
     edges = quantile_edges(np.append(np.zeros(9800), rare).astype(np.float32), 8)
     assert (edges > 1.0).sum() >= 4
@@ -143,7 +143,7 @@ def test_levels_unseen_or_rare_share_code_zero() -> None:
     assert codes[:, 0].tolist() == [1, 2, 0, 0, 3]
 
 
-def test_a_level_is_the_same_in_whatever_type_it_comes() -> None:
+def test_a_level_is_the_same_in_every_type() -> None:
     column = CategoryColumn.fit("x", pd.Series(["1", "2", "True"] * 3, dtype="string"))
     expected = column.encode(pd.Series(["1", "2", "1"])).codes
     for series in (
@@ -157,7 +157,7 @@ def test_a_level_is_the_same_in_whatever_type_it_comes() -> None:
     assert column.encode(pd.Series([True])).codes == column.encode(pd.Series(["True"])).codes
 
 
-def test_dates_are_the_same_in_whatever_type_they_come() -> None:
+def test_dates_are_the_same_in_every_type() -> None:
     when = pd.Series(pd.date_range("2020-01-31", periods=90, freq="37h"))
     text = when.dt.strftime("%d.%m.%Y %H:%M")
     form = find_format(text.astype("string"))
@@ -191,7 +191,7 @@ def test_text_of_the_same_topic_is_near() -> None:
     assert (vectors[3] == 0).all()
 
 
-def test_a_column_of_another_type_is_one_line() -> None:
+def test_a_column_of_another_type_is_refused_in_one_line() -> None:
     numbers = NumericColumn.fit("age", np.arange(50.0))
     dates = DateColumn.fit("when", values_of(pd.Series(pd.date_range("2020", periods=9))).data)
     for column, rule in ((numbers, "numbers"), (dates, "dates")):
@@ -309,7 +309,7 @@ def test_words_of_many_kinds_are_levels(cells: list[str]) -> None:
     assert find_style(_text(cells)) is None
 
 
-def test_the_decimal_mark_of_the_table_decides_what_can_be_read_in_two_ways() -> None:
+def test_the_decimal_mark_of_the_table_decides_ambiguous_numbers() -> None:
     for cells in (["1,258", "519", "12,500"], ["1.258", "519", "12.500"]):
         small = parse_numbers(_text(cells), find_style(_text(cells), decimal=cells[0][1]) or "")
         np.testing.assert_array_equal(small, [1.258, 519.0, 12.5])
@@ -337,7 +337,7 @@ def test_short_years_and_times_of_day_are_dates(form: str) -> None:
     assert (found.kind, found.detail) == ("date", form)
 
 
-def test_the_day_comes_first_only_where_it_must_or_may() -> None:
+def test_the_day_comes_first_only_if_the_cells_or_the_user_say_so() -> None:
     early = _text([f"{1 + i % 9:02d}/{1 + i % 7:02d}/2020" for i in range(99)])
     assert find_format(early) == "%m/%d/%Y"
     assert find_format(early, day_first=True) == "%d/%m/%Y"

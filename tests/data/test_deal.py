@@ -51,7 +51,7 @@ def test_the_folds_have_as_many_rows_of_each_class_as_those_of_scikit_learn() ->
     np.testing.assert_array_equal(np.sort(ours, axis=0), np.sort(theirs, axis=0))
 
 
-def test_the_seed_decides_who_is_dealt_where() -> None:
+def test_the_seed_decides_the_deal() -> None:
     codes = coded([60, 40])
     groups = np.arange(100) // 4
     for given_groups in (None, groups):
@@ -112,7 +112,7 @@ def test_a_class_of_two_groups_always_trains_in_one_of_them(seed: int) -> None:
     assert set(np.delete(codes, chosen)) == set(codes)
 
 
-def test_a_class_trains_though_its_groups_would_fit_one_fold_best() -> None:
+def test_a_class_trains_even_if_a_fold_would_suit_all_of_its_groups() -> None:
     # Class 0 stands in the groups 0 and 2, which belong together by what else is in them.
     tables = [[1, 19, 0], [0, 21, 0], [9, 0, 14], [0, 2, 0], [0, 0, 2]]
     codes = np.concatenate([np.repeat(np.arange(3), table) for table in tables])

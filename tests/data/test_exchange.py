@@ -58,7 +58,7 @@ def frames() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", frames())
-def test_a_frame_gives_what_that_of_pandas_gives(name: str) -> None:
+def test_a_frame_equals_its_form_in_pandas(name: str) -> None:
     classifier = make_classifier(rows())
     given = frames()[name]
     np.testing.assert_array_equal(
@@ -74,7 +74,7 @@ def test_a_frame_gives_what_that_of_pandas_gives(name: str) -> None:
     assert request.data.columns.tolist() == rows().columns.tolist()
 
 
-def test_long_whole_numbers_stay_whole_beside_missing_ones() -> None:
+def test_long_whole_numbers_stay_whole_beside_missing_cells() -> None:
     given = polars.DataFrame({"y": [2**60 + 1, None, 2**60 + 3]})
     assert as_pandas(given)["y"].dropna().tolist() == [2**60 + 1, 2**60 + 3]
 
@@ -86,7 +86,7 @@ def test_a_table_of_classes_has_them_in_its_first_column() -> None:
 
 
 @pytest.mark.parametrize("given", [polars.LazyFrame({"a": [1]}), pd.Series([1]), [[1]], 3])
-def test_what_is_no_table_is_refused_by_its_library(given: Any) -> None:
+def test_an_object_that_is_no_table_is_refused_by_the_name_of_its_library(given: Any) -> None:
     library = type(given).__module__.partition(".")[0].replace("builtins", type(given).__name__)
     for read in (lambda: read_table(given), Request(data=given).checked):
         with pytest.raises(InputError, match=rf"or a DataFrame .* but got a {library}") as told:

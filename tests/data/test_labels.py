@@ -75,7 +75,7 @@ def test_labels_of_a_frame_come_back(name: str, declared: bool) -> None:
 
 
 @pytest.mark.parametrize("name", ["integers", "long integers", "words", "flags", "whole floats"])
-def test_labels_of_parquet_come_back_beside_missing_ones(name: str, tmp_path: Path) -> None:
+def test_labels_of_parquet_are_exact_beside_missing_cells(name: str, tmp_path: Path) -> None:
     labels = spread(KINDS[name])
     labels[3] = None
     columns = {"x": np.arange(N) % 11, "y": pa.array(labels), "group": pa.array(labels)}

@@ -198,7 +198,7 @@ def test_columns_may_be_dropped() -> None:
     assert {name for name, _ in data.summary.columns} == {"town", "day"}
 
 
-def test_what_is_left_out_is_said() -> None:
+def test_the_notes_name_the_columns_that_are_left_out() -> None:
     frame = table().assign(customer_id=np.arange(400), same=1, gone=None)
     data = prepare(frame, OPTIONS)
     assert "Left out: 'customer_id' (an identifier)." in data.notes
@@ -206,7 +206,7 @@ def test_what_is_left_out_is_said() -> None:
     assert "Left out: 'gone' (no value)." in data.notes
 
 
-def test_rows_that_repeat_training_rows_are_said() -> None:
+def test_the_notes_count_rows_that_repeat_training_rows() -> None:
     frame = table(100).drop(columns=["day"])
     data = prepare(pd.concat([frame] * 5, ignore_index=True), OPTIONS)
     assert "equal a training row in every input" in said(data)
@@ -236,13 +236,13 @@ def test_a_set_of_scikit_learn_needs_no_target() -> None:
         ({"test": "nowhere.csv"}, "test must name a file that exists"),
     ],
 )
-def test_an_option_that_does_not_fit_is_one_line(change: dict, expected: str) -> None:
+def test_an_option_that_does_not_fit_is_refused_in_one_line(change: dict, expected: str) -> None:
     with pytest.raises(InputError, match=expected) as caught:
         prepare(table(), replace(OPTIONS, **change))
     assert "\n" not in str(caught.value)
 
 
-def test_a_split_column_that_does_not_fit_is_one_line() -> None:
+def test_a_split_column_that_does_not_fit_is_refused_in_one_line() -> None:
     named = table().assign(split=["train"] * 300 + ["test"] * 100)
     wrong = named.assign(split=["train"] * 399 + ["holdout"])
     with pytest.raises(InputError, match=r"row 400 has 'holdout'"):

@@ -64,7 +64,7 @@ def test_stray_quotes_do_not_break_a_tab_separated_file(tmp_path: Path) -> None:
     assert read_table(path)["b"].tolist() == [1, 2, 3]
 
 
-def test_cells_become_numbers_only_where_nothing_is_lost(tmp_path: Path) -> None:
+def test_cells_become_numbers_only_without_loss(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text(
         "whole,broken,code,flag,gap,mixed,infinite\n"
@@ -147,7 +147,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_file_that_is_no_table_is_one_line(tmp_path: Path, name: str) -> None:
+def test_a_file_without_a_table_is_refused_in_one_line(tmp_path: Path, name: str) -> None:
     make, expected = MISTAKES[name]
     make(tmp_path / name)
     with pytest.raises(InputError, match=expected) as caught:
@@ -257,7 +257,7 @@ def test_a_workbook_is_read_as_its_text(tmp_path: Path) -> None:
     assert sum(map(len, open_rows(path).frames(list(frame.columns), rows=16))) == 60
 
 
-def test_a_workbook_without_openpyxl_says_what_to_install(
+def test_a_workbook_without_openpyxl_names_the_package_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "book.xlsx"

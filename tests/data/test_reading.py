@@ -34,7 +34,7 @@ def _decimal(mark: str) -> list[str]:
 
 
 @pytest.mark.parametrize("separator", [";", "\t", ","])
-def test_points_divide_thousands_where_other_columns_have_decimal_commas(
+def test_points_divide_thousands_if_other_columns_have_decimal_commas(
     tmp_path: Path, separator: str
 ) -> None:
     columns = {"sum": _grouped("."), "z": _decimal(","), "y": LABEL}
@@ -43,7 +43,7 @@ def test_points_divide_thousands_where_other_columns_have_decimal_commas(
     assert any("'sum'" in note and "comma" in note for note in table.notes)
 
 
-def test_points_are_decimal_marks_where_other_columns_have_them(tmp_path: Path) -> None:
+def test_points_are_decimal_marks_if_other_columns_have_them(tmp_path: Path) -> None:
     columns = {"sum": _grouped("."), "z": _decimal("."), "y": LABEL}
     table = load_table(_written(tmp_path / "t.csv", columns, ";"))
     np.testing.assert_array_equal(table.frame["sum"], [float(one) for one in _grouped(".")])
@@ -51,7 +51,7 @@ def test_points_are_decimal_marks_where_other_columns_have_them(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("separator", "is_whole"), [(",", False), (";", True)])
-def test_where_no_column_tells_the_mark_the_reading_is_said(
+def test_a_note_names_the_reading_if_no_column_tells_the_mark(
     tmp_path: Path, separator: str, is_whole: bool
 ) -> None:
     path = _written(tmp_path / "t.csv", {"sum": _grouped("."), "y": LABEL}, separator)
@@ -93,7 +93,7 @@ def _kinds(data: StudyData) -> dict[str, str]:
     return dict(data.encoding.kinds)
 
 
-def test_rows_of_other_files_are_read_as_those_of_the_data(tmp_path: Path) -> None:
+def test_other_files_are_read_as_the_data(tmp_path: Path) -> None:
     columns = {"sum": _grouped("."), "z": _decimal(","), "y": LABEL}
     main = _written(tmp_path / "t.csv", columns, ";")
     # Alone, these cells would be small numbers with decimal points.
@@ -199,7 +199,9 @@ def test_a_dropped_column_is_not_learnt_from() -> None:
         ({"date_format": "%d/%m/%y"}, "date_format must be the format of a column"),
     ],
 )
-def test_what_cannot_be_as_asked_is_one_line(asked: dict[str, object], expected: str) -> None:
+def test_a_kind_that_a_column_does_not_have_is_refused_in_one_line(
+    asked: dict[str, object], expected: str
+) -> None:
     frame = pd.DataFrame({"c": RNG.choice(["red", "blue"], N), "x": WHOLE, "y": LABEL})
     with pytest.raises(InputError, match=expected) as caught:
         _prepared(frame, **asked)

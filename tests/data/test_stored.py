@@ -48,7 +48,7 @@ def equal(one, other):
     ) and torch.equal(one.categories, other.categories)
 
 
-def test_rows_that_are_taken_are_those_of_an_encoded_copy(frame):
+def test_taken_rows_equal_the_rows_of_an_encoded_copy(frame):
     inputs = frame.drop(columns="y")
     train, rows = np.arange(0, 400), np.arange(600)[::-1].copy()
     encoding = TableEncoding.fit(inputs, rows=train)
@@ -103,7 +103,7 @@ def test_words_that_are_kept_once_are_read_as_any_text(frame, tmp_path, monkeypa
     assert equal(few.train.inputs.take(everything), usual.train.inputs)
 
 
-def test_row_hashes_are_those_of_pandas(frame):
+def test_row_hashes_equal_pandas_hashes(frame):
     frame = frame.assign(odd=[1, "a", None] * 200)
     plain = frame.assign(
         **{name: frame[name].map(str) for name in frame if frame[name].dtype == object}

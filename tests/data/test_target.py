@@ -57,7 +57,7 @@ def test_the_positive_label_may_be_chosen() -> None:
         task_of(["a", "b", "c"] * 10, positive="a")
 
 
-def test_labels_are_the_same_in_whatever_type_they_come() -> None:
+def test_labels_are_the_same_in_every_type() -> None:
     for values in ([1, 0], [1.0, 0.0], ["1", "0"], pd.Categorical([1, 0])):
         target = read_target(pd.Series(values), name="y", label="DATA")
         assert target.codes(["0", "1"]).tolist() == [1, 0]
@@ -81,14 +81,14 @@ def test_labels_are_the_same_in_whatever_type_they_come() -> None:
         ([[1]] * 30, "neither numbers nor text"),
     ],
 )
-def test_what_is_no_class_is_refused(values: object, expected: str) -> None:
+def test_labels_that_are_no_classes_are_refused(values: object, expected: str) -> None:
     with pytest.raises(InputError, match=expected) as caught:
         task_of(values)
     assert "\n" not in str(caught.value)
     assert "'y'" in str(caught.value) or "DATA" in str(caught.value)
 
 
-def test_many_numbers_are_classes_only_where_the_user_says_so() -> None:
+def test_many_numbers_are_classes_only_if_the_user_says_so() -> None:
     ages = read_target(pd.Series(list(range(17, 87)) * 20), name="age", label="DATA")
     with pytest.raises(InputError, match=r"70 different numbers.*--classes.*classes=True"):
         check_classes(ages, name="age", label="DATA")

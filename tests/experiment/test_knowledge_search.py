@@ -137,7 +137,7 @@ def test_a_saved_model_teaches(space, frame, tmp_path):
         ({"teacher": "nowhere"}, "nowhere must be a model's folder"),
     ],
 )
-def test_what_does_not_fit_is_one_line_and_leaves_nothing(
+def test_unsuitable_costs_are_refused_in_one_line_and_leave_nothing(
     space, frame, tmp_path, arguments, message
 ):
     with pytest.raises(InputError, match=message):

@@ -339,7 +339,7 @@ def test_the_settings_of_the_training_are_in_the_code():
     assert not {"LR", "DROPOUT"} & vars(pasted(LossSpec("focal").source())).keys()
 
 
-def test_what_was_tuned_is_no_part_of_the_loss():
+def test_tuned_values_are_no_part_of_the_loss():
     tuned = Tuned(0.002, 0.01, class_counts=(9.0, 1.0))
     plain, known = LossSpec(prior="balanced"), LossSpec(prior="balanced", tuned=tuned)
     assert known == plain

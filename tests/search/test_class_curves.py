@@ -42,7 +42,7 @@ def points(x: tuple[float, ...], y: tuple[float, ...]) -> set[tuple[float, float
 
 @pytest.mark.parametrize("n", [12, 90, 5000])
 @pytest.mark.parametrize("decimals", [0, 1, 6])
-def test_the_curves_are_points_of_those_of_scikit_learn(n: int, decimals: int) -> None:
+def test_the_curves_are_points_of_scikit_learns_curves(n: int, decimals: int) -> None:
     log_probs, targets = made(n, decimals=decimals)
     found = ranking_curves(log_probs, targets == 1)
     odds = (log_probs[:, 1] - log_probs[:, 0]).numpy()

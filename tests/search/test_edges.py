@@ -73,11 +73,11 @@ def test_nothing_widens_before_as_many_trials_ended_as_the_quota():
     assert ranges([at_the_end, tried(), tried(), diverged])["focal"]["lr"][1] > LR.high
 
 
-def test_who_did_not_complete_is_no_best():
+def test_a_trial_that_is_not_complete_is_never_best():
     assert ranges([tried(None, lr=9.9e-3), *[tried()] * 4]) == {}
 
 
-def test_a_range_stays_wide_and_grows_again_where_a_later_best_lies_at_its_new_end():
+def test_a_range_stays_wide_and_grows_again_if_a_later_best_lies_at_its_new_end():
     history = [tried(0.5, lr=9.9e-3), *[tried(0.6)] * 3]
     once = ranges(history)["focal"]["lr"]
     # More of the same is no reason to go on.
@@ -124,7 +124,7 @@ def test_every_numeric_parameter_of_every_family_is_looked_at(family):
     assert set(grown) == expected
 
 
-def test_a_special_case_at_the_end_of_what_is_allowed_is_no_edge():
+def test_a_special_case_at_the_end_of_the_allowed_range_is_no_edge():
     assert flagged([tried(focal__gamma=0.0, dropout=0.0)]) == ()
     (edge,) = flagged([tried(focal__gamma=4.99)])
     assert edge == Edge("focal", "focal.gamma", 4.99, "high", 0.0, 5.0, is_widened=False)
@@ -132,7 +132,7 @@ def test_a_special_case_at_the_end_of_what_is_allowed_is_no_edge():
     assert flagged([of_t2], family="bi_tempered") == ()
 
 
-def test_an_optimum_that_a_wider_range_holds_is_no_edge_and_one_at_its_new_end_is():
+def test_an_optimum_inside_a_wider_range_is_no_edge_and_an_optimum_at_its_end_is():
     history = [tried(0.5, lr=9.9e-3), *[tried(0.6)] * 3]
     wider = ranges(history)["focal"]["lr"]
     at_first_end = Edge("focal", "lr", 9.9e-3, "high", LR.low, LR.high, is_widened=False)
@@ -222,7 +222,7 @@ def test_a_study_finds_an_optimum_beyond_its_range_for_the_family_that_has_it(tm
     assert ("poly1", "lr") not in {(edge.family, edge.key) for edge in found}
 
 
-def test_an_interrupted_study_widens_as_one_that_was_not(tmp_path):
+def test_an_interrupted_study_widens_as_an_uninterrupted_study(tmp_path):
     whole = run(new(tmp_path, "whole"))
     cut_off = run(new(tmp_path, "cut"), is_cut_off=True)
     with Study.open(whole.folder) as whole, Study.open(cut_off.folder) as cut_off:

@@ -23,7 +23,7 @@ def write(out, name, *, sha256=DIGEST, created="2024-01-01", verdict=True):
     (out / name / "summary.json").write_text(json.dumps(summary))
 
 
-def test_looks_are_those_of_others_at_the_same_rows_in_order_of_time(tmp_path):
+def test_looks_are_of_other_studies_at_the_same_rows_in_order_of_time(tmp_path):
     write(tmp_path, "a", created="2024-03-01")
     write(tmp_path, "b", created="2024-02-01")
     write(tmp_path, "c", sha256="cd" * 32)
@@ -32,7 +32,7 @@ def test_looks_are_those_of_others_at_the_same_rows_in_order_of_time(tmp_path):
     assert earlier_looks(tmp_path, "cd" * 32, "own") == ("c",)
 
 
-def test_a_digest_that_stands_elsewhere_in_the_file_is_no_look(tmp_path):
+def test_a_digest_elsewhere_in_the_file_is_no_look(tmp_path):
     write(tmp_path, "a", sha256="other")
     path = tmp_path / "a" / "summary.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"command": DIGEST}))

@@ -60,7 +60,7 @@ def test_a_logarithmic_range_grows_in_log_units():
 
 
 @given(keys, sides)
-def test_whatever_grows_stays_allowed_and_holds_what_was(key, at):
+def test_a_grown_range_is_allowed_and_contains_the_range_before(key, at):
     first = now = DECLARED[key]
     for side in at:
         wider = grown(now, side, key=key, first=first)
@@ -79,7 +79,7 @@ def test_whatever_grows_stays_allowed_and_holds_what_was(key, at):
     ("key", "low", "high"),
     [("lr", 1e-6, 1.0), ("weight_decay", 1e-7, 10.0), ("dropout", 0.0, 0.9)],
 )
-def test_nuisance_settings_stop_where_nothing_is_trained_well(key, low, high):
+def test_ranges_of_nuisance_settings_stop_at_their_limits(key, low, high):
     first = NUISANCE_PARAMETERS[key]
     ends = {}
     for side in ("low", "high"):
@@ -93,12 +93,12 @@ def test_nuisance_settings_stop_where_nothing_is_trained_well(key, low, high):
     assert key != "dropout" or ends["high"] < 0.9
 
 
-def test_what_a_space_names_beyond_the_limits_stays():
+def test_a_space_may_exceed_the_limits():
     first = FloatParam(1e-9, 1e-3, default=1e-5, log=True, valid=NUISANCE_PARAMETERS["lr"].valid)
     assert grown(first, "low", key="lr", first=first) == first
 
 
-def test_whole_numbers_stay_whole_and_within_what_is_declared():
+def test_whole_numbers_stay_whole_and_within_the_declared_range():
     first = between(parameters_of("taylor_cross_entropy")["taylor_cross_entropy.t"], 2, 4)
     assert isinstance(first, IntParam)
     wider = grown(first, "high", key="taylor_cross_entropy.t", first=first)

@@ -39,7 +39,7 @@ def test_a_population_is_brought_to_the_disk_twice_however_large(tmp_path, monke
         assert len(synced) == 2
 
 
-def test_what_is_written_together_is_read_by_others_at_once(tmp_path):
+def test_entries_written_together_are_read_together(tmp_path):
     one = Ledger.create("s", folder=tmp_path, url=None, directions=["minimize"])
     other = Ledger.open("s", folder=tmp_path, url=None)
     with one.together():
@@ -91,7 +91,7 @@ def test_of_the_trials_that_ended_the_best_is_kept(tmp_path):
     assert ended.best is records[int(np.argmin(values))]
 
 
-def test_rows_of_trials_are_read_where_they_are_looked_up(tmp_path, monkeypatch):
+def test_rows_of_trials_are_read_when_they_are_used(tmp_path, monkeypatch):
     with Study("s", [50, 50], trials=12, out=tmp_path) as study:
         records = ask_and_tell(study, 12)
         read = counted(monkeypatch, type(study.examples), "_load")

@@ -17,7 +17,7 @@ def ended_pid() -> int:
     return child.pid
 
 
-def test_this_process_runs_and_an_ended_one_does_not():
+def test_this_process_runs_and_an_ended_process_does_not():
     assert is_running(os.getpid())
     assert not is_running(ended_pid())
     assert not is_running(0)
@@ -41,7 +41,7 @@ def test_a_lease_is_held_until_it_expires_or_is_given_up():
     assert not lease.is_held()
 
 
-def test_a_lease_of_a_dead_process_is_not_held_but_one_of_another_machine_is():
+def test_a_lease_of_a_dead_process_is_not_held_but_a_lease_of_another_machine_is():
     until = time.time() + 60
     assert not Lease("w", platform.node(), ended_pid(), until).is_held()
     assert Lease("w", "elsewhere", 1, until).is_held()

@@ -9,7 +9,7 @@ from autoloss.search import check_name, safe_name
 
 
 @given(st.text())
-def test_a_safe_name_is_allowed_and_an_allowed_one_is_kept(text):
+def test_a_safe_name_is_allowed_and_an_allowed_name_is_kept(text):
     name = safe_name(text)
     assert check_name(name) == name
     assert safe_name(name) in (name, name.rstrip("-._"))

@@ -89,7 +89,7 @@ def test_a_better_value_further_out_is_followed_and_a_worse_one_is_not():
     assert all(probe.values["lr"] > ends["lr"][1] for probe in asked)
 
 
-def test_nothing_is_probed_where_the_best_lies_inside_or_the_range_cannot_grow():
+def test_no_probe_if_the_best_lies_inside_or_the_range_cannot_grow():
     assert probes({"focal": history(lr=5e-3)}) == []
     assert probes({"bi_tempered": history(family="bi_tempered", bi_tempered__t1=1.0)}) == []
     assert probes({"focal": history(dropout=0.0)}) == []

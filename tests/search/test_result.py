@@ -110,7 +110,7 @@ def test_without_finalists_and_gains_the_tables_are_empty_and_have_their_columns
     assert "metric_change" in result.gains
 
 
-def test_the_code_of_what_ships_has_the_middle_read_out_of_its_trainings() -> None:
+def test_the_code_of_the_shipped_loss_has_the_median_read_out_of_its_trainings() -> None:
     spec = LossSpec.from_dict(TRIALS[1].loss)
     readouts = [
         Readout(source, beta, 0.001, spec)
@@ -194,7 +194,7 @@ def test_pareto_is_the_front_with_the_best_metric_first():
     assert SearchResult(summary(pareto=(1, 2))).pareto["number"].tolist() == [2, 1]
 
 
-def test_leaderboard_ranks_by_log_loss_and_says_who_is_who():
+def test_the_leaderboard_ranks_by_log_loss_and_names_the_roles():
     table = leaderboard(summary())
     assert table.index.name == "rank"
     assert table["number"].tolist() == [1, 2, 0, 3]
@@ -213,7 +213,7 @@ def test_leaderboard_always_has_the_two_of_the_verdict():
     assert table.index.tolist() == [1, 3]
 
 
-def test_representation_says_the_verdict_and_what_ships():
+def test_the_representation_has_the_verdict_and_the_winner():
     shown = repr(SearchResult(summary()))
     assert TEXT in shown
     assert "focal gamma=2 (trial 1)" in shown

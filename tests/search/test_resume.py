@@ -135,7 +135,7 @@ def test_trials_that_somebody_works_on_are_left_to_them(tmp_path):
         assert study.left == 20
 
 
-def test_an_expired_lease_is_reaped_and_a_renewed_one_is_not(tmp_path, monkeypatch):
+def test_an_expired_lease_is_reaped_and_a_renewed_lease_is_not(tmp_path, monkeypatch):
     monkeypatch.setattr(lease, "LEASE_SECONDS", 600.0)
     with new(tmp_path) as study:
         study.ask(4)
@@ -173,7 +173,7 @@ def test_a_trial_whose_process_ended_while_it_was_told_is_asked_again(tmp_path, 
         assert settings(resumed) == settings(whole)
 
 
-def test_of_two_that_ask_for_the_same_slot_one_gets_it(tmp_path, monkeypatch):
+def test_one_of_two_workers_that_ask_for_a_slot_gets_it(tmp_path, monkeypatch):
     with new(tmp_path) as one, Study.open("s", out=tmp_path) as other:
         new_trials = Asker._new
         theirs = []

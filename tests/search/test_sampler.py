@@ -70,7 +70,7 @@ def test_the_same_history_gives_the_same_draws_however_many_are_asked_at_once():
     assert other_seed.draw(20, {}).params != first[0]
 
 
-def test_a_draw_in_flight_is_seen_and_one_turned_down_is_not():
+def test_a_running_draw_is_seen_and_a_rejected_draw_is_not():
     seen = history(20)
     one, other = suggester(seen), suggester(seen)
     drawn = one.draw(20, {})
@@ -273,7 +273,7 @@ def of_optuna(seen, suggester, slot, *, seed, directions):
 
 @pytest.mark.parametrize("directions", [MINIMIZE, ["maximize"], ["minimize", "minimize"]])
 @pytest.mark.parametrize("n", [6, 40, 120])
-def test_draws_are_those_of_optunas_sampler_on_the_same_trials(n, directions):
+def test_draws_equal_optunas_sampler_on_the_same_trials(n, directions):
     seen = of_all_states(n, directions)
     one, other = (
         Suggester(SPACE, FAMILIES, seen, seed=1, directions=directions) for _ in range(2)
@@ -284,7 +284,7 @@ def test_draws_are_those_of_optunas_sampler_on_the_same_trials(n, directions):
         seen = [*seen, Observation(slot, drawn.params, drawn.distributions, "running")]
 
 
-def test_what_is_drawn_together_lies_in_the_range_of_its_family(monkeypatch):
+def test_joint_draws_lie_in_the_ranges_of_their_family(monkeypatch):
     grown = replace(SPACE.ranges["lr"], high=1.0)
     wide = {family: {"lr": grown} for family in FAMILIES[:4]}
     seen = of_all_states(120, MINIMIZE)

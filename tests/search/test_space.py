@@ -112,7 +112,7 @@ def test_a_part_whose_needs_are_not_met_is_refused(tmp_path, text, provided, mes
     space.check_provided(everything)
 
 
-def test_what_is_given_joins_a_space_once():
+def test_the_users_losses_join_a_space_once():
     space = load_space("default").joined_by("target", "distillation")
     assert space.targets[-1] == "distillation"
     assert "distillation.T" in space.ranges
@@ -208,7 +208,7 @@ def test_a_mistake_says_the_rule_and_the_value(tmp_path, line, message):
     assert message in mistake
 
 
-def test_a_file_without_bases_or_that_is_no_toml_is_one_line(tmp_path):
+def test_a_file_without_bases_or_toml_is_refused_in_one_line(tmp_path):
     assert mistakes_of(written(tmp_path, "together = 4")) == (
         "mine.toml: bases: must list the losses to search, but is missing.",
     )

@@ -227,7 +227,9 @@ def test_other_validation_rows_are_refused(tmp_path):
         (torch.zeros(60, 3), LABELS + 0.5, "classes 0 to 2"),
     ],
 )
-def test_what_does_not_fit_is_refused_and_the_trial_stays(tmp_path, logits, labels, message):
+def test_unsuitable_logits_or_labels_are_refused_and_the_trial_stays(
+    tmp_path, logits, labels, message
+):
     with new(tmp_path) as study:
         trial = study.ask()
         with pytest.raises(InputError, match=message):
@@ -284,7 +286,7 @@ def test_the_time_limit_ends_the_asking(tmp_path):
         assert study.left == 23
 
 
-def test_what_the_time_limit_cut_off_can_still_be_compared(tmp_path):
+def test_trials_that_the_time_limit_cut_off_can_be_compared(tmp_path):
     with new(tmp_path) as study:
         trials = study.ask(8)
         logits = [logits_of(trial) for trial in trials]
@@ -295,7 +297,7 @@ def test_what_the_time_limit_cut_off_can_still_be_compared(tmp_path):
         assert choice.challenger.number != 0
 
 
-def test_the_settings_are_written_for_whoever_goes_on(tmp_path):
+def test_the_settings_are_written_so_that_the_study_can_be_resumed(tmp_path):
     origin = {"command": "autoloss search churn.csv", "target": "churned"}
     with new(tmp_path, fingerprint="abc", origin=origin) as study:
         config = json.loads((study.folder / "study.json").read_text())
@@ -306,7 +308,7 @@ def test_the_settings_are_written_for_whoever_goes_on(tmp_path):
         assert again.space == study.space
 
 
-def test_who_listens_hears_every_end(tmp_path):
+def test_a_callback_receives_every_ended_trial(tmp_path):
     heard = []
     with new(tmp_path, on_told=heard.append) as study:
         run(study)

@@ -21,7 +21,7 @@ def done(trials):
     return [one.number for one in usable(trials, "error")]
 
 
-def test_a_trial_that_was_cut_off_is_no_candidate_beside_one_that_was_not() -> None:
+def test_a_cut_off_trial_is_not_compared_beside_a_complete_trial() -> None:
     # Cut off at epoch 35 of 40 with the lowest log loss of all.
     trials = [
         trial(0, "cross_entropy", log_loss=0.5),
@@ -67,7 +67,7 @@ def test_a_pruned_trial_never_stands_in() -> None:
     assert done(trials) == [0]
 
 
-def test_what_was_trained_is_counted() -> None:
+def test_the_coverage_counts_the_training() -> None:
     trials = [
         trial(0, "cross_entropy"),
         trial(1, "focal"),
@@ -95,7 +95,7 @@ def test_what_was_trained_is_counted() -> None:
         ({"epochs": 9}, "9 of 20 epochs, 16 of 16 trials"),
     ],
 )
-def test_what_a_verdict_needs(changes, reason) -> None:
+def test_the_shortfall_names_the_missing_training(changes, reason) -> None:
     coverage = dataclasses.replace(Coverage(16, 16, 20, 20), **changes)
     assert shortfall(coverage) == (f"not enough training: {reason}" if reason else "")
     if reason:

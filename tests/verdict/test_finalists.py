@@ -29,7 +29,7 @@ STUDY = (
 )
 
 
-def test_who_is_a_finalist_and_why() -> None:
+def test_the_finalists_and_their_reasons() -> None:
     assert pick_finalists(STUDY, families=3) == (
         FinalistChoice(5, ("best of brier",)),
         FinalistChoice(3, ("best of focal",)),
@@ -91,7 +91,7 @@ def test_a_default_with_another_part_or_that_diverged_is_none() -> None:
         assert not any("default cross-entropy" in p.reasons for p in pick_finalists(some))
 
 
-def test_what_was_cut_off_must_do_where_little_ended() -> None:
+def test_cut_off_trials_are_finalists_if_no_others_ended() -> None:
     few = [
         trial(0, "cross_entropy", 0.2, 0.5, origin="default"),
         trial(1, "focal", 0.1, 0.4, state="stopped"),

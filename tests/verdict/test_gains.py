@@ -20,7 +20,7 @@ def way(n=500):
     return models, draw(n=n, seed=3)[2]
 
 
-def test_each_step_has_its_own_figures_and_those_of_its_change():
+def test_each_step_has_its_figures_and_its_change():
     models, targets = way()
     gains = gain_steps(steps_of(*models, label="focal"), targets, metric=ERROR, resamples=200)
     names = ["default cross-entropy", "tuned", "temperature", "another loss"]
@@ -74,7 +74,7 @@ def test_moved_decisions_are_judged_by_the_error_too():
     assert step.metric_high < 0.0
 
 
-def test_the_challenger_is_not_moved_where_cross_entropy_is_not():
+def test_the_challenger_is_moved_only_if_cross_entropy_is():
     rows, targets = rare(n=200)
     moved = fit_posthoc(rows, targets, metric=ERROR, class_counts=np.bincount(targets))
     steps = steps_of(rows, rows, rows, rows, challenger_posthoc=moved)

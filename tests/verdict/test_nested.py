@@ -113,7 +113,7 @@ def test_figures_are_the_means_of_the_folds():
     assert (error.low, error.high) == pytest.approx(expected[1:3])
 
 
-def test_a_metric_of_the_users_stands_first_and_skips_folds_without_it():
+def test_the_users_metric_comes_first_and_skips_folds_without_it():
     def of_class_one(probs, classes):
         return float(probs[classes == 1, 1].mean()) if (classes == 1).any() else float("nan")
 
@@ -168,7 +168,7 @@ def test_pooled_rows_have_the_mean_probability_of_their_repeats():
     np.testing.assert_allclose(np.exp(mean).sum(axis=1), 1.0)
 
 
-def test_rows_without_probability_for_a_class_stay_finite_where_one_repeat_has_some():
+def test_a_probability_of_zero_in_one_repeat_stays_finite():
     sure = np.array([[0.0, -np.inf]])
     half = np.log([[0.5, 0.5]])
     rows, targets = np.array([3]), np.array([1])

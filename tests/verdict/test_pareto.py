@@ -16,7 +16,7 @@ def dominates(one, other):
 
 
 @given(points)
-def test_front_is_what_no_other_point_dominates(some):
+def test_no_other_point_dominates_a_point_of_the_front(some):
     values = np.array(some, dtype=float).reshape(-1, 2)
     finite = [tuple(row) for row in values if np.isfinite(row).all()]
     expected = [
@@ -36,7 +36,7 @@ def trial(number, error, log_loss, state="complete"):
     )
 
 
-def test_front_numbers_pass_over_trials_that_did_not_end():
+def test_front_numbers_leave_out_trials_that_did_not_end():
     trials = [
         trial(3, 0.1, 0.5),
         trial(1, 0.2, 0.4),
@@ -61,14 +61,14 @@ figures = st.floats(0.0, 2.0)
 
 
 @given(st.lists(st.tuples(figures, figures), max_size=12), figures, figures)
-def test_whoever_is_beaten_in_both_figures_is_not_on_the_front(others, error, log_loss):
+def test_a_trial_that_is_beaten_in_both_figures_is_not_on_the_front(others, error, log_loss):
     beaten = trial(0, error + 0.01, log_loss + 0.01)
     better = trial(1, error, log_loss)
     rest = [trial(number, *one) for number, one in enumerate(others, start=2)]
     assert 0 not in front_numbers([*rest, beaten, better])
 
 
-def test_who_beats_another_must_have_ended_to_take_it_from_the_front():
+def test_only_a_trial_that_ended_removes_another_from_the_front():
     beaten = trial(0, 0.2, 0.6)
     assert front_numbers([beaten, trial(1, 0.1, 0.5, state="diverged")]) == (0,)
     assert front_numbers([beaten, trial(1, 0.1, 0.5)]) == (1,)

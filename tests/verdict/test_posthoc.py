@@ -61,7 +61,7 @@ def test_ties_go_to_the_middle_of_the_plateau():
     assert "class 1 above a probability of 0.119" in found.detail
 
 
-def test_decisions_stay_where_no_shift_is_better():
+def test_decisions_stay_if_no_shift_is_better():
     odds = np.array([-4.0, -3.0, 1.0, 2.0])
     log_probs = normal(np.stack([0.0 * odds, odds], axis=1))
     found = fit_posthoc(
@@ -120,7 +120,7 @@ def test_metrics_of_the_users_that_judge_probabilities_have_none_either(fn):
     ("name", "options"),
     [("balanced_error", {}), ("expected_cost", {"cost_matrix": [[0, 1], [5, 0]]})],
 )
-def test_what_moves_decisions_itself_is_moved_further_only_if_that_helps(name, options):
+def test_a_metric_that_moves_decisions_is_shifted_only_if_that_helps(name, options):
     log_probs, targets = rare(n=3000)
     counts = np.bincount(targets)
     metric = named(name, counts, **options)

@@ -104,7 +104,7 @@ def test_a_metric_to_be_raised() -> None:
     assert choose(made, trials).challenger == 2
 
 
-def test_the_challenger_is_the_best_other_where_any_cross_entropy_wins() -> None:
+def test_the_challenger_is_the_best_other_loss_if_any_cross_entropy_wins() -> None:
     made = replicates([rising(0.3), rising(0.2), rising(0.4), rising(0.5)], [rising(0.5)] * 4)
     choice = choose(made, records("cross_entropy", "cross_entropy", "brier", "focal"))
     assert choice.challenger == 2
@@ -129,7 +129,7 @@ def test_a_loss_that_diverged_once_cannot_win(broken) -> None:
     assert choose(replicates(metric, log_loss), trials).challenger == 0
 
 
-def test_one_training_leaves_it_to_the_validation_rows() -> None:
+def test_the_validation_rows_decide_if_there_is_one_training() -> None:
     made = replicates([[0.3], [0.1], [0.2]], [[0.5], [0.4], [0.3]])
     trials = records("cross_entropy", "brier", "focal")
     assert choose(made, trials).admissible == (1,)

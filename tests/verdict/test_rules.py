@@ -103,14 +103,14 @@ def test_of_equals_the_lower_log_loss_and_then_the_earlier() -> None:
     assert select_trial(study(trials), "error").number == 1
 
 
-def test_where_little_ended_what_was_cut_off_can_be_named() -> None:
+def test_cut_off_trials_can_be_named_if_no_others_ended() -> None:
     trials = (trial(0, 0.1, 0.3, "stopped"), trial(1, 0.2, 0.2, "stopped"))
     cut = replace(KINDS, trials=trials, pareto=(0, 1))
     assert select_trial(cut, "error") == trials[0]
     assert select_trial(cut, "log_loss") == trials[1]
 
 
-def test_what_every_rule_finds_leaves_out_those_without_a_figure() -> None:
+def test_rules_without_a_figure_are_left_out() -> None:
     found = rules_found(KINDS)
     assert found["knee"] == (1, RULES["knee"])
     assert set(found) == {*RULES} - {"cost"}

@@ -44,7 +44,7 @@ def study(*settings):
     return trials, examples
 
 
-def test_lowest_log_loss_among_those_within_one_paired_error_of_the_best():
+def test_the_lowest_log_loss_within_one_paired_error_of_the_best_wins():
     # 40 rows against 41: one paired error is 1/400. Against 60: 20/400, and an error of 0.011.
     trials, examples = study(
         ("cross_entropy", 44, 0.5, 0.0),
@@ -74,7 +74,7 @@ def test_a_difference_beyond_one_paired_error_is_no_tie():
     assert choose(trials, examples, simplicity=simplicity).challenger.family == "focal"
 
 
-def test_the_challenger_is_the_best_other_where_cross_entropy_wins():
+def test_the_challenger_is_the_best_other_loss_if_cross_entropy_wins():
     trials, examples = study(
         ("cross_entropy", 40, 0.3, 0.0), ("focal", 60, 0.4, 0.0), ("brier", 80, 0.5, 0.0)
     )
@@ -273,7 +273,7 @@ def test_nothing_admissible_that_is_as_simple_dominates_the_challenger(some):
 
 @settings(max_examples=60, deadline=None)
 @given(rows_of)
-def test_nothing_admissible_dominates_the_challenger_where_all_are_as_simple(some):
+def test_no_admissible_trial_dominates_the_challenger_if_all_are_as_simple(some):
     trials, examples = drawn([("focal", wrong, seed) for _, wrong, seed in some])
     choice = choose(trials, examples, simplicity=lambda _: (0,))
     assert not any(dominates(trials[n], choice.challenger) for n in choice.admissible)

@@ -60,7 +60,7 @@ def test_chance_of_two_is_the_correlated_t_test() -> None:
     assert chances == pytest.approx([first, 1.0 - first], abs=0.005)
 
 
-def test_what_moves_all_alike_changes_no_chance() -> None:
+def test_a_shared_shift_changes_no_chance() -> None:
     rng = np.random.default_rng(0)
     figures = rng.normal(size=(4, 5))
     chances = chances_of_lowest(figures, **ROWS)

@@ -44,7 +44,7 @@ def tell(study, trials, *, epochs=20, cut=False):
     )
 
 
-def test_a_challenger_that_wins_is_better_where_enough_was_trained(tmp_path) -> None:
+def test_a_challenger_that_wins_is_better_after_enough_training(tmp_path) -> None:
     with opened(tmp_path) as study:
         run(study)
         summary = concluded(study, challenger=4.0).summary
@@ -54,7 +54,7 @@ def test_a_challenger_that_wins_is_better_where_enough_was_trained(tmp_path) -> 
     assert summary.coverage.trials == 24
 
 
-def test_the_same_challenger_is_undecided_where_too_few_trials_ended(tmp_path) -> None:
+def test_the_same_challenger_is_undecided_if_too_few_trials_ended(tmp_path) -> None:
     with opened(tmp_path) as study:
         run(study, together=11, at_most=1)
         summary = concluded(study, challenger=4.0).summary
@@ -105,7 +105,7 @@ def test_a_baseline_that_only_knows_the_class_shares_decides_nothing(tmp_path, c
     assert verdict.text.startswith("Tuned cross-entropy is not better than the class shares")
 
 
-def test_a_metric_that_is_asked_for_is_the_one_that_the_verdict_is_about(tmp_path) -> None:
+def test_the_requested_metric_decides_the_verdict(tmp_path) -> None:
     for name, metric, primary in (("a", None, "log_loss"), ("b", "error", "error")):
         with opened(tmp_path / name, metric=metric) as study:
             run(study)

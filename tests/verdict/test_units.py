@@ -31,7 +31,7 @@ def test_rows_of_their_own_are_no_clusters():
     assert units_of(targets, clusters).count == 40
 
 
-def test_units_are_stratified_only_where_each_has_one_class():
+def test_units_are_stratified_only_if_each_has_one_class():
     _, _, clusters = groups()
     assert units_of(clusters % 3, clusters).freedom == 37
     mixed = clusters % 3
@@ -44,7 +44,7 @@ def test_clusters_of_another_length_are_refused():
         units_of(np.zeros(3, int), np.zeros(2, int))
 
 
-def test_widening_is_students_and_infinite_where_nothing_is_known():
+def test_the_widening_is_students_and_infinite_without_freedom():
     units = units_of(np.zeros(10, int))
     expected = stats.t.ppf(0.975, 9) / stats.norm.ppf(0.975) * np.sqrt(10 / 9)
     assert units.widening == pytest.approx(expected)
@@ -77,7 +77,7 @@ def test_stratified_error_of_clusters_is_that_of_their_bootstrap():
     assert found > 1.2 * stratified_mean_error(values, targets)
 
 
-def test_sums_are_those_of_whole_clusters_by_brute_force():
+def test_sums_equal_brute_force_over_whole_clusters():
     rng = np.random.default_rng(2)
     _, targets, clusters = groups(n_groups=12)
     values = rng.normal(size=(len(targets), 4))
