@@ -1,4 +1,4 @@
-"""What holds for all tests: no test writes into the repository or needs what the machine lacks."""
+"""Fixtures of all tests: no test writes into the repository; tests skip without their hardware."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def frame() -> pd.DataFrame:
 
 
 class Watcher:
-    """Progress that keeps what it is told."""
+    """Progress that records its calls."""
 
     def __init__(self) -> None:
         self.plans: list[Plan] = []
@@ -399,7 +399,7 @@ def test_memory_that_is_full_makes_smaller_populations_and_the_same_trials(
 
 
 def test_how_many_train_together_decides_nothing_but_the_time(tmp_path: Path) -> None:
-    """What is asked when does not depend on it, so that it may be chosen by timing."""
+    """The order of the trials does not depend on it, so that timing may choose it."""
     found = []
     for together in (0, 20, 7):
         text = SMALL.replace("together = 8", f"together = {together}")

@@ -1,4 +1,4 @@
-"""The page on the architecture says what is so: its picture, its folders and its files."""
+"""The page on the architecture agrees with the code: its picture, its folders and its files."""
 
 from __future__ import annotations
 

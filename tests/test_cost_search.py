@@ -1,4 +1,4 @@
-"""A search with a cost matrix: its metric, its decisions, and what is kept of it."""
+"""A search with a cost matrix: its metric, its decisions and its stored study."""
 
 from __future__ import annotations
 

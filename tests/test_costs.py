@@ -1,4 +1,4 @@
-"""A cost matrix as a user gives it, what is said of it, and where costs would count twice."""
+"""A cost matrix of a user, the notes on it, and costs that would count twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table gives the same probabilities whichever way it comes to a model."""
+"""A table has the same probabilities from every source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A search over a small odd table works, or ends in one line."""
+"""A search over a small odd table works, or ends with an error of one line."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def gentle(log_p, *, a):
 
 
 def forget() -> None:
-    """Be another process, which knows no losses but those of autoloss."""
+    """Forget the user's losses, as in a new process."""
     OWN.clear()
     forget_results()
 
@@ -49,7 +49,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def make_steep(**changes: object) -> Loss:
-    """Declare a loss that no file holds."""
+    """Declare a loss outside any file."""
 
     def steep(log_p: torch.Tensor, *, power: torch.Tensor) -> torch.Tensor:
         """Cross-entropy to a power."""

@@ -21,7 +21,7 @@ def predicted(classifier, source, *, rows: int, id_column: str | None = None) ->
 
 
 def messy(n: int = 300) -> pd.DataFrame:
-    """Columns whose pieces look like something else than the whole does."""
+    """Columns whose kind differs between a piece and the whole."""
     chance = np.random.default_rng(0)
     day = pd.Timestamp("2021-03-01") + pd.to_timedelta(chance.integers(0, 500, n), unit="D")
     place = np.arange(n)

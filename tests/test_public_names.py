@@ -1,4 +1,4 @@
-"""What `dir` shows of the package: its public names."""
+"""`dir` lists the public names of the package."""
 
 from __future__ import annotations
 

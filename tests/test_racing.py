@@ -60,7 +60,7 @@ def run(out: Path, name: str, **options: Any) -> autoloss.SearchResult:
 
 
 def tried(records: tuple[TrialRecord, ...]) -> dict[str, tuple[Any, ...]]:
-    """What became of every setting; a lost trial is another number."""
+    """Return the result of every setting, without the numbers of trials."""
     found = {}
     for one in records:
         key = json.dumps([one.loss, one.nuisance, one.origin], sort_keys=True)
@@ -70,7 +70,7 @@ def tried(records: tuple[TrialRecord, ...]) -> dict[str, tuple[Any, ...]]:
 
 
 class Epochs:
-    """Counts the epochs of candidates, and interrupts the search after so many of the pool."""
+    """Counts the epochs of candidates, and interrupts the search after a number of pool epochs."""
 
     def __init__(self, patch: pytest.MonkeyPatch, *, at: int | None = None) -> None:
         self.candidates = self.pool = 0
@@ -88,7 +88,7 @@ class Epochs:
 
 @pytest.fixture(autouse=True)
 def without_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out what comes after the search; a test that is about it undoes this."""
+    """Leave out the work after the search; a test of that work undoes this."""
     monkeypatch.setattr(
         "autoloss.experiment.running.conclude", lambda session, **how: session.study
     )
@@ -127,7 +127,7 @@ def test_a_race_costs_less_and_tries_as_many(
 def test_trials_that_the_verdict_needs_are_trained_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The best of a family that left is trained again, and does what it would have done."""
+    """The best trial that left is trained again, with the result of an undisturbed training."""
     told: list[TrainedTrial] = []
     held: list[TrainedTrial] = []
     tell, take = SearchSession.tell, HeldBack.take
@@ -245,7 +245,7 @@ def test_the_best_trial_of_every_role_that_is_not_filled_is_held_back() -> None:
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], int]:
-    """What became of every setting of a race, and the epochs of its pool."""
+    """Return the result of every setting of a race, and the epochs of its pool."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("autoloss.experiment.running.conclude", lambda session, **how: session.study)
         epochs = Epochs(patch)

@@ -1,4 +1,4 @@
-"""Rare positives: what is said of them, and which negatives a search trains on."""
+"""Rare positives: the notes on them, and the negatives that a search trains on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The README does what it says: its Python runs in order, its commands run, its targets exist."""
+"""The README is right: its Python runs in order, its commands run, its targets exist."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def commands(file: str = "README.md") -> list[list[str]]:
 
 @pytest.fixture
 def place(tmp_path, monkeypatch) -> Path:
-    """A folder with nothing but the table and the files that the README speaks of."""
+    """A folder with only the table and the files that the README names."""
     import numpy as np
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""Another winner: what ships afterwards, and what is recorded of it."""
+"""Promoting another trial: the model that ships, and the record of the choice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the time of a search goes: laws with a clock and costs that are given."""
+"""The division of a search's time: laws with a clock and costs of the test."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AFTER = 2.0
 
 
 class Time:
-    """A clock that stands still until it is moved."""
+    """A clock that a test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -55,7 +55,7 @@ def begun(limit: float | None, **how: object) -> Timetable:
 
 
 def trained(table: Timetable, time: Time, *, slower: float, epochs: int = 20) -> None:
-    """Let a population of 32 train, each epoch so many times as long as was timed."""
+    """Let a population of 32 train, each epoch `slower` times as long as timed."""
     table.begin()
     for epoch in range(1, epochs + 1):
         time.now += slower * (WORK.once + 32 * WORK.each)

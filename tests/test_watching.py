@@ -1,4 +1,4 @@
-"""Progress in Python: by default where it is seen, never where it is not wanted."""
+"""Progress in Python: shown by default in a terminal or notebook, never if switched off."""
 
 from __future__ import annotations
 

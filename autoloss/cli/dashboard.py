@@ -50,8 +50,8 @@ def find_place(study: str | None, *, uri: str | None, out: Path) -> Place:
         InputError: If MLflow could never read the URI.
     """
     if study is not None:
-        given = Path(study).expanduser()
-        folder = next((one for one in (given, out / given) if (one / TRACKING).is_file()), None)
+        path = Path(study).expanduser()
+        folder = next((one for one in (path, out / path) if (one / TRACKING).is_file()), None)
         if folder is None:
             raise StudyNotFoundError(
                 "STUDY must be a study's name or its folder, with runs in MLflow, but got "

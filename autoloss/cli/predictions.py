@@ -25,8 +25,8 @@ def model_folder(model: str, *, out: Path = Path("reports")) -> Path:
     Raises:
         StudyNotFoundError: If there is no such folder.
     """
-    given = Path(model).expanduser()
-    found = next((place for place in (given, out / given) if place.exists()), None)
+    path = Path(model).expanduser()
+    found = next((place for place in (path, out / path) if place.exists()), None)
     if found is None:
         raise StudyNotFoundError(
             f"MODEL must be a study's name or folder, or a model's folder, but got MODEL={model!r}"

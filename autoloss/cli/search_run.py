@@ -147,7 +147,7 @@ def require_written(result: SearchResult) -> None:
 
 
 @contextlib.contextmanager
-def results_only(wanted: bool) -> Iterator[None]:
+def results_only(is_on: bool) -> Iterator[None]:
     """Redirect the prints of other code to standard error during the context, if wanted."""
-    with contextlib.redirect_stdout(sys.stderr) if wanted else contextlib.nullcontext():
+    with contextlib.redirect_stdout(sys.stderr) if is_on else contextlib.nullcontext():
         yield

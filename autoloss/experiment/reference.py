@@ -296,17 +296,17 @@ def _sample(
     """Return the rows to learn from, in order, and a note if some are left out."""
     trees = 1 if n_classes == 2 else n_classes
     most = min(_MOST_ROWS, max(_MOST_WORK // (trees * max(n_columns, 16)), 5_000))
-    rows, said = np.arange(len(targets)), []
+    rows, sentences = np.arange(len(targets)), []
     if len(rows) > most:
         drawn = np.random.default_rng(seed).choice(len(rows), most, replace=False)
         rows = np.sort(drawn)
-        said = [
+        sentences = [
             f"Gradient boosting learnt from {most:,} of {len(targets):,} rows, drawn at random."
         ]
     # The part held out for early stopping has a row of every class, so a class needs two.
     _, inverse, counts = np.unique(targets[rows], return_inverse=True, return_counts=True)
     several = counts[inverse] > 1
-    return (rows[several] if several.any() else rows), said
+    return (rows[several] if several.any() else rows), sentences
 
 
 def _is_far_ahead(one: Comparison) -> bool:

@@ -50,18 +50,18 @@ def _wanted(session: SearchSession) -> int:
     planned = len(study.plan.first) + len(study.plan.then)
     left = planned - (study.budget - study.left)
     is_limited = session.clock.limit is not None
-    wanted = round_size(study.budget)
+    count = round_size(study.budget)
     if is_limited:
-        wanted = min(wanted, at_once)
+        count = min(count, at_once)
     if left > 0:
-        wanted = even_part(left, at_once)
+        count = even_part(left, at_once)
         if study.left == study.budget:
-            wanted = min(wanted, timetable.first(at_once))
+            count = min(count, timetable.first(at_once))
     if not is_limited:
-        return wanted
+        return count
     ended = session.tally.count
     timetable.keep_time(ended=ended)
-    fitting = timetable.fitting(wanted)
+    fitting = timetable.fitting(count)
     # However short the time is, the verdict needs a few trials.
     return fitting if ended else max(fitting, FEWEST_TRIALS)
 

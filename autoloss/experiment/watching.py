@@ -50,26 +50,26 @@ def watched(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
-def as_progress(given: Watcher) -> Progress:
+def as_progress(watcher: Watcher) -> Progress:
     """Return the receiver of the progress that `watched` has chosen."""
-    return Silent() if given is None or isinstance(given, bool) else given
+    return Silent() if watcher is None or isinstance(watcher, bool) else watcher
 
 
 @contextmanager
-def watching(given: Any) -> Iterator[Progress]:
+def watching(progress: Any) -> Iterator[Progress]:
     """Show the progress of a search during the context.
 
     Raises:
-        InputError: If `given` is not a `Watcher`.
+        InputError: If `progress` is not a `Watcher`.
     """
-    if given is not None and not isinstance(given, bool):
-        if not hasattr(given, "updated"):
+    if progress is not None and not isinstance(progress, bool):
+        if not hasattr(progress, "updated"):
             raise InputError(
                 "progress must be True, False, None or an object with the methods of "
-                f"autoloss.experiment.progress.Progress, but got progress={given!r}."
+                f"autoloss.experiment.progress.Progress, but got progress={progress!r}."
             )
-        yield given
-    elif given is False:
+        yield progress
+    elif progress is False:
         yield Silent()
     elif is_notebook():
         yield Page()
@@ -77,7 +77,7 @@ def watching(given: Any) -> Iterator[Progress]:
         with Bar() as bar:
             yield bar
     else:
-        yield Lines() if given else Silent()
+        yield Lines() if progress else Silent()
 
 
 def is_notebook() -> bool:

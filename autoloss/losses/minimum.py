@@ -173,11 +173,11 @@ class _Descent:
             if step < 1e-10 * (1.0 + float(at.abs().max())):
                 break
             ways = torch.cat([axes, -axes, differences, draw(16, len(at), seed=turn)])
-            around = (at + step * ways).clamp(self.low, self.high)
-            values = self.expected.values(self.logits(around)).nan_to_num(nan=torch.inf)
+            nearby = (at + step * ways).clamp(self.low, self.high)
+            values = self.expected.values(self.logits(nearby)).nan_to_num(nan=torch.inf)
             best = int(values.argmin())
             if float(values[best]) < value - 1e-14 * (1.0 + abs(value)):
-                at, value = around[best], float(values[best])
+                at, value = nearby[best], float(values[best])
             else:
                 step *= 0.5
         return Minimum(self.logits(at), value, found.slope)

@@ -37,9 +37,9 @@ class Recipe:
 
 def recipes(summary: Summary) -> tuple[Recipe, ...]:
     """Return the loss that ships, and the challenger's loss if it differs."""
-    wanted = {"What ships": summary.recommended, "The challenger": summary.verdict.challenger}
+    shown = {"What ships": summary.recommended, "The challenger": summary.verdict.challenger}
     found: dict[int, Recipe] = {}
-    for title, number in wanted.items():
+    for title, number in shown.items():
         trial = find_trial(summary, number)
         if trial is not None and number not in found:
             found[number] = _recipe(summary, title, trial)

@@ -113,9 +113,9 @@ class StudyConfig:
     @property
     def facts(self) -> ClassFacts:
         """Return the facts of the classes that losses know."""
-        given = (self.class_weights, self.class_similarity)
+        knowledge = (self.class_weights, self.class_similarity)
         weights, similarity = (
-            None if one is None else torch.tensor(one, dtype=torch.float64) for one in given
+            None if one is None else torch.tensor(one, dtype=torch.float64) for one in knowledge
         )
         counts = torch.tensor(self.class_counts, dtype=torch.float64)
         return ClassFacts(counts, weights=weights, similarity=similarity)
@@ -168,8 +168,8 @@ def as_rows(values: Iterable[Iterable[float]] | None) -> tuple[tuple[float, ...]
 
 def folder_of(name_or_folder: str | Path, out: str | Path) -> Path:
     """Return the folder of a study: ``out/name``, or a given folder."""
-    given = Path(name_or_folder)
-    return given if (given / CONFIG).is_file() else Path(out) / given
+    path = Path(name_or_folder)
+    return path if (path / CONFIG).is_file() else Path(out) / path
 
 
 def installed_version() -> str:

@@ -323,11 +323,11 @@ def _search_settings(study: StudySnapshot) -> dict[str, Any]:
 def _counted_twice(study: StudySnapshot, choice: Choice) -> list[str]:
     """Return notes on a challenger or baseline that favours some classes twice."""
     has_costs = study.metric.costs is not None
-    said = [
+    notes = [
         double_counting(one.loss, one.readout, has_costs=has_costs, metric=study.metric.name)
         for one in (choice.challenger, choice.baseline)
     ]
-    return [sentence for sentence in dict.fromkeys(said) if sentence]
+    return [sentence for sentence in dict.fromkeys(notes) if sentence]
 
 
 def _unknown_data(study: StudySnapshot, n_test: int) -> DataSummary:

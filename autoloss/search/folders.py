@@ -44,8 +44,8 @@ def read_finished(name_or_folder: str | Path, *, out: Path) -> tuple[Path, Summa
     """
     from autoloss.report.document import summary_from_json
 
-    given = Path(name_or_folder).expanduser()
-    places = (given, out / given)
+    path = Path(name_or_folder).expanduser()
+    places = (path, out / path)
     folder = next((place for place in places if _holds(place, SUMMARY, CONFIG)), None)
     if folder is None:
         raise StudyNotFoundError(

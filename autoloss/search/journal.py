@@ -133,9 +133,9 @@ class Ledger:
             return False
         if state == TrialState.PRUNED and trial.last_step is not None:
             values = [trial.intermediate_values[trial.last_step]]
-        told = None if values is None else [float(value) for value in values]
+        numbers = None if values is None else [float(value) for value in values]
         try:
-            self._storage.set_trial_state_values(self._trial_id(number), state, told)
+            self._storage.set_trial_state_values(self._trial_id(number), state, numbers)
         except UpdateFinishedTrialError:
             return False
         return True

@@ -87,12 +87,12 @@ def as_logits(values: Any, *, shape: tuple[int | None, ...], name: str) -> Tenso
     if logits.dtype not in (torch.float32, torch.float64):
         logits = logits.float()
     fits = logits.ndim == len(shape) and all(
-        wanted in (None, got) for wanted, got in zip(shape, logits.shape, strict=True)
+        length in (None, got) for length, got in zip(shape, logits.shape, strict=True)
     )
     if not fits:
-        wanted = ", ".join("N" if length is None else str(length) for length in shape)
+        sizes = ", ".join("N" if length is None else str(length) for length in shape)
         raise InputError(
-            f"{name} must have the shape ({wanted}), but got {name}.shape={tuple(logits.shape)}."
+            f"{name} must have the shape ({sizes}), but got {name}.shape={tuple(logits.shape)}."
         )
     return logits
 

@@ -1,4 +1,4 @@
-"""Kinds of columns, and what each kind is encoded as."""
+"""Kinds of columns, and the encoding of each."""
 
 from __future__ import annotations
 

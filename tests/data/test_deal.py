@@ -1,4 +1,4 @@
-"""Rows and groups dealt to folds, and held out, without a class ever leaving the training rows."""
+"""Folds and holdouts of rows and groups whose training rows keep every class."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ polars = pytest.importorskip("polars")
 
 
 class Interchanged:
-    """A frame that has the dataframe interchange protocol alone."""
+    """A frame with only the dataframe interchange protocol."""
 
     def __init__(self, table: Any) -> None:
         self._table = table

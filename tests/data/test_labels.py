@@ -1,4 +1,4 @@
-"""Labels come back as they were given, whatever they are and whichever way they come."""
+"""Predicted labels have the type of the training labels, from every source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the cells of a whole table tell: the decimal mark, numbers of the rows, missing words."""
+"""Findings from a whole table: the decimal mark, row numbers, words for missing cells."""
 
 from __future__ import annotations
 

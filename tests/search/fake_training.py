@@ -25,7 +25,7 @@ def logits_of(trial: Trial, *, n_rows: int = 60, salt: str = "") -> Tensor:
 
 
 def run(study: Study, *, together: int = 8, at_most: int | None = None) -> None:
-    """Search to the end, or until so many batches were told."""
+    """Search to the end, or for a number of batches."""
     done = 0
     while not study.done and done != at_most:
         trials = study.ask(together)
@@ -35,7 +35,7 @@ def run(study: Study, *, together: int = 8, at_most: int | None = None) -> None:
 
 
 def settings(study: Study) -> list[tuple[str, str]]:
-    """Return what was tried, in an order that does not depend on when."""
+    """Return the settings and results of the trials, in an order that does not depend on time."""
     return sorted(
         (json.dumps(record.loss, sort_keys=True), json.dumps(record.nuisance, sort_keys=True))
         for record in study.trials

@@ -1,4 +1,4 @@
-"""Begins a study, tells three trials of its second batch, says so, and waits to be killed."""
+"""Begins a study, tells three trials of its second batch, prints a line, and waits for a kill."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from autoloss.search.class_curves import (
 
 
 def made(n: int, *, decimals: int = 6, seed: int = 0) -> tuple[torch.Tensor, np.ndarray]:
-    """Return log probabilities of two classes that are worth something, and the classes."""
+    """Return informative log probabilities of two classes, and the classes."""
     chance = np.random.default_rng(seed)
     targets = (chance.random(n) < 0.3).astype(np.int64)
     odds = np.round(chance.normal(size=n) + 1.2 * targets - 1.0, decimals)

@@ -48,7 +48,7 @@ def test_the_parameter_that_matters_has_the_largest_share(widen):
 
 
 def test_a_range_that_grew_in_between_counts_as_one():
-    """As if all trials had been drawn from the wider one."""
+    """The importance is that of trials that were all drawn from the wider range."""
     mixed = trials(widen=True)
     wide = {key: mixed[-1].distributions[key] for key in mixed[-1].distributions}
     whole = [

@@ -157,7 +157,7 @@ def test_a_closed_study_gives_its_trials_back(tmp_path):
 
 
 def test_a_trial_whose_process_ended_while_it_was_told_is_asked_again(tmp_path, monkeypatch):
-    """What it did is written before its end: between the two it is not over yet."""
+    """The facts are written before the end of a trial; in between, the trial is not over."""
     with new(tmp_path) as study:
         trials = study.ask(4)
         with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""The verdict where rows share clusters, and where there are next to none."""
+"""The verdict for rows that share clusters, and for very few rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.verdict.test_confirm import Named, draw, settle
 
 
 def repeated(n=60, times=6, seed=0):
-    """Return rows that stand several times, and which belong together."""
+    """Return repeated rows, and their clusters."""
     one, other, targets = draw(n=n, seed=seed)
     rows = np.random.default_rng(seed).permutation(np.repeat(np.arange(n), times))
     return one[rows], other[rows], targets[rows], rows

@@ -15,7 +15,7 @@ ERROR = Named("error", lambda probs, y: float((probs.argmax(1) != y).mean()), Tr
 
 
 def way(n=500):
-    """Return four models of the same rows, each better than the one before, and the classes."""
+    """Return four models of the same rows, each better than the model before, and the classes."""
     models = [draw(n=n, noise=(noise, 1.0), seed=3)[0] for noise in (2.5, 1.5, 0.8, 0.2)]
     return models, draw(n=n, seed=3)[2]
 

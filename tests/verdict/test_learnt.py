@@ -10,7 +10,7 @@ COUNTS = np.array([600, 300, 100])
 
 
 def drawn(n, *, signal, seed=0):
-    """Return classes and log probabilities that follow them as far as `signal` says."""
+    """Return classes, and log probabilities with the given signal."""
     rng = np.random.default_rng(seed)
     targets = rng.choice(3, size=n, p=COUNTS / COUNTS.sum())
     logits = np.log(COUNTS / COUNTS.sum()) + 0.3 * rng.normal(size=(n, 3))

@@ -17,7 +17,7 @@ def folds_of(rng, n, folds, repeats):
 
 
 def nested(n=120, folds=5, repeats=2, noise=(0.5, 0.5), classes=2, seed=0):
-    """Return outer folds of two losses: noise of a row that every training shares, and its own."""
+    """Return outer folds of two losses, with noise of the rows and noise of each training."""
     rng = np.random.default_rng(seed)
     truth = 1.5 * rng.normal(size=(n, classes))
     probs = np.exp(normal(truth))

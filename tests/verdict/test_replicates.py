@@ -44,7 +44,7 @@ def choose(made, trials, **options):
 
 
 def rising(mean, by=0.0):
-    """Return five values of that mean that move `by` times the wave."""
+    """Return five values with a mean, plus `by` times a wave."""
     return mean + by * WAVE
 
 

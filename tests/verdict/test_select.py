@@ -238,7 +238,7 @@ rows_of = st.lists(st.tuples(bases, st.integers(0, 12), st.integers(0, 10_000)),
 
 
 def drawn(some):
-    """Return a study on 30 rows, its figures those of its rows."""
+    """Return a study on 30 rows, with the figures of its rows."""
     trials, examples = [], {}
     for number, (base, n_wrong, seed) in enumerate([("cross_entropy", 6, 1), *some]):
         rng = np.random.default_rng(seed)

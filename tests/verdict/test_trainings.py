@@ -80,7 +80,7 @@ def test_one_training_has_no_chances() -> None:
 
 
 def rule_of_draws(metric, log_loss, simplicity, draws, seed):
-    """Return how often each wins `admissible.winner` when the means are drawn: the slow oracle."""
+    """Return the candidates' shares of wins by `admissible.winner` over drawn means, slowly."""
 
     class Fixed:
         def of_metric(self, one, best):

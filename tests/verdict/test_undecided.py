@@ -24,7 +24,7 @@ def signal(*, strength=2.0, seed=0):
 
 
 def concluded(study, *, challenger=2.0, baseline=2.0):
-    """Return the result where both predict the test rows with signals of these strengths."""
+    """Return the result of a challenger and a baseline with signals of these strengths."""
     choice = study.finalists()
     logits = {
         choice.challenger.number: signal(strength=challenger),

@@ -90,8 +90,8 @@ def stored(
     every = [_read(one) for one in json.loads(CATALOGUE.read_text(encoding="utf-8"))]
     losses = (one for one in every if one.kind == "loss")
     found = filtered(losses, family=family, task=task)
-    around = [] if family else filtered((one for one in every if one.kind != "loss"), task=task)
-    return found, around
+    components = (one for one in every if one.kind != "loss")
+    return found, [] if family else filtered(components, task=task)
 
 
 def catalogue_text(entries: Iterable[Entry]) -> str:

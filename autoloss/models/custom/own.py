@@ -92,36 +92,36 @@ class OwnModel:
             ) from error
 
 
-def open_model(given: Model) -> OwnModel | None:
+def open_model(model: Model) -> OwnModel | None:
     """Return a network of the user's own; None for the built-in network.
 
     The code of a file runs, as by ``import``, and can import files beside it. A file runs again
     only after a change.
 
     Args:
-        given: ``"auto"``, ``"FILE.py:NAME"``, or a function of the numbers of features and of
+        model: ``"auto"``, ``"FILE.py:NAME"``, or a function of the numbers of features and of
             outputs that returns a module.
 
     Raises:
         InputError: If its type is another, or the file cannot be read, fails or lacks the name.
     """
-    if given == AUTO:
+    if model == AUTO:
         return None
-    if isinstance(given, str):
-        return _from_file(given)
-    if isinstance(given, nn.Module) or not callable(given):
+    if isinstance(model, str):
+        return _from_file(model)
+    if isinstance(model, nn.Module) or not callable(model):
         raise InputError(
             "model must be auto, FILE.py:NAME or a function of (n_features, n_outputs) that "
-            f"returns a network, but got {type(given).__name__}."
+            f"returns a network, but got {type(model).__name__}."
         )
-    return OwnModel(given, getattr(given, "__name__", type(given).__name__))
+    return OwnModel(model, getattr(model, "__name__", type(model).__name__))
 
 
-def _from_file(given: str) -> OwnModel:
+def _from_file(place: str) -> OwnModel:
     """Return the network of ``"FILE.py:NAME"``."""
-    path, separator, name = given.rpartition(":")
+    path, separator, name = place.rpartition(":")
     if not separator or not path.endswith(".py") or not name.isidentifier():
-        raise InputError(f"model must be auto or FILE.py:NAME, but got model={given!r}.")
+        raise InputError(f"model must be auto or FILE.py:NAME, but got model={place!r}.")
     source, origin = read_code(path, argument="model")
     before = _RAN.get(origin.file)
     if before is None or before[0] != origin:

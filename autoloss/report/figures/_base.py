@@ -128,8 +128,8 @@ def model_lines(
         ships = numbers[role] == summary.recommended
         dash = "dash" if role == CHALLENGER else "solid"
         drawn = pen(ACCENT, 2.4, dash) if ships else pen(INK, 1.8, dash)
-        said = figures.get(role, "")
+        figure = figures.get(role, "")
         name = f"{role} (ships)" if ships else role
         traces.append(line(x, y, drawn))
-        key.append((f"{name}, {said}" if said else name, drawn))
+        key.append((f"{name}, {figure}" if figure else name, drawn))
     return ModelLines(tuple(traces), tuple(key))

@@ -102,7 +102,7 @@ def finalists_figure(summary: Summary) -> PageFigure | None:
     if not info.dots:
         return None
     title = in_sentence(info.words.title)
-    said = "; ".join(
+    caption = "; ".join(
         f"{dot.label}: {difference_text(info.metric, dot.difference)}, {dot.reading}"
         for dot in info.dots
     )
@@ -117,7 +117,7 @@ def finalists_figure(summary: Summary) -> PageFigure | None:
             + (", a small ring one pair of trainings" if small else "")
             + ". On the held-out rows of the finalists, not on the rows of the verdict."
         ),
-        alt=f"Difference in {title} to tuned cross-entropy. {said}.",
+        alt=f"Difference in {title} to tuned cross-entropy. {caption}.",
         height=90 + 44 * len(info.dots),
         spec={"data": list(_traces(info)), "layout": _layout(info)},
     )

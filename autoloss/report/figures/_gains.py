@@ -82,7 +82,7 @@ def gains_figures(summary: Summary) -> tuple[PageFigure, ...]:
 
 def _figure(summary: Summary, info: GainsInfo) -> PageFigure:
     """Return the steps of one metric."""
-    said = " ".join(gain_sentences(summary))
+    caption = " ".join(gain_sentences(summary))
     first, last = info.bars[0], info.bars[-1]
     known = any(bar.reading != "unknown" for bar in info.bars)
     lines = "; a thin line is the 95% interval of its step, grey where it covers zero"
@@ -97,7 +97,7 @@ def _figure(summary: Summary, info: GainsInfo) -> PageFigure:
         ),
         alt=(
             f"{info.words.title} from {value_text(info.metric, first.end)} "
-            f"({first.name}) to {value_text(info.metric, last.end)} ({last.name}). {said}"
+            f"({first.name}) to {value_text(info.metric, last.end)} ({last.name}). {caption}"
         ),
         height=90 + 46 * len(info.bars),
         spec={"data": _traces(info), "layout": _layout(info)},
