@@ -10,6 +10,7 @@ from autoloss.data import Source
 from autoloss.data.class_knowledge import Similarity, Weights
 from autoloss.data.costs import Costs
 from autoloss.data.options import Columns
+from autoloss.executors import Workers
 from autoloss.experiment import planning, resuming, starting
 from autoloss.experiment.request import Request, Track
 from autoloss.experiment.shipping import ship
@@ -55,6 +56,7 @@ def search(
     model: Model = AUTO,
     seed: int = 0,
     device: str = "auto",
+    workers: Workers = "auto",
     name: str | None = None,
     storage: str | None = None,
     tracking_uri: str | None = None,
@@ -115,6 +117,9 @@ def search(
             own dropout. Losses that need a special last layer are left out.
         seed: Seed of the split, the settings and the trainings.
         device: ``"auto"`` (the GPU if there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+        workers: Processes that train, with a thread each: ``"auto"`` for one on each free core, 1
+            for this process alone with all its threads. The trials do not depend on the number.
+            A GPU, racing, and a network or loss that is no file train in this process.
         name: The study's name; by default the name of the data, with a number if it is taken.
         storage: URL of a database in place of the journal file in the study's folder.
         tracking_uri: MLflow's tracking URI; by default the environment's, else
@@ -173,6 +178,7 @@ def plan(
     model: Model = AUTO,
     seed: int = 0,
     device: str = "auto",
+    workers: Workers = "auto",
 ) -> Plan:
     """Return the plan of `search` for the same arguments, without training or writing.
 

@@ -48,6 +48,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         lock: Whether to lock a fifth of the rows for the verdict even of fewer than 10 000.
         seed: Seed of the split, the settings and the trainings.
         device: Where to train.
+        workers: Processes that train.
         track: ``"all"`` writes every trial to MLflow, ``"off"`` writes none.
         tracking_uri: MLflow's tracking URI.
         name: Name of the study; by default a free name.
@@ -89,6 +90,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         lock: bool = False,
         seed: int = 0,
         device: str = "auto",
+        workers: int | str = "auto",
         track: str = "off",
         tracking_uri: str | None = None,
         name: str | None = None,

@@ -23,6 +23,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     # Before anything imports mlflow: its client is made at import.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # With one thread a search trains in this process, where tests can look at it.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     # How fast a busy machine draws examples says nothing of what is tested.
     slow = [hypothesis.HealthCheck.too_slow]
     hypothesis.settings.register_profile("any machine", suppress_health_check=slow)

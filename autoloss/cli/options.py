@@ -54,6 +54,15 @@ def _duration(text: str) -> float:
         raise typer.BadParameter(str(error)) from error
 
 
+def _number_or_auto(text: str) -> Any:
+    """Return the number of an option that is a number or ``auto``."""
+    if text == "auto":
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"must be auto or at least 1, but got {text}.")
+    return int(text)
+
+
 Data = Annotated[
     str,
     typer.Argument(
@@ -286,6 +295,15 @@ Device = Annotated[
         metavar="DEVICE",
         help="cpu, cuda, or auto: the GPU if there is one.",
         autocompletion=complete.devices,
+        rich_help_panel=_BUDGET,
+    ),
+]
+Workers = Annotated[
+    str,
+    typer.Option(
+        metavar="N",
+        help="Processes that train on a CPU; auto: one on each free core.",
+        callback=_number_or_auto,
         rich_help_panel=_BUDGET,
     ),
 ]

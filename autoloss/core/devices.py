@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -37,6 +38,21 @@ def find_device(name: str) -> torch.device:
             f"{torch.cuda.device_count()} GPUs: use --device cpu."
         )
     return torch.device(name)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let torch use this many threads in the context."""
+    before = torch.get_num_threads()
+    if count == before:
+        # Setting the same number starts new threads.
+        yield
+        return
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -3,7 +3,21 @@
 Floor 4. Imports from floors 1 to 3, and from training.
 """
 
+from autoloss.executors.crew import Crew
 from autoloss.executors.local import LocalExecutor
+from autoloss.executors.processes import ProcessExecutor
+from autoloss.executors.staffing import Staffing, Workers, check_workers, staff
 from autoloss.executors.work import Executor, Report, Work
 
-__all__ = ["Executor", "LocalExecutor", "Report", "Work"]
+__all__ = [
+    "Crew",
+    "Executor",
+    "LocalExecutor",
+    "ProcessExecutor",
+    "Report",
+    "Staffing",
+    "Work",
+    "Workers",
+    "check_workers",
+    "staff",
+]

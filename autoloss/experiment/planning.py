@@ -37,7 +37,13 @@ def plan(request: Request) -> Plan:
     )
     budget = plan_families(space.bases, trials)
     timetable, together = make_timetable(
-        data, divisions, clock, space=space, budget=budget, trials=trials
+        data,
+        divisions,
+        clock,
+        space=space,
+        budget=budget,
+        trials=trials,
+        workers=begun.staffing.count,
     )
     budget = plan_families(space.bases, timetable.plan.trials)
     return make_plan(

@@ -12,6 +12,7 @@ from autoloss.core.errors import InputError
 from autoloss.core.option import Writing, full_path, option, path_of, writing_of
 from autoloss.data import DataOptions, Source, StudyData, prepare
 from autoloss.data.exchange import as_pandas, is_frame, not_a_table
+from autoloss.executors import Workers
 from autoloss.experiment.knowledge import KnowledgeOptions
 from autoloss.metrics import Metric, MetricFunction
 from autoloss.search import Space
@@ -40,6 +41,7 @@ class Budget:
         trials: Candidates to train.
         time_limit: The most seconds for everything; None for no limit.
         device: Where to train.
+        workers: Processes that train; ``"auto"`` for one on each free core.
     """
 
     metric: str | MetricFunction | Metric | None = None
@@ -47,6 +49,7 @@ class Budget:
     trials: int = 128
     time_limit: float | None = None
     device: str = "auto"
+    workers: Workers = "auto"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -7,13 +7,15 @@ from pathlib import Path
 from torch import Tensor
 
 from autoloss.core.clock import Clock
+from autoloss.core.devices import find_device
 from autoloss.core.errors import InputError
 from autoloss.data import StudyData
+from autoloss.executors import Crew
 from autoloss.experiment.conclusion import tell_written
 from autoloss.experiment.own_network import check_again, fingerprint_with, recall_network
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
-from autoloss.experiment.running import finished, left_closed, make_tracker, run
+from autoloss.experiment.running import finished, left_closed, make_tracker, run, staffed
 from autoloss.experiment.session import OpenSearch
 from autoloss.experiment.teacher import open_teacher, teacher_logits
 from autoloss.models import OwnModel
@@ -57,12 +59,24 @@ def resume(
         tracker = make_tracker(opened, request, again.tracking_uri)
     result = finished(opened, tracker, network, progress=progress, register=request.register)
     if result is None:
-        with left_closed(opened, tracker):
-            data, teacher = read_again(opened, request.completed(again.checked()), model=network)
-        search_again = OpenSearch(
-            opened, data, request, tracker, progress, clock, teacher=teacher, model=network
-        )
-        result = run(search_again, judge_now=judge_now)
+        with Crew() as crew:
+            with left_closed(opened, tracker):
+                whole = request.completed(again.checked())
+                device = find_device(request.device)
+                staffed(whole, opened.space, device, crew, progress)
+                data, teacher = read_again(opened, whole, model=network)
+            search_again = OpenSearch(
+                opened,
+                data,
+                request,
+                tracker,
+                progress,
+                clock,
+                teacher=teacher,
+                model=network,
+                crew=crew,
+            )
+            result = run(search_again, judge_now=judge_now)
     tell_written(result, tracker, progress)
     return result
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
 from autoloss.core.clock import Clock
-from autoloss.core.devices import find_device
+from autoloss.core.devices import find_device, threads
 from autoloss.core.errors import InputError, SearchInterrupted
 from autoloss.core.settings import ProtocolConfig
 from autoloss.data import StudyData
+from autoloss.executors import Crew, Staffing, staff
 from autoloss.experiment.conclusion import MODEL, conclude, show_result
 from autoloss.experiment.notes import study_notes
 from autoloss.experiment.own_network import notes_of
@@ -24,6 +26,7 @@ from autoloss.experiment.session import OpenSearch, SearchSession
 from autoloss.experiment.timetable import Timetable
 from autoloss.experiment.workload import after_seconds, reference_seconds, workload_of
 from autoloss.inference.loading import read_model
+from autoloss.losses.own import files_of, has_objects
 from autoloss.metrics import Metric
 from autoloss.models import OwnModel
 from autoloss.records import Plan
@@ -73,6 +76,37 @@ def run(opened: OpenSearch, *, judge_now: bool = False) -> SearchResult:
         return conclude(session)
 
 
+def staffed(
+    request: Request,
+    space: Space,
+    device: torch.device,
+    crew: Crew | None = None,
+    progress: Progress | None = None,
+) -> Staffing:
+    """Return the number of processes that train a search; several begin at once.
+
+    Args:
+        request: The request.
+        space: The space.
+        device: Where to train.
+        crew: Begins, if several processes train.
+        progress: Receives the number and its reason.
+
+    Raises:
+        InputError: Several workers are asked for on a GPU.
+    """
+    alone = "a race trains in one process" if space.protocol.racing else ""
+    if callable(request.model) or has_objects(request.losses):
+        alone = "the network or a loss is no file, which another process could open"
+    found = staff(request.workers, trials=request.trials, device=device, alone=alone)
+    if crew is not None and found.count > 1:
+        crew.begin(found.count, losses=list(map(Path, files_of(request.losses))))
+    if progress is not None:
+        is_less = request.workers != "auto" and found.count < request.workers
+        (progress.noted if is_less else progress.detailed)(found.text)
+    return found
+
+
 def make_session(opened: OpenSearch) -> SearchSession:
     """Return the session that trains the trials of a study."""
     study, data, clock = opened.study, opened.data, opened.clock
@@ -98,6 +132,7 @@ def make_session(opened: OpenSearch) -> SearchSession:
         trials=study.budget,
         epochs=study.asked_epochs,
         before=study.limited,
+        workers=opened.workers,
     )
     opened.progress.detailed(chosen.text)
     plan = timetable.plan
@@ -118,6 +153,7 @@ def make_timetable(
     trials: int,
     epochs: int = 0,
     before: tuple[int, int] | None = None,
+    workers: int = 1,
 ) -> tuple[Timetable, Together]:
     """Plan the time of a search, and the number of candidates that train together.
 
@@ -130,10 +166,13 @@ def make_timetable(
         trials: The number of trials.
         epochs: The epochs of the request, if the space has fewer now.
         before: The planned trials and epochs of a study that is resumed.
+        workers: Processes that train, with a thread each; 1 for this process with all threads.
     """
     fixed = len(budget.first) + len(budget.then)
     at_most = max(round_size(trials), fixed) * len(divisions)
-    chosen = choose_together(divisions.jobs, space.together, at_most=at_most)
+    with threads(1 if workers > 1 else torch.get_num_threads()):
+        chosen = choose_together(divisions.jobs, space.together, at_most=at_most, workers=workers)
+        costs = measure_costs(divisions, together=chosen.candidates, workers=workers)
     workload = workload_of(
         space.protocol,
         data,
@@ -143,7 +182,7 @@ def make_timetable(
         families=len(budget.families),
         fixed=fixed,
         together=chosen.candidates,
-        costs=measure_costs(divisions, together=chosen.candidates),
+        costs=costs,
     )
     timetable = Timetable(
         workload,

@@ -12,7 +12,7 @@ from torch import Tensor
 from autoloss.core.clock import Clock
 from autoloss.core.errors import InputError, TrainingError
 from autoloss.data import StudyData
-from autoloss.executors import Executor, LocalExecutor, Work
+from autoloss.executors import Crew, Executor, LocalExecutor, ProcessExecutor, Work
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
 from autoloss.experiment.standing import Standing, TrialTally
@@ -40,6 +40,7 @@ class OpenSearch:
         clock: The clock of the search.
         teacher: Logits of a teacher for the rows of the table; None for no teacher.
         model: A network of the user's own, checked; None for the built-in one.
+        crew: The worker processes; None or an empty one if this process trains.
 
     Shape:
         teacher ``(rows, C)``.
@@ -53,6 +54,12 @@ class OpenSearch:
     clock: Clock
     teacher: Tensor | None = None
     model: OwnModel | None = None
+    crew: Crew | None = None
+
+    @property
+    def workers(self) -> int:
+        """Return the number of processes that train."""
+        return max(1, 0 if self.crew is None else len(self.crew))
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +109,24 @@ class SearchSession:
             opened.progress, timetable, budget=study.budget, metric=study.metric.name
         )
         self.tally.add(record for record in study.trials if record.state != "running")
-        self.executor: Executor = LocalExecutor(
-            together=together, on_epoch=self._on_epoch, on_halved=self._on_halved
-        )
+        self.executor = self._executor(together)
         timetable.expect(trials=self._expected_trials, finals=self.finals)
+
+    def _executor(self, together: int) -> Executor:
+        crew = self.opened.crew
+        if crew is None or not len(crew):
+            return LocalExecutor(
+                together=together, on_epoch=self._on_epoch, on_halved=self._on_halved
+            )
+        return ProcessExecutor(
+            crew,
+            together=together,
+            on_epoch=self._on_epoch,
+            on_halved=self._on_halved,
+            on_local=lambda why: self.opened.progress.detailed(
+                f"Candidates train in this process, because others cannot read their data: {why}."
+            ),
+        )
 
     @property
     def study(self) -> Study:

@@ -13,11 +13,12 @@ from autoloss.core.errors import InputError
 from autoloss.core.option import path_of
 from autoloss.data import StudyData
 from autoloss.data.rare import sampling_rates
+from autoloss.executors import Crew, Staffing, check_workers
 from autoloss.experiment.knowledge import ClassKnowledge
 from autoloss.experiment.own_network import CheckedNetwork, checked_network, fingerprint_with
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
-from autoloss.experiment.running import make_tracker, run, withdrawn_if_refused
+from autoloss.experiment.running import make_tracker, run, staffed, withdrawn_if_refused
 from autoloss.experiment.session import OpenSearch
 from autoloss.losses.own import take_in
 from autoloss.models.custom.own import AUTO
@@ -41,6 +42,7 @@ class Start:
         network: The user's own network, checked.
         metric: Name of the metric that the user asks for; None for the default.
         device: Where to train.
+        staffing: The number of processes that train.
         clock: The clock of the search.
     """
 
@@ -52,11 +54,17 @@ class Start:
     network: CheckedNetwork
     metric: str | None
     device: torch.device
+    staffing: Staffing
     clock: Clock
 
 
-def start(request: Request) -> Start:
+def start(request: Request, crew: Crew | None = None, progress: Progress | None = None) -> Start:
     """Check a request, all that needs no data first, then read its data.
+
+    Args:
+        request: The request.
+        crew: Begins before the data are read, so that it is ready when they are.
+        progress: Receives the number of workers.
 
     Raises:
         InputError: The data or an option is wrong; one line names the fault and the remedy.
@@ -69,15 +77,17 @@ def start(request: Request) -> Start:
     is_own = knowledge.model is not None
     check_register(request.register, track=request.track, is_own=is_own)
     _check_seed(request.seed)
+    check_workers(request.workers)
     device = find_device(request.device)
     if request.track != "off":
         # A study that can never be tracked must not begin.
         resolve(request.tracking_uri)
     loaded = load_space(request.space, losses=own)
     space = knowledge.join(loaded, own)
+    staffing = staffed(request, space, device, crew, progress)
     data = request.read(space)
     network = checked_network(knowledge.model, data, space, loaded=loaded, device=device)
-    return Start(request, knowledge, own, space, data, network, metric, device, clock)
+    return Start(request, knowledge, own, space, data, network, metric, device, staffing, clock)
 
 
 def search(request: Request, progress: Progress) -> SearchResult:
@@ -87,24 +97,26 @@ def search(request: Request, progress: Progress) -> SearchResult:
         InputError: As in `start`.
         TrainingError: No candidate could be trained.
     """
-    begun = start(request)
-    request, data = begun.request, begun.data
-    teacher = begun.knowledge.teacher_logits(data)
-    study = _new_study(begun)
-    tracker = make_tracker(study, request, request.tracking_uri)
-    with withdrawn_if_refused(study):
-        return run(
-            OpenSearch(
-                study,
-                data,
-                request,
-                tracker,
-                progress,
-                begun.clock,
-                teacher=teacher,
-                model=begun.network.model,
+    with Crew() as crew:
+        begun = start(request, crew, progress)
+        request, data = begun.request, begun.data
+        teacher = begun.knowledge.teacher_logits(data)
+        study = _new_study(begun)
+        tracker = make_tracker(study, request, request.tracking_uri)
+        with withdrawn_if_refused(study):
+            return run(
+                OpenSearch(
+                    study,
+                    data,
+                    request,
+                    tracker,
+                    progress,
+                    begun.clock,
+                    teacher=teacher,
+                    model=begun.network.model,
+                    crew=crew,
+                )
             )
-        )
 
 
 def check_start(request: Request) -> None:

@@ -141,6 +141,11 @@ def files_of(given: Losses | None) -> tuple[str, ...]:
     return tuple(str(one) for one in _several(given) if isinstance(one, (str, Path)))
 
 
+def has_objects(given: Losses | None) -> bool:
+    """Return whether any given loss is no path."""
+    return any(not isinstance(one, (str, Path)) for one in _several(given))
+
+
 def recall(
     known: Mapping[str, Origin | None], *, given: Losses | None, study: str
 ) -> dict[str, Origin | None]:

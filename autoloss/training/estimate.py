@@ -33,14 +33,20 @@ class EpochCosts:
         return self.once + self.each * candidates
 
 
-def measure_costs(divisions: Divisions, *, together: int, seconds: float = SECONDS) -> EpochCosts:
+def measure_costs(
+    divisions: Divisions, *, together: int, seconds: float = SECONDS, workers: int = 1
+) -> EpochCosts:
     """Time epochs of one trial and of a whole population.
 
     Args:
         divisions: The divisions on which trials are compared.
         together: Candidates of a population.
         seconds: Time limit of the timing.
+        workers: Processes that share the population.
     """
+    if workers > 1:
+        one = measure_costs(divisions, together=-(-together // workers), seconds=seconds)
+        return EpochCosts(one.once, one.each / workers)
     few, many = len(divisions), max(together, 1)
     if many <= few:
         return EpochCosts(0.0, _epoch_seconds(divisions, many, seconds) / many)

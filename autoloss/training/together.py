@@ -68,8 +68,11 @@ def choose_together(
     *,
     at_most: int = LARGEST,
     free_bytes: int | None = None,
+    workers: int = 1,
 ) -> Together:
     """Return the number of candidates to train together for nearly the most candidates a second.
+
+    Several workers train as many as each of them would choose alone.
 
     The number is doubled from 8 until twice the candidates are less than a tenth faster for each
     candidate. A candidate's result does not depend on its neighbours, so this number decides the
@@ -80,7 +83,13 @@ def choose_together(
         asked: The number that the space asks for; 0 to choose.
         at_most: The largest number of candidates that train at once.
         free_bytes: Free memory; by default that of the device.
+        workers: Processes that share the memory and the candidates.
     """
+    if workers > 1 and not asked:
+        free = free_memory(jobs[0].device) if free_bytes is None else free_bytes
+        each = choose_together(jobs, at_most=-(-at_most // workers), free_bytes=free // workers)
+        reason = f"{each.candidates} in each of {workers} workers, {each.reason}"
+        return Together(each.candidates * workers, each.rates, each.held * workers, reason)
     free = free_memory(jobs[0].device) if free_bytes is None else free_bytes
     held = max(1, int(MEMORY_SHARE * free) // bytes_each(jobs))
     if asked:

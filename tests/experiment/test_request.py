@@ -127,6 +127,7 @@ OTHER: dict[str, Any] = {
     "trials": 7,
     "time_limit": 90.0,
     "device": "cpu",
+    "workers": 3,
     "track": "off",
     "register": "best",
     "name": "mine",
@@ -241,6 +242,7 @@ FAULTS: dict[str, Any] = {
     "columns": "abc",
     "metric": "nope",
     "seed": -1,
+    "workers": 0,
     "device": "tpu",
     "space": "nope",
 }

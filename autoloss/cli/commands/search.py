@@ -41,6 +41,7 @@ def search(
     time_limit: options.TimeLimit = None,
     seed: options.Seed = 0,
     device: options.Device = "auto",
+    workers: options.Workers = "auto",
     name: options.Name = None,
     out: options.Out = options.OUT,
     storage: options.Storage = None,

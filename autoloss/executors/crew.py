@@ -1,0 +1,185 @@
+"""The worker processes of a search: starting them, talking to them, ending them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+
+from autoloss.executors.messages import Setup, read, write
+from autoloss.training import Job
+
+_ENDING_SECONDS = 5.0
+_ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+# Not `multiprocessing`, whose processes run the user's script again if it has no
+# `if __name__ == "__main__"`.
+_PROGRAM = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from autoloss.executors.worker import main; main()"
+)
+
+
+class UnsendableError(Exception):
+    """Data that another process cannot read, with the reason."""
+
+
+class Crew:
+    """Worker processes, each with a single thread.
+
+    They import torch while the search reads its data. While they live, torch has a single thread
+    in this process too: idle threads that wait for each other take the processors of the workers.
+    The processes end with `close`, and also if this process dies.
+    """
+
+    def __init__(self) -> None:
+        self._workers: list[_Process] = []
+        self._inbox: queue.SimpleQueue[tuple[_Process, Any]] = queue.SimpleQueue()
+        self._files: dict[int, tuple[Path, Sequence[Job]]] = {}
+        self._setup: Setup | None = None
+        self._threads = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        """Return the number of workers."""
+        return len(self._workers)
+
+    def begin(self, count: int, *, losses: Sequence[Path] = ()) -> None:
+        """Start workers; it does not wait for them.
+
+        Args:
+            count: Their number.
+            losses: Files of the user's own losses.
+        """
+        folder = Path(tempfile.mkdtemp(prefix="autoloss-"))
+        self._setup = Setup(tuple(path.resolve() for path in losses), folder)
+        self._threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        self._workers = [_Process(self._setup, self._inbox) for _ in range(count)]
+
+    def close(self) -> None:
+        """End the workers, whatever they do."""
+        for worker in self._workers:
+            worker.kill()
+        self._workers = []
+        self._files.clear()
+        if self._setup is not None:
+            shutil.rmtree(self._setup.folder, ignore_errors=True)
+            torch.set_num_threads(self._threads)
+            self._setup = None
+
+    @property
+    def pids(self) -> list[int]:
+        """Return the process identifiers of the workers."""
+        return [worker.pid for worker in self._workers]
+
+    def file_of(self, jobs: Sequence[Job]) -> Path:
+        """Return a file with divisions of the rows, written once.
+
+        Raises:
+            UnsendableError: They hold something that another process cannot read.
+        """
+        assert self._setup is not None
+        # The jobs are kept, so that no others get their identity.
+        if id(jobs) not in self._files:
+            path = self._setup.folder / f"{len(self._files)}.pt"
+            try:
+                torch.save(jobs, path)
+            except (pickle.PicklingError, AttributeError, TypeError) as error:
+                raise UnsendableError(str(error)) from error
+            self._files[id(jobs)] = path, jobs
+        return self._files[id(jobs)][0]
+
+    def send(self, worker: int, message: object) -> None:
+        """Send a message to a worker; if the worker has died, `receive` says so."""
+        self._workers[worker].send(message)
+
+    def receive(self) -> tuple[int, Any]:
+        """Wait for a message; return its worker and the message, None if the worker has died."""
+        while True:
+            try:
+                # On Windows, Ctrl-C does not end a wait without a limit.
+                process, message = self._inbox.get(timeout=0.5)
+            except queue.Empty:
+                continue
+            if process in self._workers:
+                return self._workers.index(process), message
+
+    def replace(self, worker: int) -> int:
+        """Start a worker in the place of a worker that has died; return its exit status."""
+        assert self._setup is not None
+        status = self._workers[worker].kill()
+        self._workers[worker] = _Process(self._setup, self._inbox)
+        return status
+
+
+class _Process:
+    """A worker process.
+
+    Args:
+        setup: Its first message.
+        inbox: Takes its messages, and None when it has died.
+    """
+
+    def __init__(self, setup: Setup, inbox: queue.SimpleQueue[tuple[_Process, Any]]) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, json.dumps(sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **dict.fromkeys(_ONE_THREAD, "1")},
+            # On Windows, no further console opens.
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+        )
+        self.pid = self._process.pid
+        self.send(setup)
+        threading.Thread(target=self._listen, args=[inbox], daemon=True).start()
+
+    def send(self, message: object) -> None:
+        """Send a message, unless the process has died."""
+        assert self._process.stdin is not None
+        try:
+            write(self._process.stdin, message)
+        except OSError:
+            return
+
+    def kill(self) -> int:
+        """End the process at once, and return its exit status."""
+        self._process.kill()
+        status = self._process.wait(_ENDING_SECONDS)
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except OSError:
+                    # A message that the process did not take is still in the stream.
+                    continue
+        return status
+
+    def _listen(self, inbox: queue.SimpleQueue[tuple[_Process, Any]]) -> None:
+        assert self._process.stdout is not None
+        try:
+            while True:
+                inbox.put((self, read(self._process.stdout)))
+        except EOFError:
+            inbox.put((self, None))

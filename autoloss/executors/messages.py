@@ -1,0 +1,115 @@
+"""The messages between a search and its worker processes, and the stream that carries them."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from autoloss.training import Candidate, EpochReport, Outcome
+
+_LENGTH = struct.Struct("<Q")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The first message to a worker.
+
+    Args:
+        losses: Files of the user's own losses.
+        folder: The folder of the shared data; the worker removes it if the search has died.
+    """
+
+    losses: tuple[Path, ...]
+    folder: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Share:
+    """Candidates that a worker is to train.
+
+    Args:
+        data: The file of the divisions of the rows.
+        candidates: The candidates.
+        seconds: Seconds until the training stops; None for no limit.
+        needs_weights: Whether the outcomes need the best weights.
+    """
+
+    data: Path
+    candidates: tuple[Candidate, ...]
+    seconds: float | None
+    needs_weights: bool
+
+
+@dataclass(frozen=True)
+class Leave:
+    """Candidates, by their places in the share, that a worker is to stop."""
+
+    places: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class EpochEnded:
+    """An epoch of a worker's population.
+
+    Args:
+        report: The progress.
+        places: The places in the share of the candidates that continue.
+    """
+
+    report: EpochReport
+    places: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Halved:
+    """The memory was full; the worker trains this number of candidates together now."""
+
+    together: int
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """The outcomes of a share, in its order."""
+
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Failed:
+    """The error that ended the training of a share."""
+
+    error: Exception
+
+
+def write(stream: IO[bytes], message: object) -> None:
+    """Write a message.
+
+    Raises:
+        OSError: The other process has ended.
+    """
+    data = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
+    stream.write(_LENGTH.pack(len(data)) + data)
+    stream.flush()
+
+
+def read(stream: IO[bytes]) -> Any:
+    """Return the next message.
+
+    Raises:
+        EOFError: The other process has ended.
+    """
+    (size,) = _LENGTH.unpack(_exactly(stream, _LENGTH.size))
+    return pickle.loads(_exactly(stream, size))
+
+
+def _exactly(stream: IO[bytes], size: int) -> bytes:
+    try:
+        data = stream.read(size)
+    except (OSError, ValueError) as error:
+        raise EOFError from error
+    if len(data) < size:
+        raise EOFError
+    return data

@@ -1,0 +1,293 @@
+"""Worker processes train as this process does, whatever their number, and none outlives it."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from autoloss.core.errors import TrainingError
+from autoloss.executors import Crew, LocalExecutor, ProcessExecutor, Work
+from autoloss.executors.crew import UnsendableError
+from autoloss.executors.messages import Done, Halved, Share, read
+from autoloss.executors.processes import even_parts
+from autoloss.executors.worker import Worker
+from autoloss.search.lease import is_running
+from autoloss.training import Candidate, EpochReport, Job, Outcome, Population
+
+PATIENCE_SECONDS = 60.0
+
+
+def hired(count: int) -> Iterator[Crew]:
+    with Crew() as crew:
+        crew.begin(count)
+        yield crew
+
+
+@pytest.fixture(scope="module")
+def two() -> Iterator[Crew]:
+    yield from hired(2)
+
+
+@pytest.fixture(scope="module")
+def three() -> Iterator[Crew]:
+    yield from hired(3)
+
+
+def executor(
+    crew: Crew,
+    *,
+    together: int = 6,
+    on_epoch: Callable[[EpochReport], None] = lambda report: None,
+    on_local: Callable[[str], None] = pytest.fail,
+) -> ProcessExecutor:
+    return ProcessExecutor(
+        crew,
+        together=together,
+        on_epoch=on_epoch,
+        on_halved=lambda together: None,
+        on_local=on_local,
+    )
+
+
+def outcomes(trainer: LocalExecutor | ProcessExecutor, work: Work, **more: Any) -> list[Outcome]:
+    reports = {report.place: report.outcome for report in trainer.submit(work, **more)}
+    return [reports[place] for place in range(len(work.candidates))]
+
+
+def assert_equal(some: Sequence[Outcome], others: Sequence[Outcome]) -> None:
+    for one, other in zip(some, others, strict=True):
+        assert replace(one.report, seconds=0.0, curve=()) == replace(
+            other.report, seconds=0.0, curve=()
+        )
+        curves = [[point.refined_log_loss for point in o.report.curve] for o in (one, other)]
+        assert curves[0] == pytest.approx(curves[1], abs=1e-9)
+        torch.testing.assert_close(one.logits, other.logits, rtol=0, atol=1e-9)
+        torch.testing.assert_close(one.weights, other.weights, rtol=0, atol=1e-10)
+
+
+def awaited(is_so: Callable[[], bool]) -> bool:
+    """Wait until something is so; return whether it is."""
+    ends = time.monotonic() + PATIENCE_SECONDS
+    while not is_so() and time.monotonic() < ends:
+        time.sleep(0.05)
+    return is_so()
+
+
+@pytest.mark.parametrize("together", [6, 4])
+def test_any_number_of_workers_trains_as_one_process(
+    job: Job, mixed: list[Candidate], two: Crew, three: Crew, together: int
+) -> None:
+    folds = [replace(candidate, fold=fold) for fold in range(2) for candidate in mixed]
+    work = Work((job, replace(job)), tuple(folds))
+    here = outcomes(LocalExecutor(together=together), work)
+    assert_equal(outcomes(executor(two, together=together), work), here)
+    assert_equal(outcomes(executor(three, together=together), work), here)
+
+
+def test_more_workers_than_candidates(job: Job, mixed: list[Candidate], three: Crew) -> None:
+    work = Work((job,), tuple(mixed[:2]))
+    assert_equal(outcomes(executor(three), work), outcomes(LocalExecutor(together=2), work))
+
+
+def test_weights_stay_where_they_are_not_needed(
+    job: Job, mixed: list[Candidate], two: Crew
+) -> None:
+    work = Work((job,), tuple(mixed), needs_weights=False)
+    assert all(not outcome.weights.numel() for outcome in outcomes(executor(two), work))
+    assert all(
+        not outcome.weights.numel() for outcome in outcomes(LocalExecutor(together=6), work)
+    )
+
+
+def test_epochs_are_reported_as_those_of_one_population(
+    job: Job, mixed: list[Candidate], two: Crew
+) -> None:
+    work, here, there = Work((job,), tuple(mixed)), [], []
+    outcomes(LocalExecutor(together=6, on_epoch=here.append), work)
+    outcomes(executor(two, on_epoch=there.append), work)
+    assert len(here) > 1
+    assert there == [
+        replace(report, best_log_loss=pytest.approx(report.best_log_loss, abs=1e-9))
+        for report in here
+    ]
+
+
+def test_spare_stops_candidates_in_all_workers(
+    job: Job, mixed: list[Candidate], two: Crew
+) -> None:
+    longer = replace(job, config=replace(job.config, max_epochs=4000, patience=4000))
+    asked: list[list[int]] = []
+
+    def spare(report: EpochReport, alive: Sequence[int]) -> list[int]:
+        asked.append(list(alive))
+        return [0, 5] if report.epoch < 3 else list(alive)
+
+    found = outcomes(executor(two), Work((longer,), tuple(mixed)), spare=spare)
+    assert {outcome.report.state for outcome in found} == {"stopped"}
+    # A worker is told while it trains, and stops after the epoch.
+    assert max(outcome.report.epochs for outcome in found) < 4000
+    assert asked[0] == [0, 1, 2, 3, 4, 5]
+    assert {0, 5}.isdisjoint(asked[1])
+
+
+def test_the_seconds_left_stop_all_workers(job: Job, mixed: list[Candidate], two: Crew) -> None:
+    longer = replace(job, config=replace(job.config, max_epochs=10_000, patience=10_000))
+    outcomes(executor(two), Work((job,), tuple(mixed)))
+    started = time.monotonic()
+    found = outcomes(executor(two), Work((longer,), tuple(mixed), seconds=1.0))
+    assert time.monotonic() - started < PATIENCE_SECONDS
+    assert {outcome.report.state for outcome in found} == {"stopped"}
+
+
+def test_a_killed_worker_is_replaced_and_its_candidates_train_again(
+    job: Job, mixed: list[Candidate]
+) -> None:
+    work = Work((job,), tuple(mixed))
+    here = outcomes(LocalExecutor(together=6), work)
+    with Crew() as crew:
+        crew.begin(2)
+        first = crew.pids
+        killed: list[int] = []
+
+        def kill(report: EpochReport) -> None:
+            if not killed:
+                killed.append(crew.pids[1])
+                os.kill(killed[0], signal.SIGTERM)
+
+        found = outcomes(executor(crew, on_epoch=kill), work)
+        # The worker may have trained its share before the signal, and then dies idle.
+        again = outcomes(executor(crew), work)
+        assert crew.pids[0] == first[0]
+        assert crew.pids[1] != first[1]
+    assert_equal(found, here)
+    assert_equal(again, here)
+
+
+def test_a_worker_that_dies_twice_is_one_clear_error(job: Job, mixed: list[Candidate]) -> None:
+    longer = replace(job, config=replace(job.config, max_epochs=100_000, patience=100_000))
+    with Crew() as crew:
+        crew.begin(2)
+        kill: list[int] = []
+
+        def on_epoch(report: EpochReport) -> None:
+            if crew.pids[0] not in kill:
+                kill.append(crew.pids[0])
+                os.kill(kill[-1], signal.SIGTERM)
+
+        with pytest.raises(TrainingError, match=r"two ended by .*--workers 1"):
+            outcomes(executor(crew, on_epoch=on_epoch), Work((longer,), tuple(mixed)))
+        assert len(kill) == 2
+
+
+def test_workers_end_with_the_crew_and_its_files_are_gone(
+    job: Job, mixed: list[Candidate]
+) -> None:
+    before = torch.get_num_threads()
+    with Crew() as crew:
+        crew.begin(2)
+        outcomes(executor(crew), Work((job,), tuple(mixed)))
+        pids, folder = crew.pids, crew.file_of((job,)).parent
+        assert torch.get_num_threads() == 1
+        assert folder.is_dir()
+    assert not any(map(is_running, pids))
+    assert not folder.exists()
+    assert torch.get_num_threads() == before
+
+
+PROGRAM = """
+import sys, time
+from autoloss.executors import Crew
+# A script without `if __name__ == "__main__"`.
+crew = Crew()
+crew.begin(2)
+print(*crew.pids, crew.file_of([]).parent, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGINT", "SIGTERM"])
+def test_no_worker_outlives_the_search(name: str) -> None:
+    if not hasattr(signal, name):
+        pytest.skip(f"this system has no {name}")
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as search:
+        assert search.stdout is not None
+        *pids, folder = search.stdout.readline().decode().split()
+        search.send_signal(getattr(signal, name))
+    assert awaited(lambda: not any(is_running(int(pid)) for pid in pids))
+    assert awaited(lambda: not Path(folder).exists())
+
+
+def test_an_error_in_a_worker_is_the_error_of_the_search(
+    job: Job, mixed: list[Candidate], two: Crew
+) -> None:
+    # The second division is missing.
+    work = Work((job,), tuple(replace(candidate, fold=1) for candidate in mixed))
+    with pytest.raises(IndexError):
+        outcomes(executor(two), work)
+
+
+def test_data_that_cannot_be_sent_train_in_this_process(job: Job, mixed: list[Candidate]) -> None:
+    local = replace(job, network=Unsendable(job.network))
+    said: list[str] = []
+    with Crew() as crew:
+        crew.begin(1)
+        work = Work((local,), tuple(mixed))
+        with pytest.raises(UnsendableError):
+            crew.file_of(work.jobs)
+        found = outcomes(executor(crew, on_local=said.append), work)
+    assert_equal(found, outcomes(LocalExecutor(together=6), work))
+    assert len(said) == 1
+
+
+class Unsendable:
+    """A network that holds something that no pickle can."""
+
+    def __init__(self, network: Any) -> None:
+        self._network = network
+        self.function = lambda: None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["_network"], name)
+
+
+def test_a_worker_halves_a_population_that_the_memory_does_not_hold(
+    job: Job, mixed: list[Candidate], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    torch.save((job,), tmp_path / "data")
+    step, sink = Population.step, io.BytesIO()
+
+    def narrow(self: Population, *args: Any, **more: Any) -> Any:
+        if len(self) > 3:
+            raise MemoryError
+        return step(self, *args, **more)
+
+    here = outcomes(LocalExecutor(together=6), Work((job,), tuple(mixed)))
+    monkeypatch.setattr(Population, "step", narrow)
+    done = Worker(io.BytesIO(), sink)._answer(Share(tmp_path / "data", tuple(mixed), None, True))
+    assert isinstance(done, Done)
+    assert_equal(done.outcomes, here)
+    sink.seek(0)
+    assert read(sink) == Halved(3)
+
+
+def test_parts_are_even_and_whole() -> None:
+    for total in range(1, 12):
+        for count in range(1, 6):
+            parts = even_parts(total, count)
+            assert [place for part in parts for place in part] == list(range(total))
+            sizes = set(map(len, parts))
+            assert min(sizes) > 0
+            assert max(sizes) - min(sizes) <= 1
