@@ -94,8 +94,8 @@ def correction_text(summary: Summary) -> str:
         else ""
     )
     return (
-        f"{start} flatters the challenger by {amounts}: the comparison counts it as worse by that"
-        f"{others}."
+        f"{start} flatters the challenger by {amounts}: its gains count as less by that{others}, "
+        "down to zero."
     )
 
 
@@ -104,7 +104,7 @@ def correction_short(summary: Summary) -> str:
     if summary.pair_optimism is None:
         return ""
     amounts = _amounts(summary)
-    return f"the challenger counts as worse by {amounts}" if amounts else "none needed"
+    return f"gains count as less by {amounts}" if amounts else "none needed"
 
 
 def _amounts(summary: Summary) -> str:

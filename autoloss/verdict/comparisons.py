@@ -55,15 +55,19 @@ class PairedTest:
     p_value: float
     drawn: FloatArray = field(default_factory=lambda: np.empty(0), repr=False)
 
-    def worsened(self, amount: float) -> PairedTest:
-        """Return the test of a challenger that is worse by an amount, in the metric's unit.
+    def less_gain(self, amount: float) -> PairedTest:
+        """Return the test with a gain of the challenger less by an amount, at least zero.
 
-        The interval moves with the difference. The p-value is that of the moved resamples; without
-        a move it stays.
+        The interval moves with the difference, and the p-value is that of the moved resamples.
+        Where the challenger is not ahead, the test stays: a correction never makes a loss.
+
+        Args:
+            amount: The amount in the metric's unit, at least 0.
         """
+        one = self.comparison
+        amount = min(amount, abs(one.difference)) if self.is_gain else 0.0
         if amount == 0.0:
             return self
-        one = self.comparison
         step = amount if one.lower_is_better else -amount
         moved = replace(
             one, challenger=one.challenger + step, low=one.low + step, high=one.high + step

@@ -144,7 +144,7 @@ def confirm(
 def corrected(
     tested: Mapping[str, PairedTest], optimism: PairOptimism, *, metric: str
 ) -> dict[str, PairedTest]:
-    """Return tests whose challenger is worse by the optimism of its selection.
+    """Return tests whose gains are less by the optimism of the selection, see `less_gain`.
 
     The selection is by log loss and, among equal losses, by the study's metric; so these two have
     an optimism. Another metric follows log loss by as many standard errors, because the rows that
@@ -164,7 +164,7 @@ def corrected(
             amount = optimism.log_loss
         elif name == metric and math.isfinite(optimism.metric):
             amount = optimism.metric
-        found[name] = test if name == CALIBRATION else test.worsened(amount)
+        found[name] = test if name == CALIBRATION else test.less_gain(amount)
     return found
 
 

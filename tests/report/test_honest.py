@@ -283,9 +283,18 @@ def test_earlier_looks_are_counted(looks: int, words: str) -> None:
 @pytest.mark.parametrize(
     ("optimism", "words"),
     [
-        (PairOptimism(0.0021, 0.003), ("0.0021 nats in log loss and 0.30 pp in error: the",)),
-        (PairOptimism(0.0021, math.nan), ("0.0021 nats in log loss: the", "standard errors")),
-        (PairOptimism(0.0, 0.003), ("flatters the challenger by 0.30 pp in error", "by that.")),
+        (
+            PairOptimism(0.0021, 0.003),
+            ("0.0021 nats in log loss and 0.30 pp in error: its gains",),
+        ),
+        (
+            PairOptimism(0.0021, math.nan),
+            ("0.0021 nats in log loss: its gains", "standard errors"),
+        ),
+        (
+            PairOptimism(0.0, 0.003),
+            ("flatters the challenger by 0.30 pp in error", "by that, down to zero."),
+        ),
         (PairOptimism(0.0, 0.0), ("does not flatter the challenger", "not corrected")),
     ],
 )

@@ -351,6 +351,8 @@ def test_a_verdict_is_moved_by_the_optimism_of_the_selection(metric):
     for name in set(plain) - {"log_loss", CALIBRATION}:
         width = plain[name].high - plain[name].low
         expected = 0.01 if metric is None and name == "error" else errors * width
+        gain = abs(plain[name].difference)
+        expected = min(expected, gain)
         assert shifts[name] == pytest.approx(-expected if name == "auroc" else expected)
     for name, own in plain.items():
         assert moved[name].baseline == own.baseline
@@ -370,4 +372,17 @@ def test_a_gain_no_larger_than_its_optimism_is_no_evidence():
         "log_loss"
     ].difference == pytest.approx(0.0)
     verdict = settle(one, other, targets, primary="log_loss", optimism=PairOptimism(gain, 1.0))
-    assert verdict.decision != "better"
+    assert verdict.decision == "no_evidence"
+
+
+def test_a_correction_never_makes_a_loss():
+    one, other, targets = draw(noise=(0.7, 0.3))
+    for challenger, baseline in ((one, other), (one, one), (other, one)):
+        plain = settle(challenger, baseline, targets)
+        moved = settle(challenger, baseline, targets, optimism=PairOptimism(5.0, 0.5))
+        assert moved.decision == {"worse": "worse"}.get(plain.decision, "no_evidence")
+        for before, after in zip(plain.comparisons, moved.comparisons, strict=True):
+            if before.difference >= 0.0 or before.metric == CALIBRATION:
+                assert after == before
+            else:
+                assert after.difference == pytest.approx(0.0)
