@@ -25,6 +25,8 @@ test: $(INSTALLED)  ## Run all tests but the slow ones
 speed: $(INSTALLED)  ## Measure the figures of reports/speed (two hours; DATA=DIR has the data sets)
 	@test -d "$(DATA)" || { echo "DATA must be the folder of the data sets: make speed DATA=DIR"; exit 2; }
 	$(BIN)/python -m benchmarks.outside --out reports/speed/outside.json
+	$(BIN)/python -m benchmarks.workers --out reports/speed/workers.json
+	$(BIN)/python -m benchmarks.workers --avx2 --out reports/speed/workers_avx2.json
 	$(BIN)/python -m benchmarks.modules --report
 	$(BIN)/python -m benchmarks.scale --report
 	$(BIN)/python -m benchmarks.precision --data $(DATA) --out reports/speed/precision.json
