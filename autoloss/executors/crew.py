@@ -26,6 +26,8 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 # Not `multiprocessing`, whose processes run the user's script again if it has no
 # `if __name__ == "__main__"`.
 _PROGRAM = (
+    # The search ends its workers itself.
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from autoloss.executors.worker import main; main()"
 )
@@ -106,7 +108,14 @@ class Crew:
             path = self._setup.folder / f"{len(self._files)}.pt"
             try:
                 torch.save(jobs, path)
-            except (pickle.PicklingError, AttributeError, TypeError) as error:
+            except (
+                pickle.PicklingError,
+                AttributeError,
+                TypeError,
+                OSError,
+                RuntimeError,
+            ) as error:
+                # The last two are a full disk.
                 raise UnsendableError(str(error)) from error
             self._files[id(jobs)] = path, jobs
         return self._files[id(jobs)][0]

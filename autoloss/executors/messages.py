@@ -71,10 +71,16 @@ class Halved:
 
 
 @dataclass(frozen=True, eq=False)
-class Done:
-    """The outcomes of a share, in its order."""
+class Ended:
+    """The outcome of the candidate at a place in the share; each has a message of its own."""
 
-    outcomes: tuple[Outcome, ...]
+    place: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Done:
+    """All candidates of a share have ended."""
 
 
 @dataclass(frozen=True, eq=False)

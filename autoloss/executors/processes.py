@@ -9,7 +9,7 @@ from time import monotonic
 from autoloss.core.errors import TrainingError
 from autoloss.executors.crew import Crew, UnsendableError
 from autoloss.executors.local import LocalExecutor
-from autoloss.executors.messages import Done, EpochEnded, Failed, Halved, Leave, Share
+from autoloss.executors.messages import Done, Ended, EpochEnded, Failed, Halved, Leave, Share
 from autoloss.executors.work import Report, Work
 from autoloss.training import EpochReport, Outcome, Spare
 
@@ -91,8 +91,9 @@ class ProcessExecutor:
                 case Halved(together):
                     self.together = together * len(crew)
                     self._on_halved(self.together)
-                case Done(outcomes):
-                    yield from zip(wave.parts[worker], outcomes, strict=True)
+                case Ended(place, outcome):
+                    yield wave.parts[worker][place], outcome
+                case Done():
                     wave.end(worker)
                 case EpochEnded(report, places):
                     wave.add(worker, report, places)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +14,7 @@ from autoloss.training.memory import free_memory
 
 Workers = int | Literal["auto"]
 """A number of worker processes, or ``"auto"`` for one on each free core."""
-TRIALS_EACH = 8
+TRIALS_EACH = 4
 """Trials of the budget for each worker; with fewer, its start costs more than it saves."""
 MOST = 16
 """The largest number of workers that is chosen; more are only used if they are asked for."""
@@ -77,6 +78,8 @@ def staff(asked: Workers, *, trials: int, device: torch.device, alone: str = "")
                 f"got workers={asked}."
             )
         return Staffing(1, "a GPU trains all of them together")
+    if getattr(sys, "frozen", False) or not sys.executable:
+        alone = "there is no Python that another process could run"
     if alone and asked != 1:
         return Staffing(1, alone)
     if asked != "auto":

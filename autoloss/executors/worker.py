@@ -6,7 +6,6 @@ import os
 import pickle
 import queue
 import shutil
-import signal
 import sys
 import threading
 import traceback
@@ -20,6 +19,7 @@ from autoloss.core.errors import AutolossError
 from autoloss.executors.local import LocalExecutor
 from autoloss.executors.messages import (
     Done,
+    Ended,
     EpochEnded,
     Failed,
     Halved,
@@ -95,10 +95,11 @@ class Worker:
                 on_epoch=self._on_epoch,
                 on_halved=lambda together: self._send(Halved(together)),
             )
-            reports = list(executor.submit(work, spare=self._spare))
+            for report in executor.submit(work, spare=self._spare):
+                self._send(Ended(report.place, report.outcome))
         except Exception as error:
             return Failed(_sendable(error))
-        return Done(tuple(report.outcome for report in reports))
+        return Done()
 
     def _jobs(self, path: Path) -> tuple[Job, ...]:
         """Return the divisions in a file, which all workers map into their memory."""
@@ -145,8 +146,6 @@ def _sendable(error: BaseException) -> Exception:
 
 def main() -> None:
     """Run a worker on the standard streams of this process."""
-    # The search ends its workers itself.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     sink = os.fdopen(os.dup(1), "wb")
     # The prints of a user's code must not come between the messages.
     os.dup2(2, 1)
