@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -75,7 +74,7 @@ def _given(classifier: Classifier, data: Source) -> LabelledPredictions:
         for member, own in zip(classifier.members, logits, strict=True)
     ]
     return LabelledPredictions(
-        log_probs=torch.stack(each).logsumexp(0) - math.log(len(each)),
+        log_probs=classifier.mean(torch.stack(each)),
         logits=logits,
         targets=torch.from_numpy(targets[rows]),
         weights=None,

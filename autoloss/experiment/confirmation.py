@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -12,6 +13,7 @@ from autoloss.experiment.gain_steps import StepPredictions, gains
 from autoloss.experiment.reference import boost, compared
 from autoloss.experiment.replication import Selection
 from autoloss.experiment.session import SearchSession
+from autoloss.inference.classifier import Classifier
 from autoloss.search import Evidence, confirmed, earlier_looks, look_sentence
 
 
@@ -34,15 +36,15 @@ def confirm_on_locked(
     def predicted(number: int, *, raw: bool = False) -> Tensor:
         model = models[number]
         inputs = [opened(member.encoding).encoded() for member in model.members]
-        return model.encoded_log_probs(inputs, raw=raw)
+        return replace(model, temperature=1.0).encoded_log_probs(inputs, raw=raw)
 
     challenger, baseline = choice.challenger.number, choice.baseline.number
-    shipped = predicted(challenger), predicted(baseline)
+    means = predicted(challenger), predicted(baseline)
     raw = predicted(challenger, raw=True), predicted(baseline, raw=True)
     verdict = confirmed(
         selection.snapshot,
         choice,
-        shipped,
+        means,
         test.targets,
         coverage=selection.coverage,
         clusters=test.clusters,
@@ -51,9 +53,11 @@ def confirm_on_locked(
     steps = StepPredictions(
         default=predicted(default if default in models else baseline, raw=True).numpy(),
         tuned=raw[1].numpy(),
-        calibrated=shipped[1].numpy(),
-        challenger=shipped[0].numpy(),
+        calibrated=means[1].numpy(),
+        challenger=means[0].numpy(),
     )
+    # The verdict compares the losses; what ships has a temperature of its mean besides.
+    shipped = _tempered(means[0], models[challenger]), _tempered(means[1], models[baseline])
     boosted = boost(session, (data.train, data.valid), test)
     ships = shipped[choice.place_of_shipped(verdict.decision)]
     looks = earlier_looks(study.folder.parent, locked.sha256, study.name)
@@ -73,3 +77,8 @@ def confirm_on_locked(
         table=test.table,
         coverage=selection.coverage,
     )
+
+
+def _tempered(mean: Tensor, model: Classifier) -> Tensor:
+    """Return the mean of a model's members at its temperature, as log probabilities, (N, C)."""
+    return (mean / model.temperature).log_softmax(-1)

@@ -31,14 +31,18 @@ def judge_out_of_fold(session: SearchSession, selection: Selection) -> Evidence:
     held_out = selection.replication.held_out
     challenger, baseline = (held_out[one.number] for one in (choice.challenger, choice.baseline))
     default = held_out.get(selection.default, baseline)
-    pooled = PooledRows.of(baseline.rows, baseline.targets)
+    pooled = baseline.pooled
     steps = StepPredictions(
         default=pooled.mean([default.raw]),
         tuned=pooled.mean([baseline.raw]),
         calibrated=pooled.mean([baseline.log_probs]),
         challenger=pooled.mean([challenger.log_probs]),
     )
-    log_probs = (torch.from_numpy(steps.challenger), torch.from_numpy(steps.calibrated))
+    # The verdict compares the losses; what ships has a temperature of its mean besides.
+    log_probs = (
+        torch.from_numpy(challenger.calibrated(study.seed)),
+        torch.from_numpy(baseline.calibrated(study.seed)),
+    )
     targets = torch.from_numpy(np.asarray(pooled.targets))
     clusters = torch.from_numpy(pooled.once(baseline.clusters))
     optimism = study.pair_optimism() if choice.is_opposed else None
@@ -46,7 +50,7 @@ def judge_out_of_fold(session: SearchSession, selection: Selection) -> Evidence:
         _verdict(selection, steps, pooled, clusters.numpy(), optimism),
         selection.snapshot,
         choice,
-        log_probs[1],
+        torch.from_numpy(steps.calibrated),
         targets,
         selection.coverage,
         clusters=clusters,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,13 @@ from autoloss.inference.classifier import Classifier, Decision
 from autoloss.inference.member import Member
 from autoloss.metrics import Scores
 from autoloss.models.custom.shipped import shipped
+from autoloss.readout import MeanTemperature, fit_mean_temperature
 from autoloss.records import Coverage, Finalist
 from autoloss.search import Scorer, Study, StudySnapshot
 from autoloss.training.divisions import Divisions, Trained
 from autoloss.verdict.baseline import default_cross_entropy, is_plain_cross_entropy
 from autoloss.verdict.finalists import FinalistChoice
+from autoloss.verdict.pooled import PooledRows
 from autoloss.verdict.replicates import Replicates
 from autoloss.verdict.select import Choice
 
@@ -48,6 +51,32 @@ class HeldOut:
     targets: NDArray[np.int64]
     rows: NDArray[np.int64]
     clusters: NDArray[np.int64]
+
+    @cached_property
+    def pooled(self) -> PooledRows:
+        """Return the rows, each of them once."""
+        return PooledRows.of(self.rows, self.targets)
+
+    @cached_property
+    def mean(self) -> NDArray[np.floating]:
+        """Return the mean of the trainings that held out a row, as log probabilities, (N, C)."""
+        return self.pooled.mean([self.log_probs])
+
+    def temperature(self) -> MeanTemperature:
+        """Return the temperature of the mean of several trainings."""
+        pooled = self.pooled
+        return fit_mean_temperature(self.mean, pooled.targets, pooled.counts)
+
+    def calibrated(self, seed: int) -> NDArray[np.floating]:
+        """Return `mean` at temperatures that other rows decided, (N, C)."""
+        pooled, mean = self.pooled, self.mean
+        folds = pooled.folds(self.clusters, seed=seed)
+        found = np.empty_like(mean)
+        for fold in range(folds.max() + 1):
+            rest, own = folds != fold, folds == fold
+            fitted = fit_mean_temperature(mean[rest], pooled.targets[rest], pooled.counts[rest])
+            found[own] = fitted.calibrated(mean[own], pooled.counts[own])
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +161,8 @@ def replicate(
         row = numbers.index(number)
         for fold, scored in enumerate(scores):
             figures[:, row, fold] = float(scored.value[k]), float(scored.readouts.refined[k])
+    held_out = {n: _held_out(folds, by_number[n], scores, k) for k, n in enumerate(whole)}
+    models = {n: _model(session, folds, by_number[n], scores, k) for k, n in enumerate(whole)}
     return Replication(
         Replicates(
             tuple(numbers),
@@ -140,11 +171,8 @@ def replicate(
             n_train=float(np.mean([len(fold.train) for fold in folds])),
             n_valid=float(np.mean([len(fold.valid) for fold in folds])),
         ),
-        {
-            number: _model(session, folds, by_number[number], scores, k)
-            for k, number in enumerate(whole)
-        },
-        {number: _held_out(folds, by_number[number], scores, k) for k, number in enumerate(whole)},
+        {n: calibrated_whole(model, held_out[n]) for n, model in models.items()},
+        held_out,
         is_cut=is_cut(trained),
     )
 
@@ -213,6 +241,15 @@ def _model(
         class_similarity=study.facts.similarity,
         model=shipped(session.opened.model),
     )
+
+
+def calibrated_whole(model: Classifier, held_out: HeldOut) -> Classifier:
+    """Return a model with the temperature of its mean.
+
+    It is fitted to the rows that two or more members held out; without such rows it is that of
+    most tables.
+    """
+    return replace(model, temperature=held_out.temperature().of(len(model.members)))
 
 
 def _decision(study: Study) -> Decision:

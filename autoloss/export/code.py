@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import pprint
 from importlib.metadata import version
 from pathlib import Path
@@ -124,6 +125,8 @@ def _source(
             bins=classifier.config.bins,
             rows=CHUNK_ROWS,
             encodings=_literal([_state(one) for one in _encodings(classifier)]),
+            temperature=repr(classifier.temperature),
+            log_shares=_literal(_log_shares(classifier)),
             members=_literal(_members(classifier, networks, readouts)),
             helpers=_helpers(has_text),
             readouts=readouts.text,
@@ -165,6 +168,12 @@ def _members(
         }
         for number, (member, network) in enumerate(zip(classifier.members, networks, strict=True))
     ]
+
+
+def _log_shares(classifier: Classifier) -> list[float]:
+    """Return the logarithm of each member's share in the mean."""
+    shares, count = classifier.log_shares, len(classifier.members)
+    return [-math.log(count)] * count if shares is None else shares.tolist()
 
 
 def _tensors(classifier: Classifier, networks: tuple[TableNetwork, ...]) -> dict[str, Tensor]:

@@ -19,6 +19,7 @@ from autoloss.inference.member import Member
 from autoloss.losses import ClassFacts, Objective, get
 from autoloss.metrics import balanced_scores
 from autoloss.models import Heads, TableNetwork
+from autoloss.readout import mean_log_probs
 from autoloss.readout.predictions import calibrated, scores_of
 
 _DAY = 86_400.0
@@ -57,6 +58,11 @@ class ModelGraph(nn.Module):
             MemberGraph(member, network, inputs, own)
             for member, network, own in zip(classifier.members, networks, facts, strict=True)
         )
+        shares = classifier.log_shares
+        self.has_shares = shares is not None
+        self.register_buffer("log_shares", shares)
+        temperature = torch.tensor(classifier.temperature, dtype=torch.float64)
+        self.register_buffer("temperature", temperature)
         self.decision = classifier.decision
         counts = classifier.class_counts
         self.register_buffer("class_counts", counts)
@@ -67,7 +73,11 @@ class ModelGraph(nn.Module):
     def forward(self, numbers: Tensor, codes: Tensor, seconds: Tensor) -> tuple[Tensor, Tensor]:
         """Return decisions and probabilities."""
         logs = torch.stack([member(numbers, codes, seconds) for member in self.members])
-        log_probs = logs.logsumexp(0) - math.log(len(self.members))
+        log_probs = mean_log_probs(
+            logs,
+            log_shares=self.get_buffer("log_shares") if self.has_shares else None,
+            temperature=self.get_buffer("temperature"),
+        )
         return self._decided(log_probs), log_probs.exp()
 
     def _decided(self, log_probs: Tensor) -> Tensor:

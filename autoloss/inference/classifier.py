@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +25,7 @@ from autoloss.losses import ClassFacts, get
 from autoloss.metrics import balanced_scores, cost_decisions
 from autoloss.models import Heads, Network, OwnModel, networks_for
 from autoloss.models.custom.shipped import shapes_of
+from autoloss.readout import mean_log_probs
 from autoloss.records import loss_label
 
 CHUNK_ROWS = 8192
@@ -36,8 +36,9 @@ Decision = Literal["error", "balanced_error", "expected_cost"]
 class Classifier(Shown):
     """A trained classifier: the mean of the calibrated probabilities of its members.
 
-    The members are trainings of the same loss on fresh seeds and divisions of the rows. Each has
-    its own read-out, which calibrates it.
+    The members are trainings of the same loss, or of the losses of a blend, on fresh seeds and
+    divisions of the rows. Each has its own read-out, which calibrates it. A temperature calibrates
+    their mean as a whole.
 
     Args:
         task: The kind of label and its classes.
@@ -51,6 +52,7 @@ class Classifier(Shown):
         class_weights: Class weights of the training; None if none were given.
         class_similarity: Similarity of the classes; None if none was given.
         model: The user's own network; None for the built-in network.
+        temperature: The temperature of the mean; 1 leaves it as it is.
 
     Shape:
         - class_weights: ``(C,)``
@@ -65,6 +67,7 @@ class Classifier(Shown):
     class_weights: Tensor | None = None
     class_similarity: Tensor | None = None
     model: OwnModel | None = None
+    temperature: float = 1.0
 
     def _card(self) -> Card:
         first = self.members[0]
@@ -91,6 +94,14 @@ class Classifier(Shown):
     def class_counts(self) -> Tensor:
         """Return the training rows of each class, the mean over the members, ``(C,)``."""
         return torch.stack([member.class_counts.double() for member in self.members]).mean(0)
+
+    @property
+    def log_shares(self) -> Tensor | None:
+        """Return the logarithm of each member's share in the mean; None if all are equal, (R,)."""
+        weights = [member.weight for member in self.members]
+        if len(set(weights)) == 1:
+            return None
+        return torch.tensor(weights, dtype=torch.float64).log().log_softmax(0)
 
     @cached_property
     def networks(self) -> tuple[Network, ...]:
@@ -132,14 +143,27 @@ class Classifier(Shown):
 
         Args:
             rows: The encoded rows of every member.
-            raw: Whether to use the softmax of the logits instead of the read-outs.
+            raw: Whether to use the softmax of the logits instead of read-outs and temperature.
         """
         found = []
         for number, (member, inputs) in enumerate(zip(self.members, rows, strict=True)):
             logits = self._logits(number, inputs)
             own = logits if raw else member.readout.log_probs(logits, self.facts(member))
             found.append(own.double().log_softmax(-1))
-        return torch.stack(found).logsumexp(0) - math.log(len(found))
+        return self.mean(torch.stack(found), raw=raw)
+
+    def mean(self, log_probs: Tensor, *, raw: bool = False) -> Tensor:
+        """Return the calibrated mean of the members' probabilities as log probabilities.
+
+        Args:
+            log_probs: Log probabilities of every member.
+            raw: Whether to leave out the temperature of the mean.
+
+        Shape:
+            log_probs (R, N, C) -> (N, C).
+        """
+        temperature = 1.0 if raw else self.temperature
+        return mean_log_probs(log_probs, log_shares=self.log_shares, temperature=temperature)
 
     def predict_proba(self, data: Table, *, force: bool = False) -> NDArray[np.float64]:
         """Return calibrated probabilities.
@@ -233,5 +257,6 @@ class Classifier(Shown):
             task=self.task,
             network=network,
             decision=self.decision,
+            temperature=self.temperature,
             knowledge={name: one for name, one in knowledge.items() if one is not None},
         )

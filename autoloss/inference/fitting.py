@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -30,6 +32,7 @@ def check_fit(classifier: Classifier) -> None:
     _must(classifier.decision in _DECISIONS, "decision")
     _must(isinstance(task.target, str), "target")
     _must(len(classifier.members) > 0, "members")
+    _must(_is_positive(classifier.temperature), "temperature")
     sizes = (config.width, config.depth, config.bins, config.embedding)
     _must(all(isinstance(size, int) and 0 <= size <= _WIDEST for size in sizes), "network")
     _shape(classifier.cost_matrix, (n, n), "cost_matrix")
@@ -37,6 +40,7 @@ def check_fit(classifier: Classifier) -> None:
     _shape(classifier.class_weights, (n,), "class_weights")
     _shape(classifier.class_similarity, (n, n), "class_similarity")
     for member in classifier.members:
+        _must(_is_positive(member.weight), "weight")
         _check_encoding(member.encoding)
         _shape(member.class_counts, (n,), "class_counts")
     for member, network in zip(classifier.members, classifier.networks, strict=True):
@@ -67,6 +71,10 @@ def _check_encoding(encoding: TableEncoding) -> None:
 def _shape(tensor: Tensor | None, shape: tuple[int, ...], name: str) -> None:
     if tensor is not None and tuple(tensor.shape) != shape:
         raise ValueError(f"{name} has shape {tuple(tensor.shape)} instead of {shape}")
+
+
+def _is_positive(number: float) -> bool:
+    return math.isfinite(number) and number > 0.0
 
 
 def _must(holds: bool, name: str) -> None:

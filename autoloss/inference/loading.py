@@ -120,10 +120,12 @@ def _classifier(
                 weights=tensors[f"member.{number}.weights"],
                 readout=Readout.from_dict(member["readout"]),
                 class_counts=tensors[f"member.{number}.class_counts"],
+                weight=float(member.get("weight", 1.0)),
             )
             for number, member in enumerate(config["members"])
         ),
         decision=config["decision"],
+        temperature=float(config.get("temperature", 1.0)),
         **{name: tensors.get(name) for name in _KNOWLEDGE},
         model=own,
     )

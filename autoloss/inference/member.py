@@ -20,6 +20,7 @@ class Member:
         weights: The weights.
         readout: The map from logits to probabilities.
         class_counts: Training rows of each class.
+        weight: Its weight in the mean, relative to the other members.
 
     Shape:
         - weights: ``(P,)``
@@ -30,6 +31,7 @@ class Member:
     weights: Tensor
     readout: Readout
     class_counts: Tensor
+    weight: float = 1.0
 
 
 def encodings_of(members: Sequence[Member]) -> tuple[TableEncoding, ...]:

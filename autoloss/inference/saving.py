@@ -42,6 +42,7 @@ def write_model(
     task: Task,
     network: NetworkConfig | StoredNetwork,
     decision: str,
+    temperature: float,
     knowledge: Mapping[str, Tensor],
 ) -> Path:
     """Write the files of a model; return the folder.
@@ -52,6 +53,7 @@ def write_model(
         task: The kind of label and its classes.
         network: The built-in network, or the description of the user's own.
         decision: The quantity that the decisions minimise.
+        temperature: The temperature of the mean of the members.
         knowledge: The costs, weights and similarity of the classes that were given, by name.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,10 +77,15 @@ def write_model(
         "network": asdict(network),
         "encodings": states,
         "members": [
-            {"encoding": places[id(member.encoding)], "readout": member.readout.to_dict()}
+            {
+                "encoding": places[id(member.encoding)],
+                "readout": member.readout.to_dict(),
+                "weight": member.weight,
+            }
             for member in members
         ],
         "decision": decision,
+        "temperature": temperature,
     }
     _write_json(folder / CONFIG, config)
     _write_json(folder / EXAMPLE, example_of(encodings))

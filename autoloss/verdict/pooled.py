@@ -8,6 +8,9 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import torch
+
+from autoloss.readout import fold_numbers
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
@@ -56,7 +59,23 @@ class PooledRows:
         together = np.concatenate(log_probs).astype(np.float64)
         total = np.full((len(self.rows), together.shape[1]), -np.inf)
         np.logaddexp.at(total, self.place, together)
-        return np.asarray(total - np.log(np.bincount(self.place))[:, None])
+        return np.asarray(total - np.log(self.counts)[:, None])
+
+    @property
+    def counts(self) -> IntArray:
+        """Return how many trainings held out each row, (N,)."""
+        return np.bincount(self.place, minlength=len(self.rows))
+
+    def folds(self, clusters: IntArray, *, seed: int) -> IntArray:
+        """Return folds of the rows that do not cut clusters, (N,), for cross-fitting.
+
+        Args:
+            clusters: The cluster of each held-out row, (M,).
+            seed: Seed of the deal.
+        """
+        own = torch.from_numpy(np.asarray(self.once(clusters)))
+        found: IntArray = fold_numbers(len(own), seed=seed, groups=own).numpy()
+        return found
 
     def once(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return a value for each row from values of the held-out rows: (M,) -> (N,)."""

@@ -53,6 +53,8 @@ def make_classifier(
     decision: Decision = "error",
     cost_matrix: Any = None,
     config: NetworkConfig = SMALL,
+    weights: Sequence[float] | None = None,
+    temperature: float = 1.0,
 ) -> Classifier:
     """Return a classifier with a member for each loss, each fitted to other rows."""
     frame = make_frame() if frame is None else frame
@@ -65,11 +67,14 @@ def make_classifier(
     shape = InputShape.covering(networks)
     for number, (loss, source) in enumerate(zip(losses, sources, strict=True)):
         random = torch.Generator().manual_seed(number)
-        weights = networks[number].shaped(shape).initial(random)
+        values = networks[number].shaped(shape).initial(random)
         readout = Readout(source, 1.3 + 0.2 * number, 0.004, LossSpec.from_dict(loss))
         counts = torch.arange(1, n_classes + 1) * 40 + number
-        members.append(Member(encodings[number], weights, readout, counts))
+        weight = 1.0 if weights is None else weights[number]
+        members.append(Member(encodings[number], values, readout, counts, weight))
     costs = None if cost_matrix is None else torch.tensor(cost_matrix, dtype=torch.float64)
     kind = "binary" if n_classes == 2 else "multiclass"
     task = Task(kind, tuple(classes), "churned")
-    return Classifier(task, config, tuple(members), decision, cost_matrix=costs)
+    return Classifier(
+        task, config, tuple(members), decision, cost_matrix=costs, temperature=temperature
+    )

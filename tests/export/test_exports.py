@@ -49,11 +49,18 @@ MODELS = {
         "decision": "expected_cost",
         "cost_matrix": COSTS,
     },
+    "a blend, calibrated as a whole": {
+        **MIXED,
+        "frame": make_frame()[["size", "colour"]],
+        "weights": (0.5, 3.0, 0.1),
+        "temperature": 0.7,
+    },
     "one number": {"frame": make_frame()[["size"]]},
 }
 # Tracing takes seconds per model.
 SOME = [
-    name if name == "one number" else pytest.param(name, marks=pytest.mark.slow) for name in MODELS
+    name if name.startswith(("one", "a blend")) else pytest.param(name, marks=pytest.mark.slow)
+    for name in MODELS
 ]
 
 

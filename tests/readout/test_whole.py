@@ -1,0 +1,143 @@
+"""The mean of calibrated models, and its temperature as a whole."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from autoloss.core.errors import InputError
+from autoloss.inference.loading import load
+from autoloss.readout import MeanTemperature, fit_mean_temperature, fit_temperature, mean_log_probs
+from autoloss.readout.whole import TYPICAL_GAIN
+from tests.export.models import make_classifier, make_frame
+
+SEVERAL = {
+    "losses": ({"base": "cross_entropy"}, {"base": "focal"}, {"base": "brier"}),
+    "sources": ("softmax",) * 3,
+}
+
+
+def certain_and_spread(
+    n: int, *, members: int, spread: float, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return log probabilities of members that are each calibrated, and the classes, (R, N, 2).
+
+    The true log odds are normal, and each member sees them with noise of its own: its best
+    prediction is the expectation of the true probability, found by quadrature.
+    """
+    draw = np.random.default_rng(seed)
+    truth = draw.normal(0.0, 2.0, n)
+    targets = (draw.random(n) < 1.0 / (1.0 + np.exp(-truth))).astype(np.int64)
+    noise = draw.normal(0.0, spread, (members, n))
+    shrink = 4.0 / (4.0 + spread**2)
+    points, weights = np.polynomial.hermite_e.hermegauss(30)
+    deviation = np.sqrt(4.0 * (1.0 - shrink))
+    odds = shrink * (truth + noise)[..., None] + deviation * points
+    probs = (weights / weights.sum() / (1.0 + np.exp(-odds))).sum(-1)
+    return np.log(np.stack([1.0 - probs, probs], -1)), targets
+
+
+def mean_of(log_probs: np.ndarray) -> np.ndarray:
+    return mean_log_probs(torch.from_numpy(log_probs)).numpy()
+
+
+def test_equal_weights_are_the_plain_mean() -> None:
+    frame = make_frame(40)
+    plain = make_classifier(**SEVERAL).predict_proba(frame)
+    assert np.array_equal(
+        make_classifier(**SEVERAL, weights=(2, 2, 2)).predict_proba(frame), plain
+    )
+
+
+def test_weights_are_shares_of_the_mean() -> None:
+    model, frame = make_classifier(**SEVERAL, weights=(1.0, 2.0, 5.0)), make_frame(40)
+    alone = [replace(model, members=(one,)).predict_proba(frame) for one in model.members]
+    wanted = np.average(alone, axis=0, weights=(1.0, 2.0, 5.0))
+    np.testing.assert_allclose(model.predict_proba(frame), wanted, rtol=0, atol=1e-12)
+
+
+def test_the_temperature_divides_the_log_probabilities_of_the_mean() -> None:
+    model, frame = make_classifier(**SEVERAL), make_frame(40)
+    plain = model.predict_proba(frame)
+    sharp = replace(model, temperature=0.5).predict_proba(frame)
+    squared = plain**2
+    np.testing.assert_allclose(sharp, squared / squared.sum(1, keepdims=True), atol=1e-12)
+
+
+def test_a_saved_model_keeps_weights_and_temperature(tmp_path: Path) -> None:
+    model, frame = make_classifier(**SEVERAL, weights=(1, 2, 5), temperature=0.8), make_frame(40)
+    again = load(model.save(tmp_path))
+    assert np.array_equal(again.predict_proba(frame), model.predict_proba(frame))
+
+
+def test_a_model_of_an_older_version_has_equal_weights_and_no_temperature(tmp_path: Path) -> None:
+    model, frame = make_classifier(**SEVERAL), make_frame(40)
+    config = json.loads((model.save(tmp_path) / "config.json").read_text(encoding="utf-8"))
+    del config["temperature"]
+    for member in config["members"]:
+        del member["weight"]
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert np.array_equal(load(tmp_path).predict_proba(frame), model.predict_proba(frame))
+
+
+@pytest.mark.parametrize(("key", "value"), [("temperature", 0.0), ("weight", -1.0)])
+def test_a_temperature_and_a_weight_must_be_positive(tmp_path: Path, key: str, value) -> None:
+    config = json.loads((make_classifier().save(tmp_path) / "config.json").read_text("utf-8"))
+    (config if key == "temperature" else config["members"][0])[key] = value
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(InputError, match=key):
+        load(tmp_path)
+
+
+def test_pairs_tell_the_temperature_of_a_mean_of_many() -> None:
+    # Calibrated members with noise of their own: more of them are more certain.
+    log_probs, targets = certain_and_spread(60_000, members=10, spread=1.0)
+    pairs = mean_of(log_probs[:2])
+    found = fit_mean_temperature(pairs, targets, np.full(len(targets), 2)).of(10)
+    many = torch.from_numpy(mean_of(log_probs))[None]
+    wanted = 1.0 / fit_temperature(many, torch.from_numpy(targets)).exp().item()
+    assert wanted < 0.8
+    assert found == pytest.approx(wanted, rel=0.03)
+
+
+def test_the_temperature_of_pairs_is_that_of_their_mean() -> None:
+    log_probs, targets = certain_and_spread(20_000, members=2, spread=1.5)
+    pairs = mean_of(log_probs)
+    found = fit_mean_temperature(pairs, targets, np.full(len(targets), 2)).of(2)
+    wanted = fit_temperature(torch.from_numpy(pairs)[None], torch.from_numpy(targets)).exp().item()
+    assert found == pytest.approx(1.0 / wanted, rel=0.005)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 2.0])
+def test_over_and_underconfident_means_are_corrected(temperature: float) -> None:
+    draw = np.random.default_rng(0)
+    log_probs = torch.from_numpy(draw.normal(0.0, 2.0, (20_000, 3))).log_softmax(-1)
+    targets = torch.multinomial(log_probs.exp(), 1, generator=torch.manual_seed(0))[:, 0].numpy()
+    shown = (log_probs * temperature).log_softmax(-1).numpy()
+    found = fit_mean_temperature(shown, targets, np.full(len(targets), 5)).of(5)
+    assert found == pytest.approx(temperature, rel=0.05)
+
+
+def test_rows_that_one_training_held_out_decide_nothing() -> None:
+    log_probs, targets = certain_and_spread(500, members=1, spread=1.0)
+    found = fit_mean_temperature(log_probs[0] * 3.0, targets, np.ones(500, dtype=int))
+    assert found == MeanTemperature(TYPICAL_GAIN)
+    assert found.of(1) == 1.0
+
+
+def test_few_rows_hardly_move_the_temperature() -> None:
+    log_probs = np.log(np.array([[0.6, 0.4], [0.4, 0.6]]))
+    found = fit_mean_temperature(log_probs, np.array([0, 1]), np.array([2, 2]))
+    assert found.gain == pytest.approx(TYPICAL_GAIN, abs=0.01)
+
+
+def test_each_row_gets_the_temperature_of_its_number_of_trainings() -> None:
+    rows = np.log(np.array([[0.7, 0.3], [0.7, 0.3]]))
+    found = np.exp(MeanTemperature(gain=0.4).calibrated(rows, np.array([1, 2])))
+    sharp = 0.7 ** np.exp(0.2), 0.3 ** np.exp(0.2)
+    np.testing.assert_allclose(found, [[0.7, 0.3], np.array(sharp) / sum(sharp)], rtol=1e-12)
