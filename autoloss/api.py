@@ -12,7 +12,7 @@ from autoloss.data.costs import Costs
 from autoloss.data.options import Columns
 from autoloss.executors import Workers
 from autoloss.experiment import planning, resuming, starting
-from autoloss.experiment.request import Request, Track
+from autoloss.experiment.request import Request, Ship, Track
 from autoloss.experiment.shipping import ship
 from autoloss.experiment.teacher import Teacher
 from autoloss.experiment.watching import Watcher, as_progress, watched
@@ -57,6 +57,7 @@ def search(
     seed: int = 0,
     device: str = "auto",
     workers: Workers = "auto",
+    ship: Ship = "verdict",
     name: str | None = None,
     storage: str | None = None,
     tracking_uri: str | None = None,
@@ -120,6 +121,9 @@ def search(
         workers: Processes that train, with a thread each: ``"auto"`` for one on each free core, 1
             for this process alone with all its threads. The trials do not depend on the number.
             A GPU, racing, and a network or loss that is no file train in this process.
+        ship: The model that ships: ``"verdict"``, the loss that the verdict recommends;
+            ``"best"``, the admissible finalist with the lowest expected log loss; ``"blend"``, a
+            weighted mean of finalists. The report compares all three.
         name: The study's name; by default the name of the data, with a number if it is taken.
         storage: URL of a database in place of the journal file in the study's folder.
         tracking_uri: MLflow's tracking URI; by default the environment's, else

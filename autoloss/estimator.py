@@ -49,6 +49,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed: Seed of the split, the settings and the trainings.
         device: Where to train.
         workers: Processes that train.
+        ship: The model that ships: ``"verdict"``, ``"best"`` or ``"blend"``, as in `search`.
         track: ``"all"`` writes every trial to MLflow, ``"off"`` writes none.
         tracking_uri: MLflow's tracking URI.
         name: Name of the study; by default a free name.
@@ -91,6 +92,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed: int = 0,
         device: str = "auto",
         workers: int | str = "auto",
+        ship: Any = "verdict",
         track: str = "off",
         tracking_uri: str | None = None,
         name: str | None = None,

@@ -33,6 +33,14 @@ class Track(StrEnum):
     OFF = "off"
 
 
+class Policy(StrEnum):
+    """Which model ships."""
+
+    VERDICT = "verdict"
+    BEST = "best"
+    BLEND = "blend"
+
+
 def search_arguments(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options of `search` that the user gave, as arguments of `autoloss.search`.
 
@@ -305,6 +313,13 @@ Workers = Annotated[
         help="Processes that train on a CPU; auto: one on each free core.",
         callback=_number_or_auto,
         rich_help_panel=_BUDGET,
+Ships = Annotated[
+    Policy,
+    typer.Option(
+        "--ship",
+        help="The model that ships: what the verdict recommends; the admissible finalist with "
+        "the lowest log loss; or a blend of finalists. The report compares all three.",
+        rich_help_panel=_OUTPUT,
     ),
 ]
 Name = Annotated[

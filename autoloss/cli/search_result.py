@@ -17,6 +17,7 @@ from autoloss.records import REFINED_LOG_LOSS, Summary
 from autoloss.report.brief import REFERENCE, brief_pairs
 from autoloss.report.comparison import ComparisonRow, comparison_rows
 from autoloss.report.finalists import finalist_rows
+from autoloss.report.policies import policy_rows
 from autoloss.report.roles import FRONT
 from autoloss.report.shipped import verdict_now
 from autoloss.report.trials import TrialRow, trial_columns, trial_rows
@@ -46,6 +47,9 @@ def show_ranking(console: Console, summary: Summary) -> None:
     console.print()
     if summary.finalists:
         _show_finalists(console, summary)
+        console.print()
+    if summary.policies:
+        _show_policies(console, summary)
         console.print()
 
 
@@ -132,6 +136,28 @@ def _show_finalists(console: Console, summary: Summary) -> None:
     ]
     # A narrow terminal keeps the interval, because the ranking already shows the log loss.
     places = (0, 1, 2, 3, 4, 5) if width >= _WIDE else (0, 1, 4, 5) if width >= _NARROW else (0, 4)
+    show_table(
+        console,
+        [header[place] for place in places],
+        [[row[place] for place in places] for row in rows],
+    )
+
+
+def _show_policies(console: Console, summary: Summary) -> None:
+    """Print the models that could ship, in the columns that fit the width."""
+    title = metric_words(summary.metric).title
+    header = ("What could ship", title, "Log loss", "Change of log loss", "95% interval")
+    rows = [
+        (
+            f"{row.policy} (ships)" if row.ships else row.policy,
+            row.metric,
+            row.log_loss,
+            row.change,
+            row.interval,
+        )
+        for row in policy_rows(summary)
+    ]
+    places = (0, 1, 2, 3, 4) if console.width >= _NARROW else (0, 4)
     show_table(
         console,
         [header[place] for place in places],

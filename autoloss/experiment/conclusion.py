@@ -13,6 +13,7 @@ from autoloss.experiment.nesting import judge_by_nesting
 from autoloss.experiment.notes import study_notes
 from autoloss.experiment.out_of_fold import judge_out_of_fold
 from autoloss.experiment.own_network import network_argument, notes_of
+from autoloss.experiment.policies import compare_policies, with_policies
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.replication import Selection, replicate
 from autoloss.experiment.session import SearchSession
@@ -54,9 +55,12 @@ def conclude(session: SearchSession) -> SearchResult:
         settings=_settings(session),
         seconds=_seconds(session),
     )
-    models = selection.replication.models
-    result = replace(result, model=models[result.summary.recommended])
-    for number, model in models.items():
+    policies = compare_policies(session, selection, result.summary.recommended)
+    ship = session.opened.request.ship
+    policies = policies.shipping(ship)
+    summary = with_policies(result.summary, policies, ship=ship)
+    result = replace(result, summary=summary, model=policies.models[ship])
+    for number, model in selection.replication.models.items():
         model.save(finalist_folder(study.folder, number))
     return replace(result, unwritten=_write(result, session))
 

@@ -17,6 +17,23 @@ from autoloss.inference.classifier import Classifier
 from autoloss.search import Evidence, confirmed, earlier_looks, look_sentence
 
 
+class LockedPredictions:
+    """The predictions of models for the locked rows.
+
+    Args:
+        locked: The locked rows.
+    """
+
+    def __init__(self, locked: LockedPart) -> None:
+        # Members of several models have the encoding of the same division.
+        self._opened = functools.cache(locked.open)
+
+    def of(self, model: Classifier, *, raw: bool = False) -> Tensor:
+        """Return the log probabilities of a model, (N, C); see `Classifier.encoded_log_probs`."""
+        inputs = [self._opened(member.encoding).encoded() for member in model.members]
+        return model.encoded_log_probs(inputs, raw=raw)
+
+
 def confirm_on_locked(
     session: SearchSession, locked: LockedPart, selection: Selection
 ) -> Evidence:
@@ -30,13 +47,10 @@ def confirm_on_locked(
     study, data, choice = session.study, session.opened.data, selection.choice
     models = selection.replication.models
     test = locked.open()
-    # Members of several models have the encoding of the same division.
-    opened = functools.cache(locked.open)
+    on_locked = LockedPredictions(locked)
 
     def predicted(number: int, *, raw: bool = False) -> Tensor:
-        model = models[number]
-        inputs = [opened(member.encoding).encoded() for member in model.members]
-        return replace(model, temperature=1.0).encoded_log_probs(inputs, raw=raw)
+        return on_locked.of(replace(models[number], temperature=1.0), raw=raw)
 
     challenger, baseline = choice.challenger.number, choice.baseline.number
     means = predicted(challenger), predicted(baseline)

@@ -19,6 +19,7 @@ from autoloss.search import Space
 from autoloss.tracking.uri import redacted
 
 Track = Literal["all", "pareto", "off"]
+Ship = Literal["verdict", "best", "blend"]
 # The order in which a command names these options; the others follow in the order of the parts.
 _FIRST = ("data", "target", "metric", "space", "trials", "time_limit")
 # Options that a command always names, because another version may have other defaults.
@@ -54,9 +55,10 @@ class Budget:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Output:
-    """The options for the places of a study: its folder, its database, MLflow.
+    """The options for the model that ships, and for the places of a study.
 
     Args:
+        ship: The policy for the model that ships.
         track: The trials that MLflow gets.
         register: Name in MLflow's model registry; None registers nothing.
         name: The study's name; None for a free name after the data.
@@ -65,6 +67,7 @@ class Output:
         tracking_uri: MLflow's tracking URI; None for that of the environment.
     """
 
+    ship: Ship = "verdict"
     track: Track = "all"
     register: str | None = None
     name: str | None = option(None, in_study=False)

@@ -105,6 +105,13 @@ def ship(
         summary = _with_choice(
             summary, trial.number, reason=reason.strip() or rule_sentence(summary, by)
         )
+    if not is_there:
+        # The trial ships alone, also in the place of a blend.
+        alone = tuple(
+            replace(one, ships=one.name != "blend" and one.numbers == (trial.number,))
+            for one in summary.policies
+        )
+        summary = replace(summary, policies=alone)
     if request is None:
         result = SearchResult(summary)
         if not is_there:

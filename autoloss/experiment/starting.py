@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import torch
 
@@ -12,6 +13,7 @@ from autoloss.core.devices import find_device
 from autoloss.core.errors import InputError
 from autoloss.core.option import path_of
 from autoloss.data import StudyData
+from autoloss.data.messages import unknown_name
 from autoloss.data.rare import sampling_rates
 from autoloss.executors import Crew, Staffing, check_workers
 from autoloss.experiment.knowledge import ClassKnowledge
@@ -19,6 +21,8 @@ from autoloss.experiment.own_network import CheckedNetwork, checked_network, fin
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
 from autoloss.experiment.running import make_tracker, run, staffed, withdrawn_if_refused
+from autoloss.experiment.request import Request, Ship
+from autoloss.experiment.running import make_tracker, run, withdrawn_if_refused
 from autoloss.experiment.session import OpenSearch
 from autoloss.losses.own import take_in
 from autoloss.models.custom.own import AUTO
@@ -78,6 +82,7 @@ def start(request: Request, crew: Crew | None = None, progress: Progress | None 
     check_register(request.register, track=request.track, is_own=is_own)
     _check_seed(request.seed)
     check_workers(request.workers)
+    _check_policy(request.ship)
     device = find_device(request.device)
     if request.track != "off":
         # A study that can never be tracked must not begin.
@@ -160,6 +165,12 @@ def _new_study(begun: Start) -> Study:
         },
         **begun.knowledge.for_study(data.task),
     )
+
+
+def _check_policy(name: str) -> None:
+    """Refuse an unknown policy for the model that ships."""
+    if name not in get_args(Ship):
+        raise unknown_name("ship must be a policy", name, get_args(Ship))
 
 
 def _check_seed(seed: int) -> None:

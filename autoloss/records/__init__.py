@@ -34,6 +34,7 @@ from autoloss.records.verdicts import (
     Optimism,
     PairOptimism,
     Reference,
+    ShippingPolicy,
     Verdict,
 )
 
@@ -59,6 +60,7 @@ __all__ = [
     "Reference",
     "Reliability",
     "Resampling",
+    "ShippingPolicy",
     "Signals",
     "StudyListing",
     "Summary",

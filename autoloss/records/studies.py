@@ -26,6 +26,7 @@ from autoloss.records.verdicts import (
     Optimism,
     PairOptimism,
     Reference,
+    ShippingPolicy,
     Verdict,
 )
 
@@ -94,6 +95,8 @@ class Summary(Shown):
         ranking: ROC and precision-recall curves; None unless there are two classes.
         positive_reliability: Reliability diagrams of the probability of the positive class.
         cost_curve: The cost of a row under other costs; None if no costs were given.
+        policies: The models that could ship, compared; empty in older studies, and if another
+            loop trained the networks.
     """
 
     schema_version: int
@@ -134,6 +137,7 @@ class Summary(Shown):
     positive_reliability: tuple[Reliability, ...] = ()
     cost_curve: CostCurve | None = None
     pair_optimism: PairOptimism | None = None
+    policies: tuple[ShippingPolicy, ...] = ()
 
     def _card(self) -> Card:
         ships = self.trial(self.recommended).label

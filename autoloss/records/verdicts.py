@@ -143,6 +143,45 @@ class Finalist:
 
 
 @dataclass(frozen=True)
+class ShippingPolicy:
+    """A policy for the model that ships, with its figures on the rows of the verdict.
+
+    Where no row was locked, each row is judged by trainings that held it out, with weights and
+    temperatures that other rows decided.
+
+    Args:
+        name: ``"verdict"``: the loss that the verdict recommends; ``"best"``: the admissible
+            finalist with the lowest log loss; ``"blend"``: a weighted mean of finalists.
+        numbers: Numbers of the trials whose trainings it means.
+        weights: Their weights, which sum to 1.
+        metric: The study's metric.
+        log_loss: Log loss in nats.
+        metric_change: Change of the metric from the policy ``"verdict"``; 0 for that policy.
+        metric_low: Lower end of the 95 % interval of this change (paired bootstrap).
+        metric_high: Upper end of it.
+        log_loss_change: The same for the log loss.
+        log_loss_low: Lower end of its interval.
+        log_loss_high: Upper end of it.
+        temperature: Temperature of the mean of its members as it would ship.
+        ships: Whether this model ships.
+    """
+
+    name: str
+    numbers: tuple[int, ...]
+    weights: tuple[float, ...]
+    metric: float
+    log_loss: float
+    metric_change: float = 0.0
+    metric_low: float = 0.0
+    metric_high: float = 0.0
+    log_loss_change: float = 0.0
+    log_loss_low: float = 0.0
+    log_loss_high: float = 0.0
+    temperature: float = 1.0
+    ships: bool = False
+
+
+@dataclass(frozen=True)
 class Gain:
     """One step from default cross-entropy to the challenger, on the rows of the verdict.
 

@@ -52,9 +52,11 @@ def choice_text(summary: Summary) -> str:
     verdict = summary.verdict
     if summary.recommended in (verdict.baseline, verdict.challenger):
         return text
+    compared = any(one.numbers == (summary.recommended,) for one in summary.policies)
+    figures = "the figures" if compared else "it has no figures on those rows, and those"
     return (
-        f"{text} It was not compared in the verdict: it has no figures on those rows, and those "
-        f"of decisions and calibration below are of {_named(summary, judged(summary))}."
+        f"{text} It was not compared in the verdict: {figures} of decisions and calibration below "
+        f"are of {_named(summary, judged(summary))}."
     )
 
 

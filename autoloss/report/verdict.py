@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from autoloss.records import Summary
 from autoloss.report.comparison import verdict_rows
+from autoloss.report.policies import blend_text
 from autoloss.report.roles import find_trial
 from autoloss.report.rows import is_nested
 from autoloss.report.shipped import choice_text, verdict_now
@@ -47,6 +48,8 @@ def headline(summary: Summary) -> str:
 
 def ships_text(summary: Summary) -> str:
     """Return a sentence on the trial that ships."""
+    if blend := blend_text(summary):
+        return f"{blend} The loss that the verdict recommends: {_named(summary)}."
     trial = find_trial(summary, summary.recommended)
     if trial is None:
         return f"What ships: trial {summary.recommended}."
@@ -59,6 +62,13 @@ def ships_text(summary: Summary) -> str:
     label = "" if trial.label == trial.family else f": {trial.label}"
     ships = f"What ships: {loss} (trial {number}{label}; probabilities: {readout})."
     return " ".join(filter(None, (ships, choice_text(summary))))
+
+
+def _named(summary: Summary) -> str:
+    """Return the recommended trial by its loss and number."""
+    trial = find_trial(summary, summary.recommended)
+    number = f"trial {summary.recommended}"
+    return number if trial is None else f"{label_words(trial.label)} ({number})"
 
 
 def challenger_text(summary: Summary) -> str:

@@ -27,8 +27,8 @@ class SearchResult(Shown):
 
     Args:
         summary: The study as plain data.
-        model: The trained classifier of the recommended loss; None if the user's own loop trained
-            the networks and keeps them.
+        model: The trained classifier that ships: of the recommended loss, or a blend of several;
+            None if the user's own loop trained the networks and keeps them.
         unwritten: One line on the runs that MLflow lacks, with the reason; empty if it has all.
     """
 
@@ -133,13 +133,16 @@ class SearchResult(Shown):
         )
         if self.model is not None and trial.number == self.summary.recommended:
             # Fitted anew, to the weights that ship.
-            own = _typical([member.readout for member in self.model.members])
-            tuned = replace(
-                tuned,
-                readout=own.source,
-                inverse_temperature=own.inverse_temperature,
-                mix=own.mix,
-            )
+            # A blend has members of other losses too, or none of this loss.
+            readouts = [member.readout for member in self.model.members]
+            if same := [one for one in readouts if one.spec == LossSpec.from_dict(trial.loss)]:
+                own = _typical(same)
+                tuned = replace(
+                    tuned,
+                    readout=own.source,
+                    inverse_temperature=own.inverse_temperature,
+                    mix=own.mix,
+                )
         return replace(LossSpec.from_dict(trial.loss), tuned=tuned)
 
     def report(self, folder: str | Path) -> tuple[Path, ...]:

@@ -213,6 +213,9 @@ def _describe_parent(runs: StudyRuns, summary: Summary, ended: int) -> None:
     metrics += study_points(summary, ended)
     for name, values in summary.test_metrics.items():
         metrics += points(f"test {name}", values, ended)
+    for policy in summary.policies:
+        figures = {summary.metric: policy.metric, "log_loss": policy.log_loss}
+        metrics += points(f"ship {policy.name}", figures, ended)
     tags = {
         "autoloss.verdict": summary.verdict.decision,
         "autoloss.recommended": f"#{shipped.number:03d} {shipped.label}",
@@ -220,6 +223,8 @@ def _describe_parent(runs: StudyRuns, summary: Summary, ended: int) -> None:
         "autoloss.primary": primary_metric(summary),
         "autoloss.version": summary.version,
     }
+    if ships := [one.name for one in summary.policies if one.ships]:
+        tags["autoloss.ship"] = ships[0]
     if summary.verdict.reason:
         tags["autoloss.reason"] = summary.verdict.reason
     if summary.choices:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from autoloss.records import REFINED_LOG_LOSS, Comparison, Summary
 from autoloss.report.doubts import correction_text
+from autoloss.report.policies import blend_text, policy_rows
 from autoloss.report.shipped import verdict_now
 from autoloss.tracking.content import ranked_front
 
@@ -39,12 +40,14 @@ def verdict_note(summary: Summary, *, links: str = "") -> str:
         verdict_now(summary),
         "",
         *([links, ""] if links else []),
-        f"**Ships:** #{shipped.number:03d} `{shipped.label}` with read-out {shipped.readout}.",
+        blend_text(summary)
+        or f"**Ships:** #{shipped.number:03d} `{shipped.label}` with read-out {shipped.readout}.",
         "",
         *_choice_lines(summary),
         *_comparison_table(verdict.comparisons, f"{verdict.n_test} {_rows(summary)}"),
         "",
         *([correction, ""] if correction else []),
+        *_policy_table(summary),
         "The front, on the validation rows:",
         "",
         *_front_table(summary),
@@ -84,6 +87,19 @@ def _comparison_table(comparisons: tuple[Comparison, ...], rows: str) -> list[st
         f"| {c.low:+.4f} to {c.high:+.4f} |"
         for c in comparisons
     ]
+
+
+def _policy_table(summary: Summary) -> list[str]:
+    """Return the table of the models that could ship."""
+    if not summary.policies:
+        return []
+    head = f"| what could ship | {_cell(summary.metric)} | log loss | change | 95% interval |"
+    rows = [
+        f"| {row.policy}{' (ships)' if row.ships else ''} | {row.metric} | {row.log_loss} "
+        f"| {row.change} | {row.interval} |"
+        for row in policy_rows(summary)
+    ]
+    return [head, "|---|---|---|---|---|", *rows, ""]
 
 
 def _front_table(summary: Summary) -> list[str]:

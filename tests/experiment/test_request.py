@@ -119,6 +119,7 @@ OTHER: dict[str, Any] = {
     "date_format": "%d/%m/%y",
     "missing": ("-9",),
     "classes": True,
+    "ship": "blend",
     "positive": "yes",
     "lock": True,
     "seed": 3,

@@ -42,6 +42,7 @@ def search(
     seed: options.Seed = 0,
     device: options.Device = "auto",
     workers: options.Workers = "auto",
+    ship: options.Ships = options.Policy.VERDICT,
     name: options.Name = None,
     out: options.Out = options.OUT,
     storage: options.Storage = None,

@@ -1,0 +1,244 @@
+"""The models that could ship, compared on the rows of the verdict, and the choice among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from autoloss.experiment.confirmation import LockedPredictions
+from autoloss.experiment.replication import HeldOut, Replication, Selection
+from autoloss.experiment.session import SearchSession
+from autoloss.inference.classifier import Classifier
+from autoloss.readout import fit_mean_temperature
+from autoloss.readout.whole import fit_start
+from autoloss.records import PersonalChoice, ShippingPolicy, Summary
+from autoloss.search import StudySnapshot
+from autoloss.verdict.blend import greedy_weights
+from autoloss.verdict.comparisons import compare
+from autoloss.verdict.metric_rows import metric_on_rows
+
+FloatArray = NDArray[np.floating]
+Weights = Mapping[int, float]
+_RESAMPLES = 500
+
+
+@dataclass(frozen=True, eq=False)
+class Policies:
+    """The models that could ship.
+
+    Args:
+        records: Their figures, in the order verdict, best, blend.
+        models: The models by the name of the policy.
+    """
+
+    records: tuple[ShippingPolicy, ...]
+    models: Mapping[str, Classifier]
+
+    def shipping(self, name: str) -> Policies:
+        """Return the policies with the policy that ships."""
+        marked = tuple(replace(one, ships=one.name == name) for one in self.records)
+        return replace(self, records=marked)
+
+
+def compare_policies(session: SearchSession, selection: Selection, recommended: int) -> Policies:
+    """Make the model of each policy, and compare them on the rows of the verdict.
+
+    Args:
+        session: The search.
+        selection: The finalists.
+        recommended: Number of the trial that the verdict recommends.
+    """
+    study, locked = selection.snapshot, session.opened.data.locked
+    replication = selection.replication
+    pool = HeldOutFinalists(replication.held_out)
+    choices = _choices(selection, recommended)
+    every = np.arange(len(pool.targets))
+    weights = {name: chosen(pool, every) for name, chosen in choices.items()}
+    models = {name: blended(replication, pool, one) for name, one in weights.items()}
+    if locked is None:
+        predicted = {
+            name: pool.crossfitted(chosen, study.seed) for name, chosen in choices.items()
+        }
+        targets, clusters = pool.targets, pool.clusters
+    else:
+        on_locked, test = LockedPredictions(locked), locked.open()
+        predicted = {name: on_locked.of(model).numpy() for name, model in models.items()}
+        targets, clusters = test.targets.numpy(), test.clusters.numpy()
+    records = tuple(
+        _record(name, weights[name], models[name], predicted, targets, clusters, study)
+        for name in choices
+    )
+    return Policies(records, models)
+
+
+class HeldOutFinalists:
+    """The predictions of all finalists for the rows that their trainings held out.
+
+    Args:
+        held_out: The predictions of each finalist; their trainings hold out the same rows.
+    """
+
+    def __init__(self, held_out: Mapping[int, HeldOut]) -> None:
+        first = next(iter(held_out.values()))
+        self.held_out = held_out
+        self.numbers = tuple(held_out)
+        self._first = first
+        self._pooled = first.pooled
+        self.targets: NDArray[np.integer] = self._pooled.targets
+        self.clusters: NDArray[np.integer] = self._pooled.once(first.clusters)
+        rows = np.arange(len(self.targets))
+        # The probability of the true class by the mean of the trainings of each row, (F, N).
+        self._of_truth = np.stack(
+            [np.exp(one.mean[rows, self.targets]) for one in held_out.values()]
+        )
+
+    def lowest(self, rows: NDArray[np.integer], among: Sequence[int]) -> Weights:
+        """Return the finalist with the lowest log loss on some rows, with weight 1."""
+        losses = -np.log(self._of_truth[:, rows]).mean(axis=1)
+        return {min(among, key=lambda number: (losses[self.numbers.index(number)], number)): 1.0}
+
+    def blend(self, rows: NDArray[np.integer]) -> Weights:
+        """Return the weights of a blend that are selected on some rows."""
+        weights = greedy_weights(self._of_truth[:, rows])
+        pairs = zip(self.numbers, weights.tolist(), strict=True)
+        return {number: weight for number, weight in pairs if weight > 0.0}
+
+    def calibrated(
+        self, weights: Weights, rows: NDArray[np.integer] | None = None
+    ) -> tuple[Callable[[int], float], FloatArray]:
+        """Return the temperature of a mean by its trainings, and the mean of each row at it.
+
+        Args:
+            weights: The finalists of the mean.
+            rows: The rows that decide the temperature; None for all.
+        """
+        pooled, counts = self._pooled, self._pooled.counts
+        rows = np.arange(len(self.targets)) if rows is None else rows
+        single = _weighted([self.held_out[n].log_probs for n in weights], list(weights.values()))
+        mean, start = pooled.mean([single]), 0.0
+        if len(weights) > 1:
+            # A mean of different losses needs a temperature even for one training.
+            own = np.isin(pooled.place, rows)
+            start = fit_start(single[own], self._first.targets[own])
+        found = fit_mean_temperature(mean[rows], self.targets[rows], counts[rows], start=start)
+        return found.of, found.calibrated(mean, counts)
+
+    def crossfitted(
+        self, chosen: Callable[[HeldOutFinalists, NDArray[np.integer]], Weights], seed: int
+    ) -> FloatArray:
+        """Return the predictions of a policy, its choice and temperature made on other rows."""
+        folds = self._pooled.folds(self._first.clusters, seed=seed)
+        found = np.empty((len(self.targets), self._first.log_probs.shape[1]))
+        for fold in range(folds.max() + 1):
+            rest = np.flatnonzero(folds != fold)
+            own = folds == fold
+            found[own] = self.calibrated(chosen(self, rest), rest)[1][own]
+        return found
+
+
+def _choices(
+    selection: Selection, recommended: int
+) -> dict[str, Callable[[HeldOutFinalists, NDArray[np.integer]], Weights]]:
+    """Return the choice of each policy: from the rows that decide to the weights of finalists."""
+    known = selection.replication.models
+    admissible = [one.number for one in selection.finalists if one.is_admissible]
+    among = [number for number in admissible if number in known] or [recommended]
+    return {
+        "verdict": lambda pool, rows: {recommended: 1.0},
+        "best": lambda pool, rows: pool.lowest(rows, among),
+        "blend": lambda pool, rows: pool.blend(rows),
+    }
+
+
+def blended(replication: Replication, pool: HeldOutFinalists, weights: Weights) -> Classifier:
+    """Return the weighted mean of finalists, calibrated as a whole.
+
+    Args:
+        replication: The trainings of the finalists.
+        pool: Their predictions for held-out rows.
+        weights: The weight of each finalist.
+    """
+    models = [replication.models[number] for number in weights]
+    if len(models) == 1:
+        return models[0]
+    members = tuple(
+        replace(member, weight=weight / len(model.members))
+        for model, weight in zip(models, weights.values(), strict=True)
+        for member in model.members
+    )
+    of_count = pool.calibrated(weights)[0]
+    return replace(models[0], members=members, temperature=of_count(len(models[0].members)))
+
+
+def _weighted(log_probs: Sequence[FloatArray], weights: Sequence[float]) -> FloatArray:
+    """Return the weighted mean of probabilities as log probabilities, (P, C)."""
+    if len(log_probs) == 1:
+        return log_probs[0]
+    parts = [one + np.log(weight) for one, weight in zip(log_probs, weights, strict=True)]
+    found: FloatArray = torch.from_numpy(np.stack(parts)).logsumexp(0).numpy()
+    return found
+
+
+def _record(
+    name: str,
+    weights: Weights,
+    model: Classifier,
+    predicted: Mapping[str, FloatArray],
+    targets: NDArray[np.integer],
+    clusters: NDArray[np.integer],
+    study: StudySnapshot,
+) -> ShippingPolicy:
+    """Return the figures of a policy and their changes from the policy "verdict"."""
+    metric = metric_on_rows(study.metric, study.class_counts)
+    tested = compare(
+        predicted[name],
+        predicted["verdict"],
+        targets,
+        metric=metric,
+        class_counts=study.class_counts.numpy(),
+        clusters=clusters,
+        resamples=_RESAMPLES,
+        seed=study.seed,
+    )
+    own, log_loss = tested[metric.name].comparison, tested["log_loss"].comparison
+    is_same = np.array_equal(predicted[name], predicted["verdict"])
+    changes = (own.difference, own.low, own.high)
+    log_changes = (log_loss.difference, log_loss.low, log_loss.high)
+    return ShippingPolicy(
+        name,
+        tuple(weights),
+        tuple(weights.values()),
+        own.challenger,
+        log_loss.challenger,
+        *((0.0,) * 6 if is_same else (*changes, *log_changes)),
+        temperature=model.temperature,
+    )
+
+
+def with_policies(summary: Summary, policies: Policies, *, ship: str) -> Summary:
+    """Return the summary with the policies, and with the finalist that ships in their place.
+
+    A blend leaves the recommended loss as it is, because it is several losses.
+
+    Args:
+        summary: The study, whose recommended trial is that of the verdict.
+        policies: The models that could ship.
+        ship: The policy that was asked for.
+    """
+    summary = replace(summary, policies=policies.records)
+    own = next(one for one in policies.records if one.name == ship)
+    if ship != "best" or own.numbers == (summary.recommended,):
+        return summary
+    chosen = PersonalChoice(
+        number=own.numbers[0],
+        before=summary.recommended,
+        reason="The lowest expected log loss of the admissible finalists.",
+        by="--ship best",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    return replace(summary, recommended=own.numbers[0], choices=(*summary.choices, chosen))
