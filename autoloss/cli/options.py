@@ -322,6 +322,15 @@ Ships = Annotated[
         rich_help_panel=_OUTPUT,
     ),
 ]
+Refits = Annotated[
+    bool | None,
+    typer.Option(
+        "--refit/--no-refit",
+        help="Train the model that ships again on all rows, locked ones too; by default where it "
+        "takes less than a tenth of the time used.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
 Name = Annotated[
     str | None,
     typer.Option(

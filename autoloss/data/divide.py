@@ -48,6 +48,7 @@ class Divided:
         test: Locked rows; None if all rows are judged.
         notes: Notes for the user.
         judge: The rows of the verdict.
+        is_test_given: Whether the user gives the locked rows.
     """
 
     pool: RowPool
@@ -55,6 +56,7 @@ class Divided:
     test: Piece | None
     notes: tuple[str, ...]
     judge: Judge = "locked"
+    is_test_given: bool = False
 
 
 def divide(sources: Sources, options: DataOptions, protocol: ProtocolConfig) -> Divided:
@@ -85,6 +87,7 @@ def divide(sources: Sources, options: DataOptions, protocol: ProtocolConfig) -> 
     if valid is None and len(rest) < 2:
         raise InputError(f"{table.label} must have rows left to validate on, but has too few.")
     judge: Judge = "locked"
+    is_test_given = test is not None
     if test is None:
         if options.split_by is None and protocol.outer_folds > 0 and not options.lock:
             judge, rare = _judge(
@@ -99,7 +102,8 @@ def divide(sources: Sources, options: DataOptions, protocol: ProtocolConfig) -> 
     if options.groups is not None:
         pieces = (Piece("train", sources.main, rest), valid, test)
         _check_groups([piece for piece in pieces if piece is not None], options.groups)
-    return Divided(RowPool(rest, codes, groups, order), valid, test, tuple(notes), judge)
+    pool = RowPool(rest, codes, groups, order)
+    return Divided(pool, valid, test, tuple(notes), judge, is_test_given)
 
 
 def _given(name: str, sources: Sources, named: Rows) -> Piece | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +14,7 @@ from autoloss.data.divide import Piece
 from autoloss.data.encode import TableEncoding
 from autoloss.data.frames import only
 from autoloss.data.inputs import TableInputs
-from autoloss.data.parts import Fold, Part, count_classes
+from autoloss.data.parts import Fold, Part, count_classes, joined
 from autoloss.data.roles import group_codes
 from autoloss.data.sources import Sources
 from autoloss.data.split import Codes, Rows
@@ -64,10 +65,39 @@ class Encoder:
             class_counts=count_classes(encoded.targets, len(self.keys)),
         )
 
+    def whole(self, pieces: Sequence[Piece]) -> Fold:
+        """Return a fold whose training rows are all rows of some pieces, and that holds out none.
+
+        Args:
+            pieces: Rows of the data first, then of other tables.
+        """
+        main, codes = pieces[0].source, [self._codes(piece) for piece in pieces]
+        known = [
+            replace(piece, rows=piece.rows[own >= 0])
+            for piece, own in zip(pieces, codes, strict=True)
+        ]
+        n_rows = sum(len(piece.rows) for piece in known)
+        frames = [self.frame(piece.source.name, piece.rows) for piece in known]
+        encoding = TableEncoding.fit(
+            frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True),
+            bins=bins_for(n_rows, self.bins),
+            seed=self.seed,
+            label=main.table.label,
+            hints=self.sources.hints,
+        )
+        parts = [self.part(piece, encoding) for piece in known]
+        train = parts[0] if len(parts) == 1 else joined(parts)
+        none = parts[0].take(torch.zeros(0, dtype=torch.int64))
+        return Fold(train, none, None, encoding, count_classes(train.targets, len(self.keys)))
+
+    def _codes(self, piece: Piece) -> Codes:
+        """Return the class of each row of a piece, below 0 where it is unknown."""
+        return piece.source.labels.codes(self.keys)[piece.rows]
+
     def part(self, piece: Piece, encoding: TableEncoding) -> Part:
         """Encode the rows of a piece."""
         source = piece.source
-        codes = source.labels.codes(self.keys)[piece.rows]
+        codes = self._codes(piece)
         return Part(
             inputs=self._inputs(piece, encoding),
             targets=torch.tensor(np.asarray(codes), dtype=torch.int64),

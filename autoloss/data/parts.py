@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -112,6 +112,26 @@ class LockedPart:
             encoding: The encoding of the model that predicts the rows; None for the first fold's.
         """
         return self._part if encoding is None else self._encode(encoding)
+
+
+def joined(parts: Sequence[Part]) -> Part:
+    """Return the rows of several tables with one encoding as one part, without weights.
+
+    Rows and clusters keep the numbers of their own tables.
+    """
+    inputs = [part.encoded() for part in parts]
+    return Part(
+        TableInputs(
+            torch.cat([one.numeric for one in inputs]),
+            torch.cat([one.categories for one in inputs]),
+            torch.cat([one.vectors for one in inputs]),
+        ),
+        torch.cat([part.targets for part in parts]),
+        None,
+        torch.cat([part.rows for part in parts]),
+        torch.cat([part.clusters for part in parts]),
+        parts[0].table,
+    )
 
 
 def count_classes(targets: Tensor, n_classes: int) -> Tensor:

@@ -68,6 +68,7 @@ def prepare(
         _outer(divided, options, protocol),
         protocol.outer_repeats,
         protocol.outer_folds if divided.judge == "out_of_fold" else 0,
+        None if divided.test is None or divided.is_test_given else divided.test.rows,
     )
     encoder = Encoder(sources, keys, options.groups, bins, options.seed)
     folds = tuple(encoded_fold(encoder, division, divided.valid) for division in search)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from autoloss.data.folds import Encoder
 from autoloss.data.hints import as_hinted
 from autoloss.data.parts import Fold, LockedPart, Part
 from autoloss.data.resample import Division, RowPool, covering_divisions, fresh_divisions
+from autoloss.data.split import Rows
 from autoloss.records import DataSummary, Resampling
 
 
@@ -29,6 +31,7 @@ class StudyDivisions:
         outer: Outer folds of nested cross-validation; none where rows are locked.
         outer_repeats: How often that is repeated.
         covering: Folds of the trainings that judge all rows; 0 with another judge.
+        locked: Rows that the search locks; None if the user gives them, or none are locked.
     """
 
     pool: RowPool
@@ -37,6 +40,7 @@ class StudyDivisions:
     outer: tuple[Division, ...] = ()
     outer_repeats: int = 1
     covering: int = 0
+    locked: Rows | None = None
 
     @property
     def is_fixed(self) -> bool:
@@ -138,6 +142,35 @@ class StudyData:
         if repeats is not None and repeats < self._divisions.outer_repeats:
             divisions = divisions[: repeats * (len(divisions) // self._divisions.outer_repeats)]
         return tuple(self._fold(division) for division in divisions)
+
+    def whole(self) -> Fold:
+        """Return all rows as training rows, encoded by all of them, with no row held out.
+
+        Given test rows are left out: they are the user's own.
+        """
+        divisions, main = self._divisions, self._encoder.sources.main
+        rows, pieces = divisions.pool.rows, []
+        if divisions.locked is not None:
+            rows = np.union1d(rows, divisions.locked)
+        if (given := divisions.valid) is not None:
+            if given.source is main:
+                rows = np.union1d(rows, given.rows)
+            else:
+                pieces = [given]
+        return self._encoder.whole([Piece("train", main, rows), *pieces])
+
+    def share_of_whole(self, n_train: float) -> float:
+        """Return the number of rows of `whole` relative to that of a training."""
+        divisions = self._divisions
+        given = 0 if divisions.valid is None else len(divisions.valid.rows)
+        locked = 0 if divisions.locked is None else len(divisions.locked)
+        return (len(divisions.pool.rows) + locked + given) / n_train
+
+    @property
+    def has_given_file(self) -> bool:
+        """Return whether validation rows come from another table."""
+        given = self._divisions.valid
+        return given is not None and given.source is not self._encoder.sources.main
 
     def frame(self, part: Part) -> pd.DataFrame:
         """Return the input columns of a part's rows, of the kinds that the user says.

@@ -15,6 +15,7 @@ from autoloss.experiment.out_of_fold import judge_out_of_fold
 from autoloss.experiment.own_network import network_argument, notes_of
 from autoloss.experiment.policies import compare_policies, with_policies
 from autoloss.experiment.progress import Progress
+from autoloss.experiment.refit import refit
 from autoloss.experiment.replication import Selection, replicate
 from autoloss.experiment.session import SearchSession
 from autoloss.records import Coverage, Summary
@@ -59,8 +60,14 @@ def conclude(session: SearchSession) -> SearchResult:
     ship = session.opened.request.ship
     policies = policies.shipping(ship)
     summary = with_policies(result.summary, policies, ship=ship)
-    result = replace(result, summary=summary, model=policies.models[ship])
-    for number, model in selection.replication.models.items():
+    numbers = next(one.numbers for one in policies.records if one.ships)
+    refitted = refit(session, selection, policies.models[ship], numbers)
+    summary = replace(summary, refit=refitted.record, seconds=_seconds(session))
+    result = replace(result, summary=summary, model=refitted.model)
+    models = dict(selection.replication.models)
+    if len(numbers) == 1:
+        models[numbers[0]] = refitted.model
+    for number, model in models.items():
         model.save(finalist_folder(study.folder, number))
     return replace(result, unwritten=_write(result, session))
 

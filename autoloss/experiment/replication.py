@@ -22,6 +22,7 @@ from autoloss.models.custom.shipped import shipped
 from autoloss.readout import MeanTemperature, fit_mean_temperature
 from autoloss.records import Coverage, Finalist
 from autoloss.search import Scorer, Study, StudySnapshot
+from autoloss.training import Outcome
 from autoloss.training.divisions import Divisions, Trained
 from autoloss.verdict.baseline import default_cross_entropy, is_plain_cross_entropy
 from autoloss.verdict.finalists import FinalistChoice
@@ -87,12 +88,14 @@ class Replication:
         figures: Their metric and log loss in every training.
         models: The model that each would ship, by number; a finalist that diverged has none.
         held_out: Their predictions for held-out rows, by number.
+        epochs: The epoch with the best weights of each of their trainings, by number.
         is_cut: Whether the time limit cut off any of their trainings.
     """
 
     figures: Replicates
     models: Mapping[int, Classifier]
     held_out: Mapping[int, HeldOut]
+    epochs: Mapping[int, tuple[int, ...]]
     is_cut: bool = False
 
 
@@ -173,8 +176,14 @@ def replicate(
         ),
         {n: calibrated_whole(model, held_out[n]) for n, model in models.items()},
         held_out,
+        {n: tuple(map(_best_epoch, by_number[n].outcomes)) for n in whole},
         is_cut=is_cut(trained),
     )
+
+
+def _best_epoch(outcome: Outcome) -> int:
+    """Return the epoch whose weights a training kept."""
+    return min(outcome.report.curve, key=lambda point: point.refined_log_loss).epoch
 
 
 def is_cut(trained: Iterable[Trained]) -> bool:

@@ -59,6 +59,7 @@ class Output:
 
     Args:
         ship: The policy for the model that ships.
+        refit: Whether its members are trained again on all rows; None where it is cheap.
         track: The trials that MLflow gets.
         register: Name in MLflow's model registry; None registers nothing.
         name: The study's name; None for a free name after the data.
@@ -68,6 +69,7 @@ class Output:
     """
 
     ship: Ship = "verdict"
+    refit: bool | None = None
     track: Track = "all"
     register: str | None = None
     name: str | None = option(None, in_study=False)
@@ -183,8 +185,8 @@ class Request(KnowledgeOptions, Output, Budget, DataOptions):
             if one.name == "data" or is_default:
                 continue
             option_name = "--" + writing.key.replace("_", "-")
-            if value is True:
-                words.append(option_name)
+            if isinstance(value, bool):
+                words.append(option_name if value else option_name.replace("--", "--no-", 1))
                 continue
             for single in value if isinstance(value, tuple) else (value,):
                 text = f"{single:.12g}" if isinstance(single, float) else str(single)

@@ -111,7 +111,7 @@ def ship(
             replace(one, ships=one.name != "blend" and one.numbers == (trial.number,))
             for one in summary.policies
         )
-        summary = replace(summary, policies=alone)
+        summary = replace(summary, policies=alone, refit=None)
     if request is None:
         result = SearchResult(summary)
         if not is_there:

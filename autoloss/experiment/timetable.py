@@ -221,6 +221,17 @@ class Timetable:
         self.forecast.enter("final")
         return found
 
+    def refit_seconds(self, members: int, epochs: int, *, share: float) -> float:
+        """Return the expected seconds of the last training on all rows.
+
+        Args:
+            members: Trainings.
+            epochs: The most epochs of any of them.
+            share: The rows relative to those of a final training.
+        """
+        work = replace(self._now, used=1.0)
+        return work.population_seconds(members, epochs=epochs, size=share * work.final_size)
+
     def outer(self, finals: Finals, *, trials: int) -> Finals:
         """Return the repeats and trials of the outer folds that fit into the time.
 

@@ -34,6 +34,7 @@ from autoloss.records.verdicts import (
     Optimism,
     PairOptimism,
     Reference,
+    Refit,
     ShippingPolicy,
     Verdict,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "Plan",
     "Ranking",
     "Reference",
+    "Refit",
     "Reliability",
     "Resampling",
     "ShippingPolicy",

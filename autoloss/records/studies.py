@@ -26,6 +26,7 @@ from autoloss.records.verdicts import (
     Optimism,
     PairOptimism,
     Reference,
+    Refit,
     ShippingPolicy,
     Verdict,
 )
@@ -97,6 +98,7 @@ class Summary(Shown):
         cost_curve: The cost of a row under other costs; None if no costs were given.
         policies: The models that could ship, compared; empty in older studies, and if another
             loop trained the networks.
+        refit: The last training on all rows; None in older studies.
     """
 
     schema_version: int
@@ -138,6 +140,7 @@ class Summary(Shown):
     cost_curve: CostCurve | None = None
     pair_optimism: PairOptimism | None = None
     policies: tuple[ShippingPolicy, ...] = ()
+    refit: Refit | None = None
 
     def _card(self) -> Card:
         ships = self.trial(self.recommended).label

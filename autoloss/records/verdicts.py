@@ -182,6 +182,21 @@ class ShippingPolicy:
 
 
 @dataclass(frozen=True)
+class Refit:
+    """The last training of the model that ships, on all rows, which no figure belongs to.
+
+    Args:
+        n_rows: The rows: also those that were locked or validated on, but no given test rows.
+        is_done: Whether the model that ships was trained on them.
+        reason: Why it was, or why not.
+    """
+
+    n_rows: int
+    is_done: bool
+    reason: str
+
+
+@dataclass(frozen=True)
 class Gain:
     """One step from default cross-entropy to the challenger, on the rows of the verdict.
 

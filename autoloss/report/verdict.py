@@ -47,7 +47,12 @@ def headline(summary: Summary) -> str:
 
 
 def ships_text(summary: Summary) -> str:
-    """Return a sentence on the trial that ships."""
+    """Return sentences on the model that ships: its loss, and its last training."""
+    return " ".join(filter(None, (_ships(summary), refit_text(summary))))
+
+
+def _ships(summary: Summary) -> str:
+    """Return sentences on the loss that ships, or on the blend."""
     if blend := blend_text(summary):
         return f"{blend} The loss that the verdict recommends: {_named(summary)}."
     trial = find_trial(summary, summary.recommended)
@@ -62,6 +67,20 @@ def ships_text(summary: Summary) -> str:
     label = "" if trial.label == trial.family else f": {trial.label}"
     ships = f"What ships: {loss} (trial {number}{label}; probabilities: {readout})."
     return " ".join(filter(None, (ships, choice_text(summary))))
+
+
+def refit_text(summary: Summary) -> str:
+    """Return a sentence on the last training on all rows, or an empty string."""
+    found = summary.refit
+    if found is None:
+        return ""
+    rows = count_text(found.n_rows, "row")
+    if not found.is_done:
+        return f"It was not trained again on all {rows}: {found.reason}."
+    return (
+        f"It was trained again on all {rows} at the end. The figures are those of the trainings "
+        "before, on rows that they did not see."
+    )
 
 
 def _named(summary: Summary) -> str:

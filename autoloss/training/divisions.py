@@ -123,7 +123,9 @@ def _thinned(
 
 
 def _readout_folds(targets: Tensor, clusters: Tensor, seed: int) -> Tensor:
-    """Return folds that spread the classes evenly and do not cut clusters."""
+    """Return folds that spread the classes evenly and do not cut clusters; none of no rows."""
+    if not len(targets):
+        return torch.zeros_like(targets)
     if len(set(clusters.tolist())) == len(clusters):
         return fold_numbers(targets, seed=seed)
     return fold_numbers(targets, seed=seed, groups=clusters)

@@ -24,7 +24,8 @@ class Job:
     Args:
         network: The network.
         train: Training rows.
-        valid: Validation rows: early stopping and scores.
+        valid: Validation rows: early stopping and scores. Without any, a training runs to the end
+            of its epochs and keeps its last weights.
         classes: Facts on the classes for the losses.
         folds: Fold of each validation row for the cross-fitted read-out.
         config: The training configuration.

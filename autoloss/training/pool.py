@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -283,8 +284,14 @@ def _score(
     seen: Sequence[_Progress],
     epoch: int,
 ) -> None:
-    """Score an epoch on the validation rows of a division and keep the best weights so far."""
+    """Score an epoch on the validation rows of a division and keep the best weights so far.
+
+    Without validation rows the weights of the last epoch are kept.
+    """
     job, specs = jobs[cohort.fold], cohort.objective.specs
+    if not len(job.valid):
+        _keep_last(population.rows[cohort.rows], seen, epoch)
+        return
     parts = list(scored_together(len(cohort.rows), logits=len(job.valid) * job.network.n_classes))
     if len(parts) > 1:
         for few in parts:
@@ -315,3 +322,13 @@ def _score(
             one.best, one.best_epoch = value, age
             one.weights = weights[i].clone()
             one.logits = logits[i].clone()
+
+
+def _keep_last(weights: Tensor, seen: Sequence[_Progress], epoch: int) -> None:
+    """Keep the weights of an epoch, which nothing scores."""
+    for one, own in zip(seen, weights, strict=True):
+        one.diverged = not bool(own.isfinite().all())
+        if not one.diverged:
+            one.best_epoch = epoch - one.start
+            one.curve.append(CurvePoint(one.best_epoch, math.nan, math.nan))
+            one.weights = own.clone()

@@ -419,3 +419,33 @@ def test_class_counts_are_the_mean_of_the_folds() -> None:
     assert data.class_counts.tolist() == counts.mean(0).round().long().tolist()
     assert data.encoding is data.folds[0].encoding
     assert data.train is data.folds[0].train
+
+
+def test_the_whole_has_every_row_once_and_holds_out_none() -> None:
+    frame = table(600)
+    for protocol in (LOCKED, NESTING, ProtocolConfig()):
+        data = prepare(frame, OPTIONS, protocol=protocol)
+        whole = data.whole()
+        assert sorted(rows(whole.train)) == list(range(600))
+        assert len(whole.valid) == 0
+        assert whole.class_counts.sum() == 600
+        assert data.share_of_whole(300.0) == 2.0
+
+
+def test_the_whole_is_encoded_by_all_rows_as_a_training_on_them_would_be() -> None:
+    frame = table(400)
+    whole = prepare(frame, OPTIONS, protocol=LOCKED).whole()
+    given = prepare(frame, replace(OPTIONS, valid=table(50, seed=1), test=table(50, seed=2)))
+    assert torch.equal(whole.encoding.edges, given.folds[0].encoding.edges)
+    assert torch.equal(whole.train.inputs.numeric, given.folds[0].train.inputs.numeric)
+
+
+def test_the_whole_has_given_validation_rows_but_no_given_test_rows() -> None:
+    frame = table(400)
+    part = np.where(np.arange(400) < 80, "test", np.where(np.arange(400) < 160, "valid", "train"))
+    data = prepare(frame.assign(split=part), OPTIONS)
+    assert sorted(rows(data.whole().train)) == list(range(80, 400))
+    other = prepare(frame, replace(OPTIONS, valid=table(50, seed=1)))
+    assert len(other.whole().train) == 450
+    assert other.has_given_file
+    assert not data.has_given_file

@@ -43,6 +43,7 @@ def search(
     device: options.Device = "auto",
     workers: options.Workers = "auto",
     ship: options.Ships = options.Policy.VERDICT,
+    refit: options.Refits = None,
     name: options.Name = None,
     out: options.Out = options.OUT,
     storage: options.Storage = None,

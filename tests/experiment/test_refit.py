@@ -1,0 +1,136 @@
+"""The last training of the model that ships, on all rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.datasets import load_wine
+
+import autoloss
+from autoloss.experiment import refit as module
+from autoloss.experiment.refit import _against
+from autoloss.inference.loading import load
+from autoloss.report import render_markdown
+from tests.spaces import SMALL
+
+FRAME = load_wine(as_frame=True).frame
+
+
+def search(out: Path, *, name: str, **options: Any) -> autoloss.SearchResult:
+    space = out / "small.toml"
+    space.write_text(SMALL, encoding="utf-8")
+    given = {"trials": 8, "track": "off", "device": "cpu", "out": out, "space": space}
+    return autoloss.search(FRAME, "target", name=name, **given, **options)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("refit")
+
+
+@pytest.fixture(scope="module")
+def plain(out: Path) -> autoloss.SearchResult:
+    return search(out, name="plain", refit=False)
+
+
+@pytest.fixture(scope="module")
+def refitted(out: Path) -> autoloss.SearchResult:
+    return search(out, name="refitted", refit=True)
+
+
+def test_all_rows_train_also_the_locked_ones(plain, refitted) -> None:
+    assert plain.summary.data.n_test > 0
+    assert plain.model.class_counts.sum() < len(FRAME)
+    counts = np.bincount(FRAME["target"]).tolist()
+    assert all(one.class_counts.tolist() == counts for one in refitted.model.members)
+    assert refitted.summary.refit.n_rows == len(FRAME)
+    assert refitted.summary.refit.is_done
+    assert len(refitted.model.encodings) == 1
+
+
+def test_readouts_temperature_and_weights_are_kept(plain, refitted) -> None:
+    assert plain.model.temperature == refitted.model.temperature
+    for one, other in zip(plain.model.members, refitted.model.members, strict=True):
+        assert (one.readout, one.weight) == (other.readout, other.weight)
+        assert one.weights.shape != other.weights.shape or not torch.equal(
+            one.weights, other.weights
+        )
+
+
+def test_the_figures_are_those_of_the_trainings_before(plain, refitted) -> None:
+    assert plain.verdict == refitted.verdict
+    assert plain.summary.test_metrics == refitted.summary.test_metrics
+    assert plain.summary.policies == refitted.summary.policies
+    assert "trained again on all 178 rows" in render_markdown(refitted.summary)
+    assert "It was not trained again" in render_markdown(plain.summary)
+
+
+def test_a_seed_decides_the_refit(out: Path, refitted) -> None:
+    again = search(out, name="again", refit=True)
+    assert np.array_equal(again.model.predict_proba(FRAME), refitted.model.predict_proba(FRAME))
+
+
+def test_the_model_that_is_saved_is_the_refitted_one(out: Path, refitted) -> None:
+    saved = load(out / "refitted")
+    assert np.array_equal(saved.predict_proba(FRAME), refitted.model.predict_proba(FRAME))
+    # What ships is kept with the finalists, so that shipping it again changes nothing.
+    again = autoloss.ship("refitted", refitted.summary.recommended, out=out)
+    assert again.summary.refit == refitted.summary.refit
+
+
+def test_a_blend_is_trained_again_too(out: Path) -> None:
+    blend = search(out, name="blend", refit=True, ship="blend")
+    own = blend.summary.policies[2]
+    assert len(blend.model.encodings) == 1
+    assert len(blend.model.members) % len(own.numbers) == 0
+    assert np.isfinite(blend.model.predict_proba(FRAME)).all()
+
+
+def test_given_validation_rows_train_too_and_given_test_rows_do_not(tmp_path: Path) -> None:
+    frame = FRAME.sample(frac=1.0, random_state=0)
+    train, valid, test = frame[:90], frame[90:130], frame[130:]
+    space = tmp_path / "small.toml"
+    space.write_text(SMALL, encoding="utf-8")
+    result = autoloss.search(
+        train, "target", valid=valid, test=test, space=space, trials=8, track="off",
+        device="cpu", out=tmp_path, refit=True,
+    )  # fmt: skip
+    assert result.summary.refit.n_rows == 130
+    counts = np.bincount(pd.concat([train, valid])["target"], minlength=3)
+    assert result.model.class_counts.tolist() == counts.tolist()
+
+
+def test_a_refit_that_diverges_leaves_the_model_as_it_was(
+    tmp_path: Path, plain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "trained_on", lambda *given: None)
+    result = search(tmp_path, name="plain", refit=True)
+    assert not result.summary.refit.is_done
+    assert np.array_equal(result.model.predict_proba(FRAME), plain.model.predict_proba(FRAME))
+
+
+@pytest.mark.parametrize(
+    ("asked", "left", "seconds", "against"),
+    [
+        (None, None, 9.0, ""),
+        (None, None, 11.0, "--refit"),
+        (True, None, 1e6, ""),
+        (False, None, 0.1, "not wanted"),
+        (True, 5.0, 6.0, "time limit"),
+        (None, 5.0, 6.0, "time limit"),
+        (None, 7.0, 6.0, ""),
+    ],
+)
+def test_time_decides_where_nobody_asked(asked, left, seconds, against) -> None:
+    session: Any = SimpleNamespace(
+        clock=SimpleNamespace(left=left, elapsed=100.0),
+        opened=SimpleNamespace(teacher=None, data=SimpleNamespace(has_given_file=False)),
+    )
+    reason = _against(session, asked, seconds)
+    assert (against in reason) if against else not reason
