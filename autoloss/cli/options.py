@@ -25,20 +25,10 @@ class Demand(StrEnum):
     BETTER = "better"
 
 
-class Track(StrEnum):
-    """Which trials MLflow gets."""
-
-    ALL = "all"
-    PARETO = "pareto"
-    OFF = "off"
-
-
-class Policy(StrEnum):
-    """Which model ships."""
-
-    VERDICT = "verdict"
-    BEST = "best"
-    BLEND = "blend"
+Track = StrEnum("Track", "ALL PARETO OFF")
+"""Which trials MLflow gets."""
+Policy = StrEnum("Policy", "VERDICT BEST BLEND")
+"""Which model ships."""
 
 
 def search_arguments(options: Mapping[str, Any]) -> dict[str, Any]:

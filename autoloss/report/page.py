@@ -38,7 +38,7 @@ from autoloss.report.insights import (
     signal_rows,
     threshold_text,
 )
-from autoloss.report.policies import policy_rows
+from autoloss.report.policies import policy_note, policy_rows
 from autoloss.report.power import power_text
 from autoloss.report.recipe import recipes
 from autoloss.report.roles import model_title, positive_quoted
@@ -81,6 +81,7 @@ COMPUTED = (
     key_figures,
     metric_in_sentence,
     metric_rows,
+    policy_note,
     policy_rows,
     positive_quoted,
     power_text,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from autoloss.records import ShippingPolicy, Summary
 from autoloss.report.finalists import trial_label
+from autoloss.report.rows import rows_name
 from autoloss.report.words import (
     difference_text,
     interval_text,
@@ -48,6 +49,19 @@ class PolicyRow:
 def policy_rows(summary: Summary) -> tuple[PolicyRow, ...]:
     """Return the models that could ship, in the order verdict, best, blend."""
     return tuple(_row(summary, one) for one in summary.policies)
+
+
+def policy_note(summary: Summary) -> str:
+    """Return a sentence on the rows and the choices behind the figures of the policies."""
+    resampling = summary.resampling
+    if resampling is not None and resampling.verdict == "locked":
+        rows = f"On the {rows_name(summary)}"
+    else:
+        rows = (
+            "On the rows that the final trainings held out, with weights and temperatures that "
+            "other rows decided"
+        )
+    return f"{rows}; each change is from what the verdict recommends."
 
 
 def shipping_policy(summary: Summary) -> ShippingPolicy | None:

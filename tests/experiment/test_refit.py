@@ -109,7 +109,7 @@ def test_given_validation_rows_train_too_and_given_test_rows_do_not(tmp_path: Pa
 def test_a_refit_that_diverges_leaves_the_model_as_it_was(
     tmp_path: Path, plain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "trained_on", lambda *given: None)
+    monkeypatch.setattr(module, "trained_again", lambda *given: None)
     result = search(tmp_path, name="plain", refit=True)
     assert not result.summary.refit.is_done
     assert np.array_equal(result.model.predict_proba(FRAME), plain.model.predict_proba(FRAME))
