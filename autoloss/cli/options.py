@@ -14,7 +14,7 @@ from autoloss.cli.duration import seconds
 from autoloss.cli.verbosity import set_quiet, set_verbose
 
 OUT = Path("reports")
-_DATA, _BUDGET, _OUTPUT = "Data", "Search", "Output"
+_DATA, _BUDGET, OUTPUT = "Data", "Search", "Output"
 # The argument, and the options of `search` that only its command has.
 _COMMAND = ("data", "dry_run", "fail_unless", "as_json", "quiet", "verbose")
 
@@ -25,10 +25,12 @@ class Demand(StrEnum):
     BETTER = "better"
 
 
-Track = StrEnum("Track", "ALL PARETO OFF")
-"""Which trials MLflow gets."""
-Policy = StrEnum("Policy", "VERDICT BEST BLEND")
-"""Which model ships."""
+class Track(StrEnum):
+    """Which trials MLflow gets."""
+
+    ALL = "all"
+    PARETO = "pareto"
+    OFF = "off"
 
 
 def search_arguments(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -303,28 +305,12 @@ Workers = Annotated[
         help="Processes that train on a CPU; auto: one on each free core.",
         callback=_number_or_auto,
         rich_help_panel=_BUDGET,
-Ships = Annotated[
-    Policy,
-    typer.Option(
-        "--ship",
-        help="The model that ships: what the verdict recommends; the admissible finalist with "
-        "the lowest log loss; or a blend of finalists. The report compares all three.",
-        rich_help_panel=_OUTPUT,
-    ),
-]
-Refits = Annotated[
-    bool | None,
-    typer.Option(
-        "--refit/--no-refit",
-        help="Train the model that ships again on all rows, locked ones too; by default where it "
-        "takes less than a tenth of the time used.",
-        rich_help_panel=_OUTPUT,
     ),
 ]
 Name = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="Name of the study; the data's by default.", rich_help_panel=_OUTPUT
+        metavar="NAME", help="Name of the study; the data's by default.", rich_help_panel=OUTPUT
     ),
 ]
 Storage = Annotated[
@@ -332,7 +318,7 @@ Storage = Annotated[
     typer.Option(
         metavar="URL",
         help="Database of the trials; a journal in the study's folder by default.",
-        rich_help_panel=_OUTPUT,
+        rich_help_panel=OUTPUT,
     ),
 ]
 TrackingUri = Annotated[
@@ -340,7 +326,7 @@ TrackingUri = Annotated[
     typer.Option(
         metavar="URI",
         help="Where MLflow logs; by default $MLFLOW_TRACKING_URI, else sqlite:///mlflow.db.",
-        rich_help_panel=_OUTPUT,
+        rich_help_panel=OUTPUT,
     ),
 ]
 Tracked = Annotated[
@@ -349,7 +335,7 @@ Tracked = Annotated[
         "--track",
         help="The trials that MLflow gets: all; at the end, those on the front and in the "
         "verdict; or none.",
-        rich_help_panel=_OUTPUT,
+        rich_help_panel=OUTPUT,
     ),
 ]
 Register = Annotated[
@@ -357,12 +343,12 @@ Register = Annotated[
     typer.Option(
         metavar="NAME",
         help="Register the winner in MLflow's model registry, with the alias champion.",
-        rich_help_panel=_OUTPUT,
+        rich_help_panel=OUTPUT,
     ),
 ]
 Out = Annotated[
     Path,
-    typer.Option(metavar="DIR", help="Folder of the studies.", rich_help_panel=_OUTPUT),
+    typer.Option(metavar="DIR", help="Folder of the studies.", rich_help_panel=OUTPUT),
 ]
 DryRun = Annotated[
     bool,
@@ -370,7 +356,7 @@ DryRun = Annotated[
         "--dry-run",
         help="Show rows, split, families, expected time, smallest detectable difference, and the "
         "kind of each column with the reason; train nothing.",
-        rich_help_panel=_OUTPUT,
+        rich_help_panel=OUTPUT,
     ),
 ]
 FailUnless = Annotated[
@@ -379,7 +365,7 @@ FailUnless = Annotated[
         "--fail-unless",
         metavar="better",
         help="Exit with 3 unless the verdict is this.",
-        rich_help_panel=_OUTPUT,
+        rich_help_panel=OUTPUT,
     ),
 ]
 Json = Annotated[
@@ -387,7 +373,7 @@ Json = Annotated[
     typer.Option(
         "--json",
         help="Write one JSON document to standard output, and everything else to standard error.",
-        rich_help_panel=_OUTPUT,
+        rich_help_panel=OUTPUT,
     ),
 ]
 Quiet = Annotated[
@@ -397,7 +383,7 @@ Quiet = Annotated[
         "-q",
         callback=set_quiet,
         help="Show only errors and the result.",
-        rich_help_panel=_OUTPUT,
+        rich_help_panel=OUTPUT,
     ),
 ]
 Verbose = Annotated[
@@ -407,7 +393,7 @@ Verbose = Annotated[
         "-v",
         callback=set_verbose,
         help="Also show timings, choices with their reasons, and the places of files.",
-        rich_help_panel=_OUTPUT,
+        rich_help_panel=OUTPUT,
     ),
 ]
 """A command that declares `Quiet` and `Verbose` need not read them: their callbacks act."""

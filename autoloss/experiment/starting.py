@@ -19,10 +19,8 @@ from autoloss.executors import Crew, Staffing, check_workers
 from autoloss.experiment.knowledge import ClassKnowledge
 from autoloss.experiment.own_network import CheckedNetwork, checked_network, fingerprint_with
 from autoloss.experiment.progress import Progress
-from autoloss.experiment.request import Request
-from autoloss.experiment.running import make_tracker, run, staffed, withdrawn_if_refused
 from autoloss.experiment.request import Request, Ship
-from autoloss.experiment.running import make_tracker, run, withdrawn_if_refused
+from autoloss.experiment.running import make_tracker, run, staffed, withdrawn_if_refused
 from autoloss.experiment.session import OpenSearch
 from autoloss.losses.own import take_in
 from autoloss.models.custom.own import AUTO

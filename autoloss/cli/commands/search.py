@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
 
 from autoloss.cli import options
 
@@ -11,6 +14,34 @@ EXAMPLES = (
     "autoloss search churn.csv -t churned --time-limit 10m --dry-run",
     "autoloss search sklearn:digits --trials 64 --json > digits.json",
 )
+
+
+class Policy(StrEnum):
+    """Which model ships."""
+
+    VERDICT = "verdict"
+    BEST = "best"
+    BLEND = "blend"
+
+
+Ships = Annotated[
+    Policy,
+    typer.Option(
+        "--ship",
+        help="The model that ships: what the verdict recommends; the admissible finalist with "
+        "the lowest log loss; or a blend of finalists. The report compares all three.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
+Refits = Annotated[
+    bool | None,
+    typer.Option(
+        "--refit/--no-refit",
+        help="Train the model that ships again on all rows, locked ones too; by default where it "
+        "takes less than a tenth of the time used.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
 
 
 def search(
@@ -42,8 +73,8 @@ def search(
     seed: options.Seed = 0,
     device: options.Device = "auto",
     workers: options.Workers = "auto",
-    ship: options.Ships = options.Policy.VERDICT,
-    refit: options.Refits = None,
+    ship: Ships = Policy.VERDICT,
+    refit: Refits = None,
     name: options.Name = None,
     out: options.Out = options.OUT,
     storage: options.Storage = None,
