@@ -72,7 +72,7 @@ def test_json_that_is_no_model_is_refused(folder, text) -> None:
     refused(folder)
 
 
-@pytest.mark.parametrize("version", [1, 4, "2", None, [2], "x" * 5000])
+@pytest.mark.parametrize("version", [1, 5, "2", None, [2], "x" * 5000])
 def test_another_format_says_which_version_to_take(folder, version) -> None:
     def change(config: dict[str, Any]) -> None:
         config["format_version"] = version

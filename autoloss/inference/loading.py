@@ -19,7 +19,7 @@ from autoloss.data.messages import one_line
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.fitting import check_fit
 from autoloss.inference.member import Member
-from autoloss.inference.saving import CONFIG, FORMAT_VERSION, OWN_VERSION, WEIGHTS
+from autoloss.inference.saving import CONFIG, FORMAT_VERSIONS, WEIGHTS
 from autoloss.losses import names
 from autoloss.losses.own import Losses, take_in
 from autoloss.models import OwnModel
@@ -76,15 +76,15 @@ def read_model(
             f"{path} must hold a model that autoloss saved, but {one_line(error)}."
         ) from error
     version = config.get("format_version") if isinstance(config, dict) else None
-    if version not in (FORMAT_VERSION, OWN_VERSION):
+    if version not in FORMAT_VERSIONS:
         raise InputError(
-            f"{path / CONFIG} must have format_version {FORMAT_VERSION} or {OWN_VERSION}, but got "
+            f"{path / CONFIG} must have a format_version of {FORMAT_VERSIONS}, but got "
             f"{version!r:.40}: install the version of autoloss that wrote it."
         )
     try:
         _check_losses(config, path)
         own = None
-        if version == OWN_VERSION:
+        if "own" in config["network"]:
             own = shipped(network or absent(str(config["network"]["own"]), path))
         classifier = _classifier(config, tensors, own)
         if own is not None and predicts:

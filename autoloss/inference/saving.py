@@ -19,6 +19,12 @@ from autoloss.inference.member import Member, encodings_of
 FORMAT_VERSION = 2
 OWN_VERSION = 3
 """The format version of a model with the user's own network."""
+MEAN_VERSION = 4
+"""The format version of either if its members have weights or their mean has a temperature.
+
+An earlier version of autoloss, which would pass over them, refuses such a model.
+"""
+FORMAT_VERSIONS = (FORMAT_VERSION, OWN_VERSION, MEAN_VERSION)
 CONFIG, WEIGHTS, EXAMPLE = "config.json", "weights.safetensors", "input_example.json"
 
 
@@ -71,8 +77,11 @@ def write_model(
     tensors |= knowledge
     # Copied, because a file must not hold two views of the same buffer.
     save_file({name: one.clone() for name, one in tensors.items()}, folder / WEIGHTS)
+    version = OWN_VERSION if isinstance(network, StoredNetwork) else FORMAT_VERSION
+    if temperature != 1.0 or len({member.weight for member in members}) > 1:
+        version = MEAN_VERSION
     config = {
-        "format_version": OWN_VERSION if isinstance(network, StoredNetwork) else FORMAT_VERSION,
+        "format_version": version,
         "task": asdict(task),
         "network": asdict(network),
         "encodings": states,

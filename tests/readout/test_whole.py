@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,6 +74,17 @@ def test_a_saved_model_keeps_weights_and_temperature(tmp_path: Path) -> None:
     model, frame = make_classifier(**SEVERAL, weights=(1, 2, 5), temperature=0.8), make_frame(40)
     again = load(model.save(tmp_path))
     assert np.array_equal(again.predict_proba(frame), model.predict_proba(frame))
+
+
+@pytest.mark.parametrize(
+    ("change", "version"), [({}, 2), ({"temperature": 0.8}, 4), ({"weights": (1, 2, 5)}, 4)]
+)
+def test_an_older_version_is_told_that_it_cannot_read_the_mean(
+    tmp_path: Path, change: dict[str, Any], version: int
+) -> None:
+    folder = make_classifier(**SEVERAL, **change).save(tmp_path)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    assert config["format_version"] == version
 
 
 def test_a_model_of_an_older_version_has_equal_weights_and_no_temperature(tmp_path: Path) -> None:
