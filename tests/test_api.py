@@ -172,6 +172,7 @@ def test_balanced_error_decides_by_the_share_of_a_class(
         metric="balanced_error",
         space=small,
         trials=6,
+        refit=False,
         out=tmp_path,
         track="off",
     )

@@ -53,7 +53,13 @@ def test_the_search_has_a_deadline_and_final_trainings_have_none(
     space = tmp_path / "space.toml"
     space.write_text(text, encoding="utf-8")
     autoloss.search(
-        "sklearn:iris", space=space, trials=12, time_limit=60.0, out=tmp_path, track="off"
+        "sklearn:iris",
+        space=space,
+        trials=12,
+        time_limit=60.0,
+        refit=False,
+        out=tmp_path,
+        track="off",
     )
     searched = [one for one in trainings if not one[0]]
     final = [one for one in trainings if one[0]]
