@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +11,13 @@ import pytest
 from sklearn.metrics import accuracy_score, log_loss
 
 import autoloss
-from autoloss.records import Summary
-from autoloss.report import summary_json
+from tests.few_rows import N_ROWS, make_few_rows, plain
 from tests.spaces import SETTINGS
-
-N_ROWS = 150
 
 
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
-    """Rows of two classes, one of them rarer, that two columns tell apart for the most part."""
-    draw = np.random.default_rng(0)
-    values = draw.normal(size=(N_ROWS, 4))
-    score = values[:, 0] - values[:, 1] + 0.5 * draw.normal(size=N_ROWS)
-    table = pd.DataFrame(values, columns=list("abcd"))
-    return table.assign(y=np.where(score > 0.5, "yes", "no"))
+    return make_few_rows()
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +38,6 @@ def search(frame: pd.DataFrame, place: Path, name: str) -> autoloss.SearchResult
 @pytest.fixture(scope="module")
 def result(frame: pd.DataFrame, place: Path) -> autoloss.SearchResult:
     return search(frame, place, "whole")
-
-
-def plain(summary: Summary) -> str:
-    """Return a summary as text, without its name and what a clock has said."""
-    trials = tuple(replace(t, seconds=0.0, started=0.0, ended=0.0) for t in summary.trials)
-    bare = replace(summary, name="", command="", created="", seconds={}, trials=trials)
-    return summary_json(bare)
 
 
 def test_no_row_is_locked_and_every_row_counts_in_the_verdict(

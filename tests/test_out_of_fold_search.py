@@ -21,25 +21,19 @@ from autoloss.experiment.time_plan import Finals
 from autoloss.experiment.timetable import Timetable
 from autoloss.inference.loading import read_model
 from autoloss.records import Summary
-from autoloss.report import summary_json
 from autoloss.report.brief import brief_pairs
 from autoloss.tracking.note import verdict_note
 from autoloss.verdict.confirm import confirm
 from autoloss.verdict.pooled import PooledRows
+from tests.few_rows import N_ROWS, make_few_rows, plain
 from tests.spaces import SETTINGS
 
-N_ROWS = 150
 TRIALS = 12
 
 
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
-    """Rows of two classes, one of them rarer, that two columns tell apart for the most part."""
-    draw = np.random.default_rng(0)
-    values = draw.normal(size=(N_ROWS, 4))
-    score = values[:, 0] - values[:, 1] + 0.5 * draw.normal(size=N_ROWS)
-    table = pd.DataFrame(values, columns=list("abcd"))
-    return table.assign(y=np.where(score > 0.5, "yes", "no"))
+    return make_few_rows()
 
 
 @pytest.fixture(scope="module")
@@ -78,13 +72,6 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     monkeypatch.setattr(out_of_fold, "confirm", kept)
     return found
-
-
-def plain(summary: Summary) -> str:
-    """Return a summary as text, without its name and what a clock has said."""
-    trials = tuple(replace(t, seconds=0.0, started=0.0, ended=0.0) for t in summary.trials)
-    bare = replace(summary, name="", command="", created="", seconds={}, trials=trials)
-    return summary_json(bare)
 
 
 def comparison(summary: Summary, metric: str) -> Any:

@@ -35,8 +35,8 @@ def judge_out_of_fold(session: SearchSession, selection: Selection) -> Evidence:
     steps = StepPredictions(
         default=pooled.mean([default.raw]),
         tuned=pooled.mean([baseline.raw]),
-        calibrated=pooled.mean([baseline.log_probs]),
-        challenger=pooled.mean([challenger.log_probs]),
+        calibrated=baseline.mean,
+        challenger=challenger.mean,
     )
     # The verdict compares the losses; what ships has a temperature of its mean besides.
     log_probs = (

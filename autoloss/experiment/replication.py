@@ -22,7 +22,6 @@ from autoloss.models.custom.shipped import shipped
 from autoloss.readout import MeanTemperature, fit_mean_temperature
 from autoloss.records import Coverage, Finalist
 from autoloss.search import Scorer, Study, StudySnapshot
-from autoloss.training import Outcome
 from autoloss.training.divisions import Divisions, Trained
 from autoloss.verdict.baseline import default_cross_entropy, is_plain_cross_entropy
 from autoloss.verdict.finalists import FinalistChoice
@@ -176,14 +175,9 @@ def replicate(
         ),
         {n: calibrated_whole(model, held_out[n]) for n, model in models.items()},
         held_out,
-        {n: tuple(map(_best_epoch, by_number[n].outcomes)) for n in whole},
+        {n: tuple(one.report.best_epoch for one in by_number[n].outcomes) for n in whole},
         is_cut=is_cut(trained),
     )
-
-
-def _best_epoch(outcome: Outcome) -> int:
-    """Return the epoch whose weights a training kept."""
-    return min(outcome.report.curve, key=lambda point: point.refined_log_loss).epoch
 
 
 def is_cut(trained: Iterable[Trained]) -> bool:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from autoloss.losses import LossSpec
 from autoloss.metrics import Metric
@@ -15,6 +15,8 @@ from autoloss.verdict.finalists import FinalistChoice, pick_finalists
 from autoloss.verdict.optimism import study_optimism, study_pair_optimism
 from autoloss.verdict.replicates import Replicates, choose_on_replicates, finalist_records
 from autoloss.verdict.select import Choice, choose
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -81,18 +83,15 @@ class Selector:
 
     def optimism(self) -> Optimism | None:
         """Return the optimism of the selection; None if no rows were kept."""
-        return study_optimism(
-            self.trials,
-            self.examples.load(record.number for record in self.trials),
-            metric=self.metric.name,
-            targets=self.examples.load_targets(),
-            clusters=self.examples.load_clusters(),
-            seed=self.seed,
-        )
+        return self._bootstrapped(study_optimism)
 
     def pair_optimism(self) -> PairOptimism | None:
         """Return how much the selection flatters the challenger; None if no rows were kept."""
-        return study_pair_optimism(
+        return self._bootstrapped(study_pair_optimism)
+
+    def _bootstrapped(self, optimism: Callable[..., T]) -> T:
+        """Return an optimism of the trials by a bootstrap of their validation rows."""
+        return optimism(
             self.trials,
             self.examples.load(record.number for record in self.trials),
             metric=self.metric.name,
