@@ -5,6 +5,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+# The kernels of a processor without AVX-512 and without bfloat16 products.
+AVX2 := ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2
 
 install: $(INSTALLED)  ## Install into .venv what constraints.txt names (once, until it changes)
 	@echo "autoloss is installed in .venv; 'make help' lists what can be made."
@@ -22,16 +24,18 @@ demo: $(INSTALLED)  ## Search a loss for the handwritten digits of scikit-learn 
 test: $(INSTALLED)  ## Run all tests but the slow ones
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
-speed: $(INSTALLED)  ## Measure the figures of reports/speed (two hours; DATA=DIR has the data sets)
+speed: $(INSTALLED)  ## Measure the figures of reports/speed (four hours; DATA=DIR has the data sets)
 	@test -d "$(DATA)" || { echo "DATA must be the folder of the data sets: make speed DATA=DIR"; exit 2; }
-	$(BIN)/python -m benchmarks.outside --out reports/speed/outside.json
-	$(BIN)/python -m benchmarks.workers --out reports/speed/workers.json
-	$(BIN)/python -m benchmarks.workers --avx2 --out reports/speed/workers_avx2.json
 	$(BIN)/python -m benchmarks.modules --report
 	$(BIN)/python -m benchmarks.scale --report
 	$(BIN)/python -m benchmarks.precision --data $(DATA) --out reports/speed/precision.json
 	$(BIN)/python -m benchmarks.racing --data $(DATA) --first-seed 7 --out reports/speed/racing.json
+	$(BIN)/python -m benchmarks.outside --out reports/speed/outside.json
+	$(BIN)/python -m benchmarks.workers --report
 	$(BIN)/python -m benchmarks.speed --report
+	$(AVX2) $(BIN)/python -m benchmarks.outside --out reports/speed/outside_avx2.json
+	$(AVX2) $(BIN)/python -m benchmarks.workers --report
+	$(AVX2) $(BIN)/python -m benchmarks.speed --report
 
 check: $(INSTALLED)  ## Check style, format and types
 	$(BIN)/ruff check .

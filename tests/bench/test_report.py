@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from autoloss.bench import FIGURES, Figure, machine
-from benchmarks import floor, speed
+from benchmarks import floor, speed, speed_page
 
 CPU = torch.device("cpu")
 
@@ -24,38 +24,78 @@ def found() -> dict[str, Any]:
     }
 
 
+def rows_of(page: str) -> dict[str, list[str]]:
+    """Return the cells of each row of the first table by what it is about."""
+    table = page.partition("|---|")[2].partition("\n\n")[0].splitlines()[1:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+    return {row[0]: row[1:] for row in cells}
+
+
 def test_every_row_is_there_and_what_nobody_measured_is_open() -> None:
-    page = speed.to_markdown(found(), {})
-    for key in FIGURES:
-        assert Figure.of(key, [1.0]).what in page
-    assert "2.0× (1.0× to 3.0×; 3 runs)" in page
-    open_rows = [line for line in page.splitlines() if speed.OPEN in line]
-    assert len(open_rows) == len(speed.OTHERS) + len(speed.ON_A_GPU)
+    page = speed_page.to_markdown({"": found()}, {}, {})
+    rows = rows_of(page)
+    assert rows[Figure.of("tight", [1.0]).what][1] == "2.0× (1.0× to 3.0×; 3 runs)"
+    assert {Figure.of(key, [1.0]).what for key in FIGURES} < rows.keys()
+    for what, other in speed_page.OTHERS.items():
+        assert rows[what][1:3] == [speed_page.OPEN] * 2
+        assert (rows[what][3] == speed_page.OPEN) == other.is_for_avx2
+    assert sum(speed_page.OPEN in cells[1] for cells in rows.values()) == len(
+        speed_page.OTHERS
+    ) + len(speed_page.ON_A_GPU)
     assert "| 64 | 8 | 0.50 | 20 | 2.00 | 4.00 | 10.00 | 2.5 |" in page
+
+
+def test_each_column_has_its_own_figures_and_machine() -> None:
+    chips = {"": "a wide chip", "_avx2": "a narrow chip"}
+    columns = {
+        ending: {
+            "machine": {**machine.describe(CPU), "chip": chips[ending]},
+            "figures": [Figure.of("tight", [value]).to_dict()],
+        }
+        for ending, value in (("", 9.0), ("_avx2", 2.0))
+    }
+    page = speed_page.to_markdown(columns, {}, {})
+    row = rows_of(page)[Figure.of("tight", [1.0]).what]
+    assert row == ["at least 4.0×", "9.0×", "yes", "2.0×", "no"]
+    assert page.index("a wide chip") < page.index("a narrow chip")
 
 
 def test_a_figure_that_was_left_out_is_open() -> None:
     short = found()
     short["figures"] = [one for one in short["figures"] if one["key"] != "start"]
-    (row,) = (line for line in speed.to_markdown(short, {}).splitlines() if "start of a" in line)
-    assert speed.OPEN in row
-    assert "at most 8 s" in row
+    rows = rows_of(speed_page.to_markdown({"": short, "_avx2": found()}, {}, {}))
+    (row,) = (cells for what, cells in rows.items() if what.startswith("start of a"))
+    assert row == [
+        "at most 8 s",
+        speed_page.OPEN,
+        speed_page.OPEN,
+        "2 s (1 s to 3 s; 3 runs)",
+        "yes",
+    ]
 
 
 def test_what_others_and_a_gpu_measured_fills_their_rows(tmp_path: Path) -> None:
     race = {"cost_to_same": [0.28, 0.2, 0.4], "difference": [0.001, 0.0, 0.002]}
-    known = {"measured": "0.28 of the cost", "all": race}
-    (tmp_path / "racing.json").write_text(json.dumps(known), encoding="utf-8")
     gpu = {**found(), "machine": {**machine.describe(CPU), "chip": "a chip"}}
-    whole = {**found(), "gpu": {"64": gpu}}
-    (tmp_path / "figures.json").write_text(json.dumps(whole), encoding="utf-8")
-    speed.write_page(tmp_path)
-    page = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert "| 0.28 of the cost | yes |" in page
+    files = {
+        "racing": {"measured": "0.28 of the cost", "all": race},
+        "outside_avx2": {"measured": "9 of 100", "outside": 9, "total": 100},
+        "figures": found(),
+        "gpu": {"64": gpu},
+    }
+    for name, values in files.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(values), encoding="utf-8")
+    speed_page.write_page(tmp_path)
+    rows = rows_of((tmp_path / "README.md").read_text(encoding="utf-8"))
+    by_start = {what[:10]: cells for what, cells in rows.items()}
+    assert by_start["racing: co"][1:] == ["0.28 of the cost", "yes", speed_page.NONE, ""]
+    (outside,) = (cells for what, cells in rows.items() if "a default search" in what)
+    assert outside[1:] == [speed_page.OPEN, speed_page.OPEN, "9 of 100", "no"]
     # 2.0 times the tight loop, of 40.
-    assert "a chip | no |" in page
-    open_rows = [line for line in page.splitlines() if speed.OPEN in line]
-    assert len(open_rows) == len(speed.OTHERS) + len(speed.ON_A_GPU) - 2
+    (small, large) = (cells for what, cells in rows.items() if "GPU" in what)
+    assert small[1].endswith("a chip")
+    assert small[2] == "no"
+    assert speed_page.OPEN in large[1]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +127,10 @@ def test_what_others_and_a_gpu_measured_fills_their_rows(tmp_path: Path) -> None
             {"figures": {"rows": {"peak_gb": 4.0}}},
             {"figures": {"rows": {"peak_gb": 4.1}}},
         ),
+        ("a search with two", {"faster": 1.5}, {"faster": 1.49}),
+        ("two such", {"at_once": 2.3}, {"at_once": 2.31}),
+        ("such a search", {"busy": 2.5}, {"busy": 2.51}),
+        ("first epoch", {"later": 2.0}, {"later": 2.1}),
         (
             "products in",
             {"sets": {"a": {"change": [0, -0.005, 0.005]}}},
@@ -95,7 +139,7 @@ def test_what_others_and_a_gpu_measured_fills_their_rows(tmp_path: Path) -> None
     ],
 )
 def test_whether_a_row_reaches_its_bar(what: str, near: Any, far: Any) -> None:
-    (other,) = (one for name, one in speed.OTHERS.items() if name.startswith(what))
+    (other,) = (one for name, one in speed_page.OTHERS.items() if name.startswith(what))
     assert other.holds is not None
     assert other.holds(near) is True
     assert other.holds(far) is False
