@@ -1,0 +1,136 @@
+"""The page of `benchmarks.peers`: log loss of each peer on each set, and mean ranks."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scipy.stats import rankdata
+
+Line = Mapping[str, Any]
+TITLES = {
+    "autoloss": "autoloss",
+    "cross_entropy": "its tuned cross-entropy",
+    "first": "its first model",
+    "realmlp": "RealMLP",
+    "tabm": "TabM",
+    "autogluon_nn": "AutoGluon's network",
+    "histgb": "HistGB",
+    "lightgbm": "LightGBM",
+    "catboost": "CatBoost",
+    "autogluon": "AutoGluon",
+}
+NETWORKS = ("autoloss", "realmlp", "tabm", "autogluon_nn")
+UNRANKED = ("cross_entropy", "first")
+OVER = 1.15
+"""A run that took more of its limit is marked."""
+
+
+def key(line: Line) -> tuple[str, str, str, int, str | None]:
+    """Return set, peer, seconds, seed, and the version of ours."""
+    own = line["version"] if line["peer"] in ("autoloss", *UNRANKED) else None
+    return line["set"], line["peer"], str(line["seconds"]), line["seed"], own
+
+
+def markdown(lines: Sequence[Line]) -> str:
+    """Return the figures as a page."""
+    parts = [
+        "# Peers",
+        "```console\n$ python -m benchmarks.peers --data DIR --peer-python PYTHON\n```",
+        "Log loss in nats on the test rows of each set, the mean over the seeds; the same "
+        "training rows and seconds on 2 cores for all. *: took more than 15 % over its seconds. "
+        "Bold: the lowest of the networks. The first model and tuned cross-entropy of autoloss "
+        "have no rank.",
+    ]
+    for seconds in dict.fromkeys(str(line["seconds"]) for line in lines):
+        own = [line for line in lines if str(line["seconds"]) == seconds]
+        versions = list(
+            dict.fromkeys(line["version"] for line in own if line["peer"] == "autoloss")
+        )
+        for version in versions or [None]:
+            name = f"{seconds} seconds" if seconds != "default" else "The time of a default search"
+            parts.append(f"## {name}" + (f", autoloss {version}" if version else ""))
+            found = [line for line in own if key(line)[-1] in (None, version)]
+            parts += [table(found), "Mean ranks:", ranks(found)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _cells(lines: Sequence[Line]) -> dict[str, dict[str, list[Line]]]:
+    """Return the lines of each set and peer."""
+    found: dict[str, dict[str, list[Line]]] = {}
+    for line in lines:
+        found.setdefault(line["set"], {}).setdefault(line["peer"], []).append(line)
+    return found
+
+
+def _mean(lines: Sequence[Line]) -> float:
+    return statistics.fmean(line["log_loss"] for line in lines)
+
+
+def is_over(line: Line) -> bool:
+    """Return whether a run took longer than it had."""
+    return line["limit"] is not None and line["took"] > OVER * line["limit"]
+
+
+def table(lines: Sequence[Line]) -> str:
+    """Return a row for each set, with log loss and seconds of each peer."""
+    cells = _cells(lines)
+    peers = [peer for peer in TITLES if any(peer in row for row in cells.values())]
+    rows = [["set", "rows", "seeds", *(TITLES[peer] for peer in peers)]]
+    for name, row in cells.items():
+        networks = [_mean(row[peer]) for peer in NETWORKS if peer in row]
+        one = next(iter(row.values()))
+        texts = [name, str(one[0]["rows"]), str(max(len(own) for own in row.values()))]
+        for peer in peers:
+            if peer not in row:
+                texts.append("")
+                continue
+            mean = _mean(row[peer])
+            text = f"{mean:.4f}" + ("*" if any(map(is_over, row[peer])) else "")
+            is_lowest = peer in NETWORKS and mean == min(networks)
+            took = statistics.fmean(line["took"] for line in row[peer])
+            texts.append((f"**{text}**" if is_lowest else text) + f" ({took:.0f} s)")
+        rows.append(texts)
+    return _text(rows)
+
+
+def ranks(lines: Sequence[Line]) -> str:
+    """Return the mean rank of each peer on the sets that all have, of all and of networks."""
+    rows = [["of", "sets", *TITLES.values()]]
+    for title, of in (("all", [*TITLES]), ("networks", [*NETWORKS])):
+        sets, found = mean_ranks(lines, [peer for peer in of if peer not in UNRANKED])
+        ranked = [f"{found[peer]:.2f}" if peer in found else "" for peer in TITLES]
+        rows.append([title, str(sets), *ranked])
+    kept = [0, 1, *(2 + place for place, peer in enumerate(TITLES) if peer not in UNRANKED)]
+    return _text([[row[place] for place in kept] for row in rows])
+
+
+def mean_ranks(lines: Sequence[Line], of: Sequence[str]) -> tuple[int, dict[str, float]]:
+    """Return the number of sets that all peers with lines share, and the mean rank there.
+
+    Ranks are of the mean log loss over the seeds that all peers share; 1 is the lowest, and equal
+    ones share a rank.
+    """
+    cells = {name: {p: row[p] for p in of if p in row} for name, row in _cells(lines).items()}
+    peers = [peer for peer in of if any(peer in row for row in cells.values())]
+    table = []
+    for row in cells.values():
+        if len(row) < len(peers):
+            continue
+        seeds = set.intersection(*({line["seed"] for line in own} for own in row.values()))
+        if seeds:
+            shared = [[line for line in row[peer] if line["seed"] in seeds] for peer in peers]
+            table.append(rankdata([_mean(own) for own in shared]))
+    if not table:
+        return 0, {}
+    return len(table), {
+        peer: float(statistics.fmean(row[place] for row in table))
+        for place, peer in enumerate(peers)
+    }
+
+
+def _text(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as a table in Markdown."""
+    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
