@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from autoloss.experiment.confirmation import LockedPredictions
-from autoloss.experiment.replication import HeldOut, Replication, Selection
+from autoloss.experiment.held_out import HeldOutFinalists, Weights
+from autoloss.experiment.replication import Replication, Selection
 from autoloss.experiment.session import SearchSession
 from autoloss.inference.classifier import Classifier
-from autoloss.readout import fit_mean_temperature
-from autoloss.readout.whole import fit_start
 from autoloss.records import PersonalChoice, ShippingPolicy, Summary
 from autoloss.search import StudySnapshot
-from autoloss.verdict.blend import greedy_weights
 from autoloss.verdict.comparisons import compare
 from autoloss.verdict.metric_rows import metric_on_rows
 
 FloatArray = NDArray[np.floating]
-Weights = Mapping[int, float]
 _RESAMPLES = 500
 
 
@@ -57,8 +53,7 @@ def compare_policies(session: SearchSession, selection: Selection, recommended: 
     replication = selection.replication
     pool = HeldOutFinalists(replication.held_out)
     choices = _choices(selection, recommended)
-    every = np.arange(len(pool.targets))
-    weights = {name: chosen(pool, every) for name, chosen in choices.items()}
+    weights = {name: chosen(pool, pool.every) for name, chosen in choices.items()}
     models = {name: blended(replication, pool, one) for name, one in weights.items()}
     if locked is None:
         predicted = {
@@ -78,71 +73,6 @@ def compare_policies(session: SearchSession, selection: Selection, recommended: 
         else:
             records.append(_record(name, own, models[name], predicted, targets, clusters, study))
     return Policies(tuple(records), models)
-
-
-class HeldOutFinalists:
-    """The predictions of all finalists for the rows that their trainings held out.
-
-    Args:
-        held_out: The predictions of each finalist; their trainings hold out the same rows.
-    """
-
-    def __init__(self, held_out: Mapping[int, HeldOut]) -> None:
-        first = next(iter(held_out.values()))
-        self.held_out = held_out
-        self.numbers = tuple(held_out)
-        self._first = first
-        self._pooled = first.pooled
-        self.targets: NDArray[np.integer] = self._pooled.targets
-        self.clusters: NDArray[np.integer] = self._pooled.once(first.clusters)
-        rows = np.arange(len(self.targets))
-        # The probability of the true class by the mean of the trainings of each row, (F, N).
-        self._of_truth = np.stack(
-            [np.exp(one.mean[rows, self.targets]) for one in held_out.values()]
-        )
-
-    def lowest(self, rows: NDArray[np.integer], among: Sequence[int]) -> Weights:
-        """Return the finalist with the lowest log loss on some rows, with weight 1."""
-        losses = -np.log(self._of_truth[:, rows]).mean(axis=1)
-        return {min(among, key=lambda number: (losses[self.numbers.index(number)], number)): 1.0}
-
-    def blend(self, rows: NDArray[np.integer]) -> Weights:
-        """Return the weights of a blend that are selected on some rows."""
-        weights = greedy_weights(self._of_truth[:, rows])
-        pairs = zip(self.numbers, weights.tolist(), strict=True)
-        return {number: weight for number, weight in pairs if weight > 0.0}
-
-    def calibrated(
-        self, weights: Weights, rows: NDArray[np.integer] | None = None
-    ) -> tuple[Callable[[int], float], FloatArray]:
-        """Return the temperature of a mean by its trainings, and the mean of each row at it.
-
-        Args:
-            weights: The finalists of the mean.
-            rows: The rows that decide the temperature; None for all.
-        """
-        pooled, counts = self._pooled, self._pooled.counts
-        rows = np.arange(len(self.targets)) if rows is None else rows
-        single = _weighted([self.held_out[n].log_probs for n in weights], list(weights.values()))
-        mean, start = pooled.mean([single]), 0.0
-        if len(weights) > 1:
-            # A mean of different losses needs a temperature even for one training.
-            own = np.isin(pooled.place, rows)
-            start = fit_start(single[own], self._first.targets[own])
-        found = fit_mean_temperature(mean[rows], self.targets[rows], counts[rows], start=start)
-        return found.of, found.calibrated(mean, counts)
-
-    def crossfitted(
-        self, chosen: Callable[[HeldOutFinalists, NDArray[np.integer]], Weights], seed: int
-    ) -> FloatArray:
-        """Return the predictions of a policy, its choice and temperature made on other rows."""
-        folds = self._pooled.folds(self._first.clusters, seed=seed)
-        found = np.empty((len(self.targets), self._first.log_probs.shape[1]))
-        for fold in range(folds.max() + 1):
-            rest = np.flatnonzero(folds != fold)
-            own = folds == fold
-            found[own] = self.calibrated(chosen(self, rest), rest)[1][own]
-        return found
 
 
 def _choices(
@@ -175,17 +105,8 @@ def blended(replication: Replication, pool: HeldOutFinalists, weights: Weights) 
         for model, weight in zip(models, weights.values(), strict=True)
         for member in model.members
     )
-    of_count = pool.calibrated(weights)[0]
-    return replace(models[0], members=members, temperature=of_count(len(models[0].members)))
-
-
-def _weighted(log_probs: Sequence[FloatArray], weights: Sequence[float]) -> FloatArray:
-    """Return the weighted mean of probabilities as log probabilities, (P, C)."""
-    if len(log_probs) == 1:
-        return log_probs[0]
-    parts = [one + np.log(weight) for one, weight in zip(log_probs, weights, strict=True)]
-    found: FloatArray = torch.from_numpy(np.stack(parts)).logsumexp(0).numpy()
-    return found
+    found = pool.temperature(weights, pool.every)
+    return replace(models[0], members=members, temperature=found.of(len(models[0].members)))
 
 
 def _record(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,69 +13,19 @@ from torch import Tensor
 
 from autoloss.core.errors import TrainingError
 from autoloss.data import Fold
+from autoloss.experiment.held_out import HeldOut
 from autoloss.experiment.session import SearchSession, epochs_of
 from autoloss.inference.classifier import Classifier, Decision
 from autoloss.inference.member import Member
 from autoloss.metrics import Scores
 from autoloss.models.custom.shipped import shipped
-from autoloss.readout import MeanTemperature, fit_mean_temperature
 from autoloss.records import Coverage, Finalist
 from autoloss.search import Scorer, Study, StudySnapshot
 from autoloss.training.divisions import Divisions, Trained
 from autoloss.verdict.baseline import default_cross_entropy, is_plain_cross_entropy
 from autoloss.verdict.finalists import FinalistChoice
-from autoloss.verdict.pooled import PooledRows
 from autoloss.verdict.replicates import Replicates
 from autoloss.verdict.select import Choice
-
-
-@dataclass(frozen=True, eq=False)
-class HeldOut:
-    """The predictions of a finalist for the held-out rows of its trainings, concatenated.
-
-    Args:
-        log_probs: Cross-fitted log probabilities.
-        raw: Log probabilities by the softmax of the logits.
-        targets: Classes.
-        rows: Numbers of the rows in their table; a row appears for every training that held it
-            out.
-        clusters: The cluster of each row.
-
-    Shape:
-        log_probs and raw ``(P, C)``, targets, rows and clusters ``(P,)``.
-    """
-
-    log_probs: NDArray[np.float64]
-    raw: NDArray[np.float64]
-    targets: NDArray[np.int64]
-    rows: NDArray[np.int64]
-    clusters: NDArray[np.int64]
-
-    @cached_property
-    def pooled(self) -> PooledRows:
-        """Return the rows, each of them once."""
-        return PooledRows.of(self.rows, self.targets)
-
-    @cached_property
-    def mean(self) -> NDArray[np.floating]:
-        """Return the mean of the trainings that held out a row, as log probabilities, (N, C)."""
-        return self.pooled.mean([self.log_probs])
-
-    def temperature(self) -> MeanTemperature:
-        """Return the temperature of the mean of several trainings."""
-        pooled = self.pooled
-        return fit_mean_temperature(self.mean, pooled.targets, pooled.counts)
-
-    def calibrated(self, seed: int) -> NDArray[np.floating]:
-        """Return `mean` at temperatures that other rows decided, (N, C)."""
-        pooled, mean = self.pooled, self.mean
-        folds = pooled.folds(self.clusters, seed=seed)
-        found = np.empty_like(mean)
-        for fold in range(folds.max() + 1):
-            rest, own = folds != fold, folds == fold
-            fitted = fit_mean_temperature(mean[rest], pooled.targets[rest], pooled.counts[rest])
-            found[own] = fitted.calibrated(mean[own], pooled.counts[own])
-        return found
 
 
 @dataclass(frozen=True, eq=False)

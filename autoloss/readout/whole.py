@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +13,11 @@ from torch import Tensor
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
-# The gain of tables that were measured (reports/quality) and its spread. It decides where few rows
-# were held out by several trainings; its tails are heavy, so that clear evidence decides alone.
-TYPICAL_GAIN, _SPREAD = 0.1, 0.1
-_GRID = np.linspace(-3.0, 3.0, 25)
+TYPICAL_GAIN = 0.1
+"""The gain where few or no rows were held out by several trainings (reports/quality)."""
+_SPREAD = 0.5
+"""Standard deviation of the prior of a log temperature, which decides only where rows are few."""
+_LEVELS, _GAINS = (-3.0, 3.0), (-2.0, 0.99)
 
 
 def mean_log_probs(
@@ -45,15 +46,18 @@ def mean_log_probs(
 
 @dataclass(frozen=True)
 class MeanTemperature:
-    """The temperature of the mean of m trainings, ``log T = start - gain * (1 - 1 / m)``.
+    """The temperature of the mean of m trainings, ``T = exp(start) * (1 - gain * (1 - 1 / m))``.
 
     Each training is calibrated by itself, so a mean of one needs no temperature, and the mean of
     more is less certain than it should be by the share of their spread that it has averaged out.
+    (If the log odds of a training are those of the best prediction with noise of its own, a
+    normal variable with the share `gain` of the whole variance, the formula is exact for the mean
+    of log odds.)
 
     Args:
-        gain: By how much the logarithm falls from one training to many.
+        gain: By how much the temperature falls from one training to many, below 1.
         start: The logarithm for one training: 0 for a single calibrated model, another value for
-            a blend of several.
+            a blend of several models.
     """
 
     gain: float = 0.0
@@ -77,60 +81,82 @@ class MeanTemperature:
         return found
 
     def _of(self, counts: IntArray) -> FloatArray:
-        found: FloatArray = np.exp(self.start - self.gain * (1.0 - 1.0 / counts))
+        found: FloatArray = np.exp(self.start) * (1.0 - self.gain * (1.0 - 1.0 / counts))
         return found
 
 
 def fit_mean_temperature(
-    log_probs: FloatArray, targets: IntArray, counts: IntArray, *, start: float = 0.0
+    single: FloatArray,
+    means: FloatArray,
+    targets: IntArray,
+    place: IntArray,
+    *,
+    parts: Sequence[FloatArray] = (),
+    weights: Sequence[float] = (),
 ) -> MeanTemperature:
-    """Fit the gain of means of held-out predictions by the highest posterior probability.
+    """Fit the temperature of the mean of several trainings to the rows that each held out.
 
-    Rows that a single training held out decide nothing. Without others, the gain is that of most
-    tables (a Cauchy prior).
+    Only differences count: the gain is the temperature that the rows choose for single trainings
+    less that for the mean of the trainings that held out a row. Single trainings are calibrated,
+    so a temperature other than 1 is the luck of these rows, and it cancels. (Over tables of 2 000
+    rows the standard error of a temperature is 0.04, that of the difference 0.004.) Rows that a
+    single training held out do not decide the gain.
 
     Args:
-        log_probs: Log probabilities of the means.
+        single: Log probabilities of each training for each row that it held out.
+        means: Log probabilities of the mean of the trainings that held out a row.
         targets: Classes of the rows.
-        counts: How many trainings held out each row.
-        start: As in `MeanTemperature`.
+        place: The row of each prediction in `single`.
+        parts: The same as `single` of each model of a blend, whose `single` is their weighted
+            mean; none for the trainings of one model.
+        weights: The weight of each model.
 
     Shape:
-        log_probs (N, C), targets (N,), counts (N,).
+        single and parts (P, C), means (N, C), targets (N,), place (P,).
     """
+    counts = np.bincount(place, minlength=len(targets))
+    # Each row counts once, by however many trainings it was held out.
+    shares, own = 1.0 / counts[place], targets[place]
+    start = 0.0
+    if parts:
+        levels = [_level(one, own, shares) for one in parts]
+        start = _level(single, own, shares) - float(np.dot(weights, levels))
     several = counts > 1
-    rows, own, held = log_probs[several], targets[several], counts[several]
+    if not several.any():
+        return MeanTemperature(TYPICAL_GAIN, start)
+    held = several[place]
+    level = _level(single[held], own[held], shares[held])
+
+    share = float((1.0 - 1.0 / counts[several]).mean())
 
     def cost(gain: float) -> float:
-        found = MeanTemperature(gain, start).calibrated(rows, held)
-        prior = np.log1p(((gain - TYPICAL_GAIN) / _SPREAD) ** 2)
-        return float(prior - found[np.arange(len(own)), own].sum())
+        found = MeanTemperature(gain, level).calibrated(means[several], counts[several])
+        # The prior of the mean is as wide as that of single trainings, so that it cancels too.
+        typical = np.log((1.0 - gain * share) / (1.0 - TYPICAL_GAIN * share))
+        prior = 0.5 * ((level + typical) / _SPREAD) ** 2
+        return float(prior - found[np.arange(len(found)), targets[several]].sum())
 
-    return MeanTemperature(_lowest(cost) if several.any() else TYPICAL_GAIN, start)
-
-
-def fit_start(log_probs: FloatArray, targets: IntArray) -> float:
-    """Return the log temperature with the lowest log loss on these rows, near 0 on few rows.
-
-    Shape:
-        log_probs (N, C), targets (N,).
-    """
-
-    def cost(start: float) -> float:
-        found = _normalised(log_probs / np.exp(start))
-        prior = np.log1p((start / _SPREAD) ** 2)
-        return float(prior - found[np.arange(len(targets)), targets].sum())
-
-    return _lowest(cost)
+    return MeanTemperature(_lowest(cost, _GAINS), start)
 
 
-def _lowest(cost: Callable[[float], float]) -> float:
-    """Return the place of the lowest cost: the best of a grid, then refined around it."""
+def _level(log_probs: FloatArray, targets: IntArray, shares: FloatArray) -> float:
+    """Return the log temperature that some predictions would choose."""
+    rows = np.arange(len(targets))
+
+    def cost(level: float) -> float:
+        found = _normalised(log_probs / np.exp(level))
+        return 0.5 * (level / _SPREAD) ** 2 - float(shares @ found[rows, targets])
+
+    return _lowest(cost, _LEVELS)
+
+
+def _lowest(cost: Callable[[float], float], bounds: tuple[float, float]) -> float:
+    """Return the place of the lowest cost."""
     # Loaded late, because a prediction needs none of it.
     from scipy.optimize import minimize_scalar
 
-    place, step = min(map(float, _GRID), key=cost), float(_GRID[1] - _GRID[0])
-    found = minimize_scalar(cost, bounds=(place - step, place + step), method="bounded")
+    options = {"xatol": 1e-4}
+    found = minimize_scalar(cost, bounds=bounds, method="bounded", options=options)
     return float(found.x)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -66,6 +66,15 @@ class PooledRows:
         """Return how many trainings held out each row, (N,)."""
         return np.bincount(self.place, minlength=len(self.rows))
 
+    def among(self, rows: IntArray) -> tuple[npt.NDArray[np.bool_], IntArray]:
+        """Return which held-out rows are among some rows, (M,), and the place of each in them.
+
+        Args:
+            rows: Places in `rows`, ascending.
+        """
+        is_in = np.isin(self.place, rows)
+        return is_in, np.searchsorted(rows, self.place[is_in])
+
     def folds(self, clusters: IntArray, *, seed: int) -> IntArray:
         """Return folds of the rows that do not cut clusters, (N,), for cross-fitting.
 
@@ -75,6 +84,21 @@ class PooledRows:
         """
         own = torch.from_numpy(np.asarray(self.once(clusters)))
         found: IntArray = fold_numbers(len(own), seed=seed, groups=own).numpy()
+        return found
+
+    def crossfitted(
+        self, predict: Callable[[IntArray], FloatArray], clusters: IntArray, *, seed: int
+    ) -> FloatArray:
+        """Return a prediction of each row by what the rows of the other folds decided, (N, C).
+
+        Args:
+            predict: From the places in `rows` of the rows that decide to predictions of all rows.
+            clusters: The cluster of each held-out row, (M,).
+            seed: Seed of the folds.
+        """
+        folds = self.folds(clusters, seed=seed)
+        by_fold = [predict(np.flatnonzero(folds != fold)) for fold in range(folds.max() + 1)]
+        found: FloatArray = np.stack(by_fold)[folds, np.arange(len(self.rows))]
         return found
 
     def once(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:

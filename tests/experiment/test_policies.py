@@ -12,8 +12,7 @@ from sklearn.datasets import load_wine
 
 import autoloss
 from autoloss.core.errors import InputError
-from autoloss.experiment.policies import HeldOutFinalists
-from autoloss.experiment.replication import HeldOut
+from autoloss.experiment.held_out import HeldOut, HeldOutFinalists
 from autoloss.inference.loading import load
 from autoloss.report import render_markdown
 from tests.spaces import SMALL
@@ -67,9 +66,12 @@ def test_a_crossfitted_blend_of_equal_finalists_gains_nothing() -> None:
 def test_finalists_that_differ_by_luck_alone_do_not_look_better_when_crossfitted() -> None:
     # On the rows of its choice, the best of many equal finalists looks better than they are.
     pool = HeldOutFinalists({number: make_held_out(number) for number in range(12)})
-    every = np.arange(len(pool.targets))
-    losses = [log_loss(pool.calibrated({n: 1.0})[1], pool.targets) for n in pool.numbers]
-    lucky = log_loss(pool.calibrated(best(pool, every))[1], pool.targets)
+    losses = [
+        log_loss(pool.crossfitted(lambda pool, rows, n=n: {n: 1.0}, 0), pool.targets)
+        for n in pool.numbers
+    ]
+    chosen = best(pool, pool.every)
+    lucky = log_loss(pool.crossfitted(lambda pool, rows: chosen, 0), pool.targets)
     honest = log_loss(pool.crossfitted(best, 0), pool.targets)
     assert lucky == min(losses)
     assert honest > lucky + 0.01
@@ -88,8 +90,18 @@ def test_a_blend_of_different_finalists_is_better_than_each() -> None:
 
 def test_a_finalist_alone_has_the_temperature_of_its_model() -> None:
     one = make_held_out(1, skill=2.0)
-    found, _ = HeldOutFinalists({3: one, 5: make_held_out(2)}).calibrated({3: 1.0})
-    assert found(4) == one.temperature().of(4)
+    pool = HeldOutFinalists({3: one, 5: make_held_out(2)})
+    assert pool.temperature({3: 1.0}, pool.every) == one.temperature()
+
+
+def test_a_row_does_not_decide_the_temperature_of_its_own_prediction() -> None:
+    one = make_held_out(1, skill=2.0)
+    before = one.calibrated(0)
+    row = 7
+    worse = np.where(one.rows == row, (one.targets + 1) % CLASSES, one.targets)
+    changed = replace(one, targets=worse)
+    assert np.array_equal(changed.calibrated(0)[row], before[row])
+    assert not np.array_equal(changed.calibrated(0), before)
 
 
 @pytest.fixture(scope="module")

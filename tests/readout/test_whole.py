@@ -106,50 +106,70 @@ def test_a_temperature_and_a_weight_must_be_positive(tmp_path: Path, key: str, v
         load(tmp_path)
 
 
+def fit(log_probs: np.ndarray, targets: np.ndarray, **options: Any) -> MeanTemperature:
+    """Fit the temperature to trainings ``(R, N, C)`` that held out all rows."""
+    place = np.tile(np.arange(len(targets)), len(log_probs))
+    return fit_mean_temperature(
+        np.concatenate(log_probs), mean_of(log_probs), targets, place, **options
+    )
+
+
+def level(log_probs: np.ndarray, targets: np.ndarray) -> float:
+    """Return the temperature with the lowest log loss."""
+    found = fit_temperature(torch.from_numpy(log_probs)[None], torch.from_numpy(targets))
+    return 1.0 / found.exp().item()
+
+
 def test_pairs_tell_the_temperature_of_a_mean_of_many() -> None:
     # Calibrated members with noise of their own: more of them are more certain.
     log_probs, targets = certain_and_spread(60_000, members=10, spread=1.0)
-    pairs = mean_of(log_probs[:2])
-    found = fit_mean_temperature(pairs, targets, np.full(len(targets), 2)).of(10)
-    many = torch.from_numpy(mean_of(log_probs))[None]
-    wanted = 1.0 / fit_temperature(many, torch.from_numpy(targets)).exp().item()
+    found = fit(log_probs[:2], targets).of(10)
+    wanted = level(mean_of(log_probs), targets)
     assert wanted < 0.8
     assert found == pytest.approx(wanted, rel=0.03)
 
 
-def test_the_temperature_of_pairs_is_that_of_their_mean() -> None:
+def test_the_temperature_of_pairs_is_that_of_their_mean_relative_to_one() -> None:
     log_probs, targets = certain_and_spread(20_000, members=2, spread=1.5)
-    pairs = mean_of(log_probs)
-    found = fit_mean_temperature(pairs, targets, np.full(len(targets), 2)).of(2)
-    wanted = fit_temperature(torch.from_numpy(pairs)[None], torch.from_numpy(targets)).exp().item()
-    assert found == pytest.approx(1.0 / wanted, rel=0.005)
+    found = fit(log_probs, targets).of(2)
+    alone = level(np.concatenate(log_probs), np.tile(targets, 2))
+    assert found == pytest.approx(level(mean_of(log_probs), targets) / alone, rel=0.005)
 
 
-@pytest.mark.parametrize("temperature", [0.5, 2.0])
-def test_over_and_underconfident_means_are_corrected(temperature: float) -> None:
-    draw = np.random.default_rng(0)
-    log_probs = torch.from_numpy(draw.normal(0.0, 2.0, (20_000, 3))).log_softmax(-1)
-    targets = torch.multinomial(log_probs.exp(), 1, generator=torch.manual_seed(0))[:, 0].numpy()
-    shown = (log_probs * temperature).log_softmax(-1).numpy()
-    found = fit_mean_temperature(shown, targets, np.full(len(targets), 5)).of(5)
-    assert found == pytest.approx(temperature, rel=0.05)
+@pytest.mark.parametrize("luck", [0.8, 1.25])
+def test_rows_that_are_harder_than_all_predictions_say_do_not_move_the_temperature(
+    luck: float,
+) -> None:
+    log_probs, _ = certain_and_spread(40_000, members=2, spread=1.0)
+    mean, draw = mean_of(log_probs), np.random.default_rng(1).random(40_000)
+
+    def drawn(temperature: float) -> np.ndarray:
+        odds = (mean[:, 1] - mean[:, 0]) / temperature
+        return (draw < 1.0 / (1.0 + np.exp(-odds))).astype(np.int64)
+
+    assert level(mean, drawn(luck)) == pytest.approx(luck, rel=0.02)
+    wanted = fit(log_probs, drawn(1.0)).of(10)
+    assert fit(log_probs, drawn(luck)).of(10) == pytest.approx(wanted, rel=0.05)
 
 
 def test_rows_that_one_training_held_out_decide_nothing() -> None:
     log_probs, targets = certain_and_spread(500, members=1, spread=1.0)
-    found = fit_mean_temperature(log_probs[0] * 3.0, targets, np.ones(500, dtype=int))
+    found = fit(log_probs * 3.0, targets)
     assert found == MeanTemperature(TYPICAL_GAIN)
     assert found.of(1) == 1.0
 
 
-def test_few_rows_hardly_move_the_temperature() -> None:
-    log_probs = np.log(np.array([[0.6, 0.4], [0.4, 0.6]]))
-    found = fit_mean_temperature(log_probs, np.array([0, 1]), np.array([2, 2]))
-    assert found.gain == pytest.approx(TYPICAL_GAIN, abs=0.01)
+@pytest.mark.parametrize("odds", [0.5, 3.0, 12.0])
+def test_few_rows_hardly_move_the_temperature(odds: float) -> None:
+    # All predictions are right, so that single trainings and their means could be ever more sure.
+    one = np.log(1.0 / (1.0 + np.exp([odds, -odds])))
+    found = fit(np.tile(one, (2, 20, 1)), np.ones(20, dtype=np.int64))
+    assert found.gain == pytest.approx(TYPICAL_GAIN, abs=0.1)
+    assert found.gain >= -0.001
 
 
 def test_each_row_gets_the_temperature_of_its_number_of_trainings() -> None:
     rows = np.log(np.array([[0.7, 0.3], [0.7, 0.3]]))
     found = np.exp(MeanTemperature(gain=0.4).calibrated(rows, np.array([1, 2])))
-    sharp = 0.7 ** np.exp(0.2), 0.3 ** np.exp(0.2)
+    sharp = 0.7 ** (1.0 / 0.8), 0.3 ** (1.0 / 0.8)
     np.testing.assert_allclose(found, [[0.7, 0.3], np.array(sharp) / sum(sharp)], rtol=1e-12)

@@ -1,0 +1,141 @@
+"""The predictions of finalists for the rows that their trainings held out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from autoloss.readout import MeanTemperature, fit_mean_temperature
+from autoloss.verdict.blend import greedy_weights
+from autoloss.verdict.pooled import PooledRows
+
+FloatArray = NDArray[np.floating]
+IntArray = NDArray[np.integer]
+Weights = Mapping[int, float]
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """The predictions of a finalist for the held-out rows of its trainings, concatenated.
+
+    Args:
+        log_probs: Cross-fitted log probabilities.
+        raw: Log probabilities by the softmax of the logits.
+        targets: Classes.
+        rows: Numbers of the rows in their table; a row appears for every training that held it
+            out.
+        clusters: The cluster of each row.
+
+    Shape:
+        log_probs and raw ``(P, C)``, targets, rows and clusters ``(P,)``.
+    """
+
+    log_probs: NDArray[np.float64]
+    raw: NDArray[np.float64]
+    targets: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    clusters: NDArray[np.int64]
+
+    @cached_property
+    def pooled(self) -> PooledRows:
+        """Return the rows, each of them once."""
+        return PooledRows.of(self.rows, self.targets)
+
+    @cached_property
+    def mean(self) -> FloatArray:
+        """Return the mean of the trainings that held out a row, as log probabilities, (N, C)."""
+        return self.pooled.mean([self.log_probs])
+
+    def temperature(self) -> MeanTemperature:
+        """Return the temperature of the mean of several trainings."""
+        pool = HeldOutFinalists({0: self})
+        return pool.temperature({0: 1.0}, pool.every)
+
+    def calibrated(self, seed: int) -> FloatArray:
+        """Return `mean` at temperatures that other rows decided, (N, C)."""
+        return HeldOutFinalists({0: self}).crossfitted(lambda pool, rows: {0: 1.0}, seed)
+
+
+class HeldOutFinalists:
+    """The predictions of all finalists for the rows that their trainings held out.
+
+    Args:
+        held_out: The predictions of each finalist; their trainings hold out the same rows.
+    """
+
+    def __init__(self, held_out: Mapping[int, HeldOut]) -> None:
+        first = next(iter(held_out.values()))
+        self.held_out = held_out
+        self.numbers = tuple(held_out)
+        self._first = first
+        self._pooled = first.pooled
+        self.targets: IntArray = self._pooled.targets
+        self.clusters: IntArray = self._pooled.once(first.clusters)
+        self.every: IntArray = np.arange(len(self.targets))
+
+    @cached_property
+    def _of_truth(self) -> FloatArray:
+        """Return the probability of the true class by the mean of each row's trainings, (F, N)."""
+        means = [np.exp(one.mean[self.every, self.targets]) for one in self.held_out.values()]
+        return np.stack(means)
+
+    def lowest(self, rows: IntArray, among: Sequence[int]) -> Weights:
+        """Return the finalist with the lowest log loss on some rows, with weight 1."""
+        losses = -np.log(self._of_truth[:, rows]).mean(axis=1)
+        return {min(among, key=lambda number: (losses[self.numbers.index(number)], number)): 1.0}
+
+    def blend(self, rows: IntArray) -> Weights:
+        """Return the weights of a blend that are selected on some rows."""
+        weights = greedy_weights(self._of_truth[:, rows])
+        pairs = zip(self.numbers, weights.tolist(), strict=True)
+        return {number: weight for number, weight in pairs if weight > 0.0}
+
+    def temperature(self, weights: Weights, rows: IntArray) -> MeanTemperature:
+        """Return the temperature of a mean by its trainings.
+
+        Args:
+            weights: The finalists of the mean.
+            rows: The rows that decide, ascending.
+        """
+        return self._fitted(weights, rows)[0]
+
+    def crossfitted(
+        self, chosen: Callable[[HeldOutFinalists, IntArray], Weights], seed: int
+    ) -> FloatArray:
+        """Return the predictions of a policy, its choice and temperature made on other rows."""
+
+        def predict(rest: IntArray) -> FloatArray:
+            found, means = self._fitted(chosen(self, rest), rest)
+            return found.calibrated(means, self._pooled.counts)
+
+        return self._pooled.crossfitted(predict, self._first.clusters, seed=seed)
+
+    def _fitted(self, weights: Weights, rows: IntArray) -> tuple[MeanTemperature, FloatArray]:
+        """Return the temperature of a mean, and the mean of each row without it."""
+        parts = [self.held_out[number].log_probs for number in weights]
+        single = _weighted(parts, list(weights.values()))
+        means = self._pooled.mean([single])
+        own, place = self._pooled.among(rows)
+        found = fit_mean_temperature(
+            single[own],
+            means[rows],
+            self.targets[rows],
+            place,
+            parts=[part[own] for part in parts] if len(parts) > 1 else (),
+            weights=tuple(weights.values()),
+        )
+        return found, means
+
+
+def _weighted(log_probs: Sequence[FloatArray], weights: Sequence[float]) -> FloatArray:
+    """Return the weighted mean of probabilities as log probabilities, (P, C)."""
+    if len(log_probs) == 1:
+        return log_probs[0]
+    parts = [one + np.log(weight) for one, weight in zip(log_probs, weights, strict=True)]
+    found: FloatArray = torch.from_numpy(np.stack(parts)).logsumexp(0).numpy()
+    return found
