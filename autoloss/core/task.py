@@ -14,6 +14,13 @@ TaskKind = Literal["binary", "multiclass", "multilabel", "sequence"]
 CLASSES_ALONE: tuple[TaskKind, ...] = ("binary", "multiclass", "sequence")
 """The tasks whose labels are classes; multi-label tasks have a pair of logits for each label."""
 ALL_TASKS: tuple[TaskKind, ...] = ("binary", "multiclass", "multilabel", "sequence")
+YES_OR_NO: tuple[TaskKind, ...] = ("binary", "multilabel")
+"""The tasks whose items have two classes, no and yes, so that one of them is the positive one."""
+
+
+def kind_of_classes(n_classes: int) -> TaskKind:
+    """Return the kind of a label that is one of C classes, where nothing but C is known."""
+    return "binary" if n_classes == 2 else "multiclass"
 
 
 @dataclass(frozen=True)
@@ -21,22 +28,46 @@ class Task:
     """The kind of label and its classes, in the order of the codes 0 .. C-1.
 
     Args:
-        kind: ``"binary"`` (two classes, the positive one has code 1) or ``"multiclass"``.
+        kind: ``"binary"`` (two classes, the positive one has code 1), ``"multiclass"``,
+            ``"multilabel"`` (several labels a row, each with the classes no and yes) or
+            ``"sequence"`` (a class for each token of a sequence).
         classes: The labels as in the data; ``classes[code]`` is the label of a code.
         target: The name of the target column.
         are_dates: Whether the labels were moments; `classes` holds them as ISO 8601.
+        names: The names of several labels, in the order of their logits; else empty.
     """
 
     kind: TaskKind
     classes: tuple[Label, ...]
     target: str = "target"
     are_dates: bool = False
+    names: tuple[str, ...] = ()
+
+    @classmethod
+    def of_classes(cls, n_classes: int) -> Self:
+        """Return the task of a loop that names its C classes by their codes alone."""
+        return cls(kind_of_classes(n_classes), tuple(map(str, range(n_classes))), target="")
 
     @classmethod
     def from_dict(cls, state: Mapping[str, Any]) -> Self:
         """Return the task from its JSON values."""
-        are_dates = bool(state.get("are_dates", False))
-        return cls(state["kind"], tuple(state["classes"]), state["target"], are_dates)
+        return cls(
+            state["kind"],
+            tuple(state["classes"]),
+            state["target"],
+            are_dates=bool(state.get("are_dates", False)),
+            names=tuple(state.get("names", ())),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the task as JSON values."""
+        state: dict[str, Any] = {
+            "kind": self.kind,
+            "classes": list(self.classes),
+            "target": self.target,
+            "are_dates": self.are_dates,
+        }
+        return {**state, "names": list(self.names)} if self.names else state
 
     @property
     def labels(self) -> NDArray[Any]:
@@ -60,6 +91,11 @@ class Task:
         return len(self.classes)
 
     @property
+    def is_yes_or_no(self) -> bool:
+        """Return whether an item has the classes no and yes, of which yes is the positive one."""
+        return self.kind in YES_OR_NO
+
+    @property
     def positive(self) -> Label | None:
-        """Return the positive label of a binary task; None for more classes."""
-        return self.classes[1] if self.kind == "binary" else None
+        """Return the positive label of an item with two classes; None for more classes."""
+        return self.classes[1] if self.is_yes_or_no else None

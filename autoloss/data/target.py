@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autoloss.core.errors import InputError
-from autoloss.core.task import Label, Task, TaskKind
+from autoloss.core.task import Label, Task, kind_of_classes
 from autoloss.data.cells import plain_flag, plain_writing
 from autoloss.data.frames import Table
 from autoloss.data.messages import listed, one_line, plural, unknown_name
@@ -263,7 +263,7 @@ def make_task(
         keys = [next(key for key in keys if key != chosen), chosen]
         note = f"The positive class of {name!r} is {chosen!r} ({why})."
     labels = tuple(_label(key, target.form) for key in keys)
-    kind: TaskKind = "binary" if len(keys) == 2 else "multiclass"
+    kind = kind_of_classes(len(keys))
     return Task(kind, labels, name, are_dates=_are_dates(target, keys)), keys, note
 
 

@@ -136,6 +136,7 @@ class ClassKnowledge:
         """Return the arguments of a `Study` for a task."""
         costs = ordered_costs(self.cost_matrix, task)
         return {
+            "task": task,
             **({} if costs is None else {"cost_matrix": costs}),
             "class_weights": ordered_weights(self.class_weights, task),
             "class_similarity": ordered_similarity(self.class_similarity, task),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from autoloss.experiment.request import Request
 from autoloss.experiment.running import make_plan, make_timetable
 from autoloss.experiment.starting import Start, start
+from autoloss.losses import ClassFacts
 from autoloss.metrics import Metric, resolve_metric
 from autoloss.records import Plan
 from autoloss.search import Space, plan_families
@@ -21,10 +22,10 @@ def plan(request: Request) -> Plan:
     """
     begun = start(request)
     data, clock, trials = begun.data, begun.clock, begun.request.trials
-    counts = data.class_counts.tolist()
-    begun.space.check_trainable(begun.own, counts)
-    space = begun.space.for_classes(counts)
-    metric = _check_study(begun, space)
+    facts = ClassFacts(data.class_counts, task=data.task.kind)
+    begun.space.check_trainable(begun.own, facts)
+    space = begun.space.for_classes(facts)
+    metric = _check_study(begun, space, facts)
     divisions = Divisions.of(
         data.folds,
         data.task.n_classes,
@@ -61,14 +62,12 @@ def plan(request: Request) -> Plan:
     )
 
 
-def _check_study(begun: Start, space: Space) -> Metric:
+def _check_study(begun: Start, space: Space, facts: ClassFacts) -> Metric:
     """Check a request as the study of a search does, and return its metric."""
-    task, knowledge = begun.data.task, begun.knowledge
-    arguments = knowledge.for_study(task)
+    knowledge = begun.knowledge
+    arguments = knowledge.for_study(begun.data.task)
     metric = resolve_metric(
-        begun.request.metric,
-        n_classes=task.n_classes,
-        cost_matrix=arguments.get("cost_matrix"),
+        begun.request.metric, facts=facts, cost_matrix=arguments.get("cost_matrix")
     )
     tables = {
         "class_weights": knowledge.class_weights,

@@ -82,7 +82,7 @@ def write_model(
         version = MEAN_VERSION
     config = {
         "format_version": version,
-        "task": asdict(task),
+        "task": task.to_dict(),
         "network": asdict(network),
         "encodings": states,
         "members": [

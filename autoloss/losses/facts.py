@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from autoloss.core.errors import InputError
-from autoloss.core.task import TaskKind
+from autoloss.core.task import YES_OR_NO, TaskKind, kind_of_classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +18,8 @@ class ClassFacts:
     Args:
         counts: Training rows of each class; for several yes-or-no labels, the rows without and
             with each label. A leading axis gives each candidate its own.
-        task: The kind of label.
+        task: The kind of label; ``"multiclass"`` for a label of any number of classes, which is
+            ``"binary"`` if they are two.
         weights: Class weights that the user gives.
         similarity: For each class a row, the distribution over which its label is spread.
         sampling: Share of each class's rows in the training, if some are left out at random; None
@@ -63,8 +64,8 @@ class ClassFacts:
             raise InputError(
                 f"class_counts must be of two classes for task='binary', but got {self.n_classes}."
             )
-        if self.task == "multiclass" and self.n_classes == 2:
-            object.__setattr__(self, "task", "binary")
+        if self.task == "multiclass":
+            object.__setattr__(self, "task", kind_of_classes(self.n_classes))
 
     @property
     def own_axes(self) -> int:
@@ -80,6 +81,11 @@ class ClassFacts:
     def n_classes(self) -> int:
         """Return C, which is 2 for several yes-or-no labels."""
         return self.counts.shape[-1]
+
+    @property
+    def is_yes_or_no(self) -> bool:
+        """Return whether an item has the classes no and yes, of which yes is the positive one."""
+        return self.task in YES_OR_NO
 
     @property
     def is_stacked(self) -> bool:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.core.errors import InputError
+from autoloss.losses import ClassFacts
 from autoloss.metrics.costs import EXPECTED_COST, Matrix
 from autoloss.metrics.declare import Declaration
 from autoloss.metrics.judged import Judged, MetricFunction
@@ -82,7 +83,7 @@ METRIC_NAMES = tuple(name for name, one in DECLARED.items() if not one.needs_cos
 def resolve_metric(
     metric: str | MetricFunction | Metric | None,
     *,
-    n_classes: int | None = None,
+    facts: ClassFacts | None = None,
     lower_is_better: bool | None = None,
     cost_matrix: Sequence[Sequence[float]] | None = None,
 ) -> Metric:
@@ -92,7 +93,8 @@ def resolve_metric(
         metric: A name of `known.NAMES`, which are those of scikit-learn's scorers, or a
             function of probabilities (N, C) and classes (N,) that returns a number. None is the
             expected cost where there is a cost matrix, else the error.
-        n_classes: Number of classes, to refuse metrics of two classes; not checked by default.
+        facts: The kind of label and its classes, to refuse a metric that does not fit them; not
+            checked by default.
         lower_is_better: Direction of a function; by default its attribute of that name.
         cost_matrix: Cost of a decision (column) where a class is true (row), in the order of the
             classes; every metric keeps it.
@@ -122,27 +124,29 @@ def resolve_metric(
         resolved = _of_function(metric, lower_is_better)
     if costs is not None:
         resolved = replace(resolved, costs=costs)
-    _check_fit(resolved, n_classes)
+    _check_fit(resolved, facts)
     return resolved
 
 
-def _check_fit(metric: Metric, n_classes: int | None) -> None:
-    """Refuse a metric that does not fit its costs or the number of classes."""
+def _check_fit(metric: Metric, facts: ClassFacts | None) -> None:
+    """Refuse a metric that does not fit its costs or the classes."""
     declared, costs = metric.declared, metric.costs
     if declared and declared.needs_costs and costs is None:
         raise InputError(
             f"The metric {metric.name!r} must have a cost matrix, but got cost_matrix=None: "
             "give one by cost_matrix= or --cost-matrix FILE."
         )
-    if declared and declared.two_classes and n_classes not in (None, 2):
+    if facts is None:
+        return
+    if declared and declared.two_classes and not facts.is_yes_or_no:
         message = f"The metric {metric.name!r} must have two classes"
         instead = declared.for_more_classes
         hint = f"; {instead} is for any number of classes" if instead else ""
-        raise InputError(f"{message}, but got classes={n_classes}{hint}.")
-    if costs is not None and n_classes not in (None, len(costs)):
+        raise InputError(f"{message}, but got classes={facts.n_classes}{hint}.")
+    if costs is not None and len(costs) != facts.n_classes:
         raise InputError(
-            f"cost_matrix must have a row and a column for each of {n_classes} classes, but got "
-            f"{len(costs)} rows."
+            f"cost_matrix must have a row and a column for each of {facts.n_classes} classes, but "
+            f"got {len(costs)} rows."
         )
 
 

@@ -91,7 +91,7 @@ def score(
         InputError: If the shapes or classes do not fit, or the metric does not.
     """
     _check(logits, targets)
-    resolved = resolve_metric(metric, n_classes=logits.shape[-1])
+    resolved = resolve_metric(metric, facts=objective.facts)
     readouts = fit_readouts(logits, targets, objective, folds=folds, start=start)
     return _scores(readouts, readouts.predictions, logits, targets, objective, resolved)
 
@@ -120,7 +120,7 @@ def score_with(
         InputError: If the shapes or classes do not fit, or the metric does not.
     """
     _check(logits, targets)
-    resolved = resolve_metric(metric, n_classes=logits.shape[-1])
+    resolved = resolve_metric(metric, facts=objective.facts)
     predictions = readouts.predict(logits, targets, objective)
     return _scores(readouts, predictions, logits, targets, objective, resolved)
 

@@ -12,6 +12,7 @@ from typing import Any, Self, overload
 from torch import Tensor
 
 from autoloss.core.errors import AutolossError, InputError
+from autoloss.core.task import Task
 from autoloss.losses import ClassFacts
 from autoloss.metrics import Metric
 from autoloss.readout import Readout
@@ -35,6 +36,7 @@ class AskTell:
         self._deadline = None if time_limit is None else time.monotonic() + time_limit
         self.config: StudyConfig = session.opened.config
         self.metric: Metric = session.opened.metric
+        self.task: Task = self.config.task
         self.folder: Path = session.opened.folder
         self._take_up(session)
         self.examples = session.examples

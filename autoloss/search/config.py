@@ -15,6 +15,7 @@ import torch
 from autoloss.core.errors import InputError, StudyNotFoundError
 from autoloss.core.files import write_whole
 from autoloss.core.own_code import Origin
+from autoloss.core.task import Task
 from autoloss.losses import ClassFacts
 from autoloss.search.naming import CONFIG, nearest_study
 
@@ -27,6 +28,7 @@ class StudyConfig:
 
     Args:
         name: Its name.
+        task: The kind of label, with the names of the classes.
         class_counts: Training rows of each class.
         trials: The budget.
         space_name: The name of the space.
@@ -52,6 +54,7 @@ class StudyConfig:
     """
 
     name: str
+    task: Task
     class_counts: tuple[float, ...]
     trials: int
     space_name: str
@@ -75,7 +78,8 @@ class StudyConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
-        return {**asdict(self), "class_counts": list(self.class_counts)}
+        own = {"task": self.task.to_dict(), "class_counts": list(self.class_counts)}
+        return {**asdict(self), **own}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> StudyConfig:
@@ -91,8 +95,11 @@ class StudyConfig:
                 f"autoloss, but got schema_version={written!r}."
             )
         try:
+            counts, task = tuple(values["class_counts"]), values.get("task")
             lists = {
-                "class_counts": tuple(values["class_counts"]),
+                # Older studies have counts of classes alone.
+                "task": Task.from_dict(task) if task else Task.of_classes(len(counts)),
+                "class_counts": counts,
                 "class_weights": as_tuple(values.get("class_weights")),
                 "class_similarity": as_rows(values.get("class_similarity")),
                 "cost_matrix": as_rows(values.get("cost_matrix")),
@@ -118,7 +125,7 @@ class StudyConfig:
             None if one is None else torch.tensor(one, dtype=torch.float64) for one in knowledge
         )
         counts = torch.tensor(self.class_counts, dtype=torch.float64)
-        return ClassFacts(counts, weights=weights, similarity=similarity)
+        return ClassFacts(counts, task=self.task.kind, weights=weights, similarity=similarity)
 
     @property
     def search_facts(self) -> ClassFacts:

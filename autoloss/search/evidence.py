@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from autoloss.core.task import Task
 from autoloss.losses import ClassFacts
 from autoloss.metrics import Metric
 from autoloss.records import (
@@ -54,6 +55,11 @@ class StudySnapshot:
     importance: tuple[tuple[str, float], ...]
     optimism: Optimism | None
     edges: tuple[Edge, ...]
+
+    @property
+    def task(self) -> Task:
+        """Return the kind of label, with the names of the classes."""
+        return self.config.task
 
     @property
     def class_counts(self) -> Tensor:

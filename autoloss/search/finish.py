@@ -14,6 +14,7 @@ from torch import Tensor
 from autoloss.core.errors import InputError
 from autoloss.data.costs import double_counting
 from autoloss.data.rare import is_rare
+from autoloss.data.values import label_of
 from autoloss.metrics import (
     Judged,
     always_of,
@@ -332,12 +333,12 @@ def _counted_twice(study: StudySnapshot, choice: Choice) -> list[str]:
 
 def _unknown_data(study: StudySnapshot, n_test: int) -> DataSummary:
     """Return the description of data that the study never saw."""
-    counts = tuple(int(count) for count in study.config.class_counts)
+    counts, task = tuple(int(count) for count in study.config.class_counts), study.task
     return DataSummary(
         source="a training loop of the user's own",
-        target="",
-        task="binary" if len(counts) == 2 else "multiclass",
-        classes=tuple(str(code) for code in range(len(counts))),
+        target=task.target,
+        task=task.kind,
+        classes=tuple(map(label_of, task.classes)),
         class_counts=counts,
         n_train=sum(counts),
         n_valid=study.n_valid,

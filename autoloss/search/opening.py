@@ -10,6 +10,8 @@ from typing import Any
 import torch
 
 from autoloss.core.errors import InputError
+from autoloss.core.task import Task
+from autoloss.losses import ClassFacts
 from autoloss.losses.own import Losses, recall, take_in
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
 from autoloss.search.config import StudyConfig, as_rows, as_tuple, folder_of
@@ -37,6 +39,7 @@ def new_config(
     name: str,
     class_counts: Sequence[float] | torch.Tensor,
     *,
+    task: Task | None,
     trials: int,
     space: str | Path | Space,
     overrides: Mapping[str, Any] | None,
@@ -59,15 +62,18 @@ def new_config(
     """
     check_name(name)
     counts = checked_counts(class_counts)
-    resolved = resolve_metric(metric, n_classes=len(counts), cost_matrix=cost_matrix)
+    task = Task.of_classes(len(counts)) if task is None else task
+    known = ClassFacts(torch.tensor(counts, dtype=torch.float64), task=task.kind)
+    resolved = resolve_metric(metric, facts=known, cost_matrix=cost_matrix)
     own = take_in(losses)
     space = _whole_space(space, overrides, tuple(own))
-    space.check_trainable(own, counts)
+    space.check_trainable(own, known)
     if seed < 0:
         raise InputError(f"seed must be at least 0, but got seed={seed}.")
     plan_families(space.bases, trials)
     config = StudyConfig(
         name=name,
+        task=task,
         class_counts=counts,
         trials=trials,
         space_name=space.name,
@@ -91,7 +97,7 @@ def new_config(
         "class_weights" if facts.weights is not None else "",
         "similarity" if facts.similarity is not None else "",
     }
-    space.for_classes(counts).check_provided({*provides, *given})
+    space.for_classes(facts).check_provided({*provides, *given})
     return config, resolved
 
 

@@ -59,7 +59,7 @@ class StudySession:
         config = opened.config
         whole = read_space(config.space, name=config.space_name, label=config.space_name)
         self.opened = opened
-        self.space = whole.for_classes(config.class_counts)
+        self.space = whole.for_classes(config.facts)
         self.plan = plan_families(self.space.bases, config.trials)
         self.asked_epochs = self.space.training.max_epochs
         self.limited: tuple[int, int] | None = None

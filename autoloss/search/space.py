@@ -8,8 +8,7 @@ from typing import Any, Literal
 
 from autoloss.core.errors import InputError
 from autoloss.core.settings import NetworkConfig, ProtocolConfig, TrainingConfig
-from autoloss.core.task import TaskKind
-from autoloss.losses import get
+from autoloss.losses import ClassFacts, get
 from autoloss.losses.components import KINDS, parameters_of
 from autoloss.losses.parameters import ChoiceParam, Number, Parameter
 from autoloss.records import REFINED_LOG_LOSS
@@ -76,21 +75,25 @@ class Space:
     protocol: ProtocolConfig = field(default_factory=ProtocolConfig)
     description: str = ""
 
-    def for_classes(self, class_counts: Sequence[float]) -> Space:
+    def for_classes(self, facts: ClassFacts) -> Space:
         """Return the space for a task: bases that can train it, priors if it is imbalanced.
 
+        Several labels are imbalanced if one of them is.
+
         Args:
-            class_counts: Training rows of each class.
+            facts: The kind of label, with the training rows of each class.
         """
-        task = _task(class_counts)
+        task = facts.task
 
         def fitting(kind: str) -> tuple[str, ...]:
             parts = KINDS[kind]
             names = self.choices[kind]
             return tuple(name for name in names if name == "none" or task in parts[name].tasks)
 
-        present = [count for count in class_counts if count > 0]
-        is_imbalanced = max(present) > self.min_imbalance * min(present)
+        is_imbalanced = any(
+            max(counts) > self.min_imbalance * min(count for count in counts if count > 0)
+            for counts in facts.population.view(-1, facts.n_classes).tolist()
+        )
         return replace(
             self,
             bases=tuple(base for base in self.bases if task in get(base).tasks),
@@ -138,22 +141,22 @@ class Space:
             },
         )
 
-    def check_trainable(self, names: Iterable[str], class_counts: Sequence[float]) -> None:
+    def check_trainable(self, names: Iterable[str], facts: ClassFacts) -> None:
         """Check that losses which the user asks for can train the labels at hand.
 
         Args:
             names: The losses.
-            class_counts: Training rows of each class.
+            facts: The kind of label, with the training rows of each class.
 
         Raises:
             InputError: If a loss cannot.
         """
-        left = self.for_classes(class_counts).bases
+        left = self.for_classes(facts).bases
         for name in names:
             if name not in left:
                 raise InputError(
-                    f"{name} must be for {_task(class_counts)} labels to be searched here, but "
-                    f"got tasks={get(name).tasks}."
+                    f"{name} must be for {facts.task} labels to be searched here, but got "
+                    f"tasks={get(name).tasks}."
                 )
 
     def check_provided(self, provided: Collection[str]) -> None:
@@ -230,10 +233,6 @@ def join_bases(bases: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
     first = [base for base in bases if base in (CROSS_ENTROPY, BRIER)]
     new = [name for name in names if name not in bases]
     return (*first, *new, *(base for base in bases if base not in first))
-
-
-def _task(class_counts: Sequence[float]) -> TaskKind:
-    return "binary" if len(class_counts) == 2 else "multiclass"
 
 
 def _range(parameter: Parameter) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from autoloss.core.task import Task
 from autoloss.losses.own import Losses
 from autoloss.metrics import Metric, MetricFunction
 from autoloss.readout import Readout
@@ -39,6 +40,8 @@ class Study(AskTell):
     Args:
         name: The name of the study and of its folder.
         class_counts: Training rows of each class; (C,).
+        task: The kind of label, with the names of the classes and of the target; by default one
+            of C classes, named by their codes.
         trials: The budget.
         space: Name of a space, path of a TOML file, or a `Space`.
         overrides: Settings that replace those of the space, with the same dotted keys:
@@ -86,6 +89,7 @@ class Study(AskTell):
         name: str,
         class_counts: Sequence[float] | Tensor,
         *,
+        task: Task | None = None,
         trials: int = 128,
         space: str | Path | Space = "default",
         overrides: Mapping[str, Any] | None = None,
@@ -107,6 +111,7 @@ class Study(AskTell):
         config, resolved = new_config(
             name,
             class_counts,
+            task=task,
             trials=trials,
             space=space,
             overrides=overrides,

@@ -10,7 +10,7 @@ import torch
 from torch.testing import assert_close
 
 from autoloss.core.errors import InputError
-from autoloss.losses import LossSpec, Objective
+from autoloss.losses import ClassFacts, LossSpec, Objective
 from autoloss.metrics import (
     cost_decisions,
     error,
@@ -135,7 +135,7 @@ def test_every_candidate_shows_its_cost_whatever_the_metric_is(metric):
     logits = torch.randn(2, 400, 2, generator=random) + 2.0 * torch.eye(2)[targets]
     objective = Objective([LossSpec("cross_entropy"), LossSpec("focal")], torch.tensor([320, 80]))
     costs = matrix((0.0, 0.0, 1.0, 5.0))
-    resolved = resolve_metric(metric, n_classes=2, cost_matrix=costs)
+    resolved = resolve_metric(metric, facts=ClassFacts(torch.ones(2)), cost_matrix=costs)
     scores = score(
         logits, targets, objective, folds=fold_numbers(targets, seed=0), metric=resolved
     )

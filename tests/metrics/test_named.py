@@ -12,7 +12,7 @@ from sklearn.metrics import get_scorer, get_scorer_names
 
 from autoloss.cli.complete import metrics as completed
 from autoloss.core.errors import InputError
-from autoloss.losses import LossSpec, Objective
+from autoloss.losses import ClassFacts, LossSpec, Objective
 from autoloss.metrics import METRIC_NAMES, resolve_metric, score
 from autoloss.metrics.known import ALIASES, DECLARED, NAMES
 from autoloss.readout import fold_numbers
@@ -70,7 +70,7 @@ def test_a_metric_is_that_of_scikit_learn(name: str, n_classes: int) -> None:
     if n_classes > 2 and DECLARED[name].two_classes:
         return
     probs, classes = drawn(n_classes)
-    metric = resolve_metric(name, n_classes=n_classes)
+    metric = resolve_metric(name, facts=ClassFacts(torch.ones(n_classes)))
     counts = torch.bincount(torch.from_numpy(classes), minlength=n_classes)
     found = metric_on_rows(metric, counts).fn(probs, classes)
     assert found == pytest.approx(of_sklearn(name, probs, classes), abs=1e-12)
@@ -94,7 +94,7 @@ def test_degenerate_rows_are_answered_as_by_scikit_learn(name: str) -> None:
     """One class is decided for throughout, and another has no row."""
     probs = np.tile([0.7, 0.3], (20, 1))
     classes = np.array([0] * 15 + [1] * 5)
-    metric = resolve_metric(name, n_classes=2)
+    metric = resolve_metric(name, facts=ClassFacts(torch.ones(2)))
     value = metric_on_rows(metric, torch.tensor([15, 5])).fn(probs, classes)
     assert np.isfinite(value)
     if name not in NOT_OF_SKLEARN:
@@ -133,9 +133,9 @@ def test_an_unknown_name_names_the_closest() -> None:
     with pytest.raises(InputError, match="did you mean 'roc_auc'"):
         resolve_metric("rocauc")
     with pytest.raises(InputError, match="two classes, but got classes=3; f1_macro is for any"):
-        resolve_metric("f1", n_classes=3)
+        resolve_metric("f1", facts=ClassFacts(torch.ones(3)))
     with pytest.raises(InputError, match="roc_auc_ovr is for any number"):
-        resolve_metric("roc_auc", n_classes=3)
+        resolve_metric("roc_auc", facts=ClassFacts(torch.ones(3)))
 
 
 @pytest.mark.parametrize("name", METRIC_NAMES)

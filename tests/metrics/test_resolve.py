@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from autoloss.core.errors import InputError
+from autoloss.losses import ClassFacts
 from autoloss.metrics import METRIC_NAMES, Judged, Metric, resolve_metric
 
 
@@ -20,9 +21,9 @@ def test_unknown_name_shows_the_closest_one():
 
 @pytest.mark.parametrize("name", ["auroc", "average_precision"])
 def test_metrics_of_two_classes_refuse_more(name):
-    assert resolve_metric(name, n_classes=2).name == name
+    assert resolve_metric(name, facts=ClassFacts(torch.ones(2))).name == name
     with pytest.raises(InputError, match="must have two classes, but got classes=3"):
-        resolve_metric(name, n_classes=3)
+        resolve_metric(name, facts=ClassFacts(torch.ones(3)))
 
 
 def cost(probs, targets):
@@ -93,7 +94,7 @@ def test_the_expected_cost_without_costs_is_refused():
 )
 def test_costs_that_do_not_fit_are_refused(costs, message):
     with pytest.raises(InputError, match=message):
-        resolve_metric("error", n_classes=3, cost_matrix=costs)
+        resolve_metric("error", facts=ClassFacts(torch.ones(3)), cost_matrix=costs)
 
 
 def test_a_function_called_expected_cost_stays_the_users():

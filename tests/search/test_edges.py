@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from autoloss.losses import LossSpec, names
+from autoloss.losses import ClassFacts, LossSpec, names
 from autoloss.losses.parameters import ChoiceParam
 from autoloss.records import Edge
 from autoloss.search import Study, load_space
@@ -16,7 +16,7 @@ from autoloss.search.growth import ends_of
 from autoloss.verdict.select import is_plain_cross_entropy
 from tests.search.fake_training import LABELS, settings
 
-SPACE = load_space("default").for_classes([50, 50])
+SPACE = load_space("default").for_classes(ClassFacts(torch.tensor([50, 50])))
 NUISANCE = {"lr": 2e-3, "weight_decay": 1e-2, "dropout": 0.1}
 QUOTA = 4
 LR = SPACE.ranges["lr"]

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
-from autoloss.losses import LossSpec
+from autoloss.losses import ClassFacts, LossSpec
 from autoloss.search import load_space, plan_families
 from autoloss.search.edges import Tried, Tries, best_of, outer_ends, widened_ranges
 from autoloss.search.growth import ends_of
@@ -14,7 +15,7 @@ from autoloss.search.proposals import propose
 from autoloss.search.quota import counted
 from autoloss.search.sampler import Suggester
 
-SPACE = load_space("default").for_classes([50, 50])
+SPACE = load_space("default").for_classes(ClassFacts(torch.tensor([50, 50])))
 PLAN = plan_families(SPACE.bases, 128)
 LR = SPACE.ranges["lr"]
 NUISANCE = {"lr": 2e-3, "weight_decay": 1e-2, "dropout": 0.1}

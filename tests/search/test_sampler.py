@@ -6,16 +6,17 @@ from dataclasses import replace
 import numpy as np
 import optuna
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.samplers import TPESampler
 
-from autoloss.losses import LossSpec
+from autoloss.losses import ClassFacts, LossSpec
 from autoloss.search import load_space, plan_families
 from autoloss.search.proposals import propose
 from autoloss.search.sampler import LARGEST_HISTORY, Observation, Suggester, limited, quiet
 
-SPACE = load_space("default").for_classes([900, 100])
+SPACE = load_space("default").for_classes(ClassFacts(torch.tensor([900, 100])))
 MINIMIZE = ["minimize"]
 FAMILIES = plan_families(SPACE.bases, 128).families
 STATES = {
@@ -101,7 +102,7 @@ def test_the_sampler_sees_so_many_finished_trials_the_best_and_the_latest():
 @pytest.mark.parametrize("name", ["default", "quick", "imbalanced", "calibration", "noisy_labels"])
 @pytest.mark.parametrize("trials", [6, 40, 300])
 def test_the_first_population_is_the_literature(name, trials):
-    space = load_space(name).for_classes([900, 50, 50])
+    space = load_space(name).for_classes(ClassFacts(torch.tensor([900, 50, 50])))
     plan = plan_families(space.bases, trials)
     draws = Suggester(space, plan.families, [], seed=3, directions=MINIMIZE)
     asked = [
@@ -130,7 +131,9 @@ def test_a_baseline_outside_the_space_runs_and_is_not_shown_to_the_sampler():
         "temperature": {"low": 2.0, "high": 4.0},
         "lr": 0.01,
     }
-    space = load_space("default", overrides=overrides).for_classes([50, 50])
+    space = load_space("default", overrides=overrides).for_classes(
+        ClassFacts(torch.tensor([50, 50]))
+    )
     plan = plan_families(space.bases, 13)
     draws = Suggester(space, plan.families, [], seed=0, directions=MINIMIZE)
     asked = [

@@ -3,11 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autoloss.core.errors import InputError, SpaceError
-from autoloss.losses import get, names
+from autoloss.losses import ClassFacts, get, names
 from autoloss.search import load_space, space_names
 from autoloss.search.space_reader import read_space
 
@@ -21,6 +22,11 @@ SPACES = (
     "ordinal",
     "quick",
 )
+
+
+def rows(*counts: int) -> ClassFacts:
+    """Return the facts of classes with these training rows."""
+    return ClassFacts(torch.tensor(counts))
 
 
 def written(folder: Path, text: str) -> Path:
@@ -83,10 +89,13 @@ def test_one_loss_under_two_names_is_a_mistake(tmp_path):
 def test_parts_without_a_form_for_the_task_are_left_out(tmp_path):
     text = 'bases = ["asymmetric", "focal"]\npenalties = ["none", "jsd", "mmce"]\n'
     space = load_space(written(tmp_path, text))
-    assert space.for_classes([50, 50]).bases == ("asymmetric", "focal")
-    many = space.for_classes([50, 50, 50])
+    assert space.for_classes(rows(50, 50)).bases == ("asymmetric", "focal")
+    many = space.for_classes(rows(50, 50, 50))
     assert many.bases == ("focal",)
     assert many.penalties == ("none", "mmce")
+    # Two tags of a sequence are no binary label.
+    tokens = space.for_classes(ClassFacts(torch.tensor([50, 50]), task="sequence"))
+    assert (tokens.bases, "jsd" in tokens.penalties) == (("focal",), True)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +126,7 @@ def test_the_users_losses_join_a_space_once():
     assert space.targets[-1] == "distillation"
     assert "distillation.T" in space.ranges
     assert space.joined_by("target", "distillation") == space
-    weighted = space.joined_by("prior", "given_weights").for_classes([50, 50])
+    weighted = space.joined_by("prior", "given_weights").for_classes(rows(50, 50))
     assert weighted.priors == ("none", "given_weights")
     assert weighted.fixed["given_weights.start"] == 0.0
 
@@ -224,10 +233,14 @@ def test_an_unknown_space_names_the_closest():
 
 def test_priors_are_searched_only_where_classes_are_imbalanced():
     space = load_space("default")
-    assert space.for_classes([300, 101]).priors == ("none",)
-    assert space.for_classes([301, 100]).priors == ("none", "class_weight", "logit_adjust")
-    assert load_space("imbalanced").for_classes([101, 100]).priors != ("none",)
-    assert load_space("calibration").for_classes([900, 1]).priors == ("none",)
+    assert space.for_classes(rows(300, 101)).priors == ("none",)
+    assert space.for_classes(rows(301, 100)).priors == (
+        "none",
+        "class_weight",
+        "logit_adjust",
+    )
+    assert load_space("imbalanced").for_classes(rows(101, 100)).priors != ("none",)
+    assert load_space("calibration").for_classes(rows(900, 1)).priors == ("none",)
 
 
 @given(
@@ -269,3 +282,18 @@ def test_spaces_are_found_inside_an_installed_package(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.resources.files", lambda _: tmp_path)
     assert space_names() == ("mine",)
     assert load_space("mine").bases == ("brier",)
+
+
+def test_several_labels_are_imbalanced_if_one_of_them_is():
+    space = load_space("default")
+    balanced, rare = ([[60, 40], [50, 50]], [[60, 40], [90, 10]])
+    chosen = [
+        space.for_classes(ClassFacts(torch.tensor(counts), task="multilabel"))
+        for counts in (balanced, rare)
+    ]
+    assert chosen[0].priors == ("none",)
+    assert "logit_adjust" in chosen[1].priors
+    assert all("multilabel" in get(base).tasks for base in chosen[1].bases)
+    # A label that is always there has no ratio.
+    always = ClassFacts(torch.tensor([[0, 100], [50, 50]]), task="multilabel")
+    assert space.for_classes(always).priors == ("none",)

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from autoloss.core.errors import AutolossError, InputError, StudyExistsError, StudyNotFoundError
+from autoloss.core.task import Task
 from autoloss.losses import LossSpec
 from autoloss.search import Study
+from autoloss.search.config import StudyConfig
 from autoloss.verdict.select import is_plain_cross_entropy
 from tests.search.fake_training import COUNTS, LABELS, logits_of, run, settings
 
@@ -338,3 +340,16 @@ def test_a_loop_of_ones_own_in_ten_lines(tmp_path):
     assert result.verdict.n_test == 50
     assert isinstance(result.recommended, LossSpec)
     assert len(result.trials) == 6
+
+
+def test_a_study_keeps_its_task_and_an_older_one_has_its_classes_by_number(tmp_path):
+    task = Task("multiclass", ("cat", "lorry", "tiger"), "pet")
+    with new(tmp_path, task=task) as study:
+        assert study.snapshot().task == task
+    with Study.open("s", out=tmp_path) as again:
+        assert again.task == task
+    file = study.folder / "study.json"
+    older = json.loads(file.read_text())
+    del older["task"]
+    assert StudyConfig.from_dict(older).task == Task.of_classes(3)
+    assert Task.of_classes(2).kind == "binary"

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from autoloss.core.task import TaskKind
+from autoloss.core.task import TaskKind, kind_of_classes
 from autoloss.core.templates import code_templates
 from autoloss.losses.components import KINDS
 from autoloss.losses.facts import ClassFacts
@@ -49,8 +49,8 @@ def loss_source(
         class_counts = tuned.class_counts if class_counts is None else class_counts
         class_weights = tuned.class_weights if class_weights is None else class_weights
         class_similarity = tuned.class_similarity if class_similarity is None else class_similarity
-    if task == "multiclass" and class_counts is not None and len(class_counts) == 2:
-        task = "binary"
+    if task == "multiclass" and class_counts is not None:
+        task = kind_of_classes(len(class_counts))
     classes = LossModule(
         spec,
         class_counts,
