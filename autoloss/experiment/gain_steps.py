@@ -11,7 +11,6 @@ from torch import Tensor
 
 from autoloss.experiment.replication import Selection
 from autoloss.records import Gain
-from autoloss.search import StudySnapshot
 from autoloss.verdict.gains import gain_steps, steps_of
 from autoloss.verdict.metric_rows import metric_on_rows
 from autoloss.verdict.posthoc import fit_posthoc
@@ -63,13 +62,14 @@ def gains(
     """
     study, choice, replication = selection.snapshot, selection.choice, selection.replication
     challenger, baseline = choice.challenger.number, choice.baseline.number
-    on_rows = _on_rows(study)
+    metric = metric_on_rows(study.metric, study.facts)
+    how: dict[str, Any] = {"metric": metric, "facts": study.facts}
     posthoc = own = None
     if moves_decisions:
         one, other = replication.held_out[baseline], replication.held_out[challenger]
-        posthoc = fit_posthoc(one.log_probs, one.targets, **on_rows)
+        posthoc = fit_posthoc(one.log_probs, one.targets, **how)
         if posthoc is not None:
-            own = fit_posthoc(other.log_probs, other.targets, kind=posthoc.kind, **on_rows)
+            own = fit_posthoc(other.log_probs, other.targets, kind=posthoc.kind, **how)
     model = replication.models[baseline]
     temperature = np.mean([1.0 / member.readout.inverse_temperature for member in model.members])
     steps = steps_of(
@@ -85,15 +85,8 @@ def gains(
     return gain_steps(
         steps,
         targets.numpy(),
+        metric=metric,
+        class_counts=study.class_counts.numpy(),
         clusters=None if clusters is None else clusters.numpy(),
         seed=study.seed,
-        **on_rows,
     )
-
-
-def _on_rows(study: StudySnapshot) -> dict[str, Any]:
-    """Return the metric of a study and its class counts, as the functions of rows take them."""
-    return {
-        "metric": metric_on_rows(study.metric, study.class_counts),
-        "class_counts": study.class_counts.numpy(),
-    }

@@ -19,6 +19,7 @@ from autoloss.experiment.replication import Selection, is_cut, make_divisions
 from autoloss.experiment.session import SearchSession
 from autoloss.losses import LossSpec
 from autoloss.metrics import Scores
+from autoloss.readout import Items
 from autoloss.records import Coverage, TrialRecord, Verdict
 from autoloss.search import Evidence, Scorer, Study, StudySnapshot, trusted
 from autoloss.training import Job, Outcome
@@ -184,7 +185,7 @@ def _verdict(
         baseline=choice.baseline.number,
         label=choice.challenger.label,
         repeats=repeats,
-        metric=metric_on_rows(study.metric, study.class_counts),
+        metric=metric_on_rows(study.metric, study.facts),
         primary=primary,
         class_counts=study.class_counts.numpy(),
     )
@@ -245,14 +246,9 @@ def _choice(
     study: Study, job: Job, fold: Fold, trials: Sequence[_FoldTrial], scores: Scores
 ) -> Choice:
     """Return the challenger and tuned cross-entropy of one outer fold."""
-    clusters = fold.valid.clusters.numpy()
-    examples = example_losses(
-        scores,
-        job.valid.targets,
-        class_counts=job.class_counts,
-        seed=study.seed,
-        clusters=clusters,
-    )
+    clusters = fold.valid.clusters
+    items = Items.of(job.valid.targets, job.classes).clustered(clusters)
+    examples = example_losses(scores, items, facts=job.classes, seed=study.seed)
     numbers = [one.record.number for one in trials]
     complexity = {one.record.number: one.spec.complexity for one in trials}
     reports = [one.outcome.report for one in trials]
@@ -266,7 +262,7 @@ def _choice(
         metric=study.metric.name,
         lower_is_better=study.metric.lower_is_better,
         targets=job.valid.targets.cpu().numpy(),
-        clusters=clusters,
+        clusters=clusters.numpy(),
     )
 
 

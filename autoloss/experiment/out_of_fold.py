@@ -121,7 +121,7 @@ def _verdict(
         Shipped(one.number, one.label, steps.challenger),
         Shipped(other.number, other.label, steps.calibrated),
         pooled.targets,
-        metric=metric_on_rows(study.metric, study.class_counts),
+        metric=metric_on_rows(study.metric, study.facts),
         primary=primary,
         class_counts=study.class_counts.numpy(),
         clusters=clusters,

@@ -119,7 +119,7 @@ def _record(
     study: StudySnapshot,
 ) -> ShippingPolicy:
     """Return the figures of a policy and their changes from the policy "verdict"."""
-    metric = metric_on_rows(study.metric, study.class_counts)
+    metric = metric_on_rows(study.metric, study.facts)
     tested = compare(
         predicted[name],
         predicted["verdict"],

@@ -276,7 +276,7 @@ def compared(
         boosted,
         shipped.numpy(),
         targets.numpy(),
-        metric=metric_on_rows(study.metric, study.class_counts),
+        metric=metric_on_rows(study.metric, study.facts),
         class_counts=study.class_counts.numpy(),
         clusters=clusters.numpy(),
         seed=study.seed,

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from autoloss.core.errors import InputError
 from autoloss.core.task import YES_OR_NO, TaskKind, kind_of_classes
+from autoloss.losses.labels import pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +92,22 @@ class ClassFacts:
     def is_stacked(self) -> bool:
         """Return whether every candidate has counts of its own."""
         return self.counts.ndim > self.own_axes
+
+    @property
+    def item_counts(self) -> Tensor:
+        """Return the rows of each class of an item before sampling, ``(C,)`` or ``(K, C)``.
+
+        Several yes-or-no labels are counted together.
+        """
+        return self.population.sum(-2) if self.task == "multilabel" else self.population
+
+    def over_classes(self, logits: Tensor) -> Tensor:
+        """Return logits with an axis of classes: those z of yes-or-no labels as pairs (0, z).
+
+        Shape:
+            multi-label ``(..., L)`` → ``(..., L, 2)``; others ``(..., C)`` → the same.
+        """
+        return pairs(logits) if self.task == "multilabel" else logits
 
     @property
     def population(self) -> Tensor:

@@ -15,7 +15,6 @@ from autoloss.losses.components import PENALTIES
 from autoloss.losses.context import LossContext
 from autoloss.losses.facts import ClassFacts
 from autoloss.losses.group import Group
-from autoloss.losses.labels import pairs
 from autoloss.losses.numerics import log_softmax
 from autoloss.losses.priors import STARTS, PriorTerms
 from autoloss.losses.spec_data import SpecData
@@ -213,7 +212,7 @@ class Objective:
         if self._spread is not None:
             links = self._spread.undo(links)
         if not self._all_exact:
-            plain = logits if self.facts.task != "multilabel" else pairs(logits)
+            plain = self.facts.over_classes(logits)
             is_exact = self._exact.view(-1, *[1] * (links.ndim - 1))
             links = torch.where(is_exact, links, log_softmax(plain))
         if self._log_sampling is not None:
@@ -236,7 +235,7 @@ class Objective:
     def _inputs(self, logits: Tensor) -> list[Tensor]:
         """Return the inputs of each group: logits scaled and shifted, or plain logits."""
         self._check(logits)
-        plain = pairs(logits) if self.facts.task == "multilabel" else logits
+        plain = self.facts.over_classes(logits)
         scores = plain if self._scale is None else plain * self._scale
         scores = scores if self._shift is None else scores + self._shift
         found = self._split(scores)

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from autoloss.losses import ClassFacts
 from autoloss.metrics.costs import Matrix
 from autoloss.metrics.declare import Function
 
@@ -21,7 +22,7 @@ MetricFunction = Callable[[NDArray[Any], NDArray[Any]], float]
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """The predictions of K candidates on N rows, beside the true classes.
+    """The predictions of K candidates on N items, beside the true classes.
 
     Metrics of probabilities read tensors. `hits`, `true` and `decided` are arrays: for a standard
     error, a metric of decisions is computed ten thousand times for one candidate, and numpy is
@@ -31,20 +32,19 @@ class Judged:
         scores: Calibrated probabilities or their logs; NaN for a candidate without finite logits.
         are_logs: Whether they are logs.
         classes: The true classes.
-        class_counts: Training rows of each class, shared or for each candidate.
+        facts: The kind of label, with the training rows of each class.
         cost_matrix: Cost of a decision (column) where a class is true (row); None for none.
         given_wrong: Whether each decision is wrong; by default the decision is the largest score.
-        log_odds: Scores that rank the rows by class 1; by default the scores of class 1.
+        log_odds: Scores that rank the items by class 1; by default the scores of class 1.
 
     Shape:
-        scores (K, N, C), classes (N,), class_counts (C,) or (K, C), cost_matrix (C, C),
-        given_wrong (K, N), log_odds (K, N).
+        scores (K, N, C), classes (N,), cost_matrix (C, C), given_wrong (K, N), log_odds (K, N).
     """
 
     scores: Tensor
     are_logs: bool
     classes: Tensor
-    class_counts: Tensor
+    facts: ClassFacts
     cost_matrix: Matrix | None = None
     given_wrong: Tensor | None = None
     log_odds: Tensor | None = None
@@ -55,19 +55,19 @@ class Judged:
         probs: NDArray[Any],
         classes: NDArray[Any],
         *,
-        class_counts: Tensor,
+        facts: ClassFacts,
         cost_matrix: Matrix | None = None,
     ) -> Judged:
         """Return the predictions of one candidate, whose decisions are its likeliest classes.
 
         Shape:
-            probs (N, C), classes (N,), class_counts (C,), cost_matrix (C, C).
+            probs (N, C), classes (N,), cost_matrix (C, C).
         """
         return cls(
             scores=torch.from_numpy(probs)[None],
             are_logs=False,
             classes=torch.from_numpy(np.asarray(classes)),
-            class_counts=class_counts,
+            facts=facts,
             cost_matrix=cost_matrix,
         )
 
@@ -79,6 +79,11 @@ class Judged:
     def n_classes(self) -> int:
         """Return the number of classes C."""
         return self.scores.shape[-1]
+
+    @property
+    def class_counts(self) -> Tensor:
+        """Return the training rows of each class, shared (C,) or for each candidate (K, C)."""
+        return self.facts.item_counts
 
     @cached_property
     def log_probs(self) -> Tensor:

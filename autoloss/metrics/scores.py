@@ -21,7 +21,7 @@ from autoloss.metrics.known import DECLARED
 from autoloss.metrics.proper import log_loss
 from autoloss.metrics.resolve import Metric, resolve_metric
 from autoloss.metrics.smooth import smooth_ece
-from autoloss.readout import Predictions, Readouts, fit_readouts
+from autoloss.readout import Items, Predictions, Readouts, fit_readouts
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Scores:
         metrics: Metric by name, shape (K,), float64; NaN for a candidate without finite logits.
         metric: The metric of the study.
         readouts: The read-outs.
-        predictions: The shipped probabilities on these rows.
+        predictions: The shipped probabilities of the items of these rows.
     """
 
     metrics: dict[str, Tensor]
@@ -67,7 +67,7 @@ class Scores:
 
 def score(
     logits: Tensor,
-    targets: Tensor,
+    targets: Tensor | Items,
     objective: Objective,
     *,
     folds: Tensor,
@@ -78,28 +78,29 @@ def score(
 
     Args:
         logits: Logits of the validation rows.
-        targets: Their classes.
+        targets: Their classes, or their items.
         objective: The losses of the K candidates.
         folds: Fold of each row, from `autoloss.readout.fold_numbers`.
         metric: The metric of the study, as in `resolve_metric`.
         start: State of an earlier fit, which only saves time.
 
     Shape:
-        logits (K, N, C), targets (N,), folds (N,), start (K, 3).
+        logits (K, N, C), targets (N,), folds (N,), start (K, 3). Other kinds of label: as in
+        `autoloss.readout.fit_readouts`.
 
     Raises:
         InputError: If the shapes or classes do not fit, or the metric does not.
     """
-    _check(logits, targets)
+    items = _checked(logits, targets, objective)
     resolved = resolve_metric(metric, facts=objective.facts)
-    readouts = fit_readouts(logits, targets, objective, folds=folds, start=start)
-    return _scores(readouts, readouts.predictions, logits, targets, objective, resolved)
+    readouts = fit_readouts(logits, items, objective, folds=folds, start=start)
+    return _scores(readouts, readouts.predictions, logits, items, objective, resolved)
 
 
 def score_with(
     readouts: Readouts,
     logits: Tensor,
-    targets: Tensor,
+    targets: Tensor | Items,
     objective: Objective,
     *,
     metric: str | MetricFunction | Metric | None = None,
@@ -109,7 +110,7 @@ def score_with(
     Args:
         readouts: The read-outs, fitted on validation rows.
         logits: Logits of the same candidates on other rows.
-        targets: Their classes.
+        targets: Their classes, or their items.
         objective: The losses of the K candidates.
         metric: The metric of the study, as in `resolve_metric`.
 
@@ -119,17 +120,17 @@ def score_with(
     Raises:
         InputError: If the shapes or classes do not fit, or the metric does not.
     """
-    _check(logits, targets)
+    items = _checked(logits, targets, objective)
     resolved = resolve_metric(metric, facts=objective.facts)
-    predictions = readouts.predict(logits, targets, objective)
-    return _scores(readouts, predictions, logits, targets, objective, resolved)
+    predictions = readouts.predict(logits, items, objective)
+    return _scores(readouts, predictions, logits, items, objective, resolved)
 
 
 def _scores(
     readouts: Readouts,
     predictions: Predictions,
     logits: Tensor,
-    targets: Tensor,
+    items: Items,
     objective: Objective,
     metric: Metric,
 ) -> Scores:
@@ -137,13 +138,14 @@ def _scores(
     judged = Judged(
         scores=predictions.log_probs,
         are_logs=True,
-        classes=targets,
+        classes=items.labels,
         given_wrong=predictions.wrong,
         log_odds=predictions.log_odds,
-        class_counts=objective.class_counts,
+        facts=objective.facts,
         cost_matrix=metric.costs,
     )
-    metrics = _metrics(judged, logits, torch.exp(-readouts.log_beta))
+    scores = items.scores(objective.facts.over_classes(logits))
+    metrics = _metrics(judged, scores, torch.exp(-readouts.log_beta))
     if metric.is_own and metric.name in metrics:
         message = "A metric function must have a name of its own"
         raise InputError(f"{message}, but got name={metric.name!r}.")
@@ -156,16 +158,16 @@ def _scores(
     return Scores(metrics=blanked, metric=metric, readouts=readouts, predictions=predictions)
 
 
-def _metrics(judged: Judged, logits: Tensor, temperature: Tensor) -> dict[str, Tensor]:
+def _metrics(judged: Judged, scores: Tensor, temperature: Tensor) -> dict[str, Tensor]:
     """Return the metrics that every trial has, in the order of a table's columns."""
     targets = judged.classes
-    raw = log_loss(torch.log_softmax(logits.to(judged.log_probs.dtype), -1), targets)
+    raw = log_loss(torch.log_softmax(scores.to(judged.log_probs.dtype), -1), targets)
     confidence, correct = top_label(judged.log_probs, targets)
     always = always_of(judged)
     return {
         "error": always.pop("error"),
         "balanced_error": always.pop("balanced_error"),
-        "raw_error": error(logits, targets),
+        "raw_error": error(scores, targets),
         "log_loss": always["log_loss"],
         "refined_log_loss": always["log_loss"],
         "raw_log_loss": raw,
@@ -183,7 +185,7 @@ def _metrics(judged: Judged, logits: Tensor, temperature: Tensor) -> dict[str, T
 def always_of(judged: Judged) -> dict[str, Tensor]:
     """Return the metrics that do not depend on the study's metric, each (K,).
 
-    A metric of two classes is left out for more classes, the expected cost without a cost matrix.
+    A metric of yes and no is left out for other classes, the expected cost without a cost matrix.
     """
     # The order of the columns in tables of trials.
     first = ("error", "balanced_error", "log_loss", "brier", "average_precision")
@@ -191,13 +193,15 @@ def always_of(judged: Judged) -> dict[str, Tensor]:
         name: judged.value(DECLARED[name].function)
         for name in dict.fromkeys((*first, *DECLARED))
         if DECLARED[name].always
-        and not (DECLARED[name].two_classes and judged.n_classes > 2)
+        and not (DECLARED[name].two_classes and not judged.facts.is_yes_or_no)
         and not (DECLARED[name].needs_costs and judged.cost_matrix is None)
     }
 
 
-def _check(logits: Tensor, targets: Tensor) -> None:
-    """Refuse logits and targets that do not fit."""
+def _checked(logits: Tensor, targets: Tensor | Items, objective: Objective) -> Items:
+    """Return the items; refuse logits and targets that do not fit."""
+    items = Items.of(targets, objective.facts)
+    logits, targets = items.scores(objective.facts.over_classes(logits)), items.labels
     if logits.ndim != 3 or min(logits.shape) == 0 or logits.shape[-1] < 2:
         message = "Logits must have the shape (candidates, rows, classes)"
         raise InputError(f"{message}, but got shape={tuple(logits.shape)}.")
@@ -213,3 +217,4 @@ def _check(logits: Tensor, targets: Tensor) -> None:
         raise InputError(
             f"{message}, but got {targets.dtype} in [{targets.min()}, {targets.max()}]."
         )
+    return items

@@ -5,12 +5,14 @@ Floor 2. Imports from floor 1, and from losses.
 
 from autoloss.readout.crossfit import fold_numbers
 from autoloss.readout.fit import refined_log_loss
+from autoloss.readout.items import Items
 from autoloss.readout.predictions import Predictions, Source
 from autoloss.readout.readouts import Readout, Readouts, fit_readouts
 from autoloss.readout.temperature import fit_temperature
 from autoloss.readout.whole import MeanTemperature, fit_mean_temperature, mean_log_probs
 
 __all__ = [
+    "Items",
     "MeanTemperature",
     "Predictions",
     "Readout",

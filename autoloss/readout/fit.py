@@ -9,6 +9,7 @@ from torch import Tensor
 
 from autoloss.losses import Objective
 from autoloss.readout.crossfit import crossfit
+from autoloss.readout.items import Items
 from autoloss.readout.predictions import (
     SOURCES,
     Predictions,
@@ -63,7 +64,7 @@ class _Variants:
 
 def refined_log_loss(
     logits: Tensor,
-    targets: Tensor,
+    targets: Tensor | Items,
     objective: Objective,
     *,
     folds: Tensor,
@@ -76,7 +77,7 @@ def refined_log_loss(
 
     Args:
         logits: Logits of the validation rows.
-        targets: Their classes.
+        targets: Their classes, or their items.
         objective: The losses of the K candidates.
         folds: Fold of each row, from `fold_numbers`.
         start: The state that the last call returned, without the rows of dropped candidates.
@@ -84,41 +85,46 @@ def refined_log_loss(
     Shape:
         logits (K, N, C), targets (N,), folds (N,), start (K, 3); results (K,), (K,), (K, 3).
     """
-    logits, is_finite = finite_logits(logits)
-    fitted = fit(logits, targets, objective, folds, start, tol=_LEARNING_TOLERANCE, costly=False)
+    items = Items.of(targets, objective.facts)
+    logits, is_finite = finite_logits(logits, items, objective)
+    fitted = fit(logits, items, objective, folds, start, tol=_LEARNING_TOLERANCE, costly=False)
     fitted.refined[~is_finite] = torch.nan
     error = fitted.wrong.double().mean(-1)
     return fitted.refined, torch.where(is_finite, error, torch.nan), fitted.state
 
 
 def fit_and_predict(
-    logits: Tensor, targets: Tensor, objective: Objective, folds: Tensor, start: Tensor | None
+    logits: Tensor, items: Items, objective: Objective, folds: Tensor, start: Tensor | None
 ) -> tuple[Fitted, Predictions]:
     """Fit the read-outs to full precision and return their cross-fitted predictions."""
-    logits, is_finite = finite_logits(logits)
+    logits, is_finite = finite_logits(logits, items, objective)
     tol = tolerance(logits.dtype)
-    fitted = fit(logits, targets, objective, folds, start, tol=tol, costly=True)
+    fitted = fit(logits, items, objective, folds, start, tol=tol, costly=True)
     fitted.refined[~is_finite] = torch.nan
-    scores = chosen_scores(logits, objective, fitted.source)
     predictions = predict(
-        scores, fitted.fold_log_beta[:, folds], targets, mix=fitted.mix, is_finite=is_finite
+        chosen_scores(logits, items, objective, fitted.source),
+        fitted.fold_log_beta[:, items.of_rows(folds)],
+        items.labels,
+        mix=fitted.mix,
+        is_finite=is_finite,
+        is_yes_or_no=objective.facts.is_yes_or_no,
     )
     return fitted, predictions
 
 
-def chosen_scores(logits: Tensor, objective: Objective, source: Tensor) -> Tensor:
+def chosen_scores(logits: Tensor, items: Items, objective: Objective, source: Tensor) -> Tensor:
     """Return the scores of each candidate from its chosen source, shape (K, N, C)."""
-    scores = logits.clone()
+    scores = items.scores(objective.facts.over_classes(logits)).clone()
     for number, name in enumerate(SOURCES[1:], start=1):
         rows = (source == number).nonzero().flatten().tolist()
         if rows:
-            scores[rows] = scores_of(name, logits, objective, rows)
+            scores[rows] = items.scores(scores_of(name, logits, objective, rows))
     return scores
 
 
 def fit(
     logits: Tensor,
-    targets: Tensor,
+    items: Items,
     objective: Objective,
     folds: Tensor,
     start: Tensor | None,
@@ -127,9 +133,11 @@ def fit(
     costly: bool,
 ) -> Fitted:
     """Fit every distinct read-out of finite logits and choose the best for each candidate."""
-    variants = _variants(logits, objective, costly=costly)
-    table = make_table(variants.parts, targets, folds, n_folds=int(folds.max()) + 1)
-    mix = 1 / (len(targets) + 1)
+    variants = _variants(logits, items, objective, costly=costly)
+    table = make_table(
+        variants.parts, items.labels, items.of_rows(folds), n_folds=int(folds.max()) + 1
+    )
+    mix = 1 / (len(items) + 1)
     first = _start(start, variants, table)
     log_beta, fold_log_beta = crossfit(table, first, tol=tol)
     costs = torch.full((len(logits), len(SOURCES), 2), torch.inf, dtype=torch.float64)
@@ -167,19 +175,24 @@ def _mean_cost(table: ScoreTable, log_beta: Tensor, mix: float) -> Tensor:
     return -probs.log_().sum(-1, dtype=torch.float64) / probs.shape[-1]
 
 
-def _variants(logits: Tensor, objective: Objective, *, costly: bool) -> _Variants:
+def _variants(logits: Tensor, items: Items, objective: Objective, *, costly: bool) -> _Variants:
     """Return the scores of each distinct source of each candidate; costly links on request."""
     n_candidates = len(logits)
     has_prior = objective.has_prior.nonzero().flatten().tolist()
     linked = objective.has_link if costly else objective.has_link & ~objective.has_costly_link
     has_link = linked.nonzero().flatten().tolist()
     found: list[tuple[Source, list[int], Tensor]] = [
-        ("softmax", list(range(n_candidates)), logits)
+        (
+            "softmax",
+            list(range(n_candidates)),
+            items.scores(objective.facts.over_classes(logits)),
+        )
     ]
     if has_prior:
-        found.append(("prior", has_prior, scores_of("prior", logits, objective, has_prior)))
+        scores = items.scores(scores_of("prior", logits, objective, has_prior))
+        found.append(("prior", has_prior, scores))
     if has_link:
-        scores = scores_of("link", logits, objective, has_link)
+        scores = items.scores(scores_of("link", logits, objective, has_link))
         is_new = torch.ones(len(has_link), dtype=torch.bool, device=logits.device)
         if has_prior:
             is_new = _is_new(scores, has_link, found[1][2], has_prior)

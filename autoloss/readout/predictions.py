@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from autoloss.losses import Objective
+from autoloss.readout.items import Items
 
 Source = Literal["softmax", "prior", "link"]
 SOURCES: tuple[Source, ...] = ("softmax", "prior", "link")
@@ -19,15 +20,15 @@ _LOWEST_LINK = -100.0
 
 @dataclass(frozen=True)
 class Predictions:
-    """Shipped probabilities of K candidates on N examples; NaN where logits are not finite.
+    """Shipped probabilities of K candidates on N items; NaN where logits are not finite.
 
     Args:
         log_probs: Log probabilities, shape (K, N, C).
         example_log_loss: Their negative at the true class in nats, shape (K, N).
         wrong: Whether the most probable class is not the true one, shape (K, N).
-        log_odds: For two classes, the log odds of class 1 before the temperature, shape (K, N).
-            They rank as the shipped model does; cross-fitted probabilities do so within a fold
-            only. None for more classes.
+        log_odds: For items of no and yes, the log odds of yes before the temperature, shape
+            (K, N). They rank as the shipped model does; cross-fitted probabilities do so within a
+            fold only. None for other classes.
     """
 
     log_probs: Tensor
@@ -41,14 +42,19 @@ class Predictions:
         return torch.isfinite(self.example_log_loss).all(-1)
 
 
-def finite_logits(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Return logits with 0 for all of a candidate that has a NaN or inf, and which are finite."""
+def finite_logits(logits: Tensor, items: Items, objective: Objective) -> tuple[Tensor, Tensor]:
+    """Return logits with 0 for all of a candidate that has a NaN or inf, and which are finite.
+
+    Logits without a label, such as those of pads, do not count.
+    """
     logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
+    seen = items.scores(objective.facts.over_classes(logits))
     # A candidate's sum is NaN or inf if a logit is; the logits are read one by one only then.
-    is_finite = torch.isfinite(logits.sum((-1, -2)))
+    is_finite = torch.isfinite(seen.sum((-1, -2)))
     if not bool(is_finite.all()):
-        is_finite = torch.isfinite(logits).all(-1).all(-1)
-        logits = torch.where(is_finite[:, None, None], logits, 0.0)
+        is_finite = torch.isfinite(seen).all(-1).all(-1)
+        kept = is_finite.view(-1, *[1] * (logits.ndim - 1))
+        logits = torch.where(kept, logits, 0.0)
     return logits, is_finite
 
 
@@ -57,15 +63,15 @@ def scores_of(source: Source, logits: Tensor, objective: Objective, rows: Sequen
 
     Args:
         source: Where the scores come from.
-        logits: Finite logits of all candidates, shape (K, N, C).
+        logits: Finite logits of all candidates, shape (K, N, C), or as the losses read them.
         objective: The losses of all candidates.
         rows: The candidates to return.
 
     Returns:
-        Scores, shape (len(rows), N, C).
+        Scores, shape (len(rows), N, C); for several labels (len(rows), N, L, 2).
     """
     if source == "softmax":
-        return logits[list(rows)]
+        return objective.facts.over_classes(logits[list(rows)])
     if len(rows) < len(logits):
         logits, objective = logits[list(rows)], objective.keep(rows)
     if source == "prior":
@@ -93,7 +99,13 @@ def calibrated(scores: Tensor, log_beta: Tensor, *, mix: float) -> Tensor:
 
 
 def predict(
-    scores: Tensor, log_beta: Tensor, targets: Tensor, *, mix: float, is_finite: Tensor
+    scores: Tensor,
+    log_beta: Tensor,
+    targets: Tensor,
+    *,
+    mix: float,
+    is_finite: Tensor,
+    is_yes_or_no: bool,
 ) -> Predictions:
     """Return the shipped probabilities of scores at their temperatures, with their log loss.
 
@@ -103,6 +115,7 @@ def predict(
         targets: Classes, shape (N,).
         mix: Weight of the uniform distribution.
         is_finite: Candidates whose logits were finite, shape (K,).
+        is_yes_or_no: Whether the classes are no and yes.
     """
     log_probs = calibrated(scores, log_beta, mix=mix)
     log_probs[~is_finite] = torch.nan
@@ -111,5 +124,5 @@ def predict(
         log_probs=log_probs,
         example_log_loss=-log_probs.gather(-1, index).squeeze(-1),
         wrong=(scores.argmax(-1) != targets) | ~is_finite.unsqueeze(-1),
-        log_odds=scores[..., 1] - scores[..., 0] if scores.shape[-1] == 2 else None,
+        log_odds=scores[..., 1] - scores[..., 0] if is_yes_or_no else None,
     )

@@ -13,6 +13,7 @@ from torch import Tensor
 from autoloss.core.errors import InputError
 from autoloss.losses import ClassFacts, LossSpec, Objective
 from autoloss.readout.fit import Fitted, chosen_scores, fit_and_predict
+from autoloss.readout.items import Items
 from autoloss.readout.predictions import (
     SOURCES,
     Predictions,
@@ -52,19 +53,24 @@ class Readout:
         """Return log probabilities.
 
         Args:
-            logits: Logits, shape (N, C).
+            logits: Logits.
             class_counts: Training rows of each class, shape (C,), or all facts of the classes.
 
         Returns:
-            Log probabilities, shape (N, C); NaN in rows whose logits are not finite.
+            Log probabilities; NaN for items whose logits are not finite.
+
+        Shape:
+            (N, C) -> (N, C); several labels (N, L) -> (N, L, 2); sequences (N, T, C) -> the same.
         """
         logits = logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
-        is_finite = torch.isfinite(logits).all(-1, keepdim=True)
         objective = Objective([self.spec], class_counts, dtype=logits.dtype, device=logits.device)
-        clean = torch.where(is_finite, logits, 0.0).unsqueeze(0)
+        is_finite = torch.isfinite(objective.facts.over_classes(logits)).all(-1, keepdim=True)
+        clean = torch.where(torch.isfinite(logits), logits, 0.0).unsqueeze(0)
         scores = scores_of(self.source, clean, objective, [0])
         log_beta = torch.tensor([self.inverse_temperature], dtype=torch.float64).log()
-        log_probs = calibrated(scores, log_beta.to(logits.device), mix=self.mix)[0]
+        log_probs = calibrated(
+            scores.flatten(1, -2), log_beta.to(logits.device), mix=self.mix
+        ).view(scores.shape)[0]
         return torch.where(is_finite, log_probs, torch.nan)
 
     def to_dict(self) -> dict[str, Any]:
@@ -157,22 +163,31 @@ class Readouts:
             has_temperature=bool(self.fitted.has_temperature[k]),
         )
 
-    def predict(self, logits: Tensor, targets: Tensor, objective: Objective) -> Predictions:
+    def predict(
+        self, logits: Tensor, targets: Tensor | Items, objective: Objective
+    ) -> Predictions:
         """Return predictions for other rows; nothing is fitted.
 
         Args:
             logits: Logits of the same candidates, shape (K, N, C).
-            targets: Classes of the rows, shape (N,).
+            targets: Classes of the rows, shape (N,), or their items.
             objective: The losses of the candidates.
         """
-        logits, is_finite = finite_logits(logits)
-        scores = chosen_scores(logits, objective, self.fitted.source)
-        return predict(scores, self.log_beta, targets, mix=self.fitted.mix, is_finite=is_finite)
+        items = Items.of(targets, objective.facts)
+        logits, is_finite = finite_logits(logits, items, objective)
+        return predict(
+            chosen_scores(logits, items, objective, self.fitted.source),
+            self.log_beta,
+            items.labels,
+            mix=self.fitted.mix,
+            is_finite=is_finite,
+            is_yes_or_no=objective.facts.is_yes_or_no,
+        )
 
 
 def fit_readouts(
     logits: Tensor,
-    targets: Tensor,
+    targets: Tensor | Items,
     objective: Objective,
     *,
     folds: Tensor,
@@ -182,14 +197,16 @@ def fit_readouts(
 
     Args:
         logits: Logits of the validation rows.
-        targets: Their classes.
+        targets: Their classes, or their items.
         objective: The losses of the candidates.
         folds: Fold of each row, from `fold_numbers`.
         start: State of an earlier fit, which only saves time.
 
     Shape:
-        logits (K, N, C), targets (N,), folds (N,), start (K, 3).
+        logits (K, N, C), targets (N,), folds (N,), start (K, 3). Several labels: logits (K, N, L),
+        targets (N, L); sequences: logits (K, N, T, C), targets (N, T). Both give items, M in all.
     """
-    fitted, predictions = fit_and_predict(logits, targets, objective, folds, start)
+    items = Items.of(targets, objective.facts)
+    fitted, predictions = fit_and_predict(logits, items, objective, folds, start)
     specs = tuple(LossSpec.of(data) for data in objective.specs)
     return Readouts(fitted=fitted, predictions=predictions, specs=specs)

@@ -41,7 +41,7 @@ class AskTell:
         self._take_up(session)
         self.examples = session.examples
         self.facts: ClassFacts = session.facts
-        self.class_counts: Tensor = session.facts.counts
+        self.class_counts: Tensor = session.facts.item_counts
         self.name = self.config.name
         self.seed = self.config.seed
         self.budget = self.config.trials

@@ -46,7 +46,7 @@ def class_scores(
 
 
 def ranking(challenger: Tensor, baseline: Tensor, targets: IntArray) -> Ranking | None:
-    """Return the ranking curves of two models of two classes; None if a class has no row.
+    """Return the ranking curves of two models for no and yes; None if one of them has no row.
 
     Args:
         challenger: Log probabilities of the challenger.
@@ -54,12 +54,12 @@ def ranking(challenger: Tensor, baseline: Tensor, targets: IntArray) -> Ranking 
         targets: The true classes.
 
     Shape:
-        challenger, baseline (N, C), targets (N,).
+        challenger, baseline (N, 2), targets (N,).
     """
     is_positive = targets == 1
     positives = int(is_positive.sum())
     negatives = len(targets) - positives
-    if challenger.shape[-1] != 2 or not positives or not negatives:
+    if not positives or not negatives:
         return None
     own, other = (ranking_curves(one, is_positive) for one in (challenger, baseline))
     return Ranking(positives, negatives, own, other)

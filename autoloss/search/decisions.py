@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from autoloss.losses import ClassFacts
 from autoloss.metrics import balanced_scores, cost_decisions
 from autoloss.metrics.known import is_balanced
 from autoloss.records.insights import (
@@ -28,24 +29,24 @@ Matrix = tuple[tuple[float, ...], ...]
 
 
 def decide(
-    log_probs: Tensor, *, metric: str, class_counts: Tensor, costs: Matrix | None
+    log_probs: Tensor, *, metric: str, facts: ClassFacts, costs: Matrix | None
 ) -> tuple[str, IntArray]:
     """Return the quantity that decisions minimise, and the decision for each row.
 
     Args:
         log_probs: Calibrated log probabilities.
         metric: The study's metric.
-        class_counts: Training rows of each class.
+        facts: The kind of label, with the training rows of each class.
         costs: Cost of each decision (column) for each true class (row); always used if given.
 
     Shape:
-        log_probs (N, C), class_counts (C,), result (N,).
+        log_probs (N, C), result (N,).
     """
     if costs is not None:
         found: IntArray = cost_decisions(log_probs.exp(), costs).numpy()
         return "expected_cost", found
     if is_balanced(metric):
-        found = balanced_scores(log_probs, class_counts).argmax(-1).numpy()
+        found = balanced_scores(log_probs, facts.item_counts).argmax(-1).numpy()
         return "balanced_error", found
     found = log_probs.argmax(-1).numpy()
     return "error", found
@@ -136,12 +137,12 @@ def threshold(
     targets: IntArray,
     *,
     metric: str,
-    class_counts: Tensor,
+    facts: ClassFacts,
     costs: Matrix | None,
 ) -> Threshold | None:
     """Return the threshold of moved decisions and its gain; None if decisions are not moved.
 
-    For two classes it is the threshold of Elkan 2001, eq. 2: the cost of a false positive over
+    For no and yes it is the threshold of Elkan 2001, eq. 2: the cost of a false positive over
     the sum of both costs, each less the cost of a right decision. Balanced error is the case of
     costs equal to 1 over the share of the true class.
 
@@ -149,13 +150,13 @@ def threshold(
         log_probs: Log probabilities of the shipped model.
         targets: The true classes.
         metric: The study's metric.
-        class_counts: Training rows of each class.
+        facts: The kind of label, with the training rows of each class.
         costs: See `decide`.
 
     Shape:
-        log_probs (N, C), targets (N,), class_counts (C,).
+        log_probs (N, C), targets (N,).
     """
-    kind, decided = decide(log_probs, metric=metric, class_counts=class_counts, costs=costs)
+    kind, decided = decide(log_probs, metric=metric, facts=facts, costs=costs)
     if kind == "error":
         return None
     n_classes = log_probs.shape[-1]
@@ -165,13 +166,13 @@ def threshold(
         return float(price[targets, decisions].mean())
 
     likeliest = value(log_probs.argmax(-1).numpy())
-    if n_classes != 2:
+    if not facts.is_yes_or_no:
         return Threshold(kind, float("nan"), value(decided), likeliest)
     if costs is not None:
         false_positive, false_negative = price[0, 1] - price[0, 0], price[1, 0] - price[1, 1]
         cut = float(false_positive / (false_positive + false_negative))
     else:
-        cut = float(class_counts[1] / class_counts.sum())
+        cut = float(facts.item_counts[1] / facts.item_counts.sum())
     positive = log_probs[:, 1].exp().numpy()
     probs = tuple((step + 1) / (_STEPS + 1) for step in range(_STEPS))
     values = tuple(value((positive >= prob).astype(np.int64)) for prob in probs)

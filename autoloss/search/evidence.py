@@ -63,8 +63,8 @@ class StudySnapshot:
 
     @property
     def class_counts(self) -> Tensor:
-        """Return the training rows of each class; (C,)."""
-        return self.facts.counts
+        """Return the training rows of each class of an item; (C,)."""
+        return self.facts.item_counts
 
     @property
     def seed(self) -> int:

@@ -1,4 +1,4 @@
-"""The losses of every trial on each validation row, in small files beside the study."""
+"""The losses of every trial on each validation item, in small files beside the study."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from autoloss.core.errors import InputError
 from autoloss.core.files import replacing
+from autoloss.readout import Items
 from autoloss.verdict.select import ExampleLosses
 
 FOLDER = "examples"
@@ -55,26 +56,35 @@ class ExampleFiles:
                 del self._cache[next(iter(self._cache))]
         return found
 
-    def save_targets(
-        self,
-        targets: npt.NDArray[np.integer],
-        clusters: npt.NDArray[np.integer] | None = None,
-    ) -> None:
-        """Store the classes and clusters of the validation rows."""
-        arrays: dict[str, npt.NDArray[Any]] = {"targets": np.asarray(targets, dtype=np.int64)}
-        if clusters is not None:
-            arrays["clusters"] = np.asarray(clusters, dtype=np.int64)
-        self._write(_TARGETS, arrays)
+    def save_targets(self, items: Items) -> None:
+        """Store the classes, rows and clusters of the validation items."""
+        arrays = {"targets": items.labels, "clusters": items.clusters, "rows": items.rows}
+        self._write(
+            _TARGETS,
+            {
+                name: np.asarray(one.cpu(), dtype=np.int64)
+                for name, one in arrays.items()
+                if one is not None
+            },
+        )
 
     def load_targets(self) -> npt.NDArray[np.int64] | None:
-        """Return the classes of the validation rows; None before the first trial was told."""
-        return self._of_rows("targets")
+        """Return the classes of the validation items; None before the first trial was told."""
+        return self._of_items("targets")
 
     def load_clusters(self) -> npt.NDArray[np.int64] | None:
-        """Return the cluster of each validation row; None for independent rows."""
-        return self._of_rows("clusters")
+        """Return the cluster of each validation item; None for independent items."""
+        return self._of_items("clusters")
 
-    def _of_rows(self, name: str) -> npt.NDArray[np.int64] | None:
+    @property
+    def n_rows(self) -> int:
+        """Return the number of validation rows with a label; 0 before the first trial was told."""
+        targets, rows = self.load_targets(), self._of_items("rows")
+        if rows is not None:
+            return len(np.unique(rows))
+        return 0 if targets is None else len(targets)
+
+    def _of_items(self, name: str) -> npt.NDArray[np.int64] | None:
         path = self.folder / _TARGETS
         if not path.is_file():
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +25,7 @@ from autoloss.metrics import (
     tails,
     top_label,
 )
-from autoloss.readout import Readout
+from autoloss.readout import Items, Readout
 from autoloss.records import (
     Coverage,
     DataSummary,
@@ -37,7 +37,7 @@ from autoloss.records import (
 from autoloss.search.evidence import Evidence, StudySnapshot
 from autoloss.search.insights import ROLES, diagrams, insights
 from autoloss.search.result import SearchResult
-from autoloss.search.scoring import as_classes, as_logits
+from autoloss.search.told import told
 from autoloss.verdict.confirm import Shipped, confirm, unopposed
 from autoloss.verdict.coverage import coverage_of, shortfall
 from autoloss.verdict.learnt import learnt
@@ -69,13 +69,13 @@ def finish(
             "test_logits must have the logits of both finalists, but got none of trial "
             f"{' and '.join(map(str, missing))}; `study.finalists()` names them."
         )
+    found = [_several(study, test_logits[one.number], test_labels) for one in finalists]
+    items = found[0][1]
     challenger, baseline = (
-        _shipped(study, one, test_logits[one.number], readouts[one.number]) for one in finalists
+        _shipped(study, one, several, items, readouts[one.number])
+        for one, (several, _) in zip(finalists, found, strict=True)
     )
-    raw = [_mean_softmax(_several(study, test_logits[one.number])) for one in finalists]
-    classes = as_classes(
-        test_labels, n_classes=len(study.class_counts), like=challenger, name="test_labels"
-    )
+    raw = [_mean_softmax(study, several, items) for several, _ in found]
     coverage = coverage_of(
         study.trials,
         planned_trials=study.config.trials,
@@ -83,9 +83,17 @@ def finish(
     )
     evidence = Evidence(
         choice,
-        confirmed(study, choice, (challenger, baseline), classes, coverage=coverage),
+        confirmed(
+            study,
+            choice,
+            (challenger, baseline),
+            items.labels,
+            coverage=coverage,
+            clusters=items.clusters,
+            where=_where(study, items),
+        ),
         (challenger, baseline),
-        classes,
+        items.labels,
         raw=(raw[0], raw[1]),
         table="test",
         coverage=coverage,
@@ -101,6 +109,7 @@ def confirmed(
     *,
     coverage: Coverage,
     clusters: Tensor | None = None,
+    where: str = "",
 ) -> Verdict:
     """Return the verdict on locked test rows.
 
@@ -111,6 +120,7 @@ def confirmed(
         targets: Classes of the rows.
         coverage: How much of the planned training ran.
         clusters: The cluster of each row; None where the rows are independent.
+        where: The rows in words; by default their number.
 
     Shape:
         log_probs twice (N, C), targets (N,), clusters (N,).
@@ -126,10 +136,11 @@ def confirmed(
         parts[0],
         parts[1],
         targets.numpy(),
-        metric=metric_on_rows(study.metric, study.class_counts),
+        metric=metric_on_rows(study.metric, study.facts),
         primary=primary,
         class_counts=study.class_counts.numpy(),
         clusters=None if clusters is None else clusters.numpy(),
+        where=where,
         seed=study.seed,
     )
     return trusted(verdict, study, choice, log_probs[1], targets, coverage, clusters=clusters)
@@ -204,9 +215,15 @@ def summarise(
     return SearchResult(replace(summary, settings={**summary.settings, "rules": rules}))
 
 
-def _shipped(study: StudySnapshot, record: TrialRecord, logits: Any, readout: Readout) -> Tensor:
+def _shipped(
+    study: StudySnapshot,
+    record: TrialRecord,
+    several: Sequence[Tensor],
+    items: Items,
+    readout: Readout,
+) -> Tensor:
     """Return the log probabilities of a trial, averaged over its trainings; (N, C)."""
-    log_probs = [readout.log_probs(one, study.facts) for one in _several(study, logits)]
+    log_probs = [items.scores(readout.log_probs(one, study.facts)[None])[0] for one in several]
     mean = torch.stack(log_probs).logsumexp(0) - math.log(len(log_probs))
     if not bool(torch.isfinite(mean).all()):
         raise InputError(
@@ -215,16 +232,29 @@ def _shipped(study: StudySnapshot, record: TrialRecord, logits: Any, readout: Re
     return mean.double()
 
 
-def _several(study: StudySnapshot, logits: Any) -> list[Tensor]:
-    """Return the logits of each training, (N, C)."""
-    several = logits if isinstance(logits, (list, tuple)) else [logits]
-    shape = (None, len(study.class_counts))
-    return [as_logits(one, shape=shape, name="test_logits").cpu() for one in several]
+def _several(study: StudySnapshot, logits: Any, labels: Any) -> tuple[list[Tensor], Items]:
+    """Return the logits of each training in the layout of the losses, and the test items."""
+    of_trainings = isinstance(logits, (list, tuple))
+    if study.task.kind == "sequence":
+        # A single training is a list of sequences, each an array.
+        of_trainings = isinstance(logits[0], (list, tuple))
+    several = logits if of_trainings else [logits]
+    found = [told(one, labels, study.facts, part="test") for one in several]
+    return [one.cpu() for one, _ in found], found[0][1]
 
 
-def _mean_softmax(several: list[Tensor]) -> Tensor:
+def _where(study: StudySnapshot, items: Items) -> str:
+    """Return the test items in words; empty where they are the rows."""
+    if items.rows is None:
+        return ""
+    what = "labels of {:,} rows" if study.task.kind == "multilabel" else "tokens of {:,} sequences"
+    return f"on {len(items):,} {what.format(items.n_rows)} that were resampled whole"
+
+
+def _mean_softmax(study: StudySnapshot, several: Sequence[Tensor], items: Items) -> Tensor:
     """Return the mean of the softmax of several trainings as log probabilities, (N, C)."""
-    log_probs = torch.stack([one.double().log_softmax(-1) for one in several])
+    scores = [items.scores(study.facts.over_classes(one)[None])[0] for one in several]
+    log_probs = torch.stack([one.double().log_softmax(-1) for one in scores])
     return log_probs.logsumexp(0) - math.log(len(several))
 
 
@@ -237,8 +267,8 @@ def _figures(log_probs: Tensor, classes: Tensor, study: StudySnapshot) -> dict[s
             scores=one,
             are_logs=True,
             classes=classes,
-            log_odds=one[..., 1] - one[..., 0] if one.shape[-1] == 2 else None,
-            class_counts=study.class_counts,
+            log_odds=one[..., 1] - one[..., 0] if study.task.is_yes_or_no else None,
+            facts=study.facts,
             cost_matrix=study.metric.costs,
         )
     )
@@ -252,7 +282,7 @@ def _figures(log_probs: Tensor, classes: Tensor, study: StudySnapshot) -> dict[s
     }
     figures = {name: float(value[0]) for name, value in values.items()}
     if study.metric.name not in figures:
-        own = metric_on_rows(study.metric, study.class_counts)
+        own = metric_on_rows(study.metric, study.facts)
         figures[own.name] = float(own.fn(log_probs.exp().numpy(), classes.numpy()))
     return {name: value for name, value in figures.items() if math.isfinite(value)}
 
@@ -333,7 +363,7 @@ def _counted_twice(study: StudySnapshot, choice: Choice) -> list[str]:
 
 def _unknown_data(study: StudySnapshot, n_test: int) -> DataSummary:
     """Return the description of data that the study never saw."""
-    counts, task = tuple(int(count) for count in study.config.class_counts), study.task
+    counts, task = tuple(map(int, study.class_counts.tolist())), study.task
     return DataSummary(
         source="a training loop of the user's own",
         target=task.target,

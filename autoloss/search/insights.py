@@ -36,19 +36,19 @@ def insights(study: StudySnapshot, evidence: Evidence, shipped: int) -> dict[str
     price = None if costs is None else tuple(tuple(map(float, row)) for row in costs)
     options: dict[str, Any] = {
         "metric": study.metric.name,
-        "class_counts": study.class_counts,
+        "facts": study.facts,
         "costs": price,
     }
     targets = as_codes(evidence.targets)
     (kind, ours), (_, theirs) = (decide(one, **options) for one in evidence.log_probs)
     rows = torch.arange(len(targets)) if evidence.rows is None else evidence.rows
     own, other = evidence.log_probs
-    is_binary = own.shape[-1] == 2
+    is_yes_or_no = study.task.is_yes_or_no
     return {
         "cost_matrix": price,
         "class_scores": class_scores(ours, theirs, targets, own.shape[-1]),
-        "ranking": ranking(own, other, targets),
-        "positive_reliability": _of_positives(evidence) if is_binary else (),
+        "ranking": ranking(own, other, targets) if is_yes_or_no else None,
+        "positive_reliability": _of_positives(evidence) if is_yes_or_no else (),
         "cost_curve": None if price is None else cost_curve(own, other, targets, price),
         "confusion": confusion(kind, ours, theirs, targets, own.shape[-1]),
         "disagreements": disagreements(

@@ -247,7 +247,6 @@ class Study(AskTell):
 
     def snapshot(self) -> StudySnapshot:
         """Return the present state of the study as frozen values."""
-        targets = self.examples.load_targets()
         return StudySnapshot(
             config=self.config,
             metric=self.metric,
@@ -255,7 +254,7 @@ class Study(AskTell):
             plan=self.plan,
             facts=self.facts,
             trials=self.trials,
-            n_valid=0 if targets is None else len(targets),
+            n_valid=self.examples.n_rows,
             importance=self.importance(),
             optimism=self.optimism(),
             edges=self.edges(),

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from optuna.trial import FrozenTrial, TrialState
 from torch import Tensor
@@ -18,6 +17,7 @@ from torch import Tensor
 from autoloss.core.devices import scored_together
 from autoloss.core.errors import InputError
 from autoloss.metrics import Scores
+from autoloss.readout import Items
 from autoloss.records import (
     REFINED_LOG_LOSS,
     CurvePoint,
@@ -27,8 +27,9 @@ from autoloss.records import (
 )
 from autoloss.search.examples import ExampleFiles
 from autoloss.search.journal import Ledger
-from autoloss.search.scoring import Scorer, as_classes, as_logits, rows_fingerprint
+from autoloss.search.scoring import Scorer, rows_fingerprint
 from autoloss.search.space import METRIC
+from autoloss.search.told import told
 from autoloss.search.trial_facts import FACTS, Asked, TrialFacts, record_of
 from autoloss.verdict.metric_rows import example_losses
 
@@ -70,27 +71,18 @@ class Teller:
         clusters: Tensor | None = None,
     ) -> tuple[TrialRecord, ...]:
         """Score trials and end them; see `Study.tell_many`."""
-        logits = as_logits(
-            val_logits, shape=(len(numbers), None, self._n_classes), name="val_logits"
+        logits, items = told(
+            val_logits, val_labels, self.scorer.facts, candidates=len(numbers), part="val"
         )
-        together = _clusters(clusters)
-        classes = self._same_classes(val_labels, logits, together)
+        items = self._same_items(_dependent(items.clustered(clusters)))
         specs = [Asked.of(self._running(number)).spec for number in numbers]
         finite = [k for k in range(len(numbers)) if bool(torch.isfinite(logits[k]).all())]
         now = time.time()
         facts = [TrialFacts(replace(report, state="diverged"), now) for report in reports]
         for places in scored_together(len(finite), logits=logits[:1].numel()):
             some = [finite[i] for i in places]
-            scores = self.scorer.score(
-                logits[some], classes, [specs[k] for k in some], folds=folds
-            )
-            losses = example_losses(
-                scores,
-                classes,
-                class_counts=self.scorer.class_counts,
-                seed=self.scorer.seed,
-                clusters=together,
-            )
+            scores = self.scorer.score(logits[some], items, [specs[k] for k in some], folds=folds)
+            losses = example_losses(scores, items, facts=self.scorer.facts, seed=self.scorer.seed)
             for row, k in enumerate(some):
                 facts[k] = _scored(reports[k], scores, row)
                 # Before the trial ends, so that none is complete without its rows.
@@ -129,12 +121,11 @@ class Teller:
         Returns:
             Reports since the best one; None if the trial diverged.
         """
-        logits = as_logits(val_logits, shape=(None, self._n_classes), name="val_logits")
+        logits, items = told(val_logits, val_labels, self.scorer.facts, part="val")
         if not bool(torch.isfinite(logits).all()):
             return None
-        classes = as_classes(val_labels, n_classes=self._n_classes, like=logits, name="val_labels")
         spec = Asked.of(self._running(number)).spec
-        refined = self.scorer.refined(logits, classes, spec)
+        refined = self.scorer.refined(logits, items, spec)
         curve = self.curves.setdefault(number, [])
         curve.append(CurvePoint(epoch, *refined))
         best = min(range(len(curve)), key=lambda i: curve[i].refined_log_loss)
@@ -171,28 +162,21 @@ class Teller:
             for record in records:
                 self.on_told(record)
 
-    @property
-    def _n_classes(self) -> int:
-        return len(self.scorer.class_counts)
-
-    def _same_classes(
-        self, val_labels: Any, logits: Tensor, clusters: npt.NDArray[np.int64] | None = None
-    ) -> Tensor:
-        """Return the validation labels, which must be the same for all trials."""
-        classes = as_classes(val_labels, n_classes=self._n_classes, like=logits, name="val_labels")
-        rows = rows_fingerprint(classes)
+    def _same_items(self, items: Items) -> Items:
+        """Return the validation items, which must be the same for all trials."""
+        rows = rows_fingerprint(items)
         with self.lock:
             known = self.ledger.attributes().get(_ROWS_KEY)
             if known is not None and known != rows:
                 raise InputError(
                     "val_labels must be of the same rows in the same order for all trials of a "
-                    f"study, but got other labels for {len(classes)} rows than before."
+                    f"study, but got other labels for {items.n_rows} rows than before."
                 )
             if known is None or self.examples.load_targets() is None:
-                self.examples.save_targets(classes.cpu().numpy(), clusters)
+                self.examples.save_targets(items)
             if known is None:
                 self.ledger.set_attribute(_ROWS_KEY, rows)
-        return classes
+        return items
 
     def _end(self, number: int, facts: TrialFacts) -> TrialRecord:
         """Write the end of a trial: first its facts, then its state."""
@@ -236,9 +220,8 @@ def _scored(report: TrainingReport, scores: Scores, row: int) -> TrialFacts:
     )
 
 
-def _clusters(clusters: Tensor | None) -> npt.NDArray[np.int64] | None:
-    """Return clusters as an array, None if each row is its own cluster."""
-    if clusters is None:
-        return None
-    found: npt.NDArray[np.int64] = np.asarray(clusters.cpu(), dtype=np.int64)
-    return None if len(np.unique(found)) == len(found) else found
+def _dependent(items: Items) -> Items:
+    """Return items without clusters if each is its own cluster."""
+    if items.clusters is None or len(np.unique(items.clusters.cpu())) < len(items):
+        return items
+    return replace(items, clusters=None)

@@ -10,8 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from autoloss.losses import ClassFacts
 from autoloss.metrics import Judged, Metric, Scores, balanced_scores
 from autoloss.metrics.known import mean_of_wrong
+from autoloss.readout import Items
 from autoloss.verdict.resampling import leave_out_values
 from autoloss.verdict.select import ExampleLosses
 
@@ -25,47 +27,42 @@ class MetricOnRows:
     fn: Callable[[npt.NDArray[Any], npt.NDArray[Any]], float]
 
 
-def metric_on_rows(metric: Metric, class_counts: Tensor) -> MetricOnRows:
+def metric_on_rows(metric: Metric, facts: ClassFacts) -> MetricOnRows:
     """Return a named metric or the user's metric as a function.
 
     Args:
         metric: The metric.
-        class_counts: Training rows of each class; (C,).
+        facts: The kind of label, with the training rows of each class.
     """
 
     def declared(probs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> float:
         costs = metric.costs
-        judged = Judged.of_probs(probs, targets, class_counts=class_counts, cost_matrix=costs)
+        judged = Judged.of_probs(probs, targets, facts=facts, cost_matrix=costs)
         return float(metric.of(judged)[0])
 
     return MetricOnRows(metric.name, metric.lower_is_better, metric.function or declared)
 
 
 def example_losses(
-    scores: Scores,
-    targets: Tensor,
-    *,
-    class_counts: Tensor,
-    seed: int,
-    clusters: npt.NDArray[Any] | None = None,
+    scores: Scores, items: Items, *, facts: ClassFacts, seed: int
 ) -> list[ExampleLosses]:
-    """Return the losses of each candidate on each row, as the selection by this metric needs them.
+    """Return the losses of each candidate on each item, as a selection by this metric needs them.
 
     Args:
         scores: The scores of K candidates.
-        targets: Classes of the rows; (N,).
-        class_counts: Training rows of each class; (C,).
+        items: The items; the items of a cluster are left out together.
+        facts: The kind of label, with the training rows of each class.
         seed: Seed of the groups that are left out.
-        clusters: The cluster of each row, left out whole; (N,). None for independent rows.
     """
     log_probs = scores.predictions.log_probs.detach().cpu()
     log_loss = scores.example_log_loss.detach().cpu().float().numpy()
-    classes = targets.cpu()
+    classes = items.labels.cpu()
     wrong = scores.example_wrong.cpu()
     if scores.metric.is_balanced:
-        wrong = balanced_scores(log_probs, class_counts).argmax(-1) != classes
+        wrong = balanced_scores(log_probs, facts.item_counts).argmax(-1) != classes
+    clusters = None if items.clusters is None else items.clusters.cpu().numpy()
     without = _without(
-        scores.metric, log_probs, classes.numpy(), class_counts, seed=seed, clusters=clusters
+        scores.metric, log_probs, classes.numpy(), facts, seed=seed, clusters=clusters
     )
     return [
         ExampleLosses(log_loss[k], wrong[k].numpy(), without[k] if without else None)
@@ -77,7 +74,7 @@ def _without(
     metric: Metric,
     log_probs: Tensor,
     targets: npt.NDArray[np.integer],
-    class_counts: Tensor,
+    facts: ClassFacts,
     *,
     seed: int,
     clusters: npt.NDArray[Any] | None,
@@ -85,7 +82,7 @@ def _without(
     """Return the metric with groups of rows left out, if it is not a mean over rows."""
     if not metric.is_own and mean_of_wrong(metric.name):
         return None
-    function = metric_on_rows(metric, class_counts).fn
+    function = metric_on_rows(metric, facts).fn
     return [
         leave_out_values(function, p.exp().numpy(), targets, seed=seed, clusters=clusters)
         for p in log_probs

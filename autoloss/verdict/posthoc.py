@@ -1,4 +1,4 @@
-"""Moves decisions after training: by the class shares or, for two classes, by a threshold."""
+"""Moves decisions after training: by the class shares or, for no and yes, by a threshold."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax
 
+from autoloss.losses import ClassFacts
 from autoloss.metrics.known import DECLARED
 from autoloss.verdict.comparisons import NamedMetric
 
@@ -73,7 +74,7 @@ def fit_posthoc(
     targets: IntArray,
     *,
     metric: NamedMetric,
-    class_counts: IntArray,
+    facts: ClassFacts,
     kind: Kind | None = None,
 ) -> PostHoc | None:
     """Find the shift of the decisions that is best for the metric on held-out rows.
@@ -85,7 +86,7 @@ def fit_posthoc(
         log_probs: Log probabilities of rows that the model was not trained on.
         targets: Their classes.
         metric: The study's metric.
-        class_counts: Training rows of each class.
+        facts: The kind of label, with the training rows of each class.
         kind: The kind of shift; by default the better kind, or the class shares in a tie.
 
     Returns:
@@ -93,7 +94,7 @@ def fit_posthoc(
         (balanced error, expected cost) and no further shift is better.
 
     Shape:
-        log_probs (N, C), targets (N,), class_counts (C,).
+        log_probs (N, C), targets (N,).
     """
     every = max(1, -(-np.size(log_probs) // _MOST_NUMBERS))
     log_probs, targets = np.asarray(log_probs, dtype=np.float64)[::every], targets[::every]
@@ -101,8 +102,8 @@ def fit_posthoc(
         return None
     found = []
     if kind in (None, "prior"):
-        found.append(_prior(log_probs, targets, metric, np.asarray(class_counts)))
-    if kind in (None, "threshold") and log_probs.shape[1] == 2:
+        found.append(_prior(log_probs, targets, metric, facts.item_counts.numpy()))
+    if kind in (None, "threshold") and facts.is_yes_or_no:
         found.append(_threshold(log_probs, targets, metric))
     if not found:
         return None
@@ -136,7 +137,7 @@ def _shifted(log_probs: FloatArray, shift: FloatArray) -> FloatArray:
 
 
 def _prior(
-    log_probs: FloatArray, targets: IntArray, metric: NamedMetric, class_counts: IntArray
+    log_probs: FloatArray, targets: IntArray, metric: NamedMetric, class_counts: FloatArray
 ) -> PostHoc:
     share = np.maximum(class_counts, 0.5) / np.maximum(class_counts, 0.5).sum()
     shifts = -_TAUS[:, None] * np.log(share)

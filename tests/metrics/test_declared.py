@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from autoloss.cli.complete import metrics as completed
+from autoloss.losses import ClassFacts
 from autoloss.metrics import Judged, always_of, known, resolve_metric
 from autoloss.metrics.declare import Declaration, declare
 from autoloss.metrics.known import DECLARED
@@ -53,15 +54,22 @@ def test_candidates_together_are_as_each_alone(one: Declaration, n_classes: int)
         return
     log_probs, classes, counts = drawn(4, 80, n_classes)
     costs = tuple(map(tuple, np.random.default_rng(0).random((n_classes, n_classes)).tolist()))
-    among = {"are_logs": True, "classes": classes, "class_counts": counts, "cost_matrix": costs}
-    together = Judged(scores=log_probs, **among).value(one.function)
+    among = {
+        "classes": classes,
+        "facts": ClassFacts(counts),
+        "cost_matrix": costs,
+    }
+    together = Judged(scores=log_probs, are_logs=True, **among).value(one.function)
     assert together.shape == (4,)
     for k in range(4):
-        alone = Judged(scores=log_probs[k : k + 1], **among).value(one.function)
+        alone = Judged(scores=log_probs[k : k + 1], are_logs=True, **among).value(one.function)
         assert alone.tolist() == [together[k]]
         # The form for one candidate and its probabilities is that of the bootstrap.
         rows = Judged.of_probs(
-            log_probs[k].exp().numpy(), classes.numpy(), class_counts=counts, cost_matrix=costs
+            log_probs[k].exp().numpy(),
+            classes.numpy(),
+            facts=ClassFacts(counts),
+            cost_matrix=costs,
         )
         assert float(rows.value(one.function)[0]) == pytest.approx(float(together[k]), abs=1e-12)
 
@@ -69,7 +77,7 @@ def test_candidates_together_are_as_each_alone(one: Declaration, n_classes: int)
 @pytest.mark.parametrize("one", [m for m in DECLARED.values() if m.complement_of])
 def test_a_complement_is_one_minus_its_metric(one: Declaration) -> None:
     log_probs, classes, counts = drawn(3, 60, 3)
-    judged = Judged(scores=log_probs, are_logs=True, classes=classes, class_counts=counts)
+    judged = Judged(scores=log_probs, are_logs=True, classes=classes, facts=ClassFacts(counts))
     whole = judged.value(DECLARED[one.complement_of].function)
     assert judged.value(one.function).tolist() == (1.0 - whole).tolist()
     assert one.lower_is_better != DECLARED[one.complement_of].lower_is_better
@@ -78,7 +86,7 @@ def test_a_complement_is_one_minus_its_metric(one: Declaration) -> None:
 def test_a_metric_of_decisions_looks_at_nothing_else() -> None:
     """Other probabilities with the same likeliest classes."""
     log_probs, classes, counts = drawn(3, 60, 2)
-    among = {"classes": classes, "class_counts": counts}
+    among = {"classes": classes, "facts": ClassFacts(counts)}
     generator = torch.Generator().manual_seed(0)
     surest = 0.5 + 0.5 * torch.rand(3, 60, 1, generator=generator, dtype=torch.float64)
     is_first = log_probs.argmax(-1, keepdim=True) == 0
@@ -97,7 +105,7 @@ def test_a_metric_of_decisions_looks_at_nothing_else() -> None:
 
 def test_what_every_trial_has_depends_on_classes_and_costs() -> None:
     log_probs, classes, counts = drawn(2, 40, 3)
-    judged = Judged(scores=log_probs, are_logs=True, classes=classes, class_counts=counts)
+    judged = Judged(scores=log_probs, are_logs=True, classes=classes, facts=ClassFacts(counts))
     plain = ["error", "balanced_error", "log_loss", "brier"]
     assert list(always_of(judged)) == plain
     with_costs = replace(judged, cost_matrix=((0, 1, 1), (1, 0, 1), (1, 1, 0)))
@@ -133,5 +141,5 @@ def test_a_function_of_the_users_with_a_declared_name_stays_the_users() -> None:
     assert metric.declared is None
     assert not metric.is_balanced
     log_probs, classes, counts = drawn(2, 10, 2)
-    judged = Judged(scores=log_probs, are_logs=True, classes=classes, class_counts=counts)
+    judged = Judged(scores=log_probs, are_logs=True, classes=classes, facts=ClassFacts(counts))
     assert metric.of(judged).tolist() == [0.25, 0.25]

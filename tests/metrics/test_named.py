@@ -72,7 +72,7 @@ def test_a_metric_is_that_of_scikit_learn(name: str, n_classes: int) -> None:
     probs, classes = drawn(n_classes)
     metric = resolve_metric(name, facts=ClassFacts(torch.ones(n_classes)))
     counts = torch.bincount(torch.from_numpy(classes), minlength=n_classes)
-    found = metric_on_rows(metric, counts).fn(probs, classes)
+    found = metric_on_rows(metric, ClassFacts(counts)).fn(probs, classes)
     assert found == pytest.approx(of_sklearn(name, probs, classes), abs=1e-12)
 
 
@@ -80,7 +80,7 @@ def test_balanced_accuracy_is_one_minus_balanced_error() -> None:
     probs, classes = drawn(3)
     counts = torch.bincount(torch.from_numpy(classes), minlength=3)
     accuracy, error = (
-        metric_on_rows(resolve_metric(name), counts).fn(probs, classes)
+        metric_on_rows(resolve_metric(name), ClassFacts(counts)).fn(probs, classes)
         for name in ("balanced_accuracy", "balanced_error")
     )
     assert accuracy == pytest.approx(1.0 - error)
@@ -95,7 +95,7 @@ def test_degenerate_rows_are_answered_as_by_scikit_learn(name: str) -> None:
     probs = np.tile([0.7, 0.3], (20, 1))
     classes = np.array([0] * 15 + [1] * 5)
     metric = resolve_metric(name, facts=ClassFacts(torch.ones(2)))
-    value = metric_on_rows(metric, torch.tensor([15, 5])).fn(probs, classes)
+    value = metric_on_rows(metric, ClassFacts(torch.tensor([15, 5]))).fn(probs, classes)
     assert np.isfinite(value)
     if name not in NOT_OF_SKLEARN:
         assert value == pytest.approx(of_sklearn(name, probs, classes), abs=1e-12)
@@ -153,7 +153,7 @@ def test_scores_have_the_metric_that_is_asked_for(name: str) -> None:
     assert best == 0
     if name in ("auroc", "average_precision"):
         return  # of the log odds, which do not round to ties
-    expected = metric_on_rows(found.metric, objective.class_counts)
+    expected = metric_on_rows(found.metric, objective.facts)
     probs = found.predictions.log_probs.exp()
     for k in range(3):
         one = expected.fn(probs[k].numpy(), targets.numpy())

@@ -74,7 +74,10 @@ def test_costs_take_the_place_of_those_that_a_metric_has():
     metric = resolve_metric(resolve_metric(None, cost_matrix=COSTS), cost_matrix=other)
     assert metric == resolve_metric(None, cost_matrix=other)
     wrong = Judged.of_probs(
-        np.array([[0.5, 0.5]]), np.array([0]), class_counts=torch.ones(2), cost_matrix=metric.costs
+        np.array([[0.5, 0.5]]),
+        np.array([0]),
+        facts=ClassFacts(torch.ones(2)),
+        cost_matrix=metric.costs,
     )
     assert metric.of(wrong).tolist() == [2.0]
 
@@ -109,7 +112,7 @@ def test_a_function_called_expected_cost_stays_the_users():
 def judged(log_probs: torch.Tensor, targets: torch.Tensor) -> Judged:
     """Return the predictions, as the scoring of a study makes them."""
     counts = torch.ones(log_probs.shape[-1])
-    return Judged(scores=log_probs, are_logs=True, classes=targets, class_counts=counts)
+    return Judged(scores=log_probs, are_logs=True, classes=targets, facts=ClassFacts(counts))
 
 
 def test_a_function_is_called_for_finite_candidates_alone(make_probs):

@@ -97,7 +97,7 @@ def test_disagreements_are_those_of_a_loop() -> None:
 def test_the_threshold_of_costs_decides_as_the_least_expected_cost_does() -> None:
     own, truth = log_probs(800, 2), labels(800, 2)
     costs = ((0.5, 2.0), (7.0, 1.0))
-    options = {"metric": "error", "class_counts": torch.tensor([1.0, 1.0]), "costs": costs}
+    options = {"metric": "error", "facts": ClassFacts(torch.tensor([1.0, 1.0])), "costs": costs}
     found = threshold(own, truth, **options)
     _, decided = decide(own, **options)
     assert found is not None
@@ -113,7 +113,7 @@ def test_the_threshold_of_costs_decides_as_the_least_expected_cost_does() -> Non
 def test_the_threshold_of_balanced_error_is_measured_as_scikit_learn_does(n_classes: int) -> None:
     own, truth = log_probs(600, n_classes), labels(600, n_classes)
     counts = torch.arange(1.0, n_classes + 1) * 100
-    options = {"metric": "balanced_error", "class_counts": counts, "costs": None}
+    options = {"metric": "balanced_error", "facts": ClassFacts(counts), "costs": None}
     found = threshold(own, truth, **options)
     assert found is not None
     for value, decided in (

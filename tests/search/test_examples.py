@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autoloss.core.errors import InputError
+from autoloss.losses import ClassFacts
+from autoloss.readout import Items
 from autoloss.search.examples import ExampleFiles
 from autoloss.verdict.select import ExampleLosses
 
@@ -44,5 +47,5 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
 def test_targets_come_back(tmp_path):
     files = ExampleFiles(tmp_path)
     assert files.load_targets() is None
-    files.save_targets(np.array([2, 0, 1]))
+    files.save_targets(Items.of(torch.tensor([2, 0, 1]), ClassFacts(torch.ones(3))))
     np.testing.assert_array_equal(files.load_targets(), [2, 0, 1])

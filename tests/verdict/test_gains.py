@@ -9,7 +9,7 @@ from autoloss.verdict.comparisons import compare, compare_metric
 from autoloss.verdict.gains import gain_steps, steps_of
 from autoloss.verdict.posthoc import fit_posthoc
 from tests.verdict.test_confirm import Named, draw, ranking
-from tests.verdict.test_posthoc import f1, rare
+from tests.verdict.test_posthoc import f1, facts_of, rare
 
 ERROR = Named("error", lambda probs, y: float((probs.argmax(1) != y).mean()), True)
 
@@ -50,7 +50,7 @@ def test_moved_decisions_change_the_metric_and_leave_the_log_loss():
     held_out, labels = rare(n=3000, seed=1)
     rows, targets = rare(n=3000, seed=2)
     f1_metric = Named("f1", f1)
-    moved = fit_posthoc(held_out, labels, metric=f1_metric, class_counts=np.bincount(labels))
+    moved = fit_posthoc(held_out, labels, metric=f1_metric, facts=facts_of(np.bincount(labels)))
     steps = steps_of(rows, rows, rows, rows, posthoc=moved, challenger_posthoc=moved)
     gains = gain_steps(steps, targets, metric=f1_metric, resamples=50)
     assert [gain.step for gain in gains][3:] == [moved.kind, "another loss"]
@@ -65,7 +65,7 @@ def test_moved_decisions_change_the_metric_and_leave_the_log_loss():
 def test_moved_decisions_are_judged_by_the_error_too():
     held_out, labels = rare(n=3000, seed=1)
     rows, targets = rare(n=3000, seed=2)
-    moved = fit_posthoc(held_out, labels, metric=ERROR, class_counts=np.bincount(labels))
+    moved = fit_posthoc(held_out, labels, metric=ERROR, facts=facts_of(np.bincount(labels)))
     step = gain_steps(
         steps_of(rows, rows, rows, None, posthoc=moved), targets, metric=ERROR, resamples=50
     )[-1]
@@ -76,7 +76,7 @@ def test_moved_decisions_are_judged_by_the_error_too():
 
 def test_the_challenger_is_moved_only_if_cross_entropy_is():
     rows, targets = rare(n=200)
-    moved = fit_posthoc(rows, targets, metric=ERROR, class_counts=np.bincount(targets))
+    moved = fit_posthoc(rows, targets, metric=ERROR, facts=facts_of(np.bincount(targets)))
     steps = steps_of(rows, rows, rows, rows, challenger_posthoc=moved)
     assert all(step.decided is None for step in steps)
 

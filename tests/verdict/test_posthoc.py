@@ -5,6 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import log_loss, roc_auc_score
 
+from autoloss.losses import ClassFacts
 from autoloss.metrics import resolve_metric
 from autoloss.verdict import posthoc
 from autoloss.verdict.metric_rows import metric_on_rows
@@ -20,8 +21,12 @@ def rare(n=400, seed=0, shift=1.5):
     return normal(np.stack([0.0 * odds, odds - shift], axis=1)), targets
 
 
+def facts_of(counts):
+    return ClassFacts(torch.as_tensor(counts))
+
+
 def named(name, counts, **options):
-    return metric_on_rows(resolve_metric(name, **options), torch.as_tensor(counts))
+    return metric_on_rows(resolve_metric(name, **options), facts_of(counts))
 
 
 def f1(probs, classes):
@@ -37,7 +42,7 @@ F1 = Named("f1", f1)
 def test_the_threshold_is_the_best_of_all_by_brute_force(seed):
     log_probs, targets = rare(n=90, seed=seed)
     found = fit_posthoc(
-        log_probs, targets, metric=F1, class_counts=np.array([60, 30]), kind="threshold"
+        log_probs, targets, metric=F1, facts=facts_of(np.array([60, 30])), kind="threshold"
     )
     probs = np.exp(log_probs[:, 1])
     best = max(f1(np.eye(2)[(probs > cut).astype(int)], targets) for cut in [-1.0, *probs])
@@ -54,7 +59,7 @@ def test_ties_go_to_the_middle_of_the_plateau():
         log_probs,
         np.array([0, 0, 1, 1]),
         metric=named("error", [2, 2]),
-        class_counts=np.array([2, 2]),
+        facts=facts_of(np.array([2, 2])),
     )
     assert found.kind == "threshold"
     assert np.log(found.value / (1 - found.value)) == pytest.approx(-2.0)
@@ -68,7 +73,7 @@ def test_decisions_stay_if_no_shift_is_better():
         log_probs,
         np.array([0, 0, 1, 1]),
         metric=named("error", [2, 2]),
-        class_counts=np.array([3, 1]),
+        facts=facts_of(np.array([3, 1])),
     )
     assert found.is_neutral
     assert found.detail == "no threshold is better on the held-out rows"
@@ -82,7 +87,7 @@ def test_the_class_shares_undo_a_training_on_equal_classes():
     features = rng.normal(size=(3000, 3)) + 1.2 * np.eye(3)[targets]
     balanced = normal(1.2 * features)
     error = named("error", counts)
-    found = fit_posthoc(balanced, targets, metric=error, class_counts=counts)
+    found = fit_posthoc(balanced, targets, metric=error, facts=facts_of(counts))
     assert found.kind == "prior"
     assert found.value == pytest.approx(-1.0, abs=0.35)
     expected = balanced - found.value * np.log(counts / 1000)
@@ -92,7 +97,7 @@ def test_the_class_shares_undo_a_training_on_equal_classes():
 
 def test_held_out_rows_alone_decide_between_the_two():
     log_probs, targets = rare()
-    how = {"metric": F1, "class_counts": np.array([300, 100])}
+    how = {"metric": F1, "facts": facts_of([300, 100])}
     both = [fit_posthoc(log_probs, targets, kind=kind, **how) for kind in ("prior", "threshold")]
     assert fit_posthoc(log_probs, targets, **how) == max(both, key=lambda one: one.metric)
 
@@ -100,7 +105,9 @@ def test_held_out_rows_alone_decide_between_the_two():
 @pytest.mark.parametrize("name", ["auroc", "average_precision"])
 def test_rankings_have_no_decisions_to_move(name):
     log_probs, targets = rare()
-    assert fit_posthoc(log_probs, targets, metric=named(name, [3, 1]), class_counts=[3, 1]) is None
+    assert (
+        fit_posthoc(log_probs, targets, metric=named(name, [3, 1]), facts=facts_of([3, 1])) is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,7 +120,7 @@ def test_rankings_have_no_decisions_to_move(name):
 def test_metrics_of_the_users_that_judge_probabilities_have_none_either(fn):
     log_probs, targets = rare()
     metric = Named("own", fn, True)
-    assert fit_posthoc(log_probs, targets, metric=metric, class_counts=[3, 1]) is None
+    assert fit_posthoc(log_probs, targets, metric=metric, facts=facts_of([3, 1])) is None
 
 
 @pytest.mark.parametrize(
@@ -124,27 +131,27 @@ def test_a_metric_that_moves_decisions_is_shifted_only_if_that_helps(name, optio
     log_probs, targets = rare(n=3000)
     counts = np.bincount(targets)
     metric = named(name, counts, **options)
-    low = fit_posthoc(log_probs, targets, metric=metric, class_counts=counts)
+    low = fit_posthoc(log_probs, targets, metric=metric, facts=facts_of(counts))
     assert low.metric < metric.fn(np.exp(log_probs), targets)
     odds = np.array([-6.0, -5.0, 5.0, 6.0])
     perfect = normal(np.stack([0.0 * odds, odds], axis=1))
     labels = np.array([0, 0, 1, 1])
     metric = named(name, [2, 2], **options)
-    assert fit_posthoc(perfect, labels, metric=metric, class_counts=[2, 2]) is None
+    assert fit_posthoc(perfect, labels, metric=metric, facts=facts_of([2, 2])) is None
 
 
 @pytest.mark.parametrize("n", [1, 2])
 def test_next_to_no_rows(n):
     log_probs, targets = rare(n=n)
-    found = fit_posthoc(log_probs, targets, metric=named("error", [3, 1]), class_counts=[3, 1])
+    found = fit_posthoc(log_probs, targets, metric=named("error", [3, 1]), facts=facts_of([3, 1]))
     assert np.isfinite(found.decided(log_probs)).all()
-    assert fit_posthoc(log_probs[:0], targets[:0], metric=F1, class_counts=[3, 1]) is None
+    assert fit_posthoc(log_probs[:0], targets[:0], metric=F1, facts=facts_of([3, 1])) is None
 
 
 def test_a_class_without_training_rows_has_a_finite_shift():
     log_probs = normal(np.random.default_rng(0).normal(size=(50, 3)))
     found = fit_posthoc(
-        log_probs, np.zeros(50, int), metric=named("error", [9, 1, 0]), class_counts=[9, 1, 0]
+        log_probs, np.zeros(50, int), metric=named("error", [9, 1, 0]), facts=facts_of([9, 1, 0])
     )
     assert np.isfinite(found.shifts).all()
 
@@ -156,7 +163,7 @@ def test_probabilities_after_a_shift_are_normal():
 
 def test_of_very_many_log_probabilities_evenly_spaced_rows_decide(monkeypatch):
     log_probs, targets = rare(n=300)
-    asked = {"metric": F1, "class_counts": np.array([200, 100]), "kind": "threshold"}
+    asked = {"metric": F1, "facts": facts_of([200, 100]), "kind": "threshold"}
     alone = fit_posthoc(log_probs[::3], targets[::3], **asked)
     monkeypatch.setattr(posthoc, "_MOST_NUMBERS", 200)
     others = np.arange(300) % 3 > 0

@@ -1,0 +1,141 @@
+"""The items of a part: what read-outs are fitted to, metrics count and tests compare."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from autoloss.core.errors import InputError
+from autoloss.losses import ClassFacts
+from autoloss.losses.guards import MISSING
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """The items of a part that have a label: its rows, or the labels or tokens of its rows.
+
+    A label of a row is the item ``(0, z)`` with the classes no and yes, a token of a sequence an
+    item with C classes. Items of a row are not independent: they stay together in folds and are
+    resampled together. For one label a row, items and rows are the same.
+
+    Args:
+        labels: The class of each item, int64.
+        shape: The axes of the labels of the part: ``(N,)``, ``(N, L)`` or ``(N, T)``; ``(1, T)``
+            for sequences that are joined.
+        n_rows: The number of rows N, or of sequences.
+        rows: The row of each item, the sequence of a token; None if items and rows are the same.
+        places: The place of each item among all of `shape`, row by row; None if all have a label.
+        clusters: The cluster of each item: its group, else its row; None if all are independent.
+
+    Shape:
+        labels, rows, places and clusters (M,).
+    """
+
+    labels: Tensor
+    shape: tuple[int, ...]
+    n_rows: int
+    rows: Tensor | None = None
+    places: Tensor | None = None
+    clusters: Tensor | None = None
+
+    @classmethod
+    def of(cls, targets: Tensor | Items, facts: ClassFacts) -> Items:
+        """Return the items of labels; items are returned as they are.
+
+        Args:
+            targets: Classes; several labels are 0, 1 or the same as floats. The values -1 and
+                -100, and NaN, mean a missing label of a row's labels or of a token.
+            facts: The kind of label.
+
+        Shape:
+            targets (N,); several labels (N, L); tokens of sequences, padded with -100, (N, T).
+        """
+        if isinstance(targets, Items):
+            return targets
+        if facts.item_axes == 1:
+            return cls(targets, tuple(targets.shape), len(targets))
+        rows = torch.arange(len(targets), device=targets.device)
+        return cls._known(targets, rows.repeat_interleave(targets[0].numel()), len(targets))
+
+    @classmethod
+    def of_sequences(cls, tags: Sequence[Tensor]) -> Items:
+        """Return the items of sequences of unequal length, joined to a single row of tokens.
+
+        Args:
+            tags: The class of each token of each sequence; -1 and -100 mean a missing tag.
+
+        Shape:
+            tags N times (T_n,); the shape of the items is (1, sum of T_n).
+        """
+        joined = torch.cat(list(tags))
+        lengths = torch.tensor([len(one) for one in tags], device=joined.device)
+        rows = torch.arange(len(tags), device=joined.device).repeat_interleave(lengths)
+        return cls._known(joined[None], rows, len(tags))
+
+    @classmethod
+    def _known(cls, targets: Tensor, rows: Tensor, n_rows: int) -> Items:
+        """Return the items that have a label, each with its row as its cluster."""
+        if targets.is_floating_point():
+            is_known = ~targets.isnan()
+        else:
+            is_known = torch.isin(
+                targets, torch.tensor(MISSING, device=targets.device), invert=True
+            )
+        places = is_known.flatten().nonzero().flatten()
+        rows = rows[places]
+        return cls(
+            targets.flatten()[places].long(),
+            tuple(targets.shape),
+            n_rows,
+            rows,
+            places=None if len(places) == targets.numel() else places,
+            clusters=rows,
+        )
+
+    def __len__(self) -> int:
+        """Return the number of items M."""
+        return len(self.labels)
+
+    def clustered(self, clusters: Tensor | None) -> Items:
+        """Return the items with groups of rows as their clusters.
+
+        Args:
+            clusters: The group of each row; None for rows without groups.
+
+        Shape:
+            clusters (N,).
+        """
+        if clusters is None:
+            return self
+        return replace(self, clusters=self.of_rows(clusters))
+
+    def of_rows(self, values: Tensor) -> Tensor:
+        """Return for each item the value of its row, (N,) -> (M,)."""
+        if self.rows is None:
+            return values
+        return values.to(self.rows.device)[self.rows]
+
+    def scores(self, values: Tensor) -> Tensor:
+        """Return scores of the items from those in the layout of the losses, with a class axis.
+
+        Args:
+            values: Scores of K candidates for everything in `shape`.
+
+        Raises:
+            InputError: If they do not have the axes of the labels.
+
+        Shape:
+            (K, N, C), several labels (K, N, L, 2), tokens (K, N, T, C) -> (K, M, C).
+        """
+        if self.rows is None:
+            return values
+        if tuple(values.shape[1:-1]) != self.shape:
+            raise InputError(
+                f"Logits must be of the labels' shape {self.shape}, but got "
+                f"{tuple(values.shape[1:-1])} for each candidate."
+            )
+        flat = values.flatten(1, -2)
+        return flat if self.places is None else flat[:, self.places.to(flat.device)]
