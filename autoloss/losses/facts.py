@@ -93,6 +93,19 @@ class ClassFacts:
         """Return whether every candidate has counts of its own."""
         return self.counts.ndim > self.own_axes
 
+    def of_item(self) -> ClassFacts:
+        """Return the facts of an item by itself, as of rows with one label each.
+
+        Several yes-or-no labels are taken together: counts are added, weights averaged.
+        """
+        if self.item_axes == 1:
+            return self
+        weights = self.weights
+        if weights is not None and self.task == "multilabel":
+            weights = weights.mean(-2)
+        task: TaskKind = "binary" if self.task == "multilabel" else "multiclass"
+        return ClassFacts(self.item_counts, task, weights, self.similarity)
+
     @property
     def item_counts(self) -> Tensor:
         """Return the rows of each class of an item before sampling, ``(C,)`` or ``(K, C)``.

@@ -39,7 +39,7 @@ class LossModule(nn.Module):
     Args:
         spec: The loss.
         class_counts: Training rows of each class; only a prior needs them.
-        task: The kind of label.
+        task: The kind of label; `ClassFacts` have their own.
         class_weights: Weights for ``prior="given_weights"``.
         class_similarity: Similarity of the classes for ``target="similarity_smoothing"``.
 
@@ -72,7 +72,7 @@ class LossModule(nn.Module):
         if class_counts is None and (owner := _owner_of_counts(spec)):
             raise InputError(f"class_counts must be given for {owner}, but got class_counts=None.")
         self.spec = spec
-        self.task = task
+        self.task = class_counts.task if isinstance(class_counts, ClassFacts) else task
         self._refuses_masks = _owner_of_all_logits(spec)
         self._remembers = get(spec.base).memory is not None
         self._given = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
@@ -20,6 +20,7 @@ from autoloss.losses import ClassFacts
 from autoloss.search.naming import CONFIG, nearest_study
 
 SCHEMA_VERSION = 1
+Counts: TypeAlias = tuple[float, ...] | tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class StudyConfig:
     Args:
         name: Its name.
         task: The kind of label, with the names of the classes.
-        class_counts: Training rows of each class.
+        class_counts: Training rows of each class; for several labels the rows without and with
+            each label.
         trials: The budget.
         space_name: The name of the space.
         space: The space in full, as `Space.to_dict`.
@@ -55,7 +57,7 @@ class StudyConfig:
 
     name: str
     task: Task
-    class_counts: tuple[float, ...]
+    class_counts: Counts
     trials: int
     space_name: str
     space: dict[str, Any]
@@ -95,7 +97,7 @@ class StudyConfig:
                 f"autoloss, but got schema_version={written!r}."
             )
         try:
-            counts, task = tuple(values["class_counts"]), values.get("task")
+            counts, task = as_counts(values["class_counts"]), values.get("task")
             lists = {
                 # Older studies have counts of classes alone.
                 "task": Task.from_dict(task) if task else Task.of_classes(len(counts)),
@@ -166,6 +168,12 @@ def _judged(space: dict[str, Any]) -> dict[str, Any]:
 def as_tuple(values: Iterable[float] | None) -> tuple[float, ...] | None:
     """Return numbers as a tuple; None for None."""
     return None if values is None else tuple(map(float, values))
+
+
+def as_counts(values: Sequence[Any]) -> Counts:
+    """Return counts of classes, or those of the two classes of each of several labels."""
+    is_pair = [isinstance(one, (list, tuple)) for one in values]
+    return as_rows(values) or () if any(is_pair) else tuple(values)
 
 
 def as_rows(values: Iterable[Iterable[float]] | None) -> tuple[tuple[float, ...], ...] | None:

@@ -14,7 +14,7 @@ from autoloss.core.task import Task
 from autoloss.losses import ClassFacts
 from autoloss.losses.own import Losses, recall, take_in
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
-from autoloss.search.config import StudyConfig, as_rows, as_tuple, folder_of
+from autoloss.search.config import Counts, StudyConfig, as_counts, as_rows, as_tuple, folder_of
 from autoloss.search.journal import Ledger, exists_error, has_password, shown_url
 from autoloss.search.naming import CONFIG, JOURNAL, check_name
 from autoloss.search.quota import plan_families
@@ -61,7 +61,10 @@ def new_config(
         InputError: If a setting is invalid.
     """
     check_name(name)
-    counts = checked_counts(class_counts)
+    if task is not None and task.kind == "multilabel":
+        counts = as_counts(torch.as_tensor(class_counts).tolist())
+    else:
+        counts = checked_counts(class_counts)
     task = Task.of_classes(len(counts)) if task is None else task
     known = ClassFacts(torch.tensor(counts, dtype=torch.float64), task=task.kind)
     resolved = resolve_metric(metric, facts=known, cost_matrix=cost_matrix)
@@ -179,7 +182,7 @@ def directions(space: Space, metric: Metric) -> list[Direction]:
     return ["maximize" if name in higher else "minimize" for name in space.objectives]
 
 
-def checked_counts(class_counts: Sequence[float] | torch.Tensor) -> tuple[float, ...]:
+def checked_counts(class_counts: Sequence[float] | torch.Tensor) -> Counts:
     """Return class counts as plain numbers.
 
     Raises:

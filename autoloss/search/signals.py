@@ -46,6 +46,7 @@ def gradient_signals(
     Shape:
         probs (N,).
     """
+    facts = facts.of_item()
     odds = torch.linspace(-_REACH, _REACH, _STEPS, dtype=torch.float64)
     seen = _log_odds(probs)
     curves = []
