@@ -16,17 +16,17 @@ RARE = 0.02
 
 
 def is_rare(class_counts: Sequence[float] | Tensor, *, below: float = RARE) -> bool:
-    """Return whether there are two classes and the positive one, the second, is rare.
+    """Return whether the positive class is rare.
 
     Args:
-        class_counts: Rows of each class.
+        class_counts: Rows of the negative and of the positive class.
         below: The prevalence below which it is.
 
     Shape:
-        - class_counts: ``(C,)``
+        - class_counts: ``(2,)``
     """
-    counts = [float(count) for count in class_counts]
-    return len(counts) == 2 and 0 < counts[1] < below * sum(counts)
+    negative, positive = (float(count) for count in class_counts)
+    return 0 < positive < below * (negative + positive)
 
 
 def rare_notes(
@@ -40,14 +40,14 @@ def rare_notes(
     """Return notes if positives are rare, otherwise nothing.
 
     Args:
-        class_counts: Rows of each class, before any are left out.
+        class_counts: Rows of the negative and of the positive class, before any are left out.
         batch_size: Rows of a mini-batch.
         metric: Name of the study's metric.
         has_costs: Whether a cost matrix is given.
         negatives: Negatives that the search trains on for each positive; 0 for all.
 
     Shape:
-        - class_counts: ``(C,)``
+        - class_counts: ``(2,)``
 
     Examples:
         >>> rare_notes([10000, 103], 256, "auroc", False)

@@ -14,13 +14,15 @@ def study_notes(
 ) -> tuple[str, ...]:
     """Return the notes on rare positives and on costs, a sentence each."""
     costs = metric.costs
-    rare = rare_notes(
-        data.summary.class_counts,
-        space.training.batch_size,
-        metric.name,
-        costs is not None,
-        negatives=space.protocol.negatives,
-    )
+    rare: tuple[str, ...] = ()
+    if data.task.is_yes_or_no:
+        rare = rare_notes(
+            data.summary.class_counts,
+            space.training.batch_size,
+            metric.name,
+            costs is not None,
+            negatives=space.protocol.negatives,
+        )
     if costs is None:
         return rare
     return (*rare, *cost_notes(costs, data.task.classes, has_weights=has_weights))

@@ -33,6 +33,7 @@ def plan(request: Request) -> Plan:
         space.training,
         device=begun.device,
         seed=begun.request.seed,
+        facts=facts,
         negatives=space.protocol.negatives,
         model=begun.network.model,
     )

@@ -46,14 +46,7 @@ class ModelGraph(nn.Module):
         self, classifier: Classifier, networks: tuple[TableNetwork, ...], inputs: GraphInputs
     ) -> None:
         super().__init__()
-        facts = [
-            ClassFacts(
-                member.class_counts,
-                weights=classifier.class_weights,
-                similarity=classifier.class_similarity,
-            )
-            for member in classifier.members
-        ]
+        facts = map(classifier.facts, classifier.members)
         self.members = nn.ModuleList(
             MemberGraph(member, network, inputs, own)
             for member, network, own in zip(classifier.members, networks, facts, strict=True)

@@ -193,7 +193,10 @@ class Classifier(Shown):
     def facts(self, member: Member) -> ClassFacts:
         """Return the facts of the classes that the loss of a member knew."""
         return ClassFacts(
-            member.class_counts, weights=self.class_weights, similarity=self.class_similarity
+            member.class_counts,
+            task=self.task.kind,
+            weights=self.class_weights,
+            similarity=self.class_similarity,
         )
 
     def predict(self, data: Table, *, force: bool = False) -> NDArray[Any]:

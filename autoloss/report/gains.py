@@ -82,7 +82,7 @@ def detail_text(detail: str, classes: Sequence[str]) -> str:
         'churned above a probability of 0.56'
     """
     start = "class 1 above"
-    if len(classes) != 2 or not detail.startswith(start):
+    if not detail.startswith(start):
         return detail
     return f"{classes[1]} above{detail.removeprefix(start)}"
 

@@ -51,26 +51,34 @@ def loss_toml(trial: TrialRecord) -> str:
     return toml_text(trial.loss)
 
 
-def loss_python(trial: TrialRecord, class_counts: tuple[int, ...] = ()) -> str:
+def loss_python(
+    trial: TrialRecord, class_counts: tuple[int, ...] = (), *, task: str = "multiclass"
+) -> str:
     """Return Python code that makes the trial's loss an ``nn.Module``.
 
     Args:
         trial: The trial.
         class_counts: Rows of each class, written out where the loss has a prior.
+        task: The kind of label.
     """
     lines = [
         f"        {_python_value(key)}: {_python_value(value)},\n"
         for key, value in trial.loss.items()
     ]
     needs_counts = trial.loss.get("prior", "none") != "none"
-    counts = f"class_counts={list(class_counts)}" if needs_counts else ""
+    is_several = task == "multilabel"
+    counts = "counts" if is_several else str(list(class_counts))
+    arguments = [f"class_counts={counts}"] if needs_counts else []
+    arguments += [f'task="{task}"'] if is_several or task == "sequence" else []
+    note = "Put the counts of your training rows here"
+    note += ", a row (without, with) for each label." if is_several else "."
     return (
         "import autoloss\n\n"
         + "spec = autoloss.LossSpec.from_dict(\n    {\n"
         + "".join(lines)
         + "    }\n)\n"
-        + ("# Put the counts of your training rows here.\n" if needs_counts else "")
-        + f"loss = spec.module({counts})\n"
+        + (f"# {note}\n" if needs_counts else "")
+        + f"loss = spec.module({', '.join(arguments)})\n"
         + "value = loss(logits, targets)\n"
     )
 
@@ -81,7 +89,7 @@ def _recipe(summary: Summary, title: str, trial: TrialRecord) -> Recipe:
         title=f"{title}: trial {trial.number}",
         label=trial.label,
         toml=loss_toml(trial),
-        python=loss_python(trial, summary.data.class_counts),
+        python=loss_python(trial, summary.data.class_counts, task=summary.data.task),
         settings=tuple((key, setting_text(value)) for key, value in trial.nuisance.items()),
         command=f"autoloss select {shlex.quote(summary.name)} --trial {trial.number} "
         "--dry-run --source loss.py",

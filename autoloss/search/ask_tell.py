@@ -171,6 +171,9 @@ class AskTell:
             val_labels: Classes of the rows, the same for all trials; (N,).
             seconds: Training time; by default the time since it was asked.
 
+        Several labels: logits and labels (N, L), 0 and 1. Sequences: lists of (T, C) and (T,). In
+        both, -1, -100 and NaN mean a missing label.
+
         Returns:
             Its record.
         """

@@ -110,12 +110,17 @@ def thinned_along(x: FloatArray, y: FloatArray, *, most: int = MOST_POINTS) -> I
 
 
 def cost_curve(
-    challenger: Tensor, baseline: Tensor, targets: IntArray, costs: Matrix
+    challenger: Tensor,
+    baseline: Tensor,
+    targets: IntArray,
+    costs: Matrix,
+    *,
+    is_yes_or_no: bool,
 ) -> CostCurve | None:
     """Return the cost of rows under other costs, or if a person decides some of the rows.
 
-    For two classes the curve of Hernández-Orallo, Flach and Ferri 2011 ("Brier curves"), in the
-    units of the cost matrix: at each share the cheapest decision (Elkan 2001). For more classes
+    For no and yes the curve of Hernández-Orallo, Flach and Ferri 2011 ("Brier curves"), in the
+    units of the cost matrix: at each share the cheapest decision (Elkan 2001). For other classes
     the mean cost of the remaining rows.
 
     Args:
@@ -123,6 +128,7 @@ def cost_curve(
         baseline: Those of tuned cross-entropy.
         targets: The true classes.
         costs: Cost of each decision (column) for each true class (row).
+        is_yes_or_no: Whether the classes are no and yes.
 
     Returns:
         The curve; None if a mistake costs nothing.
@@ -131,7 +137,7 @@ def cost_curve(
         challenger, baseline (N, C), targets (N,).
     """
     price = np.asarray(costs, dtype=np.float64)
-    if len(price) != 2:
+    if not is_yes_or_no:
         at = np.linspace(0.0, 1.0, MOST_POINTS)
         own, other = (_reviewed(one, targets, price, at) for one in (challenger, baseline))
         return CostCurve("reviewed", tuple(at.tolist()), own, other)

@@ -333,7 +333,7 @@ def _summary(
         looks=evidence.looks,
         coverage=evidence.coverage,
         tails=tails(evidence.log_probs[place], evidence.targets, name=ROLES[place])
-        if is_rare(known.class_counts, below=TAILS_BELOW)
+        if study.task.is_yes_or_no and is_rare(known.class_counts, below=TAILS_BELOW)
         else None,
         **insights(study, evidence, place),
     )
@@ -364,13 +364,15 @@ def _counted_twice(study: StudySnapshot, choice: Choice) -> list[str]:
 def _unknown_data(study: StudySnapshot, n_test: int) -> DataSummary:
     """Return the description of data that the study never saw."""
     counts, task = tuple(map(int, study.class_counts.tolist())), study.task
+    # Every label of a row is counted.
+    n_train = sum(counts) // (study.facts.counts.numel() // len(counts))
     return DataSummary(
         source="a training loop of the user's own",
         target=task.target,
         task=task.kind,
         classes=tuple(map(label_of, task.classes)),
         class_counts=counts,
-        n_train=sum(counts),
+        n_train=n_train,
         n_valid=study.n_valid,
         n_test=n_test,
     )

@@ -49,7 +49,9 @@ def insights(study: StudySnapshot, evidence: Evidence, shipped: int) -> dict[str
         "class_scores": class_scores(ours, theirs, targets, own.shape[-1]),
         "ranking": ranking(own, other, targets) if is_yes_or_no else None,
         "positive_reliability": _of_positives(evidence) if is_yes_or_no else (),
-        "cost_curve": None if price is None else cost_curve(own, other, targets, price),
+        "cost_curve": None
+        if price is None
+        else cost_curve(own, other, targets, price, is_yes_or_no=is_yes_or_no),
         "confusion": confusion(kind, ours, theirs, targets, own.shape[-1]),
         "disagreements": disagreements(
             (ours, own), (theirs, other), targets, as_codes(rows), table=evidence.table

@@ -61,11 +61,7 @@ def new_config(
         InputError: If a setting is invalid.
     """
     check_name(name)
-    if task is not None and task.kind == "multilabel":
-        counts = as_counts(torch.as_tensor(class_counts).tolist())
-    else:
-        counts = checked_counts(class_counts)
-    task = Task.of_classes(len(counts)) if task is None else task
+    task, counts = _task_and_counts(task, class_counts)
     known = ClassFacts(torch.tensor(counts, dtype=torch.float64), task=task.kind)
     resolved = resolve_metric(metric, facts=known, cost_matrix=cost_matrix)
     own = take_in(losses)
@@ -180,6 +176,32 @@ def directions(space: Space, metric: Metric) -> list[Direction]:
     """Return the direction of each objective as Optuna names it."""
     higher = set() if metric.lower_is_better else {METRIC}
     return ["maximize" if name in higher else "minimize" for name in space.objectives]
+
+
+def _task_and_counts(
+    task: Task | None, class_counts: Sequence[float] | torch.Tensor
+) -> tuple[Task, Counts]:
+    """Return the kind of label with its names, and the counts that go with it.
+
+    Raises:
+        InputError: If the counts are not those of the classes, or of each label.
+    """
+    if task is None or task.kind != "multilabel":
+        counts = checked_counts(class_counts)
+        task = Task.of_classes(len(counts)) if task is None else task
+        if task.n_classes != len(counts):
+            raise InputError(
+                f"class_counts must be of the {task.n_classes} classes of the task, but got "
+                f"class_counts={list(counts)}."
+            )
+        return task, counts
+    counts = as_counts(torch.as_tensor(class_counts).tolist())
+    if task.names and len(task.names) != len(counts):
+        raise InputError(
+            f"class_counts must be of the {len(task.names)} labels of the task, but got "
+            f"class_counts={list(counts)}."
+        )
+    return task, counts
 
 
 def checked_counts(class_counts: Sequence[float] | torch.Tensor) -> Counts:

@@ -127,7 +127,10 @@ class SearchResult(Shown):
             dropout=trial.nuisance.get("dropout"),
             readout=cast("Any", trial.readout.partition("+")[0]),
             inverse_temperature=1.0 / trial.metrics.get("temperature", 1.0),
-            class_counts=tuple(map(float, data.class_counts)),
+            # Of several labels, the summary has the counts of all together.
+            class_counts=None
+            if data.task == "multilabel"
+            else tuple(map(float, data.class_counts)),
             class_weights=data.class_weights,
             class_similarity=data.class_similarity,
         )

@@ -39,7 +39,8 @@ class Study(AskTell):
 
     Args:
         name: The name of the study and of its folder.
-        class_counts: Training rows of each class; (C,).
+        class_counts: Training rows of each class (C,), or training tokens; for several labels the
+            rows without and with each label (L, 2).
         task: The kind of label, with the names of the classes and of the target; by default one
             of C classes, named by their codes.
         trials: The budget.
@@ -223,7 +224,7 @@ class Study(AskTell):
             test_logits: Logits of the two `finalists` on the test rows, by number of the trial;
                 each (N, C), or a sequence of them from several trainings, whose probabilities are
                 averaged. More trials are allowed.
-            test_labels: Classes of the test rows; (N,).
+            test_labels: Classes of the test rows; (N,). Other kinds of label: as for `tell`.
             data: The description of the data, for the report.
             readouts: Read-outs that replace the stored read-outs of trials, by number.
             settings: Further settings for the report.

@@ -197,6 +197,9 @@ def test_counts_are_written_where_the_loss_has_a_prior() -> None:
     assert "spec.module(class_counts=[90, 10])" in with_prior
     plain = loss_python(TrialRecord(0, "complete", {"base": "focal"}, {}), (90, 10))
     assert "spec.module()" in plain
+    several = loss_python(TrialRecord(0, "complete", loss, {}), (90, 10), task="multilabel")
+    assert 'spec.module(class_counts=counts, task="multilabel")' in several
+    assert "a row (without, with) for each label" in several
 
 
 @given(st.floats())

@@ -125,7 +125,7 @@ def test_the_positive_class_is_judged_by_its_own_probability() -> None:
 def test_the_cost_curve_is_the_cost_of_the_cheapest_decisions(costs: tuple) -> None:
     log_probs, targets = made(500)
     other, _ = made(500, seed=3)
-    found = cost_curve(log_probs, other, targets, costs)
+    found = cost_curve(log_probs, other, targets, costs, is_yes_or_no=True)
     assert found is not None
     price = np.array(costs)
     right = np.diag(price)
@@ -152,7 +152,7 @@ def test_reviewed_rows_cost_nothing_more() -> None:
     log_probs = torch.randn(300, 4, generator=generator).double().log_softmax(-1)
     targets = np.random.default_rng(0).integers(0, 4, 300)
     costs = tuple(tuple(float(abs(a - b)) for b in range(4)) for a in range(4))
-    found = cost_curve(log_probs, log_probs, targets, costs)
+    found = cost_curve(log_probs, log_probs, targets, costs, is_yes_or_no=False)
     assert found is not None
     assert found.over == "reviewed"
     everything = float(expected_cost(log_probs[None], torch.tensor(targets), costs)[0])
@@ -165,5 +165,5 @@ def test_reviewed_rows_cost_nothing_more() -> None:
 
 def test_mistakes_that_cost_nothing_have_no_curve() -> None:
     log_probs, targets = made(50)
-    assert cost_curve(log_probs, log_probs, targets, ((0.0, 0.0), (0.0, 0.0))) is None
-    assert cost_curve(log_probs, log_probs, targets, ((2.0, 1.0), (1.0, 0.0))) is None
+    for costs in (((0.0, 0.0), (0.0, 0.0)), ((2.0, 1.0), (1.0, 0.0))):
+        assert cost_curve(log_probs, log_probs, targets, costs, is_yes_or_no=True) is None

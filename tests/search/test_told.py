@@ -129,7 +129,10 @@ def test_the_verdict_resamples_whole_rows(kind, tmp_path):
             assert one.challenger == pytest.approx(wanted.challenger, abs=1e-6)
     what = "labels of 48 rows" if kind == "multilabel" else "tokens of 48 sequences"
     assert f"on {len(items)} {what} that were resampled whole" in result.verdict.text
-    assert result.summary.data.task == kind
+    data = result.summary.data
+    assert (data.task, data.n_valid) == (kind, N)
+    assert data.n_train == (100 if kind == "multilabel" else 200)
+    assert all(path.stat().st_size for path in result.report(tmp_path / "report"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -196,5 +199,10 @@ def test_the_losses_of_a_trial_train_several_labels_and_tokens(tmp_path):
         assert value.item() == pytest.approx(np.log(2.0))
         value = tags.ask().loss(torch.zeros(5, 4, 3), torch.ones(5, 4, dtype=torch.int64))
         assert value.item() == pytest.approx(np.log(3.0))
-    with pytest.raises(InputError, match="without and with each label"):
-        Study("c", [50, 50], task=LABELS, out=tmp_path)
+    for task, counts, message in (
+        (Task("multilabel", (0, 1)), [50, 50], "without and with each label"),
+        (LABELS, [[50, 50]], "of the 3 labels of the task"),
+        (TAGS, [50, 50], "of the 3 classes of the task"),
+    ):
+        with pytest.raises(InputError, match=message):
+            Study("c", counts, task=task, out=tmp_path)
