@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -31,6 +32,7 @@ from autoloss.cli.failures import INTERRUPTED, guarded
 from autoloss.cli.terminal import is_plain, make_showable
 from autoloss.cli.verbosity import Verbosity, say, set_verbosity
 from autoloss.core.clock import counting_from
+from autoloss.core.errors import Terminated
 
 
 class Program(TyperGroup):
@@ -130,8 +132,14 @@ def program(
     """Find the loss that should train a classifier, and whether it beats tuned cross-entropy."""
 
 
+def _terminate(number: int, frame: object) -> None:
+    raise Terminated
+
+
 def main() -> None:
     """Run the program on the arguments of this process."""
+    # As with Ctrl-C, the study is closed, and no server, worker or temporary folder stays.
+    signal.signal(signal.SIGTERM, _terminate)
     make_showable()
     if is_plain():
         # Typer draws the help, which must be plain too.

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import sys
-import threading
 import webbrowser
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,7 +91,6 @@ def show(place: Place, *, port: int | None, is_opened: bool) -> None:
     url = dashboard_link(place.uri, place.experiment_id, view=place.view, port=found).url
     note(f"starting MLflow over {redacted(place.uri)} ...")
     with (
-        _stopped_by_signals(),
         contextlib.suppress(KeyboardInterrupt),
         local_server(place.uri, found) as server,
     ):
@@ -115,20 +111,3 @@ def _open(url: str, *, is_opened: bool) -> None:
     if is_opened and has_screen:
         with contextlib.suppress(webbrowser.Error, OSError):
             webbrowser.open(url)
-
-
-@contextlib.contextmanager
-def _stopped_by_signals() -> Iterator[None]:
-    """Treat a termination signal like Ctrl-C, so that no server is left behind."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

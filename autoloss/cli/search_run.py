@@ -18,7 +18,7 @@ from autoloss.cli.search_progress import watched
 from autoloss.cli.search_result import command_line, show_decision, show_ranking, show_verdict
 from autoloss.cli.terminal import messages, output
 from autoloss.cli.verbosity import detail, is_quiet, say
-from autoloss.core.errors import SearchInterrupted
+from autoloss.core.errors import SearchInterrupted, Terminated
 from autoloss.experiment.progress import Progress
 from autoloss.records import Plan
 from autoloss.report.words import duration_text
@@ -53,7 +53,8 @@ def run(
             return search(progress)
     except SearchInterrupted as stop:
         study = stop.study
-        if not _wants_verdict():
+        # Nobody answers a signal of the system.
+        if isinstance(stop.__cause__, Terminated) or not _wants_verdict():
             _say_kept(study, out=out, storage=storage)
             raise typer.Exit(INTERRUPTED) from stop
     except KeyboardInterrupt as stop:

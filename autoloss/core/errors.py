@@ -26,6 +26,10 @@ class TrainingError(AutolossError):
     """Training cannot go on: a single candidate does not fit into memory, or all diverged."""
 
 
+class Terminated(KeyboardInterrupt):
+    """The system, not the user, asked the program to end."""
+
+
 class SearchInterrupted(KeyboardInterrupt):
     """The user interrupted a search; its study is kept.
 

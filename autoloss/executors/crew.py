@@ -6,10 +6,8 @@ import json
 import os
 import pickle
 import queue
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import Any, Self
 
 import torch
 
+from autoloss.core.scratch import Scratch
 from autoloss.executors.messages import Setup, read, write
 from autoloss.training import Job
 
@@ -50,6 +49,7 @@ class Crew:
         self._inbox: queue.SimpleQueue[tuple[_Process, Any]] = queue.SimpleQueue()
         self._files: dict[int, tuple[Path, Sequence[Job]]] = {}
         self._setup: Setup | None = None
+        self._scratch: Scratch | None = None
         self._threads = 0
 
     def __enter__(self) -> Self:
@@ -74,8 +74,8 @@ class Crew:
             count: Their number.
             losses: Files of the user's own losses.
         """
-        folder = Path(tempfile.mkdtemp(prefix="autoloss-"))
-        self._setup = Setup(tuple(path.resolve() for path in losses), folder)
+        self._scratch = Scratch()
+        self._setup = Setup(tuple(path.resolve() for path in losses), self._scratch.folder)
         self._threads = torch.get_num_threads()
         torch.set_num_threads(1)
         self._workers = [_Process(self._setup, self._inbox) for _ in range(count)]
@@ -86,10 +86,10 @@ class Crew:
             worker.kill()
         self._workers = []
         self._files.clear()
-        if self._setup is not None:
-            shutil.rmtree(self._setup.folder, ignore_errors=True)
+        if self._scratch is not None:
+            self._scratch.remove()
             torch.set_num_threads(self._threads)
-            self._setup = None
+            self._scratch = self._setup = None
 
     @property
     def pids(self) -> list[int]:

@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from autoloss.core.errors import InputError
+from autoloss.core.scratch import scratch_folder
 from autoloss.core.user import user_name
 from autoloss.tracking.client import client_of
 from autoloss.tracking.failures import Away
@@ -83,8 +84,8 @@ def create_tables(uri: str) -> bool:
     if path is None or (path.exists() and path.stat().st_size > 0):
         return False
     # On Windows MLflow keeps the draft open.
-    with tempfile.TemporaryDirectory(prefix="autoloss-", ignore_cleanup_errors=True) as place:
-        draft = Path(place) / "mlflow.db"
+    with scratch_folder() as place:
+        draft = place / "mlflow.db"
         client_of(f"sqlite:///{draft.as_posix()}")
         with closing(sqlite3.connect(draft)) as source, closing(sqlite3.connect(path)) as target:
             # One transaction, which SQLite rolls back if the process is killed.
@@ -185,8 +186,8 @@ def _sign(path: Path) -> str:
 def _refusal(path: Path) -> str:
     """Return MLflow's error on a copy of the file; empty if it opens."""
     # On Windows MLflow keeps the copy open.
-    with tempfile.TemporaryDirectory(prefix="autoloss-", ignore_cleanup_errors=True) as place:
-        copy = Path(place) / "mlflow.db"
+    with scratch_folder() as place:
+        copy = place / "mlflow.db"
         with closing(_reading(path)) as source, closing(sqlite3.connect(copy)) as target:
             source.backup(target)
         try:

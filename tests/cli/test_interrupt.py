@@ -1,9 +1,10 @@
-"""Ctrl-C on a real terminal, in real processes."""
+"""Ctrl-C on a real terminal, and signals of the system, in real processes."""
 
 from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from autoloss.core.scratch import scratch_folder
 from tests.spaces import SMALL
 
 pty = pytest.importorskip("pty")
@@ -25,7 +27,7 @@ class Terminal:
     def __init__(self, folder: Path) -> None:
         (folder / "space.toml").write_text(SMALL, encoding="utf-8")
         words = ["search", "sklearn:iris", "--space", "space.toml", "--trials", "100000"]
-        words += ["--name", "s", "--track", "off"]
+        words += ["--name", "s", "--track", "off", "--workers", "2"]
         self.folder = folder
         self._seen = b""
         self._here, there = pty.openpty()
@@ -35,7 +37,7 @@ class Terminal:
             stdin=there,
             stdout=there,
             stderr=there,
-            env={**os.environ, "COLUMNS": "120"},
+            env={**os.environ, "COLUMNS": "120", "TMPDIR": str(_temporary(folder))},
             start_new_session=True,
             preexec_fn=_own_terminal,
         )
@@ -47,6 +49,11 @@ class Terminal:
         while text.encode() not in self._seen:
             assert time.monotonic() < ends, self._seen[-2000:]
             self._read()
+
+    @property
+    def seen(self) -> str:
+        """Return all that was shown."""
+        return self._seen.decode(errors="replace")
 
     def type(self, text: bytes) -> None:
         """Type on the keyboard."""
@@ -68,6 +75,13 @@ class Terminal:
             except OSError:
                 # A terminal whose program has ended.
                 time.sleep(0.05)
+
+
+def _temporary(folder: Path) -> Path:
+    """Return the place of temporary files of a search in a folder."""
+    place = folder / "temporary"
+    place.mkdir(exist_ok=True)
+    return place
 
 
 def _own_terminal() -> None:
@@ -107,3 +121,32 @@ def test_ctrl_c_and_no_verdict_keep_the_study(searching: Terminal, answer: bytes
     searching.until("autoloss resume s --judge-now")
     assert searching.end() == 130
     assert not (searching.folder / "reports" / "s" / "summary.json").exists()
+
+
+def test_a_program_that_the_system_ends_asks_nothing_and_leaves_nothing(
+    searching: Terminal,
+) -> None:
+    place = _temporary(searching.folder)
+    assert list(place.glob("autoloss-*"))
+    # As `timeout` and services end a program: with all of its processes.
+    os.killpg(searching.process.pid, signal.SIGTERM)
+    searching.until("autoloss resume s --judge-now")
+    assert searching.end() == 130
+    assert "verdict now?" not in searching.seen
+    assert list(place.iterdir()) == []
+
+
+def test_what_a_killed_program_left_is_removed_by_the_next(
+    searching: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = _temporary(searching.folder)
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    (left,) = place.glob("autoloss-*")
+    monkeypatch.setattr("autoloss.core.scratch._YOUNG_SECONDS", -1.0)
+    with scratch_folder():
+        assert left.exists()
+    os.killpg(searching.process.pid, signal.SIGKILL)
+    searching.process.wait()
+    assert left.exists()
+    with scratch_folder() as mine:
+        assert list(place.iterdir()) == [mine]
