@@ -233,11 +233,13 @@ def _members(
     rows.fill()
     few = np.random.default_rng(rows.seed).permutation(len(rows.x))[:TIMED]
     few = np.union1d(few, np.unique(rows.y, return_index=True)[1])
-    # The first fit also imports and warms up.
-    for _ in range(2):
+    # The first fit also imports and warms up, and each has its start.
+    seconds = []
+    for n_epochs in (1, 1, 4):
         before = budget.used
-        make(seed=rows.seed, n_epochs=1).fit(rows.x.iloc[few], rows.y[few])
-        epoch = (budget.used - before) * len(rows.x) / len(few)
+        make(seed=rows.seed, n_epochs=n_epochs).fit(rows.x.iloc[few], rows.y[few])
+        seconds.append(budget.used - before)
+    epoch = max(seconds[2] - seconds[1], 0.01) / 3 * len(rows.x) / len(few)
     fits = max(1, int(0.9 * budget.left / epoch))
     about.update(epochs=min(epochs, fits), default_epochs=fits >= epochs, epoch=round(epoch, 2))
     models = []

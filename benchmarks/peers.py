@@ -9,8 +9,9 @@ the seed). Every peer gets the training rows and divides them further itself; it
 log loss on the test rows. `autoloss` runs as a program, and its seconds are those of the program.
 A peer is a process whose clock starts after its imports. Each (set, peer, seconds, seed) is a
 line of JSON in `--log`; a line that is there is not made again. The table is written to
-``reports/quality/peers.md``; `--print` only writes it. Time-limited runs need a quiet machine,
-but for peers with one thread and `--clock processor`, which counts processor seconds over cores.
+``reports/quality/peers.md``; `--print` only writes it. Time-limited runs need a quiet machine: a
+line has the cores that others kept busy ``beside`` it. Peers with one thread and
+`--clock processor`, which counts processor seconds over cores, run beside other programs.
 
 `--what default`: `autoloss` searches without a limit, and the peers get the seconds it took.
 `first` is the model of the trial that finished first (with none, of trial 0), `cross_entropy` that
@@ -128,6 +129,36 @@ def judged(probs: NDArray[np.float64], codes: NDArray[np.int64]) -> Figures:
     }
 
 
+class Others:
+    """The processor time that other programs use from now on."""
+
+    def __init__(self) -> None:
+        self._wall, self._busy, self._own = time.monotonic(), _busy(), _own()
+
+    def cores(self) -> float | None:
+        """Return the cores that others kept busy on average; None where nothing counts them."""
+        busy = _busy()
+        if busy is None or self._busy is None:
+            return None
+        others = (busy - self._busy) - (_own() - self._own)
+        return round(max(0.0, others) / (time.monotonic() - self._wall), 2)
+
+
+def _busy() -> float | None:
+    """Return the seconds that all cores together were busy since the start of the machine."""
+    counts = Path("/proc/stat")
+    if not counts.exists():
+        return None
+    user, nice, system = map(int, counts.read_text(encoding="utf-8").split()[1:4])
+    return (user + nice + system) / os.sysconf("SC_CLK_TCK")
+
+
+def _own() -> float:
+    """Return the processor seconds of this process and of the processes that it awaited."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
 def _names(labels: pd.Series) -> pd.Series:
     return labels.astype(str)
 
@@ -148,6 +179,7 @@ class Bench:
         classes = sorted(_names(train[run.one.target]).unique())
         codes = {name: code for code, name in enumerate(classes)}
         truth = _names(test[run.one.target]).map(codes).to_numpy(dtype=np.int64)
+        others = Others()
         if run.peer in OURS:
             probs, found = self.our_probs(run, seconds, train, test, classes)
         else:
@@ -165,6 +197,7 @@ class Bench:
             **judged(probs, truth),
             "took": round(found.pop("took"), 1),
             "limit": None if limit is None else round(limit, 1),
+            "beside": others.cores(),
             **found,
         }
 

@@ -26,6 +26,9 @@ UNRANKED = ("cross_entropy", "first")
 OVER = 1.15
 """A run that took more of its limit is marked."""
 
+BESIDE = 0.2
+"""Cores that other programs may keep busy beside a run with a wall clock."""
+
 
 def key(line: Line) -> tuple[str, str, str, int, str | None]:
     """Return set, peer, seconds, seed, and the version of ours."""
@@ -40,8 +43,8 @@ def markdown(lines: Sequence[Line]) -> str:
         "```console\n$ python -m benchmarks.peers --data DIR --peer-python PYTHON\n```",
         "Log loss in nats on the test rows of each set, the mean over the seeds; the same "
         "training rows and seconds on 2 cores for all. *: took more than 15 % over its seconds. "
-        "Bold: the lowest of the networks. The first model and tuned cross-entropy of autoloss "
-        "have no rank.",
+        f"†: other programs kept more than {BESIDE} of a core busy. Bold: the lowest of the "
+        "networks. The first model and tuned cross-entropy of autoloss have no rank.",
     ]
     for seconds in dict.fromkeys(str(line["seconds"]) for line in lines):
         own = [line for line in lines if str(line["seconds"]) == seconds]
@@ -73,6 +76,11 @@ def is_over(line: Line) -> bool:
     return line["limit"] is not None and line["took"] > OVER * line["limit"]
 
 
+def is_disturbed(line: Line) -> bool:
+    """Return whether other programs took processor time from a run that sees the wall clock."""
+    return line.get("clock") != "processor" and (line.get("beside") or 0.0) > BESIDE
+
+
 def table(lines: Sequence[Line]) -> str:
     """Return a row for each set, with log loss and seconds of each peer."""
     cells = _cells(lines)
@@ -88,6 +96,7 @@ def table(lines: Sequence[Line]) -> str:
                 continue
             mean = _mean(row[peer])
             text = f"{mean:.4f}" + ("*" if any(map(is_over, row[peer])) else "")
+            text += "†" if any(map(is_disturbed, row[peer])) else ""
             is_lowest = peer in NETWORKS and mean == min(networks)
             took = statistics.fmean(line["took"] for line in row[peer])
             texts.append((f"**{text}**" if is_lowest else text) + f" ({took:.0f} s)")

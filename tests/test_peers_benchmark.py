@@ -136,6 +136,23 @@ def test_processor_seconds_count_over_the_cores(monkeypatch: pytest.MonkeyPatch)
     assert (budget.used, budget.left) == (3.0, 7.0)
 
 
+def test_own_programs_are_not_counted_as_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = {"busy": 100.0, "own": 10.0, "wall": 0.0}
+    monkeypatch.setattr(peers, "_busy", lambda: state["busy"])
+    monkeypatch.setattr(peers, "_own", lambda: state["own"])
+    monkeypatch.setattr(peers.time, "monotonic", lambda: state["wall"])
+    others = peers.Others()
+    state.update(busy=130.0, own=25.0, wall=20.0)
+    assert others.cores() == 0.75
+
+
+def test_the_processor_seconds_of_a_child_are_own() -> None:
+    before = peers._own()
+    spin = "import time\nwhile time.process_time() < 0.5: pass"
+    peers._call([peers.sys.executable, "-c", spin], dict(peers.os.environ))
+    assert 0.5 <= peers._own() - before < 1.5
+
+
 def test_a_run_in_the_log_is_not_made_again(tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     runs = [peers.Run(peers.SETS[0], peer, 60, 0) for peer in ("autoloss", "tabm")]
@@ -209,13 +226,15 @@ def test_the_page_marks_runs_over_their_seconds_and_the_lowest_network() -> None
     lines = [
         line("a", "autoloss", 0.2),
         line("a", "first", 0.05, limit=None),
-        line("a", "realmlp", 0.1, took=70.0),
+        line("a", "realmlp", 0.1, took=70.0, clock="processor", beside=1.0),
+        line("a", "tabm", 0.3, beside=0.5),
         line("a", "histgb", 0.01, took=69.0),
     ]
     page = peers_page.markdown(lines)
     row = next(text for text in page.splitlines() if text.startswith("| a |"))
     assert row == (
-        "| a | 100 | 1 | 0.2000 (50 s) | 0.0500 (50 s) | **0.1000*** (70 s) | 0.0100 (69 s) |"
+        "| a | 100 | 1 | 0.2000 (50 s) | 0.0500 (50 s) | **0.1000*** (70 s) | 0.3000† (50 s) "
+        "| 0.0100 (69 s) |"
     )
 
 
