@@ -126,8 +126,9 @@ def search(
             ``"best"``, the admissible finalist with the lowest expected log loss; ``"blend"``, a
             weighted mean of finalists. The report compares all three.
         refit: Whether the members of that model are trained again on all rows at the end, locked
-            rows too but not `test`, for as many epochs as before. The figures are those of the
-            trainings before. By default where it takes less than a tenth of the time used so far.
+            rows too but not `test`, on a schedule that ends about where early stopping ended it
+            before. The figures are those of the trainings before. By default where it is less than
+            a tenth of the training so far.
         name: The study's name; by default the name of the data, with a number if it is taken.
         storage: URL of a database in place of the journal file in the study's folder.
         tracking_uri: MLflow's tracking URI; by default the environment's, else

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from autoloss.executors import Work
+import numpy as np
+from torch import Tensor
+
+from autoloss.core.settings import TrainingConfig
 from autoloss.experiment.replication import Selection, fresh_seeds, make_divisions
 from autoloss.experiment.session import SearchSession
 from autoloss.inference.classifier import Classifier
 from autoloss.records import Refit
-from autoloss.report.words import duration_text
+from autoloss.training.optimiser import lr_factor
 
+_STEPS = 100
+"""Steps of an epoch in sums of learning rates."""
 SHARE = 0.1
-"""The share of the time used so far that a refit may take without being asked for."""
+"""The share of the training so far that a refit may be without being asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,16 +46,20 @@ def refit(
         numbers: The trials whose trainings it means, in the order of its members.
     """
     asked, figures = session.opened.request.refit, selection.replication.figures
-    share = session.opened.data.share_of_whole(figures.n_train)
-    epochs = [epoch for _, _, epoch in _trainings(selection, numbers)]
-    seconds = session.timetable.refit_seconds(len(epochs), max(epochs), share=share)
-    if reason := _against(session, asked, seconds):
-        return Refitted(model, Refit(round(share * figures.n_train), False, reason))
+    relative = session.opened.data.share_of_whole(figures.n_train)
+    again = _epochs(session, selection, numbers)
+    seconds = sum(
+        session.timetable.refit_seconds(count, epochs, share=relative) for count, epochs in again
+    )
+    n_rows = round(relative * figures.n_train)
+    work = n_rows * sum(count * epochs for count, epochs in again)
+    if reason := _against(session, asked, work / _work(session, selection), seconds):
+        return Refitted(model, Refit(n_rows, False, reason))
     found = trained_again(session, selection, model, numbers)
     if found is None:
         why = "a member diverged on all rows, or the time was up"
-        return Refitted(model, Refit(round(share * figures.n_train), False, why))
-    why = "it was asked for" if asked else "it took less than a tenth of the time used before"
+        return Refitted(model, Refit(n_rows, False, why))
+    why = "it was asked for" if asked else "it was less than a tenth of the training before"
     return Refitted(found, Refit(int(found.class_counts.sum()), True, why))
 
 
@@ -60,8 +68,8 @@ def trained_again(
 ) -> Classifier | None:
     """Return a model whose members have been trained on all rows; None if one has no weights.
 
-    Each member trains with its own seed and for its own best epochs, on the schedule that it was
-    chosen with, and keeps its read-out; the mean keeps its temperature.
+    Each member trains with its own seed and keeps its read-out; the mean keeps its temperature.
+    No row is held out to choose among epochs, so the schedule ends: see `lasting_epochs`.
 
     Args:
         session: The search.
@@ -69,48 +77,80 @@ def trained_again(
         model: The model.
         numbers: The trials whose trainings it means, in the order of its members.
     """
-    fold, trainings = session.opened.data.whole(), _trainings(selection, numbers)
-    seeds = fresh_seeds(session.study.seed, 1 + max(place for _, place, _ in trainings))
-    divisions = make_divisions(session, [fold])
-    candidates = tuple(
-        replace(own, seed=seeds[place], epochs=epochs)
-        for number, place, epochs in trainings
-        for own in session.candidates(divisions, [session.study.trial(number)])
-    )
-    started = time.monotonic()
-    session.timetable.begin()
-    work = Work(divisions.jobs, candidates, seconds=session.clock.left, at_once=True)
-    outcomes = {one.place: one.outcome for one in session.executor.submit(work)}
-    session.clock.training += time.monotonic() - started
-    if any(outcome.report.state != "complete" for outcome in outcomes.values()):
-        return None
-    members = tuple(
-        replace(
-            member,
-            encoding=fold.encoding,
-            weights=outcomes[place].weights.cpu(),
-            class_counts=fold.class_counts,
+    fold, training = session.opened.data.whole(), session.study.space.training
+    best = selection.replication.epochs
+    count = len(best[numbers[0]])
+    divisions = make_divisions(session, [fold] * count)
+    weights: list[Tensor] = []
+    for number in numbers:
+        epochs = lasting_epochs(best[number], training)
+        [found] = session.train(
+            divisions.trained(replace(training, max_epochs=epochs)),
+            [session.study.trial(number)],
+            seeds=fresh_seeds(session.study.seed, count),
+            deadline=session.clock.ends,
+            at_once=True,
         )
-        for place, member in enumerate(model.members)
+        if found.report.state != "complete":
+            return None
+        weights += [outcome.weights.cpu() for outcome in found.outcomes]
+    members = tuple(
+        replace(member, encoding=fold.encoding, weights=own, class_counts=fold.class_counts)
+        for member, own in zip(model.members, weights, strict=True)
     )
     return replace(model, members=members)
 
 
-def _trainings(selection: Selection, numbers: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Return the trial, the place of the training and its best epoch of each member."""
-    epochs = selection.replication.epochs
-    return [(n, place, epoch) for n in numbers for place, epoch in enumerate(epochs[n])]
+def lasting_epochs(best: Sequence[int], training: TrainingConfig) -> int:
+    """Return the epochs of a schedule that ends and goes as far as some trainings did.
+
+    Early stopping takes the best of many epochs at a high learning rate. Without held-out rows to
+    choose it, an epoch in the middle of the schedule would be as bad as any. So the schedule is
+    shortened until the sum of its learning rates is the mean of the sums up to the best epochs,
+    and its learning rate falls to zero.
+
+    Args:
+        best: The best epoch of each training, from 1.
+        training: The schedule that they had.
+    """
+    total = training.max_epochs * _STEPS
+    rates = [
+        lr_factor(step, total, warmup=training.warmup, decay=training.decay)
+        for step in range(total)
+    ]
+    sums = np.cumsum(rates)
+    reached = np.mean([sums[epoch * _STEPS - 1] for epoch in best])
+    return max(1, round(float(reached / sums[-1] * training.max_epochs)))
 
 
-def _against(session: SearchSession, asked: bool | None, seconds: float) -> str:
+def _epochs(
+    session: SearchSession, selection: Selection, numbers: Sequence[int]
+) -> list[tuple[int, int]]:
+    """Return the members of each trial and the epochs that they would train again."""
+    best, training = selection.replication.epochs, session.study.space.training
+    return [(len(best[number]), lasting_epochs(best[number], training)) for number in numbers]
+
+
+def _work(session: SearchSession, selection: Selection) -> float:
+    """Return the training of trials and finalists, in rows times epochs.
+
+    Unlike seconds, it is the same each time that a seed is searched.
+    """
+    epochs = sum(trial.curve[-1].epoch for trial in selection.snapshot.trials if trial.curve)
+    searched = epochs * sum(len(job.train) for job in session.divisions.jobs)
+    finals = sum(map(sum, selection.replication.epochs.values()))
+    return max(1.0, searched + finals * selection.replication.figures.n_train)
+
+
+def _against(session: SearchSession, asked: bool | None, share: float, seconds: float) -> str:
     """Return why there is no refit, or an empty string."""
     left = session.clock.left
     if asked is False:
         return "it was not wanted"
     if left is not None and seconds > left:
         return "the time limit had no room for it"
-    if asked is None and seconds > SHARE * session.clock.elapsed:
-        return f"it would take about {duration_text(max(round(seconds), 1))} (--refit does it)"
+    if asked is None and share > SHARE:
+        return f"it would be {share:.0%} more training (--refit does it)"
     if session.opened.teacher is not None and session.opened.data.has_given_file:
         return "the teacher does not know the validation file"
     return ""

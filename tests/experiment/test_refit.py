@@ -13,10 +13,13 @@ import torch
 from sklearn.datasets import load_wine
 
 import autoloss
+from autoloss.core.settings import TrainingConfig
 from autoloss.experiment import refit as module
-from autoloss.experiment.refit import _against
+from autoloss.experiment.refit import _against, lasting_epochs
+from autoloss.experiment.session import SearchSession
 from autoloss.inference.loading import load
 from autoloss.report import render_markdown
+from autoloss.training.optimiser import lr_factor
 from tests.spaces import SMALL
 
 FRAME = load_wine(as_frame=True).frame
@@ -106,6 +109,50 @@ def test_given_validation_rows_train_too_and_given_test_rows_do_not(tmp_path: Pa
     assert result.model.class_counts.tolist() == counts.tolist()
 
 
+SCHEDULE = TrainingConfig(max_epochs=20)
+
+
+@pytest.mark.parametrize("best", [[20], [20, 20, 20]])
+def test_trainings_that_went_to_their_end_keep_their_schedule(best: list[int]) -> None:
+    assert lasting_epochs(best, SCHEDULE) == 20
+
+
+@pytest.mark.parametrize("best", [[1], [4], [9], [12, 3], [17, 5, 8]])
+def test_the_schedule_has_the_learning_rates_of_the_trainings_in_all(best: list[int]) -> None:
+    def total(epochs: int, of: int) -> float:
+        steps = 500
+        return sum(
+            lr_factor(step, of * steps, warmup=SCHEDULE.warmup, decay=SCHEDULE.decay) / steps
+            for step in range(epochs * steps)
+        )
+
+    found = lasting_epochs(best, SCHEDULE)
+    wanted = np.mean([total(epoch, 20) for epoch in best])
+    # Half an epoch of rounding at a mean rate of three quarters.
+    assert total(found, found) == pytest.approx(wanted, abs=0.4)
+    assert max(1, min(best)) <= found <= 20
+
+
+def test_the_learning_rate_of_a_refit_falls_to_zero(
+    tmp_path: Path, plain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, set[int]]] = []
+    train = SearchSession.train
+
+    def watch(self: SearchSession, divisions: Any, *given: Any, **options: Any) -> Any:
+        found = train(self, divisions, *given, **options)
+        if not len(divisions.targets):
+            ends = {outcome.report.epochs for one in found for outcome in one.outcomes}
+            seen.append((divisions.jobs[0].config.max_epochs, ends))
+        return found
+
+    monkeypatch.setattr(SearchSession, "train", watch)
+    search(tmp_path, name="watched", refit=True)
+    # All members train to the last epoch of the schedule.
+    [(epochs, ends)] = seen
+    assert ends == {epochs}
+
+
 def test_a_refit_that_diverges_leaves_the_model_as_it_was(
     tmp_path: Path, plain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,21 +163,31 @@ def test_a_refit_that_diverges_leaves_the_model_as_it_was(
 
 
 @pytest.mark.parametrize(
-    ("asked", "left", "seconds", "against"),
+    ("asked", "left", "share", "against"),
     [
-        (None, None, 9.0, ""),
-        (None, None, 11.0, "--refit"),
-        (True, None, 1e6, ""),
-        (False, None, 0.1, "not wanted"),
-        (True, 5.0, 6.0, "time limit"),
-        (None, 5.0, 6.0, "time limit"),
-        (None, 7.0, 6.0, ""),
+        (None, None, 0.09, ""),
+        (None, None, 0.11, "11% more training (--refit"),
+        (True, None, 50.0, ""),
+        (False, None, 0.01, "not wanted"),
+        (True, 5.0, 0.01, "time limit"),
+        (None, 5.0, 0.01, "time limit"),
+        (None, 7.0, 0.01, ""),
     ],
 )
-def test_time_decides_where_nobody_asked(asked, left, seconds, against) -> None:
+def test_the_share_of_the_training_decides_where_nobody_asked(asked, left, share, against) -> None:
     session: Any = SimpleNamespace(
-        clock=SimpleNamespace(left=left, elapsed=100.0),
+        clock=SimpleNamespace(left=left),
         opened=SimpleNamespace(teacher=None, data=SimpleNamespace(has_given_file=False)),
     )
-    reason = _against(session, asked, seconds)
+    reason = _against(session, asked, share, seconds=6.0)
     assert (against in reason) if against else not reason
+
+
+def test_a_seed_decides_whether_there_is_a_refit(tmp_path: Path) -> None:
+    # The clock has no say: a slow machine ships the same model.
+    found = [search(tmp_path, name=name) for name in ("one", "two")]
+    records = [one.summary.refit for one in found]
+    assert records[0] == records[1]
+    assert records[0].is_done == (
+        records[0].reason == "it was less than a tenth of the training before"
+    )

@@ -38,7 +38,7 @@ Refits = Annotated[
     typer.Option(
         "--refit/--no-refit",
         help="Train the model that ships again on all rows, locked ones too; by default where it "
-        "takes less than a tenth of the time used.",
+        "is less than a tenth of the training before.",
         rich_help_panel=options.OUTPUT,
     ),
 ]
