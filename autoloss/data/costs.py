@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import nnls
 
 from autoloss.core.errors import InputError
 from autoloss.core.task import Label, Task
@@ -171,6 +170,9 @@ def _is_ever_cheapest(costs: NDArray[np.float64], decision: int) -> bool:
         return True
     # Shares of the other decisions that sum to 1, and the amount by which the mixture is cheaper.
     mixture = np.block([[lead, np.eye(n_classes)], [np.ones(n_others), np.zeros(n_classes)]])
+    # Loading it takes a while, and few searches have costs.
+    from scipy.optimize import nnls
+
     _, misfit = nnls(mixture, np.append(np.zeros(n_classes), 1.0))
     return bool(misfit > _TOLERANCE)
 

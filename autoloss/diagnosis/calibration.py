@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.stats import binom
 from torch import Tensor
 from torch.nn import functional
 
 from autoloss.diagnosis.labelled import LabelledPredictions
 from autoloss.metrics import smooth_ece, top_label
+from autoloss.metrics.bands import chance_band
 from autoloss.metrics.calibration import equal_mass
 from autoloss.records import Reliability
 from autoloss.records.diagnosis import Calibration, WithNull
@@ -87,15 +87,15 @@ def reliability_of(
     accuracy = summed(weight * correct)[is_used] / mass
     # The number of rows of equal weight with the same information.
     trials = (mass.square() / summed(weight.square())[is_used]).round().clamp_min(1).numpy()
-    chance = mean.clamp(0, 1).numpy()
+    low, high = chance_band(trials, mean.clamp(0, 1).numpy())
     counts = torch.bincount(index, minlength=BINS)[is_used]
     return Reliability(
         name=name,
         confidence=tuple(mean.tolist()),
         accuracy=tuple(accuracy.tolist()),
         count=tuple(counts.tolist()),
-        low=tuple((binom.ppf(0.025, trials, chance) / trials).tolist()),
-        high=tuple((binom.ppf(0.975, trials, chance) / trials).tolist()),
+        low=low,
+        high=high,
     )
 
 

@@ -10,7 +10,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from scipy.stats import poisson
 from torch import Tensor
 
 from autoloss.diagnosis.calibration import calibration_of, reliability_of
@@ -218,6 +217,9 @@ def _class_rows(
 def _band(mean: float, spread: float, n: float) -> tuple[float, float]:
     """Return the band of 95 % of the label shares if the probabilities were right."""
     if n * mean < _FEW:
+        # Loading it takes a while.
+        from scipy.stats import poisson
+
         low, high = (poisson.ppf([0.025, 0.975], n * mean) / n).tolist()
         return low, high
     return max(0.0, mean - 1.96 * spread), min(1.0, mean + 1.96 * spread)

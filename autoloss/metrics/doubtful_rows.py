@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
 from torch import Tensor
 
 from autoloss.core.errors import InputError
+from autoloss.metrics.bands import chance_band
 from autoloss.records import Reliability, Tails, TopShare
 
 _SHARES = (0.001, 0.01, 0.05, 0.1)
@@ -83,12 +83,12 @@ def _by_log_odds(
     count = count[used]
     mean = np.bincount(place, weights=probs, minlength=bins)[used] / count
     share = np.bincount(place, weights=positive, minlength=bins)[used] / count
-    chance = mean.clip(0.0, 1.0)
+    low, high = chance_band(count, mean.clip(0.0, 1.0))
     return Reliability(
         name=name,
         confidence=tuple(mean.tolist()),
         accuracy=tuple(share.tolist()),
         count=tuple(count.tolist()),
-        low=tuple((binom.ppf(0.025, count, chance) / count).tolist()),
-        high=tuple((binom.ppf(0.975, count, chance) / count).tolist()),
+        low=low,
+        high=high,
     )

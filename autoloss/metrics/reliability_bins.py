@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-from scipy.stats import binom
 from torch import Tensor
 
+from autoloss.metrics.bands import chance_band
 from autoloss.metrics.calibration import equal_mass, top_label
 from autoloss.records import Reliability
 
@@ -59,13 +59,13 @@ def _diagram(confidence: Tensor, correct: Tensor, *, name: str, bins: int) -> Re
     count = count[is_used]
     mean = (confidence @ member)[is_used] / count
     accuracy = (correct @ member)[is_used] / count
-    trials, chance = count.cpu().numpy(), mean.clamp(0, 1).cpu().numpy()
+    low, high = chance_band(count.cpu().numpy(), mean.clamp(0, 1).cpu().numpy())
     return Reliability(
         name=name,
         confidence=tuple(mean.tolist()),
         accuracy=tuple(accuracy.tolist()),
         count=tuple(int(number) for number in count.tolist()),
-        low=tuple((binom.ppf(0.025, trials, chance) / trials).tolist()),
-        high=tuple((binom.ppf(0.975, trials, chance) / trials).tolist()),
+        low=low,
+        high=high,
         histogram=_histogram(confidence),
     )

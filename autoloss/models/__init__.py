@@ -6,13 +6,14 @@ Floor 3. Imports from floors 1 to 2.
 from autoloss.models.custom.own import OwnModel
 from autoloss.models.custom.stack import OwnNetwork
 from autoloss.models.heads import CosineHead, Heads, apply_heads
-from autoloss.models.layers import DropoutRates
+from autoloss.models.layers import LEVELS, DropoutRates
 from autoloss.models.layout import Layout
 from autoloss.models.make import networks_for
 from autoloss.models.network import Draws, Features, Network, StepInputs, StepOutputs
 from autoloss.models.table import InputShape, TableNetwork, spread
 
 __all__ = [
+    "LEVELS",
     "CosineHead",
     "Draws",
     "DropoutRates",

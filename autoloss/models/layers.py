@@ -11,9 +11,11 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-_VAST = 2.0**100
-"""Larger than every activation, even times the smallest draw. Multiplication by a power of two is
-exact."""
+_INTEGERS = {
+    torch.bfloat16: torch.int16,
+    torch.float32: torch.int32,
+    torch.float64: torch.int64,
+}
 
 
 def dense(
@@ -78,6 +80,10 @@ class _Dense(Function):
         return grad_x, grad_weight.to(of_weight), grad.sum(1).to(of_weight), None
 
 
+LEVELS = 1 << 15
+"""The number of levels of a dropout draw: the numbers of 15 bits."""
+
+
 @dataclass(frozen=True)
 class DropoutRates:
     """The dropout rates of K candidates, with values derived once for all steps.
@@ -92,12 +98,9 @@ class DropoutRates:
     rate: Tensor
 
     @cached_property
-    def below(self) -> Tensor:
-        """Return the threshold: a number is kept if its draw times `_VAST` is above it.
-
-        A draw may be exactly 0, which a rate of 0 must keep.
-        """
-        return torch.where(self.rate > 0.0, self.rate, -1.0) * _VAST
+    def lowest(self) -> Tensor:
+        """Return the lowest level that keeps a number, int16; 0 for a rate of 0."""
+        return (self.rate * LEVELS).round().clamp_max(LEVELS - 1).to(torch.int16)
 
     @cached_property
     def scale(self) -> Tensor:
@@ -106,27 +109,27 @@ class DropoutRates:
 
 
 def relu_dropout(
-    x: Tensor, uniform: Tensor | None = None, rates: DropoutRates | None = None
+    x: Tensor, levels: Tensor | None = None, rates: DropoutRates | None = None
 ) -> Tensor:
     """Return ``relu(x)`` with dropout at each candidate's own rate, written over `x`.
 
     The kept numbers are not scaled: the caller scales the weights of the next layer, which are
-    fewer. All candidates of a seed share the uniform draw, so a higher rate drops a superset.
+    fewer. All candidates of a seed share the draw, so a higher rate drops a superset.
 
     Args:
         x: Pre-activations.
-        uniform: Draws from [0, 1); None for no dropout.
+        levels: Draws from 0 to `LEVELS` - 1, int16; None for no dropout.
         rates: The rates.
 
     Shape:
         - x: ``(K, B, H)``
-        - uniform: ``(B, H)`` or ``(K, B, H)``
+        - levels: ``(B, H)`` or ``(K, B, H)``
         - output: ``(K, B, H)``
     """
-    if uniform is None or rates is None:
+    if levels is None or rates is None:
         return torch.relu_(x)
     output: Tensor = _ReluDropout.apply(  # type: ignore[no-untyped-call]
-        x, uniform, rates.below
+        x, levels, rates.lowest
     )
     return output
 
@@ -134,16 +137,16 @@ def relu_dropout(
 class _ReluDropout(Function):
     """ReLU and dropout without a stored mask: the output is positive where both keep the number.
 
-    The margin of a number is vast if the draw keeps it and not positive otherwise, and the ReLU is
-    applied to the smaller of number and margin. A boolean mask takes five times as long.
+    The ReLU is applied to the number with the sign of the distance of its draw to the lowest level
+    that keeps it. A boolean mask takes five times as long.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, uniform: Tensor, below: Tensor) -> Tensor:
-        # bfloat16 has the exponents of float32, so no margin is rounded to 0.
-        margin = (uniform * _VAST - below).to(x.dtype)
-        numbers = _sortable(x)
-        torch.minimum(numbers, _sortable(margin), out=numbers).clamp_min_(0)
+    def forward(ctx: Any, x: Tensor, levels: Tensor, lowest: Tensor) -> Tensor:
+        bits = _bits(x)
+        # All bits are 0 where the draw keeps the number; otherwise the sign is set.
+        dropped = (levels.to(bits.dtype) - lowest.to(bits.dtype)).clamp_max_(0)
+        bits.bitwise_or_(dropped).clamp_min_(0)
         ctx.mark_dirty(x)
         ctx.save_for_backward(x)
         return x
@@ -152,16 +155,16 @@ class _ReluDropout(Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (kept,) = ctx.saved_tensors
-        return torch.ops.aten.threshold_backward(grad, kept, 0.0), None, None
+        found = torch.ops.aten.threshold_backward(_bits(grad), _bits(kept), 0)
+        return found.view(grad.dtype), None, None
 
 
-def _sortable(x: Tensor) -> Tensor:
-    """Return a view of `x` that `minimum` and `clamp_min(0)` treat as they treat `x`.
+def _bits(x: Tensor) -> Tensor:
+    """Return a view of `x` as integers, which have its signs.
 
-    Positive numbers of bfloat16 have the order of their bits, and negative numbers have negative
-    bits. Processors that convert bfloat16 to float32 compare 16-bit integers four times as fast.
+    Processors that convert bfloat16 to float32 compare 16-bit integers four times as fast.
     """
-    return x.view(torch.int16) if x.dtype == torch.bfloat16 else x
+    return x.view(_INTEGERS[x.dtype])
 
 
 def mixed(x: Tensor, partner: Tensor, share: Tensor) -> Tensor:

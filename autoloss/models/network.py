@@ -32,8 +32,8 @@ class Features:
 class Draws(Protocol):
     """The random numbers of a step, which depend on the order and its own step alone."""
 
-    def uniform(self, width: int, dtype: torch.dtype) -> Tensor:
-        """Draw numbers from [0, 1) for a layer, ``(G, B, width)``."""
+    def levels(self, depth: int, width: int) -> Tensor:
+        """Draw dropout's levels, int16 from 0 to 32 767, ``(depth, G, B, width)``."""
 
     def seeds(self) -> list[int]:
         """Draw a seed for each of the G orders."""

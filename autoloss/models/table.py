@@ -29,11 +29,11 @@ class Dropout:
     """The dropout of one step.
 
     Args:
-        uniform: A draw for each hidden layer, ``(G, B, H)``.
+        levels: The draws of all hidden layers, ``(depth, G, B, H)``.
         rates: Rates of the candidates.
     """
 
-    uniform: tuple[Tensor, ...]
+    levels: Tensor
     rates: DropoutRates
 
 
@@ -220,9 +220,8 @@ class TableNetwork:
     ) -> StepOutputs:
         """Return the outputs of a training step; see `Network.scores`."""
         # Every layer draws, even without dropout, so that draws depend on the step alone.
-        config, dtype = self.config, weights["output.weight"].dtype
-        uniform = tuple(step.draws.uniform(config.width, dtype) for _ in range(config.depth))
-        dropout = None if step.rates is None else Dropout(uniform, step.rates)
+        levels = step.draws.levels(self.config.depth, self.config.width)
+        dropout = None if step.rates is None else Dropout(levels, step.rates)
         hidden = self.hidden(
             weights, features, step.orders, dropout, step.mix, products=step.products
         )
@@ -318,8 +317,8 @@ class TableNetwork:
             if dropout is None:
                 hidden = relu_dropout(hidden)
             else:
-                uniform = spread(dropout.uniform[layer], orders)
-                hidden = relu_dropout(hidden, uniform, dropout.rates)
+                levels = spread(dropout.levels[layer], orders)
+                hidden = relu_dropout(hidden, levels, dropout.rates)
         return hidden
 
     def _first_inputs(

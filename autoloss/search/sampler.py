@@ -21,10 +21,10 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.trial import FrozenTrial, TrialState
-from scipy.stats import qmc
 
 from autoloss.losses.parameters import ChoiceParam, IntParam, Parameter
 from autoloss.search.growth import Ends, ends_of, hull
+from autoloss.search.halton import halton_point
 from autoloss.search.space import NUISANCE, TEMPERATURE, Space
 
 Direction = Literal["minimize", "maximize"]
@@ -141,8 +141,7 @@ class Suggester:
         keys = [key for key in NUISANCE if key in self.space.ranges]
         if not keys:
             return {}
-        points = qmc.Halton(len(keys), rng=np.random.default_rng([self.seed, len(keys)]))
-        point = points.fast_forward(turn).random(1)[0]
+        point = halton_point(turn, len(keys), np.random.default_rng([self.seed, len(keys)]))
         return {key: _at(self.space.ranges[key], u) for key, u in zip(keys, point, strict=True)}
 
     def turn_down(self) -> None:

@@ -17,7 +17,6 @@ from autoloss.search.ask_tell import AskTell
 from autoloss.search.choosing import Selector
 from autoloss.search.evidence import StudySnapshot
 from autoloss.search.finish import finish
-from autoloss.search.importance import importance
 from autoloss.search.opening import create, find, new_config
 from autoloss.search.session import StudySession
 from autoloss.search.space import Space
@@ -263,6 +262,9 @@ class Study(AskTell):
 
     def importance(self) -> tuple[tuple[str, float], ...]:
         """Return the importance of each parameter for the refined log loss, largest first."""
+        # Loading it takes half a second, and a search needs it at its end.
+        from autoloss.search.importance import importance
+
         return importance(self._session.trials())
 
     def optimism(self) -> Optimism | None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy import sparse, stats
+from scipy import sparse, special
 
 from autoloss.core.errors import InputError
 from autoloss.metrics import balanced_scores
@@ -84,7 +84,7 @@ class PairedTest:
 
 def standard_error(one: Comparison) -> float:
     """Return the standard error of a difference, from the width of its 95 % interval."""
-    return float((one.high - one.low) / (2.0 * stats.norm.isf(0.025)))
+    return float((one.high - one.low) / (2.0 * special.ndtri(0.975)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,6 +234,9 @@ def mcnemar(wrong: FloatArray, other: FloatArray) -> float:
     Shape:
         wrong (N,), other (N,) -> ().
     """
+    # Loading it takes a while, and a search needs it at its end.
+    from scipy import stats
+
     only_one = int(np.sum(wrong > other))
     differ = int(np.sum(wrong != other))
     return float(stats.binomtest(only_one, differ, 0.5).pvalue) if differ else 1.0

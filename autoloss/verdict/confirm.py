@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from autoloss.records import PairOptimism, Verdict
 from autoloss.verdict.comparisons import (
@@ -67,7 +67,7 @@ def detectable_difference(n_test: int, *, disagreement: float = ASSUMED_DISAGREE
     """
     if n_test < 1:
         raise ValueError(f"A test part must have at least one row, but got n_test={n_test}.")
-    normal = float(stats.norm.isf(LEVEL_OF_ONE / 2.0))
+    normal = -float(special.ndtri(LEVEL_OF_ONE / 2.0))
     return min(1.0, max(normal * float(np.sqrt(disagreement / n_test)), FEWEST_ROWS / n_test))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from autoloss.verdict.comparisons import interval_of_one
 from autoloss.verdict.confirm import ASSUMED_DISAGREEMENT, LEVEL_OF_ONE
@@ -34,8 +34,9 @@ def resampled_t_test(
     if spread <= 1e-12 * max(1.0, abs(mean)):
         return mean, *interval_of_one(mean), 1.0
     error = spread * float(np.sqrt(1.0 / folds + test_share))
-    half = error * float(stats.t.ppf(0.975, folds - 1))
-    return mean, mean - half, mean + half, float(2.0 * stats.t.sf(abs(mean) / error, folds - 1))
+    half = error * float(special.stdtrit(folds - 1, 0.975))
+    p_value = 2.0 * float(special.stdtr(folds - 1, -abs(mean) / error))
+    return mean, mean - half, mean + half, p_value
 
 
 def detectable_nested(
@@ -67,5 +68,5 @@ def detectable_nested(
         )
     outer = folds * repeats
     variance = (1.0 / outer + 1.0 / (folds - 1)) * disagreement * folds / n_rows
-    half = float(stats.t.isf(LEVEL_OF_ONE / 2.0, outer - 1) * np.sqrt(variance))
+    half = -float(special.stdtrit(outer - 1, LEVEL_OF_ONE / 2.0) * np.sqrt(variance))
     return min(1.0, max(half, 1.0 / n_rows))

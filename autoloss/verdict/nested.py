@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from autoloss.core.errors import InputError
 from autoloss.records import Comparison, Verdict
@@ -125,7 +125,7 @@ def pooled_rows(outer: Sequence[OuterResult]) -> PooledRows:
 def _half_width(error: Comparison, folds: int) -> float:
     """Return half the width of an interval at the level of a single test of three."""
     levels = np.array([LEVEL_OF_ONE / 2.0, 0.025])
-    wanted, shown = stats.t.isf(levels, folds - 1)
+    wanted, shown = special.stdtrit(folds - 1, 1.0 - levels)
     return float(wanted / shown) * (error.high - error.low) / 2.0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 IntArray = npt.NDArray[np.integer]
 
@@ -46,7 +46,7 @@ class Units:
         """
         if self.freedom < 1:
             return float("inf")
-        tails = stats.t.ppf(0.975, self.freedom) / stats.norm.ppf(0.975)
+        tails = special.stdtrit(self.freedom, 0.975) / special.ndtri(0.975)
         return float(tails * np.sqrt(self.count / self.freedom))
 
     def classes_of(self, targets: IntArray) -> IntArray:

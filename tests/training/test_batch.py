@@ -37,8 +37,9 @@ def test_epochs_and_seeds_have_orders_of_their_own() -> None:
 def test_an_order_depends_on_its_seed_alone() -> None:
     together, alone = Orders([3, 4], 96, 32, device=CPU), Orders([4], 96, 32, device=CPU)
     assert torch.equal(together.epoch()[:, 1], alone.epoch()[:, 0])
-    both, one = together.uniform(8, torch.float64), alone.uniform(8, torch.float64)
-    assert torch.equal(both[1], one[0])
+    both, one = together.levels(2, 8), alone.levels(2, 8)
+    assert both.shape == (2, 2, 32, 8)
+    assert torch.equal(both[:, 1], one[:, 0])
 
 
 def test_candidates_of_one_seed_share_one_order() -> None:
@@ -148,7 +149,19 @@ def test_drawing_partners_changes_nothing_else_that_is_drawn() -> None:
     pairing.pairs()
     assert torch.equal(plain.epoch(), pairing.epoch())
     pairing.pairs()
-    assert torch.equal(plain.uniform(4, torch.float64), pairing.uniform(4, torch.float64))
+    assert torch.equal(plain.levels(1, 4), pairing.levels(1, 4))
+
+
+def test_levels_are_evenly_spread_over_15_bits() -> None:
+    levels = Orders([5], 512, 256, device=CPU).levels(3, 129)
+    assert levels.dtype == torch.int16
+    assert 0 <= levels.min() < 32
+    assert 32_735 < levels.max() <= 32_767
+    # By place among the four levels of a draw.
+    for place in range(4):
+        counts = levels.flatten()[place::4].long().bitwise_right_shift(11).bincount()
+        shares = counts.double() / counts.sum()
+        torch.testing.assert_close(shares, torch.full_like(shares, 1 / 16), rtol=0.15, atol=0)
 
 
 def test_the_rate_rises_stays_and_falls() -> None:
