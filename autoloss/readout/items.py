@@ -99,6 +99,15 @@ class Items:
         """Return the number of items M."""
         return len(self.labels)
 
+    def to(self, device: torch.device | str) -> Items:
+        """Return the items on a device."""
+        rows, places, clusters = (
+            None if one is None else one.to(device)
+            for one in (self.rows, self.places, self.clusters)
+        )
+        labels = self.labels.to(device)
+        return replace(self, labels=labels, rows=rows, places=places, clusters=clusters)
+
     def clustered(self, clusters: Tensor | None) -> Items:
         """Return the items with groups of rows as their clusters.
 
@@ -117,6 +126,19 @@ class Items:
         if self.rows is None:
             return values
         return values.to(self.rows.device)[self.rows]
+
+    def counts(self, facts: ClassFacts) -> Tensor:
+        """Return the training rows of each class: of all items, or of the label of each item.
+
+        Shape:
+            (C,); several labels (M, 2).
+        """
+        if facts.task != "multilabel":
+            return facts.item_counts
+        numbers = torch.arange(self.shape[1]).repeat(self.shape[0])
+        if self.places is not None:
+            numbers = numbers[self.places.cpu()]
+        return facts.population[numbers]
 
     def scores(self, values: Tensor) -> Tensor:
         """Return scores of the items from those in the layout of the losses, with a class axis.

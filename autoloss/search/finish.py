@@ -90,6 +90,7 @@ def finish(
             items.labels,
             coverage=coverage,
             clusters=items.clusters,
+            counts=items.counts(study.facts),
             where=_where(study, items),
         ),
         (challenger, baseline),
@@ -109,6 +110,7 @@ def confirmed(
     *,
     coverage: Coverage,
     clusters: Tensor | None = None,
+    counts: Tensor | None = None,
     where: str = "",
 ) -> Verdict:
     """Return the verdict on locked test rows.
@@ -120,10 +122,11 @@ def confirmed(
         targets: Classes of the rows.
         coverage: How much of the planned training ran.
         clusters: The cluster of each row; None where the rows are independent.
+        counts: Training rows of each class for each row's own label; by default for all rows.
         where: The rows in words; by default their number.
 
     Shape:
-        log_probs twice (N, C), targets (N,), clusters (N,).
+        log_probs twice (N, C), targets (N,), clusters (N,), counts (C,) or (N, C).
     """
     primary = study.config.verdict_metric
     if not choice.is_opposed:
@@ -143,7 +146,16 @@ def confirmed(
         where=where,
         seed=study.seed,
     )
-    return trusted(verdict, study, choice, log_probs[1], targets, coverage, clusters=clusters)
+    return trusted(
+        verdict,
+        study,
+        choice,
+        log_probs[1],
+        targets,
+        coverage,
+        clusters=clusters,
+        counts=counts,
+    )
 
 
 def trusted(
@@ -155,6 +167,7 @@ def trusted(
     coverage: Coverage,
     *,
     clusters: Tensor | None = None,
+    counts: Tensor | None = None,
 ) -> Verdict:
     """Return the verdict, or an undecided verdict if the models did not learn enough.
 
@@ -166,9 +179,10 @@ def trusted(
         targets: Classes of the rows.
         coverage: How much of the planned training ran.
         clusters: The cluster of each row; None where the rows are independent.
+        counts: As in `confirmed`.
 
     Shape:
-        baseline (N, C), targets (N,), clusters (N,).
+        baseline (N, C), targets (N,), clusters (N,), counts (C,) or (N, C).
     """
     verdict = replace(verdict, chance=choice.chance)
     reason = shortfall(coverage)
@@ -176,7 +190,7 @@ def trusted(
         reason = learnt(
             baseline.numpy(),
             targets.numpy(),
-            study.class_counts.numpy(),
+            (study.class_counts if counts is None else counts).numpy(),
             clusters=None if clusters is None else clusters.numpy(),
         ).reason
     if not reason:
@@ -240,7 +254,7 @@ def _several(study: StudySnapshot, logits: Any, labels: Any) -> tuple[list[Tenso
         of_trainings = isinstance(logits[0], (list, tuple))
     several = logits if of_trainings else [logits]
     found = [told(one, labels, study.facts, part="test") for one in several]
-    return [one.cpu() for one, _ in found], found[0][1]
+    return [one.cpu() for one, _ in found], found[0][1].to("cpu")
 
 
 def _where(study: StudySnapshot, items: Items) -> str:

@@ -79,7 +79,8 @@ class Teller:
         finite = [k for k in range(len(numbers)) if bool(torch.isfinite(logits[k]).all())]
         now = time.time()
         facts = [TrialFacts(replace(report, state="diverged"), now) for report in reports]
-        for places in scored_together(len(finite), logits=logits[:1].numel()):
+        size = len(items) * self.scorer.facts.n_classes
+        for places in scored_together(len(finite), logits=size):
             some = [finite[i] for i in places]
             scores = self.scorer.score(logits[some], items, [specs[k] for k in some], folds=folds)
             losses = example_losses(scores, items, facts=self.scorer.facts, seed=self.scorer.seed)

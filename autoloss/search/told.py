@@ -44,9 +44,17 @@ def told(
     last = facts.counts.shape[-2] if several else facts.n_classes
     found = as_logits(logits, shape=(*lead, None, last), name=name)
     if several:
-        return found, Items.of(_as_answers(labels, found, name=f"{part}_labels"), facts)
+        answers = _as_answers(labels, found, name=f"{part}_labels")
+        return found, _some(Items.of(answers, facts), part)
     classes = as_classes(labels, n_classes=last, like=found, name=f"{part}_labels")
     return found, Items.of(classes, facts)
+
+
+def _some(items: Items, part: str) -> Items:
+    """Return items, of which there must be one."""
+    if not len(items):
+        raise InputError(f"{part}_labels must have a label, but got none that is not missing.")
+    return items
 
 
 def _as_answers(values: Any, like: Tensor, *, name: str) -> Tensor:
@@ -55,7 +63,7 @@ def _as_answers(values: Any, like: Tensor, *, name: str) -> Tensor:
     Shape:
         like (..., N, L), result (N, L).
     """
-    answers = torch.as_tensor(values if isinstance(values, Tensor) else np.asarray(values))
+    answers = _on_cpu(values)
     if answers.shape != like.shape[-2:] or not answers.numel():
         raise InputError(
             f"{name} must have a yes or no for each logit, shape {tuple(like.shape[-2:])}, but "
@@ -71,6 +79,11 @@ def _as_answers(values: Any, like: Tensor, *, name: str) -> Tensor:
     return numbers.nan_to_num(nan=MISSING[0]).long().to(like.device)
 
 
+def _on_cpu(values: Any) -> Tensor:
+    """Return labels as a tensor."""
+    return torch.as_tensor(values if isinstance(values, Tensor) else np.asarray(values)).cpu()
+
+
 def _told_sequences(
     logits: Any, labels: Any, facts: ClassFacts, *, lead: tuple[int, ...], part: str
 ) -> tuple[Tensor, Items]:
@@ -83,13 +96,14 @@ def _told_sequences(
     if lead and len(every) != lead[0]:
         raise InputError(f"{name} must be of {lead[0]} candidates, but got {len(every)}.")
     found = torch.stack(every)[:, None]
-    items = Items.of_sequences([one.to(found.device) for one in tags])
+    items = _some(Items.of_sequences([one.to(found.device) for one in tags]), part)
     return found if lead else found[0], items
 
 
 def _as_tags(values: Any, facts: ClassFacts, place: int, *, name: str) -> Tensor:
     """Return the tags of one sequence, (T_n,)."""
-    tags = torch.as_tensor(values if isinstance(values, Tensor) else np.asarray(values))
+    tags = _on_cpu(values)
+    tags = tags.nan_to_num(nan=MISSING[0]) if tags.is_floating_point() else tags
     if tags.ndim != 1 or not len(tags):
         raise InputError(
             f"{name} must have a class for each token, but got "
@@ -100,8 +114,8 @@ def _as_tags(values: Any, facts: ClassFacts, place: int, *, name: str) -> Tensor
     wrong = (whole != tags) | (is_known & ((whole < 0) | (whole >= facts.n_classes)))
     if bool(wrong.any()):
         raise InputError(
-            f"{name} must be classes 0 to {facts.n_classes - 1}, and -1 or -100 where missing, "
-            f"but got {float(tags[wrong][0]):g} in {name}[{place}]."
+            f"{name} must be classes 0 to {facts.n_classes - 1}, and -1, -100 or NaN where "
+            f"missing, but got {float(tags[wrong][0]):g} in {name}[{place}]."
         )
     return whole
 

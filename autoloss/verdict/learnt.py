@@ -62,14 +62,16 @@ def learnt(
     Args:
         log_probs: Log probabilities of the model.
         targets: Classes of the rows.
-        class_counts: Training rows of each class.
+        class_counts: Training rows of each class, of all rows or of each row's own label.
         clusters: The cluster of each row; None for independent rows.
 
     Shape:
-        log_probs (N, C), targets (N,), class_counts (C,), clusters (N,).
+        log_probs (N, C), targets (N,), class_counts (C,) or (N, C), clusters (N,).
     """
     # Add half a row to every class, because a class without training rows would cost infinity.
     counts = np.asarray(class_counts, dtype=np.float64) + 0.5
-    shares = -np.log(counts / counts.sum())[targets]
-    own = -log_probs[np.arange(len(targets)), targets].astype(np.float64)
+    rows = np.arange(len(targets))
+    shares = -np.log(counts / counts.sum(-1, keepdims=True))
+    shares = shares[targets] if shares.ndim == 1 else shares[rows, targets]
+    own = -log_probs[rows, targets].astype(np.float64)
     return Learnt(float(own.mean()), float(shares.mean()), mean_error(shares - own, clusters))

@@ -49,7 +49,7 @@ def logits_of(kind, trial, labels, *, salt=0):
     """Return logits that know something of the labels, in the layout of the kind."""
     random = torch.Generator().manual_seed(1000 * salt + trial.number)
     if kind == "multilabel":
-        return 4.0 * labels.clamp(0) - 2.0 + 2.0 * torch.randn(N, 3, generator=random)
+        return 4.0 * labels.clamp(0) - 2.0 + 1.5 * torch.randn(N, 3, generator=random)
     known = [torch.nn.functional.one_hot(one.clamp(0), 3) for one in labels]
     return [2.0 * one + 1.5 * torch.randn(len(one), 3, generator=random) for one in known]
 
@@ -151,6 +151,39 @@ def test_a_study_opens_again_with_its_items(kind, tmp_path):
             study.tell(trial := study.ask(), logits_of(kind, trial, other), other)
 
 
+def test_a_model_that_knows_only_how_frequent_each_label_is_has_learnt_nothing(tmp_path):
+    random = torch.Generator().manual_seed(0)
+    rates = torch.tensor([0.5, 0.3, 0.1])
+    valid, test = ((torch.rand(400, 3, generator=random) < rates).long() for _ in range(2))
+    with new("multilabel", tmp_path) as study:
+        while not study.done:
+            trials = study.ask(4)
+            # By the rates of all labels together, 0.3, this model would be far ahead.
+            logits = [rates.logit() + 0.3 * torch.randn(400, 3, generator=random) for _ in trials]
+            study.tell_many(trials, logits, valid)
+        some = rates.logit() + 0.3 * torch.randn(400, 3, generator=random)
+        result = study.finish({trial.number: some for trial in study.trials}, test)
+    assert result.verdict.decision == "undecided"
+    assert "not better than the class shares" in result.verdict.reason
+
+
+def test_padded_tensors_and_arrays_are_told_as_lists_are():
+    tags = labels_of("sequence")
+    logits = logits_of("sequence", type("Trial", (), {"number": 0}), tags)
+    facts = facts_of("sequence")
+    lists = told(logits, tags, facts, part="val")
+    plain = [one.numpy() for one in logits], [one.tolist() for one in tags]
+    arrays = told(*plain, facts, part="val")
+    padded = torch.nn.utils.rnn.pad_sequence(logits, batch_first=True)
+    wanted = torch.nn.utils.rnn.pad_sequence(tags, batch_first=True, padding_value=-100)
+    holed = wanted.double().masked_fill(wanted < 0, torch.nan)
+    tensors = told(padded, holed, facts, part="val")
+    for values, items in (arrays, tensors):
+        assert torch.equal(items.labels, lists[1].labels)
+        assert torch.equal(items.clusters, lists[1].clusters)
+        assert torch.equal(items.scores(values[None]), lists[1].scores(lists[0][None]))
+
+
 def test_rows_that_say_the_same_thrice_tell_no_more_than_once():
     """Three copies of a label: the interval is that of the rows, not of thrice as many."""
     random = np.random.default_rng(0)
@@ -181,9 +214,11 @@ def test_rows_that_say_the_same_thrice_tell_no_more_than_once():
         ("multilabel", lambda x, y: (x, y + 1), "val_labels must be 0 or 1, and -1, -100 or NaN"),
         ("sequence", lambda x, y: (x[1:], y), "val_logits must be of 48 sequences, but got 47"),
         ("sequence", lambda x, y: (x, [y[1], *y[1:]]), "val_logits[0] must have the shape (1, 3)"),
-        ("sequence", lambda x, y: (x, [y[0] + 3, *y[1:]]), "must be classes 0 to 2, and -1 or"),
+        ("sequence", lambda x, y: (x, [y[0] + 3, *y[1:]]), "must be classes 0 to 2, and -1, "),
         ("sequence", lambda x, y: (x, [y[0][:0], *y[1:]]), "must have a class for each token"),
         ("sequence", lambda x, y: ([], []), "val_labels must have a sequence"),
+        ("sequence", lambda x, y: (x, [one * 0 - 1 for one in y]), "must have a label, but got"),
+        ("multilabel", lambda x, y: (x, y * np.nan), "must have a label, but got none that is"),
     ],
 )
 def test_logits_and_labels_that_do_not_fit_are_one_clear_line(kind, change, message):
