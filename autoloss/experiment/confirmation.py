@@ -14,6 +14,7 @@ from autoloss.experiment.reference import boost, compared
 from autoloss.experiment.replication import Selection
 from autoloss.experiment.session import SearchSession
 from autoloss.inference.classifier import Classifier
+from autoloss.readout import Items
 from autoloss.search import Evidence, confirmed, earlier_looks, look_sentence
 
 
@@ -47,6 +48,7 @@ def confirm_on_locked(
     study, data, choice = session.study, session.opened.data, selection.choice
     models = selection.replication.models
     test = locked.open()
+    items = Items.of(test.targets, study.facts).clustered(test.clusters)
     on_locked = LockedPredictions(locked)
 
     def predicted(number: int, *, raw: bool = False) -> Tensor:
@@ -59,9 +61,8 @@ def confirm_on_locked(
         selection.snapshot,
         choice,
         means,
-        test.targets,
+        items,
         coverage=selection.coverage,
-        clusters=test.clusters,
     )
     default = selection.default
     steps = StepPredictions(
@@ -79,15 +80,15 @@ def confirm_on_locked(
         choice=choice,
         verdict=verdict,
         log_probs=shipped,
-        targets=test.targets,
+        targets=items.labels,
         resampling=carried_out(data.resampling, replicates=selection.replication.figures.count),
         finalists=selection.finalists,
-        gains=gains(selection, steps, test.targets, test.clusters),
-        reference=compared(boosted, selection.snapshot, ships, test.targets, test.clusters),
+        gains=gains(selection, steps, items),
+        reference=compared(boosted, selection.snapshot, ships, items),
         looks=len(looks),
         notes=(look_sentence(looks),) if looks else (),
         raw=raw,
-        rows=test.rows,
+        rows=items.of_rows(test.rows),
         table=test.table,
         coverage=selection.coverage,
     )

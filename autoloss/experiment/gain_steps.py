@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from autoloss.experiment.replication import Selection
+from autoloss.readout import Items
 from autoloss.records import Gain
 from autoloss.verdict.gains import gain_steps, steps_of
 from autoloss.verdict.metric_rows import metric_on_rows
@@ -41,8 +41,7 @@ class StepPredictions:
 def gains(
     selection: Selection,
     predictions: StepPredictions,
-    targets: Tensor,
-    clusters: Tensor | None,
+    items: Items,
     *,
     moves_decisions: bool = True,
 ) -> tuple[Gain, ...]:
@@ -53,12 +52,8 @@ def gains(
     Args:
         selection: The finalists and the choice among them.
         predictions: The predictions of the steps.
-        targets: The classes of the rows of the verdict.
-        clusters: The cluster of each row.
+        items: The items of the rows of the verdict.
         moves_decisions: Whether moving the decisions is a step.
-
-    Shape:
-        targets and clusters (N,).
     """
     study, choice, replication = selection.snapshot, selection.choice, selection.replication
     challenger, baseline = choice.challenger.number, choice.baseline.number
@@ -84,9 +79,9 @@ def gains(
     )
     return gain_steps(
         steps,
-        targets.numpy(),
+        items.labels.numpy(),
         metric=metric,
         class_counts=study.class_counts.numpy(),
-        clusters=None if clusters is None else clusters.numpy(),
+        clusters=items.cluster_numbers,
         seed=study.seed,
     )

@@ -113,15 +113,14 @@ def judge_by_nesting(session: SearchSession, selection: Selection) -> Evidence:
     raw = pooled.mean([one.challenger for one in found])
     log_probs = (torch.from_numpy(steps.challenger), torch.from_numpy(steps.calibrated))
     targets = torch.from_numpy(np.asarray(pooled.targets))
-    clusters = _clusters(folds, pooled.rows)
+    items = Items.of(targets, study.facts).clustered(_clusters(folds, pooled.rows))
     verdict = trusted(
         _verdict(selection.snapshot, choice, results, repeats=size.repeats),
         selection.snapshot,
         choice,
         log_probs[1],
-        targets,
+        items,
         coverage,
-        clusters=clusters,
     )
     once = folds[: len(folds) // size.repeats]
     boosted = boost_folds(
@@ -132,7 +131,7 @@ def judge_by_nesting(session: SearchSession, selection: Selection) -> Evidence:
         choice=choice,
         verdict=verdict,
         log_probs=log_probs,
-        targets=targets,
+        targets=items.labels,
         resampling=carried_out(
             data.resampling,
             replicates=selection.replication.figures.count,
@@ -140,8 +139,8 @@ def judge_by_nesting(session: SearchSession, selection: Selection) -> Evidence:
         ),
         finalists=selection.finalists,
         # Here the held-out rows of the finalists are also rows of the verdict.
-        gains=gains(selection, steps, targets, clusters, moves_decisions=False),
-        reference=compared(boosted, selection.snapshot, ships, targets, clusters),
+        gains=gains(selection, steps, items, moves_decisions=False),
+        reference=compared(boosted, selection.snapshot, ships, items),
         raw=(torch.from_numpy(raw), torch.from_numpy(steps.tuned)),
         rows=torch.from_numpy(np.asarray(pooled.rows)),
         coverage=coverage,

@@ -6,18 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from autoloss.data.protocol import carried_out
 from autoloss.experiment.gain_steps import StepPredictions, gains
 from autoloss.experiment.reference import boost_folds, compared
 from autoloss.experiment.replication import Selection
 from autoloss.experiment.session import SearchSession
+from autoloss.readout import Items
 from autoloss.records import Gain, PairOptimism, Verdict
 from autoloss.search import Evidence, trusted
 from autoloss.verdict.confirm import Shipped, confirm, unopposed
 from autoloss.verdict.metric_rows import metric_on_rows
-from autoloss.verdict.pooled import PooledRows
 
 
 def judge_out_of_fold(session: SearchSession, selection: Selection) -> Evidence:
@@ -45,15 +44,15 @@ def judge_out_of_fold(session: SearchSession, selection: Selection) -> Evidence:
     )
     targets = torch.from_numpy(np.asarray(pooled.targets))
     clusters = torch.from_numpy(pooled.once(baseline.clusters))
+    items = Items.of(targets, study.facts).clustered(clusters)
     optimism = study.pair_optimism() if choice.is_opposed else None
     verdict = trusted(
-        _verdict(selection, steps, pooled, clusters.numpy(), optimism),
+        _verdict(selection, steps, items, optimism),
         selection.snapshot,
         choice,
         torch.from_numpy(steps.calibrated),
-        targets,
+        items,
         selection.coverage,
-        clusters=clusters,
     )
     count = selection.replication.figures.count
     # The folds of the first deal hold out every row once.
@@ -64,16 +63,16 @@ def judge_out_of_fold(session: SearchSession, selection: Selection) -> Evidence:
         choice=choice,
         verdict=verdict,
         log_probs=log_probs,
-        targets=targets,
+        targets=items.labels,
         resampling=carried_out(data.resampling, replicates=count),
         finalists=selection.finalists,
         # The held-out rows of the finalists are the rows of the verdict.
         gains=_corrected(
-            gains(selection, steps, targets, clusters, moves_decisions=False),
+            gains(selection, steps, items, moves_decisions=False),
             verdict,
             metric=study.metric.name,
         ),
-        reference=compared(boosted, selection.snapshot, ships, targets, clusters),
+        reference=compared(boosted, selection.snapshot, ships, items),
         raw=(
             torch.from_numpy(pooled.mean([challenger.raw])),
             torch.from_numpy(steps.tuned),
@@ -107,25 +106,24 @@ def _corrected(steps: tuple[Gain, ...], verdict: Verdict, *, metric: str) -> tup
 def _verdict(
     selection: Selection,
     steps: StepPredictions,
-    pooled: PooledRows,
-    clusters: NDArray[np.integer],
+    items: Items,
     optimism: PairOptimism | None,
 ) -> Verdict:
     """Return the verdict of the held-out rows by the tests alone."""
     study, choice = selection.snapshot, selection.choice
-    primary, n_rows = study.config.verdict_metric, len(pooled.rows)
+    primary = study.config.verdict_metric
     if not choice.is_opposed:
-        return unopposed(choice.baseline.number, n_rows, primary=primary)
+        return unopposed(choice.baseline.number, len(items), primary=primary)
     one, other = choice.challenger, choice.baseline
     return confirm(
         Shipped(one.number, one.label, steps.challenger),
         Shipped(other.number, other.label, steps.calibrated),
-        pooled.targets,
+        items.labels.numpy(),
         metric=metric_on_rows(study.metric, study.facts),
         primary=primary,
         class_counts=study.class_counts.numpy(),
-        clusters=clusters,
+        clusters=items.cluster_numbers,
         optimism=optimism,
-        where=f"on {n_rows:,} rows that the trainings held out",
+        where=f"on {items.n_rows:,} rows that the trainings held out",
         seed=study.seed,
     )

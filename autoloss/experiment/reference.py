@@ -17,6 +17,7 @@ from autoloss.data import Part, StudyData
 from autoloss.data.messages import listed
 from autoloss.experiment.boosting_inputs import BoostingInputs
 from autoloss.experiment.session import SearchSession
+from autoloss.readout import Items
 from autoloss.records import Comparison, Reference
 from autoloss.search import StudySnapshot
 from autoloss.verdict.comparisons import NamedMetric, compare
@@ -255,8 +256,7 @@ def compared(
     boosted: Boosted | None,
     study: StudySnapshot,
     shipped: Tensor,
-    targets: Tensor,
-    clusters: Tensor,
+    items: Items,
 ) -> Reference | None:
     """Compare gradient boosting with the shipped model of a study; None without boosting.
 
@@ -264,21 +264,20 @@ def compared(
         boosted: The predictions of gradient boosting for the rows of the verdict.
         study: The study.
         shipped: Log probabilities of the shipped model.
-        targets: Classes of the rows.
-        clusters: The cluster of each row.
+        items: The items of the rows.
 
     Shape:
-        shipped (N, C), targets (N,), clusters (N,).
+        shipped (M, C).
     """
     if boosted is None:
         return None
     return reference_record(
         boosted,
         shipped.numpy(),
-        targets.numpy(),
+        items.labels.numpy(),
         metric=metric_on_rows(study.metric, study.facts),
         class_counts=study.class_counts.numpy(),
-        clusters=clusters.numpy(),
+        clusters=items.cluster_numbers,
         seed=study.seed,
     )
 

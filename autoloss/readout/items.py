@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.core.errors import InputError
@@ -98,6 +100,14 @@ class Items:
     def __len__(self) -> int:
         """Return the number of items M."""
         return len(self.labels)
+
+    @property
+    def cluster_numbers(self) -> NDArray[np.int64] | None:
+        """Return the clusters as an array; None if all items are independent."""
+        if self.clusters is None:
+            return None
+        numbers: NDArray[np.int64] = np.asarray(self.clusters.cpu(), dtype=np.int64)
+        return numbers
 
     def to(self, device: torch.device | str) -> Items:
         """Return the items on a device."""

@@ -83,16 +83,7 @@ def finish(
     )
     evidence = Evidence(
         choice,
-        confirmed(
-            study,
-            choice,
-            (challenger, baseline),
-            items.labels,
-            coverage=coverage,
-            clusters=items.clusters,
-            counts=items.counts(study.facts),
-            where=_where(study, items),
-        ),
+        confirmed(study, choice, (challenger, baseline), items, coverage=coverage),
         (challenger, baseline),
         items.labels,
         raw=(raw[0], raw[1]),
@@ -106,12 +97,9 @@ def confirmed(
     study: StudySnapshot,
     choice: Choice,
     log_probs: tuple[Tensor, Tensor],
-    targets: Tensor,
+    items: Items,
     *,
     coverage: Coverage,
-    clusters: Tensor | None = None,
-    counts: Tensor | None = None,
-    where: str = "",
 ) -> Verdict:
     """Return the verdict on locked test rows.
 
@@ -119,18 +107,15 @@ def confirmed(
         study: The study.
         choice: Challenger and tuned cross-entropy.
         log_probs: Predictions of the two.
-        targets: Classes of the rows.
+        items: The items of the rows.
         coverage: How much of the planned training ran.
-        clusters: The cluster of each row; None where the rows are independent.
-        counts: Training rows of each class for each row's own label; by default for all rows.
-        where: The rows in words; by default their number.
 
     Shape:
-        log_probs twice (N, C), targets (N,), clusters (N,), counts (C,) or (N, C).
+        log_probs twice (M, C).
     """
     primary = study.config.verdict_metric
     if not choice.is_opposed:
-        return unopposed(choice.baseline.number, len(targets), primary=primary)
+        return unopposed(choice.baseline.number, len(items), primary=primary)
     parts = [
         Shipped(one.number, one.label, own.numpy())
         for one, own in zip((choice.challenger, choice.baseline), log_probs, strict=True)
@@ -138,24 +123,15 @@ def confirmed(
     verdict = confirm(
         parts[0],
         parts[1],
-        targets.numpy(),
+        items.labels.numpy(),
         metric=metric_on_rows(study.metric, study.facts),
         primary=primary,
         class_counts=study.class_counts.numpy(),
-        clusters=None if clusters is None else clusters.numpy(),
-        where=where,
+        clusters=items.cluster_numbers,
+        where=_where(study, items),
         seed=study.seed,
     )
-    return trusted(
-        verdict,
-        study,
-        choice,
-        log_probs[1],
-        targets,
-        coverage,
-        clusters=clusters,
-        counts=counts,
-    )
+    return trusted(verdict, study, choice, log_probs[1], items, coverage)
 
 
 def trusted(
@@ -163,11 +139,8 @@ def trusted(
     study: StudySnapshot,
     choice: Choice,
     baseline: Tensor,
-    targets: Tensor,
+    items: Items,
     coverage: Coverage,
-    *,
-    clusters: Tensor | None = None,
-    counts: Tensor | None = None,
 ) -> Verdict:
     """Return the verdict, or an undecided verdict if the models did not learn enough.
 
@@ -176,22 +149,20 @@ def trusted(
         study: The study.
         choice: Challenger and tuned cross-entropy.
         baseline: Log probabilities of tuned cross-entropy.
-        targets: Classes of the rows.
+        items: The items of the rows.
         coverage: How much of the planned training ran.
-        clusters: The cluster of each row; None where the rows are independent.
-        counts: As in `confirmed`.
 
     Shape:
-        baseline (N, C), targets (N,), clusters (N,), counts (C,) or (N, C).
+        baseline (M, C).
     """
     verdict = replace(verdict, chance=choice.chance)
     reason = shortfall(coverage)
     if not reason:
         reason = learnt(
             baseline.numpy(),
-            targets.numpy(),
-            (study.class_counts if counts is None else counts).numpy(),
-            clusters=None if clusters is None else clusters.numpy(),
+            items.labels.numpy(),
+            items.counts(study.facts).numpy(),
+            clusters=items.cluster_numbers,
         ).reason
     if not reason:
         return verdict
