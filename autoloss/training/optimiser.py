@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 from torch.optim.adamw import adamw
 
+_VECTOR = 16
+"""The longest vector of the kernel in float32: it steps the numbers after the last whole vector by
+other instructions, which round differently."""
 _CACHED = 1 << 20
 """Numbers of the rows in a call of the kernel on a CPU, whose caches hold two such buffers."""
 
@@ -20,8 +23,8 @@ class _Block:
 
     Args:
         rows: Their positions in the buffer.
-        gradients: Their gradients, ``(k, P)``.
-        moments: Their first and second moments, ``(2, k, P)``.
+        gradients: Their gradients, filled up to whole vectors, ``(k, P')``.
+        moments: Their first and second moments, ``(2, k, P')``.
         count: Their number of steps so far.
     """
 
@@ -53,7 +56,8 @@ class RowAdamW:
     A parameter group for each row would cost some 40 microseconds of bookkeeping, a tenth of a
     step. Instead, torch's fused kernel steps a buffer of zeros at a rate of 1, which then holds
     the update ``-m / (sqrt(v) + eps)``, and each row adds it at its own rate. A call takes as many
-    rows as stay in the caches until they are updated.
+    rows as stay in the caches until they are updated. Gradients and moments are filled up to whole
+    vectors of the processor, so that a row is rounded alike in any place.
 
     The kernel has one count of steps, which corrects the moments, for a whole tensor. Rows that
     joined at different times are therefore separate tensors, slices of the one buffer. The kernel
@@ -72,7 +76,8 @@ class RowAdamW:
 
     def __init__(self, rows: Tensor, *, lr: Tensor, weight_decay: Tensor) -> None:
         rates = torch.stack([lr, weight_decay]).to(rows)
-        self._begin(rows, rates, torch.zeros_like(rows.expand(2, -1, -1)), [0] * len(rows))
+        filled = -(-rows.shape[1] // _VECTOR) * _VECTOR
+        self._begin(rows, rates, rows.new_zeros(2, len(rows), filled), [0] * len(rows))
 
     def _begin(self, rows: Tensor, rates: Tensor, moments: Tensor, ages: Sequence[int]) -> None:
         """Continue with these rows.
@@ -86,22 +91,23 @@ class RowAdamW:
         Shape:
             - rows: ``(K, P)``
             - rates: ``(2, K)``
-            - moments: ``(2, K, P)``
+            - moments: ``(2, K, P')``
             - ages: ``K`` of them
         """
         self.rows = rows
-        self.gradients = torch.zeros_like(rows)
+        gradients = torch.zeros_like(moments[0])
+        self.gradients = gradients[:, : rows.shape[1]]
         self._rates = rates
         self._moments = moments
         self._ages = list(ages)
         size = len(rows)
         if rows.device.type == "cpu":
-            size = max(1, _CACHED // max(1, rows.shape[1]))
-        self._update = torch.empty_like(rows[:size])
+            size = max(1, _CACHED // max(1, gradients.shape[1]))
+        self._update = torch.empty_like(gradients[:size])
         self._blocks = [
             _Block(
                 slice(first, first + n),
-                self.gradients[first : first + n],
+                gradients[first : first + n],
                 moments[:, first : first + n],
                 # The kernel counts the steps here, on the device.
                 torch.tensor(float(age), device=rows.device),
@@ -137,7 +143,8 @@ class RowAdamW:
                 weight_decay=0.0,
                 maximize=False,
             )
-            self.rows[block.rows].mul_(kept[block.rows]).addcmul_(update, lr[block.rows])
+            own = self.rows[block.rows]
+            own.mul_(kept[block.rows]).addcmul_(update[:, : own.shape[1]], lr[block.rows])
         self._ages = [age + 1 for age in self._ages]
 
     def keep(self, kept: Sequence[int]) -> RowAdamW:

@@ -89,3 +89,22 @@ def test_a_row_that_has_diverged_leaves_the_others_alone(monkeypatch: pytest.Mon
     for row in (1, 2):
         expected = by_torch(row, [1.0] * 2)
         torch.testing.assert_close(optimiser.rows[row], expected, rtol=0, atol=1e-12)
+
+
+def test_a_row_is_rounded_alike_in_any_place() -> None:
+    n_weights, n_steps = 13, 500
+
+    def stepped(kept: list[int]) -> torch.Tensor:
+        draw = torch.Generator().manual_seed(0)
+        weights = torch.randn(9, n_weights, generator=draw)
+        optimiser = RowAdamW(
+            weights[kept], lr=torch.logspace(-3, -2, 9)[kept], weight_decay=torch.zeros(len(kept))
+        )
+        for _ in range(n_steps):
+            optimiser.gradients.copy_(torch.randn(9, n_weights, generator=draw)[kept])
+            optimiser.step(1.0)
+        return optimiser.rows
+
+    together = stepped(list(range(9)))
+    for kept in ([0], [8], [2, 3, 4], [1, 2, 3, 4, 5, 6, 7], [8, 7, 6, 5, 4]):
+        assert stepped(kept).equal(together[kept])
