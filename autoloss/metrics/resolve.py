@@ -139,10 +139,12 @@ def _check_fit(metric: Metric, facts: ClassFacts | None) -> None:
     if facts is None:
         return
     if declared and declared.two_classes and not facts.is_yes_or_no:
-        message = f"The metric {metric.name!r} must have two classes"
+        rule, got = "two classes", f"classes={facts.n_classes}"
+        if facts.task == "sequence":
+            rule, got = "a positive class", "the tags of sequences"
         instead = declared.for_more_classes
         hint = f"; {instead} is for any number of classes" if instead else ""
-        raise InputError(f"{message}, but got classes={facts.n_classes}{hint}.")
+        raise InputError(f"The metric {metric.name!r} must have {rule}, but got {got}{hint}.")
     if costs is not None and len(costs) != facts.n_classes:
         raise InputError(
             f"cost_matrix must have a row and a column for each of {facts.n_classes} classes, but "

@@ -129,3 +129,12 @@ def test_a_function_must_return_a_number(make_probs):
     metric = Metric("cost", function=lambda probs, targets: "much")
     with pytest.raises(InputError, match="must return one number, but got cost='much'"):
         metric.of(judged(log_probs, targets))
+
+
+def test_tags_of_sequences_have_no_positive_class():
+    """Not even if there are two of them; several labels have yes."""
+    tags = ClassFacts(torch.ones(2), task="sequence")
+    message = "'f1' must have a positive class, but got the tags of sequences; f1_macro is for any"
+    with pytest.raises(InputError, match=message):
+        resolve_metric("f1", facts=tags)
+    assert resolve_metric("f1", facts=ClassFacts(torch.ones(5, 2), task="multilabel")).name == "f1"
