@@ -121,14 +121,14 @@ def search(
         device: ``"auto"`` (the GPU if there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
         workers: Processes that train, with a thread each: ``"auto"`` for one on each free core, 1
             for this process alone with all its threads. The trials do not depend on the number.
-            A GPU, racing, and a network or loss that is no file train in this process.
+            A GPU, and a network or loss that is no file train in this process.
         ship: The model that ships: ``"verdict"``, the loss that the verdict recommends;
             ``"best"``, the admissible finalist with the lowest expected log loss; ``"blend"``, a
             weighted mean of finalists. The report compares all three.
         refit: Whether the members of that model are trained again on all rows at the end, locked
             rows too but not `test`, on a schedule that ends about where early stopping ended it
             before. The figures are those of the trainings before. By default where it is less than
-            a tenth of the training so far.
+            a tenth of the training so far, or the time limit has room for it.
         name: The study's name; by default the name of the data, with a number if it is taken.
         storage: URL of a database in place of the journal file in the study's folder.
         tracking_uri: MLflow's tracking URI; by default the environment's, else

@@ -131,6 +131,8 @@ def search(frame: pd.DataFrame, target: str, *, racing: bool, options: Any, seed
             out=out,
             track="off",
             device=options.device,
+            # The epochs are counted in this process.
+            workers=1,
         )
     return meter
 

@@ -16,9 +16,13 @@ from autoloss.core.clock import counting_from
 from autoloss.core.errors import InputError
 from autoloss.executors import LocalExecutor, Work
 from autoloss.experiment import nesting
+from autoloss.experiment.progress import Silent
 from autoloss.experiment.session import SearchSession
+from autoloss.records import Plan
 from autoloss.report import summary_json
 from autoloss.search import Study
+from autoloss.training import Pool
+from autoloss.verdict.baseline import is_plain_cross_entropy
 from tests.spaces import SMALL
 
 COVERED = SMALL.replace("outer_folds = 0", "outer_folds = 2\nouter_repeats = 2")
@@ -91,6 +95,65 @@ def test_outer_folds_train_those_that_were_asked_first_within_their_bound(
     assert slots == list(range(len(slots)))
     assert 4 <= len(slots) * 4 * 0.5 <= 2.0 * trials
     assert len(slots) < trials
+
+
+LONG = SMALL.replace("max_epochs = 4", "max_epochs = 20").replace("patience = 2", "patience = 20")
+
+
+def test_trials_race_and_survivors_run_to_their_end(tmp_path: Path) -> None:
+    space = tmp_path / "space.toml"
+    space.write_text(LONG, encoding="utf-8")
+    said: list[str] = []
+    result = autoloss.search(
+        "sklearn:iris",
+        space=space,
+        trials=100_000,
+        time_limit=15.0,
+        workers=1,
+        out=tmp_path,
+        track="off",
+        progress=Heard(said),
+    )
+    trials = result.summary.trials
+    assert {trial.state for trial in trials} == {"complete", "pruned"}
+    epochs = {trial.curve[-1].epoch for trial in trials if trial.state == "complete"}
+    assert len(epochs) == 1
+    whole = [trial for trial in trials if trial.state == "complete"]
+    assert any(trial.origin == "default" and is_plain_cross_entropy(trial.loss) for trial in whole)
+    assert any(trial.family != "cross_entropy" for trial in whole)
+    assert 3 * len(whole) < 2 * len(trials)
+    assert "of 100000 trials" in said[0]
+    assert "best third continues" in said[0]
+    assert any("Planned within the limit" in note for note in result.summary.data.notes)
+
+
+def test_a_machine_that_becomes_slower_cuts_off_no_survivor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = tmp_path / "space.toml"
+    space.write_text(LONG, encoding="utf-8")
+    unharmed, begun = Pool.epoch, time.monotonic()
+
+    def epoch(pool: Pool) -> list[int]:
+        started = time.monotonic()
+        found = unharmed(pool)
+        if started - begun > 6.0:
+            time.sleep(2.0 * (time.monotonic() - started))
+        return found
+
+    monkeypatch.setattr(Pool, "epoch", epoch)
+    result = autoloss.search(
+        "sklearn:iris",
+        space=space,
+        trials=100_000,
+        time_limit=15.0,
+        workers=1,
+        out=tmp_path,
+        track="off",
+    )
+    assert {trial.state for trial in result.summary.trials} == {"complete", "pruned"}
+    assert not any("Cut off" in note for note in result.summary.data.notes)
+    assert len(result.model.members) >= 2
 
 
 def test_a_limit_that_is_refused_leaves_the_name_free(tmp_path: Path) -> None:
@@ -214,6 +277,16 @@ def test_a_verdict_on_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
             )
     with pytest.raises(InputError, match="go on without --judge-now"):
         autoloss.resume("s", out=tmp_path, judge_now=True)
+
+
+class Heard(Silent):
+    """Keeps the plan of a search."""
+
+    def __init__(self, said: list[str]) -> None:
+        self._said = said
+
+    def planned(self, plan: Plan) -> None:
+        self._said.append(plan.allowed)
 
 
 def _stop(*_: object, **__: object) -> None:

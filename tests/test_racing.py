@@ -2,24 +2,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from numpy.testing import assert_allclose
 from optuna.trial import TrialState
 
 import autoloss
-from autoloss.experiment.held_back import HeldBack, roles_of
-from autoloss.experiment.racing import RacingSearch
-from autoloss.experiment.session import SearchSession, TrainedTrial
-from autoloss.records import CurvePoint, TrainingReport, TrialRecord
+from autoloss.experiment.session import SearchSession
+from autoloss.records import TrialRecord
 from autoloss.search import Study
 from autoloss.training import Pool
 from autoloss.training import pool as pools
-from autoloss.training.divisions import Trained
 from autoloss.verdict.baseline import default_cross_entropy, tuned_cross_entropy
 
 SPACE = """
@@ -124,57 +118,6 @@ def test_a_race_costs_less_and_tries_as_many(
             assert "refined_log_loss" in one.metrics
 
 
-def test_trials_that_the_verdict_needs_are_trained_last(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The best trial that left is trained again, with the result of an undisturbed training."""
-    told: list[TrainedTrial] = []
-    held: list[TrainedTrial] = []
-    tell, take = SearchSession.tell, HeldBack.take
-
-    def ended(self: SearchSession, given: Sequence[TrainedTrial]) -> None:
-        told.extend(given)
-        tell(self, given)
-
-    def taken(self: HeldBack, n: int) -> list[TrainedTrial]:
-        found = take(self, n)
-        held.extend(found)
-        return found
-
-    monkeypatch.setattr(SearchSession, "tell", ended)
-    monkeypatch.setattr(HeldBack, "take", taken)
-    searched(tmp_path, "s", together=96)
-    assert held
-    late = told[-len(held) :]
-    assert {one.trial.number for one in late} == {one.trial.number for one in held}
-    filled = {
-        role
-        for one in told[: -len(held)]
-        if one.report.state != "pruned"
-        for role in roles_of(one.trial)
-    }
-    for before in held:
-        first = before.report
-        after = next(one.report for one in late if one.trial.number == before.trial.number)
-        assert after.state == "complete"
-        assert after.rungs == first.rungs
-        assert_allclose(
-            [point.refined_log_loss for point in after.curve[: first.epochs]],
-            [point.refined_log_loss for point in first.curve],
-            rtol=1e-4,
-        )
-        assert len(after.curve) > first.epochs
-        rivals = [
-            min(
-                (-one.report.rungs[-1].epoch, one.report.rungs[-1].refined_log_loss)
-                for one in told
-                if one.report.rungs and role in roles_of(one.trial)
-            )
-            for role in roles_of(before.trial) - filled
-        ]
-        assert (-first.rungs[-1].epoch, first.rungs[-1].refined_log_loss) in rivals
-
-
 def test_the_sampler_sees_the_figures_of_trials_at_the_rungs(tmp_path: Path) -> None:
     searched(tmp_path, "s")
     with Study.open("s", out=tmp_path) as study:
@@ -191,27 +134,6 @@ def test_the_sampler_sees_the_figures_of_trials_at_the_rungs(tmp_path: Path) -> 
         assert study.finalists().challenger.state == "complete"
 
 
-def test_trials_that_the_verdict_needs_have_a_share_of_the_time_limit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(RacingSearch, "_must_end", property(lambda self: self.now >= 2))
-    records = searched(tmp_path, "s")
-    assert len(records) < TRIALS
-    assert {record.state for record in records} == {"complete", "pruned"}
-    whole = [record for record in records if record.state == "complete"]
-    assert {record.family for record in whole} == {record.family for record in records}
-    assert default_cross_entropy(records, metric="error") is not None
-
-
-def test_no_trial_runs_when_the_time_is_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(RacingSearch, "_is_up", property(lambda self: self.now >= 2))
-    records = searched(tmp_path, "s")
-    assert len(records) < TRIALS
-    assert {record.state for record in records} == {"complete", "pruned"}
-
-
 def test_trials_of_two_objectives_leave_if_they_are_out_by_both(tmp_path: Path) -> None:
     path = space(tmp_path)
     path.write_text('objectives = ["error", "refined_log_loss"]\n' + path.read_text())
@@ -219,28 +141,6 @@ def test_trials_of_two_objectives_leave_if_they_are_out_by_both(tmp_path: Path) 
     records = Study.open("s", out=tmp_path).trials
     assert Counter(record.state for record in records)["pruned"] > 20 // 5
     assert {r.family for r in records if r.state == "complete"} == {r.family for r in records}
-
-
-def test_the_best_trial_of_every_role_that_is_not_filled_is_held_back() -> None:
-    def left(slot: int, base: str, rung: int, value: float, origin: str = "quota") -> TrainedTrial:
-        trial = SimpleNamespace(
-            slot=slot, spec=autoloss.LossSpec.from_dict({"base": base}), origin=origin
-        )
-        report = TrainingReport("pruned", epochs=rung, rungs=(CurvePoint(rung, value, 0.1),))
-        return TrainedTrial(trial, Trained(report, ()))  # type: ignore[arg-type]
-
-    held = HeldBack()
-    default = left(0, "cross_entropy", 1, 0.9, "default")
-    plain = left(1, "cross_entropy", 1, 0.5)
-    brier = left(2, "brier", 1, 0.3)
-    assert held.keep([default, plain, brier]) == []
-    further = left(3, "brier", 3, 0.8)
-    assert held.keep([further]) == [brier]
-    assert held.keep([left(4, "brier", 1, 0.1)])[0].trial.slot == 4
-    held.fill([further.trial, plain.trial])
-    assert {one.trial.slot for one in held.keep([])} == {1, 3}
-    assert held.take(5) == [default]
-    assert held.take(5) == []
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from autoloss.core.settings import NetworkConfig, ProtocolConfig, TrainingConfig
 from autoloss.data import DataOptions, prepare
 from autoloss.experiment.reference import boosting_seconds
-from autoloss.experiment.time_plan import FEWEST_TRIALS, LEAST_TRIALS, Finals, Workload
+from autoloss.experiment.time_plan import (
+    COMFORTABLE_TRIALS,
+    FEWEST_TRIALS,
+    LEAST_TRIALS,
+    Finals,
+    Workload,
+)
 from autoloss.experiment.workload import (
     AFTER,
     AFTER_EACH_ROW,
@@ -99,10 +105,13 @@ def test_trials_give_way_before_epochs_and_never_the_schedule_of_the_finals(
     seen = [work.within(share * whole.seconds) for share in (0.8, 0.5, 0.3, 0.1, 0.03, 0.01)]
     for plan in seen:
         assert plan.trials >= LEAST_TRIALS
-        # A verdict needs 16 trials of half of the epochs: to these both give way first.
-        assert plan.epochs == work.epochs or plan.trials <= ENOUGH_TRIALS
-        assert plan.trials >= ENOUGH_TRIALS or plan.epochs < work.epochs
+        # Trials give way first, then half of the schedule, then trials down to those of a verdict.
+        assert plan.epochs == work.epochs or plan.trials <= COMFORTABLE_TRIALS
+        assert plan.trials >= COMFORTABLE_TRIALS or plan.epochs <= work.epochs / 2
         assert plan.trials < ENOUGH_TRIALS or plan.epochs >= work.epochs / 2
+        # Only a plan that trains all of its trials to their end has no rungs.
+        assert plan.rungs == work.rungs(plan.epochs)[-len(plan.rungs) :]
+        assert plan.rungs
     assert [plan.trials for plan in seen] == sorted((p.trials for p in seen), reverse=True)
     assert min(plan.epochs for plan in seen) < work.epochs
 
@@ -116,8 +125,10 @@ def test_a_shorter_time_leaves_fewer_final_trainings_down_to_two() -> None:
     assert (found[0].finalists, found[0].replicates) == (asked.finalists, asked.replicates)
     assert counts == sorted(counts, reverse=True)
     assert len({*counts}) > 3
-    # Every family is trained again for as long as that leaves each row a training.
-    assert all(one.finalists == 5 for one in found if one.replicates >= 5)
+    # Families give way before the trainings that hold out each row once, and after the others.
+    assert all(one.finalists == 5 for one in found if one.replicates > 5)
+    assert all(one.finalists == 2 for one in found if one.replicates < 5)
+    assert {one.finalists for one in found} >= {2, 5}
     assert (found[-1].finalists, counts[-1]) == (2, 2)
     for share, one in zip(shares[:5], found, strict=False):
         assert COVERED.final_seconds(one, 20) <= share * whole
@@ -161,9 +172,34 @@ def test_quick_bounds_its_outer_folds() -> None:
     assert (protocol.outer_repeats, protocol.outer_work) == (1, 1.0)
 
 
+def test_the_last_training_on_all_rows_is_given_up_last() -> None:
+    work = replace(COVERED, finals=replace(COVERED.finals, refit=True), refit_size=1.25)
+    whole = work.whole()
+    plans = [work.within(share * whole.seconds) for share in (1.0, 0.3, 0.1, 0.05, 0.03, 0.0)]
+    assert all(p.finals.refit or p.finals == work.smallest(p.trials) for p in plans)
+    assert [p.finals.refit for p in plans] == [True] * 4 + [False] * 2
+    once = work.population_seconds(plans[1].finals.replicates, epochs=20, size=1.25)
+    with_it, without = (
+        work.final_seconds(replace(plans[1].finals, refit=refit), 20) for refit in (True, False)
+    )
+    assert with_it - without == pytest.approx(once)
+
+
+def test_a_trial_of_a_race_costs_a_third_of_a_whole_one() -> None:
+    whole, race = (WORK.search_seconds(128, 20, at) for at in ((), WORK.rungs(20)))
+    assert WORK.rungs(20) == (2, 6)
+    assert 0.2 * whole < race < 0.4 * whole
+    # Slowly: all train 2 epochs, 43 go on to 6, 15 to the 17 that are used.
+    epochs = 128 * 2 + 43 * 4 + 15 * 11
+    assert WORK.trained_epochs(128, 20, (2, 6)) == pytest.approx(epochs)
+    assert WORK.rest_seconds(43, 20, (2, 6), age=2) == pytest.approx(
+        18 * WORK.once + (epochs - 256) * WORK.divisions * WORK.each
+    )
+
+
 def test_families_follow_from_the_trials_that_are_allowed() -> None:
     counts = []
-    for share in (1.0, 0.6, 0.3, 0.15):
+    for share in (1.0, 0.3, 0.1, 0.02):
         trials = WORK.within(share * WORK.whole().seconds).trials
         plan = plan_families(BASES, trials)
         assert plan.families[0] == "cross_entropy"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -10,8 +11,9 @@ from autoloss.core import clock as clocks
 from autoloss.core.clock import Clock, counting_from
 from autoloss.core.errors import InputError
 from autoloss.experiment import timetable as timetables
+from autoloss.experiment.limit_text import allowed_text
 from autoloss.experiment.time_plan import Finals, Workload
-from autoloss.experiment.timetable import Timetable, allowed_text
+from autoloss.experiment.timetable import Timetable
 from autoloss.training import EpochReport
 
 WORK = Workload(
@@ -91,19 +93,36 @@ def test_final_trainings_fit_into_the_time_left_or_are_the_fewest(time: Time) ->
     assert begun(None).finals(ended=100) == WORK.finals
 
 
-def test_a_running_population_drops_its_last_trials_when_time_is_short(time: Time) -> None:
-    table = begun(100.0)
+def test_fewer_trials_pass_a_rung_when_time_is_short(time: Time) -> None:
+    table = begun(60.0)
     ends = table.clock.search_ends
     assert ends is not None
-    trained(table, time, slower=1.0, epochs=10)
-    report = EpochReport(10, 20, 32, 32, 0.5)
     time.now = ends - 20.0
-    assert table.keeping(report, trials=16) == 16
+    assert table.keeping(16, age=6) == 16
     time.now = ends - 1.0
-    assert 2 <= table.keeping(report, trials=16) < 16
+    assert 2 <= table.keeping(16, age=6) < 16
+    # Whoever is older needs less.
+    assert table.keeping(16, age=6) < table.keeping(16, age=15)
     time.now = ends + 5.0
-    assert table.keeping(report, trials=16) == 2
-    assert begun(None).keeping(report, trials=16) == 16
+    assert table.keeping(16, age=6) == 2
+    assert begun(None).keeping(16, age=6) == 16
+
+
+def test_survivors_take_time_from_the_final_trainings_down_to_the_smallest(time: Time) -> None:
+    table = begun(60.0)
+    last, ends = table.deadline(0), table.clock.search_ends
+    assert last is not None
+    assert ends is not None
+    smallest = WORK.smallest(table.plan.trials)
+    left = 1000.0 + 60.0 - AFTER - last
+    assert left == pytest.approx(WORK.final_seconds(smallest, table.plan.epochs))
+    assert last >= ends
+    # The first trials have their time in any case.
+    time.now = 2000.0
+    assert table.deadline(0) == time.now
+    needed = WORK.search_seconds(4, table.plan.epochs, table.plan.rungs)
+    assert table.deadline(4) == pytest.approx(time.now + 1.1 * needed)
+    assert begun(None).deadline(4) is None
 
 
 def test_a_limit_that_allows_nothing_is_refused_with_the_least_one(time: Time) -> None:
@@ -159,10 +178,10 @@ def test_the_time_left_is_right_after_a_population(time: Time, slower: float) ->
 
 
 def test_a_search_with_more_trials_than_time_takes_all_of_it(time: Time) -> None:
-    table = begun(60.0)
+    table = begun(25.0)
     assert table.plan.trials < WORK.trials
     trained(table, time, slower=1.0)
-    assert table.left == pytest.approx(60.0 - (time.now - 1000.0))
+    assert table.left == pytest.approx(25.0 - (time.now - 1000.0))
     ample = begun(10_000.0)
     assert ample.left == pytest.approx(ample.forecast.left)
     assert ample.left < 1000.0
@@ -170,14 +189,24 @@ def test_a_search_with_more_trials_than_time_takes_all_of_it(time: Time) -> None
 
 def test_the_text_names_the_work_that_a_limit_allows(time: Time) -> None:
     whole = WORK.whole()
-    assert allowed_text(600.0, WORK, whole, ()) == "10 min allow all 100 trials at 20 epochs"
+    assert allowed_text(600.0, WORK, whole, ()) == "10 min allow all 100 trials at 20 epochs."
     short = WORK.within(0.05 * whole.seconds)
     text = allowed_text(10.0, WORK, short, ("poly1", "power"))
     assert text.startswith(
         f"10 s allow about {short.trials} of 100 trials at {short.epochs} of 20"
     )
-    assert "trainings of each finalist" in text
-    assert text.endswith("not trained: poly1 and power")
+    assert "continues after 1 and 3; not trained: poly1 and power. There is time for" in text
+    finals = short.finals
+    assert (
+        f"for {finals.replicates} final trainings of each finalist of {finals.finalists} families "
+        "in the place of 5 of 4"
+    ) in text
+    assert text.endswith("1 of 2 nested cross-validations.")
+    wanted = replace(WORK, finals=replace(WORK.finals, refit=True))
+    assert "no last training" not in allowed_text(10.0, WORK, short, ()).lower()
+    assert allowed_text(10.0, wanted, short, ()).endswith(
+        "No time is left for the last training on all rows."
+    )
 
 
 def test_crowding_is_told_from_the_processors_time(monkeypatch: pytest.MonkeyPatch) -> None:

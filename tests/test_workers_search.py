@@ -15,7 +15,6 @@ import pytest
 import autoloss
 from autoloss.core.errors import InputError
 from autoloss.executors import ProcessExecutor
-from autoloss.experiment.progress import Silent
 from tests.spaces import SMALL
 
 FOLDED = SMALL.replace("folds = 1", "folds = 3").replace("together = 8", "together = 12")
@@ -40,12 +39,11 @@ def search(folder: Path, workers: Any, text: str = FOLDED, **more: Any) -> autol
     return autoloss.search(
         "sklearn:iris",
         space=space,
-        trials=12,
         workers=workers,
         name=f"w{workers}",
         out=folder,
         track="off",
-        **more,
+        **{"trials": 12, **more},
     )
 
 
@@ -122,12 +120,8 @@ def test_ctrl_c_ends_the_search_and_its_workers(tmp_path: Path) -> None:
             os.killpg(program.pid, 0)
 
 
-def test_a_race_says_that_it_has_one_process(tmp_path: Path) -> None:
-    said: list[str] = []
-
-    class Heard(Silent):
-        def noted(self, text: str) -> None:
-            said.append(text)
-
-    search(tmp_path, 2, SMALL + "racing = true\n", progress=Heard())
-    assert "Candidates train in this process: a race trains in one process." in said
+def test_a_race_does_not_depend_on_the_number_of_workers(tmp_path: Path) -> None:
+    text = FOLDED.replace("max_epochs = 4", "max_epochs = 8") + "racing = true\n"
+    one, two = (search(tmp_path, workers, text, trials=24) for workers in (1, 2))
+    assert facts(two) == facts(one)
+    assert {trial.state for trial in one.summary.trials} == {"complete", "pruned"}

@@ -193,6 +193,7 @@ class _Wave:
                 sum(map(len, self.parts)),
                 sum(report.alive for report in at),
                 min(report.best_log_loss for report in at),
+                tuple(point for report in at for point in report.points),
             )
 
     def _at(self, epoch: int) -> list[EpochReport] | None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 from autoloss.core.errors import InputError
 from autoloss.core.task import TaskKind
 from autoloss.experiment.confirmation import confirm_on_locked
+from autoloss.experiment.limit_text import done_text
 from autoloss.experiment.nesting import judge_by_nesting
 from autoloss.experiment.notes import study_notes
 from autoloss.experiment.out_of_fold import judge_out_of_fold
@@ -38,6 +39,11 @@ def conclude(session: SearchSession) -> SearchResult:
     study, data = session.study, session.opened.data
     session.begin_final()
     selection = _selected(session)
+    if session.clock.limit is not None:
+        figures = selection.replication.figures
+        plan, trials = session.timetable.plan, study.trials
+        finalists, each = len(figures.numbers), figures.count
+        session.note(done_text(plan, trials, finalists=finalists, each=each))
     if data.resampling.verdict == "out_of_fold":
         evidence = judge_out_of_fold(session, selection)
     elif data.locked is None:

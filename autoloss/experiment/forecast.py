@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -17,16 +18,25 @@ FADING = 0.9
 """Weight of the epoch before relative to the last epoch."""
 PRIOR_EPOCHS = 1.0
 """Weight of the timing before the search, in epochs."""
+PRIOR_TRAININGS = 4.0
+"""Weight of the expected share of the epochs, in trainings."""
 STAYING = 0.9
 """Share of the epochs ahead that the candidates of a running population are expected to use."""
 
 
 @dataclass
 class _Part:
-    """The rest of a stage: the number of trainings that have not begun, and their length."""
+    """The rest of a stage: the number of trainings that have not begun, and their length.
+
+    Args:
+        trainings: Their number.
+        size: Length of an epoch.
+        share: Expected epochs as a share of those of as many trainings that reach their end.
+    """
 
     trainings: float
     size: float = 1.0
+    share: float = 1.0
 
 
 @dataclass
@@ -54,15 +64,16 @@ class Forecast:
     _epochs_ahead: float = 0.0
     _expected: float = 0.0
     _seen: float = 0.0
-    _population_done: float = 0.0
     _ended: float = 0.0
     _done: float = 0.0
     _told_trainings: float = 0.0
     _told_seconds: float = 0.0
 
-    def plan(self, stage: Stage, trainings: float, *, size: float = 1.0) -> None:
-        """Set the number of trainings that a stage has yet to begin."""
-        self._parts[stage] = _Part(trainings, size)
+    def plan(
+        self, stage: Stage, trainings: float, *, size: float = 1.0, share: float = 1.0
+    ) -> None:
+        """Set the number of trainings that a stage has yet to begin; see `_Part`."""
+        self._parts[stage] = _Part(trainings, size, share)
 
     def enter(self, stage: Stage) -> None:
         """Begin a stage, and drop the rest of the stages before it."""
@@ -81,20 +92,12 @@ class Forecast:
         if report.epoch == 1:
             part = self._parts.setdefault(self._stage, _Part(0.0))
             part.trainings = max(0.0, part.trainings - report.candidates)
-            self._alive, self._population_done = report.candidates, 0.0
-        self.saw_epoch(self._alive, seconds)
-        self._population_done += self._alive
+            self._alive = report.candidates
+        expected = self._running.size * self.costs.epoch(self._alive)
+        self._expected = FADING * self._expected + expected
+        self._seen = FADING * self._seen + seconds
         self._alive = report.alive
         self._epochs_ahead = report.alive and report.max_epochs - report.epoch
-        if not report.alive:
-            self._ended += report.candidates * report.max_epochs
-            self._done += self._population_done
-
-    def saw_epoch(self, candidates: float, seconds: float) -> None:
-        """Learn from an epoch of a number of candidates."""
-        size = self._parts[self._stage].size if self._stage in self._parts else 1.0
-        self._expected = FADING * self._expected + size * self.costs.epoch(candidates)
-        self._seen = FADING * self._seen + seconds
 
     def told(self, trainings: float, seconds: float) -> None:
         """Learn from the seconds of trainings outside their epochs."""
@@ -102,10 +105,11 @@ class Forecast:
         self._told_seconds += seconds
         self.per_training = self._told_seconds / max(self._told_trainings, 1.0)
 
-    def raced(self, *, alive: int, left: float) -> None:
-        """Set the estimated epochs of candidates that a race has left."""
-        self._parts["search"] = _Part(0.0)
-        self._alive, self._epochs_ahead = alive, left / max(alive, 1) / STAYING
+    def ended(self, epochs: Iterable[int]) -> None:
+        """Learn from the epochs of trainings that reached their end."""
+        for done in epochs:
+            self._done += done
+            self._ended += self.epochs
 
     @property
     def is_searching(self) -> bool:
@@ -121,7 +125,7 @@ class Forecast:
     @property
     def share_used(self) -> float:
         """Return the share of their epochs that candidates use, as seen so far."""
-        prior = float(self.together * self.epochs)
+        prior = PRIOR_TRAININGS * self.epochs
         return (self._done + self.used * prior) / (self._ended + prior)
 
     @property
@@ -134,7 +138,7 @@ class Forecast:
 
     def _part_seconds(self, part: _Part) -> float:
         populations = math.ceil(part.trainings / self.together)
-        candidates = part.trainings * self.share_used
+        candidates = part.trainings * part.share * self.share_used
         return (
             self.epochs
             * part.size
@@ -143,5 +147,10 @@ class Forecast:
 
     @property
     def _running_seconds(self) -> float:
-        size = self._parts[self._stage].size if self._stage in self._parts else 1.0
-        return size * self._epochs_ahead * self.costs.epoch(STAYING * self._alive)
+        part = self._running
+        staying = min(STAYING, part.share) * self._alive
+        return part.size * self._epochs_ahead * self.costs.epoch(staying)
+
+    @property
+    def _running(self) -> _Part:
+        return self._parts.get(self._stage, _Part(0.0))

@@ -46,6 +46,7 @@ def plan(request: Request) -> Plan:
         budget=budget,
         trials=trials,
         workers=begun.staffing.count,
+        refit=begun.request.refit,
     )
     budget = plan_families(space.bases, timetable.plan.trials)
     return make_plan(

@@ -59,7 +59,9 @@ def refit(
     if found is None:
         why = "a member diverged on all rows, or the time was up"
         return Refitted(model, Refit(n_rows, False, why))
-    why = "it was asked for" if asked else "it was less than a tenth of the training before"
+    why = "it was less than a tenth of the training before"
+    if asked or session.clock.limit is not None:
+        why = "it was asked for" if asked else "the time limit had room for it"
     return Refitted(found, Refit(int(found.class_counts.sum()), True, why))
 
 
@@ -149,7 +151,7 @@ def _against(session: SearchSession, asked: bool | None, share: float, seconds: 
         return "it was not wanted"
     if left is not None and seconds > left:
         return "the time limit had no room for it"
-    if asked is None and share > SHARE:
+    if asked is None and left is None and share > SHARE:
         return f"it would be {share:.0%} more training (--refit does it)"
     if session.opened.teacher is not None and session.opened.data.has_given_file:
         return "the teacher does not know the validation file"

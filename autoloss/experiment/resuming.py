@@ -63,7 +63,7 @@ def resume(
             with left_closed(opened, tracker):
                 whole = request.completed(again.checked())
                 device = find_device(request.device)
-                staffed(whole, opened.space, device, crew, progress)
+                staffed(whole, device, crew, progress)
                 data, teacher = read_again(opened, whole, model=network)
             search_again = OpenSearch(
                 opened,

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from autoloss.experiment.session import SearchSession, TrainedTrial
-from autoloss.experiment.time_plan import FEWEST_TRIALS
-from autoloss.search import Trial
-from autoloss.training import EpochReport
-from autoloss.training.divisions import Trained
+from autoloss.search import Study, Trial
 
 ROUNDS, MOST_ROUNDS = 4, 32
 """The number of rounds of a small budget, and of a large one."""
@@ -18,22 +14,20 @@ SMALLEST_ROUND, USUAL_ROUND, LARGEST_ROUND = 8, 32, 256
 
 def search_in_rounds(session: SearchSession) -> None:
     """Train populations one after the other."""
-    while (wanted := _wanted(session)) > 0:
-        trials = session.study.ask(wanted)
-        if not trials:
-            break
+    while trials := session.study.ask(_wanted(session)):
         while trials:
-            n = even_part(len(trials), _at_once(session))
+            n = even_part(len(trials), at_once(session))
             train_and_tell(session, trials[:n])
             trials = trials[n:]
 
 
 def train_and_tell(session: SearchSession, trials: Sequence[Trial]) -> None:
     """Train trials to their end and tell the study their results."""
-    session.tell(list(map(TrainedTrial, trials, _trained(session, trials))))
+    trained = session.train(session.divisions, trials, needs_weights=False)
+    session.tell(list(map(TrainedTrial, trials, trained)))
 
 
-def _at_once(session: SearchSession) -> int:
+def at_once(session: SearchSession) -> int:
     """Return the number of trials in a population."""
     return max(1, session.executor.together // len(session.divisions))
 
@@ -43,48 +37,21 @@ def _wanted(session: SearchSession) -> int:
 
     The proposals of the sampler depend on the trials that were told before, so their number
     depends on the study alone. Trials of a quota are drawn at random, and their number may
-    depend on the machine. Under a time limit every number may, so that no trial is asked in
-    vain.
+    depend on the machine.
     """
-    study, timetable, at_once = session.study, session.timetable, _at_once(session)
+    study, most = session.study, at_once(session)
+    if (left := quota_left(study)) <= 0:
+        return round_size(study.budget)
+    count = even_part(left, most)
+    if study.left == study.budget:
+        count = min(count, session.timetable.first(most))
+    return count
+
+
+def quota_left(study: Study) -> int:
+    """Return how many trials of the quotas have not been asked; negative after the quotas."""
     planned = len(study.plan.first) + len(study.plan.then)
-    left = planned - (study.budget - study.left)
-    is_limited = session.clock.limit is not None
-    count = round_size(study.budget)
-    if is_limited:
-        count = min(count, at_once)
-    if left > 0:
-        count = even_part(left, at_once)
-        if study.left == study.budget:
-            count = min(count, timetable.first(at_once))
-    if not is_limited:
-        return count
-    ended = session.tally.count
-    timetable.keep_time(ended=ended)
-    fitting = timetable.fitting(count)
-    # However short the time is, the verdict needs a few trials.
-    return fitting if ended else max(fitting, FEWEST_TRIALS)
-
-
-def _trained(session: SearchSession, trials: Sequence[Trial]) -> list[Trained]:
-    """Train trials on all divisions until the search must end."""
-    timetable, divisions = session.timetable, session.divisions
-    deadline = session.clock.search_ends
-    if deadline is None:
-        return session.train(divisions, trials, needs_weights=False)
-    if not session.tally.count:
-        # The first trials train whatever the limit, because the verdict needs some.
-        deadline = max(deadline, time.monotonic() + timetable.least_seconds(len(trials)))
-
-    def spare(report: EpochReport, alive: Sequence[int]) -> list[int]:
-        if report.candidates != len(trials) * len(divisions):
-            return []
-        running = sorted({place % len(trials) for place in alive})
-        timetable.keep_time(ended=session.tally.count)
-        kept = running[: timetable.keeping(report, trials=len(running))]
-        return [place for place in alive if place % len(trials) not in kept]
-
-    return session.train(divisions, trials, deadline=deadline, needs_weights=False, spare=spare)
+    return planned - (study.budget - study.left)
 
 
 def round_size(budget: int) -> int:

@@ -78,7 +78,6 @@ def run(opened: OpenSearch, *, judge_now: bool = False) -> SearchResult:
 
 def staffed(
     request: Request,
-    space: Space,
     device: torch.device,
     crew: Crew | None = None,
     progress: Progress | None = None,
@@ -87,7 +86,6 @@ def staffed(
 
     Args:
         request: The request.
-        space: The space.
         device: Where to train.
         crew: Begins, if several processes train.
         progress: Receives the number and its reason.
@@ -95,7 +93,7 @@ def staffed(
     Raises:
         InputError: Several workers are asked for on a GPU.
     """
-    alone = "a race trains in one process" if space.protocol.racing else ""
+    alone = ""
     if callable(request.model) or has_objects(request.losses):
         alone = "the network or a loss is no file, which another process could open"
     found = staff(request.workers, trials=request.trials, device=device, alone=alone)
@@ -133,6 +131,7 @@ def make_session(opened: OpenSearch) -> SearchSession:
         epochs=study.asked_epochs,
         before=study.limited,
         workers=opened.workers,
+        refit=opened.request.refit,
     )
     opened.progress.detailed(chosen.text)
     plan = timetable.plan
@@ -154,6 +153,7 @@ def make_timetable(
     epochs: int = 0,
     before: tuple[int, int] | None = None,
     workers: int = 1,
+    refit: bool | None = None,
 ) -> tuple[Timetable, Together]:
     """Plan the time of a search, and the number of candidates that train together.
 
@@ -167,6 +167,7 @@ def make_timetable(
         epochs: The epochs of the request, if the space has fewer now.
         before: The planned trials and epochs of a study that is resumed.
         workers: Processes that train, with a thread each; 1 for this process with all threads.
+        refit: Whether the user wants the model that ships to be trained again on all rows.
     """
     fixed = len(budget.first) + len(budget.then)
     at_most = max(round_size(trials), fixed) * len(divisions)
@@ -183,6 +184,8 @@ def make_timetable(
         fixed=fixed,
         together=chosen.candidates,
         costs=costs,
+        # Without a limit it is decided at the end, by the time used until then.
+        refit=bool(refit or (refit is None and clock.limit is not None)),
     )
     timetable = Timetable(
         workload,

@@ -17,7 +17,7 @@ from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
 from autoloss.experiment.standing import Standing, TrialTally
 from autoloss.experiment.time_plan import Finals
-from autoloss.experiment.timetable import RACE_USED, Timetable
+from autoloss.experiment.timetable import Timetable
 from autoloss.models import OwnModel
 from autoloss.records import TrainingReport, TrialRecord
 from autoloss.report.words import count_text
@@ -247,7 +247,10 @@ class SearchSession:
     def begin_final(self) -> None:
         """Report the end of the search, and choose the final trainings that fit into the time."""
         self.standing.phase = "final"
-        self.finals = self.timetable.finals(ended=self.tally.count)
+        self.finals = self.timetable.finals(
+            ended=self.tally.count,
+            picked=lambda families: len(self.study.pick_finalists(families)),
+        )
         asked = self.timetable.asked.finals
         less = asked.finalists > self.finals.finalists
         if less or self.finals.replicates < asked.replicates:
@@ -309,12 +312,8 @@ class SearchSession:
         self.tally.add(records)
         for record in records:
             self.opened.tracker.log_trial(record)
-        self.timetable.told(len(records), time.monotonic() - started)
-
-    def halved(self, trials: int) -> None:
-        """Lower the number of trials that train together to what the memory holds."""
-        self.executor.together = trials * len(self.divisions)
-        self._on_halved(self.executor.together)
+        reports = [one.report for one in trained]
+        self.timetable.told(reports, time.monotonic() - started)
 
     def _on_halved(self, together: int) -> None:
         self.opened.progress.noted(
@@ -325,20 +324,6 @@ class SearchSession:
         """Report the progress of the search after an epoch of a population."""
         self.timetable.saw(report)
         self.standing.show(report.best_log_loss)
-
-    def raced(self, *, alive: int, done: int, seconds: float, best_log_loss: float) -> None:
-        """Report the progress of a race.
-
-        Args:
-            alive: Candidates that trained in the last epoch.
-            done: The sum of the epochs of all training trials.
-            seconds: The seconds of the last epoch.
-            best_log_loss: The lowest log loss among the training trials, in nats.
-        """
-        left = self._expected_trials * self.study.space.training.max_epochs * RACE_USED - done
-        self.timetable.raced(alive, left * len(self.divisions), seconds)
-        self.timetable.keep_time(ended=self.tally.count)
-        self.standing.show(best_log_loss)
 
 
 Strategy = Callable[[SearchSession], None]

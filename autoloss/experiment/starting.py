@@ -87,7 +87,7 @@ def start(request: Request, crew: Crew | None = None, progress: Progress | None 
         resolve(request.tracking_uri)
     loaded = load_space(request.space, losses=own)
     space = knowledge.join(loaded, own)
-    staffing = staffed(request, space, device, crew, progress)
+    staffing = staffed(request, device, crew, progress)
     data = request.read(space)
     network = checked_network(knowledge.model, data, space, loaded=loaded, device=device)
     return Start(request, knowledge, own, space, data, network, metric, device, staffing, clock)

@@ -1,16 +1,18 @@
 """The trials, epochs and final trainings that fit into a time limit.
 
-Under a short limit the number of trials falls first, then the epochs of the schedule, for all
-trials alike. There are fewer final trainings too, but each runs to the end of its schedule.
+The final trainings are reserved first, and each runs to the end of its schedule. The rest of the
+time buys as many trials as it can by successive halving, whose survivors run to the end of the
+same schedule. If these are too few, the schedule is shortened for all alike.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from autoloss.training.race import FACTOR, rungs
 from autoloss.verdict.coverage import ENOUGH_TRIALS, LEAST_SHARE
 
 USED = 0.85
@@ -18,8 +20,16 @@ USED = 0.85
 LEAST_TRIALS = 10
 """Trials below which the schedule is shortened: the quotas of cross-entropy and another loss."""
 FEWEST_TRIALS = 2
+COMFORTABLE_TRIALS, COMFORTABLE_REPLICATES = 24, 3
+"""Trials, and trainings of each of the fewest finalists, below which the schedule is shortened to
+half; below half of it they become fewer."""
+ONCE_EACH_ROW = 5
+"""Trainings of a finalist that hold out every row once; families give way before them."""
 SEARCH_SHARE = 0.55
 """Share of the time that the search gets before the final trainings may grow."""
+LEAST_SURVIVORS = 3
+"""Trials of a population that continue after a rung, at least: default and tuned cross-entropy and
+another loss."""
 LEAST_FINALISTS, LEAST_REPLICATES = 2, 2
 MORE_FINALISTS = 3
 """Finalists besides the best of each family: the best by the metric, and two cross-entropies."""
@@ -37,17 +47,21 @@ class Finals:
         replicates: Trainings of each finalist.
         repeats: Repeats of the nested cross-validation; 0 where rows are locked.
         outer_trials: Trials that are trained in every outer fold.
+        more: Finalists besides these, at most.
+        refit: Whether the model that ships is trained again on all rows.
     """
 
     finalists: int
     replicates: int
     repeats: int = 0
     outer_trials: int = 0
+    more: int = MORE_FINALISTS
+    refit: bool = False
 
     @property
     def trainings(self) -> int:
         """Return the trainings of finalists, at most."""
-        return (self.finalists + MORE_FINALISTS) * self.replicates
+        return (self.finalists + self.more) * self.replicates
 
 
 @dataclass(frozen=True)
@@ -59,12 +73,14 @@ class TimePlan:
         epochs: Epochs of the schedule.
         finals: The final trainings.
         seconds: The seconds of all of this.
+        rungs: The ages at which the best third of the trials continues; none if all do.
     """
 
     trials: int
     epochs: int
     finals: Finals
     seconds: float
+    rungs: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +102,9 @@ class Workload:
         outer_work: The largest work of the outer folds, as a multiple of the search's; 0 for no
             bound.
         used: Share of the epochs that candidates use before early stopping.
+        refit_size: Length of an epoch of the training on all rows.
+        decay: Share of the schedule, at its end, in which the learning rate falls to zero.
+        racing: Whether trials race without a limit too.
     """
 
     trials: int
@@ -101,22 +120,57 @@ class Workload:
     per_trial: float = 0.0
     outer_work: float = 0.0
     used: float = USED
+    refit_size: float = 1.0
+    decay: float = 0.5
+    racing: bool = False
 
     def population_seconds(self, trainings: float, *, epochs: int, size: float = 1.0) -> float:
         """Return the seconds of trainings in as few populations as possible."""
         populations = math.ceil(trainings / self.together)
         return epochs * size * (populations * self.once + trainings * self.used * self.each)
 
-    def search_seconds(self, trials: int, epochs: int) -> float:
-        """Return the seconds of the search."""
-        trained = self.population_seconds(trials * self.divisions, epochs=epochs)
-        return trained + trials * self.per_trial
+    def search_seconds(self, trials: int, epochs: int, at: Sequence[int] = ()) -> float:
+        """Return the seconds of the search.
+
+        Args:
+            trials: The number of trials.
+            epochs: Epochs of the schedule.
+            at: The rungs.
+        """
+        populations = math.ceil(trials * self.divisions / self.together)
+        trained = self.trained_epochs(trials, epochs, at) * self.divisions * self.each
+        return epochs * populations * self.once + trained + trials * self.per_trial
+
+    def trained_epochs(
+        self, trials: int, epochs: int, at: Sequence[int] = (), age: int = 0
+    ) -> float:
+        """Return the expected epochs of all trials together, on a division.
+
+        Args:
+            trials: The number of trials.
+            epochs: Epochs of the schedule.
+            at: The rungs.
+            age: Epochs that the trials have trained.
+        """
+        total, alive = 0.0, trials
+        for rung in at:
+            if rung > age:
+                total += alive * (rung - age)
+                age, alive = rung, survivors(alive)
+        return total + alive * max(self.used * epochs - age, 0.0)
+
+    def rest_seconds(self, trials: int, epochs: int, at: Sequence[int], *, age: int) -> float:
+        """Return the seconds of a population's trials of an age, until all have ended."""
+        trained = self.trained_epochs(trials, epochs, at, age) * self.divisions * self.each
+        return (epochs - age) * self.once + trained
 
     def final_seconds(self, finals: Finals, epochs: int) -> float:
         """Return the seconds of the final trainings."""
         outer = finals.outer_trials * finals.repeats * self.outer_folds
         again = self.population_seconds(finals.trainings, epochs=epochs, size=self.final_size)
-        return again + self.population_seconds(outer, epochs=epochs, size=self.outer_size)
+        again += self.population_seconds(outer, epochs=epochs, size=self.outer_size)
+        refits = finals.replicates if finals.refit else 0
+        return again + self.population_seconds(refits, epochs=epochs, size=self.refit_size)
 
     def bounded(self, finals: Finals, *, trials: int) -> Finals:
         """Return final trainings after `trials` trials, within the bound of the outer folds."""
@@ -126,32 +180,55 @@ class Workload:
             most = min(most, int(self.outer_work * trials * self.divisions / each))
         return replace(finals, outer_trials=max(most, min(trials, FEWEST_TRIALS)))
 
+    def rungs(self, epochs: int) -> tuple[int, ...]:
+        """Return the rungs of a schedule."""
+        return rungs(epochs, self.decay)
+
     def whole(self) -> TimePlan:
         """Return the plan without a limit."""
         finals = self.bounded(self.finals, trials=self.trials)
-        seconds = self.search_seconds(self.trials, self.epochs)
-        seconds += self.final_seconds(finals, self.epochs)
-        return TimePlan(self.trials, self.epochs, finals, seconds)
+        return self._plan(self.trials, self.epochs, finals, self._usual_rungs)
+
+    @property
+    def _usual_rungs(self) -> tuple[int, ...]:
+        return self.rungs(self.epochs) if self.racing else ()
 
     def within(self, seconds: float) -> TimePlan:
         """Return the largest plan that fits into `seconds`, or the smallest plan if none fits."""
         whole = self.whole()
         if whole.seconds <= seconds:
             return whole
-        least = self._enough
-        trials = self._most_trials(seconds, self.smallest, self.epochs)
-        if trials >= least:
+        every = self.rungs(self.epochs)
+        # All trials, of which fewer and fewer are trained to their end.
+        for first in range(len(every) - 1, -1, -1):
+            plan = self._plan(self.trials, self.epochs, whole.finals, every[first:])
+            if plan.seconds <= seconds:
+                return plan
+        comfortable, shortest = min(self.trials, COMFORTABLE_TRIALS), self._shortest
+        if self._fits(comfortable, self.epochs, self.comfortable, seconds):
+            most = self._most_trials(seconds, self.comfortable, self.epochs)
             alone = self._most_trials(SEARCH_SHARE * seconds, None, self.epochs)
             beside_all = self._most_trials(seconds, self._largest, self.epochs)
-            trials = min(trials, max(least, alone, beside_all))
+            trials = min(most, max(comfortable, alone, beside_all))
             return self._planned(trials, self.epochs, seconds)
-        for count in (least, min(self.trials, LEAST_TRIALS)):
-            epochs = self._most_epochs(seconds, count)
-            # Less than half of the schedule decides nothing; fewer trials are better.
-            if epochs >= (LEAST_SHARE * self.epochs if count > LEAST_TRIALS else 1):
-                return self._planned(count, epochs, seconds)
+        # Half of the schedule costs about one hundredth of the log loss, fewer trainings more.
+        if self._fits(comfortable, shortest, self.comfortable, seconds):
+            epochs = self._most_epochs(seconds, comfortable, self.comfortable)
+            return self._planned(comfortable, epochs, seconds)
+        trials = min(comfortable, self._most_trials(seconds, self.smallest, shortest))
+        if trials >= self._enough:
+            return self._planned(trials, shortest, seconds)
+        count = min(self.trials, LEAST_TRIALS)
+        if epochs := self._most_epochs(seconds, count, self.smallest):
+            return self._planned(count, min(epochs, shortest), seconds)
         trials = self._most_trials(seconds, self.smallest, 1)
         return self._planned(max(trials, min(self.trials, FEWEST_TRIALS)), 1, seconds)
+
+    def comfortable(self, trials: int) -> Finals:
+        """Return final trainings after `trials` trials for which the schedule is shortened."""
+        finals = self.smallest(trials)
+        replicates = min(self.finals.replicates, COMFORTABLE_REPLICATES)
+        return replace(finals, replicates=replicates, refit=self.finals.refit)
 
     def smallest(self, trials: int) -> Finals:
         """Return the smallest final trainings after `trials` trials."""
@@ -161,17 +238,28 @@ class Workload:
             min(finals.replicates, LEAST_REPLICATES),
             min(finals.repeats, 1),
             min(finals.outer_trials, _outer_trials(trials)),
+            more=finals.more,
         )
 
-    def finals_within(self, seconds: float, *, trials: int, epochs: int) -> Finals:
+    def finals_within(
+        self,
+        seconds: float,
+        *,
+        trials: int,
+        epochs: int,
+        picked: Callable[[int], int] | None = None,
+    ) -> Finals:
         """Return the largest final trainings that fit into `seconds`, or the smallest.
 
         Args:
             seconds: The time.
             trials: Trials that have ended, or are expected to end.
             epochs: Epochs of the schedule.
+            picked: Returns the number of finalists by the number of families; by default the most.
         """
         every = self._steps(trials)
+        if picked is not None:
+            every = [replace(one, more=picked(one.finalists) - one.finalists) for one in every]
         fitting = (one for one in every if self.final_seconds(one, epochs) <= seconds)
         return next(fitting, every[-1])
 
@@ -201,10 +289,14 @@ class Workload:
         return replace(finals, repeats=1, outer_trials=max(each, least))
 
     def _planned(self, trials: int, epochs: int, seconds: float) -> TimePlan:
-        searching = self.search_seconds(trials, epochs)
+        at = self.rungs(epochs)
+        searching = self.search_seconds(trials, epochs, at)
         finals = self.finals_within(seconds - searching, trials=trials, epochs=epochs)
-        total = searching + self.final_seconds(finals, epochs)
-        return TimePlan(trials, epochs, finals, total)
+        return self._plan(trials, epochs, finals, at)
+
+    def _plan(self, trials: int, epochs: int, finals: Finals, at: tuple[int, ...]) -> TimePlan:
+        seconds = self.search_seconds(trials, epochs, at) + self.final_seconds(finals, epochs)
+        return TimePlan(trials, epochs, finals, seconds, at)
 
     def _steps(self, trials: int) -> list[Finals]:
         """Return final trainings after `trials` trials, from the largest to the smallest."""
@@ -214,21 +306,15 @@ class Workload:
             for repeats in range(asked.repeats, min(asked.repeats, 1) - 1, -1)
         ]
         few = replace(found[-1], outer_trials=smallest.outer_trials)
-        for count in range(max(asked.finalists, asked.replicates), 1, -1):
-            found.append(
-                replace(
-                    few,
-                    finalists=max(min(asked.finalists, count), smallest.finalists),
-                    replicates=max(min(asked.replicates, count), smallest.replicates),
-                )
-            )
-        return [*found, smallest]
+        least = min(asked.replicates, ONCE_EACH_ROW)
+        fewer = [(asked.finalists, count) for count in range(asked.replicates - 1, least - 1, -1)]
+        fewer += [(count, least) for count in range(asked.finalists - 1, smallest.finalists, -1)]
+        fewer += [(smallest.finalists, count) for count in range(least, smallest.replicates, -1)]
+        found += [replace(few, finalists=f, replicates=r) for f, r in fewer]
+        return [*found, replace(smallest, refit=asked.refit), smallest]
 
     def _largest(self, trials: int) -> Finals:
         return self.bounded(self.finals, trials=trials)
-
-    def _with(self, trials: int, finals: Finals, epochs: int) -> float:
-        return self.search_seconds(trials, epochs) + self.final_seconds(finals, epochs)
 
     @property
     def _enough(self) -> int:
@@ -236,10 +322,25 @@ class Workload:
         enough = min(ENOUGH_TRIALS, math.ceil(LEAST_SHARE * self.trials))
         return min(self.trials, max(enough, LEAST_TRIALS))
 
-    def _most_epochs(self, seconds: float, trials: int) -> int:
-        """Return the most epochs for `trials` trials beside the smallest final trainings."""
-        finals = self.smallest(trials)
-        return most(self.epochs, seconds, lambda epochs: self._with(trials, finals, epochs))
+    @property
+    def _shortest(self) -> int:
+        """Return the shortest schedule that decides something."""
+        return math.ceil(LEAST_SHARE * self.epochs)
+
+    def _fits(
+        self, trials: int, epochs: int, finals: Callable[[int], Finals], seconds: float
+    ) -> bool:
+        plan = self._plan(trials, epochs, finals(trials), self.rungs(epochs))
+        return plan.seconds <= seconds
+
+    def _most_epochs(self, seconds: float, trials: int, finals: Callable[[int], Finals]) -> int:
+        """Return the most epochs for `trials` trials beside their final trainings; 0 for none."""
+        fitting = (
+            epochs
+            for epochs in range(self.epochs, 0, -1)
+            if self._fits(trials, epochs, finals, seconds)
+        )
+        return next(fitting, 0)
 
     def _most_trials(
         self, seconds: float, finals: Callable[[int], Finals] | None, epochs: int
@@ -248,7 +349,7 @@ class Workload:
 
         def cost(trials: int) -> float:
             after = 0.0 if finals is None else self.final_seconds(finals(trials), epochs)
-            return self.search_seconds(trials, epochs) + after
+            return self.search_seconds(trials, epochs, self.rungs(epochs)) + after
 
         return most(self.trials, seconds, cost)
 
@@ -256,6 +357,18 @@ class Workload:
 def _outer_trials(trials: int) -> int:
     """Return how many trials an outer fold trains under a short limit."""
     return min(trials, math.ceil(OUTER_SHARE * trials) + OUTER_MORE)
+
+
+def survivors(trials: int) -> int:
+    """Return how many of a population's trials are expected to continue after a rung.
+
+    Besides the best third, the best of each side of the verdict continues.
+
+    Examples:
+        >>> [survivors(trials) for trials in (2, 6, 32)]
+        [2, 3, 11]
+    """
+    return max(math.ceil(trials / FACTOR), min(trials, LEAST_SURVIVORS))
 
 
 def most(at_most: int, seconds: float, cost: Callable[[int], float]) -> int:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from autoloss.core.clock import Clock
 from autoloss.core.errors import InputError
-from autoloss.experiment.forecast import STAYING, Forecast
+from autoloss.experiment.forecast import Forecast
+from autoloss.experiment.limit_text import allowed_text
 from autoloss.experiment.time_plan import (
     FEWEST_TRIALS,
     LEAST_TRIALS,
@@ -16,7 +18,8 @@ from autoloss.experiment.time_plan import (
     Workload,
     most,
 )
-from autoloss.report.words import duration_text, listed
+from autoloss.records import TrainingReport
+from autoloss.report.words import duration_text
 from autoloss.training import EpochReport
 from autoloss.training.estimate import EpochCosts
 
@@ -29,12 +32,8 @@ HOPELESS, GRACE = 2.0, 3.0
 """A limit is refused if the smallest search takes this many times as long plus these seconds."""
 TOLERANCE = 1.1
 """A running population may be expected to take this many times the time left."""
-SETTLING = 5
-"""Epochs after which the pace of a population is trusted: the first epochs include set-up."""
 FITTING = 0.9
 """Share of the time left that a population may be expected to take."""
-RACE_USED = 0.35
-"""Share of the epochs that the trials of a race use."""
 
 
 class Timetable:
@@ -98,14 +97,15 @@ class Timetable:
 
     def _again(self, trials: int, epochs: int) -> TimePlan:
         """Return the plan of a resumed study, which keeps its trials and epochs."""
-        left = self.clock.left
-        finals = self.asked.bounded(self.asked.finals, trials=trials)
-        searching = self.asked.search_seconds(trials, epochs)
+        left, work = self.clock.left, self.asked
+        finals = work.bounded(work.finals, trials=trials)
+        at = work.rungs(epochs) if work.racing or left is not None else ()
+        searching = work.search_seconds(trials, epochs, at)
         if left is not None:
             time_left = left - self.after - searching
-            finals = self.asked.finals_within(time_left, trials=trials, epochs=epochs)
-        seconds = searching + self.asked.final_seconds(finals, epochs)
-        return TimePlan(trials, epochs, finals, seconds)
+            finals = work.finals_within(time_left, trials=trials, epochs=epochs)
+        seconds = searching + work.final_seconds(finals, epochs)
+        return TimePlan(trials, epochs, finals, seconds, at)
 
     @property
     def _now(self) -> Workload:
@@ -144,9 +144,12 @@ class Timetable:
 
     def expect(self, *, trials: int, finals: Finals) -> None:
         """Update the expected number of trials and the final trainings."""
-        work = self.asked
+        work, plan = self.asked, self.plan
         outer = finals.outer_trials * finals.repeats * work.outer_folds
-        self.forecast.plan("search", trials * work.divisions)
+        epochs = work.trained_epochs(trials, plan.epochs, plan.rungs)
+        whole = work.trained_epochs(trials, plan.epochs)
+        share = epochs / whole if whole else 1.0
+        self.forecast.plan("search", trials * work.divisions, share=share)
         self.forecast.plan("final", finals.trainings, size=work.final_size)
         self.forecast.plan("outer", outer, size=work.outer_size)
 
@@ -170,53 +173,67 @@ class Timetable:
             return at_most
         seconds = FITTING * (ends - time.monotonic())
         work = self._now
-        return most(at_most, seconds, lambda n: work.search_seconds(n, self.plan.epochs))
+        plan = self.plan
+        return most(at_most, seconds, lambda n: work.search_seconds(n, plan.epochs, plan.rungs))
 
-    def keeping(self, report: EpochReport, *, trials: int) -> int:
+    def keeping(self, trials: int, *, age: int) -> int:
         """Return how many trials of a running population can train to their end.
 
         Args:
-            report: The progress of the population.
-            trials: The number of its trials that train.
+            trials: The number of trials that are to continue.
+            age: Epochs that they have trained.
         """
         ends = self.clock.search_ends
-        if ends is None or report.epoch <= min(SETTLING, report.max_epochs // 3):
+        if ends is None:
             return trials
-        work, each = self._now, report.alive / max(trials, 1)
-        epochs = report.max_epochs - report.epoch
-        seconds = ends - time.monotonic()
+        work, plan, seconds = self._now, self.plan, ends - time.monotonic()
 
-        def needed(count: float) -> float:
-            return epochs * (work.once + STAYING * work.each * each * count)
+        def needed(count: int) -> float:
+            return work.rest_seconds(count, plan.epochs, plan.rungs, age=age)
 
         if needed(trials) <= TOLERANCE * seconds:
             return trials
         return max(most(trials, seconds, needed), min(trials, FEWEST_TRIALS))
 
-    def least_seconds(self, trials: int) -> float:
-        """Return the seconds that the first population may take whatever the limit.
+    def deadline(self, trials: int) -> float | None:
+        """Return when a population that begins now is cut off at the latest; None for never.
 
-        This holds only for a population of the fewest trials; others are cut off.
+        It takes time from the final trainings if the machine becomes slower, but leaves the
+        smallest of them theirs. Without a trial that has ended, its expected time is its own.
+
+        Args:
+            trials: The trials of the population, if it is the first; 0 for any other.
         """
-        if trials > FEWEST_TRIALS:
-            return 0.0
-        return (1.0 + SLACK) * self._now.search_seconds(trials, self.plan.epochs)
+        ends = self.clock.ends
+        if ends is None:
+            return None
+        work, plan = self._now, self.plan
+        last = ends - self.after - work.final_seconds(work.smallest(plan.trials), plan.epochs)
+        own = (1.0 + SLACK) * work.search_seconds(trials, plan.epochs, plan.rungs)
+        return max(last, time.monotonic() + own)
 
     def first(self, at_most: int) -> int:
         """Return the size of the first population, so that a first model is ready early."""
-        work, epochs = self.asked, self.plan.epochs
+        work, epochs, at = self.asked, self.plan.epochs, self.plan.rungs
         seconds = FIRST_SECONDS - self.clock.elapsed
-        count = most(at_most, seconds, lambda n: work.search_seconds(n, epochs))
+        count = most(at_most, seconds, lambda n: work.search_seconds(n, epochs, at))
         is_cheap = epochs * work.once <= FIRST_COST * self.plan.seconds
         return max(1, count) if is_cheap else at_most
 
-    def finals(self, *, ended: int) -> Finals:
-        """Return the final trainings that fit into the time after the search."""
+    def finals(self, *, ended: int, picked: Callable[[int], int] | None = None) -> Finals:
+        """Return the final trainings that fit into the time after the search.
+
+        Args:
+            ended: Trials that ended.
+            picked: Returns the number of finalists by the number of families; by default the most.
+        """
         left, work = self.clock.left, self._now
         if left is None:
             found = work.bounded(work.finals, trials=ended)
         else:
-            found = work.finals_within(left - self.after, trials=ended, epochs=self.plan.epochs)
+            found = work.finals_within(
+                left - self.after, trials=ended, epochs=self.plan.epochs, picked=picked
+            )
         self.expect(trials=0, finals=found)
         self.forecast.enter("final")
         return found
@@ -250,9 +267,10 @@ class Timetable:
         self.forecast.enter("outer")
         return found
 
-    def told(self, trials: int, seconds: float) -> None:
-        """Learn from the seconds that telling trials took."""
-        self.forecast.told(trials * self.asked.divisions, seconds)
+    def told(self, reports: Sequence[TrainingReport], seconds: float) -> None:
+        """Learn from trials that ended, and from the seconds that telling them took."""
+        self.forecast.told(len(reports) * self.asked.divisions, seconds)
+        self.forecast.ended(one.epochs for one in reports if one.state == "complete")
 
     def begin(self) -> None:
         """Note that a population begins now."""
@@ -264,17 +282,6 @@ class Timetable:
         self.forecast.saw(report, now - self._mark)
         self._mark = now
 
-    def raced(self, alive: int, left: float, seconds: float) -> None:
-        """Learn from an epoch of a race.
-
-        Args:
-            alive: Candidates that trained.
-            left: The estimated epochs of candidates that are left.
-            seconds: The seconds of the epoch.
-        """
-        self.forecast.saw_epoch(alive, seconds)
-        self.forecast.raced(alive=alive, left=max(0.0, left))
-
     @property
     def left(self) -> float:
         """Return the expected seconds that are left, at most those of the limit."""
@@ -284,26 +291,3 @@ class Timetable:
         # While there are trials to train, a search uses all of its time.
         uses_all = self.forecast.is_searching and self.plan.trials < self.asked.trials
         return max(0.0, limited if uses_all else min(left, limited))
-
-
-def allowed_text(limit: float, asked: Workload, plan: TimePlan, dropped: tuple[str, ...]) -> str:
-    """Describe the trials, epochs and final trainings that a limit allows.
-
-    Args:
-        limit: The limit in seconds.
-        asked: The requested work.
-        plan: The plan within the limit.
-        dropped: Families that are not trained.
-    """
-    trials = (
-        f"all {asked.trials}"
-        if plan.trials == asked.trials
-        else (f"about {plan.trials} of {asked.trials}")
-    )
-    epochs = f"{plan.epochs} of {asked.epochs}" if plan.epochs < asked.epochs else f"{plan.epochs}"
-    text = f"{duration_text(limit)} allow {trials} trials at {epochs} epochs"
-    if plan.finals.trainings < asked.finals.trainings:
-        text += f", and {plan.finals.replicates} trainings of each finalist"
-    if plan.finals.repeats < asked.finals.repeats:
-        text += f", and {plan.finals.repeats} of {asked.finals.repeats} nested cross-validations"
-    return f"{text}; not trained: {listed(dropped)}" if dropped else text

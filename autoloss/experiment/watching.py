@@ -115,6 +115,8 @@ class _Sentences(Silent):
             f"{name}{count_text(plan.trials, 'trial')} of {len(plan.families)} families on "
             f"{plan.device}{time_text}."
         )
+        if plan.allowed:
+            self.noted(plan.allowed)
 
     def standing(self, update: Update) -> str:
         """Describe the progress: trials done, time left and the best candidate so far."""

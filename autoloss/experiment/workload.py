@@ -6,7 +6,6 @@ from autoloss.core.settings import ProtocolConfig
 from autoloss.data import StudyData
 from autoloss.experiment.reference import boosting_seconds
 from autoloss.experiment.time_plan import Finals, Workload
-from autoloss.experiment.timetable import RACE_USED
 from autoloss.training.divisions import Divisions
 from autoloss.training.estimate import EpochCosts, epoch_share
 
@@ -27,6 +26,7 @@ def workload_of(
     fixed: int,
     together: int,
     costs: EpochCosts,
+    refit: bool = False,
 ) -> Workload:
     """Return the workload of a search, with the cost of each part.
 
@@ -40,6 +40,7 @@ def workload_of(
         fixed: Trials that the sampler does not choose.
         together: Candidates of a population.
         costs: The seconds of an epoch.
+        refit: Whether the model that ships is trained again on all rows, if there is time.
     """
     n_rows = data.summary.n_train + data.summary.n_valid
     is_covered = data.resampling.verdict == "out_of_fold"
@@ -54,6 +55,7 @@ def workload_of(
             data.resampling.replicates,
             repeats,
             min(fixed, trials) if repeats else 0,
+            refit=refit,
         ),
         divisions=len(divisions),
         outer_folds=folds,
@@ -65,7 +67,9 @@ def workload_of(
         if folds
         else 1.0,
         outer_work=protocol.outer_work,
-        used=RACE_USED if protocol.racing else Workload.used,
+        refit_size=epoch_share(round(data.share_of_whole(1.0)), divisions),
+        decay=divisions.jobs[0].config.decay,
+        racing=protocol.racing,
     )
 
 

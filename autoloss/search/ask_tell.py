@@ -18,7 +18,7 @@ from autoloss.metrics import Metric
 from autoloss.readout import Readout
 from autoloss.records import CurvePoint, TrainingReport, TrialRecord
 from autoloss.search.config import StudyConfig
-from autoloss.search.session import Span, StudySession
+from autoloss.search.session import Ascent, StudySession
 from autoloss.search.space import Space
 from autoloss.search.telling import EndState
 from autoloss.search.trial import Trial
@@ -135,19 +135,9 @@ class AskTell:
         asked = [Trial.of(trial, self.config) for trial in found]
         return asked[0] if n is None else asked
 
-    def refill(self, n: int, *, start: int) -> list[Trial]:
-        """Return at most `n` trials that join trials in training.
-
-        Args:
-            n: The number of trials, as in `ask`.
-            start: Epochs that the search has trained so far.
-        """
-        found = [] if self.time_is_up else self._session.ask(n, start=start)
-        return [Trial.of(trial, self.config) for trial in found]
-
-    def spans(self) -> list[Span]:
-        """Return the start and end of trials, in epochs of a search that refills."""
-        return self._session.spans()
+    def ascents(self) -> list[Ascent]:
+        """Return the trials that ended at or after a rung of a race, in order of number."""
+        return self._session.ascents()
 
     def trial(self, number: int) -> Trial:
         """Return a running or ended trial of the study, with its settings.
@@ -272,15 +262,6 @@ class AskTell:
         if report is None:
             report = teller.report_of(number, state, seconds=seconds, curve=curve)
         return teller.fail(number, report)
-
-    def passed(self, trial: Trial | int, point: CurvePoint) -> None:
-        """Store the values of a trial at a rung of a race, so that the sampler learns at once.
-
-        Args:
-            trial: The trial, or its number.
-            point: Its best epoch so far, at the rung that it reached.
-        """
-        self._session.teller.passed(_number(trial), point)
 
     def readout(self, number: int) -> Readout:
         """Return the read-out of a trial: the map from its logits to probabilities.

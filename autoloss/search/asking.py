@@ -52,7 +52,7 @@ class Asker:
         abandoned = [t.number for t in self.ledger.trials() if is_abandoned(t, attributes)]
         return sum(self.ledger.end(number, TrialState.FAIL) for number in abandoned)
 
-    def ask(self, n: int, lease: Lease, *, start: int = 0) -> list[FrozenTrial]:
+    def ask(self, n: int, lease: Lease) -> list[FrozenTrial]:
         """Return at most `n` trials.
 
         Lost trials come first, with the rest of a group that was not fully written. New trials are
@@ -62,20 +62,18 @@ class Asker:
         Args:
             n: Trials wanted.
             lease: The lease of their worker.
-            start: Epochs that the search has trained so far.
         """
         slots = Slots.of(self.ledger.trials())
         again = sorted(slots.lost)[:n]
         end = min(slots.next + n - len(again), self.budget)
         if again:
-            last = Asked.of(slots.lost[again[-1]])
-            end, start = min(end, last.batch_end), last.start
+            end = min(end, Asked.of(slots.lost[again[-1]]).batch_end)
         with self.ledger.together():
             numbers = [self._again(slots.lost[slot], lease) for slot in again]
             if end > slots.next:
                 # The sampler must see the trials that were asked again as running.
                 slots = Slots.of(self.ledger.trials()) if again else slots
-                numbers += self._new(slots, end, lease, start)
+                numbers += self._new(slots, end, lease)
         return self._ours(numbers)
 
     def _again(self, trial: FrozenTrial, lease: Lease) -> int:
@@ -83,7 +81,7 @@ class Asker:
         asked = asdict(Asked.of(trial)) | {"lease": lease.to_dict(), "retry_of": trial.number}
         return self.ledger.add(trial.params, trial.distributions, asked)
 
-    def _new(self, slots: Slots, end: int, lease: Lease, start: int) -> list[int]:
+    def _new(self, slots: Slots, end: int, lease: Lease) -> list[int]:
         families = self.plan.families
         tried = slots.tried(families, self._ended)
         widened = widened_ranges(tried, self.space, quota=self.plan.quota)
@@ -124,7 +122,6 @@ class Asker:
                 origin=proposal.origin,
                 lease=lease.to_dict(),
                 widened=wider,
-                start=start,
             )
             numbers.append(self.ledger.add(proposal.params, proposal.distributions, asdict(asked)))
         return numbers

@@ -45,8 +45,8 @@ class Observation:
         slot: Its place in the study.
         params: Its parameters.
         distributions: The ranges that they were drawn from.
-        state: ``"complete"``, ``"pruned"`` (ranked below all complete trials; in a race also while
-            it trains) or ``"running"``.
+        state: ``"complete"``, ``"pruned"`` (ranked below all complete trials) or
+            ``"running"``.
         values: The objectives of a complete trial.
         reported: The last epoch and value of a pruned trial. Trials that came further rank higher;
             at the same epoch, trials with a better value.

@@ -20,31 +20,23 @@ from autoloss.search.scoring import Scorer
 from autoloss.search.slots import Slots
 from autoloss.search.space_reader import read_space
 from autoloss.search.telling import Teller
-from autoloss.search.trial_facts import Asked, facts_of, is_lost, record_of
+from autoloss.search.trial_facts import facts_of, record_of
 
 LIMITED = "limited"
 """The key of the trials and epochs that fit into a time limit."""
 
 
 @dataclass(frozen=True)
-class Span:
-    """The start and end of a trial, in epochs that the search has trained.
+class Ascent:
+    """A trial that ended, with the rungs of a race that it reached.
 
     Args:
         number: Its number.
-        slot: Its place in the study.
-        start: Epochs that the search had trained when the trial was asked.
-        end: The same when it ended; None for a running or lost trial.
-        is_lost: Whether it will be asked again.
-        rungs: Its best epoch so far at each rung of a race.
+        rungs: Its best epoch so far at each rung.
     """
 
     number: int
-    slot: int
-    start: int
-    end: int | None
-    is_lost: bool = False
-    rungs: tuple[CurvePoint, ...] = ()
+    rungs: tuple[CurvePoint, ...]
 
 
 class StudySession:
@@ -101,24 +93,25 @@ class StudySession:
         self.plan = plan_families(self.space.bases, trials)
         self._asker = replace(self._asker, space=self.space, plan=self.plan)
 
-    def ask(self, n: int, *, start: int = 0) -> list[FrozenTrial]:
+    def ask(self, n: int) -> list[FrozenTrial]:
         """Return at most `n` trials, written as running under the lease of this process."""
         with self._lock:
             self._lease = self._lease.renewed()
             if self._heart is None:
                 self._heart = Heartbeat(self, _renew)
-            return self._asker.ask(n, self._lease, start=start)
+            return self._asker.ask(n, self._lease)
 
     def reap(self) -> int:
         """End the running trials of dead processes; return their number."""
         with self._lock:
             return self._asker.reap()
 
-    def spans(self) -> list[Span]:
-        """Return the start and end of the trials that count, in order of number."""
+    def ascents(self) -> list[Ascent]:
+        """Return the trials that ended at or after a rung of a race, in order of number."""
         with self._lock:
             slots = Slots.of(self.opened.ledger.trials())
-        return [_span(trial) for trial in slots.records]
+        facts = ((trial.number, facts_of(trial)) for trial in slots.records)
+        return [Ascent(number, own.report.rungs) for number, own in facts if own is not None]
 
     def left(self) -> int:
         """Return the number of trials that the budget has left."""
@@ -163,13 +156,3 @@ def _renew(session: StudySession) -> None:
         if session._heart is not None:
             session._lease = session._lease.renewed()
             session._write(session._lease)
-
-
-def _span(trial: FrozenTrial) -> Span:
-    """Return the start and end of a trial."""
-    asked = Asked.of(trial)
-    facts = facts_of(trial)
-    if facts is None:
-        return Span(trial.number, asked.slot, asked.start, None, is_lost=is_lost(trial))
-    end = asked.start + facts.report.epochs
-    return Span(trial.number, asked.slot, asked.start, end, rungs=facts.report.rungs)

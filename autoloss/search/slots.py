@@ -69,7 +69,7 @@ class Slots:
                 slot=slot,
                 params=trial.params,
                 distributions=trial.distributions,
-                state=_seen_state(trial),
+                state=_SEEN[trial.state],
                 values=tuple(trial.values or ()),
                 reported=max(trial.intermediate_values.items(), default=None),
             )
@@ -99,13 +99,6 @@ class Slots:
             if (family := one.values["base"]) in found:
                 found[family].append(one)
         return found
-
-
-def _seen_state(trial: FrozenTrial) -> Literal["complete", "pruned", "running"]:
-    """Return the state for the sampler; a running trial past a rung counts as pruned."""
-    if trial.state == TrialState.RUNNING and trial.intermediate_values:
-        return "pruned"
-    return _SEEN[trial.state]
 
 
 def _tried(trial: FrozenTrial, asked: Asked) -> Tried:

@@ -173,13 +173,17 @@ class Study(AskTell):
         """
         return self._selector.on_validation()
 
-    def pick_finalists(self) -> tuple[FinalistChoice, ...]:
+    def pick_finalists(self, families: int | None = None) -> tuple[FinalistChoice, ...]:
         """Return the trials that are trained again before the choice, with the reasons.
+
+        Args:
+            families: The number of families whose best trial is among them; by default that of the
+                space.
 
         Raises:
             AutolossError: If no trial, or no trial of cross-entropy, ended with a model.
         """
-        return self._selector.pick(families=self.space.protocol.finalists)
+        return self._selector.pick(families=families or self.space.protocol.finalists)
 
     def choose(
         self,

@@ -132,11 +132,6 @@ class Teller:
         best = min(range(len(curve)), key=lambda i: curve[i].refined_log_loss)
         return len(curve) - 1 - best
 
-    def passed(self, number: int, point: CurvePoint) -> None:
-        """Store the values of a trial at a rung; see `Study.passed`."""
-        with self.lock:
-            self._report(number, point)
-
     def fail(self, number: int, report: TrainingReport) -> TrialRecord:
         """End a trial without logits."""
         self._running(number)

@@ -34,7 +34,7 @@ class Trial(Shown):
         facts: Facts on the classes for the losses.
         origin: The reason that it was asked: ``"default"``, ``"quota"`` or ``"sampler"``.
         slot: Its place in the study, from 0; a lost trial that is asked again keeps its place.
-        start: Epochs that the search had trained when it was asked; 0 unless trials race.
+        wave: The place after the last trial that was asked with it.
     """
 
     number: int
@@ -44,7 +44,7 @@ class Trial(Shown):
     facts: ClassFacts = field(repr=False, compare=False)
     origin: str = "sampler"
     slot: int = 0
-    start: int = 0
+    wave: int = 0
 
     def _card(self) -> Card:
         loss = loss_label(self.spec.to_dict())
@@ -63,7 +63,7 @@ class Trial(Shown):
             facts=config.search_facts,
             origin=asked.origin,
             slot=asked.slot,
-            start=asked.start,
+            wave=asked.batch_end,
         )
 
     @property

@@ -29,7 +29,6 @@ class Asked:
         lease: The lease of its worker, as `Lease.to_dict`.
         retry_of: Number of the lost trial that this one repeats.
         widened: Ends of the ranges that were wider than the space's, by key.
-        start: Epochs that the search had trained when it was asked.
     """
 
     slot: int
@@ -40,7 +39,6 @@ class Asked:
     lease: dict[str, Any]
     retry_of: int | None = None
     widened: dict[str, tuple[float, float]] = field(default_factory=dict)
-    start: int = 0
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> Asked:

@@ -12,7 +12,7 @@ from autoloss.training.memory import empty_device_cache, half, if_it_fits, in_ha
 from autoloss.training.optimiser import RowAdamW
 from autoloss.training.pool import Pool
 from autoloss.training.population import Population
-from autoloss.training.race import Passage, Race, best_so_far, rungs
+from autoloss.training.race import Passage, Race, rungs
 from autoloss.training.rows import EncodedRows
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "RowAdamW",
     "Spare",
     "batch_size_for",
-    "best_so_far",
     "empty_device_cache",
     "half",
     "if_it_fits",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from autoloss.records import CurvePoint
 from autoloss.training.candidate import Candidate, Outcome
 from autoloss.training.job import Job
 from autoloss.training.pool import Pool
@@ -20,6 +21,8 @@ class EpochReport:
         candidates: Number of candidates at the start.
         alive: Number of candidates that continue.
         best_log_loss: Lowest refined log loss so far, in nats.
+        points: The best epoch so far of every candidate, in order; None for a candidate that
+            diverged.
     """
 
     epoch: int
@@ -27,6 +30,7 @@ class EpochReport:
     candidates: int
     alive: int
     best_log_loss: float
+    points: tuple[CurvePoint | None, ...] = ()
 
 
 Spare = Callable[[EpochReport, Sequence[int]], Collection[int]]
@@ -60,15 +64,21 @@ def train(
     jobs = [job] if isinstance(job, Job) else list(job)
     pool = Pool(jobs, deadline=deadline)
     numbers = pool.join(candidates)
-    total = jobs[0].config.max_epochs
     while pool.alive:
         pool.epoch()
+        report = _report(pool, numbers)
         if spare is not None and pool.alive:
-            report = EpochReport(pool.epochs, total, len(numbers), len(pool.alive), pool.best)
             pool.drop([numbers[place] for place in spare(report, _places(numbers, pool.alive))])
         if on_epoch is not None:
-            on_epoch(EpochReport(pool.epochs, total, len(numbers), len(pool.alive), pool.best))
+            on_epoch(replace(report, alive=len(pool.alive)))
     return [pool.take(number) for number in numbers]
+
+
+def _report(pool: Pool, numbers: Sequence[int]) -> EpochReport:
+    """Return the progress of a pool after an epoch."""
+    points = tuple(pool.best_point(number) for number in numbers)
+    total = pool.config.max_epochs
+    return EpochReport(pool.epochs, total, len(numbers), len(pool.alive), pool.best, points)
 
 
 def _places(numbers: Sequence[int], alive: Sequence[int]) -> list[int]:

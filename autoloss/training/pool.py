@@ -137,13 +137,10 @@ class Pool:
         """Return the outcome of a candidate that has ended, and remove it."""
         return self._seen.pop(number).outcome()
 
-    def curve(self, number: int) -> list[CurvePoint]:
-        """Return the learning curve of a candidate so far."""
-        return self._seen[number].curve
-
-    def has_diverged(self, number: int) -> bool:
-        """Return whether the logits of a candidate have become infinite or NaN."""
-        return self._seen[number].diverged
+    def best_point(self, number: int) -> CurvePoint | None:
+        """Return the point of a candidate's best epoch so far; None if it diverged."""
+        one = self._seen[number]
+        return one.curve[one.best_epoch - 1] if one.best_epoch and not one.diverged else None
 
     @property
     def best(self) -> float:

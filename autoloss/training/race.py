@@ -1,4 +1,4 @@
-"""Asynchronous successive halving: candidates are compared at the same age, before decay."""
+"""Successive halving: trials are compared at the same age, before the learning rate decays."""
 
 from __future__ import annotations
 
@@ -6,49 +6,33 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autoloss.core.settings import TrainingConfig
-from autoloss.records import CurvePoint
-
 FACTOR = 3
-"""One in this many candidates continues after a rung."""
-GROWTH = 3
-"""Ratio of the ages at successive rungs."""
-FIRST_RUNG = 1
-"""Age at the first rung, in epochs."""
+"""One in this many trials continues after a rung, and the ratio of the ages at two rungs."""
+FIRST_RUNG = 0.1
+"""The age at the first rung as a share of the schedule; after fewer epochs the rank of a trial
+says little about its final rank."""
 LEAST_SEEN = 3
-"""Least number of values at a rung before a candidate may leave."""
+"""The number of values at a rung from which on a trial may leave."""
 
 
-def rungs(config: TrainingConfig) -> tuple[int, ...]:
-    """Return the ages, in epochs, at which candidates are compared.
-
-    Examples:
-        >>> rungs(TrainingConfig(max_epochs=40, decay=0.5))
-        (1, 3, 9)
-        >>> rungs(TrainingConfig(max_epochs=10, decay=0.5))
-        (1, 3)
-    """
-    # The rate of those that are compared is constant until then, and the same share of its peak.
-    last = min((1.0 - config.decay) * config.max_epochs, config.max_epochs - 1)
-    found, age = [], FIRST_RUNG
-    while age <= last:
-        found.append(age)
-        age *= GROWTH
-    return tuple(found)
-
-
-def best_so_far(curve: Sequence[CurvePoint], age: int) -> CurvePoint:
-    """Return the best point of a learning curve up to an age.
-
-    A candidate keeps the weights of its best epoch, so this point predicts its final value better
-    than the last epoch, which fluctuates while the learning rate is high.
+def rungs(max_epochs: int, decay: float) -> tuple[int, ...]:
+    """Return the ages, in epochs, at which trials are compared.
 
     Args:
-        curve: Its learning curve, one point or more; at its end where it has stopped before.
-        age: Epochs.
+        max_epochs: Epochs of the schedule.
+        decay: Share of the schedule, at its end, in which the learning rate falls to zero.
+
+    Examples:
+        >>> rungs(40, 0.5), rungs(10, 0.5), rungs(1, 0.5)
+        ((4, 12), (1, 3), ())
     """
-    best = min(curve[:age], key=lambda point: point.refined_log_loss)
-    return CurvePoint(age, best.refined_log_loss, best.error)
+    # The learning rate of those that are compared is constant until then.
+    last = min((1.0 - decay) * max_epochs, max_epochs - 1)
+    found, age = [], math.ceil(FIRST_RUNG * max_epochs)
+    while age <= last:
+        found.append(age)
+        age *= FACTOR
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -58,48 +42,71 @@ class Passage:
     Args:
         slot: Its place in the study.
         values: What it is compared by, lower is better; one for each objective.
-        time: Epochs that the search had trained then.
+        wave: A number of its wave, larger for later waves.
+        family: Its family.
+        roles: What the verdict could need it for besides.
     """
 
     slot: int
     values: tuple[float, ...]
-    time: int
+    wave: int
+    family: str = ""
+    roles: frozenset[str] = frozenset()
 
 
 class Race:
-    """Asynchronous successive halving: a trial continues if it is in the best third so far.
+    """Successive halving: a trial continues if it is in the best third so far.
 
     With several objectives a trial leaves only if it is outside the best third in each.
     """
 
     def __init__(self) -> None:
         self._passages: dict[int, dict[int, Passage]] = {}
-        self._limits: dict[tuple[int, int], tuple[float, ...] | None] = {}
 
     def add(self, rung: int, passage: Passage) -> None:
         """Record the values of a trial at a rung."""
         self._passages.setdefault(rung, {})[passage.slot] = passage
-        self._limits.clear()
 
-    def leaves(self, rung: int, slot: int) -> bool:
-        """Return whether a trial leaves the search at a rung.
+    def staying(self, rung: int, wave: int) -> list[int]:
+        """Return the slots of a wave that continue after a rung, the best first.
 
-        It is compared with the values known at its arrival. Add all trials that arrive at the
-        same time before you ask for any of them.
+        They are compared with all trials that reached the rung in their wave or an earlier one.
+        Add all trials of the wave before you ask.
         """
-        own = self._passages[rung][slot]
-        # Those that came at one time share their limits: in a large study, a sort of all.
-        if (rung, own.time) not in self._limits:
-            self._limits[rung, own.time] = self._limits_at(rung, own.time)
-        limits = self._limits[rung, own.time]
-        return limits is not None and all(
-            value > limit for value, limit in zip(own.values, limits, strict=True)
-        )
+        seen = [one for one in self._passages.get(rung, {}).values() if one.wave <= wave]
+        own = sorted((one for one in seen if one.wave == wave), key=_rank)
+        if len(seen) < LEAST_SEEN:
+            return [one.slot for one in own]
+        limits = [limit_of(values) for values in zip(*(one.values for one in seen), strict=True)]
+        return [
+            one.slot
+            for one in own
+            if any(value <= limit for value, limit in zip(one.values, limits, strict=True))
+        ]
 
-    def _limits_at(self, rung: int, time: int) -> tuple[float, ...] | None:
-        """Return the limits at a time, above which a value is out; None if too few are known."""
-        seen = [one.values for one in self._passages[rung].values() if one.time <= time]
-        return tuple(map(limit_of, zip(*seen, strict=True))) if len(seen) >= LEAST_SEEN else None
+    def leading(self, rung: int, wave: int, *, families: int) -> list[int]:
+        """Return the slots of a wave that lead at a rung so far, the best first.
+
+        They are the best trial of each role, and the best trial of each of the best families.
+
+        Args:
+            rung: The rung.
+            wave: The wave.
+            families: The number of families.
+        """
+        seen = [one for one in self._passages.get(rung, {}).values() if one.wave <= wave]
+        by_role: dict[str, Passage] = {}
+        by_family: dict[str, Passage] = {}
+        for one in sorted(seen, key=_rank):
+            by_family.setdefault(one.family, one)
+            for role in one.roles:
+                by_role.setdefault(role, one)
+        leaders = {*by_role.values(), *list(by_family.values())[:families]}
+        return [one.slot for one in sorted(leaders, key=_rank) if one.wave == wave]
+
+
+def _rank(one: Passage) -> tuple[tuple[float, ...], int]:
+    return one.values, one.slot
 
 
 def limit_of(seen: Sequence[float]) -> float:

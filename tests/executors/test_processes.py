@@ -117,10 +117,14 @@ def test_epochs_are_reported_as_those_of_one_population(
     outcomes(LocalExecutor(together=6, on_epoch=here.append), work)
     outcomes(executor(two, on_epoch=there.append), work)
     assert len(here) > 1
-    assert there == [
-        replace(report, best_log_loss=pytest.approx(report.best_log_loss, abs=1e-9))
+    assert [replace(report, points=()) for report in there] == [
+        replace(report, best_log_loss=pytest.approx(report.best_log_loss, abs=1e-9), points=())
         for report in here
     ]
+    for one, other in zip(here, there, strict=True):
+        losses = [[point.refined_log_loss for point in report.points] for report in (one, other)]
+        assert losses[1] == pytest.approx(losses[0], abs=1e-9)
+        assert [p.epoch for p in one.points] == [p.epoch for p in other.points]
 
 
 def test_spare_stops_candidates_in_all_workers(

@@ -171,7 +171,8 @@ def test_a_refit_that_diverges_leaves_the_model_as_it_was(
         (False, None, 0.01, "not wanted"),
         (True, 5.0, 0.01, "time limit"),
         (None, 5.0, 0.01, "time limit"),
-        (None, 7.0, 0.01, ""),
+        # A limit is time that may be used.
+        (None, 7.0, 0.5, ""),
     ],
 )
 def test_the_share_of_the_training_decides_where_nobody_asked(asked, left, share, against) -> None:

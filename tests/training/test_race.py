@@ -1,3 +1,5 @@
+"""Successive halving: who continues after a rung."""
+
 from __future__ import annotations
 
 import math
@@ -5,23 +7,21 @@ import math
 import numpy as np
 import pytest
 
-from autoloss.core.settings import TrainingConfig
-from autoloss.records import CurvePoint
-from autoloss.training import Passage, Race, best_so_far, rungs
+from autoloss.training import Passage, Race, rungs
 from autoloss.training.race import FACTOR, LEAST_SEEN
 
 
 def by_brute_force(passages: list[Passage], own: Passage) -> bool:
-    """The rule in words: a third of those seen, or more, are better; by each value."""
-    before = [one for one in passages if one.time <= own.time]
+    """The rule in words: fewer than a third of those seen are better, by one of the values."""
+    before = [one for one in passages if one.wave <= own.wave]
     if len(before) < LEAST_SEEN:
-        return False
+        return True
     better = [sum(value > one.values[i] for one in before) for i, value in enumerate(own.values)]
-    return all(count >= math.ceil(len(before) / FACTOR) for count in better)
+    return any(count < math.ceil(len(before) / FACTOR) for count in better)
 
 
 @pytest.mark.parametrize("objectives", [1, 2])
-def test_who_leaves_is_who_brute_force_finds(objectives: int) -> None:
+def test_who_stays_is_who_brute_force_finds(objectives: int) -> None:
     draw = np.random.default_rng(0)
     counts = {True: 0, False: 0}
     for _ in range(40):
@@ -31,7 +31,7 @@ def test_who_leaves_is_who_brute_force_finds(objectives: int) -> None:
             passages.append(Passage(slot, values, int(draw.integers(5))))
             race.add(2, passages[-1])
         for one in passages:
-            found = race.leaves(2, one.slot)
+            found = one.slot in race.staying(2, one.wave)
             assert found == by_brute_force(passages, one)
             counts[found] += 1
     assert min(counts.values()) > 50
@@ -44,63 +44,68 @@ def entered(values: list[float]) -> Race:
     return race
 
 
-def left(race: Race, count: int) -> list[int]:
-    return [slot for slot in range(count) if race.leaves(2, slot)]
-
-
 def test_the_best_third_goes_on_and_so_do_equals() -> None:
     values = [0.1 * k for k in range(1, 10)]
-    assert left(entered(values), 9) == list(range(3, 9))
-    assert left(entered([*values[:3], values[2], *values[4:]]), 9) == list(range(4, 9))
-    assert left(entered([0.4] * 12), 12) == []
+    assert entered(values[::-1]).staying(2, 0) == [8, 7, 6]
+    assert entered([*values[:3], values[2], *values[4:]]).staying(2, 0) == [0, 1, 2, 3]
+    assert entered([0.4] * 12).staying(2, 0) == list(range(12))
 
 
 def test_nobody_leaves_before_enough_were_seen() -> None:
-    assert left(entered([0.1 * k for k in range(1, LEAST_SEEN)]), LEAST_SEEN - 1) == []
+    few = LEAST_SEEN - 1
+    assert len(entered([0.1 * k for k in range(few)]).staying(2, 0)) == few
 
 
-def test_who_comes_later_does_not_change_who_had_left() -> None:
+def test_a_later_wave_is_compared_with_all_before_and_changes_none_of_them() -> None:
     race = entered([0.1 * k for k in range(1, 10)])
-    before = left(race, 9)
-    for slot in range(40, 60):
-        race.add(2, Passage(slot, (0.01,), 1))
-    assert left(race, 9) == before
+    before = race.staying(2, 0)
+    race.add(2, Passage(9, (0.35,), 1))
+    assert race.staying(2, 1) == [9]
+    race.add(2, Passage(10, (0.41,), 2))
+    assert race.staying(2, 2) == []
+    assert race.staying(2, 0) == before
 
 
-def test_who_comes_at_the_same_time_counts_whenever_they_are_added() -> None:
+def test_rungs_do_not_know_each_other() -> None:
     race = entered([0.1 * k for k in range(1, 10)])
-    assert not race.leaves(2, 2)
-    for slot in range(40, 60):
-        race.add(2, Passage(slot, (0.01,), 0))
-    assert race.leaves(2, 2)
+    race.add(6, Passage(8, (0.9,), 0))
+    assert race.staying(6, 0) == [8]
 
 
 def test_with_two_objectives_only_who_is_out_by_both_leaves() -> None:
     race = Race()
     for slot in range(10):
         race.add(2, Passage(slot, (0.1 * (slot + 1), 0.1 * (10 - slot)), 0))
-    assert left(race, 10) == [4, 5]
+    assert set(range(10)) - set(race.staying(2, 0)) == {4, 5}
 
 
-def test_a_candidate_is_compared_by_its_best_epoch_so_far() -> None:
-    losses, errors = [0.5, 0.3, 0.4, 0.2], [0.4, 0.3, 0.1, 0.2]
-    curve = [CurvePoint(i + 1, *both) for i, both in enumerate(zip(losses, errors, strict=True))]
-    found = [best_so_far(curve, age) for age in (1, 2, 3, 4, 9)]
-    assert [point.refined_log_loss for point in found] == [0.5, 0.3, 0.3, 0.2, 0.2]
-    assert [point.error for point in found] == [0.4, 0.3, 0.3, 0.2, 0.2]
-    assert [point.epoch for point in found] == [1, 2, 3, 4, 9]
+def test_the_best_of_a_role_and_of_the_best_families_leads() -> None:
+    race = Race()
+    values = {"brier": (0.3, 0.2), "focal": (0.4, 0.6), "cross_entropy": (0.9, 0.8)}
+    for k, (family, own) in enumerate(values.items()):
+        roles = frozenset({"tuned"} if family == "cross_entropy" else {"other"})
+        for i, value in enumerate(own):
+            race.add(2, Passage(2 * k + i, (value,), 0, family, roles))
+    assert race.leading(2, 0, families=0) == [1, 5]
+    assert race.leading(2, 0, families=2) == [1, 2, 5]
+    assert race.leading(2, 0, families=9) == [1, 2, 5]
+    # In a later wave only who is better than everyone before leads.
+    race.add(2, Passage(6, (0.85,), 1, "cross_entropy", frozenset({"tuned"})))
+    race.add(2, Passage(7, (0.25,), 1, "focal", frozenset({"other"})))
+    assert race.leading(2, 1, families=2) == [7]
 
 
 @pytest.mark.parametrize(
     ("epochs", "decay", "expected"),
     [
-        (40, 0.5, (1, 3, 9)),
-        (16, 0.5, (1, 3)),
-        (60, 0.5, (1, 3, 9, 27)),
+        (40, 0.5, (4, 12)),
+        (20, 0.5, (2, 6)),
+        (16, 0.5, (2, 6)),
+        (100, 0.5, (10, 30)),
         (2, 0.0, (1,)),
         (6, 1.0, ()),
         (1, 0.0, ()),
     ],
 )
 def test_rungs_lie_before_the_decay(epochs: int, decay: float, expected: tuple) -> None:
-    assert rungs(TrainingConfig(max_epochs=epochs, decay=decay)) == expected
+    assert rungs(epochs, decay) == expected

@@ -38,7 +38,7 @@ Refits = Annotated[
     typer.Option(
         "--refit/--no-refit",
         help="Train the model that ships again on all rows, locked ones too; by default where it "
-        "is less than a tenth of the training before.",
+        "is less than a tenth of the training before, or the time limit has room for it.",
         rich_help_panel=options.OUTPUT,
     ),
 ]

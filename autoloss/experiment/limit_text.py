@@ -1,0 +1,62 @@
+"""Sentences on a time limit: the work that it allows, and the work that was done within it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autoloss.experiment.time_plan import TimePlan, Workload
+from autoloss.records import TrialRecord
+from autoloss.report.words import count_text, duration_text, listed
+
+
+def allowed_text(limit: float, asked: Workload, plan: TimePlan, dropped: tuple[str, ...]) -> str:
+    """Describe the work that a limit allows, and the work that it leaves out.
+
+    Args:
+        limit: The limit in seconds.
+        asked: The requested work.
+        plan: The plan within the limit.
+        dropped: Families that are not trained.
+    """
+    trials = f"all {asked.trials}"
+    if plan.trials < asked.trials:
+        trials = f"about {plan.trials} of {asked.trials}"
+    epochs = f"{plan.epochs} of {asked.epochs}" if plan.epochs < asked.epochs else f"{plan.epochs}"
+    text = f"{duration_text(limit)} allow {trials} trials at {epochs} epochs"
+    if plan.rungs and not asked.racing:
+        text += f", of which the best third continues after {listed([*map(str, plan.rungs)])}"
+    if dropped:
+        text += f"; not trained: {listed(dropped)}"
+    finals, whole = plan.finals, asked.finals
+    less = []
+    if (finals.finalists, finals.replicates) != (whole.finalists, whole.replicates):
+        less.append(
+            f"{finals.replicates} final trainings of each finalist of {finals.finalists} families "
+            f"in the place of {whole.replicates} of {whole.finalists}"
+        )
+    if finals.repeats < whole.repeats:
+        less.append(f"{finals.repeats} of {whole.repeats} nested cross-validations")
+    sentences = [text]
+    if less:
+        sentences.append(f"There is time for {listed(less)}")
+    if whole.refit and not finals.refit:
+        sentences.append("No time is left for the last training on all rows")
+    return " ".join(f"{one}." for one in sentences)
+
+
+def done_text(plan: TimePlan, trials: Sequence[TrialRecord], *, finalists: int, each: int) -> str:
+    """Describe the work that was done within a limit, beside the work that was planned.
+
+    Args:
+        plan: The plan at the start.
+        trials: The trials of the study.
+        finalists: Finalists that were trained again.
+        each: Their trainings.
+    """
+    whole = sum(trial.state == "complete" for trial in trials)
+    return (
+        f"Planned within the limit: {count_text(plan.trials, 'trial')} at {plan.epochs} epochs "
+        f"and {plan.finals.replicates} final trainings of each finalist. Done: "
+        f"{count_text(len(trials), 'trial')}, {whole} of them to their end, and {each} final "
+        f"trainings of {count_text(finalists, 'finalist')}."
+    )
