@@ -103,7 +103,9 @@ def item_mean(values: Tensor, weights: Tensor | None) -> Tensor:
         - output: ``(K,)``
     """
     if weights is None:
-        return values.flatten(1).mean(1)
+        own = values.flatten(1)
+        # The gradient of a mean is computed for every item.
+        return own.sum(1) / own.shape[1]
     weights = weights.expand_as(values)
     # A masked value may be NaN, and NaN times zero is NaN.
     weighted = torch.where(weights > 0, values, 0.0) * weights

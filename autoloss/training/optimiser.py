@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.optim.adamw import adamw
 
 _VECTOR = 16
 """The longest vector of the kernel in float32: it steps the numbers after the last whole vector by
 other instructions, which round differently."""
 _CACHED = 1 << 20
 """Numbers of the rows in a call of the kernel on a CPU, whose caches hold two such buffers."""
+_LONG = 1 << 13
+"""Numbers in a row from which on a call for each row is faster on a CPU."""
+_BETAS, _EPSILON = (0.9, 0.999), 1e-8
 
 
 @dataclass(frozen=True)
@@ -23,15 +25,35 @@ class _Block:
 
     Args:
         rows: Their positions in the buffer.
+        weights: Their weights, ``(k, P)``.
         gradients: Their gradients, filled up to whole vectors, ``(k, P')``.
         moments: Their first and second moments, ``(2, k, P')``.
         count: Their number of steps so far.
     """
 
     rows: slice
+    weights: Tensor
     gradients: Tensor
     moments: Tensor
     count: Tensor
+
+    def step(self, stepped: Tensor, *, lr: float, weight_decay: float) -> None:
+        """Step a buffer of the shape of the gradients by torch's fused kernel of AdamW."""
+        torch._fused_adamw_(
+            [stepped],
+            [self.gradients],
+            [self.moments[0]],
+            [self.moments[1]],
+            [],
+            [self.count],
+            lr=lr,
+            beta1=_BETAS[0],
+            beta2=_BETAS[1],
+            weight_decay=weight_decay,
+            eps=_EPSILON,
+            amsgrad=False,
+            maximize=False,
+        )
 
 
 def _blocks(ages: Sequence[int], size: int) -> Iterator[tuple[int, int, int]]:
@@ -64,6 +86,9 @@ class RowAdamW:
     is called without `torch.optim.AdamW`, because the first object of that class takes a second to
     load torch's compiler.
 
+    On a CPU the kernel steps long rows one by one, each at its own rate, without a pass over an
+    update.
+
     Args:
         rows: Weights, stepped in place.
         lr: Peak learning rates.
@@ -76,7 +101,7 @@ class RowAdamW:
 
     def __init__(self, rows: Tensor, *, lr: Tensor, weight_decay: Tensor) -> None:
         rates = torch.stack([lr, weight_decay]).to(rows)
-        filled = -(-rows.shape[1] // _VECTOR) * _VECTOR
+        filled = rows.shape[1] if _are_long(rows) else -(-rows.shape[1] // _VECTOR) * _VECTOR
         self._begin(rows, rates, rows.new_zeros(2, len(rows), filled), [0] * len(rows))
 
     def _begin(self, rows: Tensor, rates: Tensor, moments: Tensor, ages: Sequence[int]) -> None:
@@ -101,12 +126,15 @@ class RowAdamW:
         self._moments = moments
         self._ages = list(ages)
         size = len(rows)
-        if rows.device.type == "cpu":
+        if _are_long(rows):
+            size = 1
+        elif rows.device.type == "cpu":
             size = max(1, _CACHED // max(1, gradients.shape[1]))
         self._update = torch.empty_like(gradients[:size])
         self._blocks = [
             _Block(
                 slice(first, first + n),
+                rows[first : first + n],
                 gradients[first : first + n],
                 moments[:, first : first + n],
                 # The kernel counts the steps here, on the device.
@@ -123,29 +151,24 @@ class RowAdamW:
             lr_factor: Share of the learning rates, one for all or ``(K,)``.
         """
         factor = lr_factor.to(self.rows) if isinstance(lr_factor, Tensor) else lr_factor
-        lr = (self._rates[0] * factor)[:, None]
+        lr = self._rates[0] * factor
+        torch._foreach_add_([block.count for block in self._blocks], 1.0)
+        if _are_long(self.rows):
+            own = zip(self._blocks, lr.tolist(), self._rates[1].tolist(), strict=True)
+            for block, rate, weight_decay in own:
+                block.step(block.weights, lr=rate, weight_decay=weight_decay)
+        else:
+            self._step_blocks(lr[:, None])
+        self._ages = [age + 1 for age in self._ages]
+
+    def _step_blocks(self, lr: Tensor) -> None:
+        """Step every block; the learning rates are ``(K, 1)``."""
         kept = 1.0 - lr * self._rates[1, :, None]
         for block in self._blocks:
             update = self._update[: len(block.gradients)].zero_()
-            adamw(
-                [update],
-                [block.gradients],
-                [block.moments[0]],
-                [block.moments[1]],
-                [],
-                [block.count],
-                fused=True,
-                amsgrad=False,
-                beta1=0.9,
-                beta2=0.999,
-                eps=1e-8,
-                lr=1.0,
-                weight_decay=0.0,
-                maximize=False,
-            )
-            own = self.rows[block.rows]
-            own.mul_(kept[block.rows]).addcmul_(update[:, : own.shape[1]], lr[block.rows])
-        self._ages = [age + 1 for age in self._ages]
+            block.step(update, lr=1.0, weight_decay=0.0)
+            update = update[:, : block.weights.shape[1]]
+            block.weights.mul_(kept[block.rows]).addcmul_(update, lr[block.rows])
 
     def keep(self, kept: Sequence[int]) -> RowAdamW:
         """Return the optimiser of the rows at `kept` alone, with their moments."""
@@ -169,6 +192,11 @@ class RowAdamW:
             [*self._ages, *other._ages],
         )
         return both
+
+
+def _are_long(rows: Tensor) -> bool:
+    """Return whether rows are stepped one by one."""
+    return rows.device.type == "cpu" and rows.shape[1] >= _LONG
 
 
 def lr_factor(step: int, total: int, *, warmup: float, decay: float) -> float:

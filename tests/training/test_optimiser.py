@@ -10,6 +10,12 @@ LR = torch.tensor([1e-3, 1e-2, 0.3], dtype=torch.float64)
 WEIGHT_DECAY = torch.tensor([0.0, 0.1, 1.0], dtype=torch.float64)
 
 
+@pytest.fixture(autouse=True, params=[1, 1 << 20], ids=["row by row", "blocks"])
+def _long(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Step rows of 7 numbers as long rows too."""
+    monkeypatch.setattr(module, "_LONG", request.param)
+
+
 def gradients(step: int) -> torch.Tensor:
     return torch.randn(3, 7, generator=torch.Generator().manual_seed(step), dtype=torch.float64)
 
