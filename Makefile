@@ -1,6 +1,6 @@
 # Everything runs in .venv, which the first target that needs it installs with pip.
 .DEFAULT_GOAL := install
-.PHONY: install demo test speed check fix help
+.PHONY: install demo test speed gpu check fix help
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -36,6 +36,9 @@ speed: $(INSTALLED)  ## Measure the figures of reports/speed (four hours; DATA=D
 	$(AVX2) $(BIN)/python -m benchmarks.outside --out reports/speed/outside_avx2.json
 	$(AVX2) $(BIN)/python -m benchmarks.workers --report
 	$(AVX2) $(BIN)/python -m benchmarks.speed --report
+
+gpu:  ## Run the tests of a GPU and fill its rows of reports/speed, in 8 minutes, with the torch of PYTHON
+	$(PYTHON) -m benchmarks.gpu --out $(or $(OUT),reports/speed)
 
 check: $(INSTALLED)  ## Check style, format and types
 	$(BIN)/ruff check .

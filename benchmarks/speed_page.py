@@ -2,7 +2,8 @@
 
 The first column is measured with all instructions of the processor, the second one with those of
 a processor without AVX-512 and bfloat16 products. Each benchmark has a JSON file for each column,
-and the name of that of the second column ends with `AVX2_ENDING`.
+and the name of that of the second column ends with `AVX2_ENDING`. The page is written again from
+these files by `python -m benchmarks.speed_page`.
 """
 
 from __future__ import annotations
@@ -222,13 +223,21 @@ def _gpu_rows(gpus: Mapping[str, Any]) -> list[list[str]]:
     for together, least in ON_A_GPU.items():
         what = f"one H200-class GPU: {together} together against the tight loop there"
         cell, reached = f"{OPEN}: no GPU at hand", OPEN
-        if str(together) in gpus:
+        if "figures" in gpus.get(str(together), {}):
             one = gpus[str(together)]
             tight = next(figure for figure in one["figures"] if figure["key"] == "tight")
-            cell = f"{cell_of(tight)}, {one['machine']['chip']}"
+            cell = f"{cell_of(tight)}, {one['machine']['chip']}{_step_text(one.get('step', {}))}"
             reached = _word(tight["value"] >= least)
         rows.append([what, f"at least {least:.0f}×", cell, reached, NONE, ""])
     return rows
+
+
+def _step_text(step: Mapping[str, Any]) -> str:
+    """Return the times of a step on a GPU; empty if they were not measured."""
+    if not step:
+        return ""
+    graph = f"{step['graph_ms']:.2f} ms as a graph" if "graph_ms" in step else "no graph"
+    return f"; a step {step['eager_ms']:.2f} ms (optimiser {step['optimiser_ms']:.2f}), {graph}"
 
 
 def cell_of(figure: Mapping[str, Any]) -> str:
@@ -271,3 +280,7 @@ def _read(file: Path) -> dict[str, Any]:
     """Return the values of a JSON file; none if there is no file."""
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return found
+
+
+if __name__ == "__main__":
+    write_page(Path("reports/speed"))

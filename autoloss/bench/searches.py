@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from autoloss import api
 from autoloss.bench.problem import N_COLUMNS, TARGET, make_rows
 from autoloss.core.errors import AutolossError
 
@@ -61,6 +60,9 @@ def search_seconds(
         trials: The number of trials.
         limit: Time limit in seconds.
     """
+    # It imports what a search needs, and the loops do not.
+    from autoloss import api
+
     folder.mkdir()
     result = api.search(
         table,

@@ -307,14 +307,16 @@ def _score(
     refined, error, state = refined_log_loss(
         logits, job.valid.targets, cohort.objective, folds=job.folds, start=start
     )
-    finite = logits.isfinite().flatten(1).all(1) & refined.isfinite()
+    finite = (logits.isfinite().flatten(1).all(1) & refined.isfinite()).tolist()
+    # At once, because a GPU is waited for at every single number.
+    values, errors = refined.tolist(), error.tolist()
     for i, one in enumerate(seen):
         one.readout_state = state[i]
         if not finite[i]:
             one.diverged = True
             continue
-        value, age = float(refined[i]), epoch - one.start
-        one.curve.append(CurvePoint(age, value, float(error[i])))
+        value, age = values[i], epoch - one.start
+        one.curve.append(CurvePoint(age, value, errors[i]))
         if value < one.best:
             one.best, one.best_epoch = value, age
             one.weights = weights[i].clone()

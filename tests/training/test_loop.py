@@ -114,8 +114,6 @@ def test_seconds_add_up_to_the_time_of_the_population(job: Job, mixed: list[Cand
 
 @pytest.mark.gpu
 def test_the_gpu_gives_what_the_cpu_gives(job: Job, mixed: list[Candidate]) -> None:
-    if not torch.cuda.is_available():
-        pytest.skip("needs a GPU")
     calm = [replace(candidate, dropout=0.0) for candidate in mixed]
     on_gpu = train(make_job(job.train.part, job.valid.part, "cuda"), calm)
     for outcome, expected in zip(on_gpu, train(job, calm), strict=True):

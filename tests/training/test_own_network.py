@@ -285,9 +285,8 @@ def test_a_module_whose_weights_become_infinite_diverges_alone() -> None:
     assert_same(outcome, train(job, [calm])[0])
 
 
+@pytest.mark.gpu
 def test_on_a_gpu_a_candidate_is_what_it_is_alone(mixed: list[Candidate]) -> None:
-    if not torch.cuda.is_available():
-        pytest.skip("no GPU")
     (cpu,) = make_own(normalised)
     job = Job.prepare(
         cpu.network,
