@@ -11,7 +11,9 @@ import torch
 from autoloss.core.errors import InputError
 from autoloss.core.task import Task
 from autoloss.losses import ClassFacts
+from autoloss.metrics import resolve_metric
 from autoloss.search import Study
+from autoloss.search.scoring import Scorer
 from autoloss.search.told import told
 from autoloss.verdict.comparisons import compare
 from tests.search.fake_training import settings
@@ -165,6 +167,19 @@ def test_a_model_that_knows_only_how_frequent_each_label_is_has_learnt_nothing(t
         result = study.finish({trial.number: some for trial in study.trials}, test)
     assert result.verdict.decision == "undecided"
     assert "not better than the class shares" in result.verdict.reason
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_read_out_is_fitted_on_other_rows_than_it_is_judged_on(kind):
+    """A fold has whole rows, evenly many: also of long sequences, and without a missing label."""
+    items = told_items(kind, labels_of(kind))
+    folds = Scorer(facts_of(kind), resolve_metric("error"), 0).folds(items)
+    assert folds.bincount().tolist() == [10, 10, 10, 9, 9]
+    of_items = items.of_rows(folds)
+    assert len(of_items) == len(items)
+    for fold in range(5):
+        inside = set(items.rows[of_items == fold].tolist())
+        assert not inside & set(items.rows[of_items != fold].tolist())
 
 
 def test_padded_tensors_and_arrays_are_told_as_lists_are():
