@@ -45,6 +45,11 @@ def markdown(lines: Sequence[Line]) -> str:
         "training rows and seconds on 2 cores for all. *: took more than 15 % over its seconds. "
         f"†: other programs kept more than {BESIDE} of a core busy. Bold: the lowest of the "
         "networks. The first model and tuned cross-entropy of autoloss have no rank.",
+        "RealMLP and TabM: the defaults for log loss, a mean of as many networks as fit, fewer "
+        "epochs where not even one fits. AutoGluon's network: its default and its tuned settings, "
+        "an ensemble. LightGBM and CatBoost: the defaults, then random settings, with early "
+        "stopping. HistGB: the defaults. `peers.jsonl` has the epochs, networks, settings and the "
+        "clock of each run: the wall's, or processor seconds of one thread over the cores.",
     ]
     for seconds in dict.fromkeys(str(line["seconds"]) for line in lines):
         own = [line for line in lines if str(line["seconds"]) == seconds]
