@@ -196,11 +196,12 @@ def test_the_text_names_the_work_that_a_limit_allows(time: Time) -> None:
         f"10 s allow about {short.trials} of 100 trials at {short.epochs} of 20"
     )
     assert "continues after 1 and 3; not trained: poly1 and power. There is time for" in text
-    finals = short.finals
     assert (
-        f"for {finals.replicates} final trainings of each finalist of {finals.finalists} families "
-        "in the place of 5 of 4"
+        f"for {short.finals.replicates} final trainings of cross-entropy and the best other loss "
+        "alone in the place of 5 of 4 families"
     ) in text
+    more = replace(short, finals=replace(short.finals, finalists=3))
+    assert "of each finalist of 3 families in" in allowed_text(10.0, WORK, more, ())
     assert text.endswith("1 of 2 nested cross-validations.")
     wanted = replace(WORK, finals=replace(WORK.finals, refit=True))
     assert "no last training" not in allowed_text(10.0, WORK, short, ()).lower()

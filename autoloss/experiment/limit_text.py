@@ -30,9 +30,12 @@ def allowed_text(limit: float, asked: Workload, plan: TimePlan, dropped: tuple[s
     finals, whole = plan.finals, asked.finals
     less = []
     if (finals.finalists, finals.replicates) != (whole.finalists, whole.replicates):
+        finalists = f"each finalist of {finals.finalists} families"
+        if not finals.finalists:
+            finalists = "cross-entropy and the best other loss alone"
         less.append(
-            f"{finals.replicates} final trainings of each finalist of {finals.finalists} families "
-            f"in the place of {whole.replicates} of {whole.finalists}"
+            f"{finals.replicates} final trainings of {finalists} in the place of "
+            f"{whole.replicates} of {whole.finalists} families"
         )
     if finals.repeats < whole.repeats:
         less.append(f"{finals.repeats} of {whole.repeats} nested cross-validations")

@@ -254,8 +254,11 @@ class SearchSession:
         asked = self.timetable.asked.finals
         less = asked.finalists > self.finals.finalists
         if less or self.finals.replicates < asked.replicates:
+            families = f"{self.finals.finalists} families"
+            if not self.finals.finalists:
+                families = "cross-entropy and the best other loss alone"
             self.note(
-                f"The time limit allows final trainings of {self.finals.finalists} families, "
+                f"The time limit allows final trainings of {families}, "
                 f"{self.finals.replicates} of each finalist instead of {asked.replicates}."
             )
         self.study.fit_finalists(self.finals.finalists)

@@ -25,12 +25,13 @@ COMFORTABLE_TRIALS, COMFORTABLE_REPLICATES = 24, 3
 half; below half of it they become fewer."""
 ONCE_EACH_ROW = 5
 """Trainings of a finalist that hold out every row once; families give way before them."""
-SEARCH_SHARE = 0.55
+SEARCH_SHARE = 0.4
 """Share of the time that the search gets before the final trainings may grow."""
 LEAST_SURVIVORS = 3
 """Trials of a population that continue after a rung, at least: default and tuned cross-entropy and
 another loss."""
-LEAST_FINALISTS, LEAST_REPLICATES = 2, 2
+LEAST_FINALISTS, LEAST_REPLICATES = 0, 2
+"""With no family there are only the sides of the verdict."""
 MORE_FINALISTS = 3
 """Finalists besides the best of each family: the best by the metric, and two cross-entropies."""
 OUTER_SHARE, OUTER_MORE = 0.6, 4
@@ -43,7 +44,7 @@ class Finals:
     """The trainings that come after the search.
 
     Args:
-        finalists: Families whose best trial is trained again.
+        finalists: Families whose best trial is trained again; 0 for the verdict's sides alone.
         replicates: Trainings of each finalist.
         repeats: Repeats of the nested cross-validation; 0 where rows are locked.
         outer_trials: Trials that are trained in every outer fold.
@@ -308,7 +309,7 @@ class Workload:
         few = replace(found[-1], outer_trials=smallest.outer_trials)
         least = min(asked.replicates, ONCE_EACH_ROW)
         fewer = [(asked.finalists, count) for count in range(asked.replicates - 1, least - 1, -1)]
-        fewer += [(count, least) for count in range(asked.finalists - 1, smallest.finalists, -1)]
+        fewer += [(count, least) for count in range(asked.finalists - 1, 1, -1)]
         fewer += [(smallest.finalists, count) for count in range(least, smallest.replicates, -1)]
         found += [replace(few, finalists=f, replicates=r) for f, r in fewer]
         return [*found, replace(smallest, refit=asked.refit), smallest]

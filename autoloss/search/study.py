@@ -177,13 +177,14 @@ class Study(AskTell):
         """Return the trials that are trained again before the choice, with the reasons.
 
         Args:
-            families: The number of families whose best trial is among them; by default that of the
-                space.
+            families: The number of families whose best trial is among them, 0 for the sides of the
+                verdict alone; by default that of the space.
 
         Raises:
             AutolossError: If no trial, or no trial of cross-entropy, ended with a model.
         """
-        return self._selector.pick(families=families or self.space.protocol.finalists)
+        own = self.space.protocol.finalists
+        return self._selector.pick(families=own if families is None else families)
 
     def choose(
         self,

@@ -53,7 +53,8 @@ def pick_finalists(
         trials: The trials of a study.
         metric: A key of `TrialRecord.metrics`.
         lower_is_better: Its direction.
-        families: The number of families (bases) whose best trial is a finalist.
+        families: The number of families (bases) whose best trial is a finalist; 0 for the sides of
+            the verdict alone, that is cross-entropy, tuned and default, and the best other trial.
 
     Returns:
         The finalists; the best of each family come first, in order of log loss.
@@ -70,7 +71,8 @@ def pick_finalists(
     # The sort is stable, so the lower log loss breaks ties.
     extreme = min(ranked, key=lambda trial: sign * trial.metrics[metric])
     word = "lowest" if lower_is_better else "highest"
-    picked.append((extreme.number, f"{word} {metric.replace('_', ' ')}"))
+    if families:
+        picked.append((extreme.number, f"{word} {metric.replace('_', ' ')}"))
     tuned = tuned_cross_entropy(done, metric=metric, lower_is_better=lower_is_better)
     picked.append((tuned.number, TUNED))
     others = other_losses(ranked, baseline=tuned.number)

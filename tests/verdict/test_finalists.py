@@ -40,6 +40,14 @@ def test_the_finalists_and_their_reasons() -> None:
     )
 
 
+def test_without_families_there_are_the_sides_of_the_verdict() -> None:
+    assert pick_finalists(STUDY, families=0) == (
+        FinalistChoice(1, ("tuned cross-entropy",)),
+        FinalistChoice(5, ("best besides cross-entropy",)),
+        FinalistChoice(0, ("default cross-entropy",), competes=False),
+    )
+
+
 def test_default_cross_entropy_alone_does_not_compete() -> None:
     picked = pick_finalists(STUDY, families=3)
     assert [one.number for one in picked if not one.competes] == [0]
