@@ -18,6 +18,8 @@ from autoloss.report.words import duration_text, is_number
 
 _KINDS = {"numeric": "number", "categorical": "category", "boolean": "category"}
 _MANY = 60
+LONG_SECONDS = 1800.0
+"""The expected time from which on a plan without a limit mentions the limit."""
 
 
 def show_lines(console: Console, plan: Plan) -> None:
@@ -51,13 +53,27 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
         f"{plan.together or 'as many as is fastest'} trained together on {plan.device}",
     )
     if plan.expected_seconds is not None:
-        yield "Time", f"about {duration_text(round(plan.expected_seconds))}"
+        yield "Time", time_text(plan.expected_seconds, is_limited=bool(plan.allowed))
     if plan.allowed:
         yield "Limit", plan.allowed
     if is_number(plan.detectable):
         yield "Smallest detectable difference", power_before(plan, where=ROWS[plan.verdict])
     for note in plan.notes:
         yield "Note", note
+
+
+def time_text(seconds: float, *, is_limited: bool) -> str:
+    """Return the expected time of a search, with advice if it is long and has no limit.
+
+    Examples:
+        >>> time_text(90.0, is_limited=False)
+        'about 1 min 30 s'
+        >>> time_text(7200.0, is_limited=False)
+        'about 2 h; --time-limit makes a plan that fits'
+    """
+    text = f"about {duration_text(round(seconds))}"
+    is_long = seconds >= LONG_SECONDS and not is_limited
+    return f"{text}; --time-limit makes a plan that fits" if is_long else text
 
 
 def show_columns(console: Console, data: DataSummary) -> None:
