@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 from torch import Tensor
 
-from autoloss.core.settings import TrainingConfig
 from autoloss.experiment.replication import Selection, fresh_seeds, make_divisions
 from autoloss.experiment.session import SearchSession
 from autoloss.inference.classifier import Classifier
 from autoloss.records import Refit
-from autoloss.training.optimiser import lr_factor
 
-_STEPS = 100
-"""Steps of an epoch in sums of learning rates."""
 SHARE = 0.1
 """The share of the training so far that a refit may be without being asked for."""
 
@@ -47,7 +42,7 @@ def refit(
     """
     asked, figures = session.opened.request.refit, selection.replication.figures
     relative = session.opened.data.share_of_whole(figures.n_train)
-    again = _epochs(session, selection, numbers)
+    again = _epochs(selection, numbers)
     seconds = sum(
         session.timetable.refit_seconds(count, epochs, share=relative) for count, epochs in again
     )
@@ -85,7 +80,7 @@ def trained_again(
     divisions = make_divisions(session, [fold] * count)
     weights: list[Tensor] = []
     for number in numbers:
-        epochs = lasting_epochs(best[number], training)
+        epochs = lasting_epochs(best[number])
         [found] = session.train(
             divisions.trained(replace(training, max_epochs=epochs)),
             [session.study.trial(number)],
@@ -103,34 +98,23 @@ def trained_again(
     return replace(model, members=members)
 
 
-def lasting_epochs(best: Sequence[int], training: TrainingConfig) -> int:
-    """Return the epochs of a schedule that ends and goes as far as some trainings did.
+def lasting_epochs(best: Sequence[int]) -> int:
+    """Return the epochs of a schedule that ends and goes about as far as some trainings did.
 
     Early stopping takes the best of many epochs at a high learning rate. Without held-out rows to
-    choose it, an epoch in the middle of the schedule would be as bad as any. So the schedule is
-    shortened until the sum of its learning rates is the mean of the sums up to the best epochs,
-    and its learning rate falls to zero.
+    choose it, an epoch in the middle of the schedule would be like any other. So the
+    schedule is shortened to the mean of the best epochs, and its learning rate falls to zero.
 
     Args:
         best: The best epoch of each training, from 1.
-        training: The schedule that they had.
     """
-    total = training.max_epochs * _STEPS
-    rates = [
-        lr_factor(step, total, warmup=training.warmup, decay=training.decay)
-        for step in range(total)
-    ]
-    sums = np.cumsum(rates)
-    reached = np.mean([sums[epoch * _STEPS - 1] for epoch in best])
-    return max(1, round(float(reached / sums[-1] * training.max_epochs)))
+    return max(1, round(sum(best) / len(best)))
 
 
-def _epochs(
-    session: SearchSession, selection: Selection, numbers: Sequence[int]
-) -> list[tuple[int, int]]:
+def _epochs(selection: Selection, numbers: Sequence[int]) -> list[tuple[int, int]]:
     """Return the members of each trial and the epochs that they would train again."""
-    best, training = selection.replication.epochs, session.study.space.training
-    return [(len(best[number]), lasting_epochs(best[number], training)) for number in numbers]
+    best = selection.replication.epochs
+    return [(len(best[number]), lasting_epochs(best[number])) for number in numbers]
 
 
 def _work(session: SearchSession, selection: Selection) -> float:

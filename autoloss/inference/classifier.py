@@ -145,12 +145,21 @@ class Classifier(Shown):
             rows: The encoded rows of every member.
             raw: Whether to use the softmax of the logits instead of read-outs and temperature.
         """
+        return self.mean(self.member_log_probs(rows, raw=raw), raw=raw)
+
+    def member_log_probs(self, rows: Sequence[TableInputs], *, raw: bool = False) -> Tensor:
+        """Return log probabilities of encoded rows by each member, ``(R, N, C)``, float64.
+
+        Args:
+            rows: The encoded rows of every member.
+            raw: Whether to use the softmax of the logits instead of the read-outs.
+        """
         found = []
         for number, (member, inputs) in enumerate(zip(self.members, rows, strict=True)):
             logits = self._logits(number, inputs)
             own = logits if raw else member.readout.log_probs(logits, self.facts(member))
             found.append(own.double().log_softmax(-1))
-        return self.mean(torch.stack(found), raw=raw)
+        return torch.stack(found)
 
     def mean(self, log_probs: Tensor, *, raw: bool = False) -> Tensor:
         """Return the calibrated mean of the members' probabilities as log probabilities.
