@@ -31,9 +31,11 @@ speed: $(INSTALLED)  ## Measure the figures of reports/speed (four hours; DATA=D
 	$(BIN)/python -m benchmarks.precision --data $(DATA) --out reports/speed/precision.json
 	$(BIN)/python -m benchmarks.racing --data $(DATA) --first-seed 7 --out reports/speed/racing.json
 	$(BIN)/python -m benchmarks.outside --out reports/speed/outside.json
+	$(BIN)/python -m benchmarks.first_looks --report
 	$(BIN)/python -m benchmarks.workers --report
 	$(BIN)/python -m benchmarks.speed --report
 	$(AVX2) $(BIN)/python -m benchmarks.outside --out reports/speed/outside_avx2.json
+	$(AVX2) $(BIN)/python -m benchmarks.first_looks --report
 	$(AVX2) $(BIN)/python -m benchmarks.workers --report
 	$(AVX2) $(BIN)/python -m benchmarks.speed --report
 

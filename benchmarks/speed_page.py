@@ -68,6 +68,12 @@ OTHERS = {
         holds=lambda found: found["outside"] <= 0.05 * found["total"],
         is_for_avx2=True,
     ),
+    "`make demo` without the installation: digits, space quick, 64 trials": Other(
+        "at most 120 s", "first_looks", "demo_words", lambda found: found["demo"] <= 120.0, True
+    ),
+    "the README's first search: breast_cancer, space quick, 64 trials": Other(
+        "at most 120 s", "first_looks", "first_words", lambda found: found["first"] <= 120.0, True
+    ),
     "a search with two worker processes against one with two threads (digits)": Other(
         "at least 1.5×", "workers", "faster_words", lambda found: found["faster"] >= 1.5, True
     ),

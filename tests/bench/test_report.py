@@ -127,6 +127,8 @@ def test_what_others_and_a_gpu_measured_fills_their_rows(tmp_path: Path) -> None
             {"figures": {"rows": {"peak_gb": 4.0}}},
             {"figures": {"rows": {"peak_gb": 4.1}}},
         ),
+        ("`make demo`", {"demo": 120.0}, {"demo": 120.1}),
+        ("the README's", {"first": 120.0}, {"first": 120.1}),
         ("a search with two", {"faster": 1.5}, {"faster": 1.49}),
         ("two such", {"at_once": 2.3}, {"at_once": 2.31}),
         ("such a search", {"busy": 2.5}, {"busy": 2.51}),
