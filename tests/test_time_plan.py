@@ -58,6 +58,7 @@ works = st.builds(
         replicates=st.integers(1, 10),
         repeats=st.integers(1, 3),
         outer_trials=st.integers(2, 150),
+        refit=st.booleans(),
     ),
     divisions=st.integers(1, 5),
     outer_folds=st.integers(0, 5),
@@ -178,7 +179,7 @@ def test_the_last_training_on_all_rows_is_given_up_last() -> None:
     whole = work.whole()
     plans = [work.within(share * whole.seconds) for share in (1.0, 0.3, 0.1, 0.05, 0.03, 0.0)]
     assert all(p.finals.refit or p.finals == work.smallest(p.trials) for p in plans)
-    assert [p.finals.refit for p in plans] == [True] * 4 + [False] * 2
+    assert [p.finals.refit for p in plans] == [True] * 5 + [False]
     once = work.population_seconds(plans[1].finals.replicates, epochs=20, size=1.25)
     with_it, without = (
         work.final_seconds(replace(plans[1].finals, refit=refit), 20) for refit in (True, False)

@@ -41,6 +41,8 @@ from autoloss.verdict.confirm import detectable_difference
 from autoloss.verdict.corrected import detectable_nested
 
 EXPERIMENT = "autoloss"
+LIMITED = 16
+"""Trials that a process of a CPU trains together under a time limit, at most."""
 CLOSING_SECONDS = 5.0
 """Seconds that an interrupted search waits for MLflow; `resume` writes the missing runs."""
 
@@ -171,6 +173,9 @@ def make_timetable(
     """
     fixed = len(budget.first) + len(budget.then)
     at_most = max(round_size(trials), fixed) * len(divisions)
+    if clock.limit is not None and divisions.jobs[0].device.type == "cpu":
+        # More are seldom faster, and the time is short that tells.
+        at_most = min(at_most, LIMITED * workers * len(divisions))
     with threads(1 if workers > 1 else torch.get_num_threads()):
         chosen = choose_together(divisions.jobs, space.together, at_most=at_most, workers=workers)
         costs = measure_costs(divisions, together=chosen.candidates, workers=workers)

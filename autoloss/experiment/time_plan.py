@@ -216,9 +216,12 @@ class Workload:
         if self._fits(comfortable, shortest, self.comfortable, seconds):
             epochs = self._most_epochs(seconds, comfortable, self.comfortable)
             return self._planned(comfortable, epochs, seconds)
-        trials = min(comfortable, self._most_trials(seconds, self.smallest, shortest))
-        if trials >= self._enough:
+        enough = self._enough
+        trials = min(comfortable, self._most_trials(seconds, self.smallest_with_refit, shortest))
+        if trials >= enough:
             return self._planned(trials, shortest, seconds)
+        if self._fits(enough, shortest, self.smallest, seconds):
+            return self._planned(enough, shortest, seconds)
         count = min(self.trials, LEAST_TRIALS)
         if epochs := self._most_epochs(seconds, count, self.smallest):
             return self._planned(count, min(epochs, shortest), seconds)
@@ -227,9 +230,12 @@ class Workload:
 
     def comfortable(self, trials: int) -> Finals:
         """Return final trainings after `trials` trials for which the schedule is shortened."""
-        finals = self.smallest(trials)
         replicates = min(self.finals.replicates, COMFORTABLE_REPLICATES)
-        return replace(finals, replicates=replicates, refit=self.finals.refit)
+        return replace(self.smallest_with_refit(trials), replicates=replicates)
+
+    def smallest_with_refit(self, trials: int) -> Finals:
+        """Return the smallest final trainings, with that on all rows unless it is not wanted."""
+        return replace(self.smallest(trials), refit=self.finals.refit)
 
     def smallest(self, trials: int) -> Finals:
         """Return the smallest final trainings after `trials` trials."""
@@ -312,7 +318,7 @@ class Workload:
         fewer += [(count, least) for count in range(asked.finalists - 1, 1, -1)]
         fewer += [(smallest.finalists, count) for count in range(least, smallest.replicates, -1)]
         found += [replace(few, finalists=f, replicates=r) for f, r in fewer]
-        return [*found, replace(smallest, refit=asked.refit), smallest]
+        return [*found, self.smallest_with_refit(trials), smallest]
 
     def _largest(self, trials: int) -> Finals:
         return self.bounded(self.finals, trials=trials)

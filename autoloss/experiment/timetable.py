@@ -32,6 +32,8 @@ HOPELESS, GRACE = 2.0, 3.0
 """A limit is refused if the smallest search takes this many times as long plus these seconds."""
 TOLERANCE = 1.1
 """A running population may be expected to take this many times the time left."""
+LAST_RESORT = 0.5
+"""Share of the time of the smallest final trainings below which survivors are cut off."""
 FITTING = 0.9
 """Share of the time left that a population may be expected to take."""
 
@@ -198,8 +200,8 @@ class Timetable:
     def deadline(self, trials: int) -> float | None:
         """Return when a population that begins now is cut off at the latest; None for never.
 
-        It takes time from the final trainings if the machine becomes slower, but leaves the
-        smallest of them theirs. Without a trial that has ended, its expected time is its own.
+        It takes time from the final trainings if the machine becomes slower, but leaves
+        `LAST_RESORT` of the smallest. If no trial has ended, it has its expected time.
 
         Args:
             trials: The trials of the population, if it is the first; 0 for any other.
@@ -208,7 +210,8 @@ class Timetable:
         if ends is None:
             return None
         work, plan = self._now, self.plan
-        last = ends - self.after - work.final_seconds(work.smallest(plan.trials), plan.epochs)
+        smallest = work.final_seconds(work.smallest(plan.trials), plan.epochs)
+        last = ends - self.after - LAST_RESORT * smallest
         own = (1.0 + SLACK) * work.search_seconds(trials, plan.epochs, plan.rungs)
         return max(last, time.monotonic() + own)
 

@@ -178,11 +178,11 @@ def test_one_of_two_workers_that_ask_for_a_slot_gets_it(tmp_path, monkeypatch):
         new_trials = Asker._new
         theirs = []
 
-        def slow(self, first, end, lease, start):
+        def slow(self, first, end, lease):
             if not theirs:
                 theirs.append(None)
                 theirs.extend(other.ask(2))
-            return new_trials(self, first, end, lease, start)
+            return new_trials(self, first, end, lease)
 
         monkeypatch.setattr(Asker, "_new", slow)
         ours = one.ask(4)
