@@ -311,11 +311,11 @@ def _columns(probs: pd.DataFrame) -> tuple[Any, Any]:
 
 
 def autogluon_nn(rows: Rows, budget: Budget, about: dict[str, Any]) -> Predict:
-    """Fit AutoGluon with its torch network alone: the default, its tuned settings, an ensemble."""
+    """Fit AutoGluon's torch network alone: its tuned settings, the default first; an ensemble."""
     from autogluon.tabular.configs.hyperparameter_configs import get_hyperparameter_config
 
     tuned = get_hyperparameter_config("zeroshot")["NN_TORCH"]
-    return _autogluon(rows, budget, about, {"NN_TORCH": [{}, *tuned]})
+    return _autogluon(rows, budget, about, {"NN_TORCH": tuned})
 
 
 def autogluon(rows: Rows, budget: Budget, about: dict[str, Any]) -> Predict:
