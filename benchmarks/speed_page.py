@@ -156,8 +156,9 @@ PAGE = """# Speed
 
 `make speed` writes this page. Ratios compare both sides in the same run,
 on the same data, network, epochs and steps. Network of the loops: 20 numeric columns, two hidden
-layers of 128, dropout 0.1, batches of 256. Products use bfloat16 if the processor has it. The
-tight loop may choose its number of threads and the faster precision; the loop of the tutorials
+layers of 128, dropout 0.1, batches of 256. Products use bfloat16 if the processor has it. On a CPU
+candidates train together as in a search, in worker processes that share them. The tight loop may
+choose its number of threads and the faster precision; the loop of the tutorials
 uses float32, a DataLoader, Optuna and MLflow. Peak: a 2048 × 2048 product of the same precision in
 the same run. `autoloss bench` measures the ratios on your machine.
 

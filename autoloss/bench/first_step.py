@@ -10,40 +10,50 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from autoloss import api
 from autoloss.bench.problem import TARGET
-from autoloss.training import Population, together
+from autoloss.executors import Crew, crew
+from autoloss.training import pool
+
+_HOOK = """
+import os, time
+from autoloss.training.population import Population
+step = Population.step
+def first(self, *args, **kwargs):
+    step(self, *args, **kwargs)
+    with open({path!r} + str(os.getpid()), "w", encoding="ascii") as file:
+        file.write(repr(time.time() - {started!r}))
+    os.rename(file.name, {path!r})
+    os._exit(0)
+Population.step = first
+"""
+"""Lets a process end with its first training step."""
 
 
 def main(table: str, folder: str, started: float) -> None:
     """Begin the default search of a table, and exit after the first training step.
 
-    The timed steps that choose the number of candidates trained together do not count.
+    Timed steps, which choose the number of candidates trained together and estimate the duration,
+    are no training steps.
     """
-    step, step_seconds = Population.step, together.step_seconds
-    timing = 0
+    hook = _HOOK.format(path=str(Path(folder, "seconds").resolve()), started=started)
+    train: Any = pool.Pool._train
 
-    def timed(*args: Any, **kwargs: Any) -> float:
-        nonlocal timing
-        timing += 1
-        try:
-            return step_seconds(*args, **kwargs)
-        finally:
-            timing -= 1
+    def trained_here(*args: Any) -> Any:
+        exec(hook, {})
+        return train(*args)
 
-    def first(self: Population, *args: Any, **kwargs: Any) -> None:
-        step(self, *args, **kwargs)
-        if not timing:
-            Path(folder, "seconds").write_text(repr(time.time() - started), encoding="ascii")
-            # Nobody needs the unfinished search.
-            os._exit(0)
+    def ended(self: Crew, worker: int) -> int:
+        # A worker has ended with its first step. Nobody needs the unfinished search.
+        os._exit(0)
 
-    together.step_seconds = timed
-    Population.step = first  # type: ignore[method-assign]
+    pool.Pool._train = trained_here  # type: ignore[method-assign,assignment]
+    before, ending = crew._PROGRAM.rsplit("; ", 1)
+    crew._PROGRAM = f"{before}\n{hook}\n{ending}"
+    Crew.replace = ended  # type: ignore[method-assign]
     api.search(
         table,
         TARGET,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,8 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
 from autoloss.bench.problem import DROPOUT, N_CLASSES, Setting
+from autoloss.core.devices import threads
+from autoloss.executors import Crew, ProcessExecutor, Work, staff
 from autoloss.training import EncodedRows, Orders, train
 
 
@@ -34,11 +37,50 @@ def encoded(rows: EncodedRows) -> Tensor:
     return rows.features(torch.arange(len(rows), device=rows.targets.device)[None]).dense[0]
 
 
-def run_together(setting: Setting) -> int:
-    """Train all candidates as one population; return their number."""
-    train(setting.job, setting.candidates)
-    _finish(setting)
-    return len(setting.candidates)
+class Together:
+    """Trains candidates as a search does: on a CPU in worker processes, if it would start several.
+
+    Args:
+        setting: The problem, which tells the device and the number of candidates.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        trials = len(setting.candidates)
+        self._n_workers = staff("auto", trials=trials, device=setting.job.device).count
+        self._crew = Crew()
+
+    def __enter__(self) -> Self:
+        # Torch keeps its threads in this process for the other loops: workers idle meanwhile.
+        n_threads = torch.get_num_threads()
+        if self._n_workers > 1:
+            self._crew.begin(self._n_workers)
+        torch.set_num_threads(n_threads)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._crew.close()
+
+    def run(self, setting: Setting) -> int:
+        """Train all candidates of a setting; return their number."""
+        if len(self._crew):
+            with threads(1):
+                self._in_workers(setting)
+        else:
+            train(setting.job, setting.candidates)
+            _finish(setting)
+        return len(setting.candidates)
+
+    def _in_workers(self, setting: Setting) -> None:
+        executor = ProcessExecutor(
+            self._crew,
+            together=len(setting.candidates),
+            on_epoch=lambda report: None,
+            on_halved=lambda together: None,
+            on_local=lambda reason: None,
+        )
+        work = Work(setting.jobs, tuple(setting.candidates), needs_weights=False)
+        for _ in executor.submit(work):
+            pass
 
 
 def run_tight(setting: Setting, n_candidates: int, products: torch.dtype = torch.float32) -> int:
@@ -137,16 +179,12 @@ def tight_seconds_each(setting: Setting, n_candidates: int) -> float:
     The forms differ in the number of threads, and in the type of the products: float32, or the
     type that the population uses.
     """
-    threads = torch.get_num_threads()
     found = []
-    try:
-        for n_threads in sorted({1, threads}):
-            torch.set_num_threads(n_threads)
+    for n_threads in sorted({1, torch.get_num_threads()}):
+        with threads(n_threads):
             for products in sorted({torch.float32, setting.job.products}, key=str):
                 run = partial(run_tight, setting, n_candidates, products)
                 found.append(seconds_each(run))
-    finally:
-        torch.set_num_threads(threads)
     return min(found)
 
 

@@ -102,12 +102,13 @@ def in_loops(plan: BenchPlan) -> Iterator[Figure]:
     """Measure the candidates per second of all three loops."""
     setting = plan.setting(plain_network(128), epochs=3)
     warm = replace(setting, epochs=1)
-    loops.run_together(warm), loops.run_tight(warm, 1), plan.tutorial(warm, 1)
     times: dict[str, list[float]] = {"together": [], "tight": [], "tutorial": []}
-    for _ in plan.again(0.25):
-        times["together"].append(loops.seconds_each(lambda: loops.run_together(setting)))
-        times["tight"].append(loops.tight_seconds_each(setting, 3))
-        times["tutorial"].append(loops.seconds_each(lambda: plan.tutorial(setting, 2)))
+    with loops.Together(setting) as together:
+        together.run(setting), loops.run_tight(warm, 1), plan.tutorial(warm, 1)
+        for _ in plan.again(0.25):
+            times["together"].append(loops.seconds_each(lambda: together.run(setting)))
+            times["tight"].append(loops.tight_seconds_each(setting, 3))
+            times["tutorial"].append(loops.seconds_each(lambda: plan.tutorial(setting, 2)))
     rates = {
         f"candidates_per_second_{name}": 1.0 / statistics.median(found)
         for name, found in times.items()
@@ -121,9 +122,10 @@ def of_default(plan: BenchPlan) -> Figure:
     """Measure the ratio to the tight loop for the network of the default space."""
     setting = plan.setting(NetworkConfig(), epochs=1)
     ratios = []
-    for _ in plan.again(0.08):
-        mine = loops.seconds_each(lambda: loops.run_together(setting))
-        ratios.append(loops.tight_seconds_each(setting, 2) / mine)
+    with loops.Together(setting) as together:
+        for _ in plan.again(0.08):
+            mine = loops.seconds_each(lambda: together.run(setting))
+            ratios.append(loops.tight_seconds_each(setting, 2) / mine)
     return Figure.of("default", ratios, together=plan.together)
 
 

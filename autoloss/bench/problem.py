@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -32,6 +33,11 @@ class Setting:
     job: Job
     candidates: list[Candidate]
     epochs: int
+
+    @cached_property
+    def jobs(self) -> tuple[Job, ...]:
+        """Return the only division, the same object for all trainings."""
+        return (self.job,)
 
     @property
     def network(self) -> TableNetwork:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -82,7 +83,9 @@ def _program(*words: str) -> None:
     Raises:
         AutolossError: If it fails; the message has its last line.
     """
-    done = subprocess.run([sys.executable, *words], capture_output=True, encoding="utf-8")
+    # With the bytecode that an installed package has.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run([sys.executable, *words], capture_output=True, encoding="utf-8", env=env)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise AutolossError(f"{' '.join(words[:2])} must exit with 0, but got {last}")

@@ -6,6 +6,9 @@ import re
 from pathlib import Path
 
 DEFAULT = "sqlite:///mlflow.db"
+PLAIN = "sqlite:///"
+"""The beginning of an SQLite URI; the file follows."""
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_./-]+")
 DATABASES = ("postgresql", "mysql", "mssql")
 _PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^/\s]*@")
 
@@ -35,7 +38,23 @@ def sqlite_file(uri: str) -> Path | None:
     """Return the file of an SQLite URI; None for every other store."""
     if not is_database(uri) or not uri.lower().startswith("sqlite"):
         return None
-    import sqlalchemy
+    name = plain_file(uri)
+    if name is None:
+        import sqlalchemy
 
-    name = sqlalchemy.make_url(uri).database
+        name = sqlalchemy.make_url(uri).database
     return Path(name).absolute() if name else None
+
+
+def plain_file(uri: str) -> str | None:
+    """Return the file of an SQLite URI without options and special characters; otherwise None.
+
+    It does not load `sqlalchemy`, which takes a third of a second.
+
+    Examples:
+        >>> plain_file("sqlite:///mlflow.db")
+        'mlflow.db'
+    """
+    name = uri.removeprefix(PLAIN)
+    is_plain = name != uri and _PLAIN_NAME.fullmatch(name)
+    return name if is_plain and Path(name).name else None

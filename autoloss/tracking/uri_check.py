@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from autoloss.core.errors import InputError
 from autoloss.tracking.database import BrokenStore, check_finished
-from autoloss.tracking.uri import DATABASES, DEFAULT, redacted
+from autoloss.tracking.uri import DATABASES, DEFAULT, PLAIN, plain_file, redacted
 
 
 def resolve(uri: str | None, *, remembered: str | None = None) -> str:
@@ -90,6 +90,9 @@ def _check_server(uri: str) -> str:
 
 def _check_sqlite(uri: str) -> str:
     """Check that MLflow can write to an SQLite file; return its absolute URI."""
+    plain = plain_file(uri)
+    if plain is not None:
+        return f"{PLAIN}{_checked_file(Path(plain), uri).as_posix()}"
     import sqlalchemy
 
     try:
@@ -98,7 +101,19 @@ def _check_sqlite(uri: str) -> str:
         raise _mistake(f"name a file, such as {DEFAULT}", uri) from None
     if not url.database or url.host or url.database == ":memory:":
         raise _mistake(f"name a file, such as {DEFAULT}", uri)
-    path = Path(url.database).absolute()
+    path = _checked_file(Path(url.database), uri)
+    return url.set(database=path.as_posix()).render_as_string(hide_password=False)
+
+
+def _checked_file(path: Path, uri: str) -> Path:
+    """Return the absolute path of an SQLite file that MLflow can write to.
+
+    Raises:
+        InputError: It cannot.
+        BrokenStore: The tables were never finished.
+    """
+    # A later change of the current directory must not move the database.
+    path = path.absolute()
     if not path.parent.is_dir():
         raise _mistake(f"name a file in a folder that exists (there is no {path.parent})", uri)
     if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
@@ -107,8 +122,7 @@ def _check_sqlite(uri: str) -> str:
         raise _mistake("name a database of MLflow or a new file", uri)
     if path.exists():
         check_finished(path)
-    # A later change of the current directory must not move the database.
-    return url.set(database=path.as_posix()).render_as_string(hide_password=False)
+    return path
 
 
 def _is_mlflow_or_new(path: Path) -> bool:

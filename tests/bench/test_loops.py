@@ -46,7 +46,8 @@ def test_all_loops_take_as_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         assert run(made, 2) == 2
         taken[run.__name__] = len(steps)
     assert taken == {"run_tight": 2 * made.steps, "run_tutorial": 2 * made.steps}
-    assert loops.run_together(made) == 3
+    with loops.Together(made) as together:
+        assert together.run(made) == 3
 
 
 def test_the_loop_of_the_tutorials_learns() -> None:
@@ -62,4 +63,17 @@ def test_the_loop_of_the_tutorials_learns() -> None:
 def test_threads_are_as_before_the_tight_loop() -> None:
     before = torch.get_num_threads()
     assert loops.tight_seconds_each(setting(), 1) > 0.0
+    assert torch.get_num_threads() == before
+
+
+def test_candidates_train_in_workers_as_in_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make_setting(together=8, network=SMALL, rows=512, epochs=1)
+    monkeypatch.setattr(loops, "train", lambda *rest: pytest.fail("trains in this process"))
+    monkeypatch.setattr("autoloss.executors.staffing.free_cores", lambda: 2)
+    before = torch.get_num_threads()
+    with loops.Together(made) as together:
+        # The other loops keep their threads while the workers are idle.
+        assert torch.get_num_threads() == before
+        assert together.run(made) == 8
+        assert torch.get_num_threads() == before
     assert torch.get_num_threads() == before

@@ -6,8 +6,14 @@ import pytest
 
 from autoloss.core.errors import InputError
 from autoloss.tracking import NullTracker, Pending, Tracker, dashboard_link
-from autoloss.tracking.uri import redacted
+from autoloss.tracking.uri import plain_file, redacted
 from autoloss.tracking.uri_check import resolve
+
+PLAIN_URIS = {
+    "sqlite:///mlflow.db",
+    "sqlite:////absolute/mlflow.db",
+    "sqlite:///../a-b/c_d.1.db",
+}
 
 
 @pytest.mark.parametrize(
@@ -91,3 +97,28 @@ def test_the_null_tracker_has_nothing_left_to_write(record, summary):
     assert tracker.close() == Pending()
     assert tracker.dashboard() is None
     assert tracker.trouble == ""
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *sorted(PLAIN_URIS),
+        "sqlite:///a b/ü@h:7/100%25.db",
+        "sqlite:///C:/folder/mlflow.db",
+        "sqlite:///:memory:",
+        "sqlite:///",
+        "sqlite://",
+        "sqlite:///file.db?timeout=3",
+        "sqlite+pysqlite:///file.db",
+        "postgresql://me@host/base",
+    ],
+)
+def test_the_file_of_a_plain_uri_is_that_of_sqlalchemy(uri):
+    import sqlalchemy
+
+    found = plain_file(uri)
+    if found is not None:
+        url = sqlalchemy.make_url(uri)
+        assert found == url.database
+        assert uri == url.render_as_string()
+    assert (found is None) == (uri not in PLAIN_URIS)
