@@ -37,7 +37,7 @@ def encoded(rows: EncodedRows) -> Tensor:
     return rows.features(torch.arange(len(rows), device=rows.targets.device)[None]).dense[0]
 
 
-class Together:
+class TogetherLoop:
     """Trains candidates as a search does: on a CPU in worker processes, if it would start several.
 
     Args:

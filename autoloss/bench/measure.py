@@ -103,7 +103,7 @@ def in_loops(plan: BenchPlan) -> Iterator[Figure]:
     setting = plan.setting(plain_network(128), epochs=3)
     warm = replace(setting, epochs=1)
     times: dict[str, list[float]] = {"together": [], "tight": [], "tutorial": []}
-    with loops.Together(setting) as together:
+    with loops.TogetherLoop(setting) as together:
         together.run(setting), loops.run_tight(warm, 1), plan.tutorial(warm, 1)
         for _ in plan.again(0.25):
             times["together"].append(loops.seconds_each(lambda: together.run(setting)))
@@ -122,7 +122,7 @@ def of_default(plan: BenchPlan) -> Figure:
     """Measure the ratio to the tight loop for the network of the default space."""
     setting = plan.setting(NetworkConfig(), epochs=1)
     ratios = []
-    with loops.Together(setting) as together:
+    with loops.TogetherLoop(setting) as together:
         for _ in plan.again(0.08):
             mine = loops.seconds_each(lambda: together.run(setting))
             ratios.append(loops.tight_seconds_each(setting, 2) / mine)

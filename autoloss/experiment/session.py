@@ -13,6 +13,7 @@ from autoloss.core.clock import Clock
 from autoloss.core.errors import InputError, TrainingError
 from autoloss.data import StudyData
 from autoloss.executors import Crew, Executor, LocalExecutor, ProcessExecutor, Work
+from autoloss.experiment.ahead import load_ahead
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
 from autoloss.experiment.standing import Standing, TrialTally
@@ -325,6 +326,9 @@ class SearchSession:
 
     def _on_epoch(self, report: EpochReport) -> None:
         """Report the progress of the search after an epoch of a population."""
+        if isinstance(self.executor, ProcessExecutor):
+            # This process only waits.
+            load_ahead()
         self.timetable.saw(report)
         self.standing.show(report.best_log_loss)
 

@@ -34,7 +34,7 @@ def render_html(summary: Summary) -> str:
     """
     figures = all_figures(summary)
     scripts = (page_file("page.js"),)
-    return _template().render(
+    return html_template().render(
         summary=summary,
         finished=date_text(summary.created),
         figures=_by_group(figures),
@@ -82,7 +82,8 @@ def _by_group(figures: tuple[PageFigure, ...]) -> dict[str, list[PageFigure]]:
 
 
 @cache
-def _template() -> Template:
+def html_template() -> Template:
+    """Return the template of the page, compiled once in a process."""
     return make_template("report.html.j2", drawings=drawings, stroke=_stroke, css_text=css_text)
 
 

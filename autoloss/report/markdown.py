@@ -34,12 +34,13 @@ def render_markdown(summary: Summary) -> str:
         Text that ends with a newline. Names from the data are escaped: none of them can open a
         tag, a link or a column of a table.
     """
-    text = _template().render(summary=summary, most=_MOST)
+    text = markdown_template().render(summary=summary, most=_MOST)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 @cache
-def _template() -> Template:
+def markdown_template() -> Template:
+    """Return the template of the page, compiled once in a process."""
     # Everything that the template prints is escaped, unless it is `Raw`.
     return make_template(
         "report.md.j2", finalize=_escaped, code=_code, fenced=_fenced, bins=_bins, raw=Raw

@@ -46,7 +46,7 @@ def test_all_loops_take_as_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         assert run(made, 2) == 2
         taken[run.__name__] = len(steps)
     assert taken == {"run_tight": 2 * made.steps, "run_tutorial": 2 * made.steps}
-    with loops.Together(made) as together:
+    with loops.TogetherLoop(made) as together:
         assert together.run(made) == 3
 
 
@@ -71,7 +71,7 @@ def test_candidates_train_in_workers_as_in_a_search(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(loops, "train", lambda *rest: pytest.fail("trains in this process"))
     monkeypatch.setattr("autoloss.executors.staffing.free_cores", lambda: 2)
     before = torch.get_num_threads()
-    with loops.Together(made) as together:
+    with loops.TogetherLoop(made) as together:
         # The other loops keep their threads while the workers are idle.
         assert torch.get_num_threads() == before
         assert together.run(made) == 8

@@ -38,7 +38,7 @@ def test_ratios_are_to_the_candidates_together(monkeypatch: pytest.MonkeyPatch) 
         time.sleep(n * seconds[name])
         return n
 
-    monkeypatch.setattr(loops.Together, "run", lambda self, setting: waits("together", 2))
+    monkeypatch.setattr(loops.TogetherLoop, "run", lambda self, setting: waits("together", 2))
     monkeypatch.setattr(loops, "run_tight", lambda setting, n, products=None: waits("tight", n))
     plan = BenchPlan(
         CPU, together=2, seconds=0.0, rows=512, tutorial=lambda setting, n: waits("tutorial", n)
@@ -99,7 +99,7 @@ def test_the_default_network_is_that_of_the_default_space(
     from autoloss.search import load_space
 
     seen = []
-    monkeypatch.setattr(loops.Together, "run", lambda self, setting: seen.append(setting) or 1)
+    monkeypatch.setattr(loops.TogetherLoop, "run", lambda self, setting: seen.append(setting) or 1)
     monkeypatch.setattr(loops, "tight_seconds_each", lambda setting, n: 1.0)
     of_default(TINY)
     assert seen[0].job.network.config == load_space("default").network
