@@ -58,7 +58,7 @@ def search(
     device: str = "auto",
     workers: Workers = "auto",
     ship: Ship = "verdict",
-    refit: bool | None = None,
+    refit: bool = False,
     name: str | None = None,
     storage: str | None = None,
     tracking_uri: str | None = None,
@@ -127,8 +127,7 @@ def search(
             weighted mean of finalists. The report compares all three.
         refit: Whether the members of that model are trained again on all rows at the end, locked
             rows too but not `test`, on a schedule that ends about where early stopping ended it
-            before. The figures are those of the trainings before. By default where it is less than
-            a tenth of the training so far, or the time limit has room for it.
+            before. The figures are those of the trainings before.
         name: The study's name; by default the name of the data, with a number if it is taken.
         storage: URL of a database in place of the journal file in the study's folder.
         tracking_uri: MLflow's tracking URI; by default the environment's, else

@@ -50,7 +50,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         device: Where to train.
         workers: Processes that train.
         ship: The model that ships: ``"verdict"``, ``"best"`` or ``"blend"``, as in `search`.
-        refit: Whether it is trained again on all rows; by default where that is cheap.
+        refit: Whether it is trained again on all rows, as in `search`.
         track: ``"all"`` writes every trial to MLflow, ``"off"`` writes none.
         tracking_uri: MLflow's tracking URI.
         name: Name of the study; by default a free name.
@@ -94,7 +94,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         device: str = "auto",
         workers: int | str = "auto",
         ship: Any = "verdict",
-        refit: bool | None = None,
+        refit: bool = False,
         track: str = "off",
         tracking_uri: str | None = None,
         name: str | None = None,

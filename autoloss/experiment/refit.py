@@ -12,9 +12,6 @@ from autoloss.experiment.session import SearchSession
 from autoloss.inference.classifier import Classifier
 from autoloss.records import Refit
 
-SHARE = 0.1
-"""The share of the training so far that a refit may be without being asked for."""
-
 
 @dataclass(frozen=True, eq=False)
 class Refitted:
@@ -22,17 +19,17 @@ class Refitted:
 
     Args:
         model: The model that ships.
-        record: The training as plain data.
+        record: The training as plain data; None if it was not wanted.
     """
 
     model: Classifier
-    record: Refit
+    record: Refit | None = None
 
 
 def refit(
     session: SearchSession, selection: Selection, model: Classifier, numbers: Sequence[int]
 ) -> Refitted:
-    """Train the members of a model again on all rows, if it was asked for or is cheap.
+    """Train the members of a model again on all rows, if it was asked for and there is time.
 
     Args:
         session: The search.
@@ -40,24 +37,23 @@ def refit(
         model: The model that ships.
         numbers: The trials whose trainings it means, in the order of its members.
     """
-    asked, figures = session.opened.request.refit, selection.replication.figures
-    relative = session.opened.data.share_of_whole(figures.n_train)
-    again = _epochs(selection, numbers)
+    if not session.opened.request.refit:
+        return Refitted(model)
+    figures, best = selection.replication.figures, selection.replication.epochs
+    share = session.opened.data.share_of_whole(figures.n_train)
     seconds = sum(
-        session.timetable.refit_seconds(count, epochs, share=relative) for count, epochs in again
+        session.timetable.refit_seconds(len(best[n]), lasting_epochs(best[n]), share=share)
+        for n in numbers
     )
-    n_rows = round(relative * figures.n_train)
-    work = n_rows * sum(count * epochs for count, epochs in again)
-    if reason := _against(session, asked, work / _work(session, selection), seconds):
+    n_rows = round(share * figures.n_train)
+    if reason := _against(session, seconds):
         return Refitted(model, Refit(n_rows, False, reason))
     found = trained_again(session, selection, model, numbers)
     if found is None:
         why = "a member diverged on all rows, or the time was up"
         return Refitted(model, Refit(n_rows, False, why))
-    why = "it was less than a tenth of the training before"
-    if asked or session.clock.limit is not None:
-        why = "it was asked for" if asked else "the time limit had room for it"
-    return Refitted(found, Refit(int(found.class_counts.sum()), True, why))
+    n_rows = int(found.class_counts.sum())
+    return Refitted(found, Refit(n_rows, True, "it was asked for"))
 
 
 def trained_again(
@@ -102,8 +98,8 @@ def lasting_epochs(best: Sequence[int]) -> int:
     """Return the epochs of a schedule that ends and goes about as far as some trainings did.
 
     Early stopping takes the best of many epochs at a high learning rate. Without held-out rows to
-    choose it, an epoch in the middle of the schedule would be like any other. So the
-    schedule is shortened to the mean of the best epochs, and its learning rate falls to zero.
+    choose it, an epoch in the middle of the schedule would be like any other. So the schedule is
+    shortened to the mean of the best epochs, and its learning rate falls to zero.
 
     Args:
         best: The best epoch of each training, from 1.
@@ -111,32 +107,11 @@ def lasting_epochs(best: Sequence[int]) -> int:
     return max(1, round(sum(best) / len(best)))
 
 
-def _epochs(selection: Selection, numbers: Sequence[int]) -> list[tuple[int, int]]:
-    """Return the members of each trial and the epochs that they would train again."""
-    best = selection.replication.epochs
-    return [(len(best[number]), lasting_epochs(best[number])) for number in numbers]
-
-
-def _work(session: SearchSession, selection: Selection) -> float:
-    """Return the training of trials and finalists, in rows times epochs.
-
-    Unlike seconds, it is the same each time that a seed is searched.
-    """
-    epochs = sum(trial.curve[-1].epoch for trial in selection.snapshot.trials if trial.curve)
-    searched = epochs * sum(len(job.train) for job in session.divisions.jobs)
-    finals = sum(map(sum, selection.replication.epochs.values()))
-    return max(1.0, searched + finals * selection.replication.figures.n_train)
-
-
-def _against(session: SearchSession, asked: bool | None, share: float, seconds: float) -> str:
+def _against(session: SearchSession, seconds: float) -> str:
     """Return why there is no refit, or an empty string."""
     left = session.clock.left
-    if asked is False:
-        return "it was not wanted"
     if left is not None and seconds > left:
         return "the time limit had no room for it"
-    if asked is None and left is None and share > SHARE:
-        return f"it would be {share:.0%} more training (--refit does it)"
     if session.opened.teacher is not None and session.opened.data.has_given_file:
         return "the teacher does not know the validation file"
     return ""

@@ -155,7 +155,7 @@ def make_timetable(
     epochs: int = 0,
     before: tuple[int, int] | None = None,
     workers: int = 1,
-    refit: bool | None = None,
+    refit: bool = False,
 ) -> tuple[Timetable, Together]:
     """Plan the time of a search, and the number of candidates that train together.
 
@@ -189,8 +189,7 @@ def make_timetable(
         fixed=fixed,
         together=chosen.candidates,
         costs=costs,
-        # Without a limit it is decided at the end, by the time used until then.
-        refit=bool(refit or (refit is None and clock.limit is not None)),
+        refit=refit,
     )
     timetable = Timetable(
         workload,

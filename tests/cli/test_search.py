@@ -22,7 +22,7 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "--tracking-uri", "http://here", "--track", "pareto", "--register", "best",
         "--class-weights", "w.csv", "--class-similarity", "s.csv", "--teacher", "t",
         "--losses", "one.py", "--losses", "two.py", "--cost-matrix", "c.csv", "--out", "there",
-        "--model", "net.py:make", "--ship", "blend", "--no-refit", "--workers", 2,
+        "--model", "net.py:make", "--ship", "blend", "--refit", "--workers", 2,
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     ((name, args, kwargs),) = api.calls
@@ -56,7 +56,7 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "device": "cpu",
         "workers": 2,
         "ship": "blend",
-        "refit": False,
+        "refit": True,
         "name": "mine",
         "storage": "sqlite:///s.db",
         "tracking_uri": "http://here",

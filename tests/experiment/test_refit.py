@@ -69,7 +69,8 @@ def test_the_figures_are_those_of_the_trainings_before(plain, refitted) -> None:
     assert plain.summary.test_metrics == refitted.summary.test_metrics
     assert plain.summary.policies == refitted.summary.policies
     assert "trained again on all 178 rows" in render_markdown(refitted.summary)
-    assert "It was not trained again" in render_markdown(plain.summary)
+    assert plain.summary.refit is None
+    assert "trained again" not in render_markdown(plain.summary)
 
 
 def test_a_seed_decides_the_refit(out: Path, refitted) -> None:
@@ -141,33 +142,11 @@ def test_a_refit_that_diverges_leaves_the_model_as_it_was(
     assert np.array_equal(result.model.predict_proba(FRAME), plain.model.predict_proba(FRAME))
 
 
-@pytest.mark.parametrize(
-    ("asked", "left", "share", "against"),
-    [
-        (None, None, 0.09, ""),
-        (None, None, 0.11, "11% more training (--refit"),
-        (True, None, 50.0, ""),
-        (False, None, 0.01, "not wanted"),
-        (True, 5.0, 0.01, "time limit"),
-        (None, 5.0, 0.01, "time limit"),
-        # A limit is time that may be used.
-        (None, 7.0, 0.5, ""),
-    ],
-)
-def test_the_share_of_the_training_decides_where_nobody_asked(asked, left, share, against) -> None:
+@pytest.mark.parametrize(("left", "against"), [(None, ""), (5.0, "time limit"), (7.0, "")])
+def test_a_refit_needs_time(left: float | None, against: str) -> None:
     session: Any = SimpleNamespace(
         clock=SimpleNamespace(left=left),
         opened=SimpleNamespace(teacher=None, data=SimpleNamespace(has_given_file=False)),
     )
-    reason = _against(session, asked, share, seconds=6.0)
+    reason = _against(session, seconds=6.0)
     assert (against in reason) if against else not reason
-
-
-def test_a_seed_decides_whether_there_is_a_refit(tmp_path: Path) -> None:
-    # The clock has no say: a slow machine ships the same model.
-    found = [search(tmp_path, name=name) for name in ("one", "two")]
-    records = [one.summary.refit for one in found]
-    assert records[0] == records[1]
-    assert records[0].is_done == (
-        records[0].reason == "it was less than a tenth of the training before"
-    )

@@ -120,7 +120,7 @@ OTHER: dict[str, Any] = {
     "missing": ("-9",),
     "classes": True,
     "ship": "blend",
-    "refit": False,
+    "refit": True,
     "positive": "yes",
     "lock": True,
     "seed": 3,

@@ -34,11 +34,10 @@ Ships = Annotated[
     ),
 ]
 Refits = Annotated[
-    bool | None,
+    bool,
     typer.Option(
-        "--refit/--no-refit",
-        help="Train the model that ships again on all rows, locked ones too; by default where it "
-        "is less than a tenth of the training before, or the time limit has room for it.",
+        "--refit",
+        help="Train the model that ships again on all rows, locked ones too.",
         rich_help_panel=options.OUTPUT,
     ),
 ]
@@ -74,7 +73,7 @@ def search(
     device: options.Device = "auto",
     workers: options.Workers = "auto",
     ship: Ships = Policy.VERDICT,
-    refit: Refits = None,
+    refit: Refits = False,
     name: options.Name = None,
     out: options.Out = options.OUT,
     storage: options.Storage = None,
