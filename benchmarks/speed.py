@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,8 @@ def tutorial_in(folder: Path) -> Any:
     return run
 
 
-def measured(options: argparse.Namespace) -> dict[str, Any]:
-    """Measure all figures; return them and the machine as JSON values."""
+def measured(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Yield the machine and all figures so far as JSON values, after each figure."""
     device = torch.device("cpu")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         plan = BenchPlan(
@@ -69,11 +70,10 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
             repeats=options.repeats,
             tutorial=tutorial_in(Path(name)),
         )
-        figures = list(measure(plan, said=print))
-    return {
-        "machine": machine.describe(device),
-        "figures": [figure.to_dict() for figure in figures],
-    }
+        figures: list[dict[str, Any]] = []
+        for figure in measure(plan, said=print):
+            figures.append(figure.to_dict())
+            yield {"machine": machine.describe(device), "figures": figures}
 
 
 def main() -> None:
@@ -95,17 +95,24 @@ def main() -> None:
         os.environ["OMP_NUM_THREADS"] = str(options.threads)
     file = OUT / f"figures{ending_here()}.json"
     found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+    def keep() -> None:
+        if options.report:
+            OUT.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            write_page(OUT)
+
     if options.only != "floor":
-        found |= measured(options)
-        for figure in found["figures"]:
+        # A measurement that is interrupted leaves the figures that it has; the others are open.
+        for some in measured(options):
+            found |= some
+            figure = found["figures"][-1]
             print(f"{figure['what']}: {cell_of(figure)}; bar: {bar_text(figure) or 'none'}")
+            keep()
     if options.only != "figures":
         found["floor"] = to_rows(measure_floor(torch.device("cpu")))
         print(to_table(found["floor"]))
-    if options.report:
-        OUT.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        write_page(OUT)
+        keep()
 
 
 if __name__ == "__main__":

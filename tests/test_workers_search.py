@@ -63,7 +63,7 @@ def test_the_result_does_not_depend_on_the_number_of_workers(text: str, tmp_path
         assert other.verdict.decision == one.verdict.decision
         assert other.summary.recommended == one.summary.recommended
         for trial, same in zip(other.summary.trials, one.summary.trials, strict=True):
-            assert trial.metrics == pytest.approx(same.metrics, rel=1e-3, abs=1e-5)
+            assert trial.metrics == pytest.approx(same.metrics, rel=1e-6, abs=1e-9)
 
 
 def test_a_loss_from_a_file_trains_in_workers(

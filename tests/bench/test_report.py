@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from autoloss.bench import FIGURES, Figure, machine
+from autoloss.bench import FIGURES, BenchPlan, Figure, machine
 from benchmarks import floor, speed, speed_page
 
 CPU = torch.device("cpu")
@@ -96,6 +98,24 @@ def test_what_others_and_a_gpu_measured_fills_their_rows(tmp_path: Path) -> None
     assert small[1].endswith("a chip")
     assert small[2] == "no"
     assert speed_page.OPEN in large[1]
+
+
+def test_an_interrupted_measurement_leaves_the_figures_that_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(plan: BenchPlan, *, said: Any) -> Iterator[Figure]:
+        yield Figure.of("tight", [9.0])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(speed, "measure", interrupted)
+    monkeypatch.setattr(speed, "OUT", tmp_path)
+    monkeypatch.setattr(speed, "ending_here", lambda: "_avx2")
+    monkeypatch.setattr(sys, "argv", ["speed", "--report"])
+    with pytest.raises(KeyboardInterrupt):
+        speed.main()
+    rows = rows_of((tmp_path / "README.md").read_text(encoding="utf-8"))
+    assert rows[Figure.of("tight", [1.0]).what][3:] == ["9.0×", "yes"]
+    assert rows[Figure.of("help", [1.0]).what][3:] == [speed_page.OPEN] * 2
 
 
 @pytest.mark.parametrize(
