@@ -48,7 +48,8 @@ def markdown(lines: Sequence[Line]) -> str:
         "RealMLP and TabM: the defaults for log loss, a mean of as many networks as fit, fewer "
         "epochs where not even one fits. AutoGluon's network: its default and its tuned settings, "
         "an ensemble. LightGBM and CatBoost: the defaults, then random settings, with early "
-        "stopping. HistGB: the defaults. `peers.jsonl` has the epochs, networks, settings and the "
+        "stopping. HistGB: the defaults. Ranks: on the sets that autoloss has, among the peers "
+        "that have all these. `peers.jsonl` has the epochs, networks, settings and the "
         "clock of each run: the wall's, or processor seconds of one thread over the cores.",
     ]
     for seconds in dict.fromkeys(str(line["seconds"]) for line in lines):
@@ -110,32 +111,32 @@ def table(lines: Sequence[Line]) -> str:
 
 
 def ranks(lines: Sequence[Line]) -> str:
-    """Return the mean rank of each peer on the sets that all have, of all and of networks."""
-    rows = [["of", "sets", *TITLES.values()]]
+    """Return the mean rank of each peer, of all and of networks."""
+    titles = [title for peer, title in TITLES.items() if peer not in UNRANKED]
+    rows = [["of", "sets", *titles]]
     for title, of in (("all", [*TITLES]), ("networks", [*NETWORKS])):
         sets, found = mean_ranks(lines, [peer for peer in of if peer not in UNRANKED])
-        ranked = [f"{found[peer]:.2f}" if peer in found else "" for peer in TITLES]
-        rows.append([title, str(sets), *ranked])
-    kept = [0, 1, *(2 + place for place, peer in enumerate(TITLES) if peer not in UNRANKED)]
-    return _text([[row[place] for place in kept] for row in rows])
+        ranked = [found.get(peer) for peer in TITLES if peer not in UNRANKED]
+        rows.append([title, str(sets), *("" if one is None else f"{one:.2f}" for one in ranked)])
+    return _text(rows)
 
 
 def mean_ranks(lines: Sequence[Line], of: Sequence[str]) -> tuple[int, dict[str, float]]:
-    """Return the number of sets that all peers with lines share, and the mean rank there.
+    """Return the number of sets that autoloss has, and the mean ranks of the peers with all these.
 
-    Ranks are of the mean log loss over the seeds that all peers share; 1 is the lowest, and equal
-    ones share a rank.
+    Without autoloss, the sets of all peers count. Ranks are of the mean log loss over the seeds
+    that these peers share; 1 is the lowest, and equal ones share a rank.
     """
-    cells = {name: {p: row[p] for p in of if p in row} for name, row in _cells(lines).items()}
-    peers = [peer for peer in of if any(peer in row for row in cells.values())]
+    cells = {name: row for name, row in _cells(lines).items() if not row.keys().isdisjoint(of)}
+    ours = {name: row for name, row in cells.items() if "autoloss" in row}
+    cells = ours or cells
+    peers = [peer for peer in of if all(peer in row for row in cells.values())]
     table = []
     for row in cells.values():
-        if len(row) < len(peers):
-            continue
-        seeds = set.intersection(*({line["seed"] for line in own} for own in row.values()))
+        each = [{line["seed"]: line for line in row[peer]} for peer in peers]
+        seeds = set.intersection(*map(set, each)) if each else set()
         if seeds:
-            shared = [[line for line in row[peer] if line["seed"] in seeds] for peer in peers]
-            table.append(rankdata([_mean(own) for own in shared]))
+            table.append(rankdata([_mean([own[seed] for seed in seeds]) for own in each]))
     if not table:
         return 0, {}
     return len(table), {

@@ -205,21 +205,25 @@ def test_the_first_model_is_of_the_trial_that_finished_first(tmp_path: Path) -> 
     assert bench.trial(peers.Run(peers.SETS[0], "cross_entropy", 60, 0), tmp_path) == 1
 
 
-def test_mean_ranks_use_the_sets_and_seeds_that_all_peers_share() -> None:
+def test_mean_ranks_are_of_the_sets_of_autoloss_and_the_peers_that_have_them() -> None:
     lines = [
         line("a", "autoloss", 0.1),
         line("a", "realmlp", 0.2),
         line("a", "tabm", 0.2),
+        line("a", "catboost", 0.01),
         line("b", "autoloss", 0.3),
         line("b", "realmlp", 0.1),
         # The second seed of one peer alone does not count.
         line("b", "realmlp", 9.0, seed=1),
         line("b", "tabm", 0.2),
-        line("c", "autoloss", 0.1),
+        line("c", "realmlp", 0.1),
+        line("c", "catboost", 0.1),
     ]
     sets, ranks = peers_page.mean_ranks(lines, ("autoloss", "realmlp", "tabm", "catboost"))
     assert sets == 2
     assert ranks == {"autoloss": 2.0, "realmlp": 1.75, "tabm": 2.25}
+    others = [one for one in lines if one["peer"] != "autoloss"]
+    assert peers_page.mean_ranks(others, ("autoloss", "realmlp")) == (3, {"realmlp": 1.0})
 
 
 def test_the_page_marks_runs_over_their_seconds_and_the_lowest_network() -> None:
