@@ -101,10 +101,11 @@ def run_of(way: Way, situation: str, options: argparse.Namespace) -> Run:
     searches, loops, _ = SITUATIONS[situation]
     load = os.getloadavg()[0]
     busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(loops)]
+    running: list[subprocess.Popen[bytes]] = []
     try:
         with tempfile.TemporaryDirectory() as name:
             began, started = time.time(), time.perf_counter()
-            running = [search(way, Path(name, str(i)), options) for i in range(searches)]
+            running += [search(way, Path(name, str(i)), options) for i in range(searches)]
             with Memory(running[0].pid) as memory:
                 codes = [one.wait() for one in running]
             spent = time.perf_counter() - started
@@ -112,9 +113,9 @@ def run_of(way: Way, situation: str, options: argparse.Namespace) -> Run:
                 raise RuntimeError(f"A search must exit with 0, but got {codes}.")
             first = float(Path(name, "0", "first").read_text(encoding="ascii")) - began
     finally:
-        for loop in busy:
-            loop.kill()
-            loop.wait()
+        for process in (*busy, *running):
+            process.kill()
+            process.wait()
     return {"seconds": spent, "first": first, "mb": memory.most / 2**20, "load": load}
 
 
