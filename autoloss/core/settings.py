@@ -50,8 +50,8 @@ class ProtocolConfig:
         negatives: For two classes, the negative rows for each positive row that the search trains
             on, drawn at random. It keeps every positive row; finalists train on all rows, and the
             read-out undoes the changed prior. 0 for all rows.
-        racing: Whether trials that fall behind others of their age leave the search early, so that
-            new trials join.
+        racing: Whether trials that fall behind others of their age leave the search early. Under a
+            time limit they do in any case.
     """
 
     folds: int = 5
