@@ -119,8 +119,10 @@ def test_trials_race_and_survivors_run_to_their_end(tmp_path: Path) -> None:
     epochs = {trial.curve[-1].epoch for trial in trials if trial.state == "complete"}
     assert len(epochs) == 1
     whole = [trial for trial in trials if trial.state == "complete"]
-    assert any(trial.origin == "default" and is_plain_cross_entropy(trial.loss) for trial in whole)
-    assert any(trial.family != "cross_entropy" for trial in whole)
+    (first,) = (t for t in whole if t.origin == "default" and is_plain_cross_entropy(t.loss))
+    # What ships is at least as good on held-out rows as the first model of the search.
+    assert first.number in {one.number for one in result.summary.finalists}
+    assert not all(is_plain_cross_entropy(trial.loss) for trial in whole)
     assert 3 * len(whole) < 2 * len(trials)
     assert "of 100000 trials" in said[0]
     assert "best third continues" in said[0]

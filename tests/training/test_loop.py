@@ -8,7 +8,7 @@ import torch
 
 from autoloss.losses import LossSpec
 from autoloss.readout import refined_log_loss
-from autoloss.training import Candidate, Job, Outcome, Population, train
+from autoloss.training import Candidate, EpochReport, Job, Outcome, Population, train
 from tests.training.conftest import make_job
 
 CROSS_ENTROPY = LossSpec("cross_entropy")
@@ -53,6 +53,21 @@ def test_a_candidate_that_diverges_ends_alone(job: Job, mixed: list[Candidate]) 
     for outcome, alone in zip(calm, train(job, mixed), strict=True):
         assert outcome.report.state == "complete"
         assert_same(outcome, alone)
+
+
+def test_a_report_has_the_best_epoch_so_far_of_every_candidate(
+    job: Job, mixed: list[Candidate]
+) -> None:
+    reports: list[EpochReport] = []
+    wild = Candidate(CROSS_ENTROPY, lr=1e300, seed=0)
+    outcomes = train(job, [*mixed, wild], on_epoch=reports.append)
+    assert len(reports) > 2
+    for report in reports:
+        *calm, diverged = report.points
+        for outcome, point in zip(outcomes, calm, strict=False):
+            curve = outcome.report.curve[: report.epoch]
+            assert point == min(curve, key=lambda one: one.refined_log_loss)
+    assert diverged is None
 
 
 def test_all_candidates_may_diverge(job: Job) -> None:
