@@ -83,6 +83,19 @@ def test_the_reserved_time_grows_if_the_machine_is_slower(time: Time) -> None:
     assert table.left <= 100.0
 
 
+def test_all_final_trainings_come_before_further_trials(time: Time) -> None:
+    table = begun(25.0)
+    plan = table.plan
+    table.keep_time(ended=plan.trials - 1)
+    planned = table.clock.reserved
+    table.keep_time(ended=plan.trials)
+    assert plan.finals != WORK.finals
+    assert table.clock.reserved > planned
+    assert table.clock.reserved == pytest.approx(
+        AFTER + WORK.final_seconds(WORK.bounded(WORK.finals, trials=plan.trials), plan.epochs)
+    )
+
+
 def test_final_trainings_fit_into_the_time_left_or_are_the_fewest(time: Time) -> None:
     table = begun(100.0)
     for left in (1.0, 10.0, 30.0, 60.0, 99.0):

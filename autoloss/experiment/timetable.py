@@ -79,7 +79,7 @@ class Timetable:
             after=self.after,
         )
         self.expect(trials=workload.trials, finals=self.plan.finals)
-        self.keep_time(ended=workload.trials)
+        self.keep_time(ended=self.plan.trials - 1)
         self._mark = time.monotonic()
 
     def _planned(self) -> TimePlan:
@@ -158,14 +158,19 @@ class Timetable:
     def keep_time(self, *, ended: int) -> None:
         """Reserve the time of the final trainings at the end, at the pace so far.
 
+        While few trials have ended, the time of the smallest is reserved; after the planned
+        trials that of all that were asked for, so that these come before further trials.
+
         Args:
-            ended: Trials that ended; while they are few, the smallest time is reserved.
+            ended: Trials that ended.
         """
         if self.clock.limit is None:
             return
         work, plan = self._now, self.plan
         enough = ended >= min(LEAST_TRIALS, plan.trials)
         finals = plan.finals if enough else work.smallest(plan.trials)
+        if ended >= plan.trials:
+            finals = work.bounded(work.finals, trials=ended)
         self.clock.reserved = self.after + work.final_seconds(finals, plan.epochs)
 
     def fitting(self, at_most: int) -> int:
