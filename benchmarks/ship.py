@@ -7,7 +7,7 @@ rows of a table are kept apart before the search, and all models of the same sea
 FOLDER keeps the predictions of each study (`benchmarks.ship_studies`), so that another policy or
 temperature is measured without a search; a study that is there is not made again. The figures of
 each study are a line of `--log`. The figures are written to FILE as JSON, and the tables to
-README.md beside it. `--print` makes no searches. A search takes about 40 seconds of one core.
+``ship.md`` beside it. `--print` makes no searches. A search takes about 40 seconds of one core.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ def measured(name: str, seed: int, found: Predicted) -> Figures:
             **{
                 kind: judged(each[places], list(own.values()), temperature, targets)
                 for kind, each in (("kept", found.fresh), ("refit", found.refit))
+                if np.isfinite(each[places]).all()
             },
         }
     return line
@@ -135,8 +136,8 @@ def calibration_rows(lines: Sequence[Mapping[str, Any]]) -> list[Figures]:
     rows = []
     for name, own in _by_set(lines):
 
-        def median(key: str, own: Sequence[Mapping[str, Any]] = own, kind: str = "kept") -> float:
-            return float(statistics.median(line["verdict"][kind][key] for line in own))
+        def median(key: str, own: Sequence[Mapping[str, Any]] = own) -> float:
+            return float(statistics.median(line["verdict"]["kept"][key] for line in own))
 
         rows.append(
             {
@@ -149,7 +150,6 @@ def calibration_rows(lines: Sequence[Mapping[str, Any]]) -> list[Figures]:
                 "T left": round(median("left"), 3),
                 "range": _range([line["verdict"]["kept"]["left"] for line in own]),
                 "T left by the typical gain": round(median("left_with_typical"), 3),
-                "T left after refit": round(median("left", kind="refit"), 3),
                 "DCE of a member": round(median("dce_of_member"), 5),
                 "DCE of the whole": round(median("dce"), 5),
             }
@@ -159,54 +159,72 @@ def calibration_rows(lines: Sequence[Mapping[str, Any]]) -> list[Figures]:
 
 def policy_rows(lines: Sequence[Mapping[str, Any]]) -> list[Figures]:
     """Return the log loss of each policy on each set, the mean over the seeds."""
-    rows = []
-    for name, own in _by_set(lines):
-        row: Figures = {"set": name, "seeds": len(own)}
-        for kind in ("kept", "refit"):
-            for policy in POLICIES:
-                label = policy if kind == "kept" else f"{policy}, refit"
-                mean = statistics.fmean(line[policy][kind]["log_loss"] for line in own)
-                row[label] = round(mean, 4)
-        rows.append(row)
-    return rows
-
-
-def overall(rows: Sequence[Mapping[str, Any]]) -> list[Figures]:
-    """Return the mean log loss of each policy over the sets, relative to verdict, and its rank."""
-    names = [name for name in rows[0] if name not in ("set", "seeds")]
-    table = np.array([[row[name] for name in names] for row in rows])
-    ranks = table.argsort(axis=1).argsort(axis=1) + 1
     return [
         {
-            "policy": name,
-            "mean log loss": round(float(table[:, place].mean()), 4),
-            "mean ratio to verdict": round(float((table[:, place] / table[:, 0]).mean()), 4),
-            "mean rank": round(float(ranks[:, place].mean()), 2),
-            "sets with less than verdict": int((table[:, place] < table[:, 0]).sum()),
+            "set": name,
+            "seeds": len(own),
+            **{
+                policy: round(
+                    statistics.fmean(line[policy]["kept"]["log_loss"] for line in own), 4
+                )
+                for policy in POLICIES
+            },
         }
-        for place, name in enumerate(names)
+        for name, own in _by_set(lines)
     ]
+
+
+def overall(lines: Sequence[Mapping[str, Any]]) -> list[Figures]:
+    """Return the log loss of each policy relative to that of what the verdict ships."""
+    rows = policy_rows(lines)
+    table = np.array([[row[policy] for policy in POLICIES] for row in rows])
+    ranks = table.argsort(axis=1).argsort(axis=1) + 1
+    found = []
+    for place, policy in enumerate(POLICIES):
+        change = np.array(
+            [
+                line[policy]["kept"]["log_loss"] / line["verdict"]["kept"]["log_loss"] - 1.0
+                for line in lines
+            ]
+        )
+        found.append(
+            {
+                "policy": policy,
+                "mean log loss": round(float(table[:, place].mean()), 4),
+                "mean rank": round(float(ranks[:, place].mean()), 2),
+                "mean change": f"{change.mean():+.2%}",
+                "standard error": f"{change.std() / len(change) ** 0.5:.2%}",
+                "median change": f"{np.median(change):+.2%}",
+                "lower": f"{(change < 0.0).sum()} of {len(change)}",
+            }
+        )
+    return found
 
 
 def refit_rows(lines: Sequence[Mapping[str, Any]]) -> list[Figures]:
     """Return the change of the log loss by a refit of what the verdict ships on each set."""
     rows = []
-    for name, own in _by_set(lines):
+    for name, every in _by_set(lines):
+        own = [line["verdict"] for line in every if "refit" in line["verdict"]]
+        if not own:
+            continue
         kept, again = (
-            np.array([line["verdict"][kind]["log_loss"] for line in own])
-            for kind in ("kept", "refit")
+            np.array([one[kind]["log_loss"] for one in own]) for kind in ("kept", "refit")
         )
+        left = [statistics.median(one[kind]["left"] for one in own) for kind in ("kept", "refit")]
         change = again / kept - 1.0
         rows.append(
             {
                 "set": name,
-                "rows": own[0]["rows"],
+                "rows": every[0]["rows"],
                 "seeds": len(own),
                 "kept": round(float(kept.mean()), 4),
                 "refit": round(float(again.mean()), 4),
                 "change": f"{change.mean():+.1%}",
                 "range": _range(change.tolist(), form="+.1%"),
                 "lower": int((change < 0.0).sum()),
+                "T left": round(left[0], 3),
+                "T left after refit": round(left[1], 3),
             }
         )
     return rows
@@ -227,7 +245,7 @@ def markdown(lines: Sequence[Mapping[str, Any]]) -> str:
     large = [row for row in calibrated if row["fresh rows"] >= ENOUGH]
     within = sum(0.9 <= row["T left"] <= 1.1 for row in large)
     below = sum(row["DCE of the whole"] <= row["DCE of a member"] for row in large)
-    lower = sum(row["refit"] < row["kept"] for row in again)
+    lower = [sum(row["lower"] for row in again), sum(row["seeds"] for row in again)]
     return "\n\n".join(
         [
             "# What ships",
@@ -247,19 +265,20 @@ def markdown(lines: Sequence[Mapping[str, Any]]) -> str:
             "## Policies",
             "Log loss in nats on fresh rows, the mean over the seeds.",
             _table(policies),
-            "Over the sets:",
-            _table(overall(policies)),
+            "Relative to what the verdict ships, over all searches:",
+            _table(overall(lines)),
             "## Refit",
             "Log loss in nats on fresh rows of what the verdict ships, and of its members trained "
-            f"again on all rows of the search: lower on {lower} of {len(again)} sets.",
+            f"again on all rows of the search: lower in {lower[0]} of {lower[1]} searches.",
             _table(again),
         ]
     ) + "\n"  # fmt: skip
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as a table in Markdown."""
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    """Return rows as a table in Markdown; empty without rows."""
+    lines = [list(row.values()) for row in rows]
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *lines] if rows else []
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
@@ -286,7 +305,7 @@ def main() -> None:
     figures["refit"] = refit_rows(lines)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    (options.out.parent / "README.md").write_text(page, encoding="utf-8")
+    options.out.with_suffix(".md").write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

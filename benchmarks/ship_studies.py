@@ -179,6 +179,7 @@ def study(one: Set, data: Path, seed: int) -> Predicted:
         models = selection.replication.models
         again = trained_again(session, selection, _joined(models), list(models))
         trained = time.monotonic() - started - searching
+        first = _by_training(_joined(models), len(models), fresh)
         kept.append(
             Predicted(
                 **_held_out(selection),
@@ -187,8 +188,8 @@ def study(one: Set, data: Path, seed: int) -> Predicted:
                 rows=np.array(count),
                 seconds=np.array(searching),
                 refit_seconds=np.array(trained),
-                fresh=_by_training(_joined(models), len(models), fresh),
-                refit=np.array(np.nan)
+                fresh=first,
+                refit=np.full_like(first, np.nan)
                 if again is None
                 else _by_training(again, len(models), fresh),
                 targets=_codes(model, fresh[one.target]),

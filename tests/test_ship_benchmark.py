@@ -81,4 +81,11 @@ def test_the_page_shows_a_refit_that_helps() -> None:
     [row] = refit_rows(lines)
     assert row["refit"] < row["kept"]
     assert row["lower"] == 1
-    assert "lower on 1 of 1 sets" in markdown(lines)
+    assert "lower in 1 of 1 searches" in markdown(lines)
+
+
+def test_a_refit_that_diverged_has_no_figures() -> None:
+    found = predicted()
+    line = measured("digits", 0, replace(found, refit=np.full_like(found.refit, np.nan)))
+    assert "refit" not in line["verdict"]
+    assert refit_rows([line]) == []
