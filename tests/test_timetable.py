@@ -208,7 +208,9 @@ def test_the_text_names_the_work_that_a_limit_allows(time: Time) -> None:
     assert text.startswith(
         f"10 s allow about {short.trials} of 100 trials at {short.epochs} of 20"
     )
-    assert "continues after 1 and 3; not trained: poly1 and power. There is time for" in text
+    assert (
+        "continues after epochs 1 and 3); not trained: poly1 and power. There is time for" in text
+    )
     assert (
         f"for {short.finals.replicates} final trainings of cross-entropy and the best other loss "
         "alone in the place of 5 of 4 families"

@@ -24,7 +24,9 @@ def allowed_text(limit: float, asked: Workload, plan: TimePlan, dropped: tuple[s
     epochs = f"{plan.epochs} of {asked.epochs}" if plan.epochs < asked.epochs else f"{plan.epochs}"
     text = f"{duration_text(limit)} allow {trials} trials at {epochs} epochs"
     if plan.rungs and not asked.racing:
-        text += f", of which the best third continues after {listed([*map(str, plan.rungs)])}"
+        noun = "epoch" if len(plan.rungs) == 1 else "epochs"
+        ages = listed([*map(str, plan.rungs)])
+        text += f" (the best third continues after {noun} {ages})"
     if dropped:
         text += f"; not trained: {listed(dropped)}"
     finals, whole = plan.finals, asked.finals
