@@ -96,6 +96,22 @@ def test_all_final_trainings_come_before_further_trials(time: Time) -> None:
     )
 
 
+def test_the_time_of_finalists_that_do_not_exist_goes_to_further_trials(time: Time) -> None:
+    table = begun(25.0)
+    trials = table.plan.trials
+    reserved = []
+    for finalists in (7, 3, 2):
+        table.keep_time(ended=trials, finalists=finalists)
+        reserved.append(table.clock.reserved)
+    assert reserved == sorted(reserved, reverse=True)
+    whole = WORK.bounded(WORK.finals, trials=trials)
+    few = WORK.final_seconds(whole, table.plan.epochs) - WORK.population_seconds(
+        7 * whole.replicates, epochs=table.plan.epochs
+    )
+    few += WORK.population_seconds(3 * whole.replicates, epochs=table.plan.epochs)
+    assert reserved[1] == pytest.approx(AFTER + few)
+
+
 def test_final_trainings_fit_into_the_time_left_or_are_the_fewest(time: Time) -> None:
     table = begun(100.0)
     for left in (1.0, 10.0, 30.0, 60.0, 99.0):

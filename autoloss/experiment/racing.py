@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from autoloss.core.errors import AutolossError
 from autoloss.experiment.rounds import at_once, even_part, quota_left
 from autoloss.experiment.session import SearchSession, TrainedTrial
 from autoloss.experiment.time_plan import FEWEST_TRIALS, LEAST_FINALISTS
@@ -110,10 +111,17 @@ class RacingSearch:
         ended, timetable = session.tally.count, session.timetable
         if study.left == study.budget:
             count = min(count, timetable.first(most))
-        timetable.keep_time(ended=ended)
+        timetable.keep_time(ended=ended, finalists=self._finalists())
         fitting = timetable.fitting(min(count, most))
         # However short the time is, the verdict needs a few trials.
         return fitting if ended else max(fitting, FEWEST_TRIALS)
+
+    def _finalists(self) -> int | None:
+        """Return the number of finalists if the search ended now; None if it cannot end."""
+        try:
+            return len(self.session.study.pick_finalists())
+        except AutolossError:
+            return None
 
     def _leaving(self, wave: _Wave, report: EpochReport, alive: Sequence[int]) -> list[int]:
         """Return the candidates of a wave that stop after an epoch."""

@@ -155,7 +155,7 @@ class Timetable:
         self.forecast.plan("final", finals.trainings, size=work.final_size)
         self.forecast.plan("outer", outer, size=work.outer_size)
 
-    def keep_time(self, *, ended: int) -> None:
+    def keep_time(self, *, ended: int, finalists: int | None = None) -> None:
         """Reserve the time of the final trainings at the end, at the pace so far.
 
         While few trials have ended, the time of the smallest is reserved; after the planned
@@ -163,6 +163,7 @@ class Timetable:
 
         Args:
             ended: Trials that ended.
+            finalists: Finalists if the search ended now; None for the most.
         """
         if self.clock.limit is None:
             return
@@ -171,6 +172,8 @@ class Timetable:
         finals = plan.finals if enough else work.smallest(plan.trials)
         if ended >= plan.trials:
             finals = work.bounded(work.finals, trials=ended)
+            if finalists is not None:
+                finals = replace(finals, more=finalists - finals.finalists)
         self.clock.reserved = self.after + work.final_seconds(finals, plan.epochs)
 
     def fitting(self, at_most: int) -> int:
