@@ -234,7 +234,9 @@ TEXTS = {
     "out_of_fold": (
         "Equal losses on held-out rows",
         "The same with {trials} trials of {epochs} epochs, judged on all rows by the final "
-        "trainings that held them out.",
+        "trainings that held them out. Smoothed cross-entropy and Brier always run and can be "
+        "truly better, so the two models of a verdict \"better\" or \"worse\" also predict "
+        "{fresh} fresh rows: they contradict a verdict unless their 95 % interval agrees with it.",
     ),
     "planted": (
         "A better loss on held-out rows",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from autoloss import search
 from benchmarks import equal_losses, held_out, verdict
 from benchmarks.planted import Planted, _share_better, mcnemar_power
 
@@ -34,6 +36,28 @@ def test_studies_on_held_out_rows_are_made_once_and_counted(
     assert [line["judged by"] for line in lines] == ["out_of_fold", "out_of_fold", "nested"]
     monkeypatch.setattr(held_out, "study", None)
     assert held_out.equal(range(1), log)["table"][0]["studies"] == 1
+
+
+def test_fresh_rows_contradict_a_verdict_unless_they_agree_with_it(tmp_path: Path) -> None:
+    space = tmp_path / "small.toml"
+    text = held_out.SPACE.format(losses='bases = ["cross_entropy"]', epochs=4, judge="out_of_fold")
+    space.write_text(text, encoding="utf-8")
+    table = equal_losses.drawn_rows(300, 0)
+    result = search(
+        table, equal_losses.TARGET, space=space, trials=6, seed=0, track="off", out=tmp_path
+    )
+    found = held_out.true_difference(result, tmp_path, 0)
+    assert 0 < found["half"] < 0.05
+    swapped = replace(
+        result.verdict, challenger=result.verdict.baseline, baseline=result.verdict.challenger
+    )
+    other = replace(result, summary=replace(result.summary, verdict=swapped))
+    assert held_out.true_difference(other, tmp_path, 0)["true"] == -found["true"]
+    lines = [
+        {"decision": "better", "true": true, "half": 0.001} for true in (-0.01, -0.0005, 0.01)
+    ]
+    assert held_out._contradicted(lines, "better") == 2
+    assert held_out._contradicted(lines, "worse") == 0
 
 
 def test_the_teacher_of_the_better_loss_knows_the_classes() -> None:
