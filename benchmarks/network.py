@@ -19,6 +19,7 @@ import os
 import statistics
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from autoloss.readout import fit_temperature, fold_numbers
 from autoloss.training import Candidate, Job, Outcome, train
 from autoloss.training.rows import logits_of
 from benchmarks.network_variants import Course, Parts, Variant, VariedNetwork, varied
-from benchmarks.ship import SETS, Set
+from benchmarks.ship_studies import SETS, Set
 
 Figures = dict[str, Any]
 LOG, OUT = Path("reports/quality/network.jsonl"), Path("reports/quality/network.md")
@@ -49,25 +50,34 @@ CPU = torch.device("cpu")
 _NETWORK, _TRAINING = NetworkConfig(), TrainingConfig()
 
 
+# The network before this ablation, of which each variant changes one part.
+_BEFORE = Course(rows_of_any_bin=None)
+
+
 def _of_network(meaning: str, **settings: Any) -> Variant:
-    return Variant(meaning, network=NetworkConfig(**settings))
+    return Variant(meaning, network=NetworkConfig(**settings), course=_BEFORE)
 
 
 def _of_parts(meaning: str, **settings: Any) -> Variant:
-    return Variant(meaning, parts=Parts(**settings))
+    return Variant(meaning, parts=Parts(**settings), course=_BEFORE)
 
 
 def _of_training(meaning: str, **settings: Any) -> Variant:
-    return Variant(meaning, training=TrainingConfig(**settings))
+    return Variant(meaning, training=TrainingConfig(**settings), course=_BEFORE)
 
 
 def _of_course(meaning: str, **settings: Any) -> Variant:
-    return Variant(meaning, course=Course(**settings))
+    return Variant(meaning, course=replace(_BEFORE, **settings))
 
 
 VARIANTS: Mapping[str, Variant] = {
-    "default": Variant("the default network"),
+    "before": Variant("the network before: a bin for 200 rows, at least 8", course=_BEFORE),
+    "default": Variant("the default network: of all columns together, a bin for 20 rows"),
+    "any_10": _of_course("of all columns together, a bin for 10 rows", rows_of_any_bin=10),
+    "any_40": _of_course("of all columns together, a bin for 40 rows", rows_of_any_bin=40),
     "plain": _of_network("numbers alone, without quantile bins", bins=0),
+    "bins_2": _of_network("at most 2 bins of a column", bins=2),
+    "bins_4": _of_network("at most 4 bins of a column", bins=4),
     "bins_8": _of_network("at most 8 bins of a column", bins=8),
     "fine_bins": _of_course("a bin for 50 training rows instead of 200", rows_of_a_bin=50),
     "waves": _of_parts("sines and cosines of 8 fixed frequencies beside the bins", waves=8),
@@ -76,6 +86,7 @@ VARIANTS: Mapping[str, Variant] = {
         "learnt frequencies in the place of bins (PBLD)",
         network=NetworkConfig(bins=0),
         parts=Parts(periodic=16),
+        course=_BEFORE,
     ),
     "scale": _of_parts("a learnt scale of each input, 6 times the rate", scale=6.0),
     "skip": _of_parts("a linear term of the inputs", skip=True),
@@ -95,6 +106,7 @@ VARIANTS: Mapping[str, Variant] = {
         "3 hidden layers, the second and third residual",
         network=NetworkConfig(depth=3),
         parts=Parts(residual=True),
+        course=_BEFORE,
     ),
     "beta2_95": _of_course("second moments that decay by 0.95", beta2=0.95),
     "average": _of_course("an average of the weights, decay 0.98 a step", average=0.98),
@@ -104,7 +116,7 @@ VARIANTS: Mapping[str, Variant] = {
     "coslog4": Variant(
         "four cycles of the learning rate, without early stopping",
         training=TrainingConfig(patience=_TRAINING.max_epochs),
-        course=Course(schedule="coslog4"),
+        course=replace(_BEFORE, schedule="coslog4"),
     ),
     "patient": _of_training("no early stopping", patience=_TRAINING.max_epochs),
     "longer": _of_training("64 epochs", max_epochs=64),
@@ -257,14 +269,14 @@ def run(
 
 
 def ratios(lines: Sequence[Figures]) -> list[Figures]:
-    """Return each variant against the default, over the sets and seeds that both have."""
+    """Return each variant against the network before, over the sets and seeds that both have."""
     by_key = {(line["set"], line["seed"], line["variant"]): line for line in lines}
     rows = []
     for name, variant in VARIANTS.items():
         pairs = [
-            (line, by_key[line["set"], line["seed"], "default"])
+            (line, by_key[line["set"], line["seed"], "before"])
             for line in lines
-            if line["variant"] == name and (line["set"], line["seed"], "default") in by_key
+            if line["variant"] == name and (line["set"], line["seed"], "before") in by_key
         ]
         if not pairs:
             continue
@@ -321,10 +333,10 @@ def markdown(lines: Sequence[Figures]) -> str:
             f"quarter of them held out: {DRAWS} settings of learning rate, weight decay and "
             f"dropout train together, each on {SEEDS_OF_A_DRAW} seeds of the weights. What "
             f"would ship is the mean of the probabilities of the best {SHIPPED}. Figures are of "
-            f"rows kept apart, at most {FRESH:,}; each variant changes one part of the default "
-            "network or of its training.",
+            f"rows kept apart, at most {FRESH:,}; each variant changes one part of the network "
+            "before this ablation or of its training.",
             "## Each part alone",
-            "The geometric mean of the log loss relative to the default, over sets and seeds, of "
+            "The geometric mean of the log loss relative to `before`, over sets and seeds, of "
             "what would ship and of the best setting alone; ± is half of a 95 % interval. Seconds "
             "are of one core of a busy machine, the median of the pairs.",
             _table(ratios(lines)),
@@ -358,7 +370,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     if not options.print:
-        names = ["default", *(name for name in options.variants if name != "default")]
+        names = ["before", *(name for name in options.variants if name != "before")]
         is_whole = run(
             options.sets, names, options.seeds, options.data, options.log, options.limit
         )

@@ -16,8 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from autoloss.core.settings import NetworkConfig, TrainingConfig
-from autoloss.data import TableInputs
-from autoloss.data import folds as folds_module
+from autoloss.data import TableInputs, encode
 from autoloss.losses import Mix
 from autoloss.models import DropoutRates, Features, Heads, TableNetwork
 from autoloss.models.layers import dense, relu_dropout
@@ -78,7 +77,9 @@ class Course:
         beta2: Decay of AdamW's second moments.
         average: Decay a step of an average of the weights, which is scored and kept; 0 for none.
         falling_dropout: Whether dropout falls to 0 in the second half.
-        rows_of_a_bin: Training rows for each quantile bin.
+        rows_of_a_bin: Training rows for each quantile bin of a column.
+        rows_of_any_bin: Training rows for each quantile bin of all columns together; None for any
+            number of bins.
     """
 
     schedule: str = "linear"
@@ -86,6 +87,7 @@ class Course:
     average: float = 0.0
     falling_dropout: bool = False
     rows_of_a_bin: int = 200
+    rows_of_any_bin: int | None = 20
 
 
 @dataclass(frozen=True)
@@ -211,21 +213,21 @@ class VariedNetwork(TableNetwork):
             if parts.affine:
                 gain, shift = (weights[f"{name}.{layer}"][:, None] for name in ("gain", "shift"))
                 hidden = hidden * gain.to(hidden.dtype) + shift.to(hidden.dtype)
-            uniform = None if dropout is None else spread(dropout.uniform[layer], orders)
-            if uniform is not None and parts.heads:
-                uniform = uniform.repeat(*[1] * (uniform.ndim - 2), parts.heads, 1)
-            hidden = self._activated(hidden, uniform, dropout)
+            levels = None if dropout is None else spread(dropout.levels[layer], orders)
+            if levels is not None and parts.heads:
+                levels = levels.repeat(*[1] * (levels.ndim - 2), parts.heads, 1)
+            hidden = self._activated(hidden, levels, dropout)
             if parts.residual and layer > 0:
                 hidden = hidden + before
         return hidden
 
-    def _activated(self, x: Tensor, uniform: Tensor | None, dropout: Dropout | None) -> Tensor:
+    def _activated(self, x: Tensor, levels: Tensor | None, dropout: Dropout | None) -> Tensor:
         """Return the activations after dropout, not scaled."""
         rates = None if dropout is None else dropout.rates
         if self.parts.activation == "relu":
-            return relu_dropout(x, uniform, rates)
+            return relu_dropout(x, levels, rates)
         x = ACTIVATIONS[self.parts.activation](x)
-        return x if uniform is None or rates is None else x * (uniform >= rates.rate).to(x.dtype)
+        return x if levels is None or rates is None else x * (levels >= rates.lowest).to(x.dtype)
 
     def _waves(
         self, weights: Mapping[str, Tensor], features: Features, orders: Tensor | None
@@ -304,11 +306,17 @@ def varied(variant: Variant) -> ExitStack:
         stack.enter_context(mock.patch.object(place, name, value))
 
     put(VariedNetwork, "parts", parts)
-    put(folds_module, "_ROWS_OF_A_BIN", course.rows_of_a_bin)
+    put(encode, "_ROWS_OF_A_BIN", course.rows_of_a_bin)
+    if course.rows_of_any_bin is None:
+        # A bin for a share of a row, and so as many as the rules for a column allow.
+        put(encode, "_ROWS_OF_ANY_BIN", 1e-9)
+    else:
+        put(encode, "_ROWS_OF_ANY_BIN", course.rows_of_any_bin)
     if course.schedule != "linear":
         put(pool, "lr_factor", SCHEDULES[course.schedule])
-    kernel = optimiser.adamw
-    put(optimiser, "adamw", lambda *a, **k: kernel(*a, **{**k, "beta2": course.beta2}))
+    if course.beta2 != Course.beta2:
+        kernel = torch._fused_adamw_
+        put(torch, "_fused_adamw_", lambda *a, **k: kernel(*a, **{**k, "beta2": course.beta2}))
     if course.average:
         put(Averaging, "decay", course.average)
         put(population, "RowAdamW", Averaging)

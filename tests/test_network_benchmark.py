@@ -12,13 +12,14 @@ import pytest
 import torch
 
 from autoloss.core.settings import NetworkConfig
+from autoloss.data import TableEncoding
 from autoloss.losses import LossSpec
 from autoloss.models import TableNetwork
 from autoloss.training import Candidate, Job, train
 from autoloss.training.rows import EncodedRows
 from benchmarks import network
 from benchmarks.network_variants import Variant, VariedNetwork, varied
-from benchmarks.ship import Set
+from benchmarks.ship_studies import Set
 from tests.training.conftest import N_CLASSES, make_job, make_part, make_schema
 from tests.training.test_loop import assert_same
 
@@ -66,23 +67,34 @@ def test_a_variant_trains_together_as_alone(name: str) -> None:
             assert_same(outcome, train(job, [candidate])[0])
 
 
-@pytest.mark.parametrize(
-    "name", [name for name, one in network.VARIANTS.items() if one.parts or one.course]
-)
+def changes_a_step(variant: Variant) -> bool:
+    """Return whether a variant is more than another size, number of epochs or number of bins."""
+    before = network.VARIANTS["before"]
+    sizes = {
+        "rows_of_a_bin": before.course.rows_of_a_bin,
+        "rows_of_any_bin": before.course.rows_of_any_bin,
+    }
+    return variant.parts != before.parts or replace(variant.course, **sizes) != before.course
+
+
+@pytest.mark.parametrize("name", [n for n, one in network.VARIANTS.items() if changes_a_step(one)])
 def test_a_variant_changes_the_training(name: str) -> None:
-    variant = network.VARIANTS[name]
-    plain = network.VARIANTS["default"]
-    if (variant.parts, variant.course.schedule) == (plain.parts, plain.course.schedule):
-        if variant.course.rows_of_a_bin != plain.course.rows_of_a_bin:
-            pytest.skip("The bins are made with the data.")
-        if variant.course == plain.course:
-            pytest.skip("A setting of the package.")
     candidate = Candidate(LossSpec(), lr=3e-3, dropout=0.2)
-    with varied(variant):
-        (found,) = train(job_of(variant), [candidate])
-    with varied(plain):
-        (other,) = train(job_of(plain), [candidate])
-    assert not torch.allclose(found.logits, other.logits, atol=1e-6)
+    logits = []
+    for variant in (network.VARIANTS[name], network.VARIANTS["before"]):
+        with varied(variant):
+            (found,) = train(job_of(variant), [candidate])
+        logits.append(found.logits)
+    assert not torch.allclose(*logits, atol=1e-6)
+
+
+def test_bins_follow_rows_and_columns() -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(1_000, 10))).rename(columns=str)
+    bins = {}
+    for name in ("before", "default", "any_10", "fine_bins"):
+        with varied(network.VARIANTS[name]):
+            bins[name] = TableEncoding.fit(frame, bins=48).schema.edges.shape[1] - 1
+    assert bins == {"before": 8, "default": 5, "any_10": 8, "fine_bins": 20}
 
 
 def test_a_line_is_made_once_and_compared(
@@ -93,9 +105,9 @@ def test_a_line_is_made_once_and_compared(
     frame["y"] = np.where(frame["a"] + 0.5 * draw.normal(size=400) > 0, "yes", "no")
     (tmp_path / "drawn").mkdir()
     frame.to_parquet(tmp_path / "drawn" / "drawn.parquet")
-    short = replace(network.VARIANTS["default"].training, max_epochs=2)
+    short = replace(network.VARIANTS["before"].training, max_epochs=2)
     few = {
-        name: replace(network.VARIANTS[name], training=short) for name in ("default", "width_128")
+        name: replace(network.VARIANTS[name], training=short) for name in ("before", "width_128")
     }
     monkeypatch.setattr(network, "SETS", (Set("drawn", "y"),))
     monkeypatch.setattr(network, "VARIANTS", few)

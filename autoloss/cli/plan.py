@@ -43,6 +43,8 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.resampling:
         yield "Rows", plan.resampling
     yield "Task", f"{data.task}: {data.target} with {len(data.classes)} classes"
+    if plan.network:
+        yield "Network", plan.network
     yield "Families", ", ".join(plan.families)
     yield "Baselines", "cross-entropy tuned as hard as any, smoothed cross-entropy, Brier"
     if plan.dropped:

@@ -30,6 +30,9 @@ Column = NumericColumn | CategoryColumn | DateColumn | TextColumn
 _VERSION = 1
 _WIDEST = 256
 _MOST_BINS = 1 << 14
+_FEWEST_BINS, _ROWS_OF_A_BIN = 8, 200
+# Of all columns together.
+_ROWS_OF_ANY_BIN = 20
 _TOO_RARE = "no value occurs twice"
 _NO_CHANGE = "the same moment everywhere"
 
@@ -90,7 +93,7 @@ class TableEncoding:
         Args:
             frame: The input columns, rows in the order of the data.
             rows: Numbers of the training rows; None for all.
-            bins: Bins of the quantile edges.
+            bins: Bins of the quantile edges, at most; see `bins_of_columns`.
             seed: Seed of the reduction of text.
             label: Name of the table in messages.
             hints: Facts on columns that are known beforehand.
@@ -125,7 +128,8 @@ class TableEncoding:
         dropped = [(name, one) for name, one in found.items() if isinstance(one, str)]
         if not columns:
             raise _nothing_left(label, dropped)
-        edges, has_missing = _edges(columns, cells, bins)
+        n_rows = len(frame) if rows is None else len(rows)
+        edges, has_missing = _edges(columns, cells, n_rows, bins)
         return cls(
             tuple(columns),
             edges,
@@ -282,12 +286,12 @@ def _fit_text(name: str, typing: Typing, *, width: int, seed: int) -> TextColumn
 
 
 def _edges(
-    columns: Sequence[Column], cells: Callable[[str], pd.Series], bins: int
+    columns: Sequence[Column], cells: Callable[[str], pd.Series], n_rows: int, bins: int
 ) -> tuple[Tensor, tuple[bool, ...]]:
     """Return the quantile edges of every numeric column, and whether it has missing values."""
     numeric = [column for column in columns if not isinstance(column, CategoryColumn)]
     n_numbers = sum(len(c.parts) if isinstance(c, DateColumn) else 1 for c in numeric)
-    own = bins_of_columns(n_numbers, bins)
+    own = bins_of_columns(n_numbers, n_rows, bins)
     edges: list[NDArray[np.float32]] = []
     missing: list[bool] = []
     for column in numeric:
@@ -298,18 +302,28 @@ def _edges(
     return torch.tensor(np.stack(edges)) if edges else torch.zeros(0, bins + 1), tuple(missing)
 
 
-def bins_of_columns(n_columns: int, at_most: int) -> int:
-    """Return the number of bins per numeric column: at most 16 384 for all columns together.
+def bins_of_columns(n_columns: int, n_rows: int, at_most: int) -> int:
+    """Return the number of bins per numeric column.
 
-    A network reads every bin, and each candidate has weights for it. If the share of a column
-    is below two bins, columns have no bins and enter the network as plain numbers.
+    A network has an input and weights for every bin. A column has one for 200 training rows, but
+    not fewer than 8; all columns together have one for 20 training rows, but each not fewer than
+    2, and at most 16 384. If the share of a column in these is below two bins, columns have no
+    bins and enter the network as plain numbers.
 
     Examples:
-        >>> bins_of_columns(40, 48), bins_of_columns(1_000, 48), bins_of_columns(10_000, 48)
-        (48, 16, 0)
+        >>> [bins_of_columns(5, n_rows, 48) for n_rows in (400, 4_000, 40_000)]
+        [4, 20, 48]
+        >>> [bins_of_columns(40, n_rows, 48) for n_rows in (400, 4_000, 40_000)]
+        [2, 5, 48]
+        >>> bins_of_columns(1_000, 1_000_000, 48), bins_of_columns(10_000, 1_000_000, 48)
+        (16, 0)
     """
-    share = _MOST_BINS // max(n_columns, 1)
-    return at_most if at_most <= share else share if share > 1 else 0
+    n_columns = max(n_columns, 1)
+    of_rows = max(_FEWEST_BINS, n_rows // _ROWS_OF_A_BIN)
+    of_columns = max(2, n_rows // _ROWS_OF_ANY_BIN // n_columns)
+    share = _MOST_BINS // n_columns
+    most = min(at_most, of_rows, of_columns)
+    return most if most <= share else share if share > 1 else 0
 
 
 def _column_of(part: dict[str, Any], number: int, tensors: dict[str, Tensor]) -> Column:

@@ -20,8 +20,6 @@ from autoloss.data.sources import Sources
 from autoloss.data.split import Codes, Rows
 from autoloss.data.stored import LARGE, StoredInputs, StoredTable
 
-_FEWEST_BINS, _ROWS_OF_A_BIN = 8, 200
-
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
@@ -51,7 +49,7 @@ class Encoder:
         encoding = TableEncoding.fit(
             self._tables[train.source.name].frame,
             rows=train.rows,
-            bins=bins_for(len(train.rows), self.bins),
+            bins=self.bins,
             seed=self.seed,
             label=train.source.table.label,
             hints=self.sources.hints,
@@ -76,11 +74,10 @@ class Encoder:
             replace(piece, rows=piece.rows[own >= 0])
             for piece, own in zip(pieces, codes, strict=True)
         ]
-        n_rows = sum(len(piece.rows) for piece in known)
         frames = [self.frame(piece.source.name, piece.rows) for piece in known]
         encoding = TableEncoding.fit(
             frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True),
-            bins=bins_for(n_rows, self.bins),
+            bins=self.bins,
             seed=self.seed,
             label=main.table.label,
             hints=self.sources.hints,
@@ -149,8 +146,3 @@ class Encoder:
                 found[name] = (first, codes)
                 first += int(codes.max()) + 1
         return found
-
-
-def bins_for(n_rows: int, at_most: int) -> int:
-    """Return the number of bins that the training rows can fill, at least 8."""
-    return min(at_most, max(_FEWEST_BINS, n_rows // _ROWS_OF_A_BIN))

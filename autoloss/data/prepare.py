@@ -46,8 +46,7 @@ def prepare(
     Args:
         source: The table, as for `read_table`.
         options: The target, and how to divide.
-        bins: Bins of the quantile edges in an encoding's schema, at most: one for 200 training
-            rows.
+        bins: Bins of the quantile edges in an encoding's schema, at most; see `bins_of_columns`.
         protocol: How many folds, and whether nested cross-validation may take the place of
             locked rows where there are few.
 

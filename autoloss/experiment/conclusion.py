@@ -19,6 +19,7 @@ from autoloss.experiment.progress import Progress
 from autoloss.experiment.refit import refit
 from autoloss.experiment.replication import Selection, replicate
 from autoloss.experiment.session import SearchSession
+from autoloss.models import TableNetwork
 from autoloss.records import Coverage, Summary
 from autoloss.report import write_report
 from autoloss.search import SearchResult, summarise
@@ -116,7 +117,7 @@ def _settings(session: SearchSession) -> dict[str, Any]:
     locked, space = session.opened.data.locked, session.study.space
     own = network_argument(session.study.config.origin)
     settings = {
-        **({} if own else asdict(space.network)),
+        **_network_settings(session),
         **asdict(space.training),
         "device": str(session.divisions.jobs[0].device),
         "together": session.executor.together,
@@ -125,6 +126,14 @@ def _settings(session: SearchSession) -> dict[str, Any]:
     }
     uri = session.opened.tracker.shown_uri
     return {**settings, "tracking_uri": uri} if uri else settings
+
+
+def _network_settings(session: SearchSession) -> dict[str, Any]:
+    """Return the settings of the built-in network, with its own number of bins; else nothing."""
+    network = session.divisions.jobs[0].network
+    if not isinstance(network, TableNetwork):
+        return {}
+    return {**asdict(network.config), "bins": network.n_bins}
 
 
 def _seconds(session: SearchSession) -> dict[str, float]:

@@ -56,6 +56,7 @@ def plan(request: Request) -> Plan:
         space=space,
         together=together.candidates,
         device=begun.device,
+        network=divisions.jobs[0].network,
         metric=metric,
         has_weights=begun.knowledge.class_weights is not None,
         expected_seconds=clock.elapsed + timetable.left,

@@ -28,7 +28,7 @@ from autoloss.experiment.workload import after_seconds, reference_seconds, workl
 from autoloss.inference.loading import read_model
 from autoloss.losses.own import files_of, has_objects
 from autoloss.metrics import Metric
-from autoloss.models import OwnModel
+from autoloss.models import Network, OwnModel
 from autoloss.records import Plan
 from autoloss.report import summary_from_json
 from autoloss.search import FamilyPlan, SearchResult, Space, Study
@@ -326,6 +326,7 @@ def _plan_of(session: SearchSession) -> Plan:
         space=space,
         together=space.together,
         device=session.divisions.jobs[0].device,
+        network=session.divisions.jobs[0].network,
         metric=study.metric,
         name=study.name,
         has_weights=study.facts.weights is not None,
@@ -343,6 +344,7 @@ def make_plan(
     space: Space,
     together: int,
     device: torch.device,
+    network: Network,
     metric: Metric,
     has_weights: bool = False,
     expected_seconds: float | None = None,
@@ -362,6 +364,7 @@ def make_plan(
         allowed=allowed,
         detectable=_detectable(data, space.protocol),
         device=device.type,
+        network=network.text,
         notes=(
             *data.notes,
             *notes,

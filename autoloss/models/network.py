@@ -83,6 +83,10 @@ class Network(Protocol):
     n_classes: int
 
     @property
+    def text(self) -> str:
+        """Return the network in words for the plan; empty for the user's own."""
+
+    @property
     def layout(self) -> Layout:
         """Return the names and shapes of a candidate's weights."""
 

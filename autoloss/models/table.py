@@ -104,6 +104,20 @@ class TableNetwork:
         """Return the network with a larger shape of its inputs."""
         return TableNetwork(self.schema, self.n_classes, self.config, shape=shape)
 
+    @property
+    def n_bins(self) -> int:
+        """Return the quantile bins of a numeric column; few distinct values fill fewer."""
+        return self.schema.edges.shape[1] - 1 if self.config.bins and self.schema.n_numeric else 0
+
+    @property
+    def text(self) -> str:
+        """Return the network in words for the plan."""
+        config, bins = self.config, self.n_bins
+        layers = "hidden layer" if config.depth == 1 else "hidden layers"
+        parts = f"{config.depth} {layers} of {config.width}, {self.encoded_width:,} inputs"
+        of_numbers = f" with up to {bins} quantile bins of a number" if bins else ""
+        return f"{parts}{of_numbers}, {self.layout.size:,} weights"
+
     @cached_property
     def _lacking(self) -> list[int]:
         """Return the numeric columns that lacked numbers in training."""

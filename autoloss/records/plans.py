@@ -30,6 +30,7 @@ class Plan:
         verdict: ``"locked"`` test rows; ``"out_of_fold"``: all rows, by trainings that held them
             out; or ``"nested"`` cross-validation.
         allowed: The work that the time limit allows, in a sentence; empty without a limit.
+        network: The built-in network, whose size depends on the table; empty for the user's own.
     """
 
     data: DataSummary
@@ -47,6 +48,7 @@ class Plan:
     resampling: str = ""
     verdict: Literal["locked", "out_of_fold", "nested"] = "locked"
     allowed: str = ""
+    network: str = ""
 
 
 @dataclass(frozen=True)

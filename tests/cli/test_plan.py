@@ -98,3 +98,8 @@ def test_many_columns_that_are_alike_are_one_line() -> None:
         ("x0 to x99, 100 columns", "number (numbers)"),
         ("z", "date (dates)"),
     ]
+
+
+def test_the_network_has_a_line_unless_it_is_the_users_own():
+    assert dict(plan_lines(make_plan(network="2 hidden layers")))["Network"] == "2 hidden layers"
+    assert "Network" not in dict(plan_lines(make_plan()))

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from autoloss.core.errors import InputError
 from autoloss.data import TableEncoding, TableInputs
+from autoloss.data.encode import bins_of_columns
 
 
 def mixed_frame(n: int = 120) -> pd.DataFrame:
@@ -54,7 +55,7 @@ def test_inputs_follow_the_schema(encoding: TableEncoding) -> None:
     assert inputs.categories.shape == (120, len(schema.cardinalities))
     assert inputs.categories.dtype == torch.int64
     assert inputs.vectors.shape == (120, schema.vector_width)
-    assert schema.edges.shape == (schema.n_numeric, 17)
+    assert schema.edges.shape == (schema.n_numeric, 3)
     assert (schema.edges.diff(dim=1) >= 0).all()
     assert (inputs.categories < torch.tensor(schema.cardinalities)).all()
     assert not torch.isinf(inputs.numeric).any()
@@ -154,10 +155,25 @@ def test_a_state_of_another_version_is_refused(encoding: TableEncoding) -> None:
 def test_columns_share_the_bins_that_there_are():
     rng = np.random.default_rng(0)
 
-    def edges(n_columns):
-        frame = pd.DataFrame(rng.normal(size=(60, n_columns)).round(1)).rename(columns=str)
+    def edges(n_rows, n_columns):
+        frame = pd.DataFrame(rng.normal(size=(n_rows, n_columns)).round(1)).rename(columns=str)
         return TableEncoding.fit(frame, bins=16).schema.edges.shape
 
-    assert edges(100) == (100, 17)
-    assert edges(4_000) == (4_000, 5)
-    assert edges(9_000) == (9_000, 1)
+    # A bin for 20 rows, shared by the columns.
+    assert edges(600, 10) == (10, 4)
+    assert edges(600, 3) == (3, 9)
+    assert edges(600, 100) == (100, 3)
+    assert edges(60, 4_000) == (4_000, 3)
+    assert edges(60, 9_000) == (9_000, 1)
+
+
+def test_more_rows_have_more_bins_and_more_columns_fewer():
+    sizes = [(rows, columns) for rows in (100, 3_000, 100_000) for columns in (1, 6, 60, 600)]
+    found = {size: bins_of_columns(size[1], size[0], 48) for size in sizes}
+    for (rows, columns), bins in found.items():
+        assert 2 <= bins <= 48
+        assert bins <= found.get((100_000, columns), 48)
+        assert bins >= found.get((rows, 600), 2)
+        # The least is two bins of a column, whatever the number of rows.
+        assert bins == 2 or bins * columns <= rows / 20
+    assert found[100_000, 1] == 48

@@ -39,6 +39,16 @@ def test_views_tile_a_row_without_a_gap() -> None:
         layout.views(values[:, 1:])
 
 
+def test_the_text_says_the_size() -> None:
+    net = network()
+    text = f"2 hidden layers of 16, {net.encoded_width} inputs with up to 4 quantile bins of a"
+    assert net.text.startswith(text)
+    assert net.text.endswith(f" {rows(net, 1).numel():,} weights")
+    plain = network(bins=0, depth=1)
+    assert "1 hidden layer of 16" in plain.text
+    assert "bins" not in plain.text
+
+
 def test_stacked_candidates_give_what_each_gives_alone() -> None:
     net = network()
     weights = rows(net, 3)

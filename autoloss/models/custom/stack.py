@@ -76,6 +76,11 @@ class OwnNetwork:
         return self._sizes[0]
 
     @property
+    def text(self) -> str:
+        """Return nothing: the notes of a study describe the network."""
+        return ""
+
+    @property
     def activations(self) -> int:
         """Return an upper bound of the numbers that a training step keeps for a row."""
         # Inputs of the backward pass, their gradients, and temporary values.
