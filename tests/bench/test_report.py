@@ -38,6 +38,7 @@ def test_every_row_is_there_and_what_nobody_measured_is_open() -> None:
     rows = rows_of(page)
     assert rows[Figure.of("tight", [1.0]).what][1] == "2.0× (1.0× to 3.0×; 3 runs)"
     assert {Figure.of(key, [1.0]).what for key in FIGURES} < rows.keys()
+    assert rows[Figure.of("peak_bfloat16", [1.0]).what][3] == speed_page.NONE
     for what, other in speed_page.OTHERS.items():
         assert rows[what][1:3] == [speed_page.OPEN] * 2
         assert (rows[what][3] == speed_page.OPEN) == other.is_for_avx2
