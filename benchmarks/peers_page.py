@@ -62,7 +62,9 @@ def markdown(lines: Sequence[Line]) -> str:
             parts.append(f"## {name}" + (f", autoloss {version}" if version else ""))
             found = [line for line in own if key(line)[-1] in (None, version)]
             parts += [table(found), "Mean ranks:", ranks(found)]
-    return "\n\n".join(parts) + "\n"
+    noted = [line for line in lines if "note" in line]
+    notes = [f"{one['set']}, {TITLES[one['peer']]}: {one['note']}" for one in noted]
+    return "\n\n".join([*parts, *notes]) + "\n"
 
 
 def _cells(lines: Sequence[Line]) -> dict[str, dict[str, list[Line]]]:

@@ -246,9 +246,10 @@ def test_each_version_of_autoloss_has_its_table_beside_the_same_peers() -> None:
     lines = [
         line("a", "autoloss", 0.2, version="before"),
         line("a", "autoloss", 0.1, version="after"),
-        line("a", "tabm", 0.15, version="1.8"),
+        line("a", "tabm", 0.15, version="1.8", note="one epoch."),
     ]
     page = peers_page.markdown(lines)
+    assert page.endswith("\n\na, TabM: one epoch.\n")
     assert "## 60 seconds, autoloss before" in page
     assert page.count("0.1500") == 2
     assert page.count("0.2000") == 1
