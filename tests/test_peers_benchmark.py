@@ -205,7 +205,7 @@ def test_the_first_model_is_of_the_trial_that_finished_first(tmp_path: Path) -> 
     assert bench.trial(peers.Run(peers.SETS[0], "cross_entropy", 60, 0), tmp_path) == 1
 
 
-def test_mean_ranks_are_of_the_sets_of_autoloss_and_the_peers_that_have_them() -> None:
+def test_mean_ranks_are_of_the_sets_that_peers_with_half_of_them_share() -> None:
     lines = [
         line("a", "autoloss", 0.1),
         line("a", "realmlp", 0.2),
@@ -216,14 +216,16 @@ def test_mean_ranks_are_of_the_sets_of_autoloss_and_the_peers_that_have_them() -
         # The second seed of one peer alone does not count.
         line("b", "realmlp", 9.0, seed=1),
         line("b", "tabm", 0.2),
-        line("c", "realmlp", 0.1),
-        line("c", "catboost", 0.1),
+        # A set that a ranked peer lacks does not count either, for nobody.
+        line("c", "autoloss", 0.1),
+        line("c", "tabm", 0.2),
+        line("d", "catboost", 0.1),
     ]
     sets, ranks = peers_page.mean_ranks(lines, ("autoloss", "realmlp", "tabm", "catboost"))
     assert sets == 2
     assert ranks == {"autoloss": 2.0, "realmlp": 1.75, "tabm": 2.25}
     others = [one for one in lines if one["peer"] != "autoloss"]
-    assert peers_page.mean_ranks(others, ("autoloss", "realmlp")) == (3, {"realmlp": 1.0})
+    assert peers_page.mean_ranks(others, ("autoloss", "realmlp")) == (2, {"realmlp": 1.0})
 
 
 def test_the_page_marks_runs_over_their_seconds_and_the_lowest_network() -> None:
