@@ -49,8 +49,9 @@ def markdown(lines: Sequence[Line]) -> str:
         "epochs where not even one fits. AutoGluon's network: its default and its tuned settings, "
         "an ensemble. LightGBM and CatBoost: the defaults, then random settings, with early "
         "stopping. HistGB: the defaults. Ranks: among the peers with half of the sets of "
-        "autoloss or more, on the sets that these share. `peers.jsonl` has the epochs, networks, settings and the "
-        "clock of each run: the wall's, or processor seconds of one thread over the cores.",
+        "autoloss or more, on the sets that these share. `peers.jsonl` has the epochs, networks, "
+        "settings and the clock of each run: the wall's, or processor seconds of one thread over "
+        "the cores.",
     ]
     for seconds in dict.fromkeys(str(line["seconds"]) for line in lines):
         own = [line for line in lines if str(line["seconds"]) == seconds]
