@@ -150,7 +150,7 @@ def test_the_processor_seconds_of_a_child_are_own() -> None:
     before = peers._own()
     spin = "import time\nwhile time.process_time() < 0.5: pass"
     peers._call([peers.sys.executable, "-c", spin], dict(peers.os.environ))
-    assert 0.5 <= peers._own() - before < 1.5
+    assert peers._own() - before >= 0.5
 
 
 def test_a_run_in_the_log_is_not_made_again(tmp_path: Path) -> None:
