@@ -171,12 +171,13 @@ def against_tight(together: int, options: argparse.Namespace) -> dict[str, Any]:
 
     setting = _setting(together, options, epochs=3)
     few = 2 if options.tiny else 3
-    loops.run_together(setting)
-    loops.run_tight(setting, 1)
     mine, tight = [], []
-    for _ in range(2 if options.tiny else 5):
-        mine.append(loops.seconds_each(lambda: loops.run_together(setting)))
-        tight.append(loops.tight_seconds_each(setting, few))
+    with loops.TogetherLoop(setting) as loop:
+        loop.run(setting)
+        loops.run_tight(setting, 1)
+        for _ in range(2 if options.tiny else 5):
+            mine.append(loops.seconds_each(lambda: loop.run(setting)))
+            tight.append(loops.tight_seconds_each(setting, few))
     figure = Figure.of(
         "tight",
         [one / other for one, other in zip(tight, mine, strict=True)],

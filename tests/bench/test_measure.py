@@ -16,11 +16,11 @@ TINY = BenchPlan(CPU, together=2, seconds=0.0, rows=512)
 
 
 def test_a_figure_is_the_median_and_holds_where_it_reaches_its_bar() -> None:
-    figure = Figure.of("tight", [3.0, 9.0, 5.0], together=64)
-    assert (figure.value, figure.low, figure.high, figure.repeats) == (5.0, 3.0, 9.0, 3)
+    figure = Figure.of("tight", [6.0, 18.0, 9.0], together=64)
+    assert (figure.value, figure.low, figure.high, figure.repeats) == (9.0, 6.0, 18.0, 3)
     assert "64 together" in figure.what
     assert figure.holds
-    assert not Figure.of("tight", [3.9]).holds
+    assert not Figure.of("tight", [7.9]).holds
     assert Figure.of("help", [0.5]).holds
     assert not Figure.of("help", [0.51]).holds
     assert Figure.of("default", [1.0]).holds is None
