@@ -21,6 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.log import add, read
 from benchmarks.speed_page import ending_here, write_page
 
 OUT = Path("reports/speed")
@@ -52,8 +53,7 @@ def main() -> None:
     ends = time.perf_counter() + options.seconds
     log = options.out / f"first_looks{ending_here()}.jsonl"
     log.parent.mkdir(parents=True, exist_ok=True)
-    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
-    runs = [json.loads(line) for line in lines]
+    runs = read(log)
     for repeat in range(options.repeats):
         for look, data in LOOKS.items():
             place = {"look": look, "repeat": repeat}
@@ -61,8 +61,7 @@ def main() -> None:
                 continue
             load = os.getloadavg()[0]
             runs.append(place | {"seconds": seconds_of(data), "load": load})
-            with log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(runs[-1]) + "\n")
+            add(log, runs[-1])
     found: dict[str, object] = {}
     for look in LOOKS:
         if spent := [run["seconds"] for run in runs if run["look"] == look]:

@@ -6,8 +6,6 @@ was, and several processes can share the seeds.
 
 from __future__ import annotations
 
-import json
-import os
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
@@ -32,6 +30,7 @@ from benchmarks.equal_losses import (
     make_copy,
     most_allowed,
 )
+from benchmarks.log import add, read
 
 Figures = dict[str, Any]
 ROWS = (300, 1_000, 3_000)
@@ -173,14 +172,7 @@ def make(wanted: Iterable[Case], log: Path, **options: int) -> None:
     for case in wanted:
         if case in done:
             continue
-        line = json.dumps(study(case, **options)) + "\n"
-        # One write to the end, so that lines of several processes do not mix.
-        file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        try:
-            os.write(file, line.encode())
-        finally:
-            os.close(file)
-        print(line, end="", flush=True)
+        print(add(log, study(case, **options)), end="", flush=True)
 
 
 def equal(seeds: Iterable[int], log: Path, **options: int) -> Figures:
@@ -193,13 +185,6 @@ def planted(seeds: Iterable[int], log: Path, **options: int) -> Figures:
     """Judge a better loss by both rules, and count the verdicts of all studies in the log."""
     make(cases("planted", (OUT_OF_FOLD, EARLIER), seeds), log, **options)
     return planted_table(read(log))
-
-
-def read(log: Path) -> list[Figures]:
-    """Return the lines of a log; none if it does not exist."""
-    if not log.exists():
-        return []
-    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
 
 
 def _case(line: Figures) -> Case:

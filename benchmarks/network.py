@@ -13,9 +13,7 @@ again. `--print` trains nothing and writes the page.
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import os
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -35,6 +33,7 @@ from autoloss.losses import LossSpec
 from autoloss.readout import fit_temperature, fold_numbers
 from autoloss.training import Candidate, Job, Outcome, train
 from autoloss.training.rows import logits_of
+from benchmarks.log import add, read
 from benchmarks.network_variants import Course, Parts, Variant, VariedNetwork, varied
 from benchmarks.ship_studies import SETS, Set
 
@@ -231,13 +230,6 @@ def _judged(outcomes: Sequence[Outcome], logits: Tensor, valid: Tensor, fresh: T
     }
 
 
-def read(log: Path) -> list[Figures]:
-    """Return the lines of the log."""
-    if not log.exists():
-        return []
-    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-
-
 def run(
     sets: Sequence[str],
     variants: Sequence[str],
@@ -257,14 +249,7 @@ def run(
                     continue
                 if time.monotonic() > ends:
                     return False
-                line = json.dumps(measured(one, data, name, seed)) + "\n"
-                # One write to the end, so that lines of several processes do not mix.
-                file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-                try:
-                    os.write(file, line.encode())
-                finally:
-                    os.close(file)
-                print(line, end="", flush=True)
+                print(add(log, measured(one, data, name, seed)), end="", flush=True)
     return True
 
 

@@ -40,6 +40,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
 from benchmarks import peers_page
+from benchmarks.log import add, read
 
 Figures = dict[str, Any]
 ROOT = Path(__file__).parents[1]
@@ -298,13 +299,6 @@ def _call(command: Sequence[str], environment: dict[str, str]) -> None:
         raise SystemExit(f"{' '.join(command)}\n{done.stdout[-2_000:]}\n{done.stderr[-4_000:]}")
 
 
-def read(log: Path) -> list[Figures]:
-    """Return the lines of a log."""
-    if not log.exists():
-        return []
-    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-
-
 def runs(options: argparse.Namespace) -> list[Run]:
     """Return the runs of the options, all peers of a set and seed together."""
     seconds = DEFAULT if options.what == "default" else options.seconds
@@ -331,8 +325,7 @@ def make(wanted: Sequence[Run], bench: Bench, log: Path) -> Iterator[Figures]:
         else:
             limit = float(seconds)
         line = bench.line(run, limit)
-        with log.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        add(log, line)
         yield line
 
 

@@ -27,6 +27,7 @@ from torch import Tensor
 from autoloss.metrics import debiased_calibration_error, top_label
 from autoloss.readout import MeanTemperature, fit_temperature, mean_log_probs
 from autoloss.readout.whole import TYPICAL_GAIN
+from benchmarks.log import read
 from benchmarks.ship_studies import ROWS, SETS, TRIALS, Predicted, known, make_missing
 
 Figures = dict[str, Any]
@@ -112,13 +113,6 @@ def _calibration_error(log_probs: Tensor, targets: Tensor) -> NDArray[np.floatin
     error: NDArray[np.floating]
     error = debiased_calibration_error(*top_label(log_probs, targets)).numpy()
     return error
-
-
-def read(log: Path) -> list[Figures]:
-    """Return the figures of the studies that the log has."""
-    if not log.exists():
-        return []
-    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
 
 
 def measure(cache: Path, log: Path) -> list[Figures]:

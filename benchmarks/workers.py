@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.log import add, read
 from benchmarks.speed_page import ending_here, write_page
 
 OUT = Path("reports/speed")
@@ -235,9 +236,8 @@ def main() -> None:
     ends = time.perf_counter() + options.seconds
     log = options.out / f"workers{ending_here()}.jsonl"
     log.parent.mkdir(parents=True, exist_ok=True)
-    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
     asked = {"trials": options.trials, "space": options.space}
-    runs = [run for run in map(json.loads, lines) if asked.items() <= run.items()]
+    runs = [run for run in read(log) if asked.items() <= run.items()]
     for repeat in range(options.repeats):
         for situation, (_, _, ways) in SITUATIONS.items():
             if time.perf_counter() > ends:
@@ -247,8 +247,7 @@ def main() -> None:
                 if any(place.items() <= run.items() for run in runs):
                     continue
                 runs.append(place | run_of(way, situation, options) | asked)
-                with log.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(runs[-1]) + "\n")
+                add(log, runs[-1])
                 print(f"{way.name}, {situation}: {runs[-1]['seconds']:.0f} s", file=sys.stderr)
     found = figures(runs)
     print(json.dumps(found, indent=1))
