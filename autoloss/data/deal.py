@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoloss.core.errors import InputError
+from autoloss.data.iterative import deal_labels
 from autoloss.data.split import Codes, Rows, check_groups, cut
 
 _ALWAYS_TRAINS = -1
@@ -16,10 +17,11 @@ def deal(codes: Codes, *, n_folds: int, seed: int, groups: Codes | None = None) 
     """Assign rows to folds for stratified cross-validation.
 
     Each class is spread evenly over the folds, to within a row without groups. Every training
-    part keeps a row of every class: the only row or group of a class always trains.
+    part keeps a row of every class: the only row or group of a class always trains. The same
+    holds for the yes and the no of each of several labels, which are spread as evenly as can be.
 
     Args:
-        codes: Class of each row.
+        codes: Class of each row, or its answers for several labels.
         n_folds: Folds, 2 or more; fewer if there are fewer rows or groups.
         seed: Seed of the deal.
         groups: Group of each row; no fold cuts a group.
@@ -31,14 +33,17 @@ def deal(codes: Codes, *, n_folds: int, seed: int, groups: Codes | None = None) 
         InputError: There is only one group, or each row or group is the only source of a class.
 
     Shape:
-        codes, groups, result (N,).
+        codes, groups, result (N,); answers (N, L).
     """
     random = np.random.default_rng([seed, n_folds])
-    if groups is None:
-        folds = _deal_rows(codes, n_folds, random)
-    else:
+    if groups is not None:
         names, groups = np.unique(groups, return_inverse=True)
         check_groups(len(names))
+    if codes.ndim == 2:
+        folds = deal_labels(codes, [1.0 / n_folds] * n_folds, random=random, groups=groups)
+    elif groups is None:
+        folds = _deal_rows(codes, n_folds, random)
+    else:
         folds = _deal_groups(codes, groups, n_folds, random)[groups]
     used = np.unique(folds[folds >= 0])
     if len(used) == 0:
@@ -100,7 +105,7 @@ def hold_out(
 
     Args:
         rows: Row numbers to choose among.
-        codes: Class of every row of the table.
+        codes: Class of every row of the table, or its answers for several labels.
         size: The approximate number of rows to hold out.
         seed: Seed of the draw.
         groups: Group of every row of the table.
@@ -113,10 +118,10 @@ def hold_out(
         InputError: There is only one group, or each row or group is the only source of a class.
 
     Shape:
-        rows (N,); codes, groups (rows of the table,).
+        rows (N,); codes, groups (rows of the table,); answers (rows of the table, L).
     """
-    if groups is None:
-        chosen = cut(rows, codes, size=size, seed=seed, spare=1)
+    if groups is None or codes.ndim == 2:
+        chosen = cut(rows, codes, size=size, seed=seed, spare=1, groups=groups)
         if len(chosen) == 0:
             raise _nothing_to_hold_out()
         return chosen

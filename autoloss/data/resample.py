@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from autoloss.core.errors import InputError
 from autoloss.data.deal import deal, hold_out
+from autoloss.data.iterative import has_answers_of
 from autoloss.data.split import Codes, Rows, cut, part_size
 
 Kind = Literal["holdout", "repeated_holdout", "cross_validation", "forward"]
@@ -32,12 +33,13 @@ class RowPool:
 
     Args:
         rows: Their numbers, ascending.
-        codes: Class of every row of the table, below 0 where it has none.
+        codes: Class of every row of the table, or its answers for several labels; below 0 where
+            it has none.
         groups: Group of every row of the table; None if rows are not grouped.
         order: Time of every row of the table, NaN if missing; None if time does not count.
 
     Shape:
-        rows (N,); codes, groups, order (rows of the table,).
+        rows (N,); codes, groups, order (rows of the table,); answers (rows of the table, L).
     """
 
     rows: Rows
@@ -217,9 +219,14 @@ def _forward(pool: RowPool, *, at_most: int) -> tuple[Division, ...]:
     except InputError:
         return (latest,)
     oldest = np.setdiff1d(train, valid, assume_unique=True)
-    if not np.isin(pool.codes[train], pool.codes[oldest]).all():
+    if not _has_all(pool.codes[oldest], pool.codes[train]):
         return (latest,)
     return Division(oldest, valid), latest
+
+
+def _has_all(some: Codes, every: Codes) -> bool:
+    """Return whether some of all rows have each class, or each answer for several labels."""
+    return has_answers_of(some, every) if every.ndim == 2 else bool(np.isin(every, some).all())
 
 
 def _seed(*words: int) -> int:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoloss.core.errors import InputError
+from autoloss.data.iterative import cut_labels
 
 Rows = NDArray[np.int64]
 Codes = NDArray[np.int64]
@@ -40,7 +41,7 @@ def cut(
 
     Args:
         rows: Row numbers to choose among.
-        codes: Class of every row of the table.
+        codes: Class of every row of the table, or its answers for several labels.
         size: The approximate number of rows to cut off.
         seed: Seed of the draw.
         spare: The least number of rows that each class keeps if it has as many.
@@ -56,10 +57,16 @@ def cut(
         InputError: There are too few groups or moments to divide.
 
     Shape:
-        rows (N,); codes, groups, order (rows of the table,).
+        rows (N,); codes, groups, order (rows of the table,); answers (rows of the table, L).
     """
     if order is not None:
         chosen = _latest(order[rows], size)
+    elif codes.ndim == 2:
+        own = None if groups is None else groups[rows]
+        if own is not None:
+            check_groups(len(np.unique(own)))
+        random = np.random.default_rng([seed, size])
+        chosen = cut_labels(codes[rows], size=size, random=random, groups=own)
     elif groups is not None:
         chosen = _whole_groups(codes[rows], groups[rows], size, seed, largest_first)
     else:
