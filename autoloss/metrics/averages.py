@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from autoloss.metrics.declare import Declaration, Function
 
 if TYPE_CHECKING:
-    from autoloss.metrics.judged import FloatArray, Judged
+    from autoloss.metrics.judged import Counts, FloatArray, Judged
 
 _AVERAGES = {
     "": "of class 1",
-    "macro": "the mean over the classes",
-    "micro": "over all rows at once",
-    "weighted": "the mean over the classes, weighted by their rows",
+    "macro": "the mean over the classes or labels",
+    "micro": "over all rows and labels at once",
+    "weighted": "the mean over the classes or labels, weighted by their rows",
 }
 Fraction: TypeAlias = "tuple[FloatArray, FloatArray]"
 """Numerator and denominator for each class."""
@@ -71,20 +71,22 @@ def _average(fraction: OfClasses, average: str) -> Function:
     """Return the function of predictions that computes an average of a fraction."""
 
     def averaged(judged: Judged) -> FloatArray:
-        hits, true, decided = judged.hits, judged.true, judged.decided
-        if average == "":
-            hits, true, decided = (of[..., 1:2] for of in (hits, true, decided))
-        elif average == "micro":
-            hits, true, decided = (of.sum(-1, keepdims=True) for of in (hits, true, decided))
-        above, below = fraction(hits, true, decided)
-        # A class that is never decided for has a precision of 0, as in scikit-learn.
-        values = judged.ratio(above, below)
-        if average == "weighted":
-            values = (values * true).sum(-1, keepdims=True) / true.sum(-1, keepdims=True)
-        elif average == "macro":
-            # A class that is neither true nor decided for does not count.
-            known = (true > 0) | (decided > 0)
-            values = values.sum(-1, keepdims=True) / known.sum(-1, keepdims=True)
-        return values[..., 0]
+        return average_of(judged, judged.averaged, fraction, average)
 
     return averaged
+
+
+def average_of(judged: Judged, counts: Counts, fraction: OfClasses, average: str) -> FloatArray:
+    """Return an average of a fraction over some counts, (K,)."""
+    hits, true, decided = counts.hits, counts.true, counts.decided
+    if average == "":
+        hits, true, decided = (of[..., counts.of_one] for of in (hits, true, decided))
+    if average in ("", "micro"):
+        hits, true, decided = (of.sum(-1, keepdims=True) for of in (hits, true, decided))
+    above, below = fraction(hits, true, decided)
+    # A class that is never decided for has a precision of 0, as in scikit-learn.
+    values = judged.ratio(above, below)
+    if average in ("", "micro"):
+        return values[..., 0]
+    weights = counts.in_mean * (true if average == "weighted" else 1.0)
+    return judged.ratio((values * weights).sum(-1), weights.sum(-1))

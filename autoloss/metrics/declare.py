@@ -32,6 +32,7 @@ class Declaration:
             ``"balanced_error"`` (the largest probability divided by the class's share of the
             rows) or ``"expected_cost"``.
         two_classes: Whether it needs two classes.
+        several_labels: Whether it needs several labels a row.
         for_more_classes: The metric to suggest for more classes; empty for none.
         needs_costs: Whether it needs a cost matrix.
         mean_of_wrong: How a share of wrong decisions is averaged: over all ``"rows"``, or over the
@@ -53,6 +54,7 @@ class Declaration:
     judges: Judges = "decisions"
     decision: Decision = "error"
     two_classes: bool = False
+    several_labels: bool = False
     for_more_classes: str = ""
     needs_costs: bool = False
     mean_of_wrong: Mean | None = None
@@ -81,6 +83,7 @@ def declare(
     judges: Judges = "decisions",
     decision: Decision = "error",
     two_classes: bool = False,
+    several_labels: bool = False,
     for_more_classes: str = "",
     needs_costs: bool = False,
     mean_of_wrong: Mean | None = None,
@@ -102,6 +105,7 @@ def declare(
             judges=judges,
             decision=decision,
             two_classes=two_classes,
+            several_labels=several_labels,
             for_more_classes=for_more_classes,
             needs_costs=needs_costs,
             mean_of_wrong=mean_of_wrong,

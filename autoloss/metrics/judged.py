@@ -15,9 +15,33 @@ from torch import Tensor
 from autoloss.losses import ClassFacts
 from autoloss.metrics.costs import Matrix
 from autoloss.metrics.declare import Function
+from autoloss.metrics.label_places import LabelPlaces
+from autoloss.metrics.label_thresholds import crossfitted_decisions
 
 FloatArray: TypeAlias = NDArray[np.float64]
 MetricFunction = Callable[[NDArray[Any], NDArray[Any]], float]
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """The counts over which averages run: of each class, or of the yes of each label.
+
+    Args:
+        hits: Rows that are rightly decided for it.
+        true: Rows that have it.
+        decided: Rows that are decided for it.
+        of_one: The places that belong to class 1.
+        in_mean: Whether a mean counts it.
+
+    Shape:
+        hits, true, decided and in_mean (K, A).
+    """
+
+    hits: FloatArray
+    true: FloatArray
+    decided: FloatArray
+    of_one: slice
+    in_mean: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +60,7 @@ class Judged:
         cost_matrix: Cost of a decision (column) where a class is true (row); None for none.
         given_wrong: Whether each decision is wrong; by default the decision is the largest score.
         log_odds: Scores that rank the items by class 1; by default the scores of class 1.
+        places: The label of each item; None for one label a row.
 
     Shape:
         scores (K, N, C), classes (N,), cost_matrix (C, C), given_wrong (K, N), log_odds (K, N).
@@ -48,6 +73,7 @@ class Judged:
     cost_matrix: Matrix | None = None
     given_wrong: Tensor | None = None
     log_odds: Tensor | None = None
+    places: LabelPlaces | None = None
 
     @classmethod
     def of_probs(
@@ -57,6 +83,7 @@ class Judged:
         *,
         facts: ClassFacts,
         cost_matrix: Matrix | None = None,
+        places: LabelPlaces | None = None,
     ) -> Judged:
         """Return the predictions of one candidate, whose decisions are its likeliest classes.
 
@@ -69,6 +96,7 @@ class Judged:
             classes=torch.from_numpy(np.asarray(classes)),
             facts=facts,
             cost_matrix=cost_matrix,
+            places=places,
         )
 
     def value(self, function: Function) -> Tensor:
@@ -96,6 +124,14 @@ class Judged:
         if self.given_wrong is not None:
             return self.given_wrong
         return self.scores.argmax(-1) != self.classes
+
+    @property
+    def wrong_rows(self) -> Tensor:
+        """Return whether a decision on some label of each row is wrong, (K, N)."""
+        _, rows = np.unique(self._labelled.rows, return_inverse=True)
+        index = torch.from_numpy(rows).to(self.wrong.device)
+        found = self.wrong.new_zeros((len(self.wrong), int(rows.max()) + 1), dtype=torch.float64)
+        return found.index_add(-1, index, self.wrong.double()) > 0
 
     @property
     def is_finite(self) -> Tensor:
@@ -128,6 +164,82 @@ class Judged:
     def decided(self) -> FloatArray:
         """Return the rows that are decided for each class, (K, C): it is the likeliest."""
         return self._counts[2]
+
+    @cached_property
+    def averaged(self) -> Counts:
+        """Return the counts that averages are made of.
+
+        Of several labels a row, the decisions are those at thresholds for F1, of each label, that
+        other rows decide; a mean leaves out labels that all rows have, or none.
+        """
+        if self.places is None:
+            hits, true, decided = self._counts
+            # A class that is neither true nor decided for does not count.
+            return Counts(hits, true, decided, slice(1, 2), (true > 0) | (decided > 0))
+        return self.counts_of(self._at_thresholds)
+
+    @property
+    def averaged_at_half(self) -> Counts:
+        """Return the counts of several labels a row if yes is decided for where it is likelier."""
+        return self.counts_of(self.scores.cpu().numpy().argmax(-1) == 1)
+
+    def counts_of(self, decided: NDArray[np.bool_]) -> Counts:
+        """Return the counts of the labels for some decisions for yes, (K, M)."""
+        places, yes = self._labelled, self._true == 1
+        true = np.broadcast_to(self.positives[0], (len(decided), places.n_labels))
+        hits, chosen = (places.sums(one.astype(np.float64)) for one in (decided & yes, decided))
+        varies = np.broadcast_to(self.positives.all(0), true.shape)
+        return Counts(hits, true, chosen, slice(None), varies)
+
+    @property
+    def positives(self) -> FloatArray:
+        """Return the rows with and without each of several labels, (2, L)."""
+        yes = (self._true == 1).astype(np.float64)
+        return self._labelled.sums(np.stack([yes, 1.0 - yes]))
+
+    def of_labels(
+        self,
+        function: Callable[[Tensor, Tensor], Tensor],
+        *,
+        weighted: bool,
+        of_probs: bool = False,
+    ) -> Tensor:
+        """Return the mean over the labels of a metric of scores (K, N) and answers (N,), (K,).
+
+        Labels that all rows have, or none, do not count. One label a row is a mean of one.
+
+        Args:
+            function: The metric.
+            weighted: Whether a label counts by the rows that have it.
+            of_probs: Whether the scores are the probabilities of yes; else they only rank.
+        """
+        scores = self.log_probs[..., 1].double().exp() if of_probs else self.ranking
+        if self.places is None:
+            return function(scores, self.classes)
+        positives = self.positives
+        numbers = torch.from_numpy(self.places.numbers).to(self.classes.device)
+        varying = np.flatnonzero(positives.all(0))
+        if not len(varying):
+            return scores.new_full((len(scores),), torch.nan, dtype=torch.float64)
+        own = [(numbers == label).nonzero().flatten() for label in varying.tolist()]
+        values = [function(scores[:, one], self.classes[one]) for one in own]
+        weights = torch.from_numpy(positives[0][varying] if weighted else np.ones(len(varying)))
+        weights = (weights / weights.sum()).to(values[0])
+        return torch.stack(values, -1) @ weights
+
+    @property
+    def _labelled(self) -> LabelPlaces:
+        if self.places is None:
+            raise TypeError("Several labels must have places, but got places=None.")
+        return self.places
+
+    @cached_property
+    def _at_thresholds(self) -> NDArray[np.bool_]:
+        """Return the decisions for yes at cross-fitted thresholds, (K, M)."""
+        log_probs = self.log_probs.double()
+        log_odds = (log_probs[..., 1] - log_probs[..., 0]).nan_to_num(nan=0.0).cpu().numpy()
+        yes = self._true == 1
+        return np.stack([crossfitted_decisions(one, yes, self._labelled) for one in log_odds])
 
     def ratio(self, above: FloatArray, below: FloatArray) -> FloatArray:
         """Return a quotient, 0 where the denominator is 0, as in scikit-learn."""

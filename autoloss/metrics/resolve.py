@@ -145,6 +145,10 @@ def _check_fit(metric: Metric, facts: ClassFacts | None) -> None:
         instead = declared.for_more_classes
         hint = f"; {instead} is for any number of classes" if instead else ""
         raise InputError(f"The metric {metric.name!r} must have {rule}, but got {got}{hint}.")
+    if declared and declared.several_labels and facts.task != "multilabel":
+        raise InputError(
+            f"The metric {metric.name!r} must have several labels a row, but got one label a row."
+        )
     if costs is not None and len(costs) != facts.n_classes:
         raise InputError(
             f"cost_matrix must have a row and a column for each of {facts.n_classes} classes, but "

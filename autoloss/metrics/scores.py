@@ -18,6 +18,7 @@ from autoloss.metrics.calibration import (
 from autoloss.metrics.decisions import error
 from autoloss.metrics.judged import Judged, MetricFunction
 from autoloss.metrics.known import DECLARED
+from autoloss.metrics.label_places import LabelPlaces
 from autoloss.metrics.proper import log_loss
 from autoloss.metrics.resolve import Metric, resolve_metric
 from autoloss.metrics.smooth import smooth_ece
@@ -143,6 +144,7 @@ def _scores(
         log_odds=predictions.log_odds,
         facts=objective.facts,
         cost_matrix=metric.costs,
+        places=LabelPlaces.of(items, objective.facts),
     )
     scores = items.scores(objective.facts.over_classes(logits))
     metrics = _metrics(judged, scores, torch.exp(-readouts.log_beta))
@@ -186,14 +188,17 @@ def always_of(judged: Judged) -> dict[str, Tensor]:
     """Return the metrics that do not depend on the study's metric, each (K,).
 
     A metric of yes and no is left out for other classes, the expected cost without a cost matrix.
+    Several labels have F1 too, at fitted thresholds and at a half.
     """
     # The order of the columns in tables of trials.
     first = ("error", "balanced_error", "log_loss", "brier", "average_precision")
+    of_labels = () if judged.places is None else ("f1_macro", "f1_micro")
     return {
         name: judged.value(DECLARED[name].function)
-        for name in dict.fromkeys((*first, *DECLARED))
-        if DECLARED[name].always
+        for name in dict.fromkeys((*first, *of_labels, *DECLARED))
+        if (DECLARED[name].always or name in of_labels)
         and not (DECLARED[name].two_classes and not judged.facts.is_yes_or_no)
+        and not (DECLARED[name].several_labels and judged.places is None)
         and not (DECLARED[name].needs_costs and judged.cost_matrix is None)
     }
 

@@ -55,13 +55,18 @@ def of_sklearn(name: str, probs, classes) -> float:
     return float(found[name]())
 
 
-LOWER_IS_BETTER = {"error", "balanced_error", "log_loss", "brier", "expected_cost"}
+LOWER_IS_BETTER = {"error", "balanced_error", "log_loss", "brier", "expected_cost"} | {
+    "subset_error",
+    "calibration_of_labels",
+}
 # Each has a test of its own.
+# Metrics of several labels have tests of their own in test_several_labels.py.
+OF_ONE_LABEL = [name for name in METRIC_NAMES if not DECLARED[name].several_labels]
 NOT_OF_SKLEARN = {
     *("balanced_error", "balanced_accuracy"),
     *(name for name in METRIC_NAMES if (Path(__file__).parent / f"test_{name}.py").exists()),
 }
-PLAIN = [name for name in METRIC_NAMES if name not in NOT_OF_SKLEARN]
+PLAIN = [name for name in OF_ONE_LABEL if name not in NOT_OF_SKLEARN]
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
@@ -89,7 +94,7 @@ def test_balanced_accuracy_is_one_minus_balanced_error() -> None:
     assert resolve_metric("balanced_accuracy").is_balanced
 
 
-@pytest.mark.parametrize("name", METRIC_NAMES)
+@pytest.mark.parametrize("name", OF_ONE_LABEL)
 def test_degenerate_rows_are_answered_as_by_scikit_learn(name: str) -> None:
     """One class is decided for throughout, and another has no row."""
     probs = np.tile([0.7, 0.3], (20, 1))
@@ -138,7 +143,7 @@ def test_an_unknown_name_names_the_closest() -> None:
         resolve_metric("roc_auc", facts=ClassFacts(torch.ones(3)))
 
 
-@pytest.mark.parametrize("name", METRIC_NAMES)
+@pytest.mark.parametrize("name", OF_ONE_LABEL)
 def test_scores_have_the_metric_that_is_asked_for(name: str) -> None:
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(3, 60, 2, generator=generator, dtype=torch.float64)

@@ -11,7 +11,8 @@ from autoloss.metrics import METRIC_NAMES, Judged, Metric, resolve_metric
 
 def test_names_have_their_direction():
     lower = {name for name in METRIC_NAMES if resolve_metric(name).lower_is_better}
-    assert lower == {"error", "balanced_error", "log_loss", "brier"}
+    of_labels = {"subset_error", "calibration_of_labels"}
+    assert lower == {"error", "balanced_error", "log_loss", "brier", *of_labels}
 
 
 def test_unknown_name_shows_the_closest_one():

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @declare(
     title="AUROC",
-    meaning="Area under the ROC curve.",
+    meaning="Area under the ROC curve; the mean over several labels.",
     lower_is_better=False,
     aliases=("roc_auc",),
     judges="probabilities",
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     always=True,
 )
 def auroc(judged: Judged) -> Tensor:
-    """Return the area under the ROC curve of class 1, in [0, 1]."""
+    """Return the area under the ROC curve of class 1, in [0, 1]; the mean over several labels."""
     from autoloss.metrics.ranking import auroc
 
-    return auroc(judged.ranking, judged.classes)
+    return judged.of_labels(auroc, weighted=False)
