@@ -40,6 +40,9 @@ class NamedMetric(Protocol):
     def fn(self) -> Callable[..., float]:
         """Return the function."""
 
+    def among(self, rows: IntArray | slice) -> NamedMetric:
+        """Return the metric as a function of some of the rows."""
+
 
 @dataclass(frozen=True, eq=False)
 class PairedTest:
@@ -208,7 +211,8 @@ def compare_metric(
     both = np.exp(challenger), np.exp(baseline)
 
     def values(rows: IntArray | slice) -> list[float]:
-        return [float(metric.fn(probs[rows], targets[rows])) for probs in both]
+        some = metric.among(rows)
+        return [float(some.fn(probs[rows], targets[rows])) for probs in both]
 
     one, other = values(slice(None))
     some = resamples_of(targets, resamples=resamples, seed=seed, clusters=clusters)

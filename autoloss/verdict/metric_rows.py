@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from autoloss.losses import ClassFacts
 from autoloss.metrics import Judged, Metric, Scores, balanced_scores
 from autoloss.metrics.known import mean_of_wrong
+from autoloss.metrics.label_places import LabelPlaces
 from autoloss.readout import Items
 from autoloss.verdict.resampling import leave_out_values
 from autoloss.verdict.select import ExampleLosses
@@ -20,27 +22,57 @@ from autoloss.verdict.select import ExampleLosses
 
 @dataclass(frozen=True)
 class MetricOnRows:
-    """A metric as a function of probabilities (N, C) and classes (N,), with its direction."""
+    """A metric as a function of probabilities (N, C) and classes (N,), with its direction.
 
-    name: str
-    lower_is_better: bool
-    fn: Callable[[npt.NDArray[Any], npt.NDArray[Any]], float]
+    Args:
+        metric: The metric.
+        facts: The kind of label, with the training rows of each class.
+        places: The labels of the items that `fn` is computed on, for several labels a row.
+    """
+
+    metric: Metric
+    facts: ClassFacts
+    places: LabelPlaces | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the name."""
+        return self.metric.name
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Return the direction."""
+        return self.metric.lower_is_better
+
+    @property
+    def fn(self) -> Callable[[npt.NDArray[Any], npt.NDArray[Any]], float]:
+        """Return the function of probabilities and classes."""
+        return self.metric.function or self._declared
+
+    def among(self, rows: npt.NDArray[Any] | slice) -> MetricOnRows:
+        """Return the metric on some of the items, some of which may be there several times."""
+        return self if self.places is None else replace(self, places=self.places.take(rows))
+
+    def _declared(self, probs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> float:
+        judged = Judged.of_probs(
+            probs,
+            targets,
+            facts=self.facts,
+            cost_matrix=self.metric.costs,
+            places=self.places,
+        )
+        return float(self.metric.of(judged)[0])
 
 
-def metric_on_rows(metric: Metric, facts: ClassFacts) -> MetricOnRows:
+def metric_on_rows(metric: Metric, facts: ClassFacts, items: Items | None = None) -> MetricOnRows:
     """Return a named metric or the user's metric as a function.
 
     Args:
         metric: The metric.
         facts: The kind of label, with the training rows of each class.
+        items: The items that it is computed on; needed for several labels a row.
     """
-
-    def declared(probs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> float:
-        costs = metric.costs
-        judged = Judged.of_probs(probs, targets, facts=facts, cost_matrix=costs)
-        return float(metric.of(judged)[0])
-
-    return MetricOnRows(metric.name, metric.lower_is_better, metric.function or declared)
+    return MetricOnRows(metric, facts, None if items is None else LabelPlaces.of(items, facts))
 
 
 def example_losses(
@@ -61,9 +93,8 @@ def example_losses(
     if scores.metric.is_balanced:
         wrong = balanced_scores(log_probs, facts.item_counts).argmax(-1) != classes
     clusters = None if items.clusters is None else items.clusters.cpu().numpy()
-    without = _without(
-        scores.metric, log_probs, classes.numpy(), facts, seed=seed, clusters=clusters
-    )
+    metric = metric_on_rows(scores.metric, facts, items)
+    without = _without(metric, log_probs, classes.numpy(), seed=seed, clusters=clusters)
     return [
         ExampleLosses(log_loss[k], wrong[k].numpy(), without[k] if without else None)
         for k in range(len(log_loss))
@@ -71,19 +102,28 @@ def example_losses(
 
 
 def _without(
-    metric: Metric,
+    metric: MetricOnRows,
     log_probs: Tensor,
     targets: npt.NDArray[np.integer],
-    facts: ClassFacts,
     *,
     seed: int,
     clusters: npt.NDArray[Any] | None,
 ) -> list[npt.NDArray[np.floating]] | None:
     """Return the metric with groups of rows left out, if it is not a mean over rows."""
-    if not metric.is_own and mean_of_wrong(metric.name):
+    if not metric.metric.is_own and mean_of_wrong(metric.name):
         return None
-    function = metric_on_rows(metric, facts).fn
+    rows = np.arange(len(targets))
     return [
-        leave_out_values(function, p.exp().numpy(), targets, seed=seed, clusters=clusters)
-        for p in log_probs
+        leave_out_values(partial(_on_some, metric, p), rows, targets, seed=seed, clusters=clusters)
+        for p in log_probs.exp().numpy()
     ]
+
+
+def _on_some(
+    metric: MetricOnRows,
+    probs: npt.NDArray[np.floating],
+    rows: npt.NDArray[np.integer],
+    targets: npt.NDArray[np.integer],
+) -> float:
+    """Return a metric on some of the rows, whose classes are the targets."""
+    return float(metric.among(rows).fn(probs[rows], targets))

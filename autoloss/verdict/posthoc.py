@@ -98,6 +98,7 @@ def fit_posthoc(
     """
     every = max(1, -(-np.size(log_probs) // _MOST_NUMBERS))
     log_probs, targets = np.asarray(log_probs, dtype=np.float64)[::every], targets[::every]
+    metric = metric.among(slice(None, None, every))
     if not len(targets) or not _decides(metric, log_probs, targets):
         return None
     found = []

@@ -63,8 +63,8 @@ def stratified_mean_error(
 
 
 def leave_out_values(
-    metric: Callable[[FloatArray, IntArray], float],
-    probs: FloatArray,
+    metric: Callable[[npt.NDArray[Any], IntArray], float],
+    values: npt.NDArray[Any],
     targets: IntArray,
     *,
     groups: int = 20,
@@ -78,8 +78,8 @@ def leave_out_values(
     its standard error, for any smooth metric and at the cost of `groups` evaluations.
 
     Args:
-        metric: Function of probabilities and classes.
-        probs: Probabilities of the classes.
+        metric: Function of the values and classes of some rows.
+        values: The values of the rows, such as probabilities of the classes, or their numbers.
         targets: Classes.
         groups: Groups J; fewer if there are fewer rows.
         seed: Seed of the grouping.
@@ -89,7 +89,7 @@ def leave_out_values(
         Values of the metric.
 
     Shape:
-        probs (N, C), targets (N,), clusters (N,) -> (J,).
+        values (N, ...), targets (N,), clusters (N,) -> (J,).
     """
     units = units_of(targets, clusters)
     order = np.lexsort((np.random.default_rng(seed).random(units.count), units.strata))
@@ -101,7 +101,7 @@ def leave_out_values(
     group_of[units.of_row[is_only[own]]] = -1
     group = group_of[units.of_row]
     left_out = np.unique(group[group >= 0])
-    return np.array([metric(probs[group != j], targets[group != j]) for j in left_out])
+    return np.array([metric(values[group != j], targets[group != j]) for j in left_out])
 
 
 def jackknife_error(differences: FloatArray) -> float:

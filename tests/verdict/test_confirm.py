@@ -42,6 +42,9 @@ class Named:
     fn: Any
     lower_is_better: bool = False
 
+    def among(self, rows):
+        return self
+
 
 def ranking(of):
     return Named(
