@@ -17,7 +17,6 @@ import math
 import statistics
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,29 +48,29 @@ CPU = torch.device("cpu")
 _NETWORK, _TRAINING = NetworkConfig(), TrainingConfig()
 
 
-# The network before this ablation, of which each variant changes one part.
-_BEFORE = Course(rows_of_any_bin=None)
+BASE = "default"
+"""The default network, of which each variant changes one part."""
 
 
 def _of_network(meaning: str, **settings: Any) -> Variant:
-    return Variant(meaning, network=NetworkConfig(**settings), course=_BEFORE)
+    return Variant(meaning, network=NetworkConfig(**settings))
 
 
 def _of_parts(meaning: str, **settings: Any) -> Variant:
-    return Variant(meaning, parts=Parts(**settings), course=_BEFORE)
+    return Variant(meaning, parts=Parts(**settings))
 
 
 def _of_training(meaning: str, **settings: Any) -> Variant:
-    return Variant(meaning, training=TrainingConfig(**settings), course=_BEFORE)
+    return Variant(meaning, training=TrainingConfig(**settings))
 
 
 def _of_course(meaning: str, **settings: Any) -> Variant:
-    return Variant(meaning, course=replace(_BEFORE, **settings))
+    return Variant(meaning, course=Course(**settings))
 
 
 VARIANTS: Mapping[str, Variant] = {
-    "before": Variant("the network before: a bin for 200 rows, at least 8", course=_BEFORE),
-    "default": Variant("the default network: of all columns together, a bin for 20 rows"),
+    BASE: Variant("the default network: of all columns together, a bin for 20 rows"),
+    "any_all": _of_course("any number of bins of all columns together", rows_of_any_bin=None),
     "any_10": _of_course("of all columns together, a bin for 10 rows", rows_of_any_bin=10),
     "any_40": _of_course("of all columns together, a bin for 40 rows", rows_of_any_bin=40),
     "plain": _of_network("numbers alone, without quantile bins", bins=0),
@@ -85,7 +84,6 @@ VARIANTS: Mapping[str, Variant] = {
         "learnt frequencies in the place of bins (PBLD)",
         network=NetworkConfig(bins=0),
         parts=Parts(periodic=16),
-        course=_BEFORE,
     ),
     "scale": _of_parts("a learnt scale of each input, 6 times the rate", scale=6.0),
     "skip": _of_parts("a linear term of the inputs", skip=True),
@@ -98,14 +96,15 @@ VARIANTS: Mapping[str, Variant] = {
     "affine": _of_parts("normalisation with a learnt scale and shift", affine=True),
     "zero": _of_parts("a last layer that begins at 0", zero=True),
     "bias": _of_parts("initial biases from -1 to 1 in the place of 0", bias=1.0),
-    "width_128": _of_network("width 128", width=128),
-    "width_256": _of_network("width 256", width=256),
+    **{
+        f"width_{width}": _of_network(f"width {width}", width=width)
+        for width in (64, 96, 128, 256, 384)
+    },
     "depth_3": _of_network("3 hidden layers", depth=3),
     "residual": Variant(
         "3 hidden layers, the second and third residual",
         network=NetworkConfig(depth=3),
         parts=Parts(residual=True),
-        course=_BEFORE,
     ),
     "beta2_95": _of_course("second moments that decay by 0.95", beta2=0.95),
     "average": _of_course("an average of the weights, decay 0.98 a step", average=0.98),
@@ -115,11 +114,13 @@ VARIANTS: Mapping[str, Variant] = {
     "coslog4": Variant(
         "four cycles of the learning rate, without early stopping",
         training=TrainingConfig(patience=_TRAINING.max_epochs),
-        course=replace(_BEFORE, schedule="coslog4"),
+        course=Course(schedule="coslog4"),
     ),
     "patient": _of_training("no early stopping", patience=_TRAINING.max_epochs),
-    "longer": _of_training("64 epochs", max_epochs=64),
-    "shorter": _of_training("24 epochs", max_epochs=24),
+    **{
+        f"epochs_{epochs}": _of_training(f"{epochs} epochs", max_epochs=epochs)
+        for epochs in (24, 64, 100)
+    },
 }
 
 
@@ -254,14 +255,14 @@ def run(
 
 
 def ratios(lines: Sequence[Figures]) -> list[Figures]:
-    """Return each variant against the network before, over the sets and seeds that both have."""
+    """Return each variant against the default network, over the sets and seeds that both have."""
     by_key = {(line["set"], line["seed"], line["variant"]): line for line in lines}
     rows = []
     for name, variant in VARIANTS.items():
         pairs = [
-            (line, by_key[line["set"], line["seed"], "before"])
+            (line, by_key[line["set"], line["seed"], BASE])
             for line in lines
-            if line["variant"] == name and (line["set"], line["seed"], "before") in by_key
+            if line["variant"] == name and (line["set"], line["seed"], BASE) in by_key
         ]
         if not pairs:
             continue
@@ -318,10 +319,10 @@ def markdown(lines: Sequence[Figures]) -> str:
             f"quarter of them held out: {DRAWS} settings of learning rate, weight decay and "
             f"dropout train together, each on {SEEDS_OF_A_DRAW} seeds of the weights. What "
             f"would ship is the mean of the probabilities of the best {SHIPPED}. Figures are of "
-            f"rows kept apart, at most {FRESH:,}; each variant changes one part of the network "
-            "before this ablation or of its training.",
+            f"rows kept apart, at most {FRESH:,}; each variant changes one part of the default "
+            "network or of its training.",
             "## Each part alone",
-            "The geometric mean of the log loss relative to `before`, over sets and seeds, of "
+            "The geometric mean of the log loss relative to `default`, over sets and seeds, of "
             "what would ship and of the best setting alone; ± is half of a 95 % interval. Seconds "
             "are of one core of a busy machine, the median of the pairs.",
             _table(ratios(lines)),
@@ -355,7 +356,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     if not options.print:
-        names = ["before", *(name for name in options.variants if name != "before")]
+        names = [BASE, *(name for name in options.variants if name != BASE)]
         is_whole = run(
             options.sets, names, options.seeds, options.data, options.log, options.limit
         )

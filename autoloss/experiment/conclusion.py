@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from autoloss.core.errors import InputError
 from autoloss.core.task import TaskKind
+from autoloss.experiment.ahead import Ahead
 from autoloss.experiment.confirmation import confirm_on_locked
 from autoloss.experiment.limit_text import done_text
 from autoloss.experiment.nesting import judge_by_nesting
@@ -16,6 +17,7 @@ from autoloss.experiment.out_of_fold import judge_out_of_fold
 from autoloss.experiment.own_network import network_argument, notes_of
 from autoloss.experiment.policies import compare_policies, with_policies
 from autoloss.experiment.progress import Progress
+from autoloss.experiment.reference import Boosted
 from autoloss.experiment.refit import refit
 from autoloss.experiment.replication import Selection, replicate
 from autoloss.experiment.session import SearchSession
@@ -31,11 +33,12 @@ LOSS = "loss.py"
 PENDING_SECONDS = 30.0
 
 
-def conclude(session: SearchSession) -> SearchResult:
+def conclude(session: SearchSession, boosting: Ahead[Boosted | None]) -> SearchResult:
     """Train the finalists again, choose the challenger, judge it, and ship the winner.
 
     Args:
         session: The search, which has ended.
+        boosting: The reference of a verdict out of fold.
     """
     study, data = session.study, session.opened.data
     session.begin_final()
@@ -46,7 +49,7 @@ def conclude(session: SearchSession) -> SearchResult:
         finalists, each = len(figures.numbers), figures.count
         session.note(done_text(plan, trials, finalists=finalists, each=each))
     if data.resampling.verdict == "out_of_fold":
-        evidence = judge_out_of_fold(session, selection)
+        evidence = judge_out_of_fold(session, selection, boosting)
     elif data.locked is None:
         evidence = judge_by_nesting(session, selection)
     else:

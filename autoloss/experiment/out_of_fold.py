@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from autoloss.data.protocol import carried_out
+from autoloss.experiment.ahead import Ahead
 from autoloss.experiment.gain_steps import StepPredictions, gains
-from autoloss.experiment.reference import boost_folds, compared
+from autoloss.experiment.reference import Boosted, boost_folds, compared
 from autoloss.experiment.replication import Selection
 from autoloss.experiment.session import SearchSession
 from autoloss.readout import Items
@@ -19,12 +20,30 @@ from autoloss.verdict.confirm import Shipped, confirm, unopposed
 from autoloss.verdict.metric_rows import metric_on_rows
 
 
-def judge_out_of_fold(session: SearchSession, selection: Selection) -> Evidence:
+def boosting_of_folds(session: SearchSession) -> Ahead[Boosted | None]:
+    """Return the reference for the rows that the final trainings hold out.
+
+    Args:
+        session: The search.
+    """
+
+    def work() -> Boosted | None:
+        # The folds of the first deal hold out every row once.
+        folds = session.final_folds()[: session.study.space.protocol.outer_folds]
+        return boost_folds(session, [((fold.train,), fold.valid) for fold in folds])
+
+    return Ahead(work)
+
+
+def judge_out_of_fold(
+    session: SearchSession, selection: Selection, boosting: Ahead[Boosted | None]
+) -> Evidence:
     """Compare the challenger with tuned cross-entropy on the held-out rows of their trainings.
 
     Args:
         session: The search.
         selection: Challenger and tuned cross-entropy.
+        boosting: The reference.
     """
     study, data, choice = session.study, session.opened.data, selection.choice
     held_out = selection.replication.held_out
@@ -55,9 +74,6 @@ def judge_out_of_fold(session: SearchSession, selection: Selection) -> Evidence:
         selection.coverage,
     )
     count = selection.replication.figures.count
-    # The folds of the first deal hold out every row once.
-    folds = data.replicates(min(count, study.space.protocol.outer_folds), seed=study.seed)
-    boosted = boost_folds(session, [((fold.train,), fold.valid) for fold in folds])
     ships = log_probs[choice.place_of_shipped(verdict.decision)]
     return Evidence(
         choice=choice,
@@ -72,7 +88,7 @@ def judge_out_of_fold(session: SearchSession, selection: Selection) -> Evidence:
             verdict,
             metric=study.metric.name,
         ),
-        reference=compared(boosted, selection.snapshot, ships, items),
+        reference=compared(boosting.result(), selection.snapshot, ships, items),
         raw=(
             torch.from_numpy(pooled.mean([challenger.raw])),
             torch.from_numpy(steps.tuned),

@@ -87,7 +87,7 @@ def replicate(
         TrainingError: Every finalist of cross-entropy diverges on fresh seeds.
     """
     study = session.study
-    folds = session.opened.data.replicates(session.finals.replicates, seed=study.seed)
+    folds = session.final_folds()
     divisions = make_divisions(session, folds)
     records = {record.number: record for record in study.trials}
     numbers = [one.number for one in picked]

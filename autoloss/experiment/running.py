@@ -17,6 +17,7 @@ from autoloss.data import StudyData
 from autoloss.executors import Crew, Staffing, staff
 from autoloss.experiment.conclusion import MODEL, conclude, show_result
 from autoloss.experiment.notes import study_notes
+from autoloss.experiment.out_of_fold import boosting_of_folds
 from autoloss.experiment.own_network import notes_of
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.racing import can_race, race
@@ -73,9 +74,12 @@ def run(opened: OpenSearch, *, judge_now: bool = False) -> SearchResult:
         shown = f"MLflow at {tracker.shown_uri}" if tracker.shown_uri else "no MLflow"
         kept = study.config.storage or study.folder
         progress.detailed(f"Trials are kept in {kept} and shown in {shown}.")
+        boosting = boosting_of_folds(session)
+        if opened.data.resampling.verdict == "out_of_fold":
+            session.waiting.append(boosting.begin)
         if not judge_now:
             session.search(race if can_race(session) else search_in_rounds)
-        return conclude(session)
+        return conclude(session, boosting)
 
 
 def staffed(

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from autoloss.core.clock import Clock
 from autoloss.core.errors import InputError, TrainingError
-from autoloss.data import StudyData
+from autoloss.data import Fold, StudyData
 from autoloss.executors import Crew, Executor, LocalExecutor, ProcessExecutor, Work
-from autoloss.experiment.ahead import load_ahead
+from autoloss.experiment.ahead import Ahead, load_ahead
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
 from autoloss.experiment.standing import Standing, TrialTally
@@ -95,6 +95,7 @@ class SearchSession:
         executor: Trains the candidates.
         finals: The trainings after the search; until the search has ended, as planned.
         notes: A sentence for each thing that was cut or left out for lack of time.
+        waiting: Called after every epoch while other processes train, without a time limit.
     """
 
     def __init__(
@@ -106,6 +107,9 @@ class SearchSession:
         self.timetable = timetable
         self.finals: Finals = timetable.plan.finals
         self.notes: list[str] = []
+        self.waiting: list[Callable[[], object]] = []
+        replicates = timetable.asked.finals.replicates
+        self._folds = Ahead(lambda: opened.data.replicates(replicates, seed=study.seed))
         self.standing = Standing(
             opened.progress, timetable, budget=study.budget, metric=study.metric.name
         )
@@ -143,6 +147,12 @@ class SearchSession:
     def tally(self) -> TrialTally:
         """Return the trials that ended."""
         return self.standing.tally
+
+    def final_folds(self) -> tuple[Fold, ...]:
+        """Return the divisions of the final trainings."""
+        if self.finals.replicates == self.timetable.asked.finals.replicates:
+            return self._folds.result()
+        return self.opened.data.replicates(self.finals.replicates, seed=self.study.seed)
 
     @property
     def _expected_trials(self) -> int:
@@ -329,6 +339,8 @@ class SearchSession:
         if isinstance(self.executor, ProcessExecutor):
             # This process only waits.
             load_ahead()
+            for begin in self.waiting if self.clock.limit is None else ():
+                begin()
         self.timetable.saw(report)
         self.standing.show(report.best_log_loss)
 
