@@ -17,7 +17,7 @@ from autoloss.core.errors import InputError
 from autoloss.data.estimator_input import class_labels, feature_frame, is_blank, key_of
 from autoloss.data.exchange import Frame, is_frame
 from autoloss.data.frames import as_text
-from autoloss.data.target import LEAST_ROWS
+from autoloss.data.target_column import LEAST_ROWS
 from autoloss.data.values import label_of
 from autoloss.search import SearchResult
 

@@ -93,7 +93,8 @@ Target = Annotated[
         "--target",
         "-t",
         metavar="COLUMN",
-        help="Column to predict; needed for all data but sklearn:NAME.",
+        help="Column to predict; needed for all data but sklearn:NAME. Several labels a row are "
+        "columns of yes and no: a,b,c or a pattern 'topic_*'.",
         rich_help_panel=_DATA,
     ),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
 
@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.text import Text
 
 from autoloss.cli.tables import show_pairs
-from autoloss.records import DataSummary, Plan
+from autoloss.records import DataSummary, LabelCount, Plan
 from autoloss.report.document import SCHEMA_VERSION, json_text
 from autoloss.report.power import power_before
-from autoloss.report.rows import ROWS, all_rows
-from autoloss.report.words import duration_text, is_number
+from autoloss.report.rows import ROWS, all_rows, classes_text
+from autoloss.report.words import count_text, duration_text, is_number
 
 _KINDS = {"numeric": "number", "categorical": "category", "boolean": "category"}
-_MANY = 60
+_MANY, _LABELS = 60, 20
 LONG_SECONDS = 1800.0
 """The expected time from which on a plan without a limit mentions the limit."""
 
@@ -42,7 +42,9 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "Split", f"{parts}, {locked}"
     if plan.resampling:
         yield "Rows", plan.resampling
-    yield "Task", f"{data.task}: {data.target} with {len(data.classes)} classes"
+    yield "Task", f"{data.task}: {data.target} with {classes_text(data)}"
+    if data.labels:
+        yield "Labels", labels_text(data.labels)
     if plan.network:
         yield "Network", plan.network
     yield "Families", ", ".join(plan.families)
@@ -62,6 +64,26 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
         yield "Smallest detectable difference", power_before(plan, where=ROWS[plan.verdict])
     for note in plan.notes:
         yield "Note", note
+
+
+def labels_text(labels: Sequence[LabelCount]) -> str:
+    """Return the labels with the rows that have them, the rarest of many only.
+
+    Examples:
+        >>> labels_text([LabelCount("calm", 20, 80), LabelCount("sad", 1, 99)])
+        'calm 20 rows (20.0%), sad 1 row (1.0%)'
+    """
+    rare = sorted(labels, key=lambda one: one.positives)
+    shown = labels if len(rare) <= _LABELS else rare[:_LABELS]
+    parts = [
+        f"{one.name} {count_text(one.positives, 'row')}"
+        f" ({100 * one.positives / max(1, one.positives + one.negatives):.1f}%)"
+        for one in shown
+    ]
+    text = ", ".join(parts)
+    if len(shown) == len(rare):
+        return text
+    return f"the rarest: {text}; the most frequent has {rare[-1].positives:,} rows"
 
 
 def time_text(seconds: float, *, is_limited: bool) -> str:
@@ -90,7 +112,7 @@ def column_lines(data: DataSummary) -> Iterator[tuple[str, str]]:
 
     Adjacent columns of the same kind share a line if there are many columns.
     """
-    yield data.target, f"the target, {len(data.classes)} classes"
+    yield data.target, f"the target, {classes_text(data)}"
     reasons = (*data.reasons, *("" for _ in data.columns[len(data.reasons) :]))
     every = [
         (name, f"{_KINDS.get(kind, kind)}{f' ({why})' if why else ''}")

@@ -14,6 +14,8 @@ TaskKind = Literal["binary", "multiclass", "multilabel", "sequence"]
 CLASSES_ALONE: tuple[TaskKind, ...] = ("binary", "multiclass", "sequence")
 """The tasks whose labels are classes; multi-label tasks have a pair of logits for each label."""
 ALL_TASKS: tuple[TaskKind, ...] = ("binary", "multiclass", "multilabel", "sequence")
+MISSING_LABEL = -100
+"""Stands for a missing label among the targets of several labels or of tokens, as in torch."""
 YES_OR_NO: tuple[TaskKind, ...] = ("binary", "multilabel")
 """The tasks whose items have two classes, no and yes, so that one of them is the positive one."""
 
@@ -89,6 +91,21 @@ class Task:
     def n_classes(self) -> int:
         """Return the number of classes C."""
         return len(self.classes)
+
+    @property
+    def n_outputs(self) -> int:
+        """Return the number of logits of a row or of a token: C, or one for each label."""
+        return len(self.outputs)
+
+    @property
+    def outputs(self) -> tuple[Label, ...]:
+        """Return the classes, or the names of several labels."""
+        return self.names if self.kind == "multilabel" else self.classes
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the names that the columns of the target may have."""
+        return (self.target, *self.names)
 
     @property
     def is_yes_or_no(self) -> bool:

@@ -14,6 +14,7 @@ from autoloss.core.errors import InputError, closest
 from autoloss.core.task import Label, Task
 from autoloss.data.cells import plain_flag
 from autoloss.data.exchange import Frame, is_frame
+from autoloss.data.messages import listed
 from autoloss.data.read import load_table
 from autoloss.data.sources import labels_of
 from autoloss.data.values import label_of
@@ -44,7 +45,7 @@ def read_class_table(given: ClassTable, name: str) -> tuple[Numbers, str]:
     if sorted(rows) != sorted(columns) or len(set(rows)) < len(rows):
         raise InputError(
             f"{where} must name the same classes in its first column and its header, once each, "
-            f"but got {rows} and {columns}."
+            f"but got {listed(rows)} and {listed(columns)}."
         )
     found = {
         row: dict(zip(columns, map(float, values), strict=True))

@@ -13,21 +13,13 @@ from autoloss.data.options import DataOptions
 from autoloss.data.resample import Division
 from autoloss.data.sources import Sources
 from autoloss.data.split import Rows
-from autoloss.data.target import make_task
 from autoloss.data.values import label_of
 
 
 def task_of(sources: Sources, train: Rows, options: DataOptions) -> tuple[Task, list[str], str]:
-    """Return the task, its classes as text, and a note on the positive one."""
-    target, labels = sources.roles.target, sources.main.labels
-    trained = [str(key) for key in labels.keys.iloc[train].unique()]
-    if len(trained) < 2:
-        raise InputError(
-            f"Training rows must have at least two classes of {target!r}, but all are"
-            f" {trained[0]!r}; divide the data in another way."
-        )
+    """Return the task, its classes or labels as text, and a note on the positive one."""
     positive = None if options.positive is None else label_of(options.positive)
-    return make_task(labels, trained, name=target, positive=positive)
+    return sources.main.labels.task(train, name=sources.roles.target, positive=positive)
 
 
 def of_known_classes(
@@ -52,12 +44,15 @@ def of_known_classes(
 
 
 def _known(piece: Piece, keys: list[str]) -> tuple[Piece, str]:
-    """Return the rows whose class has training rows, and a note on the other rows."""
-    labels = piece.source.labels
-    unknown = labels.codes(keys)[piece.rows] < 0
-    if not unknown.any():
+    """Return the rows whose class has training rows, and a note on the labels of other rows."""
+    unknown, names = piece.source.labels.unknown(keys, piece.rows)
+    if not names:
         return piece, ""
-    names = sorted({str(key) for key in labels.keys.iloc[piece.rows[unknown]]})
+    if not unknown.any():
+        return (
+            piece,
+            f"{piece.name}: labels that no training row has count nowhere: {listed(names)}.",
+        )
     if unknown.all():
         raise InputError(
             f"The {piece.name} rows of {piece.source.table.label} must have labels of the training"

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from autoloss.core.errors import InputError
 from autoloss.core.settings import Judge, ProtocolConfig
+from autoloss.data.label_columns import LabelColumns
 from autoloss.data.messages import listed, plural
 from autoloss.data.options import DataOptions
 from autoloss.data.resample import LARGE, RowPool
 from autoloss.data.roles import TEST, TRAIN, VALID, group_codes, parts_named, times
 from autoloss.data.sources import Labelled, Sources
 from autoloss.data.split import Codes, Rows, cut, part_size
+from autoloss.data.target_column import TargetColumn
 
 FEW = 1_000
 """The number of rows under which a locked part would show nothing."""
@@ -73,13 +74,11 @@ def divide(sources: Sources, options: DataOptions, protocol: ProtocolConfig) -> 
         InputError: Options contradict the data, or a part would be empty.
     """
     table, labels = sources.main.table, sources.main.labels
-    usable = labels.keys.notna().to_numpy()
+    usable = labels.known
     named = np.full(len(usable), TRAIN)
     if sources.roles.split is not None:
         named = parts_named(table, sources.roles.split)
-    # Labels of given test rows decide nothing, not even the order of the classes.
-    keys = labels.keys.where(named != TEST) if (named == TEST).any() else labels.keys
-    codes = pd.factorize(keys)[0].astype(np.int64)
+    codes = labels.strata(named == TEST)
     groups, order, notes = _ways(sources, options, usable)
     rest = np.flatnonzero(usable & (named == TRAIN))
     test = _given("test", sources, np.flatnonzero(usable & (named == TEST)))
@@ -90,9 +89,7 @@ def divide(sources: Sources, options: DataOptions, protocol: ProtocolConfig) -> 
     is_test_given = test is not None
     if test is None:
         if options.split_by is None and protocol.outer_folds > 0 and not options.lock:
-            judge, rare = _judge(
-                protocol.judge, rest, codes, labels.keys, is_given=valid is not None
-            )
+            judge, rare = _judge(protocol.judge, rest, codes, labels, is_given=valid is not None)
             notes += [rare] if rare else []
         if judge == "locked":
             test = _locked(RowPool(rest, codes, groups, order), sources, options.seed)
@@ -116,11 +113,16 @@ def _given(name: str, sources: Sources, named: Rows) -> Piece | None:
             f"{name} must be given once, but the column {sources.roles.split!r} names"
             f" {plural(len(named), 'row')} for it besides {source.table.label}; leave one out."
         )
-    return Piece(name, source, np.flatnonzero(source.labels.keys.notna().to_numpy()))
+    return Piece(name, source, np.flatnonzero(source.labels.known))
 
 
 def _judge(
-    asked: Judge, rows: Rows, codes: Codes, keys: pd.Series, *, is_given: bool
+    asked: Judge,
+    rows: Rows,
+    codes: Codes,
+    labels: TargetColumn | LabelColumns,
+    *,
+    is_given: bool,
 ) -> tuple[Judge, str]:
     """Return the rows of the verdict if none are given, and a note on a rare class.
 
@@ -128,30 +130,27 @@ def _judge(
         asked: The judge of the protocol.
         rows: The rows that train and validate.
         codes: Class of every row of the table.
-        keys: Its text.
+        labels: Its target.
         is_given: Whether validation rows are given: then no training holds out other rows.
     """
     if asked == "locked":
         return asked, ""
-    few, rare = _too_few(rows, codes, keys)
+    few, rare = _too_few(rows, codes, labels)
     if asked == "out_of_fold" and not is_given and len(rows) < LARGE:
         return asked, ""
     return "nested" if few else "locked", rare
 
 
-def _too_few(rows: Rows, codes: Codes, keys: pd.Series) -> tuple[bool, str]:
+def _too_few(rows: Rows, codes: Codes, labels: TargetColumn | LabelColumns) -> tuple[bool, str]:
     """Return whether there are too few rows to lock some, and a note on a rare class."""
     if len(rows) == 0:
         return False, ""
-    counts = np.bincount(codes[rows])
-    present = np.flatnonzero(counts)
-    rarest = present[np.argmin(counts[present])]
-    if counts[rarest] >= RARE:
+    what, name, count = labels.rarest(rows, codes)
+    if count >= RARE:
         return len(rows) < FEW, ""
-    name = str(keys.iloc[rows[codes[rows] == rarest][0]])
     note = (
-        f"Class {name!r} has only {plural(int(counts[rarest]), 'row')}; some are locked because "
-        f"there are more than {LARGE:,} rows in all, but they show little of that class."
+        f"{what.capitalize()} {name!r} has only {plural(count, 'row')}; some are locked because "
+        f"there are more than {LARGE:,} rows in all, but they show little of that {what}."
     )
     return (True, "") if len(rows) <= LARGE else (False, note)
 

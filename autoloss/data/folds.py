@@ -9,12 +9,13 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from autoloss.data.divide import Piece
 from autoloss.data.encode import TableEncoding
 from autoloss.data.frames import only
 from autoloss.data.inputs import TableInputs
-from autoloss.data.parts import Fold, Part, count_classes, joined
+from autoloss.data.parts import Fold, Part, joined
 from autoloss.data.roles import group_codes
 from autoloss.data.sources import Sources
 from autoloss.data.split import Codes, Rows
@@ -27,7 +28,7 @@ class Encoder:
 
     Args:
         sources: The tables.
-        keys: The classes as text, in the order of their codes.
+        keys: The classes or labels as text, in the order of their codes or logits.
         groups: Column of the groups; None if there are none.
         bins: Largest number of bins of the quantile edges.
         seed: Seed of the reduction of text.
@@ -55,13 +56,29 @@ class Encoder:
             hints=self.sources.hints,
         )
         encoded = self.part(train, encoding)
+        counts = self.count(encoded.targets)
         return Fold(
             train=encoded,
-            valid=self.part(valid, encoding),
-            test=None if test is None else self.part(test, encoding),
+            valid=self.judged(valid, encoding, counts),
+            test=None if test is None else self.judged(test, encoding, counts),
             encoding=encoding,
-            class_counts=count_classes(encoded.targets, len(self.keys)),
+            class_counts=self.sources.main.labels.trained(counts),
         )
+
+    def count(self, targets: Tensor) -> Tensor:
+        """Return the rows of each class, (C,), or without and with each label, (L, 2)."""
+        return self.sources.main.labels.count(targets, self.keys)
+
+    def judged(self, piece: Piece, encoding: TableEncoding, counts: Tensor) -> Part:
+        """Encode held-out rows; labels that the training rows do not tell apart are missing.
+
+        Args:
+            piece: The rows.
+            encoding: The encoding.
+            counts: The training rows of each class.
+        """
+        part = self.part(piece, encoding)
+        return replace(part, targets=piece.source.labels.judged(part.targets, counts))
 
     def whole(self, pieces: Sequence[Piece]) -> Fold:
         """Return a fold whose training rows are all rows of some pieces, and that holds out none.
@@ -69,11 +86,10 @@ class Encoder:
         Args:
             pieces: Rows of the data first, then of other tables.
         """
-        main, codes = pieces[0].source, [self._codes(piece) for piece in pieces]
-        known = [
-            replace(piece, rows=piece.rows[own >= 0])
-            for piece, own in zip(pieces, codes, strict=True)
-        ]
+        main, known = pieces[0].source, []
+        for piece in pieces:
+            unknown, _ = piece.source.labels.unknown(self.keys, piece.rows)
+            known.append(replace(piece, rows=piece.rows[~unknown]))
         frames = [self.frame(piece.source.name, piece.rows) for piece in known]
         encoding = TableEncoding.fit(
             frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True),
@@ -85,16 +101,13 @@ class Encoder:
         parts = [self.part(piece, encoding) for piece in known]
         train = parts[0] if len(parts) == 1 else joined(parts)
         none = parts[0].take(torch.zeros(0, dtype=torch.int64))
-        return Fold(train, none, None, encoding, count_classes(train.targets, len(self.keys)))
-
-    def _codes(self, piece: Piece) -> Codes:
-        """Return the class of each row of a piece, below 0 where it is unknown."""
-        return piece.source.labels.codes(self.keys)[piece.rows]
+        counts = main.labels.trained(self.count(train.targets))
+        return Fold(train, none, None, encoding, counts)
 
     def part(self, piece: Piece, encoding: TableEncoding) -> Part:
         """Encode the rows of a piece."""
         source = piece.source
-        codes = self._codes(piece)
+        codes = source.labels.codes(self.keys)[piece.rows]
         return Part(
             inputs=self._inputs(piece, encoding),
             targets=torch.tensor(np.asarray(codes), dtype=torch.int64),

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from torch import Tensor
 
 from autoloss.data.dates import DateColumn
 from autoloss.data.divide import Piece
@@ -22,31 +21,6 @@ from autoloss.data.row_numbers import ROW_REASONS
 from autoloss.data.values import label_of
 
 _MOST_WORDS = 6
-
-
-def class_notes(keys: Sequence[str], total: Tensor, held: dict[str, Tensor]) -> list[str]:
-    """Return notes on classes with a single row, and on parts that lack a class.
-
-    Args:
-        keys: The classes.
-        total: All rows of each class.
-        held: Rows of each class that any division holds out, by the name of the part.
-
-    Shape:
-        total and held each (C,).
-    """
-    notes = []
-    single = [key for key, count in zip(keys, total, strict=True) if count == 1]
-    if single:
-        noun = "Class" if len(single) == 1 else "Classes"
-        notes.append(
-            f"{noun} {listed(single)} with one row: trained on, never validated or tested."
-        )
-    for name, count in held.items():
-        absent = [key for key, n in zip(keys, count, strict=True) if n == 0 and key not in single]
-        if absent:
-            notes.append(f"The {name} part has no row of {listed(absent)}.")
-    return notes
 
 
 def _keep(reason: str, names: Sequence[str]) -> str:

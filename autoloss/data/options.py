@@ -21,6 +21,11 @@ DECIMALS = (".", ",")
 ISO = "ISO8601"
 
 
+def _target(target: str | Iterable[str] | None) -> str | None:
+    """Return a target as the command line names it: several names joined by commas."""
+    return target if target is None or isinstance(target, str) else ",".join(map(str, target))
+
+
 def _marks(missing: str | Iterable[str]) -> tuple[str, ...]:
     """Return marks of missing cells as a tuple."""
     marks = (missing,) if isinstance(missing, str) else missing
@@ -83,7 +88,8 @@ class DataOptions:
     """The options for reading and dividing the data of a search.
 
     Args:
-        target: Column of the class; None if the source names it itself (``sklearn:NAME``).
+        target: Column of the class; names and patterns of the columns of several labels, joined
+            by commas or in a sequence; None if the source names it itself (``sklearn:NAME``).
         valid: A table whose rows validate, instead of a share of the data.
         test: A table whose rows are locked, instead of a share of the data.
         groups: Column of groups: rows with the same value stay in the same part; not an input.
@@ -99,7 +105,7 @@ class DataOptions:
         seed: Seed of the division.
     """
 
-    target: str | None = None
+    target: str | Iterable[str] | None = option(None, plain=_target)
     valid: str | Path | Frame | None = option(None, plain=path_of, full=full_path, unkept="frames")
     test: str | Path | Frame | None = option(None, plain=path_of, full=full_path, unkept="frames")
     groups: str | None = None

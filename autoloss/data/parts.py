@@ -19,7 +19,7 @@ class Part:
 
     Args:
         inputs: The rows; the rows of a large part are encoded when they are taken.
-        targets: Class codes, int64.
+        targets: Class codes, int64; of several labels 1 for yes, 0 for no and -100 where missing.
         weights: Weight of each row, or None if all weigh the same.
         rows: Number of each row in the table that it came from, from 0.
         clusters: Cluster of each row: its group if there are groups, else the row itself. Another
@@ -27,7 +27,7 @@ class Part:
         table: The table that it came from: ``"data"``, or ``"test"`` or ``"valid"`` for that file.
 
     Shape:
-        targets, weights, rows, clusters (N,).
+        weights, rows, clusters (N,); targets (N,), of several labels (N, L).
     """
 
     inputs: TableInputs | StoredInputs
@@ -73,10 +73,10 @@ class Fold:
         test: Rows of an outer fold, which nothing is chosen on; None outside nested
             cross-validation.
         encoding: How the columns were encoded, fitted on `train` alone.
-        class_counts: Training rows of each class, int64.
+        class_counts: Training rows of each class, or without and with each label, int64.
 
     Shape:
-        class_counts (C,).
+        class_counts (C,), of several labels (L, 2).
     """
 
     train: Part
@@ -92,11 +92,11 @@ class LockedPart:
 
     Args:
         n_rows: How many there are.
-        class_counts: Rows of each class, int64.
+        class_counts: Rows of each class, or without and with each label, int64.
         sha256: Hash of the rows and of their numbers.
 
     Shape:
-        class_counts (C,).
+        class_counts (C,), of several labels (L, 2).
     """
 
     n_rows: int

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.core.settings import ProtocolConfig
@@ -14,13 +15,9 @@ from autoloss.data.classes import of_known_classes, task_of
 from autoloss.data.divide import Divided, Piece, divide
 from autoloss.data.fingerprint import fingerprint, row_hashes, rows_digest
 from autoloss.data.folds import Encoder
-from autoloss.data.notes import (
-    class_notes,
-    encoding_notes,
-    repeated_notes,
-)
+from autoloss.data.notes import encoding_notes, repeated_notes
 from autoloss.data.options import DataOptions
-from autoloss.data.parts import Fold, LockedPart, count_classes
+from autoloss.data.parts import Fold, LockedPart
 from autoloss.data.protocol import resampling_of
 from autoloss.data.read import Source
 from autoloss.data.resample import Division, outer_divisions, search_divisions
@@ -72,13 +69,13 @@ def prepare(
     encoder = Encoder(sources, keys, options.groups, bins, options.seed)
     folds = tuple(encoded_fold(encoder, division, divided.valid) for division in search)
     locked = None if divided.test is None else _locked(divided.test, encoder, folds[0])
-    total, held = _counts(divisions, folds, locked, encoder)
+    total, held, n_rows = _counts(divisions, folds, locked, encoder)
     notes = (
         *sources.notes,
         *divided.notes,
         *([positive_note] if positive_note else []),
         *unknown_notes,
-        *class_notes(keys, total, held),
+        *sources.main.labels.notes(keys, total, folds[0].class_counts, held),
         *encoding_notes(folds[0].encoding),
         *_repeated(divisions, divided.test, sources),
     )
@@ -89,7 +86,16 @@ def prepare(
         folds=folds,
         locked=locked,
         resampling=resampling_of(kind, divisions, divided.test, divided.judge, protocol),
-        summary=_summary(encoder, task, folds[0], locked, counts=total, aside=aside, notes=notes),
+        summary=_summary(
+            encoder,
+            task,
+            folds[0],
+            locked,
+            counts=total,
+            n_rows=n_rows,
+            aside=aside,
+            notes=notes,
+        ),
         notes=notes,
         fingerprint=fingerprint((frame, row_hashes(frame)) for frame in frames),
         _divisions=divisions,
@@ -105,6 +111,7 @@ def _summary(
     locked: LockedPart | None,
     *,
     counts: Tensor,
+    n_rows: int,
     aside: tuple[tuple[str, str], ...],
     notes: tuple[str, ...],
 ) -> DataSummary:
@@ -114,8 +121,7 @@ def _summary(
         source=sources.main.table.label,
         target=sources.roles.target,
         task=task.kind,
-        classes=tuple(encoder.keys),
-        class_counts=tuple(counts.tolist()),
+        n_rows=n_rows,
         n_train=len(fold.train),
         n_valid=len(fold.valid),
         n_test=0 if locked is None else locked.n_rows,
@@ -123,6 +129,7 @@ def _summary(
         reasons=fold.encoding.reasons,
         aside=aside,
         notes=notes,
+        **encoder.sources.main.labels.summary(encoder.keys, counts),
     )
 
 
@@ -143,44 +150,48 @@ def _outer(
 
 def _locked(test: Piece, encoder: Encoder, fold: Fold) -> LockedPart:
     """Lock the test rows."""
-    part = encoder.part(test, fold.encoding)
+    part = encoder.judged(test, fold.encoding, fold.class_counts)
     rows = test.source.table.frame.iloc[test.rows]
     return LockedPart(
         n_rows=len(part),
-        class_counts=count_classes(part.targets, len(encoder.keys)),
+        class_counts=encoder.count(part.targets),
         sha256=rows_digest(test.rows, row_hashes(rows)),
         _part=part,
-        _encode=lambda encoding: encoder.part(test, encoding),
+        _encode=lambda encoding: encoder.judged(test, encoding, fold.class_counts),
     )
 
 
 def _counts(
     divisions: StudyDivisions, folds: Sequence[Fold], locked: LockedPart | None, encoder: Encoder
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """Return the rows of each class: all, ever validated, and ever tested."""
+) -> tuple[Tensor, dict[str, Tensor], int]:
+    """Return the rows of each class: all, ever validated, and ever tested; and all rows."""
     main = encoder.sources.main
     codes = main.labels.codes(encoder.keys)
 
-    def count(parts: Sequence[Rows | None]) -> Tensor:
+    def stand(parts: Sequence[Rows | None]) -> NDArray[np.bool_]:
         stands = np.zeros(len(codes), dtype=bool)
         for rows in parts:
             if rows is not None:
                 stands[rows] = True
-        return count_classes(torch.tensor(codes[stands]), len(encoder.keys))
+        return stands
 
-    pool = count(
-        [part for division in divisions.search for part in (division.train, division.valid)]
-    )
+    def count(parts: Sequence[Rows | None]) -> Tensor:
+        return encoder.count(torch.tensor(codes[stand(parts)]))
+
+    every = [part for division in divisions.search for part in (division.train, division.valid)]
+    pool, n_rows = count(every), int(stand(every).sum())
     if divisions.valid is None:
         total, valid = pool, count([division.valid for division in divisions.search])
     else:
-        valid = count_classes(folds[0].valid.targets, len(encoder.keys))
+        valid = encoder.count(folds[0].valid.targets)
         total = pool + valid
+        n_rows += len(folds[0].valid)
     if locked is None:
         # Trainings that judge all rows test what they validate on.
         outer = count([fold.test for fold in divisions.outer]) if divisions.outer else valid
-        return total, {"valid": valid, "test": outer}
-    return total + locked.class_counts, {"valid": valid, "test": locked.class_counts}
+        return total, {"valid": valid, "test": outer}, n_rows
+    held = {"valid": valid, "test": locked.class_counts}
+    return total + locked.class_counts, held, n_rows + locked.n_rows
 
 
 def _repeated(divisions: StudyDivisions, test: Piece | None, sources: Sources) -> list[str]:

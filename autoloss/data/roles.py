@@ -36,18 +36,26 @@ class Roles:
     """The roles of a table's columns.
 
     Args:
-        target: The column of the class.
+        target: The name of the target: of its column, or of several columns together.
+        targets: The columns of the target: one, or one for each of several labels.
         inputs: The columns that may be learnt from.
         split: The column that names the part of each row, if there is one.
     """
 
     target: str
+    targets: tuple[str, ...]
     inputs: tuple[str, ...]
     split: str | None
 
 
-def roles_of(table: Table, target: str, options: DataOptions) -> Roles:
+def roles_of(table: Table, target: str, targets: tuple[str, ...], options: DataOptions) -> Roles:
     """Return the roles of the columns under the options.
+
+    Args:
+        table: The table.
+        target: The name of the target.
+        targets: Its columns.
+        options: The options.
 
     Raises:
         InputError: A column that an option names is not there, or has two roles.
@@ -61,24 +69,24 @@ def roles_of(table: Table, target: str, options: DataOptions) -> Roles:
             continue
         if name not in columns:
             raise unknown_name(f"{option} must name a column of {table.label}", name, columns)
-        if name == target:
+        if name in targets:
             raise InputError(f"{option} must not be the target, but got {option}={name!r}.")
     if options.groups is not None and options.split_by is not None:
         raise InputError("groups and split_by must not be given together; leave one out.")
-    split = _split_column(table, target, drop)
+    split = _split_column(table, targets, drop)
     if split is not None and options.split_by is not None:
         raise InputError(
             f"split_by must not be given where column {split!r} of {table.label} names the parts;"
             f" leave it out, or drop {split!r}."
         )
-    out = {target, options.groups, split, *drop}
-    return Roles(target, tuple(name for name in columns if name not in out), split)
+    out = {*targets, options.groups, split, *drop}
+    return Roles(target, targets, tuple(name for name in columns if name not in out), split)
 
 
-def _split_column(table: Table, target: str, drop: tuple[str, ...]) -> str | None:
+def _split_column(table: Table, targets: tuple[str, ...], drop: tuple[str, ...]) -> str | None:
     """Return the column ``split`` if any cell names a part."""
     for name in table.frame.columns:
-        if str(name).lower() == "split" and name != target and name not in drop:
+        if str(name).lower() == "split" and name not in targets and name not in drop:
             known = values_of(table.frame[name]).text.str.lower().isin(list(_PARTS))
             return str(name) if bool(known.any()) else None
     return None

@@ -8,12 +8,19 @@ from dataclasses import dataclass
 from autoloss.core.errors import InputError
 from autoloss.data.frames import Table
 from autoloss.data.hints import hints_of
+from autoloss.data.label_columns import (
+    LabelColumns,
+    joined_name,
+    read_labels,
+    several_targets,
+)
 from autoloss.data.messages import listed, plural, unknown_name
 from autoloss.data.options import DataOptions, Hints
 from autoloss.data.read import Source, load_table
 from autoloss.data.roles import Roles, roles_of
 from autoloss.data.stream import exact_column
-from autoloss.data.target import TargetColumn, check_classes, one_target, read_target, target_of
+from autoloss.data.target import one_target, read_target, target_of
+from autoloss.data.target_column import TargetColumn
 
 
 @dataclass(frozen=True)
@@ -23,12 +30,12 @@ class Labelled:
     Args:
         name: ``"data"``, ``"test"`` or ``"valid"``: its role in the study.
         table: The table.
-        labels: Its target.
+        labels: Its target: a class of each row, or several labels.
     """
 
     name: str
     table: Table
-    labels: TargetColumn
+    labels: TargetColumn | LabelColumns
 
 
 @dataclass(frozen=True)
@@ -56,7 +63,7 @@ class Sources:
         return tuple(
             (str(name), why.get(str(name), "left out as asked"))
             for name in self.main.table.frame.columns
-            if name not in roles.inputs and name != roles.target
+            if name not in roles.inputs and name not in roles.targets
         )
 
     @property
@@ -76,11 +83,12 @@ def load_sources(source: Source, options: DataOptions) -> Sources:
         InputError: A table cannot be read, lacks a column, or its target is no class.
     """
     table = load_table(source, name="DATA", options=options)
-    target = target_of(table, options)
-    table = one_target(table, target)
-    roles = roles_of(table, target, options)
-    labels = labels_of(table, target)
-    check_classes(labels, name=target, label=table.label, are_classes=options.classes)
+    target, targets = _targets(table, options)
+    for name in targets:
+        table = one_target(table, name)
+    roles = roles_of(table, target, targets, options)
+    labels = _labels(table, targets)
+    labels.check(name=target, label=table.label, are_classes=options.classes)
     hints = hints_of(table, roles.inputs, options)
     notes = [*table.notes, *_without_target(table, labels, target)]
     if unused := [mark for mark in options.marks if mark not in table.marks]:
@@ -96,19 +104,39 @@ def load_sources(source: Source, options: DataOptions) -> Sources:
     return Sources(Labelled("data", table, labels), roles, files, tuple(notes), hints)
 
 
+def _targets(table: Table, options: DataOptions) -> tuple[str, tuple[str, ...]]:
+    """Return the name of the target, and its columns."""
+    if options.target is not None:
+        columns = [str(name) for name in table.frame.columns]
+        names = several_targets(columns, options.target, label=table.label)
+        if names:
+            return joined_name(names, options.target), names
+    target = target_of(table, options)
+    return target, (target,)
+
+
+def _labels(table: Table, targets: tuple[str, ...]) -> TargetColumn | LabelColumns:
+    """Return the target of a table: the classes of its column, or the labels of its columns."""
+    if len(targets) > 1:
+        return read_labels(table, targets)
+    return labels_of(table, targets[0])
+
+
 def _file(name: str, table: Table, main: Table, roles: Roles) -> Labelled:
     """Check that a second table has the columns of the first."""
     columns = [str(name) for name in table.frame.columns]
-    if roles.target not in columns:
-        raise unknown_name(f"{table.label} must have the target column", roles.target, columns)
+    for target in roles.targets:
+        if target not in columns:
+            raise unknown_name(f"{table.label} must have the target column", target, columns)
     missing = [name for name in roles.inputs if name not in columns]
     if missing:
         raise InputError(
             f"{table.label} must have the columns of {main.label}, but lacks {listed(missing)};"
             " add them there, or drop them."
         )
-    table = one_target(table, roles.target)
-    return Labelled(name, table, labels_of(table, roles.target))
+    for target in roles.targets:
+        table = one_target(table, target)
+    return Labelled(name, table, _labels(table, roles.targets))
 
 
 def labels_of(table: Table, target: str) -> TargetColumn:
@@ -121,9 +149,9 @@ def labels_of(table: Table, target: str) -> TargetColumn:
     )
 
 
-def _without_target(table: Table, labels: TargetColumn, target: str) -> list[str]:
+def _without_target(table: Table, labels: TargetColumn | LabelColumns, target: str) -> list[str]:
     """Return a note on the rows without a target."""
-    count = int(labels.keys.isna().sum())
+    count = int((~labels.known).sum())
     if not count:
         return []
     return [f"{table.label}: {plural(count, 'row')} without {target!r} left out."]

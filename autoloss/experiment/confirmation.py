@@ -29,10 +29,10 @@ class LockedPredictions:
         # Members of several models have the encoding of the same division.
         self._opened = functools.cache(locked.open)
 
-    def of(self, model: Classifier, *, raw: bool = False) -> Tensor:
-        """Return the log probabilities of a model, (N, C); see `Classifier.encoded_log_probs`."""
+    def of(self, model: Classifier, items: Items, *, raw: bool = False) -> Tensor:
+        """Return a model's log probabilities of the items, (M, C), float64."""
         inputs = [self._opened(member.encoding).encoded() for member in model.members]
-        return model.encoded_log_probs(inputs, raw=raw)
+        return items.scores(model.encoded_log_probs(inputs, raw=raw)[None])[0]
 
 
 def confirm_on_locked(
@@ -52,7 +52,7 @@ def confirm_on_locked(
     on_locked = LockedPredictions(locked)
 
     def predicted(number: int, *, raw: bool = False) -> Tensor:
-        return on_locked.of(replace(models[number], temperature=1.0), raw=raw)
+        return on_locked.of(replace(models[number], temperature=1.0), items, raw=raw)
 
     challenger, baseline = choice.challenger.number, choice.baseline.number
     means = predicted(challenger), predicted(baseline)

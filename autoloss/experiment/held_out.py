@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from autoloss.readout import MeanTemperature, fit_mean_temperature
+from autoloss.losses import ClassFacts
+from autoloss.readout import Items, MeanTemperature, fit_mean_temperature
 from autoloss.verdict.blend import greedy_weights
 from autoloss.verdict.pooled import PooledRows
 
@@ -28,11 +30,13 @@ class HeldOut:
         raw: Log probabilities by the softmax of the logits.
         targets: Classes.
         rows: Numbers of the rows in their table; a row appears for every training that held it
-            out.
+            out, and for each of its items.
         clusters: The cluster of each row.
+        keys: Numbers that tell the items apart: those of the rows for one label a row; see
+            `Items.keys`.
 
     Shape:
-        log_probs and raw ``(P, C)``, targets, rows and clusters ``(P,)``.
+        log_probs and raw ``(P, C)``, targets, rows, clusters and keys ``(P,)``.
     """
 
     log_probs: NDArray[np.float64]
@@ -40,11 +44,17 @@ class HeldOut:
     targets: NDArray[np.int64]
     rows: NDArray[np.int64]
     clusters: NDArray[np.int64]
+    keys: NDArray[np.int64]
 
     @cached_property
     def pooled(self) -> PooledRows:
-        """Return the rows, each of them once."""
-        return PooledRows.of(self.rows, self.targets)
+        """Return the items, each of them once."""
+        return PooledRows.of(self.keys, self.targets)
+
+    def items(self, facts: ClassFacts) -> Items:
+        """Return the items with their clusters, each of them once."""
+        clusters = torch.from_numpy(self.pooled.once(self.clusters))
+        return pooled_items(self.pooled, clusters, facts)
 
     @cached_property
     def mean(self) -> FloatArray:
@@ -59,6 +69,23 @@ class HeldOut:
     def calibrated(self, seed: int) -> FloatArray:
         """Return `mean` at temperatures that other rows decided, (N, C)."""
         return HeldOutFinalists({0: self}).crossfitted(lambda pool, rows: {0: 1.0}, seed)
+
+
+def pooled_items(pooled: PooledRows, clusters: Tensor, facts: ClassFacts) -> Items:
+    """Return the items that several trainings held out, each of them once.
+
+    Args:
+        pooled: The items, told apart by `Items.keys`.
+        clusters: The cluster of each.
+        facts: The kind of label.
+
+    Shape:
+        clusters (M,).
+    """
+    labels = torch.from_numpy(np.asarray(pooled.targets))
+    if facts.item_axes == 1:
+        return Items.of(labels, facts).clustered(clusters)
+    return replace(Items.pooled(torch.from_numpy(pooled.rows), labels), clusters=clusters)
 
 
 class HeldOutFinalists:

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from torch import Tensor
 
+from autoloss.core.errors import InputError
 from autoloss.core.option import full_path, full_place, option, path_of
 from autoloss.core.task import Task
 from autoloss.data import StudyData
@@ -133,7 +134,13 @@ class ClassKnowledge:
         return space_for(space, self.model, own=own)
 
     def for_study(self, task: Task) -> dict[str, Any]:
-        """Return the arguments of a `Study` for a task."""
+        """Return the arguments of a `Study` for a task.
+
+        Raises:
+            InputError: Knowledge of classes is given for several labels.
+        """
+        if task.names:
+            self._check_labels()
         costs = ordered_costs(self.cost_matrix, task)
         return {
             "task": task,
@@ -145,6 +152,18 @@ class ClassKnowledge:
                 *(["teacher_logits"] if self.teacher is not None else ()),
             ),
         }
+
+    def _check_labels(self) -> None:
+        """Refuse knowledge of classes, which several labels do not have."""
+        instead = {
+            "class_weights": "search the prior class_weight, which weighs each label by its rows",
+            "class_similarity": "search the target smoothing",
+            "cost_matrix": "move the threshold of each label by its costs",
+            "teacher": "search each label alone, with its own teacher",
+        }
+        for name, remedy in instead.items():
+            if getattr(self, name) is not None:
+                raise InputError(f"{name} must be left out for several labels: {remedy}.")
 
     def teacher_logits(self, data: StudyData) -> Tensor | None:
         """Return the teacher's logits for the rows of the data, or None without a teacher.

@@ -14,6 +14,7 @@ from autoloss.core.errors import AutolossError
 from autoloss.data import Fold
 from autoloss.data.protocol import carried_out
 from autoloss.experiment.gain_steps import StepPredictions, gains
+from autoloss.experiment.held_out import pooled_items
 from autoloss.experiment.reference import boost_folds, compared
 from autoloss.experiment.replication import Selection, is_cut, make_divisions
 from autoloss.experiment.session import SearchSession
@@ -112,8 +113,8 @@ def judge_by_nesting(session: SearchSession, selection: Selection) -> Evidence:
     )
     raw = pooled.mean([one.challenger for one in found])
     log_probs = (torch.from_numpy(steps.challenger), torch.from_numpy(steps.calibrated))
-    targets = torch.from_numpy(np.asarray(pooled.targets))
-    items = Items.of(targets, study.facts).clustered(_clusters(folds, pooled.rows))
+    rows = pooled.once(np.concatenate([one.rows for one in results]))
+    items = pooled_items(pooled, _clusters(folds, rows), study.facts)
     verdict = trusted(
         _verdict(selection.snapshot, choice, results, repeats=size.repeats),
         selection.snapshot,
@@ -142,7 +143,7 @@ def judge_by_nesting(session: SearchSession, selection: Selection) -> Evidence:
         gains=gains(selection, steps, items, moves_decisions=False),
         reference=compared(boosted, selection.snapshot, ships, items),
         raw=(torch.from_numpy(raw), torch.from_numpy(steps.tuned)),
-        rows=torch.from_numpy(np.asarray(pooled.rows)),
+        rows=torch.from_numpy(rows),
         coverage=coverage,
     )
 
@@ -219,17 +220,20 @@ def _chosen(
         [specs[i] for i in picked],
         job.encoded(fold.test),
     )
+    items = Items.of(fold.test.targets, job.classes)
     shipped = [
-        scores.readouts.row(i).log_probs(own.cpu(), job.classes)
+        items.scores(scores.readouts.row(i).log_probs(own.cpu(), job.classes)[None])[0]
         for i, own in zip(picked[:2], test_logits[:2], strict=True)
     ]
-    of_challenger, of_tuned, of_default = map(_normalised, test_logits)
+    of_items = items.scores(job.classes.over_classes(test_logits.cpu()))
+    of_challenger, of_tuned, of_default = map(_normalised, of_items)
     return _Outer(
         OuterResult(
             _normalised(shipped[0]),
             _normalised(shipped[1]),
-            fold.test.targets.cpu().numpy(),
-            fold.test.rows.cpu().numpy(),
+            items.labels.numpy(),
+            items.of_rows(fold.test.rows).numpy(),
+            items.keys(fold.test.rows).numpy(),
             n_train=len(fold.train) + len(fold.valid),
             challenger=choice.challenger.number,
             baseline=choice.baseline.number,
@@ -245,8 +249,7 @@ def _choice(
     study: Study, job: Job, fold: Fold, trials: Sequence[_FoldTrial], scores: Scores
 ) -> Choice:
     """Return the challenger and tuned cross-entropy of one outer fold."""
-    clusters = fold.valid.clusters
-    items = Items.of(job.valid.targets, job.classes).clustered(clusters)
+    items = Items.of(job.valid.targets, job.classes).clustered(fold.valid.clusters)
     examples = example_losses(scores, items, facts=job.classes, seed=study.seed)
     numbers = [one.record.number for one in trials]
     complexity = {one.record.number: one.spec.complexity for one in trials}
@@ -260,8 +263,8 @@ def _choice(
         simplicity=lambda record: complexity[record.number],
         metric=study.metric.name,
         lower_is_better=study.metric.lower_is_better,
-        targets=job.valid.targets.cpu().numpy(),
-        clusters=clusters.numpy(),
+        targets=items.labels.cpu().numpy(),
+        clusters=items.cluster_numbers,
     )
 
 

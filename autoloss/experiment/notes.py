@@ -15,7 +15,7 @@ def study_notes(
     """Return the notes on rare positives and on costs, a sentence each."""
     costs = metric.costs
     rare: tuple[str, ...] = ()
-    if data.task.is_yes_or_no:
+    if data.task.kind == "binary":
         rare = rare_notes(
             data.summary.class_counts,
             space.training.batch_size,

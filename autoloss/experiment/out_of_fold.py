@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import torch
 
 from autoloss.data.protocol import carried_out
@@ -15,7 +14,7 @@ from autoloss.experiment.replication import Selection
 from autoloss.experiment.session import SearchSession
 from autoloss.readout import Items
 from autoloss.records import Gain, PairOptimism, Verdict
-from autoloss.search import Evidence, trusted
+from autoloss.search import Evidence, items_text, trusted
 from autoloss.verdict.confirm import Shipped, confirm, unopposed
 from autoloss.verdict.metric_rows import metric_on_rows
 
@@ -61,9 +60,7 @@ def judge_out_of_fold(
         torch.from_numpy(challenger.calibrated(study.seed)),
         torch.from_numpy(baseline.calibrated(study.seed)),
     )
-    targets = torch.from_numpy(np.asarray(pooled.targets))
-    clusters = torch.from_numpy(pooled.once(baseline.clusters))
-    items = Items.of(targets, study.facts).clustered(clusters)
+    items = baseline.items(study.facts)
     optimism = study.pair_optimism() if choice.is_opposed else None
     verdict = trusted(
         _verdict(selection, steps, items, optimism),
@@ -93,7 +90,7 @@ def judge_out_of_fold(
             torch.from_numpy(pooled.mean([challenger.raw])),
             torch.from_numpy(steps.tuned),
         ),
-        rows=torch.from_numpy(np.asarray(pooled.rows)),
+        rows=torch.from_numpy(pooled.once(baseline.rows)),
         coverage=selection.coverage,
         pair_optimism=optimism,
     )
@@ -129,9 +126,9 @@ def _verdict(
     study, choice = selection.snapshot, selection.choice
     primary = study.config.verdict_metric
     if not choice.is_opposed:
-        return unopposed(choice.baseline.number, len(items), primary=primary)
+        return unopposed(choice.baseline.number, items.n_rows, primary=primary)
     one, other = choice.challenger, choice.baseline
-    return confirm(
+    verdict = confirm(
         Shipped(one.number, one.label, steps.challenger),
         Shipped(other.number, other.label, steps.calibrated),
         items.labels.numpy(),
@@ -140,6 +137,7 @@ def _verdict(
         class_counts=study.class_counts.numpy(),
         clusters=items.cluster_numbers,
         optimism=optimism,
-        where=f"on {items.n_rows:,} rows that the trainings held out",
+        where=f"on {items_text(items, study.task)} that the trainings held out",
         seed=study.seed,
     )
+    return replace(verdict, n_test=items.n_rows)

@@ -106,7 +106,13 @@ def checked_network(
     rows = rows.repeat(-(-_SEVERAL // len(rows)), 1) if len(rows) < _SEVERAL else rows
     behaviour = check_network(network, rows)
     form = choose_form(
-        network, behaviour, folds[0], space.training, device=device, together=space.together
+        network,
+        behaviour,
+        folds[0],
+        space.training,
+        device=device,
+        together=space.together,
+        task=data.task.kind,
     )
     chosen = replace(model, stacked=form.stacked, draws=behaviour.draws)
     left_out = [base for base in loaded.bases if base not in space.bases]
@@ -209,7 +215,7 @@ def network_argument(origin: Mapping[str, Any]) -> dict[str, str]:
 def _network(model: OwnModel, data: StudyData, space: Space) -> OwnNetwork:
     """Return the network for the shape of the first division, which all divisions share."""
     schemas = [fold.encoding.schema for fold in data.folds]
-    network = networks_for(schemas, data.task.n_classes, space.network, model)[0]
+    network = networks_for(schemas, data.task.n_outputs, space.network, model)[0]
     assert isinstance(network, OwnNetwork)
     return network
 

@@ -28,7 +28,7 @@ def plan(request: Request) -> Plan:
     metric = _check_study(begun, space, facts)
     divisions = Divisions.of(
         data.folds,
-        data.task.n_classes,
+        data.task.n_outputs,
         space.network,
         space.training,
         device=begun.device,

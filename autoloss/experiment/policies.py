@@ -14,6 +14,7 @@ from autoloss.experiment.held_out import HeldOutFinalists, Weights
 from autoloss.experiment.replication import Replication, Selection
 from autoloss.experiment.session import SearchSession
 from autoloss.inference.classifier import Classifier
+from autoloss.readout import Items
 from autoloss.records import PersonalChoice, ShippingPolicy, Summary
 from autoloss.search import StudySnapshot
 from autoloss.verdict.comparisons import compare
@@ -62,8 +63,9 @@ def compare_policies(session: SearchSession, selection: Selection, recommended: 
         targets, clusters = pool.targets, pool.clusters
     else:
         on_locked, test = LockedPredictions(locked), locked.open()
-        predicted = {name: on_locked.of(model).numpy() for name, model in models.items()}
-        targets, clusters = test.targets.numpy(), test.clusters.numpy()
+        items = Items.of(test.targets, study.facts)
+        predicted = {name: on_locked.of(model, items).numpy() for name, model in models.items()}
+        targets, clusters = items.labels.numpy(), items.of_rows(test.clusters).numpy()
     records: list[ShippingPolicy] = []
     for name, own in weights.items():
         if records and np.array_equal(predicted[name], predicted["verdict"]):

@@ -139,6 +139,8 @@ def boost(session: SearchSession, train: Sequence[Part], test: Part) -> Boosted 
         than the time limit allows.
     """
     data, deadline = session.opened.data, session.timetable.reference_by
+    if data.task.kind == "multilabel":
+        return None
     n_rows = sum(map(len, train))
     if deadline is not None:
         columns, classes = len(data.summary.columns), data.task.n_classes

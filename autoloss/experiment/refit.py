@@ -52,7 +52,7 @@ def refit(
     if found is None:
         why = "a member diverged on all rows, or the time was up"
         return Refitted(model, Refit(n_rows, False, why))
-    n_rows = int(found.class_counts.sum())
+    n_rows = round(session.opened.data.share_of_whole(1.0))
     return Refitted(found, Refit(n_rows, True, "it was asked for"))
 
 

@@ -17,8 +17,10 @@ from autoloss.experiment.held_out import HeldOut
 from autoloss.experiment.session import SearchSession, epochs_of
 from autoloss.inference.classifier import Classifier, Decision
 from autoloss.inference.member import Member
+from autoloss.losses import ClassFacts
 from autoloss.metrics import Scores
 from autoloss.models.custom.shipped import shipped
+from autoloss.readout import Items
 from autoloss.records import Coverage, Finalist
 from autoloss.search import Scorer, Study, StudySnapshot
 from autoloss.training.divisions import Divisions, Trained
@@ -112,7 +114,9 @@ def replicate(
         row = numbers.index(number)
         for fold, scored in enumerate(scores):
             figures[:, row, fold] = float(scored.value[k]), float(scored.readouts.refined[k])
-    held_out = {n: _held_out(folds, by_number[n], scores, k) for k, n in enumerate(whole)}
+    held_out = {
+        n: _held_out(study.facts, folds, by_number[n], scores, k) for k, n in enumerate(whole)
+    }
     models = {n: _model(session, folds, by_number[n], scores, k) for k, n in enumerate(whole)}
     return Replication(
         Replicates(
@@ -139,7 +143,7 @@ def make_divisions(session: SearchSession, folds: Sequence[Fold]) -> Divisions:
     space, job = session.study.space, session.divisions.jobs[0]
     return Divisions.of(
         folds,
-        session.opened.data.task.n_classes,
+        session.opened.data.task.n_outputs,
         space.network,
         space.training,
         device=job.device,
@@ -213,16 +217,24 @@ def _decision(study: Study) -> Decision:
 
 
 def _held_out(
-    folds: Sequence[Fold], trained: Trained, scores: Sequence[Scores], k: int
+    facts: ClassFacts, folds: Sequence[Fold], trained: Trained, scores: Sequence[Scores], k: int
 ) -> HeldOut:
+    """Return the predictions of a finalist for the items that its trainings held out."""
     valid = [fold.valid for fold in folds]
-    raw = [outcome.logits.double().log_softmax(-1) for outcome in trained.outcomes]
+    every = [Items.of(part.targets, facts) for part in valid]
+    logits = [facts.over_classes(outcome.logits.cpu()) for outcome in trained.outcomes]
+    raw = [
+        items.scores(own[None])[0].double().log_softmax(-1)
+        for items, own in zip(every, logits, strict=True)
+    ]
+    pairs = list(zip(every, valid, strict=True))
     return HeldOut(
         _joined([scored.predictions.log_probs[k].double() for scored in scores]),
         _joined(raw),
-        _joined([part.targets for part in valid]),
-        _joined([part.rows for part in valid]),
-        _joined([part.clusters for part in valid]),
+        _joined([items.labels for items in every]),
+        _joined([items.of_rows(part.rows) for items, part in pairs]),
+        _joined([items.of_rows(part.clusters) for items, part in pairs]),
+        _joined([items.keys(part.rows) for items, part in pairs]),
     )
 
 

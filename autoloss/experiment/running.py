@@ -117,7 +117,7 @@ def make_session(opened: OpenSearch) -> SearchSession:
     space = study.space
     divisions = Divisions.of(
         data.folds,
-        data.task.n_classes,
+        data.task.n_outputs,
         space.network,
         space.training,
         device=find_device(opened.request.device),
@@ -386,7 +386,7 @@ def _detectable(data: StudyData, protocol: ProtocolConfig) -> float:
     if data.locked is not None:
         return detectable_difference(data.locked.n_rows)
     repeats = protocol.outer_repeats
-    n_rows = sum(data.summary.class_counts)
+    n_rows = data.summary.n_rows
     if data.resampling.verdict == "out_of_fold":
         return detectable_difference(n_rows)
     return detectable_nested(n_rows, data.resampling.outer // repeats, repeats)

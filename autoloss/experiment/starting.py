@@ -12,6 +12,7 @@ from autoloss.core.clock import Clock
 from autoloss.core.devices import find_device
 from autoloss.core.errors import InputError
 from autoloss.core.option import path_of
+from autoloss.core.task import Task
 from autoloss.data import StudyData
 from autoloss.data.messages import unknown_name
 from autoloss.data.rare import sampling_rates
@@ -24,7 +25,7 @@ from autoloss.experiment.running import make_tracker, run, staffed, withdrawn_if
 from autoloss.experiment.session import OpenSearch
 from autoloss.losses.own import take_in
 from autoloss.models.custom.own import AUTO
-from autoloss.search import SearchResult, Space, Study, free_name, load_space
+from autoloss.search import SearchResult, Space, Study, free_name, load_space, usual_space
 from autoloss.search.journal import exists_error
 from autoloss.search.naming import CONFIG, JOURNAL, check_name
 from autoloss.tracking import check_register
@@ -89,6 +90,10 @@ def start(request: Request, crew: Crew | None = None, progress: Progress | None 
     space = knowledge.join(loaded, own)
     staffing = staffed(request, device, crew, progress)
     data = request.read(space)
+    if (usual := usual_space(request.space, data.task.kind)) != request.space:
+        loaded = load_space(usual, losses=own)
+        space = knowledge.join(loaded, own)
+    _check_negatives(space, data.task)
     network = checked_network(knowledge.model, data, space, loaded=loaded, device=device)
     return Start(request, knowledge, own, space, data, network, metric, device, staffing, clock)
 
@@ -163,6 +168,16 @@ def _new_study(begun: Start) -> Study:
         },
         **begun.knowledge.for_study(data.task),
     )
+
+
+def _check_negatives(space: Space, task: Task) -> None:
+    """Refuse to leave out negatives where a row has no single class."""
+    if space.protocol.negatives and task.names:
+        raise InputError(
+            "protocol.negatives must be 0 for several labels, whose negatives are the positives of"
+            f" other labels, but got negatives={space.protocol.negatives:g}: search the prior"
+            " class_weight instead."
+        )
 
 
 def _check_policy(name: str) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from autoloss.core.display import Card, Shown
+from autoloss.core.errors import InputError
 from autoloss.core.settings import NetworkConfig
 from autoloss.core.task import Task
 from autoloss.data import TableEncoding, TableInputs
@@ -55,7 +56,7 @@ class Classifier(Shown):
         temperature: The temperature of the mean; 1 leaves it as it is.
 
     Shape:
-        - class_weights: ``(C,)``
+        - class_weights: ``(C,)``; of several labels ``(L, 2)``
         - cost_matrix and class_similarity: ``(C, C)``
     """
 
@@ -73,8 +74,9 @@ class Classifier(Shown):
         first = self.members[0]
         columns = sum(not kind.startswith("left out") for _, kind in first.encoding.kinds)
         trained = "training" if len(self.members) == 1 else "trainings"
-        classes = list(map(str, self.task.classes[:5]))
-        more = [f"{self.task.n_classes - 5} more"] if self.task.n_classes > 5 else []
+        outputs = self.task.outputs
+        classes = list(map(str, outputs[:5]))
+        more = [f"{len(outputs) - 5} more"] if len(outputs) > 5 else []
         network = "built in" if self.model is None else self.model.name
         pairs = (
             ("target", f"{self.task.target} ({self.task.kind}: {', '.join([*classes, *more])})"),
@@ -87,12 +89,16 @@ class Classifier(Shown):
 
     @property
     def classes(self) -> NDArray[Any]:
-        """Return the labels in the order of the columns of `predict_proba`."""
-        return self.task.labels
+        """Return the classes, or the names of several labels, in the order of `predict_proba`."""
+        return np.array(self.task.names) if self.task.names else self.task.labels
 
     @property
     def class_counts(self) -> Tensor:
-        """Return the training rows of each class, the mean over the members, ``(C,)``."""
+        """Return the training rows of each class, the mean over the members.
+
+        Shape:
+            ``(C,)``; of several labels the rows without and with each, ``(L, 2)``.
+        """
         return torch.stack([member.class_counts.double() for member in self.members]).mean(0)
 
     @property
@@ -107,7 +113,7 @@ class Classifier(Shown):
     def networks(self) -> tuple[Network, ...]:
         """Return the network of every member; all have the same shape."""
         schemas = [member.encoding.schema for member in self.members]
-        return networks_for(schemas, self.task.n_classes, self.config, self.model)
+        return networks_for(schemas, self.task.n_outputs, self.config, self.model)
 
     @property
     def encodings(self) -> tuple[TableEncoding, ...]:
@@ -136,10 +142,10 @@ class Classifier(Shown):
         for rows in torch.split(torch.arange(len(inputs)), CHUNK_ROWS):
             taken = network.encode(inputs.take(rows.unsqueeze(0)).typed(dtype))
             chunks.append(network.body(weights, taken, heads=heads)[0].double())
-        return torch.cat(chunks) if chunks else torch.empty(0, self.task.n_classes)
+        return torch.cat(chunks) if chunks else torch.empty(0, self.task.n_outputs)
 
     def encoded_log_probs(self, rows: Sequence[TableInputs], *, raw: bool = False) -> Tensor:
-        """Return log probabilities of encoded rows, ``(N, C)``, float64.
+        """Return log probabilities of encoded rows, ``(N, C)`` or ``(N, L, 2)``, float64.
 
         Args:
             rows: The encoded rows of every member.
@@ -148,17 +154,24 @@ class Classifier(Shown):
         return self.mean(self.member_log_probs(rows, raw=raw), raw=raw)
 
     def member_log_probs(self, rows: Sequence[TableInputs], *, raw: bool = False) -> Tensor:
-        """Return log probabilities of encoded rows by each member, ``(R, N, C)``, float64.
+        """Return log probabilities of encoded rows by each member, float64.
+
+        A label of several that all training rows of a member have, or none, has their share as
+        its probability.
 
         Args:
             rows: The encoded rows of every member.
             raw: Whether to use the softmax of the logits instead of the read-outs.
+
+        Shape:
+            ``(R, N, C)``; of several labels ``(R, N, L, 2)``.
         """
         found = []
         for number, (member, inputs) in enumerate(zip(self.members, rows, strict=True)):
             logits = self._logits(number, inputs)
-            own = logits if raw else member.readout.log_probs(logits, self.facts(member))
-            found.append(own.double().log_softmax(-1))
+            facts = self.facts(member)
+            own = facts.over_classes(logits) if raw else member.readout.log_probs(logits, facts)
+            found.append(facts.with_constants(own.double().log_softmax(-1)))
         return torch.stack(found)
 
     def mean(self, log_probs: Tensor, *, raw: bool = False) -> Tensor:
@@ -169,10 +182,11 @@ class Classifier(Shown):
             raw: Whether to leave out the temperature of the mean.
 
         Shape:
-            log_probs (R, N, C) -> (N, C).
+            log_probs (R, ..., C) -> (..., C).
         """
         temperature = 1.0 if raw else self.temperature
-        return mean_log_probs(log_probs, log_shares=self.log_shares, temperature=temperature)
+        mean = mean_log_probs(log_probs, log_shares=self.log_shares, temperature=temperature)
+        return ClassFacts(self.class_counts, task=self.task.kind).with_constants(mean)
 
     def predict_proba(self, data: Table, *, force: bool = False) -> NDArray[np.float64]:
         """Return calibrated probabilities.
@@ -185,7 +199,7 @@ class Classifier(Shown):
 
         Returns:
             A row for each example, a column for each class in the order of `classes`; rows sum to
-            1.
+            1. Of several labels, the probability of each.
 
         Raises:
             InputError: A column is missing, or a column that mattered is unusable in most rows.
@@ -194,10 +208,19 @@ class Classifier(Shown):
             UnusableCellsWarning: Some cells cannot be used and count as missing.
 
         Shape:
-            - output: ``(N, C)``
+            - output: ``(N, C)``; of several labels ``(N, L)``
         """
         rows = encoded_rows(self.encodings, data, force=force)
-        return self.encoded_log_probs(self.by_member(rows)).exp().numpy()
+        return self.shown_probs(self.encoded_log_probs(self.by_member(rows)))
+
+    def shown_probs(self, log_probs: Tensor) -> NDArray[np.float64]:
+        """Return probabilities as `predict_proba` shows them, of several labels those of yes.
+
+        Shape:
+            ``(N, C)`` → ``(N, C)``; of several labels ``(N, L, 2)`` → ``(N, L)``.
+        """
+        shown = log_probs[..., 1] if log_probs.ndim == 3 else log_probs
+        return shown.exp().numpy()
 
     def facts(self, member: Member) -> ClassFacts:
         """Return the facts of the classes that the loss of a member knew."""
@@ -209,18 +232,29 @@ class Classifier(Shown):
         )
 
     def predict(self, data: Table, *, force: bool = False) -> NDArray[Any]:
-        """Return the label of each row by the decision for the metric of the search, ``(N,)``."""
-        return self.classes[self.decisions(self.predict_proba(data, force=force))]
+        """Return the label of each row by the decision for the metric of the search, ``(N,)``.
+
+        Of several labels, 1 for each that a row has, else 0, ``(N, L)``.
+        """
+        decided = self.decisions(self.predict_proba(data, force=force))
+        return decided if self.task.names else self.classes[decided]
 
     def decisions(self, probs: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Return the code of each row's decision from its probabilities ``(N, C)``."""
+        """Return the code of each row's decision from its probabilities.
+
+        Shape:
+            ``(N, C)`` → ``(N,)``; of several labels ``(N, L)`` → ``(N, L)``.
+        """
         scores = torch.from_numpy(probs)
+        if self.task.names:
+            scores = torch.stack([1.0 - scores, scores], -1)
         if self.decision == "expected_cost" and self.cost_matrix is not None:
             cheapest: NDArray[np.int64] = cost_decisions(scores, self.cost_matrix).numpy()
             return cheapest
         if self.decision == "balanced_error":
-            scores = balanced_scores(scores.log(), self.class_counts)
-        codes: NDArray[np.int64] = scores.argmax(1).numpy()
+            counts = self.class_counts
+            scores = balanced_scores(scores.log(), counts.sum(0) if counts.ndim > 1 else counts)
+        codes: NDArray[np.int64] = scores.argmax(-1).numpy()
         return codes
 
     def decide(
@@ -242,6 +276,8 @@ class Classifier(Shown):
             - cost_matrix: ``(C, C)``
             - output: ``(N,)``
         """
+        if self.task.names:
+            raise InputError("decide must be for one label a row, but the model has several.")
         costs = torch.from_numpy(cost_array(cost_matrix, self.task))
         probs = torch.from_numpy(self.predict_proba(data, force=force))
         codes: NDArray[np.int64] = cost_decisions(probs, costs).numpy()

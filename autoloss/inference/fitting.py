@@ -14,7 +14,7 @@ from autoloss.data.text import TextColumn
 from autoloss.inference.classifier import Classifier
 
 _DECISIONS = ("error", "balanced_error", "expected_cost")
-_KINDS = ("binary", "multiclass")
+_KINDS = ("binary", "multiclass", "multilabel")
 # No search makes wider layers; the product of larger widths could overflow the memory.
 _WIDEST = 1 << 20
 
@@ -27,7 +27,10 @@ def check_fit(classifier: Classifier) -> None:
     """
     task, config = classifier.task, classifier.config
     n = len(task.classes)
-    _must(task.kind in _KINDS and n >= 2 and (task.kind != "binary" or n == 2), "classes")
+    _must(task.kind in _KINDS and n >= 2 and (not task.is_yes_or_no or n == 2), "classes")
+    _must((task.kind == "multilabel") == (len(task.names) > 0), "labels")
+    _must(all(isinstance(name, str) for name in task.names), "labels")
+    counted = (len(task.names), n) if task.names else (n,)
     _must(all(isinstance(label, str | int | float) for label in task.classes), "classes")
     _must(classifier.decision in _DECISIONS, "decision")
     _must(isinstance(task.target, str), "target")
@@ -37,12 +40,12 @@ def check_fit(classifier: Classifier) -> None:
     _must(all(isinstance(size, int) and 0 <= size <= _WIDEST for size in sizes), "network")
     _shape(classifier.cost_matrix, (n, n), "cost_matrix")
     _must(classifier.decision != "expected_cost" or classifier.cost_matrix is not None, "costs")
-    _shape(classifier.class_weights, (n,), "class_weights")
+    _shape(classifier.class_weights, counted, "class_weights")
     _shape(classifier.class_similarity, (n, n), "class_similarity")
     for member in classifier.members:
         _must(_is_positive(member.weight), "weight")
         _check_encoding(member.encoding)
-        _shape(member.class_counts, (n,), "class_counts")
+        _shape(member.class_counts, counted, "class_counts")
     for member, network in zip(classifier.members, classifier.networks, strict=True):
         _shape(member.weights, (network.layout.size,), "weights")
         _must(member.weights.dtype == torch.float32, "type of weights")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,8 @@ from autoloss.inference.entrance import encoded_piece
 from autoloss.inference.inputs import by_name
 
 PREDICTION = "prediction"
+SEPARATOR = "|"
+"""Stands between the labels of a row."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Predicting:
         rows: The table.
         id_column: A column that is copied unchanged into the first column; None for none.
         force: Whether to go on if a column that mattered is unusable in most rows.
+        wide: Whether several labels are columns of 0 and 1 in the place of one of text.
         tell: Called at the end with one line on the cells that the model cannot use.
 
     Raises:
@@ -43,10 +46,13 @@ class Predicting:
     rows: RowStream
     id_column: str | None = None
     force: bool = False
+    wide: bool = False
     tell: Callable[[str], object] = field(default=lambda line: None, repr=False)
 
     def __post_init__(self) -> None:
         names, label = self.rows.names, self.rows.label
+        if self.wide and not self.classifier.task.names:
+            raise InputError("--wide must be left out for a model with one label a row.")
         if self.id_column is not None and self.id_column not in names:
             raise unknown_name(f"--id must name a column of {label}", self.id_column, names)
         if self.id_column in self._written:
@@ -67,7 +73,7 @@ class Predicting:
     @property
     def new(self) -> tuple[str, ...]:
         """Return the columns of the table that the training lacked."""
-        known = {self.id_column, self.classifier.task.target, *self._needed}
+        known = {self.id_column, *self.classifier.task.columns, *self._needed}
         for member in self.classifier.members:
             known |= {name for name, _ in member.encoding.dropped}
         return tuple(name for name in self.rows.names if name not in known)
@@ -93,9 +99,9 @@ class Predicting:
             frame = frame_of(piece.select(self._needed))
             inputs = encoded_piece(encodings, frame, count, label=self.rows.label)
             own_rows = self.classifier.by_member(inputs)
-            probs = self.classifier.encoded_log_probs(own_rows).exp().numpy()
+            probs = self.classifier.shown_probs(self.classifier.encoded_log_probs(own_rows))
             held = pa.Table.from_pandas(
-                table_of(self.classifier, probs), preserve_index=False
+                table_of(self.classifier, probs, wide=self.wide), preserve_index=False
             ).replace_schema_metadata()
             if self.id_column is not None:
                 held = held.add_column(0, self.id_column, piece.column(self.id_column))
@@ -111,20 +117,46 @@ class Predicting:
 
     @property
     def _written(self) -> tuple[str, ...]:
-        return (PREDICTION, *probability_names(self.classifier.task))
+        task = self.classifier.task
+        return (*(task.names if self.wide else (PREDICTION,)), *probability_names(task))
 
 
 def probability_names(task: Task) -> tuple[str, ...]:
-    """Return the names of the columns of probability, in the order of the classes."""
-    return tuple(f"probability_{label_of(label)}" for label in task.classes)
+    """Return the names of the columns of probability, in the order of classes or labels."""
+    return tuple(f"probability_{label_of(label)}" for label in task.outputs)
 
 
-def table_of(classifier: Classifier, probs: NDArray[np.float64]) -> pd.DataFrame:
+def table_of(
+    classifier: Classifier, probs: NDArray[np.float64], *, wide: bool = False
+) -> pd.DataFrame:
     """Return a table with the decision and the probability of each class for each row of `probs`.
 
+    Args:
+        classifier: The model.
+        probs: Its probabilities.
+        wide: As in `Predicting`.
+
     Shape:
-        probs (N, C).
+        probs (N, C); of several labels (N, L).
     """
     names = probability_names(classifier.task)
     columns = {name: probs[:, code] for code, name in enumerate(names)}
-    return pd.DataFrame({PREDICTION: classifier.classes[classifier.decisions(probs)], **columns})
+    decided = classifier.decisions(probs)
+    if classifier.task.names:
+        labels = classifier.task.names
+        if wide:
+            answers = {name: decided[:, place] for place, name in enumerate(labels)}
+            return pd.DataFrame({**answers, **columns})
+        return pd.DataFrame({PREDICTION: joined_labels(decided, labels), **columns})
+    return pd.DataFrame({PREDICTION: classifier.classes[decided], **columns})
+
+
+def joined_labels(decided: NDArray[np.int64], names: Sequence[str]) -> list[str]:
+    """Return the labels of each row as text, joined by ``|``; empty for a row without any.
+
+    Shape:
+        decided (N, L).
+    """
+    return [
+        SEPARATOR.join(names[place] for place in np.flatnonzero(row).tolist()) for row in decided
+    ]

@@ -122,6 +122,24 @@ class ClassFacts:
         """
         return pairs(logits) if self.task == "multilabel" else logits
 
+    def with_constants(self, log_probs: Tensor) -> Tensor:
+        """Return log probabilities in which labels that do not vary have a constant probability.
+
+        A label of several that no training row has, or each, has the probability (n + 1/2) /
+        (N + 1) for n of N rows: a network cannot learn it. Others stay as they are.
+
+        Shape:
+            ``(..., C)`` → the same; several labels ``(..., L, 2)``.
+        """
+        if self.task != "multilabel":
+            return log_probs
+        counts = self.population
+        is_constant = counts.amin(-1, keepdim=True) == 0
+        if not bool(is_constant.any()):
+            return log_probs
+        share = (counts + 0.5) / (counts.sum(-1, keepdim=True) + 1.0)
+        return torch.where(is_constant.to(log_probs.device), share.log().to(log_probs), log_probs)
+
     @property
     def population(self) -> Tensor:
         """Return the rows of each class before sampling, in the shape of `counts`."""

@@ -14,6 +14,9 @@ from autoloss.core.errors import InputError
 from autoloss.losses import ClassFacts
 from autoloss.losses.guards import MISSING
 
+# A key has the place in the row in its lower half.
+_PLACES = 1 << 32
+
 
 @dataclass(frozen=True, eq=False)
 class Items:
@@ -61,6 +64,24 @@ class Items:
             return cls(targets, tuple(targets.shape), len(targets))
         rows = torch.arange(len(targets), device=targets.device)
         return cls._known(targets, rows.repeat_interleave(targets[0].numel()), len(targets))
+
+    @classmethod
+    def pooled(cls, keys: Tensor, labels: Tensor) -> Items:
+        """Return the items of several labels or of tokens that trainings held out together.
+
+        Args:
+            keys: The key of each item, rising; see `keys`.
+            labels: Their classes.
+
+        Shape:
+            keys and labels (M,).
+        """
+        found, rows = torch.unique_consecutive(keys // _PLACES, return_inverse=True)
+        place = keys % _PLACES
+        shape = (len(found), int(place.max()) + 1)
+        places = rows * shape[1] + place
+        is_whole = len(keys) == shape[0] * shape[1]
+        return cls(labels, shape, len(found), rows, None if is_whole else places, clusters=rows)
 
     @classmethod
     def of_sequences(cls, tags: Sequence[Tensor]) -> Items:
@@ -131,6 +152,27 @@ class Items:
             return self
         return replace(self, clusters=self.of_rows(clusters))
 
+    def keys(self, rows: Tensor) -> Tensor:
+        """Return a number of each item that is the same in every part that has it, (M,).
+
+        Args:
+            rows: The number of each row in its table.
+
+        Shape:
+            rows (N,).
+        """
+        if self.rows is None:
+            return rows
+        return self.of_rows(rows) * _PLACES + self.numbers
+
+    @property
+    def numbers(self) -> Tensor:
+        """Return the place of each item in its row: the number of its label, (M,)."""
+        places = self.places
+        if places is None:
+            places = torch.arange(len(self), device=self.labels.device)
+        return places % self.shape[-1]
+
     def of_rows(self, values: Tensor) -> Tensor:
         """Return for each item the value of its row, (N,) -> (M,)."""
         if self.rows is None:
@@ -145,10 +187,7 @@ class Items:
         """
         if facts.task != "multilabel":
             return facts.item_counts
-        numbers = torch.arange(self.shape[1]).repeat(self.shape[0])
-        if self.places is not None:
-            numbers = numbers[self.places.cpu()]
-        return facts.population[numbers]
+        return facts.population[self.numbers.cpu()]
 
     def scores(self, values: Tensor) -> Tensor:
         """Return scores of the items from those in the layout of the losses, with a class axis.

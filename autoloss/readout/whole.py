@@ -33,12 +33,12 @@ def mean_log_probs(
         temperature: T; at 1 the mean stays as it is.
 
     Shape:
-        members (R, N, C), log_shares (R,) -> (N, C).
+        members (R, ..., C), log_shares (R,) -> (..., C).
     """
     if log_shares is None:
         mean = members.logsumexp(0) - math.log(len(members))
     else:
-        mean = (members + log_shares[:, None, None]).logsumexp(0)
+        mean = (members + log_shares.view(-1, *[1] * (members.ndim - 1))).logsumexp(0)
     if isinstance(temperature, float) and temperature == 1.0:
         return mean
     return (mean / temperature).log_softmax(-1)

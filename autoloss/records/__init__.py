@@ -3,7 +3,7 @@
 Floor 1. Imports core alone.
 """
 
-from autoloss.records.divisions import DataSummary, Resampling
+from autoloss.records.divisions import DataSummary, LabelCount, Resampling
 from autoloss.records.insights import (
     ClassScores,
     Confusion,
@@ -53,6 +53,7 @@ __all__ = [
     "Edge",
     "Finalist",
     "Gain",
+    "LabelCount",
     "Optimism",
     "PairOptimism",
     "PersonalChoice",

@@ -7,6 +7,15 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
+class LabelCount:
+    """A label of several, with the rows that have it and the rows known not to have it."""
+
+    name: str
+    positives: int
+    negatives: int
+
+
+@dataclass(frozen=True)
 class DataSummary:
     """The data: rows of each part, columns, classes and notes on their preparation.
 
@@ -14,7 +23,9 @@ class DataSummary:
     row is locked. ``class_weights`` and ``class_similarity`` come from the user, None if not
     given. ``reasons`` has the reason for the kind of each of ``columns``, and ``aside`` the
     purpose of each column that is neither an input nor the target; both are empty in older
-    studies.
+    studies. ``labels`` has several labels a row with their rows, of which ``classes`` and
+    ``class_counts`` are then no and yes of all labels together; empty for one label a row.
+    ``n_rows`` counts the rows of all parts; 0 in older studies.
     """
 
     source: str
@@ -31,6 +42,8 @@ class DataSummary:
     class_similarity: tuple[tuple[float, ...], ...] | None = None
     reasons: tuple[str, ...] = ()
     aside: tuple[tuple[str, str], ...] = ()
+    labels: tuple[LabelCount, ...] = ()
+    n_rows: int = 0
 
 
 @dataclass(frozen=True)

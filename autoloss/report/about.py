@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from autoloss.records import Summary
+from autoloss.records import DataSummary, Summary
 from autoloss.report.finalists import rule_rows
-from autoloss.report.rows import all_rows, judge_of, parts_text, rows_name
+from autoloss.report.rows import all_rows, classes_text, judge_of, parts_text, rows_name
 from autoloss.report.words import capital, count_text, date_text, duration_text, setting_text
 
 _TIMES = {"total": "Time", "training": "Time training", "outside": "Time outside training"}
@@ -51,11 +51,17 @@ def key_figures(summary: Summary) -> Pairs:
             f"{len(trials)} in {count_text(families, 'family', 'families')}{lost}",
         ),
         ("Rows", parts_text(summary)),
-        ("Classes", f"{len(data.classes)}"),
+        _outputs(data),
     ]
     if "total" in summary.seconds:
         figures.append(("Time", duration_text(summary.seconds["total"])))
     return tuple(figures)
+
+
+def _outputs(data: DataSummary) -> tuple[str, str]:
+    """Return the number of labels of a row, or of classes, as a name and a number."""
+    number, name = classes_text(data).split()
+    return capital(name), number
 
 
 def data_pairs(summary: Summary) -> Pairs:
@@ -63,7 +69,7 @@ def data_pairs(summary: Summary) -> Pairs:
     data = summary.data
     return (
         ("Source", data.source),
-        ("Target", f"{data.target} ({data.task}, {len(data.classes)} classes)"),
+        ("Target", f"{data.target} ({data.task}, {classes_text(data)})"),
         *_parts(summary),
     )
 

@@ -20,8 +20,15 @@ def all_rows(data: DataSummary) -> int:
     A division in the order of time leaves later rows out, and a user's own loop does not give the
     classes of its validation rows.
     """
+    if data.n_rows:
+        return data.n_rows
     first = data.n_train + data.n_valid + data.n_test
     return max(first, sum(data.class_counts))
+
+
+def classes_text(data: DataSummary) -> str:
+    """Return the number of labels of a row, or of classes."""
+    return f"{len(data.labels)} labels" if data.labels else f"{len(data.classes)} classes"
 
 
 ROWS = {

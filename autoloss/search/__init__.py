@@ -13,13 +13,13 @@ from autoloss.core.lazy import make_lazy
 
 if TYPE_CHECKING:
     from autoloss.search.evidence import Evidence, StudySnapshot
-    from autoloss.search.finish import confirmed, summarise, trusted
+    from autoloss.search.finish import confirmed, items_text, summarise, trusted
     from autoloss.search.folders import earlier_looks, look_sentence
     from autoloss.search.naming import check_name, free_name, safe_name
     from autoloss.search.quota import FamilyPlan, plan_families
     from autoloss.search.result import SearchResult
     from autoloss.search.scoring import Scorer
-    from autoloss.search.shipped_spaces import space_names
+    from autoloss.search.shipped_spaces import space_names, usual_space
     from autoloss.search.space import Space
     from autoloss.search.space_reader import load_space
     from autoloss.search.study import Study
@@ -38,6 +38,7 @@ __all__ = [
     "confirmed",
     "earlier_looks",
     "free_name",
+    "items_text",
     "load_space",
     "look_sentence",
     "plan_families",
@@ -45,6 +46,7 @@ __all__ = [
     "space_names",
     "summarise",
     "trusted",
+    "usual_space",
 ]
 
 make_lazy(__name__)

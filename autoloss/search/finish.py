@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from autoloss.core.errors import InputError
+from autoloss.core.task import Task
 from autoloss.data.costs import double_counting
 from autoloss.data.rare import is_rare
 from autoloss.data.values import label_of
@@ -29,6 +30,7 @@ from autoloss.readout import Items, Readout
 from autoloss.records import (
     Coverage,
     DataSummary,
+    LabelCount,
     Reliability,
     Summary,
     TrialRecord,
@@ -115,7 +117,7 @@ def confirmed(
     """
     primary = study.config.verdict_metric
     if not choice.is_opposed:
-        return unopposed(choice.baseline.number, len(items), primary=primary)
+        return unopposed(choice.baseline.number, items.n_rows, primary=primary)
     parts = [
         Shipped(one.number, one.label, own.numpy())
         for one, own in zip((choice.challenger, choice.baseline), log_probs, strict=True)
@@ -131,6 +133,7 @@ def confirmed(
         where=_where(study, items),
         seed=study.seed,
     )
+    verdict = replace(verdict, n_test=items.n_rows)
     return trusted(verdict, study, choice, log_probs[1], items, coverage)
 
 
@@ -232,8 +235,15 @@ def _where(study: StudySnapshot, items: Items) -> str:
     """Return the test items in words; empty where they are the rows."""
     if items.rows is None:
         return ""
-    what = "labels of {:,} rows" if study.task.kind == "multilabel" else "tokens of {:,} sequences"
-    return f"on {len(items):,} {what.format(items.n_rows)} that were resampled whole"
+    return f"on {items_text(items, study.task)} that were resampled whole"
+
+
+def items_text(items: Items, task: Task) -> str:
+    """Return the number of rows in words, with the number of items where a row has several."""
+    if items.rows is None:
+        return f"{items.n_rows:,} rows"
+    what = "labels of {:,} rows" if task.kind == "multilabel" else "tokens of {:,} sequences"
+    return f"{len(items):,} {what.format(items.n_rows)}"
 
 
 def _mean_softmax(study: StudySnapshot, several: Sequence[Tensor], items: Items) -> Tensor:
@@ -360,4 +370,16 @@ def _unknown_data(study: StudySnapshot, n_test: int) -> DataSummary:
         n_train=n_train,
         n_valid=study.n_valid,
         n_test=n_test,
+        labels=_label_counts(study) if task.kind == "multilabel" else (),
+        n_rows=n_train + study.n_valid + n_test if task.kind == "multilabel" else 0,
+    )
+
+
+def _label_counts(study: StudySnapshot) -> tuple[LabelCount, ...]:
+    """Return several labels with their training rows; labels without names have numbers."""
+    counts = study.facts.population.tolist()
+    names = study.task.names or tuple(map(str, range(len(counts))))
+    return tuple(
+        LabelCount(name, positives=round(yes), negatives=round(no))
+        for name, (no, yes) in zip(names, counts, strict=True)
     )

@@ -19,6 +19,7 @@ from autoloss.search.journal import Ledger, exists_error, has_password, shown_ur
 from autoloss.search.naming import CONFIG, JOURNAL, check_name
 from autoloss.search.quota import plan_families
 from autoloss.search.sampler import Direction
+from autoloss.search.shipped_spaces import usual_space
 from autoloss.search.space import METRIC, Space
 from autoloss.search.space_reader import load_space, read_space
 
@@ -65,7 +66,7 @@ def new_config(
     known = ClassFacts(torch.tensor(counts, dtype=torch.float64), task=task.kind)
     resolved = resolve_metric(metric, facts=known, cost_matrix=cost_matrix)
     own = take_in(losses)
-    space = _whole_space(space, overrides, tuple(own))
+    space = _whole_space(space, overrides, tuple(own), task)
     space.check_trainable(own, known)
     if seed < 0:
         raise InputError(f"seed must be at least 0, but got seed={seed}.")
@@ -101,11 +102,14 @@ def new_config(
 
 
 def _whole_space(
-    space: str | Path | Space, overrides: Mapping[str, Any] | None, own: tuple[str, ...]
+    space: str | Path | Space,
+    overrides: Mapping[str, Any] | None,
+    own: tuple[str, ...],
+    task: Task,
 ) -> Space:
     """Return the space of a study, with the user's own losses."""
     if not isinstance(space, Space):
-        space = load_space(space, overrides=overrides, losses=own)
+        space = load_space(usual_space(space, task.kind), overrides=overrides, losses=own)
     elif overrides:
         raise InputError("overrides must come with a space's name or file, but got a Space.")
     return space.with_bases(own)

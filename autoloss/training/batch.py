@@ -63,7 +63,7 @@ class Batch:
             ),
             torch.cat([part.targets for part in parts]),
             weights=stacked("weights"),
-            mask=stacked("mask"),
+            mask=_joined_masks(parts),
             rows=stacked("rows"),
             teacher=stacked("teacher"),
         )
@@ -88,6 +88,18 @@ class Batch:
                 own = own.view(*own.shape, *[1] * (1 + item_axes - own.ndim))
                 found = own if found is None else found * own
         return found
+
+
+def _joined_masks(parts: Sequence[Batch]) -> Tensor | None:
+    """Return the masks of several batches, where the rows of some may have all labels."""
+    if all(part.mask is None for part in parts):
+        return None
+    return torch.cat(
+        [
+            torch.ones_like(part.targets, dtype=torch.bool) if part.mask is None else part.mask
+            for part in parts
+        ]
+    )
 
 
 def item_mean(values: Tensor, weights: Tensor | None) -> Tensor:

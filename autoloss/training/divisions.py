@@ -25,13 +25,13 @@ class Divisions:
 
     Args:
         jobs: One for each.
-        targets: Classes of all validation rows, division after division.
+        targets: Classes or labels of all validation rows, division after division.
         clusters: Cluster of each of these rows: its row in the table, or its group.
         folds: Fold of each of these rows for the cross-fitted read-out.
         model: The user's own network; None for the built-in network.
 
     Shape:
-        targets, clusters, folds ``(N,)``.
+        clusters and folds ``(N,)``; targets ``(N,)``, of several labels ``(N, L)``.
     """
 
     jobs: tuple[Job, ...]
@@ -44,7 +44,7 @@ class Divisions:
     def of(
         cls,
         folds: Sequence[Fold],
-        n_classes: int,
+        n_outputs: int,
         network: NetworkConfig,
         training: TrainingConfig,
         *,
@@ -59,7 +59,7 @@ class Divisions:
 
         Args:
             folds: The divisions.
-            n_classes: C.
+            n_outputs: Logits of a row: C, or one for each label.
             network: The built-in network.
             training: The training configuration.
             device: The device.
@@ -70,7 +70,7 @@ class Divisions:
             model: A network of the user's own in the place of the built-in one.
         """
         schemas = [fold.encoding.schema for fold in folds]
-        networks = networks_for(schemas, n_classes, network, model)
+        networks = networks_for(schemas, n_outputs, network, model)
         jobs: dict[int, Job] = {}
         for own, fold in zip(networks, folds, strict=True):
             if id(fold) in jobs:
@@ -123,9 +123,14 @@ def _thinned(
 
 
 def _readout_folds(targets: Tensor, clusters: Tensor, seed: int) -> Tensor:
-    """Return folds that spread the classes evenly and do not cut clusters; none of no rows."""
+    """Return folds that spread the classes evenly and do not cut clusters; none of no rows.
+
+    Several labels of a row stay in one fold.
+    """
     if not len(targets):
-        return torch.zeros_like(targets)
+        return torch.zeros_like(clusters)
+    if targets.ndim > 1:
+        return fold_numbers(len(targets), seed=seed, groups=clusters)
     if len(set(clusters.tolist())) == len(clusters):
         return fold_numbers(targets, seed=seed)
     return fold_numbers(targets, seed=seed, groups=clusters)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from autoloss.core.settings import TrainingConfig
+from autoloss.core.task import TaskKind
 from autoloss.data import Fold
+from autoloss.losses import ClassFacts
 from autoloss.models import OwnNetwork
 from autoloss.models.custom.check import Behaviour
 from autoloss.training import together as timing
@@ -44,6 +46,7 @@ def choose_form(
     *,
     device: torch.device,
     together: int,
+    task: TaskKind,
 ) -> TrainingForm:
     """Return the form in which candidates train fastest, by a few steps of each.
 
@@ -54,6 +57,7 @@ def choose_form(
         config: The training configuration.
         device: The device.
         together: Candidates trained together.
+        task: The kind of label.
     """
     alone = "candidates are called one by one on shared mini-batches"
     if behaviour.refusal:
@@ -66,7 +70,7 @@ def choose_form(
     for stacked in (True, False):
         model = replace(network.model, stacked=stacked, draws=behaviour.draws)
         own = OwnNetwork(network.schema, network.n_classes, model, width=network.encoded_width)
-        job = _job(own, fold, config, device)
+        job = _job(own, fold, config, device, task)
         seconds[stacked] = timing.step_seconds([job], k, STEPS, seconds=SECONDS)
     is_stacked = seconds[False] >= CLEARLY * seconds[True]
     figures = f"{1000 * seconds[is_stacked]:.3g} ms a step of {k}"
@@ -79,7 +83,13 @@ def choose_form(
     return TrainingForm(False, f"{alone} ({figures}; {other} together, by torch.func.vmap)")
 
 
-def _job(network: OwnNetwork, fold: Fold, config: TrainingConfig, device: torch.device) -> Job:
+def _job(
+    network: OwnNetwork,
+    fold: Fold,
+    config: TrainingConfig,
+    device: torch.device,
+    task: TaskKind,
+) -> Job:
     """Return a job of the fewest rows with mini-batches of the final size."""
     size = batch_size_for(len(fold.train), config.batch_size)
     rows = torch.arange(min(len(fold.train), _STEPS_OF_AN_EPOCH * size))
@@ -88,7 +98,7 @@ def _job(network: OwnNetwork, fold: Fold, config: TrainingConfig, device: torch.
         network,
         fold.train.take(rows),
         valid,
-        class_counts=fold.class_counts,
+        class_counts=ClassFacts(fold.class_counts, task=task),
         folds=torch.zeros(len(valid), dtype=torch.int64),
         config=config,
         device=device,

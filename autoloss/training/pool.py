@@ -82,7 +82,7 @@ class Pool:
         new = Population(
             [job.network for job in self.jobs],
             candidates,
-            _facts(self.jobs, candidates),
+            facts_for(self.jobs, candidates),
             device=self.device,
             dtype=self.jobs[0].dtype,
             products=self.jobs[0].products,
@@ -214,7 +214,7 @@ class Pool:
         return age - one.best_epoch < self.config.patience
 
 
-def _facts(jobs: Sequence[Job], candidates: Sequence[Candidate]) -> ClassFacts:
+def facts_for(jobs: Sequence[Job], candidates: Sequence[Candidate]) -> ClassFacts:
     """Return the facts on the classes for losses, for the division of each candidate."""
     facts = jobs[0].classes
     if len(jobs) == 1:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from autoloss.core.task import MISSING_LABEL
 from autoloss.data import Part
 from autoloss.losses import get
 from autoloss.losses.spec_data import SpecData
@@ -36,13 +37,14 @@ class EncodedRows:
         self.part = part
         size = len(part) * network.encoded_width * _number_size(part)
         self._kept = self._encode_all() if size <= KEPT_BYTES else None
+        self._has_gaps = bool((part.targets == MISSING_LABEL).any())
 
     def __len__(self) -> int:
         return len(self.part)
 
     @property
     def targets(self) -> Tensor:
-        """Return the class of every row, ``(N,)``."""
+        """Return the class of every row, ``(N,)``, or its labels, ``(N, L)``."""
         return self.part.targets
 
     def features(self, rows: Tensor) -> Features:
@@ -60,7 +62,11 @@ class EncodedRows:
         """Return the examples of one step, ``(G, B)``."""
         part = self.part
         weights = None if part.weights is None else part.weights[rows]
-        return Batch(self.features(rows), part.targets[rows], weights=weights, rows=rows)
+        targets, mask = part.targets[rows], None
+        if self._has_gaps:
+            mask = targets != MISSING_LABEL
+            targets = targets.clamp_min(0)
+        return Batch(self.features(rows), targets, weights=weights, mask=mask, rows=rows)
 
     def _encode_all(self) -> Features:
         numbers = torch.arange(len(self.part), device=self.part.targets.device)

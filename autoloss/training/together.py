@@ -16,7 +16,7 @@ from autoloss.training.batch import Orders, batch_size_for
 from autoloss.training.candidate import Candidate
 from autoloss.training.job import Job
 from autoloss.training.memory import free_memory, keep_freed_memory
-from autoloss.training.pool import step_batch
+from autoloss.training.pool import facts_for, step_batch
 from autoloss.training.population import Population
 
 SMALLEST, USUAL, LARGEST = 8, 32, 1024
@@ -193,10 +193,11 @@ def passing_population(jobs: Sequence[Job], n_candidates: int) -> tuple[Populati
     """
     job, n_rows = jobs[0], [len(one.train) for one in jobs]
     folds = sorted(k % len(jobs) for k in range(n_candidates))
+    candidates = [Candidate(LossSpec(), lr=1e-3, dropout=0.1, fold=fold) for fold in folds]
     population = Population(
         [one.network for one in jobs],
-        [Candidate(LossSpec(), lr=1e-3, dropout=0.1, fold=fold) for fold in folds],
-        torch.stack([jobs[fold].class_counts for fold in folds]),
+        candidates,
+        facts_for(jobs, candidates),
         device=job.device,
         dtype=job.dtype,
         products=job.products,

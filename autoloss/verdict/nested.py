@@ -31,8 +31,9 @@ class OuterResult:
     Args:
         challenger_log_probs: Log probabilities of this fold's challenger as it ships; (n, C).
         baseline_log_probs: Log probabilities of its tuned cross-entropy; (n, C).
-        targets: Classes of the test rows; (n,).
+        targets: Classes of the test rows, or of their items; (n,).
         rows: Their numbers in the table; (n,).
+        keys: Numbers that tell the items apart, those of the rows for one label a row; (n,).
         n_train: Rows that the fold trained on.
         challenger: Number of the challenger's trial.
         baseline: Number of the trial of tuned cross-entropy.
@@ -43,6 +44,7 @@ class OuterResult:
     baseline_log_probs: FloatArray
     targets: IntArray
     rows: IntArray
+    keys: IntArray
     n_train: int
     challenger: int
     baseline: int
@@ -51,7 +53,7 @@ class OuterResult:
     @property
     def n_test(self) -> int:
         """Return the number of test rows of the fold."""
-        return len(self.targets)
+        return len(np.unique(self.rows))
 
 
 def nested_verdict(
@@ -116,9 +118,9 @@ def nested_verdict(
 
 
 def pooled_rows(outer: Sequence[OuterResult]) -> PooledRows:
-    """Return the test rows of all outer folds."""
+    """Return the items of the test rows of all outer folds."""
     return PooledRows.of(
-        np.concatenate([one.rows for one in outer]), np.concatenate([one.targets for one in outer])
+        np.concatenate([one.keys for one in outer]), np.concatenate([one.targets for one in outer])
     )
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from autoloss.core.errors import InputError
 from autoloss.core.task import Task
-from autoloss.data.target import check_classes, make_task, read_target
+from autoloss.data.target import read_target
+from autoloss.data.target_column import check_classes, make_task
 from autoloss.data.values import label_of
 
 

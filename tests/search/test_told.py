@@ -93,7 +93,7 @@ def test_permuted_test_labels_change_no_trial_and_no_challenger(kind, tmp_path):
             logits = run(kind, study)
             verdict = study.finish(logits, labels).verdict
             found.append((settings(study), verdict.challenger, verdict.baseline))
-            assert verdict.n_test == len(told_items(kind, labels))
+            assert verdict.n_test == told_items(kind, labels).n_rows
     assert found[0] == found[1]
 
 

@@ -44,6 +44,14 @@ def predict(
             help="Go on if a column that mattered is unusable in more than half of the rows.",
         ),
     ] = False,
+    wide: Annotated[
+        bool,
+        typer.Option(
+            "--wide",
+            help="Of several labels a row, write a column of 0 and 1 for each in the place of"
+            " the column prediction.",
+        ),
+    ] = False,
     losses: options.Losses = None,
     network: options.NetworkAgain = None,
     quiet: options.Quiet = False,
@@ -51,10 +59,11 @@ def predict(
 ) -> None:
     """Write the predicted label and the probability of each class for every row of DATA.
 
-    Rows keep their order. DATA may be larger than memory: CSV, TSV, Parquet and Feather are read
-    in chunks; Excel and JSON are read whole. Cells that the model cannot use (a level unseen in
-    training, a word among numbers) count as missing and are counted by column. If they fill more
-    than half of a column that varied in training, nothing is written unless --force is given.
+    Several labels of a row are joined by |. Rows keep their order. DATA may be larger than memory:
+    CSV, TSV, Parquet and Feather are read in chunks; Excel and JSON are read whole. Cells that the
+    model cannot use (a level unseen in training, a word among numbers) count as missing and are
+    counted by column. If they fill more than half of a column that varied in training, nothing is
+    written unless --force is given.
     """
     import time
 
@@ -74,7 +83,9 @@ def predict(
 
         check_output(output, data=data)
         classifier = api.load(model_folder(model), losses=tuple(losses or ()), model=network)
-        predicting = Predicting(classifier, open_rows(data), id_column, force, unusable.append)
+        predicting = Predicting(
+            classifier, open_rows(data), id_column, force, wide, unusable.append
+        )
     if predicting.new:
         note(f"columns that the model was not trained on are ignored: {listed(predicting.new)}.")
     loaded = time.monotonic()
