@@ -23,7 +23,7 @@ from autoloss.export.model_parts import decision_of, table_networks
 from autoloss.export.readout_code import ReadoutCode
 from autoloss.inference.classifier import CHUNK_ROWS, Classifier
 from autoloss.inference.inputs import by_name
-from autoloss.losses import get
+from autoloss.losses import ClassFacts, get
 from autoloss.models import TableNetwork
 from autoloss.models.table import ONE_HOT
 
@@ -116,7 +116,9 @@ def _source(
             n_members=f"{count} trainings" if count > 1 else "one training",
             has_text=has_text,
             columns=_literal(list(by_name(classifier.encodings))),
-            classes=_literal(list(classifier.task.classes)),
+            classes=_literal(list(classifier.task.outputs)),
+            has_labels=bool(classifier.task.names),
+            constants=_literal(_constants(classifier)),
             label_type=_label_type(classifier.task),
             decision=repr(decision["decision"]),
             normalise=classifier.config.normalise,
@@ -168,6 +170,17 @@ def _members(
         }
         for number, (member, network) in enumerate(zip(classifier.members, networks, strict=True))
     ]
+
+
+def _constants(classifier: Classifier) -> list[dict[int, list[float]]]:
+    """Return the log probabilities of the labels that do not vary: of each member, of the mean."""
+    counts = [member.class_counts for member in classifier.members]
+    found = []
+    for one in (*counts, classifier.class_counts):
+        is_constant, values = ClassFacts(one, task=classifier.task.kind).constants
+        places = is_constant.flatten().nonzero().flatten().tolist()
+        found.append({place: values[place].tolist() for place in places})
+    return found
 
 
 def _log_shares(classifier: Classifier) -> list[float]:

@@ -39,7 +39,8 @@ class ModelGraph(nn.Module):
         - numbers: ``(N, F)``, float64
         - codes: ``(N, Q)``, int64
         - seconds: ``(N, D)``, float64
-        - output: ``(N,)``, the code of the decided class, and ``(N, C)``, float64
+        - output: ``(N,)``, the code of the decided class, and ``(N, C)``, float64; of several
+          labels 1 for each that a row has, else 0, and its probability, both ``(N, L)``
     """
 
     def __init__(
@@ -58,7 +59,9 @@ class ModelGraph(nn.Module):
         self.register_buffer("temperature", temperature)
         self.decision = classifier.decision
         counts = classifier.class_counts
-        self.register_buffer("class_counts", counts)
+        self.has_labels = bool(classifier.task.names)
+        self.constants = ConstantLabels(ClassFacts(counts, task=classifier.task.kind))
+        self.register_buffer("class_counts", counts.sum(0) if self.has_labels else counts)
         costs = classifier.cost_matrix
         self.has_costs = costs is not None
         self.register_buffer("costs", None if costs is None else costs.double())
@@ -71,7 +74,9 @@ class ModelGraph(nn.Module):
             log_shares=self.get_buffer("log_shares") if self.has_shares else None,
             temperature=self.get_buffer("temperature"),
         )
-        return self._decided(log_probs), log_probs.exp()
+        log_probs = self.constants(log_probs)
+        shown = log_probs[..., 1] if self.has_labels else log_probs
+        return self._decided(log_probs), shown.exp()
 
     def _decided(self, log_probs: Tensor) -> Tensor:
         """Return the decision of `Classifier.decisions`."""
@@ -82,8 +87,30 @@ class ModelGraph(nn.Module):
         return log_probs.argmax(-1)
 
 
+class ConstantLabels(nn.Module):
+    """Gives labels that did not vary in training their constant probability.
+
+    Args:
+        facts: The kind of label, with the training rows of each class.
+    """
+
+    def __init__(self, facts: ClassFacts) -> None:
+        super().__init__()
+        is_constant, values = facts.constants
+        self.is_needed = bool(is_constant.any())
+        self.register_buffer("is_constant", is_constant)
+        self.register_buffer("values", values)
+
+    def forward(self, log_probs: Tensor) -> Tensor:
+        """Return log probabilities, ``(N, L, 2)``; of one label a row they stay as they are."""
+        if not self.is_needed:
+            return log_probs
+        values = self.get_buffer("values").to(log_probs.dtype)
+        return torch.where(self.get_buffer("is_constant"), values, log_probs)
+
+
 class MemberGraph(nn.Module):
-    """One member of a classifier: from columns to log probabilities ``(N, C)``."""
+    """One member of a classifier: from columns to log probabilities, ``(N, C)``, ``(N, L, 2)``."""
 
     def __init__(
         self, member: Member, network: TableNetwork, inputs: GraphInputs, facts: ClassFacts
@@ -94,6 +121,7 @@ class MemberGraph(nn.Module):
         self.register_buffer("weights", member.weights)
         self.heads = Heads((get(member.readout.spec.base).head,))
         self.source, self.mix = member.readout.source, member.readout.mix
+        self.constants = ConstantLabels(facts)
         self.objective = Objective([member.readout.spec], facts, dtype=member.weights.dtype)
         beta = torch.tensor([member.readout.inverse_temperature], dtype=torch.float64)
         self.register_buffer("log_beta", beta.log())
@@ -150,8 +178,10 @@ class MemberGraph(nn.Module):
         weights = self.network.layout.views(self.get_buffer("weights").unsqueeze(0))
         logits = self.network.body(weights, self.network.encode(shared), heads=self.heads)
         scores = scores_of(self.source, logits, self.objective, [0])
-        log_probs: Tensor = calibrated(scores, self.get_buffer("log_beta"), mix=self.mix)[0]
-        return log_probs.double().log_softmax(-1)
+        log_probs = calibrated(scores.flatten(1, -2), self.get_buffer("log_beta"), mix=self.mix)
+        log_probs = log_probs.view(scores.shape)[0]
+        found: Tensor = self.constants(log_probs.double().log_softmax(-1))
+        return found
 
     def _numeric(self, numbers: Tensor, seconds: Tensor) -> Tensor:
         """Return standardised numbers, ``(N, F)``, NaN if missing."""

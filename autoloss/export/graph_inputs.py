@@ -103,6 +103,7 @@ class GraphInputs:
             },
             "dates": list(self.dates),
             "classes": list(classifier.task.classes),
+            **({"labels": list(classifier.task.names)} if classifier.task.names else {}),
             "target": classifier.task.target,
             **decision_of(classifier),
         }

@@ -32,12 +32,17 @@ def table_networks(classifier: Classifier, form: str) -> tuple[TableNetwork, ...
 def decision_of(classifier: Classifier) -> dict[str, Any]:
     """Return the decision rule and its parameters, for JSON."""
     rule: dict[str, Any] = {"decision": classifier.decision}
+    counts = classifier.class_counts
+    if classifier.task.names:
+        counts = counts.sum(0)
     if classifier.decision == "expected_cost" and classifier.cost_matrix is not None:
         rule["rule"] = "the class whose cost, expected over the probabilities, is least"
         rule["cost_matrix"] = classifier.cost_matrix.tolist()
     elif classifier.decision == "balanced_error":
         rule["rule"] = "the class whose probability is highest relative to its share in training"
-        rule["class_counts"] = classifier.class_counts.tolist()
+        rule["class_counts"] = counts.tolist()
     else:
-        rule["rule"] = "the likeliest class"
+        rule["rule"] = "each label that is likelier than not"
+        if not classifier.task.names:
+            rule["rule"] = "the likeliest class"
     return rule

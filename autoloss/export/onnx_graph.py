@@ -70,8 +70,10 @@ class _Assembly:
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
         self._feed()
-        label = self._name("label")
-        labels = self._labels(classifier.task.classes, label)
+        label, task = self._name("label"), classifier.task
+        # Of several labels, the code is 1 for each that a row has.
+        labels = self._answers(label) if task.names else self._labels(task.classes, label)
+        outputs_of_a_row = [len(task.outputs)]
         probabilities = self._name("probabilities")
         traced_probabilities = self._core.output[1].name
         self.nodes.append(
@@ -88,8 +90,8 @@ class _Assembly:
             for name in inputs.names
         ]
         outputs = [
-            value(label, labels, ["N"]),
-            value(probabilities, types.DOUBLE, ["N", len(classifier.task.classes)]),
+            value(label, labels, ["N", *(outputs_of_a_row if task.names else [])]),
+            value(probabilities, types.DOUBLE, ["N", *outputs_of_a_row]),
         ]
         front = self.nodes[: self._n_front]
         graph = self._make.make_graph(
@@ -147,6 +149,11 @@ class _Assembly:
             self._make.make_node("Concat", [rows, zero], [shape], axis=0),
             self._make.make_node("ConstantOfShape", [shape], [name], value=value),
         ]
+
+    def _answers(self, name: str) -> int:
+        """Return the codes of several labels as they are; return their ONNX type."""
+        self.nodes.append(self._make.make_node("Identity", [self._core.output[0].name], [name]))
+        return int(self._onnx.TensorProto.INT64)
 
     def _labels(self, classes: tuple[Label, ...], name: str) -> int:
         """Turn the code of the class into its label; return the ONNX type of the label."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.member import Member
-from autoloss.losses.tuned import Tuned
+from autoloss.losses.tuned import Tuned, as_counts
 
 # Names that the template of the code imports.
 _IMPORTED = frozenset({"math", "torch", "Tensor", "nn", "functional"})
@@ -17,6 +17,9 @@ _KEPT = ("scores", "readout")
 _PLAIN = '''def _softmax() -> Any:
     """Return the read-out by softmax, whose scores are the logits themselves."""
     return lambda logits: logits'''
+_PAIRS = '''def _softmax() -> Any:
+    """Return the read-out by softmax, whose scores are pairs of 0 and the logit of a label."""
+    return lambda logits: torch.stack([torch.zeros_like(logits), logits], -1)'''
 
 
 class ReadoutCode:
@@ -41,7 +44,7 @@ class ReadoutCode:
         """Return the functions, and the list ``READOUTS`` of their results."""
         functions, names = [], []
         for body, place in self._bodies.items():
-            name = "_softmax" if body == _PLAIN else f"_readout_{place}"
+            name = "_softmax" if body in (_PLAIN, _PAIRS) else f"_readout_{place}"
             functions.append(body.replace("_readout()", f"{name}()", 1))
             names.append(f"{name}()")
         return "\n\n\n".join([*functions, f"READOUTS = [{', '.join(names)}]"])
@@ -51,11 +54,11 @@ def _body(classifier: Classifier, member: Member) -> str:
     """Return the code of a function that makes the read-out of a member."""
     readout = member.readout
     if readout.source == "softmax":
-        return _PLAIN
+        return _PAIRS if classifier.task.names else _PLAIN
     tuned = Tuned(
         lr=0.0,
         readout=readout.source,
-        class_counts=tuple(map(float, member.class_counts.tolist())),
+        class_counts=as_counts(member.class_counts.double().tolist()),
         class_weights=_tuple(classifier.class_weights),
         class_similarity=None
         if classifier.class_similarity is None

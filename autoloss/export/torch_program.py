@@ -17,6 +17,11 @@ from autoloss.export.model_parts import table_networks
 from autoloss.inference.classifier import Classifier
 
 DESCRIPTION = "autoloss.json"
+_CLASSES = {"code": "int64 (N,), index in the classes", "probabilities": "(N, C)"}
+_LABELS = {
+    "code": "int64 (N, L), 1 for each of the labels that a row has, else 0",
+    "probabilities": "(N, L), of each of the labels",
+}
 _FORMATS = {
     "numbers": "float64 (N, number of columns), in this order, NaN where missing",
     "codes": "int64 (N, number of categories), in this order, by the tables of levels",
@@ -37,7 +42,7 @@ def write_program(classifier: Classifier, file: Path) -> tuple[Path, ...]:
     program = traced(classifier, inputs, "torch")
     words = {
         "inputs": _FORMATS,
-        "outputs": {"code": "int64 (N,), index in the classes", "probabilities": "(N, C)"},
+        "outputs": _LABELS if classifier.task.names else _CLASSES,
         **inputs.describe(classifier),
     }
     text = json.dumps(words, indent=1, ensure_ascii=False)

@@ -131,14 +131,22 @@ class ClassFacts:
         Shape:
             ``(..., C)`` → the same; several labels ``(..., L, 2)``.
         """
-        if self.task != "multilabel":
-            return log_probs
-        counts = self.population
-        is_constant = counts.amin(-1, keepdim=True) == 0
+        is_constant, values = self.constants
         if not bool(is_constant.any()):
             return log_probs
-        share = (counts + 0.5) / (counts.sum(-1, keepdim=True) + 1.0)
-        return torch.where(is_constant.to(log_probs.device), share.log().to(log_probs), log_probs)
+        return torch.where(is_constant.to(log_probs.device), values.to(log_probs), log_probs)
+
+    @property
+    def constants(self) -> tuple[Tensor, Tensor]:
+        """Return which of several labels do not vary, and the log probabilities of the labels.
+
+        Shape:
+            ``(L, 1)`` and ``(L, 2)``; for other kinds of label nothing is constant.
+        """
+        counts = self.population
+        values = ((counts + 0.5) / (counts.sum(-1, keepdim=True) + 1.0)).log()
+        is_constant = counts.amin(-1, keepdim=True) == 0
+        return is_constant & (self.task == "multilabel"), values
 
     @property
     def population(self) -> Tensor:

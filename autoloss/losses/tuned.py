@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+Counts = tuple[float, ...] | tuple[tuple[float, ...], ...]
+"""Rows of each class, ``(C,)``, or without and with each of several labels, ``(L, 2)``."""
+
+
+def as_counts(values: Sequence[Any]) -> Counts:
+    """Return counts as tuples.
+
+    Examples:
+        >>> as_counts([[90, 10], [50, 50]])
+        ((90.0, 10.0), (50.0, 50.0))
+    """
+    if values and isinstance(values[0], Sequence):
+        return tuple(tuple(map(float, row)) for row in values)
+    return tuple(map(float, values))
 
 
 @dataclass(frozen=True)
@@ -19,7 +35,7 @@ class Tuned:
             None for the best read-out that the loss declares.
         inverse_temperature: Factor of the scores.
         mix: Weight of the uniform distribution in the probabilities.
-        class_counts: Training rows of each class.
+        class_counts: Training rows of each class, or without and with each of several labels.
         class_weights: Class weights of the user.
         class_similarity: Similarity of the classes by the user, a row for each class.
     """
@@ -30,6 +46,6 @@ class Tuned:
     readout: Literal["softmax", "prior", "link"] | None = None
     inverse_temperature: float = 1.0
     mix: float = 0.0
-    class_counts: tuple[float, ...] | None = None
+    class_counts: Counts | None = None
     class_weights: tuple[float, ...] | None = None
     class_similarity: tuple[tuple[float, ...], ...] | None = None

@@ -117,7 +117,7 @@ class SearchResult(Shown):
             InputError: If there is no such rule or trial.
         """
         from autoloss.losses import LossSpec
-        from autoloss.losses.tuned import Tuned
+        from autoloss.losses.tuned import Tuned, as_counts
 
         trial = select_trial(self.summary, by)
         data = self.summary.data
@@ -127,10 +127,9 @@ class SearchResult(Shown):
             dropout=trial.nuisance.get("dropout"),
             readout=cast("Any", trial.readout.partition("+")[0]),
             inverse_temperature=1.0 / trial.metrics.get("temperature", 1.0),
-            # Of several labels, the summary has the counts of all together.
-            class_counts=None
-            if data.task == "multilabel"
-            else tuple(map(float, data.class_counts)),
+            class_counts=as_counts(
+                [(one.negatives, one.positives) for one in data.labels] or data.class_counts
+            ),
             class_weights=data.class_weights,
             class_similarity=data.class_similarity,
         )

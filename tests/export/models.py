@@ -55,10 +55,14 @@ def make_classifier(
     config: NetworkConfig = SMALL,
     weights: Sequence[float] | None = None,
     temperature: float = 1.0,
+    labels: Sequence[str] = (),
 ) -> Classifier:
-    """Return a classifier with a member for each loss, each fitted to other rows."""
+    """Return a classifier with a member for each loss, each fitted to other rows.
+
+    Of several labels, no training row has the last.
+    """
     frame = make_frame() if frame is None else frame
-    n_classes, members = len(classes), []
+    n_classes, members = len(labels or classes), []
     encodings = [
         TableEncoding.fit(frame.iloc[number :: 1 + number % 2], bins=4)
         for number in range(len(losses))
@@ -70,11 +74,16 @@ def make_classifier(
         values = networks[number].shaped(shape).initial(random)
         readout = Readout(source, 1.3 + 0.2 * number, 0.004, LossSpec.from_dict(loss))
         counts = torch.arange(1, n_classes + 1) * 40 + number
+        if labels:
+            counts = torch.stack([counts.flip(0) + 60, counts], 1)
+            counts[-1] = torch.tensor([200 + number, 0])
         weight = 1.0 if weights is None else weights[number]
         members.append(Member(encodings[number], values, readout, counts, weight))
     costs = None if cost_matrix is None else torch.tensor(cost_matrix, dtype=torch.float64)
     kind = "binary" if n_classes == 2 else "multiclass"
     task = Task(kind, tuple(classes), "churned")
+    if labels:
+        task = Task("multilabel", tuple(classes), "moods", names=tuple(labels))
     return Classifier(
         task, config, tuple(members), decision, cost_matrix=costs, temperature=temperature
     )
