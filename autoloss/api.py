@@ -30,7 +30,7 @@ __all__ = ["list_studies", "load", "plan", "resume", "search", "ship"]
 @watched
 def search(
     data: Source,
-    target: str | None = None,
+    target: str | Iterable[str] | None = None,
     *,
     metric: str | MetricFunction | Metric | None = None,
     space: str | Path = "default",
@@ -72,7 +72,8 @@ def search(
     Args:
         data: A DataFrame, the path of a CSV, TSV (also compressed: .csv.gz), Excel, JSON, JSON
             lines, Parquet, Feather or ARFF file, or ``sklearn:NAME``.
-        target: The column to predict; optional for ``sklearn:NAME``.
+        target: The column to predict; optional for ``sklearn:NAME``. For several labels a row the
+            names of their columns of yes and no, or patterns such as ``"topic_*"``.
         metric: The metric that decides: ``"error"`` (the default), ``"balanced_error"``, a name of
             scikit-learn's scorers such as ``"accuracy"`` or ``"roc_auc"``, ``"expected_cost"``
             (the default if a cost matrix is given), or a function of probabilities ``(N, C)``
@@ -160,7 +161,7 @@ def search(
 
 def plan(
     data: Source,
-    target: str | None = None,
+    target: str | Iterable[str] | None = None,
     *,
     metric: str | MetricFunction | Metric | None = None,
     space: str | Path = "default",

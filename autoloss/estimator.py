@@ -14,7 +14,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from autoloss.api import search
 from autoloss.core.errors import InputError
-from autoloss.data.estimator_input import class_labels, feature_frame, is_blank, key_of
+from autoloss.data.estimator_input import (
+    class_labels,
+    feature_frame,
+    has_several,
+    is_blank,
+    key_of,
+    label_table,
+)
 from autoloss.data.exchange import Frame, is_frame
 from autoloss.data.frames import as_text
 from autoloss.data.target_column import LEAST_ROWS
@@ -57,7 +64,8 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         out: The folder of all studies; None keeps nothing on disk.
 
     Attributes:
-        classes_: The labels as given, sorted, in the order of the columns of `predict_proba`.
+        classes_: The labels as given, sorted, in the order of the columns of `predict_proba`; of
+            several labels a row their names.
         result_: The `SearchResult` of the fit.
         n_features_in_: Number of columns in the fit.
         feature_names_in_: Their names, if `X` had names that are all text.
@@ -110,6 +118,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
         tags.input_tags.string = True
+        tags.classifier_tags.multi_label = True
         return tags
 
     def fit(self, X: ArrayLike | Frame, y: ArrayLike) -> Self:
@@ -117,7 +126,8 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Args:
             X: Rows: an array, or a frame of pandas, polars or another library.
-            y: The label of each row.
+            y: The label of each row; for several labels a row a frame or an indicator matrix of 1,
+                0, and NaN where a label is missing.
 
         Raises:
             ValueError: Rows and labels do not match, or cannot be learnt from.
@@ -125,6 +135,9 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         frame = feature_frame(self, X)
         # An array has no names, although the frame made from it has some.
         validate_data(self, frame if is_frame(X) else X, reset=True, skip_check_array=True)
+        self._columns = list(frame.columns)
+        if has_several(y):
+            return self._fit_labels(frame, y)
         labels = class_labels(self, y, len(frame))
         self.classes_ = np.unique(labels[~is_blank(labels)])
         if len(self.classes_) < 2:
@@ -135,7 +148,6 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise InputError(
                 f"X must have at least {LEAST_ROWS} rows, but got n_samples={len(frame)}."
             )
-        self._columns = list(frame.columns)
         # The inputs, whose names are stripped, may have a column of this name.
         target, taken = _TARGET, set(map(as_text, frame.columns))
         while target in taken:
@@ -145,6 +157,16 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         # The search puts the positive class last.
         known = {label_of(label): code for code, label in enumerate(self._model.task.classes)}
         self._order = np.array([known[key_of(label)] for label in self.classes_])
+        return self
+
+    def _fit_labels(self, frame: pd.DataFrame, y: Any) -> Self:
+        """Search for several labels a row."""
+        taken = list(map(as_text, frame.columns))
+        labels = label_table(self, y, len(frame), taken)
+        self.classes_ = np.array(labels.columns, dtype=object)
+        frame = pd.concat([frame.reset_index(drop=True), labels], axis=1)
+        self.result_ = self._search(frame, tuple(labels.columns))
+        self._order = np.arange(len(self.classes_))
         return self
 
     def predict_proba(self, X: ArrayLike | Frame, *, force: bool = False) -> NDArray[np.float64]:
@@ -158,16 +180,22 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ValueError: The columns differ from the fit's.
 
         Shape:
-            - output: ``(N, C)``, the classes in the order of `classes_`
+            - output: ``(N, C)``, the classes in the order of `classes_`; of several labels the
+              probability of each, ``(N, L)``
         """
         check_is_fitted(self)
         probs: NDArray[np.float64] = self._probs(X, force=force)[:, self._order]
         return probs
 
     def predict(self, X: ArrayLike | Frame, *, force: bool = False) -> NDArray[Any]:
-        """Return the label of each row, ``(N,)``; the arguments are those of `predict_proba`."""
+        """Return the label of each row, ``(N,)``; the arguments are those of `predict_proba`.
+
+        Of several labels, 1 for each that a row has, else 0, ``(N, L)``.
+        """
         check_is_fitted(self)
-        codes = self._model.decisions(self._probs(X, force=force))
+        codes: NDArray[Any] = self._model.decisions(self._probs(X, force=force))
+        if self._model.task.names:
+            return codes
         labels: NDArray[Any] = self.classes_[np.argsort(self._order)[codes]]
         return labels
 
@@ -185,7 +213,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _model(self) -> Any:
         return self.result_.model
 
-    def _search(self, frame: pd.DataFrame, target: str) -> SearchResult:
+    def _search(self, frame: pd.DataFrame, target: str | tuple[str, ...]) -> SearchResult:
         """Search with the parameters of the estimator; without a folder, in a temporary one."""
         arguments = self.get_params(deep=False)
         arguments["track"] = "all" if arguments["track"] == "all" else "off"

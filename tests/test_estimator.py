@@ -204,3 +204,22 @@ def test_all_checks_of_scikit_learn_pass_but_those_on_fewer_than_20_rows(small: 
     assert failed.keys() == TOO_FEW_ROWS.keys()
     for name, why in TOO_FEW_ROWS.items():
         assert why in failed[name]
+
+
+def test_it_learns_several_labels_of_a_frame_or_an_indicator_matrix(small: Small) -> None:
+    chance = np.random.default_rng(0)
+    rows = chance.normal(size=(200, 3))
+    labels = (rows + 0.3 * chance.normal(size=(200, 3)) > [0.0, 0.5, 1.0]).astype(int)
+    classifier = small().fit(rows, labels)
+    assert classifier.classes_.tolist() == ["y0", "y1", "y2"]
+    probs = classifier.predict_proba(rows)
+    assert probs.shape == (200, 3)
+    assert (classifier.predict(rows) == (probs > 0.5)).all()
+    # Subset accuracy, as of scikit-learn's own estimators of several labels.
+    assert classifier.score(rows, labels) > 0.5
+    frame = pd.DataFrame(labels.astype(float), columns=["a", "b,c", "x0"])
+    frame.iloc[:20, 1] = np.nan
+    named = small().fit(pd.DataFrame(rows, columns=["x0", "x1", "x2"]), frame)
+    assert named.classes_.tolist() == ["a", "b;c", "x0_"]
+    with pytest.raises(InputError, match="one row for each row of X"):
+        small().fit(rows, labels[:50])

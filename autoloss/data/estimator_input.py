@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.utils.validation import check_array, column_or_1d
 from autoloss.core.errors import InputError
 from autoloss.data.cells import plain_writing
 from autoloss.data.exchange import Frame, as_pandas, is_frame
+from autoloss.data.frames import as_text
 from autoloss.data.messages import plural
 from autoloss.data.values import label_of
 
@@ -47,6 +49,42 @@ def feature_frame(estimator: Any, X: ArrayLike | Frame) -> pd.DataFrame:
         )
     array = check_array(X, dtype=None, ensure_all_finite=False, estimator=estimator)
     return pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
+
+
+def label_table(estimator: Any, y: Any, n_rows: int, taken: Collection[str]) -> pd.DataFrame:
+    """Return several labels of each row as a frame, under names that no input has.
+
+    Args:
+        estimator: The estimator, for messages.
+        y: A frame with a column for each label, or an indicator matrix, whose labels are named
+            y0, y1, ...; 1, 0, and NaN where a label is missing.
+        n_rows: How many rows there are.
+        taken: The names of the inputs.
+
+    Raises:
+        ValueError: The number of labels differs from the number of rows.
+    """
+    frame = as_pandas(y, name="y").copy() if is_frame(y) else None
+    if frame is None:
+        array = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+        frame = pd.DataFrame(array, columns=[f"y{place}" for place in range(array.shape[1])])
+    if len(frame) != n_rows:
+        raise InputError(
+            f"y must have one row for each row of X, but got {len(frame)} for {n_rows} rows."
+        )
+    names = [as_text(name).replace(",", ";") for name in frame.columns]
+    for place, name in enumerate(names):
+        while name in taken or name in names[:place]:
+            name += "_"
+        names[place] = name
+    frame.columns = pd.Index(names)
+    return frame.reset_index(drop=True)
+
+
+def has_several(y: Any) -> bool:
+    """Return whether labels are a table of several columns."""
+    shape = np.shape(y)
+    return len(shape) == 2 and shape[1] > 1
 
 
 def class_labels(estimator: Any, y: ArrayLike | None, n_rows: int) -> NDArray[Any]:

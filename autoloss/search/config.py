@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 
@@ -17,10 +17,10 @@ from autoloss.core.files import write_whole
 from autoloss.core.own_code import Origin
 from autoloss.core.task import Task
 from autoloss.losses import ClassFacts
+from autoloss.losses.tuned import Counts, as_counts
 from autoloss.search.naming import CONFIG, nearest_study
 
 SCHEMA_VERSION = 1
-Counts: TypeAlias = tuple[float, ...] | tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -168,12 +168,6 @@ def _judged(space: dict[str, Any]) -> dict[str, Any]:
 def as_tuple(values: Iterable[float] | None) -> tuple[float, ...] | None:
     """Return numbers as a tuple; None for None."""
     return None if values is None else tuple(map(float, values))
-
-
-def as_counts(values: Sequence[Any]) -> Counts:
-    """Return counts of classes, or those of the two classes of each of several labels."""
-    is_pair = [isinstance(one, (list, tuple)) for one in values]
-    return as_rows(values) or () if any(is_pair) else tuple(values)
 
 
 def as_rows(values: Iterable[Iterable[float]] | None) -> tuple[tuple[float, ...], ...] | None:

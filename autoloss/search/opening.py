@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from autoloss.core.errors import InputError
 from autoloss.core.task import Task
 from autoloss.losses import ClassFacts
 from autoloss.losses.own import Losses, recall, take_in
+from autoloss.losses.tuned import Counts, as_counts
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
-from autoloss.search.config import Counts, StudyConfig, as_counts, as_rows, as_tuple, folder_of
+from autoloss.search.config import StudyConfig, as_rows, as_tuple, folder_of
 from autoloss.search.journal import Ledger, exists_error, has_password, shown_url
 from autoloss.search.naming import CONFIG, JOURNAL, check_name
 from autoloss.search.quota import plan_families
@@ -190,6 +192,10 @@ def _task_and_counts(
     Raises:
         InputError: If the counts are not those of the classes, or of each label.
     """
+    if task is None and np.ndim(class_counts) == 2:
+        # Only several labels have two counts each.
+        names = tuple(map(str, range(len(class_counts))))
+        task = Task("multilabel", ("no", "yes"), target="", names=names)
     if task is None or task.kind != "multilabel":
         counts = checked_counts(class_counts)
         task = Task.of_classes(len(counts)) if task is None else task

@@ -40,8 +40,9 @@ class Study(AskTell):
         name: The name of the study and of its folder.
         class_counts: Training rows of each class (C,), or training tokens; for several labels the
             rows without and with each label (L, 2).
-        task: The kind of label, with the names of the classes and of the target; by default one
-            of C classes, named by their codes.
+        task: The kind of label, with the names of the classes and of the target; by default
+            classes named by their codes, or several labels named by their numbers, by the shape of
+            `class_counts`.
         trials: The budget.
         space: Name of a space, path of a TOML file, or a `Space`.
         overrides: Settings that replace those of the space, with the same dotted keys:
