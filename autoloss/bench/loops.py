@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from autoloss.bench.problem import DROPOUT, N_CLASSES, Setting
 from autoloss.core.devices import threads
 from autoloss.executors import Crew, ProcessExecutor, Work, staff
-from autoloss.training import EncodedRows, Orders, train
+from autoloss.training import EncodedRows, EncodedTokens, Orders, train
 
 
 def make_net(setting: Setting) -> nn.Sequential:
@@ -32,8 +32,9 @@ def make_net(setting: Setting) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(width, N_CLASSES)).to(setting.job.device)
 
 
-def encoded(rows: EncodedRows) -> Tensor:
+def encoded(rows: EncodedRows | EncodedTokens) -> Tensor:
     """Return all rows as inputs of the network's first layer, ``(N, D)``."""
+    assert isinstance(rows, EncodedRows)
     return rows.features(torch.arange(len(rows), device=rows.targets.device)[None]).dense[0]
 
 

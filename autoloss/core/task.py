@@ -108,6 +108,11 @@ class Task:
         return (self.target, *self.names)
 
     @property
+    def tags(self) -> tuple[str, ...]:
+        """Return the tags of sequences as text, in the order of the codes; else empty."""
+        return tuple(map(str, self.classes)) if self.kind == "sequence" else ()
+
+    @property
     def is_yes_or_no(self) -> bool:
         """Return whether an item has the classes no and yes, of which yes is the positive one."""
         return self.kind in YES_OR_NO

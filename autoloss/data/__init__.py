@@ -11,6 +11,8 @@ from autoloss.data.options import DataOptions
 from autoloss.data.parts import Fold, LockedPart, Part
 from autoloss.data.prepare import prepare
 from autoloss.data.read import Source, read_table
+from autoloss.data.sequences.encode import SequenceEncoding
+from autoloss.data.sequences.inputs import SequenceInputs, SequenceSchema, Windows
 from autoloss.data.stored import StoredInputs
 from autoloss.data.study import StudyData
 
@@ -19,12 +21,16 @@ __all__ = [
     "Fold",
     "LockedPart",
     "Part",
+    "SequenceEncoding",
+    "SequenceInputs",
+    "SequenceSchema",
     "Source",
     "StoredInputs",
     "StudyData",
     "TableEncoding",
     "TableInputs",
     "TableSchema",
+    "Windows",
     "prepare",
     "read_table",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,8 +19,10 @@ class Part:
     """Encoded rows with their classes.
 
     Args:
-        inputs: The rows; the rows of a large part are encoded when they are taken.
-        targets: Class codes, int64; of several labels 1 for yes, 0 for no and -100 where missing.
+        inputs: The rows, `TableInputs`; the rows of a large part are encoded when they are taken,
+            `StoredInputs`. Those of sequences are `SequenceInputs`.
+        targets: Class codes, a tensor of int64; of several labels 1 for yes, 0 for no and -100
+            where missing; of sequences a `Ragged` of classes, -100 where missing.
         weights: Weight of each row, or None if all weigh the same.
         rows: Number of each row in the table that it came from, from 0.
         clusters: Cluster of each row: its group if there are groups, else the row itself. Another
@@ -30,8 +33,9 @@ class Part:
         weights, rows, clusters (N,); targets (N,), of several labels (N, L).
     """
 
-    inputs: TableInputs | StoredInputs
-    targets: Tensor
+    # Code for tables and code for sequences read values of their own kinds.
+    inputs: Any
+    targets: Any
     weights: Tensor | None
     rows: Tensor
     clusters: Tensor = None  # type: ignore[assignment]
@@ -45,11 +49,11 @@ class Part:
         """Return the number of rows N."""
         return len(self.inputs)
 
-    def encoded(self) -> TableInputs:
+    def encoded(self) -> Any:
         """Return all rows encoded."""
-        if isinstance(self.inputs, TableInputs):
-            return self.inputs
-        return self.inputs.take(torch.arange(len(self)))
+        if isinstance(self.inputs, StoredInputs):
+            return self.inputs.take(torch.arange(len(self)))
+        return self.inputs
 
     def take(self, places: Tensor) -> Part:
         """Return the rows at some places of the part, in that order."""

@@ -132,7 +132,7 @@ def _verdict(
         Shipped(one.number, one.label, steps.challenger),
         Shipped(other.number, other.label, steps.calibrated),
         items.labels.numpy(),
-        metric=metric_on_rows(study.metric, study.facts),
+        metric=metric_on_rows(study.metric, study.facts, items),
         primary=primary,
         class_counts=study.class_counts.numpy(),
         clusters=items.cluster_numbers,

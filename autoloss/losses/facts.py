@@ -25,6 +25,7 @@ class ClassFacts:
         similarity: For each class a row, the distribution over which its label is spread.
         sampling: Share of each class's rows in the training, if some are left out at random; None
             otherwise. Read-outs undo it. A leading axis gives each candidate its own.
+        names: The tags of sequences by name, which metrics of segments read; else empty.
 
     Shape:
         - counts and sampling: ``(C,)`` or ``(K, C)``; multi-label ``(L, 2)`` or ``(K, L, 2)``
@@ -37,6 +38,7 @@ class ClassFacts:
     weights: Tensor | None = None
     similarity: Tensor | None = None
     sampling: Tensor | None = None
+    names: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, class_counts: Tensor | ClassFacts) -> ClassFacts:

@@ -191,7 +191,10 @@ class LossModule(nn.Module):
     def _facts(self, class_counts: Sequence[int] | Tensor | ClassFacts) -> ClassFacts:
         if isinstance(class_counts, ClassFacts):
             return class_counts
-        return ClassFacts(torch.as_tensor(class_counts), task=self.task, **self._given)
+        counts, given = torch.as_tensor(class_counts), self._given
+        return ClassFacts(
+            counts, task=self.task, weights=given["weights"], similarity=given["similarity"]
+        )
 
     def _objective(self, logits: Tensor) -> Objective:
         """Return the objective for logits of this kind, which is made once."""

@@ -10,6 +10,7 @@ Kind = Literal["share", "nats", "plain"]
 Decision = Literal["error", "balanced_error", "expected_cost"]
 Judges = Literal["decisions", "probabilities"]
 Mean = Literal["rows", "classes"]
+Reads = Literal["items", "segments", "entities"]
 # Maps a `Judged` to a tensor or an array (K,). It is untyped here, because `judged` imports torch.
 Function = Callable[[Any], Any]
 
@@ -33,6 +34,8 @@ class Declaration:
             rows) or ``"expected_cost"``.
         two_classes: Whether it needs two classes.
         several_labels: Whether it needs several labels a row.
+        reads: ``"items"`` one by one, or the ``"segments"`` of the tags of sequences, or the
+            ``"entities"`` that tags with prefixes mark.
         for_more_classes: The metric to suggest for more classes; empty for none.
         needs_costs: Whether it needs a cost matrix.
         mean_of_wrong: How a share of wrong decisions is averaged: over all ``"rows"``, or over the
@@ -55,6 +58,7 @@ class Declaration:
     decision: Decision = "error"
     two_classes: bool = False
     several_labels: bool = False
+    reads: Reads = "items"
     for_more_classes: str = ""
     needs_costs: bool = False
     mean_of_wrong: Mean | None = None
@@ -84,6 +88,7 @@ def declare(
     decision: Decision = "error",
     two_classes: bool = False,
     several_labels: bool = False,
+    reads: Reads = "items",
     for_more_classes: str = "",
     needs_costs: bool = False,
     mean_of_wrong: Mean | None = None,
@@ -106,6 +111,7 @@ def declare(
             decision=decision,
             two_classes=two_classes,
             several_labels=several_labels,
+            reads=reads,
             for_more_classes=for_more_classes,
             needs_costs=needs_costs,
             mean_of_wrong=mean_of_wrong,

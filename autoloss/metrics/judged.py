@@ -15,8 +15,11 @@ from torch import Tensor
 from autoloss.losses import ClassFacts
 from autoloss.metrics.costs import Matrix
 from autoloss.metrics.declare import Function
+from autoloss.metrics.entities import entity_counts, entity_tags
 from autoloss.metrics.label_places import LabelPlaces
 from autoloss.metrics.label_thresholds import crossfitted_decisions
+from autoloss.metrics.segments import overlap_sums
+from autoloss.metrics.token_places import TokenPlaces
 
 FloatArray: TypeAlias = NDArray[np.float64]
 MetricFunction = Callable[[NDArray[Any], NDArray[Any]], float]
@@ -61,6 +64,7 @@ class Judged:
         given_wrong: Whether each decision is wrong; by default the decision is the largest score.
         log_odds: Scores that rank the items by class 1; by default the scores of class 1.
         places: The label of each item; None for one label a row.
+        tokens: The sequence of each item; None if the items are no tokens.
 
     Shape:
         scores (K, N, C), classes (N,), cost_matrix (C, C), given_wrong (K, N), log_odds (K, N).
@@ -74,6 +78,7 @@ class Judged:
     given_wrong: Tensor | None = None
     log_odds: Tensor | None = None
     places: LabelPlaces | None = None
+    tokens: TokenPlaces | None = None
 
     @classmethod
     def of_probs(
@@ -84,6 +89,7 @@ class Judged:
         facts: ClassFacts,
         cost_matrix: Matrix | None = None,
         places: LabelPlaces | None = None,
+        tokens: TokenPlaces | None = None,
     ) -> Judged:
         """Return the predictions of one candidate, whose decisions are its likeliest classes.
 
@@ -97,6 +103,7 @@ class Judged:
             facts=facts,
             cost_matrix=cost_matrix,
             places=places,
+            tokens=tokens,
         )
 
     def value(self, function: Function) -> Tensor:
@@ -192,6 +199,37 @@ class Judged:
         return Counts(hits, true, chosen, slice(None), varies)
 
     @property
+    def entities(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return the entities found, true and decided, of each type, each (K, types)."""
+        tokens = self.of_tokens
+        known = entity_tags(tokens.names)
+        if known is None:
+            raise TypeError(f"Tags must mark entities, but got names={tokens.names}.")
+        runs = tokens.runs
+        true = self._true[runs.index]
+        found = [entity_counts(true, one[runs.index], runs, known) for one in self._decided]
+        hits, trues, decided = (np.stack(parts) for parts in zip(*found, strict=True))
+        return hits, trues, decided
+
+    @property
+    def overlaps(self) -> tuple[FloatArray, FloatArray]:
+        """Return numerator and denominator of the segment overlap, each (K,)."""
+        runs = self.of_tokens.runs
+        true = self._true[runs.index]
+        found = [
+            overlap_sums(true, one[runs.index], runs.follows, runs.times) for one in self._decided
+        ]
+        above, below = np.array(found).T
+        return above, below
+
+    @property
+    def of_tokens(self) -> TokenPlaces:
+        """Return the sequences of the items, for a metric that needs them."""
+        if self.tokens is None:
+            raise TypeError("Tokens must have sequences, but got tokens=None.")
+        return self.tokens
+
+    @property
     def positives(self) -> FloatArray:
         """Return the rows with and without each of several labels, (2, L)."""
         yes = (self._true == 1).astype(np.float64)
@@ -258,6 +296,12 @@ class Judged:
         return values
 
     @cached_property
+    def _decided(self) -> NDArray[np.int64]:
+        """Return the likeliest class of each item, (K, N)."""
+        decided: NDArray[np.int64] = self.scores.cpu().numpy().argmax(-1)
+        return decided
+
+    @cached_property
     def _true(self) -> NDArray[np.int64]:
         true: NDArray[np.int64] = self.classes.cpu().numpy()
         return true
@@ -267,7 +311,7 @@ class Judged:
         """Return hits, true and decided rows of each class, each (K, C)."""
         n = self.n_classes
         counts = np.empty((3, len(self.scores), n))
-        for k, decided in enumerate(self.scores.cpu().numpy().argmax(-1)):
+        for k, decided in enumerate(self._decided):
             table = np.bincount(self._true * n + decided, minlength=n * n).reshape(n, n)
             counts[:, k] = np.diag(table), table.sum(1), table.sum(0)
         return counts[0], counts[1], counts[2]

@@ -15,6 +15,7 @@ from autoloss.core.errors import InputError
 from autoloss.losses import ClassFacts
 from autoloss.metrics.costs import EXPECTED_COST, Matrix
 from autoloss.metrics.declare import Declaration
+from autoloss.metrics.entities import entity_tags
 from autoloss.metrics.judged import Judged, MetricFunction
 from autoloss.metrics.known import DECLARED, canonical, is_balanced
 
@@ -148,6 +149,16 @@ def _check_fit(metric: Metric, facts: ClassFacts | None) -> None:
     if declared and declared.several_labels and facts.task != "multilabel":
         raise InputError(
             f"The metric {metric.name!r} must have several labels a row, but got one label a row."
+        )
+    if declared and declared.reads != "items" and facts.task != "sequence":
+        raise InputError(
+            f"The metric {metric.name!r} must have the tags of sequences, but got labels of rows."
+        )
+    if declared and declared.reads == "entities" and entity_tags(facts.names) is None:
+        shown = ", ".join(map(repr, facts.names[:4]))
+        raise InputError(
+            f"The metric {metric.name!r} must have the tag 'O' and tags such as 'B-place' and "
+            f"'I-place', but got {shown}; segment_overlap is for any tags."
         )
     if costs is not None and len(costs) != facts.n_classes:
         raise InputError(

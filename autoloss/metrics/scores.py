@@ -16,12 +16,14 @@ from autoloss.metrics.calibration import (
     top_label,
 )
 from autoloss.metrics.decisions import error
+from autoloss.metrics.entities import entity_tags
 from autoloss.metrics.judged import Judged, MetricFunction
 from autoloss.metrics.known import DECLARED
 from autoloss.metrics.label_places import LabelPlaces
 from autoloss.metrics.proper import log_loss
 from autoloss.metrics.resolve import Metric, resolve_metric
 from autoloss.metrics.smooth import smooth_ece
+from autoloss.metrics.token_places import TokenPlaces
 from autoloss.readout import Items, Predictions, Readouts, fit_readouts
 
 
@@ -145,6 +147,7 @@ def _scores(
         facts=objective.facts,
         cost_matrix=metric.costs,
         places=LabelPlaces.of(items, objective.facts),
+        tokens=TokenPlaces.of(items, objective.facts),
     )
     scores = items.scores(objective.facts.over_classes(logits))
     metrics = _metrics(judged, scores, torch.exp(-readouts.log_beta))
@@ -188,19 +191,27 @@ def always_of(judged: Judged) -> dict[str, Tensor]:
     """Return the metrics that do not depend on the study's metric, each (K,).
 
     A metric of yes and no is left out for other classes, the expected cost without a cost matrix.
-    Several labels have F1 too, at fitted thresholds and at a half.
+    Several labels have F1 too, at fitted thresholds and at a half; tags have the F1 of entities,
+    or the overlap of segments.
     """
     # The order of the columns in tables of trials.
     first = ("error", "balanced_error", "log_loss", "brier", "average_precision")
-    of_labels = () if judged.places is None else ("f1_macro", "f1_micro")
+    of_kind: tuple[str, ...] = () if judged.places is None else ("f1_macro", "f1_micro")
+    if judged.tokens is not None:
+        of_kind = (_of_tags(judged.tokens.names),)
     return {
         name: judged.value(DECLARED[name].function)
-        for name in dict.fromkeys((*first, *of_labels, *DECLARED))
-        if (DECLARED[name].always or name in of_labels)
+        for name in dict.fromkeys((*first, *of_kind, *DECLARED))
+        if (DECLARED[name].always or name in of_kind)
         and not (DECLARED[name].two_classes and not judged.facts.is_yes_or_no)
         and not (DECLARED[name].several_labels and judged.places is None)
         and not (DECLARED[name].needs_costs and judged.cost_matrix is None)
     }
+
+
+def _of_tags(names: tuple[str, ...]) -> str:
+    """Return the metric that every trial of sequences has, by the form of its tags."""
+    return "segment_overlap" if entity_tags(names) is None else "entity_f1"
 
 
 def _checked(logits: Tensor, targets: Tensor | Items, objective: Objective) -> Items:

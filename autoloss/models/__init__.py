@@ -9,8 +9,16 @@ from autoloss.models.heads import CosineHead, Heads, apply_heads
 from autoloss.models.layers import LEVELS, DropoutRates
 from autoloss.models.layout import Layout
 from autoloss.models.make import networks_for
-from autoloss.models.network import Draws, Features, Network, StepInputs, StepOutputs
+from autoloss.models.network import (
+    Draws,
+    Features,
+    Network,
+    StepInputs,
+    StepOutputs,
+    joined_orders,
+)
 from autoloss.models.table import InputShape, TableNetwork, spread
+from autoloss.models.tokens import TokenNetwork
 
 __all__ = [
     "LEVELS",
@@ -27,7 +35,9 @@ __all__ = [
     "StepInputs",
     "StepOutputs",
     "TableNetwork",
+    "TokenNetwork",
     "apply_heads",
+    "joined_orders",
     "networks_for",
     "spread",
 ]

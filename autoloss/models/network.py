@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -20,19 +20,58 @@ from autoloss.models.layout import Layout
 class Features:
     """A batch after `Network.encode`, which all candidates share.
 
+    An example of a table is a row; those of sequences are their tokens, one after the other.
+
     Args:
         dense: Numbers for the first layer, ``(G, B, D)``.
         codes: Codes of the embedded columns, offset into one table, ``(G, B, Q)``.
+        around: The tokens before and after each token in its sequence, ``(G, B, 2)``; None for
+            rows of a table.
     """
 
     dense: Tensor
     codes: Tensor
+    around: Tensor | None = None
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Features:
+        """Return the features with every field changed."""
+        around = None if self.around is None else change(self.around)
+        return Features(change(self.dense), change(self.codes), around)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Features]) -> Features:
+        """Return the orders of several batches, one after the other; short ones end in zeros."""
+        around = [part.around for part in parts if part.around is not None]
+        return cls(
+            dense=joined_orders([part.dense for part in parts]),
+            codes=joined_orders([part.codes for part in parts]),
+            around=joined_orders(around) if around else None,
+        )
+
+
+def joined_orders(parts: Sequence[Tensor], *, axis: int = 1) -> Tensor:
+    """Return tensors joined along G; along `axis` the shorter ones end in zeros.
+
+    Shape:
+        each ``(G_i, ..., B_i, ...)`` → ``(sum of G_i, ..., longest B, ...)``
+    """
+    axis %= parts[0].ndim
+    longest = max(part.shape[axis] for part in parts)
+
+    def padded(part: Tensor) -> Tensor:
+        short = longest - part.shape[axis]
+        if not short:
+            return part
+        zeros = part.new_zeros(*part.shape[:axis], short, *part.shape[axis + 1 :])
+        return torch.cat([part, zeros], axis)
+
+    return torch.cat([padded(part) for part in parts])
 
 
 class Draws(Protocol):
     """The random numbers of a step, which depend on the order and its own step alone."""
 
-    def levels(self, depth: int, width: int) -> Tensor:
+    def levels(self, depth: int, width: int, sizes: Sequence[int] | None = None) -> Tensor:
         """Draw dropout's levels, int16 from 0 to 32 767, ``(depth, G, B, width)``."""
 
     def seeds(self) -> list[int]:
@@ -51,6 +90,7 @@ class StepInputs:
         mix: The mixup of the step; None if no candidate mixes.
         heads: The last layer of each candidate.
         products: Type of the products in hidden layers; the user's own module ignores it.
+        sizes: The examples of each of the G batches; None if all have the same number.
     """
 
     places: Sequence[int]
@@ -60,6 +100,7 @@ class StepInputs:
     mix: Mix | None
     heads: Heads
     products: torch.dtype
+    sizes: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

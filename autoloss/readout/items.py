@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.core.errors import InputError
+from autoloss.core.ragged import Labels, Ragged
 from autoloss.losses import ClassFacts
 from autoloss.losses.guards import MISSING
 
@@ -34,9 +35,10 @@ class Items:
         rows: The row of each item, the sequence of a token; None if items and rows are the same.
         places: The place of each item among all of `shape`, row by row; None if all have a label.
         clusters: The cluster of each item: its group, else its row; None if all are independent.
+        starts: The first place of each sequence, for sequences that are joined.
 
     Shape:
-        labels, rows, places and clusters (M,).
+        labels, rows, places and clusters (M,), starts (N,).
     """
 
     labels: Tensor
@@ -45,14 +47,16 @@ class Items:
     rows: Tensor | None = None
     places: Tensor | None = None
     clusters: Tensor | None = None
+    starts: Tensor | None = None
 
     @classmethod
-    def of(cls, targets: Tensor | Items, facts: ClassFacts) -> Items:
+    def of(cls, targets: Labels | Items, facts: ClassFacts) -> Items:
         """Return the items of labels; items are returned as they are.
 
         Args:
             targets: Classes; several labels are 0, 1 or the same as floats. The values -1 and
-                -100, and NaN, mean a missing label of a row's labels or of a token.
+                -100, and NaN, mean a missing label of a row's labels or of a token. Sequences of
+                unequal length are joined, see `of_sequences`.
             facts: The kind of label.
 
         Shape:
@@ -60,6 +64,8 @@ class Items:
         """
         if isinstance(targets, Items):
             return targets
+        if isinstance(targets, Ragged):
+            return cls.of_sequences(targets.split())
         if facts.item_axes == 1:
             return cls(targets, tuple(targets.shape), len(targets))
         rows = torch.arange(len(targets), device=targets.device)
@@ -96,7 +102,8 @@ class Items:
         joined = torch.cat(list(tags))
         lengths = torch.tensor([len(one) for one in tags], device=joined.device)
         rows = torch.arange(len(tags), device=joined.device).repeat_interleave(lengths)
-        return cls._known(joined[None], rows, len(tags))
+        known = cls._known(joined[None], rows, len(tags))
+        return replace(known, starts=lengths.cumsum(0) - lengths)
 
     @classmethod
     def _known(cls, targets: Tensor, rows: Tensor, n_rows: int) -> Items:
@@ -132,12 +139,14 @@ class Items:
 
     def to(self, device: torch.device | str) -> Items:
         """Return the items on a device."""
-        rows, places, clusters = (
+        rows, places, clusters, starts = (
             None if one is None else one.to(device)
-            for one in (self.rows, self.places, self.clusters)
+            for one in (self.rows, self.places, self.clusters, self.starts)
         )
         labels = self.labels.to(device)
-        return replace(self, labels=labels, rows=rows, places=places, clusters=clusters)
+        return replace(
+            self, labels=labels, rows=rows, places=places, clusters=clusters, starts=starts
+        )
 
     def clustered(self, clusters: Tensor | None) -> Items:
         """Return the items with groups of rows as their clusters.
@@ -167,10 +176,12 @@ class Items:
 
     @property
     def numbers(self) -> Tensor:
-        """Return the place of each item in its row: the number of its label, (M,)."""
+        """Return the place of each item in its row: the number of its label or token, (M,)."""
         places = self.places
         if places is None:
             places = torch.arange(len(self), device=self.labels.device)
+        if self.starts is not None and self.rows is not None:
+            return places - self.starts[self.rows]
         return places % self.shape[-1]
 
     def of_rows(self, values: Tensor) -> Tensor:

@@ -127,7 +127,13 @@ class StudyConfig:
             None if one is None else torch.tensor(one, dtype=torch.float64) for one in knowledge
         )
         counts = torch.tensor(self.class_counts, dtype=torch.float64)
-        return ClassFacts(counts, task=self.task.kind, weights=weights, similarity=similarity)
+        return ClassFacts(
+            counts,
+            task=self.task.kind,
+            weights=weights,
+            similarity=similarity,
+            names=self.task.tags,
+        )
 
     @property
     def search_facts(self) -> ClassFacts:

@@ -126,7 +126,7 @@ def confirmed(
         parts[0],
         parts[1],
         items.labels.numpy(),
-        metric=metric_on_rows(study.metric, study.facts),
+        metric=metric_on_rows(study.metric, study.facts, items),
         primary=primary,
         class_counts=study.class_counts.numpy(),
         clusters=items.cluster_numbers,

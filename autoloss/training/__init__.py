@@ -14,11 +14,13 @@ from autoloss.training.pool import Pool
 from autoloss.training.population import Population
 from autoloss.training.race import Passage, Race, rungs
 from autoloss.training.rows import EncodedRows
+from autoloss.training.token_rows import EncodedTokens
 
 __all__ = [
     "Batch",
     "Candidate",
     "EncodedRows",
+    "EncodedTokens",
     "EpochReport",
     "Job",
     "Orders",

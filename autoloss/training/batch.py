@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
-from autoloss.models import LEVELS, Features, spread
+from autoloss.models import LEVELS, Features, joined_orders, spread
 
 OrderKey = tuple[int, int, int]
 """The division of an order, its seed, and the epoch of the population at which it starts."""
@@ -31,6 +32,8 @@ class Batch:
         mask: False for an item, or an example, without labels; None if no label is missing.
         rows: Numbers of the rows in the training data; None if they have none.
         teacher: Logits of a teacher; None if there is none.
+        sizes: The examples of each of the G batches, the rest of which are pads; None if all have
+            the same number.
 
     Shape:
         - targets: ``(G, B)``; of positions ``(G, B, T)``; of several yes and no ``(G, B, L)``
@@ -45,6 +48,7 @@ class Batch:
     mask: Tensor | None = None
     rows: Tensor | None = None
     teacher: Tensor | None = None
+    sizes: tuple[int, ...] | None = None
 
     @classmethod
     def joined(cls, parts: Sequence[Batch]) -> Batch:
@@ -54,18 +58,17 @@ class Batch:
 
         def stacked(name: str) -> Tensor | None:
             found = [getattr(part, name) for part in parts]
-            return None if found[0] is None else torch.cat(found)
+            return None if found[0] is None else joined_orders(found, axis=-1)
 
+        sizes = [size for part in parts for size in part.sizes or ()]
         return cls(
-            Features(
-                dense=torch.cat([part.features.dense for part in parts]),
-                codes=torch.cat([part.features.codes for part in parts]),
-            ),
-            torch.cat([part.targets for part in parts]),
+            Features.joined([part.features for part in parts]),
+            joined_orders([part.targets for part in parts], axis=-1),
             weights=stacked("weights"),
             mask=_joined_masks(parts),
             rows=stacked("rows"),
             teacher=stacked("teacher"),
+            sizes=tuple(sizes) or None,
         )
 
     def item_weights(
@@ -94,11 +97,12 @@ def _joined_masks(parts: Sequence[Batch]) -> Tensor | None:
     """Return the masks of several batches, where the rows of some may have all labels."""
     if all(part.mask is None for part in parts):
         return None
-    return torch.cat(
+    return joined_orders(
         [
             torch.ones_like(part.targets, dtype=torch.bool) if part.mask is None else part.mask
             for part in parts
-        ]
+        ],
+        axis=-1,
     )
 
 
@@ -124,10 +128,16 @@ def item_mean(values: Tensor, weights: Tensor | None) -> Tensor:
     return weighted.flatten(1).sum(1) / weights.flatten(1).sum(1).clamp_min(1e-12)
 
 
-def batch_size_for(n_rows: int, at_most: int) -> int:
-    """Return the rows of a mini-batch: `at_most`, or fewer to keep 16 steps in an epoch."""
+def batch_size_for(n_rows: int, at_most: int, *, least: int = 32) -> int:
+    """Return the rows of a mini-batch: `at_most`, or fewer to keep 16 steps in an epoch.
+
+    Args:
+        n_rows: Training rows.
+        at_most: Rows at most.
+        least: Rows below which a mini-batch is not halved.
+    """
     size = at_most
-    while size > 32 and n_rows // size < 16:
+    while size > least and n_rows // size < 16:
         size //= 2
     return max(1, min(size, n_rows))
 
@@ -168,6 +178,9 @@ class Orders:
         batch_size: Rows of a mini-batch.
         device: The device of the draws.
         folds: The division of each candidate; the first by default.
+        by_length: For windows of sequences, the numbers of the rows of each division from short to
+            long. A mini-batch then has a row from each of equal buckets of lengths, so that all
+            have about as many tokens.
     """
 
     def __init__(
@@ -178,7 +191,9 @@ class Orders:
         *,
         device: torch.device,
         folds: Sequence[int] | None = None,
+        by_length: Sequence[Tensor] | None = None,
     ) -> None:
+        self._by_length = by_length
         self._n_rows = [n_rows] if isinstance(n_rows, int) else list(n_rows)
         self.batch_size = batch_size
         self.device = device
@@ -216,25 +231,40 @@ class Orders:
         used = self.steps * self.batch_size
         drawn = torch.stack(
             [
-                torch.randperm(self._n_rows[fold], generator=draws.rows)[:used]
+                self._shuffled(fold, draws.rows)[:used]
                 for (fold, _, _), draws in self._draws.items()
             ]
         )
         batches = torch.unflatten(drawn, 1, (self.steps, -1)).transpose(0, 1)
         return batches.contiguous().to(self.device)
 
-    def levels(self, depth: int, width: int) -> Tensor:
-        """Draw dropout's levels for one step, int16 from 0 to 32 767, ``(depth, G, B, width)``."""
-        shape = (depth, self.batch_size, width)
-        n_drawn = math.prod(shape)
-        draws = [
-            # Four levels a draw, because a draw takes as long as 60 operations on numbers.
-            torch.empty(-(-n_drawn // 4), dtype=torch.int64, device=self.device)
-            .random_(generator=own.noise)
-            .view(torch.int16)[:n_drawn]
-            .view(shape)
-            for own in self._draws.values()
+    def _shuffled(self, fold: int, generator: torch.Generator) -> Tensor:
+        """Return the rows of a division in a random order, at least those of all steps."""
+        n_rows = self._n_rows[fold]
+        if self._by_length is None:
+            return torch.randperm(n_rows, generator=generator)
+        buckets = [
+            bucket[torch.randperm(len(bucket), generator=generator)[: self.steps]]
+            for bucket in torch.tensor_split(self._by_length[fold], self.batch_size)
         ]
+        return torch.stack(buckets, 1).flatten()
+
+    def levels(self, depth: int, width: int, sizes: Sequence[int] | None = None) -> Tensor:
+        """Draw dropout's levels for one step, int16 from 0 to 32 767, ``(depth, G, B, width)``.
+
+        Args:
+            depth: Layers.
+            width: Units of a layer.
+            sizes: The examples of each order in this step, of which B is the largest number; None
+                if each has the rows of a mini-batch.
+        """
+        sizes = [self.batch_size] * len(self._draws) if sizes is None else sizes
+        draws = [
+            _levels(own.noise, (depth, size, width), self.device)
+            for own, size in zip(self._draws.values(), sizes, strict=True)
+        ]
+        if len(set(sizes)) > 1:
+            draws = [functional.pad(one, (0, 0, 0, max(sizes) - one.shape[1])) for one in draws]
         levels = draws[0].unsqueeze(1) if len(draws) == 1 else torch.stack(draws, 1)
         return levels.bitwise_and_(LEVELS - 1)
 
@@ -277,6 +307,14 @@ class Orders:
         if len(self.keys) == 1:
             return None
         return torch.tensor(self.places(seeds, folds, starts), device=self.device)
+
+
+def _levels(generator: torch.Generator, shape: tuple[int, ...], device: torch.device) -> Tensor:
+    """Draw numbers of 16 bits, int16 of a shape."""
+    n_drawn = math.prod(shape)
+    # Four levels a draw, because a draw takes as long as 60 operations on numbers.
+    drawn = torch.empty(-(-n_drawn // 4), dtype=torch.int64, device=device)
+    return drawn.random_(generator=generator).view(torch.int16)[:n_drawn].view(shape)
 
 
 def _keys(

@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from autoloss.core.errors import InputError
+from autoloss.core.ragged import Ragged
 from autoloss.core.settings import Precision, TrainingConfig
-from autoloss.data import Part, StoredInputs, TableInputs
+from autoloss.data import Part, SequenceInputs, StoredInputs, TableInputs
 from autoloss.losses import ClassFacts
-from autoloss.models import Network
+from autoloss.models import Network, TokenNetwork
 from autoloss.training.batch import Batch
 from autoloss.training.rows import EncodedRows
+from autoloss.training.token_rows import EncodedTokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +41,8 @@ class Job:
     """
 
     network: Network
-    train: EncodedRows
-    valid: EncodedRows
+    train: EncodedRows | EncodedTokens
+    valid: EncodedRows | EncodedTokens
     classes: ClassFacts
     folds: Tensor
     config: TrainingConfig
@@ -86,8 +88,8 @@ class Job:
             )
         return cls(
             network=network,
-            train=EncodedRows(network, _placed(train, device, dtype)),
-            valid=EncodedRows(network, _placed(valid, device, dtype)),
+            train=encoded_rows(network, train, device, dtype),
+            valid=encoded_rows(network, valid, device, dtype),
             classes=ClassFacts.of(class_counts),
             folds=folds.to(device),
             config=config,
@@ -101,9 +103,9 @@ class Job:
         batch = self.train.batch(rows)
         return batch if self.teacher is None else replace(batch, teacher=self.teacher[rows])
 
-    def encoded(self, part: Part) -> EncodedRows:
+    def encoded(self, part: Part) -> EncodedRows | EncodedTokens:
         """Return further rows with the same encoding, on the device."""
-        return EncodedRows(self.network, _placed(part, self.device, self.dtype))
+        return encoded_rows(self.network, part, self.device, self.dtype)
 
     @property
     def products(self) -> torch.dtype:
@@ -116,9 +118,22 @@ class Job:
         return self.classes.counts
 
 
+def encoded_rows(
+    network: Network, part: Part, device: torch.device, dtype: torch.dtype
+) -> EncodedRows | EncodedTokens:
+    """Return the rows of a part as a network reads them, on a device, with numbers of a type."""
+    if isinstance(part.inputs, SequenceInputs):
+        assert isinstance(network, TokenNetwork)
+        assert isinstance(part.targets, Ragged)
+        inputs = part.inputs.to(device, dtype)
+        return EncodedTokens(network, inputs, part.targets.to(device))
+    return EncodedRows(network, _placed(part, device, dtype))
+
+
 def _placed(part: Part, device: torch.device, dtype: torch.dtype) -> Part:
-    """Return a part on a device, its numbers of a type."""
+    """Return a part of a table on a device, its numbers of a type."""
     inputs = part.inputs
+    assert not isinstance(inputs, SequenceInputs)
     if isinstance(inputs, StoredInputs):
         if device.type == "cpu":
             # Encoded batch by batch, in the number type of the weights.

@@ -14,7 +14,7 @@ from autoloss.core.devices import scored_together
 from autoloss.losses import ClassFacts, Objective
 from autoloss.readout import refined_log_loss
 from autoloss.records import CurvePoint, TrainingReport
-from autoloss.training.batch import Batch, Orders, batch_size_for
+from autoloss.training.batch import Batch, Orders
 from autoloss.training.candidate import Candidate, Outcome
 from autoloss.training.job import Job
 from autoloss.training.memory import keep_freed_memory
@@ -164,9 +164,7 @@ class Pool:
         assert population is not None
         self._cohorts = cohorts_of(population)
         if self._orders is None:
-            n_rows = [len(job.train) for job in self.jobs]
-            size = batch_size_for(min(n_rows), self.config.batch_size)
-            self._orders = Orders([], n_rows, size, device=self.device)
+            self._orders = orders_of(self.jobs)
         self._orders.follow(population.orders)
 
     def _train(self, population: Population, orders: Orders) -> bool:
@@ -225,6 +223,26 @@ def facts_for(jobs: Sequence[Job], candidates: Sequence[Candidate]) -> ClassFact
         return replace(facts, counts=counts)
     sampling = [one.sampling for one in own if one.sampling is not None]
     return replace(facts, counts=counts, sampling=torch.stack(sampling))
+
+
+def orders_of(jobs: Sequence[Job], seeds: Sequence[int] = (), folds: Sequence[int] = ()) -> Orders:
+    """Return the orders of the training rows of some divisions.
+
+    Args:
+        jobs: The divisions.
+        seeds: The seed of each candidate.
+        folds: The division of each candidate.
+    """
+    config = jobs[0].config
+    lengths = [job.train.by_length for job in jobs]
+    return Orders(
+        seeds,
+        [len(job.train) for job in jobs],
+        min(job.train.batch_rows(config.batch_size) for job in jobs),
+        device=jobs[0].device,
+        folds=folds,
+        by_length=[one for one in lengths if one is not None] or None,
+    )
 
 
 @dataclass(frozen=True)
@@ -289,7 +307,8 @@ def _score(
     if not len(job.valid):
         _keep_last(population.rows[cohort.rows], seen, epoch)
         return
-    parts = list(scored_together(len(cohort.rows), logits=len(job.valid) * job.network.n_classes))
+    size = job.valid.shape[-1] * job.network.n_classes
+    parts = list(scored_together(len(cohort.rows), logits=size))
     if len(parts) > 1:
         for few in parts:
             rows = [cohort.rows[i] for i in few]

@@ -149,7 +149,9 @@ class Population:
         scores = self.network.scores(
             self._weights,
             batch.features,
-            StepInputs(places, index, orders, self._rates, mix, self._heads, self.products),
+            StepInputs(
+                places, index, orders, self._rates, mix, self._heads, self.products, batch.sizes
+            ),
         )
         items = self.objective.facts.item_axes
         weights = batch.item_weights(index, item_axes=items, dtype=self.dtype)

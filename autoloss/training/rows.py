@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +13,8 @@ from autoloss.data import Part
 from autoloss.losses import get
 from autoloss.losses.spec_data import SpecData
 from autoloss.models import Features, Heads, Network
-from autoloss.training.batch import Batch
+from autoloss.training.batch import Batch, batch_size_for
+from autoloss.training.token_rows import EncodedTokens
 
 KEPT_BYTES = 1 << 28
 """Encoded rows of at most this size are kept; larger ones are encoded batch by batch."""
@@ -43,9 +45,34 @@ class EncodedRows:
         return len(self.part)
 
     @property
-    def targets(self) -> Tensor:
+    def targets(self) -> Any:
         """Return the class of every row, ``(N,)``, or its labels, ``(N, L)``."""
         return self.part.targets
+
+    @property
+    def by_length(self) -> None:
+        """Return None: rows of a table have no length."""
+        return None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Return the axes of the logits between candidates and classes, ``(N,)``."""
+        return (len(self),)
+
+    def batch_rows(self, at_most: int) -> int:
+        """Return the rows of a mini-batch; see `batch_size_for`."""
+        return batch_size_for(len(self), at_most)
+
+    def batch_examples(self, at_most: int) -> int:
+        """Return the examples of a mini-batch, which are its rows."""
+        return self.batch_rows(at_most)
+
+    def chunks(self, at_once: int) -> Iterator[tuple[slice, slice, Features]]:
+        """Yield the places of rows, some at once, among all and in their features, G = 1."""
+        device = self.part.targets.device
+        for start in range(0, len(self), at_once):
+            rows = torch.arange(start, min(start + at_once, len(self)), device=device)
+            yield slice(start, start + at_once), slice(None), self.features(rows.unsqueeze(0))
 
     def features(self, rows: Tensor) -> Features:
         """Return the features of rows by number, ``(G, B)``."""
@@ -83,12 +110,15 @@ class EncodedRows:
 def _number_size(part: Part) -> int:
     """Return the bytes of an encoded number."""
     none = torch.zeros(0, dtype=torch.int64, device=part.targets.device)
-    return part.inputs.take(none).numeric.element_size()
+    return int(part.inputs.take(none).numeric.element_size())
 
 
 @torch.no_grad()
 def logits_of(
-    network: Network, weights: Tensor, specs: Sequence[SpecData], encoded: EncodedRows
+    network: Network,
+    weights: Tensor,
+    specs: Sequence[SpecData],
+    encoded: EncodedRows | EncodedTokens,
 ) -> Tensor:
     """Return the logits of every row of a part by networks of the same shape, without dropout.
 
@@ -100,15 +130,13 @@ def logits_of(
 
     Shape:
         - weights: ``(K, P)``
-        - output: ``(K, N, C)``
+        - output: ``(K, N, C)``; tokens of sequences ``(K, 1, T, C)``
     """
-    n_rows, n_candidates = len(encoded), len(weights)
+    n_candidates = len(weights)
     views = network.layout.views(weights)
     heads = Heads(tuple(get(spec.base).head for spec in specs), weights.device)
     chunk = max(64, CHUNK_NUMBERS // (n_candidates * network.widest))
-    logits = weights.new_empty(n_candidates, n_rows, network.n_classes)
-    for start in range(0, n_rows, chunk):
-        rows = torch.arange(start, min(start + chunk, n_rows), device=weights.device)
-        features = encoded.features(rows.unsqueeze(0))
-        logits[:, start : start + chunk] = network.body(views, features, heads=heads)
-    return logits
+    logits = weights.new_empty(n_candidates, encoded.shape[-1], network.n_classes)
+    for places, own, features in encoded.chunks(chunk):
+        logits[:, places] = network.body(views, features, heads=heads)[:, own]
+    return logits.view(n_candidates, *encoded.shape, network.n_classes)

@@ -12,11 +12,11 @@ import torch
 
 from autoloss.core.devices import now
 from autoloss.losses import LossSpec
-from autoloss.training.batch import Orders, batch_size_for
+from autoloss.training.batch import Orders
 from autoloss.training.candidate import Candidate
 from autoloss.training.job import Job
 from autoloss.training.memory import free_memory, keep_freed_memory
-from autoloss.training.pool import facts_for, step_batch
+from autoloss.training.pool import facts_for, orders_of, step_batch
 from autoloss.training.population import Population
 
 SMALLEST, USUAL, LARGEST = 8, 32, 1024
@@ -113,8 +113,8 @@ def usual_together(jobs: Sequence[Job]) -> int:
 
     It is larger for smaller mini-batches.
     """
-    smallest = min(len(job.train) for job in jobs)
-    return USUAL * max(1, FULL_BATCH // batch_size_for(smallest, jobs[0].config.batch_size))
+    at_most = jobs[0].config.batch_size
+    return USUAL * max(1, FULL_BATCH // min(job.train.batch_examples(at_most) for job in jobs))
 
 
 def bytes_each(jobs: Sequence[Job]) -> int:
@@ -126,8 +126,9 @@ def bytes_each(jobs: Sequence[Job]) -> int:
     job = jobs[0]
     network = job.network
     weights = 8 * network.layout.size
-    activations = job.config.batch_size * network.activations
-    scores = 12 * max(len(one.valid) for one in jobs) * network.n_classes
+    examples = max(one.train.batch_examples(job.config.batch_size) for one in jobs)
+    activations = max(examples, job.config.batch_size) * network.activations
+    scores = 12 * max(one.valid.shape[-1] for one in jobs) * network.n_classes
     element = torch.empty((), dtype=job.dtype).element_size()
     return element * (weights + activations + scores)
 
@@ -191,7 +192,7 @@ def passing_population(jobs: Sequence[Job], n_candidates: int) -> tuple[Populati
         jobs: The divisions of the rows, on the device; candidates are spread over them.
         n_candidates: K.
     """
-    job, n_rows = jobs[0], [len(one.train) for one in jobs]
+    job = jobs[0]
     folds = sorted(k % len(jobs) for k in range(n_candidates))
     candidates = [Candidate(LossSpec(), lr=1e-3, dropout=0.1, fold=fold) for fold in folds]
     population = Population(
@@ -202,9 +203,7 @@ def passing_population(jobs: Sequence[Job], n_candidates: int) -> tuple[Populati
         dtype=job.dtype,
         products=job.products,
     )
-    size = batch_size_for(min(n_rows), job.config.batch_size)
-    orders = Orders([0] * n_candidates, n_rows, size, device=job.device, folds=folds)
-    return population, orders
+    return population, orders_of(jobs, [0] * n_candidates, folds)
 
 
 def _why(chosen: int, held: int, otherwise: str) -> str:

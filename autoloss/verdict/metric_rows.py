@@ -15,6 +15,7 @@ from autoloss.losses import ClassFacts
 from autoloss.metrics import Judged, Metric, Scores, balanced_scores
 from autoloss.metrics.known import mean_of_wrong
 from autoloss.metrics.label_places import LabelPlaces
+from autoloss.metrics.token_places import TokenPlaces
 from autoloss.readout import Items
 from autoloss.verdict.resampling import leave_out_values
 from autoloss.verdict.select import ExampleLosses
@@ -28,11 +29,13 @@ class MetricOnRows:
         metric: The metric.
         facts: The kind of label, with the training rows of each class.
         places: The labels of the items that `fn` is computed on, for several labels a row.
+        tokens: The sequences of these items, if they are tokens.
     """
 
     metric: Metric
     facts: ClassFacts
     places: LabelPlaces | None = None
+    tokens: TokenPlaces | None = None
 
     @property
     def name(self) -> str:
@@ -51,7 +54,9 @@ class MetricOnRows:
 
     def among(self, rows: npt.NDArray[Any] | slice) -> MetricOnRows:
         """Return the metric on some of the items, some of which may be there several times."""
-        return self if self.places is None else replace(self, places=self.places.take(rows))
+        places = None if self.places is None else self.places.take(rows)
+        tokens = None if self.tokens is None else self.tokens.take(rows)
+        return replace(self, places=places, tokens=tokens)
 
     def _declared(self, probs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> float:
         judged = Judged.of_probs(
@@ -60,6 +65,7 @@ class MetricOnRows:
             facts=self.facts,
             cost_matrix=self.metric.costs,
             places=self.places,
+            tokens=self.tokens,
         )
         return float(self.metric.of(judged)[0])
 
@@ -70,9 +76,11 @@ def metric_on_rows(metric: Metric, facts: ClassFacts, items: Items | None = None
     Args:
         metric: The metric.
         facts: The kind of label, with the training rows of each class.
-        items: The items that it is computed on; needed for several labels a row.
+        items: The items that it is computed on; needed for several labels a row and for tokens.
     """
-    return MetricOnRows(metric, facts, None if items is None else LabelPlaces.of(items, facts))
+    if items is None:
+        return MetricOnRows(metric, facts)
+    return MetricOnRows(metric, facts, LabelPlaces.of(items, facts), TokenPlaces.of(items, facts))
 
 
 def example_losses(

@@ -60,8 +60,12 @@ LOWER_IS_BETTER = {"error", "balanced_error", "log_loss", "brier", "expected_cos
     "calibration_of_labels",
 }
 # Each has a test of its own.
-# Metrics of several labels have tests of their own in test_several_labels.py.
-OF_ONE_LABEL = [name for name in METRIC_NAMES if not DECLARED[name].several_labels]
+# Metrics of several labels and of tags have tests of their own.
+OF_ONE_LABEL = [
+    name
+    for name in METRIC_NAMES
+    if not DECLARED[name].several_labels and DECLARED[name].reads == "items"
+]
 NOT_OF_SKLEARN = {
     *("balanced_error", "balanced_accuracy"),
     *(name for name in METRIC_NAMES if (Path(__file__).parent / f"test_{name}.py").exists()),

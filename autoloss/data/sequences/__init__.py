@@ -1,0 +1,1 @@
+"""Sequences: reading of tokens with their tags and features, and their encoding."""
