@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.losses import ClassFacts
+from autoloss.metrics.calibration import debiased_calibration_error
 from autoloss.metrics.costs import Matrix
 from autoloss.metrics.declare import Function
 from autoloss.metrics.entities import entity_counts, entity_tags
 from autoloss.metrics.label_places import LabelPlaces
+from autoloss.metrics.label_ranking import label_areas
 from autoloss.metrics.label_thresholds import crossfitted_decisions
 from autoloss.metrics.segments import overlap_sums
 from autoloss.metrics.token_places import TokenPlaces
@@ -235,35 +237,40 @@ class Judged:
         yes = (self._true == 1).astype(np.float64)
         return self._labelled.sums(np.stack([yes, 1.0 - yes]))
 
-    def of_labels(
-        self,
-        function: Callable[[Tensor, Tensor], Tensor],
-        *,
-        weighted: bool,
-        of_probs: bool = False,
-    ) -> Tensor:
-        """Return the mean over the labels of a metric of scores (K, N) and answers (N,), (K,).
-
-        Labels that all rows have, or none, do not count. One label a row is a mean of one.
+    def mean_over_labels(self, values: FloatArray, *, weighted: bool = False) -> FloatArray:
+        """Return the mean of some values of the labels; labels that are NaN do not count.
 
         Args:
-            function: The metric.
+            values: A value for each candidate and label.
             weighted: Whether a label counts by the rows that have it.
-            of_probs: Whether the scores are the probabilities of yes; else they only rank.
+
+        Shape:
+            values (K, L) -> (K,).
         """
-        scores = self.log_probs[..., 1].double().exp() if of_probs else self.ranking
-        if self.places is None:
-            return function(scores, self.classes)
-        positives = self.positives
-        numbers = torch.from_numpy(self.places.numbers).to(self.classes.device)
-        varying = np.flatnonzero(positives.all(0))
-        if not len(varying):
-            return scores.new_full((len(scores),), torch.nan, dtype=torch.float64)
-        own = [(numbers == label).nonzero().flatten() for label in varying.tolist()]
-        values = [function(scores[:, one], self.classes[one]) for one in own]
-        weights = torch.from_numpy(positives[0][varying] if weighted else np.ones(len(varying)))
-        weights = (weights / weights.sum()).to(values[0])
-        return torch.stack(values, -1) @ weights
+        known = ~np.isnan(values)
+        weights = known * (self.positives[0] if weighted else 1.0)
+        total, below = (np.where(known, values, 0.0) * weights).sum(-1), weights.sum(-1)
+        mean: FloatArray = np.divide(
+            total, below, out=np.full_like(total, np.nan), where=below > 0
+        )
+        return mean
+
+    @cached_property
+    def label_areas(self) -> tuple[FloatArray, FloatArray]:
+        """Return the area under each label's ROC curve, and its average precision, (K, L)."""
+        return label_areas(self.ranking.cpu().numpy(), self._true == 1, self._labelled)
+
+    @property
+    def label_calibration(self) -> FloatArray:
+        """Return the debiased squared calibration error of each label's yes, (K, L)."""
+        probs = self.log_probs[..., 1].double().exp()
+        found = np.full((len(probs), self._labelled.n_labels), np.nan)
+        every = self._labelled.by_label()
+        for label in np.flatnonzero(self.positives.all(0)).tolist():
+            own = torch.from_numpy(every[label]).to(probs.device)
+            answers = self.classes[own].double().expand(len(probs), -1)
+            found[:, label] = debiased_calibration_error(probs[:, own], answers).cpu().numpy()
+        return found
 
     @property
     def _labelled(self) -> LabelPlaces:

@@ -54,6 +54,12 @@ class LabelPlaces:
             clusters=self.clusters[index],
         )
 
+    def by_label(self) -> list[IntArray]:
+        """Return the places of the items of each label, L arrays."""
+        order = np.argsort(self.numbers, kind="stable")
+        ends = np.cumsum(np.bincount(self.numbers, minlength=self.n_labels))
+        return np.split(order, ends[:-1])
+
     def sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Return the sums of some values of the items by label, (..., M) -> (..., L)."""
         flat = values.reshape(-1, values.shape[-1])

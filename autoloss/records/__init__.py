@@ -13,6 +13,7 @@ from autoloss.records.insights import (
     Signals,
     Threshold,
 )
+from autoloss.records.labels import LabelFigures, LabelInsights, LabelPair
 from autoloss.records.plans import Plan, Update
 from autoloss.records.reliability import Reliability, Tails, TopShare
 from autoloss.records.studies import PersonalChoice, StudyListing, Summary
@@ -54,6 +55,9 @@ __all__ = [
     "Finalist",
     "Gain",
     "LabelCount",
+    "LabelFigures",
+    "LabelInsights",
+    "LabelPair",
     "Optimism",
     "PairOptimism",
     "PersonalChoice",

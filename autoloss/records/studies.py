@@ -16,6 +16,7 @@ from autoloss.records.insights import (
     Signals,
     Threshold,
 )
+from autoloss.records.labels import LabelInsights
 from autoloss.records.reliability import Reliability, Tails
 from autoloss.records.trials import Edge, TrialRecord
 from autoloss.records.verdicts import (
@@ -99,6 +100,7 @@ class Summary(Shown):
         policies: The models that could ship, compared; empty in older studies, and if another
             loop trained the networks.
         refit: The last training on all rows; None in older studies.
+        labels: The models on each of several labels; None for one label a row.
     """
 
     schema_version: int
@@ -141,6 +143,7 @@ class Summary(Shown):
     pair_optimism: PairOptimism | None = None
     policies: tuple[ShippingPolicy, ...] = ()
     refit: Refit | None = None
+    labels: LabelInsights | None = None
 
     def _card(self) -> Card:
         ships = self.trial(self.recommended).label

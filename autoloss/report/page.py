@@ -38,6 +38,7 @@ from autoloss.report.insights import (
     signal_rows,
     threshold_text,
 )
+from autoloss.report.labels import collapse_text, label_facts
 from autoloss.report.policies import policy_note, policy_rows
 from autoloss.report.power import power_text
 from autoloss.report.recipe import recipes
@@ -60,6 +61,7 @@ COMPUTED = (
     challenger_text,
     class_rows,
     class_score_facts,
+    collapse_text,
     comparison_bars,
     comparison_rows,
     confusion_facts,
@@ -79,6 +81,7 @@ COMPUTED = (
     importance_text,
     judged_start,
     key_figures,
+    label_facts,
     metric_in_sentence,
     metric_rows,
     policy_note,

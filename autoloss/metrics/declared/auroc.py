@@ -9,7 +9,7 @@ from autoloss.metrics.declare import declare
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from autoloss.metrics.judged import Judged
+    from autoloss.metrics.judged import FloatArray, Judged
 
 
 @declare(
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     for_more_classes="roc_auc_ovr",
     always=True,
 )
-def auroc(judged: Judged) -> Tensor:
+def auroc(judged: Judged) -> Tensor | FloatArray:
     """Return the area under the ROC curve of class 1, in [0, 1]; the mean over several labels."""
     from autoloss.metrics.ranking import auroc
 
-    return judged.of_labels(auroc, weighted=False)
+    if judged.places is not None:
+        return judged.mean_over_labels(judged.label_areas[0])
+    return auroc(judged.ranking, judged.classes)

@@ -9,7 +9,7 @@ from autoloss.metrics.declare import declare
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from autoloss.metrics.judged import Judged
+    from autoloss.metrics.judged import FloatArray, Judged
 
 
 @declare(
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     two_classes=True,
     always=True,
 )
-def average_precision(judged: Judged) -> Tensor:
+def average_precision(judged: Judged) -> Tensor | FloatArray:
     """Return the average precision of class 1, in [0, 1]; the mean over several labels."""
     from autoloss.metrics.ranking import average_precision
 
-    return judged.of_labels(average_precision, weighted=False)
+    if judged.places is not None:
+        return judged.mean_over_labels(judged.label_areas[1])
+    return average_precision(judged.ranking, judged.classes)
 
 
 @declare(
@@ -35,8 +37,6 @@ def average_precision(judged: Judged) -> Tensor:
     two_classes=True,
     several_labels=True,
 )
-def average_precision_weighted(judged: Judged) -> Tensor:
+def average_precision_weighted(judged: Judged) -> FloatArray:
     """Return the mean of the labels' average precisions, weighted by the rows that have each."""
-    from autoloss.metrics.ranking import average_precision
-
-    return judged.of_labels(average_precision, weighted=True)
+    return judged.mean_over_labels(judged.label_areas[1], weighted=True)

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 from autoloss.metrics.declare import declare
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from autoloss.metrics.judged import Judged
+    from autoloss.metrics.judged import FloatArray, Judged
 
 
 @declare(
@@ -21,11 +19,6 @@ if TYPE_CHECKING:
     several_labels=True,
     always=True,
 )
-def calibration_of_labels(judged: Judged) -> Tensor:
+def calibration_of_labels(judged: Judged) -> FloatArray:
     """Return the mean over labels of the debiased squared calibration error of yes."""
-    from autoloss.metrics.calibration import debiased_calibration_error
-
-    def of_yes(probs: Tensor, answers: Tensor) -> Tensor:
-        return debiased_calibration_error(probs, answers.double().expand_as(probs))
-
-    return judged.of_labels(of_yes, weighted=False, of_probs=True)
+    return judged.mean_over_labels(judged.label_calibration)

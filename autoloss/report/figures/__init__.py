@@ -17,12 +17,14 @@ from autoloss.report.figures._importance import (
     importance_figure,
     importance_info,
 )
+from autoloss.report.figures._labels import labels_figure
 from autoloss.report.figures._ranking import ranking_figures
 from autoloss.report.figures._reliability import (
     ReliabilityInfo,
     positive_figures,
     reliability_figures,
     reliability_info,
+    worst_label_figures,
 )
 from autoloss.report.figures._rule import rule_figure, rule_info
 from autoloss.report.figures._signals import SignalsInfo, signals_figure, signals_info
@@ -39,6 +41,8 @@ GROUPS = (
     "families",
     "reliability",
     "positive",
+    "labels",
+    "worst_labels",
     "tails",
     "ranking",
     "threshold",
@@ -87,6 +91,7 @@ def all_figures(summary: Summary) -> tuple[PageFigure, ...]:
         costs_figure(summary),
         signals_figure(summary),
         importance_figure(summary),
+        labels_figure(summary),
     )
     return (
         *gains_figures(summary),
@@ -95,5 +100,6 @@ def all_figures(summary: Summary) -> tuple[PageFigure, ...]:
         *reliability_figures(summary),
         *positive_figures(summary),
         *ranking_figures(summary),
+        *worst_label_figures(summary),
         *curves_figures(summary),
     )

@@ -26,7 +26,7 @@ from autoloss.report.figures._draw import (
 )
 from autoloss.report.roles import model_title, positive_quoted
 from autoloss.report.rows import rows_name
-from autoloss.report.words import in_sentence, share_text
+from autoloss.report.words import in_sentence, share_text, short
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ class _Manner:
     was: str
     start: float
     rows: str
+    titled: Callable[[str], str] = model_title
 
 
 def reliability_info(diagram: Reliability) -> ReliabilityInfo:
@@ -110,12 +111,27 @@ def positive_figures(summary: Summary) -> tuple[PageFigure, ...]:
     return tuple(_figure(info, place, manner) for place, info in enumerate(infos))
 
 
+def worst_label_figures(summary: Summary) -> tuple[PageFigure, ...]:
+    """Return the diagrams of the labels with the largest calibration errors."""
+    worst = () if summary.labels is None else summary.labels.worst
+    infos = [info for one in worst if (info := reliability_info(one)).bins]
+    manner = _Manner(
+        "worst_labels",
+        "Stated probability",
+        "Share with the label",
+        0.0,
+        rows_name(summary),
+        titled=short,
+    )
+    return tuple(_figure(info, place, manner) for place, info in enumerate(infos))
+
+
 def _figure(info: ReliabilityInfo, place: int, manner: _Manner) -> PageFigure:
     """Return one diagram."""
     rows = sum(one.count for one in info.bins)
     found = f"{info.outside} of {len(info.bins)} groups lie outside the band"
     bars = [_bars(info)] if info.histogram else []
-    title = model_title(info.name)
+    title = manner.titled(info.name)
     return PageFigure(
         id=f"{manner.group}-{place}",
         group=manner.group,
