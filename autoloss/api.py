@@ -36,6 +36,8 @@ def search(
     space: str | Path = "default",
     trials: int = 128,
     time_limit: float | None = None,
+    labels_in: str = "columns",
+    label_separator: str | None = None,
     valid: Source | None = None,
     test: Source | None = None,
     groups: str | None = None,
@@ -82,6 +84,8 @@ def search(
         trials: Candidates to train.
         time_limit: The most seconds for everything, the final trainings included. A search with a
             time limit is no longer a function of its seed.
+        labels_in: ``"columns"``, or ``"list"`` where `target` is a column of lists of labels.
+        label_separator: The text between the labels of a cell, where lists are text.
         valid: Rows to validate on; by default a part of `data`.
         test: Rows to lock for the verdict; by default a part of `data`.
         groups: Column of groups: rows with the same value stay in the same part.
@@ -167,6 +171,8 @@ def plan(
     space: str | Path = "default",
     trials: int = 128,
     time_limit: float | None = None,
+    labels_in: str = "columns",
+    label_separator: str | None = None,
     valid: Source | None = None,
     test: Source | None = None,
     groups: str | None = None,

@@ -16,6 +16,7 @@ from autoloss.core.errors import InputError
 from autoloss.core.task import MISSING_LABEL, Task
 from autoloss.data.cells import TRUTHS
 from autoloss.data.frames import Table
+from autoloss.data.label_lists import read_lists
 from autoloss.data.messages import listed, one_line, plural, unknown_name
 from autoloss.data.split import Codes, Rows
 from autoloss.data.target_column import LEAST_ROWS
@@ -34,17 +35,21 @@ class LabelColumns:
     Args:
         answers: 1 for yes, 0 for no, -100 for a missing label, int8.
         names: The labels.
+        missing: The rows without a list of labels; None for columns, whose cells tell it.
 
     Shape:
-        answers (N, L).
+        answers (N, L), missing (N,).
     """
 
     answers: NDArray[np.int8]
     names: tuple[str, ...]
+    missing: NDArray[np.bool_] | None = None
 
     @property
     def known(self) -> NDArray[np.bool_]:
         """Return the rows of which a label is known, (N,)."""
+        if self.missing is not None:
+            return ~self.missing
         return np.asarray((self.answers != MISSING_LABEL).any(1), dtype=bool)
 
     def check(self, *, name: str, label: str, are_classes: bool = False) -> None:
@@ -98,7 +103,8 @@ class LabelColumns:
     def codes(self, keys: Sequence[str]) -> NDArray[np.int64]:
         """Return yes (1), no (0) or missing (-100) for each row and each of `keys`, (N, L)."""
         place = {name: number for number, name in enumerate(self.names)}
-        absent = np.zeros(len(self.answers), dtype=np.int8)
+        # A list has no label that it does not name.
+        absent = np.where(self.known, 0, MISSING_LABEL).astype(np.int8)
         columns = [self.answers[:, place[key]] if key in place else absent for key in keys]
         return np.stack(columns, 1).astype(np.int64)
 
@@ -253,6 +259,27 @@ def read_labels(table: Table, names: Sequence[str]) -> LabelColumns:
             " empty throughout."
         )
     return LabelColumns(answers, tuple(names))
+
+
+def read_label_lists(
+    table: Table, name: str, *, separator: str | None = None, is_whole: bool = True
+) -> LabelColumns:
+    """Read a column of lists of labels; a missing cell is a row without known labels.
+
+    Args:
+        table: The table.
+        name: The column.
+        separator: The text between the labels of a cell, where cells are text.
+        is_whole: Whether all labels of the study are in this table, which then must have two.
+
+    Raises:
+        InputError: As in `read_lists`.
+    """
+    names, has, is_missing = read_lists(
+        table.frame[name], name=name, label=table.label, separator=separator, is_whole=is_whole
+    )
+    answers = np.where(is_missing[:, None], MISSING_LABEL, has).astype(np.int8)
+    return LabelColumns(answers, names, is_missing)
 
 
 def _answers(table: Table, name: str) -> NDArray[np.int8]:

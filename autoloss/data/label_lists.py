@@ -18,7 +18,12 @@ _MOST_LABELS = 10
 
 
 def read_lists(
-    series: pd.Series, *, name: str, label: str, separator: str | None = None
+    series: pd.Series,
+    *,
+    name: str,
+    label: str,
+    separator: str | None = None,
+    is_whole: bool = True,
 ) -> tuple[tuple[str, ...], NDArray[np.bool_], NDArray[np.bool_]]:
     """Return the labels of a column of lists, and which of them each row has.
 
@@ -30,6 +35,7 @@ def read_lists(
         name: Its name.
         label: Name of the table in messages.
         separator: The text between labels, where cells are text.
+        is_whole: Whether these are all labels of a study: two or more, which rows share.
 
     Returns:
         The labels in order; whether each row has each label; whether the cell is missing.
@@ -46,12 +52,13 @@ def read_lists(
     lists: list[Sequence[str]] = [()] * len(cells)
     known = np.flatnonzero(~is_missing).tolist()
     where = f"Column {name!r} of {label}"
-    if separator is not None:
+    if separator is not None and is_whole:
         _check_separator([cells[row] for row in known], separator, where)
     for row in known:
         lists[row] = _labels_of(cells[row], separator, where=where, row=row)
     names = _ordered({one for own in lists for one in own})
-    _check_names(names, sum(map(len, lists)), where=where, name=name)
+    if is_whole:
+        _check_names(names, sum(map(len, lists)), where=where)
     place = {one: number for number, one in enumerate(names)}
     has = np.zeros((len(cells), len(names)), dtype=bool)
     for row, own in enumerate(lists):
@@ -135,7 +142,7 @@ def _ordered(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _check_names(names: Sequence[str], n_given: int, *, where: str, name: str) -> None:
+def _check_names(names: Sequence[str], n_given: int, *, where: str) -> None:
     """Refuse labels that are too few or too many to be learnt."""
     if not names:
         raise InputError(f"{where} must have rows with a label, but every list is empty.")

@@ -18,6 +18,7 @@ ColumnKind = Literal["number", "category", "text", "date", "drop"]
 KINDS: tuple[str, ...] = get_args(ColumnKind)
 Columns = Mapping[str, str] | Iterable[str]
 DECIMALS = (".", ",")
+LABELS_IN = ("columns", "list")
 ISO = "ISO8601"
 
 
@@ -90,6 +91,8 @@ class DataOptions:
     Args:
         target: Column of the class; names and patterns of the columns of several labels, joined
             by commas or in a sequence; None if the source names it itself (``sklearn:NAME``).
+        labels_in: ``"columns"``, or ``"list"`` where `target` is a column of lists of labels.
+        label_separator: The text between the labels of a cell; it implies ``labels_in="list"``.
         valid: A table whose rows validate, instead of a share of the data.
         test: A table whose rows are locked, instead of a share of the data.
         groups: Column of groups: rows with the same value stay in the same part; not an input.
@@ -106,6 +109,8 @@ class DataOptions:
     """
 
     target: str | Iterable[str] | None = option(None, plain=_target)
+    labels_in: str = "columns"
+    label_separator: str | None = None
     valid: str | Path | Frame | None = option(None, plain=path_of, full=full_path, unkept="frames")
     test: str | Path | Frame | None = option(None, plain=path_of, full=full_path, unkept="frames")
     groups: str | None = None
@@ -126,12 +131,22 @@ class DataOptions:
         Raises:
             InputError: A kind, the mark or the format is invalid.
         """
+        if self.labels_in not in LABELS_IN:
+            raise InputError(
+                f"labels_in must be {' or '.join(map(repr, LABELS_IN))}, but got"
+                f" labels_in={one_line(self.labels_in)!r}."
+            )
         mark = self.decimal
         if mark is not None and mark not in DECIMALS:
             raise InputError(f"decimal must be '.' or ',', but got decimal={one_line(mark)!r}.")
         if self.date_format is not None:
             _check_format(self.date_format)
         _kinds(self.columns)
+
+    @property
+    def has_lists(self) -> bool:
+        """Return whether the target is a column of lists of labels."""
+        return self.labels_in == "list" or self.label_separator is not None
 
     @property
     def kinds(self) -> dict[str, ColumnKind]:

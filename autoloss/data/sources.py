@@ -11,6 +11,7 @@ from autoloss.data.hints import hints_of
 from autoloss.data.label_columns import (
     LabelColumns,
     joined_name,
+    read_label_lists,
     read_labels,
     several_targets,
 )
@@ -87,7 +88,7 @@ def load_sources(source: Source, options: DataOptions) -> Sources:
     for name in targets:
         table = one_target(table, name)
     roles = roles_of(table, target, targets, options)
-    labels = _labels(table, targets)
+    labels = _labels(table, targets, options)
     labels.check(name=target, label=table.label, are_classes=options.classes)
     hints = hints_of(table, roles.inputs, options)
     notes = [*table.notes, *_without_target(table, labels, target)]
@@ -98,7 +99,7 @@ def load_sources(source: Source, options: DataOptions) -> Sources:
         if given is None:
             continue
         own = load_table(given, name=name, options=options, like=table)
-        files[name] = _file(name, own, table, roles)
+        files[name] = _file(name, own, table, roles, options)
         notes += files[name].table.notes
         notes += _without_target(files[name].table, files[name].labels, target)
     return Sources(Labelled("data", table, labels), roles, files, tuple(notes), hints)
@@ -106,7 +107,7 @@ def load_sources(source: Source, options: DataOptions) -> Sources:
 
 def _targets(table: Table, options: DataOptions) -> tuple[str, tuple[str, ...]]:
     """Return the name of the target, and its columns."""
-    if options.target is not None:
+    if options.target is not None and not options.has_lists:
         columns = [str(name) for name in table.frame.columns]
         names = several_targets(columns, options.target, label=table.label)
         if names:
@@ -115,14 +116,19 @@ def _targets(table: Table, options: DataOptions) -> tuple[str, tuple[str, ...]]:
     return target, (target,)
 
 
-def _labels(table: Table, targets: tuple[str, ...]) -> TargetColumn | LabelColumns:
-    """Return the target of a table: the classes of its column, or the labels of its columns."""
+def _labels(
+    table: Table, targets: tuple[str, ...], options: DataOptions, *, is_main: bool = True
+) -> TargetColumn | LabelColumns:
+    """Return the target of a table: the classes of its column, or several labels."""
+    if options.has_lists:
+        separator = options.label_separator
+        return read_label_lists(table, targets[0], separator=separator, is_whole=is_main)
     if len(targets) > 1:
         return read_labels(table, targets)
     return labels_of(table, targets[0])
 
 
-def _file(name: str, table: Table, main: Table, roles: Roles) -> Labelled:
+def _file(name: str, table: Table, main: Table, roles: Roles, options: DataOptions) -> Labelled:
     """Check that a second table has the columns of the first."""
     columns = [str(name) for name in table.frame.columns]
     for target in roles.targets:
@@ -136,7 +142,7 @@ def _file(name: str, table: Table, main: Table, roles: Roles) -> Labelled:
         )
     for target in roles.targets:
         table = one_target(table, target)
-    return Labelled(name, table, _labels(table, roles.targets))
+    return Labelled(name, table, _labels(table, roles.targets, options, is_main=False))
 
 
 def labels_of(table: Table, target: str) -> TargetColumn:

@@ -80,7 +80,7 @@ def confirm_on_locked(
         choice=choice,
         verdict=verdict,
         log_probs=shipped,
-        targets=items.labels,
+        items=items,
         resampling=carried_out(data.resampling, replicates=selection.replication.figures.count),
         finalists=selection.finalists,
         gains=gains(selection, steps, items),

@@ -57,10 +57,11 @@ def gains(
     """
     study, choice, replication = selection.snapshot, selection.choice, selection.replication
     challenger, baseline = choice.challenger.number, choice.baseline.number
-    metric = metric_on_rows(study.metric, study.facts)
+    metric = metric_on_rows(study.metric, study.facts, items)
     how: dict[str, Any] = {"metric": metric, "facts": study.facts}
     posthoc = own = None
-    if moves_decisions:
+    # A single shift of all labels would be no good decision for any of them.
+    if moves_decisions and not study.task.names:
         one, other = replication.held_out[baseline], replication.held_out[challenger]
         posthoc = fit_posthoc(one.log_probs, one.targets, **how)
         if posthoc is not None:

@@ -102,7 +102,6 @@ class HeldOutFinalists:
         self._first = first
         self._pooled = first.pooled
         self.targets: IntArray = self._pooled.targets
-        self.clusters: IntArray = self._pooled.once(first.clusters)
         self.every: IntArray = np.arange(len(self.targets))
 
     @cached_property
@@ -110,6 +109,10 @@ class HeldOutFinalists:
         """Return the probability of the true class by the mean of each row's trainings, (F, N)."""
         means = [np.exp(one.mean[self.every, self.targets]) for one in self.held_out.values()]
         return np.stack(means)
+
+    def items(self, facts: ClassFacts) -> Items:
+        """Return the items with their clusters, each of them once."""
+        return self._first.items(facts)
 
     def lowest(self, rows: IntArray, among: Sequence[int]) -> Weights:
         """Return the finalist with the lowest log loss on some rows, with weight 1."""

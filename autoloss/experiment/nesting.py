@@ -18,7 +18,7 @@ from autoloss.experiment.held_out import pooled_items
 from autoloss.experiment.reference import boost_folds, compared
 from autoloss.experiment.replication import Selection, is_cut, make_divisions
 from autoloss.experiment.session import SearchSession
-from autoloss.losses import LossSpec
+from autoloss.losses import ClassFacts, LossSpec
 from autoloss.metrics import Scores
 from autoloss.readout import Items
 from autoloss.records import Coverage, TrialRecord, Verdict
@@ -132,7 +132,7 @@ def judge_by_nesting(session: SearchSession, selection: Selection) -> Evidence:
         choice=choice,
         verdict=verdict,
         log_probs=log_probs,
-        targets=items.labels,
+        items=items,
         resampling=carried_out(
             data.resampling,
             replicates=selection.replication.figures.count,
@@ -185,10 +185,19 @@ def _verdict(
         baseline=choice.baseline.number,
         label=choice.challenger.label,
         repeats=repeats,
-        metric=metric_on_rows(study.metric, study.facts),
+        metric=metric_on_rows(study.metric, study.facts, _outer_items(results, study.facts)),
         primary=primary,
         class_counts=study.class_counts.numpy(),
     )
+
+
+def _outer_items(results: Sequence[OuterResult], facts: ClassFacts) -> Items:
+    """Return the items of all outer folds, one fold after another."""
+    keys, labels = (
+        torch.from_numpy(np.concatenate(every))
+        for every in ([one.keys for one in results], [one.targets for one in results])
+    )
+    return Items.of(labels, facts) if facts.item_axes == 1 else Items.pooled(keys, labels)
 
 
 def _chosen(

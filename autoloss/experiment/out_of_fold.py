@@ -76,7 +76,7 @@ def judge_out_of_fold(
         choice=choice,
         verdict=verdict,
         log_probs=log_probs,
-        targets=items.labels,
+        items=items,
         resampling=carried_out(data.resampling, replicates=count),
         finalists=selection.finalists,
         # The held-out rows of the finalists are the rows of the verdict.

@@ -60,12 +60,11 @@ def compare_policies(session: SearchSession, selection: Selection, recommended: 
         predicted = {
             name: pool.crossfitted(chosen, study.seed) for name, chosen in choices.items()
         }
-        targets, clusters = pool.targets, pool.clusters
+        items = pool.items(study.facts)
     else:
         on_locked, test = LockedPredictions(locked), locked.open()
-        items = Items.of(test.targets, study.facts)
+        items = Items.of(test.targets, study.facts).clustered(test.clusters)
         predicted = {name: on_locked.of(model, items).numpy() for name, model in models.items()}
-        targets, clusters = items.labels.numpy(), items.of_rows(test.clusters).numpy()
     records: list[ShippingPolicy] = []
     for name, own in weights.items():
         if records and np.array_equal(predicted[name], predicted["verdict"]):
@@ -73,7 +72,7 @@ def compare_policies(session: SearchSession, selection: Selection, recommended: 
             named = replace(records[0], name=name, temperature=models[name].temperature)
             records.append(replace(named, numbers=tuple(own), weights=tuple(own.values())))
         else:
-            records.append(_record(name, own, models[name], predicted, targets, clusters, study))
+            records.append(_record(name, own, models[name], predicted, items, study))
     return Policies(tuple(records), models)
 
 
@@ -116,19 +115,18 @@ def _record(
     weights: Weights,
     model: Classifier,
     predicted: Mapping[str, FloatArray],
-    targets: NDArray[np.integer],
-    clusters: NDArray[np.integer],
+    items: Items,
     study: StudySnapshot,
 ) -> ShippingPolicy:
     """Return the figures of a policy and their changes from the policy "verdict"."""
-    metric = metric_on_rows(study.metric, study.facts)
+    metric = metric_on_rows(study.metric, study.facts, items)
     tested = compare(
         predicted[name],
         predicted["verdict"],
-        targets,
+        items.labels.numpy(),
         metric=metric,
         class_counts=study.class_counts.numpy(),
-        clusters=clusters,
+        clusters=items.cluster_numbers,
         resamples=_RESAMPLES,
         seed=study.seed,
     )

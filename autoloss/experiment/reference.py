@@ -277,7 +277,7 @@ def compared(
         boosted,
         shipped.numpy(),
         items.labels.numpy(),
-        metric=metric_on_rows(study.metric, study.facts),
+        metric=metric_on_rows(study.metric, study.facts, items),
         class_counts=study.class_counts.numpy(),
         clusters=items.cluster_numbers,
         seed=study.seed,

@@ -40,10 +40,8 @@ class LabelPlaces:
             return None
         assert items.rows is not None
         rows = _on_cpu(items.rows)
-        count = items.shape[1]
-        places = np.arange(len(rows)) if items.places is None else _on_cpu(items.places)
         clusters = rows if items.clusters is None else _on_cpu(items.clusters)
-        return cls(places % count, rows, clusters, count)
+        return cls(_on_cpu(items.numbers), rows, clusters, facts.counts.shape[-2])
 
     def take(self, index: NDArray[Any] | slice) -> LabelPlaces:
         """Return the places of some items, some of which may be there several times."""

@@ -9,6 +9,7 @@ from torch import Tensor
 from autoloss.core.task import Task
 from autoloss.losses import ClassFacts
 from autoloss.metrics import Metric
+from autoloss.readout import Items
 from autoloss.records import (
     Coverage,
     Edge,
@@ -80,7 +81,7 @@ class Evidence:
         choice: Challenger and tuned cross-entropy.
         verdict: The verdict.
         log_probs: Log probabilities of both after their read-outs, in the order of `ROLES`.
-        targets: Classes of the rows of the verdict.
+        items: The items of the rows of the verdict.
         resampling: The division of the rows; None if another loop divided them.
         finalists: The trials that were trained again.
         gains: The steps of the gain.
@@ -88,19 +89,19 @@ class Evidence:
         looks: Earlier studies with the same test rows.
         notes: Further notes, a sentence each.
         raw: Log probabilities of both by the softmax of their logits; None if unknown.
-        rows: Number of each row in its table; None for 0, 1, 2, ...
+        rows: Number of the row of each item in its table; None for 0, 1, 2, ...
         table: The name of the table: ``"data"``, or ``"test"`` for a separate file.
         coverage: The share of the planned training that ran; None if unknown.
         pair_optimism: The optimism by which the verdict is corrected; None for no correction.
 
     Shape:
-        log_probs and raw twice (N, C), targets and rows (N,).
+        log_probs and raw twice (M, C), rows (M,).
     """
 
     choice: Choice
     verdict: Verdict
     log_probs: tuple[Tensor, Tensor]
-    targets: Tensor
+    items: Items
     resampling: Resampling | None = None
     finalists: tuple[Finalist, ...] = ()
     gains: tuple[Gain, ...] = ()
@@ -112,6 +113,11 @@ class Evidence:
     table: str = "data"
     coverage: Coverage | None = None
     pair_optimism: PairOptimism | None = None
+
+    @property
+    def targets(self) -> Tensor:
+        """Return the classes of the items, (M,)."""
+        return self.items.labels
 
     @property
     def place(self) -> int:

@@ -26,6 +26,7 @@ from autoloss.metrics import (
     tails,
     top_label,
 )
+from autoloss.metrics.label_places import LabelPlaces
 from autoloss.readout import Items, Readout
 from autoloss.records import (
     Coverage,
@@ -87,7 +88,7 @@ def finish(
         choice,
         confirmed(study, choice, (challenger, baseline), items, coverage=coverage),
         (challenger, baseline),
-        items.labels,
+        items,
         raw=(raw[0], raw[1]),
         table="test",
         coverage=coverage,
@@ -197,7 +198,7 @@ def summarise(
         seconds: Wall time by purpose; by default the sum of the trainings.
     """
     pairs = list(zip(ROLES, evidence.log_probs, strict=True))
-    figures = {role: _figures(own, evidence.targets, study) for role, own in pairs}
+    figures = {role: _figures(own, evidence.items, study) for role, own in pairs}
     summary = _summary(study, evidence, figures, diagrams(evidence), data, settings or {}, seconds)
     rules = {name: list(found) for name, found in rules_found(summary).items()}
     return SearchResult(replace(summary, settings={**summary.settings, "rules": rules}))
@@ -253,9 +254,9 @@ def _mean_softmax(study: StudySnapshot, several: Sequence[Tensor], items: Items)
     return log_probs.logsumexp(0) - math.log(len(several))
 
 
-def _figures(log_probs: Tensor, classes: Tensor, study: StudySnapshot) -> dict[str, float]:
+def _figures(log_probs: Tensor, items: Items, study: StudySnapshot) -> dict[str, float]:
     """Return the metrics of shipped predictions on the rows of the verdict."""
-    one = log_probs[None]
+    one, classes = log_probs[None], items.labels
     confidence, correct = top_label(one, classes)
     always = always_of(
         Judged(
@@ -265,6 +266,7 @@ def _figures(log_probs: Tensor, classes: Tensor, study: StudySnapshot) -> dict[s
             log_odds=one[..., 1] - one[..., 0] if study.task.is_yes_or_no else None,
             facts=study.facts,
             cost_matrix=study.metric.costs,
+            places=LabelPlaces.of(items, study.facts),
         )
     )
     values = {
@@ -277,7 +279,7 @@ def _figures(log_probs: Tensor, classes: Tensor, study: StudySnapshot) -> dict[s
     }
     figures = {name: float(value[0]) for name, value in values.items()}
     if study.metric.name not in figures:
-        own = metric_on_rows(study.metric, study.facts)
+        own = metric_on_rows(study.metric, study.facts, items)
         figures[own.name] = float(own.fn(log_probs.exp().numpy(), classes.numpy()))
     return {name: value for name, value in figures.items() if math.isfinite(value)}
 

@@ -8,11 +8,13 @@ import torch
 
 from autoloss.losses import LossSpec
 from autoloss.metrics import positive_reliability, reliability
-from autoloss.records import Reliability
+from autoloss.metrics.label_places import LabelPlaces
+from autoloss.records import LabelInsights, Reliability
 from autoloss.records.insights import Signals
 from autoloss.search.class_curves import class_scores, cost_curve, ranking
 from autoloss.search.decisions import as_codes, confusion, decide, disagreements, threshold
 from autoloss.search.evidence import Evidence, StudySnapshot
+from autoloss.search.label_insights import label_insights
 from autoloss.search.signals import gradient_signals
 
 ROLES = ("challenger", "cross-entropy")
@@ -57,8 +59,18 @@ def insights(study: StudySnapshot, evidence: Evidence, shipped: int) -> dict[str
             (ours, own), (theirs, other), targets, as_codes(rows), table=evidence.table
         ),
         "threshold": threshold(evidence.log_probs[shipped], targets, **options),
+        "labels": _labels(study, evidence, shipped),
         "signals": _signals(study, evidence, shipped),
     }
+
+
+def _labels(study: StudySnapshot, evidence: Evidence, shipped: int) -> LabelInsights | None:
+    """Return the models on each of several labels; None for one label a row."""
+    places = LabelPlaces.of(evidence.items, study.facts)
+    if places is None:
+        return None
+    names = study.task.names or tuple(map(str, range(places.n_labels)))
+    return label_insights(evidence.log_probs, evidence.targets, places, names, shipped=shipped)
 
 
 def _of_positives(evidence: Evidence) -> tuple[Reliability, ...]:

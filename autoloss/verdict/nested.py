@@ -152,13 +152,15 @@ def _figures(
         ]
         figures[name] = (name, *np.array(pairs).T, True)
     if metric is not None and metric.name not in figures:
+        ends = np.cumsum([len(one.targets) for one in outer])
         both = np.array(
             [
                 [
-                    float(metric.fn(np.exp(log_probs), one.targets))
+                    float(some.fn(np.exp(log_probs), one.targets))
                     for log_probs in (one.challenger_log_probs, one.baseline_log_probs)
                 ]
-                for one in outer
+                for one, end in zip(outer, ends, strict=True)
+                for some in [metric.among(slice(end - len(one.targets), end))]
             ]
         )
         # A fold that lacks a class has no ranking.

@@ -34,6 +34,8 @@ OF_THE_COMMAND = {
 NOT_OF_THE_ESTIMATOR = {
     "data": "fit takes X",
     "target": "fit takes y",
+    "labels_in": "fit takes y as a table of yes and no",
+    "label_separator": "fit takes y as a table of yes and no",
     "valid": "scikit-learn divides the rows outside the estimator",
     "test": "scikit-learn divides the rows outside the estimator",
     "groups": "fit takes no groups",
@@ -109,6 +111,8 @@ def test_what_is_given_again_is_named_as_at_first(
 OTHER: dict[str, Any] = {
     "data": "rows.csv",
     "target": "y",
+    "labels_in": "list",
+    "label_separator": "|",
     "valid": "v.csv",
     "test": "t.csv",
     "groups": "g",

@@ -47,6 +47,8 @@ def search(
     data: options.Data,
     *,
     target: options.Target = None,
+    labels_in: options.LabelsIn = "columns",
+    label_separator: options.LabelSeparator = None,
     test: options.Test = None,
     valid: options.Valid = None,
     groups: options.Groups = None,
