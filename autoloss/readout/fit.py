@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch import Tensor
 from autoloss.losses import Objective
 from autoloss.readout.crossfit import crossfit
 from autoloss.readout.items import Items
+from autoloss.readout.label_temperatures import LabelTemperatures, fit_label_temperatures
 from autoloss.readout.predictions import (
     SOURCES,
     Predictions,
@@ -41,6 +42,8 @@ class Fitted:
         state: Log inverse temperature by source, NaN where not fitted; the `start` of the next
             fit, (K, 3).
         mix: Weight of the uniform distribution in the probabilities.
+        of_labels: The temperatures of several labels a row, in place of `log_beta`; None for one
+            label a row. A candidate without a temperature has none for any label.
     """
 
     source: Tensor
@@ -51,6 +54,25 @@ class Fitted:
     wrong: Tensor
     state: Tensor
     mix: float
+    of_labels: LabelTemperatures | None = None
+
+    def of_items(self, items: Items) -> Tensor:
+        """Return the log inverse temperature of each item, (K, M), or of all, (K,)."""
+        if self.of_labels is None:
+            return self.log_beta
+        return self.of_labels.of_items(items.numbers)
+
+    def crossfitted(self, items: Items, folds: Tensor) -> Tensor:
+        """Return the log inverse temperature that other folds give each item, (K, M).
+
+        Args:
+            items: The items.
+            folds: The fold of each row, (N,).
+        """
+        own = items.of_rows(folds)
+        if self.of_labels is None:
+            return self.fold_log_beta[:, own]
+        return self.of_labels.crossfitted(items.numbers, own)
 
 
 @dataclass(frozen=True)
@@ -72,7 +94,8 @@ def refined_log_loss(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the refined log loss in nats, the error in [0, 1], and the start of the next call.
 
-    The log loss is that of `fit_readouts` to 1e-5 nats. The call is cheap from a near start: it
+    The log loss is that of `fit_readouts` to 1e-5 nats, with one temperature for all labels of a
+    row. The call is cheap from a near start: it
     makes no probabilities, and leaves out links that need a matrix (C, C) for every example.
 
     Args:
@@ -100,16 +123,51 @@ def fit_and_predict(
     logits, is_finite = finite_logits(logits, items, objective)
     tol = tolerance(logits.dtype)
     fitted = fit(logits, items, objective, folds, start, tol=tol, costly=True)
+    scores = chosen_scores(logits, items, objective, fitted.source)
+    if objective.facts.task == "multilabel":
+        fitted = _by_label(fitted, scores, items, objective, folds)
     fitted.refined[~is_finite] = torch.nan
     predictions = predict(
-        chosen_scores(logits, items, objective, fitted.source),
-        fitted.fold_log_beta[:, items.of_rows(folds)],
+        scores,
+        fitted.crossfitted(items, folds),
         items.labels,
         mix=fitted.mix,
         is_finite=is_finite,
         is_yes_or_no=objective.facts.is_yes_or_no,
     )
     return fitted, predictions
+
+
+def _by_label(
+    fitted: Fitted, scores: Tensor, items: Items, objective: Objective, folds: Tensor
+) -> Fitted:
+    """Return the fit with a temperature of each label, where that lowers the log loss."""
+    numbers, own = items.numbers, items.of_rows(folds)
+    found = fit_label_temperatures(
+        scores,
+        items.labels,
+        numbers,
+        own,
+        n_labels=objective.facts.counts.shape[-2],
+        shared=fitted.log_beta,
+        shared_by_fold=fitted.fold_log_beta,
+    )
+    margins = (scores[..., 1] - scores[..., 0]) * (items.labels * 2 - 1)
+    beta = found.crossfitted(numbers, own).exp().to(margins.dtype)
+    cost = -torch.log(torch.sigmoid(margins * beta) * (1 - fitted.mix) + fitted.mix / 2)
+    refined = cost.mean(-1, dtype=torch.float64)
+    is_better = fitted.has_temperature & (refined < fitted.refined - _SAME)
+    own_labels = is_better.unsqueeze(-1)
+    return replace(
+        fitted,
+        refined=torch.where(is_better, refined, fitted.refined),
+        of_labels=LabelTemperatures(
+            torch.where(own_labels, found.every, fitted.log_beta.unsqueeze(-1)),
+            torch.where(
+                own_labels.unsqueeze(-1), found.by_fold, fitted.fold_log_beta.unsqueeze(-1)
+            ),
+        ),
+    )
 
 
 def chosen_scores(logits: Tensor, items: Items, objective: Objective, source: Tensor) -> Tensor:

@@ -36,6 +36,8 @@ class Readout:
         mix: Weight of the uniform distribution in the probabilities.
         spec: The loss, which declares the link and the prior.
         has_temperature: Whether the inverse temperature was fitted.
+        of_labels: The inverse temperature of each of several labels a row; empty if all have the
+            same.
     """
 
     source: Source
@@ -43,6 +45,7 @@ class Readout:
     mix: float
     spec: LossSpec
     has_temperature: bool = True
+    of_labels: tuple[float, ...] = ()
 
     @property
     def name(self) -> str:
@@ -67,9 +70,10 @@ class Readout:
         is_finite = torch.isfinite(objective.facts.over_classes(logits)).all(-1, keepdim=True)
         clean = torch.where(torch.isfinite(logits), logits, 0.0).unsqueeze(0)
         scores = scores_of(self.source, clean, objective, [0])
-        log_beta = torch.tensor([self.inverse_temperature], dtype=torch.float64).log()
+        beta = self.of_labels or (self.inverse_temperature,)
+        log_beta = torch.tensor(beta, dtype=torch.float64, device=logits.device).log()
         log_probs = calibrated(
-            scores.flatten(1, -2), log_beta.to(logits.device), mix=self.mix
+            scores.flatten(1, -2), log_beta.expand(scores.shape[:-1]).flatten(1), mix=self.mix
         ).view(scores.shape)[0]
         return torch.where(is_finite, log_probs, torch.nan)
 
@@ -81,6 +85,7 @@ class Readout:
             "mix": self.mix,
             "has_temperature": self.has_temperature,
             "spec": self.spec.to_dict(),
+            **({"of_labels": list(self.of_labels)} if self.of_labels else {}),
         }
 
     @classmethod
@@ -106,6 +111,7 @@ class Readout:
             mix=float(values["mix"]),
             spec=LossSpec.from_dict(values["spec"]),
             has_temperature=bool(values["has_temperature"]),
+            of_labels=tuple(map(float, values.get("of_labels", ()))),
         )
 
 
@@ -155,12 +161,15 @@ class Readouts:
 
     def row(self, k: int) -> Readout:
         """Return the read-out of candidate k as it is shipped: fitted on all rows."""
+        own = self.fitted.of_labels
+        is_own = own is not None and bool((own.every[k] != self.log_beta[k]).any())
         return Readout(
             source=SOURCES[int(self.fitted.source[k])],
             inverse_temperature=float(self.log_beta[k].exp()),
             mix=self.fitted.mix,
             spec=self.specs[k],
             has_temperature=bool(self.fitted.has_temperature[k]),
+            of_labels=tuple(own.every[k].exp().tolist()) if own is not None and is_own else (),
         )
 
     def predict(
@@ -177,7 +186,7 @@ class Readouts:
         logits, is_finite = finite_logits(logits, items, objective)
         return predict(
             chosen_scores(logits, items, objective, self.fitted.source),
-            self.log_beta,
+            self.fitted.of_items(items),
             items.labels,
             mix=self.fitted.mix,
             is_finite=is_finite,

@@ -38,7 +38,7 @@ from autoloss.report.insights import (
     signal_rows,
     threshold_text,
 )
-from autoloss.report.labels import collapse_text, label_facts
+from autoloss.report.labels import label_facts
 from autoloss.report.policies import policy_note, policy_rows
 from autoloss.report.power import power_text
 from autoloss.report.recipe import recipes
@@ -61,7 +61,6 @@ COMPUTED = (
     challenger_text,
     class_rows,
     class_score_facts,
-    collapse_text,
     comparison_bars,
     comparison_rows,
     confusion_facts,
