@@ -53,6 +53,7 @@ def search(
     class_weights: Weights | None = None,
     class_similarity: Similarity | None = None,
     cost_matrix: Costs | None = None,
+    label_decision: str | int = "metric",
     teacher: Teacher | None = None,
     losses: Losses | None = None,
     model: Model = AUTO,
@@ -109,6 +110,9 @@ def search(
             square table with the classes in its index (first column of a file) and header, or a
             mapping of true classes to mappings of decisions. The model then decides for the least
             expected cost, and every trial shows it.
+        label_decision: The decision on several labels a row: ``"metric"`` (at thresholds for F1
+            or for the costs, if the metric is one of these, else the likelier answer),
+            ``"likelier"``, ``"f1"``, or a number of labels for each row.
         teacher: A model that autoloss saved, a `Classifier`, or a fitted estimator with
             ``predict_proba`` on the columns of `data`, which has not seen the validation and test
             rows. It joins the targets as ``"distillation"``.
@@ -188,6 +192,7 @@ def plan(
     class_weights: Weights | None = None,
     class_similarity: Similarity | None = None,
     cost_matrix: Costs | None = None,
+    label_decision: str | int = "metric",
     teacher: Teacher | None = None,
     losses: Losses | None = None,
     model: Model = AUTO,

@@ -44,6 +44,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         class_weights: Weight of each class.
         class_similarity: Similarity of each pair of classes.
         cost_matrix: Cost of each decision for each true class; `predict` makes the cheapest.
+        label_decision: The decision on several labels a row, as in `autoloss.search`.
         teacher: A fitted classifier whose probabilities are training targets.
         losses: Your own losses, which are searched too.
         model: ``"auto"``, or your own network.
@@ -89,6 +90,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         class_weights: Any = None,
         class_similarity: Any = None,
         cost_matrix: Any = None,
+        label_decision: str | int = "metric",
         teacher: Any = None,
         losses: Any = None,
         model: Any = "auto",

@@ -201,22 +201,6 @@ Classes = Annotated[
         rich_help_panel=_DATA,
     ),
 ]
-LabelsIn = Annotated[
-    str,
-    typer.Option(
-        metavar="FORM",
-        help="Several labels a row: columns of yes and no, or list, one column of lists.",
-        rich_help_panel=_DATA,
-    ),
-]
-LabelSeparator = Annotated[
-    str | None,
-    typer.Option(
-        metavar="TEXT",
-        help="The text between the labels of a cell, such as |, where lists are text.",
-        rich_help_panel=_DATA,
-    ),
-]
 Positive = Annotated[
     str | None,
     typer.Option(metavar="LABEL", help="The positive class of the two.", rich_help_panel=_DATA),

@@ -23,7 +23,9 @@ ClassTable = Frame | Mapping[Label, Mapping[Label, float]] | str | Path
 Numbers = dict[str, dict[str, float]]
 
 
-def read_class_table(given: ClassTable, name: str) -> tuple[Numbers, str]:
+def read_class_table(
+    given: ClassTable, name: str, *, pairs: Sequence[str] = ()
+) -> tuple[Numbers, str]:
     """Return a table as nested mappings from row class to column class, ready for JSON.
 
     A cell that is not a number becomes NaN; the caller decides which numbers are allowed.
@@ -32,6 +34,7 @@ def read_class_table(given: ClassTable, name: str) -> tuple[Numbers, str]:
         given: A square table whose first column (of a file) or index (of a DataFrame) and whose
             header name the classes, or a mapping of rows, each a mapping of columns.
         name: Its name in messages.
+        pairs: The names of two columns that a table of labels, not of classes, has instead.
 
     Returns:
         The numbers, row by row, and the name of the table in messages.
@@ -42,7 +45,9 @@ def read_class_table(given: ClassTable, name: str) -> tuple[Numbers, str]:
     rows, table, where = _by_class(given, name)
     columns = [label_of(one) for one in table.columns]
     numbers = table.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
-    if sorted(rows) != sorted(columns) or len(set(rows)) < len(rows):
+    is_of_labels = bool(pairs) and sorted(columns) == sorted(pairs)
+    is_square = sorted(rows) == sorted(columns)
+    if not (is_square or is_of_labels) or len(set(rows)) < len(rows):
         raise InputError(
             f"{where} must name the same classes in its first column and its header, once each, "
             f"but got {listed(rows)} and {listed(columns)}."

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from autoloss.core.errors import InputError
+from autoloss.core.errors import InputError, closest
 from autoloss.core.task import Label, Task
 from autoloss.data.class_table import ClassTable, in_class_order, read_class_table
 from autoloss.data.messages import listed
@@ -17,6 +17,8 @@ from autoloss.metrics.known import is_balanced
 
 Costs = ClassTable
 _NAME = "cost_matrix"
+MISS, FALSE_ALARM = "miss", "false_alarm"
+"""The costs of a label of several: of no where it is there, and of yes where it is not."""
 # Differences below it are rounding, for costs whose largest difference is 1.
 _TOLERANCE = 1e-9
 _MOVED = {
@@ -31,14 +33,15 @@ def check_costs(costs: Costs | None) -> dict[str, dict[str, float]] | None:
     Args:
         costs: Cost of a decision given the true class, in any unit: a square table with the true
             classes in its index (first column of a file) and the decisions in its header, or a
-            mapping of true classes to mappings of decisions.
+            mapping of true classes to mappings of decisions. For several labels a row a table
+            with a row for each label and the columns ``miss`` and ``false_alarm``.
 
     Raises:
         InputError: The table is not square, its classes are wrong, or a cost is not finite.
     """
     if costs is None:
         return None
-    table, where = read_class_table(costs, _NAME)
+    table, where = read_class_table(costs, _NAME, pairs=(MISS, FALSE_ALARM))
     for row, values in table.items():
         for column, value in values.items():
             if not np.isfinite(value):
@@ -54,14 +57,18 @@ def ordered_costs(
 ) -> list[list[float]] | None:
     """Return a cost matrix in the order of the classes: true classes down, decisions across.
 
+    For several labels a row it has the costs of a miss and of a false alarm of each.
+
     Raises:
         InputError: A class is missing, a name is not a class, or a decision is always cheapest.
 
     Shape:
-        - output: ``(C, C)``
+        - output: ``(C, C)``; of several labels ``(L, 2)``
     """
     if costs is None:
         return None
+    if task.names:
+        return _label_costs(costs, task)
     matrix = in_class_order(costs, _NAME, task)
     best = is_ever_cheapest(matrix)
     if best.sum() < 2:
@@ -71,6 +78,29 @@ def ordered_costs(
             "the probabilities are."
         )
     return matrix
+
+
+def _label_costs(costs: Mapping[str, Mapping[str, float]], task: Task) -> list[list[float]]:
+    """Return the costs of a miss and of a false alarm of each label, (L, 2)."""
+    columns = {column for row in costs.values() for column in row}
+    if columns != {MISS, FALSE_ALARM}:
+        raise InputError(
+            f"{_NAME} must have the columns {MISS} and {FALSE_ALARM} for several labels, a row for"
+            f" each label, but got {listed(sorted(columns))}."
+        )
+    if unknown := [name for name in costs if name not in task.names]:
+        hint = closest(unknown[0], task.names)
+        raise InputError(f"{_NAME} must be of known labels, but got {unknown[0]!r}{hint}")
+    if missing := [name for name in task.names if name not in costs]:
+        raise InputError(f"{_NAME} must have every label, but got none for {listed(missing)}.")
+    found = [[costs[name][MISS], costs[name][FALSE_ALARM]] for name in task.names]
+    for name, pair in zip(task.names, found, strict=True):
+        if min(pair) <= 0.0:
+            raise InputError(
+                f"{_NAME} must have costs above 0 for several labels, but got"
+                f" {MISS}={pair[0]:g} and {FALSE_ALARM}={pair[1]:g} for {name!r}."
+            )
+    return found
 
 
 def cost_array(costs: Costs | ArrayLike, task: Task) -> NDArray[np.float64]:

@@ -55,6 +55,9 @@ class KnowledgeOptions:
         class_weights: Weight of each class.
         class_similarity: Similarity of each pair of classes.
         cost_matrix: Cost of each decision for each true class.
+        label_decision: The decision on several labels a row: ``"metric"`` (by the metric: at
+            thresholds for F1 or for the costs, else the likelier answer), ``"likelier"``,
+            ``"f1"``, or the number of labels of each row.
         teacher: A model whose probabilities for the training rows are targets.
         losses: The user's own losses, which join the search.
         model: ``"auto"``, or a network that replaces the built-in network.
@@ -63,6 +66,7 @@ class KnowledgeOptions:
     class_weights: Weights | None = option(None, plain=path_of, full=full_path)
     class_similarity: Similarity | None = option(None, plain=path_of, full=full_path)
     cost_matrix: Costs | None = option(None, plain=path_of, full=full_path)
+    label_decision: str | int = option("metric", plain=str)
     teacher: Teacher | None = option(None, plain=path_of, full=full_path, unkept="objects")
     losses: Losses | None = option(None, plain=files_of, full=full_path)
     model: Model = option(AUTO, plain=_network_text, full=full_place, unkept="objects")
@@ -158,7 +162,6 @@ class ClassKnowledge:
         instead = {
             "class_weights": "search the prior class_weight, which weighs each label by its rows",
             "class_similarity": "search the target smoothing",
-            "cost_matrix": "move the threshold of each label by its costs",
             "teacher": "search each label alone, with its own teacher",
         }
         for name, remedy in instead.items():

@@ -23,6 +23,6 @@ def study_notes(
             costs is not None,
             negatives=space.protocol.negatives,
         )
-    if costs is None:
+    if costs is None or data.task.names:
         return rare
     return (*rare, *cost_notes(costs, data.task.classes, has_weights=has_weights))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from autoloss.experiment.confirmation import LockedPredictions
 from autoloss.experiment.held_out import HeldOutFinalists, Weights
+from autoloss.experiment.label_decision import with_label_decision
 from autoloss.experiment.replication import Replication, Selection
 from autoloss.experiment.session import SearchSession
 from autoloss.inference.classifier import Classifier
@@ -55,7 +56,7 @@ def compare_policies(session: SearchSession, selection: Selection, recommended: 
     pool = HeldOutFinalists(replication.held_out)
     choices = _choices(selection, recommended)
     weights = {name: chosen(pool, pool.every) for name, chosen in choices.items()}
-    models = {name: blended(replication, pool, one) for name, one in weights.items()}
+    models = {name: blended(session, replication, pool, one) for name, one in weights.items()}
     if locked is None:
         predicted = {
             name: pool.crossfitted(chosen, study.seed) for name, chosen in choices.items()
@@ -90,10 +91,13 @@ def _choices(
     }
 
 
-def blended(replication: Replication, pool: HeldOutFinalists, weights: Weights) -> Classifier:
+def blended(
+    session: SearchSession, replication: Replication, pool: HeldOutFinalists, weights: Weights
+) -> Classifier:
     """Return the weighted mean of finalists, calibrated as a whole.
 
     Args:
+        session: The search.
         replication: The trainings of the finalists.
         pool: Their predictions for held-out rows.
         weights: The weight of each finalist.
@@ -107,7 +111,18 @@ def blended(replication: Replication, pool: HeldOutFinalists, weights: Weights) 
         for member in model.members
     )
     found = pool.temperature(weights, pool.every)
-    return replace(models[0], members=members, temperature=found.of(len(models[0].members)))
+    whole = replace(models[0], members=members, temperature=found.of(len(models[0].members)))
+    if not whole.task.names:
+        return whole
+    study = session.study
+    return with_label_decision(
+        whole,
+        session.opened.request.label_decision,
+        study.metric,
+        pool.crossfitted(lambda _, rows: weights, study.seed),
+        pool.items(study.facts),
+        study.facts,
+    )
 
 
 def _record(

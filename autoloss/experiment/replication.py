@@ -14,6 +14,7 @@ from torch import Tensor
 from autoloss.core.errors import TrainingError
 from autoloss.data import Fold
 from autoloss.experiment.held_out import HeldOut
+from autoloss.experiment.label_decision import with_label_decision
 from autoloss.experiment.session import SearchSession, epochs_of
 from autoloss.inference.classifier import Classifier, Decision
 from autoloss.inference.member import Member
@@ -126,7 +127,7 @@ def replicate(
             n_train=float(np.mean([len(fold.train) for fold in folds])),
             n_valid=float(np.mean([len(fold.valid) for fold in folds])),
         ),
-        {n: calibrated_whole(model, held_out[n]) for n, model in models.items()},
+        {n: _whole(session, model, held_out[n]) for n, model in models.items()},
         held_out,
         {n: tuple(one.report.best_epoch for one in by_number[n].outcomes) for n in whole},
         is_cut=is_cut(trained),
@@ -182,20 +183,37 @@ def _model(
 ) -> Classifier:
     """Return the model that a finalist would ship: the mean of all its trainings."""
     study = session.study
-    costs = study.metric.costs
+    task = session.opened.data.task
+    # Labels have thresholds of their own in place of a cost matrix.
+    costs = None if task.names else study.metric.costs
     members = tuple(
         Member(fold.encoding, outcome.weights.cpu(), scored.readouts.row(k), fold.class_counts)
         for fold, outcome, scored in zip(folds, trained.outcomes, scores, strict=True)
     )
     return Classifier(
-        task=session.opened.data.task,
+        task=task,
         config=study.space.network,
         members=members,
-        decision=_decision(study),
+        decision=_decision(study, has_costs=costs is not None),
         cost_matrix=None if costs is None else torch.tensor(costs, dtype=torch.float64),
         class_weights=study.facts.weights,
         class_similarity=study.facts.similarity,
         model=shipped(session.opened.model),
+    )
+
+
+def _whole(session: SearchSession, model: Classifier, held_out: HeldOut) -> Classifier:
+    """Return a model with the temperature of its mean and its decision on several labels."""
+    study, whole = session.study, calibrated_whole(model, held_out)
+    if not model.task.names:
+        return whole
+    return with_label_decision(
+        whole,
+        session.opened.request.label_decision,
+        study.metric,
+        held_out.calibrated(study.seed),
+        held_out.items(study.facts),
+        study.facts,
     )
 
 
@@ -208,12 +226,12 @@ def calibrated_whole(model: Classifier, held_out: HeldOut) -> Classifier:
     return replace(model, temperature=held_out.temperature().of(len(model.members)))
 
 
-def _decision(study: Study) -> Decision:
+def _decision(study: Study, *, has_costs: bool) -> Decision:
     """Return the quantity that the model's decisions minimise: the cost if there is a matrix."""
-    if study.metric.costs is not None:
+    if has_costs:
         return "expected_cost"
     declared = study.metric.declared
-    return declared.decision if declared else "error"
+    return "error" if declared is None or declared.needs_costs else declared.decision
 
 
 def _held_out(

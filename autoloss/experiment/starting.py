@@ -18,6 +18,7 @@ from autoloss.data.messages import unknown_name
 from autoloss.data.rare import sampling_rates
 from autoloss.executors import Crew, Staffing, check_workers
 from autoloss.experiment.knowledge import ClassKnowledge
+from autoloss.experiment.label_decision import check_label_decision
 from autoloss.experiment.own_network import CheckedNetwork, checked_network, fingerprint_with
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request, Ship
@@ -93,6 +94,7 @@ def start(request: Request, crew: Crew | None = None, progress: Progress | None 
     if (usual := usual_space(request.space, data.task.kind)) != request.space:
         loaded = load_space(usual, losses=own)
         space = knowledge.join(loaded, own)
+    check_label_decision(request.label_decision, data.task)
     _check_negatives(space, data.task)
     network = checked_network(knowledge.model, data, space, loaded=loaded, device=device)
     return Start(request, knowledge, own, space, data, network, metric, device, staffing, clock)

@@ -23,7 +23,7 @@ from autoloss.inference.entrance import Table, encoded_rows
 from autoloss.inference.member import Member, encodings_of
 from autoloss.inference.saving import StoredNetwork, write_model
 from autoloss.losses import ClassFacts, get
-from autoloss.metrics import balanced_scores, cost_decisions
+from autoloss.metrics import balanced_scores, cost_decisions, label_decisions
 from autoloss.models import Heads, Network, OwnModel, networks_for
 from autoloss.models.custom.shipped import shapes_of
 from autoloss.readout import mean_log_probs
@@ -52,11 +52,16 @@ class Classifier(Shown):
             cost; None if none was given.
         class_weights: Class weights of the training; None if none were given.
         class_similarity: Similarity of the classes; None if none was given.
+        thresholds: For several labels, the probability above which each is decided for; None for a
+            half.
+        labels_each: The number of labels that each row is given, the likeliest; 0 for no fixed
+            number.
         model: The user's own network; None for the built-in network.
         temperature: The temperature of the mean; 1 leaves it as it is.
 
     Shape:
         - class_weights: ``(C,)``; of several labels ``(L, 2)``
+        - thresholds: ``(L,)``
         - cost_matrix and class_similarity: ``(C, C)``
     """
 
@@ -67,6 +72,8 @@ class Classifier(Shown):
     cost_matrix: Tensor | None = None
     class_weights: Tensor | None = None
     class_similarity: Tensor | None = None
+    thresholds: Tensor | None = None
+    labels_each: int = 0
     model: OwnModel | None = None
     temperature: float = 1.0
 
@@ -246,6 +253,15 @@ class Classifier(Shown):
             ``(N, C)`` → ``(N,)``; of several labels ``(N, L)`` → ``(N, L)``.
         """
         scores = torch.from_numpy(probs)
+        if self.labels_each:
+            likeliest = scores.argsort(dim=-1, descending=True, stable=True)[:, : self.labels_each]
+            chosen: NDArray[np.int64] = (
+                torch.zeros(scores.shape, dtype=torch.int64).scatter(-1, likeliest, 1).numpy()
+            )
+            return chosen
+        if self.thresholds is not None:
+            above: NDArray[np.int64] = label_decisions(scores, self.thresholds).long().numpy()
+            return above
         if self.task.names:
             scores = torch.stack([1.0 - scores, scores], -1)
         if self.decision == "expected_cost" and self.cost_matrix is not None:
@@ -298,6 +314,7 @@ class Classifier(Shown):
             "cost_matrix": self.cost_matrix,
             "class_weights": self.class_weights,
             "class_similarity": self.class_similarity,
+            "thresholds": self.thresholds,
         }
         return write_model(
             Path(folder),
@@ -306,5 +323,6 @@ class Classifier(Shown):
             network=network,
             decision=self.decision,
             temperature=self.temperature,
+            labels_each=self.labels_each,
             knowledge={name: one for name, one in knowledge.items() if one is not None},
         )

@@ -42,6 +42,8 @@ def check_fit(classifier: Classifier) -> None:
     _must(classifier.decision != "expected_cost" or classifier.cost_matrix is not None, "costs")
     _shape(classifier.class_weights, counted, "class_weights")
     _shape(classifier.class_similarity, (n, n), "class_similarity")
+    _shape(classifier.thresholds, (len(task.names),), "thresholds")
+    _must(0 <= classifier.labels_each <= len(task.names), "labels_each")
     for member in classifier.members:
         _must(_is_positive(member.weight), "weight")
         _check_encoding(member.encoding)

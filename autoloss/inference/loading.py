@@ -27,7 +27,7 @@ from autoloss.models.custom.own import Model, open_model
 from autoloss.models.custom.shipped import absent, check_shapes, shipped
 from autoloss.readout import Readout
 
-_KNOWLEDGE = ("cost_matrix", "class_weights", "class_similarity")
+_KNOWLEDGE = ("cost_matrix", "class_weights", "class_similarity", "thresholds")
 
 
 def load(
@@ -126,6 +126,7 @@ def _classifier(
         ),
         decision=config["decision"],
         temperature=float(config.get("temperature", 1.0)),
+        labels_each=int(config.get("labels_each", 0)),
         **{name: tensors.get(name) for name in _KNOWLEDGE},
         model=own,
     )

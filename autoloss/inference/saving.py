@@ -49,6 +49,7 @@ def write_model(
     network: NetworkConfig | StoredNetwork,
     decision: str,
     temperature: float,
+    labels_each: int,
     knowledge: Mapping[str, Tensor],
 ) -> Path:
     """Write the files of a model; return the folder.
@@ -60,7 +61,9 @@ def write_model(
         network: The built-in network, or the description of the user's own.
         decision: The quantity that the decisions minimise.
         temperature: The temperature of the mean of the members.
-        knowledge: The costs, weights and similarity of the classes that were given, by name.
+        labels_each: The number of labels that each row is given; 0 for no fixed number.
+        knowledge: The costs, weights and similarity of the classes that were given, and the
+            thresholds of labels, by name.
     """
     folder.mkdir(parents=True, exist_ok=True)
     encodings = encodings_of(members)
@@ -95,6 +98,7 @@ def write_model(
         ],
         "decision": decision,
         "temperature": temperature,
+        **({"labels_each": labels_each} if labels_each else {}),
     }
     _write_json(folder / CONFIG, config)
     _write_json(folder / EXAMPLE, example_of(encodings))

@@ -117,6 +117,24 @@ def label_thresholds(costs: Tensor) -> Tensor:
     return false_yes / (false_yes + false_no)
 
 
+def pair_thresholds(pairs: Matrix) -> Tensor:
+    """Return the threshold of each label from its costs of a miss and of a false alarm.
+
+    Args:
+        pairs: The two costs of each label, above 0.
+
+    Shape:
+        pairs (L, 2), result (L,), float64.
+
+    Examples:
+        >>> pair_thresholds(((10.0, 1.0), (1.0, 1.0)))
+        tensor([0.0909, 0.5000], dtype=torch.float64)
+    """
+    costs = torch.zeros(len(pairs), 2, 2, dtype=torch.float64)
+    costs[:, 1, 0], costs[:, 0, 1] = torch.tensor(pairs, dtype=torch.float64).T
+    return label_thresholds(costs)
+
+
 def label_decisions(probs: Tensor, thresholds: Tensor) -> Tensor:
     """Return the labels whose probability is above their threshold.
 

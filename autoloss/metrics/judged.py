@@ -14,7 +14,7 @@ from torch import Tensor
 
 from autoloss.losses import ClassFacts
 from autoloss.metrics.calibration import debiased_calibration_error
-from autoloss.metrics.costs import Matrix
+from autoloss.metrics.costs import Matrix, pair_thresholds
 from autoloss.metrics.declare import Function
 from autoloss.metrics.entities import entity_counts, entity_tags
 from autoloss.metrics.label_places import LabelPlaces
@@ -254,6 +254,17 @@ class Judged:
             total, below, out=np.full_like(total, np.nan), where=below > 0
         )
         return mean
+
+    @property
+    def label_costs(self) -> Tensor:
+        """Return the mean cost of an item's cheapest decision for several labels, (K,)."""
+        pairs = torch.tensor(self.costs, dtype=torch.float64, device=self.scores.device)
+        numbers = torch.from_numpy(self._labelled.numbers).to(pairs.device)
+        threshold = pair_thresholds(self.costs).to(pairs.device)[numbers]
+        probs, yes = self.log_probs[..., 1].double().exp(), self.classes == 1
+        decided, own = probs > threshold, pairs[numbers]
+        paid = (yes & ~decided) * own[:, 0] + (~yes & decided) * own[:, 1]
+        return paid.mean(-1).where(self.is_finite, torch.nan)
 
     @cached_property
     def label_areas(self) -> tuple[FloatArray, FloatArray]:

@@ -29,11 +29,12 @@ class Metric:
         lower_is_better: Its direction.
         function: The user's function of probabilities (N, C) and classes (N,); None for a declared
             metric.
-        costs: Cost of a decision (column) where a class is true (row); None for none. Another
-            metric has them too: the expected cost is then computed beside it.
+        costs: Cost of a decision (column) where a class is true (row); for several labels of a
+            miss and of a false alarm of each; None for none. Another metric has them too: the
+            expected cost is then computed beside it.
 
     Shape:
-        - costs: ``(C, C)``
+        - costs: ``(C, C)``; of several labels ``(L, 2)``
     """
 
     name: str
@@ -160,7 +161,15 @@ def _check_fit(metric: Metric, facts: ClassFacts | None) -> None:
             f"The metric {metric.name!r} must have the tag 'O' and tags such as 'B-place' and "
             f"'I-place', but got {shown}; segment_overlap is for any tags."
         )
-    if costs is not None and len(costs) != facts.n_classes:
+    if costs is not None and facts.task == "multilabel":
+        count = facts.counts.shape[-2]
+        if len(costs) != count or len(costs[0]) != 2:
+            raise InputError(
+                f"cost_matrix must have a row for each of {count} labels, the costs of a miss and"
+                f" of a false alarm, but got {len(costs)} rows of {len(costs[0])}."
+            )
+        return
+    if costs is not None and not len(costs) == len(costs[0]) == facts.n_classes:
         raise InputError(
             f"cost_matrix must have a row and a column for each of {facts.n_classes} classes, but "
             f"got {len(costs)} rows."
@@ -171,7 +180,9 @@ def _as_matrix(cost_matrix: Sequence[Sequence[float]] | None) -> Matrix | None:
     if cost_matrix is None:
         return None
     matrix = tuple(tuple(float(cost) for cost in row) for row in cost_matrix)
-    is_square = all(len(row) == len(matrix) for row in matrix) and len(matrix) > 1
+    widths = {len(row) for row in matrix}
+    # Several labels have two costs each.
+    is_square = len(matrix) > 1 and widths in ({len(matrix)}, {2})
     if not is_square or not np.isfinite(matrix).all():
         raise InputError(
             "cost_matrix must be a square of finite numbers, a row and a column for each class, "

@@ -34,10 +34,11 @@ def diagrams(evidence: Evidence) -> tuple[Reliability, ...]:
 
 def insights(study: StudySnapshot, evidence: Evidence, shipped: int) -> dict[str, Any]:
     """Return the decisions of both models and the signals of the finalists' losses, by field."""
-    costs = study.metric.costs
+    costs = None if study.task.kind == "multilabel" else study.metric.costs
     price = None if costs is None else tuple(tuple(map(float, row)) for row in costs)
     options: dict[str, Any] = {
-        "metric": study.metric.name,
+        # Several labels are shown at a probability of a half; their thresholds stand beside them.
+        "metric": "error" if study.task.kind == "multilabel" else study.metric.name,
         "facts": study.facts,
         "costs": price,
     }

@@ -113,6 +113,7 @@ OTHER: dict[str, Any] = {
     "target": "y",
     "labels_in": "list",
     "label_separator": "|",
+    "label_decision": "2",
     "valid": "v.csv",
     "test": "t.csv",
     "groups": "g",

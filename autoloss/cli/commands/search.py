@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from autoloss.cli import options
+from autoloss.cli import label_options, options
 
 EXAMPLES = (
     "autoloss search churn.csv --target churned",
@@ -47,8 +47,9 @@ def search(
     data: options.Data,
     *,
     target: options.Target = None,
-    labels_in: options.LabelsIn = "columns",
-    label_separator: options.LabelSeparator = None,
+    labels_in: label_options.LabelsIn = "columns",
+    label_separator: label_options.LabelSeparator = None,
+    label_decision: label_options.LabelDecision = "metric",
     test: options.Test = None,
     valid: options.Valid = None,
     groups: options.Groups = None,

@@ -24,4 +24,6 @@ def expected_cost(judged: Judged) -> Tensor:
     """Return the mean cost of the cheapest decisions, in units of the cost matrix."""
     from autoloss.metrics.costs import expected_cost
 
+    if judged.places is not None:
+        return judged.label_costs
     return expected_cost(judged.log_probs, judged.classes, judged.costs)

@@ -1,0 +1,35 @@
+"""The options of a search for several labels a row."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+_LABELS = "Several labels a row"
+
+LabelsIn = Annotated[
+    str,
+    typer.Option(
+        metavar="FORM",
+        help="The labels are columns of yes and no, or list: one column of lists.",
+        rich_help_panel=_LABELS,
+    ),
+]
+LabelSeparator = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        help="The text between the labels of a cell, such as |, where lists are text.",
+        rich_help_panel=_LABELS,
+    ),
+]
+LabelDecision = Annotated[
+    str,
+    typer.Option(
+        metavar="RULE",
+        help="The decision on a label: metric (at thresholds for F1 or for the costs, if the "
+        "metric is one of these), likelier, f1, or a number of labels for each row.",
+        rich_help_panel=_LABELS,
+    ),
+]
