@@ -26,6 +26,7 @@ from autoloss.inference.inputs import by_name
 from autoloss.losses import ClassFacts, get
 from autoloss.models import TableNetwork
 from autoloss.models.table import ONE_HOT
+from autoloss.readout import Readout
 
 # Constants and functions of `autoloss.data` that the code contains.
 _HELPERS = (
@@ -118,6 +119,8 @@ def _source(
             columns=_literal(list(by_name(classifier.encodings))),
             classes=_literal(list(classifier.task.outputs)),
             has_labels=bool(classifier.task.names),
+            labels_each=classifier.labels_each,
+            has_thresholds=classifier.thresholds is not None,
             constants=_literal(_constants(classifier)),
             label_type=_label_type(classifier.task),
             decision=repr(decision["decision"]),
@@ -163,13 +166,18 @@ def _members(
             "encoding": places[id(member.encoding)],
             "head": get(member.readout.spec.base).head,
             "readout": readouts.places[number],
-            "inverse_temperature": member.readout.inverse_temperature,
+            "inverse_temperature": _inverse_temperature(member.readout),
             "mix": member.readout.mix,
             "dense": network.shape.dense,
             "embedded": network.shape.embedded,
         }
         for number, (member, network) in enumerate(zip(classifier.members, networks, strict=True))
     ]
+
+
+def _inverse_temperature(readout: Readout) -> Any:
+    """Return the factor of the scores; of several labels a list of one for each."""
+    return [[one] for one in readout.of_labels] or readout.inverse_temperature
 
 
 def _constants(classifier: Classifier) -> list[dict[int, list[float]]]:
@@ -200,6 +208,8 @@ def _tensors(classifier: Classifier, networks: tuple[TableNetwork, ...]) -> dict
         found[f"member.{number}.class_counts"] = torch.as_tensor(member.class_counts)
     if classifier.cost_matrix is not None:
         found["cost_matrix"] = classifier.cost_matrix
+    if classifier.thresholds is not None:
+        found["thresholds"] = classifier.thresholds
     return {name: one.clone().contiguous() for name, one in found.items()}
 
 

@@ -64,6 +64,9 @@ class ModelGraph(nn.Module):
         self.register_buffer("class_counts", counts.sum(0) if self.has_labels else counts)
         costs = classifier.cost_matrix
         self.has_costs = costs is not None
+        self.labels_each, thresholds = classifier.labels_each, classifier.thresholds
+        self.has_thresholds = thresholds is not None
+        self.register_buffer("thresholds", thresholds)
         self.register_buffer("costs", None if costs is None else costs.double())
 
     def forward(self, numbers: Tensor, codes: Tensor, seconds: Tensor) -> tuple[Tensor, Tensor]:
@@ -80,6 +83,12 @@ class ModelGraph(nn.Module):
 
     def _decided(self, log_probs: Tensor) -> Tensor:
         """Return the decision of `Classifier.decisions`."""
+        if self.labels_each:
+            yes = log_probs[..., 1]
+            likeliest = yes.topk(self.labels_each, dim=-1).indices
+            return torch.zeros_like(yes, dtype=torch.int64).scatter(-1, likeliest, 1)
+        if self.has_thresholds:
+            return (log_probs[..., 1].exp() > self.get_buffer("thresholds")).long()
         if self.decision == "expected_cost" and self.has_costs:
             return (log_probs.exp() @ self.get_buffer("costs")).argmin(-1)
         if self.decision == "balanced_error":
@@ -123,7 +132,8 @@ class MemberGraph(nn.Module):
         self.source, self.mix = member.readout.source, member.readout.mix
         self.constants = ConstantLabels(facts)
         self.objective = Objective([member.readout.spec], facts, dtype=member.weights.dtype)
-        beta = torch.tensor([member.readout.inverse_temperature], dtype=torch.float64)
+        # One for all, or one for each label.
+        beta = torch.tensor(member.readout.betas, dtype=torch.float64)
         self.register_buffer("log_beta", beta.log())
         self._place_numbers(columns, inputs)
         places = {one.name: place for place, one in enumerate(inputs.categories)}
@@ -178,7 +188,8 @@ class MemberGraph(nn.Module):
         weights = self.network.layout.views(self.get_buffer("weights").unsqueeze(0))
         logits = self.network.body(weights, self.network.encode(shared), heads=self.heads)
         scores = scores_of(self.source, logits, self.objective, [0])
-        log_probs = calibrated(scores.flatten(1, -2), self.get_buffer("log_beta"), mix=self.mix)
+        log_beta = self.get_buffer("log_beta").expand(scores.shape[:-1]).flatten(1)
+        log_probs = calibrated(scores.flatten(1, -2), log_beta, mix=self.mix)
         log_probs = log_probs.view(scores.shape)[0]
         found: Tensor = self.constants(log_probs.double().log_softmax(-1))
         return found

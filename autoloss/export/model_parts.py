@@ -35,7 +35,13 @@ def decision_of(classifier: Classifier) -> dict[str, Any]:
     counts = classifier.class_counts
     if classifier.task.names:
         counts = counts.sum(0)
-    if classifier.decision == "expected_cost" and classifier.cost_matrix is not None:
+    if classifier.labels_each:
+        rule["rule"] = f"the likeliest labels, {classifier.labels_each} of each row"
+        rule["labels_each"] = classifier.labels_each
+    elif classifier.thresholds is not None:
+        rule["rule"] = "each label whose probability is above its threshold"
+        rule["thresholds"] = classifier.thresholds.tolist()
+    elif classifier.decision == "expected_cost" and classifier.cost_matrix is not None:
         rule["rule"] = "the class whose cost, expected over the probabilities, is least"
         rule["cost_matrix"] = classifier.cost_matrix.tolist()
     elif classifier.decision == "balanced_error":

@@ -52,6 +52,11 @@ class Readout:
         """Return a name such as ``"softmax+temperature"``."""
         return f"{self.source}+temperature" if self.has_temperature else self.source
 
+    @property
+    def betas(self) -> tuple[float, ...]:
+        """Return the inverse temperature, or that of each of several labels."""
+        return self.of_labels or (self.inverse_temperature,)
+
     def log_probs(self, logits: Tensor, class_counts: Tensor | ClassFacts) -> Tensor:
         """Return log probabilities.
 
@@ -70,8 +75,7 @@ class Readout:
         is_finite = torch.isfinite(objective.facts.over_classes(logits)).all(-1, keepdim=True)
         clean = torch.where(torch.isfinite(logits), logits, 0.0).unsqueeze(0)
         scores = scores_of(self.source, clean, objective, [0])
-        beta = self.of_labels or (self.inverse_temperature,)
-        log_beta = torch.tensor(beta, dtype=torch.float64, device=logits.device).log()
+        log_beta = torch.tensor(self.betas, dtype=torch.float64, device=logits.device).log()
         log_probs = calibrated(
             scores.flatten(1, -2), log_beta.expand(scores.shape[:-1]).flatten(1), mix=self.mix
         ).view(scores.shape)[0]

@@ -56,6 +56,9 @@ def make_classifier(
     weights: Sequence[float] | None = None,
     temperature: float = 1.0,
     labels: Sequence[str] = (),
+    of_labels: Sequence[float] = (),
+    thresholds: Sequence[float] | None = None,
+    labels_each: int = 0,
 ) -> Classifier:
     """Return a classifier with a member for each loss, each fitted to other rows.
 
@@ -72,7 +75,13 @@ def make_classifier(
     for number, (loss, source) in enumerate(zip(losses, sources, strict=True)):
         random = torch.Generator().manual_seed(number)
         values = networks[number].shaped(shape).initial(random)
-        readout = Readout(source, 1.3 + 0.2 * number, 0.004, LossSpec.from_dict(loss))
+        readout = Readout(
+            source,
+            1.3 + 0.2 * number,
+            0.004,
+            LossSpec.from_dict(loss),
+            of_labels=tuple(of_labels),
+        )
         counts = torch.arange(1, n_classes + 1) * 40 + number
         if labels:
             counts = torch.stack([counts.flip(0) + 60, counts], 1)
@@ -85,5 +94,12 @@ def make_classifier(
     if labels:
         task = Task("multilabel", tuple(classes), "moods", names=tuple(labels))
     return Classifier(
-        task, config, tuple(members), decision, cost_matrix=costs, temperature=temperature
+        task,
+        config,
+        tuple(members),
+        decision,
+        cost_matrix=costs,
+        temperature=temperature,
+        thresholds=None if thresholds is None else torch.tensor(thresholds).double(),
+        labels_each=labels_each,
     )

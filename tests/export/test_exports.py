@@ -61,6 +61,13 @@ MODELS = {
         "losses": ({"base": "asymmetric", "prior": "class_weight"}, *MIXED["losses"]),
         "sources": ("link", *MIXED["sources"]),
         "temperature": 0.8,
+        "of_labels": (0.6, 1.0, 1.7, 2.4),
+        "thresholds": (0.3, 0.6, 0.45, 0.5),
+    },
+    "several labels, two of each row": {
+        "labels": ("calm", "sad", "loud", "never"),
+        "labels_each": 2,
+        **MIXED,
     },
     "several labels, balanced error, a blend": {
         "labels": ("calm", "sad", "never"),
