@@ -10,6 +10,7 @@ from autoloss.core.errors import InputError
 from autoloss.core.task import TaskKind
 from autoloss.experiment.ahead import Ahead
 from autoloss.experiment.confirmation import confirm_on_locked
+from autoloss.experiment.label_decision import as_decided
 from autoloss.experiment.limit_text import done_text
 from autoloss.experiment.nesting import judge_by_nesting
 from autoloss.experiment.notes import study_notes
@@ -72,7 +73,8 @@ def conclude(session: SearchSession, boosting: Ahead[Boosted | None]) -> SearchR
     summary = with_policies(result.summary, policies, ship=ship)
     numbers = next(one.numbers for one in policies.records if one.ships)
     refitted = refit(session, selection, policies.models[ship], numbers)
-    summary = replace(summary, refit=refitted.record, seconds=_seconds(session))
+    labels = as_decided(summary.labels, refitted.model)
+    summary = replace(summary, refit=refitted.record, seconds=_seconds(session), labels=labels)
     result = replace(result, summary=summary, model=refitted.model)
     models = dict(selection.replication.models)
     if len(numbers) == 1:

@@ -18,6 +18,7 @@ from autoloss.metrics.costs import EXPECTED_COST, pair_thresholds
 from autoloss.metrics.label_places import LabelPlaces
 from autoloss.metrics.label_thresholds import f1_thresholds
 from autoloss.readout import Items
+from autoloss.records import LabelInsights
 
 BY_METRIC, LIKELIER, BY_F1 = "metric", "likelier", "f1"
 # Metrics of the labels that are found: their best decisions are far from a half for rare labels.
@@ -48,6 +49,14 @@ def check_label_decision(rule: str | int, task: Task) -> None:
             f"label_decision must be {BY_METRIC!r}, {LIKELIER!r}, {BY_F1!r} or a number of labels"
             f" from 1 to {len(task.names) - 1}, but got {rule!r}."
         )
+
+
+def as_decided(labels: LabelInsights | None, model: Classifier) -> LabelInsights | None:
+    """Return the figures of labels with the decision of the model that ships."""
+    if labels is None:
+        return None
+    thresholds = () if model.thresholds is None else tuple(model.thresholds.tolist())
+    return replace(labels, labels_each=model.labels_each, thresholds=thresholds)
 
 
 def with_label_decision(

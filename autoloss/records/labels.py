@@ -83,6 +83,10 @@ class LabelInsights:
         decided: All decisions for yes of the challenger at a half.
         baseline_decided: The same of tuned cross-entropy.
         worst: Reliability diagrams of the least calibrated labels, for the shipped model.
+        labels_each: The number of labels that the shipped model gives each row; 0 for no fixed
+            number.
+        thresholds: The probability above which the shipped model decides for each label; empty
+            for a half.
     """
 
     labels: tuple[LabelFigures, ...]
@@ -92,3 +96,5 @@ class LabelInsights:
     decided: int
     baseline_decided: int
     worst: tuple[Reliability, ...] = ()
+    labels_each: int = 0
+    thresholds: tuple[float, ...] = ()

@@ -62,6 +62,7 @@ class LabelFacts:
 
     Args:
         text: Sentences on all labels together.
+        rule: The decision of the model that ships, a sentence.
         warning: A sentence on a model that decides for too few labels; empty for none.
         shown: Which labels are shown, if not all.
         columns: The titles of the cells.
@@ -72,6 +73,7 @@ class LabelFacts:
     """
 
     text: str
+    rule: str
     warning: str
     shown: str
     columns: tuple[str, ...]
@@ -110,6 +112,7 @@ def label_facts(summary: Summary) -> LabelFacts | None:
         )
     return LabelFacts(
         text=_text(summary, found, has_challenger=has_challenger),
+        rule=_rule(found),
         warning=collapse_text(summary),
         shown=shown,
         columns=COLUMNS,
@@ -149,6 +152,19 @@ def reading(one: LabelFigures) -> str:
         return "not shown"
     found = reading_text(one.low, one.high, lower_is_better=True)
     return found if found in ("better", "worse") else "not shown"
+
+
+def _rule(found: LabelInsights) -> str:
+    """Return the decision of the model that ships."""
+    if found.labels_each:
+        return f"The model gives each row its {count_text(found.labels_each, 'likeliest label')}."
+    if not found.thresholds:
+        return "The model decides for a label from a probability of 50% on."
+    low, high = min(found.thresholds), max(found.thresholds)
+    return (
+        "The model decides for a label above a threshold of its own, from"
+        f" {share_text(low)} to {share_text(high)}: they are in its folder and in summary.json."
+    )
 
 
 def _order(found: LabelInsights) -> list[int]:

@@ -116,3 +116,11 @@ def test_the_name_of_a_label_cannot_become_code(render) -> None:
     bad = tuple(replace(one, name=HOSTILE) for one in summary.labels.labels)
     text = render(replace(summary, labels=replace(summary.labels, labels=bad)))
     assert "<script>alert" not in text
+
+
+def test_the_decision_of_the_model_is_told() -> None:
+    assert label_facts(with_labels(6)).rule.endswith("from a probability of 50% on.")
+    assert "its 2 likeliest labels" in label_facts(with_labels(6, labels_each=2)).rule
+    moved = label_facts(with_labels(3, thresholds=(0.1, 0.25, 0.6))).rule
+    assert "from 10.0% to 60.0%" in moved
+    assert moved in render_markdown(with_labels(3, thresholds=(0.1, 0.25, 0.6)))
