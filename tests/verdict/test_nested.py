@@ -26,7 +26,7 @@ def nested(n=120, folds=5, repeats=2, noise=(0.5, 0.5), classes=2, seed=0):
     outer = []
     for rows in folds_of(rng, n, folds, repeats):
         own = [normal(part[rows] + 0.3 * rng.normal(size=(len(rows), classes))) for part in shared]
-        outer.append(OuterResult(*own, targets[rows], rows, n - len(rows), 5, 1, "focal"))
+        outer.append(OuterResult(*own, targets[rows], rows, rows, n - len(rows), 5, 1, "focal"))
     return outer
 
 
@@ -85,6 +85,7 @@ def test_a_planted_gain_is_found_and_its_mirror_image_is_worse():
             one.challenger_log_probs,
             one.targets,
             one.rows,
+            one.keys,
             one.n_train,
             5,
             1,
@@ -127,6 +128,7 @@ def test_the_users_metric_comes_first_and_skips_folds_without_it():
         outer[0].baseline_log_probs,
         0 * outer[0].targets,
         outer[0].rows,
+        outer[0].keys,
         outer[0].n_train,
         5,
         1,
@@ -172,7 +174,7 @@ def test_a_probability_of_zero_in_one_repeat_stays_finite():
     sure = np.array([[0.0, -np.inf]])
     half = np.log([[0.5, 0.5]])
     rows, targets = np.array([3]), np.array([1])
-    outer = [OuterResult(part, part, targets, rows, 10, 5, 1) for part in (sure, half)]
+    outer = [OuterResult(part, part, targets, rows, rows, 10, 5, 1) for part in (sure, half)]
     np.testing.assert_allclose(np.exp(pooled_rows(outer).mean([sure, half])), [[0.75, 0.25]])
 
 
