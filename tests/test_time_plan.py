@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoloss.core.settings import NetworkConfig, ProtocolConfig, TrainingConfig
+from autoloss.core.task import Task
 from autoloss.data import DataOptions, prepare
-from autoloss.experiment.reference import boosting_seconds
+from autoloss.experiment.boosting import boosting_seconds
 from autoloss.experiment.time_plan import (
     COMFORTABLE_TRIALS,
     FEWEST_TRIALS,
@@ -165,7 +166,7 @@ def test_trainings_that_judge_all_rows_are_planned_and_no_outer_folds() -> None:
     assert (held_out.outer_folds, nested.outer_folds) == (0, 5)
     assert held_out.whole().seconds < 0.7 * nested.whole().seconds
     # One boosting for each of the five folds that hold out every row once.
-    one = boosting_seconds(300, 3, 2)
+    one = boosting_seconds(300, 3, Task.of_classes(2))
     assert boosting == {"out_of_fold": 5 * one, "nested": 5 * one}
 
 

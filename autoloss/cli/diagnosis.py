@@ -116,7 +116,7 @@ def show(console: Console, found: Diagnosis) -> None:
     console.print(Text(written(words.headline(found)), style="bold"))
     console.print(
         written(
-            f"{found.name}: {found.rows:,} rows, {len(found.classes)} classes, error "
+            f"{found.name}: {found.rows:,} rows, {found.classes_text}, error "
             f"{100 * found.error:.1f}%, log loss {found.log_loss:.4f} nats; "
             f"{words.KINDS[found.kind]}"
         )
@@ -152,10 +152,10 @@ def _tables(found: Diagnosis) -> Iterator[tuple[str, Sequence[str], Sequence[Seq
         words.tenth_rows(found),
     )
     shown = len(words.chosen_classes(found, _CLASSES))
-    more = f", {shown} of {len(found.classes)}" if shown < len(found.classes) else ""
+    more = f", {shown} of {len(found.class_rows)}" if shown < len(found.class_rows) else ""
     yield (
-        f"Classes{more}: shares, mean probabilities, gradient",
-        ("class", "rows", "share", "mean p", *losses),
+        f"{'Labels' if found.labels else 'Classes'}{more}: shares, mean probabilities, gradient",
+        ("label" if found.labels else "class", "rows", "share", "mean p", *losses),
         [(*row[:4], *row[6:]) for row in words.class_rows(found, most=_CLASSES)],
     )
     yield (

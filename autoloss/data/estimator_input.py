@@ -83,7 +83,8 @@ def label_table(estimator: Any, y: Any, n_rows: int, taken: Collection[str]) -> 
 
 def has_several(y: Any) -> bool:
     """Return whether labels are a table of several columns."""
-    shape = np.shape(y)
+    shape = getattr(y, "shape", None)
+    shape = np.asarray(y).shape if shape is None else shape
     return len(shape) == 2 and shape[1] > 1
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from autoloss.core.errors import InputError
 from autoloss.data.messages import listed, one_line
 from autoloss.diagnosis.labelled import LabelledPredictions, checked_predictions
+from autoloss.diagnosis.several import checked_labels, has_several
 from autoloss.records.diagnosis import Kind
 
 _KEYS = ("logits", "probs", "labels", "weights", "classes")
@@ -43,7 +44,8 @@ def read_scores(file: Path) -> LabelledPredictions:
             f"{file} must have the key 'labels', but has {listed(sorted(arrays))}: {_HOW}."
         )
     kind: Kind = "logits" if both[0] == "logits" else "probabilities"
-    predictions = checked_predictions(
+    several = has_several(arrays[both[0]], arrays["labels"])
+    predictions = (checked_labels if several else checked_predictions)(
         arrays[both[0]],
         arrays["labels"],
         kind=kind,

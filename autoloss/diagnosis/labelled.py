@@ -23,6 +23,24 @@ _LEAST_PROB = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
+class ItemLabels:
+    """The label of several, and the row, that each prediction is of.
+
+    Args:
+        names: The names of the labels.
+        numbers: The number of the label of each prediction.
+        rows: Its row in the file, from 0.
+
+    Shape:
+        numbers and rows ``(N,)``.
+    """
+
+    names: tuple[str, ...]
+    numbers: Tensor
+    rows: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class LabelledPredictions:
     """Predictions and labels of the same rows.
 
@@ -34,6 +52,7 @@ class LabelledPredictions:
         classes: Names of the classes.
         kind: Form in which they were passed.
         notes: Notes for the reader, a sentence each.
+        items: The labels of the predictions; None for one label a row.
 
     Shape:
         log_probs ``(N, C)``, logits ``(R, N, C)``, targets and weights ``(N,)``.
@@ -46,6 +65,7 @@ class LabelledPredictions:
     classes: tuple[str, ...]
     kind: Kind
     notes: tuple[str, ...] = ()
+    items: ItemLabels | None = None
 
     @property
     def n_rows(self) -> int:
@@ -163,8 +183,8 @@ def _targets(labels: Any, n_rows: int, where: str) -> NDArray[np.int64]:
         found = found[:, 0]
     if found.ndim != 1:
         raise InputError(
-            f"{where}labels must have shape (N,), but got {found.shape}: diagnose several labels "
-            "per row one label at a time; turn one-hot labels into classes by labels.argmax(1)."
+            f"{where}labels must have shape (N,), or that of the predictions for several labels a "
+            f"row, but got {found.shape}: turn one-hot labels into classes by labels.argmax(1)."
         )
     if len(found) != n_rows:
         raise InputError(
@@ -225,8 +245,8 @@ def _probabilities(table: NDArray[Any], where: str, notes: list[str]) -> NDArray
         row = int(np.argmax(off))
         raise InputError(
             f"{where}probs must sum to 1 in every row, but {int(off.sum()):,} rows do not, the "
-            f"first is row {row} with {total[row]:.4g}: diagnose several labels per row one "
-            "label at a time; save scores before the softmax under logits."
+            f"first is row {row} with {total[row]:.4g}: save scores before the softmax under "
+            "logits; several labels a row need labels of the same shape."
         )
     zeros = int((table <= _LEAST_PROB).sum())
     if zeros:

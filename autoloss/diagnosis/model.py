@@ -11,14 +11,17 @@ import torch
 from numpy.typing import NDArray
 
 from autoloss.core.errors import InputError, closest
+from autoloss.core.task import MISSING_LABEL
 from autoloss.data.frames import Table
+from autoloss.data.label_columns import read_labels
 from autoloss.data.messages import listed, plural
 from autoloss.data.read import Source, load_table
 from autoloss.data.sources import labels_of
 from autoloss.data.values import label_of as text_of
-from autoloss.diagnosis.labelled import LEAST_ROWS, LabelledPredictions
+from autoloss.diagnosis.labelled import LEAST_ROWS, ItemLabels, LabelledPredictions
 from autoloss.diagnosis.loss import determined_part
 from autoloss.diagnosis.run import diagnosed
+from autoloss.diagnosis.several import counted_note
 from autoloss.inference.classifier import Classifier
 from autoloss.losses import LossSpec
 from autoloss.records.diagnosis import Diagnosis
@@ -57,14 +60,21 @@ def diagnose_model(
                 f"The logits alone do not determine the gradient of {trained.base}; "
                 "the gradient of cross-entropy is shown."
             )
+        if predictions.items is not None and trained.prior != "none":
+            loss = "cross_entropy"
+            notes.append(
+                f"The gradient is that of cross-entropy, because {trained.prior} differs by label."
+            )
     predictions = replace(predictions, notes=tuple(notes))
-    counts = [classifier.facts(member) for member in classifier.members]
+    counts = [classifier.facts(member).of_item() for member in classifier.members]
     return diagnosed(predictions, loss, name=name, counts=counts, seed=seed)
 
 
 def _given(classifier: Classifier, data: Source) -> LabelledPredictions:
     """Return the predictions of a model for the labelled rows."""
     table = load_table(data)
+    if classifier.task.names:
+        return _of_labels(classifier, data, table)
     targets, notes = _targets(classifier, table)
     rows = np.flatnonzero(targets >= 0)
     # From the source, so that cells are read as in a prediction.
@@ -81,6 +91,39 @@ def _given(classifier: Classifier, data: Source) -> LabelledPredictions:
         classes=tuple(map(str, classifier.task.classes)),
         kind="model",
         notes=notes,
+    )
+
+
+def _of_labels(classifier: Classifier, data: Source, table: Table) -> LabelledPredictions:
+    """Return the predictions of a model of several labels for each label that is known."""
+    names, frame = classifier.task.names, table.frame
+    if missing := [name for name in names if name not in frame.columns]:
+        raise InputError(
+            f"{table.label} must have the columns of the model's labels, but lacks"
+            f" {listed(missing)}."
+        )
+    answers = torch.from_numpy(read_labels(table, names).answers.astype(np.int64))
+    logits = classifier.logits(data)
+    facts = [classifier.facts(member) for member in classifier.members]
+    each = [
+        member.readout.log_probs(one, own).log_softmax(-1)
+        for member, one, own in zip(classifier.members, logits, facts, strict=True)
+    ]
+    known = answers != MISSING_LABEL
+    rows, numbers = known.nonzero(as_tuple=True)
+    if len(rows) < LEAST_ROWS:
+        raise InputError(
+            f"{table.label} must have at least {LEAST_ROWS} known labels, but has {len(rows)}."
+        )
+    return LabelledPredictions(
+        log_probs=classifier.mean(torch.stack(each))[known],
+        logits=facts[0].over_classes(logits)[:, known],
+        targets=answers[known],
+        weights=None,
+        classes=tuple(map(str, classifier.task.classes)),
+        kind="model",
+        notes=(counted_note(len(rows), len(answers)),),
+        items=ItemLabels(names, numbers, rows),
     )
 
 

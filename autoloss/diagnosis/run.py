@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -12,17 +13,23 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from autoloss.core.errors import InputError
 from autoloss.diagnosis.calibration import calibration_of, reliability_of
-from autoloss.diagnosis.labelled import LabelledPredictions, checked_predictions
+from autoloss.diagnosis.labelled import (
+    ItemLabels,
+    LabelledPredictions,
+    checked_predictions,
+)
 from autoloss.diagnosis.loss import determined_part, label_of, loss_of
 from autoloss.diagnosis.readouts import FittedReadouts, readouts_of
+from autoloss.diagnosis.several import checked_labels, has_several
 from autoloss.diagnosis.shift import MOST_CLASSES
 from autoloss.diagnosis.signal import Gradients, gradients_of, parts_of, signal_of
 from autoloss.diagnosis.sources import sources_of
 from autoloss.diagnosis.suspects import suspects_of
 from autoloss.losses import ClassFacts, LossSpec
 from autoloss.records import Reliability
-from autoloss.records.diagnosis import Bits, ClassRow, Diagnosis
+from autoloss.records.diagnosis import Bits, ClassRow, Diagnosis, Suspects
 
 # Below this expected count the band of a class is Poisson's, above it the normal's.
 _FEW = 10.0
@@ -46,12 +53,13 @@ def diagnose(
     Nothing is trained. The rows should be held out from the training of the model.
 
     Args:
-        logits: Array or tensor of the scores of every class, or of the log odds of class 1;
-            probabilities if `kind` says so.
-        labels: The true classes, 0 .. C-1.
+        logits: Array or tensor of the scores of every class, or of the log odds of class 1, or of
+            the log odds of each of several labels; probabilities if `kind` says so.
+        labels: The true classes, 0 .. C-1; for several labels a row 1, 0, and -1, -100 or NaN
+            where a label is missing.
         loss: The loss whose gradient is shown beside cross-entropy and squared error: a name with
             settings such as ``"focal gamma=3"``, dotted keys or a `LossSpec`.
-        classes: Names of the classes; their numbers by default.
+        classes: Names of the classes, or of several labels; their numbers by default.
         weights: Weights of the rows, in any unit.
         kind: Whether `logits` are logits or probabilities.
         name: Name of the diagnosis.
@@ -61,7 +69,8 @@ def diagnose(
         InputError: If an argument is invalid.
 
     Shape:
-        logits ``(N, C)`` or ``(N,)``, labels and weights ``(N,)``.
+        logits ``(N, C)`` or ``(N,)``, labels and weights ``(N,)``; several labels a row: logits
+        and labels ``(N, L)``.
 
     Examples:
         >>> rng = np.random.default_rng(0)
@@ -70,7 +79,8 @@ def diagnose(
         >>> diagnose(2 * logits, labels).readouts[1].label  # logits twice too large
         'as given + temperature'
     """
-    predictions = checked_predictions(logits, labels, kind=kind, weights=weights, classes=classes)
+    check = checked_labels if has_several(logits, labels) else checked_predictions
+    predictions = check(logits, labels, kind=kind, weights=weights, classes=classes)
     return diagnosed(predictions, loss, name=name, seed=seed)
 
 
@@ -95,6 +105,11 @@ def diagnosed(
     notes = [*predictions.notes]
     if dropped:
         notes.append(f"The gradient is that of the loss without {' and '.join(dropped)}.")
+    if predictions.items is not None and spec.prior != "none":
+        raise InputError(
+            f"loss must be without a prior for several labels a row, whose counts differ, but got "
+            f"prior={spec.prior!r}: diagnose one label at a time."
+        )
     if counts is None and spec.prior != "none":
         notes.append(f"{spec.prior} uses the class counts of these labels.")
     if len(predictions.classes) > MOST_CLASSES:
@@ -107,15 +122,20 @@ def diagnosed(
     suspects, is_suspect = suspects_of(
         readouts.log_probs(1), predictions.targets, predictions.classes, seed=seed
     )
+    suspects = _of_labels(suspects, predictions.items)
     gradients = gradients_of(predictions, _compared(spec), counts)
     signal, saturation = signal_of(gradients, wrong, is_suspect, weight)
     rows, distance = _class_rows(predictions, gradients, wrong)
+    is_inverted = _is_inverted(predictions, rows)
+    if predictions.items is not None:
+        rows, distance = _label_rows(predictions, predictions.items, gradients, wrong)
     return Diagnosis(
         name=name,
         kind=predictions.kind,
         rows=predictions.n_rows,
         effective_rows=_effective(weight),
         classes=predictions.classes,
+        labels=() if predictions.items is None else predictions.items.names,
         loss=spec.to_dict(),
         loss_label=label_of(spec),
         error=float((wrong * weight).sum() / weight.sum()),
@@ -130,7 +150,7 @@ def diagnosed(
         saturation=saturation,
         suspects=suspects,
         bits=_bits(predictions, readouts),
-        is_inverted=_is_inverted(predictions, rows),
+        is_inverted=is_inverted,
         notes=(*notes, *missing),
         version=version("autoloss"),
     )
@@ -212,6 +232,62 @@ def _class_rows(
             )
         )
     return tuple(rows), float((share - predicted).abs().sum() / 2)
+
+
+def _label_rows(
+    predictions: LabelledPredictions, items: ItemLabels, gradients: Gradients, wrong: Tensor
+) -> tuple[tuple[ClassRow, ...], float]:
+    """Return a row per label, and the mean distance of shares from mean probabilities."""
+    n_labels, weight = len(items.names), predictions.row_weights
+    probs = predictions.log_probs[:, 1].double().exp()
+    yes = (predictions.targets == 1).double()
+
+    def summed(values: Tensor) -> Tensor:
+        return torch.bincount(items.numbers, values, n_labels)
+
+    mass, positives = summed(weight), summed(weight * yes)
+    share, predicted = positives / mass, summed(weight * probs) / mass
+    spread = summed(weight.square() * probs * (1 - probs)).sqrt() / mass
+    effective = mass.square() / summed(weight.square())
+    missed = summed(weight * yes * wrong) / positives
+    counts = torch.bincount(items.numbers[yes > 0], minlength=n_labels).tolist()
+    parts = parts_of(items.names, items.numbers, gradients, weight)
+    rows = []
+    for place, one in enumerate(parts):
+        if not one.rows:
+            continue
+        low, high = _band(float(predicted[place]), float(spread[place]), float(effective[place]))
+        rows.append(
+            ClassRow(
+                name=one.name,
+                rows=counts[place],
+                share=float(share[place]),
+                predicted=float(predicted[place]),
+                low=low,
+                high=high,
+                error=float(missed[place]),
+                gradient=one.gradient,
+            )
+        )
+    return tuple(rows), float(np.mean([abs(row.share - row.predicted) for row in rows]))
+
+
+def _of_labels(suspects: Suspects, items: ItemLabels | None) -> Suspects:
+    """Return suspect labels with their rows, and the names of several labels."""
+    if items is None:
+        return suspects
+    worst = []
+    for one in suspects.worst:
+        name = items.names[int(items.numbers[one.row])]
+        worst.append(
+            replace(
+                one,
+                row=int(items.rows[one.row]),
+                given=f"{name}: {one.given}",
+                suggested=f"{name}: {one.suggested}",
+            )
+        )
+    return replace(suspects, worst=tuple(worst))
 
 
 def _band(mean: float, spread: float, n: float) -> tuple[float, float]:

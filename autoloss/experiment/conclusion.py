@@ -9,7 +9,9 @@ from typing import Any, cast
 from autoloss.core.errors import InputError
 from autoloss.core.task import TaskKind
 from autoloss.experiment.ahead import Ahead
+from autoloss.experiment.boosting import Boosted
 from autoloss.experiment.confirmation import confirm_on_locked
+from autoloss.experiment.label_boosting import MOST_LABELS
 from autoloss.experiment.label_decision import as_decided
 from autoloss.experiment.limit_text import done_text
 from autoloss.experiment.nesting import judge_by_nesting
@@ -18,7 +20,6 @@ from autoloss.experiment.out_of_fold import judge_out_of_fold
 from autoloss.experiment.own_network import network_argument, notes_of
 from autoloss.experiment.policies import compare_policies, with_policies
 from autoloss.experiment.progress import Progress
-from autoloss.experiment.reference import Boosted
 from autoloss.experiment.refit import refit
 from autoloss.experiment.replication import Selection, replicate
 from autoloss.experiment.session import SearchSession
@@ -97,7 +98,10 @@ def _selected(session: SearchSession) -> Selection:
 
 
 def _note_no_reference(session: SearchSession) -> None:
-    """Report that gradient boosting was left out for lack of time."""
+    """Report that gradient boosting was left out for lack of time, or for very many labels."""
+    if (n_labels := len(session.opened.data.task.names)) > MOST_LABELS:
+        session.note(f"Gradient boosting was left out: a model for each of {n_labels} labels.")
+        return
     has_inputs = any(kind != "text" for _, kind in session.opened.data.summary.columns)
     if session.clock.limit is not None and has_inputs:
         session.note("Gradient boosting was left out: the time limit had no room for it.")

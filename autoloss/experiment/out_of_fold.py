@@ -8,8 +8,9 @@ import torch
 
 from autoloss.data.protocol import carried_out
 from autoloss.experiment.ahead import Ahead
+from autoloss.experiment.boosting import Boosted
 from autoloss.experiment.gain_steps import StepPredictions, gains
-from autoloss.experiment.reference import Boosted, boost_folds, compared
+from autoloss.experiment.reference import boost_folds, compared
 from autoloss.experiment.replication import Selection
 from autoloss.experiment.session import SearchSession
 from autoloss.readout import Items

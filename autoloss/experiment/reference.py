@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from autoloss.data import Part, StudyData
-from autoloss.data.messages import listed
-from autoloss.experiment.boosting_inputs import BoostingInputs
+from autoloss.experiment.boosting import Boosted, boosting_seconds, gradient_boosting
+from autoloss.experiment.label_boosting import MOST_LABELS, boosted_labels
 from autoloss.experiment.session import SearchSession
 from autoloss.readout import Items
 from autoloss.records import Comparison, Reference
@@ -29,101 +29,8 @@ FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
 
 NAME = "gradient boosting"
-_MOST_ROWS = 200_000
-# Rows x columns x trees of an iteration, and trees in total: half a minute on two cores.
-_MOST_WORK = 20_000_000
-_MOST_TREES = 2_000
-_LEAST_SECONDS, _MOST_SECONDS = 0.5, 30.0
-_ITERATIONS = 100
-# scikit-learn's fewest rows of a leaf: the leaves of a class with fewer rows grow without bound.
-_FEW = 20
 _POINTS, _SHARE = 0.02, 0.1
 _SHARES = ("error", "balanced_error")
-
-
-@dataclass(frozen=True, eq=False)
-class Boosted:
-    """The predictions of gradient boosting for the test rows.
-
-    Args:
-        log_probs: Log probabilities of all classes; (N, C).
-        notes: A sentence for each thing that was left out, with the reason.
-    """
-
-    log_probs: FloatArray
-    notes: tuple[str, ...] = ()
-
-
-def gradient_boosting(
-    train: pd.DataFrame | npt.NDArray[Any] | Callable[[IntArray], pd.DataFrame],
-    targets: IntArray,
-    test: pd.DataFrame | npt.NDArray[Any],
-    *,
-    n_classes: int,
-    seed: int = 0,
-    weights: FloatArray | None = None,
-) -> Boosted | None:
-    """Train scikit-learn's gradient boosting with its defaults, and predict the test rows.
-
-    The training rows alone decide the types of columns, as for the network. Numbers and dates are
-    numbers; other columns have a code for each of their 254 most frequent levels, and one for all
-    rarer and unseen levels. Free text is left out. Training takes about half a minute at most: it
-    samples many rows, and runs fewer iterations for many classes.
-
-    Args:
-        train: Columns of all rows but the test rows, as they were read; or a function that
-            returns some of the rows, to avoid a copy of a large table.
-        targets: The classes of these rows.
-        test: The same columns of the test rows.
-        n_classes: Classes C; a class that training lacks gets almost no probability.
-        seed: Seed of the sample and of the training.
-        weights: Weights of the training rows; None for equal weights.
-
-    Returns:
-        The predictions; None if every column is free text.
-
-    Shape:
-        train (n, F), targets (n,), test (N, F), weights (n,).
-    """
-    test = _frame(test)
-    targets = np.asarray(targets)
-    sample, notes = _sample(targets, test.shape[1], n_classes, seed)
-    train = train(sample) if callable(train) else _frame(train).iloc[sample]
-    targets = targets[sample]
-    inputs = BoostingInputs.fit(train)
-    if inputs.is_empty:
-        return None
-    if inputs.texts:
-        notes.append(f"Gradient boosting does without the free text of {listed(inputs.texts)}.")
-    every = np.zeros((len(test), n_classes))
-    present, counts = np.unique(targets, return_counts=True)
-    if len(present) < 2:
-        every[:, present] = 1.0
-    else:
-        values, is_level = inputs.of(train)
-        iterations = int(np.clip(_MOST_TREES // n_classes, 10, _ITERATIONS))
-        if iterations < _ITERATIONS:
-            notes.append(f"Gradient boosting learnt {iterations} trees a class, not 100.")
-        model = _model(counts, iterations=iterations, is_level=is_level, seed=seed)
-        model.fit(values, targets, sample_weight=None if weights is None else weights[sample])
-        every[:, present] = model.predict_proba(inputs.of(test)[0])
-    # The same bound as for the shipped model: no row costs more than ln((n + 1) * C) nats.
-    mix = 1.0 / (len(targets) + 1.0)
-    return Boosted(np.log((1.0 - mix) * every + mix / n_classes), tuple(notes))
-
-
-def _model(counts: IntArray, *, iterations: int, is_level: list[bool], seed: int) -> Any:
-    """Return gradient boosting, untrained, for classes with these numbers of rows."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    return HistGradientBoostingClassifier(
-        max_iter=iterations,
-        categorical_features=is_level,
-        l2_regularization=0.0 if counts.min() >= _FEW else 1.0,
-        # The tenth held out for early stopping must have rows of every class.
-        early_stopping="auto" if counts.sum() >= 20 * len(counts) else False,
-        random_state=seed,
-    )
 
 
 def boost(session: SearchSession, train: Sequence[Part], test: Part) -> Boosted | None:
@@ -135,24 +42,34 @@ def boost(session: SearchSession, train: Sequence[Part], test: Part) -> Boosted 
         test: The part to predict.
 
     Returns:
-        The predictions; None if every column is free text, or if it would probably take longer
-        than the time limit allows.
+        The predictions of the items; None if every column is free text, there are very many
+        labels, or it would probably take longer than the time limit allows.
     """
     data, deadline = session.opened.data, session.timetable.reference_by
-    if data.task.kind == "multilabel":
+    task, seed = data.task, session.study.seed
+    if len(task.names) > MOST_LABELS:
         return None
     n_rows = sum(map(len, train))
     if deadline is not None:
-        columns, classes = len(data.summary.columns), data.task.n_classes
-        if time.monotonic() + boosting_seconds(n_rows, columns, classes) > deadline:
+        seconds = boosting_seconds(n_rows, len(data.summary.columns), task)
+        if time.monotonic() + seconds > deadline:
             return None
-    return gradient_boosting(
-        lambda rows: _rows_of(data, train, rows),
-        np.concatenate([part.targets.cpu().numpy() for part in train]),
-        data.frame(test),
-        n_classes=data.task.n_classes,
-        seed=session.study.seed,
-    )
+    targets = np.concatenate([part.targets.cpu().numpy() for part in train])
+
+    def rows_of(rows: IntArray) -> pd.DataFrame:
+        return _rows_of(data, train, rows)
+
+    if task.names:
+        boosted = boosted_labels(rows_of, targets, data.frame(test), seed=seed)
+    else:
+        boosted = gradient_boosting(
+            rows_of, targets, data.frame(test), n_classes=task.n_classes, seed=seed
+        )
+    if boosted is None:
+        return None
+    scores = torch.from_numpy(np.asarray(boosted.log_probs))[None]
+    items = Items.of(test.targets, session.study.facts)
+    return replace(boosted, log_probs=items.scores(scores)[0].numpy())
 
 
 def boost_folds(
@@ -165,7 +82,7 @@ def boost_folds(
         folds: The parts to train on and the part to predict, of each fold.
 
     Returns:
-        The predictions in the order of the rows, a mean for a row that several folds predict;
+        The predictions in the order of the items, a mean for an item that several folds predict;
         None as for `boost`.
     """
     found = []
@@ -174,10 +91,13 @@ def boost_folds(
         if boosted is None:
             return None
         found.append(boosted)
-    tests = [test for _, test in folds]
+    facts, tests = session.study.facts, [test for _, test in folds]
+    items = [Items.of(test.targets.cpu(), facts) for test in tests]
     pooled = PooledRows.of(
-        torch.cat([test.rows.cpu() for test in tests]).numpy(),
-        torch.cat([test.targets.cpu() for test in tests]).numpy(),
+        torch.cat(
+            [own.keys(one.rows.cpu()) for own, one in zip(items, tests, strict=True)]
+        ).numpy(),
+        torch.cat([own.labels for own in items]).numpy(),
     )
     return Boosted(pooled.mean([one.log_probs for one in found]), found[-1].notes)
 
@@ -190,14 +110,6 @@ def _rows_of(data: StudyData, parts: Sequence[Part], rows: IntArray) -> pd.DataF
         found.append(data.frame(replace(part, rows=part.rows[torch.from_numpy(own)])))
         first += len(part)
     return pd.concat(found, ignore_index=True)
-
-
-def boosting_seconds(n_rows: int, n_columns: int, n_classes: int) -> float:
-    """Return the longest time of gradient boosting, in seconds on two cores."""
-    trees = 1 if n_classes == 2 else n_classes
-    most = max(_MOST_WORK // (trees * max(n_columns, 16)), 5_000)
-    work = min(n_rows, _MOST_ROWS, most) * max(n_columns, 16) * trees
-    return _LEAST_SECONDS + _MOST_SECONDS * min(1.0, work / _MOST_WORK)
 
 
 def reference_record(
@@ -282,32 +194,6 @@ def compared(
         clusters=items.cluster_numbers,
         seed=study.seed,
     )
-
-
-def _frame(table: pd.DataFrame | npt.NDArray[Any]) -> pd.DataFrame:
-    if isinstance(table, pd.DataFrame):
-        return table
-    values = np.asarray(table)
-    return pd.DataFrame(values.reshape(len(values), -1)).rename(columns=str)
-
-
-def _sample(
-    targets: IntArray, n_columns: int, n_classes: int, seed: int
-) -> tuple[IntArray, list[str]]:
-    """Return the rows to learn from, in order, and a note if some are left out."""
-    trees = 1 if n_classes == 2 else n_classes
-    most = min(_MOST_ROWS, max(_MOST_WORK // (trees * max(n_columns, 16)), 5_000))
-    rows, sentences = np.arange(len(targets)), []
-    if len(rows) > most:
-        drawn = np.random.default_rng(seed).choice(len(rows), most, replace=False)
-        rows = np.sort(drawn)
-        sentences = [
-            f"Gradient boosting learnt from {most:,} of {len(targets):,} rows, drawn at random."
-        ]
-    # The part held out for early stopping has a row of every class, so a class needs two.
-    _, inverse, counts = np.unique(targets[rows], return_inverse=True, return_counts=True)
-    several = counts[inverse] > 1
-    return (rows[several] if several.any() else rows), sentences
 
 
 def _is_far_ahead(one: Comparison) -> bool:

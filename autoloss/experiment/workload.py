@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from autoloss.core.settings import ProtocolConfig
 from autoloss.data import StudyData
-from autoloss.experiment.reference import boosting_seconds
+from autoloss.experiment.boosting import boosting_seconds
+from autoloss.experiment.label_boosting import MOST_LABELS
 from autoloss.experiment.time_plan import Finals, Workload
 from autoloss.training.divisions import Divisions
 from autoloss.training.estimate import EpochCosts, epoch_share
@@ -88,10 +89,12 @@ def reference_seconds(data: StudyData, protocol: ProtocolConfig, limit: float | 
         limit: The limit in seconds; None for none.
     """
     summary = data.summary
+    if len(data.task.names) > MOST_LABELS:
+        return 0.0
     folds = data.resampling.outer // protocol.outer_repeats if data.resampling.outer else 1
     if data.resampling.verdict == "out_of_fold":
         folds = protocol.outer_folds
     n_rows = summary.n_train + summary.n_valid
-    one = boosting_seconds(n_rows, len(summary.columns), data.task.n_classes)
+    one = boosting_seconds(n_rows, len(summary.columns), data.task)
     needed = one * folds
     return needed if limit is None or needed <= REFERENCE_SHARE * limit else 0.0

@@ -270,8 +270,9 @@ class Diagnosis(Shown):
         best: Place in `readouts` of the read-out to take: as given, unless a later read-out is
             shown to have a lower log loss (the 95 % interval of the difference lies above 0),
             and so on.
-        class_rows: A row per class.
-        class_distance: Total variation distance between label shares and mean probabilities.
+        class_rows: A row per class, or per label of several.
+        class_distance: Total variation distance between label shares and mean probabilities; of
+            several labels the mean of theirs.
         signal: The gradient on these predictions.
         saturation: Squared error beside cross-entropy.
         suspects: Labels that may be wrong.
@@ -281,6 +282,8 @@ class Diagnosis(Shown):
         notes: Further notes for the reader.
         version: Version of autoloss.
         schema_version: Of this record.
+        labels: The names of several labels; each label of a row then counts as a row. Empty for
+            one label a row.
     """
 
     name: str
@@ -306,12 +309,19 @@ class Diagnosis(Shown):
     notes: tuple[str, ...] = ()
     version: str = ""
     schema_version: int = SCHEMA_VERSION
+    labels: tuple[str, ...] = ()
+
+    @property
+    def classes_text(self) -> str:
+        """Return the number of classes, or of labels, in words."""
+        n_labels = len(self.labels)
+        return f"{n_labels} labels a row" if n_labels else f"{len(self.classes)} classes"
 
     def _card(self) -> Card:
         best, ece = self.readouts[self.best], self.calibration.ece
         inverted = ("scores", "inverted: they rank the classes the wrong way")
         pairs = (
-            ("rows", f"{self.rows:,}, {len(self.classes)} classes"),
+            ("rows", f"{self.rows:,}, {self.classes_text}"),
             ("as given", figures([("error", self.error), ("log loss", self.log_loss)])),
             ("best read-out", f"{best.label}, log loss {best.log_loss:.4g}"),
             ("ECE", f"{ece.value:.4g}, by chance {ece.null:.4g}"),

@@ -6,8 +6,10 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import log_loss
 
-from autoloss.experiment import reference
-from autoloss.experiment.reference import Boosted, gradient_boosting, reference_record
+from autoloss.experiment import boosting
+from autoloss.experiment.boosting import Boosted, gradient_boosting
+from autoloss.experiment.label_boosting import boosted_labels
+from autoloss.experiment.reference import reference_record
 from autoloss.metrics import auroc
 from autoloss.verdict.comparisons import compare
 from tests.verdict.test_confirm import Named, draw, ranking
@@ -122,7 +124,7 @@ def test_rare_classes_do_not_run_away():
 
 
 def test_many_rows_are_sampled_and_said(monkeypatch):
-    monkeypatch.setattr(reference, "_MOST_ROWS", 400)
+    monkeypatch.setattr(boosting, "_MOST_ROWS", 400)
     frame, targets = table()
     boosted = gradient_boosting(frame, targets, frame, n_classes=2, weights=np.ones(600))
     assert boosted.notes == ("Gradient boosting learnt from 400 of 600 rows, drawn at random.",)
@@ -220,3 +222,20 @@ def test_a_ranking_and_clusters_are_compared_as_elsewhere():
         Boosted(one[rows]), other[rows], targets[rows], clusters=rows, **how
     )
     assert together.high - together.low > 1.7 * (alone.high - alone.low)
+
+
+def test_labels_have_a_model_each_that_knows_nothing_of_missing_ones() -> None:
+    chance = np.random.default_rng(0)
+    frame = pd.DataFrame(chance.normal(size=(400, 2)), columns=["a", "b"])
+    answers = (frame.to_numpy() > [0.0, 0.5]).astype(int)
+    answers[:100, 1] = -100
+    found = boosted_labels(lambda rows: frame.iloc[rows], answers, frame)
+    assert found is not None
+    assert found.log_probs.shape == (400, 2, 2)
+    np.testing.assert_allclose(np.exp(found.log_probs).sum(-1), 1.0)
+    alone = gradient_boosting(frame, answers[:, 0], frame, n_classes=2)
+    assert alone is not None
+    np.testing.assert_allclose(found.log_probs[:, 0], alone.log_probs)
+    known = gradient_boosting(frame[100:], answers[100:, 1], frame, n_classes=2)
+    assert known is not None
+    np.testing.assert_allclose(found.log_probs[:, 1], known.log_probs)

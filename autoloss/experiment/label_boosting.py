@@ -1,0 +1,55 @@
+"""Untuned gradient boosting of several labels a row: a model for each label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from autoloss.core.task import MISSING_LABEL
+from autoloss.experiment.boosting import Boosted, gradient_boosting
+
+IntArray = npt.NDArray[np.integer]
+MOST_LABELS = 50
+"""With more labels, as many models would take too long."""
+
+
+def boosted_labels(
+    train: Callable[[IntArray], pd.DataFrame],
+    answers: IntArray,
+    test: pd.DataFrame,
+    *,
+    seed: int = 0,
+) -> Boosted | None:
+    """Train scikit-learn's gradient boosting for each label, and predict the test rows.
+
+    Args:
+        train: Returns some of the training rows, as they were read.
+        answers: 1 for yes, 0 for no and -100 where missing, of all training rows.
+        test: The same columns of the test rows.
+        seed: Seed of the samples and of the trainings.
+
+    Returns:
+        The predictions; None if every column is free text.
+
+    Shape:
+        answers (n, L); the result has log probabilities (N, L, 2).
+    """
+    found, notes = [], {}
+    for own in answers.T:
+        known = np.flatnonzero(own != MISSING_LABEL)
+        boosted = gradient_boosting(
+            lambda rows, known=known: train(known[rows]),
+            own[known],
+            test,
+            n_classes=2,
+            seed=seed,
+            models=answers.shape[1],
+        )
+        if boosted is None:
+            return None
+        found.append(boosted.log_probs)
+        notes |= dict.fromkeys(boosted.notes)
+    return Boosted(np.stack(found, 1), tuple(notes)[:1])
