@@ -97,6 +97,9 @@ def test_a_saved_model_writes_labels_joined_or_wide(
     np.testing.assert_allclose(found[[f"probability_{n}" for n in LABELS]], probs, atol=1e-12)
     joined = ["|".join(np.array(LABELS)[row == 1]) for row in decided]
     assert found["prediction"].tolist() == joined
+    assert CliRunner().invoke(app, [*words, str(place / "l.parquet")]).exit_code == 0
+    lists = pd.read_parquet(place / "l.parquet")["prediction"]
+    assert ["|".join(one) for one in lists] == joined
     words += [str(place / "w.parquet"), "--wide"]
     assert CliRunner().invoke(app, words).exit_code == 0
     table = pd.read_parquet(place / "w.parquet")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from autoloss.core.task import MISSING_LABEL
-from autoloss.experiment.boosting import Boosted, gradient_boosting
+from autoloss.experiment.boosting import Boosted, FloatArray, gradient_boosting
 
 IntArray = npt.NDArray[np.integer]
 MOST_LABELS = 50
@@ -37,11 +38,16 @@ def boosted_labels(
     Shape:
         answers (n, L); the result has log probabilities (N, L, 2).
     """
-    found, notes = [], {}
+    found: list[FloatArray] = []
+    notes: dict[str, None] = {}
+
+    def rows_of(known: IntArray, rows: IntArray) -> pd.DataFrame:
+        return train(known[rows])
+
     for own in answers.T:
         known = np.flatnonzero(own != MISSING_LABEL)
         boosted = gradient_boosting(
-            lambda rows, known=known: train(known[rows]),
+            partial(rows_of, known),
             own[known],
             test,
             n_classes=2,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from autoloss.inference.entrance import encoded_piece
 from autoloss.inference.inputs import by_name
 
 PREDICTION = "prediction"
+LabelForm = Literal["joined", "lists", "wide"]
 SEPARATOR = "|"
 """Stands between the labels of a row."""
 
@@ -35,7 +36,8 @@ class Predicting:
         rows: The table.
         id_column: A column that is copied unchanged into the first column; None for none.
         force: Whether to go on if a column that mattered is unusable in most rows.
-        wide: Whether several labels are columns of 0 and 1 in the place of one of text.
+        labels: The form of several labels a row: ``"joined"`` text, ``"lists"``, or ``"wide"``
+            for a column of 0 and 1 for each.
         tell: Called at the end with one line on the cells that the model cannot use.
 
     Raises:
@@ -46,12 +48,12 @@ class Predicting:
     rows: RowStream
     id_column: str | None = None
     force: bool = False
-    wide: bool = False
+    labels: LabelForm = "joined"
     tell: Callable[[str], object] = field(default=lambda line: None, repr=False)
 
     def __post_init__(self) -> None:
         names, label = self.rows.names, self.rows.label
-        if self.wide and not self.classifier.task.names:
+        if self.labels == "wide" and not self.classifier.task.names:
             raise InputError("--wide must be left out for a model with one label a row.")
         if self.id_column is not None and self.id_column not in names:
             raise unknown_name(f"--id must name a column of {label}", self.id_column, names)
@@ -100,9 +102,12 @@ class Predicting:
             inputs = encoded_piece(encodings, frame, count, label=self.rows.label)
             own_rows = self.classifier.by_member(inputs)
             probs = self.classifier.shown_probs(self.classifier.encoded_log_probs(own_rows))
-            held = pa.Table.from_pandas(
-                table_of(self.classifier, probs, wide=self.wide), preserve_index=False
-            ).replace_schema_metadata()
+            table = table_of(self.classifier, probs, labels=self.labels)
+            held = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata()
+            if self.labels == "lists" and self.classifier.task.names:
+                # A piece may have empty lists alone, which would be of another type.
+                lists = pa.array(table[PREDICTION], pa.list_(pa.string()))
+                held = held.set_column(0, PREDICTION, lists)
             if self.id_column is not None:
                 held = held.add_column(0, self.id_column, piece.column(self.id_column))
         if not self.force:
@@ -118,7 +123,10 @@ class Predicting:
     @property
     def _written(self) -> tuple[str, ...]:
         task = self.classifier.task
-        return (*(task.names if self.wide else (PREDICTION,)), *probability_names(task))
+        return (
+            *(task.names if self.labels == "wide" else (PREDICTION,)),
+            *probability_names(task),
+        )
 
 
 def probability_names(task: Task) -> tuple[str, ...]:
@@ -127,14 +135,14 @@ def probability_names(task: Task) -> tuple[str, ...]:
 
 
 def table_of(
-    classifier: Classifier, probs: NDArray[np.float64], *, wide: bool = False
+    classifier: Classifier, probs: NDArray[np.float64], *, labels: LabelForm = "joined"
 ) -> pd.DataFrame:
     """Return a table with the decision and the probability of each class for each row of `probs`.
 
     Args:
         classifier: The model.
         probs: Its probabilities.
-        wide: As in `Predicting`.
+        labels: As in `Predicting`.
 
     Shape:
         probs (N, C); of several labels (N, L).
@@ -142,21 +150,11 @@ def table_of(
     names = probability_names(classifier.task)
     columns = {name: probs[:, code] for code, name in enumerate(names)}
     decided = classifier.decisions(probs)
-    if classifier.task.names:
-        labels = classifier.task.names
-        if wide:
-            answers = {name: decided[:, place] for place, name in enumerate(labels)}
-            return pd.DataFrame({**answers, **columns})
-        return pd.DataFrame({PREDICTION: joined_labels(decided, labels), **columns})
-    return pd.DataFrame({PREDICTION: classifier.classes[decided], **columns})
-
-
-def joined_labels(decided: NDArray[np.int64], names: Sequence[str]) -> list[str]:
-    """Return the labels of each row as text, joined by ``|``; empty for a row without any.
-
-    Shape:
-        decided (N, L).
-    """
-    return [
-        SEPARATOR.join(names[place] for place in np.flatnonzero(row).tolist()) for row in decided
-    ]
+    if not (names := classifier.task.names):
+        return pd.DataFrame({PREDICTION: classifier.classes[decided], **columns})
+    if labels == "wide":
+        answers = {name: decided[:, place] for place, name in enumerate(names)}
+        return pd.DataFrame({**answers, **columns})
+    lists = [[names[place] for place in np.flatnonzero(row).tolist()] for row in decided]
+    told = lists if labels == "lists" else [SEPARATOR.join(one) for one in lists]
+    return pd.DataFrame({PREDICTION: pd.Series(told, dtype=object), **columns})

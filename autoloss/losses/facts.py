@@ -86,6 +86,11 @@ class ClassFacts:
         return self.counts.shape[-1]
 
     @property
+    def row_scores(self) -> int:
+        """Return the scores of a row or token: C, or two for each of several labels."""
+        return self.counts.shape[-self.own_axes :].numel()
+
+    @property
     def is_yes_or_no(self) -> bool:
         """Return whether an item has the classes no and yes, of which yes is the positive one."""
         return self.task in YES_OR_NO

@@ -307,7 +307,7 @@ def _score(
     if not len(job.valid):
         _keep_last(population.rows[cohort.rows], seen, epoch)
         return
-    size = job.valid.shape[-1] * job.network.n_classes
+    size = job.valid.shape[-1] * job.classes.row_scores
     parts = list(scored_together(len(cohort.rows), logits=size))
     if len(parts) > 1:
         for few in parts:

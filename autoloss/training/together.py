@@ -128,7 +128,7 @@ def bytes_each(jobs: Sequence[Job]) -> int:
     weights = 8 * network.layout.size
     examples = max(one.train.batch_examples(job.config.batch_size) for one in jobs)
     activations = max(examples, job.config.batch_size) * network.activations
-    scores = 12 * max(one.valid.shape[-1] for one in jobs) * network.n_classes
+    scores = 12 * max(one.valid.shape[-1] for one in jobs) * job.classes.row_scores
     element = torch.empty((), dtype=job.dtype).element_size()
     return element * (weights + activations + scores)
 

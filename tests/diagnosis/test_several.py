@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from autoloss.cli import app
 from autoloss.core.errors import InputError
-from autoloss.diagnosis import diagnose
+from autoloss.diagnosis.run import diagnose
 from autoloss.report.diagnosis import render_diagnosis
 from tests.export.models import make_classifier, make_frame
 
@@ -58,8 +58,9 @@ def test_wrong_labels_and_losses_are_refused() -> None:
     logits, labels = drawn()
     with pytest.raises(InputError, match=r"labels\[0, 1\]=2"):
         diagnose(logits, np.where(np.arange(3) == 1, 2.0, labels))
+    loss = {"base": "cross_entropy", "prior": "class_weight", "class_weight.power": 1.0}
     with pytest.raises(InputError, match="without a prior for several labels"):
-        diagnose(logits, labels, loss="cross_entropy prior=class_weight class_weight.power=1")
+        diagnose(logits, labels, loss=loss)
 
 
 def test_saved_logits_and_a_model_are_diagnosed_by_the_command(tmp_path: Path) -> None:

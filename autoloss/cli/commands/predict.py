@@ -59,11 +59,11 @@ def predict(
 ) -> None:
     """Write the predicted label and the probability of each class for every row of DATA.
 
-    Several labels of a row are joined by |. Rows keep their order. DATA may be larger than memory:
-    CSV, TSV, Parquet and Feather are read in chunks; Excel and JSON are read whole. Cells that the
-    model cannot use (a level unseen in training, a word among numbers) count as missing and are
-    counted by column. If they fill more than half of a column that varied in training, nothing is
-    written unless --force is given.
+    Several labels of a row are joined by |, or a list in a .parquet file. Rows keep their order.
+    DATA may be larger than memory: CSV, TSV, Parquet and Feather are read in chunks; Excel and
+    JSON are read whole. Cells that the model cannot use (a level unseen in training, a word among
+    numbers) count as missing and are counted by column. If they fill more than half of a column
+    that varied in training, nothing is written unless --force is given.
     """
     import time
 
@@ -79,12 +79,14 @@ def predict(
         from autoloss import api
         from autoloss.data.messages import listed
         from autoloss.data.stream import open_rows
-        from autoloss.inference.predicting import Predicting
+        from autoloss.inference.predicting import LabelForm, Predicting
 
         check_output(output, data=data)
         classifier = api.load(model_folder(model), losses=tuple(losses or ()), model=network)
+        labels: LabelForm = "lists" if output.suffix.lower() == ".parquet" else "joined"
+        labels = "wide" if wide else labels
         predicting = Predicting(
-            classifier, open_rows(data), id_column, force, wide, unusable.append
+            classifier, open_rows(data), id_column, force, labels, unusable.append
         )
     if predicting.new:
         note(f"columns that the model was not trained on are ignored: {listed(predicting.new)}.")
