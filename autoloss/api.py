@@ -61,7 +61,7 @@ def search(
     device: str = "auto",
     workers: Workers = "auto",
     ship: Ship = "verdict",
-    refit: bool = False,
+    refit: bool | None = None,
     name: str | None = None,
     storage: str | None = None,
     tracking_uri: str | None = None,
@@ -136,7 +136,9 @@ def search(
             weighted mean of finalists. The report compares all three.
         refit: Whether the members of that model are trained again on all rows at the end, locked
             rows too but not `test`, on a schedule that ends about where early stopping ended it
-            before. The figures are those of the trainings before.
+            before. The figures are those of the trainings before. By default they are if the
+            trainings saw less than two thirds of the rows, and if it takes at most a fifth of the
+            time of the search or fits into `time_limit`.
         name: The study's name; by default the name of the data, with a number if it is taken.
         storage: URL of a database in place of the journal file in the study's folder.
         tracking_uri: MLflow's tracking URI; by default the environment's, else

@@ -104,7 +104,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         device: str = "auto",
         workers: int | str = "auto",
         ship: Any = "verdict",
-        refit: bool = False,
+        refit: bool | None = None,
         track: str = "off",
         tracking_uri: str | None = None,
         name: str | None = None,

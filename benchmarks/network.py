@@ -77,7 +77,6 @@ VARIANTS: Mapping[str, Variant] = {
     "bins_2": _of_network("at most 2 bins of a column", bins=2),
     "bins_4": _of_network("at most 4 bins of a column", bins=4),
     "bins_8": _of_network("at most 8 bins of a column", bins=8),
-    "fine_bins": _of_course("a bin for 50 training rows instead of 200", rows_of_a_bin=50),
     "waves": _of_parts("sines and cosines of 8 fixed frequencies beside the bins", waves=8),
     "periodic": _of_parts("learnt frequencies beside the bins (PBLD)", periodic=16),
     "periodic_alone": Variant(

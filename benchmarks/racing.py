@@ -113,7 +113,7 @@ def space_of(folder: Path, options: Any, *, racing: bool) -> Path:
     text = (Path("search_spaces") / f"{options.space}.toml").read_text(encoding="utf-8")
     before, _, after = text.partition("\n[protocol]\n")
     own = f"\n[protocol]\nracing = {str(racing).lower()}\nfolds = {options.folds}\n"
-    rest = [line for line in after.splitlines() if not line.startswith("folds =")]
+    rest = [line for line in after.splitlines() if not line.startswith(("folds =", "racing ="))]
     path = folder / "space.toml"
     path.write_text("\n".join([before, own, *rest]) + "\n", encoding="utf-8")
     return path

@@ -69,7 +69,7 @@ def test_a_variant_trains_together_as_alone(name: str) -> None:
 
 def changes_a_step(variant: Variant) -> bool:
     """Return whether a variant is more than another size, number of epochs or number of bins."""
-    before = network.VARIANTS["before"]
+    before = network.VARIANTS[network.BASE]
     sizes = {
         "rows_of_a_bin": before.course.rows_of_a_bin,
         "rows_of_any_bin": before.course.rows_of_any_bin,
@@ -81,7 +81,7 @@ def changes_a_step(variant: Variant) -> bool:
 def test_a_variant_changes_the_training(name: str) -> None:
     candidate = Candidate(LossSpec(), lr=3e-3, dropout=0.2)
     logits = []
-    for variant in (network.VARIANTS[name], network.VARIANTS["before"]):
+    for variant in (network.VARIANTS[name], network.VARIANTS[network.BASE]):
         with varied(variant):
             (found,) = train(job_of(variant), [candidate])
         logits.append(found.logits)
@@ -91,10 +91,10 @@ def test_a_variant_changes_the_training(name: str) -> None:
 def test_bins_follow_rows_and_columns() -> None:
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(1_000, 10))).rename(columns=str)
     bins = {}
-    for name in ("before", "default", "any_10", "fine_bins"):
+    for name in ("any_all", "default", "any_10", "any_40"):
         with varied(network.VARIANTS[name]):
             bins[name] = TableEncoding.fit(frame, bins=48).schema.edges.shape[1] - 1
-    assert bins == {"before": 8, "default": 5, "any_10": 8, "fine_bins": 20}
+    assert bins == {"any_all": 8, "default": 5, "any_10": 8, "any_40": 2}
 
 
 def test_a_line_is_made_once_and_compared(
@@ -105,9 +105,10 @@ def test_a_line_is_made_once_and_compared(
     frame["y"] = np.where(frame["a"] + 0.5 * draw.normal(size=400) > 0, "yes", "no")
     (tmp_path / "drawn").mkdir()
     frame.to_parquet(tmp_path / "drawn" / "drawn.parquet")
-    short = replace(network.VARIANTS["before"].training, max_epochs=2)
+    short = replace(network.VARIANTS[network.BASE].training, max_epochs=2)
     few = {
-        name: replace(network.VARIANTS[name], training=short) for name in ("before", "width_128")
+        name: replace(network.VARIANTS[name], training=short)
+        for name in (network.BASE, "width_128")
     }
     monkeypatch.setattr(network, "SETS", (Set("drawn", "y"),))
     monkeypatch.setattr(network, "VARIANTS", few)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -16,6 +16,7 @@ class NetworkConfig:
     Args:
         width: Units of a hidden layer.
         depth: Hidden layers.
+        deeper_from: Rows of a table from which there is one hidden layer more; 0 for never.
         bins: Most bins of the piecewise-linear embedding of a numeric column; 0 for none.
         embedding: Width of the embedding of a categorical column that is too wide for one-hot.
         normalise: Whether hidden layers are normalised.
@@ -23,9 +24,15 @@ class NetworkConfig:
 
     width: int = 192
     depth: int = 2
+    deeper_from: int = 0
     bins: int = 48
     embedding: int = 8
     normalise: bool = True
+
+    def sized(self, n_rows: int) -> NetworkConfig:
+        """Return the network for a table of some rows."""
+        is_deeper = 0 < self.deeper_from <= n_rows
+        return replace(self, depth=self.depth + is_deeper, deeper_from=0)
 
 
 @dataclass(frozen=True)

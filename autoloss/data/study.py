@@ -103,6 +103,12 @@ class StudyData:
         counts = torch.stack([fold.class_counts for fold in self.folds])
         return counts.double().mean(0).round().long()
 
+    @property
+    def n_rows(self) -> int:
+        """Return the number of rows of all parts."""
+        summary = self.summary
+        return summary.n_train + summary.n_valid + summary.n_test
+
     def replicates(self, n: int, *, seed: int) -> tuple[Fold, ...]:
         """Divide the rows anew, to train the finalists again; encoded at the call.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autoloss.experiment.refit import wants_refit
 from autoloss.experiment.request import Request
 from autoloss.experiment.running import make_plan, make_timetable
 from autoloss.experiment.starting import Start, start
@@ -29,7 +30,7 @@ def plan(request: Request) -> Plan:
     divisions = Divisions.of(
         data.folds,
         data.task.n_outputs,
-        space.network,
+        space.network.sized(data.n_rows),
         space.training,
         device=begun.device,
         seed=begun.request.seed,
@@ -46,7 +47,7 @@ def plan(request: Request) -> Plan:
         budget=budget,
         trials=trials,
         workers=begun.staffing.count,
-        refit=begun.request.refit,
+        refit=wants_refit(begun.request.refit, data),
     )
     budget = plan_families(space.bases, timetable.plan.trials)
     return make_plan(

@@ -145,7 +145,7 @@ def make_divisions(session: SearchSession, folds: Sequence[Fold]) -> Divisions:
     return Divisions.of(
         folds,
         session.opened.data.task.n_outputs,
-        space.network,
+        space.network.sized(session.opened.data.n_rows),
         space.training,
         device=job.device,
         seed=session.study.seed,
@@ -192,7 +192,7 @@ def _model(
     )
     return Classifier(
         task=task,
-        config=study.space.network,
+        config=study.space.network.sized(session.opened.data.n_rows),
         members=members,
         decision=_decision(study, has_costs=costs is not None),
         cost_matrix=None if costs is None else torch.tensor(costs, dtype=torch.float64),

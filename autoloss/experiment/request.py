@@ -59,7 +59,7 @@ class Output:
 
     Args:
         ship: The policy for the model that ships.
-        refit: Whether its members are trained again on all rows.
+        refit: Whether its members are trained again on all rows; None to decide by the rows.
         track: The trials that MLflow gets.
         register: Name in MLflow's model registry; None registers nothing.
         name: The study's name; None for a free name after the data.
@@ -69,7 +69,7 @@ class Output:
     """
 
     ship: Ship = "verdict"
-    refit: bool = False
+    refit: bool | None = None
     track: Track = "all"
     register: str | None = None
     name: str | None = option(None, in_study=False)

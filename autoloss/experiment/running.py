@@ -21,6 +21,7 @@ from autoloss.experiment.out_of_fold import boosting_of_folds
 from autoloss.experiment.own_network import notes_of
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.racing import can_race, race
+from autoloss.experiment.refit import wants_refit
 from autoloss.experiment.request import Request
 from autoloss.experiment.rounds import round_size, search_in_rounds
 from autoloss.experiment.session import OpenSearch, SearchSession
@@ -118,7 +119,7 @@ def make_session(opened: OpenSearch) -> SearchSession:
     divisions = Divisions.of(
         data.folds,
         data.task.n_outputs,
-        space.network,
+        space.network.sized(data.n_rows),
         space.training,
         device=find_device(opened.request.device),
         seed=study.seed,
@@ -137,7 +138,7 @@ def make_session(opened: OpenSearch) -> SearchSession:
         epochs=study.asked_epochs,
         before=study.limited,
         workers=opened.workers,
-        refit=opened.request.refit,
+        refit=wants_refit(opened.request.refit, data),
     )
     opened.progress.detailed(chosen.text)
     plan = timetable.plan

@@ -55,6 +55,7 @@ CONSTANTS: dict[str, Constant] = {
     "together": _whole(0),
     "network.width": _whole(1),
     "network.depth": _whole(1),
+    "network.deeper_from": _whole(0),
     "network.bins": _whole(0),
     "network.embedding": _whole(1),
     "network.normalise": Constant("true or false", lambda value: isinstance(value, bool)),

@@ -142,11 +142,51 @@ def test_a_refit_that_diverges_leaves_the_model_as_it_was(
     assert np.array_equal(result.model.predict_proba(FRAME), plain.model.predict_proba(FRAME))
 
 
-@pytest.mark.parametrize(("left", "against"), [(None, ""), (5.0, "time limit"), (7.0, "")])
-def test_a_refit_needs_time(left: float | None, against: str) -> None:
+@pytest.mark.parametrize(
+    ("asked", "left", "elapsed", "against"),
+    [
+        (True, None, 1.0, ""),
+        (True, 5.0, 100.0, "time limit"),
+        (True, 7.0, 1.0, ""),
+        (None, None, 29.0, "more than 20% of the time"),
+        (None, None, 31.0, ""),
+        (None, 5.0, 100.0, "time limit"),
+        (None, 7.0, 1.0, ""),
+    ],
+)
+def test_a_refit_needs_time(
+    asked: bool | None, left: float | None, elapsed: float, against: str
+) -> None:
     session: Any = SimpleNamespace(
-        clock=SimpleNamespace(left=left),
-        opened=SimpleNamespace(teacher=None, data=SimpleNamespace(has_given_file=False)),
+        clock=SimpleNamespace(left=left, elapsed=elapsed),
+        opened=SimpleNamespace(
+            teacher=None,
+            data=SimpleNamespace(has_given_file=False),
+            request=SimpleNamespace(refit=asked),
+        ),
     )
     reason = _against(session, seconds=6.0)
     assert (against in reason) if against else not reason
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({}, False),
+        ({"lock": True}, True),
+        ({"lock": True, "refit": False}, False),
+        ({"refit": True}, True),
+    ],
+)
+def test_by_default_all_rows_train_where_the_trainings_saw_less_than_two_thirds(
+    tmp_path: Path, options: dict[str, bool], wanted: bool
+) -> None:
+    frame = pd.concat([FRAME] * 4, ignore_index=True)
+    frame["alcohol"] += np.random.default_rng(0).normal(0.0, 0.1, len(frame))
+    result = autoloss.search(
+        frame, "target", trials=8, track="off", device="cpu", out=tmp_path, space="quick",
+        time_limit=600.0, **options,
+    )  # fmt: skip
+    found = result.summary.refit
+    assert (found is not None and found.is_done) == wanted
+    assert (result.model.class_counts.sum() == len(frame)) == wanted

@@ -34,10 +34,11 @@ Ships = Annotated[
     ),
 ]
 Refits = Annotated[
-    bool,
+    bool | None,
     typer.Option(
-        "--refit",
-        help="Train the model that ships again on all rows, locked ones too.",
+        "--refit/--no-refit",
+        help="Train the model that ships again on all rows, locked ones too. By default it is if "
+        "the trainings saw less than two thirds of the rows and it takes little time.",
         rich_help_panel=options.OUTPUT,
     ),
 ]
@@ -76,7 +77,7 @@ def search(
     device: options.Device = "auto",
     workers: options.Workers = "auto",
     ship: Ships = Policy.VERDICT,
-    refit: Refits = False,
+    refit: Refits = None,
     name: options.Name = None,
     out: options.Out = options.OUT,
     storage: options.Storage = None,
