@@ -18,6 +18,7 @@ SPACES = (
     "extended",
     "imbalanced",
     "margins",
+    "multilabel",
     "noisy_labels",
     "ordinal",
     "quick",
