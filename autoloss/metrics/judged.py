@@ -138,9 +138,9 @@ class Judged:
     def wrong_rows(self) -> Tensor:
         """Return whether a decision on some label of each row is wrong, (K, N)."""
         _, rows = np.unique(self._labelled.rows, return_inverse=True)
-        index = torch.from_numpy(rows).to(self.wrong.device)
-        found = self.wrong.new_zeros((len(self.wrong), int(rows.max()) + 1), dtype=torch.float64)
-        return found.index_add(-1, index, self.wrong.double()) > 0
+        index, size = torch.from_numpy(rows).to(self.wrong.device), int(rows.max()) + 1
+        sums = [torch.bincount(index, one.double(), minlength=size) for one in self.wrong]
+        return torch.stack(sums) > 0
 
     @property
     def is_finite(self) -> Tensor:
