@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pandas as pd
 from autoloss.core.errors import InputError
 from autoloss.core.task import Label, Task
 from autoloss.data.class_table import (
+    check_label_names,
     in_class_order,
     places_of_classes,
     read_by_class,
@@ -63,14 +65,22 @@ def check_weights(weights: Weights | None) -> dict[str, float] | None:
     return {label_of(label): float(weight) for label, weight in weights.items()}
 
 
-def ordered_weights(weights: Mapping[str, float] | None, task: Task) -> list[float] | None:
+def ordered_weights(weights: Mapping[str, float] | None, task: Task) -> list[Any] | None:
     """Return class weights in the order of the classes.
+
+    The weight of a label of several is that of yes; no has the weight 1.
 
     Raises:
         InputError: A class has no weight, or a name is not a class.
+
+    Shape:
+        - output: ``(C,)``; of several labels ``(L, 2)``
     """
     if weights is None:
         return None
+    if task.names:
+        check_label_names(list(weights), task, subject="class_weights")
+        return [[1.0, weights[name]] for name in task.names]
     names = list(weights)
     order = places_of_classes(names, task, subject="class_weights")
     return [weights[names[place]] for place in order]

@@ -75,6 +75,26 @@ def in_class_order(
     return [[table[rows[row]][rows[column]] for column in places] for row in places]
 
 
+def check_label_names(given: Sequence[str], task: Task, *, subject: str) -> None:
+    """Check that names are those of several labels, each of them.
+
+    Args:
+        given: The names.
+        task: The labels.
+        subject: The owner of the names in messages.
+
+    Raises:
+        InputError: A name is no label, or a label has no name.
+    """
+    if unknown := [name for name in given if name not in task.names]:
+        raise InputError(
+            f"{subject} must be of known labels, but got {unknown[0]!r}"
+            f"{closest(unknown[0], task.names)}"
+        )
+    if missing := [name for name in task.names if name not in given]:
+        raise InputError(f"{subject} must have every label, but got none for {listed(missing)}.")
+
+
 def places_of_classes(given: Sequence[str], task: Task, *, subject: str) -> list[int]:
     """Return for each class the position of its name; true and false match in any case.
 

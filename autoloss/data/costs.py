@@ -8,9 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from autoloss.core.errors import InputError, closest
+from autoloss.core.errors import InputError
 from autoloss.core.task import Label, Task
-from autoloss.data.class_table import ClassTable, in_class_order, read_class_table
+from autoloss.data.class_table import (
+    ClassTable,
+    check_label_names,
+    in_class_order,
+    read_class_table,
+)
 from autoloss.data.messages import listed
 from autoloss.data.values import label_of
 from autoloss.metrics.known import is_balanced
@@ -88,11 +93,7 @@ def _label_costs(costs: Mapping[str, Mapping[str, float]], task: Task) -> list[l
             f"{_NAME} must have the columns {MISS} and {FALSE_ALARM} for several labels, a row for"
             f" each label, but got {listed(sorted(columns))}."
         )
-    if unknown := [name for name in costs if name not in task.names]:
-        hint = closest(unknown[0], task.names)
-        raise InputError(f"{_NAME} must be of known labels, but got {unknown[0]!r}{hint}")
-    if missing := [name for name in task.names if name not in costs]:
-        raise InputError(f"{_NAME} must have every label, but got none for {listed(missing)}.")
+    check_label_names(list(costs), task, subject=_NAME)
     found = [[costs[name][MISS], costs[name][FALSE_ALARM]] for name in task.names]
     for name, pair in zip(task.names, found, strict=True):
         if min(pair) <= 0.0:

@@ -160,7 +160,6 @@ class ClassKnowledge:
     def _check_labels(self) -> None:
         """Refuse knowledge of classes, which several labels do not have."""
         instead = {
-            "class_weights": "search the prior class_weight, which weighs each label by its rows",
             "class_similarity": "search the target smoothing",
             "teacher": "search each label alone, with its own teacher",
         }

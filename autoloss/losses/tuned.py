@@ -47,5 +47,5 @@ class Tuned:
     inverse_temperature: float = 1.0
     mix: float = 0.0
     class_counts: Counts | None = None
-    class_weights: tuple[float, ...] | None = None
+    class_weights: Counts | None = None
     class_similarity: tuple[tuple[float, ...], ...] | None = None

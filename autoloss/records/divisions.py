@@ -8,11 +8,12 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class LabelCount:
-    """A label of several, with the rows that have it and the rows known not to have it."""
+    """A label of several: the rows that have it, the rows known not to, and the given weight."""
 
     name: str
     positives: int
     negatives: int
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,12 @@ class DataSummary:
     aside: tuple[tuple[str, str], ...] = ()
     labels: tuple[LabelCount, ...] = ()
     n_rows: int = 0
+
+    @property
+    def label_weights(self) -> tuple[tuple[float, float], ...]:
+        """Return the weights of no and yes of each label, (L, 2); empty if none were given."""
+        pairs = tuple((1.0, one.weight) for one in self.labels)
+        return pairs if any(weight != 1.0 for _, weight in pairs) else ()
 
 
 @dataclass(frozen=True)

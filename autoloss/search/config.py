@@ -43,7 +43,8 @@ class StudyConfig:
         storage: URL of the database, without a password; None for the journal in the folder.
         needs_url: Whether the URL had a password and must be given again.
         fingerprint: Fingerprint of the data.
-        class_weights: The user's class weights, or None.
+        class_weights: The user's class weights, of several labels for no and yes of each, or
+            None.
         class_similarity: The user's class similarity, a row for each class, or None.
         cost_matrix: Cost of each decision (column) for each true class (row), or None.
         sampling: Share of each class's rows that the search trains on; None for all rows.
@@ -68,7 +69,7 @@ class StudyConfig:
     storage: str | None = None
     needs_url: bool = False
     fingerprint: str = ""
-    class_weights: tuple[float, ...] | None = None
+    class_weights: Counts | None = None
     class_similarity: tuple[tuple[float, ...], ...] | None = None
     cost_matrix: tuple[tuple[float, ...], ...] | None = None
     sampling: tuple[float, ...] | None = None
@@ -102,7 +103,9 @@ class StudyConfig:
                 # Older studies have counts of classes alone.
                 "task": Task.from_dict(task) if task else Task.of_classes(len(counts)),
                 "class_counts": counts,
-                "class_weights": as_tuple(values.get("class_weights")),
+                "class_weights": None
+                if values.get("class_weights") is None
+                else as_counts(values["class_weights"]),
                 "class_similarity": as_rows(values.get("class_similarity")),
                 "cost_matrix": as_rows(values.get("cost_matrix")),
                 "sampling": as_tuple(values.get("sampling")),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -37,6 +37,7 @@ from autoloss.records import (
     TrialRecord,
     Verdict,
 )
+from autoloss.search.config import StudyConfig
 from autoloss.search.evidence import Evidence, StudySnapshot
 from autoloss.search.insights import ROLES, diagrams, insights
 from autoloss.search.result import SearchResult
@@ -307,7 +308,8 @@ def _summary(
         data=replace(
             known,
             notes=(*known.notes, *evidence.notes, *_counted_twice(study, evidence.choice)),
-            class_weights=config.class_weights,
+            class_weights=None if known.labels else _of_classes(config),
+            labels=_weighted(known.labels, config),
             class_similarity=config.class_similarity,
         ),
         settings={**_search_settings(study), **settings},
@@ -334,6 +336,19 @@ def _summary(
         else None,
         **insights(study, evidence, place),
     )
+
+
+def _of_classes(config: StudyConfig) -> tuple[float, ...] | None:
+    """Return the weights of classes that the user gives."""
+    return cast("tuple[float, ...] | None", config.class_weights)
+
+
+def _weighted(labels: tuple[LabelCount, ...], config: StudyConfig) -> tuple[LabelCount, ...]:
+    """Return several labels with the weights that the user gives for yes."""
+    if not labels or config.class_weights is None:
+        return labels
+    pairs = cast("tuple[tuple[float, float], ...]", config.class_weights)
+    return tuple(replace(one, weight=pair[1]) for one, pair in zip(labels, pairs, strict=True))
 
 
 def _search_settings(study: StudySnapshot) -> dict[str, Any]:

@@ -130,7 +130,7 @@ class SearchResult(Shown):
             class_counts=as_counts(
                 [(one.negatives, one.positives) for one in data.labels] or data.class_counts
             ),
-            class_weights=data.class_weights,
+            class_weights=data.label_weights or data.class_weights,
             class_similarity=data.class_similarity,
         )
         if self.model is not None and trial.number == self.summary.recommended:

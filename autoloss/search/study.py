@@ -53,7 +53,8 @@ class Study(AskTell):
         storage: URL of a database, which replaces the journal file in the folder.
         out: The folder of all studies.
         time_limit: Seconds from now after which `ask` returns no more trials.
-        class_weights: Weights of the classes for the prior ``"given_weights"``; (C,).
+        class_weights: Weights of the classes for the prior ``"given_weights"``; (C,). Of several
+            labels those of no and yes of each; (L, 2).
         class_similarity: Shares by which the target ``"similarity_smoothing"`` spreads a label
             over the classes, a row for each class; (C, C).
         cost_matrix: Cost of each decision (column) for each true class (row); (C, C).
@@ -99,7 +100,7 @@ class Study(AskTell):
         storage: str | None = None,
         out: str | Path = "reports",
         time_limit: float | None = None,
-        class_weights: Sequence[float] | None = None,
+        class_weights: Sequence[Any] | None = None,
         class_similarity: Sequence[Sequence[float]] | None = None,
         cost_matrix: Sequence[Sequence[float]] | None = None,
         sampling: Sequence[float] | None = None,
