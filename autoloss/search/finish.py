@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,15 +31,14 @@ from autoloss.readout import Items, Readout
 from autoloss.records import (
     Coverage,
     DataSummary,
-    LabelCount,
     Reliability,
     Summary,
     TrialRecord,
     Verdict,
 )
-from autoloss.search.config import StudyConfig
 from autoloss.search.evidence import Evidence, StudySnapshot
 from autoloss.search.insights import ROLES, diagrams, insights
+from autoloss.search.label_counts import label_counts, weights_of_classes, with_weights
 from autoloss.search.result import SearchResult
 from autoloss.search.told import told
 from autoloss.verdict.confirm import Shipped, confirm, unopposed
@@ -308,8 +307,8 @@ def _summary(
         data=replace(
             known,
             notes=(*known.notes, *evidence.notes, *_counted_twice(study, evidence.choice)),
-            class_weights=None if known.labels else _of_classes(config),
-            labels=_weighted(known.labels, config),
+            class_weights=None if known.labels else weights_of_classes(config),
+            labels=with_weights(known.labels, config),
             class_similarity=config.class_similarity,
         ),
         settings={**_search_settings(study), **settings},
@@ -336,19 +335,6 @@ def _summary(
         else None,
         **insights(study, evidence, place),
     )
-
-
-def _of_classes(config: StudyConfig) -> tuple[float, ...] | None:
-    """Return the weights of classes that the user gives."""
-    return cast("tuple[float, ...] | None", config.class_weights)
-
-
-def _weighted(labels: tuple[LabelCount, ...], config: StudyConfig) -> tuple[LabelCount, ...]:
-    """Return several labels with the weights that the user gives for yes."""
-    if not labels or config.class_weights is None:
-        return labels
-    pairs = cast("tuple[tuple[float, float], ...]", config.class_weights)
-    return tuple(replace(one, weight=pair[1]) for one, pair in zip(labels, pairs, strict=True))
 
 
 def _search_settings(study: StudySnapshot) -> dict[str, Any]:
@@ -387,16 +373,6 @@ def _unknown_data(study: StudySnapshot, n_test: int) -> DataSummary:
         n_train=n_train,
         n_valid=study.n_valid,
         n_test=n_test,
-        labels=_label_counts(study) if task.kind == "multilabel" else (),
+        labels=label_counts(study.facts, study.task) if task.kind == "multilabel" else (),
         n_rows=n_train + study.n_valid + n_test if task.kind == "multilabel" else 0,
-    )
-
-
-def _label_counts(study: StudySnapshot) -> tuple[LabelCount, ...]:
-    """Return several labels with their training rows; labels without names have numbers."""
-    counts = study.facts.population.tolist()
-    names = study.task.names or tuple(map(str, range(len(counts))))
-    return tuple(
-        LabelCount(name, positives=round(yes), negatives=round(no))
-        for name, (no, yes) in zip(names, counts, strict=True)
     )
