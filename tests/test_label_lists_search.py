@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import autoloss
 from autoloss.cli import app
 from autoloss.core.errors import InputError
+from autoloss.diagnosis.model import diagnose_model
 from tests.spaces import SETTINGS
 from tests.test_labels_search import make_frame
 
@@ -115,3 +116,20 @@ def test_weights_of_labels_name_the_labels(place: Path) -> None:
     with pytest.raises(InputError, match="class_weights must be of known labels, but got 'no'"):
         search(place, "refused", class_weights={"no": 1.0, "yes": 2.0})
     assert not (place / "refused").exists()
+
+
+def test_a_model_is_diagnosed_on_lists_as_on_columns(
+    result: autoloss.SearchResult, place: Path
+) -> None:
+    assert result.model is not None
+    lists = with_lists(200, seed=4)
+    columns = lists.drop(columns="tags")
+    for name in NAMES:
+        columns[name] = [None if own is None else int(name in own) for own in lists["tags"]]
+    text = lists.assign(tags=["|".join(own) if own else own for own in lists["tags"]])
+    text["tags"] = [own if isinstance(own, str) or own is None else "|" for own in text["tags"]]
+    first, *others = (diagnose_model(result.model, one) for one in (columns, lists, text))
+    for other in others:
+        assert other == first
+    with pytest.raises(InputError, match=r"joined by .* but has 'calm;sad'"):
+        diagnose_model(result.model, text.assign(tags="calm;sad"))

@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from autoloss.core.errors import InputError, closest
-from autoloss.core.task import MISSING_LABEL
+from autoloss.core.task import MISSING_LABEL, Task
 from autoloss.data.frames import Table
-from autoloss.data.label_columns import read_labels
+from autoloss.data.label_columns import read_label_lists, read_labels
 from autoloss.data.messages import listed, plural
 from autoloss.data.read import Source, load_table
 from autoloss.data.sources import labels_of
@@ -23,6 +23,7 @@ from autoloss.diagnosis.loss import determined_part
 from autoloss.diagnosis.run import diagnosed
 from autoloss.diagnosis.several import counted_note
 from autoloss.inference.classifier import Classifier
+from autoloss.inference.predicting import SEPARATOR
 from autoloss.losses import LossSpec
 from autoloss.records.diagnosis import Diagnosis
 
@@ -96,13 +97,8 @@ def _given(classifier: Classifier, data: Source) -> LabelledPredictions:
 
 def _of_labels(classifier: Classifier, data: Source, table: Table) -> LabelledPredictions:
     """Return the predictions of a model of several labels for each label that is known."""
-    names, frame = classifier.task.names, table.frame
-    if missing := [name for name in names if name not in frame.columns]:
-        raise InputError(
-            f"{table.label} must have the columns of the model's labels, but lacks"
-            f" {listed(missing)}."
-        )
-    answers = torch.from_numpy(read_labels(table, names).answers.astype(np.int64))
+    names = classifier.task.names
+    answers = torch.from_numpy(_answers(classifier.task, table))
     logits = classifier.logits(data)
     facts = [classifier.facts(member) for member in classifier.members]
     each = [
@@ -125,6 +121,29 @@ def _of_labels(classifier: Classifier, data: Source, table: Table) -> LabelledPr
         notes=(counted_note(len(rows), len(answers)),),
         items=ItemLabels(names, numbers, rows),
     )
+
+
+def _answers(task: Task, table: Table) -> NDArray[np.int64]:
+    """Return yes, no or missing for each row and label, from a column of each or one of lists."""
+    columns = [str(name) for name in table.frame.columns]
+    missing = [name for name in task.names if name not in columns]
+    if not missing:
+        return read_labels(table, task.names).answers.astype(np.int64)
+    if task.target not in columns:
+        raise InputError(
+            f"{table.label} must have the columns of the model's labels, but lacks"
+            f" {listed(missing)}."
+        )
+    cells = table.frame[task.target].dropna()
+    is_joined = any(isinstance(cell, str) and not cell.lstrip().startswith("[") for cell in cells)
+    separator = SEPARATOR if is_joined else None
+    found = read_label_lists(table, task.target, separator=separator, is_whole=False)
+    if new := [name for name in found.names if name not in task.names]:
+        raise InputError(
+            f"{table.label} must have lists of the model's labels, joined by {SEPARATOR!r} where"
+            f" they are text, but has {listed(new)}."
+        )
+    return found.codes(task.names)
 
 
 def _targets(classifier: Classifier, table: Table) -> tuple[NDArray[np.int64], tuple[str, ...]]:
