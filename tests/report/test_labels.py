@@ -95,6 +95,10 @@ def test_of_many_labels_the_clearest_are_shown_and_the_page_stays_small() -> Non
     assert {f"topic {place}" for place in range(0, 500, 10)} <= set(names)
     strip = next(one for one in all_figures(many) if one.id == "labels")
     assert len(strip.spec["data"]) == 40
+    low, high = strip.spec["layout"]["xaxis"]["range"]
+    shown = [one for one in clear if one.difference == -0.5]
+    assert low < min(one.low for one in shown)
+    assert high > max(one.high for one in clear)
     assert len(render_html(many)) < len(render_html(few)) + 200_000
 
 

@@ -42,6 +42,8 @@ def labels_figure(summary: Summary) -> PageFigure | None:
     if len(known) > 2 * _AT_ENDS:
         labels = [*known[:_AT_ENDS], *known[-_AT_ENDS:]]
         left = len(known) - len(labels)
+    ends = [end for one in labels for end in (one.low, one.high, 0.0)]
+    air = 0.04 * (max(ends) - min(ends))
     readings = [reading(one) for one in known]
     better, worse = readings.count("better"), readings.count("worse")
     between = f" {left:,} labels between the two ends are left out." if left else ""
@@ -59,7 +61,11 @@ def labels_figure(summary: Summary) -> PageFigure | None:
         spec={
             "data": [_dot(one, row) for row, one in enumerate(labels)],
             "layout": layout(
-                x=axis("Difference in log loss, nats", nticks=5),
+                x=axis(
+                    "Difference in log loss, nats",
+                    nticks=5,
+                    range=[min(ends) - air, max(ends) + air],
+                ),
                 y=rows_axis([plain(short(one.name, 18)) for one in labels]),
                 shapes=[baseline_at(0)],
             ),
