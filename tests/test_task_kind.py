@@ -16,10 +16,10 @@ GUESS = re.compile(
 NUMBER_ITSELF = {
     "cli/catalogue/signal.py": "a loss is drawn for two classes and for more",
     "core/task.py": "the kind where nothing but the number is known",
-    "data/target.py": "a positive label needs two classes",
+    "data/target_column.py": "a positive label needs two classes",
     "data/rare.py": "rates are those of a negative and a positive class",
     "diagnosis/squared.py": "the squared error of two classes is that of one logit",
-    "experiment/reference.py": "boosting grows one tree for two classes",
+    "experiment/boosting.py": "boosting grows one tree for two classes",
     "losses/bases/asymmetric.py": "a form of the loss for a pair of logits",
     "losses/bases/squared_hinge.py": "a form of the loss for a pair of logits",
     "losses/certificate.py": "a posterior of two classes has one leader",
