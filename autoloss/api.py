@@ -38,6 +38,8 @@ def search(
     time_limit: float | None = None,
     labels_in: str = "columns",
     label_separator: str | None = None,
+    tokens: str | None = None,
+    constrained: bool = False,
     valid: Source | None = None,
     test: Source | None = None,
     groups: str | None = None,
@@ -87,6 +89,12 @@ def search(
             time limit is no longer a function of its seed.
         labels_in: ``"columns"``, or ``"list"`` where `target` is a column of lists of labels.
         label_separator: The text between the labels of a cell, where lists are text.
+        tokens: Column of the tokens of sequences, whose tags are the target: lists, or text that
+            is split into letters; a column's number from 0 in a CoNLL file. None for a table of
+            rows.
+        constrained: Decide for tags of entities that may follow each other alone (no I-place after
+            O), by Viterbi's algorithm over the calibrated probabilities; in predictions, entity F1
+            and segment overlap. The error counts the likeliest tag of each token.
         valid: Rows to validate on; by default a part of `data`.
         test: Rows to lock for the verdict; by default a part of `data`.
         groups: Column of groups: rows with the same value stay in the same part.
@@ -179,6 +187,8 @@ def plan(
     time_limit: float | None = None,
     labels_in: str = "columns",
     label_separator: str | None = None,
+    tokens: str | None = None,
+    constrained: bool = False,
     valid: Source | None = None,
     test: Source | None = None,
     groups: str | None = None,

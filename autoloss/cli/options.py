@@ -14,7 +14,7 @@ from autoloss.cli.duration import seconds
 from autoloss.cli.verbosity import set_quiet, set_verbose
 
 OUT = Path("reports")
-_DATA, _BUDGET, OUTPUT = "Data", "Search", "Output"
+DATA, _BUDGET, OUTPUT = "Data", "Search", "Output"
 # The argument, and the options of `search` that only its command has.
 _COMMAND = ("data", "dry_run", "fail_unless", "as_json", "quiet", "verbose")
 
@@ -95,21 +95,21 @@ Target = Annotated[
         metavar="COLUMN",
         help="Column to predict; needed for all data but sklearn:NAME. Several labels a row are "
         "columns of yes and no: a,b,c or a pattern 'topic_*'.",
-        rich_help_panel=_DATA,
+        rich_help_panel=DATA,
     ),
 ]
 Test = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Rows to lock for the verdict.", rich_help_panel=_DATA),
+    typer.Option(metavar="FILE", help="Rows to lock for the verdict.", rich_help_panel=DATA),
 ]
 Valid = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Rows to validate on.", rich_help_panel=_DATA),
+    typer.Option(metavar="FILE", help="Rows to validate on.", rich_help_panel=DATA),
 ]
 Groups = Annotated[
     str | None,
     typer.Option(
-        metavar="COLUMN", help="Keep rows with the same value together.", rich_help_panel=_DATA
+        metavar="COLUMN", help="Keep rows with the same value together.", rich_help_panel=DATA
     ),
 ]
 SplitBy = Annotated[
@@ -117,7 +117,7 @@ SplitBy = Annotated[
     typer.Option(
         metavar="COLUMN",
         help="Column of time: train on its smallest values, lock its largest.",
-        rich_help_panel=_DATA,
+        rich_help_panel=DATA,
     ),
 ]
 ClassWeights = Annotated[
@@ -125,7 +125,7 @@ ClassWeights = Annotated[
     typer.Option(
         metavar="FILE",
         help="Weights of the classes: a table of two columns, the class and its weight.",
-        rich_help_panel=_DATA,
+        rich_help_panel=DATA,
     ),
 ]
 ClassSimilarity = Annotated[
@@ -133,7 +133,7 @@ ClassSimilarity = Annotated[
     typer.Option(
         metavar="FILE",
         help="Similarity of the classes: a square table, classes in first column and header.",
-        rich_help_panel=_DATA,
+        rich_help_panel=DATA,
     ),
 ]
 CostMatrix = Annotated[
@@ -142,7 +142,7 @@ CostMatrix = Annotated[
         metavar="FILE",
         help="Cost of decisions: a square table, true classes in first column, decisions in "
         "header.",
-        rich_help_panel=_DATA,
+        rich_help_panel=DATA,
     ),
 ]
 Teacher = Annotated[
@@ -150,13 +150,13 @@ Teacher = Annotated[
     typer.Option(
         metavar="MODEL",
         help="Folder of a saved model whose probabilities are training targets.",
-        rich_help_panel=_DATA,
+        rich_help_panel=DATA,
     ),
 ]
 Drop = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="COLUMN", help="Leave this column out; may be repeated.", rich_help_panel=_DATA
+        metavar="COLUMN", help="Leave this column out; may be repeated.", rich_help_panel=DATA
     ),
 ]
 Columns = Annotated[
@@ -166,7 +166,7 @@ Columns = Annotated[
         metavar="NAME=KIND",
         help="Kind of a column if the guess is wrong: number, category, text, date or drop; "
         "may be repeated.",
-        rich_help_panel=_DATA,
+        rich_help_panel=DATA,
     ),
 ]
 Decimal = Annotated[
@@ -174,7 +174,7 @@ Decimal = Annotated[
     typer.Option(
         metavar="MARK",
         help="The decimal mark, . or , if numbers such as 1.258 can be read either way.",
-        rich_help_panel=_DATA,
+        rich_help_panel=DATA,
     ),
 ]
 DateFormat = Annotated[
@@ -182,7 +182,7 @@ DateFormat = Annotated[
     typer.Option(
         metavar="FORMAT",
         help="The format of dates, such as %d/%m/%Y, if they can be read either way.",
-        rich_help_panel=_DATA,
+        rich_help_panel=DATA,
     ),
 ]
 Missing = Annotated[
@@ -190,7 +190,7 @@ Missing = Annotated[
     typer.Option(
         metavar="MARK",
         help="A cell that means missing, besides the usual ones; may be repeated.",
-        rich_help_panel=_DATA,
+        rich_help_panel=DATA,
     ),
 ]
 Classes = Annotated[
@@ -198,19 +198,19 @@ Classes = Annotated[
     typer.Option(
         "--classes",
         help="Treat each number of the target as a class, even if there are many numbers.",
-        rich_help_panel=_DATA,
+        rich_help_panel=DATA,
     ),
 ]
 Positive = Annotated[
     str | None,
-    typer.Option(metavar="LABEL", help="The positive class of the two.", rich_help_panel=_DATA),
+    typer.Option(metavar="LABEL", help="The positive class of the two.", rich_help_panel=DATA),
 ]
 Lock = Annotated[
     bool,
     typer.Option(
         "--lock",
         help="Lock a fifth of the rows for the verdict even of a table under 10,000 rows.",
-        rich_help_panel=_DATA,
+        rich_help_panel=DATA,
     ),
 ]
 Metric = Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
 
 STANDARD_OUTPUT = Path("-")
 _ENDINGS = (".csv", ".parquet")
+# Formats of sequences, of which the model decides.
+_OF_SEQUENCES = (
+    ".conll",
+    ".conllu",
+    ".conllup",
+    ".iob",
+    ".iob2",
+    ".bio",
+    ".bioes",
+    ".jsonl",
+    ".ndjson",
+)
 
 
 def model_folder(model: str, *, out: Path = Path("reports")) -> Path:
@@ -43,14 +56,38 @@ def check_output(file: Path, *, data: str) -> None:
     """
     if file == STANDARD_OUTPUT:
         return
-    if file.suffix.lower() not in _ENDINGS:
-        raise InputError(
-            f"FILE must end in .csv or .parquet, or be -, but got FILE={str(file)!r}."
-        )
+    if file.suffix.lower() not in _OF_SEQUENCES:
+        check_ending(file)
     if not file.parent.is_dir():
         raise InputError(f"FILE must lie in a folder that exists, but got FILE={str(file)!r}.")
     if file.is_dir() or (file.exists() and Path(data).exists() and file.samefile(data)):
         raise InputError(f"FILE must be another file than DATA, but got FILE={str(file)!r}.")
+
+
+def check_ending(file: Path) -> None:
+    """Check that the ending of `file` is a format for the predictions of rows.
+
+    Raises:
+        InputError: If it is none.
+    """
+    if file != STANDARD_OUTPUT and file.suffix.lower() not in _ENDINGS:
+        raise InputError(
+            f"FILE must end in .csv or .parquet, or be -, but got FILE={str(file)!r}."
+        )
+
+
+def check_no_rows(given: Mapping[str, object]) -> None:
+    """Refuse options of rows for a model of sequences.
+
+    Args:
+        given: The options with their values; a false value was not given.
+
+    Raises:
+        InputError: If one was given.
+    """
+    for name, value in given.items():
+        if value:
+            raise InputError(f"{name} must be left out for a model of sequences.")
 
 
 def write(predicting: Predicting, file: Path, *, count: Count = lambda rows: None) -> int:

@@ -26,9 +26,6 @@ class Ragged:
     values: Tensor
     lengths: Tensor
 
-    ndim = 2
-    """The axes: sequences and their tokens."""
-
     @classmethod
     def joined(cls, parts: Sequence[Ragged]) -> Ragged:
         """Return the sequences of several parts, one part after the other."""

@@ -37,6 +37,7 @@ class Task:
         target: The name of the target column.
         are_dates: Whether the labels were moments; `classes` holds them as ISO 8601.
         names: The names of several labels, in the order of their logits; else empty.
+        constrained: Whether tags of sequences are decided so that each may follow the one before.
     """
 
     kind: TaskKind
@@ -44,6 +45,7 @@ class Task:
     target: str = "target"
     are_dates: bool = False
     names: tuple[str, ...] = ()
+    constrained: bool = False
 
     @classmethod
     def of_classes(cls, n_classes: int) -> Self:
@@ -59,6 +61,7 @@ class Task:
             state["target"],
             are_dates=bool(state.get("are_dates", False)),
             names=tuple(state.get("names", ())),
+            constrained=bool(state.get("constrained", False)),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -69,7 +72,11 @@ class Task:
             "target": self.target,
             "are_dates": self.are_dates,
         }
-        return {**state, "names": list(self.names)} if self.names else state
+        if self.names:
+            state["names"] = list(self.names)
+        if self.constrained:
+            state["constrained"] = True
+        return state
 
     @property
     def labels(self) -> NDArray[Any]:

@@ -14,12 +14,24 @@ from autoloss.data.resample import Division
 from autoloss.data.sources import Sources
 from autoloss.data.split import Rows
 from autoloss.data.values import label_of
+from autoloss.metrics.entities import entity_tags
 
 
 def task_of(sources: Sources, train: Rows, options: DataOptions) -> tuple[Task, list[str], str]:
     """Return the task, its classes or labels as text, and a note on the positive one."""
     positive = None if options.positive is None else label_of(options.positive)
-    return sources.main.labels.task(train, name=sources.roles.target, positive=positive)
+    found, keys, note = sources.main.labels.task(
+        train, name=sources.roles.target, positive=positive
+    )
+    if not options.constrained:
+        return found, keys, note
+    known = entity_tags(found.tags) if found.kind == "sequence" else None
+    if known is None or known.scheme == "IO":
+        raise InputError(
+            "constrained must be left out but for tags that begin and continue entities, such as"
+            f" 'B-place' and 'I-place', but got {listed(found.outputs)}."
+        )
+    return replace(found, constrained=True), keys, note
 
 
 def of_known_classes(

@@ -14,6 +14,7 @@ from autoloss.data.messages import listed, plural
 from autoloss.data.options import DataOptions
 from autoloss.data.resample import LARGE, RowPool
 from autoloss.data.roles import TEST, TRAIN, VALID, group_codes, parts_named, times
+from autoloss.data.sequences.tags import TagColumn
 from autoloss.data.sources import Labelled, Sources
 from autoloss.data.split import Codes, Rows, cut, part_size
 from autoloss.data.target_column import TargetColumn
@@ -120,7 +121,7 @@ def _judge(
     asked: Judge,
     rows: Rows,
     codes: Codes,
-    labels: TargetColumn | LabelColumns,
+    labels: TargetColumn | LabelColumns | TagColumn,
     *,
     is_given: bool,
 ) -> tuple[Judge, str]:
@@ -141,7 +142,9 @@ def _judge(
     return "nested" if few else "locked", rare
 
 
-def _too_few(rows: Rows, codes: Codes, labels: TargetColumn | LabelColumns) -> tuple[bool, str]:
+def _too_few(
+    rows: Rows, codes: Codes, labels: TargetColumn | LabelColumns | TagColumn
+) -> tuple[bool, str]:
     """Return whether there are too few rows to lock some, and a note on a rare class."""
     if len(rows) == 0:
         return False, ""

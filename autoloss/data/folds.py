@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -14,7 +14,6 @@ from torch import Tensor
 from autoloss.data.divide import Piece
 from autoloss.data.encode import TableEncoding
 from autoloss.data.frames import only
-from autoloss.data.inputs import TableInputs
 from autoloss.data.parts import Fold, Part, joined
 from autoloss.data.roles import group_codes
 from autoloss.data.sources import Sources
@@ -47,14 +46,7 @@ class Encoder:
             InputError: The training rows have no column to learn from, or a column of the others
                 holds something quite different.
         """
-        encoding = TableEncoding.fit(
-            self._tables[train.source.name].frame,
-            rows=train.rows,
-            bins=self.bins,
-            seed=self.seed,
-            label=train.source.table.label,
-            hints=self.sources.hints,
-        )
+        encoding = self.fit([train])
         encoded = self.part(train, encoding)
         counts = self.count(encoded.targets)
         return Fold(
@@ -65,11 +57,35 @@ class Encoder:
             class_counts=self.sources.main.labels.trained(counts),
         )
 
-    def count(self, targets: Tensor) -> Tensor:
+    def fit(self, pieces: Sequence[Piece]) -> Any:
+        """Return the encoding of some training rows.
+
+        Args:
+            pieces: Rows of the data first, then of other tables.
+
+        Raises:
+            InputError: The rows have no column to learn from.
+        """
+        main, rows = pieces[0].source, None
+        if len(pieces) == 1:
+            frame, rows = self._tables[main.name].frame, pieces[0].rows
+        else:
+            frames = [self.frame(piece.source.name, piece.rows) for piece in pieces]
+            frame = pd.concat(frames, ignore_index=True)
+        return TableEncoding.fit(
+            frame,
+            rows=rows,
+            bins=self.bins,
+            seed=self.seed,
+            label=main.table.label,
+            hints=self.sources.hints,
+        )
+
+    def count(self, targets: Any) -> Tensor:
         """Return the rows of each class, (C,), or without and with each label, (L, 2)."""
         return self.sources.main.labels.count(targets, self.keys)
 
-    def judged(self, piece: Piece, encoding: TableEncoding, counts: Tensor) -> Part:
+    def judged(self, piece: Piece, encoding: Any, counts: Tensor) -> Part:
         """Encode held-out rows; labels that the training rows do not tell apart are missing.
 
         Args:
@@ -90,34 +106,26 @@ class Encoder:
         for piece in pieces:
             unknown, _ = piece.source.labels.unknown(self.keys, piece.rows)
             known.append(replace(piece, rows=piece.rows[~unknown]))
-        frames = [self.frame(piece.source.name, piece.rows) for piece in known]
-        encoding = TableEncoding.fit(
-            frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True),
-            bins=self.bins,
-            seed=self.seed,
-            label=main.table.label,
-            hints=self.sources.hints,
-        )
+        encoding = self.fit(known)
         parts = [self.part(piece, encoding) for piece in known]
         train = parts[0] if len(parts) == 1 else joined(parts)
         none = parts[0].take(torch.zeros(0, dtype=torch.int64))
         counts = main.labels.trained(self.count(train.targets))
         return Fold(train, none, None, encoding, counts)
 
-    def part(self, piece: Piece, encoding: TableEncoding) -> Part:
+    def part(self, piece: Piece, encoding: Any) -> Part:
         """Encode the rows of a piece."""
         source = piece.source
-        codes = source.labels.codes(self.keys)[piece.rows]
         return Part(
-            inputs=self._inputs(piece, encoding),
-            targets=torch.tensor(np.asarray(codes), dtype=torch.int64),
+            inputs=self.inputs(piece, encoding),
+            targets=source.labels.targets(self.keys, piece.rows),
             weights=None,
             rows=torch.tensor(piece.rows, dtype=torch.int64),
             clusters=torch.tensor(self._clusters_of(source.name, piece.rows), dtype=torch.int64),
             table=source.name,
         )
 
-    def _inputs(self, piece: Piece, encoding: TableEncoding) -> TableInputs | StoredInputs:
+    def inputs(self, piece: Piece, encoding: Any) -> Any:
         """Encode the rows of a piece; a large piece is encoded at each `take`."""
         source = piece.source
         if len(piece.rows) * len(encoding.columns) >= LARGE:

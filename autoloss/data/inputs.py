@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -35,6 +36,15 @@ class TableInputs:
             torch.tensor(whole.numeric, dtype=torch.float32),
             torch.tensor(whole.codes, dtype=torch.int64),
             torch.tensor(whole.vectors, dtype=torch.float32),
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[TableInputs]) -> TableInputs:
+        """Return the rows of several parts, one part after the other."""
+        return cls(
+            torch.cat([part.numeric for part in parts]),
+            torch.cat([part.categories for part in parts]),
+            torch.cat([part.vectors for part in parts]),
         )
 
     def __len__(self) -> int:

@@ -108,6 +108,10 @@ class LabelColumns:
         columns = [self.answers[:, place[key]] if key in place else absent for key in keys]
         return np.stack(columns, 1).astype(np.int64)
 
+    def targets(self, keys: Sequence[str], rows: Rows) -> Tensor:
+        """Return the labels of some rows as 1, 0 and -100, (n, L)."""
+        return torch.tensor(self.codes(keys)[rows], dtype=torch.int64)
+
     def unknown(self, keys: Sequence[str], rows: Rows) -> tuple[NDArray[np.bool_], list[str]]:
         """Return no row to leave out, and the labels of some rows that are not among `keys`."""
         new = [number for number, name in enumerate(self.names) if name not in keys]

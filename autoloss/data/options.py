@@ -93,6 +93,9 @@ class DataOptions:
             by commas or in a sequence; None if the source names it itself (``sklearn:NAME``).
         labels_in: ``"columns"``, or ``"list"`` where `target` is a column of lists of labels.
         label_separator: The text between the labels of a cell; it implies ``labels_in="list"``.
+        tokens: Column of the tokens of sequences, whose tags are the target; None for a table of
+            rows.
+        constrained: Whether tags of entities are decided so that each may follow the one before.
         valid: A table whose rows validate, instead of a share of the data.
         test: A table whose rows are locked, instead of a share of the data.
         groups: Column of groups: rows with the same value stay in the same part; not an input.
@@ -111,6 +114,8 @@ class DataOptions:
     target: str | Iterable[str] | None = option(None, plain=_target)
     labels_in: str = "columns"
     label_separator: str | None = None
+    tokens: str | None = None
+    constrained: bool = False
     valid: str | Path | Frame | None = option(None, plain=path_of, full=full_path, unkept="frames")
     test: str | Path | Frame | None = option(None, plain=path_of, full=full_path, unkept="frames")
     groups: str | None = None

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from autoloss.data.encode import TableEncoding
-from autoloss.data.inputs import TableInputs
+from autoloss.core.ragged import joined_labels
 from autoloss.data.stored import StoredInputs
 
 
@@ -86,7 +85,7 @@ class Fold:
     train: Part
     valid: Part
     test: Part | None
-    encoding: TableEncoding
+    encoding: Any
     class_counts: Tensor
 
 
@@ -107,9 +106,9 @@ class LockedPart:
     class_counts: Tensor
     sha256: str
     _part: Part = field(repr=False)
-    _encode: Callable[[TableEncoding], Part] = field(repr=False)
+    _encode: Callable[[Any], Part] = field(repr=False)
 
-    def open(self, encoding: TableEncoding | None = None) -> Part:
+    def open(self, encoding: Any = None) -> Part:
         """Return the rows: after everything has been chosen.
 
         Args:
@@ -125,12 +124,8 @@ def joined(parts: Sequence[Part]) -> Part:
     """
     inputs = [part.encoded() for part in parts]
     return Part(
-        TableInputs(
-            torch.cat([one.numeric for one in inputs]),
-            torch.cat([one.categories for one in inputs]),
-            torch.cat([one.vectors for one in inputs]),
-        ),
-        torch.cat([part.targets for part in parts]),
+        type(inputs[0]).joined(inputs),
+        joined_labels([part.targets for part in parts]),
         None,
         torch.cat([part.rows for part in parts]),
         torch.cat([part.clusters for part in parts]),

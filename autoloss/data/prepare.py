@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -21,6 +20,7 @@ from autoloss.data.parts import Fold, LockedPart
 from autoloss.data.protocol import resampling_of
 from autoloss.data.read import Source
 from autoloss.data.resample import Division, outer_divisions, search_divisions
+from autoloss.data.sequences.folds import SequenceEncoder
 from autoloss.data.sources import Sources, load_sources
 from autoloss.data.split import Rows
 from autoloss.data.study import StudyData, StudyDivisions, encoded_fold
@@ -66,7 +66,8 @@ def prepare(
         protocol.outer_folds if divided.judge == "out_of_fold" else 0,
         None if divided.test is None or divided.is_test_given else divided.test.rows,
     )
-    encoder = Encoder(sources, keys, options.groups, bins, options.seed)
+    kind_of_encoder = SequenceEncoder if task.kind == "sequence" else Encoder
+    encoder = kind_of_encoder(sources, keys, options.groups, bins, options.seed)
     folds = tuple(encoded_fold(encoder, division, divided.valid) for division in search)
     locked = None if divided.test is None else _locked(divided.test, encoder, folds[0])
     total, held, n_rows = _counts(divisions, folds, locked, encoder)
@@ -76,7 +77,7 @@ def prepare(
         *([positive_note] if positive_note else []),
         *unknown_notes,
         *sources.main.labels.notes(keys, total, folds[0].class_counts, held),
-        *encoding_notes(folds[0].encoding),
+        *(encoding_notes(folds[0].encoding) if task.kind != "sequence" else ()),
         *_repeated(divisions, divided.test, sources),
     )
     aside = sources.aside(options)
@@ -166,17 +167,18 @@ def _counts(
 ) -> tuple[Tensor, dict[str, Tensor], int]:
     """Return the rows of each class: all, ever validated, and ever tested; and all rows."""
     main = encoder.sources.main
-    codes = main.labels.codes(encoder.keys)
+    n_all = len(main.table.frame)
 
     def stand(parts: Sequence[Rows | None]) -> NDArray[np.bool_]:
-        stands = np.zeros(len(codes), dtype=bool)
+        stands = np.zeros(n_all, dtype=bool)
         for rows in parts:
             if rows is not None:
                 stands[rows] = True
         return stands
 
     def count(parts: Sequence[Rows | None]) -> Tensor:
-        return encoder.count(torch.tensor(codes[stand(parts)]))
+        rows = np.flatnonzero(stand(parts))
+        return encoder.count(main.labels.targets(encoder.keys, rows))
 
     every = [part for division in divisions.search for part in (division.train, division.valid)]
     pool, n_rows = count(every), int(stand(every).sum())

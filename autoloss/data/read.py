@@ -21,11 +21,13 @@ from autoloss.data.marks import without_marks
 from autoloss.data.messages import one_line, unknown_name
 from autoloss.data.options import NO_OPTIONS, DataOptions
 from autoloss.data.parquet import as_frame, read_parquet
+from autoloss.data.sequences.conll import ENDINGS as CONLL
+from autoloss.data.sequences.conll import read_conll
 from autoloss.data.text_file import BROKEN, ending_of, open_bytes
 from autoloss.data.workbook import read_workbook
 
 Source = str | Path | Frame
-Form = Literal["ARFF", "Excel", "Feather", "JSON", "Parquet", "delimited"]
+Form = Literal["ARFF", "CoNLL", "Excel", "Feather", "JSON", "Parquet", "delimited"]
 
 # The kind of a file by its first bytes, for names that promise a text table.
 _BINARY = (
@@ -41,6 +43,8 @@ _BINARY = (
 _FIRST = 2_000
 _SETS = ("breast_cancer", "digits", "iris", "wine")
 _OTHER = (".xls", ".xlsb", ".ods", ".pkl", ".pickle", ".zip", ".tar", ".tgz", ".h5", ".npz")
+# Files of text that have a token a line if the user names the column of the tokens.
+_TOKEN_LINES = ("", ".txt", ".tags", ".train", ".dev", ".test", ".annotated")
 _EXCEL, _LINES = (".xlsx", ".xlsm"), (".jsonl", ".ndjson")
 
 
@@ -156,6 +160,10 @@ def _read_file(
 ) -> Table:
     """Read the table in a file."""
     form = _form(path, label=label, name=name)
+    if form == "delimited" and options.tokens is not None and ending_of(path) in _TOKEN_LINES:
+        form = "CoNLL"
+    if form == "CoNLL":
+        return read_conll(path, label=label)
     if form == "ARFF":
         return read_arff(path, label=label)
     if form == "Excel":
@@ -189,6 +197,8 @@ def _form(path: Path, *, label: str, name: str) -> Form:
             f"{label} must end in .csv, .csv.gz, .tsv, .xlsx, .json, .jsonl, .parquet, .feather or"
             f" .arff, but ends in {ending}; save it as one of these."
         )
+    if ending in CONLL:
+        return "CoNLL"
     return "ARFF" if ending == ".arff" else "delimited"
 
 

@@ -19,6 +19,14 @@ from autoloss.data.messages import listed, plural, unknown_name
 from autoloss.data.options import DataOptions, Hints
 from autoloss.data.read import Source, load_table
 from autoloss.data.roles import Roles, roles_of
+from autoloss.data.sequences.sources import (
+    are_sequences,
+    read_sequences,
+    roles_of_sequences,
+    tags_of,
+    with_columns,
+)
+from autoloss.data.sequences.tags import TagColumn
 from autoloss.data.stream import exact_column
 from autoloss.data.target import one_target, read_target, target_of
 from autoloss.data.target_column import TargetColumn
@@ -31,12 +39,12 @@ class Labelled:
     Args:
         name: ``"data"``, ``"test"`` or ``"valid"``: its role in the study.
         table: The table.
-        labels: Its target: a class of each row, or several labels.
+        labels: Its target: a class of each row, several labels, or the tags of its tokens.
     """
 
     name: str
     table: Table
-    labels: TargetColumn | LabelColumns
+    labels: TargetColumn | LabelColumns | TagColumn
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,8 @@ def load_sources(source: Source, options: DataOptions) -> Sources:
     Raises:
         InputError: A table cannot be read, lacks a column, or its target is no class.
     """
+    if are_sequences(source, options):
+        return _load_sequences(source, with_columns(source, options))
     table = load_table(source, name="DATA", options=options)
     target, targets = _targets(table, options)
     for name in targets:
@@ -103,6 +113,22 @@ def load_sources(source: Source, options: DataOptions) -> Sources:
         notes += files[name].table.notes
         notes += _without_target(files[name].table, files[name].labels, target)
     return Sources(Labelled("data", table, labels), roles, files, tuple(notes), hints)
+
+
+def _load_sequences(source: Source, options: DataOptions) -> Sources:
+    """Read the tables of a study of sequences; see `load_sources`."""
+    table = read_sequences(source, options)
+    roles, notes = roles_of_sequences(table, options)
+    labels = tags_of(table, roles)
+    labels.check(name=roles.target, label=table.label, are_classes=options.classes)
+    notes = [*table.notes, *notes, *_without_target(table, labels, roles.target)]
+    files = {}
+    for name, given in (("test", options.test), ("valid", options.valid)):
+        if given is not None:
+            own = read_sequences(given, options, name=name, like=table)
+            files[name] = Labelled(name, own, tags_of(own, roles))
+            notes += [*own.notes, *_without_target(own, files[name].labels, roles.target)]
+    return Sources(Labelled("data", table, labels), roles, files, tuple(notes), {})
 
 
 def _targets(table: Table, options: DataOptions) -> tuple[str, tuple[str, ...]]:
@@ -155,7 +181,9 @@ def labels_of(table: Table, target: str) -> TargetColumn:
     )
 
 
-def _without_target(table: Table, labels: TargetColumn | LabelColumns, target: str) -> list[str]:
+def _without_target(
+    table: Table, labels: TargetColumn | LabelColumns | TagColumn, target: str
+) -> list[str]:
     """Return a note on the rows without a target."""
     count = int((~labels.known).sum())
     if not count:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,6 @@ from torch import Tensor
 
 from autoloss.core.task import Task
 from autoloss.data.divide import Piece
-from autoloss.data.encode import TableEncoding
 from autoloss.data.folds import Encoder
 from autoloss.data.hints import as_hinted
 from autoloss.data.parts import Fold, LockedPart, Part
@@ -74,7 +74,7 @@ class StudyData:
     _seed: int = field(repr=False)
 
     @property
-    def encoding(self) -> TableEncoding:
+    def encoding(self) -> Any:
         """Return the encoding of the first fold."""
         return self.folds[0].encoding
 

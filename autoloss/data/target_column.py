@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -92,6 +93,10 @@ class TargetColumn:
                 f" {trained[0]!r}; divide the data in another way."
             )
         return make_task(self, trained, name=name, positive=positive)
+
+    def targets(self, keys: Sequence[str], rows: Rows) -> Tensor:
+        """Return the class of some rows as codes, below 0 where unknown, (n,)."""
+        return torch.tensor(self.codes(keys)[rows], dtype=torch.int64)
 
     def unknown(self, keys: Sequence[str], rows: Rows) -> tuple[NDArray[np.bool_], list[str]]:
         """Return the rows whose class is not among `keys`, and the names of these classes."""

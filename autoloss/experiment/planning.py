@@ -23,7 +23,12 @@ def plan(request: Request) -> Plan:
     """
     begun = start(request)
     data, clock, trials = begun.data, begun.clock, begun.request.trials
-    facts = ClassFacts(data.class_counts, task=data.task.kind, names=data.task.tags)
+    facts = ClassFacts(
+        data.class_counts,
+        task=data.task.kind,
+        names=data.task.tags,
+        constrained=data.task.constrained,
+    )
     begun.space.check_trainable(begun.own, facts)
     space = begun.space.for_classes(facts)
     metric = _check_study(begun, space, facts)

@@ -32,6 +32,11 @@ def export(classifier: Classifier, form: str, path: str | Path) -> tuple[Path, .
     """
     path = Path(path).expanduser()
     check_path(form, path)
+    if classifier.task.kind == "sequence":
+        raise InputError(
+            "a model of sequences is not exported yet: tag files with autoloss predict, or call"
+            " autoloss.load(FOLDER).predict in Python."
+        )
     # No form contains the user's own code.
     table_networks(classifier, form)
     try:

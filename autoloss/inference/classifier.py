@@ -17,18 +17,22 @@ from autoloss.core.display import Card, Shown
 from autoloss.core.errors import InputError
 from autoloss.core.settings import NetworkConfig
 from autoloss.core.task import Task
-from autoloss.data import TableEncoding, TableInputs
+from autoloss.data import SequenceInputs, TableInputs
 from autoloss.data.costs import Costs, cost_array
 from autoloss.inference.entrance import Table, encoded_rows
 from autoloss.inference.member import Member, encodings_of
 from autoloss.inference.saving import StoredNetwork, write_model
 from autoloss.losses import ClassFacts, get
 from autoloss.metrics import balanced_scores, cost_decisions, label_decisions
+from autoloss.metrics.decoding import allowed_tags
 from autoloss.models import Heads, Network, OwnModel, networks_for
 from autoloss.models.custom.shipped import shapes_of
 from autoloss.readout import mean_log_probs
 from autoloss.records import loss_label
+from autoloss.training.rows import logits_of
+from autoloss.training.token_rows import EncodedTokens
 
+Inputs = TableInputs | SequenceInputs
 CHUNK_ROWS = 8192
 Decision = Literal["error", "balanced_error", "expected_cost"]
 
@@ -123,7 +127,7 @@ class Classifier(Shown):
         return networks_for(schemas, self.task.n_outputs, self.config, self.model)
 
     @property
-    def encodings(self) -> tuple[TableEncoding, ...]:
+    def encodings(self) -> tuple[Any, ...]:
         """Return the distinct encodings; members may share them."""
         return encodings_of(self.members)
 
@@ -132,17 +136,24 @@ class Classifier(Shown):
         rows = self.by_member(encoded_rows(self.encodings, data, force=force))
         return torch.stack([self._logits(place, one) for place, one in enumerate(rows)]).float()
 
-    def by_member(self, encoded: Sequence[TableInputs]) -> list[TableInputs]:
+    def by_member(self, encoded: Sequence[Inputs]) -> list[Inputs]:
         """Return the rows for every member, from the rows of each distinct encoding."""
         own = dict(zip(map(id, self.encodings), encoded, strict=True))
         return [own[id(member.encoding)] for member in self.members]
 
     @torch.no_grad()
-    def _logits(self, number: int, inputs: TableInputs) -> Tensor:
-        """Return the raw scores of a member for its encoded rows, ``(N, C)``."""
+    def _logits(self, number: int, inputs: TableInputs | SequenceInputs) -> Tensor:
+        """Return the raw scores of a member for its encoded rows, ``(N, C)``.
+
+        Those of the tokens of sequences are ``(1, T, C)``.
+        """
         network, own = self.networks[number], self.members[number]
         # In single precision the sums of a row would depend on the number of rows beside it.
         dtype = torch.float64 if self.model is None else own.weights.dtype
+        if isinstance(inputs, SequenceInputs):
+            tokens = EncodedTokens.unlabelled(network, inputs.to("cpu", dtype))
+            rows_of_weights = own.weights.unsqueeze(0).to(dtype)
+            return logits_of(network, rows_of_weights, [own.readout.spec], tokens)[0]
         weights = network.layout.views(own.weights.unsqueeze(0).to(dtype))
         heads = Heads((get(own.readout.spec.base).head,))
         chunks = []
@@ -151,7 +162,7 @@ class Classifier(Shown):
             chunks.append(network.body(weights, taken, heads=heads)[0].double())
         return torch.cat(chunks) if chunks else torch.empty(0, self.task.n_outputs)
 
-    def encoded_log_probs(self, rows: Sequence[TableInputs], *, raw: bool = False) -> Tensor:
+    def encoded_log_probs(self, rows: Sequence[Inputs], *, raw: bool = False) -> Tensor:
         """Return log probabilities of encoded rows, ``(N, C)`` or ``(N, L, 2)``, float64.
 
         Args:
@@ -160,7 +171,7 @@ class Classifier(Shown):
         """
         return self.mean(self.member_log_probs(rows, raw=raw), raw=raw)
 
-    def member_log_probs(self, rows: Sequence[TableInputs], *, raw: bool = False) -> Tensor:
+    def member_log_probs(self, rows: Sequence[Inputs], *, raw: bool = False) -> Tensor:
         """Return log probabilities of encoded rows by each member, float64.
 
         A label of several that all training rows of a member have, or none, has their share as
@@ -171,7 +182,7 @@ class Classifier(Shown):
             raw: Whether to use the softmax of the logits instead of the read-outs.
 
         Shape:
-            ``(R, N, C)``; of several labels ``(R, N, L, 2)``.
+            ``(R, N, C)``; of several labels ``(R, N, L, 2)``; of tokens ``(R, 1, T, C)``.
         """
         found = []
         for number, (member, inputs) in enumerate(zip(self.members, rows, strict=True)):
@@ -195,8 +206,8 @@ class Classifier(Shown):
         mean = mean_log_probs(log_probs, log_shares=self.log_shares, temperature=temperature)
         return ClassFacts(self.class_counts, task=self.task.kind).with_constants(mean)
 
-    def predict_proba(self, data: Table, *, force: bool = False) -> NDArray[np.float64]:
-        """Return calibrated probabilities.
+    def predict_proba(self, data: Table, *, force: bool = False) -> Any:
+        """Return calibrated probabilities, of sequences a list of an array for each.
 
         Args:
             data: Rows with the columns that the model was trained on; others are ignored.
@@ -206,7 +217,7 @@ class Classifier(Shown):
 
         Returns:
             A row for each example, a column for each class in the order of `classes`; rows sum to
-            1. Of several labels, the probability of each.
+            1. Of several labels, the probability of each. Of sequences, a row for each token.
 
         Raises:
             InputError: A column is missing, or a column that mattered is unusable in most rows.
@@ -215,18 +226,26 @@ class Classifier(Shown):
             UnusableCellsWarning: Some cells cannot be used and count as missing.
 
         Shape:
-            - output: ``(N, C)``; of several labels ``(N, L)``
+            - output: ``(N, C)``; of several labels ``(N, L)``; of sequences N times ``(T_n, C)``
         """
         rows = encoded_rows(self.encodings, data, force=force)
-        return self.shown_probs(self.encoded_log_probs(self.by_member(rows)))
+        probs = self.shown_probs(self.encoded_log_probs(self.by_member(rows)))
+        return self.by_sequence(probs, rows[0]) if self.task.kind == "sequence" else probs
+
+    def by_sequence(self, values: NDArray[Any], inputs: SequenceInputs) -> list[NDArray[Any]]:
+        """Return the values of the tokens ``(T, ...)`` of each sequence, N arrays."""
+        return np.split(values, np.cumsum(inputs.lengths.numpy())[:-1])
 
     def shown_probs(self, log_probs: Tensor) -> NDArray[np.float64]:
         """Return probabilities as `predict_proba` shows them, of several labels those of yes.
 
         Shape:
-            ``(N, C)`` → ``(N, C)``; of several labels ``(N, L, 2)`` → ``(N, L)``.
+            ``(N, C)`` → ``(N, C)``; of several labels ``(N, L, 2)`` → ``(N, L)``; of the tokens of
+            sequences ``(1, T, C)`` → ``(T, C)``.
         """
-        shown = log_probs[..., 1] if log_probs.ndim == 3 else log_probs
+        if self.task.kind == "sequence":
+            log_probs = log_probs[0]
+        shown = log_probs[..., 1] if self.task.names else log_probs
         return shown.exp().numpy()
 
     def facts(self, member: Member) -> ClassFacts:
@@ -236,14 +255,20 @@ class Classifier(Shown):
             task=self.task.kind,
             weights=self.class_weights,
             similarity=self.class_similarity,
+            names=self.task.tags,
+            constrained=self.task.constrained,
         )
 
-    def predict(self, data: Table, *, force: bool = False) -> NDArray[Any]:
+    def predict(self, data: Table, *, force: bool = False) -> Any:
         """Return the label of each row by the decision for the metric of the search, ``(N,)``.
 
-        Of several labels, 1 for each that a row has, else 0, ``(N, L)``.
+        Of several labels, 1 for each that a row has, else 0, ``(N, L)``. Of sequences, a list of
+        the tags of each.
         """
-        decided = self.decisions(self.predict_proba(data, force=force))
+        probs = self.predict_proba(data, force=force)
+        if self.task.kind == "sequence":
+            return [self.classes[self.decisions(own)] for own in probs]
+        decided = self.decisions(probs)
         return decided if self.task.names else self.classes[decided]
 
     def decisions(self, probs: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -253,6 +278,9 @@ class Classifier(Shown):
             ``(N, C)`` → ``(N,)``; of several labels ``(N, L)`` → ``(N, L)``.
         """
         scores = torch.from_numpy(probs)
+        if self.task.constrained:
+            # Those of a single sequence.
+            return allowed_tags(scores.log().numpy(), np.arange(len(probs)) > 0, self.task.tags)
         if self.labels_each:
             likeliest = scores.argsort(dim=-1, descending=True, stable=True)[:, : self.labels_each]
             chosen: NDArray[np.int64] = (
@@ -292,8 +320,9 @@ class Classifier(Shown):
             - cost_matrix: ``(C, C)``
             - output: ``(N,)``
         """
-        if self.task.names:
-            raise InputError("decide must be for one label a row, but the model has several.")
+        if self.task.names or self.task.kind == "sequence":
+            several = "several" if self.task.names else "a tag for each token"
+            raise InputError(f"decide must be for one label a row, but the model has {several}.")
         costs = torch.from_numpy(cost_array(cost_matrix, self.task))
         probs = torch.from_numpy(self.predict_proba(data, force=force))
         codes: NDArray[np.int64] = cost_decisions(probs, costs).numpy()

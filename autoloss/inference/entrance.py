@@ -6,13 +6,21 @@ import inspect
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-import torch
 
 from autoloss.core.errors import UnusableCellsWarning
-from autoloss.data import TableEncoding, TableInputs, read_table
+from autoloss.data import (
+    DataOptions,
+    SequenceEncoding,
+    TableEncoding,
+    TableInputs,
+    read_table,
+)
 from autoloss.data.exchange import Frame
+from autoloss.data.frames import Table as ReadTable
+from autoloss.data.read import load_table
 from autoloss.data.stream import open_rows
 from autoloss.data.unusable import UnusableCount, check_found, note_of
 
@@ -21,12 +29,15 @@ _REMEDY = "pass force=True to predict anyway"
 
 
 def encoded_rows(
-    encodings: Sequence[TableEncoding], data: Table, *, force: bool = False
-) -> list[TableInputs]:
-    """Return the rows encoded by each encoding.
+    encodings: Sequence[Any],
+    data: Table,
+    *,
+    force: bool = False,
+) -> list[Any]:
+    """Return the rows encoded by each encoding, `TableInputs` or `SequenceInputs`.
 
     Args:
-        encodings: The distinct encodings.
+        encodings: The distinct encodings, of tables or of sequences.
         data: The rows.
         force: Whether to go on if a column that mattered is unusable in most rows.
 
@@ -37,6 +48,9 @@ def encoded_rows(
         UnusableCellsWarning: Some cells cannot be used.
     """
     label = str(data) if isinstance(data, str | Path) else "DATA"
+    if isinstance(encodings[0], SequenceEncoding):
+        table = sequence_table(data, encodings[0])
+        return [encoding.transform(table.frame, label=label) for encoding in encodings]
     count = UnusableCount(encodings)
     parts = [
         encoded_piece(encodings, frame, count, label=label) for frame in _frames(encodings, data)
@@ -46,6 +60,16 @@ def encoded_rows(
     if note := note_of(count.found):
         warnings.warn(f"{label}: {note}", UnusableCellsWarning, stacklevel=_outside())
     return [_joined(same) for same in zip(*parts, strict=True)]
+
+
+def sequence_table(data: Table, encoding: SequenceEncoding) -> ReadTable:
+    """Return a table of sequences, of which empty sequences stay.
+
+    Args:
+        data: The rows, whatever their file's format.
+        encoding: An encoding, which names the columns.
+    """
+    return load_table(data, options=DataOptions(tokens=encoding.tokens.tokens))
 
 
 def encoded_piece(
@@ -81,13 +105,7 @@ def _frames(encodings: Sequence[TableEncoding], data: Table) -> Iterator[pd.Data
 
 def _joined(parts: Sequence[TableInputs]) -> TableInputs:
     """Return the joined pieces."""
-    if len(parts) == 1:
-        return parts[0]
-    return TableInputs(
-        torch.cat([part.numeric for part in parts]),
-        torch.cat([part.categories for part in parts]),
-        torch.cat([part.vectors for part in parts]),
-    )
+    return parts[0] if len(parts) == 1 else TableInputs.joined(parts)
 
 
 def _outside() -> int:

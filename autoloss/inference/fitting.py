@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from autoloss.data import SequenceEncoding
 from autoloss.data.categories import CategoryColumn
 from autoloss.data.dates import DateColumn
 from autoloss.data.encode import TableEncoding
@@ -14,7 +15,7 @@ from autoloss.data.text import TextColumn
 from autoloss.inference.classifier import Classifier
 
 _DECISIONS = ("error", "balanced_error", "expected_cost")
-_KINDS = ("binary", "multiclass", "multilabel")
+_KINDS = ("binary", "multiclass", "multilabel", "sequence")
 # No search makes wider layers; the product of larger widths could overflow the memory.
 _WIDEST = 1 << 20
 
@@ -46,7 +47,9 @@ def check_fit(classifier: Classifier) -> None:
     _must(0 <= classifier.labels_each <= len(task.names), "labels_each")
     for member in classifier.members:
         _must(_is_positive(member.weight), "weight")
-        _check_encoding(member.encoding)
+        _must((task.kind == "sequence") == isinstance(member.encoding, SequenceEncoding), "task")
+        if not isinstance(member.encoding, SequenceEncoding):
+            _check_encoding(member.encoding)
         _shape(member.class_counts, counted, "class_counts")
     for member, network in zip(classifier.members, classifier.networks, strict=True):
         _shape(member.weights, (network.layout.size,), "weights")

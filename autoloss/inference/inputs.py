@@ -13,7 +13,9 @@ from autoloss.data.cells import FLAGS
 from autoloss.data.dates import DateColumn
 from autoloss.data.encode import Column, TableEncoding
 from autoloss.data.numbers import NumericColumn, written_number
+from autoloss.data.sequences.encode import SequenceEncoding
 
+Encoding = TableEncoding | SequenceEncoding
 InputType = Literal["number", "flag", "category", "date", "text"]
 _WORDS = "some text"
 
@@ -54,14 +56,16 @@ def by_name(encodings: Sequence[TableEncoding]) -> dict[str, list[Column]]:
     return found
 
 
-def example_of(encodings: Sequence[TableEncoding], *, n: int = 3) -> dict[str, Any]:
+def example_of(encodings: Sequence[Encoding], *, n: int = 3) -> dict[str, Any]:
     """Return example rows for a model, in the form of MLflow's scoring server.
 
     They are made up column by column from fitted statistics, so that no row of the data leaks:
     numbers are the median and the quartiles, categories the most frequent levels, dates the middle
     ones; free text is a placeholder.
     """
-    columns = input_columns(encodings)
+    if tokens := [one for one in encodings if isinstance(one, SequenceEncoding)]:
+        return tokens[0].example
+    columns = input_columns([one for one in encodings if isinstance(one, TableEncoding)])
     rows = [[one.values[row % len(one.values)] for one in columns] for row in range(n)]
     return {"dataframe_split": {"columns": [one.name for one in columns], "data": rows}}
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from autoloss.core.errors import InputError
 from autoloss.core.settings import NetworkConfig
 from autoloss.core.task import Task
-from autoloss.data import TableEncoding
+from autoloss.data import SequenceEncoding, TableEncoding
 from autoloss.data.messages import one_line
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.fitting import check_fit
@@ -107,12 +107,15 @@ def _classifier(
     config: Mapping[str, Any], tensors: Mapping[str, Tensor], own: OwnModel | None
 ) -> Classifier:
     """Return the model from the parts of its files."""
+    task = Task.from_dict(config["task"])
     encodings = [
-        TableEncoding.from_state(state, _below(f"encoding.{place}.", tensors))
+        SequenceEncoding.from_state(state)
+        if task.kind == "sequence"
+        else TableEncoding.from_state(state, _below(f"encoding.{place}.", tensors))
         for place, state in enumerate(config["encodings"])
     ]
     return Classifier(
-        task=Task.from_dict(config["task"]),
+        task=task,
         config=NetworkConfig() if own else NetworkConfig(**config["network"]),
         members=tuple(
             Member(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
-from autoloss.data import TableEncoding
 from autoloss.readout import Readout
 
 
@@ -16,7 +16,7 @@ class Member:
     """One training of a classifier: its weights, and the encoding and read-out of its rows.
 
     Args:
-        encoding: The encoding of tables.
+        encoding: The encoding of tables, `TableEncoding`, or of sequences, `SequenceEncoding`.
         weights: The weights.
         readout: The map from logits to probabilities.
         class_counts: Training rows of each class.
@@ -27,13 +27,13 @@ class Member:
         - class_counts: ``(C,)``
     """
 
-    encoding: TableEncoding
+    encoding: Any
     weights: Tensor
     readout: Readout
     class_counts: Tensor
     weight: float = 1.0
 
 
-def encodings_of(members: Sequence[Member]) -> tuple[TableEncoding, ...]:
+def encodings_of(members: Sequence[Member]) -> tuple[Any, ...]:
     """Return the distinct encodings of members; members may share them."""
     return tuple({id(member.encoding): member.encoding for member in members}.values())

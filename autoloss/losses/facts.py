@@ -26,6 +26,7 @@ class ClassFacts:
         sampling: Share of each class's rows in the training, if some are left out at random; None
             otherwise. Read-outs undo it. A leading axis gives each candidate its own.
         names: The tags of sequences by name, which metrics of segments read; else empty.
+        constrained: Whether these metrics decide for tags that may follow each other alone.
 
     Shape:
         - counts and sampling: ``(C,)`` or ``(K, C)``; multi-label ``(L, 2)`` or ``(K, L, 2)``
@@ -39,6 +40,7 @@ class ClassFacts:
     similarity: Tensor | None = None
     sampling: Tensor | None = None
     names: tuple[str, ...] = ()
+    constrained: bool = False
 
     @classmethod
     def of(cls, class_counts: Tensor | ClassFacts) -> ClassFacts:

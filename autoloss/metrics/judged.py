@@ -16,12 +16,13 @@ from autoloss.losses import ClassFacts
 from autoloss.metrics.calibration import debiased_calibration_error
 from autoloss.metrics.costs import Matrix, pair_thresholds
 from autoloss.metrics.declare import Function
+from autoloss.metrics.decoding import allowed_tags
 from autoloss.metrics.entities import entity_counts, entity_tags
 from autoloss.metrics.label_places import LabelPlaces
 from autoloss.metrics.label_ranking import label_areas
 from autoloss.metrics.label_thresholds import crossfitted_decisions
 from autoloss.metrics.segments import overlap_sums
-from autoloss.metrics.token_places import TokenPlaces
+from autoloss.metrics.token_places import Runs, TokenPlaces
 
 FloatArray: TypeAlias = NDArray[np.float64]
 MetricFunction = Callable[[NDArray[Any], NDArray[Any]], float]
@@ -209,7 +210,7 @@ class Judged:
             raise TypeError(f"Tags must mark entities, but got names={tokens.names}.")
         runs = tokens.runs
         true = self._true[runs.index]
-        found = [entity_counts(true, one[runs.index], runs, known) for one in self._decided]
+        found = [entity_counts(true, one, runs, known) for one in self._tags(runs)]
         hits, trues, decided = (np.stack(parts) for parts in zip(*found, strict=True))
         return hits, trues, decided
 
@@ -218,11 +219,17 @@ class Judged:
         """Return numerator and denominator of the segment overlap, each (K,)."""
         runs = self.of_tokens.runs
         true = self._true[runs.index]
-        found = [
-            overlap_sums(true, one[runs.index], runs.follows, runs.times) for one in self._decided
-        ]
+        found = [overlap_sums(true, one, runs.follows, runs.times) for one in self._tags(runs)]
         above, below = np.array(found).T
         return above, below
+
+    def _tags(self, runs: Runs) -> list[NDArray[np.int64]]:
+        """Return the decided tags of the tokens of some runs, K times (U,)."""
+        tokens = self.of_tokens
+        if not tokens.constrained:
+            return [one[runs.index] for one in self._decided]
+        scores = self.log_probs.cpu().numpy()[:, runs.index]
+        return [allowed_tags(one, runs.follows, tokens.names) for one in scores]
 
     @property
     def of_tokens(self) -> TokenPlaces:

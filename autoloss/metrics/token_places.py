@@ -23,6 +23,7 @@ class TokenPlaces:
         rows: The number of the sequence of each item.
         places: The place of each in its sequence.
         names: The tags by name.
+        constrained: Whether decided tags must be allowed to follow each other.
 
     Shape:
         rows and places (M,).
@@ -31,6 +32,7 @@ class TokenPlaces:
     rows: IntArray
     places: IntArray
     names: tuple[str, ...]
+    constrained: bool = False
 
     @classmethod
     def of(cls, items: Items, facts: ClassFacts) -> TokenPlaces | None:
@@ -39,7 +41,8 @@ class TokenPlaces:
             return None
         assert items.rows is not None
         rows = np.asarray(items.rows.cpu(), dtype=np.int64)
-        return cls(rows, np.asarray(items.numbers.cpu(), dtype=np.int64), facts.names)
+        numbers = np.asarray(items.numbers.cpu(), dtype=np.int64)
+        return cls(rows, numbers, facts.names, facts.constrained)
 
     def take(self, index: NDArray[Any] | slice) -> TokenPlaces:
         """Return the places of some items, some of which may be there several times."""

@@ -1,31 +1,56 @@
-"""The networks of several encodings of one table, with weights of the same shapes."""
+"""The networks of several encodings of the same data, with weights of the same shapes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from autoloss.core.errors import InputError
 from autoloss.core.settings import NetworkConfig
-from autoloss.data import TableSchema
+from autoloss.data import SequenceSchema, TableSchema
 from autoloss.models.custom.own import OwnModel
 from autoloss.models.custom.stack import OwnNetwork, dense_width
 from autoloss.models.network import Network
 from autoloss.models.table import InputShape, TableNetwork
+from autoloss.models.tokens import TokenNetwork
 
 
 def networks_for(
-    schemas: Sequence[TableSchema],
+    schemas: Sequence[TableSchema] | Sequence[SequenceSchema],
     n_classes: int,
     config: NetworkConfig,
     model: OwnModel | None = None,
 ) -> tuple[Network, ...]:
-    """Return a network for each of several encodings of a table, with weights of one shape.
+    """Return a network for each of several encodings, with weights of one shape.
 
     Args:
         schemas: The encodings.
         n_classes: C.
         config: Settings of the built-in network.
         model: A network of the user's own in its place.
+
+    Raises:
+        InputError: A network of the user's own is given for sequences.
     """
+    tokens = [schema for schema in schemas if isinstance(schema, SequenceSchema)]
+    if tokens:
+        if model is not None:
+            raise InputError(
+                "model must be left out for sequences, which have the built-in network: train a "
+                "network of your own in a loop of your own, with autoloss.Study."
+            )
+        widest = SequenceSchema(
+            max(schema.n_codes for schema in tokens), max(schema.width for schema in tokens)
+        )
+        return tuple(TokenNetwork(one, n_classes, config, shape=widest) for one in tokens)
+    return _of_tables(
+        [one for one in schemas if isinstance(one, TableSchema)], n_classes, config, model
+    )
+
+
+def _of_tables(
+    schemas: Sequence[TableSchema], n_classes: int, config: NetworkConfig, model: OwnModel | None
+) -> tuple[Network, ...]:
+    """Return a network for each of several encodings of a table."""
     if model is not None:
         width = max(dense_width(schema) for schema in schemas)
         return tuple(OwnNetwork(schema, n_classes, model, width=width) for schema in schemas)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from autoloss.data import TableInputs
 from autoloss.losses import Mix
 from autoloss.models.heads import Heads
 from autoloss.models.layers import DropoutRates
@@ -146,8 +145,11 @@ class Network(Protocol):
     def initial(self, generator: torch.Generator) -> Tensor:
         """Draw the weights of a candidate, ``(P,)``."""
 
-    def encode(self, inputs: TableInputs) -> Features:
-        """Return the features of a batch with fields ``(G, B, ...)`` or ``(B, ...)``."""
+    def encode(self, inputs: Any) -> Features:
+        """Return the features of a batch with fields ``(G, B, ...)`` or ``(B, ...)``.
+
+        Inputs are `TableInputs`, or `SequenceInputs` for a network of sequences.
+        """
 
     def scores(
         self, weights: Mapping[str, Tensor], features: Features, step: StepInputs

@@ -17,6 +17,7 @@ from autoloss.records.labels import LabelFigures, LabelInsights, LabelPair
 from autoloss.records.plans import Plan, Update
 from autoloss.records.reliability import Reliability, Tails, TopShare
 from autoloss.records.studies import PersonalChoice, StudyListing, Summary
+from autoloss.records.tags import SegmentLengths, TagFigures, TaggedSequence, TagInsights
 from autoloss.records.trainings import TrainingReport, TrainingState, mean_curve, merged
 from autoloss.records.trials import (
     REFINED_LOG_LOSS,
@@ -67,10 +68,14 @@ __all__ = [
     "Refit",
     "Reliability",
     "Resampling",
+    "SegmentLengths",
     "ShippingPolicy",
     "Signals",
     "StudyListing",
     "Summary",
+    "TagFigures",
+    "TagInsights",
+    "TaggedSequence",
     "Tails",
     "Threshold",
     "TopShare",

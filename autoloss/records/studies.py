@@ -18,6 +18,7 @@ from autoloss.records.insights import (
 )
 from autoloss.records.labels import LabelInsights
 from autoloss.records.reliability import Reliability, Tails
+from autoloss.records.tags import TagInsights
 from autoloss.records.trials import Edge, TrialRecord
 from autoloss.records.verdicts import (
     Coverage,
@@ -101,6 +102,7 @@ class Summary(Shown):
             loop trained the networks.
         refit: The last training on all rows; None in older studies.
         labels: The models on each of several labels; None for one label a row.
+        tags: The models on the tags of sequences; None for labels of rows.
     """
 
     schema_version: int
@@ -144,6 +146,7 @@ class Summary(Shown):
     policies: tuple[ShippingPolicy, ...] = ()
     refit: Refit | None = None
     labels: LabelInsights | None = None
+    tags: TagInsights | None = None
 
     def _card(self) -> Card:
         ships = self.trial(self.recommended).label

@@ -51,6 +51,7 @@ from autoloss.report.rows import (
     unseen_text,
 )
 from autoloss.report.shipped import judged_start, verdict_now
+from autoloss.report.tags import tag_facts
 from autoloss.report.trials import family_rows, trial_columns, trial_rows
 from autoloss.report.verdict import BADGES, challenger_text, coverage_text, headline, ships_text
 from autoloss.report.words import capital, family_words, metric_in_sentence, share_text
@@ -101,6 +102,7 @@ COMPUTED = (
     signal_rows,
     steps_text,
     study_pairs,
+    tag_facts,
     tail_facts,
     threshold_text,
     trial_columns,

@@ -136,6 +136,7 @@ class StudyConfig:
             weights=weights,
             similarity=similarity,
             names=self.task.tags,
+            constrained=self.task.constrained,
         )
 
     @property

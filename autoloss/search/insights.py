@@ -9,13 +9,15 @@ import torch
 from autoloss.losses import LossSpec
 from autoloss.metrics import positive_reliability, reliability
 from autoloss.metrics.label_places import LabelPlaces
-from autoloss.records import LabelInsights, Reliability
+from autoloss.metrics.token_places import TokenPlaces
+from autoloss.records import LabelInsights, Reliability, TagInsights
 from autoloss.records.insights import Signals
 from autoloss.search.class_curves import class_scores, cost_curve, ranking
 from autoloss.search.decisions import as_codes, confusion, decide, disagreements, threshold
 from autoloss.search.evidence import Evidence, StudySnapshot
 from autoloss.search.label_insights import label_insights
 from autoloss.search.signals import gradient_signals
+from autoloss.search.tag_insights import tag_insights
 
 ROLES = ("challenger", "cross-entropy")
 BEFORE = "{} before the read-out"
@@ -61,8 +63,15 @@ def insights(study: StudySnapshot, evidence: Evidence, shipped: int) -> dict[str
         ),
         "threshold": threshold(evidence.log_probs[shipped], targets, **options),
         "labels": _labels(study, evidence, shipped),
+        "tags": _tags(study, evidence),
         "signals": _signals(study, evidence, shipped),
     }
+
+
+def _tags(study: StudySnapshot, evidence: Evidence) -> TagInsights | None:
+    """Return the models on the tags of sequences; None for labels of rows."""
+    places = TokenPlaces.of(evidence.items, study.facts)
+    return None if places is None else tag_insights(evidence.log_probs, evidence.targets, places)
 
 
 def _labels(study: StudySnapshot, evidence: Evidence, shipped: int) -> LabelInsights | None:

@@ -66,7 +66,7 @@ def new_config(
     check_name(name)
     task, counts = _task_and_counts(task, class_counts)
     numbers = torch.tensor(counts, dtype=torch.float64)
-    known = ClassFacts(numbers, task=task.kind, names=task.tags)
+    known = ClassFacts(numbers, task=task.kind, names=task.tags, constrained=task.constrained)
     resolved = resolve_metric(metric, facts=known, cost_matrix=cost_matrix)
     own = take_in(losses)
     space = _whole_space(space, overrides, tuple(own), task)

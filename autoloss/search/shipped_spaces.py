@@ -9,7 +9,7 @@ from pathlib import Path
 from autoloss.core.task import TaskKind
 
 DEFAULT = "default"
-_USUAL: dict[TaskKind, str] = {"multilabel": "multilabel"}
+_USUAL: dict[TaskKind, str] = {"multilabel": "multilabel", "sequence": "sequence"}
 """The space of a kind of label that the default space is not for."""
 
 
@@ -37,8 +37,8 @@ def shipped_spaces() -> Traversable:
 def usual_space(name: str | Path, task: TaskKind) -> str | Path:
     """Return the space of a search: for a kind of label its own space in place of the default.
 
-    The constants of the network and of the protocol are those of the default space, by which the
-    data were read before the kind was known.
+    Its protocol is that of the default space, by which the data were read before the kind was
+    known.
 
     Examples:
         >>> usual_space("default", "multilabel"), usual_space("quick", "multilabel")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from autoloss.core.errors import InputError
+from autoloss.core.ragged import Ragged
 from autoloss.losses import ClassFacts
 from autoloss.losses.guards import MISSING
 from autoloss.readout import Items
@@ -35,9 +36,13 @@ def told(
         - one label a row: logits (K, N, C), labels (N,); the result is the same
         - several labels: logits (K, N, L), labels (N, L); the result is the same
         - sequences: logits K times N times (T_n, C), labels N times (T_n,); the logits of all
-          tokens are joined to (K, 1, T, C)
+          tokens are joined to (K, 1, T, C), as they are given with `Ragged` labels
     """
     lead = () if candidates is None else (candidates,)
+    if isinstance(labels, Ragged):
+        shape = (*lead, 1, len(labels.values), facts.n_classes)
+        found = as_logits(logits, shape=shape, name=f"{part}_logits")
+        return found, _some(Items.of(labels, facts).to(found.device), part)
     if facts.task == "sequence":
         return _told_sequences(logits, labels, facts, lead=lead, part=part)
     name, several = f"{part}_logits", facts.task == "multilabel"

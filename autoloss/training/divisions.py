@@ -9,6 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from autoloss.core.ragged import Labels, Ragged, joined_labels
 from autoloss.core.settings import NetworkConfig, TrainingConfig
 from autoloss.data import Fold, Part
 from autoloss.data.rare import subsample
@@ -31,11 +32,12 @@ class Divisions:
         model: The user's own network; None for the built-in network.
 
     Shape:
-        clusters and folds ``(N,)``; targets ``(N,)``, of several labels ``(N, L)``.
+        clusters and folds ``(N,)``; targets ``(N,)``, of several labels ``(N, L)``, of sequences
+        `Ragged`.
     """
 
     jobs: tuple[Job, ...]
-    targets: Tensor
+    targets: Labels
     clusters: Tensor
     folds: Tensor
     model: OwnModel | None = None
@@ -87,7 +89,7 @@ class Divisions:
                 device=device,
                 teacher=None if teacher is None else teacher[train.rows],
             )
-        targets = torch.cat([fold.valid.targets for fold in folds])
+        targets = joined_labels([fold.valid.targets for fold in folds])
         clusters = torch.cat([fold.valid.clusters for fold in folds])
         return cls(
             tuple(jobs[id(fold)] for fold in folds),
@@ -122,14 +124,14 @@ def _thinned(
     return fold.train.take(rows), known.thinned(rates)
 
 
-def _readout_folds(targets: Tensor, clusters: Tensor, seed: int) -> Tensor:
+def _readout_folds(targets: Labels, clusters: Tensor, seed: int) -> Tensor:
     """Return folds that spread the classes evenly and do not cut clusters; none of no rows.
 
-    Several labels of a row stay in one fold.
+    Several labels of a row, and the tags of a sequence, stay in one fold.
     """
     if not len(targets):
         return torch.zeros_like(clusters)
-    if targets.ndim > 1:
+    if isinstance(targets, Ragged) or targets.ndim > 1:
         return fold_numbers(len(targets), seed=seed, groups=clusters)
     if len(set(clusters.tolist())) == len(clusters):
         return fold_numbers(targets, seed=seed)
@@ -155,5 +157,10 @@ class Trained:
 
     @property
     def logits(self) -> Tensor:
-        """Return the logits of all validation rows, division by division, ``(N, C)``."""
-        return torch.cat([outcome.logits for outcome in self.outcomes])
+        """Return the logits of all validation rows, division by division.
+
+        Shape:
+            ``(N, C)``; of several labels ``(N, L)``; of the tokens of sequences ``(1, T, C)``.
+        """
+        # Rows, or the tokens of sequences.
+        return torch.cat([outcome.logits for outcome in self.outcomes], -2)

@@ -12,7 +12,7 @@ from torch import Tensor
 from autoloss.core.ragged import Ragged
 from autoloss.data import SequenceInputs, Windows
 from autoloss.losses.guards import MISSING
-from autoloss.models import Features, TokenNetwork
+from autoloss.models import Features, Network, TokenNetwork
 from autoloss.readout import Items
 from autoloss.training.batch import Batch, batch_size_for
 
@@ -41,6 +41,12 @@ class EncodedTokens:
         missing = torch.tensor(MISSING, device=tags.values.device)
         self._known = torch.isin(tags.values, missing, invert=True)
         self._targets = torch.where(self._known, tags.values, 0)
+
+    @classmethod
+    def unlabelled(cls, network: Network, inputs: SequenceInputs) -> EncodedTokens:
+        """Return sequences without tags, to predict them."""
+        assert isinstance(network, TokenNetwork)
+        return cls(network, inputs, Ragged(torch.full_like(inputs.codes, -1), inputs.lengths))
 
     def __len__(self) -> int:
         """Return the number of windows."""

@@ -22,6 +22,7 @@ SPACES = (
     "noisy_labels",
     "ordinal",
     "quick",
+    "sequence",
 )
 
 

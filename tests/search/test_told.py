@@ -256,3 +256,26 @@ def test_the_losses_of_a_trial_train_several_labels_and_tokens(tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             Study("c", counts, task=task, out=tmp_path)
+
+
+def test_tags_have_the_f1_of_entities_as_a_metric(tmp_path):
+    counts, names = [50, 20, 30], ("B-x", "I-x", "O")
+    valid, test = labels_of("sequence"), labels_of("sequence", 1)
+    task = Task("sequence", names)
+    with Study(
+        "s", class_counts=counts, task=task, trials=4, metric="entity_f1", out=tmp_path
+    ) as study:
+        logits = {}
+        while not study.done:
+            trial = study.ask()
+            study.tell(trial, logits_of("sequence", trial, valid), valid)
+            logits[trial.number] = logits_of("sequence", trial, test, salt=1)
+        result = study.finish(logits, test)
+    (found,) = [one for one in result.verdict.comparisons if one.metric == "entity_f1"]
+    own = logits[result.verdict.challenger]
+    items = told_items("sequence", test)
+    true = np.concatenate([np.asarray(one) for one in test])
+    assert 0 < found.challenger <= 1
+    assert found.low <= found.challenger - found.baseline <= found.high
+    assert len(own) == len(test)
+    assert len(items) <= len(true)

@@ -11,7 +11,7 @@ import torch
 from autoloss.core.ragged import Ragged
 from autoloss.core.settings import NetworkConfig, TrainingConfig
 from autoloss.data import Part, SequenceEncoding
-from autoloss.data.sequences.cells import Tokens
+from autoloss.data.sequences.cells import SequenceColumns, Tokens
 from autoloss.losses import ClassFacts, LossSpec
 from autoloss.models import TokenNetwork
 from autoloss.readout import fold_numbers
@@ -29,7 +29,9 @@ SPECS = (
 
 
 FORMS = np.array(["ant", "bee", "cat", "dog", "elk", "fox"], dtype=object)
-ENCODING = SequenceEncoding.fit(Tokens(FORMS.repeat(3), np.array([18])))
+ENCODING = SequenceEncoding.fit(
+    Tokens(FORMS.repeat(3), np.array([18])), columns=SequenceColumns("words", ())
+)
 
 
 def part(seed: int, n: int) -> Part:
@@ -39,7 +41,7 @@ def part(seed: int, n: int) -> Part:
     codes = rng.integers(0, 6, int(lengths.sum()))
     tags = torch.tensor(np.roll(codes, 1) % 3)
     tags[torch.tensor(rng.random(len(tags)) < 0.1)] = -1
-    inputs = ENCODING.transform(Tokens(FORMS[codes], lengths))
+    inputs = ENCODING.encode(Tokens(FORMS[codes], lengths))
     return Part(inputs, Ragged(tags, inputs.lengths), None, torch.arange(n))
 
 

@@ -26,7 +26,8 @@ def predict(
             "--output",
             "-o",
             metavar="FILE",
-            help="The output: a .csv or .parquet file, or - for CSV on standard output.",
+            help="The output: a .csv or .parquet file, or - for CSV on standard output. Sequences "
+            "are written in the format of DATA, with the predicted tag and its probability.",
         ),
     ],
     id_column: Annotated[
@@ -67,7 +68,13 @@ def predict(
     """
     import time
 
-    from autoloss.cli.predictions import check_output, model_folder, write
+    from autoloss.cli.predictions import (
+        check_ending,
+        check_no_rows,
+        check_output,
+        model_folder,
+        write,
+    )
     from autoloss.cli.progress_bar import counted, counted_text, waited
     from autoloss.cli.terminal import messages
     from autoloss.cli.verbosity import detail, note
@@ -80,9 +87,16 @@ def predict(
         from autoloss.data.messages import listed
         from autoloss.data.stream import open_rows
         from autoloss.inference.predicting import LabelForm, Predicting
+        from autoloss.inference.tagging import write_tags
 
         check_output(output, data=data)
         classifier = api.load(model_folder(model), losses=tuple(losses or ()), model=network)
+        if classifier.task.kind == "sequence":
+            check_no_rows({"--id": id_column, "--wide": wide, "--force": force})
+            tagged = write_tags(classifier, data, output)
+            note(f"wrote the tags of {tagged:,} sequences to {output}.")
+            return
+        check_ending(output)
         labels: LabelForm = "lists" if output.suffix.lower() == ".parquet" else "joined"
         labels = "wide" if wide else labels
         predicting = Predicting(

@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from autoloss.core.errors import InputError
-from autoloss.data.messages import one_line, plural
+from autoloss.data.frames import Table
+from autoloss.data.messages import one_line, plural, unknown_name
 
 Objects: TypeAlias = NDArray[np.object_]
 Rows: TypeAlias = NDArray[np.int64]
@@ -35,6 +36,23 @@ class Tokens:
     lengths: Rows
     features: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Tokens]) -> Tokens:
+        """Return the sequences of several tables, one table after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        features: dict[str, NDArray[Any]] = {}
+        for name in parts[0].features:
+            own = [part.features[name] for part in parts]
+            # A table may have words where another has numbers only.
+            are_numbers = all(one.dtype == np.float64 for one in own)
+            features[name] = np.concatenate(own if are_numbers else [words_of(x) for x in own])
+        return cls(
+            np.concatenate([part.words for part in parts]),
+            np.concatenate([part.lengths for part in parts]),
+            features,
+        )
+
     def __len__(self) -> int:
         """Return the number of sequences N."""
         return len(self.lengths)
@@ -44,6 +62,36 @@ class Tokens:
         places = token_places(self.lengths, rows)
         features = {name: values[places] for name, values in self.features.items()}
         return Tokens(self.words[places], self.lengths[rows], features)
+
+
+@dataclass(frozen=True)
+class SequenceColumns:
+    """The columns of a table of sequences.
+
+    Args:
+        tokens: The column of the tokens.
+        features: The columns of further values of each token.
+    """
+
+    tokens: str
+    features: tuple[str, ...]
+
+    def read(self, table: Table) -> Tokens:
+        """Return the tokens of a table with their features.
+
+        Raises:
+            InputError: A column is missing, or a list has another length than the tokens.
+        """
+        columns = [str(name) for name in table.frame.columns]
+        for name in (self.tokens, *self.features):
+            if name not in columns:
+                raise unknown_name(f"{table.label} must have the column", name, columns)
+        words, lengths = read_words(table.frame[self.tokens], label=table.label)
+        features: dict[str, Any] = {}
+        for name in self.features:
+            values = read_values(table.frame[name], lengths, tokens=self.tokens, label=table.label)
+            features[name] = as_feature(values)
+        return Tokens(words, lengths, features)
 
 
 def token_places(lengths: Rows, rows: Rows) -> Rows:

@@ -29,10 +29,12 @@ class TokenLine:
     Args:
         number: Its number in the file, from 1.
         fields: Its columns.
+        separator: The text between columns, a tab or a blank.
     """
 
     number: int
     fields: tuple[str, ...]
+    separator: str
 
 
 def is_universal(path: Path) -> bool:
@@ -55,10 +57,9 @@ def read_conll(path: Path, *, label: str) -> Table:
         InputError: A line has fewer columns than the first, or nothing divides the tokens.
     """
     universal = is_universal(path)
-    text = _text(path, label)
+    text = read_text(path, label=label)
     names = _names(text, universal=universal)
-    has_numbers = names[:1] == UNIVERSAL[:1]
-    sequences = list(token_lines(text, universal=universal, has_numbers=has_numbers, label=label))
+    sequences = list(token_lines(text, universal=universal, label=label))
     if not sequences:
         raise InputError(f"{label} must have a token a line, but has none.")
     if len(sequences) == 1 and len(sequences[0]) > LONGEST:
@@ -86,7 +87,8 @@ def _known(value: str, universal: bool) -> str | None:
     return None if not value or (universal and value == "_") else value
 
 
-def _text(path: Path, label: str) -> str:
+def read_text(path: Path, *, label: str) -> str:
+    """Return the content of a text file of any encoding."""
     encoding = find_encoding(path, label=label)
     try:
         with open_text(path, encoding) as file:
@@ -103,22 +105,19 @@ def _names(text: str, *, universal: bool) -> tuple[str, ...]:
     return UNIVERSAL if universal else ()
 
 
-def token_lines(
-    text: str, *, universal: bool, has_numbers: bool, label: str
-) -> Iterator[list[TokenLine]]:
+def token_lines(text: str, *, universal: bool, label: str) -> Iterator[list[TokenLine]]:
     """Yield the lines of the tokens of each sequence.
 
     Args:
         text: The content of the file.
         universal: Whether it is CoNLL-U.
-        has_numbers: Whether the first column is the number of the token, so that ranges and empty
-            nodes are left out.
         label: Its name in messages.
 
     Raises:
         InputError: A line has another number of columns than the first.
     """
-    lines = [line.rstrip("\n") for line in io.StringIO(text, newline=None)]
+    has_numbers = _names(text, universal=universal)[:1] == UNIVERSAL[:1]
+    lines = lines_of(text)
     tabs, width = _layout(lines)
     sequence: list[TokenLine] = []
     for number, line in enumerate(lines, start=1):
@@ -140,9 +139,15 @@ def token_lines(
                 f"{label}: line {number} must have {plural(width, 'column')} as the first token, "
                 f"but has {len(fields)}."
             )
-        sequence.append(TokenLine(number, tuple(field.strip() for field in fields)))
+        own = tuple(field.strip() for field in fields)
+        sequence.append(TokenLine(number, own, "\t" if tabs else " "))
     if sequence:
         yield sequence
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text without their ends."""
+    return [line.rstrip("\n") for line in io.StringIO(text, newline=None)]
 
 
 def _layout(lines: list[str]) -> tuple[bool, int]:

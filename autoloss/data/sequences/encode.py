@@ -10,12 +10,14 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.core.errors import InputError
-from autoloss.data.sequences.cells import Objects, Tokens, words_of
+from autoloss.data.frames import Table
+from autoloss.data.sequences.cells import Objects, SequenceColumns, Tokens, words_of
 from autoloss.data.sequences.inputs import SequenceInputs, SequenceSchema
 
 _VERSION = 1
@@ -116,20 +118,27 @@ class SequenceEncoding:
     and its features. Where all tokens are single characters, such as amino acids, the code is all.
 
     Args:
+        tokens: The columns of the tokens and of the features in use.
         forms: The frequent forms, in lower case unless they are letters; code 0 is any other form.
         letters: Whether all training tokens were single characters.
         features: The encoding of each feature in use.
         dropped: Name and reason of each feature that is left out.
     """
 
+    tokens: SequenceColumns
     forms: tuple[str, ...]
     letters: bool
     features: tuple[TokenNumbers | TokenLevels, ...] = ()
     dropped: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def fit(cls, tokens: Tokens) -> Self:
-        """Fit to training sequences."""
+    def fit(cls, tokens: Tokens, *, columns: SequenceColumns) -> Self:
+        """Fit to training sequences.
+
+        Args:
+            tokens: The sequences.
+            columns: Their columns.
+        """
         letters = all(len(word) <= 1 for word in tokens.words)
         counts = Counter(word if letters else _form(word) for word in tokens.words)
         frequent = sorted(
@@ -147,7 +156,8 @@ class SequenceEncoding:
                 dropped.append((name, "the same value everywhere"))
             else:
                 found.append(one)
-        return cls(tuple(frequent[:MOST_TOKENS]), letters, tuple(found), tuple(dropped))
+        own = SequenceColumns(columns.tokens, tuple(one.name for one in found))
+        return cls(own, tuple(frequent[:MOST_TOKENS]), letters, tuple(found), tuple(dropped))
 
     @property
     def schema(self) -> SequenceSchema:
@@ -158,11 +168,39 @@ class SequenceEncoding:
             width=own + sum(feature.width for feature in self.features),
         )
 
+    @property
+    def kinds(self) -> tuple[tuple[str, str], ...]:
+        """Return the name and kind of every column, with the reason if it is left out."""
+        what = "letters" if self.letters else "tokens"
+        of_features = [
+            (one.name, "number" if isinstance(one, TokenNumbers) else "category")
+            for one in self.features
+        ]
+        left = [(name, f"left out: {reason}") for name, reason in self.dropped]
+        return ((self.tokens.tokens, what), *of_features, *left)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Return the reason for each column's kind, in the order of `kinds`."""
+        of_features = [
+            "all values are numbers" if isinstance(one, TokenNumbers) else "a word for each token"
+            for one in self.features
+        ]
+        return (f"{len(self.forms):,} frequent forms", *of_features, *("" for _ in self.dropped))
+
     @cached_property
     def _codes(self) -> Mapping[str, int]:
         return {form: code for code, form in enumerate(self.forms, start=1)}
 
-    def transform(self, tokens: Tokens, *, label: str = "DATA") -> SequenceInputs:
+    def transform(self, frame: pd.DataFrame, *, label: str = "DATA") -> SequenceInputs:
+        """Encode the sequences of a table.
+
+        Raises:
+            InputError: A column is missing, or its cells are no lists of one length.
+        """
+        return self.encode(self.tokens.read(Table(frame, label)), label=label)
+
+    def encode(self, tokens: Tokens, *, label: str = "DATA") -> SequenceInputs:
         """Encode sequences.
 
         Args:
@@ -201,15 +239,31 @@ class SequenceEncoding:
             found[row, BUCKETS:] = _shape(word)
         return torch.from_numpy(found)
 
-    def to_state(self) -> dict[str, Any]:
-        """Return the encoding as JSON values, for `from_state`."""
-        return {
+    @property
+    def example(self) -> dict[str, Any]:
+        """Return made-up sequences in the form of MLflow's scoring server: frequent forms."""
+        forms = list(self.forms[:4]) or ["word"]
+        sequences = [forms, forms[:2]]
+        cells: dict[str, list[Any]] = {
+            self.tokens.tokens: ["".join(one) if self.letters else one for one in sequences]
+        }
+        for one in self.features:
+            usual = one.mean if isinstance(one, TokenNumbers) else one.levels[0]
+            cells[one.name] = [[usual] * len(own) for own in sequences]
+        rows = [list(row) for row in zip(*cells.values(), strict=True)]
+        return {"dataframe_split": {"columns": list(cells), "data": rows}}
+
+    def to_state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """Return the encoding as JSON values, and no tensors, for `from_state`."""
+        state = {
             "version": _VERSION,
+            "tokens": self.tokens.tokens,
             "forms": list(self.forms),
             "letters": self.letters,
             "features": [{"type": type(one).__name__, **vars(one)} for one in self.features],
             "dropped": [list(pair) for pair in self.dropped],
         }
+        return state, {}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
@@ -230,7 +284,10 @@ class SequenceEncoding:
             else:
                 features.append(TokenLevels(one["name"], tuple(one["levels"])))
         dropped = tuple((name, reason) for name, reason in state["dropped"])
-        return cls(tuple(state["forms"]), bool(state["letters"]), tuple(features), dropped)
+        columns = SequenceColumns(state["tokens"], tuple(one.name for one in features))
+        return cls(
+            columns, tuple(state["forms"]), bool(state["letters"]), tuple(features), dropped
+        )
 
 
 def _unique(words: Objects) -> tuple[list[str], Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -31,6 +32,19 @@ class SequenceInputs:
     of_kind: Tensor
     numbers: Tensor
     lengths: Tensor
+
+    @classmethod
+    def joined(cls, parts: Sequence[SequenceInputs]) -> SequenceInputs:
+        """Return the sequences of several parts, one part after the other."""
+        sizes = [len(part.of_kind) for part in parts]
+        first = [sum(sizes[:place]) for place in range(len(parts))]
+        return cls(
+            torch.cat([part.codes for part in parts]),
+            torch.cat([part.kinds + start for part, start in zip(parts, first, strict=True)]),
+            torch.cat([part.of_kind for part in parts]),
+            torch.cat([part.numbers for part in parts]),
+            torch.cat([part.lengths for part in parts]),
+        )
 
     def __len__(self) -> int:
         """Return the number of sequences N."""

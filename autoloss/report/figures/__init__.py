@@ -29,6 +29,7 @@ from autoloss.report.figures._reliability import (
 from autoloss.report.figures._rule import rule_figure, rule_info
 from autoloss.report.figures._signals import SignalsInfo, signals_figure, signals_info
 from autoloss.report.figures._strips import StripsInfo, strips_figures, strips_info
+from autoloss.report.figures._tags import tags_figures
 from autoloss.report.figures._tails import TailsInfo, tails_figure, tails_info
 from autoloss.report.figures._threshold import threshold_figure
 from autoloss.report.figures._tradeoff import TradeoffInfo, tradeoff_figure, tradeoff_info
@@ -43,6 +44,7 @@ GROUPS = (
     "positive",
     "labels",
     "worst_labels",
+    "tags",
     "tails",
     "ranking",
     "threshold",
@@ -101,5 +103,6 @@ def all_figures(summary: Summary) -> tuple[PageFigure, ...]:
         *positive_figures(summary),
         *ranking_figures(summary),
         *worst_label_figures(summary),
+        *tags_figures(summary),
         *curves_figures(summary),
     )

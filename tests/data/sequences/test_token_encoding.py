@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from autoloss.data import SequenceEncoding, Windows
-from autoloss.data.sequences.cells import Tokens
+from autoloss.data.sequences.cells import SequenceColumns, Tokens
 from autoloss.data.sequences.encode import BUCKETS
 
 
@@ -24,9 +24,13 @@ def tokens(*sequences: str, **features: list) -> Tokens:
     )
 
 
+def fitted_to(given: Tokens) -> SequenceEncoding:
+    return SequenceEncoding.fit(given, columns=SequenceColumns("words", tuple(given.features)))
+
+
 def test_rare_and_unseen_forms_share_code_0_and_case_is_a_matter_of_shape() -> None:
-    encoding = SequenceEncoding.fit(tokens("The the THE cat", "dog dog"))
-    found = encoding.transform(tokens("the cat Zebra The"))
+    encoding = fitted_to(tokens("The the THE cat", "dog dog"))
+    found = encoding.encode(tokens("the cat Zebra The"))
     assert found.codes.tolist() == [1, 0, 0, 1]
     shapes = found.of_kind[found.kinds][:, BUCKETS:]
     assert not torch.equal(shapes[0], shapes[3])
@@ -34,40 +38,40 @@ def test_rare_and_unseen_forms_share_code_0_and_case_is_a_matter_of_shape() -> N
 
 
 def test_words_that_share_endings_are_closer_than_others() -> None:
-    encoding = SequenceEncoding.fit(tokens("running walking"))
-    found = encoding.transform(tokens("jumping bumping xylophone"))
+    encoding = fitted_to(tokens("running walking"))
+    found = encoding.encode(tokens("jumping bumping xylophone"))
     one, like, unlike = found.of_kind[found.kinds][:, :BUCKETS]
     assert float(one @ like) > 0.4 > float((one @ unlike).abs())
 
 
 def test_letters_have_a_code_alone() -> None:
-    encoding = SequenceEncoding.fit(tokens("M M M K K K k k k"))
+    encoding = fitted_to(tokens("M M M K K K k k k"))
     assert encoding.schema.width == 0
-    assert encoding.transform(tokens("K M k X")).codes.unique().numel() == 4
+    assert encoding.encode(tokens("K M k X")).codes.unique().numel() == 4
 
 
 def test_numbers_are_standardised_by_training_tokens_and_words_are_levels() -> None:
     fitted = tokens("a b", n=[1.0, 3.0], pos=["N", "V"])
-    encoding = SequenceEncoding.fit(fitted)
-    found = encoding.transform(tokens("a b c", n=[1.0, float("nan"), 5.0], pos=["N", "X", None]))
+    encoding = fitted_to(fitted)
+    found = encoding.encode(tokens("a b c", n=[1.0, float("nan"), 5.0], pos=["N", "X", None]))
     assert found.numbers.tolist() == [[-1, 0, 1, 0], [0, 1, 0, 0], [3, 0, 0, 0]]
     assert encoding.schema.width == 4
 
 
 def test_the_state_is_json_and_gives_the_same_encoding() -> None:
     fitted = tokens("Some of of of of", "words 12 12 11", n=[float(i) for i in range(9)])
-    encoding = SequenceEncoding.fit(fitted)
-    again = SequenceEncoding.from_state(json.loads(json.dumps(encoding.to_state())))
-    one, other = encoding.transform(fitted), again.transform(fitted)
+    encoding = fitted_to(fitted)
+    again = SequenceEncoding.from_state(json.loads(json.dumps(encoding.to_state()[0])))
+    one, other = encoding.encode(fitted), again.encode(fitted)
     for name in ("codes", "kinds", "of_kind", "numbers", "lengths"):
         assert torch.equal(getattr(one, name), getattr(other, name))
 
 
 def test_taken_sequences_equal_their_own_encoding() -> None:
-    encoding = SequenceEncoding.fit(tokens("a a a b", "b b"))
-    whole = encoding.transform(tokens("a b", "c", "b a a"))
+    encoding = fitted_to(tokens("a a a b", "b b"))
+    whole = encoding.encode(tokens("a b", "c", "b a a"))
     some = whole.take(torch.tensor([2, 0]))
-    alone = encoding.transform(tokens("b a a", "a b"))
+    alone = encoding.encode(tokens("b a a", "a b"))
     assert some.codes.tolist() == alone.codes.tolist()
     assert some.lengths.tolist() == [3, 2]
     assert torch.equal(some.of_kind[some.kinds], alone.of_kind[alone.kinds])

@@ -1,0 +1,216 @@
+"""A search on sequences, from a file to the verdict, the model and its predictions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import autoloss
+from autoloss.core.errors import InputError
+from autoloss.data import DataOptions, prepare
+from autoloss.diagnosis.model import diagnose_model
+from autoloss.export.write import export
+from autoloss.inference.tagging import write_tags
+
+SPACE = """
+bases = ["cross_entropy", "brier", "focal"]
+penalties = ["none", "jsd"]
+[network]
+width = 8
+depth = 2
+embedding = 4
+[training]
+batch_size = 64
+max_epochs = 3
+[protocol]
+replicates = 2
+outer_folds = 2
+outer_repeats = 1
+folds = 2
+"""
+FORMS = ["ant", "bee", "cat", "dog", "elk", "fox"]
+
+
+def sequences(seed: int = 0, n: int = 60) -> pd.DataFrame:
+    """Return sequences in which the tag of a token is that of its form, a tenth at random."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number in range(n):
+        codes = rng.integers(0, 6, rng.integers(2, 9))
+        tags = np.where(rng.random(len(codes)) < 0.1, rng.integers(0, 3, len(codes)), codes % 3)
+        words = [FORMS[code] for code in codes]
+        rows.append({"id": number, "words": words, "tags": [["O", "B-x", "I-x"][t] for t in tags]})
+    return pd.DataFrame(rows)
+
+
+def written(frame: pd.DataFrame, file: Path) -> Path:
+    """Write sequences as CoNLL."""
+    lines = []
+    for words, tags in zip(frame.words, frame.tags, strict=True):
+        lines += [f"{word}\t{tag}" for word, tag in zip(words, tags, strict=True)] + [""]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("space") / "small.toml"
+    file.write_text(SPACE, encoding="utf-8")
+    return file
+
+
+def searched(data: Any, space: Path, out: Path, **options: Any) -> autoloss.SearchResult:
+    given = {"target": "tags", "tokens": "words", "trials": 4, "track": "off", "workers": 1}
+    return autoloss.search(data, space=space, out=out, name="s", **{**given, **options})
+
+
+@pytest.fixture(scope="module")
+def result(space: Path, tmp_path_factory: pytest.TempPathFactory) -> autoloss.SearchResult:
+    return searched(sequences(), space, tmp_path_factory.mktemp("out"))
+
+
+def test_a_search_judges_all_tokens_with_their_sequences(result: autoloss.SearchResult) -> None:
+    n_tokens = int(sequences().words.map(len).sum())
+    assert result.summary.data.task == "sequence"
+    assert sum(result.summary.data.class_counts) == n_tokens
+    assert f"{n_tokens} tokens of 60 sequences" in result.verdict.text
+    assert result.verdict.n_test == 60
+    assert result.trials.entity_f1.notna().all()
+    assert result.trials.error.min() < 0.4
+
+
+def test_a_model_tags_each_sequence_by_itself(
+    result: autoloss.SearchResult, tmp_path: Path
+) -> None:
+    model = autoloss.load(result.model.save(tmp_path / "model"))
+    new = sequences(1, 5)[["words"]]
+    tags, probs = model.predict(new), model.predict_proba(new)
+    for row, words in enumerate(new.words):
+        assert tags[row].shape == (len(words),)
+        np.testing.assert_allclose(probs[row].sum(1), 1.0, atol=1e-12)
+        alone = model.predict_proba(new.iloc[[row]])[0]
+        np.testing.assert_allclose(probs[row], alone, atol=1e-12)
+    again = result.model.predict_proba(new)
+    np.testing.assert_array_equal(np.concatenate(again), np.concatenate(probs))
+
+
+def test_permuted_test_tags_change_no_trial(space: Path, tmp_path: Path) -> None:
+    found = []
+    test = sequences(2, 30)
+    shuffled = np.random.default_rng(0).permutation(np.concatenate(test.tags.to_list()))
+    cuts = np.cumsum(test.tags.map(len))[:-1]
+    other = test.assign(tags=[list(one) for one in np.split(shuffled, cuts)])
+    for name, given in (("a", test), ("b", other)):
+        one = searched(sequences(n=40), space, tmp_path / name, test=given)
+        found.append(one.trials.drop(columns="seconds"))
+        assert one.verdict.n_test == 30
+    pd.testing.assert_frame_equal(*found)
+
+
+def test_a_conll_file_is_tagged_in_its_own_format(space: Path, tmp_path: Path) -> None:
+    data, new = written(sequences(), tmp_path / "a.conll"), tmp_path / "b.conll"
+    new.write_text("# one\nant\tO\nbee\tB-x\n\ncat\tO\n", encoding="utf-8")
+    model = searched(str(data), space, tmp_path, tokens="0", target="-1").model
+    tagged = tmp_path / "tagged.conll"
+    assert write_tags(model, str(new), tagged) == 2
+    lines = tagged.read_text(encoding="utf-8").splitlines()
+    assert [lines[0], lines[3]] == ["# one", ""]
+    for place in (1, 2, 4):
+        word, tag, own, prob = lines[place].split("\t")
+        assert [word, tag] == new.read_text().splitlines()[place].split("\t")
+        assert own in ("O", "B-x", "I-x")
+        assert 1 / 3 <= float(prob) <= 1
+    with pytest.raises(InputError, match="FILE must have the ending of DATA"):
+        write_tags(model, str(new), tmp_path / "tagged.csv")
+
+
+def test_what_sequences_cannot_do_yet_is_refused(
+    result: autoloss.SearchResult, space: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="a model of sequences is not exported yet"):
+        export(result.model, "code", tmp_path / "model.py")
+    with pytest.raises(InputError, match="a model of sequences is not diagnosed yet"):
+        diagnose_model(result.model, sequences())
+    with pytest.raises(InputError, match="model must be left out for sequences"):
+        searched(sequences(), space, tmp_path, model=torch.nn.Identity)
+
+
+def test_tags_are_written_as_lists_beside_the_tokens(
+    result: autoloss.SearchResult, tmp_path: Path
+) -> None:
+    frame = sequences(3, 4)
+    frame.to_parquet(tmp_path / "new.parquet")
+    for ending in (".parquet", ".jsonl"):
+        assert (
+            write_tags(result.model, str(tmp_path / "new.parquet"), tmp_path / f"o{ending}") == 4
+        )
+    columnar = pd.read_parquet(tmp_path / "o.parquet")
+    lines = [json.loads(line) for line in (tmp_path / "o.jsonl").read_text().splitlines()]
+    tags = result.model.predict(frame)
+    for row in range(4):
+        assert columnar.prediction[row].tolist() == lines[row]["prediction"] == tags[row].tolist()
+        assert lines[row]["words"] == frame.words[row]
+
+
+def test_constrained_tags_never_continue_an_entity_that_did_not_begin(
+    result: autoloss.SearchResult, tmp_path: Path
+) -> None:
+    free = result.model
+    folder = replace(free, task=replace(free.task, constrained=True)).save(tmp_path / "model")
+    model = autoloss.load(folder)
+    assert model.task.constrained
+    new = sequences(5, 80)
+
+    def wrong(tags: list[Any]) -> int:
+        before = [np.concatenate([["O"], one[:-1]]) for one in tags]
+        return sum(
+            int(((a == "O") & (b == "I-x")).sum()) for a, b in zip(before, tags, strict=True)
+        )
+
+    assert wrong(free.predict(new)) > 0
+    assert wrong(model.predict(new)) == 0
+    chains = new.assign(tags=[["H"] * (len(one) - 1) + ["C"] for one in new.words])
+    with pytest.raises(InputError, match="constrained must be left out"):
+        prepare(chains, DataOptions(target="tags", tokens="words", constrained=True))
+
+
+def test_a_tag_of_the_test_part_alone_is_named_and_masked() -> None:
+    test = sequences(2, 30)
+    test.tags[0][0] = "B-new"
+    data = prepare(sequences(), DataOptions(target="tags", tokens="words", test=test))
+    assert "B-new" not in data.task.classes
+    assert any("'B-new'" in note for note in data.notes)
+    assert data.locked is not None
+    part = data.locked.open()
+    assert int(part.targets.values[0]) == -100
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"tags": [["O"]] * 60}, r"row 1 must have as many values in 'tags' as tokens in 'words'"),
+        ({"tags": None}, r"target must name a column of DATA"),
+        ({"words": list(range(60))}, r"tokens must name a column of lists or of text"),
+    ],
+)
+def test_faults_are_one_line(change: dict[str, Any], message: str) -> None:
+    frame = sequences()
+    for name, cells in change.items():
+        frame = frame.drop(columns=name) if cells is None else frame.assign(**{name: cells})
+    with pytest.raises(InputError, match=message):
+        prepare(frame, DataOptions(target="tags", tokens="words"))
+
+
+def test_empty_sequences_are_left_out_with_a_note() -> None:
+    frame = sequences()
+    frame.at[3, "words"], frame.at[3, "tags"] = [], []
+    data = prepare(frame, DataOptions(target="tags", tokens="words"))
+    assert any("1 sequence without a token left out" in note for note in data.notes)
+    assert data.summary.n_rows == 59
