@@ -65,6 +65,14 @@ def test_held_out_labels_decide_and_rows_stay_whole(result: autoloss.SearchResul
     assert sum(summary.data.class_counts) == frame[list(LABELS)].notna().sum().sum()
 
 
+def test_disagreements_name_the_row_and_the_label(result: autoloss.SearchResult) -> None:
+    found, frame = result.summary.disagreements, make_frame()
+    assert found is not None
+    assert found.examples
+    for one in found.examples:
+        assert frame[one.label][one.row] == ("yes" if one.truth else "no")
+
+
 def test_the_model_predicts_each_label(result: autoloss.SearchResult) -> None:
     fresh, model = make_frame(400, seed=5), result.model
     assert model is not None

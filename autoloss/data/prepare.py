@@ -155,7 +155,8 @@ def _locked(test: Piece, encoder: Encoder, fold: Fold) -> LockedPart:
     rows = test.source.table.frame.iloc[test.rows]
     return LockedPart(
         n_rows=len(part),
-        class_counts=encoder.count(part.targets),
+        # Labels that are judged nowhere count too.
+        class_counts=encoder.count(test.source.labels.targets(encoder.keys, test.rows)),
         sha256=rows_digest(test.rows, row_hashes(rows)),
         _part=part,
         _encode=lambda encoding: encoder.judged(test, encoding, fold.class_counts),

@@ -92,6 +92,7 @@ class Disagreement:
         baseline: Code of the class that tuned cross-entropy decides for.
         challenger_prob: Probability that the challenger gives the true class.
         baseline_prob: Probability that tuned cross-entropy gives it.
+        label: The label of several that is compared; empty for one label a row.
     """
 
     row: int
@@ -100,6 +101,7 @@ class Disagreement:
     baseline: int
     challenger_prob: float
     baseline_prob: float
+    label: str = ""
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,7 @@ class ExampleRow:
     baseline: str
     challenger_prob: str
     baseline_prob: str
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,7 @@ def disagreement_facts(summary: Summary) -> DisagreementFacts | None:
             _class(classes, one.baseline),
             _probability(one.challenger_prob),
             _probability(one.baseline_prob),
+            one.label,
         )
         for one in found.examples
     )
@@ -162,7 +164,10 @@ def disagreement_facts(summary: Summary) -> DisagreementFacts | None:
         if found.table == "test"
         else "counted from 0 in the table"
     )
-    return DisagreementFacts(_differ(found, rows_name(summary)), where, examples)
+    name = rows_name(summary)
+    name = f"labels of the {name}" if summary.data.labels else name
+    noun = "label" if summary.data.labels else "row"
+    return DisagreementFacts(_differ(found, name, noun), where, examples)
 
 
 def threshold_text(summary: Summary) -> str:
@@ -262,7 +267,7 @@ def _probability(value: float) -> str:
     return ">99.9%" if 0.9995 <= value < 1.0 else share_text(value)
 
 
-def _differ(found: Disagreements, rows: str) -> str:
+def _differ(found: Disagreements, rows: str, noun: str) -> str:
     total = found.challenger_right + found.baseline_right + found.both_wrong
     if not total:
         return f"Both decide the same on all {found.rows:,} {rows}."
@@ -272,5 +277,5 @@ def _differ(found: Disagreements, rows: str) -> str:
     ]
     if found.both_wrong:
         parts.append(f"both are wrong in different ways on {found.both_wrong:,}")
-    head = f"They decide differently on {count_text(total, 'row')} of {found.rows:,} {rows}"
+    head = f"They decide differently on {count_text(total, noun)} of {found.rows:,} {rows}"
     return capital(f"{head}: {', '.join(parts)}.")

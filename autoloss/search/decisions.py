@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -91,6 +93,7 @@ def disagreements(
     rows: IntArray,
     *,
     table: str = "data",
+    labels: Callable[[int], str] = lambda item: "",
 ) -> Disagreements:
     """Return the rows on which two models decide differently, with a few examples.
 
@@ -100,6 +103,7 @@ def disagreements(
         targets: The true classes.
         rows: Number of each row in its table.
         table: The name of the table.
+        labels: Returns the label of an item of several labels a row.
 
     Shape:
         decisions, targets, rows (N,), log probabilities (N, C).
@@ -126,6 +130,7 @@ def disagreements(
                 baseline=int(theirs[i]),
                 challenger_prob=float(our_probs[i]),
                 baseline_prob=float(their_probs[i]),
+                label=labels(int(i)),
             )
             for i in order[:_EXAMPLES]
         ),

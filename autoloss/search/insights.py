@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -59,7 +60,12 @@ def insights(study: StudySnapshot, evidence: Evidence, shipped: int) -> dict[str
         else cost_curve(own, other, targets, price, is_yes_or_no=is_yes_or_no),
         "confusion": confusion(kind, ours, theirs, targets, own.shape[-1]),
         "disagreements": disagreements(
-            (ours, own), (theirs, other), targets, as_codes(rows), table=evidence.table
+            (ours, own),
+            (theirs, other),
+            targets,
+            as_codes(rows),
+            table=evidence.table,
+            labels=_name_of(study, evidence),
         ),
         "threshold": threshold(evidence.log_probs[shipped], targets, **options),
         "labels": _labels(study, evidence, shipped),
@@ -79,8 +85,21 @@ def _labels(study: StudySnapshot, evidence: Evidence, shipped: int) -> LabelInsi
     places = LabelPlaces.of(evidence.items, study.facts)
     if places is None:
         return None
-    names = study.task.names or tuple(map(str, range(places.n_labels)))
+    names = _names(study)
     return label_insights(evidence.log_probs, evidence.targets, places, names, shipped=shipped)
+
+
+def _names(study: StudySnapshot) -> tuple[str, ...]:
+    """Return the names of several labels, by default their numbers."""
+    return study.task.names or tuple(map(str, range(len(study.facts.counts))))
+
+
+def _name_of(study: StudySnapshot, evidence: Evidence) -> Callable[[int], str]:
+    """Return the function from an item to its label; the label of a row alone has no name."""
+    if study.task.kind != "multilabel":
+        return lambda item: ""
+    names, numbers = _names(study), evidence.items.numbers
+    return lambda item: names[int(numbers[item])]
 
 
 def _of_positives(evidence: Evidence) -> tuple[Reliability, ...]:
