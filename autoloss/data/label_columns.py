@@ -193,7 +193,7 @@ class LabelColumns:
                 notes.append(f"The {name} part has no row with {listed(absent)}.")
         missing = int((self.answers[self.known] == MISSING_LABEL).sum())
         if missing:
-            notes.append(f"{plural(missing, 'missing label')} of other rows: they count nowhere.")
+            notes.append(f"{plural(missing, 'missing label')} in rows with others: not counted.")
         return notes
 
 
@@ -224,6 +224,8 @@ def several_targets(
                 f"target must be names without commas for several labels, but got {commas[0]!r};"
                 " rename the column."
             )
+    if not wanted:
+        raise InputError(f"target must name columns of {label}, but got none.")
     found: dict[str, None] = {}
     for part in wanted:
         fitting = _fitting(columns, part)

@@ -117,6 +117,7 @@ def test_a_label_that_the_training_rows_do_not_tell_apart_is_judged_nowhere() ->
         ({"other": ["yes", "maybe"] * 60}, "topic_a,other", "'maybe' in row 2"),
         ({}, ["topic_a"], "it is a binary task"),
         ({}, "*_a", "it is a binary task"),
+        ({}, [], "must name columns of DATA, but got none"),
         ({}, "topic_a,topic_c", "got 'topic_c', did you mean 'topic_"),
         ({"other": 0, "topic_a": 1}, "topic_a,other", "at least 3 rows of yes and 3 of no"),
         ({"other": None, "topic_a": None}, "topic_a,other", "empty throughout"),
