@@ -11,7 +11,8 @@ from autoloss.training.divisions import Divisions
 from autoloss.training.estimate import EpochCosts, epoch_share
 
 AFTER, AFTER_EACH_ROW = 2.5, 2e-4
-"""Seconds of verdict, report and tracking: a constant, and a share for each row of the verdict."""
+"""Seconds of verdict, report and tracking: a constant, and a share for each row of the verdict, or
+for each of its labels."""
 REFERENCE_SHARE = 0.05
 """Share of a limit that gradient boosting may take."""
 
@@ -77,7 +78,7 @@ def workload_of(
 def after_seconds(data: StudyData) -> float:
     """Return the seconds between the last training and the end: verdict, report, tracking."""
     rows = data.summary.n_test or data.summary.n_train + data.summary.n_valid
-    return AFTER + AFTER_EACH_ROW * rows
+    return AFTER + AFTER_EACH_ROW * rows * max(1, len(data.task.names))
 
 
 def reference_seconds(data: StudyData, protocol: ProtocolConfig, limit: float | None) -> float:

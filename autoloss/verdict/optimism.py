@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -153,18 +155,15 @@ def selection_optimism(
     n_trials, n_rows = log_loss.shape
     mean = mean_of_wrong(metric)
     is_of_rows = mean == "rows" or (mean == "classes" and targets is not None)
-    classes = _strata(metric, targets, n_rows)
-    resampled = _resampled(log_loss, clusters, resamples=resamples, seed=seed)
+    units = _Units.of(log_loss, wrong, clusters, _strata(metric, targets, n_rows))
     found = [
-        _judged(held_out, log_loss[selected], wrong[selected], classes)
-        for held_out, means in resampled
-        for selected in [means.argmin(axis=1)]
+        units.judged(held_out, means.argmin(axis=1))
+        for held_out, means in _resampled(log_loss, units, resamples=resamples, seed=seed)
     ]
     honest = _finite_mean(np.concatenate(found, axis=1))
     means = log_loss.mean(axis=1, dtype=np.float64)
     best = int(means.argmin())
-    everywhere = np.ones((1, n_rows), dtype=bool)
-    seen = _judged(everywhere, log_loss[[best]], wrong[[best]], classes)[0, 0]
+    seen = units.judged(units.everywhere, np.array([best]))[0, 0]
     return Optimism(
         trials=n_trials,
         metric=float(values[best] if values is not None else seen if is_of_rows else math.nan),
@@ -218,46 +217,115 @@ def pair_optimism(
         )
     sides = [np.flatnonzero(~is_baseline), np.flatnonzero(is_baseline)]
     n_rows = log_loss.shape[1]
-    classes = _strata(metric, targets, n_rows)
+    units = _Units.of(log_loss, wrong, clusters, _strata(metric, targets, n_rows))
 
     def difference(held_out: npt.NDArray[np.bool_], means: FloatArray) -> npt.NDArray[np.float64]:
         one, other = (side[means[:, side].argmin(axis=1)] for side in sides)
-        judged = [_judged(held_out, log_loss[k], wrong[k], classes) for k in (one, other)]
-        return judged[0] - judged[1]
+        return units.judged(held_out, one) - units.judged(held_out, other)
 
-    resampled = _resampled(log_loss, clusters, resamples=resamples, seed=seed)
+    resampled = _resampled(log_loss, units, resamples=resamples, seed=seed)
     honest = _finite_mean(np.concatenate([difference(*one) for one in resampled], axis=1))
-    everywhere = np.ones((1, n_rows), dtype=bool)
-    seen = difference(everywhere, log_loss.mean(axis=1, dtype=np.float64)[None])[:, 0]
+    seen = difference(units.everywhere, log_loss.mean(axis=1, dtype=np.float64)[None])[:, 0]
     of_metric, of_log_loss = np.maximum(0.0, honest - seen)
     mean = mean_of_wrong(metric)
     is_of_rows = mean == "rows" or (mean == "classes" and targets is not None)
     return PairOptimism(float(of_log_loss), float(of_metric) if is_of_rows else math.nan)
 
 
-def _strata(metric: str, targets: IntArray | None, n_rows: int) -> sparse.csr_array:
-    """Return the indicator of the classes over which a metric is a mean, else of all rows."""
+def _strata(metric: str, targets: IntArray | None, n_rows: int) -> IntArray:
+    """Return the class of each row over which a metric is a mean, else 0 for all rows, (N,)."""
     is_of_classes = mean_of_wrong(metric) == "classes" and targets is not None
     strata = targets if is_of_classes and targets is not None else np.zeros(n_rows)
-    return _indicator(np.unique(strata, return_inverse=True)[1])
+    return np.unique(strata, return_inverse=True)[1]
+
+
+@dataclass(frozen=True, eq=False)
+class _Units:
+    """The rows of a cluster and a stratum together, as sums; single rows without clusters.
+
+    Args:
+        clusters: The cluster of each row, from 0.
+        log_loss: The sum of each trial's log loss over the rows of each unit.
+        wrong: The number of these rows that it decides wrongly.
+        sizes: The number of rows of each unit.
+        of_cluster: The cluster of each unit.
+        strata: The indicator of the stratum of each unit.
+
+    Shape:
+        clusters (N,); log_loss and wrong (T, U); sizes and of_cluster (U,); strata (U, S).
+    """
+
+    clusters: IntArray
+    log_loss: FloatArray
+    wrong: npt.NDArray[Any]
+    sizes: FloatArray
+    of_cluster: IntArray
+    strata: sparse.csr_array
+
+    @classmethod
+    def of(
+        cls,
+        log_loss: FloatArray,
+        wrong: npt.NDArray[np.bool_],
+        clusters: IntArray | None,
+        strata: IntArray,
+    ) -> Self:
+        """Return the units of rows; the arguments are those of `selection_optimism`."""
+        n_rows = log_loss.shape[1]
+        if clusters is None:
+            rows = np.arange(n_rows)
+            return cls(rows, log_loss, wrong, np.ones(n_rows), rows, _indicator(strata))
+        codes = np.unique(clusters, return_inverse=True)[1]
+        n_strata = int(strata.max(initial=0)) + 1
+        pairs, unit = np.unique(codes * n_strata + strata, return_inverse=True)
+        member = _indicator(unit).astype(np.float64).T
+        return cls(
+            codes,
+            np.ascontiguousarray((member @ log_loss.T).T),
+            np.ascontiguousarray((member @ wrong.T.astype(np.float64)).T),
+            np.bincount(unit).astype(np.float64),
+            pairs // n_strata,
+            _indicator(pairs % n_strata),
+        )
+
+    @property
+    def everywhere(self) -> npt.NDArray[np.bool_]:
+        """Return the mask of all units as held out by one resample, (1, U)."""
+        return np.ones((1, len(self.sizes)), dtype=bool)
+
+    def judged(self, held_out: npt.NDArray[np.bool_], trials: IntArray) -> npt.NDArray[np.float64]:
+        """Return the metric and log loss of each resample's trial on the held-out units.
+
+        Shape:
+            held_out (r, U), trials (r,) -> (2, r).
+        """
+        sizes = np.where(held_out, self.sizes, 0.0)
+        rows = sizes.sum(axis=1)
+        total = np.where(held_out, self.log_loss[trials], 0.0).sum(axis=1, dtype=np.float64)
+        of_class = (self.strata.T @ sizes.T).T
+        missed = np.where(held_out, self.wrong[trials], 0.0)
+        misses = (self.strata.T @ missed.T).T
+        # A class without held-out rows does not count.
+        share = np.divide(misses, of_class, out=np.zeros_like(misses), where=of_class > 0)
+        present = (of_class > 0).sum(axis=1)
+        empty = np.where(rows > 0, 0.0, np.nan)
+        metric = share.sum(axis=1) / np.maximum(present, 1) + empty
+        return np.stack([metric, total / np.maximum(rows, 1) + empty])
 
 
 def _resampled(
-    log_loss: FloatArray, clusters: IntArray | None, *, resamples: int, seed: int
+    log_loss: FloatArray, units: _Units, *, resamples: int, seed: int
 ) -> Iterator[tuple[npt.NDArray[np.bool_], FloatArray]]:
-    """Yield the held-out rows (r, N) of r resamples, and every trial's mean elsewhere (r, T)."""
-    n_rows = log_loss.shape[1]
-    cluster = (
-        np.arange(n_rows) if clusters is None else np.unique(clusters, return_inverse=True)[1]
-    )
-    membership = _indicator(cluster)
+    """Yield the held-out units (r, U) of r resamples, and every trial's mean elsewhere (r, T)."""
+    membership = _indicator(units.clusters)
     sums = np.ascontiguousarray(membership.T @ log_loss.T, dtype=np.float32)
     sizes = np.asarray(membership.sum(axis=0)).ravel()
     rng = np.random.default_rng(seed)
-    step = max(1, _CELLS_AT_ONCE // n_rows)
+    step = max(1, _CELLS_AT_ONCE // len(units.sizes))
     for done in range(0, resamples, step):
         counts = _drawn(len(sizes), min(step, resamples - done), rng)
-        yield (counts == 0.0)[:, cluster], (counts @ sums) / (counts @ sizes)[:, None]
+        held_out = (counts == 0.0)[:, units.of_cluster]
+        yield held_out, (counts @ sums) / (counts @ sizes)[:, None]
 
 
 def _indicator(codes: IntArray) -> sparse.csr_array:
@@ -273,29 +341,6 @@ def _drawn(n_clusters: int, count: int, rng: np.random.Generator) -> npt.NDArray
     drawn += np.arange(count)[:, None] * n_clusters
     counts = np.bincount(drawn.ravel(), minlength=drawn.size)
     return counts.reshape(drawn.shape).astype(np.float32)
-
-
-def _judged(
-    held_out: npt.NDArray[np.bool_],
-    log_loss: FloatArray,
-    wrong: npt.NDArray[np.bool_],
-    classes: sparse.csr_array,
-) -> npt.NDArray[np.float64]:
-    """Return the metric and log loss of each resample's trial on the held-out rows.
-
-    Shape:
-        held_out (r, N), log_loss (r, N), wrong (r, N), classes (N, C) -> (2, r).
-    """
-    rows = held_out.sum(axis=1)
-    total = np.where(held_out, log_loss, 0.0).sum(axis=1, dtype=np.float64)
-    of_class = (classes.T @ held_out.T.astype(np.float64)).T
-    misses = (classes.T @ (held_out & wrong).T.astype(np.float64)).T
-    # A class without held-out rows does not count.
-    share = np.divide(misses, of_class, out=np.zeros_like(misses), where=of_class > 0)
-    present = (of_class > 0).sum(axis=1)
-    empty = np.where(rows > 0, 0.0, np.nan)
-    metric = share.sum(axis=1) / np.maximum(present, 1) + empty
-    return np.stack([metric, total / np.maximum(rows, 1) + empty])
 
 
 def _finite_mean(figures: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
