@@ -161,7 +161,7 @@ def test_what_has_no_form_for_several_labels_is_refused(place: Path) -> None:
 
 def test_the_space_of_several_labels_reads_the_data_as_the_default_space_does() -> None:
     default, own = load_space("default"), load_space("multilabel")
-    assert (own.network, own.protocol) == (default.network, default.protocol)
+    assert (own.network.bins, own.protocol) == (default.network.bins, default.protocol)
     plan = autoloss.plan(make_frame(60), LABELS, trials=8)
     assert set(plan.families) <= set(own.bases)
     assert "asymmetric" in own.bases[:3]
