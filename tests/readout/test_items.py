@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -183,3 +184,22 @@ def test_the_metrics_of_several_labels_are_those_of_the_items():
 def test_logits_of_another_shape_are_refused():
     with pytest.raises(InputError, match=r"of the labels' shape \(60, 3\), but got \(60, 2\)"):
         score(drawn(K, N, 2), answers(), several(), folds=fold_numbers(N))
+
+
+def test_items_that_several_parts_hold_out_are_pooled_by_row_and_label():
+    table = answers().masked_fill(drawn(N, L, seed=3) > 2.0, -100)
+    parts = [torch.arange(0, 40), torch.arange(59, 24, -1)]
+    held = [Items.of(table[rows], LABELS) for rows in parts]
+    keys = torch.cat([items.keys(rows) for items, rows in zip(held, parts, strict=True)])
+    labels = torch.cat([items.labels for items in held])
+    once, first = (torch.from_numpy(one) for one in np.unique(keys.numpy(), return_index=True))
+    pooled = Items.pooled(once, labels[first])
+    expected = [(n, m) for n in range(N) for m in range(L) if table[n, m] >= 0]
+    assert len(pooled) == len(expected) < N * L
+    assert pooled.n_rows == N
+    assert pooled.numbers.tolist() == [label for _, label in expected]
+    assert pooled.labels.tolist() == [int(table[n, m]) for n, m in expected]
+    assert pooled.cluster_numbers.tolist() == [row for row, _ in expected]
+    assert torch.equal(pooled.counts(LABELS), COUNTS.double()[pooled.numbers])
+    alone = Items.of(torch.tensor([0, 1, 1]), ClassFacts(torch.tensor([1, 2])))
+    assert alone.keys(torch.tensor([7, 3, 5])).tolist() == [7, 3, 5]
