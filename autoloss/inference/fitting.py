@@ -47,6 +47,9 @@ def check_fit(classifier: Classifier) -> None:
     _must(0 <= classifier.labels_each <= len(task.names), "labels_each")
     for member in classifier.members:
         _must(_is_positive(member.weight), "weight")
+        own = member.readout.of_labels
+        _must(len(own) in (0, len(task.names)), "temperatures")
+        _must(all(map(_is_positive, own)), "temperatures")
         _must((task.kind == "sequence") == isinstance(member.encoding, SequenceEncoding), "task")
         if not isinstance(member.encoding, SequenceEncoding):
             _check_encoding(member.encoding)
