@@ -48,6 +48,18 @@ def test_labels_are_diagnosed_as_the_rows_of_a_binary_model() -> None:
         assert labels[one.row, NAMES.index(name)] == (given == "yes")
 
 
+def test_probabilities_are_those_of_yes() -> None:
+    logits, labels = drawn()
+    probs = 1 / (1 + np.exp(-logits))
+    found, same = diagnose(probs, labels, kind="probabilities"), diagnose(logits, labels)
+    assert found.log_loss == pytest.approx(same.log_loss)
+    weights = np.arange(1.0, N + 1)
+    one = diagnose(logits, labels, weights=weights)
+    alone = diagnose(logits[:, 0], np.nan_to_num(labels[:, 0]), weights=weights)
+    assert one.effective_rows < one.rows
+    assert alone.labels == ()
+
+
 def test_one_hot_labels_are_no_several_labels() -> None:
     logits, _ = drawn()
     with pytest.raises(InputError, match=r"labels.argmax\(1\)"):
