@@ -169,19 +169,17 @@ class LabelColumns:
             total, train and held each (L, 2).
         """
         notes = []
-        is_constant = train.amin(1) == 0
-        for place, word in ((1, "never"), (0, "always")):
-            same = [
-                key
-                for key, row, own in zip(keys, train, is_constant, strict=True)
-                if own and row[place] == 0 and (place == 1 or row[1] > 0)
-            ]
-            if same:
-                noun = "Label" if len(same) == 1 else "Labels"
-                verb = "keeps its" if len(same) == 1 else "keep their"
+        is_constant, never, unseen = train.amin(1) == 0, train[:, 1] == 0, total.sum(1) == 0
+        for found, words in (
+            (never & ~unseen, "never yes in the training rows"),
+            (is_constant & ~never, "always yes in the training rows"),
+            (unseen, "missing in every row"),
+        ):
+            if same := [key for key, one in zip(keys, found.tolist(), strict=True) if one]:
+                noun, their = ("Label", "its") if len(same) == 1 else ("Labels", "their")
                 notes.append(
-                    f"{noun} {listed(same)}: {word} yes in the training rows; the model {verb}"
-                    " constant probability, and no figure counts it."
+                    f"{noun} {listed(same)}: {words}; the model keeps {their} constant"
+                    " probability, and no figure counts it."
                 )
         for name, counts in held.items():
             absent = [
