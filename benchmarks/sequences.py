@@ -280,7 +280,7 @@ def search(folder: Path, trials: int, space: str, out: Path) -> dict[str, Any]:
     }
 
 
-WEIGHTS = (0.0, 0.03, 0.1, 0.3, 1.0, 3.0)
+WEIGHTS = (0.0, 0.1, 0.3, 1.0)
 
 
 def smooth(folder: Path) -> dict[str, Any]:
@@ -295,7 +295,7 @@ def smooth(folder: Path) -> dict[str, Any]:
         else LossSpec()
         for weight in WEIGHTS
     ]
-    settings = [(4e-3, 0.2), (4e-3, 0.4), (1e-2, 0.3)]
+    settings = [(4e-3, 0.3)]
     candidates = [
         Candidate(spec, lr=lr, weight_decay=0.05, dropout=dropout, seed=seed, fold=fold)
         for spec, (lr, dropout), seed, fold in itertools.product(

@@ -141,10 +141,15 @@ class ClassKnowledge:
         """Return the arguments of a `Study` for a task.
 
         Raises:
-            InputError: Knowledge of classes is given for several labels.
+            InputError: Knowledge of classes is given for several labels, or a teacher for tags.
         """
         if task.names:
             self._check_labels()
+        if task.kind == "sequence" and self.teacher is not None:
+            raise InputError(
+                "teacher must be left out for sequences: a teacher of tokens is for a loop of your"
+                " own, with autoloss.Study."
+            )
         costs = ordered_costs(self.cost_matrix, task)
         return {
             "task": task,
@@ -152,7 +157,7 @@ class ClassKnowledge:
             "class_weights": ordered_weights(self.class_weights, task),
             "class_similarity": ordered_similarity(self.class_similarity, task),
             "provides": (
-                *provided(PROVIDED, self.model),
+                *provided(() if task.kind == "sequence" else PROVIDED, self.model),
                 *(["teacher_logits"] if self.teacher is not None else ()),
             ),
         }

@@ -174,6 +174,11 @@ def _new_study(begun: Start) -> Study:
 
 def _check_negatives(space: Space, task: Task) -> None:
     """Refuse to leave out negatives where a row has no single class."""
+    if space.protocol.negatives and task.kind == "sequence":
+        raise InputError(
+            "protocol.negatives must be 0 for sequences, whose tokens stay together, but got"
+            f" negatives={space.protocol.negatives:g}: search the prior class_weight instead."
+        )
     if space.protocol.negatives and task.names:
         raise InputError(
             "protocol.negatives must be 0 for several labels, whose negatives are the positives of"

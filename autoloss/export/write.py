@@ -32,13 +32,15 @@ def export(classifier: Classifier, form: str, path: str | Path) -> tuple[Path, .
     """
     path = Path(path).expanduser()
     check_path(form, path)
-    if classifier.task.kind == "sequence":
+    is_of_sequences = classifier.task.kind == "sequence"
+    if is_of_sequences and form != "mlflow":
         raise InputError(
-            "a model of sequences is not exported yet: tag files with autoloss predict, or call"
-            " autoloss.load(FOLDER).predict in Python."
+            f"a model of sequences is exported to mlflow alone, but got --to {form}: tag files"
+            " with autoloss predict, or call autoloss.load(FOLDER).predict in Python."
         )
-    # No form contains the user's own code.
-    table_networks(classifier, form)
+    if not is_of_sequences:
+        # No form contains the user's own code.
+        table_networks(classifier, form)
     try:
         return _writer(form)(classifier, path)
     except OSError as error:

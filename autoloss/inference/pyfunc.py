@@ -19,6 +19,7 @@ from autoloss.inference.classifier import Classifier
 from autoloss.inference.inputs import InputColumn, example_of, input_columns
 from autoloss.inference.loading import load
 from autoloss.inference.predicting import PREDICTION, probability_names, table_of
+from autoloss.inference.tagging import PROBABILITY, tagged
 
 LOADER = "autoloss.serving"
 # The packages that decide the predictions, and the packages that read the files.
@@ -51,6 +52,8 @@ class ServedModel:
     ) -> pd.DataFrame:
         """Return a table with the decision and the probability of every class for each row.
 
+        Of sequences it has the lists ``prediction`` and ``probability`` of the decided tags.
+
         Args:
             model_input: Rows with the columns that the model was trained on.
             params: Must be empty: there are no parameters.
@@ -66,6 +69,10 @@ class ServedModel:
                 "the rows must come with the names of their columns (dataframe_split or "
                 f"dataframe_records), but got a {type(model_input).__name__}."
             )
+        if self.classifier.task.kind == "sequence":
+            tags, probs = tagged(self.classifier, model_input)
+            lists = {PREDICTION: tags, PROBABILITY: probs}
+            return pd.DataFrame({name: [x.tolist() for x in own] for name, own in lists.items()})
         return table_of(self.classifier, self.classifier.predict_proba(model_input))
 
 
@@ -79,13 +86,19 @@ def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> Se
 def input_types(classifier: Classifier) -> list[tuple[str, str]]:
     """Return the name and MLflow type of every input column, for a signature.
 
-    Whole numbers are ``double`` too, because a missing cell makes the column float.
+    Whole numbers are ``double`` too, because a missing cell makes the column float. Columns of
+    sequences have lists or text.
     """
+    if classifier.task.kind == "sequence":
+        columns = classifier.members[0].encoding.tokens
+        return [(name, "any") for name in (columns.tokens, *columns.features)]
     return [(column.name, _type(column)) for column in input_columns(classifier.encodings)]
 
 
 def output_types(classifier: Classifier) -> list[tuple[str, str]]:
     """Return the name and MLflow type of every column of `ServedModel.predict`."""
+    if classifier.task.kind == "sequence":
+        return [(PREDICTION, "any"), (PROBABILITY, "any")]
     names = probability_names(classifier.task)
     return [
         (PREDICTION, _label_type(classifier.task)),

@@ -23,8 +23,9 @@ from autoloss.data.sequences.conll import (
 from autoloss.data.text_file import ending_of
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.entrance import sequence_table
+from autoloss.inference.predicting import PREDICTION
 
-PREDICTION, PROBABILITY = "prediction", "probability"
+PROBABILITY = "probability"
 _LINES = (".jsonl", ".ndjson")
 _DECIMALS = 4
 

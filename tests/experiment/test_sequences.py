@@ -17,6 +17,7 @@ from autoloss.core.errors import InputError
 from autoloss.data import DataOptions, prepare
 from autoloss.diagnosis.model import diagnose_model
 from autoloss.export.write import export
+from autoloss.inference.pyfunc import ServedModel, input_example, input_types, output_types
 from autoloss.inference.tagging import write_tags
 
 SPACE = """
@@ -134,7 +135,7 @@ def test_a_conll_file_is_tagged_in_its_own_format(space: Path, tmp_path: Path) -
 def test_what_sequences_cannot_do_yet_is_refused(
     result: autoloss.SearchResult, space: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match="a model of sequences is not exported yet"):
+    with pytest.raises(InputError, match="a model of sequences is exported to mlflow alone"):
         export(result.model, "code", tmp_path / "model.py")
     with pytest.raises(InputError, match="a model of sequences is not diagnosed yet"):
         diagnose_model(result.model, sequences())
@@ -179,6 +180,17 @@ def test_constrained_tags_never_continue_an_entity_that_did_not_begin(
     chains = new.assign(tags=[["H"] * (len(one) - 1) + ["C"] for one in new.words])
     with pytest.raises(InputError, match="constrained must be left out"):
         prepare(chains, DataOptions(target="tags", tokens="words", constrained=True))
+
+
+def test_a_served_model_answers_its_example_with_lists(result: autoloss.SearchResult) -> None:
+    served, example = ServedModel(result.model), input_example(result.model)
+    answer = served.predict(example)
+    assert [name for name, _ in output_types(result.model)] == answer.columns.tolist()
+    assert [name for name, _ in input_types(result.model)] == example.columns.tolist()
+    for words, tags, probs in zip(
+        example.words, answer.prediction, answer.probability, strict=True
+    ):
+        assert len(words) == len(tags) == len(probs)
 
 
 def test_a_tag_of_the_test_part_alone_is_named_and_masked() -> None:
