@@ -37,6 +37,8 @@ PROVIDED = (
     *("cosine head", "unbiased head"),
 )
 """The fields of `LossContext` that the trainer gives to every loss that needs them."""
+OF_TOKENS = ("progress", "norms", "cosine head", "unbiased head")
+"""Those that it gives to losses of the tags of sequences, whose tokens have no row numbers."""
 
 
 def _network_text(model: Model) -> str:
@@ -157,7 +159,7 @@ class ClassKnowledge:
             "class_weights": ordered_weights(self.class_weights, task),
             "class_similarity": ordered_similarity(self.class_similarity, task),
             "provides": (
-                *provided(() if task.kind == "sequence" else PROVIDED, self.model),
+                *provided(OF_TOKENS if task.kind == "sequence" else PROVIDED, self.model),
                 *(["teacher_logits"] if self.teacher is not None else ()),
             ),
         }

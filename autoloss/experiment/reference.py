@@ -20,8 +20,9 @@ from autoloss.experiment.session import SearchSession
 from autoloss.readout import Items
 from autoloss.records import Comparison, Reference
 from autoloss.search import StudySnapshot
-from autoloss.verdict.comparisons import NamedMetric, compare
+from autoloss.verdict.comparisons import compare
 from autoloss.verdict.metric_rows import metric_on_rows
+from autoloss.verdict.named_metric import NamedMetric
 from autoloss.verdict.phrases import difference_words, interval_words
 from autoloss.verdict.pooled import PooledRows
 

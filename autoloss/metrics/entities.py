@@ -108,6 +108,25 @@ def entity_ends(tags: IntArray, follows: NDArray[np.bool_], known: EntityTags) -
     return ends
 
 
+def entity_marks(
+    true: IntArray, decided: IntArray, follows: NDArray[np.bool_], known: EntityTags
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return at which tokens an entity starts that is found, true, and decided, each (U,).
+
+    Args:
+        true: The true tag of each token.
+        decided: The decided tag.
+        follows: Whether a token stands right after the one before it, in the same sequence.
+        known: The prefixes and types of the tags.
+
+    Shape:
+        true, decided and follows (U,).
+    """
+    ends, others = (entity_ends(tags, follows, known) for tags in (true, decided))
+    same = (ends == others) & (known.types[true] == known.types[decided])
+    return (ends >= 0) & same, ends >= 0, others >= 0
+
+
 def entity_counts(
     true: IntArray, decided: IntArray, runs: Runs, known: EntityTags
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -122,17 +141,14 @@ def entity_counts(
     Shape:
         true and decided (U,).
     """
-    ends = [entity_ends(tags, runs.follows, known) for tags in (true, decided)]
-    kinds = [known.types[tags] for tags in (true, decided)]
-    hit = (ends[0] >= 0) & (ends[0] == ends[1]) & (kinds[0] == kinds[1])
+    marks = entity_marks(true, decided, runs.follows, known)
 
-    def count(which: NDArray[np.bool_], kind: IntArray) -> FloatArray:
-        found: FloatArray = np.bincount(
-            kind[which], runs.times[which], minlength=len(known.names)
-        ).astype(np.float64)
-        return found
+    def count(which: NDArray[np.bool_], tags: IntArray) -> FloatArray:
+        kinds, times = known.types[tags[which]], runs.times[which]
+        found = np.bincount(kinds, times, minlength=len(known.names))
+        return np.asarray(found, dtype=np.float64)
 
-    return count(hit, kinds[0]), count(ends[0] >= 0, kinds[0]), count(ends[1] >= 0, kinds[1])
+    return count(marks[0], true), count(marks[1], true), count(marks[2], decided)
 
 
 def allowed_transitions(names: Sequence[str]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

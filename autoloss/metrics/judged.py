@@ -21,7 +21,7 @@ from autoloss.metrics.entities import entity_counts, entity_tags
 from autoloss.metrics.label_places import LabelPlaces
 from autoloss.metrics.label_ranking import label_areas
 from autoloss.metrics.label_thresholds import crossfitted_decisions
-from autoloss.metrics.segments import overlap_sums
+from autoloss.metrics.segments import overlap_parts
 from autoloss.metrics.token_places import Runs, TokenPlaces
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -209,8 +209,8 @@ class Judged:
         if known is None:
             raise TypeError(f"Tags must mark entities, but got names={tokens.names}.")
         runs = tokens.runs
-        true = self._true[runs.index]
-        found = [entity_counts(true, one, runs, known) for one in self._tags(runs)]
+        true = self.true_tags(runs)
+        found = [entity_counts(true, one, runs, known) for one in self.decided_tags(runs)]
         hits, trues, decided = (np.stack(parts) for parts in zip(*found, strict=True))
         return hits, trues, decided
 
@@ -218,12 +218,16 @@ class Judged:
     def overlaps(self) -> tuple[FloatArray, FloatArray]:
         """Return numerator and denominator of the segment overlap, each (K,)."""
         runs = self.of_tokens.runs
-        true = self._true[runs.index]
-        found = [overlap_sums(true, one, runs.follows, runs.times) for one in self._tags(runs)]
-        above, below = np.array(found).T
+        true = self.true_tags(runs)
+        parts = [overlap_parts(true, one, runs.follows) for one in self.decided_tags(runs)]
+        above, below = np.array(parts).transpose(1, 0, 2) @ runs.times
         return above, below
 
-    def _tags(self, runs: Runs) -> list[NDArray[np.int64]]:
+    def true_tags(self, runs: Runs) -> NDArray[np.int64]:
+        """Return the true tags of the tokens of some runs, (U,)."""
+        return self._true[runs.index]
+
+    def decided_tags(self, runs: Runs) -> list[NDArray[np.int64]]:
         """Return the decided tags of the tokens of some runs, K times (U,)."""
         tokens = self.of_tokens
         if not tokens.constrained:

@@ -45,24 +45,25 @@ class Segments:
         return self.ends - self.starts
 
 
-def overlap_sums(
-    true: IntArray, decided: IntArray, follows: NDArray[np.bool_], times: FloatArray
-) -> tuple[float, float]:
-    """Return the numerator and the denominator of the segment overlap of 1999.
+def overlap_parts(
+    true: IntArray, decided: IntArray, follows: NDArray[np.bool_]
+) -> tuple[FloatArray, FloatArray]:
+    """Return the numerator and the denominator of the segment overlap of 1999, by token.
 
-    ``SOV = sum (minov + delta) / maxov * len(s1) / N`` over the pairs of a true segment s1 and a
-    decided segment s2 of its tag that overlap, with ``delta = min(maxov - minov, minov, len(s1) //
-    2, len(s2) // 2)``, where minov is the length of the overlap and maxov that of both together. N
-    is the sum of len(s1) over the pairs and over the true segments in no pair.
+    The overlap of some sequences is the quotient of both sums over their tokens: ``SOV = sum
+    (minov + delta) / maxov * len(s1) / N`` over the pairs of a true segment s1 and a decided
+    segment s2 of its tag that overlap, with ``delta = min(maxov - minov, minov, len(s1) // 2,
+    len(s2) // 2)``, where minov is the length of the overlap and maxov that of both together. N
+    is the sum of len(s1) over the pairs and over the true segments in no pair. A pair counts at
+    the first token of its overlap, a segment in no pair at its first token.
 
     Args:
         true: The true tag of each token.
         decided: The decided tag.
         follows: Whether a token stands right after the one before it, in the same sequence.
-        times: How often each token counts.
 
     Shape:
-        each (U,).
+        each (U,), also of the result.
 
     Source:
         Zemla et al. 1999, A Modified Definition of Sov, a Segment-Based Measure for Protein
@@ -81,9 +82,8 @@ def overlap_sums(
         ours.starts[one], theirs.starts[other]
     )
     delta = np.minimum(np.minimum(high - low, low), np.minimum(length // 2, its_length // 2))
-    weight = times[cuts]
-    above = float((weight * (low + delta) / high * length).sum())
+    above, below = np.zeros(len(true)), np.zeros(len(true))
+    above[cuts], below[cuts] = (low + delta) / high * length, length
     alone = np.setdiff1d(np.arange(len(ours.starts)), one)
-    below = float((weight * length).sum())
-    below += float((times[ours.starts[alone]] * ours.lengths[alone]).sum())
+    below[ours.starts[alone]] = ours.lengths[alone]
     return above, below

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,14 @@ from autoloss.core.errors import InputError
 from autoloss.metrics import balanced_scores
 from autoloss.metrics.calibration import equal_mass
 from autoloss.records import Comparison
-from autoloss.verdict.resampling import FloatArray, IntArray, resampled_sums, resamples_of
+from autoloss.verdict.named_metric import NamedMetric
+from autoloss.verdict.resampling import (
+    FloatArray,
+    IntArray,
+    resampled_quotients,
+    resampled_sums,
+    resamples_of,
+)
 from autoloss.verdict.units import units_of
 
 CALIBRATION = "debiased_calibration_error"
@@ -23,25 +29,6 @@ _BINS = 15
 # The metrics that are means over the rows, and their columns in `RowFigures`.
 _MEANS = {"error": "wrong", "log_loss": "log_loss", "brier": "brier"}
 _ROWS_AT_ONCE = 1 << 16
-
-
-class NamedMetric(Protocol):
-    """A metric as a function of probabilities (N, C) and classes (N,)."""
-
-    @property
-    def name(self) -> str:
-        """Return its name."""
-
-    @property
-    def lower_is_better(self) -> bool:
-        """Return its direction."""
-
-    @property
-    def fn(self) -> Callable[..., float]:
-        """Return the function."""
-
-    def among(self, rows: IntArray | slice) -> NamedMetric:
-        """Return the metric as a function of some of the rows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,8 +202,14 @@ def compare_metric(
         return [float(some.fn(probs[rows], targets[rows])) for probs in both]
 
     one, other = values(slice(None))
-    some = resamples_of(targets, resamples=resamples, seed=seed, clusters=clusters)
-    drawn = np.array([values(rows) for rows in some])
+    parts = [metric.quotient(probs, targets) for probs in both]
+    known = [part for part in parts if part is not None]
+    if len(known) == len(both):
+        how: dict[str, Any] = {"resamples": resamples, "seed": seed, "clusters": clusters}
+        drawn = resampled_quotients(known, targets, **how)
+    else:
+        some = resamples_of(targets, resamples=resamples, seed=seed, clusters=clusters)
+        drawn = np.array([values(rows) for rows in some])
     differences = drawn[:, 0] - drawn[:, 1]
     differences = differences[np.isfinite(differences)]
     if not np.isfinite([one, other]).all() or not len(differences):

@@ -14,11 +14,11 @@ from scipy import special
 from autoloss.records import PairOptimism, Verdict
 from autoloss.verdict.comparisons import (
     CALIBRATION,
-    NamedMetric,
     PairedTest,
     compare,
     standard_error,
 )
+from autoloss.verdict.named_metric import NamedMetric
 from autoloss.verdict.phrases import loss_name, undecided_text, verdict_text
 from autoloss.verdict.significance import LOG_LOSS, findings
 from autoloss.verdict.units import Units, units_of

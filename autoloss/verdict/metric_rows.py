@@ -15,6 +15,7 @@ from autoloss.losses import ClassFacts
 from autoloss.metrics import Judged, Metric, Scores, balanced_scores
 from autoloss.metrics.known import mean_of_wrong
 from autoloss.metrics.label_places import LabelPlaces
+from autoloss.metrics.segment_sums import quotient_of
 from autoloss.metrics.token_places import TokenPlaces
 from autoloss.readout import Items
 from autoloss.verdict.resampling import leave_out_values
@@ -58,8 +59,22 @@ class MetricOnRows:
         tokens = None if self.tokens is None else self.tokens.take(rows)
         return replace(self, places=places, tokens=tokens)
 
+    def quotient(
+        self, probs: npt.NDArray[Any], targets: npt.NDArray[Any]
+    ) -> npt.NDArray[np.float64] | None:
+        """Return each item's part in the numerator and the denominator of the metric, (N, 2).
+
+        None for a metric that is no quotient of sums over items.
+        """
+        if self.metric.is_own:
+            return None
+        return quotient_of(self.name, self._judged(probs, targets))
+
     def _declared(self, probs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> float:
-        judged = Judged.of_probs(
+        return float(self.metric.of(self._judged(probs, targets))[0])
+
+    def _judged(self, probs: npt.NDArray[Any], targets: npt.NDArray[Any]) -> Judged:
+        return Judged.of_probs(
             probs,
             targets,
             facts=self.facts,
@@ -67,7 +82,6 @@ class MetricOnRows:
             places=self.places,
             tokens=self.tokens,
         )
-        return float(self.metric.of(judged)[0])
 
 
 def metric_on_rows(metric: Metric, facts: ClassFacts, items: Items | None = None) -> MetricOnRows:

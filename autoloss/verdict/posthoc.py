@@ -11,7 +11,7 @@ from scipy.special import log_softmax
 
 from autoloss.losses import ClassFacts
 from autoloss.metrics.known import DECLARED
-from autoloss.verdict.comparisons import NamedMetric
+from autoloss.verdict.named_metric import NamedMetric
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]

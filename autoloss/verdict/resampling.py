@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -214,3 +214,30 @@ def resampled_sums(
         counts = np.bincount((rows + offset).ravel(), minlength=rows.size)
         sums.append((transposed @ counts.reshape(rows.shape).T.astype(np.float64)).T)
     return np.concatenate(sums)
+
+
+def resampled_quotients(
+    parts: Sequence[FloatArray],
+    targets: IntArray,
+    *,
+    resamples: int,
+    seed: int,
+    clusters: npt.NDArray[Any] | None = None,
+) -> npt.NDArray[np.float64]:
+    """Return quotients of sums over resamples of the rows or clusters, 0 where the divisor is 0.
+
+    Args:
+        parts: Each row's part in the numerator and the denominator, of each quotient.
+        targets: Classes, the strata.
+        resamples: Resamples R.
+        seed: Seed.
+        clusters: The cluster of each row, drawn whole; None for rows drawn one by one.
+
+    Shape:
+        parts each (N, 2), targets (N,), clusters (N,) -> (R, number of quotients).
+    """
+    sums = resampled_sums(
+        np.concatenate(parts, 1), targets, resamples=resamples, seed=seed, clusters=clusters
+    )
+    below = sums[:, 1::2]
+    return np.divide(sums[:, ::2], below, out=np.zeros_like(below), where=below > 0)

@@ -10,11 +10,11 @@ import numpy as np
 from autoloss.records import Comparison, Decision
 from autoloss.verdict.comparisons import (
     CALIBRATION,
-    NamedMetric,
     PairedTest,
     holm,
     standard_error,
 )
+from autoloss.verdict.named_metric import NamedMetric
 
 LEVEL = 0.05
 LOG_LOSS = "log_loss"

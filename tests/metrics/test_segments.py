@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,8 @@ from autoloss.metrics import Judged, resolve_metric
 from autoloss.metrics.entities import allowed_transitions, entity_ends, entity_tags
 from autoloss.metrics.token_places import TokenPlaces
 from autoloss.readout import Items
-from autoloss.verdict.metric_rows import metric_on_rows
+from autoloss.verdict.comparisons import compare_metric
+from autoloss.verdict.metric_rows import MetricOnRows, metric_on_rows
 
 NAMES = {
     "BIO": ("B-a", "B-b", "I-a", "I-b", "O"),
@@ -198,3 +201,47 @@ def test_metrics_of_tags_refuse_other_labels() -> None:
     with pytest.raises(InputError, match="segment_overlap is for any tags"):
         resolve_metric("entity_f1", facts=words)
     assert resolve_metric("sov", facts=words).name == "segment_overlap"
+
+
+@pytest.mark.parametrize("name", ["entity_f1", "segment_overlap"])
+@pytest.mark.parametrize("constrained", [False, True])
+def test_sums_over_tokens_give_the_interval_of_whole_resamples(
+    name: str, constrained: bool
+) -> None:
+    names = NAMES["BIO"]
+    true = drawn(names, 1)
+    facts = ClassFacts(
+        torch.ones(len(names)), task="sequence", names=names, constrained=constrained
+    )
+    items = Items.of_sequences([torch.tensor([names.index(t) for t in tags]) for tags in true])
+    rng = np.random.default_rng(0)
+    truth = 0.2 * np.eye(len(names))[items.labels.numpy()]
+    both = [np.log(truth + 0.8 * rng.dirichlet(np.ones(5), len(items))) for _ in range(2)]
+    metric = metric_on_rows(resolve_metric(name), facts, items)
+
+    @dataclass(frozen=True)
+    class Slow:
+        """The same metric without its sums."""
+
+        own: MetricOnRows
+        name: str = metric.name
+        lower_is_better: bool = metric.lower_is_better
+
+        @property
+        def fn(self):
+            return self.own.fn
+
+        def among(self, rows):
+            return Slow(self.own.among(rows))
+
+        def quotient(self, probs, targets):
+            return None
+
+    given = {"clusters": items.cluster_numbers, "resamples": 200, "seed": 3}
+    fast, slow = (
+        compare_metric(one, *both, items.labels.numpy(), **given).comparison
+        for one in (metric, Slow(metric))
+    )
+    assert fast.low < fast.high
+    for end in ("challenger", "baseline", "low", "high"):
+        assert getattr(fast, end) == pytest.approx(getattr(slow, end), abs=1e-9)
