@@ -68,9 +68,17 @@ class Sources:
     def aside(self, options: DataOptions) -> tuple[tuple[str, str], ...]:
         """Return every column that is neither input nor target, and why."""
         roles = self.roles
-        why = {options.groups: "holds the groups", roles.split: "names the parts"}
+        why: dict[str | None, str] = {
+            options.groups: "holds the groups",
+            roles.split: "names the parts",
+        }
+        asked = "left out as asked"
+        if isinstance(self.main.labels, TagColumn):
+            drop = (options.drop,) if isinstance(options.drop, str) else options.drop
+            why |= dict.fromkeys(drop, asked)
+            asked = "no feature of a token"
         return tuple(
-            (str(name), why.get(str(name), "left out as asked"))
+            (str(name), why.get(str(name), asked))
             for name in self.main.table.frame.columns
             if name not in roles.inputs and name not in roles.targets
         )

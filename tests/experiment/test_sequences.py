@@ -220,6 +220,15 @@ def test_faults_are_one_line(change: dict[str, Any], message: str) -> None:
         prepare(frame, DataOptions(target="tags", tokens="words"))
 
 
+def test_columns_with_a_value_a_sequence_are_no_features() -> None:
+    frame = sequences().assign(size=[[len(word) for word in one] for one in sequences().words])
+    options = DataOptions(target="tags", tokens="words", drop=("size",))
+    data = prepare(frame, options)
+    assert dict(data.summary.aside) == {"id": "no feature of a token", "size": "left out as asked"}
+    words = prepare(frame, replace(options, drop=())).summary.columns
+    assert [name for name, _ in words] == ["words", "size"]
+
+
 def test_empty_sequences_are_left_out_with_a_note() -> None:
     frame = sequences()
     frame.at[3, "words"], frame.at[3, "tags"] = [], []
