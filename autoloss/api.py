@@ -62,7 +62,7 @@ def search(
     seed: int = 0,
     device: str = "auto",
     workers: Workers = "auto",
-    ship: Ship = "verdict",
+    ship: Ship = "blend",
     refit: bool | None = None,
     name: str | None = None,
     storage: str | None = None,
@@ -139,9 +139,9 @@ def search(
         workers: Processes that train, with a thread each: ``"auto"`` for one on each free core, 1
             for this process alone with all its threads. The trials do not depend on the number.
             A GPU, and a network or loss that is no file train in this process.
-        ship: The model that ships: ``"verdict"``, the loss that the verdict recommends;
-            ``"best"``, the admissible finalist with the lowest expected log loss; ``"blend"``, a
-            weighted mean of finalists. The report compares all three.
+        ship: The model that ships: ``"blend"``, a weighted mean of finalists; ``"verdict"``, the
+            loss that the verdict recommends; ``"best"``, the admissible finalist with the lowest
+            expected log loss. The report compares all three.
         refit: Whether the members of that model are trained again on all rows at the end, locked
             rows too but not `test`, on a schedule that ends about where early stopping ended it
             before. The figures are those of the trainings before. By default they are if the

@@ -103,7 +103,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed: int = 0,
         device: str = "auto",
         workers: int | str = "auto",
-        ship: Any = "verdict",
+        ship: Any = "blend",
         refit: bool | None = None,
         track: str = "off",
         tracking_uri: str | None = None,

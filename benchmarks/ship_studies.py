@@ -116,7 +116,9 @@ class Predicted:
     def finalists(self) -> HeldOutFinalists:
         """Return the finalists with their predictions for held-out rows."""
         found = {
-            int(number): HeldOut(own, own, self.held_targets, self.held_rows, self.held_clusters)
+            int(number): HeldOut(
+                own, own, self.held_targets, self.held_rows, self.held_clusters, self.held_rows
+            )
             for number, own in zip(self.numbers, self.held.astype(np.float64), strict=True)
         }
         return HeldOutFinalists(found)

@@ -6,12 +6,15 @@ their mean gains more. Members that saw 60 % of the rows gain from all of them.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from autoloss.data import StudyData
+from autoloss.experiment.held_out import HeldOutFinalists
 from autoloss.experiment.replication import Selection, fresh_seeds, make_divisions
 from autoloss.experiment.session import SearchSession
 from autoloss.inference.classifier import Classifier
@@ -21,6 +24,10 @@ MORE_ROWS = 1.5
 """All rows relative to those of a training, from which the last training is made by default."""
 TIME_SHARE = 0.2
 """The most time of the last training by default, as a share of the time before it."""
+FEWEST_MEMBERS = 3
+"""Where time is short, fewer members of each trial are trained again, but not fewer in all."""
+MARGIN = 1.15
+"""The last training is cut off if it takes longer than expected, and then all of it is lost."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,14 +71,20 @@ def refit(
         return Refitted(model)
     figures, best = selection.replication.figures, selection.replication.epochs
     share = data.share_of_whole(figures.n_train)
-    seconds = sum(
-        session.timetable.refit_seconds(len(best[n]), lasting_epochs(best[n]), share=share)
-        for n in numbers
-    )
+
+    def seconds(count: int) -> float:
+        epochs = [lasting_epochs(best[number]) for number in numbers]
+        return sum(session.timetable.refit_seconds(count, one, share=share) for one in epochs)
+
+    every = len(model.members) // len(numbers)
+    least = min(every, math.ceil(FEWEST_MEMBERS / len(numbers)))
+    counts = range(every, least - 1, -1)
+    fitting = (count for count in counts if not _against(session, seconds(count)))
+    count = next(fitting, least)
     n_rows = round(share * figures.n_train)
-    if reason := _against(session, seconds):
+    if reason := _against(session, seconds(count)):
         return Refitted(model, Refit(n_rows, False, reason))
-    found = trained_again(session, selection, model, numbers)
+    found = trained_again(session, selection, _fewer(selection, model, numbers, count), numbers)
     if found is None:
         why = "a member diverged on all rows, or the time was up"
         return Refitted(model, Refit(n_rows, False, why))
@@ -96,7 +109,7 @@ def trained_again(
     """
     fold, training = session.opened.data.whole(), session.study.space.training
     best = selection.replication.epochs
-    count = len(best[numbers[0]])
+    count = len(model.members) // len(numbers)
     divisions = make_divisions(session, [fold] * count)
     weights: list[Tensor] = []
     for number in numbers:
@@ -118,6 +131,31 @@ def trained_again(
     return replace(model, members=members)
 
 
+def _fewer(
+    selection: Selection, model: Classifier, numbers: Sequence[int], count: int
+) -> Classifier:
+    """Return a model of the first members of each trial, with the temperature of their mean.
+
+    Args:
+        selection: The finalists with their trainings.
+        model: The model.
+        numbers: The trials whose trainings it means, in the order of its members.
+        count: How many members of each trial stay.
+    """
+    every = len(model.members) // len(numbers)
+    if count == every:
+        return model
+    kept = [model.members[i * every : i * every + count] for i in range(len(numbers))]
+    total = sum(member.weight for own in kept for member in own)
+    weights = {
+        number: sum(member.weight for member in own) / total
+        for number, own in zip(numbers, kept, strict=True)
+    }
+    pool = HeldOutFinalists(selection.replication.held_out)
+    temperature = pool.temperature(weights, pool.every).of(count)
+    return replace(model, members=tuple(itertools.chain(*kept)), temperature=temperature)
+
+
 def lasting_epochs(best: Sequence[int]) -> int:
     """Return the epochs of a schedule that ends and goes about as far as some trainings did.
 
@@ -134,7 +172,7 @@ def lasting_epochs(best: Sequence[int]) -> int:
 def _against(session: SearchSession, seconds: float) -> str:
     """Return why there is no refit, or an empty string."""
     clock = session.clock
-    if clock.left is not None and seconds > clock.left:
+    if clock.left is not None and MARGIN * seconds > clock.left:
         return "the time limit had no room for it"
     is_asked = session.opened.request.refit is not None
     if clock.left is None and not is_asked and seconds > TIME_SHARE * clock.elapsed:

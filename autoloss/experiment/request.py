@@ -68,7 +68,7 @@ class Output:
         tracking_uri: MLflow's tracking URI; None for that of the environment.
     """
 
-    ship: Ship = "verdict"
+    ship: Ship = "blend"
     refit: bool | None = None
     track: Track = "all"
     register: str | None = None

@@ -150,7 +150,7 @@ def test_a_refit_that_diverges_leaves_the_model_as_it_was(
         (True, 7.0, 1.0, ""),
         (None, None, 29.0, "more than 20% of the time"),
         (None, None, 31.0, ""),
-        (None, 5.0, 100.0, "time limit"),
+        (None, 6.5, 100.0, "time limit"),
         (None, 7.0, 1.0, ""),
     ],
 )
@@ -190,3 +190,34 @@ def test_by_default_all_rows_train_where_the_trainings_saw_less_than_two_thirds(
     found = result.summary.refit
     assert (found is not None and found.is_done) == wanted
     assert (result.model.class_counts.sum() == len(frame)) == wanted
+
+
+@pytest.mark.parametrize(("ship", "room", "members"), [("verdict", 3.2, 3), ("blend", 99.0, None)])
+def test_where_time_is_short_fewer_members_are_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ship: str, room: float, members: int | None
+) -> None:
+    space = tmp_path / "small.toml"
+    space.write_text(SMALL.replace("replicates = 2", "replicates = 4"), encoding="utf-8")
+
+    def reason(session: SearchSession, seconds: float) -> str:
+        return "no time" if seconds > room else ""
+
+    monkeypatch.setattr(module, "_against", reason)
+    monkeypatch.setattr(
+        "autoloss.experiment.timetable.Timetable.refit_seconds",
+        lambda self, count, epochs, *, share: float(count),
+    )
+    result = autoloss.search(
+        FRAME, "target", space=space, trials=8, track="off", device="cpu", out=tmp_path,
+        refit=True, ship=ship, name="short",
+    )  # fmt: skip
+    own = next(one for one in result.summary.policies if one.ships)
+    each = 4 if members is None else members
+    assert result.summary.refit.is_done
+    assert len(result.model.members) == each * len(own.numbers)
+    assert len(result.model.encodings) == 1
+    shares = np.array([one.weight for one in result.model.members]).reshape(-1, each).sum(1)
+    assert shares / shares.sum() == pytest.approx(own.weights)
+    if members:
+        assert result.model.temperature != own.temperature
+    assert np.isfinite(result.model.predict_proba(FRAME)).all()

@@ -128,7 +128,7 @@ OTHER: dict[str, Any] = {
     "date_format": "%d/%m/%y",
     "missing": ("-9",),
     "classes": True,
-    "ship": "blend",
+    "ship": "verdict",
     "refit": True,
     "positive": "yes",
     "lock": True,

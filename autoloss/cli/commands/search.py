@@ -28,8 +28,8 @@ Ships = Annotated[
     Policy,
     typer.Option(
         "--ship",
-        help="The model that ships: what the verdict recommends; the admissible finalist with "
-        "the lowest log loss; or a blend of finalists. The report compares all three.",
+        help="The model that ships: a blend of finalists; the loss that the verdict recommends; "
+        "or the admissible finalist with the lowest log loss. The report compares all three.",
         rich_help_panel=options.OUTPUT,
     ),
 ]
@@ -96,7 +96,7 @@ def search(
     seed: options.Seed = 0,
     device: options.Device = "auto",
     workers: options.Workers = "auto",
-    ship: Ships = Policy.VERDICT,
+    ship: Ships = Policy.BLEND,
     refit: Refits = None,
     name: options.Name = None,
     out: options.Out = options.OUT,
