@@ -22,7 +22,9 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "--tracking-uri", "http://here", "--track", "pareto", "--register", "best",
         "--class-weights", "w.csv", "--class-similarity", "s.csv", "--teacher", "t",
         "--losses", "one.py", "--losses", "two.py", "--cost-matrix", "c.csv", "--out", "there",
-        "--model", "net.py:make", "--ship", "blend", "--refit", "--workers", 2,
+        "--model", "net.py:make", "--ship", "best", "--refit", "--workers", 2,
+        "--labels-in", "list", "--label-separator", "|", "--label-decision", "f1",
+        "--tokens", "words", "--constrained",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     ((name, args, kwargs),) = api.calls
@@ -55,8 +57,13 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "seed": 3,
         "device": "cpu",
         "workers": 2,
-        "ship": "blend",
+        "ship": "best",
         "refit": True,
+        "labels_in": "list",
+        "label_separator": "|",
+        "label_decision": "f1",
+        "tokens": "words",
+        "constrained": True,
         "name": "mine",
         "storage": "sqlite:///s.db",
         "tracking_uri": "http://here",
