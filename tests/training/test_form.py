@@ -25,7 +25,13 @@ def choose(behaviour: Behaviour, together: int = 32) -> TrainingForm:
     )
     network = OwnNetwork(make_schema(), N_CLASSES, OwnModel(plain, "plain"))
     return choose_form(
-        network, behaviour, fold, TrainingConfig(), device=torch.device("cpu"), together=together
+        network,
+        behaviour,
+        fold,
+        TrainingConfig(),
+        device=torch.device("cpu"),
+        together=together,
+        task="multiclass",
     )
 
 
