@@ -1,4 +1,4 @@
-"""The options of a search for several labels a row."""
+"""The options of a search for several labels a row and for sequences."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-_LABELS = "Several labels a row"
+_LABELS, _SEQUENCES = "Several labels a row", "Sequences"
 
 LabelsIn = Annotated[
     str,
@@ -31,5 +31,23 @@ LabelDecision = Annotated[
         help="The decision on a label: metric (at thresholds for F1 or for the costs, if the "
         "metric is one of these), likelier, f1, or a number of labels for each row.",
         rich_help_panel=_LABELS,
+    ),
+]
+TokensColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--tokens",
+        metavar="COLUMN",
+        help="Column of the tokens of sequences, whose tags are the target: lists, text that is "
+        "split into letters, or a number from 0 in a CoNLL file.",
+        rich_help_panel=_SEQUENCES,
+    ),
+]
+Constrained = Annotated[
+    bool,
+    typer.Option(
+        "--constrained",
+        help="Decide for tags of entities that may follow each other alone: no I-place after O.",
+        rich_help_panel=_SEQUENCES,
     ),
 ]

@@ -33,24 +33,6 @@ Ships = Annotated[
         rich_help_panel=options.OUTPUT,
     ),
 ]
-TokensColumn = Annotated[
-    str | None,
-    typer.Option(
-        "--tokens",
-        metavar="COLUMN",
-        help="Column of the tokens of sequences, whose tags are the target: lists, text that is "
-        "split into letters, or a number from 0 in a CoNLL file.",
-        rich_help_panel=options.DATA,
-    ),
-]
-Constrained = Annotated[
-    bool,
-    typer.Option(
-        "--constrained",
-        help="Decide for tags of entities that may follow each other alone: no I-place after O.",
-        rich_help_panel=options.DATA,
-    ),
-]
 Refits = Annotated[
     bool | None,
     typer.Option(
@@ -69,8 +51,8 @@ def search(
     labels_in: label_options.LabelsIn = "columns",
     label_separator: label_options.LabelSeparator = None,
     label_decision: label_options.LabelDecision = "metric",
-    tokens: TokensColumn = None,
-    constrained: Constrained = False,
+    tokens: label_options.TokensColumn = None,
+    constrained: label_options.Constrained = False,
     test: options.Test = None,
     valid: options.Valid = None,
     groups: options.Groups = None,
