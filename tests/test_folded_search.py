@@ -67,7 +67,13 @@ def test_every_row_that_is_not_locked_is_held_out_once(tmp_path: Path) -> None:
         reason for one in summary.finalists for reason in one.reasons
     }
     assert result.model is not None
-    assert len(result.model.members) == 5
+    assert summary.refit is not None
+    [ships] = [one for one in summary.policies if one.ships]
+    # A last training may have fewer members where it would take long, but three at least in all.
+    each, rest = divmod(len(result.model.members), len(ships.numbers))
+    assert rest == 0
+    assert each <= 5 if summary.refit.is_done else each == 5
+    assert len(result.model.members) >= 3
 
 
 def test_the_labels_of_the_locked_rows_decide_nothing_but_the_verdict(tmp_path: Path) -> None:

@@ -83,9 +83,7 @@ class Epochs:
 @pytest.fixture(autouse=True)
 def without_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the work after the search; a test of that work undoes this."""
-    monkeypatch.setattr(
-        "autoloss.experiment.running.conclude", lambda session, **how: session.study
-    )
+    monkeypatch.setattr("autoloss.experiment.running.conclude", lambda session, *_: session.study)
 
 
 def searched(out: Path, name: str, **options: Any) -> tuple[TrialRecord, ...]:
@@ -147,7 +145,7 @@ def test_trials_of_two_objectives_leave_if_they_are_out_by_both(tmp_path: Path) 
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], int]:
     """Return the result of every setting of a race, and the epochs of its pool."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("autoloss.experiment.running.conclude", lambda session, **how: session.study)
+        patch.setattr("autoloss.experiment.running.conclude", lambda session, *_: session.study)
         epochs = Epochs(patch)
         return tried(searched(tmp_path_factory.mktemp("whole"), "whole")), epochs.pool
 

@@ -178,7 +178,7 @@ def test_quick_bounds_its_outer_folds() -> None:
 def test_the_last_training_on_all_rows_is_given_up_last() -> None:
     work = replace(COVERED, finals=replace(COVERED.finals, refit=True), refit_size=1.25)
     whole = work.whole()
-    plans = [work.within(share * whole.seconds) for share in (1.0, 0.3, 0.1, 0.05, 0.03, 0.0)]
+    plans = [work.within(share * whole.seconds) for share in (1.0, 0.3, 0.1, 0.05, 0.04, 0.0)]
     assert all(p.finals.refit or p.finals == work.smallest(p.trials) for p in plans)
     assert [p.finals.refit for p in plans] == [True] * 5 + [False]
     once = work.population_seconds(plans[1].finals.replicates, epochs=20, size=1.25)

@@ -7,7 +7,6 @@ their mean gains more. Members that saw 60 % of the rows gain from all of them.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +16,7 @@ from autoloss.data import StudyData
 from autoloss.experiment.held_out import HeldOutFinalists
 from autoloss.experiment.replication import Selection, fresh_seeds, make_divisions
 from autoloss.experiment.session import SearchSession
+from autoloss.experiment.time_plan import REFIT_MARGIN, refit_members
 from autoloss.inference.classifier import Classifier
 from autoloss.records import Refit
 
@@ -24,10 +24,6 @@ MORE_ROWS = 1.5
 """All rows relative to those of a training, from which the last training is made by default."""
 TIME_SHARE = 0.2
 """The most time of the last training by default, as a share of the time before it."""
-FEWEST_MEMBERS = 3
-"""Where time is short, fewer members of each trial are trained again, but not fewer in all."""
-MARGIN = 1.15
-"""The last training is cut off if it takes longer than expected, and then all of it is lost."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +73,7 @@ def refit(
         return sum(session.timetable.refit_seconds(count, one, share=share) for one in epochs)
 
     every = len(model.members) // len(numbers)
-    least = min(every, math.ceil(FEWEST_MEMBERS / len(numbers)))
+    least = refit_members(len(numbers), every)
     counts = range(every, least - 1, -1)
     fitting = (count for count in counts if not _against(session, seconds(count)))
     count = next(fitting, least)
@@ -172,7 +168,7 @@ def lasting_epochs(best: Sequence[int]) -> int:
 def _against(session: SearchSession, seconds: float) -> str:
     """Return why there is no refit, or an empty string."""
     clock = session.clock
-    if clock.left is not None and MARGIN * seconds > clock.left:
+    if clock.left is not None and REFIT_MARGIN * seconds > clock.left:
         return "the time limit had no room for it"
     is_asked = session.opened.request.refit is not None
     if clock.left is None and not is_asked and seconds > TIME_SHARE * clock.elapsed:

@@ -37,6 +37,17 @@ MORE_FINALISTS = 3
 OUTER_SHARE, OUTER_MORE = 0.6, 4
 """Under a short limit an outer fold trains this share of the trials, plus this number."""
 LEAST_OUTER_TRIALS = 4
+BLENDED = 2
+"""Trials whose mean ships, as the plan expects it."""
+REFIT_MEMBERS = 3
+"""Where time is short, fewer members of each trial are trained on all rows, but so many in all."""
+REFIT_MARGIN = 1.15
+"""The training on all rows is lost if the time ends before it."""
+
+
+def refit_members(trials: int, replicates: int) -> int:
+    """Return how many members of each trial are trained on all rows, at least."""
+    return min(replicates, math.ceil(REFIT_MEMBERS / trials))
 
 
 @dataclass(frozen=True)
@@ -170,8 +181,15 @@ class Workload:
         outer = finals.outer_trials * finals.repeats * self.outer_folds
         again = self.population_seconds(finals.trainings, epochs=epochs, size=self.final_size)
         again += self.population_seconds(outer, epochs=epochs, size=self.outer_size)
-        refits = finals.replicates if finals.refit else 0
-        return again + self.population_seconds(refits, epochs=epochs, size=self.refit_size)
+        return again + (self._least_refit_seconds(finals, epochs) if finals.refit else 0.0)
+
+    def _least_refit_seconds(self, finals: Finals, epochs: int) -> float:
+        """Return the seconds of the smallest training on all rows, of a blend of a few trials."""
+        trials = max(1, min(finals.finalists + finals.more, BLENDED))
+        members = refit_members(trials, finals.replicates)
+        work = replace(self, used=1.0)
+        each = work.population_seconds(members, epochs=epochs, size=self.refit_size)
+        return REFIT_MARGIN * trials * each
 
     def bounded(self, finals: Finals, *, trials: int) -> Finals:
         """Return final trainings after `trials` trials, within the bound of the outer folds."""

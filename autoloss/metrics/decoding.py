@@ -33,7 +33,7 @@ def allowed_tags(
         log_probs (U, C), follows and result (U,).
 
     Examples:
-        >>> log_probs = np.log([[0.6, 0.0001, 0.3999], [0.1, 0.5, 0.4]])
+        >>> log_probs = np.log([[0.5, 0.0001, 0.4999], [0.1, 0.6, 0.3]])
         >>> allowed_tags(log_probs, np.array([False, True]), ("O", "I-x", "B-x")).tolist()
         [2, 1]
     """

@@ -102,4 +102,4 @@ def test_the_default_network_is_that_of_the_default_space(
     monkeypatch.setattr(loops.TogetherLoop, "run", lambda self, setting: seen.append(setting) or 1)
     monkeypatch.setattr(loops, "tight_seconds_each", lambda setting, n: 1.0)
     of_default(TINY)
-    assert seen[0].job.network.config == load_space("default").network
+    assert seen[0].job.network.config == load_space("default").network.sized(0)
