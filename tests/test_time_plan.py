@@ -18,6 +18,7 @@ from autoloss.experiment.time_plan import (
     COMFORTABLE_TRIALS,
     FEWEST_TRIALS,
     LEAST_TRIALS,
+    REFIT_MARGIN,
     Finals,
     Workload,
 )
@@ -181,11 +182,12 @@ def test_the_last_training_on_all_rows_is_given_up_last() -> None:
     plans = [work.within(share * whole.seconds) for share in (1.0, 0.3, 0.1, 0.05, 0.04, 0.0)]
     assert all(p.finals.refit or p.finals == work.smallest(p.trials) for p in plans)
     assert [p.finals.refit for p in plans] == [True] * 5 + [False]
-    once = work.population_seconds(plans[1].finals.replicates, epochs=20, size=1.25)
+    # Two trials of a blend, two members of each, whose training must not be cut off.
+    alone = replace(work, used=1.0).population_seconds(2, epochs=20, size=1.25)
     with_it, without = (
         work.final_seconds(replace(plans[1].finals, refit=refit), 20) for refit in (True, False)
     )
-    assert with_it - without == pytest.approx(once)
+    assert with_it - without == pytest.approx(REFIT_MARGIN * 2 * alone)
 
 
 def test_a_trial_of_a_race_costs_a_third_of_a_whole_one() -> None:
