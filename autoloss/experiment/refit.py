@@ -16,7 +16,7 @@ from autoloss.data import StudyData
 from autoloss.experiment.held_out import HeldOutFinalists
 from autoloss.experiment.replication import Selection, fresh_seeds, make_divisions
 from autoloss.experiment.session import SearchSession
-from autoloss.experiment.time_plan import REFIT_MARGIN, refit_members
+from autoloss.experiment.time_plan import refit_members
 from autoloss.inference.classifier import Classifier
 from autoloss.records import Refit
 
@@ -168,7 +168,7 @@ def lasting_epochs(best: Sequence[int]) -> int:
 def _against(session: SearchSession, seconds: float) -> str:
     """Return why there is no refit, or an empty string."""
     clock = session.clock
-    if clock.left is not None and REFIT_MARGIN * seconds > clock.left:
+    if clock.left is not None and seconds > clock.left:
         return "the time limit had no room for it"
     is_asked = session.opened.request.refit is not None
     if clock.left is None and not is_asked and seconds > TIME_SHARE * clock.elapsed:

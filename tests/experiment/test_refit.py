@@ -150,7 +150,7 @@ def test_a_refit_that_diverges_leaves_the_model_as_it_was(
         (True, 7.0, 1.0, ""),
         (None, None, 29.0, "more than 20% of the time"),
         (None, None, 31.0, ""),
-        (None, 6.5, 100.0, "time limit"),
+        (None, 5.0, 100.0, "time limit"),
         (None, 7.0, 1.0, ""),
     ],
 )
