@@ -98,7 +98,10 @@ def _selected(session: SearchSession) -> Selection:
 
 
 def _note_no_reference(session: SearchSession) -> None:
-    """Report that gradient boosting was left out for lack of time, or for very many labels."""
+    """Report why gradient boosting was left out."""
+    if session.opened.data.task.tags:
+        session.note("Gradient boosting was left out: it learns from rows, not from sequences.")
+        return
     if (n_labels := len(session.opened.data.task.names)) > MOST_LABELS:
         session.note(f"Gradient boosting was left out: a model for each of {n_labels} labels.")
         return

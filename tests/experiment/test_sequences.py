@@ -235,3 +235,30 @@ def test_empty_sequences_are_left_out_with_a_note() -> None:
     data = prepare(frame, DataOptions(target="tags", tokens="words"))
     assert any("1 sequence without a token left out" in note for note in data.notes)
     assert data.summary.n_rows == 59
+
+
+def test_the_report_says_that_boosting_has_no_form_for_sequences(
+    result: autoloss.SearchResult,
+) -> None:
+    notes = [one for one in result.summary.data.notes if "boosting" in one]
+    assert notes == ["Gradient boosting was left out: it learns from rows, not from sequences."]
+
+
+def test_an_interrupted_search_of_sequences_goes_on_to_the_same_end(
+    result: autoloss.SearchResult, space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("autoloss.experiment.conclusion.judge_out_of_fold", stop)
+        with pytest.raises(KeyboardInterrupt):
+            searched(sequences(), space, tmp_path)
+    assert not (tmp_path / "s" / "summary.json").exists()
+    resumed = autoloss.resume("s", data=sequences(), out=tmp_path)
+    assert resumed.verdict == result.verdict
+    assert resumed.summary.recommended == result.summary.recommended
+    again, first = (
+        pd.DataFrame(one.model.predict_proba(sequences(1))[0]) for one in (resumed, result)
+    )
+    pd.testing.assert_frame_equal(again, first)
