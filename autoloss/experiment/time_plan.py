@@ -37,10 +37,8 @@ MORE_FINALISTS = 3
 OUTER_SHARE, OUTER_MORE = 0.6, 4
 """Under a short limit an outer fold trains this share of the trials, plus this number."""
 LEAST_OUTER_TRIALS = 4
-BLENDED = 2
-"""Trials whose mean ships, as the plan expects it."""
-REFIT_MEMBERS = 3
-"""Where time is short, fewer members of each trial are trained on all rows, but so many in all."""
+BLENDED, REFIT_MEMBERS = 2, 3
+"""Trials whose mean ships, as planned, and their members that learn from all rows, at least."""
 REFIT_MARGIN = 1.3
 """The training on all rows is left out if what comes before it takes longer than planned."""
 
