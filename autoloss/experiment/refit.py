@@ -74,17 +74,17 @@ def refit(
 
     every = len(model.members) // len(numbers)
     least = refit_members(len(numbers), every)
-    counts = range(every, least - 1, -1)
-    fitting = (count for count in counts if not _against(session, seconds(count)))
-    count = next(fitting, least)
-    n_rows = round(share * figures.n_train)
-    if reason := _against(session, seconds(count)):
+    n_rows = round(data.share_of_whole(1.0))
+    for count in range(every, least - 1, -1):
+        reason = _against(session, seconds(count))
+        if not reason:
+            break
+    if reason:
         return Refitted(model, Refit(n_rows, False, reason))
     found = trained_again(session, selection, _fewer(selection, model, numbers, count), numbers)
     if found is None:
         why = "a member diverged on all rows, or the time was up"
         return Refitted(model, Refit(n_rows, False, why))
-    n_rows = round(session.opened.data.share_of_whole(1.0))
     why = "it was asked for" if asked else f"the trainings had seen {1.0 / share:.0%} of the rows"
     return Refitted(found, Refit(n_rows, True, why))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ class TagColumn:
     @property
     def known(self) -> NDArray[np.bool_]:
         """Return the sequences of which a tag is known, (N,)."""
-        return np.asarray(self._present(self._codes(self._names)).any(1), dtype=bool)
+        return np.asarray(self._present.any(1), dtype=bool)
 
     def check(self, *, name: str, label: str, are_classes: bool = False) -> None:
         """Refuse tags that cannot be learnt; see `TargetColumn.check`."""
@@ -82,7 +83,7 @@ class TagColumn:
         Shape:
             hidden (N,).
         """
-        present = self._present(self._codes(self._names)).astype(np.int64)
+        present = self._present.astype(np.int64)
         present[hidden] = MISSING_LABEL
         return present
 
@@ -97,8 +98,7 @@ class TagColumn:
         """Return the task, its tags, and no note; see `TargetColumn.task`."""
         if positive is not None:
             raise InputError(f"positive must be left out for tags, but got positive={positive!r}.")
-        codes = self._codes(self._names)
-        keys = [self._names[i] for i in np.flatnonzero(self._present(codes)[train].any(0))]
+        keys = [self._names[i] for i in np.flatnonzero(self._present[train].any(0))]
         if len(keys) < 2:
             raise InputError(
                 f"Training sequences must have at least two tags of {name!r}, but all are"
@@ -114,7 +114,7 @@ class TagColumn:
 
     def unknown(self, keys: Sequence[str], rows: Rows) -> tuple[NDArray[np.bool_], list[str]]:
         """Return no sequence to leave out, and the tags of some that are not among `keys`."""
-        present = np.flatnonzero(self._present(self._codes(self._names))[rows].any(0))
+        present = np.flatnonzero(self._present[rows].any(0))
         names = [self._names[place] for place in present]
         return np.zeros(len(rows), dtype=bool), [name for name in names if name not in keys]
 
@@ -158,23 +158,21 @@ class TagColumn:
             notes.append(f"{plural(missing, 'token')} without a tag: they count nowhere.")
         return notes
 
-    @property
+    @cached_property
     def _names(self) -> list[str]:
         """Return all tags, in the order of their codes."""
-        if "names" not in self.__dict__:
-            names = {tag for tag in self.tags if tag is not None}
-            ordered = sorted(names, key=int) if self.are_numbers else sorted(names)
-            object.__setattr__(self, "names", ordered)
-        found: list[str] = self.__dict__["names"]
-        return found
+        names = {tag for tag in self.tags if tag is not None}
+        return sorted(names, key=int) if self.are_numbers else sorted(names)
 
     def _codes(self, keys: Sequence[str]) -> NDArray[np.int64]:
         """Return the place of each token's tag in `keys`, -100 if missing or not there, (T,)."""
         place = {key: code for code, key in enumerate(keys)}
         return np.array([place.get(tag, MISSING_LABEL) for tag in self.tags], dtype=np.int64)
 
-    def _present(self, codes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    @cached_property
+    def _present(self) -> NDArray[np.bool_]:
         """Return whether each sequence has each tag, (N, C)."""
+        codes = self._codes(self._names)
         found = np.zeros((len(self.lengths), len(self._names)), dtype=bool)
         rows = np.repeat(np.arange(len(self.lengths)), self.lengths)
         found[rows[codes >= 0], codes[codes >= 0]] = True
