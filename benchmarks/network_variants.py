@@ -127,7 +127,7 @@ class VariedNetwork(TableNetwork):
         frequencies = math.sqrt(2.0) * self.parts.frequency * torch.erfinv(place)
         numeric = inputs.numeric.nan_to_num(0.0)
         angles = (2.0 * math.pi * numeric[..., None] * frequencies.to(numeric)).flatten(-2)
-        own = features.dense[..., : self.shape.dense - 2 * angles.shape[-1]]
+        own = features["dense"][..., : self.shape.dense - 2 * angles.shape[-1]]
         return replace(features, dense=torch.cat([own, angles.cos(), angles.sin()], -1))
 
     @cached_property
@@ -233,7 +233,7 @@ class VariedNetwork(TableNetwork):
         self, weights: Mapping[str, Tensor], features: Features, orders: Tensor | None
     ) -> Tensor:
         """Return the learnt periodic embedding of all numbers, ``(K, B, 4 F)``."""
-        numeric = spread(features.dense[..., : self.schema.n_numeric], orders)[..., None]
+        numeric = spread(features["dense"][..., : self.schema.n_numeric], orders)[..., None]
         angles = (
             2.0 * math.pi * numeric * weights["frequency"][:, None] + weights["phase"][:, None]
         )

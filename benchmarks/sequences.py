@@ -174,7 +174,7 @@ def pads(job: Job) -> float:
     own = total = 0
     for rows in orders.epoch():
         batch = job.batch(rows)
-        total += batch.features.codes[..., 0].numel()
+        total += batch.features["codes"][..., 0].numel()
         own += int(batch.mask.sum())
     return 1.0 - own / total
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 import pytest
 
@@ -164,3 +165,30 @@ def test_each_folder_says_its_floor_and_its_imports(folder: str) -> None:
     assert f"Floor {FLOORS[folder]}. Imports " in text
     for beside in (other for part, other in ALLOWED if part == folder):
         assert beside in text.partition("Floor ")[2]
+
+
+# Classes of one kind of input. `bench` makes a problem of its own.
+KIND_CLASSES = re.compile(
+    r"(Table|Stored|Sequence|Image)(Inputs|Schema|Encoding|Encoder|Reader)$|(Table|Token|Image)Network$"
+)
+KNOW_KINDS = ("data", "models", "export", "bench")
+
+
+def test_only_data_models_and_export_know_the_kinds_of_input() -> None:
+    known = {
+        name.rpartition(".")[2]
+        for part in ("data", "models")
+        for module, path in modules().items()
+        if part_of(module) == part
+        for name in imported(path)
+        if KIND_CLASSES.match(name.rpartition(".")[2])
+    }
+    assert {"TableEncoding", "SequenceEncoding", "TableNetwork", "TokenNetwork"} <= known
+    asking = [
+        f"{module} imports {name}"
+        for module, path in modules().items()
+        if part_of(module) not in KNOW_KINDS
+        for name in imported(path)
+        if KIND_CLASSES.match(name.rpartition(".")[2])
+    ]
+    assert asking == []

@@ -140,7 +140,7 @@ def test_what_is_loaded_predicts_as_what_was_trained(small: Path, tmp_path: Path
     member, network = loaded.members[0], small_net(4, 3)
     views = loaded.networks[0].layout.views(member.weights[None])
     network.load_state_dict({name: one[0] for name, one in views.items()})
-    inputs = loaded.networks[0].encode(member.encoding.transform(rows)).dense
+    inputs = loaded.networks[0].encode(member.encoding.transform(rows))["dense"]
     torch.testing.assert_close(network(inputs).detach(), loaded.logits(rows)[0])
     for wrong, words in ((wider_net, "other names or shapes"), ("auto", "must be loaded with")):
         with pytest.raises(InputError, match=words):

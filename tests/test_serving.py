@@ -17,8 +17,8 @@ import pytest
 
 import autoloss
 from autoloss.core.errors import InputError
+from autoloss.data.signature import input_columns
 from autoloss.inference import pyfunc as serving
-from autoloss.inference.inputs import input_columns
 from autoloss.tracking.pyfunc import save_pyfunc
 from tests.export.models import make_classifier, make_frame
 

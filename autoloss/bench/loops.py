@@ -35,7 +35,7 @@ def make_net(setting: Setting) -> nn.Sequential:
 def encoded(rows: EncodedRows | EncodedTokens) -> Tensor:
     """Return all rows as inputs of the network's first layer, ``(N, D)``."""
     assert isinstance(rows, EncodedRows)
-    return rows.features(torch.arange(len(rows), device=rows.targets.device)[None]).dense[0]
+    return rows.features(torch.arange(len(rows), device=rows.targets.device)[None])["dense"][0]
 
 
 class TogetherLoop:

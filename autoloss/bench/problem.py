@@ -28,23 +28,18 @@ class Setting:
         job: Network, rows and batch size, on the device.
         candidates: A candidate for each learning rate.
         epochs: Epochs of every candidate.
+        network: The network of the job.
     """
 
     job: Job
     candidates: list[Candidate]
     epochs: int
+    network: TableNetwork
 
     @cached_property
     def jobs(self) -> tuple[Job, ...]:
         """Return the only division, the same object for all trainings."""
         return (self.job,)
-
-    @property
-    def network(self) -> TableNetwork:
-        """Return the network."""
-        network = self.job.network
-        assert isinstance(network, TableNetwork)
-        return network
 
     @property
     def steps(self) -> int:
@@ -73,8 +68,9 @@ def make_setting(
     edges = torch.linspace(-2.0, 2.0, config.bins + 1).expand(N_COLUMNS, -1)
     schema = TableSchema(N_COLUMNS, edges, (), 0, (False,) * N_COLUMNS)
     train, valid = make_part(rows, 1), make_part(rows // 4, 2)
+    own = TableNetwork(schema, N_CLASSES, config)
     job = Job.prepare(
-        TableNetwork(schema, N_CLASSES, config),
+        own,
         train,
         valid,
         class_counts=torch.bincount(train.targets),
@@ -84,7 +80,7 @@ def make_setting(
     )
     rates = torch.logspace(-3.5, -2.0, together).tolist()
     candidates = [Candidate(LossSpec(), lr=lr, weight_decay=0.01, dropout=DROPOUT) for lr in rates]
-    return Setting(job, candidates, epochs)
+    return Setting(job, candidates, epochs, own)
 
 
 def plain_network(width: int) -> NetworkConfig:

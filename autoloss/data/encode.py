@@ -241,6 +241,33 @@ class TableEncoding:
             tuple((name, count) for name, count in state["n_infinite"]),
         )
 
+    def check(self) -> None:
+        """Check the tensors of a loaded encoding against its columns.
+
+        Raises:
+            ValueError: Two parts do not fit.
+        """
+        numeric = 0
+        for column in self.columns:
+            _must(isinstance(column.name, str), "column names")
+            if isinstance(column, TextColumn):
+                _must(column.components.ndim == 2, "text")
+                kept = (column.components.shape[0],)
+                _must(column.kept.shape == column.idf.shape == kept, "text")
+                _must(column.kept.dtype == torch.int64 and column.in_range, "text")
+            if isinstance(column, CategoryColumn):
+                _must(all(isinstance(level, str) for level in column.levels), "levels")
+            else:
+                numeric += len(column.parts) if isinstance(column, DateColumn) else 1
+        _must(self.edges.ndim == 2 and len(self.edges) == numeric, "edges")
+        _must(self.edges.dtype == torch.float32, "edges")
+        _must(len(self.has_missing) == numeric, "has_missing")
+
+
+def _must(holds: bool, name: str) -> None:
+    if not holds:
+        raise ValueError(f"{name} cannot be")
+
 
 def _nothing_left(label: str, dropped: Sequence[tuple[str, str]]) -> InputError:
     """Return the error for a table of which all columns are left out."""

@@ -12,18 +12,15 @@ import torch
 from torch import Tensor
 
 from autoloss.data.divide import Piece
-from autoloss.data.encode import TableEncoding
-from autoloss.data.frames import only
 from autoloss.data.parts import Fold, Part, joined
 from autoloss.data.roles import group_codes
 from autoloss.data.sources import Sources
 from autoloss.data.split import Codes, Rows
-from autoloss.data.stored import LARGE, StoredInputs, StoredTable
 
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
-    """Encodes the rows of a study's tables as folds.
+    """Encodes the rows of a study as folds; a kind of input fills in `fit` and `inputs`.
 
     Args:
         sources: The tables.
@@ -66,20 +63,7 @@ class Encoder:
         Raises:
             InputError: The rows have no column to learn from.
         """
-        main, rows = pieces[0].source, None
-        if len(pieces) == 1:
-            frame, rows = self._tables[main.name].frame, pieces[0].rows
-        else:
-            frames = [self.frame(piece.source.name, piece.rows) for piece in pieces]
-            frame = pd.concat(frames, ignore_index=True)
-        return TableEncoding.fit(
-            frame,
-            rows=rows,
-            bins=self.bins,
-            seed=self.seed,
-            label=main.table.label,
-            hints=self.sources.hints,
-        )
+        raise NotImplementedError
 
     def count(self, targets: Any) -> Tensor:
         """Return the rows of each class, (C,), or without and with each label, (L, 2)."""
@@ -126,26 +110,16 @@ class Encoder:
         )
 
     def inputs(self, piece: Piece, encoding: Any) -> Any:
-        """Encode the rows of a piece; a large piece is encoded at each `take`."""
-        source = piece.source
-        if len(piece.rows) * len(encoding.columns) >= LARGE:
-            return StoredInputs(self._tables[source.name], encoding, piece.rows)
-        frame = self.frame(source.name, piece.rows)
-        return encoding.transform(frame, label=source.table.label)
+        """Encode the rows of a piece."""
+        raise NotImplementedError
 
-    @cached_property
-    def _tables(self) -> dict[str, StoredTable]:
-        """Return the input columns of each table."""
-        inputs = list(self.sources.roles.inputs)
-        return {
-            name: StoredTable(only(one.table.frame, inputs))
-            for name, one in self.sources.tables.items()
-        }
+    def notes(self, encoding: Any) -> list[str]:
+        """Return notes for the user on an encoding."""
+        return []
 
     def frame(self, table: str, rows: Rows) -> pd.DataFrame:
-        """Return the input columns of rows of a table, as they were read."""
-        frame: pd.DataFrame = self._tables[table].frame.iloc[rows]
-        return frame
+        """Return the rows of a table as gradient boosting reads them; only tables have columns."""
+        raise NotImplementedError
 
     def _clusters_of(self, table: str, rows: Rows) -> Codes:
         """Return the clusters of rows of a table."""

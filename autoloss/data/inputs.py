@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,13 +40,18 @@ class TableInputs:
         )
 
     @classmethod
-    def joined(cls, parts: Sequence[TableInputs]) -> TableInputs:
-        """Return the rows of several parts, one part after the other."""
+    def joined(cls, parts: Sequence[Any]) -> TableInputs:
+        """Return the rows of several parts, `TableInputs` or stored, one part after the other."""
+        whole = [part.whole() for part in parts]
         return cls(
-            torch.cat([part.numeric for part in parts]),
-            torch.cat([part.categories for part in parts]),
-            torch.cat([part.vectors for part in parts]),
+            torch.cat([part.numeric for part in whole]),
+            torch.cat([part.categories for part in whole]),
+            torch.cat([part.vectors for part in whole]),
         )
+
+    def whole(self) -> TableInputs:
+        """Return the rows, as `StoredInputs` does."""
+        return self
 
     def __len__(self) -> int:
         """Return the number of rows N."""
@@ -59,14 +65,12 @@ class TableInputs:
         """
         return TableInputs(self.numeric[rows], self.categories[rows], self.vectors[rows])
 
-    def typed(self, dtype: torch.dtype) -> TableInputs:
-        """Return the same rows with numbers of another type."""
-        return TableInputs(self.numeric.to(dtype), self.categories, self.vectors.to(dtype))
-
-    def to(self, device: torch.device | str) -> TableInputs:
-        """Return the rows on a device."""
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> TableInputs:
+        """Return the rows on a device, with numbers of a type."""
         return TableInputs(
-            self.numeric.to(device), self.categories.to(device), self.vectors.to(device)
+            self.numeric.to(device, dtype),
+            self.categories.to(device),
+            self.vectors.to(device, dtype),
         )
 
 

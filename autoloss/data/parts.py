@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from autoloss.core.ragged import joined_labels
-from autoloss.data.stored import StoredInputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,8 +17,8 @@ class Part:
     """Encoded rows with their classes.
 
     Args:
-        inputs: The rows, `TableInputs`; the rows of a large part are encoded when they are taken,
-            `StoredInputs`. Those of sequences are `SequenceInputs`.
+        inputs: The rows, `Inputs` of a kind; the rows of a large part of a table are encoded when
+            they are taken.
         targets: Class codes, a tensor of int64; of several labels 1 for yes, 0 for no and -100
             where missing; of sequences a `Ragged` of classes, -100 where missing.
         weights: Weight of each row, or None if all weigh the same.
@@ -32,7 +31,7 @@ class Part:
         weights, rows, clusters (N,); targets (N,), of several labels (N, L).
     """
 
-    # Code for tables and code for sequences read values of their own kinds.
+    # The network of a kind reads values of that kind.
     inputs: Any
     targets: Any
     weights: Tensor | None
@@ -47,12 +46,6 @@ class Part:
     def __len__(self) -> int:
         """Return the number of rows N."""
         return len(self.inputs)
-
-    def encoded(self) -> Any:
-        """Return all rows encoded."""
-        if isinstance(self.inputs, StoredInputs):
-            return self.inputs.take(torch.arange(len(self)))
-        return self.inputs
 
     def take(self, places: Tensor) -> Part:
         """Return the rows at some places of the part, in that order."""
@@ -122,7 +115,7 @@ def joined(parts: Sequence[Part]) -> Part:
 
     Rows and clusters keep the numbers of their own tables.
     """
-    inputs = [part.encoded() for part in parts]
+    inputs = [part.inputs for part in parts]
     return Part(
         type(inputs[0]).joined(inputs),
         joined_labels([part.targets for part in parts]),

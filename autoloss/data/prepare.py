@@ -14,13 +14,13 @@ from autoloss.data.classes import of_known_classes, task_of
 from autoloss.data.divide import Divided, Piece, divide
 from autoloss.data.fingerprint import fingerprint, row_hashes, rows_digest
 from autoloss.data.folds import Encoder
-from autoloss.data.notes import encoding_notes, repeated_notes
+from autoloss.data.input_kinds import KINDS
+from autoloss.data.notes import repeated_notes
 from autoloss.data.options import DataOptions
 from autoloss.data.parts import Fold, LockedPart
 from autoloss.data.protocol import resampling_of
 from autoloss.data.read import Source
 from autoloss.data.resample import Division, outer_divisions, search_divisions
-from autoloss.data.sequences.folds import SequenceEncoder
 from autoloss.data.sources import Sources, load_sources
 from autoloss.data.split import Rows
 from autoloss.data.study import StudyData, StudyDivisions, encoded_fold
@@ -66,8 +66,7 @@ def prepare(
         protocol.outer_folds if divided.judge == "out_of_fold" else 0,
         None if divided.test is None or divided.is_test_given else divided.test.rows,
     )
-    kind_of_encoder = SequenceEncoder if task.kind == "sequence" else Encoder
-    encoder = kind_of_encoder(sources, keys, options.groups, bins, options.seed)
+    encoder = KINDS[sources.kind].encoder(sources, keys, options.groups, bins, options.seed)
     folds = tuple(encoded_fold(encoder, division, divided.valid) for division in search)
     locked = None if divided.test is None else _locked(divided.test, encoder, folds[0])
     total, held, n_rows = _counts(divisions, folds, locked, encoder)
@@ -77,7 +76,7 @@ def prepare(
         *([positive_note] if positive_note else []),
         *unknown_notes,
         *sources.main.labels.notes(keys, total, folds[0].class_counts, held),
-        *(encoding_notes(folds[0].encoding) if task.kind != "sequence" else ()),
+        *encoder.notes(folds[0].encoding),
         *_repeated(divisions, divided.test, sources),
     )
     aside = sources.aside(options)

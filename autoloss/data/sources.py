@@ -57,6 +57,7 @@ class Sources:
         files: Tables given for ``"test"`` and ``"valid"``.
         notes: Findings for the user, a sentence each.
         hints: Hints for each input: its kind, format and marks, before training rows are chosen.
+        kind: The kind of input, a name of `KINDS`.
     """
 
     main: Labelled
@@ -64,6 +65,7 @@ class Sources:
     files: dict[str, Labelled]
     notes: tuple[str, ...]
     hints: Mapping[str, Hints]
+    kind: str = "table"
 
     def aside(self, options: DataOptions) -> tuple[tuple[str, str], ...]:
         """Return every column that is neither input nor target, and why."""
@@ -136,7 +138,7 @@ def _load_sequences(source: Source, options: DataOptions) -> Sources:
             own = read_sequences(given, options, name=name, like=table)
             files[name] = Labelled(name, own, tags_of(own, roles))
             notes += [*own.notes, *_without_target(own, files[name].labels, roles.target)]
-    return Sources(Labelled("data", table, labels), roles, files, tuple(notes), {})
+    return Sources(Labelled("data", table, labels), roles, files, tuple(notes), {}, "sequences")
 
 
 def _targets(table: Table, options: DataOptions) -> tuple[str, tuple[str, ...]]:

@@ -6,6 +6,7 @@ own. Here a fold is the numbers of its rows; `take` returns the same numbers as 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,11 +83,24 @@ class StoredInputs:
         self._rows = rows
         self._readers = [_Reader.of(table, column, rows) for column in encoding.columns]
 
-    def typed(self, dtype: torch.dtype) -> StoredInputs:
-        """Return the same rows, their numbers of a type."""
+    def to(
+        self, device: torch.device | str, dtype: torch.dtype | None = None
+    ) -> StoredInputs | TableInputs:
+        """Return the rows on a device, with numbers of a type; on another than the CPU encoded."""
+        if torch.device(device).type != "cpu":
+            return self.whole().to(device, dtype)
         found = copy(self)
-        found.dtype = dtype
+        found.dtype = self.dtype if dtype is None else dtype
         return found
+
+    def whole(self) -> TableInputs:
+        """Return all rows encoded."""
+        return self.take(torch.arange(len(self)))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Any]) -> TableInputs:
+        """Return the rows of several parts, one part after the other, encoded."""
+        return TableInputs.joined(parts)
 
     def __len__(self) -> int:
         """Return the number of rows N."""

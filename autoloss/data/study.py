@@ -14,6 +14,7 @@ from autoloss.core.task import Task
 from autoloss.data.divide import Piece
 from autoloss.data.folds import Encoder
 from autoloss.data.hints import as_hinted
+from autoloss.data.input_kinds import InputKind, kind_of_encoding
 from autoloss.data.parts import Fold, LockedPart, Part
 from autoloss.data.resample import Division, RowPool, covering_divisions, fresh_divisions
 from autoloss.data.split import Rows
@@ -77,6 +78,11 @@ class StudyData:
     def encoding(self) -> Any:
         """Return the encoding of the first fold."""
         return self.folds[0].encoding
+
+    @property
+    def kind(self) -> InputKind:
+        """Return the kind of input."""
+        return kind_of_encoding(self.encoding)
 
     @property
     def table(self) -> pd.DataFrame:

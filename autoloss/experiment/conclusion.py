@@ -23,7 +23,6 @@ from autoloss.experiment.progress import Progress
 from autoloss.experiment.refit import refit
 from autoloss.experiment.replication import Selection, replicate
 from autoloss.experiment.session import SearchSession
-from autoloss.models import TableNetwork
 from autoloss.records import Coverage, Summary
 from autoloss.report import write_report
 from autoloss.search import SearchResult, summarise
@@ -99,8 +98,8 @@ def _selected(session: SearchSession) -> Selection:
 
 def _note_no_reference(session: SearchSession) -> None:
     """Report why gradient boosting was left out."""
-    if session.opened.data.task.tags:
-        session.note("Gradient boosting was left out: it learns from rows, not from sequences.")
+    if reason := session.opened.data.kind.not_boosted:
+        session.note(f"Gradient boosting was left out: {reason}.")
         return
     if (n_labels := len(session.opened.data.task.names)) > MOST_LABELS:
         session.note(f"Gradient boosting was left out: a model for each of {n_labels} labels.")
@@ -129,7 +128,7 @@ def _settings(session: SearchSession) -> dict[str, Any]:
     locked, space = session.opened.data.locked, session.study.space
     own = network_argument(session.study.config.origin)
     settings = {
-        **_network_settings(session),
+        **session.divisions.jobs[0].network.settings,
         **asdict(space.training),
         "device": str(session.divisions.jobs[0].device),
         "together": session.executor.together,
@@ -138,14 +137,6 @@ def _settings(session: SearchSession) -> dict[str, Any]:
     }
     uri = session.opened.tracker.shown_uri
     return {**settings, "tracking_uri": uri} if uri else settings
-
-
-def _network_settings(session: SearchSession) -> dict[str, Any]:
-    """Return the settings of the built-in network, with its own number of bins; else nothing."""
-    network = session.divisions.jobs[0].network
-    if not isinstance(network, TableNetwork):
-        return {}
-    return {**asdict(network.config), "bins": network.n_bins}
 
 
 def _seconds(session: SearchSession) -> dict[str, float]:

@@ -31,7 +31,7 @@ class LockedPredictions:
 
     def of(self, model: Classifier, items: Items, *, raw: bool = False) -> Tensor:
         """Return a model's log probabilities of the items, (M, C), float64."""
-        inputs = [self._opened(member.encoding).encoded() for member in model.members]
+        inputs = [self._opened(member.encoding).inputs for member in model.members]
         return items.scores(model.encoded_log_probs(inputs, raw=raw)[None])[0]
 
 

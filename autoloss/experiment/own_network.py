@@ -102,7 +102,7 @@ def checked_network(
     network, folds = _network(model, data, space), data.folds
     check_weights(network)
     sample = torch.arange(min(len(folds[0].train), _ROWS))
-    rows = network.encode(folds[0].train.inputs.take(sample)).dense.to(device)
+    rows = network.encode(folds[0].train.inputs.take(sample))["dense"].to(device)
     rows = rows.repeat(-(-_SEVERAL // len(rows)), 1) if len(rows) < _SEVERAL else rows
     behaviour = check_network(network, rows)
     form = choose_form(

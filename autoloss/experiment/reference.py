@@ -43,12 +43,13 @@ def boost(session: SearchSession, train: Sequence[Part], test: Part) -> Boosted 
         test: The part to predict.
 
     Returns:
-        The predictions of the items; None for tags of sequences, if every column is free text,
-        there are very many labels, or it would probably take longer than the time limit allows.
+        The predictions of the items; None for inputs that are no table, if every column is free
+        text, there are very many labels, or it would probably take longer than the time limit
+        allows.
     """
     data, deadline = session.opened.data, session.timetable.reference_by
     task, seed = data.task, session.study.seed
-    if task.kind == "sequence" or len(task.names) > MOST_LABELS:
+    if data.kind.not_boosted or len(task.names) > MOST_LABELS:
         return None
     n_rows = sum(map(len, train))
     if deadline is not None:

@@ -18,11 +18,11 @@ from autoloss.core.files import replacing
 from autoloss.core.task import Task
 from autoloss.core.templates import code_templates
 from autoloss.data import cells, dates, marks, numbers, text, values
+from autoloss.data.signature import by_name
 from autoloss.data.text import TextColumn
 from autoloss.export.model_parts import decision_of, table_networks
 from autoloss.export.readout_code import ReadoutCode
 from autoloss.inference.classifier import CHUNK_ROWS, Classifier
-from autoloss.inference.inputs import by_name
 from autoloss.losses import ClassFacts, get
 from autoloss.models import TableNetwork
 from autoloss.models.table import ONE_HOT

@@ -12,9 +12,9 @@ from autoloss.data.dates import DateColumn
 from autoloss.data.encode import Column
 from autoloss.data.messages import listed
 from autoloss.data.numbers import NumericColumn
+from autoloss.data.signature import by_name
 from autoloss.export.model_parts import decision_of
 from autoloss.inference.classifier import Classifier
-from autoloss.inference.inputs import by_name
 
 
 @dataclass(frozen=True)

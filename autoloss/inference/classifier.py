@@ -17,8 +17,8 @@ from autoloss.core.display import Card, Shown
 from autoloss.core.errors import InputError
 from autoloss.core.settings import NetworkConfig
 from autoloss.core.task import Task
-from autoloss.data import SequenceInputs, TableInputs
 from autoloss.data.costs import Costs, cost_array
+from autoloss.data.encoding import Inputs
 from autoloss.inference.entrance import Table, encoded_rows
 from autoloss.inference.member import Member, encodings_of
 from autoloss.inference.saving import StoredNetwork, write_model
@@ -32,7 +32,6 @@ from autoloss.records import loss_label
 from autoloss.training.rows import logits_of
 from autoloss.training.token_rows import EncodedTokens
 
-Inputs = TableInputs | SequenceInputs
 CHUNK_ROWS = 8192
 Decision = Literal["error", "balanced_error", "expected_cost"]
 
@@ -142,7 +141,7 @@ class Classifier(Shown):
         return [own[id(member.encoding)] for member in self.members]
 
     @torch.no_grad()
-    def _logits(self, number: int, inputs: TableInputs | SequenceInputs) -> Tensor:
+    def _logits(self, number: int, inputs: Inputs) -> Tensor:
         """Return the raw scores of a member for its encoded rows, ``(N, C)``.
 
         Those of the tokens of sequences are ``(1, T, C)``.
@@ -150,7 +149,7 @@ class Classifier(Shown):
         network, own = self.networks[number], self.members[number]
         # In single precision the sums of a row would depend on the number of rows beside it.
         dtype = torch.float64 if self.model is None else own.weights.dtype
-        if isinstance(inputs, SequenceInputs):
+        if self.task.kind == "sequence":
             tokens = EncodedTokens.unlabelled(network, inputs.to("cpu", dtype))
             rows_of_weights = own.weights.unsqueeze(0).to(dtype)
             return logits_of(network, rows_of_weights, [own.readout.spec], tokens)[0]
@@ -158,7 +157,7 @@ class Classifier(Shown):
         heads = Heads((get(own.readout.spec.base).head,))
         chunks = []
         for rows in torch.split(torch.arange(len(inputs)), CHUNK_ROWS):
-            taken = network.encode(inputs.take(rows.unsqueeze(0)).typed(dtype))
+            taken = network.encode(inputs.take(rows.unsqueeze(0)).to("cpu", dtype))
             chunks.append(network.body(weights, taken, heads=heads)[0].double())
         return torch.cat(chunks) if chunks else torch.empty(0, self.task.n_outputs)
 
@@ -232,7 +231,7 @@ class Classifier(Shown):
         probs = self.shown_probs(self.encoded_log_probs(self.by_member(rows)))
         return self.by_sequence(probs, rows[0]) if self.task.kind == "sequence" else probs
 
-    def by_sequence(self, values: NDArray[Any], inputs: SequenceInputs) -> list[NDArray[Any]]:
+    def by_sequence(self, values: NDArray[Any], inputs: Any) -> list[NDArray[Any]]:
         """Return the values of the tokens ``(T, ...)`` of each sequence, N arrays."""
         return np.split(values, np.cumsum(inputs.lengths.numpy())[:-1])
 

@@ -7,11 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from autoloss.data import SequenceEncoding
-from autoloss.data.categories import CategoryColumn
-from autoloss.data.dates import DateColumn
-from autoloss.data.encode import TableEncoding
-from autoloss.data.text import TextColumn
+from autoloss.data.input_kinds import kind_of_encoding
 from autoloss.inference.classifier import Classifier
 
 _DECISIONS = ("error", "balanced_error", "expected_cost")
@@ -50,33 +46,14 @@ def check_fit(classifier: Classifier) -> None:
         own = member.readout.of_labels
         _must(len(own) in (0, len(task.names)), "temperatures")
         _must(all(map(_is_positive, own)), "temperatures")
-        _must((task.kind == "sequence") == isinstance(member.encoding, SequenceEncoding), "task")
-        if not isinstance(member.encoding, SequenceEncoding):
-            _check_encoding(member.encoding)
+        kind = kind_of_encoding(member.encoding)
+        _must((task.kind == "sequence") == kind.of_tokens, "task")
+        _must(kind is kind_of_encoding(classifier.members[0].encoding), "encodings")
+        member.encoding.check()
         _shape(member.class_counts, counted, "class_counts")
     for member, network in zip(classifier.members, classifier.networks, strict=True):
         _shape(member.weights, (network.layout.size,), "weights")
         _must(member.weights.dtype == torch.float32, "type of weights")
-
-
-def _check_encoding(encoding: TableEncoding) -> None:
-    """Check the tensors of an encoding against its columns."""
-    numeric = 0
-    for column in encoding.columns:
-        _must(isinstance(column.name, str), "column names")
-        if isinstance(column, TextColumn):
-            _must(column.components.ndim == 2, "text")
-            kept = column.components.shape[0]
-            _shape(column.kept, (kept,), "text")
-            _shape(column.idf, (kept,), "text")
-            _must(column.kept.dtype == torch.int64 and column.in_range, "text")
-        if isinstance(column, CategoryColumn):
-            _must(all(isinstance(level, str) for level in column.levels), "levels")
-        else:
-            numeric += len(column.parts) if isinstance(column, DateColumn) else 1
-    _must(encoding.edges.ndim == 2 and len(encoding.edges) == numeric, "edges")
-    _must(encoding.edges.dtype == torch.float32, "edges")
-    _must(len(encoding.has_missing) == numeric, "has_missing")
 
 
 def _shape(tensor: Tensor | None, shape: tuple[int, ...], name: str) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from autoloss.core.errors import InputError
 from autoloss.core.settings import NetworkConfig
 from autoloss.core.task import Task
-from autoloss.data import SequenceEncoding, TableEncoding
+from autoloss.data.input_kinds import encoding_from
 from autoloss.data.messages import one_line
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.fitting import check_fit
@@ -109,9 +109,7 @@ def _classifier(
     """Return the model from the parts of its files."""
     task = Task.from_dict(config["task"])
     encodings = [
-        SequenceEncoding.from_state(state)
-        if task.kind == "sequence"
-        else TableEncoding.from_state(state, _below(f"encoding.{place}.", tensors))
+        encoding_from(state, _below(f"encoding.{place}.", tensors))
         for place, state in enumerate(config["encodings"])
     ]
     return Classifier(

@@ -16,7 +16,7 @@ class Member:
     """One training of a classifier: its weights, and the encoding and read-out of its rows.
 
     Args:
-        encoding: The encoding of tables, `TableEncoding`, or of sequences, `SequenceEncoding`.
+        encoding: The encoding of its rows, of the same kind of input for all members.
         weights: The weights.
         readout: The map from logits to probabilities.
         class_counts: Training rows of each class.

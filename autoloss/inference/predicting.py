@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from autoloss.core.errors import InputError, closest
 from autoloss.core.task import Task
+from autoloss.data.encoding import RowReader
+from autoloss.data.input_kinds import kind_of_encoding
 from autoloss.data.messages import listed, unknown_name
 from autoloss.data.stream import PIECE_ROWS, RowStream, frame_of
-from autoloss.data.unusable import UnusableCount, check_found, note_of
 from autoloss.data.values import label_of
 from autoloss.inference.classifier import Classifier
-from autoloss.inference.entrance import encoded_piece
-from autoloss.inference.inputs import by_name
 
 PREDICTION = "prediction"
 LabelForm = Literal["joined", "lists", "wide"]
@@ -90,8 +89,7 @@ class Predicting:
             InputError: The table cannot be read to its end, or a column that mattered is unusable
                 in most rows. The last piece is held back until the check has passed.
         """
-        encodings = self.classifier.encodings
-        count = UnusableCount(encodings)
+        reader = self._reader()
         own = [] if self.id_column is None else [self.id_column]
         wanted = list(dict.fromkeys([*own, *self._needed]))
         held = None
@@ -99,7 +97,7 @@ class Predicting:
             if held is not None:
                 yield held
             frame = frame_of(piece.select(self._needed))
-            inputs = encoded_piece(encodings, frame, count, label=self.rows.label)
+            inputs = reader.encode(frame, label=self.rows.label)
             own_rows = self.classifier.by_member(inputs)
             probs = self.classifier.shown_probs(self.classifier.encoded_log_probs(own_rows))
             table = table_of(self.classifier, probs, labels=self.labels)
@@ -111,14 +109,18 @@ class Predicting:
             if self.id_column is not None:
                 held = held.add_column(0, self.id_column, piece.column(self.id_column))
         if not self.force:
-            check_found(count.found, label=self.rows.label, remedy="go on with --force")
-        if note := note_of(count.found):
+            reader.check(label=self.rows.label, remedy="go on with --force")
+        if note := reader.note:
             self.tell(note)
         yield held
 
     @property
     def _needed(self) -> tuple[str, ...]:
-        return tuple(by_name(self.classifier.encodings))
+        return self._reader().names
+
+    def _reader(self) -> RowReader:
+        encodings = self.classifier.encodings
+        return kind_of_encoding(encodings[0]).reader(encodings)
 
     @property
     def _written(self) -> tuple[str, ...]:

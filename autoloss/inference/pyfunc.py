@@ -15,8 +15,8 @@ import pandas as pd
 
 from autoloss.core.errors import InputError
 from autoloss.core.task import Task
+from autoloss.data.input_kinds import kind_of_encoding
 from autoloss.inference.classifier import Classifier
-from autoloss.inference.inputs import InputColumn, example_of, input_columns
 from autoloss.inference.loading import load
 from autoloss.inference.predicting import PREDICTION, probability_names, table_of
 from autoloss.inference.tagging import PROBABILITY, tagged
@@ -33,8 +33,6 @@ _PINNED = (
     "scipy",
     "torch",
 )
-# With "boolean" MLflow would silently read a missing flag as false.
-_TYPES = {"number": "double", "flag": "any"}
 
 
 class ServedModel:
@@ -84,15 +82,9 @@ def _load_pyfunc(path: str, model_config: Mapping[str, Any] | None = None) -> Se
 
 
 def input_types(classifier: Classifier) -> list[tuple[str, str]]:
-    """Return the name and MLflow type of every input column, for a signature.
-
-    Whole numbers are ``double`` too, because a missing cell makes the column float. Columns of
-    sequences have lists or text.
-    """
-    if classifier.task.kind == "sequence":
-        columns = classifier.members[0].encoding.tokens
-        return [(name, "any") for name in (columns.tokens, *columns.features)]
-    return [(column.name, _type(column)) for column in input_columns(classifier.encodings)]
+    """Return the name and MLflow type of every input column, for a signature."""
+    encodings = classifier.encodings
+    return kind_of_encoding(encodings[0]).signature(encodings)
 
 
 def output_types(classifier: Classifier) -> list[tuple[str, str]]:
@@ -108,18 +100,15 @@ def output_types(classifier: Classifier) -> list[tuple[str, str]]:
 
 def input_example(classifier: Classifier) -> pd.DataFrame:
     """Return made-up rows to try the model with; none is a row of the data."""
-    return pd.DataFrame(**example_of(classifier.encodings)["dataframe_split"])
+    encodings = classifier.encodings
+    example = kind_of_encoding(encodings[0]).example(encodings)
+    return pd.DataFrame(**example["dataframe_split"])
 
 
 def requirements() -> list[str]:
     """Return the packages that the model needs, with the installed versions."""
     # A local version such as 2.10.0+cpu is on no index.
     return [f"{name}=={version(name).partition('+')[0]}" for name in _PINNED]
-
-
-def _type(column: InputColumn) -> str:
-    """Return the MLflow type of a column."""
-    return "string" if column.is_text else _TYPES[column.type]
 
 
 def _label_type(task: Task) -> str:

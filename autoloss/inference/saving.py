@@ -13,7 +13,7 @@ from torch import Tensor
 
 from autoloss.core.settings import NetworkConfig
 from autoloss.core.task import Task
-from autoloss.inference.inputs import example_of
+from autoloss.data.input_kinds import encoding_state, kind_of_encoding
 from autoloss.inference.member import Member, encodings_of
 
 FORMAT_VERSION = 2
@@ -71,7 +71,7 @@ def write_model(
     tensors: dict[str, Tensor] = {}
     states = []
     for place, encoding in enumerate(encodings):
-        state, own = encoding.to_state()
+        state, own = encoding_state(encoding)
         states.append(state)
         tensors |= {f"encoding.{place}.{name}": one for name, one in own.items()}
     for number, member in enumerate(members):
@@ -101,7 +101,7 @@ def write_model(
         **({"labels_each": labels_each} if labels_each else {}),
     }
     _write_json(folder / CONFIG, config)
-    _write_json(folder / EXAMPLE, example_of(encodings))
+    _write_json(folder / EXAMPLE, kind_of_encoding(encodings[0]).example(encodings))
     return folder
 
 

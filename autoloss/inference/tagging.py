@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from autoloss.core.errors import InputError
 from autoloss.core.files import replacing
+from autoloss.data.input_kinds import kind_of_encoding
 from autoloss.data.sequences.conll import (
     ENDINGS,
     is_universal,
@@ -22,7 +23,6 @@ from autoloss.data.sequences.conll import (
 )
 from autoloss.data.text_file import ending_of
 from autoloss.inference.classifier import Classifier
-from autoloss.inference.entrance import sequence_table
 from autoloss.inference.predicting import PREDICTION
 
 PROBABILITY = "probability"
@@ -50,14 +50,16 @@ def write_tags(classifier: Classifier, data: str, file: Path) -> int:
     if is_conll != (ending in ENDINGS) or ending not in (*ENDINGS, *_LINES, ".parquet", ".csv"):
         wanted = "the ending of DATA" if is_conll else ".jsonl, .parquet or .csv"
         raise InputError(f"FILE must have {wanted}, but got FILE={str(file)!r}.")
-    table = sequence_table(data, classifier.encodings[0])
-    tags, probs = tagged(classifier, table.frame)
+    encodings = classifier.encodings
+    # All sequences come at once.
+    (frame,) = kind_of_encoding(encodings[0]).reader(encodings).frames(data)
+    tags, probs = tagged(classifier, frame)
     with replacing(file) as part:
         if ending in ENDINGS:
             lines = _conll_lines(Path(data), tags, probs)
             part.write_text("".join(lines), encoding="utf-8", newline="")
         else:
-            _write_frame(table.frame, tags, probs, part, ending)
+            _write_frame(frame, tags, probs, part, ending)
     return len(tags)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -15,37 +16,39 @@ from autoloss.models.layers import DropoutRates
 from autoloss.models.layout import Layout
 
 
-@dataclass(frozen=True)
 class Features:
-    """A batch after `Network.encode`, which all candidates share.
+    """A batch after `Network.encode`, which all candidates share: tensors by name.
 
-    An example of a table is a row; those of sequences are their tokens, one after the other.
+    A network's `encode` says which names it makes and reads. Training moves, cuts and joins them
+    along their first axes, and knows no name.
 
     Args:
-        dense: Numbers for the first layer, ``(G, B, D)``.
-        codes: Codes of the embedded columns, offset into one table, ``(G, B, Q)``.
-        around: The tokens before and after each token in its sequence, ``(G, B, 2)``; None for
-            rows of a table.
+        tensors: Each ``(G, B, ...)``, in the order of rows, or of tokens of sequences.
     """
 
-    dense: Tensor
-    codes: Tensor
-    around: Tensor | None = None
+    def __init__(self, **tensors: Tensor) -> None:
+        self._tensors = tensors
+
+    def __getitem__(self, name: str) -> Tensor:
+        """Return the tensor of a name."""
+        return self._tensors[name]
+
+    @property
+    def row_bytes(self) -> int:
+        """Return the bytes of a row of a batch ``(B, ...)``."""
+        return sum(math.prod(one.shape[1:]) * one.element_size() for one in self._tensors.values())
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Features:
-        """Return the features with every field changed."""
-        around = None if self.around is None else change(self.around)
-        return Features(change(self.dense), change(self.codes), around)
+        """Return the features with every tensor changed."""
+        return Features(**{name: change(one) for name, one in self._tensors.items()})
 
     @classmethod
-    def joined(cls, parts: Sequence[Features]) -> Features:
-        """Return the orders of several batches, one after the other; short ones end in zeros."""
-        around = [part.around for part in parts if part.around is not None]
-        return cls(
-            dense=joined_orders([part.dense for part in parts]),
-            codes=joined_orders([part.codes for part in parts]),
-            around=joined_orders(around) if around else None,
-        )
+    def of_each(
+        cls, parts: Sequence[Features], join: Callable[[list[Tensor]], Tensor]
+    ) -> Features:
+        """Return several batches of the same names as one, by a function that joins tensors."""
+        names = parts[0]._tensors
+        return cls(**{name: join([part[name] for part in parts]) for name in names})
 
 
 def joined_orders(parts: Sequence[Tensor], *, axis: int = 1) -> Tensor:
@@ -131,8 +134,8 @@ class Network(Protocol):
         """Return the names and shapes of a candidate's weights."""
 
     @property
-    def encoded_width(self) -> int:
-        """Return D, the width of the dense part of `Features`."""
+    def settings(self) -> Mapping[str, object]:
+        """Return the settings that the report shows; empty for the user's own."""
 
     @property
     def widest(self) -> int:
@@ -146,9 +149,9 @@ class Network(Protocol):
         """Draw the weights of a candidate, ``(P,)``."""
 
     def encode(self, inputs: Any) -> Features:
-        """Return the features of a batch with fields ``(G, B, ...)`` or ``(B, ...)``.
+        """Return the features of a batch of encoded rows, ``(G, B, ...)`` or ``(B, ...)``.
 
-        Inputs are `TableInputs`, or `SequenceInputs` for a network of sequences.
+        The network is made for a kind of input and reads no other.
         """
 
     def scores(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 
 import torch
@@ -118,6 +118,11 @@ class TableNetwork:
         of_numbers = f" with up to {bins} quantile bins of a number" if bins else ""
         return f"{parts}{of_numbers}, {self.layout.size:,} weights"
 
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """Return the settings, with the number of bins that the data fill."""
+        return {**asdict(self.config), "bins": self.n_bins}
+
     @cached_property
     def _lacking(self) -> list[int]:
         """Return the numeric columns that lacked numbers in training."""
@@ -125,7 +130,7 @@ class TableNetwork:
 
     @property
     def encoded_width(self) -> int:
-        """Return D, the width of the dense part of `Features`."""
+        """Return D, the numbers of a row."""
         return self.shape.dense
 
     @property
@@ -187,10 +192,13 @@ class TableNetwork:
         return self.layout.row(drawn)
 
     def encode(self, inputs: TableInputs) -> Features:
-        """Return the features of a batch, which all candidates share.
+        """Return numbers for the first layer and codes of the embedded columns.
+
+        The codes are offset into one table of embeddings.
 
         Shape:
             - inputs: fields ``(G, B, ...)`` or ``(B, ...)``
+            - dense ``(G, B, D)``, codes ``(G, B, Q)``; or without G
         """
         dtype = inputs.numeric.dtype
         parts = []
@@ -339,16 +347,16 @@ class TableNetwork:
         self, weights: Mapping[str, Tensor], features: Features, orders: Tensor | None
     ) -> Tensor:
         n_candidates = weights["output.bias"].shape[0]
-        shared = spread(features.dense, orders).expand(n_candidates, -1, -1)
+        shared = spread(features["dense"], orders).expand(n_candidates, -1, -1)
         if not self.shape.embedded:
             return shared
         table = weights["embedding"]
         if orders is None:
             # The backward of table[:, codes] would sort the codes in every step.
-            looked_up = table.index_select(1, features.codes[0].flatten())
+            looked_up = table.index_select(1, features["codes"][0].flatten())
         else:
             start = torch.arange(n_candidates, device=table.device)[:, None, None] * table.shape[1]
-            codes = (features.codes[orders] + start).flatten()
+            codes = (features["codes"][orders] + start).flatten()
             looked_up = table.flatten(0, 1).index_select(0, codes)
         return torch.cat([shared, looked_up.view(*shared.shape[:2], -1)], -1)
 

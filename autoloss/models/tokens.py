@@ -69,8 +69,13 @@ class TokenNetwork:
         )
 
     @property
+    def settings(self) -> Mapping[str, object]:
+        """Return nothing: the plan describes the network."""
+        return {}
+
+    @property
     def encoded_width(self) -> int:
-        """Return D, the width of the dense part of `Features`."""
+        """Return D, the numbers of a token."""
         return self.shape.width
 
     @property
@@ -177,8 +182,7 @@ class TokenNetwork:
         Shape:
             - output: ``(K, B, H)``
         """
-        assert features.around is not None
-        around = spread(features.around, orders)
+        around = spread(features["around"], orders)
 
         def product(x: Tensor, name: str, scale: Tensor | None = None) -> Tensor:
             weight = weights[f"{name}.weight"]
@@ -195,7 +199,7 @@ class TokenNetwork:
         first = product(self._embedded(weights["embedding"], features, orders), "embedded")
         if self.encoded_width:
             # A product of its own, because numbers need no gradient and candidates share them.
-            numbers = spread(features.dense, orders).expand(len(first), -1, -1)
+            numbers = spread(features["dense"], orders).expand(len(first), -1, -1)
             first = first + product(numbers, "numbers")
         hidden = activated(first, 0)
         scale = None if dropout is None else dropout.rates.scale
@@ -207,9 +211,9 @@ class TokenNetwork:
     def _embedded(self, table: Tensor, features: Features, orders: Tensor | None) -> Tensor:
         """Return the embedding of every token, (K, B, E)."""
         if orders is None:
-            return table.index_select(1, features.codes[0].flatten())
+            return table.index_select(1, features["codes"][0].flatten())
         start = torch.arange(len(table), device=table.device)[:, None] * table.shape[1]
-        codes = features.codes[orders, :, 0] + start
+        codes = features["codes"][orders, :, 0] + start
         looked_up = table.flatten(0, 1).index_select(0, codes.flatten())
         return looked_up.view(*codes.shape, -1)
 

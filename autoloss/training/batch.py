@@ -62,7 +62,7 @@ class Batch:
 
         sizes = [size for part in parts for size in part.sizes or ()]
         return cls(
-            Features.joined([part.features for part in parts]),
+            Features.of_each([part.features for part in parts], joined_orders),
             joined_orders([part.targets for part in parts], axis=-1),
             weights=stacked("weights"),
             mask=_joined_masks(parts),

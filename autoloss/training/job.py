@@ -11,9 +11,9 @@ from torch import Tensor
 from autoloss.core.errors import InputError
 from autoloss.core.ragged import Ragged
 from autoloss.core.settings import Precision, TrainingConfig
-from autoloss.data import Part, SequenceInputs, StoredInputs, TableInputs
+from autoloss.data import Part
 from autoloss.losses import ClassFacts
-from autoloss.models import Network, TokenNetwork
+from autoloss.models import Network
 from autoloss.training.batch import Batch
 from autoloss.training.rows import EncodedRows
 from autoloss.training.token_rows import EncodedTokens
@@ -122,31 +122,11 @@ def encoded_rows(
     network: Network, part: Part, device: torch.device, dtype: torch.dtype
 ) -> EncodedRows | EncodedTokens:
     """Return the rows of a part as a network reads them, on a device, with numbers of a type."""
-    if isinstance(part.inputs, SequenceInputs):
-        assert isinstance(network, TokenNetwork)
-        assert isinstance(part.targets, Ragged)
-        inputs = part.inputs.to(device, dtype)
-        return EncodedTokens(network, inputs, part.targets.to(device))
-    return EncodedRows(network, _placed(part, device, dtype))
-
-
-def _placed(part: Part, device: torch.device, dtype: torch.dtype) -> Part:
-    """Return a part of a table on a device, its numbers of a type."""
-    inputs = part.inputs
-    assert not isinstance(inputs, SequenceInputs)
-    if isinstance(inputs, StoredInputs):
-        if device.type == "cpu":
-            # Encoded batch by batch, in the number type of the weights.
-            placed: TableInputs | StoredInputs = inputs.typed(dtype)
-            return replace(part, inputs=placed, weights=_weights(part, device, dtype))
-        inputs = inputs.take(torch.arange(len(inputs)))
-    inputs = inputs.to(device)
-    return replace(
-        part,
-        inputs=replace(inputs, numeric=inputs.numeric.to(dtype), vectors=inputs.vectors.to(dtype)),
-        targets=part.targets.to(device),
-        weights=_weights(part, device, dtype),
-    )
+    inputs, targets = part.inputs.to(device, dtype), part.targets.to(device)
+    if isinstance(targets, Ragged):
+        return EncodedTokens(network, inputs, targets)
+    weights = _weights(part, device, dtype)
+    return EncodedRows(network, replace(part, inputs=inputs, targets=targets, weights=weights))
 
 
 def _weights(part: Part, device: torch.device, dtype: torch.dtype) -> Tensor | None:

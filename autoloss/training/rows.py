@@ -37,7 +37,8 @@ class EncodedRows:
     def __init__(self, network: Network, part: Part) -> None:
         self.network = network
         self.part = part
-        size = len(part) * network.encoded_width * _number_size(part)
+        none = torch.zeros(0, dtype=torch.int64, device=part.targets.device)
+        size = len(part) * network.encode(part.inputs.take(none)).row_bytes
         self._kept = self._encode_all() if size <= KEPT_BYTES else None
         self._has_gaps = bool((part.targets == MISSING_LABEL).any())
 
@@ -79,11 +80,8 @@ class EncodedRows:
         if self._kept is None:
             return self.network.encode(self.part.inputs.take(rows))
         flat = rows.flatten()
-        return Features(
-            # index_select copies whole rows; indexing by a matrix goes number by number.
-            dense=torch.unflatten(self._kept.dense.index_select(0, flat), 0, rows.shape),
-            codes=torch.unflatten(self._kept.codes.index_select(0, flat), 0, rows.shape),
-        )
+        # index_select copies whole rows; indexing by a matrix goes number by number.
+        return self._kept.each(lambda one: one.index_select(0, flat).unflatten(0, rows.shape))
 
     def batch(self, rows: Tensor) -> Batch:
         """Return the examples of one step, ``(G, B)``."""
@@ -101,16 +99,7 @@ class EncodedRows:
             self.network.encode(self.part.inputs.take(rows))
             for rows in torch.split(numbers, _ROWS_AT_ONCE)
         ]
-        return Features(
-            dense=torch.cat([chunk.dense for chunk in chunks]),
-            codes=torch.cat([chunk.codes for chunk in chunks]),
-        )
-
-
-def _number_size(part: Part) -> int:
-    """Return the bytes of an encoded number."""
-    none = torch.zeros(0, dtype=torch.int64, device=part.targets.device)
-    return int(part.inputs.take(none).numeric.element_size())
+        return Features.of_each(chunks, torch.cat)
 
 
 @torch.no_grad()

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from autoloss.core.ragged import Ragged
-from autoloss.data import SequenceInputs, Windows
+from autoloss.data import Windows
 from autoloss.losses.guards import MISSING
-from autoloss.models import Features, Network, TokenNetwork
+from autoloss.models import Features
 from autoloss.readout import Items
 from autoloss.training.batch import Batch, batch_size_for
 
@@ -33,7 +33,7 @@ class EncodedTokens:
         tags: The class of each token; -1 or -100 if missing.
     """
 
-    def __init__(self, network: TokenNetwork, inputs: SequenceInputs, tags: Ragged) -> None:
+    def __init__(self, network: Any, inputs: Any, tags: Ragged) -> None:
         self.network = network
         self.inputs = inputs
         self.tags = tags
@@ -43,9 +43,8 @@ class EncodedTokens:
         self._targets = torch.where(self._known, tags.values, 0)
 
     @classmethod
-    def unlabelled(cls, network: Network, inputs: SequenceInputs) -> EncodedTokens:
+    def unlabelled(cls, network: Any, inputs: Any) -> EncodedTokens:
         """Return sequences without tags, to predict them."""
-        assert isinstance(network, TokenNetwork)
         return cls(network, inputs, Ragged(torch.full_like(inputs.codes, -1), inputs.lengths))
 
     def __len__(self) -> int:

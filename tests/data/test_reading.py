@@ -103,7 +103,7 @@ def test_other_files_are_read_as_the_data(tmp_path: Path) -> None:
     data = prepare(main, asked)
     assert data.locked is not None
     place = [one.name for one in data.encoding.columns].index("sum")
-    numbers = data.locked.open().encoded().numeric[:3, place]
+    numbers = data.locked.open().inputs.numeric[:3, place]
     expected = data.encoding.transform(
         pd.DataFrame({"sum": [1258, 2300, 3100], "z": ["1,258"] * 3})
     ).numeric[:, place]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from pyarrow import parquet
 
-from autoloss.data import DataOptions, TableEncoding, folds, prepare
+from autoloss.data import DataOptions, TableEncoding, prepare, table_folds
 from autoloss.data import parquet as reading
 from autoloss.data.fingerprint import row_hashes
 from autoloss.data.read import load_table
@@ -57,7 +57,7 @@ def test_taken_rows_equal_the_rows_of_an_encoded_copy(frame):
     assert len(stored) == len(copied) == 600
     for places in (torch.arange(600), torch.randint(600, (3, 40)), torch.tensor([5])):
         assert equal(stored.take(places), copied.take(places))
-    assert stored.typed(torch.float64).take(torch.arange(3)).numeric.dtype == torch.float64
+    assert stored.to("cpu", torch.float64).take(torch.arange(3)).numeric.dtype == torch.float64
 
 
 def test_an_encoding_of_rows_is_that_of_a_copy_of_them(frame):
@@ -70,7 +70,7 @@ def test_an_encoding_of_rows_is_that_of_a_copy_of_them(frame):
 
 def test_a_large_table_is_prepared_as_a_small_one(frame, monkeypatch):
     small = prepare(frame, DataOptions(target="y"))
-    monkeypatch.setattr(folds, "LARGE", 1)
+    monkeypatch.setattr(table_folds, "LARGE", 1)
     large = prepare(frame, DataOptions(target="y"))
     assert large.fingerprint == small.fingerprint
     assert large.notes == small.notes
@@ -91,7 +91,7 @@ def test_words_that_are_kept_once_are_read_as_any_text(frame, tmp_path, monkeypa
     usual = prepare(path, DataOptions(target="y"))
     monkeypatch.setattr(reading, "_MANY_ROWS", 1)
     monkeypatch.setattr(reading, "_CELLS_AT_ONCE", 1)
-    monkeypatch.setattr(folds, "LARGE", 1)
+    monkeypatch.setattr(table_folds, "LARGE", 1)
     kept = load_table(path).frame
     once = [name for name in kept if isinstance(kept[name].dtype, pd.ArrowDtype)]
     assert once == ["word", "code", "digits"]

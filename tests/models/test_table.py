@@ -78,7 +78,7 @@ def test_the_piecewise_linear_encoding_rises_through_its_bins() -> None:
     net = TableNetwork(schema, 2, NetworkConfig(width=4, bins=4))
     numbers = torch.tensor([[-1.0], [0.5], [2.0], [9.0], [torch.nan]])
     empty = torch.empty(5, 0)
-    encoded = net.encode(TableInputs(numbers, empty.long(), empty)).dense
+    encoded = net.encode(TableInputs(numbers, empty.long(), empty))["dense"]
     assert encoded.shape == (5, net.encoded_width)
     assert encoded[:, 0].tolist() == [-1.0, 0.5, 2.0, 9.0, 0.0]
     assert encoded[:, 1].tolist() == [0.0, 0.0, 0.0, 0.0, 1.0]

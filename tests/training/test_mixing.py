@@ -103,8 +103,8 @@ def by_hand(job: Job, batch: Batch, candidate: Candidate, mixes: list[Mix]) -> t
     targets = batch.targets[0]
     for mix in mixes:
         partner, share = mix.partner[0], mix.share[0]
-        embedded = weights["embedding"][batch.features.codes[0]].flatten(1)
-        inputs = torch.cat([batch.features.dense[0], embedded], -1)
+        embedded = weights["embedding"][batch.features["codes"][0]].flatten(1)
+        inputs = torch.cat([batch.features["dense"][0], embedded], -1)
         each = share.unsqueeze(-1)
         hidden = each * inputs + (1.0 - each) * inputs[partner]
         for layer in range(network.config.depth):

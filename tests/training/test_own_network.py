@@ -105,8 +105,8 @@ def assert_same(one: Outcome, other: Outcome, atol: float = 1e-10) -> None:
 
 def by_torch(make: Make, job: Job, candidate: Candidate) -> tuple[Tensor, Tensor]:
     """Train one module by torch alone; return its weights and logits after every epoch."""
-    dense = job.train.features(torch.arange(len(job.train))[None]).dense[0]
-    valid = job.valid.features(torch.arange(len(job.valid))[None]).dense[0]
+    dense = job.train.features(torch.arange(len(job.train))[None])["dense"][0]
+    valid = job.valid.features(torch.arange(len(job.valid))[None])["dense"][0]
     torch.manual_seed(candidate.seed)
     net = make(dense.shape[1], N_CLASSES).double()
     optimiser = torch.optim.AdamW(
@@ -229,7 +229,7 @@ def test_running_statistics_are_those_of_the_best_epoch_and_nothing_decays_them(
     mean = torch.zeros(job.network.encoded_width, dtype=torch.float64)
     for _ in range(outcome.report.best_epoch):
         for rows in orders.epoch():
-            mean = 0.9 * mean + 0.1 * job.train.features(rows).dense[0].mean(0)
+            mean = 0.9 * mean + 0.1 * job.train.features(rows)["dense"][0].mean(0)
     torch.testing.assert_close(views["0.running_mean"][0], mean, rtol=0, atol=1e-12)
 
 
@@ -250,7 +250,7 @@ def test_what_a_row_is(job: Job) -> None:
     part = make_part(50, 0)
     inputs = replace(part.inputs, categories=part.inputs.categories.clone())
     inputs.categories[0] = 0
-    dense = network.encode(inputs).dense
+    dense = network.encode(inputs)["dense"]
     assert dense.shape == (50, 60)
     torch.testing.assert_close(dense[:, :4], inputs.numeric.nan_to_num())
     assert torch.equal(dense[:, 4] == 1, inputs.numeric[:, 2].isnan())

@@ -75,7 +75,7 @@ def test_a_batch_has_the_tokens_of_its_windows_and_no_pad_counts() -> None:
         for place, (word, tag) in enumerate(zip(words, tags, strict=True)):
             assert bool(batch.mask[order, 0, place]) == (tag >= 0)
             if word is not None:
-                assert batch.features.codes[order, place, 0] == word
+                assert batch.features["codes"][order, place, 0] == word
             if tag >= 0:
                 assert batch.targets[order, 0, place] == tag
         assert not batch.mask[order, 0, len(words) :].any()
@@ -87,8 +87,8 @@ def test_padding_is_under_a_fifth_of_a_batch() -> None:
     own = total = 0
     for rows in orders.epoch():
         batch = step_batch(jobs, orders, rows)
-        own += int((batch.features.around.sum(-1) > 0).sum())
-        total += batch.features.codes[..., 0].numel()
+        own += int((batch.features["around"].sum(-1) > 0).sum())
+        total += batch.features["codes"][..., 0].numel()
     # Sequences of a single token have nothing around them, so this counts too few.
     assert own > 0.8 * total
 

@@ -266,8 +266,8 @@ class SequenceEncoding:
         return state, {}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Self:
-        """Return the encoding from its stored state.
+    def from_state(cls, state: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Self:
+        """Return the encoding from its stored state, which has no tensors.
 
         Raises:
             InputError: This version cannot read the state.
@@ -288,6 +288,16 @@ class SequenceEncoding:
         return cls(
             columns, tuple(state["forms"]), bool(state["letters"]), tuple(features), dropped
         )
+
+    def check(self) -> None:
+        """Check the types of a loaded encoding.
+
+        Raises:
+            ValueError: One is wrong.
+        """
+        names = [self.tokens.tokens, *self.tokens.features, *self.forms]
+        if not all(isinstance(name, str) for name in names):
+            raise ValueError("forms cannot be")
 
 
 def _unique(words: Objects) -> tuple[list[str], Tensor]:

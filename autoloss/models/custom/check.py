@@ -265,7 +265,7 @@ def _random_state(device: torch.device, seed: int | None = None) -> Tensor:
 
 
 def _features(network: OwnNetwork, rows: Tensor) -> Features:
-    return Features(rows[None], rows.new_zeros(1, len(rows), 0, dtype=torch.int64))
+    return Features(dense=rows[None])
 
 
 def _same(

@@ -81,6 +81,11 @@ class OwnNetwork:
         return ""
 
     @property
+    def settings(self) -> Mapping[str, object]:
+        """Return nothing: they are in the user's code."""
+        return {}
+
+    @property
     def activations(self) -> int:
         """Return an upper bound of the numbers that a training step keeps for a row."""
         # Inputs of the backward pass, their gradients, and temporary values.
@@ -117,13 +122,13 @@ class OwnNetwork:
     def encode(self, inputs: TableInputs) -> Features:
         """Return the rows as plain numbers, which all candidates read; see `to_dense`."""
         dense = to_dense(inputs, self.schema, self._width)
-        return Features(dense=dense, codes=inputs.categories[..., :0])
+        return Features(dense=dense)
 
     def scores(
         self, weights: Mapping[str, Tensor], features: Features, step: StepInputs
     ) -> StepOutputs:
         """Return the logits of a training step, and the state after it."""
-        inputs, seeds = features.dense, step.draws.seeds()
+        inputs, seeds = features["dense"], step.draws.seeds()
         if step.mix is not None:
             own = inputs[list(step.places)] if len(inputs) > 1 else inputs
             own = own.expand(len(step.places), -1, -1)
@@ -153,7 +158,7 @@ class OwnNetwork:
         n_candidates = len(next(iter(weights.values())))
         self.template.eval()
         with self.model.guarded("run on all rows"):
-            return self._call(weights, features.dense, [0] * n_candidates, None)[0]
+            return self._call(weights, features["dense"], [0] * n_candidates, None)[0]
 
     def _call(
         self,

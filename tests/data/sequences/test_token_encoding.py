@@ -61,7 +61,7 @@ def test_numbers_are_standardised_by_training_tokens_and_words_are_levels() -> N
 def test_the_state_is_json_and_gives_the_same_encoding() -> None:
     fitted = tokens("Some of of of of", "words 12 12 11", n=[float(i) for i in range(9)])
     encoding = fitted_to(fitted)
-    again = SequenceEncoding.from_state(json.loads(json.dumps(encoding.to_state()[0])))
+    again = SequenceEncoding.from_state(json.loads(json.dumps(encoding.to_state()[0])), {})
     one, other = encoding.encode(fitted), again.encode(fitted)
     for name in ("codes", "kinds", "of_kind", "numbers", "lengths"):
         assert torch.equal(getattr(one, name), getattr(other, name))

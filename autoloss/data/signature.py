@@ -1,4 +1,4 @@
-"""The inputs of a classifier: names and types of its columns, and made-up example rows."""
+"""The columns that a model of tables reads: names, types, and made-up example rows."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from autoloss.data.cells import FLAGS
 from autoloss.data.dates import DateColumn
 from autoloss.data.encode import Column, TableEncoding
 from autoloss.data.numbers import NumericColumn, written_number
-from autoloss.data.sequences.encode import SequenceEncoding
 
-Encoding = TableEncoding | SequenceEncoding
 InputType = Literal["number", "flag", "category", "date", "text"]
 _WORDS = "some text"
+# With "boolean" MLflow would silently read a missing flag as false.
+_TYPES = {"number": "double", "flag": "any"}
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,25 @@ def by_name(encodings: Sequence[TableEncoding]) -> dict[str, list[Column]]:
     return found
 
 
-def example_of(encodings: Sequence[Encoding], *, n: int = 3) -> dict[str, Any]:
-    """Return example rows for a model, in the form of MLflow's scoring server.
+def table_signature(encodings: Sequence[TableEncoding]) -> list[tuple[str, str]]:
+    """Return the name and MLflow type of every column.
+
+    Whole numbers are ``double`` too, because a missing cell makes the column float.
+    """
+    return [
+        (one.name, "string" if one.is_text else _TYPES[one.type])
+        for one in input_columns(encodings)
+    ]
+
+
+def table_example(encodings: Sequence[TableEncoding], *, n: int = 3) -> dict[str, Any]:
+    """Return example rows in the form of MLflow's scoring server.
 
     They are made up column by column from fitted statistics, so that no row of the data leaks:
     numbers are the median and the quartiles, categories the most frequent levels, dates the middle
     ones; free text is a placeholder.
     """
-    if tokens := [one for one in encodings if isinstance(one, SequenceEncoding)]:
-        return tokens[0].example
-    columns = input_columns([one for one in encodings if isinstance(one, TableEncoding)])
+    columns = input_columns(encodings)
     rows = [[one.values[row % len(one.values)] for one in columns] for row in range(n)]
     return {"dataframe_split": {"columns": [one.name for one in columns], "data": rows}}
 

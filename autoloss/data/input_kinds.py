@@ -1,0 +1,83 @@
+"""The kinds of input: what a search, a model and its readers need of each, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from autoloss.data.encode import TableEncoding
+from autoloss.data.encoding import Encoding, RowReader
+from autoloss.data.folds import Encoder
+from autoloss.data.sequences.encode import SequenceEncoding
+from autoloss.data.sequences.folds import SequenceEncoder
+from autoloss.data.sequences.rows import SequenceReader, sequence_example, sequence_signature
+from autoloss.data.signature import table_example, table_signature
+from autoloss.data.table_folds import TableEncoder
+from autoloss.data.table_rows import TableReader
+
+
+@dataclass(frozen=True)
+class InputKind:
+    """A kind of input.
+
+    Args:
+        encoder: Encodes the rows of a study as folds.
+        encoding: The fitted encoding of the rows.
+        reader: Reads new rows for the distinct encodings of a model.
+        signature: Maps the encodings to the name and MLflow type of every column.
+        example: Maps the encodings to made-up rows in the form of MLflow's scoring server.
+        of_tokens: Whether the labels are those of the tokens of a row.
+        not_boosted: Why gradient boosting, the reference model of tables, cannot learn from the
+            rows; empty if it can.
+    """
+
+    encoder: type[Encoder]
+    encoding: type[Encoding]
+    reader: Callable[[Sequence[Any]], RowReader]
+    signature: Callable[[Sequence[Any]], list[tuple[str, str]]]
+    example: Callable[[Sequence[Any]], dict[str, Any]]
+    of_tokens: bool = False
+    not_boosted: str = ""
+
+
+KINDS = {
+    "table": InputKind(TableEncoder, TableEncoding, TableReader, table_signature, table_example),
+    "sequences": InputKind(
+        SequenceEncoder,
+        SequenceEncoding,
+        SequenceReader,
+        sequence_signature,
+        sequence_example,
+        of_tokens=True,
+        not_boosted="it learns from rows, not from sequences",
+    ),
+}
+"""The kinds by the name that a study's sources and a stored model have."""
+
+
+def kind_of_encoding(encoding: Encoding) -> InputKind:
+    """Return the kind of input of a fitted encoding."""
+    return KINDS[_name_of(encoding)]
+
+
+def encoding_state(encoding: Encoding) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return an encoding of any kind as JSON values and tensors, for `encoding_from`."""
+    state, tensors = encoding.to_state()
+    return {"inputs": _name_of(encoding), **state}, tensors
+
+
+def encoding_from(state: dict[str, Any], tensors: dict[str, Tensor]) -> Any:
+    """Return an encoding from its stored state; a state without its kind is that of a table.
+
+    Raises:
+        InputError: This version cannot read the state.
+        KeyError: There is no such kind.
+    """
+    return KINDS[state.get("inputs", "table")].encoding.from_state(state, tensors)
+
+
+def _name_of(encoding: Encoding) -> str:
+    return next(name for name, kind in KINDS.items() if kind.encoding is type(encoding))
