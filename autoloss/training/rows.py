@@ -81,7 +81,9 @@ class EncodedRows:
             return self.network.encode(self.part.inputs.take(rows))
         flat = rows.flatten()
         # index_select copies whole rows; indexing by a matrix goes number by number.
-        return self._kept.each(lambda one: one.index_select(0, flat).unflatten(0, rows.shape))
+        return self._kept.each(
+            lambda one: torch.unflatten(one.index_select(0, flat), 0, rows.shape)
+        )
 
     def batch(self, rows: Tensor) -> Batch:
         """Return the examples of one step, ``(G, B)``."""
