@@ -40,6 +40,9 @@ def search(
     label_separator: str | None = None,
     tokens: str | None = None,
     constrained: bool = False,
+    images: str | None = None,
+    image_size: int | None = None,
+    skip_bad: bool = False,
     valid: Source | None = None,
     test: Source | None = None,
     groups: str | None = None,
@@ -95,6 +98,11 @@ def search(
         constrained: Decide for tags of entities that may follow each other alone (no I-place after
             O), by Viterbi's algorithm over the calibrated probabilities; in predictions, entity F1
             and segment overlap. The error counts the likeliest tag of each token.
+        images: Column of pictures: paths relative to the file, encoded pictures, or arrays. None
+            for a table of rows, and for a folder of pictures or an ``.npz`` file.
+        image_size: The longest side in pixels at which pictures are read; by default that of the
+            median picture, 64 at most.
+        skip_bad: Leave out pictures that cannot be read, instead of refusing them.
         valid: Rows to validate on; by default a part of `data`.
         test: Rows to lock for the verdict; by default a part of `data`.
         groups: Column of groups: rows with the same value stay in the same part.
@@ -189,6 +197,9 @@ def plan(
     label_separator: str | None = None,
     tokens: str | None = None,
     constrained: bool = False,
+    images: str | None = None,
+    image_size: int | None = None,
+    skip_bad: bool = False,
     valid: Source | None = None,
     test: Source | None = None,
     groups: str | None = None,

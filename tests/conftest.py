@@ -52,6 +52,15 @@ def _has_gpu() -> bool:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _cache_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Decoded pictures lie in a folder of the test session."""
+    patch = pytest.MonkeyPatch()
+    patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _mlflow_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """MLflow logs into a folder of the test session unless a test says otherwise."""
     patch = pytest.MonkeyPatch()

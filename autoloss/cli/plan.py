@@ -33,7 +33,7 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     rows = all_rows(data)
     if plan.name:
         yield "Study", plan.name
-    yield "Data", f"{data.source}, {rows:,} rows, {len(data.columns)} columns"
+    yield "Data", f"{data.source}, {rows:,} rows, {count_text(len(data.columns), 'column')}"
     is_locked = plan.verdict == "locked"
     locked = f"{data.n_test:,} locked to test" if is_locked else "none locked to test"
     is_first = data.n_train + data.n_valid < rows - data.n_test

@@ -36,6 +36,30 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True)
+class AugmentConfig:
+    """The changes of pictures in training, drawn once a mini-batch for all candidates.
+
+    Args:
+        shift: The farthest shift as a share of the side, to all four sides; the edge is repeated.
+        mirror: Whether half of the pictures are mirrored, left for right.
+        erase: The share of the pictures in which a square of a fifth to two fifths of the side is
+            erased.
+    """
+
+    shift: float = 0.0
+    mirror: bool = False
+    erase: float = 0.0
+
+    @property
+    def is_none(self) -> bool:
+        """Return whether pictures stay as they are."""
+        return not (self.shift or self.mirror or self.erase)
+
+
+NO_AUGMENT = AugmentConfig()
+
+
+@dataclass(frozen=True)
 class ProtocolConfig:
     """The protocol by which candidates are compared.
 

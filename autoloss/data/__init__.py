@@ -6,6 +6,8 @@ Floor 2. Imports from floor 1, and the declarations of metrics.
 from __future__ import annotations
 
 from autoloss.data.encode import TableEncoding
+from autoloss.data.images.encode import ImageEncoding
+from autoloss.data.images.inputs import ImageInputs, ImageSchema
 from autoloss.data.inputs import TableInputs, TableSchema
 from autoloss.data.options import DataOptions
 from autoloss.data.parts import Fold, LockedPart, Part
@@ -19,6 +21,9 @@ from autoloss.data.study import StudyData
 __all__ = [
     "DataOptions",
     "Fold",
+    "ImageEncoding",
+    "ImageInputs",
+    "ImageSchema",
     "LockedPart",
     "Part",
     "SequenceEncoding",

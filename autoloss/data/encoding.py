@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from autoloss.data.exchange import Frame
+from autoloss.data.stream import RowStream
 
 
 class Inputs(Protocol):
@@ -97,6 +98,10 @@ class RowReader(Protocol):
     @property
     def names(self) -> tuple[str, ...]:
         """Return the columns that the rows must have, in the order of the training table."""
+        ...
+
+    def open(self, data: str | Path) -> RowStream:
+        """Return the rows of a source on the disk, to read them piece by piece."""
         ...
 
     def frames(self, data: Frame | str | Path) -> Iterator[pd.DataFrame]:

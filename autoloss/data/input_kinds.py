@@ -11,6 +11,9 @@ from torch import Tensor
 from autoloss.data.encode import TableEncoding
 from autoloss.data.encoding import Encoding, RowReader
 from autoloss.data.folds import Encoder
+from autoloss.data.images.encode import ImageEncoding, image_example, image_signature
+from autoloss.data.images.folds import ImageEncoder
+from autoloss.data.images.rows import ImageReader
 from autoloss.data.sequences.encode import SequenceEncoding
 from autoloss.data.sequences.folds import SequenceEncoder
 from autoloss.data.sequences.rows import SequenceReader, sequence_example, sequence_signature
@@ -32,6 +35,8 @@ class InputKind:
         of_tokens: Whether the labels are those of the tokens of a row.
         not_boosted: Why gradient boosting, the reference model of tables, cannot learn from the
             rows; empty if it can.
+        space: The search space in place of the default; empty for that of the kind of label.
+        needs: Packages that a model needs besides those of every model.
     """
 
     encoder: type[Encoder]
@@ -41,10 +46,22 @@ class InputKind:
     example: Callable[[Sequence[Any]], dict[str, Any]]
     of_tokens: bool = False
     not_boosted: str = ""
+    space: str = ""
+    needs: tuple[str, ...] = ()
 
 
 KINDS = {
     "table": InputKind(TableEncoder, TableEncoding, TableReader, table_signature, table_example),
+    "images": InputKind(
+        ImageEncoder,
+        ImageEncoding,
+        ImageReader,
+        image_signature,
+        image_example,
+        not_boosted="it learns from columns, not from pictures",
+        space="image",
+        needs=("pillow",),
+    ),
     "sequences": InputKind(
         SequenceEncoder,
         SequenceEncoding,

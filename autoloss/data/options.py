@@ -84,6 +84,10 @@ def _check_format(form: str) -> None:
         )
 
 
+# Larger pictures would not fit the memory of a training.
+_LARGEST = 512
+
+
 @dataclass(frozen=True, eq=False)
 class DataOptions:
     """The options for reading and dividing the data of a search.
@@ -96,6 +100,11 @@ class DataOptions:
         tokens: Column of the tokens of sequences, whose tags are the target; None for a table of
             rows.
         constrained: Whether tags of entities are decided so that each may follow the one before.
+        images: Column of pictures: paths relative to the file, encoded pictures, or arrays; None
+            for a table of rows, and for a folder of pictures.
+        image_size: The longest side in pixels at which pictures are read; by default that of the
+            median picture, 64 at most.
+        skip_bad: Whether pictures that cannot be read are left out instead of refused.
         valid: A table whose rows validate, instead of a share of the data.
         test: A table whose rows are locked, instead of a share of the data.
         groups: Column of groups: rows with the same value stay in the same part; not an input.
@@ -116,6 +125,9 @@ class DataOptions:
     label_separator: str | None = None
     tokens: str | None = None
     constrained: bool = False
+    images: str | None = None
+    image_size: int | None = None
+    skip_bad: bool = False
     valid: str | Path | Frame | None = option(None, plain=path_of, full=full_path, unkept="frames")
     test: str | Path | Frame | None = option(None, plain=path_of, full=full_path, unkept="frames")
     groups: str | None = None
@@ -141,6 +153,13 @@ class DataOptions:
                 f"labels_in must be {' or '.join(map(repr, LABELS_IN))}, but got"
                 f" labels_in={one_line(self.labels_in)!r}."
             )
+        if self.image_size is not None and not 1 <= self.image_size <= _LARGEST:
+            raise InputError(
+                f"image_size must be from 1 to {_LARGEST} pixels, but got"
+                f" image_size={self.image_size}."
+            )
+        if self.images is not None and self.tokens is not None:
+            raise InputError("images and tokens must not be given together; leave one out.")
         mark = self.decimal
         if mark is not None and mark not in DECIMALS:
             raise InputError(f"decimal must be '.' or ',', but got decimal={one_line(mark)!r}.")

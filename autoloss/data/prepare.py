@@ -204,4 +204,4 @@ def _repeated(divisions: StudyDivisions, test: Piece | None, sources: Sources) -
         valid = Piece("valid", sources.main, first.valid)
     pieces = (Piece("train", sources.main, first.train), valid, test)
     present = [piece for piece in pieces if piece is not None]
-    return repeated_notes(present, sources.roles.inputs)
+    return repeated_notes(present, sources.compared or sources.roles.inputs)

@@ -19,7 +19,7 @@ from autoloss.data.stream import exact_column
 from autoloss.data.values import seconds, values_of
 
 TRAIN, VALID, TEST = 0, 1, 2
-_PARTS = {
+PARTS = {
     "train": TRAIN,
     "training": TRAIN,
     "valid": VALID,
@@ -87,7 +87,7 @@ def _split_column(table: Table, targets: tuple[str, ...], drop: tuple[str, ...])
     """Return the column ``split`` if any cell names a part."""
     for name in table.frame.columns:
         if str(name).lower() == "split" and name not in targets and name not in drop:
-            known = values_of(table.frame[name]).text.str.lower().isin(list(_PARTS))
+            known = values_of(table.frame[name]).text.str.lower().isin(list(PARTS))
             return str(name) if bool(known.any()) else None
     return None
 
@@ -99,7 +99,7 @@ def parts_named(table: Table, split: str) -> NDArray[np.int64]:
         InputError: A cell names no part, or no row is for training.
     """
     text = values_of(table.frame[split]).text.str.lower()
-    parts = text.map(_PARTS)
+    parts = text.map(PARTS)
     wrong = parts.isna().to_numpy()
     if wrong.any():
         row = int(wrong.argmax())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from autoloss.core.errors import InputError
 from autoloss.data.frames import Table
 from autoloss.data.hints import hints_of
+from autoloss.data.images.sources import are_pictures, common_shape, load_pictures
 from autoloss.data.label_columns import (
     LabelColumns,
     joined_name,
@@ -40,11 +42,13 @@ class Labelled:
         name: ``"data"``, ``"test"`` or ``"valid"``: its role in the study.
         table: The table.
         labels: Its target: a class of each row, several labels, or the tags of its tokens.
+        beside: Inputs that do not stand in the table, a row for each of its rows: pixels.
     """
 
     name: str
     table: Table
     labels: TargetColumn | LabelColumns | TagColumn
+    beside: Any = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class Sources:
         notes: Findings for the user, a sentence each.
         hints: Hints for each input: its kind, format and marks, before training rows are chosen.
         kind: The kind of input, a name of `KINDS`.
+        unread: Why columns that nobody left out are no inputs; empty for a table.
+        compared: The columns that are equal where two rows are; by default the inputs.
     """
 
     main: Labelled
@@ -66,6 +72,8 @@ class Sources:
     notes: tuple[str, ...]
     hints: Mapping[str, Hints]
     kind: str = "table"
+    unread: str = ""
+    compared: tuple[str, ...] = ()
 
     def aside(self, options: DataOptions) -> tuple[tuple[str, str], ...]:
         """Return every column that is neither input nor target, and why."""
@@ -75,12 +83,11 @@ class Sources:
             roles.split: "names the parts",
         }
         asked = "left out as asked"
-        if isinstance(self.main.labels, TagColumn):
+        if self.unread:
             drop = (options.drop,) if isinstance(options.drop, str) else options.drop
             why |= dict.fromkeys(drop, asked)
-            asked = "no feature of a token"
         return tuple(
-            (str(name), why.get(str(name), asked))
+            (str(name), why.get(str(name), self.unread or asked))
             for name in self.main.table.frame.columns
             if name not in roles.inputs and name not in roles.targets
         )
@@ -101,6 +108,8 @@ def load_sources(source: Source, options: DataOptions) -> Sources:
     Raises:
         InputError: A table cannot be read, lacks a column, or its target is no class.
     """
+    if are_pictures(source, options):
+        return _load_pictures(source, options)
     if are_sequences(source, options):
         return _load_sequences(source, with_columns(source, options))
     table = load_table(source, name="DATA", options=options)
@@ -138,7 +147,40 @@ def _load_sequences(source: Source, options: DataOptions) -> Sources:
             own = read_sequences(given, options, name=name, like=table)
             files[name] = Labelled(name, own, tags_of(own, roles))
             notes += [*own.notes, *_without_target(own, files[name].labels, roles.target)]
-    return Sources(Labelled("data", table, labels), roles, files, tuple(notes), {}, "sequences")
+    main = Labelled("data", table, labels)
+    unread = "no feature of a token"
+    return Sources(main, roles, files, tuple(notes), {}, "sequences", unread)
+
+
+def _load_pictures(source: Source, options: DataOptions) -> Sources:
+    """Read the tables of a study of pictures; see `load_sources`."""
+    given = {
+        name: one for name in ("test", "valid") if (one := getattr(options, name)) is not None
+    }
+    main = load_pictures(source, options)
+    others = {name: load_pictures(one, options, name=name) for name, one in given.items()}
+    shape = common_shape(main.cells, options.image_size, label=main.table.label)
+    target, targets = _targets(main.table, options)
+    table, pixels = main.read(shape, skip_bad=options.skip_bad)
+    roles = replace(roles_of(table, target, targets, options), inputs=(main.column, main.hashed))
+    labels = _labels(table, targets, options)
+    labels.check(name=target, label=table.label, are_classes=options.classes)
+    notes = [*table.notes, *_without_target(table, labels, target)]
+    files = {}
+    for name, own in others.items():
+        read, beside = own.read(shape, skip_bad=options.skip_bad)
+        files[name] = replace(_file(name, read, table, roles, options), beside=beside)
+        notes += [*read.notes, *_without_target(read, files[name].labels, target)]
+    return Sources(
+        Labelled("data", table, labels, pixels),
+        roles,
+        files,
+        tuple(notes),
+        {},
+        "images",
+        "no picture",
+        (main.hashed,),
+    )
 
 
 def _targets(table: Table, options: DataOptions) -> tuple[str, tuple[str, ...]]:

@@ -12,7 +12,7 @@ from autoloss.data.exchange import Frame
 from autoloss.data.inputs import TableInputs
 from autoloss.data.read import read_table
 from autoloss.data.signature import by_name
-from autoloss.data.stream import open_rows
+from autoloss.data.stream import RowStream, open_rows
 from autoloss.data.unusable import UnusableCount, check_found, note_of
 
 
@@ -37,11 +37,15 @@ class TableReader:
         if not isinstance(data, str | Path):
             yield read_table(data)
             return
-        rows = open_rows(data)
+        rows = self.open(data)
         for encoding in self._encodings:
             encoding.check_columns(rows.names, label=rows.label)
         needed = set(self.names)
         yield from rows.frames([name for name in rows.names if name in needed])
+
+    def open(self, data: str | Path) -> RowStream:
+        """Return the rows of a file."""
+        return open_rows(data)
 
     def encode(self, frame: pd.DataFrame, *, label: str = "DATA") -> list[TableInputs]:
         """Return a piece encoded by each encoding, and count its unusable cells.

@@ -42,6 +42,7 @@ def plan(request: Request) -> Plan:
         facts=facts,
         negatives=space.protocol.negatives,
         model=begun.network.model,
+        augment=space.augment,
     )
     budget = plan_families(space.bases, trials)
     timetable, together = make_timetable(

@@ -152,6 +152,7 @@ def make_divisions(session: SearchSession, folds: Sequence[Fold]) -> Divisions:
         facts=session.study.facts,
         teacher=session.opened.teacher,
         model=session.opened.model,
+        augment=space.augment,
     )
 
 

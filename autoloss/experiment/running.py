@@ -127,6 +127,7 @@ def make_session(opened: OpenSearch) -> SearchSession:
         teacher=opened.teacher,
         negatives=space.protocol.negatives,
         model=opened.model,
+        augment=space.augment,
     )
     timetable, chosen = make_timetable(
         data,

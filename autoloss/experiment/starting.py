@@ -91,7 +91,8 @@ def start(request: Request, crew: Crew | None = None, progress: Progress | None 
     space = knowledge.join(loaded, own)
     staffing = staffed(request, device, crew, progress)
     data = request.read(space)
-    if (usual := usual_space(request.space, data.task.kind)) != request.space:
+    usual = usual_space(request.space, data.task.kind, data.kind.space)
+    if usual != request.space:
         loaded = load_space(usual, losses=own)
         space = knowledge.join(loaded, own)
     check_label_decision(request.label_decision, data.task)

@@ -82,7 +82,7 @@ def after_seconds(data: StudyData) -> float:
 
 
 def reference_seconds(data: StudyData, protocol: ProtocolConfig, limit: float | None) -> float:
-    """Return the seconds of gradient boosting, or 0 if the limit has no room for it.
+    """Return the seconds of gradient boosting, or 0 if it is left out.
 
     Args:
         data: The data.
@@ -90,7 +90,7 @@ def reference_seconds(data: StudyData, protocol: ProtocolConfig, limit: float | 
         limit: The limit in seconds; None for none.
     """
     summary = data.summary
-    if len(data.task.names) > MOST_LABELS:
+    if data.kind.not_boosted or len(data.task.names) > MOST_LABELS:
         return 0.0
     folds = data.resampling.outer // protocol.outer_repeats if data.resampling.outer else 1
     if data.resampling.verdict == "out_of_fold":

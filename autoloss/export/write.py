@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autoloss.core.errors import InputError
+from autoloss.data import ImageEncoding
 from autoloss.export.model_parts import table_networks
 from autoloss.inference.classifier import Classifier
 
@@ -38,7 +39,13 @@ def export(classifier: Classifier, form: str, path: str | Path) -> tuple[Path, .
             f"a model of sequences is exported to mlflow alone, but got --to {form}: tag files"
             " with autoloss predict, or call autoloss.load(FOLDER).predict in Python."
         )
-    if not is_of_sequences:
+    is_of_pictures = isinstance(classifier.members[0].encoding, ImageEncoding)
+    if is_of_pictures and form != "mlflow":
+        raise InputError(
+            f"a model of pictures is exported to mlflow alone, but got --to {form}: predict with"
+            " autoloss predict, or call autoloss.load(FOLDER).predict in Python."
+        )
+    if not is_of_sequences and not is_of_pictures:
         # No form contains the user's own code.
         table_networks(classifier, form)
     try:

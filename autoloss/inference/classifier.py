@@ -33,6 +33,8 @@ from autoloss.training.rows import logits_of
 from autoloss.training.token_rows import EncodedTokens
 
 CHUNK_ROWS = 8192
+# Of the widest activation of a chunk: less than 300 MB in double precision.
+_CHUNK_NUMBERS = CHUNK_ROWS << 12
 Decision = Literal["error", "balanced_error", "expected_cost"]
 
 
@@ -156,7 +158,8 @@ class Classifier(Shown):
         weights = network.layout.views(own.weights.unsqueeze(0).to(dtype))
         heads = Heads((get(own.readout.spec.base).head,))
         chunks = []
-        for rows in torch.split(torch.arange(len(inputs)), CHUNK_ROWS):
+        at_once = min(CHUNK_ROWS, max(64, _CHUNK_NUMBERS // network.widest))
+        for rows in torch.split(torch.arange(len(inputs)), at_once):
             taken = network.encode(inputs.take(rows.unsqueeze(0)).to("cpu", dtype))
             chunks.append(network.body(weights, taken, heads=heads)[0].double())
         return torch.cat(chunks) if chunks else torch.empty(0, self.task.n_outputs)

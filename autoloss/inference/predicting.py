@@ -38,6 +38,7 @@ class Predicting:
         labels: The form of several labels a row: ``"joined"`` text, ``"lists"``, or ``"wide"``
             for a column of 0 and 1 for each.
         tell: Called at the end with one line on the cells that the model cannot use.
+        reader: The reader that opened the table, if it did.
 
     Raises:
         InputError: A column is missing, or `id_column` has a name that the predictions need.
@@ -49,6 +50,7 @@ class Predicting:
     force: bool = False
     labels: LabelForm = "joined"
     tell: Callable[[str], object] = field(default=lambda line: None, repr=False)
+    reader: RowReader | None = None
 
     def __post_init__(self) -> None:
         names, label = self.rows.names, self.rows.label
@@ -119,8 +121,7 @@ class Predicting:
         return self._reader().names
 
     def _reader(self) -> RowReader:
-        encodings = self.classifier.encodings
-        return kind_of_encoding(encodings[0]).reader(encodings)
+        return reader_of(self.classifier) if self.reader is None else self.reader
 
     @property
     def _written(self) -> tuple[str, ...]:
@@ -129,6 +130,12 @@ class Predicting:
             *(task.names if self.labels == "wide" else (PREDICTION,)),
             *probability_names(task),
         )
+
+
+def reader_of(classifier: Classifier) -> RowReader:
+    """Return a reader of new rows for a model."""
+    encodings = classifier.encodings
+    return kind_of_encoding(encodings[0]).reader(encodings)
 
 
 def probability_names(task: Task) -> tuple[str, ...]:

@@ -105,10 +105,11 @@ def input_example(classifier: Classifier) -> pd.DataFrame:
     return pd.DataFrame(**example["dataframe_split"])
 
 
-def requirements() -> list[str]:
+def requirements(classifier: Classifier) -> list[str]:
     """Return the packages that the model needs, with the installed versions."""
+    names = (*_PINNED, *kind_of_encoding(classifier.encodings[0]).needs)
     # A local version such as 2.10.0+cpu is on no index.
-    return [f"{name}=={version(name).partition('+')[0]}" for name in _PINNED]
+    return [f"{name}=={version(name).partition('+')[0]}" for name in names]
 
 
 def _label_type(task: Task) -> str:

@@ -6,6 +6,7 @@ Floor 3. Imports from floors 1 to 2.
 from autoloss.models.custom.own import OwnModel
 from autoloss.models.custom.stack import OwnNetwork
 from autoloss.models.heads import CosineHead, Heads, apply_heads
+from autoloss.models.image import ImageNetwork
 from autoloss.models.layers import LEVELS, DropoutRates
 from autoloss.models.layout import Layout
 from autoloss.models.make import networks_for
@@ -27,6 +28,7 @@ __all__ = [
     "DropoutRates",
     "Features",
     "Heads",
+    "ImageNetwork",
     "InputShape",
     "Layout",
     "Network",

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from autoloss.core.errors import InputError
-from autoloss.core.settings import NetworkConfig
-from autoloss.data import SequenceSchema, TableSchema
+from autoloss.core.settings import NO_AUGMENT, AugmentConfig, NetworkConfig
+from autoloss.data import ImageSchema, SequenceSchema, TableSchema
 from autoloss.models.custom.own import OwnModel
 from autoloss.models.custom.stack import OwnNetwork, dense_width
+from autoloss.models.image import ImageNetwork
 from autoloss.models.network import Network
 from autoloss.models.table import InputShape, TableNetwork
 from autoloss.models.tokens import TokenNetwork
 
 
 def networks_for(
-    schemas: Sequence[TableSchema] | Sequence[SequenceSchema],
+    schemas: Sequence[Any],
     n_classes: int,
     config: NetworkConfig,
     model: OwnModel | None = None,
+    *,
+    augment: AugmentConfig = NO_AUGMENT,
 ) -> tuple[Network, ...]:
     """Return a network for each of several encodings, with weights of one shape.
 
@@ -27,23 +31,32 @@ def networks_for(
         n_classes: C.
         config: Settings of the built-in network.
         model: A network of the user's own in its place.
+        augment: How pictures are changed in training.
 
     Raises:
-        InputError: A network of the user's own is given for sequences.
+        InputError: A network of the user's own is given for sequences or pictures.
     """
+    if images := [schema for schema in schemas if isinstance(schema, ImageSchema)]:
+        if model is not None:
+            raise _no_own("pictures")
+        return tuple(ImageNetwork(one, n_classes, config, augment=augment) for one in images)
     tokens = [schema for schema in schemas if isinstance(schema, SequenceSchema)]
     if tokens:
         if model is not None:
-            raise InputError(
-                "model must be left out for sequences, which have the built-in network: train a "
-                "network of your own in a loop of your own, with autoloss.Study."
-            )
+            raise _no_own("sequences")
         widest = SequenceSchema(
             max(schema.n_codes for schema in tokens), max(schema.width for schema in tokens)
         )
         return tuple(TokenNetwork(one, n_classes, config, shape=widest) for one in tokens)
     return _of_tables(
         [one for one in schemas if isinstance(one, TableSchema)], n_classes, config, model
+    )
+
+
+def _no_own(what: str) -> InputError:
+    return InputError(
+        f"model must be left out for {what}, which have the built-in network: train a network of"
+        " your own in a loop of your own, with autoloss.Study."
     )
 
 

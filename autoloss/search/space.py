@@ -7,7 +7,13 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from autoloss.core.errors import InputError
-from autoloss.core.settings import NetworkConfig, ProtocolConfig, TrainingConfig
+from autoloss.core.settings import (
+    NO_AUGMENT,
+    AugmentConfig,
+    NetworkConfig,
+    ProtocolConfig,
+    TrainingConfig,
+)
 from autoloss.losses import ClassFacts, get
 from autoloss.losses.components import KINDS, parameters_of
 from autoloss.losses.parameters import ChoiceParam, Number, Parameter
@@ -55,6 +61,7 @@ class Space:
             which stands for the study's metric.
         together: Candidates trained together; 0 for the fastest number.
         network: The network.
+        augment: How pictures are changed in training.
         training: The constants of a training.
         protocol: The constants of the comparison.
         description: One line for people.
@@ -71,6 +78,7 @@ class Space:
     objectives: tuple[str, ...] = (REFINED_LOG_LOSS,)
     together: int = 0
     network: NetworkConfig = field(default_factory=NetworkConfig)
+    augment: AugmentConfig = NO_AUGMENT
     training: TrainingConfig = field(default_factory=TrainingConfig)
     protocol: ProtocolConfig = field(default_factory=ProtocolConfig)
     description: str = ""
@@ -200,6 +208,7 @@ class Space:
         ranges = {key: _range(parameter) for key, parameter in self.ranges.items()}
         sections = {
             "network": asdict(self.network),
+            "augment": asdict(self.augment),
             "training": asdict(self.training),
             "protocol": asdict(self.protocol),
         }

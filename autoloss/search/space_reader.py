@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from autoloss.core.errors import SpaceError, closest
-from autoloss.core.settings import NetworkConfig, ProtocolConfig, TrainingConfig
+from autoloss.core.settings import AugmentConfig, NetworkConfig, ProtocolConfig, TrainingConfig
 from autoloss.losses import get, names
 from autoloss.losses.components import (
     PENALTIES,
@@ -123,6 +123,7 @@ class _Reader:
             penalties=_none_first(penalties),
             objectives=objectives,
             network=NetworkConfig(**_section(constants, "network")),
+            augment=AugmentConfig(**_section(constants, "augment")),
             training=TrainingConfig(**_section(constants, "training")),
             protocol=ProtocolConfig(**_section(constants, "protocol")),
             **{key: value for key, value in constants.items() if "." not in key},

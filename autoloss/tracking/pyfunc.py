@@ -66,7 +66,7 @@ def pyfunc_arguments(classifier: Classifier, model: Path) -> dict[str, Any]:
         "data_path": str(model),
         "signature": signature_of(classifier),
         "input_example": serving.input_example(classifier),
-        "pip_requirements": serving.requirements(),
+        "pip_requirements": serving.requirements(classifier),
     }
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from autoloss.core.ragged import Labels, Ragged, joined_labels
-from autoloss.core.settings import NetworkConfig, TrainingConfig
+from autoloss.core.settings import NO_AUGMENT, AugmentConfig, NetworkConfig, TrainingConfig
 from autoloss.data import Fold, Part
 from autoloss.data.rare import subsample
 from autoloss.losses import ClassFacts
@@ -56,6 +56,7 @@ class Divisions:
         teacher: Tensor | None = None,
         negatives: float = 0,
         model: OwnModel | None = None,
+        augment: AugmentConfig = NO_AUGMENT,
     ) -> Self:
         """Bring divisions to the device.
 
@@ -70,9 +71,10 @@ class Divisions:
             teacher: Logits of a teacher for the rows of the table, ``(rows, C)``.
             negatives: Negatives to train on for each positive; 0 for all.
             model: A network of the user's own in the place of the built-in one.
+            augment: How pictures are changed in training.
         """
         schemas = [fold.encoding.schema for fold in folds]
-        networks = networks_for(schemas, n_outputs, network, model)
+        networks = networks_for(schemas, n_outputs, network, model, augment=augment)
         jobs: dict[int, Job] = {}
         for own, fold in zip(networks, folds, strict=True):
             if id(fold) in jobs:

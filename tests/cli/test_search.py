@@ -25,6 +25,7 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "--model", "net.py:make", "--ship", "best", "--refit", "--workers", 2,
         "--labels-in", "list", "--label-separator", "|", "--label-decision", "f1",
         "--tokens", "words", "--constrained",
+        "--images", "photo", "--image-size", "32", "--skip-bad",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     ((name, args, kwargs),) = api.calls
@@ -64,6 +65,9 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "label_decision": "f1",
         "tokens": "words",
         "constrained": True,
+        "images": "photo",
+        "image_size": 32,
+        "skip_bad": True,
         "name": "mine",
         "storage": "sqlite:///s.db",
         "tracking_uri": "http://here",

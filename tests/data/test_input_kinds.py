@@ -73,7 +73,15 @@ def of_sequences() -> Case:
     return Case(frame, prepare(frame, DataOptions(target="tags", tokens="words")))
 
 
+def of_images() -> Case:
+    draw = np.random.default_rng(0)
+    images = draw.integers(0, 256, (60, 6, 5)).astype(np.uint8)
+    frame = pd.DataFrame({"image": list(images), "y": draw.choice(["no", "yes"], 60)})
+    return Case(frame, prepare(frame, DataOptions(target="y", images="image")))
+
+
 CASES: dict[str, Callable[[], Case]] = {
+    "images": of_images,
     "sequences": of_sequences,
     "table": of_table,
 }

@@ -16,6 +16,7 @@ SPACES = (
     "default",
     "calibration",
     "extended",
+    "image",
     "imbalanced",
     "margins",
     "multilabel",

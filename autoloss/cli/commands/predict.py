@@ -85,8 +85,7 @@ def predict(
     with waited(console, "Loading the model"):
         from autoloss import api
         from autoloss.data.messages import listed
-        from autoloss.data.stream import open_rows
-        from autoloss.inference.predicting import LabelForm, Predicting
+        from autoloss.inference.predicting import LabelForm, Predicting, reader_of
         from autoloss.inference.tagging import write_tags
 
         check_output(output, data=data)
@@ -99,8 +98,12 @@ def predict(
         check_ending(output)
         labels: LabelForm = "lists" if output.suffix.lower() == ".parquet" else "joined"
         labels = "wide" if wide else labels
+        reader = reader_of(classifier)
+        if id_column is None and Path(data).is_dir():
+            # Without the names of the files nobody could tell the rows apart.
+            (id_column,) = reader.names
         predicting = Predicting(
-            classifier, open_rows(data), id_column, force, labels, unusable.append
+            classifier, reader.open(data), id_column, force, labels, unusable.append, reader
         )
     if predicting.new:
         note(f"columns that the model was not trained on are ignored: {listed(predicting.new)}.")

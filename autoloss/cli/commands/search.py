@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from autoloss.cli import label_options, options
+from autoloss.cli import image_options, label_options, options
 
 EXAMPLES = (
     "autoloss search churn.csv --target churned",
@@ -53,6 +53,9 @@ def search(
     label_decision: label_options.LabelDecision = "metric",
     tokens: label_options.TokensColumn = None,
     constrained: label_options.Constrained = False,
+    images: image_options.Images = None,
+    image_size: image_options.ImageSize = None,
+    skip_bad: image_options.SkipBad = False,
     test: options.Test = None,
     valid: options.Valid = None,
     groups: options.Groups = None,

@@ -12,6 +12,7 @@ from autoloss.data.options import DataOptions
 from autoloss.data.read import load_table
 from autoloss.data.sequences.encode import SequenceEncoding
 from autoloss.data.sequences.inputs import SequenceInputs
+from autoloss.data.stream import RowStream, open_rows
 
 
 class SequenceReader:
@@ -35,6 +36,10 @@ class SequenceReader:
         """Yield all sequences at once, of which empty sequences stay."""
         options = DataOptions(tokens=self._encodings[0].tokens.tokens)
         yield load_table(data, options=options).frame
+
+    def open(self, data: str | Path) -> RowStream:
+        """Return the rows of a file, a sequence each."""
+        return open_rows(data)
 
     def encode(self, frame: pd.DataFrame, *, label: str = "DATA") -> list[SequenceInputs]:
         """Return the sequences of a table encoded by each encoding."""

@@ -1,0 +1,44 @@
+"""Folds of pictures, which share the pixels of their source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+
+from autoloss.data.divide import Piece
+from autoloss.data.folds import Encoder
+from autoloss.data.images.decode import PictureShape
+from autoloss.data.images.encode import ImageEncoding
+from autoloss.data.images.inputs import ImageInputs
+
+
+@dataclass(frozen=True, eq=False)
+class ImageEncoder(Encoder):
+    """Encodes the pictures of a study as folds; see `Encoder`."""
+
+    def fit(self, pieces: Sequence[Piece]) -> ImageEncoding:
+        """Return the encoding of some training pictures."""
+        inputs = ImageInputs.joined([self._of(piece) for piece in pieces])
+        column, *_ = self.sources.roles.inputs
+        _, height, width, channels = inputs.store.shape
+        return ImageEncoding.fit(
+            inputs, column=column, shape=PictureShape(height, width, channels)
+        )
+
+    def inputs(self, piece: Piece, encoding: ImageEncoding) -> ImageInputs:
+        """Return the pictures of a piece."""
+        return self._of(piece)
+
+    def _of(self, piece: Piece) -> ImageInputs:
+        return self._stores[piece.source.name].take(torch.from_numpy(piece.rows))
+
+    @cached_property
+    def _stores(self) -> dict[str, ImageInputs]:
+        """Return all pictures of each table."""
+        return {
+            name: ImageInputs.of(torch.from_numpy(one.beside))
+            for name, one in self.sources.tables.items()
+        }

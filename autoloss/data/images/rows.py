@@ -1,0 +1,62 @@
+"""New pictures for a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from autoloss.data.exchange import Frame
+from autoloss.data.images.encode import ImageEncoding, cell_of
+from autoloss.data.images.inputs import ImageInputs
+from autoloss.data.images.sources import open_pictures
+from autoloss.data.read import read_table
+from autoloss.data.stream import RowStream
+
+_AT_ONCE = 4_096
+
+
+class ImageReader:
+    """Reads pictures for each of several encodings, which read them alike; see `RowReader`.
+
+    Args:
+        encodings: The distinct encodings.
+    """
+
+    def __init__(self, encodings: Sequence[ImageEncoding]) -> None:
+        self._encodings = encodings
+        self._base: Path | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the column of the pictures."""
+        return (self._encodings[0].column,)
+
+    def frames(self, data: Frame | str | Path) -> Iterator[pd.DataFrame]:
+        """Yield the pictures of a folder, a file of arrays, or a table."""
+        if isinstance(data, str | Path):
+            yield from self.open(data).frames(self.names, rows=_AT_ONCE)
+        else:
+            yield read_table(data)
+
+    def open(self, data: str | Path) -> RowStream:
+        """Return the rows of a folder or a file; their paths start there."""
+        rows, self._base = open_pictures(data, self._encodings[0].column)
+        return rows
+
+    def encode(self, frame: pd.DataFrame, *, label: str = "DATA") -> list[ImageInputs]:
+        """Return the pictures of a table for each encoding."""
+        # All encodings of a model have one size; each network has its own mean.
+        first = self._encodings[0]
+        cells = [cell_of(value, label=label, base=self._base) for value in frame[first.column]]
+        inputs = first.encode(cells, label)
+        return [inputs for _ in self._encodings]
+
+    def check(self, *, label: str, remedy: str) -> None:
+        """Return: a picture that cannot be read was refused at once."""
+
+    @property
+    def note(self) -> str:
+        """Return nothing: every picture was read."""
+        return ""

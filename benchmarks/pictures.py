@@ -1,0 +1,199 @@
+"""Pictures: training together against one by one, and a search on Fashion-MNIST.
+
+    python -m benchmarks.pictures speed|search --data DIR [--rows N] [--time-limit SECONDS]
+
+DIR holds ``fashion_mnist/train.npz`` and ``fashion_mnist/test.npz``. `speed` trains the same
+candidates together, and one by one in a loop over the same network in plain torch, in the
+precision that is faster. `search` is a search on the given parts, or on the first N training
+pictures. Each prints a line of JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+import autoloss
+from autoloss.data import DataOptions, prepare
+from autoloss.losses import ClassFacts, LossSpec
+from autoloss.models import ImageNetwork
+from autoloss.models.augment import augmented
+from autoloss.search import load_space
+from autoloss.training import Candidate, Job, train
+from autoloss.training.divisions import Divisions
+
+CPU = torch.device("cpu")
+SPACE = load_space("image")
+
+
+def subset(folder: Path, rows: int, to: Path) -> Path:
+    """Write the first training pictures as a file of its own; return it."""
+    with np.load(folder / "fashion_mnist" / "train.npz") as stored:
+        images, labels = stored["images"], stored["labels"]
+    path = to / "train.npz"
+    np.savez(path, images=images[:rows] if rows else images, labels=labels[: rows or None])
+    return path
+
+
+class PlainNetwork(nn.Module):
+    """The network of `ImageNetwork` as anybody would write it, for pictures of 28 x 28."""
+
+    def __init__(self, network: ImageNetwork, dropout: float) -> None:
+        super().__init__()
+        width, depth = network.config.width, network.config.depth
+        self.first = nn.Conv2d(1, width // 2, 4, stride=2, padding=1)
+        self.join = nn.Conv2d(width // 2, width, 2, stride=2, bias=False)
+        self.blocks = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(depth))
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(16 * width, network.n_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits of standardised pictures (B, 1, 28, 28)."""
+
+        def activated(y: Tensor) -> Tensor:
+            last = y.permute(0, 2, 3, 1)
+            return functional.layer_norm(last, last.shape[-1:]).relu().permute(0, 3, 1, 2)
+
+        x = activated(self.first(x))
+        x = activated(self.join(x))
+        for block in self.blocks:
+            x = x + activated(block(x))
+        x = functional.avg_pool2d(functional.pad(x, (0, 1, 0, 1)), 2)
+        return self.output(self.dropout(x.flatten(1)))
+
+
+def one_by_one(job: Job, candidates: list[Candidate], epochs: int, dtype: torch.dtype) -> None:
+    """Train candidates one after the other, in a loop without anything that can be left out."""
+    network = job.network
+    assert isinstance(network, ImageNetwork)
+    fill = torch.tensor(network.schema.mean)
+    size = job.train.batch_rows(job.config.batch_size)
+    pixels, targets = job.train.part.inputs.pixels, job.train.targets
+    held_out = job.valid.part.inputs.pixels
+    mean, scale = network.schema.mean[0], network.schema.scale[0]
+
+    def scaled(images: Tensor) -> Tensor:
+        x = ((images.float() - mean) / scale).permute(0, 3, 1, 2)
+        return x.contiguous(memory_format=torch.channels_last)
+
+    for candidate in candidates:
+        net = PlainNetwork(network, candidate.dropout).to(memory_format=torch.channels_last)
+        optimiser = torch.optim.AdamW(
+            net.parameters(), lr=candidate.lr, weight_decay=candidate.weight_decay, fused=True
+        )
+        for epoch in range(epochs):
+            net.train()
+            order = torch.randperm(len(pixels))
+            for step, rows in enumerate(torch.split(order[: len(order) // size * size], size)):
+                images = augmented(pixels[rows][None], [step + epoch], network.augment, fill)[0]
+                with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+                    logits = net(scaled(images))
+                loss = functional.cross_entropy(logits.float(), targets[rows])
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+            net.eval()
+            with torch.no_grad():
+                for images in torch.split(held_out, 512):
+                    net(scaled(images))
+
+
+def speed(folder: Path, rows: int, candidates: int, epochs: int) -> dict[str, Any]:
+    """Return the seconds of both loops, each the shorter of two."""
+    from dataclasses import replace
+
+    with tempfile.TemporaryDirectory() as place:
+        data = prepare(subset(folder, rows or 6_000, Path(place)), DataOptions())
+    training = replace(SPACE.training, max_epochs=epochs, patience=epochs)
+    divisions = Divisions.of(
+        data.folds[:1],
+        data.task.n_classes,
+        SPACE.network,
+        training,
+        device=CPU,
+        seed=0,
+        facts=ClassFacts(data.class_counts),
+        augment=SPACE.augment,
+    )
+    job = divisions.jobs[0]
+    given = [
+        Candidate(LossSpec(), lr=3e-3, weight_decay=0.05, dropout=0.2, seed=0)
+        for _ in range(candidates)
+    ]
+    seconds: dict[str, list[float]] = {"together": [], "bfloat16": [], "float32": []}
+    for _ in range(2):
+        started = time.perf_counter()
+        train(job, given)
+        seconds["together"].append(time.perf_counter() - started)
+        for dtype in (torch.bfloat16, torch.float32):
+            started = time.perf_counter()
+            one_by_one(job, given[:2], epochs, dtype)
+            taken = (time.perf_counter() - started) * candidates / 2
+            seconds[str(dtype).removeprefix("torch.")].append(taken)
+    best = {name: min(each) for name, each in seconds.items()}
+    return {
+        "candidates": candidates,
+        "epochs": epochs,
+        "rows": len(job.train),
+        "seconds": best,
+        "ratio": min(best["bfloat16"], best["float32"]) / best["together"],
+        "threads": torch.get_num_threads(),
+    }
+
+
+def search(folder: Path, rows: int, limit: float | None, trials: int) -> dict[str, Any]:
+    """Return the errors on the test pictures and the verdict of a search."""
+    with tempfile.TemporaryDirectory() as place:
+        result = autoloss.search(
+            subset(folder, rows, Path(place)),
+            test=folder / "fashion_mnist" / "test.npz",
+            trials=trials,
+            time_limit=limit,
+            name="pictures",
+            out=place,
+            track="off",
+        )
+        summary = result.summary
+    verdict = summary.verdict
+    return {
+        "rows": rows or 60_000,
+        "seconds": summary.seconds["total"],
+        "trials": len(summary.trials),
+        "verdict": verdict.decision,
+        "text": verdict.text,
+        "comparisons": [
+            (one.metric, one.challenger, one.baseline, one.low, one.high)
+            for one in verdict.comparisons
+        ],
+    }
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=("speed", "search"))
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--rows", type=int, default=0)
+    parser.add_argument("--candidates", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--time-limit", type=float)
+    parser.add_argument("--trials", type=int, default=64)
+    asked = parser.parse_args()
+    if asked.what == "speed":
+        found = speed(asked.data, asked.rows, asked.candidates, asked.epochs)
+    else:
+        found = search(asked.data, asked.rows, asked.time_limit, asked.trials)
+    print(json.dumps(found, default=str))
+
+
+if __name__ == "__main__":
+    main()

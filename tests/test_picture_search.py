@@ -1,0 +1,134 @@
+"""Pictures go in as a folder or arrays; verdict, report, model and predictions come out."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+import autoloss
+from autoloss.cli import app
+from autoloss.inference.pyfunc import ServedModel, input_example
+from autoloss.search import SearchResult
+from tests.spaces import PROTOCOL
+
+SPACE = f"""
+bases = ["cross_entropy", "brier"]
+lr = {{ low = 1e-2, high = 3e-2, log = true, default = 2e-2 }}
+together = 4
+[network]
+width = 8
+depth = 1
+[augment]
+shift = 0.1
+[training]
+batch_size = 32
+max_epochs = 12
+patience = 12
+{PROTOCOL}
+"""
+
+
+def bars(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return pictures of a bright bar that lies or stands somewhere."""
+    draw = np.random.default_rng(seed)
+    images = draw.integers(0, 90, (n, 9, 9)).astype(np.uint8)
+    labels = np.array(["lies", "stands"])[draw.integers(0, 2, n)]
+    for image, label in zip(images, labels, strict=True):
+        at = draw.integers(1, 8)
+        image[(at, slice(None)) if label == "lies" else (slice(None), at)] += 120
+    return images, labels
+
+
+def run(*arguments: object) -> Result:
+    """Run a command in this process."""
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bars")
+
+
+@pytest.fixture(scope="module")
+def result(folder: Path) -> SearchResult:
+    images, labels = bars(300, 0)
+    np.savez(folder / "bars.npz", images=images, labels=labels)
+    (folder / "space.toml").write_text(SPACE)
+    return autoloss.search(
+        folder / "bars.npz",
+        space=folder / "space.toml",
+        trials=6,
+        name="bars",
+        out=folder / "reports",
+        track="off",
+    )
+
+
+def test_the_search_learns_the_pictures(result: SearchResult, folder: Path) -> None:
+    images, labels = bars(200, 1)
+    frame = pd.DataFrame({"image": list(images)})
+    assert (result.model.predict(frame) == labels).mean() > 0.95
+    summary = result.summary
+    assert summary.data.columns == (("image", "image"),)
+    assert any("learns from columns, not from pictures" in note for note in summary.data.notes)
+    assert summary.settings["shift"] == 0.1
+    assert (folder / "reports" / "bars" / "report.html").exists()
+
+
+def test_a_saved_model_predicts_folders_arrays_and_base64_alike(
+    result: SearchResult, folder: Path
+) -> None:
+    model = autoloss.load(folder / "reports" / "bars")
+    images, _ = bars(30, 2)
+    probs = model.predict_proba(pd.DataFrame({"image": list(images)}))
+    np.savez(folder / "new.npz", images=images)
+    (folder / "new").mkdir()
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(folder / "new" / f"{i:02}.png")
+    assert np.array_equal(model.predict_proba(folder / "new"), probs)
+    assert np.array_equal(model.predict_proba(folder / "new.npz"), probs)
+    raw = [(folder / "new" / f"{i:02}.png").read_bytes() for i in range(30)]
+    served = ServedModel(model)
+    texts = [base64.b64encode(one).decode() for one in raw]
+    texts = [f"data:image/png;base64,{one}" for one in texts]
+    table = served.predict(pd.DataFrame({"image": texts}))
+    assert np.array_equal(table.filter(like="probability").to_numpy(), probs)
+    assert len(served.predict(input_example(model))) == 1
+
+
+def test_predict_writes_the_names_of_the_files(result: SearchResult, folder: Path) -> None:
+    study, source = folder / "reports" / "bars", folder / "named"
+    (source / "deep").mkdir(parents=True)
+    images, _ = bars(3, 3)
+    for name, image in zip(("b.png", "a.png", "deep/c.png"), images, strict=True):
+        Image.fromarray(image).save(source / name)
+    out = folder / "predictions.csv"
+    written = run("predict", study, source, "-o", out)
+    assert written.exit_code == 0, written.stderr
+    table = pd.read_csv(out)
+    assert table["image"].tolist() == ["a.png", "b.png", "deep/c.png"]
+    probs = result.model.predict_proba(pd.DataFrame({"image": [images[i] for i in (1, 0, 2)]}))
+    assert np.allclose(table.filter(like="probability").to_numpy(), probs)
+    (source / "deep" / "c.png").write_bytes(b"broken")
+    refused = run("predict", study, source, "-o", folder / "no.csv")
+    assert refused.exit_code == 2
+    assert "c.png" in refused.stderr
+    assert not (folder / "no.csv").exists()
+
+
+@pytest.mark.parametrize("form", ["code", "onnx", "torch"])
+def test_other_exports_are_refused_in_a_line(
+    result: SearchResult, folder: Path, form: str
+) -> None:
+    ending = {"code": ".py", "onnx": ".onnx", "torch": ".pt2"}[form]
+    study, file = folder / "reports" / "bars", folder / f"model{ending}"
+    refused = run("export", study, "--to", form, "-o", file)
+    assert refused.exit_code == 2
+    assert "pictures" in refused.stderr
+    assert not file.exists()
