@@ -116,7 +116,7 @@ def by_autoloss(labels: Labels, *, trials: int, space: str, seed: int) -> tuple[
     summary = result.summary
     facts = {
         "verdict": summary.verdict.decision,
-        "ships": summary.trial(summary.recommended).label,
+        "recommends": summary.trial(summary.recommended).label,
         "challenger": summary.trial(summary.verdict.challenger).label,
     }
     return Predicted(probs, result.model.thresholds.numpy()), facts
@@ -192,7 +192,7 @@ def page(log: Path) -> str:
     for one in read(log):
         shown = one["model"]
         if one.get("settings"):
-            shown += f" ({one['settings']}; {one['verdict']}; ships {one['ships']})"
+            shown += f" ({one['settings']}; {one['verdict']}; recommends {one['recommends']})"
         cells = [f"{one[key]:.0f}" if key == "seconds" else f"{one[key]:.4f}" for key in FIGURES]
         lines.append(f"| {one['set']} | {shown} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"

@@ -94,12 +94,14 @@ def test_a_file_of_text_is_read_and_predicted(place: Path) -> None:
     plan = CliRunner().invoke(app, [*words, "--label-separator", "|"])
     assert plan.exit_code == 0, plan.output
     assert "tags with 3 labels" in plan.output
+    assert "--label-separator '|' reads several" in CliRunner().invoke(app, words).output
     for more, message in (
         (["--label-separator", ";"], "has it nowhere"),
         (["--labels-in", "list"], "name the text between labels with --label-separator"),
         (["--labels-in", "lists"], "labels_in must be 'columns' or 'list'"),
         (["--label-separator", "|", "--label-decision", "3"], "a number of labels from 1 to 2"),
         (["--label-decision", "f1"], "must be left out for one label a row"),
+        (["--labels-in", "list", "--target", "size,tags"], "left out for several columns"),
     ):
         refused = CliRunner().invoke(app, [*words, *more])
         assert refused.exit_code == 2, more

@@ -52,7 +52,7 @@ def test_figures_of_perfect_predictions() -> None:
 def test_a_page_has_a_row_for_each_line_of_the_log(tmp_path: Path) -> None:
     one = dict.fromkeys(("hamming", "auroc", "precision", "log_loss", "f1", "f1_half"), 0.5)
     one |= {"micro": 0.5, "seconds": 12.3}
-    ours = {"settings": "default", "verdict": "better", "ships": "focal"}
+    ours = {"settings": "default", "verdict": "better", "recommends": "focal"}
     lines = [
         {"set": "mine", "model": "peer", **one},
         {"set": "mine", "model": "us", **one, **ours},
@@ -61,6 +61,6 @@ def test_a_page_has_a_row_for_each_line_of_the_log(tmp_path: Path) -> None:
     log.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     text = page(log).splitlines()
     assert text[-2].startswith("| mine | peer | 0.5000 |")
-    assert "us (default; better; ships focal)" in text[-1]
+    assert "us (default; better; recommends focal)" in text[-1]
     assert text[-1].endswith("| 12 |")
     assert text[-1].count("|") == text[-2].count("|") == text[-3].count("|")

@@ -116,7 +116,7 @@ def show(console: Console, found: Diagnosis) -> None:
     console.print(Text(written(words.headline(found)), style="bold"))
     console.print(
         written(
-            f"{found.name}: {found.rows:,} rows, {found.classes_text}, error "
+            f"{found.name}: {found.size_text}, error "
             f"{100 * found.error:.1f}%, log loss {found.log_loss:.4f} nats; "
             f"{words.KINDS[found.kind]}"
         )

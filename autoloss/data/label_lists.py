@@ -15,6 +15,7 @@ from autoloss.core.errors import InputError
 from autoloss.data.messages import one_line, plural
 
 _MOST_LABELS = 10
+_SEPARATORS = "|;,"
 
 
 def read_lists(
@@ -66,6 +67,33 @@ def read_lists(
     return names, has, is_missing
 
 
+def note_of_lists(classes: Iterable[object], *, name: str) -> str:
+    """Return a note on a target whose classes look like lists of labels; else empty text.
+
+    Args:
+        classes: The classes.
+        name: Name of the target.
+
+    Examples:
+        >>> note_of_lists(["cat", "dog", "cat|dog"], name="tags")
+        "Each combination in 'tags' is a class; --label-separator '|' reads several labels a row."
+        >>> note_of_lists(["low", "high"], name="risk")
+        ''
+    """
+    texts = [one.strip() for one in classes if isinstance(one, str)]
+    if texts and all(one.startswith("[") and one.endswith("]") for one in texts):
+        return f"Each list in {name!r} is a class; --labels-in list reads several labels a row."
+    for separator in _SEPARATORS:
+        parts = {part.strip() for one in texts for part in one.split(separator)} - {""}
+        # Fewer words than classes: classes share them.
+        if any(separator in one for one in texts) and len(parts) < len(texts):
+            return (
+                f"Each combination in {name!r} is a class; --label-separator {separator!r} reads"
+                " several labels a row."
+            )
+    return ""
+
+
 def _is_missing(cell: Any) -> bool:
     """Return whether a cell is missing; text of blanks is."""
     if isinstance(cell, str):
@@ -86,8 +114,8 @@ def _check_separator(cells: Sequence[Any], separator: str, where: str) -> None:
     if not any(separator in text for text in texts):
         example = f", such as {one_line(texts[0])!r}" if texts else ", and no cell is text"
         raise InputError(
-            f"label_separator must be in a cell of the labels, but got {separator!r}, and {where}"
-            f" has it nowhere{example}."
+            f"label_separator must be in a cell of the labels, but got {separator!r}: {where} has"
+            f" it nowhere{example}."
         )
 
 

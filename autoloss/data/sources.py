@@ -17,6 +17,7 @@ from autoloss.data.label_columns import (
     read_labels,
     several_targets,
 )
+from autoloss.data.label_lists import note_of_lists
 from autoloss.data.messages import listed, plural, unknown_name
 from autoloss.data.options import DataOptions, Hints
 from autoloss.data.read import Source, load_table
@@ -121,6 +122,7 @@ def load_sources(source: Source, options: DataOptions) -> Sources:
     labels.check(name=target, label=table.label, are_classes=options.classes)
     hints = hints_of(table, roles.inputs, options)
     notes = [*table.notes, *_without_target(table, labels, target)]
+    notes += _about_lists(labels, target)
     if unused := [mark for mark in options.marks if mark not in table.marks]:
         notes.append(f"No cell of {table.label} is {listed(unused)}, which --missing names.")
     files = {}
@@ -185,9 +187,14 @@ def _load_pictures(source: Source, options: DataOptions) -> Sources:
 
 def _targets(table: Table, options: DataOptions) -> tuple[str, tuple[str, ...]]:
     """Return the name of the target, and its columns."""
-    if options.target is not None and not options.has_lists:
+    if options.target is not None:
         columns = [str(name) for name in table.frame.columns]
         names = several_targets(columns, options.target, label=table.label)
+        if names and options.has_lists:
+            raise InputError(
+                "labels_in and label_separator must be left out for several columns of yes and no,"
+                f" but got target={joined_name(names, options.target)!r}."
+            )
         if names:
             return joined_name(names, options.target), names
     target = target_of(table, options)
@@ -231,6 +238,14 @@ def labels_of(table: Table, target: str) -> TargetColumn:
         label=table.label,
         are_numbers=table.frame[target].dtype.kind == "f",
     )
+
+
+def _about_lists(labels: TargetColumn | LabelColumns, target: str) -> list[str]:
+    """Return a note on classes that look like lists of labels."""
+    if not isinstance(labels, TargetColumn):
+        return []
+    note = note_of_lists(labels.keys.dropna().unique(), name=target)
+    return [note] if note else []
 
 
 def _without_target(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor
 from torch.nn import functional
 
@@ -28,18 +29,21 @@ _CELLS = 2048
 
 @dataclass(frozen=True)
 class _Rows:
-    """Confidence, outcome and weight of every row, all ``(N,)``, float64."""
+    """Confidence, outcome and weight of every row, all ``(N,)``, float64; clusters are numbers."""
 
     confidence: Tensor
     correct: Tensor
     weight: Tensor
+    clusters: Tensor | None
 
 
 def calibration_of(predictions: LabelledPredictions, *, seed: int = 0) -> Calibration:
     """Return the calibration errors of the predicted class beside their null level.
 
     Consistency resampling gives the null level: it draws outcomes from the probabilities
-    themselves (Bröcker and Smith 2007). Rows count by their weight.
+    themselves (Bröcker and Smith 2007). Rows count by their weight. Outcomes of a cluster are not
+    independent: the residuals of each cluster change together, by a factor that is drawn (the wild
+    bootstrap by cluster, Cameron, Gelbach and Miller 2008).
 
     Args:
         predictions: Predictions and labels.
@@ -48,13 +52,15 @@ def calibration_of(predictions: LabelledPredictions, *, seed: int = 0) -> Calibr
     confidence, correct = (
         one[0] for one in top_label(predictions.log_probs[None], predictions.targets)
     )
-    rows = _Rows(confidence.clamp(0, 1), correct, predictions.row_weights)
+    rows = _Rows(confidence.clamp(0, 1), correct, predictions.row_weights, predictions.clusters)
     place = torch.bucketize(
         rows.confidence, torch.arange(1, BINS, dtype=torch.float64) / BINS
     ).clamp_max(BINS - 1)
     mass = equal_mass(rows.confidence[None], BINS)[0]
     generator = torch.Generator().manual_seed(seed)
     draw = _drawn_rows if predictions.n_rows <= _EXACT_UP_TO else _drawn_sums
+    if rows.clusters is not None:
+        draw = _drawn_clusters
     drawn = draw(rows, place, mass, generator)
     found = _errors(rows, place, mass, rows.correct[None])
     ece, smooth, debiased = (
@@ -174,13 +180,8 @@ def _drawn_sums(
         return drawn * variance.sqrt()
 
     ece = normal(place, BINS).abs().sum(-1) / n
-    cell = (rows.confidence * _CELLS).long().clamp_max(_CELLS - 1)
-    rows_of = torch.bincount(cell, minlength=_CELLS).clamp_min(1)
-    middle = torch.bincount(cell, rows.confidence, _CELLS) / rows_of
-    gaps = normal(cell, _CELLS) * (_CELLS / n)
-    smooth = torch.cat(
-        [smooth_ece(middle.expand_as(part), middle + part) for part in torch.split(gaps, 50)]
-    )
+    cell = _cells(rows)
+    smooth = _smooth_of(normal(cell, _CELLS), rows, cell)
 
     off = normal(mass, BINS)
     first, second, both, square = (
@@ -195,3 +196,63 @@ def _drawn_sums(
     # The sum with squared weights, given the other sum: its regression on it.
     follows = off * (both / square.clamp_min(1e-300))
     return ece, smooth, _debiased(rows, mass, first + off, second + follows)
+
+
+def _drawn_clusters(
+    rows: _Rows, place: Tensor, mass: Tensor, generator: torch.Generator
+) -> tuple[Tensor, ...]:
+    """Draw a factor of the residuals of each cluster; return the three errors of each draw."""
+    if rows.clusters is None:
+        raise TypeError("Rows must have clusters, but got clusters=None.")
+    total = torch.bincount(mass, rows.weight, BINS).clamp_min(1e-300)
+    gap = rows.correct - rows.confidence
+    # A calibrated model has the residuals of this one without the mean of each bin.
+    residual = gap - (torch.bincount(mass, gap * rows.weight, BINS) / total)[mass]
+    cell, own = _cells(rows), rows.clusters.unique(return_inverse=True)[1].numpy()
+    weighted = (residual * rows.weight).numpy()
+    columns = (
+        (place, weighted),
+        (cell + BINS, weighted),
+        (mass + BINS + _CELLS, weighted),
+        (mass + 2 * BINS + _CELLS, (residual * rows.weight.square()).numpy()),
+    )
+    sums = sparse.csr_array(
+        (
+            np.concatenate([values for _, values in columns]),
+            (np.tile(own, len(columns)), np.concatenate([index.numpy() for index, _ in columns])),
+        ),
+        shape=(int(own.max()) + 1, 3 * BINS + _CELLS),
+    )
+    drawn = torch.zeros(DRAWS, sums.shape[1], dtype=torch.float64)
+    step = _CHUNK // DRAWS
+    for first in range(0, sums.shape[0], step):
+        some = sums[first : first + step]
+        factors = torch.randn(some.shape[0], DRAWS, generator=generator, dtype=torch.float64)
+        drawn += torch.from_numpy(some.T @ factors.numpy()).T
+    ece, cells, first_off, second_off = drawn.split([BINS, _CELLS, BINS, BINS], -1)
+    expected = (
+        torch.bincount(mass, rows.weight**power * rows.confidence, BINS) for power in (1, 2)
+    )
+    first_sum, second_sum = (
+        one + off for one, off in zip(expected, (first_off, second_off), strict=True)
+    )
+    return (
+        ece.abs().sum(-1) / len(residual),
+        _smooth_of(cells, rows, cell),
+        _debiased(rows, mass, first_sum, second_sum),
+    )
+
+
+def _cells(rows: _Rows) -> Tensor:
+    """Return the cell of each row's confidence, ``(N,)``."""
+    return (rows.confidence * _CELLS).long().clamp_max(_CELLS - 1)
+
+
+def _smooth_of(sums: Tensor, rows: _Rows, cell: Tensor) -> Tensor:
+    """Return the smooth error of residuals that are summed over cells, ``(D, CELLS) -> (D,)``."""
+    rows_of = torch.bincount(cell, minlength=_CELLS).clamp_min(1)
+    middle = torch.bincount(cell, rows.confidence, _CELLS) / rows_of
+    gaps = sums * (_CELLS / len(cell))
+    return torch.cat(
+        [smooth_ece(middle.expand_as(part), middle + part) for part in torch.split(gaps, 50)]
+    )

@@ -53,9 +53,11 @@ class LabelledPredictions:
         kind: Form in which they were passed.
         notes: Notes for the reader, a sentence each.
         items: The labels of the predictions; None for one label a row.
+        clusters: The row that each prediction is of where a row has several, which are not
+            independent; None where all are.
 
     Shape:
-        log_probs ``(N, C)``, logits ``(R, N, C)``, targets and weights ``(N,)``.
+        log_probs ``(N, C)``, logits ``(R, N, C)``, targets, weights and clusters ``(N,)``.
     """
 
     log_probs: Tensor
@@ -66,6 +68,7 @@ class LabelledPredictions:
     kind: Kind
     notes: tuple[str, ...] = ()
     items: ItemLabels | None = None
+    clusters: Tensor | None = None
 
     @property
     def n_rows(self) -> int:

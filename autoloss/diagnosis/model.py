@@ -125,6 +125,7 @@ def _of_labels(classifier: Classifier, data: Source, table: Table) -> LabelledPr
         kind="model",
         notes=(counted_note(len(rows), len(answers)),),
         items=ItemLabels(names, numbers, rows),
+        clusters=rows,
     )
 
 

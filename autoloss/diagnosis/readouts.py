@@ -96,7 +96,7 @@ def readouts_of(
         seed: Seed of the folds and of the bootstrap.
         folds: Number of folds.
     """
-    fold = fold_numbers(predictions.targets, n_folds=folds, seed=seed)
+    fold = fold_numbers(predictions.targets, n_folds=folds, seed=seed, groups=predictions.clusters)
     comparison = _Comparison(predictions, fold, seed)
     no_log_beta, no_betas = torch.zeros((), dtype=torch.float64), torch.ones(folds)
     has_shift = len(predictions.classes) <= MOST_CLASSES
@@ -116,7 +116,7 @@ class _Comparison:
 
     def __init__(self, predictions: LabelledPredictions, folds: Tensor, seed: int) -> None:
         self._predictions, self._folds = predictions, folds
-        self._bootstrap = _Bootstrap(predictions.row_weights, seed)
+        self._bootstrap = _Bootstrap(predictions.row_weights, seed, predictions.clusters)
         self._as_given = self._best_cost = self._cost(predictions.log_probs)
         as_given = self._bootstrap.mean(self._as_given)
         self.rows = [ReadoutRow("as given", False, as_given, 0.0, 0.0, 0.0)]
@@ -186,15 +186,23 @@ def _blocks(scores: Tensor) -> list[slice]:
 
 
 class _Bootstrap:
-    """A bootstrap of weighted means, with the same resampled rows for all of them."""
+    """A bootstrap of weighted means, with the same resampled rows for all of them.
 
-    def __init__(self, weight: Tensor, seed: int) -> None:
+    Args:
+        weight: Weights of the rows, ``(N,)``.
+        seed: Seed of the draws.
+        clusters: Numbers of rows that are drawn together, ``(N,)``; None for none.
+    """
+
+    def __init__(self, weight: Tensor, seed: int, clusters: Tensor | None = None) -> None:
         generator = torch.Generator().manual_seed(seed)
-        n = len(weight)
+        own = None if clusters is None else clusters.unique(return_inverse=True)[1]
+        n = len(weight) if own is None else int(own.max()) + 1
         self.weight = weight
         self.n_groups = min(n, _GROUPS)
         # Random groups of equal size.
-        self.group = torch.randperm(n, generator=generator) % self.n_groups
+        group = torch.randperm(n, generator=generator) % self.n_groups
+        self.group = group if own is None else group[own]
         drawn = torch.randint(self.n_groups, (RESAMPLES, self.n_groups), generator=generator)
         drawn += self.n_groups * torch.arange(RESAMPLES)[:, None]
         times = torch.bincount(drawn.flatten(), minlength=RESAMPLES * self.n_groups)

@@ -194,7 +194,10 @@ def _is_inverted(predictions: LabelledPredictions, rows: Sequence[ClassRow]) -> 
         ]
     )
     gain = (weight * above).sum() / weight.sum()
-    error = (weight * (above - gain)).square().sum().sqrt() / weight.sum()
+    off = weight * (above - gain)
+    if predictions.clusters is not None:
+        off = torch.bincount(predictions.clusters, off)
+    error = off.square().sum().sqrt() / weight.sum()
     return bool(gain < -_SURE * error)
 
 

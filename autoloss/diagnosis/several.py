@@ -79,16 +79,18 @@ def checked_labels(
         classes=("no", "yes"),
         where=where,
     )
-    of = ItemLabels(names, torch.from_numpy(numbers), torch.from_numpy(rows))
+    own_rows = torch.from_numpy(rows)
+    of = ItemLabels(names, torch.from_numpy(numbers), own_rows)
     note = counted_note(len(rows), len(answers))
-    return replace(found, items=of, notes=(*found.notes, note))
+    return replace(found, items=of, clusters=own_rows, notes=(*found.notes, note))
 
 
 def counted_note(n_items: int, n_rows: int) -> str:
     """Return a note on the rows of a diagnosis of several labels."""
     return (
-        f"Each of {plural(n_items, 'known label')} of {plural(n_rows, 'row')} counts as a row;"
-        " intervals take them as independent, which labels of one row are not quite."
+        f"Each of {plural(n_items, 'known label')} of {plural(n_rows, 'row')} counts as a row."
+        " Intervals and chance levels resample whole rows, because labels of a row are not"
+        " independent."
     )
 
 

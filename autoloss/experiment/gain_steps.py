@@ -63,9 +63,9 @@ def gains(
     # A single shift of all labels would be no good decision for any of them.
     if moves_decisions and not study.task.names:
         one, other = replication.held_out[baseline], replication.held_out[challenger]
-        posthoc = fit_posthoc(one.log_probs, one.targets, **how)
+        posthoc = fit_posthoc(one.log_probs, one.of.targets, **how)
         if posthoc is not None:
-            own = fit_posthoc(other.log_probs, other.targets, kind=posthoc.kind, **how)
+            own = fit_posthoc(other.log_probs, other.of.targets, kind=posthoc.kind, **how)
     model = replication.models[baseline]
     temperature = np.mean([1.0 / member.readout.inverse_temperature for member in model.members])
     steps = steps_of(

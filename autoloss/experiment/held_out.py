@@ -22,12 +22,10 @@ Weights = Mapping[int, float]
 
 
 @dataclass(frozen=True, eq=False)
-class HeldOut:
-    """The predictions of a finalist for the held-out rows of its trainings, concatenated.
+class HeldOutRows:
+    """The rows that the trainings of the finalists held out, one training after another.
 
     Args:
-        log_probs: Cross-fitted log probabilities.
-        raw: Log probabilities by the softmax of the logits.
         targets: Classes.
         rows: Numbers of the rows in their table; a row appears for every training that held it
             out, and for each of its items.
@@ -36,11 +34,9 @@ class HeldOut:
             `Items.keys`.
 
     Shape:
-        log_probs and raw ``(P, C)``, targets, rows, clusters and keys ``(P,)``.
+        all ``(P,)``.
     """
 
-    log_probs: NDArray[np.float64]
-    raw: NDArray[np.float64]
     targets: NDArray[np.int64]
     rows: NDArray[np.int64]
     clusters: NDArray[np.int64]
@@ -51,9 +47,37 @@ class HeldOut:
         """Return the items, each of them once."""
         return PooledRows.of(self.keys, self.targets)
 
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """The predictions of a finalist for the held-out rows of its trainings, concatenated.
+
+    Args:
+        log_probs: Cross-fitted log probabilities.
+        scores: The logits of each class.
+        of: The rows, which all finalists share.
+
+    Shape:
+        log_probs and scores ``(P, C)``.
+    """
+
+    log_probs: FloatArray
+    scores: FloatArray
+    of: HeldOutRows
+
+    @property
+    def pooled(self) -> PooledRows:
+        """Return the items, each of them once."""
+        return self.of.pooled
+
+    def raw(self) -> FloatArray:
+        """Return the mean softmax of the logits of each row, as log probabilities, (N, C)."""
+        log_probs = torch.from_numpy(self.scores).double().log_softmax(-1).numpy()
+        return self.pooled.mean([log_probs])
+
     def items(self, facts: ClassFacts) -> Items:
         """Return the items with their clusters, each of them once."""
-        clusters = torch.from_numpy(self.pooled.once(self.clusters))
+        clusters = torch.from_numpy(self.pooled.once(self.of.clusters))
         return pooled_items(self.pooled, clusters, facts)
 
     @cached_property
@@ -101,6 +125,8 @@ class HeldOutFinalists:
         self.numbers = tuple(held_out)
         self._first = first
         self._pooled = first.pooled
+        # The mean of the last weights, which several folds share.
+        self._last: tuple[Weights, FloatArray, FloatArray] | None = None
         self.targets: IntArray = self._pooled.targets
         self.every: IntArray = np.arange(len(self.targets))
 
@@ -143,13 +169,15 @@ class HeldOutFinalists:
             found, means = self._fitted(chosen(self, rest), rest)
             return found.calibrated(means, self._pooled.counts)
 
-        return self._pooled.crossfitted(predict, self._first.clusters, seed=seed)
+        return self._pooled.crossfitted(predict, self._first.of.clusters, seed=seed)
 
     def _fitted(self, weights: Weights, rows: IntArray) -> tuple[MeanTemperature, FloatArray]:
         """Return the temperature of a mean, and the mean of each row without it."""
         parts = [self.held_out[number].log_probs for number in weights]
-        single = _weighted(parts, list(weights.values()))
-        means = self._pooled.mean([single])
+        if self._last is None or self._last[0] != weights:
+            single = _weighted(parts, list(weights.values()))
+            self._last = weights, single, self._pooled.mean([single])
+        _, single, means = self._last
         own, place = self._pooled.among(rows)
         found = fit_mean_temperature(
             single[own],

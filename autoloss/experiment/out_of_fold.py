@@ -51,8 +51,8 @@ def judge_out_of_fold(
     default = held_out.get(selection.default, baseline)
     pooled = baseline.pooled
     steps = StepPredictions(
-        default=pooled.mean([default.raw]),
-        tuned=pooled.mean([baseline.raw]),
+        default=default.raw(),
+        tuned=baseline.raw(),
         calibrated=baseline.mean,
         challenger=challenger.mean,
     )
@@ -88,10 +88,10 @@ def judge_out_of_fold(
         ),
         reference=compared(boosting.result(), selection.snapshot, ships, items),
         raw=(
-            torch.from_numpy(pooled.mean([challenger.raw])),
+            torch.from_numpy(challenger.raw()),
             torch.from_numpy(steps.tuned),
         ),
-        rows=torch.from_numpy(pooled.once(baseline.rows)),
+        rows=torch.from_numpy(pooled.once(baseline.of.rows)),
         coverage=selection.coverage,
         pair_optimism=optimism,
     )

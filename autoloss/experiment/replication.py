@@ -13,7 +13,7 @@ from torch import Tensor
 
 from autoloss.core.errors import TrainingError
 from autoloss.data import Fold
-from autoloss.experiment.held_out import HeldOut
+from autoloss.experiment.held_out import HeldOut, HeldOutRows
 from autoloss.experiment.label_decision import with_label_decision
 from autoloss.experiment.session import SearchSession, epochs_of
 from autoloss.inference.classifier import Classifier, Decision
@@ -115,8 +115,9 @@ def replicate(
         row = numbers.index(number)
         for fold, scored in enumerate(scores):
             figures[:, row, fold] = float(scored.value[k]), float(scored.readouts.refined[k])
+    of = _held_out_rows(study.facts, folds)
     held_out = {
-        n: _held_out(study.facts, folds, by_number[n], scores, k) for k, n in enumerate(whole)
+        n: _held_out(study.facts, folds, by_number[n], scores, k, of) for k, n in enumerate(whole)
     }
     models = {n: _model(session, folds, by_number[n], scores, k) for k, n in enumerate(whole)}
     return Replication(
@@ -236,21 +237,28 @@ def _decision(study: Study, *, has_costs: bool) -> Decision:
 
 
 def _held_out(
-    facts: ClassFacts, folds: Sequence[Fold], trained: Trained, scores: Sequence[Scores], k: int
+    facts: ClassFacts,
+    folds: Sequence[Fold],
+    trained: Trained,
+    scores: Sequence[Scores],
+    k: int,
+    of: HeldOutRows,
 ) -> HeldOut:
     """Return the predictions of a finalist for the items that its trainings held out."""
-    valid = [fold.valid for fold in folds]
-    every = [Items.of(part.targets, facts) for part in valid]
     logits = [facts.over_classes(outcome.logits.cpu()) for outcome in trained.outcomes]
     raw = [
-        items.scores(own[None])[0].double().log_softmax(-1)
-        for items, own in zip(every, logits, strict=True)
+        Items.of(fold.valid.targets, facts).scores(own[None])[0]
+        for fold, own in zip(folds, logits, strict=True)
     ]
-    pairs = list(zip(every, valid, strict=True))
-    return HeldOut(
-        _joined([scored.predictions.log_probs[k].double() for scored in scores]),
-        _joined(raw),
-        _joined([items.labels for items in every]),
+    log_probs = _joined([scored.predictions.log_probs[k] for scored in scores])
+    return HeldOut(log_probs, _joined(raw), of)
+
+
+def _held_out_rows(facts: ClassFacts, folds: Sequence[Fold]) -> HeldOutRows:
+    """Return the items that the trainings hold out."""
+    pairs = [(Items.of(fold.valid.targets, facts), fold.valid) for fold in folds]
+    return HeldOutRows(
+        _joined([items.labels for items, _ in pairs]),
         _joined([items.of_rows(part.rows) for items, part in pairs]),
         _joined([items.of_rows(part.clusters) for items, part in pairs]),
         _joined([items.keys(part.rows) for items, part in pairs]),

@@ -18,6 +18,10 @@ TYPICAL_GAIN = 0.1
 _SPREAD = 0.5
 """Standard deviation of the prior of a log temperature, which decides only where rows are few."""
 _LEVELS, _GAINS = (-3.0, 3.0), (-2.0, 0.99)
+_EVERY = 1 << 20
+"""Up to so many rows, each counts by itself; more items of no and yes are summed in cells."""
+_CELLS, _END = 256, 60.0
+"""Cells for each nat of log odds, and the log odds beyond which they are equal."""
 
 
 def mean_log_probs(
@@ -128,24 +132,69 @@ def fit_mean_temperature(
     level = _level(single[held], own[held], shares[held])
 
     share = float((1.0 - 1.0 / counts[several]).mean())
+    judged = _Judged(means[several], targets[several], None, counts[several]).fewer()
 
     def cost(gain: float) -> float:
-        found = MeanTemperature(gain, level).calibrated(means[several], counts[several])
         # The prior of the mean is as wide as that of single trainings, so that it cancels too.
         typical = np.log((1.0 - gain * share) / (1.0 - TYPICAL_GAIN * share))
         prior = 0.5 * ((level + typical) / _SPREAD) ** 2
-        return float(prior - found[np.arange(len(found)), targets[several]].sum())
+        return float(prior + judged.loss(MeanTemperature(gain, level)))
 
     return MeanTemperature(_lowest(cost, _GAINS), start)
 
 
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """Log probabilities of rows with their classes, weights and numbers of trainings.
+
+    Shape:
+        log_probs (N, C), targets, weights and counts (N,).
+    """
+
+    log_probs: FloatArray
+    targets: IntArray
+    weights: FloatArray | None
+    counts: IntArray
+
+    def loss(self, temperature: MeanTemperature) -> float:
+        """Return the summed log loss in nats."""
+        found = temperature.calibrated(self.log_probs, self.counts)
+        own = found[np.arange(len(found)), self.targets]
+        return -float(own.sum() if self.weights is None else self.weights @ own)
+
+    def fewer(self) -> _Judged:
+        """Return rows with the same loss to 1e-6 of it, far fewer of them if there are many.
+
+        The log loss of no and yes depends on the log odds of the true class alone. Rows whose log
+        odds lie in the same cell become a row with their mean.
+        """
+        if len(self.targets) <= _EVERY or self.log_probs.shape[1] != 2:
+            return self
+        rows = np.arange(len(self.targets))
+        own, other = self.log_probs[rows, self.targets], self.log_probs[rows, 1 - self.targets]
+        margin = np.clip(own.astype(np.float64) - other, -_END, _END)
+        kinds, kind = np.unique(self.counts, return_inverse=True)
+        n_cells = int(2 * _END * _CELLS) + 1
+        index = ((margin + _END) * _CELLS).astype(np.int64) + n_cells * kind
+        size = n_cells * len(kinds)
+        weight = np.bincount(index, self.weights, size)
+        total = np.bincount(index, margin if self.weights is None else margin * self.weights, size)
+        used = np.flatnonzero(weight)
+        mean = total[used] / weight[used]
+        return _Judged(
+            np.stack([np.zeros_like(mean), mean], 1),
+            np.ones(len(used), dtype=np.int64),
+            weight[used],
+            kinds[used // n_cells],
+        )
+
+
 def _level(log_probs: FloatArray, targets: IntArray, shares: FloatArray) -> float:
     """Return the log temperature that some predictions would choose."""
-    rows = np.arange(len(targets))
+    judged = _Judged(log_probs, targets, shares, np.ones_like(targets)).fewer()
 
     def cost(level: float) -> float:
-        found = _normalised(log_probs / np.exp(level))
-        return 0.5 * (level / _SPREAD) ** 2 - float(shares @ found[rows, targets])
+        return 0.5 * (level / _SPREAD) ** 2 + judged.loss(MeanTemperature(0.0, level))
 
     return _lowest(cost, _LEVELS)
 

@@ -312,16 +312,17 @@ class Diagnosis(Shown):
     labels: tuple[str, ...] = ()
 
     @property
-    def classes_text(self) -> str:
-        """Return the number of classes, or of labels, in words."""
-        n_labels = len(self.labels)
-        return f"{n_labels} labels a row" if n_labels else f"{len(self.classes)} classes"
+    def size_text(self) -> str:
+        """Return the numbers of rows and classes, or of labels, in words."""
+        if self.labels:
+            return f"{self.rows:,} known labels, {len(self.labels)} a row"
+        return f"{self.rows:,} rows, {len(self.classes)} classes"
 
     def _card(self) -> Card:
         best, ece = self.readouts[self.best], self.calibration.ece
         inverted = ("scores", "inverted: they rank the classes the wrong way")
         pairs = (
-            ("rows", f"{self.rows:,}, {self.classes_text}"),
+            ("size", self.size_text),
             ("as given", figures([("error", self.error), ("log loss", self.log_loss)])),
             ("best read-out", f"{best.label}, log loss {best.log_loss:.4g}"),
             ("ECE", f"{ece.value:.4g}, by chance {ece.null:.4g}"),

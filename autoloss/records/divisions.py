@@ -8,12 +8,21 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class LabelCount:
-    """A label of several: the rows that have it, the rows known not to, and the given weight."""
+    """A label of several.
+
+    Args:
+        name: The label.
+        positives: The rows that have it.
+        negatives: The rows that are known not to have it.
+        weight: The weight of yes that the user gives.
+        costs: The costs of a miss and of a false alarm that the user gives; None if not given.
+    """
 
     name: str
     positives: int
     negatives: int
     weight: float = 1.0
+    costs: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from autoloss.records import Summary
@@ -15,6 +16,7 @@ from autoloss.report.words import (
     difference_text,
     interval_text,
     reading_text,
+    setting_text,
     share_text,
 )
 
@@ -31,7 +33,7 @@ class LabelRow:
 
     Args:
         cells: Rows, positives, decided, error, average precision, calibration, threshold, F1 at it
-            and at a half.
+            and at a half; then the weight and the costs, where they were given.
         difference: The difference in log loss.
         interval: Its 95% interval.
         reading: ``"better"``, ``"worse"``, ``"not shown"`` or ``"unknown"``, corrected over the
@@ -83,6 +85,7 @@ class LabelFacts:
     has_challenger: bool
 
 
+_WEIGHT, _COSTS = ("Weight of yes",), ("Cost of a miss", "Cost of a false alarm")
 COLUMNS = (
     "Rows",
     "With it",
@@ -102,7 +105,7 @@ def label_facts(summary: Summary) -> LabelFacts | None:
     if found is None:
         return None
     has_challenger = summary.verdict.challenger != summary.verdict.baseline
-    order = _order(found)
+    order, given = _order(found), _Given.of(summary)
     kept = sorted(order[:_LABELS])
     shown = ""
     if len(kept) < len(found.labels):
@@ -115,8 +118,8 @@ def label_facts(summary: Summary) -> LabelFacts | None:
         rule=_rule(found),
         warning=collapse_text(summary),
         shown=shown,
-        columns=COLUMNS,
-        rows=tuple(_row(found.labels[place]) for place in kept),
+        columns=(*COLUMNS, *given.columns),
+        rows=tuple(_row(found.labels[place], given) for place in kept),
         missed=tuple(_pair(one) for one in found.missed),
         swapped=tuple(_pair(one) for one in found.swapped),
         has_challenger=has_challenger,
@@ -213,7 +216,29 @@ def _text(summary: Summary, found: LabelInsights, *, has_challenger: bool) -> st
     )
 
 
-def _row(one: LabelFigures) -> LabelRow:
+@dataclass(frozen=True)
+class _Given:
+    """The weights and costs of labels that the user gave, as columns of a table."""
+
+    columns: tuple[str, ...]
+    cells: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, summary: Summary) -> _Given:
+        labels = summary.data.labels
+        has_weights = bool(summary.data.label_weights)
+        has_costs = any(one.costs is not None for one in labels)
+        cells = {
+            one.name: (
+                *((setting_text(one.weight),) if has_weights else ()),
+                *(map(setting_text, one.costs or (math.nan, math.nan)) if has_costs else ()),
+            )
+            for one in labels
+        }
+        return cls((*_WEIGHT * has_weights, *_COSTS * has_costs), cells)
+
+
+def _row(one: LabelFigures, given: _Given) -> LabelRow:
     calibration = max(one.calibration, 0.0) if math.isfinite(one.calibration) else math.nan
     return LabelRow(
         label=one.name,
@@ -227,6 +252,7 @@ def _row(one: LabelFigures) -> LabelRow:
             share_text(one.threshold),
             _three(one.f1),
             _three(one.f1_at_half),
+            *given.cells.get(one.name, ()),
         ),
         difference=difference_text("log_loss", one.difference),
         interval=interval_text("log_loss", one.low, one.high)

@@ -38,7 +38,7 @@ from autoloss.records import (
 )
 from autoloss.search.evidence import Evidence, StudySnapshot
 from autoloss.search.insights import ROLES, diagrams, insights
-from autoloss.search.label_counts import label_counts, weights_of_classes, with_weights
+from autoloss.search.label_counts import label_counts, weights_of_classes, with_given
 from autoloss.search.result import SearchResult
 from autoloss.search.told import told
 from autoloss.verdict.confirm import Shipped, confirm, unopposed
@@ -308,7 +308,7 @@ def _summary(
             known,
             notes=(*known.notes, *evidence.notes, *_counted_twice(study, evidence.choice)),
             class_weights=None if known.labels else weights_of_classes(config),
-            labels=with_weights(known.labels, config),
+            labels=with_given(known.labels, config, study.metric.costs),
             class_similarity=config.class_similarity,
         ),
         settings={**_search_settings(study), **settings},

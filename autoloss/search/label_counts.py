@@ -7,6 +7,7 @@ from typing import cast
 
 from autoloss.core.task import Task
 from autoloss.losses import ClassFacts
+from autoloss.metrics.costs import Matrix
 from autoloss.records import LabelCount
 from autoloss.search.config import StudyConfig
 
@@ -26,9 +27,22 @@ def weights_of_classes(config: StudyConfig) -> tuple[float, ...] | None:
     return cast("tuple[float, ...] | None", config.class_weights)
 
 
-def with_weights(labels: tuple[LabelCount, ...], config: StudyConfig) -> tuple[LabelCount, ...]:
-    """Return several labels with the weights that the user gives for yes."""
-    if not labels or config.class_weights is None:
-        return labels
-    pairs = cast("tuple[tuple[float, float], ...]", config.class_weights)
-    return tuple(replace(one, weight=pair[1]) for one, pair in zip(labels, pairs, strict=True))
+def with_given(
+    labels: tuple[LabelCount, ...], config: StudyConfig, costs: Matrix | None
+) -> tuple[LabelCount, ...]:
+    """Return several labels with the weights of yes and the costs that the user gives.
+
+    Args:
+        labels: The labels; empty for one label a row.
+        config: The study, with the weights of no and yes.
+        costs: The costs of a miss and of a false alarm of each label.
+    """
+    if labels and config.class_weights is not None:
+        pairs = cast("tuple[tuple[float, float], ...]", config.class_weights)
+        labels = tuple(replace(one, weight=own[1]) for one, own in zip(labels, pairs, strict=True))
+    if labels and costs is not None:
+        labels = tuple(
+            replace(one, costs=(float(own[0]), float(own[1])))
+            for one, own in zip(labels, costs, strict=True)
+        )
+    return labels

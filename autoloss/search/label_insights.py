@@ -196,7 +196,7 @@ def _pairs(
     swapped = lost.T @ wrong
     swapped = swapped + swapped.T
     one, other = np.triu_indices(len(names), 1)
-    # By the size of a correlation atestst its standard error of about one by the root of rows.
+    # By the size of a correlation against its standard error of about one by the root of rows.
     size = np.abs(missed[one, other]) * np.sqrt(rows[one, other])
     size = np.where(rows[one, other] >= _FEWEST, np.nan_to_num(size), 0.0)
 

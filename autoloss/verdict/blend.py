@@ -9,6 +9,8 @@ FloatArray = npt.NDArray[np.floating]
 STEPS = 40
 """The most selections; a weight is a multiple of one part in so many."""
 _SAME = 1e-12
+# Rows whose losses are computed at once.
+_BLOCK = 1 << 20
 
 
 def greedy_weights(of_truth: FloatArray, *, steps: int = STEPS) -> FloatArray:
@@ -39,7 +41,7 @@ def greedy_weights(of_truth: FloatArray, *, steps: int = STEPS) -> FloatArray:
     total = np.zeros(of_truth.shape[1])
     best, lowest = counts, np.inf
     for step in range(1, steps + 1):
-        losses = -np.log((total + of_truth) / step).mean(axis=1)
+        losses = _mean_losses(total, of_truth, step)
         chosen = int(np.argmin(losses))
         counts = counts + (np.arange(len(counts)) == chosen)
         total = total + of_truth[chosen]
@@ -47,3 +49,15 @@ def greedy_weights(of_truth: FloatArray, *, steps: int = STEPS) -> FloatArray:
             best, lowest = counts / step, losses[chosen]
     weights: FloatArray = best
     return weights
+
+
+def _mean_losses(total: FloatArray, of_truth: FloatArray, step: int) -> FloatArray:
+    """Return the log loss of the mean with each model added, (F,)."""
+    n_rows = len(total)
+    if n_rows <= _BLOCK:
+        one: FloatArray = -np.log((total + of_truth) / step).mean(axis=1)
+        return one
+    blocks = [slice(first, first + _BLOCK) for first in range(0, n_rows, _BLOCK)]
+    sums = [np.log((total[own] + of_truth[:, own]) / step).sum(axis=1) for own in blocks]
+    found: FloatArray = -np.sum(sums, axis=0) / n_rows
+    return found

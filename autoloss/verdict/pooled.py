@@ -97,8 +97,14 @@ class PooledRows:
             seed: Seed of the folds.
         """
         folds = self.folds(clusters, seed=seed)
-        by_fold = [predict(np.flatnonzero(folds != fold)) for fold in range(folds.max() + 1)]
-        found: FloatArray = np.stack(by_fold)[folds, np.arange(len(self.rows))]
+        found: FloatArray | None = None
+        for fold in range(int(folds.max()) + 1):
+            own = folds == fold
+            predicted = predict(np.flatnonzero(~own))
+            found = predicted.copy() if found is None else found
+            found[own] = predicted[own]
+        if found is None:
+            raise ValueError("There must be rows, but got none.")
         return found
 
     def once(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:

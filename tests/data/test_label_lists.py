@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from autoloss.core.errors import InputError
-from autoloss.data.label_lists import read_lists
+from autoloss.data.label_lists import note_of_lists, read_lists
 from autoloss.data.read import read_table
 
 LISTS = [["rain", "wind"], [], None, ["sun"], ["wind", "wind", "sun"]]
@@ -75,7 +75,7 @@ def test_numbers_are_labels_in_their_order() -> None:
     ("cells", "separator", "message"),
     [
         (["a|b", "a"], None, "has the text 'a|b' in row 1; name the text between labels with"),
-        (["a|b", "a"], ";", "got ';', and Column 'tags' of x.csv has it nowhere, such as 'a|b'"),
+        (["a|b", "a"], ";", "got ';': Column 'tags' of x.csv has it nowhere, such as 'a|b'"),
         ([["a"], ["b"]], "|", "has it nowhere, and no cell is text"),
         (["a|b"], "", "label_separator must be text, but got ''"),
         ([["a"], [], ["a"]], None, "all that it has is 'a': that is a binary task"),
@@ -96,3 +96,19 @@ def test_a_mistake_is_told_in_one_line(
         read(cells, separator)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("cells", "option"),
+    [
+        (["a|b", "a", "b", "|"], "--label-separator '|'"),
+        (["rain, wind", "wind", "rain"], "--label-separator ','"),
+        (["['a']", "['a', 'b']", "[]"], "--labels-in list"),
+        (["<50K", ">=50K"], ""),
+        (["a, b", "c, d"], ""),
+    ],
+)
+def test_classes_that_look_like_lists_name_the_option(cells: list[str], option: str) -> None:
+    said = note_of_lists(cells, name="tags")
+    assert option in said
+    assert bool(said) == bool(option)

@@ -32,8 +32,13 @@ def test_labels_are_diagnosed_as_the_rows_of_a_binary_model() -> None:
     found = diagnose(logits, labels, classes=NAMES)
     alone = diagnose(logits[known], labels[known].astype(int))
     assert (found.rows, found.labels) == (known.sum(), NAMES)
-    for name in ("error", "log_loss", "calibration", "readouts", "bits", "saturation"):
+    for name in ("error", "log_loss", "bits", "saturation"):
         assert getattr(found, name) == getattr(alone, name)
+    for name in ("ece", "smooth", "debiased"):
+        own, other = (getattr(one.calibration, name) for one in (found, alone))
+        assert own.value == other.value
+        # Labels that are independent have the chance level of rows.
+        assert own.null == pytest.approx(other.null, rel=0.25, abs=2e-4)
     for place, row in enumerate(found.class_rows):
         own = known[:, place]
         assert row.name == NAMES[place]
@@ -46,6 +51,23 @@ def test_labels_are_diagnosed_as_the_rows_of_a_binary_model() -> None:
     for one in found.suspects.worst:
         name, _, given = one.given.partition(": ")
         assert labels[one.row, NAMES.index(name)] == (given == "yes")
+
+
+def test_equal_labels_of_a_row_tell_no_more_than_one() -> None:
+    chance = np.random.default_rng(2)
+    logits = chance.normal(-0.5, 1.5, size=(2000, 1))
+    labels = (chance.random((2000, 1)) < 1 / (1 + np.exp(-logits))).astype(int)
+    labels[:300] = 1 - labels[:300]
+    alone = diagnose(logits[:, 0], labels[:, 0])
+    found = diagnose(np.repeat(logits, 9, 1), np.repeat(labels, 9, 1))
+    for name in ("ece", "smooth"):
+        own, other = (getattr(one.calibration, name) for one in (found, alone))
+        assert own.value == pytest.approx(other.value, rel=0.05)
+        assert own.null == pytest.approx(other.null, rel=0.25)
+    own, other = found.readouts[1], alone.readouts[1]
+    assert own.has_temperature
+    assert own.gain == pytest.approx(other.gain, abs=3e-3)
+    assert own.high - own.low == pytest.approx(other.high - other.low, rel=0.25)
 
 
 def test_probabilities_are_those_of_yes() -> None:
@@ -81,7 +103,7 @@ def test_saved_logits_and_a_model_are_diagnosed_by_the_command(tmp_path: Path) -
     np.savez(tmp_path / "val.npz", logits=logits, labels=labels, classes=np.array(NAMES))
     told = CliRunner().invoke(app, ["diagnose", "--logits", str(tmp_path / "val.npz")])
     assert told.exit_code == 0, told.output
-    assert "3 labels a row" in told.output
+    assert "known labels, 3 a row" in told.output
     page = render_diagnosis(diagnose(logits, labels, classes=NAMES))
     assert "<h2>Frequencies</h2>" in page
     frame = make_frame()[["size", "colour"]]
@@ -94,4 +116,4 @@ def test_saved_logits_and_a_model_are_diagnosed_by_the_command(tmp_path: Path) -
         app, ["diagnose", str(tmp_path / "model"), str(tmp_path / "rows.csv")]
     )
     assert told.exit_code == 0, told.output
-    assert "720 rows, 3 labels a row" in told.output
+    assert "720 known labels, 3 a row" in told.output

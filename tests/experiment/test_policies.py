@@ -12,7 +12,7 @@ from sklearn.datasets import load_wine
 
 import autoloss
 from autoloss.core.errors import InputError
-from autoloss.experiment.held_out import HeldOut, HeldOutFinalists
+from autoloss.experiment.held_out import HeldOut, HeldOutFinalists, HeldOutRows
 from autoloss.inference.loading import load
 from autoloss.report import render_markdown
 from tests.spaces import SMALL
@@ -45,7 +45,7 @@ def make_held_out(seed: int, *, skill: float = 1.0, trainings: int = 4) -> HeldO
     logits = draw.normal(0.0, 1.0, (len(rows), CLASSES))
     logits[np.arange(len(rows)), own] += skill
     log_probs = logits - np.logaddexp.reduce(logits, 1, keepdims=True)
-    return HeldOut(log_probs, log_probs, own, rows, rows, rows)
+    return HeldOut(log_probs, log_probs, HeldOutRows(own, rows, rows, rows))
 
 
 def log_loss(log_probs: np.ndarray, targets: np.ndarray) -> float:
@@ -98,8 +98,8 @@ def test_a_row_does_not_decide_the_temperature_of_its_own_prediction() -> None:
     one = make_held_out(1, skill=2.0)
     before = one.calibrated(0)
     row = 7
-    worse = np.where(one.rows == row, (one.targets + 1) % CLASSES, one.targets)
-    changed = replace(one, targets=worse)
+    worse = np.where(one.of.rows == row, (one.of.targets + 1) % CLASSES, one.of.targets)
+    changed = replace(one, of=replace(one.of, targets=worse))
     assert np.array_equal(changed.calibrated(0)[row], before[row])
     assert not np.array_equal(changed.calibrated(0), before)
 

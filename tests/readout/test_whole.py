@@ -173,3 +173,30 @@ def test_each_row_gets_the_temperature_of_its_number_of_trainings() -> None:
     found = np.exp(MeanTemperature(gain=0.4).calibrated(rows, np.array([1, 2])))
     sharp = 0.7 ** (1.0 / 0.8), 0.3 ** (1.0 / 0.8)
     np.testing.assert_allclose(found, [[0.7, 0.3], np.array(sharp) / sum(sharp)], rtol=1e-12)
+
+
+@pytest.mark.parametrize("counts", [(2, 2), (1, 4)])
+def test_many_rows_of_no_and_yes_have_the_temperature_of_the_rows(
+    counts: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members, targets = certain_and_spread(4000, members=4, spread=1.2)
+    first = np.arange(4000) < 2000
+    # Some rows were held out by more trainings than others.
+    held = [(first & (place < counts[0])) | (~first & (place < counts[1])) for place in range(4)]
+    single = np.concatenate([one[own] for one, own in zip(members, held, strict=True)])
+    place = np.concatenate([np.flatnonzero(own) for own in held])
+    weights = np.stack(held)[..., None]
+    mean = np.log((np.exp(members) * weights).sum(0) / weights.sum(0))
+    every = fit_mean_temperature(single, mean, targets, place)
+    monkeypatch.setattr("autoloss.readout.whole._EVERY", 100)
+    summed = fit_mean_temperature(single, mean, targets, place)
+    assert summed.gain == pytest.approx(every.gain, abs=1e-3)
+    assert every.gain != TYPICAL_GAIN
+    with_parts = fit_mean_temperature(
+        single, mean, targets, place, parts=[single, single * 0.9], weights=[0.5, 0.5]
+    )
+    monkeypatch.undo()
+    exact = fit_mean_temperature(
+        single, mean, targets, place, parts=[single, single * 0.9], weights=[0.5, 0.5]
+    )
+    assert with_parts.start == pytest.approx(exact.start, abs=1e-3)

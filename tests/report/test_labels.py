@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from autoloss.records import LabelFigures, LabelInsights, LabelPair
+from autoloss.records import LabelCount, LabelFigures, LabelInsights, LabelPair
 from autoloss.report.document import summary_from_json, summary_json
 from autoloss.report.figures import all_figures
 from autoloss.report.html import render_html
@@ -68,6 +68,22 @@ def test_each_label_is_a_row_with_its_reading() -> None:
         assert "topic 3" in text
         assert "topic 0 and topic 1" in text
     assert summary_from_json(summary_json(summary)).labels.missed == summary.labels.missed
+
+
+def test_given_weights_and_costs_are_columns() -> None:
+    summary = with_labels(2)
+    counts = (
+        LabelCount("topic 0", 10, 390, weight=2.5, costs=(8.0, 1.0)),
+        LabelCount("topic 1", 11, 389, costs=(1.0, 0.5)),
+    )
+    summary = replace(summary, data=replace(summary.data, labels=counts))
+    facts = label_facts(summary)
+    assert facts is not None
+    assert facts.columns[-3:] == ("Weight of yes", "Cost of a miss", "Cost of a false alarm")
+    assert [row.cells[-3:] for row in facts.rows] == [("2.5", "8", "1"), ("1", "1", "0.5")]
+    for text in (render_html(summary), render_markdown(summary)):
+        assert "Cost of a miss" in text
+    assert summary_from_json(summary_json(summary)).data.labels == counts
 
 
 def test_a_model_that_leaves_almost_all_labels_out_is_flagged() -> None:

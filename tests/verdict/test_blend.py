@@ -41,3 +41,10 @@ def test_a_model_that_is_better_on_every_row_is_taken_alone() -> None:
 def test_a_weight_is_a_share_of_the_steps() -> None:
     weights = greedy_weights(np.random.default_rng(1).uniform(0.05, 0.95, (5, 200)))
     assert any(np.allclose(weights * n, np.round(weights * n)) for n in range(1, STEPS + 1))
+
+
+def test_blocks_of_rows_select_what_all_rows_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_truth = np.random.default_rng(3).uniform(0.05, 0.95, (4, 300))
+    every = greedy_weights(of_truth)
+    monkeypatch.setattr("autoloss.verdict.blend._BLOCK", 70)
+    assert np.array_equal(greedy_weights(of_truth), every)
