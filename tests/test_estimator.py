@@ -223,3 +223,7 @@ def test_it_learns_several_labels_of_a_frame_or_an_indicator_matrix(small: Small
     assert named.classes_.tolist() == ["a", "b;c", "x0_"]
     with pytest.raises(InputError, match="one row for each row of X"):
         small().fit(rows, labels[:50])
+    lists = [[name for name, has in zip("abc", own, strict=True) if has] for own in labels]
+    for given in (lists, pd.Series(lists)):
+        with pytest.raises(InputError, match="MultiLabelBinarizer makes the matrix"):
+            small().fit(rows, given)

@@ -124,7 +124,7 @@ ClassWeights = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Weights of the classes: a table of two columns, the class and its weight.",
+        help="Weights of the classes, or of labels: a table of two columns, name and weight.",
         rich_help_panel=DATA,
     ),
 ]
@@ -141,7 +141,7 @@ CostMatrix = Annotated[
     typer.Option(
         metavar="FILE",
         help="Cost of decisions: a square table, true classes in first column, decisions in "
-        "header.",
+        "header; of labels a row each, with the columns miss and false_alarm.",
         rich_help_panel=DATA,
     ),
 ]

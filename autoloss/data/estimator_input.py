@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,10 +82,28 @@ def label_table(estimator: Any, y: Any, n_rows: int, taken: Collection[str]) -> 
 
 
 def has_several(y: Any) -> bool:
-    """Return whether labels are a table of several columns."""
+    """Return whether labels are a table of several columns.
+
+    Raises:
+        InputError: They are lists of labels.
+    """
+    is_column = getattr(y, "ndim", 2) == 1 and getattr(y, "dtype", None) == np.dtype(object)
+    values = list(y) if is_column or isinstance(y, list | tuple) else []
+    if _are_lists(values):
+        raise InputError(
+            "y must be a matrix or a frame with 1 and 0 of each label, but got lists of labels:"
+            " sklearn.preprocessing.MultiLabelBinarizer makes the matrix."
+        )
     shape = getattr(y, "shape", None)
     shape = np.asarray(y).shape if shape is None else shape
     return len(shape) == 2 and shape[1] > 1
+
+
+def _are_lists(values: Sequence[Any]) -> bool:
+    """Return whether values are lists of labels, which differ in length."""
+    if not all(isinstance(one, list | tuple | set | frozenset) for one in values):
+        return False
+    return len({len(one) for one in values}) > 1
 
 
 def class_labels(estimator: Any, y: ArrayLike | None, n_rows: int) -> NDArray[Any]:

@@ -208,7 +208,7 @@ def _drawn_clusters(
     gap = rows.correct - rows.confidence
     # A calibrated model has the residuals of this one without the mean of each bin.
     residual = gap - (torch.bincount(mass, gap * rows.weight, BINS) / total)[mass]
-    cell, own = _cells(rows), rows.clusters.unique(return_inverse=True)[1].numpy()
+    cell, own = _cells(rows), torch.unique(rows.clusters, return_inverse=True)[1].numpy()
     weighted = (residual * rows.weight).numpy()
     columns = (
         (place, weighted),
@@ -229,7 +229,7 @@ def _drawn_clusters(
         some = sums[first : first + step]
         factors = torch.randn(some.shape[0], DRAWS, generator=generator, dtype=torch.float64)
         drawn += torch.from_numpy(some.T @ factors.numpy()).T
-    ece, cells, first_off, second_off = drawn.split([BINS, _CELLS, BINS, BINS], -1)
+    ece, cells, first_off, second_off = torch.split(drawn, [BINS, _CELLS, BINS, BINS], -1)
     expected = (
         torch.bincount(mass, rows.weight**power * rows.confidence, BINS) for power in (1, 2)
     )

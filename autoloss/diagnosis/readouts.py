@@ -196,7 +196,7 @@ class _Bootstrap:
 
     def __init__(self, weight: Tensor, seed: int, clusters: Tensor | None = None) -> None:
         generator = torch.Generator().manual_seed(seed)
-        own = None if clusters is None else clusters.unique(return_inverse=True)[1]
+        own = None if clusters is None else torch.unique(clusters, return_inverse=True)[1]
         n = len(weight) if own is None else int(own.max()) + 1
         self.weight = weight
         self.n_groups = min(n, _GROUPS)

@@ -177,7 +177,7 @@ class _Judged:
         n_cells = int(2 * _END * _CELLS) + 1
         index = ((margin + _END) * _CELLS).astype(np.int64) + n_cells * kind
         size = n_cells * len(kinds)
-        weight = np.bincount(index, self.weights, size)
+        weight = np.bincount(index, self.weights, size).astype(np.float64)
         total = np.bincount(index, margin if self.weights is None else margin * self.weights, size)
         used = np.flatnonzero(weight)
         mean = total[used] / weight[used]
