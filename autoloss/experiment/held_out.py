@@ -80,7 +80,6 @@ class HeldOut:
         clusters = torch.from_numpy(self.pooled.once(self.of.clusters))
         return pooled_items(self.pooled, clusters, facts)
 
-    @cached_property
     def mean(self) -> FloatArray:
         """Return the mean of the trainings that held out a row, as log probabilities, (N, C)."""
         return self.pooled.mean([self.log_probs])
@@ -133,7 +132,7 @@ class HeldOutFinalists:
     @cached_property
     def _of_truth(self) -> FloatArray:
         """Return the probability of the true class by the mean of each row's trainings, (F, N)."""
-        means = [np.exp(one.mean[self.every, self.targets]) for one in self.held_out.values()]
+        means = [np.exp(one.mean()[self.every, self.targets]) for one in self.held_out.values()]
         return np.stack(means)
 
     def items(self, facts: ClassFacts) -> Items:
@@ -165,11 +164,16 @@ class HeldOutFinalists:
     ) -> FloatArray:
         """Return the predictions of a policy, its choice and temperature made on other rows."""
 
-        def predict(rest: IntArray) -> FloatArray:
+        def predict(rest: IntArray, rows: IntArray) -> FloatArray:
             found, means = self._fitted(chosen(self, rest), rest)
-            return found.calibrated(means, self._pooled.counts)
+            return found.calibrated(means[rows], self._pooled.counts[rows])
 
-        return self._pooled.crossfitted(predict, self._first.of.clusters, seed=seed)
+        return self._pooled.crossfitted(
+            predict,
+            self._first.of.clusters,
+            n_classes=self._first.log_probs.shape[1],
+            seed=seed,
+        )
 
     def _fitted(self, weights: Weights, rows: IntArray) -> tuple[MeanTemperature, FloatArray]:
         """Return the temperature of a mean, and the mean of each row without it."""

@@ -53,8 +53,8 @@ def judge_out_of_fold(
     steps = StepPredictions(
         default=default.raw(),
         tuned=baseline.raw(),
-        calibrated=baseline.mean,
-        challenger=challenger.mean,
+        calibrated=baseline.mean(),
+        challenger=challenger.mean(),
     )
     # The verdict compares the losses; what ships has a temperature of its mean besides.
     log_probs = (

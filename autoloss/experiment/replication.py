@@ -120,6 +120,8 @@ def replicate(
         n: _held_out(study.facts, folds, by_number[n], scores, k, of) for k, n in enumerate(whole)
     }
     models = {n: _model(session, folds, by_number[n], scores, k) for k, n in enumerate(whole)}
+    # Their predictions are those of the held-out rows now.
+    del scores
     return Replication(
         Replicates(
             tuple(numbers),

@@ -170,15 +170,17 @@ class _Judged:
         """
         if len(self.targets) <= _EVERY or self.log_probs.shape[1] != 2:
             return self
-        rows = np.arange(len(self.targets))
-        own, other = self.log_probs[rows, self.targets], self.log_probs[rows, 1 - self.targets]
-        margin = np.clip(own.astype(np.float64) - other, -_END, _END)
-        kinds, kind = np.unique(self.counts, return_inverse=True)
         n_cells = int(2 * _END * _CELLS) + 1
-        index = ((margin + _END) * _CELLS).astype(np.int64) + n_cells * kind
-        size = n_cells * len(kinds)
-        weight = np.bincount(index, self.weights, size).astype(np.float64)
-        total = np.bincount(index, margin if self.weights is None else margin * self.weights, size)
+        kinds, kind = np.unique(self.counts, return_inverse=True)
+        weight, total = np.zeros((2, n_cells * len(kinds)))
+        for first in range(0, len(self.targets), _EVERY):
+            block = slice(first, first + _EVERY)
+            no, yes = self.log_probs[block].astype(np.float64).T
+            margin = np.clip((yes - no) * (2 * self.targets[block] - 1), -_END, _END)
+            index = ((margin + _END) * _CELLS).astype(np.int64) + n_cells * kind[block]
+            own = np.ones(len(margin)) if self.weights is None else self.weights[block]
+            weight += np.bincount(index, own, len(weight))
+            total += np.bincount(index, own * margin, len(weight))
         used = np.flatnonzero(weight)
         mean = total[used] / weight[used]
         return _Judged(

@@ -87,24 +87,27 @@ class PooledRows:
         return found
 
     def crossfitted(
-        self, predict: Callable[[IntArray], FloatArray], clusters: IntArray, *, seed: int
+        self,
+        predict: Callable[[IntArray, IntArray], FloatArray],
+        clusters: IntArray,
+        *,
+        n_classes: int,
+        seed: int,
     ) -> FloatArray:
         """Return a prediction of each row by what the rows of the other folds decided, (N, C).
 
         Args:
-            predict: From the places in `rows` of the rows that decide to predictions of all rows.
+            predict: From the places in `rows` of the rows that decide, and of the rows to predict,
+                to the predictions of these.
             clusters: The cluster of each held-out row, (M,).
+            n_classes: The number of classes C.
             seed: Seed of the folds.
         """
         folds = self.folds(clusters, seed=seed)
-        found: FloatArray | None = None
+        found = np.empty((len(self.rows), n_classes))
         for fold in range(int(folds.max()) + 1):
             own = folds == fold
-            predicted = predict(np.flatnonzero(~own))
-            found = predicted.copy() if found is None else found
-            found[own] = predicted[own]
-        if found is None:
-            raise ValueError("There must be rows, but got none.")
+            found[own] = predict(np.flatnonzero(~own), np.flatnonzero(own))
         return found
 
     def once(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
