@@ -247,8 +247,8 @@ Network = Annotated[
     typer.Option(
         "--model",
         metavar="FILE.py:NAME",
-        help="Your own network: a function of (n_features, n_outputs) that returns a PyTorch "
-        "module. The file is run.",
+        help="Your own network: a function of (n_features, n_outputs), for sequences of (n_codes, "
+        "n_features, n_outputs), that returns a PyTorch module. The file is run.",
         rich_help_panel=_BUDGET,
     ),
 ]

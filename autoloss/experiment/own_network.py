@@ -14,7 +14,7 @@ import torch
 from autoloss.core.errors import InputError
 from autoloss.data import StudyData
 from autoloss.losses import get
-from autoloss.models import Layout, OwnModel, OwnNetwork, networks_for
+from autoloss.models import Layout, ModuleNetwork, OwnModel, networks_for
 from autoloss.models.custom.check import check_network, check_weights
 from autoloss.models.custom.own import AUTO, Model, open_model
 from autoloss.models.custom.shipped import shapes_of
@@ -101,10 +101,10 @@ def checked_network(
         return CheckedNetwork()
     network, folds = _network(model, data, space), data.folds
     check_weights(network)
-    sample = torch.arange(min(len(folds[0].train), _ROWS))
-    rows = network.encode(folds[0].train.inputs.take(sample))["dense"].to(device)
-    rows = rows.repeat(-(-_SEVERAL // len(rows)), 1) if len(rows) < _SEVERAL else rows
-    behaviour = check_network(network, rows)
+    rows = torch.arange(min(len(folds[0].train), _ROWS))
+    rows = rows.repeat(-(-_SEVERAL // len(rows))) if len(rows) < _SEVERAL else rows
+    sample = network.sample(folds[0].train.inputs, rows)
+    behaviour = check_network(network, sample.to(device))
     form = choose_form(
         network,
         behaviour,
@@ -212,11 +212,11 @@ def network_argument(origin: Mapping[str, Any]) -> dict[str, str]:
     return {KEY: f"{file or 'FILE.py'}:{name}"}
 
 
-def _network(model: OwnModel, data: StudyData, space: Space) -> OwnNetwork:
+def _network(model: OwnModel, data: StudyData, space: Space) -> ModuleNetwork:
     """Return the network for the shape of the first division, which all divisions share."""
     schemas = [fold.encoding.schema for fold in data.folds]
     network = networks_for(schemas, data.task.n_outputs, space.network, model)[0]
-    assert isinstance(network, OwnNetwork)
+    assert isinstance(network, ModuleNetwork)
     return network
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
-import pprint
 from importlib.metadata import version
 from pathlib import Path
 from types import FunctionType
@@ -20,8 +18,10 @@ from autoloss.core.templates import code_templates
 from autoloss.data import cells, dates, marks, numbers, text, values
 from autoloss.data.signature import by_name
 from autoloss.data.text import TextColumn
+from autoloss.export.literals import literal, log_shares, plain
 from autoloss.export.model_parts import decision_of, table_networks
 from autoloss.export.readout_code import ReadoutCode
+from autoloss.export.tag_code import tagger_source, tagger_tensors
 from autoloss.inference.classifier import CHUNK_ROWS, Classifier
 from autoloss.losses import ClassFacts, get
 from autoloss.models import TableNetwork
@@ -79,12 +79,16 @@ def write_code(classifier: Classifier, file: Path) -> tuple[Path, ...]:
     Raises:
         InputError: If the model has a network of the user's own, or its loss has no source.
     """
-    networks = table_networks(classifier, "code")
     tensors = file.with_suffix(".safetensors")
-    source = _source(classifier, networks, file, tensors)
+    if classifier.task.kind == "sequence":
+        source, loaded = tagger_source(classifier, file, tensors), tagger_tensors(classifier)
+    else:
+        networks = table_networks(classifier, "code")
+        source = _source(classifier, networks, file, tensors)
+        loaded = _tensors(classifier, networks)
     with replacing(file) as part, replacing(tensors) as weights:
         part.write_text(source, encoding="utf-8", newline="\n")
-        save_file(_tensors(classifier, networks), weights)
+        save_file(loaded, weights)
     return file, tensors
 
 
@@ -107,21 +111,21 @@ def _source(
         code_templates("autoloss.export")
         .get_template("model.py.j2")
         .render(
-            target=_plain(classifier.task.target),
+            target=plain(classifier.task.target),
             version=version("autoloss"),
             needs=f"{needs}, and scikit-learn for its free text" if has_text else needs,
-            weights=_plain(tensors.name),
+            weights=plain(tensors.name),
             weights_name=repr(tensors.name),
-            stem=_plain(file.stem),
+            stem=plain(file.stem),
             rule=decision["rule"],
             n_members=f"{count} trainings" if count > 1 else "one training",
             has_text=has_text,
-            columns=_literal(list(by_name(classifier.encodings))),
-            classes=_literal(list(classifier.task.outputs)),
+            columns=literal(list(by_name(classifier.encodings))),
+            classes=literal(list(classifier.task.outputs)),
             has_labels=bool(classifier.task.names),
             labels_each=classifier.labels_each,
             has_thresholds=classifier.thresholds is not None,
-            constants=_literal(_constants(classifier)),
+            constants=literal(_constants(classifier)),
             label_type=_label_type(classifier.task),
             decision=repr(decision["decision"]),
             normalise=classifier.config.normalise,
@@ -129,10 +133,10 @@ def _source(
             depth=classifier.config.depth,
             bins=classifier.config.bins,
             rows=CHUNK_ROWS,
-            encodings=_literal([_state(one) for one in _encodings(classifier)]),
+            encodings=literal([_state(one) for one in _encodings(classifier)]),
             temperature=repr(classifier.temperature),
-            log_shares=_literal(_log_shares(classifier)),
-            members=_literal(_members(classifier, networks, readouts)),
+            log_shares=literal(log_shares(classifier)),
+            members=literal(_members(classifier, networks, readouts)),
             helpers=_helpers(has_text),
             readouts=readouts.text,
         )
@@ -191,12 +195,6 @@ def _constants(classifier: Classifier) -> list[dict[int, list[float]]]:
     return found
 
 
-def _log_shares(classifier: Classifier) -> list[float]:
-    """Return the logarithm of each member's share in the mean."""
-    shares, count = classifier.log_shares, len(classifier.members)
-    return [-math.log(count)] * count if shares is None else shares.tolist()
-
-
 def _tensors(classifier: Classifier, networks: tuple[TableNetwork, ...]) -> dict[str, Tensor]:
     """Return the tensors that the code loads, by name."""
     found: dict[str, Tensor] = {}
@@ -217,13 +215,13 @@ def _helpers(has_text: bool) -> str:
     """Return the source of the functions that read cells."""
     blocks, constants = [], []
     for module, names, functions in (*_HELPERS, *([_TEXT] if has_text else [])):
-        constants += [f"{name} = {_literal(getattr(module, name))}" for name in names]
+        constants += [f"{name} = {literal(getattr(module, name))}" for name in names]
         for name in functions:
             value = getattr(module, name)
             blocks.append(_without_imports(inspect.getsource(value), value))
     helpers = "\n\n\n".join(["\n".join(constants), *blocks]).strip()
-    for ours, plain in _TYPES.items():
-        helpers = helpers.replace(ours, plain)
+    for ours, other in _TYPES.items():
+        helpers = helpers.replace(ours, other)
     return helpers
 
 
@@ -233,13 +231,3 @@ def _without_imports(source: str, value: Any) -> str:
     if isinstance(value, FunctionType):
         lines = [line for line in lines if not line.strip().startswith(("from ", "import "))]
     return "\n".join(lines)
-
-
-def _literal(value: Any) -> str:
-    """Return a value as Python text."""
-    return pprint.pformat(value, width=99, compact=True, sort_dicts=False)
-
-
-def _plain(name: str) -> str:
-    """Return a name without the letters that would end a docstring."""
-    return "".join(letter for letter in name if letter.isprintable() and letter not in '\\"')

@@ -32,8 +32,7 @@ class ModelGraph(nn.Module):
 
     Args:
         classifier: The classifier.
-        networks: The network of every member.
-        inputs: The columns.
+        members: The graph of every member.
 
     Shape:
         - numbers: ``(N, F)``, float64
@@ -43,15 +42,9 @@ class ModelGraph(nn.Module):
           labels 1 for each that a row has, else 0, and its probability, both ``(N, L)``
     """
 
-    def __init__(
-        self, classifier: Classifier, networks: tuple[TableNetwork, ...], inputs: GraphInputs
-    ) -> None:
+    def __init__(self, classifier: Classifier, members: Sequence[nn.Module]) -> None:
         super().__init__()
-        facts = map(classifier.facts, classifier.members)
-        self.members = nn.ModuleList(
-            MemberGraph(member, network, inputs, own)
-            for member, network, own in zip(classifier.members, networks, facts, strict=True)
-        )
+        self.members = nn.ModuleList(members)
         shares = classifier.log_shares
         self.has_shares = shares is not None
         self.register_buffer("log_shares", shares)
@@ -71,9 +64,12 @@ class ModelGraph(nn.Module):
 
     def forward(self, numbers: Tensor, codes: Tensor, seconds: Tensor) -> tuple[Tensor, Tensor]:
         """Return decisions and probabilities."""
-        logs = torch.stack([member(numbers, codes, seconds) for member in self.members])
+        return self.concluded([member(numbers, codes, seconds) for member in self.members])
+
+    def concluded(self, logs: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return decisions and probabilities from the log probabilities of every member."""
         log_probs = mean_log_probs(
-            logs,
+            torch.stack(list(logs)),
             log_shares=self.get_buffer("log_shares") if self.has_shares else None,
             temperature=self.get_buffer("temperature"),
         )
@@ -118,6 +114,38 @@ class ConstantLabels(nn.Module):
         return torch.where(self.get_buffer("is_constant"), values, log_probs)
 
 
+class ReadoutGraph(nn.Module):
+    """The read-out of a member: from the logits of one candidate to log probabilities.
+
+    Args:
+        member: The member.
+        facts: The kind of label, with the training rows of each class.
+        dtype: Type of the logits.
+
+    Shape:
+        ``(1, N, C)`` → ``(N, C)``; of several labels ``(1, N, L)`` → ``(N, L, 2)``; of tokens
+        ``(1, 1, T, C)`` → ``(1, T, C)``.
+    """
+
+    def __init__(self, member: Member, facts: ClassFacts, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.source, self.mix = member.readout.source, member.readout.mix
+        self.constants = ConstantLabels(facts)
+        self.objective = Objective([member.readout.spec], facts, dtype=dtype)
+        # One for all, or one for each label.
+        beta = torch.tensor(member.readout.betas, dtype=torch.float64)
+        self.register_buffer("log_beta", beta.log())
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Return log probabilities."""
+        scores = scores_of(self.source, logits, self.objective, [0])
+        log_beta = self.get_buffer("log_beta").expand(scores.shape[:-1]).flatten(1)
+        log_probs = calibrated(scores.flatten(1, -2), log_beta, mix=self.mix)
+        log_probs = log_probs.view(scores.shape)[0]
+        found: Tensor = self.constants(log_probs.double().log_softmax(-1))
+        return found
+
+
 class MemberGraph(nn.Module):
     """One member of a classifier: from columns to log probabilities, ``(N, C)``, ``(N, L, 2)``."""
 
@@ -129,12 +157,7 @@ class MemberGraph(nn.Module):
         self.network = network
         self.register_buffer("weights", member.weights)
         self.heads = Heads((get(member.readout.spec.base).head,))
-        self.source, self.mix = member.readout.source, member.readout.mix
-        self.constants = ConstantLabels(facts)
-        self.objective = Objective([member.readout.spec], facts, dtype=member.weights.dtype)
-        # One for all, or one for each label.
-        beta = torch.tensor(member.readout.betas, dtype=torch.float64)
-        self.register_buffer("log_beta", beta.log())
+        self.readout = ReadoutGraph(member, facts, member.weights.dtype)
         self._place_numbers(columns, inputs)
         places = {one.name: place for place, one in enumerate(inputs.categories)}
         own = [column for column in columns if isinstance(column, CategoryColumn)]
@@ -187,11 +210,7 @@ class MemberGraph(nn.Module):
         )
         weights = self.network.layout.views(self.get_buffer("weights").unsqueeze(0))
         logits = self.network.body(weights, self.network.encode(shared), heads=self.heads)
-        scores = scores_of(self.source, logits, self.objective, [0])
-        log_beta = self.get_buffer("log_beta").expand(scores.shape[:-1]).flatten(1)
-        log_probs = calibrated(scores.flatten(1, -2), log_beta, mix=self.mix)
-        log_probs = log_probs.view(scores.shape)[0]
-        found: Tensor = self.constants(log_probs.double().log_softmax(-1))
+        found: Tensor = self.readout(logits)
         return found
 
     def _numeric(self, numbers: Tensor, seconds: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The parts of a model that every export needs: networks for tables, and the decision rule."""
+"""The parts of a model that every export needs: networks, and the decision rule."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 from autoloss.core.errors import InputError
 from autoloss.inference.classifier import Classifier
-from autoloss.models import TableNetwork
+from autoloss.models import TableNetwork, TokenNetwork
 
 
 def table_networks(classifier: Classifier, form: str) -> tuple[TableNetwork, ...]:
-    """Return the networks of all members.
+    """Return the networks of all members of a model of tables.
 
     Args:
         classifier: The model.
@@ -19,14 +19,28 @@ def table_networks(classifier: Classifier, form: str) -> tuple[TableNetwork, ...
     Raises:
         InputError: If the model has a network of the user's own.
     """
-    networks = tuple(one for one in classifier.networks if isinstance(one, TableNetwork))
-    if len(networks) < len(classifier.networks):
+    check_built_in(classifier, form)
+    return tuple(one for one in classifier.networks if isinstance(one, TableNetwork))
+
+
+def token_networks(classifier: Classifier, form: str) -> tuple[TokenNetwork, ...]:
+    """Return the networks of all members of a model of sequences; see `table_networks`."""
+    check_built_in(classifier, form)
+    return tuple(one for one in classifier.networks if isinstance(one, TokenNetwork))
+
+
+def check_built_in(classifier: Classifier, form: str) -> None:
+    """Check that a model has the built-in network, because no form contains the user's code.
+
+    Raises:
+        InputError: If the model has a network of the user's own.
+    """
+    if classifier.model is not None:
         raise InputError(
-            f"--to {form} must be asked for a model of autoloss's own network for tables, but this"
-            " model has a network of your own: export that by its own code, and take the loss and"
-            " read-out from loss.py."
+            f"--to {form} must be asked for a model of autoloss's own network, but this model has"
+            " a network of your own: export that by its own code, and take the loss and read-out"
+            " from loss.py."
         )
-    return networks
 
 
 def decision_of(classifier: Classifier) -> dict[str, Any]:
@@ -50,5 +64,6 @@ def decision_of(classifier: Classifier) -> dict[str, Any]:
     else:
         rule["rule"] = "each label that is likelier than not"
         if not classifier.task.names:
-            rule["rule"] = "the likeliest class"
+            of_tokens = classifier.task.kind == "sequence"
+            rule["rule"] = "the likeliest tag" if of_tokens else "the likeliest class"
     return rule

@@ -8,7 +8,7 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from autoloss.core.errors import InputError
 from autoloss.core.files import replacing
 from autoloss.core.task import Label
 from autoloss.export.graph_inputs import Category, GraphInputs
-from autoloss.export.torch_program import traced
+from autoloss.export.torch_program import Traceable
 from autoloss.inference.classifier import Classifier
 
 _NEEDED = ("onnx", "onnxscript")
@@ -50,8 +50,10 @@ def write_onnx(classifier: Classifier, file: Path) -> tuple[Path, ...]:
                 f"--to onnx must be asked for where {name} is installed: pip install"
                 " 'autoloss[onnx]'."
             ) from error
-    inputs = GraphInputs.of(classifier, "onnx")
-    model = _Assembly(classifier, inputs).model
+    if classifier.task.kind == "sequence":
+        model = _of_sequences(classifier)
+    else:
+        model = _Assembly(classifier, GraphInputs.of(classifier, "onnx")).model
     with replacing(file) as part:
         part.write_bytes(model.SerializeToString())
     return (file,)
@@ -65,7 +67,7 @@ class _Assembly:
 
         self._onnx, self._make = onnx, onnx.helper
         self._inputs = inputs
-        core = _translated(classifier, inputs)
+        core = _translated(Traceable.of(classifier, "onnx"))
         self._core = onnx.compose.add_prefix(core, _PREFIX).graph
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
@@ -179,15 +181,37 @@ class _Assembly:
         return name
 
 
-def _translated(classifier: Classifier, inputs: GraphInputs) -> Any:
-    """Return the traced model in ONNX's operators, a function of three tensors."""
+def _of_sequences(classifier: Classifier) -> Any:
+    """Return a model of sequences, with an input for each tensor that describes the tokens."""
+    import onnx
+
+    traceable = Traceable.of(classifier, "onnx")
+    words = traceable.words
+    core = _translated(traceable, inputs=list(words["inputs"]), outputs=list(words["outputs"]))
+    onnx.helper.set_model_props(core, {"autoloss": json.dumps(traceable.words)})
+    onnx.checker.check_model(core, full_check=True)
+    return core
+
+
+def _translated(
+    traceable: Traceable, inputs: Sequence[str] | None = None, outputs: Sequence[str] | None = None
+) -> Any:
+    """Return the traced model in ONNX's operators, a function of tensors.
+
+    Args:
+        traceable: The model.
+        inputs: Names of the tensors; the tracer's by default.
+        outputs: Names of the results.
+    """
     import torch
 
-    program = traced(classifier, inputs, "onnx")
+    program = traceable.program
     # The exporter prints its steps on standard output, and logs what is not installed.
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), _quiet():
         warnings.simplefilter("ignore")
-        translated = torch.onnx.export(program, dynamo=True, verbose=False)
+        translated = torch.onnx.export(
+            program, dynamo=True, verbose=False, input_names=inputs, output_names=outputs
+        )
     return translated.model_proto  # type: ignore[union-attr]
 
 

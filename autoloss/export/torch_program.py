@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from autoloss.core.errors import InputError
 from autoloss.core.files import replacing
-from autoloss.export.graph import ModelGraph
+from autoloss.export.graph import MemberGraph, ModelGraph
 from autoloss.export.graph_inputs import GraphInputs
-from autoloss.export.model_parts import table_networks
+from autoloss.export.model_parts import table_networks, token_networks
+from autoloss.export.tag_graph import TagGraph, TagMember
+from autoloss.export.tag_inputs import TagInputs
 from autoloss.inference.classifier import Classifier
 
 DESCRIPTION = "autoloss.json"
@@ -29,6 +33,72 @@ _FORMATS = {
 }
 
 
+@dataclass(frozen=True)
+class Traceable:
+    """A model as a module of tensors.
+
+    Args:
+        graph: The module.
+        examples: Its arguments for a few rows or tokens, whose first axis may have any length.
+        words: The description of arguments and outputs, for JSON.
+    """
+
+    graph: nn.Module
+    examples: tuple[Tensor, ...]
+    words: dict[str, Any]
+
+    @classmethod
+    def of(cls, classifier: Classifier, form: str) -> Traceable:
+        """Return a model of tables or of sequences.
+
+        Raises:
+            InputError: If no graph can read the columns or make the decision.
+        """
+        if classifier.task.kind == "sequence":
+            return cls._of_sequences(classifier, form)
+        inputs = GraphInputs.of(classifier, form)
+        outputs = _LABELS if classifier.task.names else _CLASSES
+        words = {"inputs": _FORMATS, "outputs": outputs, **inputs.describe(classifier)}
+        return cls(table_graph(classifier, inputs, form), example_tensors(inputs), words)
+
+    @classmethod
+    def _of_sequences(cls, classifier: Classifier, form: str) -> Traceable:
+        if classifier.task.constrained:
+            raise InputError(
+                f"--to {form} must be asked for a model that decides for each token alone, but"
+                " this model is constrained; use --to code or --to mlflow."
+            )
+        inputs = TagInputs.of(classifier, form)
+        networks = token_networks(classifier, form)
+        members = [
+            TagMember(member, network, inputs, classifier.facts(member))
+            for member, network in zip(classifier.members, networks, strict=True)
+        ]
+        double, count = torch.float64, 3
+        examples = (
+            torch.zeros(count, dtype=torch.int64),
+            torch.zeros(count, inputs.word_width, dtype=double),
+            torch.zeros(count, len(inputs.numbers), dtype=double),
+            torch.zeros(count, len(inputs.levels), dtype=torch.int64),
+            torch.zeros(count, 2, dtype=torch.int64),
+        )
+        graph = TagGraph(classifier, members).eval()
+        return cls(graph, examples, inputs.describe(classifier))
+
+    @property
+    def program(self) -> Any:
+        """Return the torch program for any number of rows or tokens."""
+        rows = torch.export.Dim("rows", min=1)
+        with torch.no_grad(), warnings.catch_warnings():
+            # Tracing warns about torch's own code.
+            warnings.simplefilter("ignore")
+            # A first run fills the caches of networks and losses.
+            self.graph(*self.examples)
+            return torch.export.export(
+                self.graph, self.examples, dynamic_shapes=({0: rows},) * len(self.examples)
+            )
+
+
 def write_program(classifier: Classifier, file: Path) -> tuple[Path, ...]:
     """Write a model as a torch program, and its tables of codes as JSON of the same name.
 
@@ -36,16 +106,12 @@ def write_program(classifier: Classifier, file: Path) -> tuple[Path, ...]:
         The files.
 
     Raises:
-        InputError: If the model reads free text, or has a network of the user's own.
+        InputError: If the model reads free text, has a network of the user's own, or is
+            constrained.
     """
-    inputs = GraphInputs.of(classifier, "torch")
-    program = traced(classifier, inputs, "torch")
-    words = {
-        "inputs": _FORMATS,
-        "outputs": _LABELS if classifier.task.names else _CLASSES,
-        **inputs.describe(classifier),
-    }
-    text = json.dumps(words, indent=1, ensure_ascii=False)
+    traceable = Traceable.of(classifier, "torch")
+    program = traceable.program
+    text = json.dumps(traceable.words, indent=1, ensure_ascii=False)
     tables = file.with_suffix(".json")
     with replacing(file) as part, replacing(tables) as description:
         with part.open("wb") as opened:
@@ -54,17 +120,15 @@ def write_program(classifier: Classifier, file: Path) -> tuple[Path, ...]:
     return file, tables
 
 
-def traced(classifier: Classifier, inputs: GraphInputs, form: str) -> Any:
-    """Return a model as a torch program for any number of rows."""
-    graph = ModelGraph(classifier, table_networks(classifier, form), inputs).eval()
-    examples = example_tensors(inputs)
-    rows = torch.export.Dim("rows", min=1)
-    with torch.no_grad(), warnings.catch_warnings():
-        # Tracing warns about torch's own code.
-        warnings.simplefilter("ignore")
-        # A first run fills the caches of networks and losses.
-        graph(*examples)
-        return torch.export.export(graph, examples, dynamic_shapes=({0: rows},) * 3)
+def table_graph(classifier: Classifier, inputs: GraphInputs, form: str) -> ModelGraph:
+    """Return a model of tables as a module of tensors."""
+    members = [
+        MemberGraph(member, network, inputs, classifier.facts(member))
+        for member, network in zip(
+            classifier.members, table_networks(classifier, form), strict=True
+        )
+    ]
+    return ModelGraph(classifier, members).eval()
 
 
 def example_tensors(inputs: GraphInputs, n: int = 3) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from autoloss.core.errors import InputError
 from autoloss.data import ImageEncoding
-from autoloss.export.model_parts import table_networks
+from autoloss.export.model_parts import check_built_in
 from autoloss.inference.classifier import Classifier
 
 Writer = Callable[[Classifier, Path], tuple[Path, ...]]
@@ -33,21 +33,13 @@ def export(classifier: Classifier, form: str, path: str | Path) -> tuple[Path, .
     """
     path = Path(path).expanduser()
     check_path(form, path)
-    is_of_sequences = classifier.task.kind == "sequence"
-    if is_of_sequences and form != "mlflow":
-        raise InputError(
-            f"a model of sequences is exported to mlflow alone, but got --to {form}: tag files"
-            " with autoloss predict, or call autoloss.load(FOLDER).predict in Python."
-        )
-    is_of_pictures = isinstance(classifier.members[0].encoding, ImageEncoding)
-    if is_of_pictures and form != "mlflow":
+    if isinstance(classifier.members[0].encoding, ImageEncoding) and form != "mlflow":
         raise InputError(
             f"a model of pictures is exported to mlflow alone, but got --to {form}: predict with"
             " autoloss predict, or call autoloss.load(FOLDER).predict in Python."
         )
-    if not is_of_sequences and not is_of_pictures:
-        # No form contains the user's own code.
-        table_networks(classifier, form)
+    # No form contains the user's own code.
+    check_built_in(classifier, form)
     try:
         return _writer(form)(classifier, path)
     except OSError as error:

@@ -40,6 +40,8 @@ def allowed_tags(
     starts, allowed = _transitions(names)
     ends: NDArray[np.bool_] = np.asarray(allowed[:, starts].any(1))
     decided: IntArray = np.asarray(log_probs.argmax(-1), dtype=np.int64)
+    if not len(decided):
+        return decided
     first = np.flatnonzero(~follows)
     last = np.append(first[1:], len(decided)) - 1
     wrong = np.zeros(len(decided), dtype=bool)

@@ -3,8 +3,10 @@
 Floor 3. Imports from floors 1 to 2.
 """
 
+from autoloss.models.custom.of_rows import OwnNetwork
+from autoloss.models.custom.of_tokens import OwnTokenNetwork
 from autoloss.models.custom.own import OwnModel
-from autoloss.models.custom.stack import OwnNetwork
+from autoloss.models.custom.stack import ModuleNetwork
 from autoloss.models.heads import CosineHead, Heads, apply_heads
 from autoloss.models.image import ImageNetwork
 from autoloss.models.layers import LEVELS, DropoutRates
@@ -31,9 +33,11 @@ __all__ = [
     "ImageNetwork",
     "InputShape",
     "Layout",
+    "ModuleNetwork",
     "Network",
     "OwnModel",
     "OwnNetwork",
+    "OwnTokenNetwork",
     "StepInputs",
     "StepOutputs",
     "TableNetwork",

@@ -8,8 +8,9 @@ from typing import Any
 from autoloss.core.errors import InputError
 from autoloss.core.settings import NO_AUGMENT, AugmentConfig, NetworkConfig
 from autoloss.data import ImageSchema, SequenceSchema, TableSchema
+from autoloss.models.custom.of_rows import OwnNetwork, dense_width
+from autoloss.models.custom.of_tokens import OwnTokenNetwork
 from autoloss.models.custom.own import OwnModel
-from autoloss.models.custom.stack import OwnNetwork, dense_width
 from autoloss.models.image import ImageNetwork
 from autoloss.models.network import Network
 from autoloss.models.table import InputShape, TableNetwork
@@ -34,29 +35,25 @@ def networks_for(
         augment: How pictures are changed in training.
 
     Raises:
-        InputError: A network of the user's own is given for sequences or pictures.
+        InputError: A network of the user's own is given for pictures.
     """
     if images := [schema for schema in schemas if isinstance(schema, ImageSchema)]:
         if model is not None:
-            raise _no_own("pictures")
+            raise InputError(
+                "model must be left out for pictures, which have the built-in network: train a"
+                " network of your own in a loop of your own, with autoloss.Study."
+            )
         return tuple(ImageNetwork(one, n_classes, config, augment=augment) for one in images)
     tokens = [schema for schema in schemas if isinstance(schema, SequenceSchema)]
     if tokens:
-        if model is not None:
-            raise _no_own("sequences")
         widest = SequenceSchema(
             max(schema.n_codes for schema in tokens), max(schema.width for schema in tokens)
         )
+        if model is not None:
+            return tuple(OwnTokenNetwork(one, n_classes, model, shape=widest) for one in tokens)
         return tuple(TokenNetwork(one, n_classes, config, shape=widest) for one in tokens)
     return _of_tables(
         [one for one in schemas if isinstance(one, TableSchema)], n_classes, config, model
-    )
-
-
-def _no_own(what: str) -> InputError:
-    return InputError(
-        f"model must be left out for {what}, which have the built-in network: train a network of"
-        " your own in a loop of your own, with autoloss.Study."
     )
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 
 def with_neighbours(x: Tensor, around: Tensor, distance: int) -> Tensor:
@@ -26,10 +27,22 @@ def with_neighbours(x: Tensor, around: Tensor, distance: int) -> Tensor:
         - around: ``(G, B, 2)``
         - output: ``(K, B, 3 * H)``
     """
+    if torch.compiler.is_compiling():
+        return _traced(x, around, distance)
     output: Tensor = _Neighbours.apply(  # type: ignore[no-untyped-call]
         x, around, distance
     )
     return output
+
+
+def _traced(x: Tensor, around: Tensor, distance: int) -> Tensor:
+    """Return the same in operations without sizes that depend on the values."""
+    n = x.shape[1]
+    left = functional.pad(x, (0, 0, distance, 0))[:, :n]
+    right = functional.pad(x, (0, 0, 0, distance))[:, distance:]
+    has_left, has_right = (around >= distance).unsqueeze(-2).unbind(-1)
+    parts = [torch.where(has_left, left, 0.0), x, torch.where(has_right, right, 0.0)]
+    return torch.cat(parts, -1)
 
 
 class _Neighbours(Function):

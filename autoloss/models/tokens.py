@@ -49,6 +49,8 @@ class TokenNetwork:
         self.config = config
         self.shape = schema if shape is None else shape
 
+    pads = False
+
     @property
     def distances(self) -> list[int]:
         """Return the distance of the neighbours in each convolution."""

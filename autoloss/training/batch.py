@@ -181,6 +181,8 @@ class Orders:
         by_length: For windows of sequences, the numbers of the rows of each division from short to
             long. A mini-batch then has a row from each of equal buckets of lengths, so that all
             have about as many tokens.
+        alike: Whether a mini-batch has windows of about the same length instead, for a network
+            that pads them.
     """
 
     def __init__(
@@ -192,8 +194,9 @@ class Orders:
         device: torch.device,
         folds: Sequence[int] | None = None,
         by_length: Sequence[Tensor] | None = None,
+        alike: bool = False,
     ) -> None:
-        self._by_length = by_length
+        self._by_length, self._alike = by_length, alike
         self._n_rows = [n_rows] if isinstance(n_rows, int) else list(n_rows)
         self.batch_size = batch_size
         self.device = device
@@ -243,6 +246,10 @@ class Orders:
         n_rows = self._n_rows[fold]
         if self._by_length is None:
             return torch.randperm(n_rows, generator=generator)
+        if self._alike:
+            used = torch.randperm(n_rows, generator=generator)[: self.steps * self.batch_size]
+            batches = self._by_length[fold][used.sort().values].view(self.steps, -1)
+            return batches[torch.randperm(self.steps, generator=generator)].flatten()
         buckets = [
             bucket[torch.randperm(len(bucket), generator=generator)[: self.steps]]
             for bucket in torch.tensor_split(self._by_length[fold], self.batch_size)

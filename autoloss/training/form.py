@@ -10,7 +10,7 @@ from autoloss.core.settings import TrainingConfig
 from autoloss.core.task import TaskKind
 from autoloss.data import Fold
 from autoloss.losses import ClassFacts
-from autoloss.models import OwnNetwork
+from autoloss.models import ModuleNetwork
 from autoloss.models.custom.check import Behaviour
 from autoloss.training import together as timing
 from autoloss.training.batch import batch_size_for
@@ -39,7 +39,7 @@ class TrainingForm:
 
 
 def choose_form(
-    network: OwnNetwork,
+    network: ModuleNetwork,
     behaviour: Behaviour,
     fold: Fold,
     config: TrainingConfig,
@@ -69,7 +69,7 @@ def choose_form(
     seconds = {}
     for stacked in (True, False):
         model = replace(network.model, stacked=stacked, draws=behaviour.draws)
-        own = OwnNetwork(network.schema, network.n_classes, model, width=network.encoded_width)
+        own = network.formed(model)
         job = _job(own, fold, config, device, task)
         seconds[stacked] = timing.step_seconds([job], k, STEPS, seconds=SECONDS)
     is_stacked = seconds[False] >= CLEARLY * seconds[True]
@@ -84,7 +84,7 @@ def choose_form(
 
 
 def _job(
-    network: OwnNetwork,
+    network: ModuleNetwork,
     fold: Fold,
     config: TrainingConfig,
     device: torch.device,

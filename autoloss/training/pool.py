@@ -242,6 +242,7 @@ def orders_of(jobs: Sequence[Job], seeds: Sequence[int] = (), folds: Sequence[in
         device=jobs[0].device,
         folds=folds,
         by_length=[one for one in lengths if one is not None] or None,
+        alike=jobs[0].train.alike,
     )
 
 

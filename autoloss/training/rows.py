@@ -56,6 +56,11 @@ class EncodedRows:
         return None
 
     @property
+    def alike(self) -> bool:
+        """Return False: rows of a table are of one length."""
+        return False
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Return the axes of the logits between candidates and classes, ``(N,)``."""
         return (len(self),)

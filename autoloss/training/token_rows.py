@@ -57,6 +57,11 @@ class EncodedTokens:
         return Items.of_sequences(self.tags.split())
 
     @property
+    def alike(self) -> bool:
+        """Return whether the windows of a mini-batch should be of about the same length."""
+        return bool(self.network.pads)
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Return the axes of the logits between candidates and classes, ``(1, T)``."""
         return (1, len(self.tags.values))
@@ -90,7 +95,7 @@ class EncodedTokens:
         place = torch.where(is_token, w.start[flat].repeat_interleave(sizes) + within, 0)
         is_own = place >= w.own_start[flat].repeat_interleave(sizes)
         is_own &= place < w.own_end[flat].repeat_interleave(sizes)
-        around = torch.stack([within, after], -1).masked_fill(~is_token[:, None], 0)
+        around = torch.stack([within, after], -1).masked_fill(~is_token[:, None], -1)
         of_order = sizes.view(rows.shape).sum(1)
         laid = _Laid.of(of_order)
         flat_features = self.network.features(self.inputs, place, around)

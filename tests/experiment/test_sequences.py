@@ -16,7 +16,6 @@ import autoloss
 from autoloss.core.errors import InputError
 from autoloss.data import DataOptions, prepare
 from autoloss.diagnosis.model import diagnose_model
-from autoloss.export.write import export
 from autoloss.inference.pyfunc import ServedModel, input_example, input_types, output_types
 from autoloss.inference.tagging import write_tags
 
@@ -133,14 +132,40 @@ def test_a_conll_file_is_tagged_in_its_own_format(space: Path, tmp_path: Path) -
 
 
 def test_what_sequences_cannot_do_yet_is_refused(
-    result: autoloss.SearchResult, space: Path, tmp_path: Path
+    result: autoloss.SearchResult,
 ) -> None:
-    with pytest.raises(InputError, match="a model of sequences is exported to mlflow alone"):
-        export(result.model, "code", tmp_path / "model.py")
     with pytest.raises(InputError, match="a model of sequences is not diagnosed yet"):
         diagnose_model(result.model, sequences())
-    with pytest.raises(InputError, match="model must be left out for sequences"):
-        searched(sequences(), space, tmp_path, model=torch.nn.Identity)
+
+
+class OwnNet(torch.nn.Module):
+    """A network of the user's own that reads each token alone."""
+
+    def __init__(self, n_codes: int, n_features: int, n_outputs: int) -> None:
+        super().__init__()
+        self.codes = torch.nn.Embedding(n_codes, n_outputs, padding_idx=0)
+        self.numbers = torch.nn.Linear(n_features, n_outputs)
+
+    def forward(
+        self, codes: torch.Tensor, numbers: torch.Tensor, mask: torch.Tensor
+    ) -> torch.Tensor:
+        return self.codes(codes) + self.numbers(numbers)
+
+
+def test_a_network_of_the_users_own_is_searched_saved_and_loaded(
+    space: Path, tmp_path: Path
+) -> None:
+    found = searched(sequences(), space, tmp_path, model=OwnNet, lock=True)
+    assert any("The network is OwnNet" in note for note in found.summary.data.notes)
+    assert found.trials.error.min() < 0.6
+    new = sequences(1, 5)
+    again = autoloss.load(tmp_path / "s", model=OwnNet)
+    for one, other in zip(again.predict_proba(new), found.model.predict_proba(new), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(InputError, match="give it by model="):
+        autoloss.load(tmp_path / "s")
+    with pytest.raises(InputError, match="n_codes="):
+        searched(sequences(), space, tmp_path / "b", model=lambda f, c: OwnNet(2, f, c))
 
 
 def test_tags_are_written_as_lists_beside_the_tokens(
@@ -177,6 +202,8 @@ def test_constrained_tags_never_continue_an_entity_that_did_not_begin(
 
     assert wrong(free.predict(new)) > 0
     assert wrong(model.predict(new)) == 0
+    empty = pd.DataFrame({"words": [["ant"], []]})
+    assert [len(one) for one in model.predict(empty)] == [1, 0]
     chains = new.assign(tags=[["H"] * (len(one) - 1) + ["C"] for one in new.words])
     with pytest.raises(InputError, match="constrained must be left out"):
         prepare(chains, DataOptions(target="tags", tokens="words", constrained=True))

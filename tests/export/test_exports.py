@@ -18,6 +18,7 @@ from autoloss.core.errors import InputError
 from autoloss.export import export
 from autoloss.export.graph_inputs import GraphInputs
 from autoloss.inference.loading import load
+from autoloss.models import OwnModel
 from tests.export.models import make_classifier, make_frame
 
 # Some rows have levels that training did not have.
@@ -278,9 +279,9 @@ def test_free_text_is_refused_where_a_graph_cannot_read_it(tmp_path, form, monke
 @pytest.mark.parametrize("form", ["torch", "code"])
 def test_a_network_of_the_users_own_is_refused(tmp_path, form) -> None:
     classifier = make_classifier(make_frame()[["size"]])
-    classifier.__dict__["networks"] = (torch.nn.Linear(2, 2),)
+    object.__setattr__(classifier, "model", OwnModel(torch.nn.Linear, "Linear"))
     ending = {"torch": "pt2", "code": "py"}[form]
-    with pytest.raises(InputError, match="own network for tables"):
+    with pytest.raises(InputError, match="has a network of your own"):
         export(classifier, form, tmp_path / f"model.{ending}")
 
 

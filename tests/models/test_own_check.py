@@ -16,7 +16,7 @@ from autoloss.core.errors import InputError
 from autoloss.models import OwnModel, OwnNetwork
 from autoloss.models.custom.check import Behaviour, check_network
 from autoloss.models.custom.own import open_model
-from tests.training.conftest import N_CLASSES, make_schema
+from tests.training.conftest import N_CLASSES, make_part, make_schema
 from tests.training.test_own_network import MODULES
 
 
@@ -24,8 +24,7 @@ def check(make: object) -> Behaviour:
     model = open_model(make)  # type: ignore[arg-type]
     assert model is not None
     network = OwnNetwork(make_schema(), N_CLASSES, model)
-    torch.manual_seed(0)
-    return check_network(network, torch.randn(16, network.encoded_width))
+    return check_network(network, make_part(16, 0).inputs)
 
 
 def of(*layers: object) -> object:

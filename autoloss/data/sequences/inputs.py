@@ -61,6 +61,23 @@ class SequenceInputs:
             lengths=self.lengths[rows],
         )
 
+    def begun(self, lengths: Tensor) -> SequenceInputs:
+        """Return the first tokens of each sequence.
+
+        Args:
+            lengths: How many, at most those of the sequence, (N,).
+        """
+        first = (self.lengths.cumsum(0) - self.lengths).repeat_interleave(lengths)
+        own = (lengths.cumsum(0) - lengths).repeat_interleave(lengths)
+        places = first + torch.arange(len(first), device=first.device) - own
+        return replace(
+            self,
+            codes=self.codes[places],
+            kinds=self.kinds[places],
+            numbers=self.numbers[places],
+            lengths=lengths,
+        )
+
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> SequenceInputs:
         """Return the sequences on a device, with numbers of a type."""
         return SequenceInputs(

@@ -5,15 +5,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from autoloss.core.errors import InputError
-from autoloss.models.custom.own import OwnModel, first_line, forked, tensors_of
-from autoloss.models.custom.stack import OwnNetwork
-from autoloss.models.network import Features
+from autoloss.models.custom.own import first_line, forked, tensors_of
+from autoloss.models.custom.stack import ModuleNetwork
+from autoloss.models.network import Features, joined_orders
 
 ROUNDING = 1e-3
 """Share of the largest logit by which two computations of a number may differ in float32."""
@@ -36,24 +37,23 @@ class Behaviour:
     agrees: bool
 
 
-def check_network(network: OwnNetwork, rows: Tensor) -> Behaviour:
+def check_network(network: ModuleNetwork, inputs: Any) -> Behaviour:
     """Return the behaviour of a module, after checks that it can be trained.
 
     Args:
         network: The module.
-        rows: Encoded rows, 4 or more.
+        inputs: Encoded rows or sequences, 4 or more, on the device and of the type of the weights.
 
     Raises:
         InputError: If it cannot be trained, or the result of a candidate would depend on others;
             the message, one line, names the cause.
-
-    Shape:
-        - rows: ``(B, D)``
     """
     check_weights(network)
+    rows = torch.arange(len(inputs))
+    batch = network.batch(inputs, rows)
     one_by_one = _in_form(network, stacked=False)
-    weights = _perturbed(one_by_one, 1, rows)
-    logits, _, draws = _train(one_by_one, weights, rows[None])
+    weights = _perturbed(one_by_one, 1, batch)
+    logits, _, draws = _train(one_by_one, weights, batch)
     name = network.model.name
     if not logits.requires_grad:
         raise InputError(
@@ -65,33 +65,33 @@ def check_network(network: OwnNetwork, rows: Tensor) -> Behaviour:
             "infinity."
         )
     _check_backward(one_by_one, weights, logits)
-    again, _, _ = _train(one_by_one, weights, rows[None])
+    again, _, _ = _train(one_by_one, weights, batch)
     if not _near(logits, again):
         raise InputError(
             "model must give the same logits for the same weights, buffers, rows and seed of "
             f"torch, but two calls of {name} differ: keep changing values in register_buffer, and "
             "draw from torch's random numbers alone."
         )
-    whole = one_by_one.body(weights, _features(network, rows))
-    parts = [rows[:1], rows[1 : len(rows) // 2], rows[len(rows) // 2 :]]
-    alone = torch.cat([one_by_one.body(weights, _features(network, part)) for part in parts], 1)
+    whole = one_by_one.body(weights, batch)
+    parts = [*rows[:8].split(1), rows[8 : len(rows) // 2], rows[max(8, len(rows) // 2) :]]
+    parts = [part for part in parts if len(part)]
+    alone = torch.cat([one_by_one.body(weights, network.batch(inputs, part)) for part in parts], 1)
     if not _near(whole, alone):
-        raise InputError(
-            "model must give a row the same logits in eval mode beside any other rows, but "
-            f"{name} does not: its dropout or its statistics of the batch stay on."
-        )
-    _check_that_weights_are_all(one_by_one, rows)
-    return Behaviour(draws, *_stacked_behaviour(network, rows))
+        rule, cause = network.beside
+        raise InputError(f"model must give {rule}, but {name} does not: {cause}.")
+    _check_that_weights_are_all(one_by_one, batch)
+    rolled = [network.batch(inputs, rows.roll(k)) for k in range(3)]
+    return Behaviour(draws, *_stacked_behaviour(network, batch, Features.of_each(rolled, joined_orders)))
 
 
-def check_weights(network: OwnNetwork) -> None:
+def check_weights(network: ModuleNetwork) -> None:
     """Check that a module has parameters to learn, and that the seed decides their first values.
 
     Raises:
         InputError: If it has no parameters, or a second call under the seed differs.
     """
-    model, name = network.model, network.model.name
-    first, second = (model.module(network.encoded_width, network.n_classes, 0) for _ in range(2))
+    name = network.model.name
+    first, second = (network.module(0) for _ in range(2))
     learnt, state = tensors_of(first)
     everything = learnt | state
     for key, one in everything.items():
@@ -115,7 +115,7 @@ def check_weights(network: OwnNetwork) -> None:
         )
 
 
-def _check_backward(network: OwnNetwork, weights: Mapping[str, Tensor], logits: Tensor) -> None:
+def _check_backward(network: ModuleNetwork, weights: Mapping[str, Tensor], logits: Tensor) -> None:
     """Check that the logits of a training call have finite gradients.
 
     Raises:
@@ -145,20 +145,21 @@ def _check_backward(network: OwnNetwork, weights: Mapping[str, Tensor], logits: 
             )
 
 
-def _check_that_weights_are_all(network: OwnNetwork, rows: Tensor) -> None:
+def _check_that_weights_are_all(network: ModuleNetwork, batch: Features) -> None:
     """Check that weights decide the logits: modules of two seeds agree once they share weights.
 
     Raises:
         InputError: If they do not agree.
     """
-    weights = {name: one[1:].detach() for name, one in _perturbed(network, 2, rows).items()}
-    module = network.model.module(network.encoded_width, network.n_classes, 1).to(rows).eval()
+    weights = {name: one[1:].detach() for name, one in _perturbed(network, 2, batch).items()}
+    module = network.module(1).to(batch["dense"]).eval()
     learnt, state = tensors_of(module)
     with torch.no_grad(), network.model.guarded("run on all rows"):
         for name, one in (learnt | state).items():
             one.copy_(weights[name][0])
-        own = module(rows.clone())
-    if not _near(own, network.body(weights, _features(network, rows))[0]):
+        (given,) = network.arguments(batch)
+        own = given.back(module(*given.copies))
+    if not _near(own, network.body(weights, batch)[0]):
         raise InputError(
             "model must keep all that it draws or learns in parameters and buffers, but "
             f"{network.model.name} keeps some of it elsewhere: use register_buffer."
@@ -180,18 +181,25 @@ def _are_equal(everything: Mapping[str, Tensor], first: nn.Module, second: nn.Mo
     )
 
 
-def _stacked_behaviour(network: OwnNetwork, rows: Tensor) -> tuple[str, bool]:
-    """Return why candidates cannot be stacked, and whether they equal single candidates."""
+def _stacked_behaviour(
+    network: ModuleNetwork, batch: Features, several: Features
+) -> tuple[str, bool]:
+    """Return why candidates cannot be stacked, and whether they equal single candidates.
+
+    Args:
+        network: The network.
+        batch: A batch that candidates share, G = 1.
+        several: A batch for each of three candidates, G = 3.
+    """
     stacked, looped = (_in_form(network, stacked=form) for form in (True, False))
-    weights = _perturbed(network, 3, rows)
-    other = torch.stack([rows.roll(k, 0) for k in range(3)])
+    weights = _perturbed(network, 3, batch)
     agrees = True
     try:
         with warnings.catch_warnings():
             # An operation that vmap calls row by row is no faster than a loop.
             warnings.filterwarnings("error", message=_SLOW)
-            for inputs in (rows[None], other):
-                together = _train(stacked, weights, inputs)
+            for given in (batch, several):
+                together = _train(stacked, weights, given)
                 torch.autograd.grad(
                     together[0].sum(),
                     [one for one in weights.values() if one.requires_grad],
@@ -199,12 +207,11 @@ def _stacked_behaviour(network: OwnNetwork, rows: Tensor) -> tuple[str, bool]:
                 )
                 for k in range(3):
                     own = {name: one[k : k + 1] for name, one in weights.items()}
-                    alone = _train(stacked, own, inputs[k : k + 1] if len(inputs) > 1 else inputs)
+                    alone = _train(stacked, own, _one_of(given, k))
                     if not _same(together, alone, k):
                         return "torch.func.vmap mixes candidates that it calls together", False
-                agrees = agrees and _same(together, _train(looped, weights, inputs))
-            features = _features(network, rows)
-            if not _near(stacked.body(weights, features), looped.body(weights, features)):
+                agrees = agrees and _same(together, _train(looped, weights, given))
+            if not _near(stacked.body(weights, batch), looped.body(weights, batch)):
                 return "torch.func.vmap predicts otherwise than the module itself", False
     except Exception as error:
         return _refusal(error.__cause__ or error), False
@@ -219,38 +226,38 @@ def _refusal(error: BaseException) -> str:
     return f"torch.func.vmap cannot call the module ({text.split('. ')[0]})"
 
 
-def _in_form(network: OwnNetwork, *, stacked: bool) -> OwnNetwork:
-    model: OwnModel = replace(network.model, stacked=stacked, draws=True)
-    return OwnNetwork(network.schema, network.n_classes, model, width=network.encoded_width)
+def _in_form(network: ModuleNetwork, *, stacked: bool) -> ModuleNetwork:
+    return network.formed(replace(network.model, stacked=stacked, draws=True))
 
 
-def _perturbed(network: OwnNetwork, n_candidates: int, rows: Tensor) -> dict[str, Tensor]:
+def _perturbed(network: ModuleNetwork, n_candidates: int, batch: Features) -> dict[str, Tensor]:
     """Return different weights for each candidate; the first has the initial weights."""
-    row = network.initial(torch.Generator().manual_seed(0)).to(rows)
+    row = network.initial(torch.Generator().manual_seed(0)).to(batch["dense"])
     weights = dict(network.layout.views(row.repeat(n_candidates, 1)))
     for name in weights.keys() - network.layout.state:
-        factors = 1.0 + 0.1 * torch.arange(n_candidates).to(rows)
+        factors = 1.0 + 0.1 * torch.arange(n_candidates).to(batch["dense"])
         own = weights[name] * factors.view(-1, *[1] * (weights[name].ndim - 1))
         weights[name] = own.detach().requires_grad_()
     return weights
 
 
 def _train(
-    network: OwnNetwork, weights: Mapping[str, Tensor], inputs: Tensor
+    network: ModuleNetwork, weights: Mapping[str, Tensor], batch: Features
 ) -> tuple[Tensor, dict[str, Tensor], bool]:
     """Return logits and state of a training call, and whether it drew random numbers."""
-    n_candidates = len(next(iter(weights.values())))
-    places = list(range(n_candidates)) if len(inputs) > 1 else [0] * n_candidates
+    n_candidates, device = len(next(iter(weights.values()))), batch["dense"].device
+    given = network.arguments(batch)
+    places = list(range(n_candidates)) if len(given) > 1 else [0] * n_candidates
     network.template.train()
-    with forked(inputs.device), network.model.guarded("run on a batch"):
-        logits, state = network._call(weights, inputs, places, [7] * n_candidates)
-    before = _random_state(inputs.device, 7)
-    with forked(inputs.device):
+    with forked(device), network.model.guarded("run on a batch"):
+        logits, state = network.call(weights, given, places, [7] * n_candidates)
+    before = _random_state(device, 7)
+    with forked(device):
         torch.manual_seed(7)
-        own = {name: one[0] for name, one in weights.items()}
+        own = {name: one[:1] for name, one in weights.items()}
         with network.model.guarded("run on a batch"):
-            network._one(own, inputs[0].clone())
-        after = _random_state(inputs.device)
+            network._looped(own, given, [0], None)
+        after = _random_state(device)
     return logits, state, not torch.equal(before, after)
 
 
@@ -264,8 +271,11 @@ def _random_state(device: torch.device, seed: int | None = None) -> Tensor:
         return get()
 
 
-def _features(network: OwnNetwork, rows: Tensor) -> Features:
-    return Features(dense=rows[None])
+def _one_of(batch: Features, number: int) -> Features:
+    """Return one of G batches; a single one is that of all candidates."""
+    if len(batch["dense"]) == 1:
+        return batch
+    return batch.each(lambda values: values[number : number + 1])
 
 
 def _same(

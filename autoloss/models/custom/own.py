@@ -19,7 +19,7 @@ from autoloss.core.errors import InputError, closest
 from autoloss.core.own_code import Origin, read_code, run_code
 
 AUTO = "auto"
-MakeNet = Callable[[int, int], nn.Module]
+MakeNet = Callable[..., nn.Module]
 Model = str | MakeNet
 """`AUTO`, ``"FILE.py:NAME"``, or a function that makes a network."""
 _RAN: dict[str, tuple[Origin, types.ModuleType]] = {}
@@ -30,7 +30,8 @@ class OwnModel:
     """A network of the user's own, and the way its candidates are trained.
 
     Args:
-        make: Returns a module for a number of features and of outputs, with its weights drawn.
+        make: Returns a module for a number of features and of outputs, with its weights drawn; for
+            sequences of a number of codes before these two.
         name: The name of the function.
         file: The Python file of the function; None for a function that a program passes.
         sha256: Fingerprint of the file.
@@ -52,15 +53,25 @@ class OwnModel:
             return type(self), (self.make, self.name, None, None, self.stacked, self.draws)
         return _restored, (self.file, self.name, self.stacked, self.draws)
 
-    def module(self, n_features: int, n_outputs: int, seed: int) -> nn.Module:
+    def module(
+        self, n_features: int, n_outputs: int, seed: int, *, n_codes: int | None = None
+    ) -> nn.Module:
         """Return a module whose weights are drawn as after ``torch.manual_seed(seed)``.
+
+        Args:
+            n_features: Numbers of a row, or of a token.
+            n_outputs: Logits of a row, or of a token.
+            seed: The seed.
+            n_codes: Codes of tokens; None for rows of a table.
 
         Raises:
             InputError: If the user's code fails or returns no module.
         """
-        rule = f"return a network for n_features={n_features}, n_outputs={n_outputs}"
+        sizes = {} if n_codes is None else {"n_codes": n_codes}
+        sizes |= {"n_features": n_features, "n_outputs": n_outputs}
+        rule = f"return a network for {', '.join(f'{key}={size}' for key, size in sizes.items())}"
         with seeded(seed), self.guarded(rule):
-            made: Any = self.make(n_features, n_outputs)
+            made: Any = self.make(*sizes.values())
         if not isinstance(made, nn.Module):
             raise InputError(
                 f"model must return a torch.nn.Module, but {self.name} returned "

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from autoloss.core.errors import InputError
-from autoloss.models import Network, OwnModel, OwnNetwork
+from autoloss.models import ModuleNetwork, Network, OwnModel
 
 
 def shipped(model: OwnModel | None) -> OwnModel | None:
@@ -21,7 +21,7 @@ def shipped(model: OwnModel | None) -> OwnModel | None:
 def absent(name: str, path: Path) -> OwnModel:
     """Return a stand-in for a network that was not given, which raises when a module is made."""
 
-    def make(n_features: int, n_outputs: int) -> nn.Module:
+    def make(*sizes: int) -> nn.Module:
         raise InputError(
             f"{path} must be loaded with the network that it was trained with, but {name} is "
             "code, which a saved model does not hold: give it by model= or --model FILE.py:NAME."
@@ -43,7 +43,7 @@ def check_shapes(network: Network, written: Sequence[Any], path: Path) -> None:
     """
     if shapes_of(network) == written:
         return
-    name = network.model.name if isinstance(network, OwnNetwork) else "the network"
+    name = network.model.name if isinstance(network, ModuleNetwork) else "the network"
     raise InputError(
         f"model must have the parameters that {path} was trained with, but those of {name} have "
         "other names or shapes."

@@ -3,44 +3,102 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
-from torch.nn import functional
 
 from autoloss.core.errors import InputError
-from autoloss.data import TableInputs, TableSchema
 from autoloss.models.custom.own import OwnModel, forked, reseed, seeded, tensors_of
 from autoloss.models.heads import Heads
-from autoloss.models.layers import mixed
 from autoloss.models.layout import Layout
 from autoloss.models.network import Features, StepInputs, StepOutputs
 
 
-class OwnNetwork:
-    """A module of the user's, which reads a table as plain numbers; `to_dense` has their order.
+def _as_they_are(logits: Tensor) -> Tensor:
+    return logits
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a module is called with for a batch.
+
+    Args:
+        tensors: Its arguments.
+        back: Returns the logits of the examples ``(..., B, C)`` from the module's output.
+    """
+
+    tensors: tuple[Tensor, ...]
+    back: Callable[[Tensor], Tensor] = _as_they_are
+
+    @property
+    def copies(self) -> tuple[Tensor, ...]:
+        """Return copies of the arguments, because a module may write over them."""
+        return tuple(one.clone() for one in self.tensors)
+
+
+class ModuleNetwork(ABC):
+    """A module of the user's as a network whose weights are rows of a buffer.
 
     A row of the buffer has the module's learnt parameters, then its state: buffers, such as the
     running statistics of a normalisation, and frozen parameters.
 
     Args:
-        schema: The columns.
         n_classes: C, the module's outputs.
         model: Makes the module.
-        width: D, the number of its features; by default the number that the columns need.
+        width: D, the number of its features.
     """
 
-    def __init__(
-        self, schema: TableSchema, n_classes: int, model: OwnModel, *, width: int | None = None
-    ) -> None:
-        self.schema = schema
+    one_shape: ClassVar[bool]
+    """Whether all batches have arguments of the same shapes."""
+    beside: ClassVar[tuple[str, str]]
+    """The words of an example, of others beside it, and of the usual cause if these matter."""
+
+    def __init__(self, n_classes: int, model: OwnModel, width: int) -> None:
         self.n_classes = n_classes
         self.model = model
-        self._width = dense_width(schema) if width is None else width
+        self._width = width
+
+    @abstractmethod
+    def formed(self, model: OwnModel) -> ModuleNetwork:
+        """Return the same network with its candidates trained in another form."""
+
+    @abstractmethod
+    def module(self, seed: int) -> nn.Module:
+        """Return a module whose weights are drawn as after ``torch.manual_seed(seed)``."""
+
+    @abstractmethod
+    def sample(self, inputs: Any, rows: Tensor) -> Any:
+        """Return some rows, or the beginnings of some sequences, to try the module on."""
+
+    @abstractmethod
+    def encode(self, inputs: Any) -> Features:
+        """Return the features of encoded rows or sequences."""
+
+    @abstractmethod
+    def batch(self, inputs: Any, rows: Tensor) -> Features:
+        """Return the features of some rows or sequences as one batch, G = 1."""
+
+    @abstractmethod
+    def arguments(self, features: Features) -> list[Arguments]:
+        """Return what the module is called with for each of G batches."""
+
+    @abstractmethod
+    def examples(self, count: int) -> tuple[Tensor, ...]:
+        """Return arguments for a number of made-up examples."""
+
+    @abstractmethod
+    def checked(self, found: Any, given: Sequence[Tensor]) -> Tensor:
+        """Return the output of a module after a check that it is logits.
+
+        Raises:
+            InputError: It has another shape or type.
+        """
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for a pickle, without the module, which is made anew."""
@@ -55,7 +113,7 @@ class OwnNetwork:
     @cached_property
     def template(self) -> nn.Module:
         """Return the module that is called with the weights of every candidate."""
-        return self.model.module(self._width, self.n_classes, 0)
+        return self.module(0)
 
     @cached_property
     def layout(self) -> Layout:
@@ -108,37 +166,42 @@ class OwnNetwork:
         }
         own = {one.untyped_storage().data_ptr() for one in leaves.values()}
         with seeded(0), torch.autograd.graph.saved_tensors_hooks(pack, lambda one: one):
-            self._one(leaves, torch.zeros(n_rows, self._width))
+            self._one(leaves, self.examples(n_rows))
         return max(kept), sum(kept)
 
     def initial(self, generator: torch.Generator) -> Tensor:
         """Draw one candidate's weights ``(P,)``, by the module's own code."""
-        module = self.model.module(self._width, self.n_classes, generator.initial_seed())
-        learnt, state = tensors_of(module)
+        learnt, state = tensors_of(self.module(generator.initial_seed()))
         return self.layout.row(
             {name: one.detach().cpu().double() for name, one in (learnt | state).items()}
         )
-
-    def encode(self, inputs: TableInputs) -> Features:
-        """Return the rows as plain numbers, which all candidates read; see `to_dense`."""
-        dense = to_dense(inputs, self.schema, self._width)
-        return Features(dense=dense)
 
     def scores(
         self, weights: Mapping[str, Tensor], features: Features, step: StepInputs
     ) -> StepOutputs:
         """Return the logits of a training step, and the state after it."""
-        inputs, seeds = features["dense"], step.draws.seeds()
-        if step.mix is not None:
-            own = inputs[list(step.places)] if len(inputs) > 1 else inputs
-            own = own.expand(len(step.places), -1, -1)
-            inputs = mixed(own, step.mix.partner, step.mix.share)
-        rows = list(range(len(step.places))) if step.mix is not None else list(step.places)
+        drawn = step.draws.seeds()
+        seeds = [drawn[place] for place in step.places]
+        return self.trained(weights, self.arguments(features), list(step.places), seeds)
+
+    def trained(
+        self,
+        weights: Mapping[str, Tensor],
+        batches: Sequence[Arguments],
+        rows: Sequence[int],
+        seeds: Sequence[int],
+    ) -> StepOutputs:
+        """Return the logits of every candidate in training mode, and its state afterwards.
+
+        Args:
+            weights: The weights of the candidates.
+            batches: The G batches.
+            rows: The number of the batch that each candidate reads.
+            seeds: A seed for the draws of each candidate.
+        """
         self.template.train()
         with self.model.guarded("run on every batch"):
-            logits, state = self._call(
-                weights, inputs, rows, [seeds[place] for place in step.places]
-            )
+            logits, state = self.call(weights, batches, rows, seeds)
         return StepOutputs(logits, state=state)
 
     @torch.no_grad()
@@ -158,12 +221,12 @@ class OwnNetwork:
         n_candidates = len(next(iter(weights.values())))
         self.template.eval()
         with self.model.guarded("run on all rows"):
-            return self._call(weights, features["dense"], [0] * n_candidates, None)[0]
+            return self.call(weights, self.arguments(features), [0] * n_candidates, None)[0]
 
-    def _call(
+    def call(
         self,
         weights: Mapping[str, Tensor],
-        inputs: Tensor,
+        batches: Sequence[Arguments],
         rows: Sequence[int],
         seeds: Sequence[int] | None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -171,23 +234,21 @@ class OwnNetwork:
 
         Args:
             weights: The weights of the candidates.
-            inputs: Batches, ``(G, B, D)``.
+            batches: The G batches.
             rows: The number of the batch that each candidate reads.
             seeds: A seed for the draws of each candidate; None for no draws.
         """
         draws = seeds is not None and self.model.draws
-        with forked(inputs.device) if draws else contextlib.nullcontext():
+        device = batches[0].tensors[0].device
+        with forked(device) if draws else contextlib.nullcontext():
             if not self.model.stacked:
-                return self._looped(weights, inputs, rows, seeds if draws else None)
-            if draws:
-                assert seeds is not None
-                return self._by_seed(weights, inputs, rows, seeds)
-            return self._stacked(weights, inputs, rows, None)
+                return self._looped(weights, batches, rows, seeds if draws else None)
+            return self._by_group(weights, batches, rows, seeds if draws else None)
 
     def _looped(
         self,
         weights: Mapping[str, Tensor],
-        inputs: Tensor,
+        batches: Sequence[Arguments],
         rows: Sequence[int],
         seeds: Sequence[int] | None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
@@ -196,30 +257,36 @@ class OwnNetwork:
         own = {name: one.unbind() for name, one in weights.items()}
         found = []
         for k, row in enumerate(rows):
+            batch = batches[row]
             if seeds is not None:
-                reseed(seeds[k], inputs.device)
-            # A copy, because a module may write over its inputs.
+                reseed(seeds[k], batch.tensors[0].device)
             values = {name: parts[k] for name, parts in own.items()}
-            found.append(self._one(values, inputs[row].clone()))
+            logits, state = self._one(values, batch.copies)
+            found.append((batch.back(logits), state))
         logits = torch.stack([one for one, _ in found])
         return logits, {
             name: torch.stack([state[name] for _, state in found]) for name in self.layout.state
         }
 
-    def _by_seed(
+    def _by_group(
         self,
         weights: Mapping[str, Tensor],
-        inputs: Tensor,
+        batches: Sequence[Arguments],
         rows: Sequence[int],
-        seeds: Sequence[int],
+        seeds: Sequence[int] | None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Call the module once for all candidates of a seed, which share their draws."""
-        groups: dict[int, list[int]] = {}
-        for k, seed in enumerate(seeds):
-            groups.setdefault(seed, []).append(k)
+        """Call the module once for all candidates of a seed, which share their draws.
+
+        Where batches have unlike shapes, those of a call share the batch too.
+        """
+        groups: dict[tuple[int | None, int | None], list[int]] = {}
+        for k, row in enumerate(rows):
+            key = (None if seeds is None else seeds[k], None if self.one_shape else row)
+            groups.setdefault(key, []).append(k)
         if len(groups) == 1:
-            return self._stacked(weights, inputs, rows, seeds[0])
-        order = torch.tensor([k for group in groups.values() for k in group], device=inputs.device)
+            return self._stacked(weights, batches, rows, None if seeds is None else seeds[0])
+        device = batches[0].tensors[0].device
+        order = torch.tensor([k for group in groups.values() for k in group], device=device)
         back, sizes = order.argsort(), [len(group) for group in groups.values()]
         parts = {
             # A split copies once; the gradient of a slice would fill and add a whole tensor.
@@ -229,11 +296,11 @@ class OwnNetwork:
         found = [
             self._stacked(
                 {name: part[i] for name, part in parts.items()},
-                inputs,
+                batches,
                 [rows[k] for k in group],
                 seed,
             )
-            for i, (seed, group) in enumerate(groups.items())
+            for i, ((seed, _), group) in enumerate(groups.items())
         ]
         logits = torch.cat([one for one, _ in found]).index_select(0, back)
         return logits, {
@@ -244,76 +311,48 @@ class OwnNetwork:
     def _stacked(
         self,
         weights: Mapping[str, Tensor],
-        inputs: Tensor,
+        batches: Sequence[Arguments],
         rows: Sequence[int],
         seed: int | None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Call the module once for all candidates."""
+        first = batches[rows[0]]
         if seed is not None:
-            reseed(seed, inputs.device)
+            reseed(seed, first.tensors[0].device)
         is_shared = len(set(rows)) == 1
-        own = inputs[rows[0]] if is_shared else inputs[list(rows)]
+        given = first.tensors
+        if not is_shared:
+            every = [batches[row].tensors for row in rows]
+            given = tuple(torch.stack(each) for each in zip(*every, strict=True))
         call = vmap(
             self._one,
             in_dims=(0, None if is_shared else 0),
             randomness="error" if seed is None else "same",
         )
-        logits, state = call(dict(weights), own)
-        return logits, state
+        logits, state = call(dict(weights), given)
+        return first.back(logits), state
 
-    def _one(self, weights: Mapping[str, Tensor], x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the logits of one candidate ``(B, C)``, and its state afterwards."""
+    def _one(
+        self, weights: Mapping[str, Tensor], given: tuple[Tensor, ...]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the output of one candidate's module, and its state afterwards."""
         state = self.layout.state
         values = {
             # A copy, because the module writes over its buffers.
             name: one.to(self._types.get(name, one.dtype), copy=True) if name in state else one
             for name, one in weights.items()
         }
-        logits = self._checked(functional_call(self.template, values, (x,)), len(x))
-        return logits, {name: values[name].detach().to(x.dtype) for name in state}
-
-    def _checked(self, found: Any, n_rows: int) -> Tensor:
-        """Return the output of a module after a check that it is logits ``(B, C)``."""
-        shape = tuple(found.shape) if isinstance(found, Tensor) else None
-        if shape == (n_rows, self.n_classes) and found.is_floating_point():
-            logits: Tensor = found
-            return logits
-        what = type(found).__name__ if shape is None else f"{found.dtype} {shape}".split(".")[-1]
-        two = " (two for two classes)" if self.n_classes == 2 else ""
-        raise InputError(
-            f"model must map rows {(n_rows, self._width)} to logits {(n_rows, self.n_classes)}"
-            f"{two}, but {self.model.name} gave {what}."
-        )
+        logits = self.checked(functional_call(self.template, values, given), given)
+        return logits, {name: values[name].detach().to(weights[name].dtype) for name in state}
 
 
-def dense_width(schema: TableSchema) -> int:
-    """Return the number of features of a row for a network of the user's own."""
-    one_hot = sum(codes - 1 for codes in schema.cardinalities)
-    return schema.n_numeric + sum(schema.has_missing) + one_hot + schema.vector_width
+def is_logits(found: Any, shape: tuple[int, ...]) -> bool:
+    """Return whether an output of a module is a tensor of logits of a shape."""
+    return isinstance(found, Tensor) and tuple(found.shape) == shape and found.is_floating_point()
 
 
-def to_dense(inputs: TableInputs, schema: TableSchema, width: int) -> Tensor:
-    """Return rows as plain numbers.
-
-    Their order is: the standardised numeric columns, 0 where a number is missing; an indicator of
-    missing numbers for each column that lacked some in training; the categories one-hot, all 0 for
-    a level that training did not show; the vectors of texts; zeros up to the width.
-
-    Args:
-        inputs: The rows, fields ``(..., columns)``.
-        schema: Their columns.
-        width: D, at least `dense_width`.
-
-    Shape:
-        - output: ``(..., D)``
-    """
-    dtype = inputs.numeric.dtype
-    missing = inputs.numeric.isnan()
-    parts = [inputs.numeric.masked_fill(missing, 0.0)]
-    parts.append(missing[..., list(schema.has_missing)].to(dtype))
-    for column, codes in enumerate(schema.cardinalities):
-        one_hot = functional.one_hot(inputs.categories[..., column], codes)
-        parts.append(one_hot[..., 1:].to(dtype))
-    parts.append(inputs.vectors)
-    dense = torch.cat(parts, -1)
-    return functional.pad(dense, (0, width - dense.shape[-1]))
+def kind_of(found: Any) -> str:
+    """Return the type and shape of an output in words for a message."""
+    if not isinstance(found, Tensor):
+        return type(found).__name__
+    return f"{found.dtype} {tuple(found.shape)}".split(".")[-1]
