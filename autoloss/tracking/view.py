@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from autoloss.records import REFINED_LOG_LOSS, TrialRecord
+from autoloss.verdict.phrases import metric_words
 
 SINCE, TESTED = (3, 15), (3, 17)
 """The first version of MLflow with such views, and the last version that was tested."""
@@ -195,10 +196,10 @@ def _columns(content: ViewContent) -> list[str]:
 def _sections(content: ViewContent) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the sections of the page, and their charts."""
     metric, calibration = f"val/{content.metric}", f"val/{content.calibration}"
-    log_loss = "val/refined_log_loss"
+    log_loss, words = "val/refined_log_loss", metric_words(content.metric)
     figures = list(dict.fromkeys((metric, log_loss)))
     planned: Mapping[str, Sequence[dict[str, Any]]] = {
-        "Error against calibration": (
+        f"{words[0].upper()}{words[1:]} against calibration": (
             _scatter(metric, calibration),
             _scatter(metric, log_loss),
         ),
