@@ -45,6 +45,8 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     yield "Task", f"{data.task}: {data.target} with {classes_text(data)}"
     if data.labels:
         yield "Labels", labels_text(data.labels)
+    if data.task == "sequence":
+        yield "Tags", tags_text(data.classes, data.class_counts)
     if plan.network:
         yield "Network", plan.network
     yield "Families", ", ".join(plan.families)
@@ -84,6 +86,24 @@ def labels_text(labels: Sequence[LabelCount]) -> str:
     if len(shown) == len(rare):
         return text
     return f"the rarest: {text}; the most frequent has {rare[-1].positives:,} rows"
+
+
+def tags_text(tags: Sequence[object], counts: Sequence[int]) -> str:
+    """Return the tags with their tokens, the rarest of many only.
+
+    Examples:
+        >>> tags_text(("B-x", "O"), (10, 90))
+        'O 90 tokens (90.0%), B-x 10 tokens (10.0%)'
+    """
+    ordered = sorted(zip(counts, map(str, tags), strict=True), reverse=True)
+    total = max(1, sum(counts))
+    shown = ordered[-_LABELS:]
+    text = ", ".join(
+        f"{tag} {count_text(count, 'token')} ({100 * count / total:.1f}%)" for count, tag in shown
+    )
+    if len(shown) == len(ordered):
+        return text
+    return f"the rarest: {text}; the most frequent has {ordered[0][0]:,} tokens"
 
 
 def time_text(seconds: float, *, is_limited: bool) -> str:

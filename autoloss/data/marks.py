@@ -61,6 +61,45 @@ def without_marks(series: pd.Series, marks: tuple[str, ...]) -> pd.Series:
     return series.mask(is_mark)
 
 
+def without_list_marks(
+    cells: Sequence[Any], marks: tuple[str, ...]
+) -> tuple[list[list[Any] | None], frozenset[str]]:
+    """Return lists in which values that equal a mark are None, and the marks that were found.
+
+    Args:
+        cells: Lists, or text as a list of letters; None if missing.
+        marks: The marks; a numeric mark also matches other spellings of the number.
+
+    Examples:
+        >>> without_list_marks([["a", "?"], None], ("?",))
+        ([['a', None], None], frozenset({'?'}))
+    """
+    found: set[str] = set()
+    known: dict[Any, str | None] = {}
+
+    def mark_of(value: Any) -> str | None:
+        if not isinstance(value, str | int | float):
+            return None
+        if value not in known:
+            numbers = {
+                mark: [number] for mark in marks if (number := _as_number(mark)) is not None
+            }
+            known[value] = next(
+                (mark for mark in marks if _is_mark(value, (mark,), numbers.get(mark, []))), None
+            )
+        return known[value]
+
+    kept: list[list[Any] | None] = []
+    for cell in cells:
+        if cell is None:
+            kept.append(None)
+            continue
+        own = [mark_of(value) for value in cell]
+        found.update(mark for mark in own if mark is not None)
+        kept.append([None if mark else value for value, mark in zip(cell, own, strict=True)])
+    return kept, frozenset(found)
+
+
 def without_text_marks(cells: Any, marks: Sequence[str]) -> Any:
     """Return an Arrow array of text in which cells that equal a mark are missing."""
     if not marks:

@@ -122,9 +122,7 @@ def load_sources(source: Source, options: DataOptions) -> Sources:
     labels.check(name=target, label=table.label, are_classes=options.classes)
     hints = hints_of(table, roles.inputs, options)
     notes = [*table.notes, *_without_target(table, labels, target)]
-    notes += _about_lists(labels, target)
-    if unused := [mark for mark in options.marks if mark not in table.marks]:
-        notes.append(f"No cell of {table.label} is {listed(unused)}, which --missing names.")
+    notes += [*_about_lists(labels, target), *_unused_marks(table, options)]
     files = {}
     for name, given in (("test", options.test), ("valid", options.valid)):
         if given is None:
@@ -143,6 +141,7 @@ def _load_sequences(source: Source, options: DataOptions) -> Sources:
     labels = tags_of(table, roles)
     labels.check(name=roles.target, label=table.label, are_classes=options.classes)
     notes = [*table.notes, *notes, *_without_target(table, labels, roles.target)]
+    notes += _unused_marks(table, options)
     files = {}
     for name, given in (("test", options.test), ("valid", options.valid)):
         if given is not None:
@@ -246,6 +245,14 @@ def _about_lists(labels: TargetColumn | LabelColumns, target: str) -> list[str]:
         return []
     note = note_of_lists(labels.keys.dropna().unique(), name=target)
     return [note] if note else []
+
+
+def _unused_marks(table: Table, options: DataOptions) -> list[str]:
+    """Return a note on the marks of missing cells that no cell has."""
+    unused = [mark for mark in options.marks if mark not in table.marks]
+    if not unused:
+        return []
+    return [f"No cell of {table.label} is {listed(unused)}, which --missing names."]
 
 
 def _without_target(

@@ -15,9 +15,10 @@ from autoloss.core.errors import InputError
 from autoloss.data.messages import listed, one_line
 from autoloss.diagnosis.labelled import LabelledPredictions, checked_predictions
 from autoloss.diagnosis.several import checked_labels, has_several
+from autoloss.diagnosis.tokens import checked_tags, has_sequences
 from autoloss.records.diagnosis import Kind
 
-_KEYS = ("logits", "probs", "labels", "weights", "classes")
+_KEYS = ("logits", "probs", "labels", "lengths", "weights", "classes")
 _BROKEN = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 _HOW = "numpy.savez(FILE, logits=logits, labels=labels) writes one"
 
@@ -25,7 +26,8 @@ _HOW = "numpy.savez(FILE, logits=logits, labels=labels) writes one"
 def read_scores(file: Path) -> LabelledPredictions:
     """Read a file of `numpy.savez`, without running code from it.
 
-    Keys: ``logits`` or ``probs``; ``labels``; optionally ``weights`` and ``classes``.
+    Keys: ``logits`` or ``probs``; ``labels``; optionally ``weights`` and ``classes``; ``lengths``,
+    the tokens of each sequence, for sequences one after the other.
 
     Raises:
         InputError: If the file is missing, is not such an archive, or has unsuitable content.
@@ -44,15 +46,19 @@ def read_scores(file: Path) -> LabelledPredictions:
             f"{file} must have the key 'labels', but has {listed(sorted(arrays))}: {_HOW}."
         )
     kind: Kind = "logits" if both[0] == "logits" else "probabilities"
-    several = has_several(arrays[both[0]], arrays["labels"])
-    predictions = (checked_labels if several else checked_predictions)(
-        arrays[both[0]],
-        arrays["labels"],
-        kind=kind,
-        weights=arrays.get("weights"),
-        classes=arrays.get("classes"),
-        where=where,
-    )
+    scores, lengths = arrays[both[0]], arrays.get("lengths")
+    shared: dict[str, Any] = {
+        "kind": kind,
+        "weights": arrays.get("weights"),
+        "classes": arrays.get("classes"),
+        "where": where,
+    }
+    if lengths is not None or has_sequences(scores):
+        predictions = checked_tags(scores, arrays["labels"], lengths=lengths, **shared)
+    elif has_several(scores, arrays["labels"]):
+        predictions = checked_labels(scores, arrays["labels"], **shared)
+    else:
+        predictions = checked_predictions(scores, arrays["labels"], **shared)
     unread = sorted(set(arrays) - set(_KEYS))
     if not unread:
         return predictions

@@ -55,9 +55,10 @@ class LabelledPredictions:
         items: The labels of the predictions; None for one label a row.
         clusters: The row that each prediction is of where a row has several, which are not
             independent; None where all are.
+        places: The place of each prediction in its sequence, the cluster; None for rows.
 
     Shape:
-        log_probs ``(N, C)``, logits ``(R, N, C)``, targets, weights and clusters ``(N,)``.
+        log_probs ``(N, C)``, logits ``(R, N, C)``, targets, weights, clusters and places ``(N,)``.
     """
 
     log_probs: Tensor
@@ -69,6 +70,7 @@ class LabelledPredictions:
     notes: tuple[str, ...] = ()
     items: ItemLabels | None = None
     clusters: Tensor | None = None
+    places: Tensor | None = None
 
     @property
     def n_rows(self) -> int:
@@ -156,11 +158,6 @@ def _table(scores: Any, name: str, where: str) -> NDArray[Any]:
         raise InputError(f"{where}{name} must be a table of numbers, but got {error}.") from error
     if found.dtype.kind not in "fiub":
         raise InputError(f"{where}{name} must hold numbers, but got dtype={found.dtype}.")
-    if found.ndim == 3:
-        raise InputError(
-            f"{where}{name} must have shape (N, C) or (N,), but got {found.shape}: of sequences "
-            "give the labelled positions, one per row."
-        )
     if found.ndim not in (1, 2) or 0 in found.shape[1:]:
         raise InputError(f"{where}{name} must have shape (N, C) or (N,), but got {found.shape}.")
     single = found.dtype.itemsize < 4 or found.dtype == np.float32 or found.size > _SINGLE_FROM

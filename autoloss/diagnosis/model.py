@@ -16,13 +16,18 @@ from autoloss.data.frames import Table
 from autoloss.data.label_columns import read_label_lists, read_labels
 from autoloss.data.messages import listed, plural
 from autoloss.data.read import Source, load_table
+from autoloss.data.sequences.cells import read_words
+from autoloss.data.sequences.sources import column_of
+from autoloss.data.sequences.tags import TagColumn
 from autoloss.data.sources import labels_of
 from autoloss.data.values import label_of as text_of
 from autoloss.diagnosis.labelled import LEAST_ROWS, ItemLabels, LabelledPredictions
 from autoloss.diagnosis.loss import determined_part
 from autoloss.diagnosis.run import diagnosed
 from autoloss.diagnosis.several import counted_note
+from autoloss.diagnosis.tokens import of_tokens
 from autoloss.inference.classifier import Classifier
+from autoloss.inference.entrance import sequence_table
 from autoloss.inference.predicting import SEPARATOR
 from autoloss.losses import LossSpec
 from autoloss.records.diagnosis import Diagnosis
@@ -48,11 +53,6 @@ def diagnose_model(
     Raises:
         InputError: If columns are missing, labels are unknown, or rows are too few.
     """
-    if classifier.task.kind == "sequence":
-        raise InputError(
-            "a model of sequences is not diagnosed yet: its report has errors, calibration and"
-            " segments."
-        )
     predictions = _given(classifier, data)
     notes = list(predictions.notes)
     trained = classifier.members[0].readout.spec
@@ -78,6 +78,8 @@ def diagnose_model(
 
 def _given(classifier: Classifier, data: Source) -> LabelledPredictions:
     """Return the predictions of a model for the labelled rows."""
+    if classifier.task.kind == "sequence":
+        return _of_sequences(classifier, data)
     table = load_table(data)
     if classifier.task.names:
         return _of_labels(classifier, data, table)
@@ -127,6 +129,43 @@ def _of_labels(classifier: Classifier, data: Source, table: Table) -> LabelledPr
         items=ItemLabels(names, numbers, rows),
         clusters=rows,
     )
+
+
+def _of_sequences(classifier: Classifier, data: Source) -> LabelledPredictions:
+    """Return the predictions of a model of sequences for the tagged tokens."""
+    encoding = classifier.encodings[0]
+    table = sequence_table(data, encoding)
+    target = column_of(table, str(classifier.task.target), option="target")
+    lengths = read_words(table.frame[encoding.tokens.tokens], label=table.label)[1]
+    column = TagColumn.read(table, target, lengths, tokens=encoding.tokens.tokens)
+    keys = [text_of(one) for one in classifier.task.classes]
+    tags = column.targets(keys, np.arange(len(lengths))).values
+    known = tags >= 0
+    if int(known.sum()) < LEAST_ROWS or len(tags[known].unique()) < 2:
+        raise InputError(
+            f"{table.label} must have at least {LEAST_ROWS} tokens with tags of the model, and two"
+            f" tags or more, but has {plural(int(known.sum()), 'such token')}."
+        )
+    logits = classifier.logits(data)
+    each = [
+        member.readout.log_probs(one, classifier.facts(member)).log_softmax(-1)
+        for member, one in zip(classifier.members, logits, strict=True)
+    ]
+    unknown = column.unknown(keys, np.arange(len(lengths)))[1]
+    found = LabelledPredictions(
+        log_probs=classifier.mean(torch.stack(each))[0, known],
+        logits=logits[:, 0, known],
+        targets=tags[known],
+        weights=None,
+        classes=tuple(keys),
+        kind="model",
+        notes=(f"Tokens with tags that the model lacks are left out: {listed(unknown)}.",)
+        if unknown
+        else (),
+    )
+    sequence = np.repeat(np.arange(len(lengths)), lengths)
+    place = np.arange(len(tags)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return of_tokens(found, sequence[known.numpy()], place[known.numpy()])
 
 
 def _answers(task: Task, table: Table) -> NDArray[np.int64]:

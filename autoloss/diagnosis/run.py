@@ -27,6 +27,7 @@ from autoloss.diagnosis.shift import MOST_CLASSES
 from autoloss.diagnosis.signal import Gradients, gradients_of, parts_of, signal_of
 from autoloss.diagnosis.sources import sources_of
 from autoloss.diagnosis.suspects import suspects_of
+from autoloss.diagnosis.tokens import checked_tags, has_sequences, suspects_of_tokens
 from autoloss.losses import ClassFacts, LossSpec
 from autoloss.records import Reliability
 from autoloss.records.diagnosis import Bits, ClassRow, Diagnosis, Suspects
@@ -54,13 +55,15 @@ def diagnose(
 
     Args:
         logits: Array or tensor of the scores of every class, or of the log odds of class 1, or of
-            the log odds of each of several labels; probabilities if `kind` says so.
+            the log odds of each of several labels; for sequences a table for each, or one of
+            padded sequences; probabilities if `kind` says so.
         labels: The true classes, 0 .. C-1; for several labels a row 1, 0, and -1, -100 or NaN
-            where a label is missing.
+            where a label is missing; for sequences the tags in the form of `logits`, -1 or -100
+            for pads and missing tags.
         loss: The loss whose gradient is shown beside cross-entropy and squared error: a name with
             settings such as ``"focal gamma=3"``, dotted keys or a `LossSpec`.
         classes: Names of the classes, or of several labels; their numbers by default.
-        weights: Weights of the rows, in any unit.
+        weights: Weights of the rows or sequences, in any unit.
         kind: Whether `logits` are logits or probabilities.
         name: Name of the diagnosis.
         seed: Seed of the folds, the bootstrap and drawn outcomes.
@@ -70,7 +73,8 @@ def diagnose(
 
     Shape:
         logits ``(N, C)`` or ``(N,)``, labels and weights ``(N,)``; several labels a row: logits
-        and labels ``(N, L)``.
+        and labels ``(N, L)``; sequences: N tables ``(T_n, C)`` and N tags ``(T_n,)``, or
+        ``(N, T, C)`` and ``(N, T)``.
 
     Examples:
         >>> rng = np.random.default_rng(0)
@@ -79,6 +83,9 @@ def diagnose(
         >>> diagnose(2 * logits, labels).readouts[1].label  # logits twice too large
         'as given + temperature'
     """
+    if has_sequences(logits):
+        predictions = checked_tags(logits, labels, kind=kind, weights=weights, classes=classes)
+        return diagnosed(predictions, loss, name=name, seed=seed)
     check = checked_labels if has_several(logits, labels) else checked_predictions
     predictions = check(logits, labels, kind=kind, weights=weights, classes=classes)
     return diagnosed(predictions, loss, name=name, seed=seed)
@@ -122,7 +129,7 @@ def diagnosed(
     suspects, is_suspect = suspects_of(
         readouts.log_probs(1), predictions.targets, predictions.classes, seed=seed
     )
-    suspects = _of_labels(suspects, predictions.items)
+    suspects = suspects_of_tokens(_of_labels(suspects, predictions.items), predictions)
     gradients = gradients_of(predictions, _compared(spec), counts)
     signal, saturation = signal_of(gradients, wrong, is_suspect, weight)
     rows, distance = _class_rows(predictions, gradients, wrong)

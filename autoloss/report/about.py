@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from autoloss.records import DataSummary, Summary
 from autoloss.report.finalists import rule_rows
-from autoloss.report.rows import all_rows, classes_text, judge_of, parts_text, rows_name
+from autoloss.report.rows import (
+    all_rows,
+    are_tokens,
+    classes_text,
+    judge_of,
+    parts_text,
+    rows_name,
+)
 from autoloss.report.words import capital, count_text, date_text, duration_text, setting_text
 
 _TIMES = {"total": "Time", "training": "Time training", "outside": "Time outside training"}
@@ -50,7 +57,7 @@ def key_figures(summary: Summary) -> Pairs:
             "Trials",
             f"{len(trials)} in {count_text(families, 'family', 'families')}{lost}",
         ),
-        ("Rows", parts_text(summary)),
+        ("Sequences" if are_tokens(summary) else "Rows", parts_text(summary)),
         _outputs(data),
     ]
     if "total" in summary.seconds:

@@ -10,7 +10,7 @@ from autoloss.records import Summary
 from autoloss.records.insights import Disagreements, SignalCurve
 from autoloss.report.finalists import trial_label
 from autoloss.report.roles import find_trial, positive_quoted, trial_roles
-from autoloss.report.rows import rows_name
+from autoloss.report.rows import are_tokens, rows_name
 from autoloss.report.shipped import judged_start
 from autoloss.report.words import (
     MISSING,
@@ -138,6 +138,8 @@ def confusion_facts(summary: Summary) -> ConfusionFacts | None:
         for one in found.pairs
     )
     text = _DECIDED.get(found.decision, "")
+    if are_tokens(summary):
+        text = text.replace("class of each row", "tag of each token")
     numbered = len(classes) > _NAMED and bool(matrices)
     return ConfusionFacts(text, classes, numbered, matrices, pairs, has_challenger)
 
@@ -166,7 +168,7 @@ def disagreement_facts(summary: Summary) -> DisagreementFacts | None:
     )
     name = rows_name(summary)
     name = f"labels of the {name}" if summary.data.labels else name
-    noun = "label" if summary.data.labels else "row"
+    noun = "label" if summary.data.labels else "token" if are_tokens(summary) else "row"
     return DisagreementFacts(_differ(found, name, noun), where, examples)
 
 

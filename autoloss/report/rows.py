@@ -27,7 +27,9 @@ def all_rows(data: DataSummary) -> int:
 
 
 def classes_text(data: DataSummary) -> str:
-    """Return the number of labels of a row, or of classes."""
+    """Return the number of labels of a row, of tags of a token, or of classes."""
+    if data.task == "sequence":
+        return f"{len(data.classes)} tags"
     return f"{len(data.labels)} labels" if data.labels else f"{len(data.classes)} classes"
 
 
@@ -49,8 +51,14 @@ def is_nested(summary: Summary) -> bool:
 
 
 def rows_name(summary: Summary) -> str:
-    """Return the name of the rows of the verdict."""
-    return ROWS[judge_of(summary)]
+    """Return the name of the rows of the verdict, for sequences of their tokens."""
+    name = ROWS[judge_of(summary)]
+    return name.replace("rows", "tokens") if are_tokens(summary) else name
+
+
+def are_tokens(summary: Summary) -> bool:
+    """Return whether figures count tokens of sequences."""
+    return summary.data.task == "sequence"
 
 
 def unseen_text(summary: Summary) -> str:

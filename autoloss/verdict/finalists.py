@@ -13,6 +13,7 @@ from autoloss.verdict.baseline import (
     some_usable,
     tuned_cross_entropy,
 )
+from autoloss.verdict.phrases import metric_words
 
 TUNED = "tuned cross-entropy"
 OTHER = "best besides cross-entropy"
@@ -72,7 +73,7 @@ def pick_finalists(
     extreme = min(ranked, key=lambda trial: sign * trial.metrics[metric])
     word = "lowest" if lower_is_better else "highest"
     if families:
-        picked.append((extreme.number, f"{word} {metric.replace('_', ' ')}"))
+        picked.append((extreme.number, f"{word} {metric_words(metric)}"))
     tuned = tuned_cross_entropy(done, metric=metric, lower_is_better=lower_is_better)
     picked.append((tuned.number, TUNED))
     others = other_losses(ranked, baseline=tuned.number)

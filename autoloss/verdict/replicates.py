@@ -19,6 +19,7 @@ from autoloss.verdict.admissible import (
     winner,
 )
 from autoloss.verdict.finalists import FinalistChoice
+from autoloss.verdict.phrases import metric_words
 from autoloss.verdict.select import Choice
 from autoloss.verdict.trainings import (
     chances_by_rule,
@@ -167,7 +168,7 @@ def choose_on_replicates(
         admissible=found.admissible if found else (),
         rule=_RULE.format(
             extreme="lowest" if lower_is_better else "highest",
-            metric=metric.replace("_", " "),
+            metric=metric_words(metric),
             count=count,
         ),
         chance=chance,

@@ -14,6 +14,7 @@ from autoloss.records import REFINED_LOG_LOSS, Decision, TrialRecord
 from autoloss.verdict.admissible import Figures, Simplicity, best_other, winner
 from autoloss.verdict.baseline import is_plain_cross_entropy, some_usable, tuned_cross_entropy
 from autoloss.verdict.pareto import front_numbers
+from autoloss.verdict.phrases import metric_words
 from autoloss.verdict.resampling import jackknife_error, mean_error, stratified_mean_error
 
 __all__ = ["Choice", "ExampleLosses", "choose", "is_plain_cross_entropy"]
@@ -134,7 +135,7 @@ def choose(
         front=front_numbers(done, metric=metric, lower_is_better=lower_is_better),
         admissible=found.admissible,
         rule=_RULE.format(
-            extreme="lowest" if lower_is_better else "highest", metric=metric.replace("_", " ")
+            extreme="lowest" if lower_is_better else "highest", metric=metric_words(metric)
         ),
     )
 

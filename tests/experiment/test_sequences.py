@@ -15,7 +15,6 @@ import torch
 import autoloss
 from autoloss.core.errors import InputError
 from autoloss.data import DataOptions, prepare
-from autoloss.diagnosis.model import diagnose_model
 from autoloss.inference.pyfunc import ServedModel, input_example, input_types, output_types
 from autoloss.inference.tagging import write_tags
 
@@ -129,13 +128,6 @@ def test_a_conll_file_is_tagged_in_its_own_format(space: Path, tmp_path: Path) -
         assert 1 / 3 <= float(prob) <= 1
     with pytest.raises(InputError, match="FILE must have the ending of DATA"):
         write_tags(model, str(new), tmp_path / "tagged.csv")
-
-
-def test_what_sequences_cannot_do_yet_is_refused(
-    result: autoloss.SearchResult,
-) -> None:
-    with pytest.raises(InputError, match="a model of sequences is not diagnosed yet"):
-        diagnose_model(result.model, sequences())
 
 
 class OwnNet(torch.nn.Module):
@@ -254,6 +246,23 @@ def test_columns_with_a_value_a_sequence_are_no_features() -> None:
     assert dict(data.summary.aside) == {"id": "no feature of a token", "size": "left out as asked"}
     words = prepare(frame, replace(options, drop=())).summary.columns
     assert [name for name, _ in words] == ["words", "size"]
+
+
+def test_marks_of_missing_values_count_inside_lists_but_not_as_tokens() -> None:
+    frame = sequences().assign(size=[[str(len(w)) for w in one] for one in sequences().words])
+    frame.at[0, "words"] = ["-1", *frame.words[0][1:]]
+    frame.at[0, "tags"] = ["-1", *frame.tags[0][1:]]
+    frame.at[0, "size"] = ["-1.0", *frame["size"][0][1:]]
+    options = DataOptions(target="tags", tokens="words", missing=("-1", "none"), lock=True)
+    data = prepare(frame, options)
+    assert set(data.task.classes) == {"O", "B-x", "I-x"}
+    assert any("1 token without a tag" in note for note in data.notes)
+    assert any("'none', which --missing names" in note for note in data.notes)
+    assert dict(data.summary.columns)["size"] == "number"
+    chains = frame.assign(words=["x" * len(one) for one in frame.words])
+    chains["tags"] = [("-" + "HC" * 9)[: len(one)] for one in frame.words]
+    found = prepare(chains, DataOptions(target="tags", tokens="words", missing="-"))
+    assert set(found.task.classes) == {"H", "C"}
 
 
 def test_empty_sequences_are_left_out_with_a_note() -> None:

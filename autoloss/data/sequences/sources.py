@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
 from autoloss.core.errors import InputError
 from autoloss.data.frames import Table
+from autoloss.data.marks import without_list_marks
 from autoloss.data.messages import listed, plural, unknown_name
 from autoloss.data.options import DataOptions
 from autoloss.data.read import Source, file_form, load_table
 from autoloss.data.roles import Roles, roles_of
-from autoloss.data.sequences.cells import is_of_lists, is_of_text, read_words
+from autoloss.data.sequences.cells import is_list, is_of_lists, is_of_text, read_words
 from autoloss.data.sequences.conll import is_universal
 from autoloss.data.sequences.tags import TagColumn
 
@@ -59,6 +62,7 @@ def read_sequences(
             f"tokens must name a column of lists or of text, but {tokens!r} of {table.label} holds"
             " neither."
         )
+    table = _without_marks(table, tokens, options)
     _, lengths = read_words(column, label=table.label)
     empty = lengths == 0
     if not empty.any():
@@ -66,6 +70,24 @@ def read_sequences(
     note = f"{table.label}: {plural(int(empty.sum()), 'sequence')} without a token left out."
     frame = table.frame[~empty].reset_index(drop=True)
     return replace(table, frame=frame, notes=(*table.notes, note))
+
+
+def _without_marks(table: Table, tokens: str, options: DataOptions) -> Table:
+    """Return a table in which values of tags and features that equal a mark are missing."""
+    if not options.marks:
+        return table
+    kept, found = {}, set(table.marks)
+    for name in map(str, table.frame.columns):
+        column = table.frame[name]
+        is_target = name == column_of(table, str(options.target), option="target")
+        if name != tokens and (is_of_lists(column) or (is_target and is_of_text(column))):
+            cells = [
+                list(cell) if is_list(cell) or isinstance(cell, str) else None for cell in column
+            ]
+            lists, own = without_list_marks(cells, options.marks)
+            kept[name] = pd.Series(lists, index=column.index, dtype=object)
+            found |= own
+    return replace(table, frame=table.frame.assign(**kept), marks=frozenset(found))
 
 
 def column_of(table: Table, name: str, *, option: str) -> str:

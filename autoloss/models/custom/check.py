@@ -81,7 +81,9 @@ def check_network(network: ModuleNetwork, inputs: Any) -> Behaviour:
         raise InputError(f"model must give {rule}, but {name} does not: {cause}.")
     _check_that_weights_are_all(one_by_one, batch)
     rolled = [network.batch(inputs, rows.roll(k)) for k in range(3)]
-    return Behaviour(draws, *_stacked_behaviour(network, batch, Features.of_each(rolled, joined_orders)))
+    return Behaviour(
+        draws, *_stacked_behaviour(network, batch, Features.of_each(rolled, joined_orders))
+    )
 
 
 def check_weights(network: ModuleNetwork) -> None:

@@ -49,7 +49,7 @@ def _lengths(found: TagInsights, *, has_challenger: bool) -> PageFigure:
     pens = {
         "truth": pen(MUTED, 3.0),
         "challenger": pen(ACCENT, 2.4, "dash"),
-        "tuned cross-entropy": pen(INK, 1.8),
+        "tuned cross-entropy": pen(INK, 1.8, "dot"),
     }
     shown = [one for one in found.lengths if has_challenger or one.name != "challenger"]
     key = tuple((f"{one.name}, {one.segments:,}", pens[one.name]) for one in shown)
