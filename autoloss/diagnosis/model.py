@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from autoloss.core.errors import InputError, closest
 from autoloss.core.task import MISSING_LABEL, Task
 from autoloss.data.frames import Table
+from autoloss.data.input_kinds import kind_of_encoding
 from autoloss.data.label_columns import read_label_lists, read_labels
 from autoloss.data.messages import listed, plural
 from autoloss.data.read import Source, load_table
@@ -27,7 +29,6 @@ from autoloss.diagnosis.run import diagnosed
 from autoloss.diagnosis.several import counted_note
 from autoloss.diagnosis.tokens import of_tokens
 from autoloss.inference.classifier import Classifier
-from autoloss.inference.entrance import sequence_table
 from autoloss.inference.predicting import SEPARATOR
 from autoloss.losses import LossSpec
 from autoloss.records.diagnosis import Diagnosis
@@ -134,7 +135,8 @@ def _of_labels(classifier: Classifier, data: Source, table: Table) -> LabelledPr
 def _of_sequences(classifier: Classifier, data: Source) -> LabelledPredictions:
     """Return the predictions of a model of sequences for the tagged tokens."""
     encoding = classifier.encodings[0]
-    table = sequence_table(data, encoding)
+    (frame,) = kind_of_encoding(encoding).reader(classifier.encodings).frames(data)
+    table = Table(frame, str(data) if isinstance(data, str | Path) else "DATA")
     target = column_of(table, str(classifier.task.target), option="target")
     lengths = read_words(table.frame[encoding.tokens.tokens], label=table.label)[1]
     column = TagColumn.read(table, target, lengths, tokens=encoding.tokens.tokens)

@@ -73,10 +73,11 @@ def check_network(network: ModuleNetwork, inputs: Any) -> Behaviour:
             "draw from torch's random numbers alone."
         )
     whole = one_by_one.body(weights, batch)
-    parts = [*rows[:8].split(1), rows[8 : len(rows) // 2], rows[max(8, len(rows) // 2) :]]
+    alone, half = network.alone, len(rows) // 2
+    parts = [*rows[:alone].split(1), rows[alone:half], rows[max(alone, half) :]]
     parts = [part for part in parts if len(part)]
-    alone = torch.cat([one_by_one.body(weights, network.batch(inputs, part)) for part in parts], 1)
-    if not _near(whole, alone):
+    apart = torch.cat([one_by_one.body(weights, network.batch(inputs, part)) for part in parts], 1)
+    if not _near(whole, apart):
         rule, cause = network.beside
         raise InputError(f"model must give {rule}, but {name} does not: {cause}.")
     _check_that_weights_are_all(one_by_one, batch)

@@ -28,6 +28,7 @@ class OwnNetwork(ModuleNetwork):
     """
 
     one_shape = True
+    alone = 1
     beside = (
         "a row the same logits in eval mode beside any other rows",
         "its dropout or its statistics of the batch stay on",

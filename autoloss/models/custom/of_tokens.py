@@ -16,7 +16,6 @@ from autoloss.models.custom.stack import Arguments, ModuleNetwork, is_logits, ki
 from autoloss.models.network import Features, StepInputs, StepOutputs
 from autoloss.models.tokens import around_tokens
 
-
 _TOKENS = 32
 """Tokens of a sequence in a sample, at most."""
 
@@ -38,6 +37,8 @@ class OwnTokenNetwork(ModuleNetwork):
     """
 
     one_shape = False
+    # Pads differ from sequence to sequence.
+    alone = 8
     beside = (
         "a token the same logits in eval mode beside any other sequences and pads",
         "leave pads out by mask, and switch off dropout in eval mode",

@@ -56,6 +56,8 @@ class ModuleNetwork(ABC):
 
     one_shape: ClassVar[bool]
     """Whether all batches have arguments of the same shapes."""
+    alone: ClassVar[int]
+    """Rows or sequences that are called one by one to check the next rule."""
     beside: ClassVar[tuple[str, str]]
     """The words of an example, of others beside it, and of the usual cause if these matter."""
 
