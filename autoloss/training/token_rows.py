@@ -11,13 +11,11 @@ from torch import Tensor
 
 from autoloss.core.ragged import Ragged
 from autoloss.data import Windows
+from autoloss.data.sequences.inputs import WINDOW
 from autoloss.losses.guards import MISSING
 from autoloss.models import Features
 from autoloss.readout import Items
 from autoloss.training.batch import Batch, batch_size_for
-
-LONGEST = 512
-"""Tokens of a window of a longer sequence."""
 
 
 class EncodedTokens:
@@ -37,7 +35,7 @@ class EncodedTokens:
         self.network = network
         self.inputs = inputs
         self.tags = tags
-        self.windows = Windows.of(inputs.lengths, reach=network.reach, longest=LONGEST)
+        self.windows = Windows.of(inputs.lengths, reach=network.reach, longest=WINDOW)
         missing = torch.tensor(MISSING, device=tags.values.device)
         self._known = torch.isin(tags.values, missing, invert=True)
         self._targets = torch.where(self._known, tags.values, 0)

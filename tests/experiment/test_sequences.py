@@ -265,6 +265,13 @@ def test_marks_of_missing_values_count_inside_lists_but_not_as_tokens() -> None:
     assert set(found.task.classes) == {"H", "C"}
 
 
+def test_long_sequences_are_said_to_be_cut() -> None:
+    frame = sequences()
+    frame.at[3, "words"], frame.at[3, "tags"] = ["ant"] * 600, ["O"] * 600
+    notes = prepare(frame, DataOptions(target="tags", tokens="words")).notes
+    assert "1 sequence of more than 512 tokens: cut into windows that overlap." in notes
+
+
 def test_empty_sequences_are_left_out_with_a_note() -> None:
     frame = sequences()
     frame.at[3, "words"], frame.at[3, "tags"] = [], []

@@ -136,7 +136,7 @@ def test_mini_batches_have_neighbours_in_length() -> None:
 
 
 def test_long_sequences_come_in_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(token_rows, "LONGEST", 5)
+    monkeypatch.setattr(token_rows, "WINDOW", 5)
     own = network(Convolved, stacked=False)
     monkeypatch.setattr(own, "reach", 2, raising=False)
     one = job(own)

@@ -97,7 +97,7 @@ def test_padding_is_under_a_fifth_of_a_batch() -> None:
 def test_logits_of_windows_are_those_of_whole_sequences(
     longest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(token_rows, "LONGEST", longest)
+    monkeypatch.setattr(token_rows, "WINDOW", longest)
     one = job(depth=3)
     valid = one.valid
     assert (len(valid) > len(valid.inputs)) == (longest == 5)

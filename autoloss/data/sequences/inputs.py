@@ -11,6 +11,9 @@ from torch import Tensor
 
 from autoloss.core.ragged import Ragged
 
+WINDOW = 512
+"""Tokens of a window of a longer sequence."""
+
 
 @dataclass(frozen=True, eq=False)
 class SequenceInputs:

@@ -18,6 +18,7 @@ from autoloss.core.task import MISSING_LABEL, Task
 from autoloss.data.frames import Table
 from autoloss.data.messages import listed, plural
 from autoloss.data.sequences.cells import Objects, as_tags, read_values
+from autoloss.data.sequences.inputs import WINDOW
 from autoloss.data.split import Codes, Rows
 from autoloss.data.target_column import LEAST_ROWS
 
@@ -157,6 +158,9 @@ class TagColumn:
         missing = sum(tag is None for tag in self.tags)
         if missing:
             notes.append(f"{plural(missing, 'token')} without a tag: they count nowhere.")
+        if long := int((self.lengths > WINDOW).sum()):
+            count = plural(long, "sequence")
+            notes.append(f"{count} of more than {WINDOW} tokens: cut into windows that overlap.")
         return notes
 
     @cached_property
