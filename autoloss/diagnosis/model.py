@@ -143,7 +143,7 @@ def _of_sequences(classifier: Classifier, data: Source) -> LabelledPredictions:
     keys = [text_of(one) for one in classifier.task.classes]
     tags = column.targets(keys, np.arange(len(lengths))).values
     known = tags >= 0
-    if int(known.sum()) < LEAST_ROWS or len(tags[known].unique()) < 2:
+    if int(known.sum()) < LEAST_ROWS or len(set(tags[known].tolist())) < 2:
         raise InputError(
             f"{table.label} must have at least {LEAST_ROWS} tokens with tags of the model, and two"
             f" tags or more, but has {plural(int(known.sum()), 'such token')}."

@@ -74,7 +74,7 @@ def check_network(network: ModuleNetwork, inputs: Any) -> Behaviour:
         )
     whole = one_by_one.body(weights, batch)
     alone, half = network.alone, len(rows) // 2
-    parts = [*rows[:alone].split(1), rows[alone:half], rows[max(alone, half) :]]
+    parts = [*torch.split(rows[:alone], 1), rows[alone:half], rows[max(alone, half) :]]
     parts = [part for part in parts if len(part)]
     apart = torch.cat([one_by_one.body(weights, network.batch(inputs, part)) for part in parts], 1)
     if not _near(whole, apart):
