@@ -24,7 +24,10 @@ CASES = {
     "no labels": ({"logits": LOGITS}, "key 'labels', but has 'logits'"),
     "no scores": ({"labels": LABELS}, "has neither, only 'labels'"),
     "both": ({"logits": LOGITS, "probs": PROBS, "labels": LABELS}, "has both"),
-    "sequences": ({"logits": np.zeros((5, 6, 3)), "labels": LABELS}, r"of sequences give"),
+    "sequences": (
+        {"logits": np.zeros((5, 6, 3)), "labels": LABELS},
+        r"tags of each of 5 sequences",
+    ),
     "no axis": ({"logits": np.float64(3), "labels": LABELS}, r"shape \(N, C\) or \(N,\)"),
     "nan": ({"logits": HOLED, "labels": LABELS}, "1 of 100 rows are not, the first is row 17"),
     "inf": ({"logits": ENDLESS, "labels": LABELS}, "write -1e4 for -inf"),

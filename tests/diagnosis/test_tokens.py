@@ -95,7 +95,8 @@ def test_a_model_is_diagnosed_by_its_own_probabilities() -> None:
     own = probs[known][np.arange(len(code)), code]
     assert found.log_loss == pytest.approx(-np.log(own).mean(), abs=1e-5)
     assert any("'new'" in note for note in found.notes)
-    assert any(f"of {len(frame)} sequences" in note for note in found.notes)
+    n_tagged = sum(any(tag != "new" for tag in one) for one in frame.tags)
+    assert any(f"of {n_tagged} sequences" in note for note in found.notes)
     with pytest.raises(InputError, match="target must name a column"):
         diagnose_model(classifier, frame.drop(columns="tags"))
 
