@@ -149,8 +149,7 @@ class Classifier(Shown):
         Those of the tokens of sequences are ``(1, T, C)``.
         """
         network, own = self.networks[number], self.members[number]
-        # In single precision the sums of a row would depend on the number of rows beside it.
-        dtype = torch.float64 if self.model is None else own.weights.dtype
+        dtype = network.exact
         if self.task.kind == "sequence":
             tokens = EncodedTokens.unlabelled(network, inputs.to("cpu", dtype))
             rows_of_weights = own.weights.unsqueeze(0).to(dtype)

@@ -92,6 +92,11 @@ class ImageNetwork:
         return math.prod(self._parts) * self.config.width
 
     @property
+    def exact(self) -> torch.dtype:
+        """Return single precision: convolutions take five times as long in double."""
+        return torch.float32
+
+    @property
     def widest(self) -> int:
         """Return the width of the widest activation."""
         patches = self._side**2 * self.schema.channels

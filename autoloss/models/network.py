@@ -138,6 +138,10 @@ class Network(Protocol):
         """Return the settings that the report shows; empty for the user's own."""
 
     @property
+    def exact(self) -> torch.dtype:
+        """Return the type of numbers in which a model predicts."""
+
+    @property
     def widest(self) -> int:
         """Return the width of the widest activation."""
 

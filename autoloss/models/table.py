@@ -142,6 +142,11 @@ class TableNetwork:
         return numeric + one_hot + self.schema.vector_width
 
     @property
+    def exact(self) -> torch.dtype:
+        """Return double precision, in which sums do not depend on the rows beside a row."""
+        return torch.float64
+
+    @property
     def widest(self) -> int:
         """Return the width of the widest activation."""
         return max(self.encoded_width, self.config.width)

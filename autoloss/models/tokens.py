@@ -81,6 +81,11 @@ class TokenNetwork:
         return self.shape.width
 
     @property
+    def exact(self) -> torch.dtype:
+        """Return double precision, in which sums do not depend on the tokens beside a token."""
+        return torch.float64
+
+    @property
     def widest(self) -> int:
         """Return the width of the widest activation."""
         return max(self.encoded_width + self.config.embedding, 3 * self.config.width)

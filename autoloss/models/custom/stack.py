@@ -131,6 +131,11 @@ class ModuleNetwork(ABC):
         return {name: one.dtype for name, one in state.items() if not one.is_floating_point()}
 
     @property
+    def exact(self) -> torch.dtype:
+        """Return single precision, in which the user's module trains."""
+        return torch.float32
+
+    @property
     def widest(self) -> int:
         """Return the width of the widest activation."""
         return self._sizes[0]
