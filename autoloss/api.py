@@ -142,9 +142,10 @@ def search(
             categories; vectors of texts) to logits ``(B, n_outputs)``, one output for each class,
             two for two classes. For sequences it is ``make_net(n_codes, n_features, n_outputs)``,
             and the module maps padded codes and numbers with their mask, ``(B, T)``,
-            ``(B, T, n_features)`` and ``(B, T)``, to logits ``(B, T, n_outputs)``. It draws its
-            first weights from torch's random numbers and has its own dropout. Losses that need a
-            special last layer are left out.
+            ``(B, T, n_features)`` and ``(B, T)``, to logits ``(B, T, n_outputs)``. For pictures it
+            is ``make_net(n_channels, n_outputs)`` and reads ``(B, n_channels, H, W)``. It draws
+            its first weights from torch's random numbers and has its own dropout. Losses that need
+            a special last layer are left out.
         seed: Seed of the split, the settings and the trainings.
         device: ``"auto"`` (the GPU if there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
         workers: Processes that train, with a thread each: ``"auto"`` for one on each free core, 1

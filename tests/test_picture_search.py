@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner, Result
 
 import autoloss
 from autoloss.cli import app
+from autoloss.core.errors import InputError
 from autoloss.inference.pyfunc import ServedModel, input_example
 from autoloss.search import SearchResult
 from tests.spaces import PROTOCOL
@@ -122,13 +125,76 @@ def test_predict_writes_the_names_of_the_files(result: SearchResult, folder: Pat
     assert not (folder / "no.csv").exists()
 
 
-@pytest.mark.parametrize("form", ["code", "onnx", "torch"])
-def test_other_exports_are_refused_in_a_line(
-    result: SearchResult, folder: Path, form: str
-) -> None:
-    ending = {"code": ".py", "onnx": ".onnx", "torch": ".pt2"}[form]
-    study, file = folder / "reports" / "bars", folder / f"model{ending}"
-    refused = run("export", study, "--to", form, "-o", file)
+def test_code_is_refused_in_a_line(result: SearchResult, folder: Path) -> None:
+    study, file = folder / "reports" / "bars", folder / "model.py"
+    refused = run("export", study, "--to", "code", "-o", file)
     assert refused.exit_code == 2
     assert "pictures" in refused.stderr
     assert not file.exists()
+
+
+def test_torch_and_onnx_predict_the_pixels_alike(result: SearchResult, folder: Path) -> None:
+    study, images = folder / "reports" / "bars", bars(40, 4)[0]
+    probs = result.model.predict_proba(pd.DataFrame({"image": list(images)}))
+    labels = result.model.predict(pd.DataFrame({"image": list(images)}))
+    written = run("export", study, "--to", "torch", "-o", folder / "model.pt2")
+    assert written.exit_code == 0, written.stderr
+    program = torch.export.load(folder / "model.pt2").module()
+    code, found = program(torch.from_numpy(images[..., None]))
+    np.testing.assert_allclose(found.numpy(), probs, atol=1e-5)
+    words = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    assert (words["height"], words["width"], words["channels"]) == (9, 9, 1)
+    assert [words["classes"][one] for one in code] == labels.tolist()
+
+    onnxruntime = pytest.importorskip("onnxruntime")
+    written = run("export", study, "--to", "onnx", "-o", folder / "model.onnx")
+    assert written.exit_code == 0, written.stderr
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    code, found = session.run(["code", "probabilities"], {"pixels": images[..., None]})
+    assert [words["classes"][one] for one in code] == labels.tolist()
+    np.testing.assert_allclose(found, probs, atol=1e-5)
+
+
+NETWORK = """
+from torch import nn
+
+def make(n_channels, n_outputs):
+    return nn.Sequential(
+        nn.Conv2d(n_channels, 6, 3, padding=1),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(3),
+        nn.Flatten(),
+        nn.Linear(54, n_outputs),
+    )
+"""
+
+
+def test_a_network_of_ones_own_reads_pictures_by_channel(
+    result: SearchResult, folder: Path
+) -> None:
+    (folder / "net.py").write_text(NETWORK)
+    own = autoloss.search(
+        folder / "bars.npz",
+        space=folder / "space.toml",
+        model=f"{folder / 'net.py'}:make",
+        trials=4,
+        name="own",
+        out=folder / "reports",
+        track="off",
+    )
+    images, labels = bars(100, 1)
+    frame = pd.DataFrame({"image": list(images)})
+    assert (own.model.predict(frame) == labels).mean() > 0.9
+    loaded = autoloss.load(folder / "reports" / "own", model=f"{folder / 'net.py'}:make")
+    assert np.array_equal(loaded.predict_proba(frame), own.model.predict_proba(frame))
+
+
+def test_an_output_of_the_wrong_shape_is_said_in_a_line(
+    result: SearchResult, folder: Path
+) -> None:
+    (folder / "flat.py").write_text(NETWORK.replace("54, n_outputs", "54, 7"))
+    with pytest.raises(InputError, match=r"model must map pictures .*9, 9\) to logits"):
+        autoloss.plan(
+            folder / "bars.npz", space=folder / "space.toml", model=f"{folder / 'flat.py'}:make"
+        )

@@ -18,6 +18,7 @@ from autoloss.core.errors import InputError
 from autoloss.core.files import replacing
 from autoloss.core.task import Label
 from autoloss.export.graph_inputs import Category, GraphInputs
+from autoloss.export.picture_graph import are_pictures
 from autoloss.export.torch_program import Traceable
 from autoloss.inference.classifier import Classifier
 
@@ -50,8 +51,8 @@ def write_onnx(classifier: Classifier, file: Path) -> tuple[Path, ...]:
                 f"--to onnx must be asked for where {name} is installed: pip install"
                 " 'autoloss[onnx]'."
             ) from error
-    if classifier.task.kind == "sequence":
-        model = _of_sequences(classifier)
+    if classifier.task.kind == "sequence" or are_pictures(classifier):
+        model = _of_tensors(classifier)
     else:
         model = _Assembly(classifier, GraphInputs.of(classifier, "onnx")).model
     with replacing(file) as part:
@@ -181,8 +182,8 @@ class _Assembly:
         return name
 
 
-def _of_sequences(classifier: Classifier) -> Any:
-    """Return a model of sequences, with an input for each tensor that describes the tokens."""
+def _of_tensors(classifier: Classifier) -> Any:
+    """Return a model of sequences or pictures, with an input for each tensor of the graph."""
     import onnx
 
     traceable = Traceable.of(classifier, "onnx")

@@ -16,6 +16,12 @@ from autoloss.core.files import replacing
 from autoloss.export.graph import MemberGraph, ModelGraph
 from autoloss.export.graph_inputs import GraphInputs
 from autoloss.export.model_parts import table_networks, token_networks
+from autoloss.export.picture_graph import (
+    are_pictures,
+    blank_pictures,
+    picture_graph,
+    picture_words,
+)
 from autoloss.export.tag_graph import TagGraph, TagMember
 from autoloss.export.tag_inputs import TagInputs
 from autoloss.inference.classifier import Classifier
@@ -49,15 +55,18 @@ class Traceable:
 
     @classmethod
     def of(cls, classifier: Classifier, form: str) -> Traceable:
-        """Return a model of tables or of sequences.
+        """Return a model of tables, of sequences or of pictures.
 
         Raises:
             InputError: If no graph can read the columns or make the decision.
         """
         if classifier.task.kind == "sequence":
             return cls._of_sequences(classifier, form)
-        inputs = GraphInputs.of(classifier, form)
         outputs = _LABELS if classifier.task.names else _CLASSES
+        if are_pictures(classifier):
+            described = {**picture_words(classifier), "outputs": outputs}
+            return cls(picture_graph(classifier), (blank_pictures(classifier),), described)
+        inputs = GraphInputs.of(classifier, form)
         words = {"inputs": _FORMATS, "outputs": outputs, **inputs.describe(classifier)}
         return cls(table_graph(classifier, inputs, form), example_tensors(inputs), words)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autoloss.core.errors import InputError
-from autoloss.data import ImageEncoding
 from autoloss.export.model_parts import check_built_in
+from autoloss.export.picture_graph import are_pictures
 from autoloss.inference.classifier import Classifier
 
 Writer = Callable[[Classifier, Path], tuple[Path, ...]]
@@ -33,10 +33,10 @@ def export(classifier: Classifier, form: str, path: str | Path) -> tuple[Path, .
     """
     path = Path(path).expanduser()
     check_path(form, path)
-    if isinstance(classifier.members[0].encoding, ImageEncoding) and form != "mlflow":
+    if are_pictures(classifier) and form == "code":
         raise InputError(
-            f"a model of pictures is exported to mlflow alone, but got --to {form}: predict with"
-            " autoloss predict, or call autoloss.load(FOLDER).predict in Python."
+            "a model of pictures is exported to mlflow, torch and onnx, but got --to code: numpy"
+            " has no convolutions."
         )
     # No form contains the user's own code.
     check_built_in(classifier, form)

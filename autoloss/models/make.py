@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from autoloss.core.errors import InputError
 from autoloss.core.settings import NO_AUGMENT, AugmentConfig, NetworkConfig
 from autoloss.data import ImageSchema, SequenceSchema, TableSchema
+from autoloss.models.custom.of_pictures import OwnImageNetwork
 from autoloss.models.custom.of_rows import OwnNetwork, dense_width
 from autoloss.models.custom.of_tokens import OwnTokenNetwork
 from autoloss.models.custom.own import OwnModel
@@ -33,16 +33,10 @@ def networks_for(
         config: Settings of the built-in network.
         model: A network of the user's own in its place.
         augment: How pictures are changed in training.
-
-    Raises:
-        InputError: A network of the user's own is given for pictures.
     """
     if images := [schema for schema in schemas if isinstance(schema, ImageSchema)]:
         if model is not None:
-            raise InputError(
-                "model must be left out for pictures, which have the built-in network: train a"
-                " network of your own in a loop of your own, with autoloss.Study."
-            )
+            return tuple(OwnImageNetwork(one, n_classes, model, augment=augment) for one in images)
         return tuple(ImageNetwork(one, n_classes, config, augment=augment) for one in images)
     tokens = [schema for schema in schemas if isinstance(schema, SequenceSchema)]
     if tokens:

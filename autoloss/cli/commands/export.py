@@ -33,8 +33,8 @@ def export(
         typer.Option(
             "--to",
             help="mlflow: a folder for 'mlflow models serve'. onnx: an .onnx file, a named input "
-            "for every column. torch: a .pt2 program, its tables of codes beside it as JSON. "
-            "code: a .py file that does not need autoloss, its weights beside it.",
+            "for every column, or pixels. torch: a .pt2 program, its tables of codes beside it as "
+            "JSON. code: a .py file that does not need autoloss, its weights beside it.",
         ),
     ],
     output: Annotated[

@@ -155,7 +155,7 @@ def _check_that_weights_are_all(network: ModuleNetwork, batch: Features) -> None
         InputError: If they do not agree.
     """
     weights = {name: one[1:].detach() for name, one in _perturbed(network, 2, batch).items()}
-    module = network.module(1).to(batch["dense"]).eval()
+    module = network.module(1).to(network.like(batch)).eval()
     learnt, state = tensors_of(module)
     with torch.no_grad(), network.model.guarded("run on all rows"):
         for name, one in (learnt | state).items():
@@ -210,7 +210,7 @@ def _stacked_behaviour(
                 )
                 for k in range(3):
                     own = {name: one[k : k + 1] for name, one in weights.items()}
-                    alone = _train(stacked, own, _one_of(given, k))
+                    alone = _train(stacked, own, _one_of(network, given, k))
                     if not _same(together, alone, k):
                         return "torch.func.vmap mixes candidates that it calls together", False
                 agrees = agrees and _same(together, _train(looped, weights, given))
@@ -235,10 +235,10 @@ def _in_form(network: ModuleNetwork, *, stacked: bool) -> ModuleNetwork:
 
 def _perturbed(network: ModuleNetwork, n_candidates: int, batch: Features) -> dict[str, Tensor]:
     """Return different weights for each candidate; the first has the initial weights."""
-    row = network.initial(torch.Generator().manual_seed(0)).to(batch["dense"])
+    row = network.initial(torch.Generator().manual_seed(0)).to(network.like(batch))
     weights = dict(network.layout.views(row.repeat(n_candidates, 1)))
     for name in weights.keys() - network.layout.state:
-        factors = 1.0 + 0.1 * torch.arange(n_candidates).to(batch["dense"])
+        factors = 1.0 + 0.1 * torch.arange(n_candidates).to(network.like(batch))
         own = weights[name] * factors.view(-1, *[1] * (weights[name].ndim - 1))
         weights[name] = own.detach().requires_grad_()
     return weights
@@ -248,7 +248,7 @@ def _train(
     network: ModuleNetwork, weights: Mapping[str, Tensor], batch: Features
 ) -> tuple[Tensor, dict[str, Tensor], bool]:
     """Return logits and state of a training call, and whether it drew random numbers."""
-    n_candidates, device = len(next(iter(weights.values()))), batch["dense"].device
+    n_candidates, device = len(next(iter(weights.values()))), network.like(batch).device
     given = network.arguments(batch)
     places = list(range(n_candidates)) if len(given) > 1 else [0] * n_candidates
     network.template.train()
@@ -274,9 +274,9 @@ def _random_state(device: torch.device, seed: int | None = None) -> Tensor:
         return get()
 
 
-def _one_of(batch: Features, number: int) -> Features:
+def _one_of(network: ModuleNetwork, batch: Features, number: int) -> Features:
     """Return one of G batches; a single one is that of all candidates."""
-    if len(batch["dense"]) == 1:
+    if len(network.like(batch)) == 1:
         return batch
     return batch.each(lambda values: values[number : number + 1])
 

@@ -86,6 +86,10 @@ class ModuleNetwork(ABC):
     def batch(self, inputs: Any, rows: Tensor) -> Features:
         """Return the features of some rows or sequences as one batch, G = 1."""
 
+    def like(self, features: Features) -> Tensor:
+        """Return numbers of the type and on the device that the module reads, ``(G, ...)``."""
+        return features["dense"]
+
     @abstractmethod
     def arguments(self, features: Features) -> list[Arguments]:
         """Return what the module is called with for each of G batches."""

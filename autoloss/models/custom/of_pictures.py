@@ -1,0 +1,128 @@
+"""The user's own network for pictures, which reads them as `torchvision` gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from autoloss.core.errors import InputError
+from autoloss.core.settings import NO_AUGMENT, AugmentConfig
+from autoloss.data import ImageInputs, ImageSchema
+from autoloss.models.augment import augmented
+from autoloss.models.custom.own import OwnModel
+from autoloss.models.custom.stack import Arguments, ModuleNetwork, is_logits, kind_of
+from autoloss.models.layers import mixed
+from autoloss.models.network import Features, StepInputs, StepOutputs
+
+
+class OwnImageNetwork(ModuleNetwork):
+    """A module of the user's, which reads pictures of mean 0 and deviation 1 by channel.
+
+    It is made with the number of channels in the place of the number of features.
+
+    Args:
+        schema: The size of the pictures, and the mean and deviation of their channels.
+        n_classes: The module's outputs.
+        model: Makes the module.
+        augment: How pictures are changed in training.
+
+    Shape:
+        pictures ``(B, C, H, W)``, logits ``(B, n_classes)``.
+    """
+
+    one_shape = True
+    alone = 1
+    beside = (
+        "a picture the same logits in eval mode beside any other pictures",
+        "its dropout or its statistics of the batch stay on",
+    )
+
+    def __init__(
+        self,
+        schema: ImageSchema,
+        n_classes: int,
+        model: OwnModel,
+        *,
+        augment: AugmentConfig = NO_AUGMENT,
+    ) -> None:
+        super().__init__(n_classes, model, schema.height * schema.width * schema.channels)
+        self.schema = schema
+        self.augment = augment
+
+    def formed(self, model: OwnModel) -> OwnImageNetwork:
+        """Return the same network with its candidates trained in another form."""
+        return OwnImageNetwork(self.schema, self.n_classes, model, augment=self.augment)
+
+    def module(self, seed: int) -> nn.Module:
+        """Return a module whose weights are drawn as after ``torch.manual_seed(seed)``."""
+        return self.model.module(self.schema.channels, self.n_classes, seed)
+
+    def sample(self, inputs: Any, rows: Tensor) -> Any:
+        """Return some pictures."""
+        return inputs.take(rows)
+
+    def encode(self, inputs: ImageInputs) -> Features:
+        """Return the pixels as bytes, ``(G, B, H, W, C)`` or ``(B, H, W, C)``."""
+        return Features(pixels=inputs.pixels)
+
+    def batch(self, inputs: ImageInputs, rows: Tensor) -> Features:
+        """Return the features of some pictures as one batch, G = 1."""
+        return self.encode(inputs.take(rows[None]))
+
+    def like(self, features: Features) -> Tensor:
+        """Return an empty tensor of the numbers that the module reads, ``(G, 0)``."""
+        pixels = features["pixels"]
+        return torch.empty(len(pixels), 0, device=pixels.device)
+
+    def arguments(self, features: Features) -> list[Arguments]:
+        """Return the pictures of each of G batches, ``(B, C, H, W)``."""
+        return [Arguments((one,)) for one in self._scaled(features["pixels"])]
+
+    def examples(self, count: int) -> tuple[Tensor, ...]:
+        """Return grey pictures."""
+        size = self.schema
+        return (torch.zeros(count, size.channels, size.height, size.width),)
+
+    def scores(
+        self, weights: Mapping[str, Tensor], features: Features, step: StepInputs
+    ) -> StepOutputs:
+        """Return the logits of a training step on changed pictures, and the state after it."""
+        pixels, drawn = features["pixels"], step.draws.seeds()
+        fill = torch.tensor(self.schema.mean, device=pixels.device)
+        batches = self._scaled(augmented(pixels, drawn, self.augment, fill))
+        rows = list(step.places)
+        if step.mix is not None:
+            own = (
+                batches[rows]
+                if len(batches) > 1
+                else batches.expand(len(rows), *batches.shape[1:])
+            )
+            flat = mixed(own.flatten(2), step.mix.partner, step.mix.share)
+            batches, rows = flat.view_as(own), list(range(len(rows)))
+        return self.trained(
+            weights,
+            [Arguments((one,)) for one in batches],
+            rows,
+            [drawn[place] for place in step.places],
+        )
+
+    def checked(self, found: Any, given: Sequence[Tensor]) -> Tensor:
+        """Return the output of a module after a check that it is logits ``(B, C)``."""
+        shape = tuple(given[0].shape)
+        if is_logits(found, (shape[0], self.n_classes)):
+            logits: Tensor = found
+            return logits
+        two = " (two for two classes)" if self.n_classes == 2 else ""
+        raise InputError(
+            f"model must map pictures {shape} to logits {(shape[0], self.n_classes)}{two}, but"
+            f" {self.model.name} gave {kind_of(found)}."
+        )
+
+    def _scaled(self, pixels: Tensor) -> Tensor:
+        """Return pictures by channel, ``(..., H, W, C)`` → ``(..., C, H, W)``."""
+        mean = torch.tensor(self.schema.mean, device=pixels.device)
+        scale = torch.tensor(self.schema.scale, device=pixels.device)
+        return ((pixels.float() - mean) / scale).movedim(-1, -3)
