@@ -2,12 +2,12 @@
 
     python -m benchmarks.recurrent wnut|proteins --data DIR [--epochs 12]
 
-Three networks train on the same sequences, tags, schedule and learning rates: the built-in
-convolutions, candidates together; `torch.nn.GRU` in both directions over packed sequences, which
-`torch.func.vmap` cannot call, so candidates one by one; and the same layer in plain operations,
-candidates together. Each prints the seconds of a candidate and epoch, and the lowest validation
-log loss of every learning rate with the seconds of a candidate until then, as a line of JSON.
-Seconds are those of the processor on one thread.
+Networks train on the same sequences, tags, schedule and learning rates: the built-in convolutions
+and wider and deeper ones, candidates together; `torch.nn.GRU` in both directions over packed
+sequences, which `torch.func.vmap` cannot call, so candidates one by one; and the same layer in
+plain operations, candidates together. Each prints the seconds of a candidate and epoch, and the
+lowest validation log loss of every learning rate with the seconds of a candidate until then, as a
+line of JSON. Seconds are those of the processor on one thread.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from autoloss.core.settings import NetworkConfig
 from autoloss.data import DataOptions, StudyData, prepare
 from autoloss.losses import ClassFacts, LossSpec
 from autoloss.models import OwnModel
@@ -92,10 +93,13 @@ class PlainGru(Gru):
         return torch.stack(found[::step], 1)
 
 
-FORMS: dict[str, OwnModel | None] = {
-    "convolutions, together": None,
-    "GRU of torch, one by one": OwnModel(Gru, "Gru", stacked=False),
-    "GRU in plain operations, together": OwnModel(PlainGru, "PlainGru", stacked=True),
+BUILT_IN = SPACE.network
+FORMS: dict[str, tuple[NetworkConfig, OwnModel | None]] = {
+    "convolutions": (BUILT_IN, None),
+    "deeper": (replace(BUILT_IN, depth=5), None),
+    "wider": (replace(BUILT_IN, depth=5, width=128), None),
+    "gru": (BUILT_IN, OwnModel(Gru, "Gru", stacked=False)),
+    "plain_gru": (BUILT_IN, OwnModel(PlainGru, "PlainGru", stacked=True)),
 }
 
 
@@ -108,14 +112,15 @@ def data_of(name: str, folder: Path) -> StudyData:
     return prepare(frame, DataOptions(target="q8", tokens="residues", drop=aside))
 
 
-def measured(data: StudyData, model: OwnModel | None, epochs: int, seeds: int) -> dict[str, Any]:
+def measured(data: StudyData, form: str, epochs: int, seeds: int) -> dict[str, Any]:
     """Return the seconds and losses of a network on the first division."""
+    network, model = FORMS[form]
     facts = ClassFacts(data.class_counts, task="sequence", names=data.task.tags)
     training = replace(SPACE.training, max_epochs=epochs, patience=epochs)
     job = Divisions.of(
         data.folds[:1],
         data.task.n_classes,
-        SPACE.network,
+        network,
         training,
         device=CPU,
         seed=0,
@@ -153,11 +158,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS))
     given = parser.parse_args()
     data = data_of(given.set, given.data)
-    for name, model in FORMS.items():
-        line = measured(data, model, given.epochs, given.seeds)
-        print(json.dumps({"set": given.set, "network": name, **line}), flush=True)
+    for form in given.forms:
+        line = measured(data, form, given.epochs, given.seeds)
+        print(json.dumps({"set": given.set, "network": form, **line}), flush=True)
 
 
 if __name__ == "__main__":

@@ -188,7 +188,10 @@ def _show_comparison(console: Console, rows: Sequence[ComparisonRow]) -> None:
 def _places(summary: Summary, folder: Path, *, dashboard: str) -> Sequence[tuple[str, str]]:
     """Return the paths of model and report, and the next commands."""
     model = str(folder / "model")
-    predict = ["autoloss", "predict", model, "NEW.csv", "-o", "predictions.csv"]
+    # CoNLL is written as it is read; other files of sequences are tables with lists.
+    source = Path(summary.data.source).suffix
+    ending = source if summary.data.task == "sequence" and source else ".csv"
+    predict = ["autoloss", "predict", model, f"NEW{ending}", "-o", f"predictions{ending}"]
     if network := summary.settings.get("model"):
         predict += ["--model", str(network)]
     return [

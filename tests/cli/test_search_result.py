@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,13 @@ def ranking(summary: Summary, width: int = 80) -> str:
     console = Console(file=out, width=width, highlight=False, emoji=False, markup=False)
     show_ranking(console, summary)
     return out.getvalue()
+
+
+def test_the_next_command_has_the_format_of_sequences() -> None:
+    plain = make_summary(n_trials=24)
+    tagged = replace(plain, data=replace(plain.data, task="sequence", source="news.conll"))
+    assert "NEW.csv -o predictions.csv" in shown(plain, 200)
+    assert "NEW.conll -o predictions.conll" in shown(tagged, 200)
 
 
 @pytest.mark.parametrize("nested", [True, False])
