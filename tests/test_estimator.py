@@ -227,3 +227,5 @@ def test_it_learns_several_labels_of_a_frame_or_an_indicator_matrix(small: Small
     for given in (lists, pd.Series(lists)):
         with pytest.raises(InputError, match="MultiLabelBinarizer makes the matrix"):
             small().fit(rows, given)
+    with pytest.raises(InputError, match="lists of unequal length; for tags of sequences"):
+        small().fit([["a", "b"], ["c"]], [["O", "B"], ["O"]])

@@ -41,6 +41,11 @@ def feature_frame(estimator: Any, X: ArrayLike | Frame) -> pd.DataFrame:
                     f" required by {type(estimator).__name__}."
                 )
         return frame
+    if isinstance(X, list | tuple) and X and _are_lists(X):
+        raise InputError(
+            "X must have as many columns in every row, but got lists of unequal length; for tags"
+            " of sequences call autoloss.search with tokens= in the place of the estimator."
+        )
     axes = 2 if hasattr(X, "toarray") else np.asarray(X).ndim
     if axes != 2:
         raise InputError(
@@ -92,7 +97,8 @@ def has_several(y: Any) -> bool:
     if _are_lists(values):
         raise InputError(
             "y must be a matrix or a frame with 1 and 0 of each label, but got lists of labels:"
-            " sklearn.preprocessing.MultiLabelBinarizer makes the matrix."
+            " sklearn.preprocessing.MultiLabelBinarizer makes the matrix; for tags of sequences"
+            " call autoloss.search with tokens=."
         )
     shape = getattr(y, "shape", None)
     shape = np.asarray(y).shape if shape is None else shape
