@@ -179,7 +179,7 @@ def study(one: Set, data: Path, seed: int) -> Predicted:
         """Train all finalists again on all rows, and predict."""
         searching = time.monotonic() - started
         models = selection.replication.models
-        again = trained_again(session, selection, _joined(models), list(models))
+        again, count = trained_again(session, selection, _joined(models), list(models))
         trained = time.monotonic() - started - searching
         first = _by_training(_joined(models), len(models), fresh)
         kept.append(
@@ -192,7 +192,7 @@ def study(one: Set, data: Path, seed: int) -> Predicted:
                 refit_seconds=np.array(trained),
                 fresh=first,
                 refit=np.full_like(first, np.nan)
-                if again is None
+                if count < len(again.members)
                 else _by_training(again, len(models), fresh),
                 targets=_codes(model, fresh[one.target]),
             )

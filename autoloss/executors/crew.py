@@ -11,14 +11,16 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
 import torch
 
 from autoloss.core.scratch import Scratch
-from autoloss.executors.messages import Setup, read, write
+from autoloss.executors.messages import Ready, Setup, Timed, Timing, read, write
 from autoloss.training import Job
+from autoloss.training.estimate import EpochCosts
 
 _ENDING_SECONDS = 5.0
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -91,6 +93,52 @@ class Crew:
             torch.set_num_threads(self._threads)
             self._scratch = self._setup = None
 
+    def wait(self, seconds: float) -> bool:
+        """Wait until all workers have started; return whether they have.
+
+        Args:
+            seconds: The longest wait.
+        """
+        ends = monotonic() + seconds
+        return all(one.started.wait(max(0.0, ends - monotonic())) for one in self._workers)
+
+    def measure_costs(
+        self, jobs: Sequence[Job], *, together: int, seconds: float
+    ) -> EpochCosts | None:
+        """Time epochs in all workers at once, which share memory, caches and often cores.
+
+        Args:
+            jobs: The divisions on which trials are compared.
+            together: Candidates of a population, in all workers.
+            seconds: The longest wait for workers that still import torch.
+
+        Returns:
+            The costs of a population; None if the workers cannot tell them.
+        """
+        count = len(self)
+        try:
+            data = self.file_of(jobs)
+        except UnsendableError:
+            return None
+        if not self.wait(seconds):
+            return None
+        for worker in range(count):
+            self.send(worker, Timing(data, -(-together // count)))
+        costs = []
+        for _ in range(count):
+            worker, message = self.receive()
+            match message:
+                case Timed(one):
+                    costs.append(one)
+                case None:
+                    self.replace(worker)
+        if len(costs) < count:
+            return None
+        once, each = (
+            sum(getattr(one, name) for one in costs) / count for name in ("once", "each")
+        )
+        return EpochCosts(once, each / count)
+
     @property
     def pids(self) -> list[int]:
         """Return the process identifiers of the workers."""
@@ -149,6 +197,9 @@ class _Process:
     Args:
         setup: Its first message.
         inbox: Takes its messages, and None when it has died.
+
+    Attributes:
+        started: Set when it has imported all that it needs, or has died.
     """
 
     def __init__(self, setup: Setup, inbox: queue.SimpleQueue[tuple[_Process, Any]]) -> None:
@@ -161,6 +212,7 @@ class _Process:
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         self.pid = self._process.pid
+        self.started = threading.Event()
         self.send(setup)
         threading.Thread(target=self._listen, args=[inbox], daemon=True).start()
 
@@ -189,6 +241,11 @@ class _Process:
         assert self._process.stdout is not None
         try:
             while True:
-                inbox.put((self, read(self._process.stdout)))
+                message = read(self._process.stdout)
+                if isinstance(message, Ready):
+                    self.started.set()
+                else:
+                    inbox.put((self, message))
         except EOFError:
+            self.started.set()
             inbox.put((self, None))

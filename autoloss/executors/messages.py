@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from autoloss.training import Candidate, EpochReport, Outcome
+from autoloss.training.estimate import EpochCosts
 
 _LENGTH = struct.Struct("<Q")
 
@@ -26,6 +27,11 @@ class Setup:
     folder: Path
 
 
+@dataclass(frozen=True)
+class Ready:
+    """The first message of a worker: it has imported all that it needs."""
+
+
 @dataclass(frozen=True, eq=False)
 class Share:
     """Candidates that a worker is to train.
@@ -41,6 +47,26 @@ class Share:
     candidates: tuple[Candidate, ...]
     seconds: float | None
     needs_weights: bool
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A request for the seconds of an epoch.
+
+    Args:
+        data: The file of the divisions of the rows.
+        together: Candidates of the worker's population.
+    """
+
+    data: Path
+    together: int
+
+
+@dataclass(frozen=True)
+class Timed:
+    """The seconds of an epoch of a worker's population."""
+
+    costs: EpochCosts
 
 
 @dataclass(frozen=True)

@@ -24,14 +24,18 @@ from autoloss.executors.messages import (
     Failed,
     Halved,
     Leave,
+    Ready,
     Setup,
     Share,
+    Timed,
+    Timing,
     read,
     write,
 )
 from autoloss.executors.work import Work
 from autoloss.losses.own import load_losses
 from autoloss.training import EpochReport, Job
+from autoloss.training.estimate import measure_costs
 
 _KEPT = 2
 """Divisions of rows that a worker keeps open: those of the search and of the final trainings."""
@@ -47,7 +51,7 @@ class Worker:
 
     def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
         self._source, self._sink = source, sink
-        self._shares: queue.SimpleQueue[Share] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[Share | Timing] = queue.SimpleQueue()
         self._data: dict[Path, tuple[Job, ...]] = {}
         self._leaving: set[int] = set()
         self._size = 0
@@ -55,11 +59,16 @@ class Worker:
 
     def run(self) -> None:
         """Train until the search ends."""
+        self._send(Ready())
         setup: Setup = read(self._source)
         threading.Thread(target=self._listen, args=[setup], daemon=True).start()
         # The losses must be known before candidates are read, so the listener waits for them.
         while True:
-            self._send(self._answer(self._shares.get()))
+            match self._asked.get():
+                case Share() as share:
+                    self._send(self._answer(share))
+                case Timing() as timing:
+                    self._send(self._timed(timing))
 
     def _listen(self, setup: Setup) -> None:
         """Take in the messages of the search; end the process when the search has ended."""
@@ -70,7 +79,9 @@ class Worker:
                 match read(self._source):
                     case Share() as share:
                         self._leaving.clear()
-                        self._shares.put(share)
+                        self._asked.put(share)
+                    case Timing() as timing:
+                        self._asked.put(timing)
                     case Leave(places):
                         self._leaving.update(places)
         except EOFError:
@@ -100,6 +111,12 @@ class Worker:
         except Exception as error:
             return Failed(_sendable(error))
         return Done()
+
+    def _timed(self, timing: Timing) -> Timed | Failed:
+        try:
+            return Timed(measure_costs(self._jobs(timing.data), together=timing.together))
+        except Exception as error:
+            return Failed(_sendable(error))
 
     def _jobs(self, path: Path) -> tuple[Job, ...]:
         """Return the divisions in a file, which all workers map into their memory."""

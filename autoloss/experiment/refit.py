@@ -22,6 +22,7 @@ from autoloss.records import Refit
 
 MORE_ROWS = 1.5
 """All rows relative to those of a training, from which the last training is made by default."""
+STOPPED = "a member diverged on all rows, or the time was up"
 TIME_SHARE = 0.2
 """The most time of the last training by default, as a share of the time before it."""
 
@@ -81,27 +82,34 @@ def refit(
             break
     if reason:
         return Refitted(model, Refit(n_rows, False, reason))
-    found = trained_again(session, selection, _fewer(selection, model, numbers, count), numbers)
-    if found is None:
-        why = "a member diverged on all rows, or the time was up"
-        return Refitted(model, Refit(n_rows, False, why))
+    fewer = _fewer(selection, model, numbers, count)
+    found, trained = trained_again(session, selection, fewer, numbers)
+    if not trained:
+        return Refitted(model, Refit(n_rows, False, STOPPED))
+    members = len(found.members)
     why = "it was asked for" if asked else f"the trainings had seen {1.0 / share:.0%} of the rows"
-    return Refitted(found, Refit(n_rows, True, why))
+    why = why if trained == members else STOPPED
+    return Refitted(found, Refit(n_rows, True, why, trained=trained, members=members))
 
 
 def trained_again(
     session: SearchSession, selection: Selection, model: Classifier, numbers: Sequence[int]
-) -> Classifier | None:
-    """Return a model whose members have been trained on all rows; None if one has no weights.
+) -> tuple[Classifier, int]:
+    """Train the members of a model again on all rows, one trial after another.
 
     Each member trains with its own seed and keeps its read-out; the mean keeps its temperature.
-    No row is held out to choose among epochs, so the schedule ends: see `lasting_epochs`.
+    No row is held out to choose among epochs, so the schedule ends: see `lasting_epochs`. If a
+    training diverges or the time is up, the members of its trial and of later trials stay as they
+    are.
 
     Args:
         session: The search.
         selection: The finalists with their trainings.
         model: The model.
         numbers: The trials whose trainings it means, in the order of its members.
+
+    Returns:
+        The model, and the number of its members that were trained again.
     """
     fold, training = session.opened.data.whole(), session.study.space.training
     best = selection.replication.epochs
@@ -118,13 +126,14 @@ def trained_again(
             at_once=True,
         )
         if found.report.state != "complete":
-            return None
+            break
         weights += [outcome.weights.cpu() for outcome in found.outcomes]
     members = tuple(
         replace(member, encoding=fold.encoding, weights=own, class_counts=fold.class_counts)
-        for member, own in zip(model.members, weights, strict=True)
+        for member, own in zip(model.members, weights, strict=False)
     )
-    return replace(model, members=members)
+    members += model.members[len(weights) :]
+    return replace(model, members=members), len(weights)
 
 
 def _fewer(

@@ -45,6 +45,8 @@ from autoloss.verdict.corrected import detectable_nested
 EXPERIMENT = "autoloss"
 LIMITED = 16
 """Trials that a process of a CPU trains together under a time limit, at most."""
+STARTING_SHARE = 0.1
+"""The largest share of a limit that the timing waits for workers that still import torch."""
 CLOSING_SECONDS = 5.0
 """Seconds that an interrupted search waits for MLflow; `resume` writes the missing runs."""
 
@@ -139,6 +141,7 @@ def make_session(opened: OpenSearch) -> SearchSession:
         epochs=study.asked_epochs,
         before=study.limited,
         workers=opened.workers,
+        crew=opened.crew,
         refit=wants_refit(opened.request.refit, data),
     )
     opened.progress.detailed(chosen.text)
@@ -161,6 +164,7 @@ def make_timetable(
     epochs: int = 0,
     before: tuple[int, int] | None = None,
     workers: int = 1,
+    crew: Crew | None = None,
     refit: bool = False,
 ) -> tuple[Timetable, Together]:
     """Plan the time of a search, and the number of candidates that train together.
@@ -175,6 +179,7 @@ def make_timetable(
         epochs: The epochs of the request, if the space has fewer now.
         before: The planned trials and epochs of a study that is resumed.
         workers: Processes that train, with a thread each; 1 for this process with all threads.
+        crew: The workers, which time their epochs under a time limit; None if there are none yet.
         refit: Whether the user wants the model that ships to be trained again on all rows.
     """
     fixed = len(budget.first) + len(budget.then)
@@ -184,7 +189,13 @@ def make_timetable(
         at_most = min(at_most, LIMITED * workers * len(divisions))
     with threads(1 if workers > 1 else torch.get_num_threads()):
         chosen = choose_together(divisions.jobs, space.together, at_most=at_most, workers=workers)
-        costs = measure_costs(divisions, together=chosen.candidates, workers=workers)
+        costs = None
+        if clock.limit is not None and crew is not None and len(crew):
+            costs = crew.measure_costs(
+                divisions.jobs, together=chosen.candidates, seconds=STARTING_SHARE * clock.limit
+            )
+        if costs is None:
+            costs = measure_costs(divisions.jobs, together=chosen.candidates, workers=workers)
     workload = workload_of(
         space.protocol,
         data,

@@ -185,8 +185,7 @@ class Workload:
         """Return the seconds of the smallest training on all rows, of a blend of a few trials."""
         trials = max(1, min(finals.finalists + finals.more, BLENDED))
         members = refit_members(trials, finals.replicates)
-        work = replace(self, used=1.0)
-        each = work.population_seconds(members, epochs=epochs, size=self.refit_size)
+        each = self.population_seconds(members, epochs=epochs, size=self.refit_size)
         return REFIT_MARGIN * trials * each
 
     def bounded(self, finals: Finals, *, trials: int) -> Finals:

@@ -188,12 +188,16 @@ class Refit:
     Args:
         n_rows: The rows: also those that were locked or validated on, but no given test rows.
         is_done: Whether the model that ships was trained on them.
-        reason: Why it was, or why not.
+        reason: Why it was, or why not, or why only a part of it was.
+        trained: Its members that were trained on them.
+        members: Its members; 0 if no training ended.
     """
 
     n_rows: int
     is_done: bool
     reason: str
+    trained: int = 0
+    members: int = 0
 
 
 @dataclass(frozen=True)

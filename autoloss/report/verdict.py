@@ -77,8 +77,11 @@ def refit_text(summary: Summary) -> str:
     rows = count_text(found.n_rows, "row")
     if not found.is_done:
         return f"It was not trained again on all {rows}: {found.reason}."
+    whole = found.trained == found.members
+    part = "It was" if whole else f"{found.trained} of its {found.members} members were"
+    end = "at the end" if whole else f"at the end ({found.reason})"
     return (
-        f"It was trained again on all {rows} at the end. The figures are those of the trainings "
+        f"{part} trained again on all {rows} {end}. The figures are those of the trainings "
         "before, on rows that they did not see."
     )
 

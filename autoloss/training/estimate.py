@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from autoloss.core.devices import now
 from autoloss.training.batch import batch_size_for
 from autoloss.training.divisions import Divisions
+from autoloss.training.job import Job
 from autoloss.training.pool import score_epoch, step_batch
 from autoloss.training.together import passing_population
 
@@ -34,24 +37,24 @@ class EpochCosts:
 
 
 def measure_costs(
-    divisions: Divisions, *, together: int, seconds: float = SECONDS, workers: int = 1
+    jobs: Sequence[Job], *, together: int, seconds: float = SECONDS, workers: int = 1
 ) -> EpochCosts:
     """Time epochs of one trial and of a whole population.
 
     Args:
-        divisions: The divisions on which trials are compared.
+        jobs: The divisions on which trials are compared.
         together: Candidates of a population.
         seconds: Time limit of the timing.
         workers: Processes that share the population.
     """
     if workers > 1:
-        one = measure_costs(divisions, together=-(-together // workers), seconds=seconds)
+        one = measure_costs(jobs, together=-(-together // workers), seconds=seconds)
         return EpochCosts(one.once, one.each / workers)
-    few, many = len(divisions), max(together, 1)
+    few, many = len(jobs), max(together, 1)
     if many <= few:
-        return EpochCosts(0.0, _epoch_seconds(divisions, many, seconds) / many)
-    small = _epoch_seconds(divisions, few, seconds / 2)
-    large = _epoch_seconds(divisions, many, seconds / 2)
+        return EpochCosts(0.0, _epoch_seconds(jobs, many, seconds) / many)
+    small = _epoch_seconds(jobs, few, seconds / 2)
+    large = _epoch_seconds(jobs, many, seconds / 2)
     each = (large - small) / (many - few)
     if each <= 0.0:
         return EpochCosts(0.0, large / many)
@@ -69,9 +72,8 @@ def epoch_share(n_rows: int, divisions: Divisions) -> float:
     return max(share, (share + steps[0] / steps[1]) / 2.0)
 
 
-def _epoch_seconds(divisions: Divisions, candidates: int, seconds: float) -> float:
+def _epoch_seconds(jobs: Sequence[Job], candidates: int, seconds: float) -> float:
     """Return the seconds of an epoch, from a few steps and one scoring."""
-    jobs = divisions.jobs
     device = jobs[0].device
     population, orders = passing_population(jobs, candidates)
     found: list[float] = []
@@ -82,8 +84,9 @@ def _epoch_seconds(divisions: Divisions, candidates: int, seconds: float) -> flo
         found.append(now(device) - started)
         if len(found) > 1 and now(device) - began > seconds:
             break
+    # The first step and the first scoring fill the caches and the allocator.
+    score_epoch(population, jobs)
     scoring = now(device)
     score_epoch(population, jobs)
     scored = now(device)
-    # The first step fills the caches and the allocator.
-    return orders.steps * sum(found[1:]) / (len(found) - 1) + (scored - scoring)
+    return orders.steps * median(found[1:]) + (scored - scoring)

@@ -76,6 +76,18 @@ def assert_equal(some: Sequence[Outcome], others: Sequence[Outcome]) -> None:
         torch.testing.assert_close(one.weights, other.weights, rtol=0, atol=1e-10)
 
 
+def test_waiting_ends_when_the_workers_have_started_or_died() -> None:
+    with Crew() as crew:
+        crew.begin(2)
+        crew.wait(0.0)
+        os.kill(crew.pids[0], signal.SIGKILL)
+        began = time.monotonic()
+        crew.wait(PATIENCE_SECONDS)
+        assert time.monotonic() - began < PATIENCE_SECONDS
+        assert all(worker.started.is_set() for worker in crew._workers)
+        assert is_running(crew.pids[1])
+
+
 def awaited(is_so: Callable[[], bool]) -> bool:
     """Wait until something is so; return whether it is."""
     ends = time.monotonic() + PATIENCE_SECONDS

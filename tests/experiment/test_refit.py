@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from autoloss.experiment.refit import _against, lasting_epochs
 from autoloss.experiment.session import SearchSession
 from autoloss.inference.loading import load
 from autoloss.report import render_markdown
+from autoloss.report.verdict import refit_text
 from tests.spaces import SMALL
 
 FRAME = load_wine(as_frame=True).frame
@@ -136,10 +138,42 @@ def test_the_learning_rate_of_a_refit_falls_to_zero(
 def test_a_refit_that_diverges_leaves_the_model_as_it_was(
     tmp_path: Path, plain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "trained_again", lambda *given: None)
+    monkeypatch.setattr(module, "trained_again", lambda *given: (given[2], 0))
     result = search(tmp_path, name="plain", refit=True)
     assert not result.summary.refit.is_done
     assert np.array_equal(result.model.predict_proba(FRAME), plain.model.predict_proba(FRAME))
+
+
+def test_members_stay_as_they_were_if_a_later_training_on_all_rows_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, calls = SearchSession.train, []
+
+    def cut(self: SearchSession, divisions: Any, *given: Any, **options: Any) -> Any:
+        found = train(self, divisions, *given, **options)
+        if len(divisions.targets):
+            return found
+        calls.append(len(found[0].outcomes))
+        if len(calls) == 1:
+            return found
+        report = replace(found[0].report, state="diverged")
+        return [replace(found[0], report=report)]
+
+    monkeypatch.setattr(SearchSession, "train", cut)
+    result = search(tmp_path, name="cut", refit=True, ship="blend")
+    refit, numbers = (
+        result.summary.refit,
+        next(one.numbers for one in result.summary.policies if one.ships),
+    )
+    each = len(result.model.members) // len(numbers)
+    assert len(calls) == min(2, len(numbers))
+    assert (refit.trained, refit.members) == (each, len(result.model.members))
+    seen = [member.class_counts.sum().item() for member in result.model.members]
+    assert all(count == len(FRAME) for count in seen[:each])
+    assert all(count < len(FRAME) for count in seen[each:])
+    text = refit_text(result.summary)
+    assert (f"{each} of its {len(seen)} members" in text) == (len(numbers) > 1)
+    assert np.isfinite(load(tmp_path / "cut").predict_proba(FRAME)).all()
 
 
 @pytest.mark.parametrize(
