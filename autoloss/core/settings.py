@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+Numbers = Literal["auto", "bins", "waves"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Judge = Literal["out_of_fold", "nested", "locked"]
 
@@ -17,7 +18,10 @@ class NetworkConfig:
         width: Units of a hidden layer.
         depth: Hidden layers.
         deeper_from: Rows of a table from which there is one hidden layer more; 0 for never.
-        bins: Most bins of the piecewise-linear embedding of a numeric column; 0 for none.
+        numbers: Embedding of the numeric columns: ``"bins"``, the piecewise-linear encoding of
+            quantile bins; ``"waves"``, learnt frequencies of each column; or ``"auto"`` for the
+            better of the two in a short training before the search.
+        bins: Most bins of a numeric column; 0 for none.
         embedding: Width of the embedding of a categorical column that is too wide for one-hot.
         normalise: Whether hidden layers are normalised.
     """
@@ -25,6 +29,7 @@ class NetworkConfig:
     width: int = 192
     depth: int = 2
     deeper_from: int = 0
+    numbers: Numbers = "bins"
     bins: int = 48
     embedding: int = 8
     normalise: bool = True

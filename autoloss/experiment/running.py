@@ -17,6 +17,7 @@ from autoloss.data import StudyData
 from autoloss.executors import Crew, Staffing, staff
 from autoloss.experiment.conclusion import MODEL, conclude, show_result
 from autoloss.experiment.notes import study_notes
+from autoloss.experiment.numbers import choose_numbers
 from autoloss.experiment.out_of_fold import boosting_of_folds
 from autoloss.experiment.own_network import notes_of
 from autoloss.experiment.progress import Progress
@@ -117,6 +118,10 @@ def staffed(
 def make_session(opened: OpenSearch) -> SearchSession:
     """Return the session that trains the trials of a study."""
     study, data, clock = opened.study, opened.data, opened.clock
+    if study.space.network.numbers == "auto":
+        choice = choose_numbers(opened)
+        study.embed_numbers(choice.numbers)
+        opened.progress.detailed(choice.text)
     space = study.space
     divisions = Divisions.of(
         data.folds,

@@ -131,7 +131,8 @@ def _source(
             normalise=classifier.config.normalise,
             one_hot=ONE_HOT,
             depth=classifier.config.depth,
-            bins=classifier.config.bins,
+            bins=classifier.config.bins if classifier.config.numbers != "waves" else 0,
+            has_waves=any(network.shape.waves for network in networks),
             rows=CHUNK_ROWS,
             encodings=literal([_state(one) for one in _encodings(classifier)]),
             temperature=repr(classifier.temperature),
@@ -174,6 +175,8 @@ def _members(
             "mix": member.readout.mix,
             "dense": network.shape.dense,
             "embedded": network.shape.embedded,
+            "waves": network.shape.waves,
+            "numbers": network.schema.n_numeric,
         }
         for number, (member, network) in enumerate(zip(classifier.members, networks, strict=True))
     ]

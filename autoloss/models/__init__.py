@@ -11,7 +11,7 @@ from autoloss.models.heads import CosineHead, Heads, apply_heads
 from autoloss.models.image import ImageNetwork
 from autoloss.models.layers import LEVELS, DropoutRates
 from autoloss.models.layout import Layout
-from autoloss.models.make import networks_for
+from autoloss.models.make import has_numbers, networks_for
 from autoloss.models.network import (
     Draws,
     Features,
@@ -43,6 +43,7 @@ __all__ = [
     "TableNetwork",
     "TokenNetwork",
     "apply_heads",
+    "has_numbers",
     "joined_orders",
     "networks_for",
     "spread",

@@ -51,6 +51,17 @@ def networks_for(
     )
 
 
+def has_numbers(schemas: Sequence[Any], model: OwnModel | None = None) -> bool:
+    """Return whether the network of each encoding embeds numbers of a table.
+
+    Args:
+        schemas: The encodings.
+        model: A network of the user's own, which embeds none.
+    """
+    tables = [schema for schema in schemas if isinstance(schema, TableSchema)]
+    return model is None and len(tables) == len(schemas) and all(one.n_numeric for one in tables)
+
+
 def _of_tables(
     schemas: Sequence[TableSchema], n_classes: int, config: NetworkConfig, model: OwnModel | None
 ) -> tuple[Network, ...]:

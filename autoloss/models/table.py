@@ -22,6 +22,9 @@ from autoloss.models.network import Features, StepInputs, StepOutputs
 
 ONE_HOT = 12
 """A categorical column with at most this many codes is one-hot; others get an embedding."""
+WAVES, WAVE_WIDTH, FREQUENCY = 16, 4, 0.1
+"""Learnt frequencies of a number, the width of their embedding, and the standard deviation of
+their first values in periods per unit."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +50,13 @@ class InputShape:
         dense: Width D of the dense part.
         embedded: Number Q of embedded columns.
         codes: Number of codes of all embedded columns together.
+        waves: Numeric columns with learnt frequencies.
     """
 
     dense: int
     embedded: int
     codes: int
+    waves: int = 0
 
     @classmethod
     def covering(cls, networks: Sequence[TableNetwork]) -> InputShape:
@@ -61,17 +66,20 @@ class InputShape:
             dense=max(shape.dense for shape in shapes),
             embedded=max(shape.embedded for shape in shapes),
             codes=max(shape.codes for shape in shapes),
+            waves=max(shape.waves for shape in shapes),
         )
 
 
 class TableNetwork:
     """A multi-layer perceptron over embedded columns.
 
-    Numeric columns enter as they are and by the piecewise-linear encoding of their quantile bins
-    (Gorishniy et al. 2022, On Embeddings for Numerical Features in Tabular Deep Learning,
-    arXiv:2203.05556). The encoding is the same for all candidates and is computed once for each
-    batch; the first layer learns the embedding. Missing numbers are zero, and columns that lacked
-    some in training have an indicator.
+    Numeric columns enter as they are and by one of two embeddings (Gorishniy et al. 2022, On
+    Embeddings for Numerical Features in Tabular Deep Learning, arXiv:2203.05556). The
+    piecewise-linear encoding of quantile bins is the same for all candidates and is computed once
+    for each batch; the first layer learns the embedding. Learnt frequencies are a candidate's
+    own: a linear map of the cosines of a number, as in RealMLP (Holzmüller et al. 2024, Better by
+    Default, arXiv:2407.04491). Missing numbers are zero, and columns that lacked some in training
+    have an indicator.
 
     Args:
         schema: The columns.
@@ -96,7 +104,8 @@ class TableNetwork:
         self._wide = [
             c for c, narrow in zip(schema.cardinalities, self.narrow, strict=True) if not narrow
         ]
-        own = InputShape(self._dense_width, len(self._wide), sum(self._wide))
+        waves = schema.n_numeric if config.numbers == "waves" else 0
+        own = InputShape(self._dense_width, len(self._wide), sum(self._wide), waves)
         self.shape = own if shape is None else shape
         self._spare = (self.shape.dense - own.dense, self.shape.embedded - own.embedded)
 
@@ -107,7 +116,11 @@ class TableNetwork:
     @property
     def n_bins(self) -> int:
         """Return the quantile bins of a numeric column; few distinct values fill fewer."""
-        return self.schema.edges.shape[1] - 1 if self.config.bins and self.schema.n_numeric else 0
+        return self.schema.edges.shape[1] - 1 if self._has_bins and self.schema.n_numeric else 0
+
+    @property
+    def _has_bins(self) -> bool:
+        return bool(self.config.bins) and self.config.numbers != "waves"
 
     @property
     def text(self) -> str:
@@ -116,6 +129,10 @@ class TableNetwork:
         layers = "hidden layer" if config.depth == 1 else "hidden layers"
         parts = f"{config.depth} {layers} of {config.width}, {self.encoded_width:,} inputs"
         of_numbers = f" with up to {bins} quantile bins of a number" if bins else ""
+        if self.shape.waves:
+            of_numbers = f" with {WAVES} learnt frequencies of a number"
+        if config.numbers == "auto" and bins:
+            of_numbers += " (or learnt frequencies, if these are better in a short training)"
         return f"{parts}{of_numbers}, {self.layout.size:,} weights"
 
     @property
@@ -155,12 +172,13 @@ class TableNetwork:
     def activations(self) -> int:
         """Return an upper bound of the numbers that a training step keeps for a row."""
         inputs = self.encoded_width + self.shape.embedded * self.config.embedding
+        inputs += self.shape.waves * (WAVES + WAVE_WIDTH)
         return 3 * inputs + 8 * self.config.depth * self.config.width + 16 * self.n_classes
 
     @cached_property
     def _bins(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return column, lower edge and width of every bin that is not empty, each ``(bins,)``."""
-        edges = self.schema.edges if self.config.bins else self.schema.edges[:, :1]
+        edges = self.schema.edges if self._has_bins else self.schema.edges[:, :1]
         width = edges.diff(dim=1)
         column, place = (width > 0.0).nonzero(as_tuple=True)
         # Row and column of `nonzero` share a storage, which a saved program cannot tell apart.
@@ -174,6 +192,11 @@ class TableNetwork:
         if self.shape.embedded:
             shapes["embedding"] = (self.shape.codes, config.embedding)
         width = self.encoded_width + self.shape.embedded * config.embedding
+        if waves := self.shape.waves:
+            shapes["frequency"] = shapes["phase"] = (waves, WAVES)
+            shapes["wave.weight"] = (waves, WAVE_WIDTH, WAVES)
+            shapes["wave.bias"] = (waves, WAVE_WIDTH)
+            width += waves * WAVE_WIDTH
         for layer in range(config.depth):
             shapes[f"hidden.{layer}.weight"] = (config.width, width)
             shapes[f"hidden.{layer}.bias"] = (config.width,)
@@ -183,12 +206,18 @@ class TableNetwork:
         return Layout(shapes)
 
     def initial(self, generator: torch.Generator) -> Tensor:
-        """Draw a candidate's weights ``(P,)``: uniform by fan-in, as in `torch.nn.Linear`."""
+        """Draw a candidate's weights ``(P,)``: uniform by fan-in, as in `torch.nn.Linear`.
+
+        Frequencies are normal, phases uniform over a period.
+        """
+        bounds = {"embedding": 0.1, "phase": math.pi}
         drawn = {}
         for name, shape in self.layout.shapes.items():
-            bound = 0.1 if name == "embedding" else 1.0 / math.sqrt(max(shape[-1], 1))
+            bound = bounds.get(name, 1.0 / math.sqrt(max(shape[-1], 1)))
             if name.endswith("bias"):
                 drawn[name] = torch.zeros(shape)
+            elif name == "frequency":
+                drawn[name] = FREQUENCY * torch.randn(shape, generator=generator)
             else:
                 drawn[name] = torch.empty(shape).uniform_(-bound, bound, generator=generator)
         if self._wide:
@@ -203,13 +232,17 @@ class TableNetwork:
 
         Shape:
             - inputs: fields ``(G, B, ...)`` or ``(B, ...)``
-            - dense ``(G, B, D)``, codes ``(G, B, Q)``; or without G
+            - dense ``(G, B, D)``, codes ``(G, B, Q)``, numbers ``(G, B, F)`` if these have learnt
+              frequencies; or without G
         """
         dtype = inputs.numeric.dtype
-        parts = []
+        parts, waves = [], {}
         if self.schema.n_numeric:
             missing = inputs.numeric.isnan()
             numeric = inputs.numeric.masked_fill(missing, 0.0)
+            if self.shape.waves:
+                spare = self.shape.waves - self.schema.n_numeric
+                waves["numbers"] = functional.pad(numeric, (0, spare))
             parts += [numeric, missing[..., self._lacking].to(dtype)]
             parts.append(self._piecewise_linear(numeric, missing))
         offset, wide = 0, []
@@ -234,7 +267,7 @@ class TableNetwork:
                 functional.pad(part, (0, spare))
                 for part, spare in zip((dense, codes), self._spare, strict=True)
             )
-        return Features(dense=dense, codes=codes)
+        return Features(dense=dense, codes=codes, **waves)
 
     def _piecewise_linear(self, numeric: Tensor, missing: Tensor) -> Tensor:
         """Return the share of each bin that lies below the number, ``(..., bins)``."""
@@ -353,6 +386,8 @@ class TableNetwork:
     ) -> Tensor:
         n_candidates = weights["output.bias"].shape[0]
         shared = spread(features["dense"], orders).expand(n_candidates, -1, -1)
+        if self.shape.waves:
+            shared = torch.cat([shared, _waves(weights, spread(features["numbers"], orders))], -1)
         if not self.shape.embedded:
             return shared
         table = weights["embedding"]
@@ -364,6 +399,19 @@ class TableNetwork:
             codes = (features["codes"][orders] + start).flatten()
             looked_up = table.flatten(0, 1).index_select(0, codes)
         return torch.cat([shared, looked_up.view(*shared.shape[:2], -1)], -1)
+
+
+def _waves(weights: Mapping[str, Tensor], numbers: Tensor) -> Tensor:
+    """Return the embedding of numbers by learnt frequencies.
+
+    Shape:
+        - numbers: ``(K, B, F)``, or ``(1, B, F)`` for all candidates
+        - output: ``(K, B, 4 F)``
+    """
+    frequency, phase = 2.0 * math.pi * weights["frequency"], weights["phase"]
+    cosines = torch.addcmul(phase[:, None], numbers[..., None], frequency[:, None]).cos()
+    found = torch.einsum("kbfw,kfew->kbfe", cosines, weights["wave.weight"])
+    return (found + weights["wave.bias"][:, None]).flatten(2)
 
 
 def spread(values: Tensor, orders: Tensor | None) -> Tensor:

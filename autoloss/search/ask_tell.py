@@ -12,6 +12,7 @@ from typing import Any, Self, overload
 from torch import Tensor
 
 from autoloss.core.errors import AutolossError, InputError
+from autoloss.core.settings import Numbers
 from autoloss.core.task import Task
 from autoloss.losses import ClassFacts
 from autoloss.metrics import Metric
@@ -75,6 +76,11 @@ class AskTell:
             epochs: Epochs of every schedule.
         """
         self._session.limit(trials=trials, epochs=epochs)
+        self._take_up(self._session)
+
+    def embed_numbers(self, numbers: Numbers) -> None:
+        """Fix the embedding of numbers that the space leaves open; a resumed study keeps it."""
+        self._session.embed_numbers(numbers)
         self._take_up(self._session)
 
     def fit_finalists(self, finalists: int) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from optuna.trial import FrozenTrial
 
+from autoloss.core.settings import Numbers
 from autoloss.records import CurvePoint, Edge, TrialRecord
 from autoloss.search.asking import Asker
 from autoloss.search.edges import edges
@@ -24,6 +25,8 @@ from autoloss.search.trial_facts import facts_of, record_of
 
 LIMITED = "limited"
 """The key of the trials and epochs that fit into a time limit."""
+NUMBERS = "numbers"
+"""The key of the embedding of numbers, if the search chose it."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +80,28 @@ class StudySession:
         self._lease = Lease.new()
         weakref.finalize(self, self._lease.give_up).atexit = False
         self._heart: Heartbeat | None = None
-        if (known := opened.ledger.attributes().get(LIMITED)) is not None:
-            self._take_up(known["trials"], known["epochs"])
+        known = opened.ledger.attributes()
+        if LIMITED in known:
+            self._take_up(known[LIMITED]["trials"], known[LIMITED]["epochs"])
+        if NUMBERS in known:
+            self._embed(known[NUMBERS])
 
     def limit(self, *, trials: int, epochs: int) -> None:
         """Plan for fewer trials or epochs, also in processes that resume the study."""
         with self._lock:
             self.opened.ledger.set_attribute(LIMITED, {"trials": trials, "epochs": epochs})
             self._take_up(trials, epochs)
+
+    def embed_numbers(self, numbers: Numbers) -> None:
+        """Fix the embedding of numbers, also for processes that resume the study."""
+        with self._lock:
+            self.opened.ledger.set_attribute(NUMBERS, numbers)
+            self._embed(numbers)
+
+    def _embed(self, numbers: Numbers) -> None:
+        network = replace(self.space.network, numbers=numbers)
+        self.space = replace(self.space, network=network)
+        self._asker = replace(self._asker, space=self.space)
 
     def _take_up(self, trials: int, epochs: int) -> None:
         self.limited = trials, epochs

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from autoloss.core.settings import Judge, Precision
+from autoloss.core.settings import Judge, Numbers, Precision
 from autoloss.losses.parameters import FloatParam, Interval, Parameter, as_number
 
 # The gradients of losses differ in scale, at the start by phi(1 / C), the weight of an example
@@ -56,6 +56,9 @@ CONSTANTS: dict[str, Constant] = {
     "network.width": _whole(1),
     "network.depth": _whole(1),
     "network.deeper_from": _whole(0),
+    "network.numbers": Constant(
+        '"auto", "bins" or "waves"', lambda value: value in get_args(Numbers)
+    ),
     "network.bins": _whole(0),
     "network.embedding": _whole(1),
     "network.normalise": Constant("true or false", lambda value: isinstance(value, bool)),

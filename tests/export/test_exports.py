@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +20,7 @@ from autoloss.export import export
 from autoloss.export.graph_inputs import GraphInputs
 from autoloss.inference.loading import load
 from autoloss.models import OwnModel
-from tests.export.models import make_classifier, make_frame
+from tests.export.models import SMALL, make_classifier, make_frame
 
 # Some rows have levels that training did not have.
 pytestmark = pytest.mark.filterwarnings("ignore::autoloss.errors.UnusableCellsWarning")
@@ -77,6 +78,11 @@ MODELS = {
         "weights": (0.5, 3.0, 0.1),
     },
     "one number": {"frame": make_frame()[["size"]]},
+    "one model with learnt frequencies": {
+        **MIXED,
+        "frame": make_frame()[["size", "count", "town"]],
+        "config": replace(SMALL, numbers="waves"),
+    },
 }
 # Tracing takes seconds per model.
 SOME = [

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,7 +9,7 @@ import torch
 
 from autoloss.core.settings import NetworkConfig
 from autoloss.data import TableInputs
-from autoloss.models import Layout, TableNetwork
+from autoloss.models import Layout, TableNetwork, table
 from tests.training.conftest import make_part, make_schema
 
 
@@ -49,8 +51,9 @@ def test_the_text_says_the_size() -> None:
     assert "bins" not in plain.text
 
 
-def test_stacked_candidates_give_what_each_gives_alone() -> None:
-    net = network()
+@pytest.mark.parametrize("numbers", ["bins", "waves"])
+def test_stacked_candidates_give_what_each_gives_alone(numbers: str) -> None:
+    net = network(numbers=numbers)
     weights = rows(net, 3)
     features = net.encode(take(9))
     together = net.body(net.layout.views(weights), features)
@@ -60,8 +63,9 @@ def test_stacked_candidates_give_what_each_gives_alone() -> None:
         torch.testing.assert_close(together[k], alone[0])
 
 
-def test_orders_give_each_candidate_its_own_batch() -> None:
-    net = network()
+@pytest.mark.parametrize("numbers", ["bins", "waves"])
+def test_orders_give_each_candidate_its_own_batch(numbers: str) -> None:
+    net = network(numbers=numbers)
     weights = net.layout.views(rows(net, 3))
     part = make_part(12, 0)
     batches = torch.arange(12).view(2, 6)
@@ -89,8 +93,43 @@ def test_the_piecewise_linear_encoding_rises_through_its_bins() -> None:
     assert bool(encoded.isfinite().all())
 
 
-def test_every_kind_of_column_reaches_the_logits() -> None:
-    net = network()
+def test_learnt_frequencies_embed_each_number_by_its_own_cosines() -> None:
+    net, plain = network(numbers="waves"), network(bins=0)
+    weights, inputs = net.layout.views(rows(net, 2)), take(5)
+    features = net.encode(inputs)
+    assert "learnt frequencies" in net.text
+    assert "bins" not in net.text
+    # The numbers enter as they are too, and nothing of a bin does.
+    torch.testing.assert_close(features["dense"], plain.encode(inputs)["dense"])
+    count = net.schema.n_numeric
+    numeric = inputs.numeric.nan_to_num()[0]
+    expected = torch.zeros(2, 5, 4 * count)
+    for k, row, column in itertools.product(range(2), range(5), range(count)):
+        angles = 2 * math.pi * weights["frequency"][k, column] * numeric[row, column]
+        cosines = torch.cos(angles + weights["phase"][k, column])
+        own = weights["wave.weight"][k, column] @ cosines + weights["wave.bias"][k, column]
+        expected[k, row, 4 * column : 4 * column + 4] = own
+    found = table._waves(weights, features["numbers"])
+    torch.testing.assert_close(found, expected)
+    hidden = torch.cat([features["dense"].expand(2, -1, -1), expected], -1)
+    looked_up = torch.stack([weights["embedding"][k][features["codes"][0]] for k in range(2)])
+    hidden = torch.cat([hidden, looked_up.flatten(2)], -1)
+    first = weights["hidden.0.weight"]
+    assert first.shape[2] == hidden.shape[2]
+
+
+def test_frequencies_are_normal_and_phases_uniform_at_the_start() -> None:
+    net = network(numbers="waves")
+    drawn = net.layout.views(rows(net, 400))
+    frequency, phase = drawn["frequency"], drawn["phase"]
+    assert float(frequency.std()) == pytest.approx(0.1, rel=0.05)
+    assert float(phase.abs().max()) <= math.pi
+    assert float(phase.std()) == pytest.approx(math.pi / math.sqrt(3.0), rel=0.05)
+
+
+@pytest.mark.parametrize("numbers", ["bins", "waves"])
+def test_every_kind_of_column_reaches_the_logits(numbers: str) -> None:
+    net = network(numbers=numbers)
     weights = net.layout.views(rows(net, 1))
     inputs = take(2)
     before = net.body(weights, net.encode(inputs))

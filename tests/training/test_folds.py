@@ -27,12 +27,13 @@ SPECS = [
 ]
 
 
-@pytest.fixture
-def jobs() -> list[Job]:
+@pytest.fixture(params=["bins", "waves"])
+def jobs(request) -> list[Job]:
     """Three divisions: of different sizes, and one whose columns need fewer inputs."""
     schema = make_schema()
     fewer = replace(schema, edges=schema.edges[:, [0, 1, 2, 2, 2]], cardinalities=(3, 31))
-    networks = [TableNetwork(one, N_CLASSES, CONFIG) for one in (schema, fewer, schema)]
+    config = replace(CONFIG, numbers=request.param)
+    networks = [TableNetwork(one, N_CLASSES, config) for one in (schema, fewer, schema)]
     shape = InputShape.covering(networks)
     assert networks[1].shape != shape
     made = []
