@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 import autoloss
 from autoloss.cli import app
 from autoloss.core.errors import InputError
+from autoloss.diagnosis.model import diagnose_model
 from autoloss.inference.pyfunc import ServedModel, input_example
 from autoloss.search import SearchResult
 from tests.spaces import PROTOCOL
@@ -103,6 +104,25 @@ def test_a_saved_model_predicts_folders_arrays_and_base64_alike(
     table = served.predict(pd.DataFrame({"image": texts}))
     assert np.array_equal(table.filter(like="probability").to_numpy(), probs)
     assert len(served.predict(input_example(model))) == 1
+
+
+def test_a_folder_of_classes_is_diagnosed_as_an_archive(
+    result: SearchResult, folder: Path
+) -> None:
+    images, labels = bars(60, 5)
+    np.savez(folder / "later.npz", images=images, labels=labels)
+    for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+        (folder / "later" / label).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / "later" / label / f"{i:02}.png")
+    lines = [f"later/{label}/{i:02}.png,{label}" for i, label in enumerate(labels)]
+    (folder / "later.csv").write_text("\n".join(["image,label", *lines]))
+    archive, table, classes = (
+        diagnose_model(result.model, folder / name) for name in ("later.npz", "later.csv", "later")
+    )
+    assert archive.rows == table.rows == classes.rows == 60
+    assert archive.log_loss == pytest.approx(table.log_loss)
+    assert archive.log_loss == pytest.approx(classes.log_loss)
+    assert archive.error == table.error == classes.error < 0.2
 
 
 def test_predict_writes_the_names_of_the_files(result: SearchResult, folder: Path) -> None:

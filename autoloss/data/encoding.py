@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from autoloss.data.exchange import Frame
+from autoloss.data.frames import Table
 from autoloss.data.stream import RowStream
 
 
@@ -106,6 +107,14 @@ class RowReader(Protocol):
 
     def frames(self, data: Frame | str | Path) -> Iterator[pd.DataFrame]:
         """Yield the rows as they are read from their source."""
+        ...
+
+    def labelled(self, data: Frame | str | Path) -> tuple[Table, Any]:
+        """Return rows with all of their columns, and the same rows to read for predictions.
+
+        Raises:
+            InputError: The source is not there or holds no rows.
+        """
         ...
 
     def encode(self, frame: pd.DataFrame, *, label: str = "DATA") -> list[Any]:

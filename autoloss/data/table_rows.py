@@ -9,8 +9,9 @@ import pandas as pd
 
 from autoloss.data.encode import TableEncoding
 from autoloss.data.exchange import Frame
+from autoloss.data.frames import Table
 from autoloss.data.inputs import TableInputs
-from autoloss.data.read import read_table
+from autoloss.data.read import load_table, read_table
 from autoloss.data.signature import by_name
 from autoloss.data.stream import RowStream, open_rows
 from autoloss.data.unusable import UnusableCount, check_found, note_of
@@ -46,6 +47,10 @@ class TableReader:
     def open(self, data: str | Path) -> RowStream:
         """Return the rows of a file."""
         return open_rows(data)
+
+    def labelled(self, data: Frame | str | Path) -> tuple[Table, Frame | str | Path]:
+        """Return a table and its source, from which cells are read as in a prediction."""
+        return load_table(data), data
 
     def encode(self, frame: pd.DataFrame, *, label: str = "DATA") -> list[TableInputs]:
         """Return a piece encoded by each encoding, and count its unusable cells.

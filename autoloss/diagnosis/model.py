@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from autoloss.data.frames import Table
 from autoloss.data.input_kinds import kind_of_encoding
 from autoloss.data.label_columns import read_label_lists, read_labels
 from autoloss.data.messages import listed, plural
-from autoloss.data.read import Source, load_table
+from autoloss.data.read import Source
 from autoloss.data.sequences.cells import read_words
 from autoloss.data.sequences.sources import column_of
 from autoloss.data.sequences.tags import TagColumn
@@ -81,13 +80,17 @@ def _given(classifier: Classifier, data: Source) -> LabelledPredictions:
     """Return the predictions of a model for the labelled rows."""
     if classifier.task.kind == "sequence":
         return _of_sequences(classifier, data)
-    table = load_table(data)
+    encodings = classifier.encodings
+    table, pieces = kind_of_encoding(encodings[0]).reader(encodings).labelled(data)
+    target = classifier.task.target
+    if table.target is not None and target not in table.frame:
+        # The source names its classes itself, as a folder of pictures does.
+        table = replace(table, frame=table.frame.rename(columns={table.target: target}))
     if classifier.task.names:
-        return _of_labels(classifier, data, table)
+        return _of_labels(classifier, pieces, table)
     targets, notes = _targets(classifier, table)
     rows = np.flatnonzero(targets >= 0)
-    # From the source, so that cells are read as in a prediction.
-    logits = classifier.logits(data)[:, rows]
+    logits = classifier.logits(pieces)[:, rows]
     each = [
         member.readout.log_probs(own, classifier.facts(member)).log_softmax(-1)
         for member, own in zip(classifier.members, logits, strict=True)
@@ -135,8 +138,7 @@ def _of_labels(classifier: Classifier, data: Source, table: Table) -> LabelledPr
 def _of_sequences(classifier: Classifier, data: Source) -> LabelledPredictions:
     """Return the predictions of a model of sequences for the tagged tokens."""
     encoding = classifier.encodings[0]
-    (frame,) = kind_of_encoding(encoding).reader(classifier.encodings).frames(data)
-    table = Table(frame, str(data) if isinstance(data, str | Path) else "DATA")
+    table, _ = kind_of_encoding(encoding).reader(classifier.encodings).labelled(data)
     target = column_of(table, str(classifier.task.target), option="target")
     lengths = read_words(table.frame[encoding.tokens.tokens], label=table.label)[1]
     column = TagColumn.read(table, target, lengths, tokens=encoding.tokens.tokens)

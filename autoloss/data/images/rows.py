@@ -8,9 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from autoloss.data.exchange import Frame
+from autoloss.data.frames import Table
 from autoloss.data.images.encode import ImageEncoding, cell_of
 from autoloss.data.images.inputs import ImageInputs
-from autoloss.data.images.sources import open_pictures
+from autoloss.data.images.sources import load_pictures, open_pictures
+from autoloss.data.options import DataOptions
 from autoloss.data.read import read_table
 from autoloss.data.stream import RowStream
 
@@ -44,6 +46,13 @@ class ImageReader:
         """Return the rows of a folder or a file; their paths start there."""
         rows, self._base = open_pictures(data, self._encodings[0].column)
         return rows
+
+    def labelled(self, data: Frame | str | Path) -> tuple[Table, Frame]:
+        """Return the table of a folder, a file of arrays, or a table, and its pictures."""
+        column = self._encodings[0].column
+        found = load_pictures(data, DataOptions(images=column))
+        cells = [str(cell) if isinstance(cell, Path) else cell for cell in found.cells]
+        return found.table, pd.DataFrame({column: pd.Series(cells, dtype=object)})
 
     def encode(self, frame: pd.DataFrame, *, label: str = "DATA") -> list[ImageInputs]:
         """Return the pictures of a table for each encoding."""

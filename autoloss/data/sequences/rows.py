@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from autoloss.data.exchange import Frame
+from autoloss.data.frames import Table
 from autoloss.data.options import DataOptions
 from autoloss.data.read import load_table
 from autoloss.data.sequences.encode import SequenceEncoding
@@ -36,6 +37,11 @@ class SequenceReader:
         """Yield all sequences at once, of which empty sequences stay."""
         options = DataOptions(tokens=self._encodings[0].tokens.tokens)
         yield load_table(data, options=options).frame
+
+    def labelled(self, data: Frame | str | Path) -> tuple[Table, Frame | str | Path]:
+        """Return a table of sequences, and its source."""
+        (frame,) = self.frames(data)
+        return Table(frame, str(data) if isinstance(data, str | Path) else "DATA"), data
 
     def open(self, data: str | Path) -> RowStream:
         """Return the rows of a file, a sequence each."""
