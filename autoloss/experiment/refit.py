@@ -10,8 +10,6 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from torch import Tensor
-
 from autoloss.data import StudyData
 from autoloss.experiment.held_out import HeldOutFinalists
 from autoloss.experiment.replication import Selection, fresh_seeds, make_divisions
@@ -69,33 +67,43 @@ def refit(
     figures, best = selection.replication.figures, selection.replication.epochs
     share = data.share_of_whole(figures.n_train)
 
-    def seconds(count: int) -> float:
-        epochs = [lasting_epochs(best[number]) for number in numbers]
+    def seconds(count: int, trials: int) -> float:
+        places = _by_weight(model, len(numbers))[:trials]
+        epochs = [lasting_epochs(best[numbers[place]]) for place in places]
         return sum(session.timetable.refit_seconds(count, one, share=share) for one in epochs)
 
-    every = len(model.members) // len(numbers)
-    least = refit_members(len(numbers), every)
+    every, n_trials = len(model.members) // len(numbers), len(numbers)
+    least = refit_members(n_trials, every)
     n_rows = round(data.share_of_whole(1.0))
-    for count in range(every, least - 1, -1):
-        reason = _against(session, seconds(count))
+    sizes = [(count, n_trials) for count in range(every, least - 1, -1)]
+    # In a short time the trials of the largest weight learn from all rows; the others stay.
+    sizes += [(every, trials) for trials in range(n_trials - 1, 0, -1)]
+    for count, trials in sizes:
+        reason = _against(session, seconds(count, trials))
         if not reason:
             break
     if reason:
         return Refitted(model, Refit(n_rows, False, reason))
     fewer = _fewer(selection, model, numbers, count)
-    found, trained = trained_again(session, selection, fewer, numbers)
+    found, trained = trained_again(session, selection, fewer, numbers, trials=trials)
     if not trained:
         return Refitted(model, Refit(n_rows, False, STOPPED))
     members = len(found.members)
     why = "it was asked for" if asked else f"the trainings had seen {1.0 / share:.0%} of the rows"
-    why = why if trained == members else STOPPED
+    if trained < members:
+        why = STOPPED if trained < count * trials else "the time had no room for more"
     return Refitted(found, Refit(n_rows, True, why, trained=trained, members=members))
 
 
 def trained_again(
-    session: SearchSession, selection: Selection, model: Classifier, numbers: Sequence[int]
+    session: SearchSession,
+    selection: Selection,
+    model: Classifier,
+    numbers: Sequence[int],
+    *,
+    trials: int | None = None,
 ) -> tuple[Classifier, int]:
-    """Train the members of a model again on all rows, one trial after another.
+    """Train the members of a model again on all rows, the trial of the largest weight first.
 
     Each member trains with its own seed and keeps its read-out; the mean keeps its temperature.
     No row is held out to choose among epochs, so the schedule ends: see `lasting_epochs`. If a
@@ -107,6 +115,7 @@ def trained_again(
         selection: The finalists with their trainings.
         model: The model.
         numbers: The trials whose trainings it means, in the order of its members.
+        trials: How many of these are trained again; None for all.
 
     Returns:
         The model, and the number of its members that were trained again.
@@ -115,8 +124,9 @@ def trained_again(
     best = selection.replication.epochs
     count = len(model.members) // len(numbers)
     divisions = make_divisions(session, [fold] * count)
-    weights: list[Tensor] = []
-    for number in numbers:
+    members, trained = list(model.members), 0
+    for place in _by_weight(model, len(numbers))[:trials]:
+        number = numbers[place]
         epochs = lasting_epochs(best[number])
         [found] = session.train(
             divisions.trained(replace(training, max_epochs=epochs)),
@@ -127,13 +137,25 @@ def trained_again(
         )
         if found.report.state != "complete":
             break
-        weights += [outcome.weights.cpu() for outcome in found.outcomes]
-    members = tuple(
-        replace(member, encoding=fold.encoding, weights=own, class_counts=fold.class_counts)
-        for member, own in zip(model.members, weights, strict=False)
-    )
-    members += model.members[len(weights) :]
-    return replace(model, members=members), len(weights)
+        for i, outcome in enumerate(found.outcomes, start=place * count):
+            members[i] = replace(
+                members[i],
+                encoding=fold.encoding,
+                weights=outcome.weights.cpu(),
+                class_counts=fold.class_counts,
+            )
+        trained += count
+    return replace(model, members=tuple(members)), trained
+
+
+def _by_weight(model: Classifier, trials: int) -> list[int]:
+    """Return the places of a model's trials, that of the largest weight first."""
+    count = len(model.members) // trials
+    weights = [
+        sum(member.weight for member in model.members[place * count : (place + 1) * count])
+        for place in range(trials)
+    ]
+    return sorted(range(trials), key=lambda place: -weights[place])
 
 
 def _fewer(

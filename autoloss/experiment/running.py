@@ -118,6 +118,8 @@ def staffed(
 def make_session(opened: OpenSearch) -> SearchSession:
     """Return the session that trains the trials of a study."""
     study, data, clock = opened.study, opened.data, opened.clock
+    # Before this process waits for its workers.
+    crowding = clock.crowding
     if study.space.network.numbers == "auto":
         choice = choose_numbers(opened)
         study.embed_numbers(choice.numbers)
@@ -147,6 +149,7 @@ def make_session(opened: OpenSearch) -> SearchSession:
         before=study.limited,
         workers=opened.workers,
         crew=opened.crew,
+        crowding=crowding,
         refit=wants_refit(opened.request.refit, data),
     )
     opened.progress.detailed(chosen.text)
@@ -170,6 +173,7 @@ def make_timetable(
     before: tuple[int, int] | None = None,
     workers: int = 1,
     crew: Crew | None = None,
+    crowding: float | None = None,
     refit: bool = False,
 ) -> tuple[Timetable, Together]:
     """Plan the time of a search, and the number of candidates that train together.
@@ -185,8 +189,10 @@ def make_timetable(
         before: The planned trials and epochs of a study that is resumed.
         workers: Processes that train, with a thread each; 1 for this process with all threads.
         crew: The workers, which time their epochs under a time limit; None if there are none yet.
+        crowding: The slowdown of a busy machine; None for that of the clock so far.
         refit: Whether the user wants the model that ships to be trained again on all rows.
     """
+    crowding = clock.crowding if crowding is None else crowding
     fixed = len(budget.first) + len(budget.then)
     at_most = max(round_size(trials), fixed) * len(divisions)
     if clock.limit is not None and divisions.jobs[0].device.type == "cpu":
@@ -216,8 +222,8 @@ def make_timetable(
     timetable = Timetable(
         workload,
         clock,
-        after=clock.crowding * after_seconds(data),
-        reference=clock.crowding * reference_seconds(data, space.protocol, clock.limit),
+        after=crowding * after_seconds(data),
+        reference=crowding * reference_seconds(data, space.protocol, clock.limit),
         before=before,
     )
     return timetable, chosen

@@ -138,7 +138,7 @@ def test_the_learning_rate_of_a_refit_falls_to_zero(
 def test_a_refit_that_diverges_leaves_the_model_as_it_was(
     tmp_path: Path, plain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "trained_again", lambda *given: (given[2], 0))
+    monkeypatch.setattr(module, "trained_again", lambda *given, **options: (given[2], 0))
     result = search(tmp_path, name="plain", refit=True)
     assert not result.summary.refit.is_done
     assert np.array_equal(result.model.predict_proba(FRAME), plain.model.predict_proba(FRAME))
@@ -168,9 +168,13 @@ def test_members_stay_as_they_were_if_a_later_training_on_all_rows_is_cut_off(
     each = len(result.model.members) // len(numbers)
     assert len(calls) == min(2, len(numbers))
     assert (refit.trained, refit.members) == (each, len(result.model.members))
-    seen = [member.class_counts.sum().item() for member in result.model.members]
-    assert all(count == len(FRAME) for count in seen[:each])
-    assert all(count < len(FRAME) for count in seen[each:])
+    seen = np.array([member.class_counts.sum().item() for member in result.model.members])
+    by_trial = (seen == len(FRAME)).reshape(-1, each)
+    weights = np.array([one.weight for one in result.model.members]).reshape(-1, each).sum(1)
+    # The trial of the largest weight was first.
+    assert by_trial.sum(1).tolist() == [
+        each * (k == weights.argmax()) for k in range(len(weights))
+    ]
     text = refit_text(result.summary)
     assert (f"{each} of its {len(seen)} members" in text) == (len(numbers) > 1)
     assert np.isfinite(load(tmp_path / "cut").predict_proba(FRAME)).all()
@@ -224,6 +228,25 @@ def test_by_default_all_rows_train_where_the_trainings_saw_less_than_two_thirds(
     found = result.summary.refit
     assert (found is not None and found.is_done) == wanted
     assert (result.model.class_counts.sum() == len(frame)) == wanted
+
+
+def test_where_no_time_is_left_for_all_trials_those_of_the_largest_weight_are_trained_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_against", lambda session, seconds: "late" if seconds > 2 else "")
+    monkeypatch.setattr(
+        "autoloss.experiment.timetable.Timetable.refit_seconds",
+        lambda self, count, epochs, *, share: float(count),
+    )
+    result = search(tmp_path, name="some", refit=True, ship="blend")
+    numbers = next(one.numbers for one in result.summary.policies if one.ships)
+    refit, members = result.summary.refit, result.model.members
+    assert len(numbers) > 1
+    assert (refit.trained, refit.members) == (2, 2 * len(numbers))
+    again = [place for place, one in enumerate(members) if one.class_counts.sum() == len(FRAME)]
+    largest = max(range(len(numbers)), key=lambda place: members[2 * place].weight)
+    assert again == [2 * largest, 2 * largest + 1]
+    assert "no room for more" in refit.reason
 
 
 @pytest.mark.parametrize(("ship", "room", "members"), [("verdict", 3.2, 3), ("blend", 99.0, None)])
