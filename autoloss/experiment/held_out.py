@@ -54,15 +54,15 @@ class HeldOut:
 
     Args:
         log_probs: Cross-fitted log probabilities.
-        scores: The logits of each class.
+        scores: Returns the logits of each class, which few need.
         of: The rows, which all finalists share.
 
     Shape:
-        log_probs and scores ``(P, C)``.
+        log_probs and the result of scores ``(P, C)``.
     """
 
     log_probs: FloatArray
-    scores: FloatArray
+    scores: Callable[[], FloatArray]
     of: HeldOutRows
 
     @property
@@ -72,7 +72,7 @@ class HeldOut:
 
     def raw(self) -> FloatArray:
         """Return the mean softmax of the logits of each row, as log probabilities, (N, C)."""
-        log_probs = torch.from_numpy(self.scores).double().log_softmax(-1).numpy()
+        log_probs = torch.from_numpy(self.scores()).double().log_softmax(-1).numpy()
         return self.pooled.mean([log_probs])
 
     def items(self, facts: ClassFacts) -> Items:
@@ -83,11 +83,6 @@ class HeldOut:
     def mean(self) -> FloatArray:
         """Return the mean of the trainings that held out a row, as log probabilities, (N, C)."""
         return self.pooled.mean([self.log_probs])
-
-    def temperature(self) -> MeanTemperature:
-        """Return the temperature of the mean of several trainings."""
-        pool = HeldOutFinalists({0: self})
-        return pool.temperature({0: 1.0}, pool.every)
 
     def calibrated(self, seed: int) -> FloatArray:
         """Return `mean` at temperatures that other rows decided, (N, C)."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from autoloss.core.errors import TrainingError
 from autoloss.data import Fold
-from autoloss.experiment.held_out import HeldOut, HeldOutRows
+from autoloss.experiment.held_out import HeldOut, HeldOutFinalists, HeldOutRows
 from autoloss.experiment.label_decision import with_label_decision
 from autoloss.experiment.session import SearchSession, epochs_of
 from autoloss.inference.classifier import Classifier, Decision
@@ -207,27 +207,24 @@ def _model(
 
 
 def _whole(session: SearchSession, model: Classifier, held_out: HeldOut) -> Classifier:
-    """Return a model with the temperature of its mean and its decision on several labels."""
-    study, whole = session.study, calibrated_whole(model, held_out)
+    """Return a model with the temperature of its mean and its decision on several labels.
+
+    The temperature is fitted to the rows that two or more members held out; without such rows it
+    is that of most tables.
+    """
+    study, pool = session.study, HeldOutFinalists({0: held_out})
+    found = pool.temperature({0: 1.0}, pool.every)
+    whole = replace(model, temperature=found.of(len(model.members)))
     if not model.task.names:
         return whole
     return with_label_decision(
         whole,
         session.opened.request.label_decision,
         study.metric,
-        held_out.calibrated(study.seed),
+        pool.crossfitted(lambda _, rows: {0: 1.0}, study.seed),
         held_out.items(study.facts),
         study.facts,
     )
-
-
-def calibrated_whole(model: Classifier, held_out: HeldOut) -> Classifier:
-    """Return a model with the temperature of its mean.
-
-    It is fitted to the rows that two or more members held out; without such rows it is that of
-    most tables.
-    """
-    return replace(model, temperature=held_out.temperature().of(len(model.members)))
 
 
 def _decision(study: Study, *, has_costs: bool) -> Decision:
@@ -247,13 +244,16 @@ def _held_out(
     of: HeldOutRows,
 ) -> HeldOut:
     """Return the predictions of a finalist for the items that its trainings held out."""
-    logits = [facts.over_classes(outcome.logits.cpu()) for outcome in trained.outcomes]
-    raw = [
-        Items.of(fold.valid.targets, facts).scores(own[None])[0]
-        for fold, own in zip(folds, logits, strict=True)
-    ]
+
+    def logits() -> NDArray[Any]:
+        every = [facts.over_classes(outcome.logits.cpu()) for outcome in trained.outcomes]
+        pairs = zip(folds, every, strict=True)
+        return _joined(
+            [Items.of(fold.valid.targets, facts).scores(own[None])[0] for fold, own in pairs]
+        )
+
     log_probs = _joined([scored.predictions.log_probs[k] for scored in scores])
-    return HeldOut(log_probs, _joined(raw), of)
+    return HeldOut(log_probs, logits, of)
 
 
 def _held_out_rows(facts: ClassFacts, folds: Sequence[Fold]) -> HeldOutRows:

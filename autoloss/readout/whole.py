@@ -171,13 +171,15 @@ class _Judged:
         if len(self.targets) <= _EVERY or self.log_probs.shape[1] != 2:
             return self
         n_cells = int(2 * _END * _CELLS) + 1
-        kinds, kind = np.unique(self.counts, return_inverse=True)
+        kinds = np.flatnonzero(np.bincount(self.counts))
         weight, total = np.zeros((2, n_cells * len(kinds)))
         for first in range(0, len(self.targets), _EVERY):
             block = slice(first, first + _EVERY)
-            no, yes = self.log_probs[block].astype(np.float64).T
-            margin = np.clip((yes - no) * (2 * self.targets[block] - 1), -_END, _END)
-            index = ((margin + _END) * _CELLS).astype(np.int64) + n_cells * kind[block]
+            no, yes = self.log_probs[block].T
+            margin = np.subtract(yes, no, dtype=np.float64) * (2 * self.targets[block] - 1)
+            margin.clip(-_END, _END, out=margin)
+            kind = np.searchsorted(kinds, self.counts[block])
+            index = ((margin + _END) * _CELLS).astype(np.int64) + n_cells * kind
             own = np.ones(len(margin)) if self.weights is None else self.weights[block]
             weight += np.bincount(index, own, len(weight))
             total += np.bincount(index, own * margin, len(weight))
@@ -193,7 +195,8 @@ class _Judged:
 
 def _level(log_probs: FloatArray, targets: IntArray, shares: FloatArray) -> float:
     """Return the log temperature that some predictions would choose."""
-    judged = _Judged(log_probs, targets, shares, np.ones_like(targets)).fewer()
+    once = np.broadcast_to(np.int64(1), targets.shape)
+    judged = _Judged(log_probs, targets, shares, once).fewer()
 
     def cost(level: float) -> float:
         return 0.5 * (level / _SPREAD) ** 2 + judged.loss(MeanTemperature(0.0, level))

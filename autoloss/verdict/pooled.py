@@ -72,8 +72,12 @@ class PooledRows:
         Args:
             rows: Places in `rows`, ascending.
         """
-        is_in = np.isin(self.place, rows)
-        return is_in, np.searchsorted(rows, self.place[is_in])
+        # Faster than a search for each of many rows.
+        places = np.full(len(self.rows), -1)
+        places[rows] = np.arange(len(rows))
+        found = places[self.place]
+        is_in = found >= 0
+        return is_in, found[is_in]
 
     def folds(self, clusters: IntArray, *, seed: int) -> IntArray:
         """Return folds of the rows that do not cut clusters, (N,), for cross-fitting.

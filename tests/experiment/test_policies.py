@@ -45,7 +45,7 @@ def make_held_out(seed: int, *, skill: float = 1.0, trainings: int = 4) -> HeldO
     logits = draw.normal(0.0, 1.0, (len(rows), CLASSES))
     logits[np.arange(len(rows)), own] += skill
     log_probs = logits - np.logaddexp.reduce(logits, 1, keepdims=True)
-    return HeldOut(log_probs, log_probs, HeldOutRows(own, rows, rows, rows))
+    return HeldOut(log_probs, lambda: log_probs, HeldOutRows(own, rows, rows, rows))
 
 
 def log_loss(log_probs: np.ndarray, targets: np.ndarray) -> float:
@@ -91,7 +91,9 @@ def test_a_blend_of_different_finalists_is_better_than_each() -> None:
 def test_a_finalist_alone_has_the_temperature_of_its_model() -> None:
     one = make_held_out(1, skill=2.0)
     pool = HeldOutFinalists({3: one, 5: make_held_out(2)})
-    assert pool.temperature({3: 1.0}, pool.every) == one.temperature()
+    assert pool.temperature({3: 1.0}, pool.every) == HeldOutFinalists({0: one}).temperature(
+        {0: 1.0}, pool.every
+    )
 
 
 def test_a_row_does_not_decide_the_temperature_of_its_own_prediction() -> None:
