@@ -320,7 +320,7 @@ def _resampled(
     means = np.stack([getattr(one, name) - getattr(other, name) for name in _MEANS.values()], 1)
     member = _members(targets)
     missed = member.multiply((one.balanced_wrong - other.balanced_wrong)[:, None])
-    every = sparse.hstack([sparse.csr_array(means), member, missed, bins], format="csr")
+    every = [sparse.csr_array(means), member, sparse.csr_array(missed), bins]
     sums = resampled_sums(every, targets, resamples=resamples, seed=seed, clusters=clusters)
     ends = np.cumsum([len(_MEANS), member.shape[1], member.shape[1]])
     of_means, rows, of_missed, of_bins = np.split(sums, ends, axis=1)

@@ -176,7 +176,7 @@ def resamples_of(
 
 
 def resampled_sums(
-    values: FloatArray | sparse.csr_array,
+    values: FloatArray | sparse.csr_array | Sequence[FloatArray | sparse.csr_array],
     targets: IntArray,
     *,
     resamples: int,
@@ -189,7 +189,8 @@ def resampled_sums(
     rows of a resample and multiplies `values` by the counts, without gathering values.
 
     Args:
-        values: A row of figures for each row, dense or sparse.
+        values: A row of figures for each row, dense or sparse; or several such tables, whose
+            columns follow each other.
         targets: Classes, the strata.
         resamples: Resamples R.
         seed: Seed.
@@ -202,12 +203,20 @@ def resampled_sums(
         values (N, M), targets (N,), clusters (N,) -> (R, M).
     """
     units = units_of(targets, clusters)
+    parts = [values] if isinstance(values, np.ndarray | sparse.csr_array) else list(values)
     if units.is_clustered:
         ones = np.ones(len(targets))
         place = (units.of_row, np.arange(len(targets)))
-        values = sparse.csr_array((ones, place), shape=(units.count, len(targets))) @ values
+        member = sparse.csr_array((ones, place), shape=(units.count, len(targets)))
+        # Table by table, because all of them together take several times the memory.
+        parts = [member @ part for part in parts]
     n_rows = units.count
-    transposed = values.T
+    every = (
+        parts[0]
+        if len(parts) == 1
+        else sparse.hstack(list(map(sparse.csr_array, parts)), format="csr")
+    )
+    transposed = every.T
     sums = []
     for rows in resampled_rows(units.strata, resamples=resamples, seed=seed):
         offset = np.arange(len(rows))[:, None] * n_rows
