@@ -333,7 +333,8 @@ def _resampled(
 
 def _codes(targets: IntArray) -> IntArray:
     """Return the index of each row's class among the classes with rows."""
-    return np.asarray(np.unique(targets, return_inverse=True)[1])
+    # Faster than sorting the rows.
+    return (np.cumsum(np.bincount(targets) > 0) - 1)[targets]
 
 
 def _members(targets: IntArray) -> sparse.csr_array:

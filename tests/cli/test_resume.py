@@ -24,6 +24,12 @@ def test_resume_reaches_the_study_and_shows_its_end(api, run) -> None:
     assert str(Path("there/churn/model")) in result.stdout
 
 
+def test_a_study_that_is_named_by_its_folder_is_shown_there(api, run) -> None:
+    result = run("resume", str(Path("there/churn")))
+    assert str(Path("there/churn/model")) in result.stdout
+    assert "reports" not in result.stdout
+
+
 def test_interrupted_again(api, run) -> None:
     def stop() -> None:
         raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autoloss.cli import options
@@ -54,5 +55,7 @@ def resume(
         out=out,
         storage=storage,
     )
-    show(result, out=out)
+    # A study may be named by its folder.
+    place = Path(study)
+    show(result, out=place.parent if len(place.parts) > 1 else out)
     require_written(result)
