@@ -163,10 +163,12 @@ def _rule(found: LabelInsights) -> str:
         return f"The model gives each row its {count_text(found.labels_each, 'likeliest label')}."
     if not found.thresholds:
         return "The model decides for a label from a probability of 50% on."
-    low, high = min(found.thresholds), max(found.thresholds)
+    low, high = share_text(min(found.thresholds)), share_text(max(found.thresholds))
+    if low == high:
+        return f"The model decides for a label from a probability of {low} on."
     return (
         "The model decides for a label above a threshold of its own, from"
-        f" {share_text(low)} to {share_text(high)}: they are in its folder and in summary.json."
+        f" {low} to {high}: they are in its folder and in summary.json."
     )
 
 

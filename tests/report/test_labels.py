@@ -70,6 +70,15 @@ def test_each_label_is_a_row_with_its_reading() -> None:
     assert summary_from_json(summary_json(summary)).labels.missed == summary.labels.missed
 
 
+def test_a_threshold_that_all_labels_share_is_said_once() -> None:
+    shared = label_facts(with_labels(3, thresholds=(0.2, 0.2, 0.2)))
+    assert shared is not None
+    assert shared.rule == "The model decides for a label from a probability of 20.0% on."
+    apart = label_facts(with_labels(3, thresholds=(0.2, 0.3, 0.25)))
+    assert apart is not None
+    assert "from 20.0% to 30.0%" in apart.rule
+
+
 def test_given_weights_and_costs_are_columns() -> None:
     summary = with_labels(2)
     counts = (
