@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from autoloss.experiment.refit import wants_refit
 from autoloss.experiment.request import Request
-from autoloss.experiment.running import make_plan, make_timetable
+from autoloss.experiment.running import make_plan
 from autoloss.experiment.starting import Start, start
+from autoloss.experiment.timing import make_timetable
 from autoloss.losses import ClassFacts
 from autoloss.metrics import Metric, resolve_metric
 from autoloss.records import Plan

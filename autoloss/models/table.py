@@ -19,12 +19,10 @@ from autoloss.models.heads import Heads, apply_heads
 from autoloss.models.layers import DropoutRates, dense, mixed, relu_dropout
 from autoloss.models.layout import Layout
 from autoloss.models.network import Features, StepInputs, StepOutputs
+from autoloss.models.waves import FREQUENCY, WAVE_WIDTH, WAVES, embed, wave_shapes
 
 ONE_HOT = 12
 """A categorical column with at most this many codes is one-hot; others get an embedding."""
-WAVES, WAVE_WIDTH, FREQUENCY = 16, 4, 0.1
-"""Learnt frequencies of a number, the width of their embedding, and the standard deviation of
-their first values in periods per unit."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +71,10 @@ class InputShape:
 class TableNetwork:
     """A multi-layer perceptron over embedded columns.
 
-    Numeric columns enter as they are and by one of two embeddings (Gorishniy et al. 2022, On
-    Embeddings for Numerical Features in Tabular Deep Learning, arXiv:2203.05556). The
-    piecewise-linear encoding of quantile bins is the same for all candidates and is computed once
-    for each batch; the first layer learns the embedding. Learnt frequencies are a candidate's
-    own: a linear map of the cosines of a number, as in RealMLP (Holzmüller et al. 2024, Better by
-    Default, arXiv:2407.04491). Missing numbers are zero, and columns that lacked some in training
-    have an indicator.
+    Numeric columns enter as they are and by one of two embeddings. The piecewise-linear encoding
+    of quantile bins (Gorishniy et al. 2022, arXiv:2203.05556) is the same for all candidates, and
+    is computed once for each batch; learnt frequencies are a candidate's own, see `waves`. Missing
+    numbers are zero, and columns that lacked some in training have an indicator.
 
     Args:
         schema: The columns.
@@ -193,9 +188,7 @@ class TableNetwork:
             shapes["embedding"] = (self.shape.codes, config.embedding)
         width = self.encoded_width + self.shape.embedded * config.embedding
         if waves := self.shape.waves:
-            shapes["frequency"] = shapes["phase"] = (waves, WAVES)
-            shapes["wave.weight"] = (waves, WAVE_WIDTH, WAVES)
-            shapes["wave.bias"] = (waves, WAVE_WIDTH)
+            shapes |= wave_shapes(waves)
             width += waves * WAVE_WIDTH
         for layer in range(config.depth):
             shapes[f"hidden.{layer}.weight"] = (config.width, width)
@@ -387,7 +380,7 @@ class TableNetwork:
         n_candidates = weights["output.bias"].shape[0]
         shared = spread(features["dense"], orders).expand(n_candidates, -1, -1)
         if self.shape.waves:
-            shared = torch.cat([shared, _waves(weights, spread(features["numbers"], orders))], -1)
+            shared = torch.cat([shared, embed(weights, spread(features["numbers"], orders))], -1)
         if not self.shape.embedded:
             return shared
         table = weights["embedding"]
@@ -399,19 +392,6 @@ class TableNetwork:
             codes = (features["codes"][orders] + start).flatten()
             looked_up = table.flatten(0, 1).index_select(0, codes)
         return torch.cat([shared, looked_up.view(*shared.shape[:2], -1)], -1)
-
-
-def _waves(weights: Mapping[str, Tensor], numbers: Tensor) -> Tensor:
-    """Return the embedding of numbers by learnt frequencies.
-
-    Shape:
-        - numbers: ``(K, B, F)``, or ``(1, B, F)`` for all candidates
-        - output: ``(K, B, 4 F)``
-    """
-    frequency, phase = 2.0 * math.pi * weights["frequency"], weights["phase"]
-    cosines = torch.addcmul(phase[:, None], numbers[..., None], frequency[:, None]).cos()
-    found = torch.einsum("kbfw,kfew->kbfe", cosines, weights["wave.weight"])
-    return (found + weights["wave.bias"][:, None]).flatten(2)
 
 
 def spread(values: Tensor, orders: Tensor | None) -> Tensor:

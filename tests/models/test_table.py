@@ -9,7 +9,7 @@ import torch
 
 from autoloss.core.settings import NetworkConfig
 from autoloss.data import TableInputs
-from autoloss.models import Layout, TableNetwork, table
+from autoloss.models import Layout, TableNetwork, waves
 from tests.training.conftest import make_part, make_schema
 
 
@@ -109,7 +109,7 @@ def test_learnt_frequencies_embed_each_number_by_its_own_cosines() -> None:
         cosines = torch.cos(angles + weights["phase"][k, column])
         own = weights["wave.weight"][k, column] @ cosines + weights["wave.bias"][k, column]
         expected[k, row, 4 * column : 4 * column + 4] = own
-    found = table._waves(weights, features["numbers"])
+    found = waves.embed(weights, features["numbers"])
     torch.testing.assert_close(found, expected)
     hidden = torch.cat([features["dense"].expand(2, -1, -1), expected], -1)
     looked_up = torch.stack([weights["embedding"][k][features["codes"][0]] for k in range(2)])
