@@ -9,7 +9,12 @@ from typing import Any
 from autoloss.core.errors import InputError
 from autoloss.data.frames import Table
 from autoloss.data.hints import hints_of
-from autoloss.data.images.sources import are_pictures, common_shape, load_pictures
+from autoloss.data.images.sources import (
+    are_pictures,
+    common_shape,
+    load_pictures,
+    size_note,
+)
 from autoloss.data.label_columns import (
     LabelColumns,
     joined_name,
@@ -166,7 +171,7 @@ def _load_pictures(source: Source, options: DataOptions) -> Sources:
     roles = replace(roles_of(table, target, targets, options), inputs=(main.column, main.hashed))
     labels = _labels(table, targets, options)
     labels.check(name=target, label=table.label, are_classes=options.classes)
-    notes = [*table.notes, *_without_target(table, labels, target)]
+    notes = [size_note(shape, pixels), *table.notes, *_without_target(table, labels, target)]
     files = {}
     for name, own in others.items():
         read, beside = own.read(shape, skip_bad=options.skip_bad)

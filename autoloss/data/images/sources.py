@@ -130,6 +130,13 @@ def common_shape(cells: Sequence[Cell], side: int | None, *, label: str) -> Pict
     return shape
 
 
+def size_note(shape: PictureShape, pixels: NDArray[np.uint8]) -> str:
+    """Return a note on the size at which pictures are read, and the space that they take."""
+    where = "in a cache on the disk" if isinstance(pixels, np.memmap) else "in memory"
+    size = f"{pixels.nbytes / 1e6:,.1f} MB"
+    return f"Pictures are read at {shape.text}; their pixels take {size} {where}."
+
+
 def open_pictures(source: str | Path, column: str) -> tuple[RowStream, Path | None]:
     """Return pictures to predict as rows, and the folder that their paths start from.
 

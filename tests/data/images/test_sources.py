@@ -64,6 +64,12 @@ def test_a_folder_an_archive_and_a_table_are_the_same_pictures(tmp_path: Path) -
         pixels = pixels_of(data)
         assert len(pixels) == 40
         assert all(np.array_equal(pixels[row], images[row]) for row in pixels)
+    assert (
+        found[0]
+        .notes[0]
+        .endswith("at 6 x 6, grey; their pixels take 0.0 MB in a cache on the disk.")
+    )
+    assert found[1].notes[0].endswith("0.0 MB in memory.")
     assert len({data.fingerprint for data in found}) > 1
     assert prepare(tmp_path / "all", DataOptions()).fingerprint == found[0].fingerprint
 
