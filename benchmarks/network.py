@@ -79,11 +79,7 @@ VARIANTS: Mapping[str, Variant] = {
     "bins_8": _of_network("at most 8 bins of a column", bins=8),
     "waves": _of_parts("sines and cosines of 8 fixed frequencies beside the bins", waves=8),
     "periodic": _of_parts("learnt frequencies beside the bins (PBLD)", periodic=16),
-    "periodic_alone": Variant(
-        "learnt frequencies in the place of bins (PBLD)",
-        network=NetworkConfig(bins=0),
-        parts=Parts(periodic=16),
-    ),
+    "learnt": _of_network("learnt frequencies in the place of bins", numbers="waves"),
     "scale": _of_parts("a learnt scale of each input, 6 times the rate", scale=6.0),
     "skip": _of_parts("a linear term of the inputs", skip=True),
     "heads": _of_parts("4 heads that share the weights (TabM-mini)", heads=4),

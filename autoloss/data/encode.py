@@ -17,6 +17,7 @@ from autoloss.core.errors import InputError
 from autoloss.data.blocks import Block
 from autoloss.data.categories import CategoryColumn
 from autoloss.data.dates import DateColumn, parse_moments
+from autoloss.data.encoding import check_version
 from autoloss.data.inputs import TableInputs, TableSchema
 from autoloss.data.kinds import Typing, kind_of
 from autoloss.data.messages import listed
@@ -225,11 +226,7 @@ class TableEncoding:
         Raises:
             InputError: This version cannot read the state.
         """
-        if state.get("version") != _VERSION:
-            raise InputError(
-                f"The encoding must have version {_VERSION}, but got"
-                f" version={state.get('version')!r}; load it with the autoloss that saved it."
-            )
+        check_version(state, _VERSION)
         columns = tuple(
             _column_of(part, number, tensors) for number, part in enumerate(state["columns"])
         )

@@ -6,7 +6,7 @@ methods alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,9 +14,23 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from autoloss.core.errors import InputError
 from autoloss.data.exchange import Frame
 from autoloss.data.frames import Table
 from autoloss.data.stream import RowStream
+
+
+def check_version(state: Mapping[str, Any], version: int) -> None:
+    """Check the version of the stored state of an encoding.
+
+    Raises:
+        InputError: It is not that which this program reads.
+    """
+    if state.get("version") != version:
+        raise InputError(
+            f"The encoding must have version {version}, but got"
+            f" version={state.get('version')!r}; load it with the autoloss that saved it."
+        )
 
 
 class Inputs(Protocol):

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from autoloss.core.errors import InputError
+from autoloss.data.encoding import check_version
 from autoloss.data.images.decode import Cell, PictureShape
 from autoloss.data.images.inputs import ImageInputs, ImageSchema
 from autoloss.data.images.pictures import read_pictures
@@ -128,11 +129,7 @@ class ImageEncoding:
         Raises:
             InputError: This version cannot read the state.
         """
-        if state.get("version") != _VERSION:
-            raise InputError(
-                f"The encoding must have version {_VERSION}, but got"
-                f" version={state.get('version')!r}; load it with the autoloss that saved it."
-            )
+        check_version(state, _VERSION)
         shape = PictureShape(**state["shape"])
         return cls(state["column"], shape, tuple(state["mean"]), tuple(state["scale"]))
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.core.errors import InputError
+from autoloss.data.encoding import check_version
 from autoloss.data.frames import Table
 from autoloss.data.sequences.cells import Objects, SequenceColumns, Tokens, words_of
 from autoloss.data.sequences.inputs import SequenceInputs, SequenceSchema
@@ -272,11 +273,7 @@ class SequenceEncoding:
         Raises:
             InputError: This version cannot read the state.
         """
-        if state.get("version") != _VERSION:
-            raise InputError(
-                f"The encoding must have version {_VERSION}, but got"
-                f" version={state.get('version')!r}; load it with the autoloss that saved it."
-            )
+        check_version(state, _VERSION)
         features: list[TokenNumbers | TokenLevels] = []
         for one in state["features"]:
             if one["type"] == "TokenNumbers":

@@ -8,12 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from autoloss.core.errors import InputError
 from autoloss.core.settings import NO_AUGMENT, AugmentConfig
 from autoloss.data import ImageInputs, ImageSchema
 from autoloss.models.augment import augmented
 from autoloss.models.custom.own import OwnModel
-from autoloss.models.custom.stack import Arguments, ModuleNetwork, is_logits, kind_of
+from autoloss.models.custom.stack import Arguments, ModuleNetwork, logits_of_rows
 from autoloss.models.layers import mixed
 from autoloss.models.network import Features, StepInputs, StepOutputs
 
@@ -112,14 +111,7 @@ class OwnImageNetwork(ModuleNetwork):
     def checked(self, found: Any, given: Sequence[Tensor]) -> Tensor:
         """Return the output of a module after a check that it is logits ``(B, C)``."""
         shape = tuple(given[0].shape)
-        if is_logits(found, (shape[0], self.n_classes)):
-            logits: Tensor = found
-            return logits
-        two = " (two for two classes)" if self.n_classes == 2 else ""
-        raise InputError(
-            f"model must map pictures {shape} to logits {(shape[0], self.n_classes)}{two}, but"
-            f" {self.model.name} gave {kind_of(found)}."
-        )
+        return logits_of_rows(found, f"pictures {shape}", (shape[0], self.n_classes), self.model)
 
     def _scaled(self, pixels: Tensor) -> Tensor:
         """Return pictures by channel, ``(..., H, W, C)`` → ``(..., C, H, W)``."""

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from autoloss.core.errors import InputError
 from autoloss.data import TableInputs, TableSchema
 from autoloss.models.custom.own import OwnModel
-from autoloss.models.custom.stack import Arguments, ModuleNetwork, is_logits, kind_of
+from autoloss.models.custom.stack import Arguments, ModuleNetwork, logits_of_rows
 from autoloss.models.layers import mixed
 from autoloss.models.network import Features, StepInputs, StepOutputs
 
@@ -89,14 +88,8 @@ class OwnNetwork(ModuleNetwork):
     def checked(self, found: Any, given: Sequence[Tensor]) -> Tensor:
         """Return the output of a module after a check that it is logits ``(B, C)``."""
         n_rows = len(given[0])
-        if is_logits(found, (n_rows, self.n_classes)):
-            logits: Tensor = found
-            return logits
-        two = " (two for two classes)" if self.n_classes == 2 else ""
-        raise InputError(
-            f"model must map rows {(n_rows, self._width)} to logits {(n_rows, self.n_classes)}"
-            f"{two}, but {self.model.name} gave {kind_of(found)}."
-        )
+        rows = f"rows {(n_rows, self._width)}"
+        return logits_of_rows(found, rows, (n_rows, self.n_classes), self.model)
 
 
 def dense_width(schema: TableSchema) -> int:

@@ -367,3 +367,24 @@ def kind_of(found: Any) -> str:
     if not isinstance(found, Tensor):
         return type(found).__name__
     return f"{found.dtype} {tuple(found.shape)}".split(".")[-1]
+
+
+def logits_of_rows(found: Any, given: str, shape: tuple[int, int], model: OwnModel) -> Tensor:
+    """Return the output of a module after a check that it is logits.
+
+    Args:
+        found: The output.
+        given: The input in words, with its shape.
+        shape: ``(B, C)``.
+        model: The user's model.
+
+    Raises:
+        InputError: The output is nothing of the kind.
+    """
+    if is_logits(found, shape):
+        logits: Tensor = found
+        return logits
+    two = " (two for two classes)" if shape[1] == 2 else ""
+    raise InputError(
+        f"model must map {given} to logits {shape}{two}, but {model.name} gave {kind_of(found)}."
+    )
