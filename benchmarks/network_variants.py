@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 from unittest import mock
@@ -128,7 +128,8 @@ class VariedNetwork(TableNetwork):
         numeric = inputs.numeric.nan_to_num(0.0)
         angles = (2.0 * math.pi * numeric[..., None] * frequencies.to(numeric)).flatten(-2)
         own = features["dense"][..., : self.shape.dense - 2 * angles.shape[-1]]
-        return replace(features, dense=torch.cat([own, angles.cos(), angles.sin()], -1))
+        dense = torch.cat([own, angles.cos(), angles.sin()], -1)
+        return Features(dense=dense, codes=features["codes"])
 
     @cached_property
     def layout(self) -> Layout:

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 from unittest import mock
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 import autoloss
 from autoloss.experiment import conclusion, out_of_fold
-from autoloss.experiment.held_out import HeldOut, HeldOutFinalists
+from autoloss.experiment.held_out import HeldOut, HeldOutFinalists, HeldOutRows
 from autoloss.experiment.refit import Refitted, trained_again
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.entrance import encoded_rows
@@ -115,13 +116,13 @@ class Predicted:
 
     def finalists(self) -> HeldOutFinalists:
         """Return the finalists with their predictions for held-out rows."""
-        found = {
-            int(number): HeldOut(
-                own, own, self.held_targets, self.held_rows, self.held_clusters, self.held_rows
-            )
-            for number, own in zip(self.numbers, self.held.astype(np.float64), strict=True)
-        }
-        return HeldOutFinalists(found)
+        rows = HeldOutRows(self.held_targets, self.held_rows, self.held_clusters, self.held_rows)
+        return HeldOutFinalists(
+            {
+                int(number): HeldOut(own, partial(np.copy, own), rows)
+                for number, own in zip(self.numbers, self.held.astype(np.float64), strict=True)
+            }
+        )
 
     def save(self, path: Path) -> None:
         """Write the predictions; a file is whole or not there."""

@@ -74,7 +74,7 @@ def test_costs_and_weights_of_labels_reach_metric_loss_and_model(
     assert summary.labels.thresholds == pytest.approx((0.2,) * 3)
     text = (place / "costs" / "report.md").read_text(encoding="utf-8")
     assert "## Labels" in text
-    assert "from 20.0% to 20.0%" in text
+    assert "from a probability of 20.0% on" in text
 
 
 def test_a_number_of_labels_is_given_to_each_row(place: Path) -> None:

@@ -183,7 +183,7 @@ def test_the_last_training_on_all_rows_is_given_up_last() -> None:
     assert all(p.finals.refit or p.finals == work.smallest(p.trials) for p in plans)
     assert [p.finals.refit for p in plans] == [True] * 5 + [False]
     # Two trials of a blend, two members of each, whose training must not be cut off.
-    alone = replace(work, used=1.0).population_seconds(2, epochs=20, size=1.25)
+    alone = work.population_seconds(2, epochs=20, size=1.25)
     with_it, without = (
         work.final_seconds(replace(plans[1].finals, refit=refit), 20) for refit in (True, False)
     )

@@ -11,7 +11,7 @@ import threading
 import traceback
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 import torch
 
@@ -38,7 +38,7 @@ from autoloss.training import EpochReport, Job
 from autoloss.training.estimate import measure_costs
 
 _KEPT = 2
-"""Divisions of rows that a worker keeps open: those of the search and of the final trainings."""
+"""Divisions of rows that a worker keeps open, those that it used last."""
 
 
 class Worker:
@@ -54,13 +54,15 @@ class Worker:
         self._asked: queue.SimpleQueue[Share | Timing] = queue.SimpleQueue()
         self._data: dict[Path, tuple[Job, ...]] = {}
         self._leaving: set[int] = set()
+        self._folder = Path()
         self._size = 0
         self._alive: tuple[int, ...] = ()
 
     def run(self) -> None:
         """Train until the search ends."""
-        self._send(Ready())
         setup: Setup = read(self._source)
+        self._folder = setup.folder
+        self._send(Ready())
         threading.Thread(target=self._listen, args=[setup], daemon=True).start()
         # The losses must be known before candidates are read, so the listener waits for them.
         while True:
@@ -85,8 +87,7 @@ class Worker:
                     case Leave(places):
                         self._leaving.update(places)
         except EOFError:
-            shutil.rmtree(setup.folder, ignore_errors=True)
-            os._exit(0)
+            self._leave()
         except BaseException as error:
             self._send(Failed(_sendable(error)))
             os._exit(1)
@@ -120,13 +121,13 @@ class Worker:
 
     def _jobs(self, path: Path) -> tuple[Job, ...]:
         """Return the divisions in a file, which all workers map into their memory."""
-        if path not in self._data:
-            while len(self._data) >= _KEPT:
-                # The first are those of the search.
-                self._data.popitem()
-            # The search has written the file, in a folder that only its user can read.
-            self._data[path] = torch.load(path, mmap=True, weights_only=False)
-        return self._data[path]
+        # The search has written the file, in a folder that only its user can read.
+        jobs = self._data.pop(path, None) or torch.load(path, mmap=True, weights_only=False)
+        while len(self._data) >= _KEPT:
+            # Those that were not used for longest.
+            self._data.pop(next(iter(self._data)))
+        self._data[path] = jobs
+        return jobs
 
     def _spare(self, report: EpochReport, alive: Sequence[int]) -> Collection[int]:
         self._alive = ()
@@ -145,7 +146,12 @@ class Worker:
             write(self._sink, message)
         except OSError:
             # The search has ended, as the listener sees too.
-            os._exit(0)
+            self._leave()
+
+    def _leave(self) -> NoReturn:
+        """End the process of a search that has died, with the folder of its data."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        os._exit(0)
 
 
 def _sendable(error: BaseException) -> Exception:

@@ -76,8 +76,9 @@ def refit(
     least = refit_members(n_trials, every)
     n_rows = round(data.share_of_whole(1.0))
     sizes = [(count, n_trials) for count in range(every, least - 1, -1)]
-    # In a short time the trials of the largest weight learn from all rows; the others stay.
-    sizes += [(every, trials) for trials in range(n_trials - 1, 0, -1)]
+    if session.clock.limit is not None:
+        # In a short time the trials of the largest weight learn from all rows; the others stay.
+        sizes += [(every, trials) for trials in range(n_trials - 1, 0, -1)]
     for count, trials in sizes:
         reason = _against(session, seconds(count, trials))
         if not reason:
@@ -108,7 +109,7 @@ def trained_again(
     Each member trains with its own seed and keeps its read-out; the mean keeps its temperature.
     No row is held out to choose among epochs, so the schedule ends: see `lasting_epochs`. If a
     training diverges or the time is up, the members of its trial and of later trials stay as they
-    are.
+    are, if the weights of all rows have their shapes; else all members do.
 
     Args:
         session: The search.
@@ -145,7 +146,12 @@ def trained_again(
                 class_counts=fold.class_counts,
             )
         trained += count
-    return replace(model, members=tuple(members)), trained
+    found = replace(model, members=tuple(members))
+    sizes = [network.layout.size for network in found.networks]
+    if sizes != [len(member.weights) for member in members]:
+        # Columns of all rows have other bins or levels, which need weights of other shapes.
+        return model, 0
+    return found, trained
 
 
 def _by_weight(model: Classifier, trials: int) -> list[int]:

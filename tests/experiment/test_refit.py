@@ -15,6 +15,7 @@ from sklearn.datasets import load_wine
 
 import autoloss
 from autoloss.experiment import refit as module
+from autoloss.experiment.held_out import HeldOutFinalists
 from autoloss.experiment.refit import _against, lasting_epochs
 from autoloss.experiment.session import SearchSession
 from autoloss.inference.loading import load
@@ -230,22 +231,56 @@ def test_by_default_all_rows_train_where_the_trainings_saw_less_than_two_thirds(
     assert (result.model.class_counts.sum() == len(frame)) == wanted
 
 
+@pytest.mark.filterwarnings("ignore::autoloss.errors.UnusableCellsWarning")
+def test_a_model_is_no_mixture_of_weights_of_different_shapes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, calls = SearchSession.train, []
+
+    def cut(self: SearchSession, divisions: Any, *given: Any, **options: Any) -> Any:
+        found = train(self, divisions, *given, **options)
+        if len(divisions.targets):
+            return found
+        calls.append(found)
+        state = "complete" if len(calls) == 1 else "diverged"
+        return [replace(found[0], report=replace(found[0].report, state=state))]
+
+    monkeypatch.setattr(SearchSession, "train", cut)
+    monkeypatch.setattr(
+        HeldOutFinalists, "blend", lambda self, rows: {self.numbers[0]: 0.3, self.numbers[1]: 0.7}
+    )
+    # All rows have more of the levels than those of a training.
+    places = pd.Series(np.arange(len(FRAME)) // 3).map("place {}".format)
+    frame = FRAME.assign(place=places)
+    space = tmp_path / "small.toml"
+    space.write_text(SMALL, encoding="utf-8")
+    result = autoloss.search(
+        frame, "target", trials=8, track="off", device="cpu", out=tmp_path, space=space,
+        refit=True, ship="blend",
+    )  # fmt: skip
+    assert len(calls) == 2
+    assert not result.summary.refit.is_done
+    assert all(one.class_counts.sum() < len(frame) for one in result.model.members)
+    assert np.isfinite(result.model.predict_proba(frame)).all()
+
+
 def test_where_no_time_is_left_for_all_trials_those_of_the_largest_weight_are_trained_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_against", lambda session, seconds: "late" if seconds > 2 else "")
     monkeypatch.setattr(
+        HeldOutFinalists, "blend", lambda self, rows: {self.numbers[0]: 0.3, self.numbers[1]: 0.7}
+    )
+    monkeypatch.setattr(
         "autoloss.experiment.timetable.Timetable.refit_seconds",
         lambda self, count, epochs, *, share: float(count),
     )
-    result = search(tmp_path, name="some", refit=True, ship="blend")
+    result = search(tmp_path, name="some", refit=True, ship="blend", time_limit=600.0)
     numbers = next(one.numbers for one in result.summary.policies if one.ships)
     refit, members = result.summary.refit, result.model.members
-    assert len(numbers) > 1
-    assert (refit.trained, refit.members) == (2, 2 * len(numbers))
+    assert (refit.trained, refit.members) == (2, 2 * len(numbers)) == (2, 4)
     again = [place for place, one in enumerate(members) if one.class_counts.sum() == len(FRAME)]
-    largest = max(range(len(numbers)), key=lambda place: members[2 * place].weight)
-    assert again == [2 * largest, 2 * largest + 1]
+    assert again == [2, 3]
     assert "no room for more" in refit.reason
 
 

@@ -68,7 +68,7 @@ def test_one_trial_may_have_several_reasons_and_then_competes() -> None:
 
 def test_a_metric_to_be_raised_has_its_highest() -> None:
     picked = pick_finalists(STUDY, metric="auroc", lower_is_better=False, families=1)
-    assert FinalistChoice(4, ("highest auroc",)) in picked
+    assert FinalistChoice(4, ("highest AUROC",)) in picked
 
 
 def test_there_is_always_another_loss_to_compare_with() -> None:

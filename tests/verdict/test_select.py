@@ -171,7 +171,7 @@ def test_a_metric_to_be_raised_is_admissible_within_the_error_that_is_given():
     )
     assert choice.admissible == (1, 2)
     assert choice.challenger.number == 2
-    assert "highest validation auroc" in choice.rule
+    assert "highest validation AUROC" in choice.rule
 
 
 def test_a_metric_with_values_left_out_is_paired():
