@@ -146,12 +146,12 @@ def trained_again(
                 class_counts=fold.class_counts,
             )
         trained += count
-    found = replace(model, members=tuple(members))
-    sizes = [network.layout.size for network in found.networks]
+    mixed = replace(model, members=tuple(members))
+    sizes = [network.layout.size for network in mixed.networks]
     if sizes != [len(member.weights) for member in members]:
         # Columns of all rows have other bins or levels, which need weights of other shapes.
         return model, 0
-    return found, trained
+    return mixed, trained
 
 
 def _by_weight(model: Classifier, trials: int) -> list[int]:
