@@ -34,8 +34,8 @@ SETTINGS = ((1.0, 0.1), (2.0, 0.25))
 """Learning rates relative to the default, and dropout rates; an embedding has its best of them."""
 CLEAR = 1.0
 """Standard errors by which learnt frequencies must lower the log loss."""
-LEAST_LIMIT = 45.0
-"""Seconds of a time limit from which a short training is worth its share."""
+LEAST_LIMIT, LEAST_TRIALS = 45.0, 24
+"""The seconds of a time limit, and the trials, from which a short training is worth its share."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ def choose_numbers(opened: OpenSearch) -> NumbersChoice:
     """
     limit, every = opened.clock.limit, opened.data.folds
     is_short = limit is not None and limit < LEAST_LIMIT
+    is_short = is_short or opened.study.budget < LEAST_TRIALS
     if is_short or not has_numbers([fold.encoding.schema for fold in every], opened.model):
         return NumbersChoice("bins")
     folds = [_fewer(fold, opened.study.seed) for fold in every]

@@ -16,6 +16,7 @@ from autoloss.experiment.replication import Selection, fresh_seeds, make_divisio
 from autoloss.experiment.session import SearchSession
 from autoloss.experiment.time_plan import refit_members
 from autoloss.inference.classifier import Classifier
+from autoloss.models import networks_for
 from autoloss.records import Refit
 
 MORE_ROWS = 1.5
@@ -76,13 +77,15 @@ def refit(
     least = refit_members(n_trials, every)
     n_rows = round(data.share_of_whole(1.0))
     sizes = [(count, n_trials) for count in range(every, least - 1, -1)]
-    if session.clock.limit is not None:
-        # In a short time the trials of the largest weight learn from all rows; the others stay.
-        sizes += [(every, trials) for trials in range(n_trials - 1, 0, -1)]
-    for count, trials in sizes:
+    # In a short time the trials of the largest weight learn from all rows; the others stay.
+    some = [(every, trials) for trials in range(n_trials - 1, 0, -1)]
+    is_limited = session.clock.limit is not None
+    for count, trials in [*sizes, *some] if is_limited else sizes:
         reason = _against(session, seconds(count, trials))
         if not reason:
             break
+    if not reason and trials < n_trials and not _can_mix(session, model):
+        reason = "the time limit had no room for all members"
     if reason:
         return Refitted(model, Refit(n_rows, False, reason))
     fewer = _fewer(selection, model, numbers, count)
@@ -152,6 +155,21 @@ def trained_again(
         # Columns of all rows have other bins or levels, which need weights of other shapes.
         return model, 0
     return mixed, trained
+
+
+def _can_mix(session: SearchSession, model: Classifier) -> bool:
+    """Return whether weights of all rows have the shapes of a model's weights.
+
+    They have others where columns of all rows have more bins or levels.
+    """
+    schemas = [
+        session.opened.data.whole().encoding.schema,
+        *(one.schema for one in model.encodings),
+    ]
+    networks = networks_for(schemas, model.task.n_outputs, model.config, model.model)
+    alone = networks_for(schemas[:1], model.task.n_outputs, model.config, model.model)
+    sizes = {one.layout.size for one in (*alone, *networks, *model.networks)}
+    return len(sizes) == 1
 
 
 def _by_weight(model: Classifier, trials: int) -> list[int]:

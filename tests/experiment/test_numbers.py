@@ -31,7 +31,14 @@ def oscillation(speed: float, *, is_normal: bool = True, n: int = 1_500) -> pd.D
 def search(out: Path, frame: pd.DataFrame, space: str = AUTO, **options: Any) -> Any:
     file = out / "space.toml"
     file.write_text(space, encoding="utf-8")
-    given = {"space": file, "trials": 8, "track": "off", "device": "cpu", "workers": 1, "out": out}
+    given = {
+        "space": file,
+        "trials": 24,
+        "track": "off",
+        "device": "cpu",
+        "workers": 1,
+        "out": out,
+    }
     return autoloss.search(frame, "y", **{**given, **options})
 
 
@@ -110,10 +117,11 @@ def test_there_is_no_choice_without_time_or_numbers(
     words = frame.assign(
         a=np.where(frame["a"] > 0, "x", "z"), b=np.where(frame["b"] > 0, "u", "v")
     )
-    for name, given in (("short", {"frame": frame, "time_limit": 30.0}), ("w", {"frame": words})):
+    short = ({"time_limit": 30.0}, {"trials": 23}, {"frame": words})
+    for name, given in zip("abc", ({"frame": frame, **one} for one in short), strict=True):
         with pytest.raises(_ChosenError):
             search(tmp_path, name=name, **given)
-    assert [one.numbers for one in choices] == ["bins", "bins"]
+    assert [one.numbers for one in choices] == ["bins"] * 3
     assert "without a short training" in choices[0].text
 
 
@@ -136,9 +144,9 @@ def test_the_model_has_the_embedding_that_was_chosen_and_a_resumed_search_keeps_
     with monkeypatch.context() as patch:
         patch.setattr(autoloss.Study, "tell_many", stop)
         with pytest.raises(KeyboardInterrupt):
-            search(tmp_path, frame, name="stopped", refit=False)
+            search(tmp_path, frame, name="stopped", refit=False, trials=8)
     result = autoloss.resume("stopped", data=frame, out=tmp_path)
-    whole = search(tmp_path, frame, name="whole", refit=False)
+    whole = search(tmp_path, frame, name="whole", refit=False, trials=8)
     assert len(calls) == 2
     for one in (result, whole):
         assert one.summary.settings["numbers"] == one.model.config.numbers == "waves"
@@ -149,7 +157,7 @@ def test_the_model_has_the_embedding_that_was_chosen_and_a_resumed_search_keeps_
 
 def test_a_space_may_fix_the_embedding(tmp_path: Path, choices: list[Any]) -> None:
     fixed = SMALL.replace("[network]\n", '[network]\nnumbers = "waves"\n')
-    result = search(tmp_path, oscillation(1.5, n=200), fixed)
+    result = search(tmp_path, oscillation(1.5, n=200), fixed, trials=8)
     assert result.model.config.numbers == "waves"
     assert not choices
     with pytest.raises(autoloss.InputError, match='"auto", "bins" or "waves"'):
