@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -26,7 +25,7 @@ from autoloss.diagnosis.several import checked_labels, has_several
 from autoloss.diagnosis.shift import MOST_CLASSES
 from autoloss.diagnosis.signal import Gradients, gradients_of, parts_of, signal_of
 from autoloss.diagnosis.sources import sources_of
-from autoloss.diagnosis.suspects import suspects_of
+from autoloss.diagnosis.suspects import placed, suspects_of
 from autoloss.diagnosis.tokens import checked_tags, has_sequences, suspects_of_tokens
 from autoloss.losses import ClassFacts, LossSpec
 from autoloss.records import Reliability
@@ -286,18 +285,7 @@ def _of_labels(suspects: Suspects, items: ItemLabels | None) -> Suspects:
     """Return suspect labels with their rows, and the names of several labels."""
     if items is None:
         return suspects
-    worst = []
-    for one in suspects.worst:
-        name = items.names[int(items.numbers[one.row])]
-        worst.append(
-            replace(
-                one,
-                row=int(items.rows[one.row]),
-                given=f"{name}: {one.given}",
-                suggested=f"{name}: {one.suggested}",
-            )
-        )
-    return replace(suspects, worst=tuple(worst))
+    return placed(suspects, items.rows, lambda item: items.names[int(items.numbers[item])])
 
 
 def _band(mean: float, spread: float, n: float) -> tuple[float, float]:

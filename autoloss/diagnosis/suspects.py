@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -86,3 +89,24 @@ def _drawn(log_probs: Tensor, generator: torch.Generator) -> Tensor:
         chance = torch.rand(len(part), 1, generator=generator, dtype=part.dtype) * below[:, -1:]
         found.append((below <= chance).sum(-1).clamp_max(part.shape[-1] - 1))
     return torch.cat(found)
+
+
+def placed(suspects: Suspects, rows: Tensor, name: Callable[[int], str]) -> Suspects:
+    """Return suspect items with their rows as places, and the items named in their labels.
+
+    Args:
+        suspects: The suspects, by the number of the item.
+        rows: The row of each item, ``(N,)``.
+        name: Returns the name of an item in its row.
+    """
+
+    def moved(one: Suspect) -> Suspect:
+        own = name(one.row)
+        return replace(
+            one,
+            row=int(rows[one.row]),
+            given=f"{own}: {one.given}",
+            suggested=f"{own}: {one.suggested}",
+        )
+
+    return replace(suspects, worst=tuple(map(moved, suspects.worst)))

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from autoloss.core.errors import InputError
 from autoloss.data.messages import plural
 from autoloss.diagnosis.labelled import LabelledPredictions, as_array, checked_predictions
+from autoloss.diagnosis.suspects import placed
 from autoloss.losses.guards import MISSING
 from autoloss.records.diagnosis import Kind, Suspects
 
@@ -90,18 +91,8 @@ def suspects_of_tokens(suspects: Suspects, predictions: LabelledPredictions) -> 
     """Return suspect tags with their sequences as rows, and their places there."""
     if predictions.places is None or predictions.clusters is None:
         return suspects
-    worst = []
-    for one in suspects.worst:
-        token = f"token {int(predictions.places[one.row])}"
-        worst.append(
-            replace(
-                one,
-                row=int(predictions.clusters[one.row]),
-                given=f"{token}: {one.given}",
-                suggested=f"{token}: {one.suggested}",
-            )
-        )
-    return replace(suspects, worst=tuple(worst))
+    places, clusters = predictions.places, predictions.clusters
+    return placed(suspects, clusters, lambda item: f"token {int(places[item])}")
 
 
 def _joined(

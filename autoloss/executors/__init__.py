@@ -5,7 +5,7 @@ Floor 4. Imports from floors 1 to 3, and from training.
 
 from autoloss.executors.crew import Crew
 from autoloss.executors.local import LocalExecutor
-from autoloss.executors.processes import ProcessExecutor
+from autoloss.executors.processes import ProcessExecutor, executor_of
 from autoloss.executors.staffing import Staffing, Workers, check_workers, staff
 from autoloss.executors.work import Executor, Report, Work
 
@@ -19,5 +19,6 @@ __all__ = [
     "Work",
     "Workers",
     "check_workers",
+    "executor_of",
     "staff",
 ]

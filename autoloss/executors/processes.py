@@ -17,6 +17,10 @@ _LIVES = 2
 """Processes that may train a share: one that dies is replaced once."""
 
 
+def _ignored(message: object) -> None:
+    """Ignore a message."""
+
+
 class ProcessExecutor:
     """Trains populations that worker processes share evenly.
 
@@ -204,6 +208,30 @@ class _Wave:
             return None
         # A worker whose candidates have all stopped stands where it ended.
         return [seen[min(epoch, len(seen) - 1)] for seen in self._seen if seen]
+
+
+def executor_of(
+    crew: Crew | None,
+    *,
+    together: int,
+    on_epoch: Callable[[EpochReport], None] = _ignored,
+    on_halved: Callable[[int], None] = _ignored,
+    on_local: Callable[[str], None] = _ignored,
+) -> LocalExecutor | ProcessExecutor:
+    """Return an executor that trains in the workers, or in this process if there are none.
+
+    Args:
+        crew: The workers; None or an empty one if this process trains.
+        together: As in `ProcessExecutor`.
+        on_epoch: As in `ProcessExecutor`.
+        on_halved: As in `ProcessExecutor`.
+        on_local: As in `ProcessExecutor`.
+    """
+    if crew is None or not len(crew):
+        return LocalExecutor(together=together, on_epoch=on_epoch, on_halved=on_halved)
+    return ProcessExecutor(
+        crew, together=together, on_epoch=on_epoch, on_halved=on_halved, on_local=on_local
+    )
 
 
 def even_parts(total: int, count: int) -> list[range]:

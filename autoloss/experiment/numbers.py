@@ -19,14 +19,14 @@ from torch import Tensor
 from autoloss.core.devices import find_device
 from autoloss.core.settings import Numbers
 from autoloss.data import Fold, Part
-from autoloss.executors import Executor, LocalExecutor, ProcessExecutor, Work
+from autoloss.executors import Work, executor_of
 from autoloss.experiment.session import OpenSearch
 from autoloss.losses import LossSpec
 from autoloss.models import has_numbers
 from autoloss.readout import Items
 from autoloss.search.scoring import Scorer
 from autoloss.training import Candidate
-from autoloss.training.divisions import Divisions
+from autoloss.training.divisions import Divisions, Trained
 
 ROWS, HELD_OUT, EPOCHS = 4_000, 8_000, 16
 """The most rows to train and to decide on, of each division, and the epochs."""
@@ -120,16 +120,19 @@ def _losses(opened: OpenSearch, divisions: Divisions) -> Tensor:
         for fold in range(count)
     )
     work = Work(divisions.jobs, candidates, at_once=True, needs_weights=False)
-    executor, began = _executor(opened, len(candidates)), monotonic()
-    logits = [one.outcome.logits for one in sorted(executor.submit(work), key=lambda r: r.place)]
+    executor, began = executor_of(opened.crew, together=len(candidates)), monotonic()
+    outcomes = {one.place: one.outcome for one in executor.submit(work)}
     opened.clock.training += monotonic() - began
-    n_settings = len(SETTINGS)
-    every = torch.stack(
-        [torch.cat(logits[k * count : (k + 1) * count], -2) for k in range(n_settings)]
-    )
+    starts = range(0, len(candidates), count)
+    trained = [Trained.of([outcomes[k + fold] for fold in range(count)]) for k in starts]
     items = Items.of(divisions.targets, study.facts)
     scorer = Scorer(study.facts, study.metric, study.seed)
-    scores = scorer.score(every, items, [LossSpec()] * n_settings, folds=divisions.folds)
+    scores = scorer.score(
+        torch.stack([one.logits for one in trained]),
+        items,
+        [LossSpec()] * len(trained),
+        folds=divisions.folds,
+    )
     means = scores.example_log_loss.mean(-1).nan_to_num(math.inf)
     losses = scores.example_log_loss[means.argmin()].cpu()
     if items.rows is None:
@@ -140,16 +143,3 @@ def _losses(opened: OpenSearch, divisions: Divisions) -> Tensor:
         for values in (losses, torch.ones_like(losses))
     )
     return sums[counts > 0] / counts[counts > 0]
-
-
-def _executor(opened: OpenSearch, together: int) -> Executor:
-    crew = opened.crew
-    if crew is None or not len(crew):
-        return LocalExecutor(together=together)
-    return ProcessExecutor(
-        crew,
-        together=together,
-        on_epoch=lambda report: None,
-        on_halved=lambda together: None,
-        on_local=lambda why: None,
-    )

@@ -68,9 +68,10 @@ def refit(
     figures, best = selection.replication.figures, selection.replication.epochs
     share = data.share_of_whole(figures.n_train)
 
+    lasting = [lasting_epochs(best[numbers[i]]) for i in _by_weight(model, len(numbers))]
+
     def seconds(count: int, trials: int) -> float:
-        places = _by_weight(model, len(numbers))[:trials]
-        epochs = [lasting_epochs(best[numbers[place]]) for place in places]
+        epochs = lasting[:trials]
         return sum(session.timetable.refit_seconds(count, one, share=share) for one in epochs)
 
     every, n_trials = len(model.members) // len(numbers), len(numbers)

@@ -12,7 +12,7 @@ from torch import Tensor
 from autoloss.core.clock import Clock
 from autoloss.core.errors import InputError, TrainingError
 from autoloss.data import Fold, StudyData
-from autoloss.executors import Crew, Executor, LocalExecutor, ProcessExecutor, Work
+from autoloss.executors import Crew, Executor, ProcessExecutor, Work, executor_of
 from autoloss.experiment.ahead import Ahead, load_ahead
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
@@ -118,13 +118,8 @@ class SearchSession:
         timetable.expect(trials=self._expected_trials, finals=self.finals)
 
     def _executor(self, together: int) -> Executor:
-        crew = self.opened.crew
-        if crew is None or not len(crew):
-            return LocalExecutor(
-                together=together, on_epoch=self._on_epoch, on_halved=self._on_halved
-            )
-        return ProcessExecutor(
-            crew,
+        return executor_of(
+            self.opened.crew,
             together=together,
             on_epoch=self._on_epoch,
             on_halved=self._on_halved,

@@ -145,9 +145,9 @@ def test_a_refit_that_diverges_leaves_the_model_as_it_was(
     assert np.array_equal(result.model.predict_proba(FRAME), plain.model.predict_proba(FRAME))
 
 
-def test_members_stay_as_they_were_if_a_later_training_on_all_rows_is_cut_off(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def cut_after_one(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let the trainings on all rows fail after the first trial; keep the members of each."""
     train, calls = SearchSession.train, []
 
     def cut(self: SearchSession, divisions: Any, *given: Any, **options: Any) -> Any:
@@ -157,17 +157,22 @@ def test_members_stay_as_they_were_if_a_later_training_on_all_rows_is_cut_off(
         calls.append(len(found[0].outcomes))
         if len(calls) == 1:
             return found
-        report = replace(found[0].report, state="diverged")
-        return [replace(found[0], report=report)]
+        return [replace(found[0], report=replace(found[0].report, state="diverged"))]
 
     monkeypatch.setattr(SearchSession, "train", cut)
+    return calls
+
+
+def test_members_stay_as_they_were_if_a_later_training_on_all_rows_is_cut_off(
+    tmp_path: Path, cut_after_one: list[int]
+) -> None:
     result = search(tmp_path, name="cut", refit=True, ship="blend")
     refit, numbers = (
         result.summary.refit,
         next(one.numbers for one in result.summary.policies if one.ships),
     )
     each = len(result.model.members) // len(numbers)
-    assert len(calls) == min(2, len(numbers))
+    assert len(cut_after_one) == min(2, len(numbers))
     assert (refit.trained, refit.members) == (each, len(result.model.members))
     seen = np.array([member.class_counts.sum().item() for member in result.model.members])
     by_trial = (seen == len(FRAME)).reshape(-1, each)
@@ -233,19 +238,8 @@ def test_by_default_all_rows_train_where_the_trainings_saw_less_than_two_thirds(
 
 @pytest.mark.filterwarnings("ignore::autoloss.errors.UnusableCellsWarning")
 def test_a_model_is_no_mixture_of_weights_of_different_shapes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, cut_after_one: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train, calls = SearchSession.train, []
-
-    def cut(self: SearchSession, divisions: Any, *given: Any, **options: Any) -> Any:
-        found = train(self, divisions, *given, **options)
-        if len(divisions.targets):
-            return found
-        calls.append(found)
-        state = "complete" if len(calls) == 1 else "diverged"
-        return [replace(found[0], report=replace(found[0].report, state=state))]
-
-    monkeypatch.setattr(SearchSession, "train", cut)
     monkeypatch.setattr(
         HeldOutFinalists, "blend", lambda self, rows: {self.numbers[0]: 0.3, self.numbers[1]: 0.7}
     )
@@ -258,7 +252,7 @@ def test_a_model_is_no_mixture_of_weights_of_different_shapes(
         frame, "target", trials=8, track="off", device="cpu", out=tmp_path, space=space,
         refit=True, ship="blend",
     )  # fmt: skip
-    assert len(calls) == 2
+    assert len(cut_after_one) == 2
     assert not result.summary.refit.is_done
     assert all(one.class_counts.sum() < len(frame) for one in result.model.members)
     assert np.isfinite(result.model.predict_proba(frame)).all()
