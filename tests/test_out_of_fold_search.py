@@ -17,7 +17,7 @@ import autoloss
 from autoloss.cli.plan import plan_lines
 from autoloss.data import DataOptions, StudyData, prepare
 from autoloss.experiment import out_of_fold
-from autoloss.experiment.time_plan import Finals
+from autoloss.experiment.finals import Finals
 from autoloss.experiment.timetable import Timetable
 from autoloss.inference.loading import read_model
 from autoloss.records import Summary

@@ -14,21 +14,23 @@ from autoloss.core.settings import NetworkConfig, ProtocolConfig, TrainingConfig
 from autoloss.core.task import Task
 from autoloss.data import DataOptions, prepare
 from autoloss.experiment.boosting import boosting_seconds
+from autoloss.experiment.finals import Finals
 from autoloss.experiment.time_plan import (
     COMFORTABLE_TRIALS,
     FEWEST_TRIALS,
     LEAST_TRIALS,
     REFIT_MARGIN,
-    Finals,
     Workload,
 )
 from autoloss.experiment.workload import (
     AFTER,
     AFTER_EACH_ROW,
     after_seconds,
+    prediction_seconds,
     reference_seconds,
     workload_of,
 )
+from autoloss.models import networks_for
 from autoloss.search import load_space, plan_families
 from autoloss.training.divisions import Divisions
 from autoloss.training.estimate import EpochCosts
@@ -69,6 +71,7 @@ works = st.builds(
     each=st.floats(1e-4, 1.0),
     per_trial=st.floats(0.0, 0.1),
     outer_work=st.sampled_from([0.0, 0.5, 1.0]),
+    predicted=st.floats(0.0, 5.0),
 )
 limits = st.floats(0.0, 1e5)
 
@@ -236,3 +239,33 @@ def test_repeats_of_outer_folds_give_way_before_their_trials() -> None:
     assert 4 <= less.outer_trials < 70
     none = OUTER.outer_within(0.0, trials=70, finals=NESTED, epochs=20)
     assert (none.repeats, none.outer_trials) == (1, 4)
+
+
+def test_predictions_of_locked_rows_take_their_time_from_the_rest() -> None:
+    work = replace(WORK, predicted=2.0)
+    for finals in (Finals(0, 2), Finals(5, 5)):
+        more = work.final_seconds(finals, 20) - WORK.final_seconds(finals, 20)
+        assert more == pytest.approx(
+            2.0 * min(finals.finalists + finals.more, 6) * finals.replicates
+        )
+    for share in (0.8, 0.4, 0.2):
+        seconds = share * work.whole().seconds
+        plan, free = work.within(seconds), WORK.within(seconds)
+        assert plan.seconds <= seconds
+        assert plan.trials <= free.trials
+        assert plan.finals.trainings <= free.finals.trainings
+
+
+def test_predictions_are_timed_for_the_number_of_locked_rows() -> None:
+    frame = pd.DataFrame({"x": np.arange(3000.0) % 7, "y": np.arange(3000) % 2})
+    network = NetworkConfig(width=64)
+
+    def seconds(n_test: int | None) -> float:
+        test = None if n_test is None else frame.iloc[:n_test]
+        data = prepare(frame, DataOptions(target="y", test=test))
+        networks = networks_for([data.encoding.schema], data.task.n_outputs, network)
+        return prediction_seconds(data, networks[0])
+
+    assert seconds(None) == 0.0
+    few, many = seconds(30), seconds(3000)
+    assert 10.0 < many / few < 1000.0

@@ -11,8 +11,9 @@ from autoloss.core import clock as clocks
 from autoloss.core.clock import Clock, counting_from
 from autoloss.core.errors import InputError
 from autoloss.experiment import timetable as timetables
+from autoloss.experiment.finals import Finals
 from autoloss.experiment.limit_text import allowed_text
-from autoloss.experiment.time_plan import Finals, Workload
+from autoloss.experiment.time_plan import Workload
 from autoloss.experiment.timetable import Timetable
 from autoloss.training import EpochReport
 

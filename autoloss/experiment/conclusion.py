@@ -10,7 +10,7 @@ from autoloss.core.errors import InputError
 from autoloss.core.task import TaskKind
 from autoloss.experiment.ahead import Ahead
 from autoloss.experiment.boosting import Boosted
-from autoloss.experiment.confirmation import confirm_on_locked
+from autoloss.experiment.confirmation import LockedPredictions, confirm_on_locked
 from autoloss.experiment.label_boosting import MOST_LABELS
 from autoloss.experiment.label_decision import as_decided
 from autoloss.experiment.limit_text import done_text
@@ -49,12 +49,13 @@ def conclude(session: SearchSession, boosting: Ahead[Boosted | None]) -> SearchR
         plan, trials = session.timetable.plan, study.trials
         finalists, each = len(figures.numbers), figures.count
         session.note(done_text(plan, trials, finalists=finalists, each=each))
-    if data.resampling.verdict == "out_of_fold":
+    on_locked = None if data.locked is None else LockedPredictions(data.locked)
+    if on_locked is not None:
+        evidence = confirm_on_locked(session, selection, on_locked)
+    elif data.resampling.verdict == "out_of_fold":
         evidence = judge_out_of_fold(session, selection, boosting)
-    elif data.locked is None:
-        evidence = judge_by_nesting(session, selection)
     else:
-        evidence = confirm_on_locked(session, data.locked, selection)
+        evidence = judge_by_nesting(session, selection)
     if evidence.reference is None:
         _note_no_reference(session)
     has_weights = study.facts.weights is not None
@@ -67,7 +68,7 @@ def conclude(session: SearchSession, boosting: Ahead[Boosted | None]) -> SearchR
         settings=_settings(session),
         seconds=_seconds(session),
     )
-    policies = compare_policies(session, selection, result.summary.recommended)
+    policies = compare_policies(session, selection, result.summary.recommended, on_locked)
     ship = session.opened.request.ship
     policies = policies.shipping(ship)
     summary = with_policies(result.summary, policies, ship=ship)

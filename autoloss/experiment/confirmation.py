@@ -14,45 +14,71 @@ from autoloss.experiment.reference import boost, compared
 from autoloss.experiment.replication import Selection
 from autoloss.experiment.session import SearchSession
 from autoloss.inference.classifier import Classifier
+from autoloss.losses import ClassFacts
 from autoloss.readout import Items
 from autoloss.search import Evidence, confirmed, earlier_looks, look_sentence
+
+KEPT_NUMBERS = 1 << 25
+"""Raw scores that are kept between the models of the verdict and of the policies, at most."""
 
 
 class LockedPredictions:
     """The predictions of models for the locked rows.
 
+    Models share members, whose raw scores are computed once.
+
     Args:
-        locked: The locked rows.
+        locked: The locked rows, which are opened.
+
+    Attributes:
+        rows: The rows.
+        sha256: Their hash.
     """
 
     def __init__(self, locked: LockedPart) -> None:
+        self.rows, self.sha256 = locked.open(), locked.sha256
         # Members of several models have the encoding of the same division.
         self._opened = functools.cache(locked.open)
+        # By the weights, which are kept with them, so that no other tensor gets their number.
+        self._scores: dict[int, tuple[Tensor, Tensor]] = {}
+        self._room = KEPT_NUMBERS
+
+    def items(self, facts: ClassFacts) -> Items:
+        """Return the items of the rows, with their clusters."""
+        return Items.of(self.rows.targets, facts).clustered(self.rows.clusters)
 
     def of(self, model: Classifier, items: Items, *, raw: bool = False) -> Tensor:
         """Return a model's log probabilities of the items, (M, C), float64."""
-        inputs = [self._opened(member.encoding).inputs for member in model.members]
-        return items.scores(model.encoded_log_probs(inputs, raw=raw)[None])[0]
+        logits = (self._scores_of(model, number) for number in range(len(model.members)))
+        return items.scores(model.mean(model.read(logits, raw=raw), raw=raw)[None])[0]
+
+    def _scores_of(self, model: Classifier, number: int) -> Tensor:
+        member = model.members[number]
+        if (known := self._scores.get(id(member.weights))) is not None:
+            return known[1]
+        found = model.member_logits(number, self._opened(member.encoding).inputs)
+        if found.numel() <= self._room:
+            self._room -= found.numel()
+            self._scores[id(member.weights)] = member.weights, found
+        return found
 
 
 def confirm_on_locked(
-    session: SearchSession, locked: LockedPart, selection: Selection
+    session: SearchSession, selection: Selection, predictions: LockedPredictions
 ) -> Evidence:
-    """Open the locked rows and compare the challenger with tuned cross-entropy on them.
+    """Compare the challenger with tuned cross-entropy on the locked rows.
 
     Args:
         session: The search.
-        locked: Its locked rows, which only this function opens.
         selection: Challenger and tuned cross-entropy, chosen without these rows.
+        predictions: Predicts the rows.
     """
     study, data, choice = session.study, session.opened.data, selection.choice
     models = selection.replication.models
-    test = locked.open()
-    items = Items.of(test.targets, study.facts).clustered(test.clusters)
-    on_locked = LockedPredictions(locked)
+    test, items = predictions.rows, predictions.items(study.facts)
 
     def predicted(number: int, *, raw: bool = False) -> Tensor:
-        return on_locked.of(replace(models[number], temperature=1.0), items, raw=raw)
+        return predictions.of(replace(models[number], temperature=1.0), items, raw=raw)
 
     challenger, baseline = choice.challenger.number, choice.baseline.number
     means = predicted(challenger), predicted(baseline)
@@ -75,7 +101,7 @@ def confirm_on_locked(
     shipped = _tempered(means[0], models[challenger]), _tempered(means[1], models[baseline])
     boosted = boost(session, (data.train, data.valid), test)
     ships = shipped[choice.place_of_shipped(verdict.decision)]
-    looks = earlier_looks(study.folder.parent, locked.sha256, study.name)
+    looks = earlier_looks(study.folder.parent, predictions.sha256, study.name)
     return Evidence(
         choice=choice,
         verdict=verdict,

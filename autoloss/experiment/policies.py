@@ -43,28 +43,33 @@ class Policies:
         return replace(self, records=marked)
 
 
-def compare_policies(session: SearchSession, selection: Selection, recommended: int) -> Policies:
+def compare_policies(
+    session: SearchSession,
+    selection: Selection,
+    recommended: int,
+    on_locked: LockedPredictions | None = None,
+) -> Policies:
     """Make the model of each policy, and compare them on the rows of the verdict.
 
     Args:
         session: The search.
         selection: The finalists.
         recommended: Number of the trial that the verdict recommends.
+        on_locked: The predictions for the locked rows, if there are any.
     """
-    study, locked = selection.snapshot, session.opened.data.locked
+    study = selection.snapshot
     replication = selection.replication
     pool = HeldOutFinalists(replication.held_out)
     choices = _choices(selection, recommended)
     weights = {name: chosen(pool, pool.every) for name, chosen in choices.items()}
     models = {name: blended(session, replication, pool, one) for name, one in weights.items()}
-    if locked is None:
+    if on_locked is None:
         predicted = {
             name: pool.crossfitted(chosen, study.seed) for name, chosen in choices.items()
         }
         items = pool.items(study.facts)
     else:
-        on_locked, test = LockedPredictions(locked), locked.open()
-        items = Items.of(test.targets, study.facts).clustered(test.clusters)
+        items = on_locked.items(study.facts)
         predicted = {name: on_locked.of(model, items).numpy() for name, model in models.items()}
     records: list[ShippingPolicy] = []
     for name, own in weights.items():

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from autoloss.data import StudyData
+from autoloss.experiment.finals import refit_members
 from autoloss.experiment.held_out import HeldOutFinalists
 from autoloss.experiment.replication import Selection, fresh_seeds, make_divisions
 from autoloss.experiment.session import SearchSession
-from autoloss.experiment.time_plan import refit_members
 from autoloss.inference.classifier import Classifier
 from autoloss.models import networks_for
 from autoloss.records import Refit

@@ -14,10 +14,10 @@ from autoloss.core.errors import InputError, TrainingError
 from autoloss.data import Fold, StudyData
 from autoloss.executors import Crew, Executor, ProcessExecutor, Work, executor_of
 from autoloss.experiment.ahead import Ahead, load_ahead
+from autoloss.experiment.finals import Finals
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
 from autoloss.experiment.standing import Standing, TrialTally
-from autoloss.experiment.time_plan import Finals
 from autoloss.experiment.timetable import Timetable
 from autoloss.models import OwnModel
 from autoloss.records import TrainingReport, TrialRecord

@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from autoloss.experiment.finals import Finals, refit_members
 from autoloss.training.race import FACTOR, rungs
 from autoloss.verdict.coverage import ENOUGH_TRIALS, LEAST_SHARE
 
@@ -32,46 +33,13 @@ LEAST_SURVIVORS = 3
 another loss."""
 LEAST_FINALISTS, LEAST_REPLICATES = 0, 2
 """With no family there are only the sides of the verdict."""
-MORE_FINALISTS = 3
-"""Finalists besides the best of each family: the best by the metric, and two cross-entropies."""
 OUTER_SHARE, OUTER_MORE = 0.6, 4
 """Under a short limit an outer fold trains this share of the trials, plus this number."""
 LEAST_OUTER_TRIALS = 4
-BLENDED, REFIT_MEMBERS = 2, 3
-"""Trials whose mean ships, as planned, and their members that learn from all rows, at least."""
+BLENDED = 2
+"""Trials whose mean ships, as planned."""
 REFIT_MARGIN = 1.3
 """The training on all rows is left out if what comes before it takes longer than planned."""
-
-
-def refit_members(trials: int, replicates: int) -> int:
-    """Return how many members of each trial are trained on all rows, at least."""
-    return min(replicates, math.ceil(REFIT_MEMBERS / trials))
-
-
-@dataclass(frozen=True)
-class Finals:
-    """The trainings that come after the search.
-
-    Args:
-        finalists: Families whose best trial is trained again; 0 for the verdict's sides alone.
-        replicates: Trainings of each finalist.
-        repeats: Repeats of the nested cross-validation; 0 where rows are locked.
-        outer_trials: Trials that are trained in every outer fold.
-        more: Finalists besides these, at most.
-        refit: Whether the model that ships is trained again on all rows.
-    """
-
-    finalists: int
-    replicates: int
-    repeats: int = 0
-    outer_trials: int = 0
-    more: int = MORE_FINALISTS
-    refit: bool = False
-
-    @property
-    def trainings(self) -> int:
-        """Return the trainings of finalists, at most."""
-        return (self.finalists + self.more) * self.replicates
 
 
 @dataclass(frozen=True)
@@ -115,6 +83,7 @@ class Workload:
         refit_size: Length of an epoch of the training on all rows.
         decay: Share of the schedule, at its end, in which the learning rate falls to zero.
         racing: Whether trials race without a limit too.
+        predicted: Seconds of a training's predictions for the locked rows; 0 without such rows.
     """
 
     trials: int
@@ -133,6 +102,7 @@ class Workload:
     refit_size: float = 1.0
     decay: float = 0.5
     racing: bool = False
+    predicted: float = 0.0
 
     def population_seconds(self, trainings: float, *, epochs: int, size: float = 1.0) -> float:
         """Return the seconds of trainings in as few populations as possible."""
@@ -175,10 +145,11 @@ class Workload:
         return (epochs - age) * self.once + trained
 
     def final_seconds(self, finals: Finals, epochs: int) -> float:
-        """Return the seconds of the final trainings."""
+        """Return the seconds of the final trainings and of their predictions for the verdict."""
         outer = finals.outer_trials * finals.repeats * self.outer_folds
         again = self.population_seconds(finals.trainings, epochs=epochs, size=self.final_size)
         again += self.population_seconds(outer, epochs=epochs, size=self.outer_size)
+        again += finals.judged * self.predicted
         return again + (self._least_refit_seconds(finals, epochs) if finals.refit else 0.0)
 
     def _least_refit_seconds(self, finals: Finals, epochs: int) -> float:

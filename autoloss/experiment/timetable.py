@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from autoloss.core.clock import Clock
 from autoloss.core.errors import InputError
+from autoloss.experiment.finals import Finals
 from autoloss.experiment.forecast import Forecast
 from autoloss.experiment.limit_text import allowed_text
 from autoloss.experiment.time_plan import (
     FEWEST_TRIALS,
     LEAST_TRIALS,
-    Finals,
     TimePlan,
     Workload,
     most,
@@ -117,6 +117,7 @@ class Timetable:
             self.asked,
             once=pace * self.asked.once,
             each=pace * self.asked.each,
+            predicted=pace * self.asked.predicted,
             used=self.forecast.share_used,
             per_trial=self.forecast.per_training * self.asked.divisions,
         )
@@ -154,6 +155,7 @@ class Timetable:
         self.forecast.plan("search", trials * work.divisions, share=share)
         self.forecast.plan("final", finals.trainings, size=work.final_size)
         self.forecast.plan("outer", outer, size=work.outer_size)
+        self.forecast.after = self.after + finals.judged * work.predicted
 
     def keep_time(self, *, ended: int, finalists: int | None = None) -> None:
         """Reserve the time of the final trainings at the end, at the pace so far.

@@ -10,7 +10,12 @@ from autoloss.data import StudyData
 from autoloss.executors import Crew
 from autoloss.experiment.rounds import round_size
 from autoloss.experiment.timetable import Timetable
-from autoloss.experiment.workload import after_seconds, reference_seconds, workload_of
+from autoloss.experiment.workload import (
+    after_seconds,
+    prediction_seconds,
+    reference_seconds,
+    workload_of,
+)
 from autoloss.search import FamilyPlan, Space
 from autoloss.training.divisions import Divisions
 from autoloss.training.estimate import measure_costs
@@ -79,6 +84,7 @@ def make_timetable(
         together=chosen.candidates,
         costs=costs,
         refit=refit,
+        predicted=prediction_seconds(data, divisions.jobs[0].network),
     )
     timetable = Timetable(
         workload,

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import time
+
+import torch
+
 from autoloss.core.settings import ProtocolConfig
 from autoloss.data import StudyData
 from autoloss.experiment.boosting import boosting_seconds
+from autoloss.experiment.finals import Finals
 from autoloss.experiment.label_boosting import MOST_LABELS
-from autoloss.experiment.time_plan import Finals, Workload
+from autoloss.experiment.time_plan import Workload
+from autoloss.inference.scoring import raw_scores
+from autoloss.losses import LossSpec
+from autoloss.models import Network
 from autoloss.training.divisions import Divisions
 from autoloss.training.estimate import EpochCosts, epoch_share
 
 AFTER, AFTER_EACH_ROW = 2.5, 2e-4
 """Seconds of verdict, report and tracking: a constant, and a share for each row of the verdict, or
 for each of its labels."""
+TIMED_ROWS, TIMED_SECONDS = 256, 0.03
+"""Rows whose predictions are timed first, and seconds from which a timing tells enough."""
 REFERENCE_SHARE = 0.05
 """Share of a limit that gradient boosting may take."""
 
@@ -29,6 +39,7 @@ def workload_of(
     together: int,
     costs: EpochCosts,
     refit: bool = False,
+    predicted: float = 0.0,
 ) -> Workload:
     """Return the workload of a search, with the cost of each part.
 
@@ -43,6 +54,7 @@ def workload_of(
         together: Candidates of a population.
         costs: The seconds of an epoch.
         refit: Whether the model that ships is trained again on all rows, if there is time.
+        predicted: Seconds of a training's predictions for the locked rows.
     """
     n_rows = data.summary.n_train + data.summary.n_valid
     is_covered = data.resampling.verdict == "out_of_fold"
@@ -72,7 +84,37 @@ def workload_of(
         refit_size=epoch_share(round(data.share_of_whole(1.0)), divisions),
         decay=divisions.jobs[0].config.decay,
         racing=protocol.racing,
+        predicted=predicted,
     )
+
+
+def prediction_seconds(data: StudyData, network: Network) -> float:
+    """Return the seconds that the model of a training takes for the locked rows; 0 without any.
+
+    Validation rows of the first fold are predicted in their place.
+
+    Args:
+        data: The data.
+        network: The network of the first division.
+    """
+    inputs = data.valid.inputs
+    if data.locked is None or not len(inputs):
+        return 0.0
+    weights = network.initial(torch.Generator().manual_seed(0))
+
+    def seconds(n: int) -> float:
+        rows, started = inputs.take(torch.arange(n)), time.perf_counter()
+        raw_scores(network, weights, LossSpec(), rows, of_tokens=data.kind.of_tokens)
+        return time.perf_counter() - started
+
+    n = min(TIMED_ROWS, len(inputs))
+    # The first time fills caches.
+    seconds(n)
+    found = seconds(n)
+    while found < TIMED_SECONDS and n < len(inputs):
+        n = min(4 * n, len(inputs))
+        found = seconds(n)
+    return found / n * data.summary.n_test
 
 
 def after_seconds(data: StudyData) -> float:

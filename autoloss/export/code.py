@@ -22,7 +22,8 @@ from autoloss.export.literals import literal, log_shares, plain
 from autoloss.export.model_parts import decision_of, table_networks
 from autoloss.export.readout_code import ReadoutCode
 from autoloss.export.tag_code import tagger_source, tagger_tensors
-from autoloss.inference.classifier import CHUNK_ROWS, Classifier
+from autoloss.inference.classifier import Classifier
+from autoloss.inference.scoring import CHUNK_ROWS
 from autoloss.losses import ClassFacts, get
 from autoloss.models import TableNetwork
 from autoloss.models.table import ONE_HOT

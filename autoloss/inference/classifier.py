@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,19 +22,15 @@ from autoloss.data.encoding import Inputs
 from autoloss.inference.entrance import Table, encoded_rows
 from autoloss.inference.member import Member, encodings_of
 from autoloss.inference.saving import StoredNetwork, write_model
-from autoloss.losses import ClassFacts, get
+from autoloss.inference.scoring import raw_scores
+from autoloss.losses import ClassFacts
 from autoloss.metrics import balanced_scores, cost_decisions, label_decisions
 from autoloss.metrics.decoding import allowed_tags
-from autoloss.models import Heads, Network, OwnModel, networks_for
+from autoloss.models import Network, OwnModel, networks_for
 from autoloss.models.custom.shipped import shapes_of
 from autoloss.readout import mean_log_probs
 from autoloss.records import loss_label
-from autoloss.training.rows import logits_of
-from autoloss.training.token_rows import EncodedTokens
 
-CHUNK_ROWS = 8192
-# Of the widest activation of a chunk: less than 300 MB in double precision.
-_CHUNK_NUMBERS = CHUNK_ROWS << 12
 Decision = Literal["error", "balanced_error", "expected_cost"]
 
 
@@ -135,33 +131,23 @@ class Classifier(Shown):
     def logits(self, data: Table, *, force: bool = False) -> Tensor:
         """Return the raw scores of every member, ``(R, N, C)``; see `predict_proba`."""
         rows = self.by_member(encoded_rows(self.encodings, data, force=force))
-        return torch.stack([self._logits(place, one) for place, one in enumerate(rows)]).float()
+        found = [self.member_logits(place, one) for place, one in enumerate(rows)]
+        return torch.stack(found).float()
 
     def by_member(self, encoded: Sequence[Inputs]) -> list[Inputs]:
         """Return the rows for every member, from the rows of each distinct encoding."""
         own = dict(zip(map(id, self.encodings), encoded, strict=True))
         return [own[id(member.encoding)] for member in self.members]
 
-    @torch.no_grad()
-    def _logits(self, number: int, inputs: Inputs) -> Tensor:
-        """Return the raw scores of a member for its encoded rows, ``(N, C)``.
+    def member_logits(self, number: int, inputs: Inputs) -> Tensor:
+        """Return the raw scores of a member for its encoded rows, float64, ``(N, C)``.
 
         Those of the tokens of sequences are ``(1, T, C)``.
         """
-        network, own = self.networks[number], self.members[number]
-        dtype = network.exact
-        if self.task.kind == "sequence":
-            tokens = EncodedTokens.unlabelled(network, inputs.to("cpu", dtype))
-            rows_of_weights = own.weights.unsqueeze(0).to(dtype)
-            return logits_of(network, rows_of_weights, [own.readout.spec], tokens)[0]
-        weights = network.layout.views(own.weights.unsqueeze(0).to(dtype))
-        heads = Heads((get(own.readout.spec.base).head,))
-        chunks = []
-        at_once = min(CHUNK_ROWS, max(64, _CHUNK_NUMBERS // network.widest))
-        for rows in torch.split(torch.arange(len(inputs)), at_once):
-            taken = network.encode(inputs.take(rows.unsqueeze(0)).to("cpu", dtype))
-            chunks.append(network.body(weights, taken, heads=heads)[0].double())
-        return torch.cat(chunks) if chunks else torch.empty(0, self.task.n_outputs)
+        own = self.members[number]
+        is_sequence = self.task.kind == "sequence"
+        network = self.networks[number]
+        return raw_scores(network, own.weights, own.readout.spec, inputs, of_tokens=is_sequence)
 
     def encoded_log_probs(self, rows: Sequence[Inputs], *, raw: bool = False) -> Tensor:
         """Return log probabilities of encoded rows, ``(N, C)`` or ``(N, L, 2)``, float64.
@@ -173,24 +159,28 @@ class Classifier(Shown):
         return self.mean(self.member_log_probs(rows, raw=raw), raw=raw)
 
     def member_log_probs(self, rows: Sequence[Inputs], *, raw: bool = False) -> Tensor:
-        """Return log probabilities of encoded rows by each member, float64.
+        """Return log probabilities of encoded rows by each member, float64; see `read`."""
+        logits = (self.member_logits(number, inputs) for number, inputs in enumerate(rows))
+        return self.read(logits, raw=raw)
+
+    def read(self, logits: Iterable[Tensor], *, raw: bool = False) -> Tensor:
+        """Return the log probabilities that each member reads from its raw scores, float64.
 
         A label of several that all training rows of a member have, or none, has their share as
         its probability.
 
         Args:
-            rows: The encoded rows of every member.
+            logits: The raw scores of every member, as of `member_logits`.
             raw: Whether to use the softmax of the logits instead of the read-outs.
 
         Shape:
             ``(R, N, C)``; of several labels ``(R, N, L, 2)``; of tokens ``(R, 1, T, C)``.
         """
         found = []
-        for number, (member, inputs) in enumerate(zip(self.members, rows, strict=True)):
-            logits = self._logits(number, inputs)
+        for member, own in zip(self.members, logits, strict=True):
             facts = self.facts(member)
-            own = facts.over_classes(logits) if raw else member.readout.log_probs(logits, facts)
-            found.append(facts.with_constants(own.double().log_softmax(-1)))
+            seen = facts.over_classes(own) if raw else member.readout.log_probs(own, facts)
+            found.append(facts.with_constants(seen.double().log_softmax(-1)))
         return torch.stack(found)
 
     def mean(self, log_probs: Tensor, *, raw: bool = False) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
@@ -41,6 +44,7 @@ class _Convolution(Function):
 
     On a CPU, products of unfolded patches take twice as long in bfloat16 and four times in
     float32; one grouped convolution takes as long as the loop, but rounds by the number of groups.
+    The gradient of a weight rounds by the number of threads, so each candidate has a single one.
     """
 
     @staticmethod
@@ -49,11 +53,14 @@ class _Convolution(Function):
         ctx.save_for_backward(own, kernels)
         ctx.dtypes = x.dtype, weight.dtype
         found = own.new_empty(*x.shape[:4], weight.shape[1])
-        for k, (places, kernel, offset) in enumerate(
-            zip(own.unbind(), kernels.unbind(), bias.to(taken).unbind(), strict=True)
-        ):
-            one = functional.conv2d(places.permute(0, 3, 1, 2), kernel, offset, padding=1)
+        offsets = bias.to(taken)
+
+        def convolved(k: int) -> None:
+            places = own[k].permute(0, 3, 1, 2)
+            one = functional.conv2d(places, kernels[k], offsets[k], padding=1)
             found[k] = one.permute(0, 2, 3, 1)
+
+        _for_each(len(own), convolved, own.device)
         return found
 
     @staticmethod
@@ -67,7 +74,8 @@ class _Convolution(Function):
         # In the memory of the weights: rows, columns, inputs.
         grad_weight = x.new_empty(len(x), outputs, 9 * x.shape[-1], dtype=of_weight)
         grad_bias = x.new_empty(len(x), outputs, dtype=of_weight)
-        for k in range(len(x)):
+
+        def differentiated(k: int) -> None:
             one, kernel, offset = torch.ops.aten.convolution_backward(
                 grad[k].permute(0, 3, 1, 2),
                 x[k].permute(0, 3, 1, 2),
@@ -85,7 +93,28 @@ class _Convolution(Function):
                 grad_x[k] = one.permute(0, 2, 3, 1)
             grad_weight[k] = kernel.permute(0, 2, 3, 1).flatten(1)
             grad_bias[k] = offset
+
+        _for_each(len(x), differentiated, x.device)
         return None if grad_x is None else grad_x.to(of_x), grad_weight, grad_bias, None
+
+
+def _for_each(count: int, work: Callable[[int], None], device: torch.device) -> None:
+    """Do the work of each candidate, on a CPU in threads that share the candidates."""
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    if threads == 1:
+        for k in range(count):
+            work(k)
+    else:
+        # Gradients are not recorded by thread, and the caller records none.
+        list(_pool(threads).map(work, range(count)))
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Return threads with one of torch's threads each."""
+    return ThreadPoolExecutor(
+        threads, "convolve", initializer=torch.set_num_threads, initargs=(1,)
+    )
 
 
 def _kernels(weight: Tensor) -> Tensor:

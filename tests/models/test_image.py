@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from autoloss.core.devices import threads
 from autoloss.core.settings import AugmentConfig, NetworkConfig
 from autoloss.data import ImageInputs, ImageSchema
 from autoloss.models import Heads, ImageNetwork, StepInputs
@@ -143,3 +144,20 @@ def test_augmentation_shifts_mirrors_and_erases_within_bounds() -> None:
     changed = (erased != pixels).flatten(2).any(-1).double().mean()
     assert 0.35 < float(changed) < 0.65
     assert bool(((erased == pixels) | (erased == 7)).all())
+
+
+@pytest.mark.parametrize("products", [torch.float32, torch.bfloat16])
+def test_a_convolution_rounds_alike_in_any_number_of_threads(products: torch.dtype) -> None:
+    g = torch.Generator().manual_seed(0)
+    shapes = ((3, 64, 7, 7, 16), (3, 16, 144), (3, 16))
+    given = [torch.randn(shape, generator=g) for shape in shapes]
+
+    def found(count: int) -> list[torch.Tensor]:
+        own = [one.clone().requires_grad_() for one in given]
+        with threads(count):
+            output = convolve(*own, products=products)
+            output.float().square().sum().backward()
+        return [output.detach(), *(one.grad for one in own)]
+
+    one, several = found(1), found(3)
+    assert all(torch.equal(a, b) for a, b in zip(one, several, strict=True))

@@ -1,0 +1,50 @@
+"""The trainings that come after the search, as a plan counts them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+MORE_FINALISTS = 3
+"""Finalists besides the best of each family: the best by the metric, and two cross-entropies."""
+JUDGED = 6
+"""Finalists that predict the rows of the verdict, at most, as planned: its sides, default
+cross-entropy, and the trials whose mean ships."""
+REFIT_MEMBERS = 3
+"""Members of the mean that ships that learn from all rows, at least."""
+
+
+def refit_members(trials: int, replicates: int) -> int:
+    """Return how many members of each trial are trained on all rows, at least."""
+    return min(replicates, math.ceil(REFIT_MEMBERS / trials))
+
+
+@dataclass(frozen=True)
+class Finals:
+    """The trainings that come after the search.
+
+    Args:
+        finalists: Families whose best trial is trained again; 0 for the verdict's sides alone.
+        replicates: Trainings of each finalist.
+        repeats: Repeats of the nested cross-validation; 0 where rows are locked.
+        outer_trials: Trials that are trained in every outer fold.
+        more: Finalists besides these, at most.
+        refit: Whether the model that ships is trained again on all rows.
+    """
+
+    finalists: int
+    replicates: int
+    repeats: int = 0
+    outer_trials: int = 0
+    more: int = MORE_FINALISTS
+    refit: bool = False
+
+    @property
+    def trainings(self) -> int:
+        """Return the trainings of finalists, at most."""
+        return (self.finalists + self.more) * self.replicates
+
+    @property
+    def judged(self) -> int:
+        """Return the trainings whose models predict the rows of the verdict, as planned."""
+        return min(self.finalists + self.more, JUDGED) * self.replicates
