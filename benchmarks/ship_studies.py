@@ -180,7 +180,9 @@ def study(one: Set, data: Path, seed: int) -> Predicted:
         """Train all finalists again on all rows, and predict."""
         searching = time.monotonic() - started
         models = selection.replication.models
-        again, count = trained_again(session, selection, _joined(models), list(models))
+        joined, data = _joined(models), session.opened.data
+        folds = [data.whole()] * (len(joined.members) // len(models))
+        again, count = trained_again(session, selection, joined, list(models), folds)
         trained = time.monotonic() - started - searching
         first = _by_training(_joined(models), len(models), fresh)
         kept.append(

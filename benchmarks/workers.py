@@ -71,8 +71,8 @@ WORKERS, ACTIVE, PASSIVE = Way("workers", 2), Way("threads", 1), Way("passive th
 # Searches at once, busy loops beside them, and the ways that are compared.
 SITUATIONS = {
     "alone": (1, 0, (WORKERS, ACTIVE, PASSIVE)),
-    "two at once": (2, 0, (WORKERS, ACTIVE)),
     "beside a busy loop": (1, 1, (WORKERS, ACTIVE, PASSIVE)),
+    "two at once": (2, 0, (WORKERS, ACTIVE)),
 }
 
 Run = dict[str, Any]

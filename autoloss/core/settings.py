@@ -8,6 +8,7 @@ from typing import Literal
 Numbers = Literal["auto", "bins", "waves"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Judge = Literal["out_of_fold", "nested", "locked"]
+SearchRows = int | Literal["auto"]
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,9 @@ class ProtocolConfig:
             read-out undoes the changed prior. 0 for all rows.
         racing: Whether trials that fall behind others of their age leave the search early. Under a
             time limit they do in any case.
+        rows: The training rows of each division on which candidates are compared, drawn by class,
+            the same for all; the finalists train on all rows. 0 for all rows too; ``"auto"`` for
+            all, or as many as let a time limit train every trial if there are 50 000 or more.
     """
 
     folds: int = 5
@@ -99,6 +103,7 @@ class ProtocolConfig:
     outer_work: float = 0
     negatives: float = 0
     racing: bool = False
+    rows: SearchRows = "auto"
 
 
 @dataclass(frozen=True)

@@ -80,17 +80,19 @@ class Encoder:
         part = self.part(piece, encoding)
         return replace(part, targets=piece.source.labels.judged(part.targets, counts))
 
-    def whole(self, pieces: Sequence[Piece]) -> Fold:
+    def whole(self, pieces: Sequence[Piece], encoding: Any = None) -> Fold:
         """Return a fold whose training rows are all rows of some pieces, and that holds out none.
 
         Args:
             pieces: Rows of the data first, then of other tables.
+            encoding: Encodes the rows; None for that of the rows themselves.
         """
         main, known = pieces[0].source, []
         for piece in pieces:
             unknown, _ = piece.source.labels.unknown(self.keys, piece.rows)
             known.append(replace(piece, rows=piece.rows[~unknown]))
-        encoding = self.fit(known)
+        if encoding is None:
+            encoding = self.fit(known)
         parts = [self.part(piece, encoding) for piece in known]
         train = parts[0] if len(parts) == 1 else joined(parts)
         none = parts[0].take(torch.zeros(0, dtype=torch.int64))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,11 @@ from autoloss.data.hints import as_hinted
 from autoloss.data.input_kinds import InputKind, kind_of_encoding
 from autoloss.data.parts import Fold, LockedPart, Part
 from autoloss.data.resample import Division, RowPool, covering_divisions, fresh_divisions
-from autoloss.data.split import Rows
+from autoloss.data.split import Rows, cut
 from autoloss.records import DataSummary, Resampling
+
+FEWEST_OF_CLASS = 5
+"""Training rows that a class of more rows keeps where candidates are compared on fewer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +119,30 @@ class StudyData:
         summary = self.summary
         return summary.n_train + summary.n_valid + summary.n_test
 
+    def with_fewer_rows(self, folds: Sequence[Fold], rows: int, *, seed: int) -> tuple[Fold, ...]:
+        """Return divisions with fewer training rows.
+
+        Encodings are those of all training rows, so weights have the same shapes. Every class
+        keeps its share and at least one row, five if it has more.
+
+        Args:
+            folds: The divisions.
+            rows: The most training rows of each; 0 for all.
+            seed: Seed of the draw.
+        """
+        return tuple(self._with_fewer(fold, rows, seed) for fold in folds)
+
+    def _with_fewer(self, fold: Fold, rows: int, seed: int) -> Fold:
+        numbers = fold.train.rows.cpu().numpy()
+        if not 0 < rows < len(numbers):
+            return fold
+        codes = self._divisions.pool.codes
+        left = cut(numbers, codes, size=len(numbers) - rows, seed=seed, spare=FEWEST_OF_CLASS)
+        train = fold.train.take(torch.from_numpy(np.flatnonzero(~np.isin(numbers, left))))
+        encoder = self._encoder
+        counts = encoder.sources.main.labels.trained(encoder.count(train.targets))
+        return replace(fold, train=train, class_counts=counts)
+
     def replicates(self, n: int, *, seed: int) -> tuple[Fold, ...]:
         """Divide the rows anew, to train the finalists again; encoded at the call.
 
@@ -155,10 +183,13 @@ class StudyData:
             divisions = divisions[: repeats * (len(divisions) // self._divisions.outer_repeats)]
         return tuple(self._fold(division) for division in divisions)
 
-    def whole(self) -> Fold:
-        """Return all rows as training rows, encoded by all of them, with no row held out.
+    def whole(self, encoding: Any = None) -> Fold:
+        """Return all rows as training rows, with no row held out.
 
         Given test rows are left out: they are the user's own.
+
+        Args:
+            encoding: Encodes the rows; None for that of the rows themselves.
         """
         divisions, main = self._divisions, self._encoder.sources.main
         rows, pieces = divisions.pool.rows, []
@@ -169,7 +200,7 @@ class StudyData:
                 rows = np.union1d(rows, given.rows)
             else:
                 pieces = [given]
-        return self._encoder.whole([Piece("train", main, rows), *pieces])
+        return self._encoder.whole([Piece("train", main, rows), *pieces], encoding)
 
     def share_of_whole(self, n_train: float) -> float:
         """Return the number of rows of `whole` relative to that of a training."""

@@ -156,6 +156,9 @@ def _searched(
 ) -> tuple[list[_Outer], Coverage]:
     """Train trials in every outer fold; return the choice of each fold, and the coverage."""
     study, coverage = session.study, selection.coverage
+    rows = study.space.protocol.rows
+    if rows != "auto":
+        folds = session.opened.data.with_fewer_rows(folds, rows, seed=study.seed)
     divisions = make_divisions(session, folds)
     trials = [study.trial(record.number) for record in records]
     trained = session.train(divisions, trials)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from autoloss.data import Fold
+from autoloss.experiment.fewer_rows import rows_text
 from autoloss.experiment.refit import wants_refit
 from autoloss.experiment.request import Request
 from autoloss.experiment.running import make_plan
@@ -33,43 +37,49 @@ def plan(request: Request) -> Plan:
     begun.space.check_trainable(begun.own, facts)
     space = begun.space.for_classes(facts)
     metric = _check_study(begun, space, facts)
-    divisions = Divisions.of(
-        data.folds,
-        data.task.n_outputs,
-        space.network.sized(data.n_rows),
-        space.training,
-        device=begun.device,
-        seed=begun.request.seed,
-        facts=facts,
-        negatives=space.protocol.negatives,
-        model=begun.network.model,
-        augment=space.augment,
-    )
+
+    def divide(folds: Sequence[Fold]) -> Divisions:
+        return Divisions.of(
+            folds,
+            data.task.n_outputs,
+            space.network.sized(data.n_rows),
+            space.training,
+            device=begun.device,
+            seed=begun.request.seed,
+            facts=facts,
+            negatives=space.protocol.negatives,
+            model=begun.network.model,
+            augment=space.augment,
+        )
+
     budget = plan_families(space.bases, trials)
-    timetable, together = make_timetable(
+    timed = make_timetable(
         data,
-        divisions,
+        divide,
         clock,
         space=space,
         budget=budget,
         trials=trials,
+        seed=begun.request.seed,
         workers=begun.staffing.count,
         refit=wants_refit(begun.request.refit, data),
     )
+    timetable = timed.timetable
     budget = plan_families(space.bases, timetable.plan.trials)
+    rows = rows_text(data, timed.rows)
     return make_plan(
         data,
         budget,
         trials=trials,
         space=space,
-        together=together.candidates,
+        together=timed.together.candidates,
         device=begun.device,
-        network=divisions.jobs[0].network,
+        network=timed.divisions.jobs[0].network,
         metric=metric,
         has_weights=begun.knowledge.class_weights is not None,
         expected_seconds=clock.elapsed + timetable.left,
         allowed=timetable.allowed(budget.dropped),
-        notes=begun.network.notes,
+        notes=(*begun.network.notes, *([rows] if rows else [])),
     )
 
 

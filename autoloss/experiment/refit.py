@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from autoloss.data import StudyData
+from autoloss.data import Fold, StudyData
 from autoloss.experiment.finals import refit_members
 from autoloss.experiment.held_out import HeldOutFinalists
 from autoloss.experiment.replication import Selection, fresh_seeds, make_divisions
@@ -22,8 +22,9 @@ from autoloss.records import Refit
 MORE_ROWS = 1.5
 """All rows relative to those of a training, from which the last training is made by default."""
 STOPPED = "a member diverged on all rows, or the time was up"
-TIME_SHARE = 0.2
-"""The most time of the last training by default, as a share of the time before it."""
+WORK_SHARE = 0.2
+"""The most rows of the last training by default, as a share of the rows of the trainings before,
+each counted once an epoch. Seconds would depend on other programs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,16 +82,21 @@ def refit(
     # In a short time the trials of the largest weight learn from all rows; the others stay.
     some = [(every, trials) for trials in range(n_trials - 1, 0, -1)]
     is_limited = session.clock.limit is not None
+    before = _rows_before(session, selection)
     for count, trials in [*sizes, *some] if is_limited else sizes:
         reason = _against(session, seconds(count, trials))
+        if not reason and not is_limited and asked is None:
+            reason = _too_much(count * sum(lasting) * n_rows, before)
         if not reason:
             break
-    if not reason and trials < n_trials and not _can_mix(session, model):
-        reason = "the time limit had no room for all members"
     if reason:
         return Refitted(model, Refit(n_rows, False, reason))
     fewer = _fewer(selection, model, numbers, count)
-    found, trained = trained_again(session, selection, fewer, numbers, trials=trials)
+    folds = [data.whole()] * count
+    if is_limited and not _can_mix(folds[0], model):
+        # So that what the time cuts off leaves a model of members of both kinds.
+        folds = [data.whole(one.encoding) for one in fewer.members[:count]]
+    found, trained = trained_again(session, selection, fewer, numbers, folds, trials=trials)
     if not trained:
         return Refitted(model, Refit(n_rows, False, STOPPED))
     members = len(found.members)
@@ -105,6 +111,7 @@ def trained_again(
     selection: Selection,
     model: Classifier,
     numbers: Sequence[int],
+    folds: Sequence[Fold],
     *,
     trials: int | None = None,
 ) -> tuple[Classifier, int]:
@@ -120,15 +127,15 @@ def trained_again(
         selection: The finalists with their trainings.
         model: The model.
         numbers: The trials whose trainings it means, in the order of its members.
+        folds: All rows, for each member of a trial.
         trials: How many of these are trained again; None for all.
 
     Returns:
         The model, and the number of its members that were trained again.
     """
-    fold, training = session.opened.data.whole(), session.study.space.training
-    best = selection.replication.epochs
-    count = len(model.members) // len(numbers)
-    divisions = make_divisions(session, [fold] * count)
+    training, best = session.study.space.training, selection.replication.epochs
+    count = len(folds)
+    divisions = make_divisions(session, folds)
     members, trained = list(model.members), 0
     for place in _by_weight(model, len(numbers))[:trials]:
         number = numbers[place]
@@ -142,9 +149,9 @@ def trained_again(
         )
         if found.report.state != "complete":
             break
-        for i, outcome in enumerate(found.outcomes, start=place * count):
-            members[i] = replace(
-                members[i],
+        for i, (fold, outcome) in enumerate(zip(folds, found.outcomes, strict=True)):
+            members[place * count + i] = replace(
+                members[place * count + i],
                 encoding=fold.encoding,
                 weights=outcome.weights.cpu(),
                 class_counts=fold.class_counts,
@@ -158,15 +165,12 @@ def trained_again(
     return mixed, trained
 
 
-def _can_mix(session: SearchSession, model: Classifier) -> bool:
-    """Return whether weights of all rows have the shapes of a model's weights.
+def _can_mix(fold: Fold, model: Classifier) -> bool:
+    """Return whether weights of a fold have the shapes of a model's weights.
 
     They have others where columns of all rows have more bins or levels.
     """
-    schemas = [
-        session.opened.data.whole().encoding.schema,
-        *(one.schema for one in model.encodings),
-    ]
+    schemas = [fold.encoding.schema, *(one.schema for one in model.encodings)]
     networks = networks_for(schemas, model.task.n_outputs, model.config, model.model)
     alone = networks_for(schemas[:1], model.task.n_outputs, model.config, model.model)
     sizes = {one.layout.size for one in (*alone, *networks, *model.networks)}
@@ -223,12 +227,24 @@ def lasting_epochs(best: Sequence[int]) -> int:
 
 def _against(session: SearchSession, seconds: float) -> str:
     """Return why there is no refit, or an empty string."""
-    clock = session.clock
-    if clock.left is not None and seconds > clock.left:
+    left = session.clock.left
+    if left is not None and seconds > left:
         return "the time limit had no room for it"
-    is_asked = session.opened.request.refit is not None
-    if clock.left is None and not is_asked and seconds > TIME_SHARE * clock.elapsed:
-        return f"it would take more than {TIME_SHARE:.0%} of the time before it"
     if session.opened.teacher is not None and session.opened.data.has_given_file:
         return "the teacher does not know the validation file"
     return ""
+
+
+def _too_much(rows: int, before: int) -> str:
+    """Return that the last training is too long without a limit, or an empty string."""
+    if rows <= WORK_SHARE * before:
+        return ""
+    return f"it would take more than {WORK_SHARE:.0%} of the training before it"
+
+
+def _rows_before(session: SearchSession, selection: Selection) -> int:
+    """Return the rows of the trainings of the search and of the finalists, once an epoch."""
+    each = sum(len(job.train) for job in session.divisions.jobs)
+    trials = sum(one.curve[-1].epoch for one in session.study.trials if one.curve)
+    again = sum(map(sum, selection.replication.epochs.values()))
+    return trials * each + round(again * selection.replication.figures.n_train)

@@ -12,9 +12,10 @@ import torch
 from autoloss.core.devices import find_device
 from autoloss.core.errors import InputError, SearchInterrupted
 from autoloss.core.settings import ProtocolConfig
-from autoloss.data import StudyData
+from autoloss.data import Fold, StudyData
 from autoloss.executors import Crew, Staffing, staff
 from autoloss.experiment.conclusion import MODEL, conclude, show_result
+from autoloss.experiment.fewer_rows import rows_text
 from autoloss.experiment.notes import study_notes
 from autoloss.experiment.numbers import choose_numbers
 from autoloss.experiment.out_of_fold import boosting_of_folds
@@ -117,26 +118,30 @@ def make_session(opened: OpenSearch) -> SearchSession:
         study.embed_numbers(choice.numbers)
         opened.progress.detailed(choice.text)
     space = study.space
-    divisions = Divisions.of(
-        data.folds,
-        data.task.n_outputs,
-        space.network.sized(data.n_rows),
-        space.training,
-        device=find_device(opened.request.device),
-        seed=study.seed,
-        facts=study.facts,
-        teacher=opened.teacher,
-        negatives=space.protocol.negatives,
-        model=opened.model,
-        augment=space.augment,
-    )
-    timetable, chosen = make_timetable(
+
+    def divide(folds: Sequence[Fold]) -> Divisions:
+        return Divisions.of(
+            folds,
+            data.task.n_outputs,
+            space.network.sized(data.n_rows),
+            space.training,
+            device=find_device(opened.request.device),
+            seed=study.seed,
+            facts=study.facts,
+            teacher=opened.teacher,
+            negatives=space.protocol.negatives,
+            model=opened.model,
+            augment=space.augment,
+        )
+
+    timed = make_timetable(
         data,
-        divisions,
+        divide,
         clock,
         space=space,
         budget=study.plan,
         trials=study.budget,
+        seed=study.seed,
         epochs=study.asked_epochs,
         before=study.limited,
         workers=opened.workers,
@@ -144,13 +149,19 @@ def make_session(opened: OpenSearch) -> SearchSession:
         crowding=crowding,
         refit=wants_refit(opened.request.refit, data),
     )
-    opened.progress.detailed(chosen.text)
-    plan = timetable.plan
+    opened.progress.detailed(timed.together.text)
+    divisions, plan = timed.divisions, timed.timetable.plan
+    if space.protocol.rows == "auto":
+        study.compare_on(timed.rows)
     is_new = study.limited is None and study.left == study.budget and not study.trials
     if clock.limit is not None and is_new:
         study.limit(trials=plan.trials, epochs=plan.epochs)
         divisions = divisions.trained(study.space.training)
-    return SearchSession(opened, divisions, timetable, together=chosen.candidates)
+    together = timed.together.candidates
+    session = SearchSession(opened, divisions, timed.timetable, together=together)
+    if text := rows_text(data, timed.rows):
+        session.note(text)
+    return session
 
 
 @contextmanager

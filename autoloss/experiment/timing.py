@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
 import torch
 
 from autoloss.core.clock import Clock
 from autoloss.core.devices import threads
-from autoloss.data import StudyData
+from autoloss.data import Fold, StudyData
 from autoloss.executors import Crew
+from autoloss.experiment.fewer_rows import fitting_rows
 from autoloss.experiment.rounds import round_size
+from autoloss.experiment.time_plan import Workload
 from autoloss.experiment.timetable import Timetable
 from autoloss.experiment.workload import (
     after_seconds,
@@ -18,7 +23,7 @@ from autoloss.experiment.workload import (
 )
 from autoloss.search import FamilyPlan, Space
 from autoloss.training.divisions import Divisions
-from autoloss.training.estimate import measure_costs
+from autoloss.training.estimate import EpochCosts, measure_costs
 from autoloss.training.together import Together, choose_together
 
 LIMITED = 16
@@ -27,30 +32,49 @@ STARTING_SHARE = 0.1
 """The largest share of a limit that the timing waits for workers that still import torch."""
 
 
+@dataclass(frozen=True, eq=False)
+class Timed:
+    """The plan of a search's time.
+
+    Args:
+        timetable: The plan.
+        together: The candidates that train together.
+        divisions: The divisions on which trials are compared.
+        rows: The most training rows of each; 0 for all.
+    """
+
+    timetable: Timetable
+    together: Together
+    divisions: Divisions
+    rows: int
+
+
 def make_timetable(
     data: StudyData,
-    divisions: Divisions,
+    divide: Callable[[Sequence[Fold]], Divisions],
     clock: Clock,
     *,
     space: Space,
     budget: FamilyPlan,
     trials: int,
+    seed: int,
     epochs: int = 0,
     before: tuple[int, int] | None = None,
     workers: int = 1,
     crew: Crew | None = None,
     crowding: float | None = None,
     refit: bool = False,
-) -> tuple[Timetable, Together]:
-    """Plan the time of a search, and the number of candidates that train together.
+) -> Timed:
+    """Plan the time of a search, its rows, and the number of candidates that train together.
 
     Args:
         data: Its data.
-        divisions: The divisions on which trials are compared.
+        divide: Brings divisions to the device.
         clock: The clock of the search.
         space: The space.
         budget: The shares of the families in the trials.
         trials: The number of trials.
+        seed: Seed of the draw of fewer rows.
         epochs: The epochs of the request, if the space has fewer now.
         before: The planned trials and epochs of a study that is resumed.
         workers: Processes that train, with a thread each; 1 for this process with all threads.
@@ -59,38 +83,63 @@ def make_timetable(
         refit: Whether the user wants the model that ships to be trained again on all rows.
     """
     crowding = clock.crowding if crowding is None else crowding
-    fixed = len(budget.first) + len(budget.then)
-    at_most = max(round_size(trials), fixed) * len(divisions)
-    if clock.limit is not None and divisions.jobs[0].device.type == "cpu":
+    after = crowding * after_seconds(data)
+    reference = crowding * reference_seconds(data, space.protocol, clock.limit)
+
+    def timed(rows: int) -> tuple[Divisions, Together, Workload]:
+        divisions = divide(data.with_fewer_rows(data.folds, rows, seed=seed))
+        fixed = len(budget.first) + len(budget.then)
+        at_most = max(round_size(trials), fixed) * len(divisions)
+        chosen, costs = _measured(
+            divisions, clock, asked=space.together, at_most=at_most, workers=workers, crew=crew
+        )
+        workload = workload_of(
+            space.protocol,
+            data,
+            divisions,
+            trials=trials,
+            epochs=epochs or space.training.max_epochs,
+            families=len(budget.families),
+            fixed=fixed,
+            together=chosen.candidates,
+            costs=costs,
+            refit=refit,
+            predicted=prediction_seconds(data, divisions.jobs[0].network),
+        )
+        return divisions, chosen, workload
+
+    asked = space.protocol.rows
+    rows = 0 if asked == "auto" else asked
+    divisions, chosen, workload = timed(rows)
+    if asked == "auto" and clock.left is not None:
+        rows = fitting_rows(workload, clock.left - after - reference, len(data.train))
+        if rows:
+            divisions, chosen, workload = timed(rows)
+    timetable = Timetable(workload, clock, after=after, reference=reference, before=before)
+    return Timed(timetable, chosen, divisions, rows)
+
+
+def _measured(
+    divisions: Divisions,
+    clock: Clock,
+    *,
+    asked: int,
+    at_most: int,
+    workers: int,
+    crew: Crew | None,
+) -> tuple[Together, EpochCosts]:
+    """Return the candidates that train together, and the seconds of their epochs."""
+    jobs = divisions.jobs
+    if clock.limit is not None and jobs[0].device.type == "cpu":
         # More are seldom faster, and the time is short that tells.
         at_most = min(at_most, LIMITED * workers * len(divisions))
     with threads(1 if workers > 1 else torch.get_num_threads()):
-        chosen = choose_together(divisions.jobs, space.together, at_most=at_most, workers=workers)
+        chosen = choose_together(jobs, asked, at_most=at_most, workers=workers)
         costs = None
         if clock.limit is not None and crew is not None and len(crew):
             costs = crew.measure_costs(
-                divisions.jobs, together=chosen.candidates, seconds=STARTING_SHARE * clock.limit
+                jobs, together=chosen.candidates, seconds=STARTING_SHARE * clock.limit
             )
         if costs is None:
-            costs = measure_costs(divisions.jobs, together=chosen.candidates, workers=workers)
-    workload = workload_of(
-        space.protocol,
-        data,
-        divisions,
-        trials=trials,
-        epochs=epochs or space.training.max_epochs,
-        families=len(budget.families),
-        fixed=fixed,
-        together=chosen.candidates,
-        costs=costs,
-        refit=refit,
-        predicted=prediction_seconds(data, divisions.jobs[0].network),
-    )
-    timetable = Timetable(
-        workload,
-        clock,
-        after=crowding * after_seconds(data),
-        reference=crowding * reference_seconds(data, space.protocol, clock.limit),
-        before=before,
-    )
-    return timetable, chosen
+            costs = measure_costs(jobs, together=chosen.candidates, workers=workers)
+    return chosen, costs

@@ -25,8 +25,8 @@ from autoloss.search.trial_facts import facts_of, record_of
 
 LIMITED = "limited"
 """The key of the trials and epochs that fit into a time limit."""
-NUMBERS = "numbers"
-"""The key of the embedding of numbers, if the search chose it."""
+NUMBERS, ROWS = "numbers", "rows"
+"""The keys of the embedding of numbers and of the rows of the search, if the search chose them."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,8 @@ class StudySession:
             self._take_up(known[LIMITED]["trials"], known[LIMITED]["epochs"])
         if NUMBERS in known:
             self._embed(known[NUMBERS])
+        if ROWS in known:
+            self._compare_on(known[ROWS])
 
     def limit(self, *, trials: int, epochs: int) -> None:
         """Plan for fewer trials or epochs, also in processes that resume the study."""
@@ -101,6 +103,20 @@ class StudySession:
     def _embed(self, numbers: Numbers) -> None:
         network = replace(self.space.network, numbers=numbers)
         self.space = replace(self.space, network=network)
+        self._asker = replace(self._asker, space=self.space)
+
+    def compare_on(self, rows: int) -> None:
+        """Fix the training rows that candidates are compared on, also for a resumed study.
+
+        Args:
+            rows: Of each division; 0 for all.
+        """
+        with self._lock:
+            self.opened.ledger.set_attribute(ROWS, rows)
+            self._compare_on(rows)
+
+    def _compare_on(self, rows: int) -> None:
+        self.space = replace(self.space, protocol=replace(self.space.protocol, rows=rows))
         self._asker = replace(self._asker, space=self.space)
 
     def _take_up(self, trials: int, epochs: int) -> None:

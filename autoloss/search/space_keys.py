@@ -92,6 +92,12 @@ CONSTANTS: dict[str, Constant] = {
         "0, or a number of at least 1",
         lambda value: as_number(value) is not None and (value == 0 or 1.0 <= value < math.inf),
     ),
+    "protocol.rows": Constant(
+        '"auto", 0 or a whole number of at least 100',
+        lambda value: (
+            value == "auto" or (_whole(0).is_allowed(value) and (value == 0 or value >= 100))
+        ),
+    ),
     "protocol.racing": Constant("true or false", lambda value: isinstance(value, bool)),
 }
 LISTS = ("bases", "priors", "targets", "penalties", "objectives")

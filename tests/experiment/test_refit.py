@@ -186,31 +186,30 @@ def test_members_stay_as_they_were_if_a_later_training_on_all_rows_is_cut_off(
     assert np.isfinite(load(tmp_path / "cut").predict_proba(FRAME)).all()
 
 
-@pytest.mark.parametrize(
-    ("asked", "left", "elapsed", "against"),
-    [
-        (True, None, 1.0, ""),
-        (True, 5.0, 100.0, "time limit"),
-        (True, 7.0, 1.0, ""),
-        (None, None, 29.0, "more than 20% of the time"),
-        (None, None, 31.0, ""),
-        (None, 5.0, 100.0, "time limit"),
-        (None, 7.0, 1.0, ""),
-    ],
-)
-def test_a_refit_needs_time(
-    asked: bool | None, left: float | None, elapsed: float, against: str
-) -> None:
+@pytest.mark.parametrize(("left", "against"), [(None, ""), (5.0, "time limit"), (7.0, "")])
+def test_a_refit_needs_time(left: float | None, against: str) -> None:
     session: Any = SimpleNamespace(
-        clock=SimpleNamespace(left=left, elapsed=elapsed),
-        opened=SimpleNamespace(
-            teacher=None,
-            data=SimpleNamespace(has_given_file=False),
-            request=SimpleNamespace(refit=asked),
-        ),
+        clock=SimpleNamespace(left=left),
+        opened=SimpleNamespace(teacher=None, data=SimpleNamespace(has_given_file=False)),
     )
     reason = _against(session, seconds=6.0)
     assert (against in reason) if against else not reason
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e9])
+@pytest.mark.parametrize(("share", "is_done"), [(1e9, True), (0.0, False)])
+def test_without_a_limit_the_rows_decide_and_not_the_pace_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float, seconds: float, is_done: bool
+) -> None:
+    monkeypatch.setattr(module, "MORE_ROWS", 1.0)
+    monkeypatch.setattr(module, "WORK_SHARE", share)
+    monkeypatch.setattr(
+        "autoloss.experiment.timetable.Timetable.refit_seconds",
+        lambda self, count, epochs, *, share: seconds,
+    )
+    found = search(tmp_path, name="paced").summary.refit
+    assert found.is_done == is_done
+    assert is_done or "more than 0% of the training before it" in found.reason
 
 
 @pytest.mark.parametrize(
@@ -256,6 +255,22 @@ def test_a_model_is_no_mixture_of_weights_of_different_shapes(
     assert not result.summary.refit.is_done
     assert all(one.class_counts.sum() < len(frame) for one in result.model.members)
     assert np.isfinite(result.model.predict_proba(frame)).all()
+    # Under a time limit all rows are encoded as the rows of each member were.
+    cut_after_one.clear()
+    limited = autoloss.search(
+        frame, "target", trials=8, track="off", device="cpu", out=tmp_path, space=space,
+        refit=True, ship="blend", time_limit=600.0, name="limited",
+    )  # fmt: skip
+    refit, members = limited.summary.refit, limited.model.members
+    assert (refit.trained, refit.members) == (2, 4)
+    assert [one.class_counts.sum() == len(frame) for one in members] == [False, False, True, True]
+    assert [one.encoding for one in members[:2]] == [one.encoding for one in members[2:]]
+    assert not any(
+        torch.equal(one.weights, other.weights)
+        for one, other in zip(members[2:], result.model.members[2:], strict=True)
+    )
+    saved = load(tmp_path / "limited")
+    assert np.array_equal(saved.predict_proba(frame), limited.model.predict_proba(frame))
 
 
 def test_where_no_time_is_left_for_all_trials_those_of_the_largest_weight_are_trained_again(
