@@ -20,7 +20,7 @@ def add(log: Path, piece: Mapping[str, Any]) -> str:
     """Add a line to a log, and return it with its end."""
     line = json.dumps(piece) + "\n"
     # One write to the end, so that lines of several processes do not mix.
-    file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         os.write(file, line.encode())
     finally:
