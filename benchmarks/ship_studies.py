@@ -18,6 +18,7 @@ from unittest import mock
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 import autoloss
@@ -256,7 +257,7 @@ def _joined(models: Mapping[int, Classifier]) -> Classifier:
 def _by_training(model: Classifier, count: int, fresh: pd.DataFrame) -> Array:
     """Return the log probabilities of each training of each finalist, (F, R, N, C)."""
     rows = model.by_member(encoded_rows(model.encodings, fresh, force=True))
-    found = model.member_log_probs(rows).float()
+    found = torch.stack(list(model.member_log_probs(rows))).float()
     return np.asarray(found.unflatten(0, (count, -1)).numpy())
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from autoloss.diagnosis.labelled import LabelledPredictions
 from autoloss.metrics import smooth_ece, top_label
-from autoloss.metrics.bands import chance_band
+from autoloss.metrics.bands import chance_band, independent_rows
 from autoloss.metrics.calibration import equal_mass
 from autoloss.records import Reliability
 from autoloss.records.diagnosis import Calibration, WithNull
@@ -91,9 +91,10 @@ def reliability_of(
     mass = mass[is_used]
     mean = summed(weight * confidence)[is_used] / mass
     accuracy = summed(weight * correct)[is_used] / mass
-    # The number of rows of equal weight with the same information.
-    trials = (mass.square() / summed(weight.square())[is_used]).round().clamp_min(1).numpy()
-    low, high = chance_band(trials, mean.clamp(0, 1).numpy())
+    rows = independent_rows(
+        correct - confidence, index, BINS, clusters=predictions.clusters, weights=weight
+    )
+    low, high = chance_band(rows[is_used.numpy()], mean.clamp(0, 1).numpy())
     counts = torch.bincount(index, minlength=BINS)[is_used]
     return Reliability(
         name=name,

@@ -96,7 +96,7 @@ def _given(classifier: Classifier, data: Source) -> LabelledPredictions:
         for member, own in zip(classifier.members, logits, strict=True)
     ]
     return LabelledPredictions(
-        log_probs=classifier.mean(torch.stack(each)),
+        log_probs=classifier.mean(each),
         logits=logits,
         targets=torch.from_numpy(targets[rows]),
         weights=None,
@@ -123,7 +123,7 @@ def _of_labels(classifier: Classifier, data: Source, table: Table) -> LabelledPr
             f"{table.label} must have at least {LEAST_ROWS} known labels, but has {len(rows)}."
         )
     return LabelledPredictions(
-        log_probs=classifier.mean(torch.stack(each))[known],
+        log_probs=classifier.mean(each)[known],
         logits=facts[0].over_classes(logits)[:, known],
         targets=answers[known],
         weights=None,
@@ -157,7 +157,7 @@ def _of_sequences(classifier: Classifier, data: Source) -> LabelledPredictions:
     ]
     unknown = column.unknown(keys, np.arange(len(lengths)))[1]
     found = LabelledPredictions(
-        log_probs=classifier.mean(torch.stack(each))[0, known],
+        log_probs=classifier.mean(each)[0, known],
         logits=logits[:, 0, known],
         targets=tags[known],
         weights=None,

@@ -22,8 +22,9 @@ from autoloss.diagnosis.labelled import (
 from autoloss.diagnosis.loss import determined_part, label_of, loss_of
 from autoloss.diagnosis.readouts import FittedReadouts, readouts_of
 from autoloss.diagnosis.several import checked_labels, has_several
+from autoloss.diagnosis.shares import class_rows, effective_rows, label_rows
 from autoloss.diagnosis.shift import MOST_CLASSES
-from autoloss.diagnosis.signal import Gradients, gradients_of, parts_of, signal_of
+from autoloss.diagnosis.signal import gradients_of, signal_of
 from autoloss.diagnosis.sources import sources_of
 from autoloss.diagnosis.suspects import placed, suspects_of
 from autoloss.diagnosis.tokens import checked_tags, has_sequences, suspects_of_tokens
@@ -31,8 +32,6 @@ from autoloss.losses import ClassFacts, LossSpec
 from autoloss.records import Reliability
 from autoloss.records.diagnosis import Bits, ClassRow, Diagnosis, Suspects
 
-# Below this expected count the band of a class is Poisson's, above it the normal's.
-_FEW = 10.0
 # Scores are inverted if their mean is this many standard errors below 0.
 _SURE = 4.0
 
@@ -131,15 +130,15 @@ def diagnosed(
     suspects = suspects_of_tokens(_of_labels(suspects, predictions.items), predictions)
     gradients = gradients_of(predictions, _compared(spec), counts)
     signal, saturation = signal_of(gradients, wrong, is_suspect, weight)
-    rows, distance = _class_rows(predictions, gradients, wrong)
+    rows, distance = class_rows(predictions, gradients, wrong)
     is_inverted = _is_inverted(predictions, rows)
     if predictions.items is not None:
-        rows, distance = _label_rows(predictions, predictions.items, gradients, wrong)
+        rows, distance = label_rows(predictions, predictions.items, gradients, wrong)
     return Diagnosis(
         name=name,
         kind=predictions.kind,
         rows=predictions.n_rows,
-        effective_rows=_effective(weight),
+        effective_rows=effective_rows(weight),
         classes=predictions.classes,
         labels=() if predictions.items is None else predictions.items.names,
         loss=spec.to_dict(),
@@ -207,101 +206,11 @@ def _is_inverted(predictions: LabelledPredictions, rows: Sequence[ClassRow]) -> 
     return bool(gain < -_SURE * error)
 
 
-def _class_rows(
-    predictions: LabelledPredictions, gradients: Gradients, wrong: Tensor
-) -> tuple[tuple[ClassRow, ...], float]:
-    """Return a row per class, and the distance of label shares from mean probabilities."""
-    n_classes, weight = len(predictions.classes), predictions.row_weights
-    total = torch.zeros(n_classes, dtype=torch.float64)
-    noise = torch.zeros_like(total)
-    for chunk, own in zip(
-        torch.split(predictions.log_probs, 1 << 16), torch.split(weight, 1 << 16), strict=True
-    ):
-        probs = chunk.double().exp()
-        total += own @ probs
-        noise += own.square() @ (probs * (1 - probs))
-    mass = weight.sum()
-    share, predicted = predictions.counts / mass, total / mass
-    missed = torch.bincount(predictions.targets, weight * wrong, n_classes) / predictions.counts
-    effective = _effective(weight)
-    parts = parts_of(predictions.classes, predictions.targets, gradients, weight)
-    rows = []
-    for k, one in enumerate(parts):
-        low, high = _band(float(predicted[k]), float(noise[k].sqrt() / mass), effective)
-        rows.append(
-            ClassRow(
-                name=one.name,
-                rows=one.rows,
-                share=float(share[k]),
-                predicted=float(predicted[k]),
-                low=low,
-                high=high,
-                error=float(missed[k]),
-                gradient=one.gradient,
-            )
-        )
-    return tuple(rows), float((share - predicted).abs().sum() / 2)
-
-
-def _label_rows(
-    predictions: LabelledPredictions, items: ItemLabels, gradients: Gradients, wrong: Tensor
-) -> tuple[tuple[ClassRow, ...], float]:
-    """Return a row per label, and the mean distance of shares from mean probabilities."""
-    n_labels, weight = len(items.names), predictions.row_weights
-    probs = predictions.log_probs[:, 1].double().exp()
-    yes = (predictions.targets == 1).double()
-
-    def summed(values: Tensor) -> Tensor:
-        return torch.bincount(items.numbers, values, n_labels)
-
-    mass, positives = summed(weight), summed(weight * yes)
-    share, predicted = positives / mass, summed(weight * probs) / mass
-    spread = summed(weight.square() * probs * (1 - probs)).sqrt() / mass
-    effective = mass.square() / summed(weight.square())
-    missed = summed(weight * yes * wrong) / positives
-    counts = torch.bincount(items.numbers[yes > 0], minlength=n_labels).tolist()
-    parts = parts_of(items.names, items.numbers, gradients, weight)
-    rows = []
-    for place, one in enumerate(parts):
-        if not one.rows:
-            continue
-        low, high = _band(float(predicted[place]), float(spread[place]), float(effective[place]))
-        rows.append(
-            ClassRow(
-                name=one.name,
-                rows=counts[place],
-                share=float(share[place]),
-                predicted=float(predicted[place]),
-                low=low,
-                high=high,
-                error=float(missed[place]),
-                gradient=one.gradient,
-            )
-        )
-    return tuple(rows), float(np.mean([abs(row.share - row.predicted) for row in rows]))
-
-
 def _of_labels(suspects: Suspects, items: ItemLabels | None) -> Suspects:
     """Return suspect labels with their rows, and the names of several labels."""
     if items is None:
         return suspects
     return placed(suspects, items.rows, lambda item: items.names[int(items.numbers[item])])
-
-
-def _band(mean: float, spread: float, n: float) -> tuple[float, float]:
-    """Return the band of 95 % of the label shares if the probabilities were right."""
-    if n * mean < _FEW:
-        # Loading it takes a while.
-        from scipy.stats import poisson
-
-        low, high = (poisson.ppf([0.025, 0.975], n * mean) / n).tolist()
-        return low, high
-    return max(0.0, mean - 1.96 * spread), min(1.0, mean + 1.96 * spread)
-
-
-def _effective(weight: Tensor) -> float:
-    """Return the effective number of rows of weights ``(N,)``."""
-    return float(weight.sum().square() / weight.square().sum())
 
 
 def _bits(predictions: LabelledPredictions, readouts: FittedReadouts) -> Bits:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -150,21 +150,24 @@ class Classifier(Shown):
         return raw_scores(network, own.weights, own.readout.spec, inputs, of_tokens=is_sequence)
 
     def encoded_log_probs(self, rows: Sequence[Inputs], *, raw: bool = False) -> Tensor:
-        """Return log probabilities of encoded rows, ``(N, C)`` or ``(N, L, 2)``, float64.
+        """Return the mean of the members as log probabilities of encoded rows, float64.
 
         Args:
             rows: The encoded rows of every member.
             raw: Whether to use the softmax of the logits instead of read-outs and temperature.
+
+        Shape:
+            ``(N, C)``; of several labels ``(N, L, 2)``; of tokens ``(1, T, C)``.
         """
         return self.mean(self.member_log_probs(rows, raw=raw), raw=raw)
 
-    def member_log_probs(self, rows: Sequence[Inputs], *, raw: bool = False) -> Tensor:
-        """Return log probabilities of encoded rows by each member, float64; see `read`."""
+    def member_log_probs(self, rows: Sequence[Inputs], *, raw: bool = False) -> Iterator[Tensor]:
+        """Yield the log probabilities of encoded rows by each member, float64; see `read`."""
         logits = (self.member_logits(number, inputs) for number, inputs in enumerate(rows))
         return self.read(logits, raw=raw)
 
-    def read(self, logits: Iterable[Tensor], *, raw: bool = False) -> Tensor:
-        """Return the log probabilities that each member reads from its raw scores, float64.
+    def read(self, logits: Iterable[Tensor], *, raw: bool = False) -> Iterator[Tensor]:
+        """Yield the log probabilities that each member reads from its raw scores, float64.
 
         A label of several that all training rows of a member have, or none, has their share as
         its probability.
@@ -174,24 +177,22 @@ class Classifier(Shown):
             raw: Whether to use the softmax of the logits instead of the read-outs.
 
         Shape:
-            ``(R, N, C)``; of several labels ``(R, N, L, 2)``; of tokens ``(R, 1, T, C)``.
+            each ``(N, C)``; of several labels ``(N, L, 2)``; of tokens ``(1, T, C)``.
         """
-        found = []
         for member, own in zip(self.members, logits, strict=True):
             facts = self.facts(member)
             seen = facts.over_classes(own) if raw else member.readout.log_probs(own, facts)
-            found.append(facts.with_constants(seen.double().log_softmax(-1)))
-        return torch.stack(found)
+            yield facts.with_constants(seen.double().log_softmax(-1))
 
-    def mean(self, log_probs: Tensor, *, raw: bool = False) -> Tensor:
+    def mean(self, log_probs: Iterable[Tensor], *, raw: bool = False) -> Tensor:
         """Return the calibrated mean of the members' probabilities as log probabilities.
 
         Args:
-            log_probs: Log probabilities of every member.
+            log_probs: Log probabilities of every member, one after the other.
             raw: Whether to leave out the temperature of the mean.
 
         Shape:
-            log_probs (R, ..., C) -> (..., C).
+            log_probs R times ``(..., C)`` → ``(..., C)``.
         """
         temperature = 1.0 if raw else self.temperature
         mean = mean_log_probs(log_probs, log_shares=self.log_shares, temperature=temperature)

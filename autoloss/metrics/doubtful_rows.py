@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.core.errors import InputError
-from autoloss.metrics.bands import chance_band
+from autoloss.metrics.bands import chance_band, independent_rows
 from autoloss.records import Reliability, Tails, TopShare
 
 _SHARES = (0.001, 0.01, 0.05, 0.1)
@@ -16,7 +17,12 @@ _FARTHEST = 20.0
 
 
 def tails(
-    log_probs: Tensor, targets: Tensor, *, name: str = "challenger", bins: int = 10
+    log_probs: Tensor,
+    targets: Tensor,
+    *,
+    name: str = "challenger",
+    bins: int = 10,
+    clusters: Tensor | None = None,
 ) -> Tails:
     """Return the calibration of a rare positive class: by log-odds, and among the top rows.
 
@@ -30,13 +36,14 @@ def tails(
         targets: Classes 0 and 1.
         name: The name of the model.
         bins: The largest number of bins; bins without a row are left out.
+        clusters: The cluster of each row; None if all are independent.
 
     Raises:
         InputError: If there are not two classes.
 
     Shape:
         - log_probs: ``(N, 2)``
-        - targets: ``(N,)``
+        - targets and clusters: ``(N,)``
     """
     if log_probs.ndim != 2 or log_probs.shape[1] != 2 or len(log_probs) != len(targets):
         raise InputError(
@@ -52,7 +59,7 @@ def tails(
     counts = [(share, round(share * len(probs))) for share in _SHARES]
     return Tails(
         prevalence=float(positive.mean()),
-        bins=_by_log_odds(odds, probs, positive, name=name, bins=bins),
+        bins=_by_log_odds(odds, probs, positive, name=name, bins=bins, clusters=clusters),
         top=tuple(
             TopShare(
                 share=share,
@@ -74,6 +81,7 @@ def _by_log_odds(
     *,
     name: str,
     bins: int,
+    clusters: Tensor | None,
 ) -> Reliability:
     """Return the points of the bins that have a row."""
     width = max((odds.max() - odds.min()) / bins, np.finfo(np.float64).tiny)
@@ -83,7 +91,9 @@ def _by_log_odds(
     count = count[used]
     mean = np.bincount(place, weights=probs, minlength=bins)[used] / count
     share = np.bincount(place, weights=positive, minlength=bins)[used] / count
-    low, high = chance_band(count, mean.clip(0.0, 1.0))
+    gaps, index = torch.from_numpy(positive - probs), torch.from_numpy(place)
+    rows = independent_rows(gaps, index, bins, clusters=clusters)[used]
+    low, high = chance_band(rows, mean.clip(0.0, 1.0))
     return Reliability(
         name=name,
         confidence=tuple(mean.tolist()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,27 +25,47 @@ _CELLS, _END = 256, 60.0
 
 
 def mean_log_probs(
-    members: Tensor, *, log_shares: Tensor | None = None, temperature: Tensor | float = 1.0
+    members: Tensor | Iterable[Tensor],
+    *,
+    log_shares: Tensor | None = None,
+    temperature: Tensor | float = 1.0,
 ) -> Tensor:
     """Return the mean of the members' probabilities at a temperature, as log probabilities.
 
     ``softmax(log(sum_r share_r * p_r) / T)``
 
     Args:
-        members: Log probabilities of each member.
+        members: Log probabilities of each member; members that come one after the other are added
+            up, so that only one of them is in memory.
         log_shares: Logarithm of each member's share; None for equal shares.
         temperature: T; at 1 the mean stays as it is.
 
     Shape:
-        members (R, ..., C), log_shares (R,) -> (..., C).
+        members (R, ..., C) or R times (..., C), log_shares (R,) -> (..., C).
     """
-    if log_shares is None:
-        mean = members.logsumexp(0) - math.log(len(members))
+    if isinstance(members, Tensor):
+        count = len(members)
+        if log_shares is not None:
+            members = members + log_shares.view(-1, *[1] * (members.ndim - 1))
+        mean = members.logsumexp(0)
     else:
-        mean = (members + log_shares.view(-1, *[1] * (members.ndim - 1))).logsumexp(0)
+        count, mean = _added_up(members, log_shares)
+    if log_shares is None:
+        mean = mean - math.log(count)
     if isinstance(temperature, float) and temperature == 1.0:
         return mean
     return (mean / temperature).log_softmax(-1)
+
+
+def _added_up(members: Iterable[Tensor], log_shares: Tensor | None) -> tuple[int, Tensor]:
+    """Return the number of members, and the logarithm of the sum of their probabilities."""
+    count, total = 0, torch.empty(0)
+    for count, member in enumerate(members, start=1):
+        own = member
+        if log_shares is not None:
+            own = member + log_shares[count - 1].reshape([1] * member.ndim)
+        total = own if count == 1 else torch.logaddexp(total, own)
+    return count, total
 
 
 @dataclass(frozen=True)

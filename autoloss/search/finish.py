@@ -330,7 +330,12 @@ def _summary(
         edges=study.edges,
         looks=evidence.looks,
         coverage=evidence.coverage,
-        tails=tails(evidence.log_probs[place], evidence.targets, name=ROLES[place])
+        tails=tails(
+            evidence.log_probs[place],
+            evidence.targets,
+            name=ROLES[place],
+            clusters=evidence.items.clusters,
+        )
         if study.task.is_yes_or_no and is_rare(known.class_counts, below=TAILS_BELOW)
         else None,
         **insights(study, evidence, place),

@@ -26,13 +26,15 @@ BEFORE = "{} before the read-out"
 
 def diagrams(evidence: Evidence) -> tuple[Reliability, ...]:
     """Return reliability diagrams of both models, each before its read-out and after it."""
-    found = []
+    models = []
     for place, role in enumerate(ROLES):
         if evidence.raw is not None:
-            before = BEFORE.format(role)
-            found.append(reliability(evidence.raw[place], evidence.targets, name=before))
-        found.append(reliability(evidence.log_probs[place], evidence.targets, name=role))
-    return tuple(found)
+            models.append((BEFORE.format(role), evidence.raw[place]))
+        models.append((role, evidence.log_probs[place]))
+    targets, clusters = evidence.targets, evidence.items.clusters
+    return tuple(
+        reliability(log_probs, targets, name=name, clusters=clusters) for name, log_probs in models
+    )
 
 
 def insights(study: StudySnapshot, evidence: Evidence, shipped: int) -> dict[str, Any]:
@@ -105,7 +107,9 @@ def _name_of(study: StudySnapshot, evidence: Evidence) -> Callable[[int], str]:
 def _of_positives(evidence: Evidence) -> tuple[Reliability, ...]:
     """Return the reliability diagram of the positive class's probability for each model."""
     return tuple(
-        positive_reliability(log_probs, evidence.targets, name=role)
+        positive_reliability(
+            log_probs, evidence.targets, name=role, clusters=evidence.items.clusters
+        )
         for role, log_probs in zip(ROLES, evidence.log_probs, strict=True)
     )
 

@@ -179,7 +179,9 @@ def _worst(judged: _Judged, figures: Sequence[LabelFigures]) -> tuple[Reliabilit
         probs = torch.from_numpy(judged.probs[own])
         log_probs = torch.stack([1.0 - probs, probs], -1).log()
         answers = torch.from_numpy(judged.yes[own].astype(np.int64))
-        found.append(positive_reliability(log_probs, answers, name=figures[place].name))
+        clusters = torch.from_numpy(judged.places.clusters[own])
+        name = figures[place].name
+        found.append(positive_reliability(log_probs, answers, name=name, clusters=clusters))
     return tuple(found)
 
 

@@ -68,6 +68,24 @@ def test_a_suspect_is_named_by_its_sequence_and_token() -> None:
     assert (worst.row, worst.given, worst.suggested) == (7, "token 2: c", "token 2: b")
 
 
+def test_copies_of_a_token_make_no_band_narrower() -> None:
+    rng = np.random.default_rng(1)
+    logits = rng.normal([0.0, 0.5, -2.5], 1.0, size=(500, 3))
+    tags = (logits + rng.gumbel(size=logits.shape)).argmax(1)
+    once = diagnose(logits, tags)
+    alone = diagnose([one[None] for one in logits], [[tag] for tag in tags])
+    often = diagnose([np.tile(one, (9, 1)) for one in logits], [np.full(9, tag) for tag in tags])
+    for name, wider in ((alone, 1.05), (often, 1.25)):
+        own = [row.high - row.low for row in name.class_rows]
+        other = [row.high - row.low for row in once.class_rows]
+        assert all(b * 0.95 <= a <= b * wider for a, b in zip(own, other, strict=True))
+    # Bins of equal mass have about the same rows.
+    width = [
+        np.mean(np.subtract(d.reliability[0].high, d.reliability[0].low)) for d in (often, once)
+    ]
+    assert width[0] == pytest.approx(width[1], rel=0.15)
+
+
 def test_copies_of_a_token_make_no_interval_narrower() -> None:
     rng = np.random.default_rng(0)
     logits = 2 * rng.normal(size=(400, 3))

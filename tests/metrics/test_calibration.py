@@ -164,6 +164,23 @@ def test_reliability_of_a_calibrated_model_lies_in_its_band():
     assert inside / total == pytest.approx(0.96, abs=0.02)
 
 
+def test_copies_of_an_example_make_no_band_narrower():
+    chance = torch.Generator().manual_seed(3)
+    log_probs = torch.randn(600, 3, generator=chance, dtype=torch.float64).log_softmax(-1)
+    targets = torch.multinomial(log_probs.exp(), 1, generator=chance)[:, 0]
+
+    def width(copies: int, *, clusters: bool) -> float:
+        own = torch.arange(600).repeat(copies) if clusters else None
+        many = log_probs.repeat(copies, 1), targets.repeat(copies)
+        found = reliability(*many, name="x", clusters=own)
+        return float(np.subtract(found.high, found.low).mean())
+
+    once = width(1, clusters=False)
+    assert width(5, clusters=False) < 0.5 * once
+    assert width(1, clusters=True) == once
+    assert width(5, clusters=True) == pytest.approx(once, rel=0.1)
+
+
 def test_reliability_sums_to_the_debiased_error(make_probs):
     log_probs, targets = make_probs(1)
     found = reliability(log_probs[0], targets, name="cross-entropy")

@@ -23,6 +23,17 @@ def rare(*, seed: int = 0, shift: float = 0.0) -> tuple[torch.Tensor, torch.Tens
     return log_probs, torch.from_numpy(positive).long()
 
 
+def test_copies_of_a_row_make_no_band_narrower():
+    log_probs, targets = rare()
+    once = tails(log_probs, targets).bins
+    own = torch.arange(N).repeat(4)
+    often = tails(log_probs.repeat(4, 1), targets.repeat(4), clusters=own).bins
+    width = [np.subtract(one.high, one.low) for one in (often, once)]
+    # Bins with a handful of rows have a band of steps.
+    many = np.array(once.count) > 200
+    np.testing.assert_allclose(width[0][many], width[1][many], rtol=0.15)
+
+
 def test_bins_are_those_of_a_histogram_of_the_log_odds():
     log_probs, targets = rare()
     found = tails(log_probs, targets, name="challenger", bins=12)

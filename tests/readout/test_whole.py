@@ -62,6 +62,18 @@ def test_weights_are_shares_of_the_mean() -> None:
     np.testing.assert_allclose(model.predict_proba(frame), wanted, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("log_shares", [None, torch.tensor([0.2, 0.5, 0.3]).double().log()])
+def test_members_one_after_the_other_have_the_mean_of_members_together(
+    log_shares: torch.Tensor | None,
+) -> None:
+    log_probs = (30.0 * torch.randn(3, 40, 4, dtype=torch.float64)).log_softmax(-1)
+    log_probs[0, :5] = torch.tensor([-torch.inf, 0.0, -torch.inf, -torch.inf])
+    log_probs[:, 7] = torch.tensor([-torch.inf, 0.0, -torch.inf, -torch.inf])
+    wanted = mean_log_probs(log_probs, log_shares=log_shares)
+    found = mean_log_probs(iter(log_probs), log_shares=log_shares)
+    torch.testing.assert_close(found, wanted, rtol=1e-14, atol=1e-14)
+
+
 def test_the_temperature_divides_the_log_probabilities_of_the_mean() -> None:
     model, frame = make_classifier(**SEVERAL), make_frame(40)
     plain = model.predict_proba(frame)

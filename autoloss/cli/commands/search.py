@@ -12,6 +12,8 @@ from autoloss.cli import image_options, label_options, options
 EXAMPLES = (
     "autoloss search churn.csv --target churned",
     "autoloss search churn.csv -t churned --time-limit 10m --dry-run",
+    "autoloss search news.csv -t 'topic_*' --metric f1_macro",
+    "autoloss search wnut.conll --tokens 0 -t 1 --metric entity_f1",
     "autoloss search sklearn:digits --trials 64 --json > digits.json",
 )
 
