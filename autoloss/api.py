@@ -43,6 +43,7 @@ def search(
     images: str | None = None,
     image_size: int | None = None,
     skip_bad: bool = False,
+    features: str | None = None,
     valid: Source | None = None,
     test: Source | None = None,
     groups: str | None = None,
@@ -103,6 +104,11 @@ def search(
         image_size: The longest side in pixels at which pictures are read; by default that of the
             median picture, 64 at most.
         skip_bad: Leave out pictures that cannot be read, instead of refusing them.
+        features: A frozen network that turns pictures, or the texts of a column (the one of kind
+            ``"text"``), into vectors, which the candidates learn from: ``"timm:NAME"``,
+            ``"torchvision:NAME"``, ``"hf:NAME"`` or ``"st:NAME"`` (for the last two also a
+            folder), or ``"FILE.py:NAME"``, a function that returns a vector for each of a list of
+            pictures of Pillow or of texts. The file is run.
         valid: Rows to validate on; by default a part of `data`.
         test: Rows to lock for the verdict; by default a part of `data`.
         groups: Column of groups: rows with the same value stay in the same part.
@@ -204,6 +210,7 @@ def plan(
     images: str | None = None,
     image_size: int | None = None,
     skip_bad: bool = False,
+    features: str | None = None,
     valid: Source | None = None,
     test: Source | None = None,
     groups: str | None = None,

@@ -32,6 +32,7 @@ def diagnose(
     seed: int,
     losses: Sequence[Path],
     network: str | None = None,
+    features: str | None = None,
 ) -> Diagnosis:
     """Return the diagnosis of a model on rows, or of saved predictions.
 
@@ -43,14 +44,16 @@ def diagnose(
         seed: Seed of folds, bootstrap and drawn outcomes.
         losses: Files that declare the user's own losses.
         network: The user's own network, as FILE.py:NAME, if it trained the model.
+        features: The user's own function of the features, as FILE.py:NAME, if the model has one.
 
     Raises:
         InputError: If a file is missing or wrong.
     """
     if (logits is None) == (model is None) or (model is None) != (data is None):
         raise typer.BadParameter("give MODEL and DATA, or --logits FILE")
-    if network is not None and logits is not None:
-        raise typer.BadParameter("--model goes with MODEL and DATA, not with --logits FILE")
+    for name, own in (("--model", network), ("--features", features)):
+        if own is not None and logits is not None:
+            raise typer.BadParameter(f"{name} goes with MODEL and DATA, not with --logits FILE")
     if logits is not None:
         from autoloss.diagnosis.files import read_scores
         from autoloss.diagnosis.run import diagnosed
@@ -64,7 +67,8 @@ def diagnose(
 
     assert model is not None
     assert data is not None
-    classifier = api.load(model_folder(model), losses=tuple(losses), model=network)
+    folder = model_folder(model)
+    classifier = api.load(folder, losses=tuple(losses), model=network, features=features)
     return diagnose_model(classifier, data, loss=loss, name=_name(model), seed=seed)
 
 

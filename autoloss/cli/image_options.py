@@ -1,4 +1,4 @@
-"""The options of a search for pictures."""
+"""The options of a search for pictures and for frozen features."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-_PICTURES = "Pictures"
+_PICTURES = "Pictures and features"
 Images = Annotated[
     str | None,
     typer.Option(
@@ -33,5 +33,25 @@ SkipBad = Annotated[
         "--skip-bad",
         help="Leave out pictures that cannot be read.",
         rich_help_panel=_PICTURES,
+    ),
+]
+Features = Annotated[
+    str | None,
+    typer.Option(
+        "--features",
+        metavar="REFERENCE",
+        help="Frozen network that turns pictures, or the texts of a column, into vectors, which "
+        "the candidates learn from: timm:NAME, torchvision:NAME, hf:NAME or st:NAME (or a folder "
+        "in the place of NAME), or FILE.py:NAME, a function of a list of pictures or texts. The "
+        "file is run.",
+        rich_help_panel=_PICTURES,
+    ),
+]
+FeaturesAgain = Annotated[
+    str | None,
+    typer.Option(
+        "--features",
+        metavar="FILE.py:NAME",
+        help="Your own function that computed the features in the search. The file is run.",
     ),
 ]

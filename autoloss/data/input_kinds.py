@@ -11,6 +11,16 @@ from torch import Tensor
 from autoloss.data.encode import TableEncoding
 from autoloss.data.encoding import Encoding, RowReader
 from autoloss.data.folds import Encoder
+from autoloss.data.frozen.encode import FrozenEncoding
+from autoloss.data.frozen.facts import (
+    frozen_code,
+    frozen_example,
+    frozen_needs,
+    frozen_scope,
+    frozen_signature,
+)
+from autoloss.data.frozen.folds import FrozenEncoder
+from autoloss.data.frozen.rows import FrozenReader
 from autoloss.data.images.encode import ImageEncoding, image_example, image_signature
 from autoloss.data.images.folds import ImageEncoder
 from autoloss.data.images.rows import ImageReader
@@ -36,7 +46,10 @@ class InputKind:
         not_boosted: Why gradient boosting, the reference model of tables, cannot learn from the
             rows; empty if it can.
         space: The search space in place of the default; empty for that of the kind of label.
-        needs: Packages that a model needs besides those of every model.
+        needs: Maps the encodings to the packages that a model needs besides those of every model.
+        scope: Maps an encoding to a sentence on what a verdict does not cover; empty for nothing.
+        own_code: Maps an encoding to the code of the user's own that a model needs and does not
+            hold; empty for none.
     """
 
     encoder: type[Encoder]
@@ -47,7 +60,9 @@ class InputKind:
     of_tokens: bool = False
     not_boosted: str = ""
     space: str = ""
-    needs: tuple[str, ...] = ()
+    needs: Callable[[Sequence[Any]], tuple[str, ...]] = lambda encodings: ()
+    scope: Callable[[Any], str] = lambda encoding: ""
+    own_code: Callable[[Any], str] = lambda encoding: ""
 
 
 KINDS = {
@@ -60,7 +75,18 @@ KINDS = {
         image_example,
         not_boosted="it learns from columns, not from pictures",
         space="image",
-        needs=("pillow",),
+        needs=lambda encodings: ("pillow",),
+    ),
+    "frozen": InputKind(
+        FrozenEncoder,
+        FrozenEncoding,
+        FrozenReader,
+        frozen_signature,
+        frozen_example,
+        not_boosted="it learns from columns, not from the vectors of a frozen network",
+        needs=frozen_needs,
+        scope=frozen_scope,
+        own_code=frozen_code,
     ),
     "sequences": InputKind(
         SequenceEncoder,

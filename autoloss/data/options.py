@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, cast, get_args
 
 from autoloss.core.errors import InputError, closest
-from autoloss.core.option import full_path, option, path_of
+from autoloss.core.option import full_path, full_place, option, path_of
 from autoloss.core.task import Label
 from autoloss.data.exchange import Frame
 from autoloss.data.messages import one_line
@@ -105,6 +105,9 @@ class DataOptions:
         image_size: The longest side in pixels at which pictures are read; by default that of the
             median picture, 64 at most.
         skip_bad: Whether pictures that cannot be read are left out instead of refused.
+        features: A frozen network that turns pictures, or texts of a column, into vectors:
+            ``st:NAME``, ``hf:NAME``, ``timm:NAME``, ``torchvision:NAME`` or ``FILE.py:NAME``; None
+            for pixels and columns as they are.
         valid: A table whose rows validate, instead of a share of the data.
         test: A table whose rows are locked, instead of a share of the data.
         groups: Column of groups: rows with the same value stay in the same part; not an input.
@@ -128,6 +131,7 @@ class DataOptions:
     images: str | None = None
     image_size: int | None = None
     skip_bad: bool = False
+    features: str | None = option(None, full=full_place)
     valid: str | Path | Frame | None = option(None, plain=path_of, full=full_path, unkept="frames")
     test: str | Path | Frame | None = option(None, plain=path_of, full=full_path, unkept="frames")
     groups: str | None = None
@@ -160,12 +164,23 @@ class DataOptions:
             )
         if self.images is not None and self.tokens is not None:
             raise InputError("images and tokens must not be given together; leave one out.")
+        if self.features is not None and self.tokens is not None:
+            raise InputError("features and tokens must not be given together; leave one out.")
+        if self.features is not None and self.image_size is not None:
+            raise InputError(
+                "image_size must be left out with features, whose network has a size of its own."
+            )
         mark = self.decimal
         if mark is not None and mark not in DECIMALS:
             raise InputError(f"decimal must be '.' or ',', but got decimal={one_line(mark)!r}.")
         if self.date_format is not None:
             _check_format(self.date_format)
         _kinds(self.columns)
+
+    @property
+    def has_own_features(self) -> bool:
+        """Return whether a function of the user's own computes the features."""
+        return self.features is not None and ".py:" in self.features
 
     @property
     def has_lists(self) -> bool:

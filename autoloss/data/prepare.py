@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ def prepare(
     *,
     bins: int = 16,
     protocol: ProtocolConfig = _USUAL,
+    told: Callable[[str], object] = str,
 ) -> StudyData:
     """Read a table, lock test rows, divide the others into folds, and encode them.
 
@@ -46,11 +47,12 @@ def prepare(
         bins: Bins of the quantile edges in an encoding's schema, at most; see `bins_of_columns`.
         protocol: How many folds, and whether nested cross-validation may take the place of
             locked rows where there are few.
+        told: Called with a sentence on the progress of what takes long.
 
     Raises:
         InputError: The data or an option is at fault; one line has fault, place and remedy.
     """
-    sources = load_sources(source, options)
+    sources = load_sources(source, options, told)
     divided = divide(sources, options, protocol)
     kind, search = search_divisions(
         divided.pool, folds=protocol.folds, seed=options.seed, is_given=divided.valid is not None

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from autoloss.core.errors import InputError
 from autoloss.data.frames import Table
+from autoloss.data.frozen.extractor import open_extractor
+from autoloss.data.frozen.sources import (
+    hashed_name,
+    text_column,
+    vectors_of_pictures,
+    vectors_of_texts,
+)
 from autoloss.data.hints import hints_of
 from autoloss.data.images.sources import (
+    PictureTable,
     are_pictures,
     common_shape,
     load_pictures,
@@ -104,16 +112,21 @@ class Sources:
         return {"data": self.main, **self.files}
 
 
-def load_sources(source: Source, options: DataOptions) -> Sources:
+def load_sources(
+    source: Source, options: DataOptions, told: Callable[[str], object] = str
+) -> Sources:
     """Read the tables of a study and check that they can make one.
 
     Args:
         source: The table, as for `read_table`.
         options: The target, and how to divide.
+        told: Called with a sentence on the progress of what takes long.
 
     Raises:
         InputError: A table cannot be read, lacks a column, or its target is no class.
     """
+    if options.features is not None:
+        return _load_frozen(source, options, told)
     if are_pictures(source, options):
         return _load_pictures(source, options)
     if are_sequences(source, options):
@@ -160,33 +173,86 @@ def _load_sequences(source: Source, options: DataOptions) -> Sources:
 
 def _load_pictures(source: Source, options: DataOptions) -> Sources:
     """Read the tables of a study of pictures; see `load_sources`."""
-    given = {
-        name: one for name in ("test", "valid") if (one := getattr(options, name)) is not None
-    }
-    main = load_pictures(source, options)
-    others = {name: load_pictures(one, options, name=name) for name, one in given.items()}
+    tables = _pictures(source, options)
+    main = tables["data"]
     shape = common_shape(main.cells, options.image_size, label=main.table.label)
-    target, targets = _targets(main.table, options)
-    table, pixels = main.read(shape, skip_bad=options.skip_bad)
-    roles = replace(roles_of(table, target, targets, options), inputs=(main.column, main.hashed))
+    read = {name: one.read(shape, skip_bad=options.skip_bad) for name, one in tables.items()}
+    found = _beside(read, (main.column, main.hashed), options, kind="images", unread="no picture")
+    return replace(found, notes=(size_note(shape, read["data"][1]), *found.notes))
+
+
+def _load_frozen(source: Source, options: DataOptions, told: Callable[[str], object]) -> Sources:
+    """Read the tables of a study of frozen features; see `load_sources`."""
+    reference = options.features or ""
+    read: dict[str, tuple[Table, Any]]
+    if are_pictures(source, options):
+        pictures = _pictures(source, options)
+        column, extractor = pictures["data"].column, open_extractor(reference, "pictures")
+        read = {
+            name: vectors_of_pictures(one, extractor, told, skip_bad=options.skip_bad)
+            for name, one in pictures.items()
+        }
+    else:
+        main = load_table(source, name="DATA", options=options)
+        given = {name: getattr(options, name) for name in ("test", "valid")}
+        tables = {"data": main} | {
+            name: load_table(one, name=name, options=options, like=main)
+            for name, one in given.items()
+            if one is not None
+        }
+        column = text_column(main, roles_of(main, *_targets(main, options), options), options)
+        for own in tables.values():
+            if column not in own.frame.columns:
+                raise InputError(f"{own.label} must have the column {column!r} of texts.")
+        extractor = open_extractor(reference, "texts")
+        read = {
+            name: vectors_of_texts(one, column, extractor, told) for name, one in tables.items()
+        }
+    inputs = (column, hashed_name(column))
+    return _beside(read, inputs, options, kind="frozen", unread="not read by the network")
+
+
+def _pictures(source: Source, options: DataOptions) -> dict[str, PictureTable]:
+    """Return the tables of pictures of a study by name, before they are decoded."""
+    given = {name: getattr(options, name) for name in ("test", "valid")}
+    others = {
+        name: load_pictures(one, options, name=name)
+        for name, one in given.items()
+        if one is not None
+    }
+    return {"data": load_pictures(source, options), **others}
+
+
+def _beside(
+    read: Mapping[str, tuple[Table, Any]],
+    inputs: tuple[str, str],
+    options: DataOptions,
+    *,
+    kind: str,
+    unread: str,
+) -> Sources:
+    """Return the tables of a study whose inputs stand beside them.
+
+    Args:
+        read: Each table by name, with what stands beside it.
+        inputs: The column of the inputs, and that of their hashes.
+        options: The options.
+        kind: The kind of input.
+        unread: Why other columns are no inputs.
+    """
+    table, main = read["data"]
+    target, targets = _targets(table, options)
+    roles = replace(roles_of(table, target, targets, options), inputs=inputs)
     labels = _labels(table, targets, options)
     labels.check(name=target, label=table.label, are_classes=options.classes)
-    notes = [size_note(shape, pixels), *table.notes, *_without_target(table, labels, target)]
+    notes = [*table.notes, *_without_target(table, labels, target)]
     files = {}
-    for name, own in others.items():
-        read, beside = own.read(shape, skip_bad=options.skip_bad)
-        files[name] = replace(_file(name, read, table, roles, options), beside=beside)
-        notes += [*read.notes, *_without_target(read, files[name].labels, target)]
-    return Sources(
-        Labelled("data", table, labels, pixels),
-        roles,
-        files,
-        tuple(notes),
-        {},
-        "images",
-        "no picture",
-        (main.hashed,),
-    )
+    for name, (own, beside) in read.items():
+        if name != "data":
+            files[name] = replace(_file(name, own, table, roles, options), beside=beside)
+            notes += [*own.notes, *_without_target(own, files[name].labels, target)]
+    data = Labelled("data", table, labels, main)
+    return Sources(data, roles, files, tuple(notes), {}, kind, unread, inputs[1:])
 
 
 def _targets(table: Table, options: DataOptions) -> tuple[str, tuple[str, ...]]:

@@ -58,6 +58,9 @@ def conclude(session: SearchSession, boosting: Ahead[Boosted | None]) -> SearchR
         evidence = judge_by_nesting(session, selection)
     if evidence.reference is None:
         _note_no_reference(session)
+    if scope := data.kind.scope(data.encoding):
+        words = f"{evidence.verdict.text} {scope}"
+        evidence = replace(evidence, verdict=replace(evidence.verdict, text=words))
     has_weights = study.facts.weights is not None
     notes = study_notes(data, study.space, study.metric, has_weights=has_weights)
     notes = (*notes_of(study.config.origin), *session.notes, *notes)
@@ -188,7 +191,7 @@ def _write(result: SearchResult, session: SearchSession) -> str:
         session.opened.tracker,
         session.opened.progress,
         session.opened.request.register,
-        is_own=session.opened.model is not None,
+        is_own=result.model is not None and bool(result.model.own_code),
         seconds=PENDING_SECONDS if left is None else min(max(left, 1.0), PENDING_SECONDS),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -156,11 +156,12 @@ class Request(KnowledgeOptions, Output, Budget, DataOptions):
         names = _names()
         return [names[key] for key in self.frames if getattr(self, names[key]) is None]
 
-    def read(self, space: Space) -> StudyData:
+    def read(self, space: Space, told: Callable[[str], object] = str) -> StudyData:
         """Return the data of the search, divided and encoded.
 
         Args:
             space: The space; it has the number of folds and bins.
+            told: Called with a sentence on the progress of what takes long.
 
         Raises:
             InputError: The data or an option is wrong, or a DataFrame is missing.
@@ -172,7 +173,8 @@ class Request(KnowledgeOptions, Output, Budget, DataOptions):
                 f"autoloss.resume(name, {tables}=...)."
             )
         source = "" if self.data is None else self.data
-        return prepare(source, self, bins=max(space.network.bins, 1), protocol=space.protocol)
+        bins, protocol = max(space.network.bins, 1), space.protocol
+        return prepare(source, self, bins=bins, protocol=protocol, told=told)
 
     def command(self) -> str:
         """Return the command line that repeats the study; DATA stands for a DataFrame.

@@ -231,13 +231,14 @@ def finished(
     if not (folder / SUMMARY).is_file():
         return None
     summary = summary_from_json((folder / SUMMARY).read_text(encoding="utf-8"))
+    shipped = read_model(folder / MODEL, model)
     with closing(study, tracker):
         tracker.start({})
         tracker.sync(study.trials)
         unwritten = show_result(
-            summary, folder, tracker, progress, register, is_own=model is not None
+            summary, folder, tracker, progress, register, is_own=bool(shipped.own_code)
         )
-    return SearchResult(summary, read_model(folder / MODEL, model), unwritten)
+    return SearchResult(summary, shipped, unwritten)
 
 
 def make_tracker(study: Study, request: Request, uri: str | None) -> Tracking:

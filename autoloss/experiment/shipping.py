@@ -99,7 +99,8 @@ def ship(
     request = _request(folder)
     origin = StudyConfig.read(folder).origin if request else {}
     network = recall_network(origin, model, study=summary.name)
-    check_register(register, track=request.track if request else "off", is_own=network is not None)
+    is_own = network is not None or (request is not None and request.has_own_features)
+    check_register(register, track=request.track if request else "off", is_own=is_own)
     is_there = trial.number == summary.recommended and _is_whole(folder, trial.number)
     if trial.number != summary.recommended:
         summary = _with_choice(
@@ -129,7 +130,7 @@ def ship(
     try:
         tracker.start({})
         tracker.sync(summary.trials)
-        register, is_own = register or request.register, network is not None
+        register = register or request.register
         show_result(summary, folder, tracker, watcher, register, is_own=is_own)
     finally:
         tracker.close(0.0)

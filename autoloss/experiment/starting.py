@@ -20,7 +20,7 @@ from autoloss.executors import Crew, Staffing, check_workers
 from autoloss.experiment.knowledge import ClassKnowledge
 from autoloss.experiment.label_decision import check_label_decision
 from autoloss.experiment.own_network import CheckedNetwork, checked_network, fingerprint_with
-from autoloss.experiment.progress import Progress
+from autoloss.experiment.progress import Progress, Silent
 from autoloss.experiment.request import Request, Ship
 from autoloss.experiment.running import make_tracker, run, staffed, withdrawn_if_refused
 from autoloss.experiment.session import OpenSearch
@@ -78,7 +78,7 @@ def start(request: Request, crew: Crew | None = None, progress: Progress | None 
     knowledge = ClassKnowledge.of(request)
     request = request.checked()
     metric = knowledge.metric_name(request.metric)
-    is_own = knowledge.model is not None
+    is_own = knowledge.model is not None or request.has_own_features
     check_register(request.register, track=request.track, is_own=is_own)
     _check_seed(request.seed)
     check_workers(request.workers)
@@ -90,7 +90,7 @@ def start(request: Request, crew: Crew | None = None, progress: Progress | None 
     loaded = load_space(request.space, losses=own)
     space = knowledge.join(loaded, own)
     staffing = staffed(request, device, crew, progress)
-    data = request.read(space)
+    data = request.read(space, Silent().noted if progress is None else progress.noted)
     usual = usual_space(request.space, data.task.kind, data.kind.space)
     if usual != request.space:
         loaded = load_space(usual, losses=own)
@@ -142,7 +142,8 @@ def check_start(request: Request) -> None:
         folder = Path(request.out) / check_name(name)
         if any((folder / file).exists() for file in (CONFIG, JOURNAL)):
             raise exists_error(name, where=str(folder))
-    check_register(request.register, track=request.track, is_own=request.model != AUTO)
+    is_own = request.model != AUTO or request.has_own_features
+    check_register(request.register, track=request.track, is_own=is_own)
     if request.track != "off":
         resolve(request.tracking_uri)
 

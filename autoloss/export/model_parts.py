@@ -17,7 +17,7 @@ def table_networks(classifier: Classifier, form: str) -> tuple[TableNetwork, ...
         form: The form of export, for messages.
 
     Raises:
-        InputError: If the model has a network of the user's own.
+        InputError: If the model has a network or features of the user's own.
     """
     check_built_in(classifier, form)
     return tuple(one for one in classifier.networks if isinstance(one, TableNetwork))
@@ -33,13 +33,18 @@ def check_built_in(classifier: Classifier, form: str) -> None:
     """Check that a model has the built-in network, because no form contains the user's code.
 
     Raises:
-        InputError: If the model has a network of the user's own.
+        InputError: If the model has a network or features of the user's own.
     """
     if classifier.model is not None:
         raise InputError(
             f"--to {form} must be asked for a model of autoloss's own network, but this model has"
             " a network of your own: export that by its own code, and take the loss and read-out"
             " from loss.py."
+        )
+    if classifier.own_code:
+        raise InputError(
+            f"--to {form} must be asked for a model without code of your own, but this model reads"
+            f" the vectors of {classifier.own_code}, and no export contains code."
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autoloss.core.errors import InputError
+from autoloss.data.frozen.encode import FrozenEncoding
 from autoloss.export.model_parts import check_built_in
 from autoloss.export.picture_graph import are_pictures
 from autoloss.inference.classifier import Classifier
@@ -37,6 +38,11 @@ def export(classifier: Classifier, form: str, path: str | Path) -> tuple[Path, .
         raise InputError(
             "a model of pictures is exported to mlflow, torch and onnx, but got --to code: numpy"
             " has no convolutions."
+        )
+    if isinstance(classifier.members[0].encoding, FrozenEncoding) and form in ENDINGS:
+        raise InputError(
+            f"a model of frozen features is exported to mlflow, but got --to {form}: its network"
+            " is not in it."
         )
     # No form contains the user's own code.
     check_built_in(classifier, form)

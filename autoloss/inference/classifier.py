@@ -19,6 +19,7 @@ from autoloss.core.settings import NetworkConfig
 from autoloss.core.task import Task
 from autoloss.data.costs import Costs, cost_array
 from autoloss.data.encoding import Inputs
+from autoloss.data.input_kinds import kind_of_encoding
 from autoloss.inference.entrance import Table, encoded_rows
 from autoloss.inference.member import Member, encodings_of
 from autoloss.inference.saving import StoredNetwork, write_model
@@ -127,6 +128,14 @@ class Classifier(Shown):
     def encodings(self) -> tuple[Any, ...]:
         """Return the distinct encodings; members may share them."""
         return encodings_of(self.members)
+
+    @property
+    def own_code(self) -> str:
+        """Return the name of the user's own code that predictions need; empty for none."""
+        if self.model is not None:
+            return self.model.name
+        encoding = self.members[0].encoding
+        return kind_of_encoding(encoding).own_code(encoding)
 
     def logits(self, data: Table, *, force: bool = False) -> Tensor:
         """Return the raw scores of every member, ``(R, N, C)``; see `predict_proba`."""

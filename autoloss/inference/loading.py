@@ -14,6 +14,7 @@ from torch import Tensor
 from autoloss.core.errors import InputError
 from autoloss.core.settings import NetworkConfig
 from autoloss.core.task import Task
+from autoloss.data.frozen.extractor import take_in_features
 from autoloss.data.input_kinds import encoding_from
 from autoloss.data.messages import one_line
 from autoloss.inference.classifier import Classifier
@@ -31,7 +32,11 @@ _KNOWLEDGE = ("cost_matrix", "class_weights", "class_similarity", "thresholds")
 
 
 def load(
-    folder: str | Path, *, losses: Losses | None = None, model: Model | None = None
+    folder: str | Path,
+    *,
+    losses: Losses | None = None,
+    model: Model | None = None,
+    features: str | None = None,
 ) -> Classifier:
     """Read a model that `Classifier.save` wrote, without running any code of its files.
 
@@ -42,11 +47,14 @@ def load(
             run.
         model: Your own network, if the model has one, as in `autoloss.search`: a saved model holds
             weights but no code.
+        features: Your own function ``"FILE.py:NAME"`` that computed the frozen features, if there
+            is one. The file is run.
 
     Raises:
         InputError: There is no model, a newer version wrote it, or its loss or network is unknown.
     """
     take_in(losses)
+    take_in_features(features)
     network = None if model is None else open_model(model)
     found = read_model(folder, network)
     if found.model is None and network is not None:

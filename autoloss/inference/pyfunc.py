@@ -107,7 +107,8 @@ def input_example(classifier: Classifier) -> pd.DataFrame:
 
 def requirements(classifier: Classifier) -> list[str]:
     """Return the packages that the model needs, with the installed versions."""
-    names = (*_PINNED, *kind_of_encoding(classifier.encodings[0]).needs)
+    encodings = classifier.encodings
+    names = (*_PINNED, *kind_of_encoding(encodings[0]).needs(encodings))
     # A local version such as 2.10.0+cpu is on no index.
     return [f"{name}=={version(name).partition('+')[0]}" for name in names]
 

@@ -39,7 +39,7 @@ def check_register(name: str | None, *, track: str, is_own: bool = False) -> str
     Args:
         name: The name; None for none.
         track: Extent of tracking: ``"off"`` for none.
-        is_own: Whether the model is a network of the user's own.
+        is_own: Whether the model needs a network or features of the user's own.
 
     Raises:
         InputError: If MLflow refuses the name, tracking is off, or the registered model would
@@ -54,8 +54,8 @@ def check_register(name: str | None, *, track: str, is_own: bool = False) -> str
         )
     if is_own:
         raise InputError(
-            "register must be left out with a network of your own, whose code no saved model has, "
-            f"but got register={name!r}: log the model from your own code."
+            "register must be left out with a network or features of your own, whose code no "
+            f"saved model has, but got register={name!r}: log the model from your own code."
         )
     if track == "off":
         raise InputError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from autoloss.data.input_kinds import KINDS, InputKind, encoding_from, encoding_
 from autoloss.models import networks_for
 
 CONFIG = NetworkConfig(width=8)
+FUNCTIONS = Path(__file__).parent / "frozen" / "functions.py"
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +82,18 @@ def of_images() -> Case:
     return Case(frame, prepare(frame, DataOptions(target="y", images="image")))
 
 
+def of_frozen() -> Case:
+    draw = np.random.default_rng(0)
+    texts = [" ".join(draw.choice(list("abc"), n)) for n in draw.integers(0, 9, 80)]
+    frame = pd.DataFrame({"text": texts, "y": draw.choice(["no", "yes"], 80)})
+    options = DataOptions(
+        target="y", columns={"text": "text"}, features=f"{FUNCTIONS}:counts_of_letters"
+    )
+    return Case(frame, prepare(frame, options))
+
+
 CASES: dict[str, Callable[[], Case]] = {
+    "frozen": of_frozen,
     "images": of_images,
     "sequences": of_sequences,
     "table": of_table,

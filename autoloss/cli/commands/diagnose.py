@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from autoloss.cli import options
+from autoloss.cli import image_options, options
 
 EXAMPLES = (
     "autoloss diagnose churn new_rows.csv",
@@ -65,6 +65,7 @@ def diagnose(
     ] = 0,
     losses: options.Losses = None,
     network: options.NetworkAgain = None,
+    features: image_options.FeaturesAgain = None,
     as_json: options.Json = False,
 ) -> None:
     """Diagnose a model and its loss from predictions, without training.
@@ -86,6 +87,7 @@ def diagnose(
         seed=seed,
         losses=tuple(losses or ()),
         network=network,
+        features=features,
     )
     diagnosis.write_page(found, page)
     if as_json:

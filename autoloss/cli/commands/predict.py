@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from autoloss.cli import options
+from autoloss.cli import image_options, options
 
 EXAMPLES = (
     "autoloss predict churn new.csv -o predictions.csv",
@@ -55,6 +55,7 @@ def predict(
     ] = False,
     losses: options.Losses = None,
     network: options.NetworkAgain = None,
+    features: image_options.FeaturesAgain = None,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -89,7 +90,9 @@ def predict(
         from autoloss.inference.tagging import write_tags
 
         check_output(output, data=data)
-        classifier = api.load(model_folder(model), losses=tuple(losses or ()), model=network)
+        classifier = api.load(
+            model_folder(model), losses=tuple(losses or ()), model=network, features=features
+        )
         if classifier.task.kind == "sequence":
             check_no_rows({"--id": id_column, "--wide": wide, "--force": force})
             tagged = write_tags(classifier, data, output)

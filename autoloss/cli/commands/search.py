@@ -58,6 +58,7 @@ def search(
     images: image_options.Images = None,
     image_size: image_options.ImageSize = None,
     skip_bad: image_options.SkipBad = False,
+    features: image_options.Features = None,
     test: options.Test = None,
     valid: options.Valid = None,
     groups: options.Groups = None,

@@ -215,6 +215,11 @@ def image_signature(encodings: Sequence[ImageEncoding]) -> list[tuple[str, str]]
 
 
 def image_example(encodings: Sequence[ImageEncoding]) -> dict[str, Any]:
-    """Return a made-up picture, grey all over, as base64 in the form of MLflow's server."""
+    """Return a made-up picture in the form of MLflow's server."""
+    return picture_example(encodings[0].column)
+
+
+def picture_example(column: str) -> dict[str, Any]:
+    """Return a column with a picture, grey all over, as base64 in the form of MLflow's server."""
     url = f"data:image/png;base64,{_GREY}"
-    return {"dataframe_split": {"columns": [encodings[0].column], "data": [[url]]}}
+    return {"dataframe_split": {"columns": [column], "data": [[url]]}}

@@ -130,15 +130,26 @@ def cache_folder() -> Path:
 def _one(cell: Cell, *, shape: PictureShape) -> tuple[NDArray[np.uint8] | str, str]:
     """Return a picture, or why it cannot be read, and the hash of its source."""
     try:
-        if isinstance(cell, Path):
-            # Read once, for the hash and the pixels.
-            cell = cell.read_bytes() if cell.is_file() else cell
-        digest = "" if isinstance(cell, Path) else _digest(cell)
+        # Read once, for the hash and the pixels.
+        cell, digest = source_of(cell)
         return decoded(cell, shape), digest
     except PictureError as error:
         return str(error), ""
     except OSError as error:
         return error.strerror or type(error).__name__, ""
+
+
+def source_of(cell: Cell) -> tuple[Cell, str]:
+    """Return a picture with the bytes of its file, and its hash, empty for a missing file.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    if isinstance(cell, Path):
+        if not cell.is_file():
+            return cell, ""
+        cell = cell.read_bytes()
+    return cell, _digest(cell)
 
 
 def _digest(cell: bytes | NDArray[np.generic]) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from autoloss.core.errors import InputError
 from autoloss.data.frames import Table, as_table
 from autoloss.data.images.decode import ENDINGS, Cell, PictureShape, open_picture
 from autoloss.data.images.encode import cell_of, shown_cell
-from autoloss.data.images.pictures import Pictures, read_pictures, shape_of
+from autoloss.data.images.pictures import read_pictures, shape_of
 from autoloss.data.messages import listed, one_line, plural, unknown_name
 from autoloss.data.options import DataOptions
 from autoloss.data.read import Source, load_table
@@ -28,6 +28,7 @@ IMAGE, CLASS = "image", "class"
 """The columns that a folder or a file of arrays becomes."""
 _ARRAYS = ".npz"
 _AT_ONCE = 4_096
+Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,21 +61,42 @@ class PictureTable:
             InputError: A picture cannot be read.
         """
         found = read_pictures(self.cells, shape)
-        frame = self.table.frame.assign(**{self.hashed: list(found.hashes)})
-        if not found.bad:
-            return replace(self.table, frame=frame), found.pixels
-        text = self._bad(found)
+        return self.settled(found.hashes, found.bad, found.pixels, skip_bad=skip_bad)
+
+    def settled(
+        self,
+        hashes: Sequence[str],
+        bad: Mapping[int, str],
+        beside: NDArray[Number],
+        *,
+        skip_bad: bool,
+    ) -> tuple[Table, NDArray[Number]]:
+        """Return the table with a hash of each picture, and the numbers beside its rows.
+
+        Args:
+            hashes: The hashes.
+            bad: Why a picture cannot be read, by its row.
+            beside: The numbers of each row: pixels or vectors.
+            skip_bad: Whether rows are left out whose picture cannot be read.
+
+        Raises:
+            InputError: A picture cannot be read.
+        """
+        frame = self.table.frame.assign(**{self.hashed: list(hashes)})
+        if not bad:
+            return replace(self.table, frame=frame), beside
+        text = self._bad(bad)
         if not skip_bad:
             raise InputError(f"{text}; correct or remove them, or add --skip-bad.")
-        good = np.setdiff1d(np.arange(len(frame)), list(found.bad))
+        good = np.setdiff1d(np.arange(len(frame)), list(bad))
         frame = frame.iloc[good].reset_index(drop=True)
         notes = (*self.table.notes, f"{text}: left out.")
-        return replace(self.table, frame=frame, notes=notes), found.pixels[good]
+        return replace(self.table, frame=frame, notes=notes), beside[good]
 
-    def _bad(self, found: Pictures) -> str:
+    def _bad(self, bad: Mapping[int, str]) -> str:
         """Return how many pictures cannot be read, and the first of them."""
-        row, reason = next(iter(found.bad.items()))
-        count, every = plural(len(found.bad), "picture"), f"{len(self.cells):,}"
+        row, reason = next(iter(bad.items()))
+        count, every = plural(len(bad), "picture"), f"{len(self.cells):,}"
         return (
             f"{self.table.label}: {count} of {every} cannot be read, such as"
             f" {shown_cell(self.cells[row], row)} ({reason})"

@@ -1,0 +1,47 @@
+"""Folds of pictures or texts by a frozen network, which share the vectors of their source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from autoloss.data.divide import Piece
+from autoloss.data.folds import Encoder
+from autoloss.data.frozen.encode import FrozenEncoding
+from autoloss.data.frozen.facts import frozen_scope
+from autoloss.data.frozen.inputs import VectorInputs
+from autoloss.data.frozen.sources import FrozenVectors
+
+
+@dataclass(frozen=True, eq=False)
+class FrozenEncoder(Encoder):
+    """Encodes the vectors of a study as folds; see `Encoder`."""
+
+    def fit(self, pieces: Sequence[Piece]) -> FrozenEncoding:
+        """Return the encoding of some training rows."""
+        column, *_ = self.sources.roles.inputs
+        about: FrozenVectors = pieces[0].source.beside
+        parts = [self._stores[piece.source.name][torch.from_numpy(piece.rows)] for piece in pieces]
+        return FrozenEncoding.fit(
+            torch.cat(parts), column=column, seen=about.seen, extractor=about.extractor
+        )
+
+    def inputs(self, piece: Piece, encoding: FrozenEncoding) -> VectorInputs:
+        """Return the vectors of a piece."""
+        store, rows = self._stores[piece.source.name], torch.from_numpy(piece.rows)
+        return VectorInputs(store, rows, encoding.mean, encoding.scale)
+
+    def notes(self, encoding: FrozenEncoding) -> list[str]:
+        """Return a note on what the verdict does not cover."""
+        return [frozen_scope(encoding)]
+
+    @cached_property
+    def _stores(self) -> dict[str, Tensor]:
+        """Return all vectors of each table."""
+        return {
+            name: torch.from_numpy(one.beside.vectors) for name, one in self.sources.tables.items()
+        }

@@ -1,0 +1,66 @@
+"""Frozen features of pictures in a search: verdict, model, predictions; no code in the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner, Result
+
+import autoloss
+from autoloss.cli import app
+from autoloss.core.errors import InputError
+from autoloss.data.frozen import extractor
+from tests.data.frozen import functions
+from tests.spaces import TWO_BASES
+from tests.test_picture_search import bars
+
+SIDES = f"{functions.__file__}:sides"
+
+
+def run(*arguments: object) -> Result:
+    """Run a command in this process."""
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
+def test_a_search_of_frozen_features_ends_in_a_model_without_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, labels = bars(240, 0)
+    np.savez(tmp_path / "bars.npz", images=images, labels=labels)
+    (tmp_path / "space.toml").write_text(TWO_BASES.replace("max_epochs = 4", "max_epochs = 12"))
+    result = autoloss.search(
+        tmp_path / "bars.npz",
+        features=SIDES,
+        space=tmp_path / "space.toml",
+        trials=6,
+        workers=1,
+        name="bars",
+        out=tmp_path / "reports",
+        track="off",
+    )
+    assert "holds for frozen features of functions.py:sides" in result.verdict.text
+    new, truth = bars(100, 1)
+    frame = pd.DataFrame({"image": list(new)})
+    probs = result.model.predict_proba(frame)
+    assert (result.model.predict(frame) == truth).mean() > 0.9
+    assert np.array_equal(autoloss.load(tmp_path / "reports" / "bars").predict_proba(frame), probs)
+    # Another program does not know the function until it is named.
+    monkeypatch.setattr(extractor, "_GIVEN", {})
+    np.savez(tmp_path / "new.npz", images=new)
+    words = ["predict", tmp_path / "reports" / "bars", tmp_path / "new.npz", "-o"]
+    refused = run(*words, tmp_path / "no.csv")
+    assert refused.exit_code == 2
+    assert "--features FILE.py:NAME" in refused.stderr
+    written = run(*words, tmp_path / "yes.csv", "--features", SIDES)
+    assert written.exit_code == 0, written.stderr
+    table = pd.read_csv(tmp_path / "yes.csv")
+    np.testing.assert_allclose(table.filter(like="probability").to_numpy(), probs, atol=1e-6)
+    for form, file in (("mlflow", "folder"), ("onnx", "model.onnx"), ("code", "model.py")):
+        export = run("export", tmp_path / "reports" / "bars", "--to", form, "-o", tmp_path / file)
+        assert export.exit_code == 2, export.output
+        assert "features" in export.stderr or "functions.py:sides" in export.stderr
+    with pytest.raises(InputError, match="register must be left out"):
+        autoloss.search(tmp_path / "bars.npz", features=SIDES, register="bars")
