@@ -80,7 +80,10 @@ def search(
 
     Args:
         data: A DataFrame, the path of a CSV, TSV (also compressed: .csv.gz), Excel, JSON, JSON
-            lines, Parquet, Feather or ARFF file, or ``sklearn:NAME``.
+            lines, Parquet, Feather or ARFF file, or ``sklearn:NAME``. With a `model` of your own
+            also a `torch.utils.data.Dataset`, a `DataLoader`, an iterable of batches with a
+            length, a pair ``(inputs, labels)`` of tensors or arrays, or ``"FILE.py:NAME"`` or
+            ``"MODULE:NAME"`` of one or of a function that returns it.
         target: The column to predict; optional for ``sklearn:NAME``. For several labels a row the
             names of their columns of yes and no, or patterns such as ``"topic_*"``.
         metric: The metric that decides: ``"error"`` (the default), ``"balanced_error"``, a name of
@@ -142,16 +145,17 @@ def search(
             `autoloss.losses.declare`, or paths of Python files that declare some. The files are
             run.
         model: ``"auto"`` for the built-in network, or your own: a function
-            ``make_net(n_features, n_outputs)`` that returns a `torch.nn.Module`, or its place as
-            ``"FILE.py:NAME"``. The file is run. The module maps rows ``(B, n_features)`` of plain
-            numbers (standardised columns, 0 for missing; indicators of missing numbers; one-hot
-            categories; vectors of texts) to logits ``(B, n_outputs)``, one output for each class,
-            two for two classes. For sequences it is ``make_net(n_codes, n_features, n_outputs)``,
-            and the module maps padded codes and numbers with their mask, ``(B, T)``,
-            ``(B, T, n_features)`` and ``(B, T)``, to logits ``(B, T, n_outputs)``. For pictures it
-            is ``make_net(n_channels, n_outputs)`` and reads ``(B, n_channels, H, W)``. It draws
-            its first weights from torch's random numbers and has its own dropout. Losses that need
-            a special last layer are left out.
+            ``make_net(n_features, n_outputs)`` or ``make_net(example, n_outputs)`` that returns a
+            `torch.nn.Module`, its place as ``"FILE.py:NAME"``, or a module whose weights every
+            candidate begins from. The file is run. The module maps rows ``(B, n_features)`` of
+            plain numbers (standardised columns, 0 for missing; indicators of missing numbers;
+            one-hot categories; vectors of texts) to logits ``(B, n_outputs)``, one output for each
+            class, two for two classes. For sequences it is
+            ``make_net(n_codes, n_features, n_outputs)``, and the module maps padded codes and
+            numbers with their mask, ``(B, T)``, ``(B, T, n_features)`` and ``(B, T)``, to logits
+            ``(B, T, n_outputs)``. For pictures it is ``make_net(n_channels, n_outputs)`` and reads
+            ``(B, n_channels, H, W)``. It draws its first weights from torch's random numbers and
+            has its own dropout. Losses that need a special last layer are left out.
         seed: Seed of the split, the settings and the trainings.
         device: ``"auto"`` (the GPU if there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
         workers: Processes that train, with a thread each: ``"auto"`` for one on each free core, 1

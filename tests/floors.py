@@ -57,6 +57,7 @@ ALLOWED = {
 
 # Modules that compute the name of an import, so that the text does not have it.
 UNREADABLE = {
+    "autoloss.core.own_code": "imports the module that a user names for data",
     "autoloss.core.lazy": "loads the names that an `__init__` imports for type checkers",
     "autoloss.metrics.known": "finds the files of declared/, which load torch when called",
     "autoloss.losses.components": "finds the files of penalties/",

@@ -66,8 +66,8 @@ def _number_or_auto(text: str) -> Any:
 Data = Annotated[
     str,
     typer.Argument(
-        help="A CSV, TSV (also .gz), Excel, JSON, JSON lines, Parquet, Feather, ARFF, CoNLL or "
-        "CoNLL-U file, a folder of pictures, or sklearn:NAME (digits, breast_cancer, wine, iris).",
+        help="A CSV, TSV (also .gz), Excel, JSON(L), Parquet, Feather, ARFF or CoNLL file, folder "
+        "of pictures, sklearn:NAME (digits, wine, ...), FILE.py:NAME or MODULE:NAME of a Dataset.",
         metavar="DATA",
         show_default=False,
         autocompletion=complete.data,

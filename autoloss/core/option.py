@@ -32,6 +32,12 @@ def full_place(place: str) -> str:
     return f"{full_path(file)}{separator}{name}" if separator else place
 
 
+def full_source(source: str) -> str:
+    """Return a path or ``FILE.py:NAME`` with its folders, and any other text unchanged."""
+    is_file = ".py:" in source and not Path(source).exists()
+    return full_place(source) if is_file else full_path(source)
+
+
 @dataclass(frozen=True)
 class Writing:
     """How the value of an option is written.

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import re
 import sys
 import traceback
 import types
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from autoloss.core.errors import InputError
+from autoloss.core.errors import InputError, closest
+
+_RAN: dict[str, tuple[Origin, types.ModuleType]] = {}
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,70 @@ def read_code(path: str | Path, *, argument: str) -> tuple[bytes, Origin]:
             f"{argument}={str(path)!r}: {error.strerror or error}."
         ) from None
     return source, Origin(str(file.resolve()), hashlib.sha256(source).hexdigest())
+
+
+def module_of(path: str, *, argument: str) -> tuple[types.ModuleType, Origin]:
+    """Return the module of a file, which can import files beside it, and its origin.
+
+    A file runs again only after a change.
+
+    Args:
+        path: The file.
+        argument: The name of the argument that gives the file, for messages.
+
+    Raises:
+        InputError: If the file cannot be read, is not valid Python, or fails.
+    """
+    source, origin = read_code(path, argument=argument)
+    before = _RAN.get(origin.file)
+    if before is None or before[0] != origin:
+        folder = str(Path(origin.file).parent)
+        if folder not in sys.path:
+            # Installed packages come first.
+            sys.path.append(folder)
+        _RAN[origin.file] = (origin, run_code(Path(path), source))
+    return _RAN[origin.file][1], origin
+
+
+def named_in(module: types.ModuleType, name: str, *, place: str, argument: str) -> Any:
+    """Return an object of a module by its name.
+
+    Args:
+        module: The module.
+        name: The name.
+        place: The module in messages.
+        argument: The name of the argument that names it, for messages.
+
+    Raises:
+        InputError: If there is no such name.
+    """
+    found: Any = vars(module).get(name)
+    if found is None:
+        known = [key for key, value in vars(module).items() if callable(value)]
+        raise InputError(
+            f"{argument} must name a function of {place}, but it has no {name!r}"
+            f"{closest(name, known) if known else '.'}".rstrip(".")
+            + "."
+        )
+    return found
+
+
+def imported(name: str, *, argument: str) -> types.ModuleType:
+    """Return a module by its dotted name; the working folder is searched too.
+
+    Raises:
+        InputError: If there is no such module, or it fails.
+    """
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        first = (str(error).splitlines() or [""])[0].rstrip(".")
+        raise InputError(
+            f"{argument} must name a module that can be imported, but {name} gave"
+            f" {type(error).__name__}: {first}."
+        ) from error
 
 
 def run_code(file: Path, source: bytes) -> types.ModuleType:

@@ -120,6 +120,7 @@ class TrainingConfig:
         precision: Precision of the hidden layers in training: ``"float32"``, ``"bfloat16"``, or
             ``"auto"`` for bfloat16 on processors with bfloat16 products. Weights, logits, scores
             and the shipped model are always float32.
+        clip: The largest norm of a candidate's gradient, which is scaled down to it; 0 for none.
     """
 
     batch_size: int = 256
@@ -128,3 +129,4 @@ class TrainingConfig:
     warmup: float = 0.02
     decay: float = 0.5
     precision: Precision = "auto"
+    clip: float = 0.0

@@ -17,6 +17,9 @@ from autoloss.data.sequences.encode import SequenceEncoding
 from autoloss.data.sequences.inputs import SequenceInputs, SequenceSchema, Windows
 from autoloss.data.stored import StoredInputs
 from autoloss.data.study import StudyData
+from autoloss.data.tensors.encode import TensorEncoding
+from autoloss.data.tensors.inputs import TensorInputs, TensorSchema
+from autoloss.data.tensors.tokens import TokenTensorInputs, TokenTensorSchema
 
 __all__ = [
     "DataOptions",
@@ -35,6 +38,11 @@ __all__ = [
     "TableEncoding",
     "TableInputs",
     "TableSchema",
+    "TensorEncoding",
+    "TensorInputs",
+    "TensorSchema",
+    "TokenTensorInputs",
+    "TokenTensorSchema",
     "Windows",
     "prepare",
     "read_table",

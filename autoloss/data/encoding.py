@@ -33,6 +33,14 @@ def check_version(state: Mapping[str, Any], version: int) -> None:
         )
 
 
+def change_at_random(inputs: Any) -> bool:
+    """Return whether rows differ from one `take` to the next, as randomly changed pictures do.
+
+    Training takes them anew for every mini-batch.
+    """
+    return bool(getattr(inputs, "change_at_random", False))
+
+
 class Inputs(Protocol):
     """Encoded rows of a part, N of them, as tensors."""
 

@@ -71,8 +71,9 @@ def as_pandas(given: Frame, *, name: str = "DATA") -> pd.DataFrame:
 def not_a_table(given: object, *, name: str) -> InputError:
     """Return the error for an object that is neither a table nor the path of a table."""
     return InputError(
-        f"{name} must be a path, 'sklearn:NAME' or a DataFrame (of pandas, polars or another"
-        f" library with Arrow's stream), but got a {type_of(given)}."
+        f"{name} must be a path, 'sklearn:NAME', a DataFrame (of pandas, polars or another"
+        " library with Arrow's stream), a Dataset or DataLoader with a length, or (inputs,"
+        f" labels), but got a {type_of(given)}."
     )
 
 

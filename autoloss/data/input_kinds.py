@@ -30,6 +30,10 @@ from autoloss.data.sequences.rows import SequenceReader, sequence_example, seque
 from autoloss.data.signature import table_example, table_signature
 from autoloss.data.table_folds import TableEncoder
 from autoloss.data.table_rows import TableReader
+from autoloss.data.tensors.encode import TensorEncoding, tensor_example, tensor_signature
+from autoloss.data.tensors.folds import TensorEncoder
+from autoloss.data.tensors.rows import TensorReader
+from autoloss.data.tensors.tokens import TokenTensorEncoding, token_example
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class InputKind:
         scope: Maps an encoding to a sentence on what a verdict does not cover; empty for nothing.
         own_code: Maps an encoding to the code of the user's own that a model needs and does not
             hold; empty for none.
+        built_in: Whether there is a network for it besides one of the user's own.
     """
 
     encoder: type[Encoder]
@@ -63,6 +68,7 @@ class InputKind:
     needs: Callable[[Sequence[Any]], tuple[str, ...]] = lambda encodings: ()
     scope: Callable[[Any], str] = lambda encoding: ""
     own_code: Callable[[Any], str] = lambda encoding: ""
+    built_in: bool = True
 
 
 KINDS = {
@@ -96,6 +102,25 @@ KINDS = {
         sequence_example,
         of_tokens=True,
         not_boosted="it learns from rows, not from sequences",
+    ),
+    "tensors": InputKind(
+        TensorEncoder,
+        TensorEncoding,
+        TensorReader,
+        tensor_signature,
+        tensor_example,
+        not_boosted="it learns from columns, not from tensors",
+        built_in=False,
+    ),
+    "token_tensors": InputKind(
+        TensorEncoder,
+        TokenTensorEncoding,
+        TensorReader,
+        tensor_signature,
+        token_example,
+        of_tokens=True,
+        not_boosted="it learns from columns, not from tensors",
+        built_in=False,
     ),
 }
 """The kinds by the name that a study's sources and a stored model have."""

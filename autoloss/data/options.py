@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from autoloss.core.errors import InputError, closest
-from autoloss.core.option import full_path, full_place, option, path_of
+from autoloss.core.option import full_place, full_source, option, path_of
 from autoloss.core.task import Label
-from autoloss.data.exchange import Frame
 from autoloss.data.messages import one_line
 
 ColumnKind = Literal["number", "category", "text", "date", "drop"]
@@ -132,8 +130,9 @@ class DataOptions:
     image_size: int | None = None
     skip_bad: bool = False
     features: str | None = option(None, full=full_place)
-    valid: str | Path | Frame | None = option(None, plain=path_of, full=full_path, unkept="frames")
-    test: str | Path | Frame | None = option(None, plain=path_of, full=full_path, unkept="frames")
+    # A path, a frame, or what a program holds.
+    valid: Any = option(None, plain=path_of, full=full_source, unkept="frames")
+    test: Any = option(None, plain=path_of, full=full_source, unkept="frames")
     groups: str | None = None
     split_by: str | None = None
     drop: tuple[str, ...] = ()

@@ -23,10 +23,11 @@ from autoloss.data.options import NO_OPTIONS, DataOptions
 from autoloss.data.parquet import as_frame, read_parquet
 from autoloss.data.sequences.conll import ENDINGS as CONLL
 from autoloss.data.sequences.conll import read_conll
+from autoloss.data.tensors.given import Given
 from autoloss.data.text_file import BROKEN, ending_of, open_bytes
 from autoloss.data.workbook import read_workbook
 
-Source = str | Path | Frame
+Source = str | Path | Frame | Given
 Form = Literal["ARFF", "CoNLL", "Excel", "Feather", "JSON", "Parquet", "delimited"]
 
 # The kind of a file by its first bytes, for names that promise a text table.

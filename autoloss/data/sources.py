@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from autoloss.core.errors import InputError
+from autoloss.data.exchange import not_a_table
 from autoloss.data.frames import Table
 from autoloss.data.frozen.extractor import open_extractor
 from autoloss.data.frozen.sources import (
@@ -46,6 +47,8 @@ from autoloss.data.sequences.tags import TagColumn
 from autoloss.data.stream import exact_column
 from autoloss.data.target import one_target, read_target, target_of
 from autoloss.data.target_column import TargetColumn
+from autoloss.data.tensors.given import is_given, is_place
+from autoloss.data.tensors.sources import HASHED, ITEM, TensorTable, check_options, load_tensors
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,8 @@ def load_sources(
     Raises:
         InputError: A table cannot be read, lacks a column, or its target is no class.
     """
+    if is_given(source) or is_place(source):
+        return _load_tensors(source, options)
     if options.features is not None:
         return _load_frozen(source, options, told)
     if are_pictures(source, options):
@@ -253,6 +258,44 @@ def _beside(
             notes += [*own.notes, *_without_target(own, files[name].labels, target)]
     data = Labelled("data", table, labels, main)
     return Sources(data, roles, files, tuple(notes), {}, kind, unread, inputs[1:])
+
+
+def _load_tensors(source: Source, options: DataOptions) -> Sources:
+    """Read what a program holds; see `load_sources`."""
+    check_options(options)
+    main = load_tensors(source)
+    name = main.targets[0] if len(main.targets) == 1 else f"{len(main.targets)} labels"
+    roles = Roles(name, main.targets, (ITEM, HASHED), None)
+
+    def read(role: str, found: TensorTable) -> Labelled:
+        table = found.table
+        if found.tags is not None:
+            return Labelled(role, table, found.tags, found.beside)
+        if len(main.targets) > 1:
+            return Labelled(role, table, read_labels(table, main.targets), found.beside)
+        return Labelled(role, table, labels_of(table, name), found.beside)
+
+    labelled = read("data", main)
+    are_classes = len(main.targets) == 1
+    labelled.labels.check(name=name, label=main.table.label, are_classes=are_classes)
+    notes = [*main.table.notes, *_without_target(main.table, labelled.labels, name)]
+    files = {}
+    for role, given in (("test", options.test), ("valid", options.valid)):
+        if given is None:
+            continue
+        if not (is_given(given) or is_place(given)):
+            raise not_a_table(given, name=role)
+        own = load_tensors(given, name=role, like=main.beside.encoding)
+        if own.targets != main.targets:
+            raise InputError(
+                f"{own.table.label} must have the labels of {main.table.label},"
+                f" {plural(len(main.targets), 'label')} for each item, but has {len(own.targets)}."
+            )
+        files[role] = read(role, own)
+        notes += own.table.notes
+    return Sources(
+        labelled, roles, files, tuple(notes), {}, main.kind, "no input", compared=(HASHED,)
+    )
 
 
 def _targets(table: Table, options: DataOptions) -> tuple[str, tuple[str, ...]]:

@@ -139,8 +139,12 @@ class ClassKnowledge:
             space = space.joined_by("target", "distillation")
         return space_for(space, self.model, own=own)
 
-    def for_study(self, task: Task) -> dict[str, Any]:
+    def for_study(self, task: Task, *, can_mix: bool = True) -> dict[str, Any]:
         """Return the arguments of a `Study` for a task.
+
+        Args:
+            task: The task.
+            can_mix: Whether the inputs can be mixed.
 
         Raises:
             InputError: Knowledge of classes is given for several labels, or a teacher for tags.
@@ -159,7 +163,9 @@ class ClassKnowledge:
             "class_weights": ordered_weights(self.class_weights, task),
             "class_similarity": ordered_similarity(self.class_similarity, task),
             "provides": (
-                *provided(OF_TOKENS if task.kind == "sequence" else PROVIDED, self.model),
+                *provided(
+                    OF_TOKENS if task.kind == "sequence" else PROVIDED, self.model, can_mix=can_mix
+                ),
                 *(["teacher_logits"] if self.teacher is not None else ()),
             ),
         }

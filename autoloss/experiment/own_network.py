@@ -18,6 +18,7 @@ from autoloss.models import Layout, ModuleNetwork, OwnModel, networks_for
 from autoloss.models.custom.check import check_network, check_weights
 from autoloss.models.custom.own import AUTO, Model, open_model
 from autoloss.models.custom.shipped import shapes_of
+from autoloss.models.make import NO_NETWORK
 from autoloss.search import Space
 from autoloss.training.form import choose_form
 
@@ -35,11 +36,13 @@ class CheckedNetwork:
         model: The network.
         notes: Notes for the user on its training, a sentence each.
         origin: The study's record of it, as JSON values.
+        can_mix: Whether it reads inputs that can be mixed.
     """
 
     model: OwnModel | None = None
     notes: tuple[str, ...] = ()
     origin: Mapping[str, Any] = field(default_factory=dict)
+    can_mix: bool = True
 
 
 def space_for(space: Space, model: OwnModel | None, *, own: Iterable[str] = ()) -> Space:
@@ -72,9 +75,18 @@ def space_for(space: Space, model: OwnModel | None, *, own: Iterable[str] = ()) 
     return replace(space, bases=kept, ranges=ranges, fixed=fixed)
 
 
-def provided(names: Sequence[str], model: OwnModel | None) -> tuple[str, ...]:
-    """Return the names of the values that losses get in the training of a network."""
-    return tuple(name for name in names if model is None or name not in _HEADS)
+def provided(
+    names: Sequence[str], model: OwnModel | None, *, can_mix: bool = True
+) -> tuple[str, ...]:
+    """Return the names of the values that losses get in the training of a network.
+
+    Args:
+        names: The names for the built-in network.
+        model: The user's own network; None for the built-in one.
+        can_mix: Whether inputs can be mixed.
+    """
+    absent = {*(_HEADS if model is not None else ()), *(() if can_mix else ("mixup",))}
+    return tuple(name for name in names if name not in absent)
 
 
 def checked_network(
@@ -98,6 +110,8 @@ def checked_network(
         InputError: The network cannot be trained; one line says why.
     """
     if model is None:
+        if not data.kind.built_in:
+            raise InputError(NO_NETWORK)
         return CheckedNetwork()
     network, folds = _network(model, data, space), data.folds
     check_weights(network)
@@ -126,7 +140,7 @@ def checked_network(
         "draws": behaviour.draws,
         "notes": list(notes),
     }
-    return CheckedNetwork(chosen, notes, {KEY: record})
+    return CheckedNetwork(chosen, notes, {KEY: record}, network.can_mix)
 
 
 def recall_network(

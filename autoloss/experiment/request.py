@@ -9,9 +9,17 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from autoloss.core.errors import InputError
-from autoloss.core.option import Writing, full_path, option, path_of, writing_of
+from autoloss.core.option import (
+    Writing,
+    full_path,
+    full_source,
+    option,
+    path_of,
+    writing_of,
+)
 from autoloss.data import DataOptions, Source, StudyData, prepare
 from autoloss.data.exchange import as_pandas, is_frame, not_a_table
+from autoloss.data.tensors.given import is_given
 from autoloss.executors import Workers
 from autoloss.experiment.knowledge import KnowledgeOptions
 from autoloss.metrics import Metric, MetricFunction
@@ -89,13 +97,13 @@ class Request(KnowledgeOptions, Output, Budget, DataOptions):
     Its parts declare each option once: default, type, and form in the study's file.
 
     Args:
-        data: The data; None if they were a DataFrame, which the study does not keep.
-        frames: Tables that came as a DataFrame: ``source``, ``valid``, ``test``.
+        data: The data; None if they were no file, which the study does not keep.
+        frames: Data that were no file, such as a DataFrame: ``source``, ``valid``, ``test``.
         objects: Other options that the study does not keep.
     """
 
     data: Source | None = option(
-        None, key="source", plain=path_of, full=full_path, unkept="frames"
+        None, key="source", plain=path_of, full=full_source, unkept="frames"
     )
     frames: tuple[str, ...] = option((), in_study=False)
     objects: tuple[str, ...] = option((), in_study=False)
@@ -169,8 +177,8 @@ class Request(KnowledgeOptions, Output, Budget, DataOptions):
         if missing := self.missing_tables():
             tables = " and ".join(missing)
             raise InputError(
-                f"{tables} must be given to go on, because the study began with a DataFrame: call "
-                f"autoloss.resume(name, {tables}=...)."
+                f"{tables} must be given to go on, because the study began with data that no file "
+                f"holds, such as a DataFrame: call autoloss.resume(name, {tables}=...)."
             )
         source = "" if self.data is None else self.data
         bins, protocol = max(space.network.bins, 1), space.protocol
@@ -258,6 +266,6 @@ def _table(table: Source | None, name: str) -> Source | None:
     """Return a table as a path or as a DataFrame of pandas."""
     if is_frame(table):
         return as_pandas(table, name=name)
-    if table is not None and not isinstance(table, str | Path):
+    if table is not None and not isinstance(table, str | Path) and not is_given(table):
         raise not_a_table(table, name=name)
     return table

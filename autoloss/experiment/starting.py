@@ -170,7 +170,7 @@ def _new_study(begun: Start) -> Study:
             "options": written.to_dict(),
             **begun.network.origin,
         },
-        **begun.knowledge.for_study(data.task),
+        **begun.knowledge.for_study(data.task, can_mix=begun.network.can_mix),
     )
 
 

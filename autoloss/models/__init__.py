@@ -4,6 +4,7 @@ Floor 3. Imports from floors 1 to 2.
 """
 
 from autoloss.models.custom.of_rows import OwnNetwork
+from autoloss.models.custom.of_tensors import OwnTensorNetwork
 from autoloss.models.custom.of_tokens import OwnTokenNetwork
 from autoloss.models.custom.own import OwnModel
 from autoloss.models.custom.stack import ModuleNetwork
@@ -37,6 +38,7 @@ __all__ = [
     "Network",
     "OwnModel",
     "OwnNetwork",
+    "OwnTensorNetwork",
     "OwnTokenNetwork",
     "StepInputs",
     "StepOutputs",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -19,15 +19,29 @@ class Layout:
         shapes: Shape of each weight by name, without the K axis.
         state: Names of the weights that are not learnt: running statistics and frozen parameters.
             A row includes them, so that they are copied, dropped and shipped with the others.
+        factors: The share of the learning rate of weights whose rate is not the whole, by name.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
     state: frozenset[str] = frozenset()
+    factors: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def size(self) -> int:
         """Return P, the number of weights of a candidate."""
         return sum(math.prod(shape) for shape in self.shapes.values())
+
+    @property
+    def shares(self) -> Tensor | None:
+        """Return the share of the learning rate of each weight, ``(P,)``; None for the whole."""
+        if not self.factors:
+            return None
+        return self.row(
+            {
+                name: torch.full(shape, self.factors.get(name, 1.0))
+                for name, shape in self.shapes.items()
+            }
+        )
 
     def views(self, rows: Tensor) -> dict[str, Tensor]:
         """Return every weight as a view of `rows`.

@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from autoloss.core.errors import InputError
 from autoloss.core.settings import NO_AUGMENT, AugmentConfig, NetworkConfig
-from autoloss.data import ImageSchema, SequenceSchema, TableSchema
+from autoloss.data import ImageSchema, SequenceSchema, TableSchema, TensorSchema, TokenTensorSchema
 from autoloss.models.custom.of_pictures import OwnImageNetwork
 from autoloss.models.custom.of_rows import OwnNetwork, dense_width
+from autoloss.models.custom.of_tensors import OwnTensorNetwork
+from autoloss.models.custom.of_token_tensors import OwnTokenTensorNetwork
 from autoloss.models.custom.of_tokens import OwnTokenNetwork
 from autoloss.models.custom.own import OwnModel
 from autoloss.models.image import ImageNetwork
 from autoloss.models.network import Network
 from autoloss.models.table import InputShape, TableNetwork
 from autoloss.models.tokens import TokenNetwork
+
+NO_NETWORK = (
+    "model must be a network of your own for a Dataset, a DataLoader or tensors, but got 'auto':"
+    " give a function of (example, n_outputs) or a module; for a matrix of numbers give a"
+    " DataFrame."
+)
 
 
 def networks_for(
@@ -38,6 +47,14 @@ def networks_for(
         if model is not None:
             return tuple(OwnImageNetwork(one, n_classes, model, augment=augment) for one in images)
         return tuple(ImageNetwork(one, n_classes, config, augment=augment) for one in images)
+    if sequences := [schema for schema in schemas if isinstance(schema, TokenTensorSchema)]:
+        if model is None:
+            raise InputError(NO_NETWORK)
+        return tuple(OwnTokenTensorNetwork(one, n_classes, model) for one in sequences)
+    if tensors := [schema for schema in schemas if isinstance(schema, TensorSchema)]:
+        if model is None:
+            raise InputError(NO_NETWORK)
+        return tuple(OwnTensorNetwork(one, n_classes, model) for one in tensors)
     tokens = [schema for schema in schemas if isinstance(schema, SequenceSchema)]
     if tokens:
         widest = SequenceSchema(

@@ -73,6 +73,10 @@ CONSTANTS: dict[str, Constant] = {
     "training.precision": Constant(
         '"auto", "float32" or "bfloat16"', lambda value: value in get_args(Precision)
     ),
+    "training.clip": Constant(
+        "a number of at least 0",
+        lambda value: as_number(value) is not None and 0.0 <= value < math.inf,
+    ),
     "protocol.folds": _whole(1),
     "protocol.finalists": _whole(1),
     "protocol.replicates": _whole(1),

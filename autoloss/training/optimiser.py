@@ -93,13 +93,18 @@ class RowAdamW:
         rows: Weights, stepped in place.
         lr: Peak learning rates.
         weight_decay: Decoupled weight decays.
+        shares: The share of the learning rate of each weight; None if all have the whole.
 
     Shape:
         - rows: ``(K, P)``
         - lr, weight_decay: ``(K,)``
+        - shares: ``(P,)``
     """
 
-    def __init__(self, rows: Tensor, *, lr: Tensor, weight_decay: Tensor) -> None:
+    def __init__(
+        self, rows: Tensor, *, lr: Tensor, weight_decay: Tensor, shares: Tensor | None = None
+    ) -> None:
+        self._shares = None if shares is None else shares.to(rows)
         rates = torch.stack([lr, weight_decay]).to(rows)
         filled = rows.shape[1] if _are_long(rows) else -(-rows.shape[1] // _VECTOR) * _VECTOR
         self._begin(rows, rates, rows.new_zeros(2, len(rows), filled), [0] * len(rows))
@@ -152,6 +157,7 @@ class RowAdamW:
         """
         factor = lr_factor.to(self.rows) if isinstance(lr_factor, Tensor) else lr_factor
         lr = self._rates[0] * factor
+        before = None if self._shares is None else self.rows.clone()
         torch._foreach_add_([block.count for block in self._blocks], 1.0)
         if _are_long(self.rows):
             own = zip(self._blocks, lr.tolist(), self._rates[1].tolist(), strict=True)
@@ -159,6 +165,9 @@ class RowAdamW:
                 block.step(block.weights, lr=rate, weight_decay=weight_decay)
         else:
             self._step_blocks(lr[:, None])
+        if before is not None and self._shares is not None:
+            # A step of AdamW is proportional to its rate, decay included.
+            self.rows.copy_(before.lerp_(self.rows, self._shares.expand_as(before)))
         self._ages = [age + 1 for age in self._ages]
 
     def _step_blocks(self, lr: Tensor) -> None:
@@ -174,6 +183,7 @@ class RowAdamW:
         """Return the optimiser of the rows at `kept` alone, with their moments."""
         chosen = list(kept)
         other = object.__new__(RowAdamW)
+        other._shares = self._shares
         other._begin(
             self.rows[chosen],
             self._rates[:, chosen],
@@ -185,6 +195,7 @@ class RowAdamW:
     def joined(self, other: RowAdamW) -> RowAdamW:
         """Return the optimiser of these rows, followed by those of another optimiser."""
         both = object.__new__(RowAdamW)
+        both._shares = self._shares
         both._begin(
             torch.cat([self.rows, other.rows]),
             torch.cat([self._rates, other._rates], dim=1),
@@ -192,6 +203,21 @@ class RowAdamW:
             [*self._ages, *other._ages],
         )
         return both
+
+
+@torch.no_grad()
+def clip_(gradients: Tensor, most: float) -> None:
+    """Scale down every row whose norm is larger, in place, as `torch.nn.utils.clip_grad_norm_`.
+
+    Args:
+        gradients: The gradients of the candidates.
+        most: The largest norm.
+
+    Shape:
+        gradients ``(K, P)``.
+    """
+    norms = torch.linalg.vector_norm(gradients, dim=1, keepdim=True)
+    gradients.mul_((most / (norms + 1e-6)).clamp_max(1.0))
 
 
 def _are_long(rows: Tensor) -> bool:

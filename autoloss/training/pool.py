@@ -87,6 +87,7 @@ class Pool:
             dtype=self.jobs[0].dtype,
             products=self.jobs[0].products,
             start=self.epochs,
+            clip=self.config.clip,
         )
         numbers = list(range(self._joined, self._joined + len(candidates)))
         for number, candidate, weights in zip(numbers, candidates, new.rows, strict=True):

@@ -13,7 +13,7 @@ from autoloss.models import DropoutRates, Features, Heads, Network, StepInputs, 
 from autoloss.training.batch import Batch, OrderKey, Orders, item_mean
 from autoloss.training.candidate import Candidate
 from autoloss.training.mixing import Mixing, weighted_mix
-from autoloss.training.optimiser import RowAdamW
+from autoloss.training.optimiser import RowAdamW, clip_
 
 
 class Population:
@@ -31,6 +31,7 @@ class Population:
             weights.
         start: The epoch of the training at which they start; only candidates of one start share
             an order.
+        clip: The largest norm of a candidate's gradient; 0 for none.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Population:
         dtype: torch.dtype = torch.float32,
         products: torch.dtype | None = None,
         start: int = 0,
+        clip: float = 0.0,
     ) -> None:
         networks = list(network) if isinstance(network, Sequence) else [network]
         self.network = networks[0]
         self.device = device
         self.dtype = dtype
         self.products = dtype if products is None else products
+        self._clip = clip
         specs = [candidate.spec for candidate in candidates]
         self.objective = Objective(specs, class_counts, dtype=dtype, device=device)
         initial = {
@@ -62,6 +65,7 @@ class Population:
             weight_decay=torch.tensor(
                 [candidate.weight_decay for candidate in candidates], dtype=torch.float64
             ),
+            shares=self.network.layout.shares,
         )
         self._take(tuple(candidates), [start] * len(candidates), optimiser)
 
@@ -170,6 +174,8 @@ class Population:
         # A weight of the user's network that does not affect the logits has a gradient of zero.
         gradients = torch.autograd.grad(total, self._leaves, materialize_grads=True)
         torch._foreach_copy_(self._gradients, gradients)
+        if self._clip:
+            clip_(self._optimiser.gradients, self._clip)
         self._optimiser.step(lr_factor)
         # Last, so that weight decay does not change values that are not learnt.
         for name, value in scores.state.items():

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from autoloss.core.task import MISSING_LABEL
 from autoloss.data import Part
+from autoloss.data.encoding import change_at_random
 from autoloss.losses import get
 from autoloss.losses.spec_data import SpecData
 from autoloss.models import Features, Heads, Network
@@ -39,7 +40,8 @@ class EncodedRows:
         self.part = part
         none = torch.zeros(0, dtype=torch.int64, device=part.targets.device)
         size = len(part) * network.encode(part.inputs.take(none)).row_bytes
-        self._kept = self._encode_all() if size <= KEPT_BYTES else None
+        is_kept = size <= KEPT_BYTES and not change_at_random(part.inputs)
+        self._kept = self._encode_all() if is_kept else None
         self._has_gaps = bool((part.targets == MISSING_LABEL).any())
 
     def __len__(self) -> int:

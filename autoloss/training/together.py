@@ -202,6 +202,7 @@ def passing_population(jobs: Sequence[Job], n_candidates: int) -> tuple[Populati
         device=job.device,
         dtype=job.dtype,
         products=job.products,
+        clip=job.config.clip,
     )
     return population, orders_of(jobs, [0] * n_candidates, folds)
 

@@ -16,7 +16,7 @@ import torch
 from autoloss.core.settings import NetworkConfig
 from autoloss.data import DataOptions, StudyData, prepare
 from autoloss.data.input_kinds import KINDS, InputKind, encoding_from, encoding_state
-from autoloss.models import networks_for
+from autoloss.models import OwnModel, networks_for
 
 CONFIG = NetworkConfig(width=8)
 FUNCTIONS = Path(__file__).parent / "frozen" / "functions.py"
@@ -43,7 +43,8 @@ class Case:
     def tensors(self, inputs: Any) -> list[torch.Tensor]:
         """Return what the network reads."""
         schema, n_outputs = self.data.encoding.schema, self.data.task.n_outputs
-        (network,) = networks_for([schema], n_outputs, CONFIG)
+        model = None if self.kind.built_in else OwnModel(torch.nn.Linear, "Linear")
+        (network,) = networks_for([schema], n_outputs, CONFIG, model)
         seen: list[torch.Tensor] = []
 
         def note(one: torch.Tensor) -> torch.Tensor:
@@ -92,11 +93,42 @@ def of_frozen() -> Case:
     return Case(frame, prepare(frame, options))
 
 
+def of_tensors() -> Case:
+    draw = np.random.default_rng(0)
+    inputs = {
+        "codes": draw.integers(0, 9, (60, 4)),
+        "sizes": draw.normal(size=(60, 2, 3)).astype(np.float32),
+    }
+    given = (inputs, draw.choice(["no", "yes"], 60))
+    frame = pd.DataFrame({name: list(values) for name, values in inputs.items()})
+    return Case(frame, prepare(given, DataOptions()))
+
+
+def of_token_tensors() -> Case:
+    draw = np.random.default_rng(0)
+    lengths = draw.integers(2, 7, 60)
+    codes, tags = np.zeros((60, 6), dtype=np.int64), np.full((60, 6), -100)
+    sizes = draw.normal(size=(60, 6, 2)).astype(np.float32)
+    for row, length in enumerate(lengths):
+        codes[row, :length] = draw.integers(1, 9, length)
+        tags[row, :length] = codes[row, :length] % 3
+    inputs = {"codes": codes, "sizes": sizes}
+    frame = pd.DataFrame(
+        {
+            name: [row[:length] for row, length in zip(values, lengths, strict=True)]
+            for name, values in inputs.items()
+        }
+    )
+    return Case(frame, prepare((inputs, tags), DataOptions()))
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "frozen": of_frozen,
     "images": of_images,
     "sequences": of_sequences,
     "table": of_table,
+    "tensors": of_tensors,
+    "token_tensors": of_token_tensors,
 }
 
 

@@ -126,7 +126,8 @@ def counting(n_features: int, n_outputs: int) -> nn.Module:
         (lambda f, c: nn.Identity(), "must have parameters to train"),
         (lambda f, c: nn.Linear(f, 1), "logits (16, 3), but <lambda> gave float32 (16, 1)"),
         (lambda f, c: nn.Linear(f + 1, c), "must run on a batch, but <lambda> gave Runtime"),
-        (called(lambda self, x: (x, x)), "gave tuple"),
+        (called(lambda self, x: {"scores": x}), "gave dict"),
+        (called(lambda self, x: (x[0], x)), "gave float32 (3,)"),
         (called(lambda self, x: x.argmax(1)), "gave int64 (16,)"),
         (called(lambda self, x: x * torch.nan), "finite logits"),
         (called(lambda self, x: x.detach()), "depend on its parameters"),
@@ -186,7 +187,6 @@ def test_what_vmap_would_call_row_by_row_is_looped() -> None:
         ("net.py:mak", "it has no 'mak', did you mean 'make'?"),
         ("net.py:number", "number of net.py is int"),
         ("broken.py:make", "but got line 1: ZeroDivisionError"),
-        (nn.Linear(2, 2), "but got Linear"),
         (7, "but got int"),
     ],
 )
@@ -222,16 +222,17 @@ def test_a_file_is_run_once_and_its_line_is_named(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     one, other = open_model(f"{file}:make"), open_model(f"{file}:make")
+    sizes = {"n_features": 3, "n_outputs": 2}
     assert one is not None
     assert other is not None
     assert one.make is other.make
     with pytest.raises(InputError, match=r"net\.py, line 4: TypeError"):
-        one.module(3, 2, 0)
+        one.module(sizes, 0, example=None)
     file.write_text("import torch\ndef make(f, c):\n    return torch.nn.Linear(f, c)\n")
     assert open_model(f"{file}:make").make is not one.make  # type: ignore[union-attr]
     again = pickle.loads(pickle.dumps(open_model(f"{file}:make")))
     assert isinstance(again, OwnModel)
-    assert isinstance(again.module(3, 2, 0), nn.Linear)
+    assert isinstance(again.module(sizes, 0, example=None), nn.Linear)
 
 
 def test_first_weights_are_those_of_torchs_seed() -> None:

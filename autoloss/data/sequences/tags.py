@@ -53,6 +53,16 @@ class TagColumn:
         tags, are_numbers = as_tags(values, name=target, label=table.label)
         return cls(tags, lengths, are_numbers)
 
+    def take(self, rows: Rows) -> TagColumn:
+        """Return the tags of some sequences."""
+        first = np.cumsum(self.lengths) - self.lengths
+        places = [np.arange(first[row], first[row] + self.lengths[row]) for row in rows]
+        return TagColumn(
+            self.tags[np.concatenate([np.zeros(0, dtype=np.int64), *places])],
+            self.lengths[rows],
+            self.are_numbers,
+        )
+
     @property
     def known(self) -> NDArray[np.bool_]:
         """Return the sequences of which a tag is known, (N,)."""

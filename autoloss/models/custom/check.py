@@ -18,6 +18,8 @@ from autoloss.models.network import Features, joined_orders
 
 ROUNDING = 1e-3
 """Share of the largest logit by which two computations of a number may differ in float32."""
+HALF_ROUNDING = 5e-2
+"""The same for a module in float16 or bfloat16."""
 _SLOW = "There is a performance drop"
 _IN_PLACE = "modified by an inplace operation"
 
@@ -66,7 +68,7 @@ def check_network(network: ModuleNetwork, inputs: Any) -> Behaviour:
         )
     _check_backward(one_by_one, weights, logits)
     again, _, _ = _train(one_by_one, weights, batch)
-    if not _near(logits, again):
+    if not _near(logits, again, network):
         raise InputError(
             "model must give the same logits for the same weights, buffers, rows and seed of "
             f"torch, but two calls of {name} differ: keep changing values in register_buffer, and "
@@ -77,7 +79,7 @@ def check_network(network: ModuleNetwork, inputs: Any) -> Behaviour:
     parts = [*torch.split(rows[:alone], 1), rows[alone:half], rows[max(alone, half) :]]
     parts = [part for part in parts if len(part)]
     apart = torch.cat([one_by_one.body(weights, network.batch(inputs, part)) for part in parts], 1)
-    if not _near(whole, apart):
+    if not _near(whole, apart, network):
         rule, cause = network.beside
         raise InputError(f"model must give {rule}, but {name} does not: {cause}.")
     _check_that_weights_are_all(one_by_one, batch)
@@ -161,8 +163,8 @@ def _check_that_weights_are_all(network: ModuleNetwork, batch: Features) -> None
         for name, one in (learnt | state).items():
             one.copy_(weights[name][0])
         (given,) = network.arguments(batch)
-        own = given.back(module(*given.copies))
-    if not _near(own, network.body(weights, batch)[0]):
+        own = given.back(network.run(module, given.copies))
+    if not _near(own, network.body(weights, batch)[0], network):
         raise InputError(
             "model must keep all that it draws or learns in parameters and buffers, but "
             f"{network.model.name} keeps some of it elsewhere: use register_buffer."
@@ -211,10 +213,10 @@ def _stacked_behaviour(
                 for k in range(3):
                     own = {name: one[k : k + 1] for name, one in weights.items()}
                     alone = _train(stacked, own, _one_of(network, given, k))
-                    if not _same(together, alone, k):
+                    if not _same(together, alone, network, k):
                         return "torch.func.vmap mixes candidates that it calls together", False
-                agrees = agrees and _same(together, _train(looped, weights, given))
-            if not _near(stacked.body(weights, batch), looped.body(weights, batch)):
+                agrees = agrees and _same(together, _train(looped, weights, given), network)
+            if not _near(stacked.body(weights, batch), looped.body(weights, batch), network):
                 return "torch.func.vmap predicts otherwise than the module itself", False
     except Exception as error:
         return _refusal(error.__cause__ or error), False
@@ -284,17 +286,19 @@ def _one_of(network: ModuleNetwork, batch: Features, number: int) -> Features:
 def _same(
     one: tuple[Tensor, dict[str, Tensor], bool],
     other: tuple[Tensor, dict[str, Tensor], bool],
+    network: ModuleNetwork,
     k: int | None = None,
 ) -> bool:
     """Return whether logits and state agree; with `k`, those of that candidate of the first."""
     chosen: Sequence[int] | slice = slice(None) if k is None else [k]
-    return _near(one[0][chosen], other[0]) and all(
-        _near(state[chosen], other[1][name]) for name, state in one[1].items()
+    return _near(one[0][chosen], other[0], network) and all(
+        _near(state[chosen], other[1][name], network) for name, state in one[1].items()
     )
 
 
-def _near(one: Tensor, other: Tensor) -> bool:
+def _near(one: Tensor, other: Tensor, network: ModuleNetwork) -> bool:
     if one.shape != other.shape:
         return False
     scale = 1.0 + float(one.detach().abs().max()) if one.numel() else 1.0
-    return bool((one - other).abs().le(ROUNDING * scale).all())
+    share = ROUNDING if network.half is None else HALF_ROUNDING
+    return bool((one - other).abs().le(share * scale).all())

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from autoloss.core.settings import NO_AUGMENT, AugmentConfig
 from autoloss.data import ImageInputs, ImageSchema
 from autoloss.models.augment import augmented
+from autoloss.models.custom.outputs import logits_of_rows
 from autoloss.models.custom.own import OwnModel
-from autoloss.models.custom.stack import Arguments, ModuleNetwork, logits_of_rows
+from autoloss.models.custom.stack import Arguments, ModuleNetwork
 from autoloss.models.layers import mixed
 from autoloss.models.network import Features, StepInputs, StepOutputs
 
@@ -57,7 +58,8 @@ class OwnImageNetwork(ModuleNetwork):
 
     def module(self, seed: int) -> nn.Module:
         """Return a module whose weights are drawn as after ``torch.manual_seed(seed)``."""
-        return self.model.module(self.schema.channels, self.n_classes, seed)
+        sizes = {"n_channels": self.schema.channels, "n_outputs": self.n_classes}
+        return self.model.module(sizes, seed, example=self.examples(1)[0])
 
     def sample(self, inputs: Any, rows: Tensor) -> Any:
         """Return some pictures."""

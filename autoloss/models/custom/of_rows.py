@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from autoloss.data import TableInputs, TableSchema
+from autoloss.models.custom.outputs import logits_of_rows
 from autoloss.models.custom.own import OwnModel
-from autoloss.models.custom.stack import Arguments, ModuleNetwork, logits_of_rows
+from autoloss.models.custom.stack import Arguments, ModuleNetwork
 from autoloss.models.layers import mixed
 from autoloss.models.network import Features, StepInputs, StepOutputs
 
@@ -45,7 +46,8 @@ class OwnNetwork(ModuleNetwork):
 
     def module(self, seed: int) -> nn.Module:
         """Return a module whose weights are drawn as after ``torch.manual_seed(seed)``."""
-        return self.model.module(self._width, self.n_classes, seed)
+        sizes = {"n_features": self._width, "n_outputs": self.n_classes}
+        return self.model.module(sizes, seed, example=self.examples(1)[0])
 
     def sample(self, inputs: Any, rows: Tensor) -> Any:
         """Return some rows."""

@@ -11,8 +11,10 @@ from torch.nn import functional
 
 from autoloss.core.errors import InputError
 from autoloss.data import SequenceInputs, SequenceSchema
+from autoloss.models.custom.outputs import in_full, is_logits, kind_of, output_of
 from autoloss.models.custom.own import OwnModel
-from autoloss.models.custom.stack import Arguments, ModuleNetwork, is_logits, kind_of
+from autoloss.models.custom.padding import Padding
+from autoloss.models.custom.stack import Arguments, ModuleNetwork
 from autoloss.models.network import Features, StepInputs, StepOutputs
 from autoloss.models.tokens import around_tokens
 
@@ -66,8 +68,9 @@ class OwnTokenNetwork(ModuleNetwork):
 
     def module(self, seed: int) -> nn.Module:
         """Return a module whose weights are drawn as after ``torch.manual_seed(seed)``."""
-        codes = self.shape.n_codes + 1
-        return self.model.module(self._width, self.n_classes, seed, n_codes=codes)
+        sizes = {"n_codes": self.shape.n_codes + 1, "n_features": self._width}
+        sizes["n_outputs"] = self.n_classes
+        return self.model.module(sizes, seed, example=self.examples(1))
 
     def sample(self, inputs: Any, rows: Tensor) -> Any:
         """Return the beginnings of some sequences, of unlike lengths."""
@@ -95,7 +98,13 @@ class OwnTokenNetwork(ModuleNetwork):
     def arguments(self, features: Features) -> list[Arguments]:
         """Return the padded sequences of each of G batches."""
         parts = zip(features["codes"][..., 0], features["dense"], features["around"], strict=True)
-        return [_padded(*one) for one in parts]
+        found = []
+        for codes, numbers, around in parts:
+            # The code of a pad is 0.
+            padding = Padding.of(around.masked_fill(codes[:, None] == 0, -1))
+            laid = padding.laid(codes)
+            found.append(Arguments((laid, padding.laid(numbers), laid > 0), padding.back))
+        return found
 
     def examples(self, count: int) -> tuple[Tensor, ...]:
         """Return a sequence of rare tokens."""
@@ -111,37 +120,10 @@ class OwnTokenNetwork(ModuleNetwork):
 
     def checked(self, found: Any, given: Sequence[Tensor]) -> Tensor:
         """Return the output of a module after a check that it is logits ``(N, T, C)``."""
-        padded = tuple(given[0].shape)
+        padded, found = tuple(given[0].shape), output_of(found)
         if is_logits(found, (*padded, self.n_classes)):
-            logits: Tensor = found
-            return logits
+            return in_full(found)
         raise InputError(
             f"model must map codes {padded}, numbers {(*padded, self._width)} and mask {padded} "
             f"to logits {(*padded, self.n_classes)}, but {self.model.name} gave {kind_of(found)}."
         )
-
-
-def _padded(codes: Tensor, numbers: Tensor, around: Tensor) -> Arguments:
-    """Return a stream of tokens as padded sequences.
-
-    Shape:
-        codes ``(B,)``, numbers ``(B, D)``, around ``(B, 2)``.
-    """
-    places = codes.nonzero().flatten()
-    before, after = around[places].unbind(-1)
-    row = (before == 0).cumsum(0) - 1
-    n_rows, longest = int(row[-1]) + 1, int((before + after).max()) + 1
-    at = row * longest + before
-
-    def laid(values: Tensor) -> Tensor:
-        found = values.new_zeros(n_rows * longest, *values.shape[1:])
-        found[at] = values[places]
-        return found.view(n_rows, longest, *values.shape[1:])
-
-    def back(logits: Tensor) -> Tensor:
-        own = logits.flatten(-3, -2).index_select(-2, at)
-        stream = own.new_zeros(*own.shape[:-2], len(codes), own.shape[-1])
-        return stream.index_copy(-2, places, own)
-
-    padded = laid(codes)
-    return Arguments((padded, laid(numbers), padded > 0), back)

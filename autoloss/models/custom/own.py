@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
+import copy
+import inspect
 import traceback
-import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from autoloss.core.devices import is_out_of_memory
-from autoloss.core.errors import InputError, closest
-from autoloss.core.own_code import Origin, read_code, run_code
+from autoloss.core.errors import InputError
+from autoloss.core.own_code import module_of, named_in
 
 AUTO = "auto"
 MakeNet = Callable[..., nn.Module]
-Model = str | MakeNet
-"""`AUTO`, ``"FILE.py:NAME"``, or a function that makes a network."""
-_RAN: dict[str, tuple[Origin, types.ModuleType]] = {}
+Model = str | MakeNet | nn.Module
+"""`AUTO`, ``"FILE.py:NAME"``, a function that makes a network, or a network to begin from."""
+_OUTPUTS = ("n_outputs", "n_classes", "num_classes", "num_labels")
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +30,8 @@ class OwnModel:
     """A network of the user's own, and the way its candidates are trained.
 
     Args:
-        make: Returns a module for a number of features and of outputs, with its weights drawn; for
-            sequences of a number of codes before these two.
+        make: Returns a module with its weights drawn. It gets what its signature asks for, see
+            `arguments_of`.
         name: The name of the function.
         file: The Python file of the function; None for a function that a program passes.
         sha256: Fingerprint of the file.
@@ -53,25 +53,23 @@ class OwnModel:
             return type(self), (self.make, self.name, None, None, self.stacked, self.draws)
         return _restored, (self.file, self.name, self.stacked, self.draws)
 
-    def module(
-        self, n_features: int, n_outputs: int, seed: int, *, n_codes: int | None = None
-    ) -> nn.Module:
+    def module(self, sizes: Mapping[str, int], seed: int, *, example: Any) -> nn.Module:
         """Return a module whose weights are drawn as after ``torch.manual_seed(seed)``.
 
         Args:
-            n_features: Numbers of a row, or of a token.
-            n_outputs: Logits of a row, or of a token.
+            sizes: The numbers that describe inputs and outputs, by name; ``n_outputs`` is the
+                last.
             seed: The seed.
-            n_codes: Codes of tokens; None for rows of a table.
+            example: The inputs of a batch of one example, all zero, in the form in which the
+                module gets them.
 
         Raises:
             InputError: If the user's code fails or returns no module.
         """
-        sizes = {} if n_codes is None else {"n_codes": n_codes}
-        sizes |= {"n_features": n_features, "n_outputs": n_outputs}
         rule = f"return a network for {', '.join(f'{key}={size}' for key, size in sizes.items())}"
         with seeded(seed), self.guarded(rule):
-            made: Any = self.make(*sizes.values())
+            places, names = arguments_of(self.make, sizes, example)
+            made: Any = self.make(*places, **names)
         if not isinstance(made, nn.Module):
             raise InputError(
                 f"model must return a torch.nn.Module, but {self.name} returned "
@@ -103,6 +101,58 @@ class OwnModel:
             ) from error
 
 
+def arguments_of(
+    make: MakeNet, sizes: Mapping[str, int], example: Any
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments, by place and by name, with which a function makes a network.
+
+    A function of ``(example, n_outputs)`` gets an example. A function that needs no argument, or
+    only the number of outputs, gets it by name: ``n_outputs``, ``n_classes``, ``num_classes`` or
+    ``num_labels``. Others get all sizes.
+
+    Args:
+        make: The function.
+        sizes: The sizes by name; ``n_outputs`` is the last.
+        example: The example.
+    """
+    try:
+        known = inspect.signature(make).parameters
+    except (TypeError, ValueError):
+        return tuple(sizes.values()), {}
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    needed = [one for one in known.values() if one.default is one.empty and one.kind in kinds]
+    n_outputs = sizes["n_outputs"]
+    if needed and (needed[0].name == "example" or (len(needed) == 2 and len(sizes) == 1)):
+        return (example, n_outputs)[: max(len(needed), 1)], {}
+    takes_any = any(one.kind is inspect.Parameter.VAR_POSITIONAL for one in known.values())
+    names = {name: n_outputs for name in _OUTPUTS if name in known}
+    if takes_any or len(needed) > 1 or (needed and needed[0].name not in names):
+        return tuple(sizes.values()), {}
+    return (), names
+
+
+@dataclass(frozen=True, eq=False)
+class _Copies:
+    """Makes copies of a network, so that every candidate begins from its weights.
+
+    Args:
+        module: The network.
+    """
+
+    module: nn.Module
+
+    def __call__(self) -> nn.Module:
+        """Return a copy."""
+        try:
+            return copy.deepcopy(self.module).cpu()
+        except Exception as error:
+            raise InputError(
+                "model must be a network that copy.deepcopy can copy, but"
+                f" {type(self.module).__name__} gave {first_line(error)}: give a function that"
+                " makes it."
+            ) from error
+
+
 def open_model(model: Model) -> OwnModel | None:
     """Return a network of the user's own; None for the built-in network.
 
@@ -110,8 +160,8 @@ def open_model(model: Model) -> OwnModel | None:
     only after a change.
 
     Args:
-        model: ``"auto"``, ``"FILE.py:NAME"``, or a function of the numbers of features and of
-            outputs that returns a module.
+        model: ``"auto"``, ``"FILE.py:NAME"``, a function that returns a module, or a module that
+            every candidate begins from.
 
     Raises:
         InputError: If its type is another, or the file cannot be read, fails or lacks the name.
@@ -120,10 +170,12 @@ def open_model(model: Model) -> OwnModel | None:
         return None
     if isinstance(model, str):
         return _from_file(model)
-    if isinstance(model, nn.Module) or not callable(model):
+    if isinstance(model, nn.Module):
+        return OwnModel(_Copies(model), type(model).__name__)
+    if not callable(model):
         raise InputError(
-            "model must be auto, FILE.py:NAME or a function of (n_features, n_outputs) that "
-            f"returns a network, but got {type(model).__name__}."
+            "model must be auto, FILE.py:NAME, a function that returns a network, or a network, "
+            f"but got {type(model).__name__}."
         )
     return OwnModel(model, getattr(model, "__name__", type(model).__name__))
 
@@ -133,27 +185,14 @@ def _from_file(place: str) -> OwnModel:
     path, separator, name = place.rpartition(":")
     if not separator or not path.endswith(".py") or not name.isidentifier():
         raise InputError(f"model must be auto or FILE.py:NAME, but got model={place!r}.")
-    source, origin = read_code(path, argument="model")
-    before = _RAN.get(origin.file)
-    if before is None or before[0] != origin:
-        folder = str(Path(origin.file).parent)
-        if folder not in sys.path:
-            # A network may import files beside it; installed packages come first.
-            sys.path.append(folder)
-        _RAN[origin.file] = (origin, run_code(Path(path), source))
-    _, module = _RAN[origin.file]
-    make: Any = vars(module).get(name)
-    if make is None:
-        known = [key for key, value in vars(module).items() if callable(value)]
+    module, origin = module_of(path, argument="model")
+    make = named_in(module, name, place=path, argument="model")
+    if isinstance(make, nn.Module):
+        return OwnModel(_Copies(make), name, origin.file, origin.sha256)
+    if not callable(make):
         raise InputError(
-            f"model must name a function of {path}, but it has no {name!r}"
-            f"{closest(name, known) if known else '.'}".rstrip(".")
-            + "."
-        )
-    if isinstance(make, nn.Module) or not callable(make):
-        raise InputError(
-            f"model must name a function of (n_features, n_outputs) that returns a network, but "
-            f"{name} of {path} is {type(make).__name__}."
+            f"model must name a function that returns a network, but {name} of {path} is"
+            f" {type(make).__name__}."
         )
     return OwnModel(make, name, origin.file, origin.sha256)
 

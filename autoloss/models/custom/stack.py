@@ -15,6 +15,7 @@ from torch.func import functional_call, vmap
 
 from autoloss.core.errors import InputError
 from autoloss.models.custom.own import OwnModel, forked, reseed, seeded, tensors_of
+from autoloss.models.custom.rates import lr_factors_of
 from autoloss.models.heads import Heads
 from autoloss.models.layout import Layout
 from autoloss.models.network import Features, StepInputs, StepOutputs
@@ -86,6 +87,11 @@ class ModuleNetwork(ABC):
     def batch(self, inputs: Any, rows: Tensor) -> Features:
         """Return the features of some rows or sequences as one batch, G = 1."""
 
+    @property
+    def can_mix(self) -> bool:
+        """Return whether two examples can be mixed: their inputs are numbers, no codes."""
+        return True
+
     def like(self, features: Features) -> Tensor:
         """Return numbers of the type and on the device that the module reads, ``(G, ...)``."""
         return features["dense"]
@@ -98,6 +104,17 @@ class ModuleNetwork(ABC):
     def examples(self, count: int) -> tuple[Tensor, ...]:
         """Return arguments for a number of made-up examples."""
 
+    def placed(self, given: Sequence[Tensor]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the arguments of a call, by place and by name, from their tensors."""
+        return tuple(given), {}
+
+    def run(self, module: nn.Module, given: Sequence[Tensor]) -> Tensor:
+        """Return the logits of a module with its own weights."""
+        places, names = self.placed(given)
+        with self._autocast(given[0].device):
+            found = module(*places, **names)
+        return self.checked(found, given)
+
     @abstractmethod
     def checked(self, found: Any, given: Sequence[Tensor]) -> Tensor:
         """Return the output of a module after a check that it is logits.
@@ -108,7 +125,7 @@ class ModuleNetwork(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for a pickle, without the module, which is made anew."""
-        made = ("template", "layout", "_types", "_sizes")
+        made = ("template", "layout", "half", "_types", "_sizes")
         return {name: value for name, value in vars(self).items() if name not in made}
 
     @property
@@ -126,13 +143,30 @@ class ModuleNetwork(ABC):
         """Return names and shapes: learnt parameters, then buffers and frozen parameters."""
         learnt, state = tensors_of(self.template)
         shapes = {name: tuple(one.shape) for name, one in (learnt | state).items()}
-        return Layout(shapes, frozenset(state))
+        factors = lr_factors_of(self.template, list(learnt), self.model.name)
+        return Layout(shapes, frozenset(state), factors)
 
     @cached_property
     def _types(self) -> dict[str, torch.dtype]:
         """Return by name the types of the state that is not floating-point."""
         _, state = tensors_of(self.template)
         return {name: one.dtype for name, one in state.items() if not one.is_floating_point()}
+
+    @cached_property
+    def half(self) -> torch.dtype | None:
+        """Return the type of a module in half precision; None for one in single precision."""
+        learnt, _ = tensors_of(self.template)
+        types = {one.dtype for one in learnt.values()} & {torch.float16, torch.bfloat16}
+        return next(iter(types), None)
+
+    def _autocast(self, device: torch.device) -> contextlib.AbstractContextManager[Any]:
+        """Return the context of a call: a module in half precision computes its products so.
+
+        Its weights are kept in single precision, in which AdamW steps them.
+        """
+        if self.half is None:
+            return contextlib.nullcontext()
+        return torch.autocast(device.type, self.half)
 
     @property
     def exact(self) -> torch.dtype:
@@ -353,38 +387,8 @@ class ModuleNetwork(ABC):
             name: one.to(self._types.get(name, one.dtype), copy=True) if name in state else one
             for name, one in weights.items()
         }
-        logits = self.checked(functional_call(self.template, values, given), given)
+        places, names = self.placed(given)
+        with self._autocast(given[0].device):
+            found = functional_call(self.template, values, places, names)
+        logits = self.checked(found, given)
         return logits, {name: values[name].detach().to(weights[name].dtype) for name in state}
-
-
-def is_logits(found: Any, shape: tuple[int, ...]) -> bool:
-    """Return whether an output of a module is a tensor of logits of a shape."""
-    return isinstance(found, Tensor) and tuple(found.shape) == shape and found.is_floating_point()
-
-
-def kind_of(found: Any) -> str:
-    """Return the type and shape of an output in words for a message."""
-    if not isinstance(found, Tensor):
-        return type(found).__name__
-    return f"{found.dtype} {tuple(found.shape)}".split(".")[-1]
-
-
-def logits_of_rows(found: Any, given: str, shape: tuple[int, int], model: OwnModel) -> Tensor:
-    """Return the output of a module after a check that it is logits.
-
-    Args:
-        found: The output.
-        given: The input in words, with its shape.
-        shape: ``(B, C)``.
-        model: The user's model.
-
-    Raises:
-        InputError: The output is nothing of the kind.
-    """
-    if is_logits(found, shape):
-        logits: Tensor = found
-        return logits
-    two = " (two for two classes)" if shape[1] == 2 else ""
-    raise InputError(
-        f"model must map {given} to logits {shape}{two}, but {model.name} gave {kind_of(found)}."
-    )

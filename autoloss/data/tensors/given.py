@@ -1,0 +1,194 @@
+"""Data that a program holds: data sets, loaders, batches and pairs of tensors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import numpy as np
+from torch import Tensor
+
+from autoloss.core.errors import InputError
+from autoloss.core.own_code import imported, module_of, named_in
+from autoloss.data.messages import one_line
+from autoloss.data.tensors.items import ItemReader, RawBatch, collated
+
+Given = Any
+"""A `torch.utils.data.Dataset`, a `DataLoader`, a sized iterable of batches ``(inputs, labels)``,
+or a tuple ``(inputs, labels)`` of tensors or arrays."""
+_PLACE = re.compile(r"(?P<module>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*|.*\.py):(?P<name>[A-Za-z_]\w*)")
+
+
+def is_given(source: object) -> TypeGuard[Given]:
+    """Return whether data are held by a program, and are no table and no path."""
+    if isinstance(source, str | bytes | Path | Mapping | np.ndarray | Tensor):
+        return False
+    # Series and frames of any library have a name for their types.
+    if any(hasattr(source, name) for name in ("dtypes", "dtype", "__dataframe__")):
+        return False
+    return hasattr(source, "__len__") and (
+        hasattr(source, "__getitem__") or hasattr(source, "__iter__")
+    )
+
+
+def is_place(source: object) -> TypeGuard[str]:
+    """Return whether data are named as ``MODULE:NAME`` or ``FILE.py:NAME``."""
+    if not isinstance(source, str) or source.startswith("sklearn:"):
+        return False
+    # C:data is a path on Windows.
+    module = source.rpartition(":")[0]
+    return len(module) > 1 and _PLACE.fullmatch(source) is not None and not Path(source).exists()
+
+
+def opened(source: Given | str, *, name: str = "DATA") -> tuple[Given, str]:
+    """Return data that a program holds, and their name in messages.
+
+    Args:
+        source: The data, or the place of a function that returns them, or of the data themselves.
+        name: Name of the argument.
+
+    Raises:
+        InputError: The place cannot be imported, or holds something else.
+    """
+    if not is_place(source):
+        return source, name
+    path, _, attribute = source.rpartition(":")
+    if path.endswith(".py"):
+        module, _ = module_of(path, argument=name)
+    else:
+        module = imported(path, argument=name)
+    found = named_in(module, attribute, place=path, argument=name)
+    if callable(found) and not is_given(found):
+        try:
+            found = found()
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(
+                f"{name} must name a function that returns the data, but {attribute} of {path}"
+                f" gave {type(error).__name__}: {one_line(error)}."
+            ) from error
+    if not is_given(found):
+        raise InputError(
+            f"{name} must name a Dataset, a DataLoader, batches with a length or (inputs, labels),"
+            f" or a function that returns one, but {source!r} gave {type(found).__name__}."
+        )
+    return found, source
+
+
+def as_items(
+    given: Given, *, label: str, has_labels: bool = True
+) -> tuple[ItemReader | None, list[float] | list[int] | None]:
+    """Return data as examples with numbers, and what a sampler says of them.
+
+    Args:
+        given: The data.
+        label: Their name in messages.
+        has_labels: Whether examples must have labels.
+
+    Returns:
+        The examples, None for data that come as batches only; and the weight of each example
+        (floats), or the numbers of the examples that a sampler draws (integers), or None.
+
+    Raises:
+        InputError: Batches of a loader cannot be made anew.
+    """
+    from torch.utils.data import DataLoader, IterableDataset
+    from torch.utils.data import default_collate as default
+
+    if isinstance(given, tuple | IterableDataset):
+        return None, None
+    if not isinstance(given, DataLoader):
+        # A list holds batches, and so does an iterable without items.
+        is_set = hasattr(given, "__getitem__") and not isinstance(given, list)
+        return (ItemReader(given, label, has_labels=has_labels) if is_set else None), None
+    if isinstance(given.dataset, IterableDataset) or given.batch_sampler is None:
+        return None, None
+    if not isinstance(given.dataset, Sized):
+        raise InputError(
+            f"{label} must have a dataset with a length, but {type(given.dataset).__name__} has"
+            " none: define __len__."
+        )
+    collate: Callable[[list[Any]], Any] | None = given.collate_fn
+    items = ItemReader(
+        given.dataset,
+        label,
+        None if collate is default else collate,
+        given.batch_size or 256,
+        given.num_workers,
+        has_labels,
+    )
+    return items, _sampled(given, label)
+
+
+def _sampled(loader: Any, label: str) -> list[float] | list[int] | None:
+    """Return the weights or the numbers of the examples that a loader draws; None for all."""
+    from torch.utils.data import (
+        BatchSampler,
+        RandomSampler,
+        SequentialSampler,
+        WeightedRandomSampler,
+    )
+
+    if type(loader.batch_sampler) is not BatchSampler:
+        raise InputError(
+            f"{label} must make its batches by shuffling or a sampler, but has the batch sampler"
+            f" {type(loader.batch_sampler).__name__}: give its dataset, or an iterable of batches."
+        )
+    sampler = loader.sampler
+    if isinstance(sampler, WeightedRandomSampler):
+        weights: list[float] = [float(one) for one in sampler.weights]
+        mean = sum(weights) / len(weights)
+        return [one / mean for one in weights]
+    if type(sampler) in (RandomSampler, SequentialSampler):
+        return None
+    numbers: list[int] = sorted(int(one) for one in sampler)
+    if len(set(numbers)) < len(numbers):
+        raise InputError(
+            f"{label} must have a sampler that draws every example once, or a"
+            f" WeightedRandomSampler, but {type(sampler).__name__} repeats some: give its dataset."
+        )
+    return None if numbers == list(range(len(loader.dataset))) else numbers
+
+
+def read_batches(given: Given, *, label: str, has_labels: bool = True) -> Iterator[RawBatch]:
+    """Yield the batches of data that have no examples with numbers, in one pass.
+
+    Args:
+        given: The data.
+        label: Their name in messages.
+        has_labels: Whether batches must have labels; if not, ``(inputs,)`` will do.
+
+    Raises:
+        InputError: They have no length, or another one than they say.
+    """
+    if isinstance(given, tuple):
+        if len(given) != 2 and (has_labels or len(given) != 1):
+            raise InputError(
+                f"{label} must be a pair (inputs, labels), but got {len(given)} values: put the"
+                " inputs in a tuple or a dict of their own."
+            )
+        yield collated(given, label=label, has_labels=has_labels)
+        return
+    batches: Iterable[Any] = given
+    try:
+        said = len(given)
+    except TypeError as error:
+        raise InputError(
+            f"{label} must have a length, but {type(given).__name__} has none: define __len__, the"
+            " number of its batches."
+        ) from error
+    count = 0
+    for batch in batches:
+        count += 1
+        if count > said:
+            break
+        yield collated(batch, label=label, has_labels=has_labels)
+    if count != said:
+        more = "more" if count > said else f"{count:,}"
+        raise InputError(
+            f"{label} must have as many batches as its length says, {said:,}, but has {more}:"
+            " correct __len__."
+        )

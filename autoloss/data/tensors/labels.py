@@ -1,0 +1,58 @@
+"""The labels of examples as columns of a table: a class, or several columns of 0 and 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from autoloss.core.errors import InputError
+from autoloss.core.task import MISSING_LABEL
+
+LABEL = "label"
+"""The column of the label of an example, and the beginning of the names of several."""
+
+
+def label_columns(batches: Sequence[NDArray[Any]], label: str) -> pd.DataFrame:
+    """Return the labels of batches as columns.
+
+    Args:
+        batches: The labels of each batch.
+        label: The name of the data in messages.
+
+    Raises:
+        InputError: They are no classes and no rows of 0 and 1, or their shapes differ.
+    """
+    if len({one.shape[1:] for one in batches}) > 1:
+        raise InputError(
+            f"{label} must have labels of one shape, a class or a row of 0 and 1 for each example,"
+            " but their shapes differ from batch to batch."
+        )
+    labels = np.concatenate(list(batches))
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.dtype.kind == "f" and labels.ndim == 1:
+        known = labels[np.isfinite(labels)]
+        if len(known) == len(labels) and (known == np.round(known)).all():
+            labels = labels.astype(np.int64)
+        else:
+            raise InputError(
+                f"{label} must have classes as labels, but got numbers such as"
+                f" {float(labels[labels != np.round(labels)][0]):g}."
+            )
+    if labels.ndim == 1:
+        return pd.DataFrame({LABEL: labels})
+    if labels.ndim == 2 and labels.dtype.kind in "bifu":
+        answers = labels.astype(np.float64)
+        missing = np.isnan(answers) | (answers == MISSING_LABEL)
+        if np.isin(answers[~missing], (0.0, 1.0)).all():
+            answers[missing] = np.nan
+            names = [f"{LABEL} {place}" for place in range(answers.shape[1])]
+            return pd.DataFrame(answers, columns=names)
+    raise InputError(
+        f"{label} must have a class for each example, or a row of 0 and 1 (-100 for missing), but"
+        f" got {labels.dtype} of shape {labels.shape[1:]} for each."
+    )
