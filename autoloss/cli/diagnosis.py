@@ -33,6 +33,7 @@ def diagnose(
     losses: Sequence[Path],
     network: str | None = None,
     features: str | None = None,
+    ood: str | None = None,
 ) -> Diagnosis:
     """Return the diagnosis of a model on rows, or of saved predictions.
 
@@ -45,6 +46,7 @@ def diagnose(
         losses: Files that declare the user's own losses.
         network: The user's own network, as FILE.py:NAME, if it trained the model.
         features: The user's own function of the features, as FILE.py:NAME, if the model has one.
+        ood: Strangers: rows for a model, or a file of saved predictions beside `logits`.
 
     Raises:
         InputError: If a file is missing or wrong.
@@ -55,13 +57,16 @@ def diagnose(
         if own is not None and logits is not None:
             raise typer.BadParameter(f"{name} goes with MODEL and DATA, not with --logits FILE")
     if logits is not None:
-        from autoloss.diagnosis.files import read_scores
+        from autoloss.diagnosis.files import read_scores, read_strangers
         from autoloss.diagnosis.run import diagnosed
         from autoloss.losses import load_losses
 
         for file in losses:
             load_losses(file)
-        return diagnosed(read_scores(logits), loss or "cross_entropy", name=logits.stem, seed=seed)
+        scores = read_scores(logits)
+        strange = None if ood is None else read_strangers(Path(ood), scores.kind)
+        shown = loss or "cross_entropy"
+        return diagnosed(scores, shown, name=logits.stem, strange=strange, seed=seed)
     from autoloss import api
     from autoloss.diagnosis.model import diagnose_model
 
@@ -69,7 +74,7 @@ def diagnose(
     assert data is not None
     folder = model_folder(model)
     classifier = api.load(folder, losses=tuple(losses), model=network, features=features)
-    return diagnose_model(classifier, data, loss=loss, name=_name(model), seed=seed)
+    return diagnose_model(classifier, data, loss=loss, ood=ood, name=_name(model), seed=seed)
 
 
 def page_path(output: Path | None, *, model: str | None, logits: Path | None) -> Path:
@@ -138,6 +143,7 @@ def show(console: Console, found: Diagnosis) -> None:
 def _tables(found: Diagnosis) -> Iterator[tuple[str, Sequence[str], Sequence[Sequence[str]]]]:
     """Yield title, header and rows of each table."""
     from autoloss.report import diagnosis_words as words
+    from autoloss.report import strangers
 
     yield (
         "Calibration of the predicted class",
@@ -167,6 +173,12 @@ def _tables(found: Diagnosis) -> Iterator[tuple[str, Sequence[str], Sequence[Seq
         ("loss", "dead zone", "median"),
         words.signal_rows(found),
     )
+    if found.strangers is not None:
+        yield (
+            "Strangers: how well a score tells them from these rows (95% interval)",
+            strangers.HEADS,
+            strangers.score_rows(found.strangers),
+        )
     if found.suspects.worst:
         yield (
             "Labels that the model contradicts most",

@@ -10,10 +10,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from autoloss.core.errors import InputError
 from autoloss.data.messages import listed, one_line
-from autoloss.diagnosis.labelled import LabelledPredictions, checked_predictions
+from autoloss.diagnosis.labelled import (
+    LabelledPredictions,
+    checked_predictions,
+    checked_scores,
+)
 from autoloss.diagnosis.several import checked_labels, has_several
 from autoloss.diagnosis.tokens import checked_tags, has_sequences
 from autoloss.records.diagnosis import Kind
@@ -67,10 +72,30 @@ def read_scores(file: Path) -> LabelledPredictions:
     )
 
 
-def _arrays(file: Path) -> dict[str, NDArray[Any]]:
+def read_strangers(file: Path, kind: Kind) -> Tensor:
+    """Read the predictions for strangers, of the same form as those for the rows of a diagnosis.
+
+    Args:
+        file: An archive of `numpy.savez` with the key ``logits``, or ``probs``.
+        kind: The form of the other predictions.
+
+    Shape:
+        result ``(1, M, C)``.
+
+    Raises:
+        InputError: If the file is missing, is not such an archive, or has unsuitable content.
+    """
+    arrays, key = _arrays(file, option="--ood"), "logits" if kind == "logits" else "probs"
+    if key not in arrays:
+        found = f", but has {listed(sorted(arrays))}" if arrays else ""
+        raise InputError(f"{file} must have the key {key!r}, as --logits has{found}.")
+    return checked_scores(arrays[key], kind=kind, where=f"{file}: ")
+
+
+def _arrays(file: Path, *, option: str = "--logits") -> dict[str, NDArray[Any]]:
     """Return the arrays of an archive by key; unknown keys get an empty array, unread."""
     if not file.is_file():
-        raise InputError(f"--logits must name a file that exists, but got {str(file)!r}.")
+        raise InputError(f"{option} must name a file that exists, but got {str(file)!r}.")
     try:
         # NumPy would leave the file of a broken archive open.
         with file.open("rb") as opened:

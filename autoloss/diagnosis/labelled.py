@@ -117,29 +117,47 @@ def checked_predictions(
     table = _table(scores, name, where)
     targets = _targets(labels, len(table), where)
     _check_rows(table, name, where)
-    if kind == "logits":
-        table = np.column_stack([np.zeros_like(table), table]) if table.shape[1] == 1 else table
-        if _looks_like_probabilities(table):
-            notes.append(
-                "The logits of every row are positive and sum to 1, like probabilities: save "
-                "probabilities under probs."
-            )
-    else:
-        table = _probabilities(table, where, notes)
-    _check_labels(targets, table.shape[1], where)
-    tensor = torch.from_numpy(np.ascontiguousarray(table))
-    if kind == "probabilities":
-        tensor = tensor.clamp_min(_LEAST_PROB).log()
+    tensor = _as_scores(table, kind, where, notes)
+    _check_labels(targets, tensor.shape[1], where)
     log_probs = torch.cat([part.log_softmax(-1) for part in torch.split(tensor, 1 << 16)])
     return LabelledPredictions(
         log_probs=log_probs,
         logits=tensor.unsqueeze(0),
         targets=torch.from_numpy(targets),
         weights=_weights(weights, len(targets), where),
-        classes=_classes(classes, table.shape[1], where),
+        classes=_classes(classes, tensor.shape[1], where),
         kind=kind,
         notes=tuple(notes),
     )
+
+
+def checked_scores(scores: ArrayLike, *, kind: Kind, where: str = "") -> Tensor:
+    """Return the logits, or log probabilities, of rows without labels, ``(1, N, C)``.
+
+    Args:
+        scores: Logits or probabilities, as for `checked_predictions`.
+        kind: ``"logits"`` or ``"probabilities"``.
+        where: Prefix of messages.
+
+    Raises:
+        InputError: If they are no table of finite numbers.
+    """
+    name = "logits" if kind == "logits" else "probs"
+    return _as_scores(_table(scores, name, where), kind, where, []).unsqueeze(0)
+
+
+def _as_scores(table: NDArray[Any], kind: Kind, where: str, notes: list[str]) -> Tensor:
+    """Return the scores of each class, log probabilities for probabilities, ``(N, C)``."""
+    if kind == "probabilities":
+        table = _probabilities(table, where, notes)
+        return torch.from_numpy(np.ascontiguousarray(table)).clamp_min(_LEAST_PROB).log()
+    table = np.column_stack([np.zeros_like(table), table]) if table.shape[1] == 1 else table
+    if _looks_like_probabilities(table):
+        notes.append(
+            "The logits of every row are positive and sum to 1, like probabilities: save "
+            "probabilities under probs."
+        )
+    return torch.from_numpy(np.ascontiguousarray(table))
 
 
 def as_array(values: Any) -> NDArray[Any]:

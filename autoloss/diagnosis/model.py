@@ -38,6 +38,7 @@ def diagnose_model(
     data: Source,
     *,
     loss: str | LossSpec | Mapping[str, Any] | None = None,
+    ood: Source | None = None,
     name: str = "model",
     seed: int = 0,
 ) -> Diagnosis:
@@ -47,6 +48,7 @@ def diagnose_model(
         classifier: The model.
         data: Rows held out from its training, with the target column.
         loss: The loss whose gradient is shown; by default the loss that trained the model.
+        ood: Strangers, rows of the same columns that belong to no class; no target is read.
         name: Name of the diagnosis.
         seed: Seed of all draws.
 
@@ -73,7 +75,8 @@ def diagnose_model(
             )
     predictions = replace(predictions, notes=tuple(notes))
     counts = [classifier.facts(member).of_item() for member in classifier.members]
-    return diagnosed(predictions, loss, name=name, counts=counts, seed=seed)
+    strange = None if ood is None else classifier.logits(ood)
+    return diagnosed(predictions, loss, name=name, counts=counts, strange=strange, seed=seed)
 
 
 def _given(classifier: Classifier, data: Source) -> LabelledPredictions:

@@ -18,6 +18,7 @@ from autoloss.diagnosis.labelled import (
     ItemLabels,
     LabelledPredictions,
     checked_predictions,
+    checked_scores,
 )
 from autoloss.diagnosis.loss import determined_part, label_of, loss_of
 from autoloss.diagnosis.readouts import FittedReadouts, readouts_of
@@ -26,6 +27,7 @@ from autoloss.diagnosis.shares import class_rows, effective_rows, label_rows
 from autoloss.diagnosis.shift import MOST_CLASSES
 from autoloss.diagnosis.signal import gradients_of, signal_of
 from autoloss.diagnosis.sources import sources_of
+from autoloss.diagnosis.strangers import strangers_of
 from autoloss.diagnosis.suspects import placed, suspects_of
 from autoloss.diagnosis.tokens import checked_tags, has_sequences, suspects_of_tokens
 from autoloss.losses import ClassFacts, LossSpec
@@ -44,6 +46,7 @@ def diagnose(
     classes: Sequence[object] | None = None,
     weights: ArrayLike | None = None,
     kind: Literal["logits", "probabilities"] = "logits",
+    ood: ArrayLike | None = None,
     name: str = "logits",
     seed: int = 0,
 ) -> Diagnosis:
@@ -63,6 +66,8 @@ def diagnose(
         classes: Names of the classes, or of several labels; their numbers by default.
         weights: Weights of the rows or sequences, in any unit.
         kind: Whether `logits` are logits or probabilities.
+        ood: The same predictions for strangers, rows that belong to no class; they show how well
+            each score tells strangers from these rows.
         name: Name of the diagnosis.
         seed: Seed of the folds, the bootstrap and drawn outcomes.
 
@@ -70,9 +75,9 @@ def diagnose(
         InputError: If an argument is invalid.
 
     Shape:
-        logits ``(N, C)`` or ``(N,)``, labels and weights ``(N,)``; several labels a row: logits
-        and labels ``(N, L)``; sequences: N tables ``(T_n, C)`` and N tags ``(T_n,)``, or
-        ``(N, T, C)`` and ``(N, T)``.
+        logits ``(N, C)`` or ``(N,)``, labels and weights ``(N,)``, ood ``(M, C)`` or
+        ``(M,)``; several labels a row: logits and labels ``(N, L)``; sequences: N tables
+        ``(T_n, C)`` and N tags ``(T_n,)``, or ``(N, T, C)`` and ``(N, T)``.
 
     Examples:
         >>> rng = np.random.default_rng(0)
@@ -81,12 +86,13 @@ def diagnose(
         >>> diagnose(2 * logits, labels).readouts[1].label  # logits twice too large
         'as given + temperature'
     """
+    strange = None if ood is None else checked_scores(ood, kind=kind, where="ood: ")
     if has_sequences(logits):
         predictions = checked_tags(logits, labels, kind=kind, weights=weights, classes=classes)
-        return diagnosed(predictions, loss, name=name, seed=seed)
+        return diagnosed(predictions, loss, name=name, strange=strange, seed=seed)
     check = checked_labels if has_several(logits, labels) else checked_predictions
     predictions = check(logits, labels, kind=kind, weights=weights, classes=classes)
-    return diagnosed(predictions, loss, name=name, seed=seed)
+    return diagnosed(predictions, loss, name=name, strange=strange, seed=seed)
 
 
 def diagnosed(
@@ -95,6 +101,7 @@ def diagnosed(
     *,
     name: str,
     counts: Sequence[Tensor | ClassFacts] | None = None,
+    strange: Tensor | None = None,
     seed: int = 0,
 ) -> Diagnosis:
     """Return the diagnosis of checked predictions.
@@ -104,6 +111,7 @@ def diagnosed(
         loss: The loss whose gradient is shown.
         name: Name of the diagnosis.
         counts: Class counts or facts of each training; the counts of the labels by default.
+        strange: Logits of each training for strangers, or log probabilities, ``(R, M, C)``.
         seed: Seed of all draws.
     """
     spec, dropped = determined_part(loss_of(loss))
@@ -156,6 +164,7 @@ def diagnosed(
         suspects=suspects,
         bits=_bits(predictions, readouts),
         is_inverted=is_inverted,
+        strangers=None if strange is None else strangers_of(predictions, strange, seed=seed),
         notes=(*notes, *missing),
         version=version("autoloss"),
     )

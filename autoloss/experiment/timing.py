@@ -33,7 +33,7 @@ STARTING_SHARE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class Timed:
+class PlannedTime:
     """The plan of a search's time.
 
     Args:
@@ -64,7 +64,7 @@ def make_timetable(
     crew: Crew | None = None,
     crowding: float | None = None,
     refit: bool = False,
-) -> Timed:
+) -> PlannedTime:
     """Plan the time of a search, its rows, and the number of candidates that train together.
 
     Args:
@@ -116,7 +116,7 @@ def make_timetable(
         if rows:
             divisions, chosen, workload = timed(rows)
     timetable = Timetable(workload, clock, after=after, reference=reference, before=before)
-    return Timed(timetable, chosen, divisions, rows)
+    return PlannedTime(timetable, chosen, divisions, rows)
 
 
 def _measured(

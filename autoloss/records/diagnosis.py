@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from autoloss.core.display import Card, Shown, figures
 from autoloss.records import Reliability
+from autoloss.records.strangers import Strangers
 
 SCHEMA_VERSION = 1
 Kind = Literal["model", "logits", "probabilities"]
@@ -277,6 +278,7 @@ class Diagnosis(Shown):
         saturation: Squared error beside cross-entropy.
         suspects: Labels that may be wrong.
         bits: Code lengths.
+        strangers: Scores of rows that belong to no class; None if none are given.
         is_inverted: Whether the scores rank the classes the wrong way: a class gets less
             probability on its own rows than on all.
         notes: Further notes for the reader.
@@ -305,6 +307,7 @@ class Diagnosis(Shown):
     saturation: Saturation
     suspects: Suspects
     bits: Bits
+    strangers: Strangers | None = None
     is_inverted: bool = False
     notes: tuple[str, ...] = ()
     version: str = ""

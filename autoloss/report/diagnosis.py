@@ -9,10 +9,12 @@ from markupsafe import Markup
 
 from autoloss.records.diagnosis import Diagnosis
 from autoloss.report import diagnosis_words as words
+from autoloss.report import strangers
 from autoloss.report.diagnosis_figures import (
     reliability_chart,
     reliability_start,
     signal_chart,
+    temperature_chart,
     tenths_chart,
 )
 from autoloss.report.document import json_text
@@ -45,6 +47,10 @@ def render_diagnosis(found: Diagnosis) -> str:
         signal=signal_chart(found),
         tenths=tenths_chart(found),
         words=words,
+        strangers=strangers,
+        temperatures=temperature_chart(found.strangers)
+        if found.strangers is not None and found.strangers.curves
+        else None,
         most=words.MOST_ROWS,
         pages=(LIGHT_PAGE, DARK_PAGE),
         style=Markup(page_file("report.css") + page_file("diagnosis.css")),

@@ -9,7 +9,9 @@ from markupsafe import Markup, escape
 
 from autoloss.records import Reliability
 from autoloss.records.diagnosis import Diagnosis
+from autoloss.records.strangers import Strangers
 from autoloss.report.diagnosis_words import loss_words, number
+from autoloss.report.strangers import NAMES, curve_names
 
 _WIDTH, _HEIGHT = 440, 320
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 22, 12, 42
@@ -215,6 +217,25 @@ def tenths_chart(found: Diagnosis) -> Markup:
     y_ticks = [(step * i, f"{100 * step * i:.0f}%") for i in range(int(top / step) + 1)]
     alt = "Share of the rows and of the gradient by the probability of the true class."
     return frame.drawn(alt, "p of the true class", "Share", ticks, y_ticks)
+
+
+def temperature_chart(found: Strangers) -> Markup:
+    """Return the area under the ROC curve of each score over the temperature, on a log scale."""
+    values = [value for curve in found.curves for value in curve.auroc]
+    low = min(0.5, math.floor(10 * min(values)) / 10)
+    logs = [math.log10(one) for one in found.temperatures]
+    frame = _Frame((logs[0], logs[-1]), (low, 1.0))
+    frame.path([(logs[0], 0.5), (logs[-1], 0.5)], "diagonal")
+    for place, curve in enumerate(found.curves):
+        frame.path(list(zip(logs, curve.auroc, strict=True)), f"line s{place}")
+        for temperature, x, y in zip(found.temperatures, logs, curve.auroc, strict=True):
+            title = f"{NAMES[curve.name]}: AUROC {y:.3f} at T = {temperature:g}"
+            frame.dot(x, y, f"point s{place}", title)
+    ticks = [(math.log10(one), f"{one:g}") for one in (0.25, 1.0, 5.0, 30.0, 1000.0)]
+    n = round((1.0 - low) * 10)
+    y_ticks = [(low + i / 10, f"{low + i / 10:.1f}") for i in range(n + 1)]
+    alt = f"AUROC of {curve_names(found)} over the temperature."
+    return frame.drawn(alt, "Temperature", "AUROC", ticks, y_ticks)
 
 
 def _share_ticks(start: float) -> list[tuple[float, str]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from autoloss.records.diagnosis import ClassRow, Diagnosis, LossSignal, ReadoutRow
+from autoloss.report.strangers import is_fooled, summary_text
 from autoloss.report.words import MISSING, capital, count_text, family_words, share_text
 
 # A class beyond these is named by its number alone where the page would not end.
@@ -36,6 +37,7 @@ def findings(found: Diagnosis) -> tuple[Finding, ...]:
         _signal(found),
         _saturation(found),
         _labels(found),
+        *_strangers(found),
         _bits(found),
     )
 
@@ -303,6 +305,13 @@ def _labels(found: Diagnosis) -> Finding:
     # More than drawn labels have, by over twice their own scatter.
     surplus = one.count - one.expected
     return Finding("Labels", text, surplus > 2 * math.sqrt(max(one.expected, 1.0)))
+
+
+def _strangers(found: Diagnosis) -> list[Finding]:
+    if found.strangers is None:
+        return []
+    text = summary_text(found.strangers)
+    return [Finding("Strangers", text, is_fooled(found.strangers))]
 
 
 def _bits(found: Diagnosis) -> Finding:

@@ -11,6 +11,7 @@ from autoloss.cli import image_options, options
 
 EXAMPLES = (
     "autoloss diagnose churn new_rows.csv",
+    "autoloss diagnose churn new_rows.csv --ood other_country.csv",
     "autoloss diagnose --logits valid.npz --loss 'focal gamma=3' -o valid.html",
 )
 
@@ -51,6 +52,15 @@ def diagnose(
             "that trained MODEL, or cross_entropy.",
         ),
     ] = None,
+    ood: Annotated[
+        str | None,
+        typer.Option(
+            "--ood",
+            metavar="FILE",
+            help="Strangers, rows that belong to no class: shows how well each score tells them "
+            "from DATA. Rows with the columns of DATA, or beside --logits an .npz file.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -88,6 +98,7 @@ def diagnose(
         losses=tuple(losses or ()),
         network=network,
         features=features,
+        ood=ood,
     )
     diagnosis.write_page(found, page)
     if as_json:

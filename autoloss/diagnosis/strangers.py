@@ -1,0 +1,152 @@
+"""The diagnosis of strangers: how well each score tells them from the rows of the task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from autoloss.core.errors import InputError
+from autoloss.diagnosis.labelled import LEAST_ROWS, LabelledPredictions
+from autoloss.metrics.strangers import (
+    OF_PROBABILITIES,
+    OF_TEMPERATURE,
+    ClassDistance,
+    Detection,
+    Floats,
+    detection,
+    max_logit,
+)
+from autoloss.records.strangers import Estimate, Strangers, StrangerScore, TemperatureCurve
+
+TEMPERATURES = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1000.0)
+DRAWS = 300
+Pair = tuple[Floats, Floats]
+"""The scores of the known rows and of the strangers."""
+
+
+def strangers_of(predictions: LabelledPredictions, strange: Tensor, *, seed: int = 0) -> Strangers:
+    """Return how well each score tells strangers from the rows of a diagnosis.
+
+    Args:
+        predictions: The predictions for rows of the task, a class each.
+        strange: Logits of each training for the strangers, or log probabilities.
+        seed: Seed of the folds and of the bootstrap.
+
+    Raises:
+        InputError: A row has several labels or is a sequence, or there are too few strangers.
+
+    Shape:
+        strange ``(R, M, C)``.
+    """
+    if predictions.items is not None or predictions.places is not None:
+        raise InputError(
+            "--ood must go with rows of one class each, but these rows have several labels or "
+            "are sequences: diagnose one label, or leave --ood out."
+        )
+    if strange.shape[1] < LEAST_ROWS:
+        raise InputError(
+            f"The strangers must be at least {LEAST_ROWS} rows, but are {strange.shape[1]}."
+        )
+    logits, of_logits = predictions.logits, predictions.kind != "probabilities"
+    if strange.shape[-1] != logits.shape[-1]:
+        raise InputError(
+            f"The strangers must have the scores of {logits.shape[-1]} classes, but have those of "
+            f"{strange.shape[-1]}."
+        )
+    random = np.random.default_rng(seed)
+    weights = _weights(predictions, strange.shape[1], random)
+    halves = [random.permutation(n) % 2 == 0 for n in (logits.shape[1], strange.shape[1])]
+    pairs = {
+        name: (score(logits, 1.0).numpy(), score(strange, 1.0).numpy())
+        for name, score in OF_TEMPERATURE.items()
+        if of_logits or name in OF_PROBABILITIES
+    }
+    curves: tuple[TemperatureCurve, ...] = ()
+    if of_logits:
+        pairs["max_logit"] = max_logit(logits).numpy(), max_logit(strange).numpy()
+        pairs["class_distance"] = _distances(predictions, strange, halves[0])
+        curves = tuple(
+            _curve(name, logits, strange, weights, halves)
+            for name in ("max_probability", "energy")
+        )
+    return Strangers(
+        rows=strange.shape[1],
+        known=logits.shape[1],
+        scores=tuple(_score(name, pair, weights) for name, pair in pairs.items()),
+        temperatures=TEMPERATURES if of_logits else (),
+        curves=curves,
+    )
+
+
+def _weights(
+    predictions: LabelledPredictions, n_strange: int, random: np.random.Generator
+) -> Pair:
+    """Return the weights of the rows and of `DRAWS` bootstrap samples, the rows' own first."""
+    own = predictions.row_weights.numpy()
+    drawn = random.multinomial(len(own), np.full(len(own), 1 / len(own)), size=DRAWS)
+    strange = random.multinomial(n_strange, np.full(n_strange, 1 / n_strange), size=DRAWS)
+    ones = np.ones((1, n_strange))
+    return np.vstack([own[None], own * drawn]), np.vstack([ones, strange.astype(np.float64)])
+
+
+def _distances(predictions: LabelledPredictions, strange: Tensor, first: np.ndarray) -> Pair:
+    """Return the distances to the class means of the other half; strangers have the mean."""
+    known = np.empty(len(predictions.targets))
+    of_strange = np.zeros(strange.shape[1])
+    for half in (first, ~first):
+        one = torch.from_numpy(half)
+        fitted = ClassDistance.fit(predictions.logits[:, one], predictions.targets[one])
+        known[~half] = fitted.of(predictions.logits[:, ~one]).numpy()
+        of_strange += fitted.of(strange).numpy() / 2
+    return known, of_strange
+
+
+def _score(name: str, pair: Pair, weights: Pair) -> StrangerScore:
+    found = detection(*pair, *weights)
+    return StrangerScore(
+        name,
+        auroc=_estimate(found.auroc),
+        average_precision=_estimate(found.average_precision),
+        false_acceptance=_estimate(found.false_acceptance),
+    )
+
+
+def _curve(
+    name: str, logits: Tensor, strange: Tensor, weights: Pair, halves: Sequence[np.ndarray]
+) -> TemperatureCurve:
+    """Return the area of a score over the temperature, with the gain of a chosen temperature."""
+    score, one = OF_TEMPERATURE[name], TEMPERATURES.index(1.0)
+    pairs = [(score(logits, t).numpy(), score(strange, t).numpy()) for t in TEMPERATURES]
+    whole = [detection(*pair, weights[0][:1], weights[1][:1]).auroc.item() for pair in pairs]
+    gains = []
+    for chooses in (True, False):
+        known, other = halves[0] == chooses, halves[1] == chooses
+        chosen = np.argmax(
+            [_part(pair, weights, known, other, most=1).auroc.item() for pair in pairs]
+        )
+        judged = [_part(pairs[k], weights, ~known, ~other).auroc for k in (chosen, one)]
+        gains.append(judged[0] - judged[1])
+    return TemperatureCurve(
+        name,
+        auroc=tuple(whole),
+        best=TEMPERATURES[int(np.argmax(whole))],
+        gain=_estimate((gains[0] + gains[1]) / 2),
+    )
+
+
+def _part(
+    pair: Pair, weights: Pair, known: np.ndarray, strange: np.ndarray, most: int | None = None
+) -> Detection:
+    """Return the figures of some known rows and strangers."""
+    return detection(
+        pair[0][known], pair[1][strange], weights[0][:most, known], weights[1][:most, strange]
+    )
+
+
+def _estimate(values: Floats) -> Estimate:
+    """Return the first value with the 95 % interval of the others."""
+    low, high = np.quantile(values[1:], [0.025, 0.975])
+    return Estimate(float(values[0]), float(low), float(high))

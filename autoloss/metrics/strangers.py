@@ -1,0 +1,233 @@
+"""Scores of strangeness of a row, and how well they tell strangers from the rows of a task.
+
+A stranger is a row that belongs to no class: out of distribution. A score is higher for rows that
+are stranger. R trainings of a model give a mean: of their probabilities for scores of
+probabilities, of their scores otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Floats = NDArray[np.float64]
+ACCEPTED = 0.95
+"""The share of the known rows that a threshold accepts, for the rate of false acceptance."""
+_CHUNK = 1 << 22
+_RIDGE = 1e-3
+"""Added to the covariance of the distances, relative to its mean variance."""
+
+
+def max_probability(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Return 1 minus the largest probability, in [0, 1].
+
+    The negative log likelihood of the predicted class, ``-ln max p``, orders rows in the same way.
+
+    Args:
+        logits: Of R trainings.
+        temperature: Divides the logits.
+
+    Shape:
+        logits ``(R, N, C)``, result ``(N,)``, float64.
+
+    Source: Hendrycks and Gimpel 2017, arXiv:1610.02136; with a temperature Liang, Li and Srikant
+    2018, arXiv:1706.02690.
+
+    Examples:
+        >>> max_probability(torch.tensor([[[2.0, 0.0], [0.0, 0.0]]])).tolist()
+        [0.11920292202211755, 0.5]
+    """
+    probs = (logits.double() / temperature).softmax(-1).mean(0)
+    top = probs.argmax(-1, keepdim=True)
+    # The probability of the other classes: 1 - p would cancel where p is near 1.
+    return probs.scatter(-1, top, 0.0).sum(-1)
+
+
+def entropy(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Return the entropy of the mean probabilities, in nats.
+
+    Args:
+        logits: Of R trainings.
+        temperature: Divides the logits.
+
+    Shape:
+        logits ``(R, N, C)``, result ``(N,)``, float64.
+    """
+    probs = (logits.double() / temperature).softmax(-1).mean(0)
+    return -torch.special.xlogy(probs, probs).sum(-1)
+
+
+def energy(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Return the free energy ``-T ln sum_k exp(z_k / T)``, the mean over the trainings.
+
+    Args:
+        logits: Of R trainings.
+        temperature: T.
+
+    Shape:
+        logits ``(R, N, C)``, result ``(N,)``, float64.
+
+    Source: Liu, Wang, Owens and Li 2020, arXiv:2010.03759, eq. 4.
+
+    Examples:
+        >>> round(energy(torch.tensor([[[2.0, 1.0, 0.1]]])).item(), 6)
+        -2.41703
+    """
+    scaled = logits.double() / temperature
+    return -temperature * scaled.logsumexp(-1).mean(0)
+
+
+def max_logit(logits: Tensor) -> Tensor:
+    """Return the largest logit with its sign turned, the mean over the trainings.
+
+    Args:
+        logits: Of R trainings.
+
+    Shape:
+        logits ``(R, N, C)``, result ``(N,)``, float64.
+
+    Source: Hendrycks et al. 2022, arXiv:1911.11132.
+    """
+    return -logits.double().amax(-1).mean(0)
+
+
+OF_TEMPERATURE: dict[str, Callable[[Tensor, float], Tensor]] = {
+    "max_probability": max_probability,
+    "entropy": entropy,
+    "energy": energy,
+}
+"""The scores that depend on a temperature."""
+OF_PROBABILITIES = ("max_probability", "entropy")
+"""The scores that need no logits, only probabilities."""
+
+
+@dataclass(frozen=True, eq=False)
+class ClassDistance:
+    """The distance of a row's logits to the nearest mean of a class, by their common covariance.
+
+    Args:
+        means: Mean logits of each class that has rows, of each training.
+        factor: The inverse of the Cholesky factor of the covariance, of each training.
+
+    Shape:
+        means ``(R, C', C)``, factor ``(R, C, C)``.
+
+    Source: the Mahalanobis distance of Lee et al. 2018, arXiv:1807.03888, of logits in the place
+    of hidden features.
+    """
+
+    means: Tensor
+    factor: Tensor
+
+    @classmethod
+    def fit(cls, logits: Tensor, targets: Tensor) -> ClassDistance:
+        """Return the distance to the means of these rows.
+
+        Args:
+            logits: Of R trainings.
+            targets: Classes.
+
+        Shape:
+            logits ``(R, N, C)``, targets ``(N,)``.
+        """
+        centred = logits.double() - logits.double().mean(-1, keepdim=True)
+        classes = targets.unique()
+        means = torch.stack([centred[:, targets == one].mean(1) for one in classes], 1)
+        off = centred - means[:, torch.searchsorted(classes, targets)]
+        covariance = off.mT @ off / max(1, off.shape[1] - len(classes))
+        size = covariance.diagonal(dim1=-2, dim2=-1).mean(-1)[:, None, None].clamp_min(1e-12)
+        covariance = covariance + _RIDGE * size * torch.eye(off.shape[-1], dtype=off.dtype)
+        return cls(means, torch.linalg.inv(torch.linalg.cholesky(covariance)))
+
+    def of(self, logits: Tensor) -> Tensor:
+        """Return the squared distances, the mean over the trainings.
+
+        Shape:
+            logits ``(R, N, C)``, result ``(N,)``, float64.
+        """
+        centred = logits.double() - logits.double().mean(-1, keepdim=True)
+        white = centred @ self.factor.mT
+        return torch.cdist(white, self.means @ self.factor.mT).square().amin(-1).mean(0)
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """How well a score tells strangers from known rows, for B weightings of the rows.
+
+    Args:
+        auroc: The chance that a stranger scores above a known row; a tie counts half.
+        average_precision: The mean precision over the strangers, strangers being positive.
+        false_acceptance: The share of the strangers below the threshold that accepts 95 % of the
+            known rows: the false positive rate at 95 % recall.
+
+    Shape:
+        all ``(B,)``.
+    """
+
+    auroc: Floats
+    average_precision: Floats
+    false_acceptance: Floats
+
+
+def detection(
+    known: Floats, strange: Floats, known_weights: Floats, strange_weights: Floats
+) -> Detection:
+    """Return how well a score tells strangers from known rows.
+
+    Args:
+        known: Scores of the N known rows.
+        strange: Scores of the M strangers.
+        known_weights: B weightings of the known rows.
+        strange_weights: B weightings of the strangers.
+
+    Shape:
+        known ``(N,)``, strange ``(M,)``, weights ``(B, N)`` and ``(B, M)``.
+
+    Examples:
+        >>> one = detection(np.array([0.1, 0.4]), np.array([0.35, 0.8]), np.ones((1, 2)),
+        ...     np.ones((1, 2)))
+        >>> one.auroc.item()
+        0.75
+    """
+    scores = np.concatenate([known, strange])
+    order = np.argsort(-scores, kind="stable")
+    ordered = scores[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    step = max(1, _CHUNK // len(scores))
+    parts = [
+        _detection(known_weights[at : at + step], strange_weights[at : at + step], order, starts)
+        for at in range(0, len(known_weights), step)
+    ]
+    auroc, precision, accepted = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Detection(auroc, precision, accepted)
+
+
+def _detection(
+    known: Floats, strange: Floats, order: NDArray[np.int64], starts: NDArray[np.int64]
+) -> tuple[Floats, Floats, Floats]:
+    """Return the figures of weightings, of rows in falling order of their score.
+
+    Args:
+        known: Weights of the known rows, ``(B, N)``.
+        strange: Weights of the strangers, ``(B, M)``.
+        order: Known rows and strangers in falling order of their score.
+        starts: The places in it where a lower score begins.
+    """
+    none_known, none_strange = np.zeros_like(strange), np.zeros_like(known)
+    of_known = np.add.reduceat(np.hstack([known, none_known])[:, order], starts, 1)
+    of_strange = np.add.reduceat(np.hstack([none_strange, strange])[:, order], starts, 1)
+    refused, found = of_known.cumsum(1), of_strange.cumsum(1)
+    n_known, n_strange = refused[:, -1:], found[:, -1:]
+    below = n_known - refused + of_known / 2
+    auroc = (of_strange * below).sum(1) / (n_known * n_strange)[:, 0]
+    with np.errstate(invalid="ignore"):
+        precision = np.nan_to_num(found / (found + refused))
+    average = (of_strange * precision).sum(1) / n_strange[:, 0]
+    allowed = refused <= (1.0 - ACCEPTED) * n_known * (1.0 + 1e-12)
+    caught = np.where(allowed, found, 0.0).max(1)
+    return auroc, average, 1.0 - caught / n_strange[:, 0]
