@@ -59,7 +59,8 @@ def entropy(logits: Tensor, temperature: float = 1.0) -> Tensor:
         logits ``(R, N, C)``, result ``(N,)``, float64.
     """
     probs = (logits.double() / temperature).softmax(-1).mean(0)
-    return -torch.special.xlogy(probs, probs).sum(-1)
+    terms: Tensor = torch.special.xlogy(probs, probs)
+    return -terms.sum(-1)
 
 
 def energy(logits: Tensor, temperature: float = 1.0) -> Tensor:
@@ -136,7 +137,7 @@ class ClassDistance:
             logits ``(R, N, C)``, targets ``(N,)``.
         """
         centred = logits.double() - logits.double().mean(-1, keepdim=True)
-        classes = targets.unique()
+        classes: Tensor = torch.unique(targets)
         means = torch.stack([centred[:, targets == one].mean(1) for one in classes], 1)
         off = centred - means[:, torch.searchsorted(classes, targets)]
         covariance = off.mT @ off / max(1, off.shape[1] - len(classes))
