@@ -149,8 +149,8 @@ def search(
             `torch.nn.Module`, its place as ``"FILE.py:NAME"``, or a module whose weights every
             candidate begins from. The file is run. The module maps rows ``(B, n_features)`` of
             plain numbers (standardised columns, 0 for missing; indicators of missing numbers;
-            one-hot categories; vectors of texts) to logits ``(B, n_outputs)``, one output for each
-            class, two for two classes. For sequences it is
+            one-hot categories; TF-IDF weights of text) to logits ``(B, n_outputs)``, one output
+            for each class, two for two classes. For sequences it is
             ``make_net(n_codes, n_features, n_outputs)``, and the module maps padded codes and
             numbers with their mask, ``(B, T)``, ``(B, T, n_features)`` and ``(B, T)``, to logits
             ``(B, T, n_outputs)``. For pictures it is ``make_net(n_channels, n_outputs)`` and reads

@@ -127,7 +127,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Search on rows `X` with labels `y`.
 
         Args:
-            X: Rows: an array, or a frame of pandas, polars or another library.
+            X: Rows: an array, a frame of pandas, polars or another library, or a list of texts.
             y: The label of each row; for several labels a row a frame or an indicator matrix of 1,
                 0, and NaN where a label is missing.
 
@@ -136,7 +136,8 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         frame = feature_frame(self, X)
         # An array has no names, although the frame made from it has some.
-        validate_data(self, frame if is_frame(X) else X, reset=True, skip_check_array=True)
+        rows = frame if is_frame(X) else frame.to_numpy()
+        validate_data(self, rows, reset=True, skip_check_array=True)
         self._columns = list(frame.columns)
         if has_several(y):
             return self._fit_labels(frame, y)
@@ -206,7 +207,8 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         frame = feature_frame(self, X)
         if is_frame(X) and set(frame.columns) == set(self._columns):
             frame = frame[self._columns]
-        validate_data(self, frame if is_frame(X) else X, reset=False, skip_check_array=True)
+        rows = frame if is_frame(X) else frame.to_numpy()
+        validate_data(self, rows, reset=False, skip_check_array=True)
         frame.columns = pd.Index(self._columns)
         probs: NDArray[np.float64] = self._model.predict_proba(frame, force=force)
         return probs

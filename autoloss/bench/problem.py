@@ -66,7 +66,7 @@ def make_setting(
     """
     config = plain_network(128) if network is None else network
     edges = torch.linspace(-2.0, 2.0, config.bins + 1).expand(N_COLUMNS, -1)
-    schema = TableSchema(N_COLUMNS, edges, (), 0, (False,) * N_COLUMNS)
+    schema = TableSchema(N_COLUMNS, edges, (), (False,) * N_COLUMNS)
     train, valid = make_part(rows, 1), make_part(rows // 4, 2)
     own = TableNetwork(schema, N_CLASSES, config)
     job = Job.prepare(
@@ -92,7 +92,9 @@ def make_part(n_rows: int, seed: int) -> Part:
     """Return rows of a noisy problem of two classes."""
     numeric, targets = make_rows(n_rows, seed)
     empty = torch.empty(n_rows, 0)
-    return Part(TableInputs(numeric, empty.long(), empty), targets, None, torch.arange(n_rows))
+    return Part(
+        TableInputs(numeric, empty.long(), empty.int(), empty), targets, None, torch.arange(n_rows)
+    )
 
 
 def make_rows(n_rows: int, seed: int) -> tuple[Tensor, Tensor]:

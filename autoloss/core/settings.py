@@ -24,6 +24,8 @@ class NetworkConfig:
             better of the two in a short training before the search.
         bins: Most bins of a numeric column; 0 for none.
         embedding: Width of the embedding of a categorical column that is too wide for one-hot.
+        terms: Most terms of the columns of free text, together: words and parts of words.
+        text_width: Width of the embedding of free text, the weighted sum of those of its terms.
         normalise: Whether hidden layers are normalised.
     """
 
@@ -33,6 +35,8 @@ class NetworkConfig:
     numbers: Numbers = "bins"
     bins: int = 48
     embedding: int = 8
+    terms: int = 8192
+    text_width: int = 32
     normalise: bool = True
 
     def sized(self, n_rows: int) -> NetworkConfig:

@@ -29,7 +29,6 @@ from autoloss.data.unusable import check_cells
 Column = NumericColumn | CategoryColumn | DateColumn | TextColumn
 
 _VERSION = 1
-_WIDEST = 256
 _MOST_BINS = 1 << 14
 _FEWEST_BINS, _ROWS_OF_A_BIN = 8, 200
 # Of all columns together.
@@ -47,12 +46,14 @@ class ColumnFacts:
         why: The reason for its kind.
         markers: Words that were read as missing numbers.
         example: A cell that was read as a number despite its spelling.
+        n_empty: Training rows without a text.
     """
 
     name: str
     why: str
     markers: tuple[str, ...] = ()
     example: str = ""
+    n_empty: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +86,7 @@ class TableEncoding:
         *,
         rows: NDArray[np.int64] | None = None,
         bins: int = 16,
-        seed: int = 0,
+        terms: int = 8192,
         label: str = "DATA",
         hints: Mapping[str, Hints] = MappingProxyType({}),
     ) -> TableEncoding:
@@ -95,7 +96,7 @@ class TableEncoding:
             frame: The input columns, rows in the order of the data.
             rows: Numbers of the training rows; None for all.
             bins: Bins of the quantile edges, at most; see `bins_of_columns`.
-            seed: Seed of the reduction of text.
+            terms: Terms of all columns of free text together, at most.
             label: Name of the table in messages.
             hints: Facts on columns that are known beforehand.
 
@@ -122,8 +123,9 @@ class TableEncoding:
             if typing.values.n_infinite and not isinstance(found[name], str):
                 infinite.append((name, typing.values.n_infinite))
         for name, typing in texts.items():
-            column = _fit_text(name, typing, width=_WIDEST // len(texts), seed=seed)
+            column = TextColumn.fit(name, typing.values.data, terms=terms // len(texts))
             marks = hints.get(name, NO_HINTS).marks
+            facts[name] = replace(facts[name], n_empty=int(typing.values.data.isna().sum()))
             found[name] = _TOO_RARE if column is None else replace(column, marks=marks)
         columns = [one for one in found.values() if not isinstance(one, str)]
         dropped = [(name, one) for name, one in found.items() if isinstance(one, str)]
@@ -149,11 +151,18 @@ class TableEncoding:
             cardinalities=tuple(
                 column.cardinality for column in self.columns if isinstance(column, CategoryColumn)
             ),
-            vector_width=sum(
-                column.width for column in self.columns if isinstance(column, TextColumn)
-            ),
             has_missing=self.has_missing,
+            texts=tuple(
+                (column.n_terms, column.places)
+                for column in self.columns
+                if isinstance(column, TextColumn)
+            ),
         )
+
+    @property
+    def is_text(self) -> bool:
+        """Return whether all columns are free text."""
+        return all(isinstance(one, TextColumn) for one in self.columns)
 
     @property
     def kinds(self) -> tuple[tuple[str, str], ...]:
@@ -248,9 +257,8 @@ class TableEncoding:
         for column in self.columns:
             _must(isinstance(column.name, str), "column names")
             if isinstance(column, TextColumn):
-                _must(column.components.ndim == 2, "text")
-                kept = (column.components.shape[0],)
-                _must(column.kept.shape == column.idf.shape == kept, "text")
+                _must(column.kept.ndim == 1 and column.kept.shape == column.idf.shape, "text")
+                _must(type(column.places) is int and column.places > 0, "text")
                 _must(column.kept.dtype == torch.int64 and column.in_range, "text")
             if isinstance(column, CategoryColumn):
                 _must(all(isinstance(level, str) for level in column.levels), "levels")
@@ -304,11 +312,6 @@ def _fit_by_kind(name: str, typing: Typing) -> NumericColumn | CategoryColumn | 
     return category if len(category.levels) + category.missing else _TOO_RARE
 
 
-def _fit_text(name: str, typing: Typing, *, width: int, seed: int) -> TextColumn | None:
-    """Fit a column of text; None if no word occurs twice."""
-    return TextColumn.fit(name, typing.values.data, width=width, seed=seed)
-
-
 def _edges(
     columns: Sequence[Column], cells: Callable[[str], pd.Series], n_rows: int, bins: int
 ) -> tuple[Tensor, tuple[bool, ...]]:
@@ -360,6 +363,11 @@ def _column_of(part: dict[str, Any], number: int, tensors: dict[str, Tensor]) ->
             for key, value in tensors.items()
             if key.startswith(prefix)
         }
+        if "components" in own:
+            raise InputError(
+                f"The text of column {part['name']!r} is encoded as by earlier versions; train the"
+                " model again, or load it with the autoloss that saved it."
+            )
         return TextColumn.from_dict(part, own)
     plain: dict[str, type[NumericColumn] | type[CategoryColumn] | type[DateColumn]] = {
         "NumericColumn": NumericColumn,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -26,7 +26,7 @@ def feature_frame(estimator: Any, X: ArrayLike | Frame) -> pd.DataFrame:
 
     Args:
         estimator: The estimator, for messages.
-        X: The rows.
+        X: The rows; a sequence of texts is a column.
 
     Raises:
         TypeError: The rows are sparse.
@@ -46,6 +46,8 @@ def feature_frame(estimator: Any, X: ArrayLike | Frame) -> pd.DataFrame:
             "X must have as many columns in every row, but got lists of unequal length; for tags"
             " of sequences call autoloss.search with tokens= in the place of the estimator."
         )
+    if _are_texts(X):
+        return pd.DataFrame({"x0": pd.Series(list(X), dtype="string")})
     axes = 2 if hasattr(X, "toarray") else np.asarray(X).ndim
     if axes != 2:
         raise InputError(
@@ -110,6 +112,15 @@ def _are_lists(values: Sequence[Any]) -> bool:
     if not all(isinstance(one, list | tuple | set | frozenset) for one in values):
         return False
     return len({len(one) for one in values}) > 1
+
+
+def _are_texts(given: Any) -> TypeGuard[Sequence[str | None]]:
+    """Return whether rows are a sequence of texts, as scikit-learn's vectorizers read them."""
+    is_sequence = isinstance(given, list | tuple | pd.Series | np.ndarray)
+    if not is_sequence or getattr(given, "ndim", 1) != 1 or not len(given):
+        return False
+    texts = [one for one in given if one is not None]
+    return bool(texts) and all(isinstance(one, str) for one in texts)
 
 
 def class_labels(estimator: Any, y: ArrayLike | None, n_rows: int) -> NDArray[Any]:

@@ -27,14 +27,14 @@ class Encoder:
         keys: The classes or labels as text, in the order of their codes or logits.
         groups: Column of the groups; None if there are none.
         bins: Largest number of bins of the quantile edges.
-        seed: Seed of the reduction of text.
+        terms: Largest number of terms of free text.
     """
 
     sources: Sources
     keys: list[str]
     groups: str | None
     bins: int
-    seed: int
+    terms: int
 
     def fold(self, train: Piece, valid: Piece, test: Piece | None = None) -> Fold:
         """Return the fold of these rows.

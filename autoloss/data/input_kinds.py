@@ -49,7 +49,8 @@ class InputKind:
         of_tokens: Whether the labels are those of the tokens of a row.
         not_boosted: Why gradient boosting, the reference model of tables, cannot learn from the
             rows; empty if it can.
-        space: The search space in place of the default; empty for that of the kind of label.
+        space: Maps an encoding to the search space in place of the default; empty for that of the
+            kind of label.
         needs: Maps the encodings to the packages that a model needs besides those of every model.
         scope: Maps an encoding to a sentence on what a verdict does not cover; empty for nothing.
         own_code: Maps an encoding to the code of the user's own that a model needs and does not
@@ -64,7 +65,7 @@ class InputKind:
     example: Callable[[Sequence[Any]], dict[str, Any]]
     of_tokens: bool = False
     not_boosted: str = ""
-    space: str = ""
+    space: Callable[[Any], str] = lambda encoding: ""
     needs: Callable[[Sequence[Any]], tuple[str, ...]] = lambda encodings: ()
     scope: Callable[[Any], str] = lambda encoding: ""
     own_code: Callable[[Any], str] = lambda encoding: ""
@@ -72,7 +73,14 @@ class InputKind:
 
 
 KINDS = {
-    "table": InputKind(TableEncoder, TableEncoding, TableReader, table_signature, table_example),
+    "table": InputKind(
+        TableEncoder,
+        TableEncoding,
+        TableReader,
+        table_signature,
+        table_example,
+        space=lambda encoding: "text" if encoding.is_text else "",
+    ),
     "images": InputKind(
         ImageEncoder,
         ImageEncoding,
@@ -80,7 +88,7 @@ KINDS = {
         image_signature,
         image_example,
         not_boosted="it learns from columns, not from pictures",
-        space="image",
+        space=lambda encoding: "image",
         needs=lambda encodings: ("pillow",),
     ),
     "frozen": InputKind(

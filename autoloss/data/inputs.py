@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,15 +20,17 @@ class TableInputs:
     Args:
         numeric: Standardised numbers, float32, NaN if missing.
         categories: Codes of categories, int64, 0 for an unseen or rare level.
-        vectors: Vectors of free text, float32, zero if missing.
+        terms: Terms of free text, int32: the columns side by side, each with numbers from 0.
+        shares: The weights of these terms, float32; 0 for a pad.
 
     Shape:
-        numeric (N, F); categories (N, Q); vectors (N, D).
+        numeric (N, F); categories (N, Q); terms, shares (N, M).
     """
 
     numeric: Tensor
     categories: Tensor
-    vectors: Tensor
+    terms: Tensor
+    shares: Tensor
 
     @classmethod
     def from_block(cls, block: Block) -> TableInputs:
@@ -36,7 +39,8 @@ class TableInputs:
         return cls(
             torch.tensor(whole.numeric, dtype=torch.float32),
             torch.tensor(whole.codes, dtype=torch.int64),
-            torch.tensor(whole.vectors, dtype=torch.float32),
+            torch.tensor(whole.terms, dtype=torch.int32),
+            torch.tensor(whole.shares, dtype=torch.float32),
         )
 
     @classmethod
@@ -46,7 +50,8 @@ class TableInputs:
         return cls(
             torch.cat([part.numeric for part in whole]),
             torch.cat([part.categories for part in whole]),
-            torch.cat([part.vectors for part in whole]),
+            torch.cat([part.terms for part in whole]),
+            torch.cat([part.shares for part in whole]),
         )
 
     def whole(self) -> TableInputs:
@@ -63,14 +68,17 @@ class TableInputs:
         Args:
             rows: Row numbers, of any shape; the result has that shape in place of N.
         """
-        return TableInputs(self.numeric[rows], self.categories[rows], self.vectors[rows])
+        return TableInputs(
+            self.numeric[rows], self.categories[rows], self.terms[rows], self.shares[rows]
+        )
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> TableInputs:
         """Return the rows on a device, with numbers of a type."""
         return TableInputs(
             self.numeric.to(device, dtype),
             self.categories.to(device),
-            self.vectors.to(device, dtype),
+            self.terms.to(device),
+            self.shares.to(device, dtype),
         )
 
 
@@ -83,7 +91,8 @@ class TableSchema:
         edges: Edges of quantile bins of each standardised numeric column; the last edge is
             repeated if a column has fewer distinct values than bins.
         cardinalities: Number of codes of each categorical column, including code 0.
-        vector_width: Width D of the text vectors.
+        texts: Terms V of each column of free text, and its places, M in all.
+        vector_width: Width of the vectors of frozen features, which a table's rows do not have.
         has_missing: Whether each numeric column had missing numbers in the training rows.
 
     Shape:
@@ -93,5 +102,26 @@ class TableSchema:
     n_numeric: int
     edges: Tensor
     cardinalities: tuple[int, ...]
-    vector_width: int
     has_missing: tuple[bool, ...]
+    texts: tuple[tuple[int, int], ...] = ()
+    vector_width: int = 0
+
+    @property
+    def n_terms(self) -> int:
+        """Return the number of terms of all columns of free text."""
+        return sum(terms for terms, _ in self.texts)
+
+    @property
+    def places(self) -> int:
+        """Return M, the places for terms of a row."""
+        return sum(places for _, places in self.texts)
+
+    def joined_terms(self, terms: Tensor) -> Tensor:
+        """Return the terms of a row as numbers among those of all columns, ``(..., M)``."""
+        firsts = itertools.accumulate((count for count, _ in self.texts), initial=0)
+        offsets = [
+            first
+            for first, (_, places) in zip(firsts, self.texts, strict=False)
+            for _ in range(places)
+        ]
+        return terms + torch.tensor(offsets, dtype=terms.dtype, device=terms.device)

@@ -18,6 +18,7 @@ from autoloss.data.frames import only
 from autoloss.data.messages import listed, plural
 from autoloss.data.numbers import parse_numbers
 from autoloss.data.row_numbers import ROW_REASONS
+from autoloss.data.text import TextColumn
 from autoloss.data.values import label_of
 
 _MOST_WORDS = 6
@@ -31,7 +32,12 @@ def _keep(reason: str, names: Sequence[str]) -> str:
 
 def encoding_notes(encoding: TableEncoding) -> list[str]:
     """Return notes on the columns of an encoding."""
-    return [*_column_notes(encoding), *_reading_notes(encoding), *_ambiguous_dates(encoding)]
+    return [
+        *_column_notes(encoding),
+        *_text_notes(encoding),
+        *_reading_notes(encoding),
+        *_ambiguous_dates(encoding),
+    ]
 
 
 def _column_notes(encoding: TableEncoding) -> list[str]:
@@ -46,6 +52,19 @@ def _column_notes(encoding: TableEncoding) -> list[str]:
     if encoding.n_infinite:
         names = [name for name, _ in encoding.n_infinite]
         notes.append(f"Infinite numbers count as missing in {listed(names)}.")
+    return notes
+
+
+def _text_notes(encoding: TableEncoding) -> list[str]:
+    """Return a note on each column of free text: its terms, and the rows without a text."""
+    empty = {one.name: one.n_empty for one in encoding.facts}
+    notes = []
+    for column in encoding.columns:
+        if isinstance(column, TextColumn):
+            found = f"{column.n_terms:,} words and parts of words"
+            count = empty.get(column.name, 0)
+            none = f"; {plural(count, 'training row')} without a text" if count else ""
+            notes.append(f"Read as free text: {column.name!r} ({found}{none}).")
     return notes
 
 

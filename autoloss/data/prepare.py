@@ -34,6 +34,7 @@ def prepare(
     options: DataOptions,
     *,
     bins: int = 16,
+    terms: int = 8192,
     protocol: ProtocolConfig = _USUAL,
     told: Callable[[str], object] = str,
 ) -> StudyData:
@@ -45,6 +46,7 @@ def prepare(
         source: The table, as for `read_table`.
         options: The target, and how to divide.
         bins: Bins of the quantile edges in an encoding's schema, at most; see `bins_of_columns`.
+        terms: Terms of free text in an encoding, at most.
         protocol: How many folds, and whether nested cross-validation may take the place of
             locked rows where there are few.
         told: Called with a sentence on the progress of what takes long.
@@ -68,7 +70,7 @@ def prepare(
         protocol.outer_folds if divided.judge == "out_of_fold" else 0,
         None if divided.test is None or divided.is_test_given else divided.test.rows,
     )
-    encoder = KINDS[sources.kind].encoder(sources, keys, options.groups, bins, options.seed)
+    encoder = KINDS[sources.kind].encoder(sources, keys, options.groups, bins, terms)
     folds = tuple(encoded_fold(encoder, division, divided.valid) for division in search)
     locked = None if divided.test is None else _locked(divided.test, encoder, folds[0])
     total, held, n_rows = _counts(divisions, folds, locked, encoder)

@@ -115,7 +115,8 @@ class StoredInputs:
         return TableInputs(
             torch.unflatten(found.numeric.to(self.dtype), 0, rows.shape),
             torch.unflatten(found.categories, 0, rows.shape),
-            torch.unflatten(found.vectors.to(self.dtype), 0, rows.shape),
+            torch.unflatten(found.terms, 0, rows.shape),
+            torch.unflatten(found.shares.to(self.dtype), 0, rows.shape),
         )
 
 
@@ -158,5 +159,6 @@ class _Reader:
             len(at),
             None if whole.numeric is None else whole.numeric[places],
             None if whole.codes is None else whole.codes[places],
-            None if whole.vectors is None else whole.vectors[places],
+            None if whole.terms is None else whole.terms[places],
+            None if whole.shares is None else whole.shares[places],
         )

@@ -34,7 +34,7 @@ class TableEncoder(Encoder):
             frame,
             rows=rows,
             bins=self.bins,
-            seed=self.seed,
+            terms=self.terms,
             label=main.table.label,
             hints=self.sources.hints,
         )

@@ -1,4 +1,4 @@
-"""Free text: hashed words and characters, weighted by rarity, reduced to a short vector."""
+"""Free text: words and parts of words of each document, weighted by rarity (TF-IDF)."""
 
 from __future__ import annotations
 
@@ -17,90 +17,88 @@ from autoloss.data.marks import without_marks
 from autoloss.data.numbers import Scale
 from autoloss.data.values import values_of
 
-_BUCKETS = 2**16
-_MOST_FEATURES = 16_384
-_FIT_ROWS = 50_000
+# Many more than the terms of a column, so that few terms share a bucket.
+_BUCKETS = 2**20
 _CHUNK = 20_000
-# A longer part of a document costs time and changes its vector little.
+# A longer part of a document costs time and changes its weights little.
 _LONGEST = 4_000
+_MOST_PLACES = 512
 
 
 @dataclass(frozen=True)
 class TextColumn:
     """A column of free text.
 
+    A term is a word, two neighbouring words, or three to five characters of a word. A document is
+    the weights of its terms: ``(1 + ln count) * idf``, those of words and those of characters each
+    divided by their Euclidean norm. Terms are hashed, so that no word of the data is stored.
+
     Args:
         name: Its name.
-        length: Scaling of the logarithm of the length, which the vectors do not show.
-        kept: Buckets of the hashed words and characters that are used.
-        idf: Weight of each bucket.
-        components: Map from the weighted buckets to the vector, scaled so that the mean square
-            over the training rows is 1.
+        length: Scaling of the logarithm of the length, which the weights do not show.
+        kept: Buckets of the hashed terms that are used, in order.
+        idf: Weight of each bucket, the logarithm of its rarity.
+        places: The most terms of a document; a longer one keeps those of the largest weights.
         marks: Marks of missing cells that the user names.
 
     Shape:
-        kept (H,); idf (H,); components (H, D).
+        kept (V,); idf (V,).
     """
 
     name: str
     length: Scale
     kept: Tensor
     idf: Tensor
-    components: Tensor
+    places: int
     marks: tuple[str, ...] = ()
     kind = "text"
 
     @classmethod
-    def fit(cls, name: str, text: pd.Series, *, width: int, seed: int = 0) -> TextColumn | None:
-        """Fit to the training rows; None if no word occurs twice."""
-        from scipy import sparse
-        from sklearn.utils.extmath import randomized_svd
+    def fit(cls, name: str, text: pd.Series, *, terms: int) -> TextColumn | None:
+        """Fit to the training rows; None if no term is in two documents.
 
-        lengths = Scale.fit(_log_lengths(text))
+        Args:
+            name: Its name.
+            text: The training rows.
+            terms: V at most: the most frequent words, and as many of the most frequent parts.
+        """
         documents = text.dropna()
-        if len(documents) > _FIT_ROWS:
-            documents = documents.sample(_FIT_ROWS, random_state=seed)
-        hashed = sparse.vstack(list(_hashed(documents)), format="csc")
-        frequency = np.diff(hashed.indptr)
-        usable = np.flatnonzero(frequency >= 2)
-        # A short vector can represent only the most frequent buckets.
-        order = np.argsort(-frequency[usable], kind="stable")[:_MOST_FEATURES]
-        kept = np.sort(usable[order])
-        width = min(width, len(kept) - 1, hashed.shape[0] - 1)
-        if width < 1:
+        frequency = np.zeros(2 * _BUCKETS, dtype=np.int64)
+        for counts in _hashed(documents):
+            frequency += np.bincount(counts.indices, minlength=2 * _BUCKETS)
+        kept = _most_frequent(frequency, terms)
+        if not len(kept):
             return None
         idf = np.log((1.0 + len(documents)) / (1.0 + frequency[kept])) + 1.0
-        weighted = _weighted(hashed.tocsr(), kept, idf)
-        _, _, right = randomized_svd(weighted, n_components=width, n_iter=4, random_state=seed)
-        components = np.ascontiguousarray(right.T)
-        size = float(np.sqrt(np.mean((weighted @ components) ** 2)))
-        components = components / max(size, 1e-12)
+        idf = idf.astype(np.float32)
+        longest = max(
+            int(np.diff(_weighted(part, kept, idf).indptr).max()) for part in _hashed(documents)
+        )
         return cls(
             name,
-            lengths,
-            torch.tensor(kept, dtype=torch.int64),
-            torch.tensor(idf, dtype=torch.float32),
-            torch.tensor(components, dtype=torch.float32),
+            Scale.fit(_log_lengths(text)),
+            torch.from_numpy(kept),
+            torch.from_numpy(idf),
+            min(longest, _MOST_PLACES),
         )
 
     @property
-    def width(self) -> int:
-        """Return the width D of the vector."""
-        return self.components.shape[1]
+    def n_terms(self) -> int:
+        """Return V, the number of terms."""
+        return len(self.kept)
 
     @property
     def in_range(self) -> bool:
-        """Return whether the kept buckets are buckets."""
-        return bool(((self.kept >= 0) & (self.kept < 2 * _BUCKETS)).all())
+        """Return whether the kept buckets are buckets in their order."""
+        is_bucket = bool(((self.kept >= 0) & (self.kept < 2 * _BUCKETS)).all())
+        return is_bucket and bool((self.kept.diff() > 0).all())
 
     def encode(self, series: pd.Series) -> Block:
-        """Return the vectors of a column, zero if missing, and the length of each text."""
+        """Return the terms of each text with their weights, and its length."""
         text = values_of(without_marks(series, self.marks)).text
-        components, kept, idf = self.components.numpy(), self.kept.numpy(), self.idf.numpy()
-        chunks = [_weighted(part, kept, idf) @ components for part in _hashed(text.fillna(""))]
-        vectors = np.concatenate(chunks) if chunks else np.zeros((0, self.width))
+        terms, shares = _terms_of(text, self.kept.numpy(), self.idf.numpy(), self.places)
         length = self.length(_log_lengths(text))[:, None]
-        return Block(len(series), numeric=length, vectors=np.asarray(vectors, np.float32))
+        return Block(len(series), numeric=length, terms=terms, shares=shares)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state as plain values, but for its tensors."""
@@ -108,23 +106,55 @@ class TextColumn:
             "name": self.name,
             "center": self.length.center,
             "spread": self.length.spread,
+            "places": self.places,
             "marks": list(self.marks),
         }
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the tensors of the state."""
-        return {"kept": self.kept, "idf": self.idf, "components": self.components}
+        return {"kept": self.kept, "idf": self.idf}
 
     @classmethod
     def from_dict(cls, state: dict[str, Any], tensors: dict[str, Tensor]) -> TextColumn:
         """Return the column from its stored state."""
         length = Scale(state["center"], state["spread"])
-        return cls(state["name"], length, **tensors, marks=tuple(state.get("marks", ())))
+        places, marks = state["places"], tuple(state.get("marks", ()))
+        return cls(state["name"], length, **tensors, places=places, marks=marks)
+
+
+def _most_frequent(frequency: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """Return the buckets of the terms to use, in order: half words, half parts of words.
+
+    Args:
+        frequency: The documents of each bucket; words come first.
+        most: The number of terms, at most; a half that has fewer leaves its places to the other.
+    """
+    found = []
+    for first in (0, _BUCKETS):
+        own = frequency[first : first + _BUCKETS]
+        usable = np.flatnonzero(own >= 2)
+        found.append(first + usable[np.argsort(-own[usable], kind="stable")])
+    words, parts = found
+    n_words = max(most - most // 2, most - len(parts))
+    n_parts = most - min(n_words, len(words))
+    return np.sort(np.concatenate([words[:n_words], parts[:n_parts]]))
 
 
 def _log_lengths(text: pd.Series) -> NDArray[np.float64]:
     """Return the logarithm of 1 + the number of characters, NaN if missing."""
     return np.log1p(text.str.len().to_numpy(dtype="float64", na_value=np.nan))
+
+
+def _terms_of(
+    text: pd.Series, kept: NDArray[np.int64], idf: NDArray[np.float32], places: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return the terms of each text and their weights, ``(N, places)``; pads weigh 0."""
+    terms, shares = [np.zeros((0, places), np.int32)], [np.zeros((0, places), np.float32)]
+    for counts in _hashed(text.fillna("")):
+        own = _padded(_weighted(counts, kept, idf), places)
+        terms.append(own[0])
+        shares.append(own[1])
+    return np.concatenate(terms), np.concatenate(shares)
 
 
 def _hashed(text: pd.Series) -> Iterator[Any]:
@@ -141,15 +171,38 @@ def _hashed(text: pd.Series) -> Iterator[Any]:
         yield sparse.hstack(parts, format="csr")
 
 
-def _weighted(counts: Any, kept: NDArray[np.int64], idf: NDArray[Any]) -> Any:
+def _weighted(counts: Any, kept: NDArray[np.int64], idf: NDArray[np.float32]) -> Any:
     """Return sublinear counts times idf over the kept buckets, words and characters normalised."""
     from scipy import sparse
     from sklearn.preprocessing import normalize
 
-    chosen = counts[:, kept].astype(np.float32)
-    chosen.data = (1.0 + np.log(chosen.data)).astype(np.float32)
-    weighted = chosen.multiply(idf.astype(np.float32)[None, :]).tocsr()
+    place = np.searchsorted(kept, counts.indices).clip(max=len(kept) - 1)
+    is_kept = kept[place] == counts.indices
+    place = place[is_kept]
+    row = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))[is_kept]
+    values = ((1.0 + np.log(counts.data[is_kept])) * idf[place]).astype(np.float32)
+    weighted = sparse.csr_matrix((values, (row, place)), shape=(counts.shape[0], len(kept)))
     border = int(np.searchsorted(kept, _BUCKETS))
     # Each document has far more characters than words, which would drown them.
     halves = (weighted[:, :border], weighted[:, border:])
     return sparse.hstack([normalize(half) for half in halves if half.shape[1]], format="csr")
+
+
+def _padded(weighted: Any, places: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return the terms of each document and their weights, ``(N, places)``; pads weigh 0."""
+    terms = np.zeros((weighted.shape[0], places), np.int32)
+    shares = np.zeros((weighted.shape[0], places), np.float32)
+    sizes = np.diff(weighted.indptr)
+    is_long = sizes > places
+    short = np.repeat(~is_long, sizes)
+    row = np.repeat(np.arange(len(sizes)), sizes)[short]
+    place = (np.arange(weighted.nnz) - np.repeat(weighted.indptr[:-1], sizes))[short]
+    terms[row, place], shares[row, place] = weighted.indices[short], weighted.data[short]
+    for number in np.flatnonzero(is_long):
+        own = slice(weighted.indptr[number], weighted.indptr[number + 1])
+        largest = np.sort(np.argsort(-weighted.data[own], kind="stable")[:places])
+        terms[number], shares[number] = (
+            weighted.indices[own][largest],
+            weighted.data[own][largest],
+        )
+    return terms, shares

@@ -1,4 +1,4 @@
-"""Untuned gradient boosting of scikit-learn, which reads a table as it was read."""
+"""The untuned reference of scikit-learn, which reads a table as it was read."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ import pandas as pd
 from autoloss.core.task import Task
 from autoloss.data.messages import listed
 from autoloss.experiment.boosting_inputs import BoostingInputs
+from autoloss.experiment.word_regression import MOST_ROWS as MOST_TEXTS
+from autoloss.experiment.word_regression import NAME as WORDS
+from autoloss.experiment.word_regression import word_regression
 
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
 
+NAME = "gradient boosting"
 _MOST_ROWS = 200_000
 # Rows x columns x trees of an iteration, and trees in total: half a minute on two cores.
 _MOST_WORK = 20_000_000
@@ -29,15 +33,17 @@ _FEW = 20
 
 @dataclass(frozen=True, eq=False)
 class Boosted:
-    """The predictions of gradient boosting for the test rows.
+    """The predictions of the reference for the test rows.
 
     Args:
         log_probs: Log probabilities of all classes; (N, C).
         notes: A sentence for each thing that was left out, with the reason.
+        name: The reference: gradient boosting, or logistic regression on words.
     """
 
     log_probs: FloatArray
     notes: tuple[str, ...] = ()
+    name: str = NAME
 
 
 def gradient_boosting(
@@ -49,13 +55,14 @@ def gradient_boosting(
     seed: int = 0,
     weights: FloatArray | None = None,
     models: int = 1,
-) -> Boosted | None:
+) -> Boosted:
     """Train scikit-learn's gradient boosting with its defaults, and predict the test rows.
 
     The training rows alone decide the types of columns, as for the network. Numbers and dates are
     numbers; other columns have a code for each of their 254 most frequent levels, and one for all
-    rarer and unseen levels. Free text is left out. Training takes about half a minute at most: it
-    samples many rows, and runs fewer iterations for many classes.
+    rarer and unseen levels. Free text is left out; if there is nothing else, logistic regression
+    on its words takes the place of gradient boosting. Training takes about half a minute at most:
+    it samples many rows, and runs fewer iterations for many classes.
 
     Args:
         train: Columns of all rows but the test rows, as they were read; or a function that
@@ -68,7 +75,7 @@ def gradient_boosting(
         models: So many models, of as many labels, share the time.
 
     Returns:
-        The predictions; None if every column is free text.
+        The predictions.
 
     Shape:
         train (n, F), targets (n,), test (N, F), weights (n,).
@@ -76,28 +83,40 @@ def gradient_boosting(
     test = _frame(test)
     targets = np.asarray(targets)
     sample, notes = _sample(targets, test.shape[1], n_classes, seed, models)
+    own = None if weights is None else weights[sample]
     train = train(sample) if callable(train) else _frame(train).iloc[sample]
     targets = targets[sample]
     inputs = BoostingInputs.fit(train)
-    if inputs.is_empty:
-        return None
-    if inputs.texts:
+    if inputs.texts and not inputs.is_empty:
         notes.append(f"Gradient boosting does without the free text of {listed(inputs.texts)}.")
-    every = np.zeros((len(test), n_classes))
+    every: FloatArray = np.zeros((len(test), n_classes))
     present, counts = np.unique(targets, return_counts=True)
     if len(present) < 2:
         every[:, present] = 1.0
+    elif inputs.is_empty:
+        if len(targets) > MOST_TEXTS:
+            notes = [f"Logistic regression learnt from {MOST_TEXTS:,} rows, drawn at random."]
+        every = word_regression(
+            train,
+            targets,
+            test,
+            texts=inputs.texts,
+            n_classes=n_classes,
+            seed=seed,
+            weights=own,
+        )
     else:
         values, is_level = inputs.of(train)
         iterations = int(np.clip(_MOST_TREES // (n_classes * models), 10, _ITERATIONS))
         if iterations < _ITERATIONS:
             notes.append(f"Gradient boosting learnt {iterations} trees a class, not 100.")
         model = _model(counts, iterations=iterations, is_level=is_level, seed=seed)
-        model.fit(values, targets, sample_weight=None if weights is None else weights[sample])
+        model.fit(values, targets, sample_weight=own)
         every[:, present] = model.predict_proba(inputs.of(test)[0])
     # The same bound as for the shipped model: no row costs more than ln((n + 1) * C) nats.
     mix = 1.0 / (len(targets) + 1.0)
-    return Boosted(np.log((1.0 - mix) * every + mix / n_classes), tuple(notes))
+    name = WORDS if inputs.is_empty else NAME
+    return Boosted(np.log((1.0 - mix) * every + mix / n_classes), tuple(notes), name)
 
 
 def _model(counts: IntArray, *, iterations: int, is_level: list[bool], seed: int) -> Any:

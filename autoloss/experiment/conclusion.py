@@ -108,8 +108,7 @@ def _note_no_reference(session: SearchSession) -> None:
     if (n_labels := len(session.opened.data.task.names)) > MOST_LABELS:
         session.note(f"Gradient boosting was left out: a model for each of {n_labels} labels.")
         return
-    has_inputs = any(kind != "text" for _, kind in session.opened.data.summary.columns)
-    if session.clock.limit is not None and has_inputs:
+    if session.clock.limit is not None:
         session.note("Gradient boosting was left out: the time limit had no room for it.")
 
 

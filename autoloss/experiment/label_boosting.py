@@ -23,7 +23,7 @@ def boosted_labels(
     test: pd.DataFrame,
     *,
     seed: int = 0,
-) -> Boosted | None:
+) -> Boosted:
     """Train scikit-learn's gradient boosting for each label, and predict the test rows.
 
     Args:
@@ -33,7 +33,7 @@ def boosted_labels(
         seed: Seed of the samples and of the trainings.
 
     Returns:
-        The predictions; None if every column is free text.
+        The predictions.
 
     Shape:
         answers (n, L); the result has log probabilities (N, L, 2).
@@ -54,8 +54,6 @@ def boosted_labels(
             seed=seed,
             models=answers.shape[1],
         )
-        if boosted is None:
-            return None
         found.append(boosted.log_probs)
         notes |= dict.fromkeys(boosted.notes)
-    return Boosted(np.stack(found, 1), tuple(notes)[:1])
+    return Boosted(np.stack(found, 1), tuple(notes)[:1], boosted.name)

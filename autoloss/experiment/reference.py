@@ -1,4 +1,4 @@
-"""Untuned gradient boosting of scikit-learn on the same rows, for comparison."""
+"""The untuned reference of scikit-learn on the same rows, for comparison."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ from autoloss.verdict.pooled import PooledRows
 FloatArray = npt.NDArray[np.floating]
 IntArray = npt.NDArray[np.integer]
 
-NAME = "gradient boosting"
 _POINTS, _SHARE = 0.02, 0.1
 _SHARES = ("error", "balanced_error")
 
@@ -43,9 +42,8 @@ def boost(session: SearchSession, train: Sequence[Part], test: Part) -> Boosted 
         test: The part to predict.
 
     Returns:
-        The predictions of the items; None for inputs that are no table, if every column is free
-        text, there are very many labels, or it would probably take longer than the time limit
-        allows.
+        The predictions of the items; None for inputs that are no table, if there are very many
+        labels, or it would probably take longer than the time limit allows.
     """
     data, deadline = session.opened.data, session.timetable.reference_by
     task, seed = data.task, session.study.seed
@@ -67,8 +65,6 @@ def boost(session: SearchSession, train: Sequence[Part], test: Part) -> Boosted 
         boosted = gradient_boosting(
             rows_of, targets, data.frame(test), n_classes=task.n_classes, seed=seed
         )
-    if boosted is None:
-        return None
     scores = torch.from_numpy(np.asarray(boosted.log_probs))[None]
     items = Items.of(test.targets, session.study.facts)
     return replace(boosted, log_probs=items.scores(scores)[0].numpy())
@@ -101,7 +97,8 @@ def boost_folds(
         ).numpy(),
         torch.cat([own.labels for own in items]).numpy(),
     )
-    return Boosted(pooled.mean([one.log_probs for one in found]), found[-1].notes)
+    log_probs = pooled.mean([one.log_probs for one in found])
+    return replace(found[-1], log_probs=log_probs)
 
 
 def _rows_of(data: StudyData, parts: Sequence[Part], rows: IntArray) -> pd.DataFrame:
@@ -157,14 +154,14 @@ def reference_record(
     one = tested[metric.name].comparison
     is_far_ahead = _is_far_ahead(one)
     return Reference(
-        name=NAME,
+        name=boosted.name,
         metric=one.challenger,
         log_loss=tested["log_loss"].comparison.challenger,
         difference=one.difference,
         low=one.low,
         high=one.high,
         is_far_ahead=is_far_ahead,
-        text=" ".join([_text(one, is_far_ahead), *boosted.notes]),
+        text=" ".join([_text(one, is_far_ahead, boosted.name), *boosted.notes]),
     )
 
 
@@ -212,8 +209,8 @@ def _is_far_ahead(one: Comparison) -> bool:
     return ahead > max(_POINTS if is_share else 0.0, _SHARE * left)
 
 
-def _text(one: Comparison, is_far_ahead: bool) -> str:
-    has = f"Gradient boosting, untuned, has {difference_words(one)} than what ships"
+def _text(one: Comparison, is_far_ahead: bool, name: str) -> str:
+    has = f"{name.capitalize()}, untuned, has {difference_words(one)} than what ships"
     if is_far_ahead:
         says = "the model is what holds this back, not the loss"
     elif one.covers_zero:

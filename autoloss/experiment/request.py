@@ -168,7 +168,7 @@ class Request(KnowledgeOptions, Output, Budget, DataOptions):
         """Return the data of the search, divided and encoded.
 
         Args:
-            space: The space; it has the number of folds and bins.
+            space: The space; it has the number of folds, bins and terms.
             told: Called with a sentence on the progress of what takes long.
 
         Raises:
@@ -181,8 +181,15 @@ class Request(KnowledgeOptions, Output, Budget, DataOptions):
                 f"holds, such as a DataFrame: call autoloss.resume(name, {tables}=...)."
             )
         source = "" if self.data is None else self.data
-        bins, protocol = max(space.network.bins, 1), space.protocol
-        return prepare(source, self, bins=bins, protocol=protocol, told=told)
+        network = space.network
+        return prepare(
+            source,
+            self,
+            bins=max(network.bins, 1),
+            terms=network.terms,
+            protocol=space.protocol,
+            told=told,
+        )
 
     def command(self) -> str:
         """Return the command line that repeats the study; DATA stands for a DataFrame.

@@ -91,7 +91,7 @@ def start(request: Request, crew: Crew | None = None, progress: Progress | None 
     space = knowledge.join(loaded, own)
     staffing = staffed(request, device, crew, progress)
     data = request.read(space, Silent().noted if progress is None else progress.noted)
-    usual = usual_space(request.space, data.task.kind, data.kind.space)
+    usual = usual_space(request.space, data.task.kind, data.kind.space(data.encoding))
     if usual != request.space:
         loaded = load_space(usual, losses=own)
         space = knowledge.join(loaded, own)

@@ -59,11 +59,17 @@ _HELPERS = (
         ),
     ),
 )
-_TEXT = (text, ("_BUCKETS", "_CHUNK", "_LONGEST"), ("_log_lengths", "_hashed", "_weighted"))
+_TEXT = (
+    text,
+    ("_BUCKETS", "_CHUNK", "_LONGEST"),
+    ("_log_lengths", "_terms_of", "_hashed", "_weighted", "_padded"),
+)
 # Types that only the modules of `autoloss.data` import, and their replacements.
 _TYPES = {
     "NDArray[np.float64]": "np.ndarray",
+    "NDArray[np.int32]": "np.ndarray",
     "NDArray[np.int64]": "np.ndarray",
+    "NDArray[np.float32]": "np.ndarray",
     "NDArray[Any]": "np.ndarray",
     "Floats": "np.ndarray",
     "Iterator[Any]": "Any",

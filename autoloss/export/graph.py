@@ -202,12 +202,14 @@ class MemberGraph(nn.Module):
 
     def forward(self, numbers: Tensor, codes: Tensor, seconds: Tensor) -> Tensor:
         """Return log probabilities."""
-        inputs = TableInputs(
-            self._numeric(numbers, seconds), self._categories(codes), numbers[:, :0].float()
+        none = numbers[:, :0]
+        parts = (
+            self._numeric(numbers, seconds),
+            self._categories(codes),
+            none.int(),
+            none.float(),
         )
-        shared = TableInputs(
-            *(part.unsqueeze(0) for part in (inputs.numeric, inputs.categories, inputs.vectors))
-        )
+        shared = TableInputs(*(part.unsqueeze(0) for part in parts))
         weights = self.network.layout.views(self.get_buffer("weights").unsqueeze(0))
         logits = self.network.body(weights, self.network.encode(shared), heads=self.heads)
         found: Tensor = self.readout(logits)

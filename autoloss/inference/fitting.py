@@ -33,7 +33,7 @@ def check_fit(classifier: Classifier) -> None:
     _must(isinstance(task.target, str), "target")
     _must(len(classifier.members) > 0, "members")
     _must(_is_positive(classifier.temperature), "temperature")
-    sizes = (config.width, config.depth, config.bins, config.embedding)
+    sizes = (config.width, config.depth, config.bins, config.embedding, config.text_width)
     _must(all(isinstance(size, int) and 0 <= size <= _WIDEST for size in sizes), "network")
     _shape(classifier.cost_matrix, (n, n), "cost_matrix")
     _must(classifier.decision != "expected_cost" or classifier.cost_matrix is not None, "costs")

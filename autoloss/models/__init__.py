@@ -10,6 +10,7 @@ from autoloss.models.custom.own import OwnModel
 from autoloss.models.custom.stack import ModuleNetwork
 from autoloss.models.heads import CosineHead, Heads, apply_heads
 from autoloss.models.image import ImageNetwork
+from autoloss.models.input_shape import InputShape
 from autoloss.models.layers import LEVELS, DropoutRates
 from autoloss.models.layout import Layout
 from autoloss.models.make import has_numbers, networks_for
@@ -21,7 +22,7 @@ from autoloss.models.network import (
     StepOutputs,
     joined_orders,
 )
-from autoloss.models.table import InputShape, TableNetwork, spread
+from autoloss.models.table import TableNetwork, spread
 from autoloss.models.tokens import TokenNetwork
 
 __all__ = [

@@ -15,8 +15,9 @@ from autoloss.models.custom.of_token_tensors import OwnTokenTensorNetwork
 from autoloss.models.custom.of_tokens import OwnTokenNetwork
 from autoloss.models.custom.own import OwnModel
 from autoloss.models.image import ImageNetwork
+from autoloss.models.input_shape import InputShape
 from autoloss.models.network import Network
-from autoloss.models.table import InputShape, TableNetwork
+from autoloss.models.table import TableNetwork
 from autoloss.models.tokens import TokenNetwork
 
 NO_NETWORK = (
@@ -87,5 +88,5 @@ def _of_tables(
         width = max(dense_width(schema) for schema in schemas)
         return tuple(OwnNetwork(schema, n_classes, model, width=width) for schema in schemas)
     plain = [TableNetwork(schema, n_classes, config) for schema in schemas]
-    shape = InputShape.covering(plain)
+    shape = InputShape.covering([network.shape for network in plain])
     return tuple(network.shaped(shape) for network in plain)

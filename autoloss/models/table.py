@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from autoloss.core.settings import NetworkConfig
-from autoloss.data import TableInputs, TableSchema
+from autoloss.data import TableSchema
 from autoloss.losses import Mix
+from autoloss.models.bags import bag
 from autoloss.models.heads import Heads, apply_heads
+from autoloss.models.input_shape import InputShape
 from autoloss.models.layers import DropoutRates, dense, mixed, relu_dropout
 from autoloss.models.layout import Layout
 from autoloss.models.network import Features, StepInputs, StepOutputs
@@ -38,43 +41,14 @@ class Dropout:
     rates: DropoutRates
 
 
-@dataclass(frozen=True)
-class InputShape:
-    """The sizes of encoded inputs, which decide the shapes of the weights.
-
-    Networks for several encodings of a table share it, so that their weights have the same shapes.
-
-    Args:
-        dense: Width D of the dense part.
-        embedded: Number Q of embedded columns.
-        codes: Number of codes of all embedded columns together.
-        waves: Numeric columns with learnt frequencies.
-    """
-
-    dense: int
-    embedded: int
-    codes: int
-    waves: int = 0
-
-    @classmethod
-    def covering(cls, networks: Sequence[TableNetwork]) -> InputShape:
-        """Return the smallest shape that holds the inputs of several networks."""
-        shapes = [network.shape for network in networks]
-        return cls(
-            dense=max(shape.dense for shape in shapes),
-            embedded=max(shape.embedded for shape in shapes),
-            codes=max(shape.codes for shape in shapes),
-            waves=max(shape.waves for shape in shapes),
-        )
-
-
 class TableNetwork:
     """A multi-layer perceptron over embedded columns.
 
     Numeric columns enter as they are and by one of two embeddings. The piecewise-linear encoding
     of quantile bins (Gorishniy et al. 2022, arXiv:2203.05556) is the same for all candidates, and
     is computed once for each batch; learnt frequencies are a candidate's own, see `waves`. Missing
-    numbers are zero, and columns that lacked some in training have an indicator.
+    numbers are zero, and columns that lacked some in training have an indicator. Free text is the
+    weighted sum of the embeddings of its terms.
 
     Args:
         schema: The columns.
@@ -100,9 +74,22 @@ class TableNetwork:
             c for c, narrow in zip(schema.cardinalities, self.narrow, strict=True) if not narrow
         ]
         waves = schema.n_numeric if config.numbers == "waves" else 0
-        own = InputShape(self._dense_width, len(self._wide), sum(self._wide), waves)
+        own = InputShape(
+            self._dense_width,
+            len(self._wide),
+            sum(self._wide),
+            waves,
+            schema.n_terms,
+            schema.places,
+        )
         self.shape = own if shape is None else shape
-        self._spare = (self.shape.dense - own.dense, self.shape.embedded - own.embedded)
+        self._spare = {
+            "dense": self.shape.dense - own.dense,
+            "codes": self.shape.embedded - own.embedded,
+            "numbers": self.shape.waves - own.waves,
+            "terms": self.shape.places - own.places,
+            "shares": self.shape.places - own.places,
+        }
 
     def shaped(self, shape: InputShape) -> TableNetwork:
         """Return the network with a larger shape of its inputs."""
@@ -128,12 +115,15 @@ class TableNetwork:
             of_numbers = f" with {WAVES} learnt frequencies of a number"
         if config.numbers == "auto" and bins:
             of_numbers += " (or learnt frequencies, if these are better in a short training)"
-        return f"{parts}{of_numbers}, {self.layout.size:,} weights"
+        of_text = f", {self.shape.terms:,} terms of free text" if self.shape.terms else ""
+        return f"{parts}{of_numbers}{of_text}, {self.layout.size:,} weights"
 
     @property
     def settings(self) -> Mapping[str, object]:
-        """Return the settings, with the number of bins that the data fill."""
-        return {**asdict(self.config), "bins": self.n_bins}
+        """Return the settings that the columns use, with the bins and terms that the data fill."""
+        found = {**asdict(self.config), "bins": self.n_bins, "terms": self.shape.terms}
+        unused = () if self.shape.terms else ("terms", "text_width")
+        return {name: value for name, value in found.items() if name not in unused}
 
     @cached_property
     def _lacking(self) -> list[int]:
@@ -154,6 +144,10 @@ class TableNetwork:
         return numeric + one_hot + self.schema.vector_width
 
     @property
+    def _text_width(self) -> int:
+        return self.config.text_width if self.shape.terms else 0
+
+    @property
     def exact(self) -> torch.dtype:
         """Return double precision, in which sums do not depend on the rows beside a row."""
         return torch.float64
@@ -167,7 +161,8 @@ class TableNetwork:
     def activations(self) -> int:
         """Return an upper bound of the numbers that a training step keeps for a row."""
         inputs = self.encoded_width + self.shape.embedded * self.config.embedding
-        inputs += self.shape.waves * (WAVES + WAVE_WIDTH)
+        inputs += self.shape.waves * (WAVES + WAVE_WIDTH) + 2 * self.shape.places
+        inputs += self._text_width
         return 3 * inputs + 8 * self.config.depth * self.config.width + 16 * self.n_classes
 
     @cached_property
@@ -187,6 +182,9 @@ class TableNetwork:
         if self.shape.embedded:
             shapes["embedding"] = (self.shape.codes, config.embedding)
         width = self.encoded_width + self.shape.embedded * config.embedding
+        if terms := self.shape.terms:
+            shapes["terms"] = (terms, config.text_width)
+            width += self._text_width
         if waves := self.shape.waves:
             shapes |= wave_shapes(waves)
             width += waves * WAVE_WIDTH
@@ -203,7 +201,7 @@ class TableNetwork:
 
         Frequencies are normal, phases uniform over a period.
         """
-        bounds = {"embedding": 0.1, "phase": math.pi}
+        bounds = {"embedding": 0.1, "terms": 0.01, "phase": math.pi}
         drawn = {}
         for name, shape in self.layout.shapes.items():
             bound = bounds.get(name, 1.0 / math.sqrt(max(shape[-1], 1)))
@@ -218,7 +216,7 @@ class TableNetwork:
             drawn["embedding"][unseen] = 0.0
         return self.layout.row(drawn)
 
-    def encode(self, inputs: TableInputs) -> Features:
+    def encode(self, inputs: Any) -> Features:
         """Return numbers for the first layer and codes of the embedded columns.
 
         The codes are offset into one table of embeddings.
@@ -226,16 +224,15 @@ class TableNetwork:
         Shape:
             - inputs: fields ``(G, B, ...)`` or ``(B, ...)``
             - dense ``(G, B, D)``, codes ``(G, B, Q)``, numbers ``(G, B, F)`` if these have learnt
-              frequencies; or without G
+              frequencies, terms and shares ``(G, B, M)`` if there is free text; or without G
         """
         dtype = inputs.numeric.dtype
-        parts, waves = [], {}
+        parts, found = [], {}
         if self.schema.n_numeric:
             missing = inputs.numeric.isnan()
             numeric = inputs.numeric.masked_fill(missing, 0.0)
             if self.shape.waves:
-                spare = self.shape.waves - self.schema.n_numeric
-                waves["numbers"] = functional.pad(numeric, (0, spare))
+                found["numbers"] = numeric
             parts += [numeric, missing[..., self._lacking].to(dtype)]
             parts.append(self._piecewise_linear(numeric, missing))
         offset, wide = 0, []
@@ -251,16 +248,15 @@ class TableNetwork:
         if self.schema.vector_width:
             parts.append(inputs.vectors)
         empty = inputs.categories[..., :0]
-        dense, codes = (
-            torch.cat(parts, -1) if parts else empty.to(dtype),
-            torch.stack(wide, -1) if wide else empty,
-        )
-        if any(self._spare):
-            dense, codes = (
-                functional.pad(part, (0, spare))
-                for part, spare in zip((dense, codes), self._spare, strict=True)
-            )
-        return Features(dense=dense, codes=codes, **waves)
+        found["dense"] = torch.cat(parts, -1) if parts else empty.to(dtype)
+        found["codes"] = torch.stack(wide, -1) if wide else empty
+        if self.shape.terms:
+            found["terms"] = self.schema.joined_terms(inputs.terms)
+            found["shares"] = inputs.shares
+        for name, one in found.items():
+            if self._spare[name]:
+                found[name] = functional.pad(one, (0, self._spare[name]))
+        return Features(**found)
 
     def _piecewise_linear(self, numeric: Tensor, missing: Tensor) -> Tensor:
         """Return the share of each bin that lies below the number, ``(..., bins)``."""
@@ -379,19 +375,24 @@ class TableNetwork:
     ) -> Tensor:
         n_candidates = weights["output.bias"].shape[0]
         shared = spread(features["dense"], orders).expand(n_candidates, -1, -1)
+        parts = [shared]
         if self.shape.waves:
-            shared = torch.cat([shared, embed(weights, spread(features["numbers"], orders))], -1)
-        if not self.shape.embedded:
-            return shared
-        table = weights["embedding"]
+            parts.append(embed(weights, spread(features["numbers"], orders)))
+        if self.shape.terms:
+            places = None if orders is None else orders.tolist()
+            parts.append(bag(weights["terms"], features["terms"], features["shares"], places))
+        if self.shape.embedded:
+            looked_up = self._looked_up(weights["embedding"], features["codes"], orders)
+            parts.append(looked_up.view(*shared.shape[:2], -1))
+        return torch.cat(parts, -1) if len(parts) > 1 else shared
+
+    def _looked_up(self, table: Tensor, codes: Tensor, orders: Tensor | None) -> Tensor:
+        """Return the embeddings of codes, in a row for each candidate."""
         if orders is None:
             # The backward of table[:, codes] would sort the codes in every step.
-            looked_up = table.index_select(1, features["codes"][0].flatten())
-        else:
-            start = torch.arange(n_candidates, device=table.device)[:, None, None] * table.shape[1]
-            codes = (features["codes"][orders] + start).flatten()
-            looked_up = table.flatten(0, 1).index_select(0, codes)
-        return torch.cat([shared, looked_up.view(*shared.shape[:2], -1)], -1)
+            return table.index_select(1, codes[0].flatten())
+        start = torch.arange(len(table), device=table.device)[:, None, None] * table.shape[1]
+        return table.flatten(0, 1).index_select(0, (codes[orders] + start).flatten())
 
 
 def spread(values: Tensor, orders: Tensor | None) -> Tensor:

@@ -15,7 +15,6 @@ from autoloss.data.dates import DateColumn, date_parts, find_format
 from autoloss.data.kinds import kind_of
 from autoloss.data.number_text import find_numbers, find_style
 from autoloss.data.numbers import NumericColumn, Scale, parse_numbers, quantile_edges
-from autoloss.data.text import TextColumn
 from autoloss.data.unusable import check_cells
 from autoloss.data.values import values_of
 
@@ -175,20 +174,6 @@ def test_a_missing_date_is_missing() -> None:
     assert encoded.numeric is not None
     assert np.isnan(encoded.numeric).all(axis=1).tolist() == [False, True, True]
     assert "time.sin" not in dict(column.parts)
-
-
-def test_text_of_the_same_topic_is_near() -> None:
-    animals, money = "the cat saw a small dog", "the bank raised its interest rate"
-    rng = np.random.default_rng(5)
-    documents = [
-        " ".join(rng.permutation((animals if i % 2 else money).split())[:4]) for i in range(80)
-    ]
-    column = TextColumn.fit("x", pd.Series(documents, dtype="string"), width=8)
-    assert column is not None
-    vectors = column.encode(pd.Series([animals, "a dog saw the cat", money, None])).vectors
-    assert vectors is not None
-    assert vectors[0] @ vectors[1] > 5 * abs(vectors[0] @ vectors[2])
-    assert (vectors[3] == 0).all()
 
 
 def test_a_column_of_another_type_is_refused_in_one_line() -> None:

@@ -42,7 +42,8 @@ def same(one: TableInputs, other: TableInputs) -> bool:
         for a, b in (
             (one.numeric, other.numeric),
             (one.categories, other.categories),
-            (one.vectors, other.vectors),
+            (one.terms, other.terms),
+            (one.shares, other.shares),
         )
     )
 
@@ -54,7 +55,7 @@ def test_inputs_follow_the_schema(encoding: TableEncoding) -> None:
     assert inputs.numeric.dtype == torch.float32
     assert inputs.categories.shape == (120, len(schema.cardinalities))
     assert inputs.categories.dtype == torch.int64
-    assert inputs.vectors.shape == (120, schema.vector_width)
+    assert inputs.terms.shape == inputs.shares.shape == (120, schema.places)
     assert schema.edges.shape == (schema.n_numeric, 3)
     assert (schema.edges.diff(dim=1) >= 0).all()
     assert (inputs.categories < torch.tensor(schema.cardinalities)).all()
@@ -102,7 +103,8 @@ def test_rows_are_encoded_one_by_one(encoding: TableEncoding) -> None:
     assert len(taken) == 3
     assert torch.equal(part.categories, taken.categories)
     torch.testing.assert_close(part.numeric, taken.numeric, equal_nan=True)
-    torch.testing.assert_close(part.vectors, taken.vectors)
+    assert torch.equal(part.terms, taken.terms)
+    torch.testing.assert_close(part.shares, taken.shares)
     assert whole.take(torch.zeros(2, 4, dtype=torch.int64)).numeric.shape[:2] == (2, 4)
     assert same(whole.to("cpu"), whole)
 
@@ -135,7 +137,7 @@ def test_unseen_values_are_encoded(encoding: TableEncoding) -> None:
     frame = mixed_frame(2).assign(town="new", remark="something else entirely", number=1e30)
     inputs = encoding.transform(frame)
     assert inputs.categories[:, 0].tolist() == [0, 0]
-    assert torch.isfinite(inputs.vectors).all()
+    assert torch.isfinite(inputs.shares).all()
     assert (inputs.numeric[:, 0] <= 3.0).all()
 
 

@@ -108,7 +108,7 @@ def check(data: StudyData, fold: Fold, frame: pd.DataFrame, options: DataOptions
     for part in parts:
         assert len(part) == len(part.targets) == len(part.rows) == len(part.clusters) > 0
         assert not torch.isinf(part.inputs.numeric).any()
-        assert torch.isfinite(part.inputs.vectors).all()
+        assert torch.isfinite(part.inputs.shares).all()
         assert (part.inputs.categories >= 0).all()
         assert (part.inputs.categories < torch.tensor(schema.cardinalities)).all()
         assert (part.targets >= 0).all()

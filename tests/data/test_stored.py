@@ -44,7 +44,7 @@ def frame():
 def equal(one, other):
     return all(
         torch.equal(getattr(one, name).nan_to_num(99.0), getattr(other, name).nan_to_num(99.0))
-        for name in ("numeric", "vectors")
+        for name in ("numeric", "terms", "shares")
     ) and torch.equal(one.categories, other.categories)
 
 

@@ -92,8 +92,26 @@ def test_free_text_is_left_out_and_said():
     assert "free text of 'note'" in " ".join(boosted.notes)
     alone = gradient_boosting(frame, targets, frame, n_classes=2)
     np.testing.assert_array_equal(boosted.log_probs, alone.log_probs)
-    only = with_text[["note"]]
-    assert gradient_boosting(only, targets, only, n_classes=2) is None
+
+
+def test_words_alone_are_learnt_by_logistic_regression():
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 2, 600)
+    words = [
+        [*rng.choice(list("abcdefghij"), 9), "klm"[label + rng.integers(2)]] for label in targets
+    ]
+    frame = pd.DataFrame({"note": [" ".join(rng.permutation(one)) for one in words]})
+    frame.loc[7, "note"] = None
+    found = gradient_boosting(frame[:400], targets[:400], frame[400:], n_classes=3)
+    assert found.name == "logistic regression on words"
+    probs = np.exp(found.log_probs)
+    np.testing.assert_allclose(probs.sum(1), 1.0)
+    assert probs[:, 2].max() < 0.01
+    # Half of the rows have a word of their class alone.
+    assert (probs.argmax(1) == targets[400:]).mean() > 0.7
+    record = reference_record(found, found.log_probs, targets[400:], metric=ERROR)
+    assert record.name == found.name
+    assert record.text.startswith("Logistic regression on words, untuned, has ")
 
 
 def test_classes_that_training_lacks_or_has_once_get_next_to_no_probability():

@@ -71,7 +71,7 @@ def make_classifier(
         for number in range(len(losses))
     ]
     networks = [TableNetwork(one.schema, n_classes, config) for one in encodings]
-    shape = InputShape.covering(networks)
+    shape = InputShape.covering([network.shape for network in networks])
     for number, (loss, source) in enumerate(zip(losses, sources, strict=True)):
         random = torch.Generator().manual_seed(number)
         values = networks[number].shaped(shape).initial(random)

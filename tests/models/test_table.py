@@ -10,6 +10,7 @@ import torch
 from autoloss.core.settings import NetworkConfig
 from autoloss.data import TableInputs
 from autoloss.models import Layout, TableNetwork, waves
+from autoloss.models.bags import bag
 from tests.training.conftest import make_part, make_schema
 
 
@@ -78,11 +79,11 @@ def test_orders_give_each_candidate_its_own_batch(numbers: str) -> None:
 
 def test_the_piecewise_linear_encoding_rises_through_its_bins() -> None:
     schema = replace(make_schema(), n_numeric=1, edges=torch.tensor([[0.0, 1.0, 3.0, 3.0, 3.0]]))
-    schema = replace(schema, cardinalities=(), vector_width=0, has_missing=(True,))
+    schema = replace(schema, cardinalities=(), texts=(), has_missing=(True,))
     net = TableNetwork(schema, 2, NetworkConfig(width=4, bins=4))
     numbers = torch.tensor([[-1.0], [0.5], [2.0], [9.0], [torch.nan]])
     empty = torch.empty(5, 0)
-    encoded = net.encode(TableInputs(numbers, empty.long(), empty))["dense"]
+    encoded = net.encode(TableInputs(numbers, empty.long(), empty.int(), empty))["dense"]
     assert encoded.shape == (5, net.encoded_width)
     assert encoded[:, 0].tolist() == [-1.0, 0.5, 2.0, 9.0, 0.0]
     assert encoded[:, 1].tolist() == [0.0, 0.0, 0.0, 0.0, 1.0]
@@ -112,6 +113,7 @@ def test_learnt_frequencies_embed_each_number_by_its_own_cosines() -> None:
     found = waves.embed(weights, features["numbers"])
     torch.testing.assert_close(found, expected)
     hidden = torch.cat([features["dense"].expand(2, -1, -1), expected], -1)
+    hidden = torch.cat([hidden, bag(weights["terms"], features["terms"], features["shares"])], -1)
     looked_up = torch.stack([weights["embedding"][k][features["codes"][0]] for k in range(2)])
     hidden = torch.cat([hidden, looked_up.flatten(2)], -1)
     first = weights["hidden.0.weight"]
@@ -138,7 +140,8 @@ def test_every_kind_of_column_reaches_the_logits(numbers: str) -> None:
         replace(inputs, numeric=torch.full_like(inputs.numeric, torch.nan)),
         replace(inputs, categories=(inputs.categories + torch.tensor([1, 0])) % 4),
         replace(inputs, categories=(inputs.categories + torch.tensor([0, 1])) % 40),
-        replace(inputs, vectors=inputs.vectors + 1.0),
+        replace(inputs, terms=(inputs.terms + 1) % 20),
+        replace(inputs, shares=inputs.shares + 1.0),
     ]
     for other in changed:
         assert not torch.allclose(net.body(weights, net.encode(other)), before, atol=1e-6)

@@ -24,6 +24,7 @@ SPACES = (
     "ordinal",
     "quick",
     "sequence",
+    "text",
 )
 
 

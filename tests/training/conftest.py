@@ -25,7 +25,10 @@ def make_part(n_rows: int, seed: int) -> Part:
         inputs=TableInputs(
             numeric=numeric,
             categories=torch.cat([narrow, wide], 1),
-            vectors=torch.randn(n_rows, 5, generator=draw),
+            terms=torch.randint(0, 20, (n_rows, 6), generator=draw, dtype=torch.int32),
+            # Many rows have fewer terms than places; some have none.
+            shares=torch.rand(n_rows, 6, generator=draw)
+            * (torch.arange(6) < torch.randint(0, 7, (n_rows, 1), generator=draw)),
         ),
         targets=targets,
         weights=None,
@@ -38,8 +41,8 @@ def make_schema() -> TableSchema:
         n_numeric=4,
         edges=torch.linspace(-2.0, 2.0, 5).expand(4, 5),
         cardinalities=(4, 40),
-        vector_width=5,
         has_missing=(False, False, True, False),
+        texts=((20, 4), (30, 2)),
     )
 
 

@@ -34,7 +34,7 @@ def jobs(request) -> list[Job]:
     fewer = replace(schema, edges=schema.edges[:, [0, 1, 2, 2, 2]], cardinalities=(3, 31))
     config = replace(CONFIG, numbers=request.param)
     networks = [TableNetwork(one, N_CLASSES, config) for one in (schema, fewer, schema)]
-    shape = InputShape.covering(networks)
+    shape = InputShape.covering([network.shape for network in networks])
     assert networks[1].shape != shape
     made = []
     for i, network in enumerate(networks):

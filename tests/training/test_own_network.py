@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -49,7 +50,7 @@ def normalised(n_features: int, n_outputs: int) -> nn.Module:
 
 
 class Averaged(nn.Module):
-    """A module that vmap cannot call: it looks at numbers, and sets a buffer anew."""
+    """A module that vmap cannot call: it looks at its weights, and sets a buffer anew."""
 
     def __init__(self, n_features: int, n_outputs: int) -> None:
         super().__init__()
@@ -63,7 +64,8 @@ class Averaged(nn.Module):
         if self.training:
             self.mean = 0.9 * self.mean + 0.1 * x.mean(0)
         moved = self.linear(x - self.mean)
-        return functional.relu(moved) + self.frozen if float(moved.detach().sum()) > 0 else moved
+        is_bent = float(self.linear.weight.detach().sum()) > 0
+        return functional.relu(moved) + self.frozen if is_bent else moved
 
 
 MODULES = {"plain": plain, "dropping": dropping, "normalised": normalised, "averaged": Averaged}
@@ -246,18 +248,22 @@ def test_the_memory_of_a_step_is_told_by_what_backward_keeps() -> None:
 
 
 def test_what_a_row_is(job: Job) -> None:
-    network = OwnNetwork(make_schema(), N_CLASSES, OwnModel(plain, "plain"), width=60)
+    network = OwnNetwork(make_schema(), N_CLASSES, OwnModel(plain, "plain"), width=100)
     part = make_part(50, 0)
     inputs = replace(part.inputs, categories=part.inputs.categories.clone())
     inputs.categories[0] = 0
     dense = network.encode(inputs)["dense"]
-    assert dense.shape == (50, 60)
+    assert dense.shape == (50, 100)
     torch.testing.assert_close(dense[:, :4], inputs.numeric.nan_to_num())
     assert torch.equal(dense[:, 4] == 1, inputs.numeric[:, 2].isnan())
     assert dense[0, 5 : 5 + 3 + 39].sum() == 0
     assert torch.equal(dense[:, 5:8].argmax(1)[1:] + 1, inputs.categories[1:, 0].clamp_min(1))
-    torch.testing.assert_close(dense[:, 47:52], inputs.vectors)
-    assert not dense[:, 52:].any()
+    weights = torch.zeros(50, 50)
+    for row, place in itertools.product(range(50), range(6)):
+        term = int(inputs.terms[row, place]) + (20 if place >= 4 else 0)
+        weights[row, term] += inputs.shares[row, place]
+    torch.testing.assert_close(dense[:, 47:97], weights)
+    assert not dense[:, 97:].any()
 
 
 def test_more_features_than_columns_change_no_logits_of_those_that_do_not_read_them() -> None:

@@ -66,8 +66,8 @@ class FrozenEncoding:
 
     @property
     def schema(self) -> TableSchema:
-        """Return the schema of a table without columns, whose texts have these vectors."""
-        return TableSchema(0, torch.zeros(0, 2), (), len(self.mean), ())
+        """Return the schema of a table without columns, whose rows have these vectors."""
+        return TableSchema(0, torch.zeros(0, 2), (), (), vector_width=len(self.mean))
 
     @property
     def kinds(self) -> tuple[tuple[str, str], ...]:

@@ -13,7 +13,7 @@ from torch import Tensor
 class VectorInputs:
     """Rows of vectors: numbers of rows in a store, which other parts share.
 
-    A network for tables reads them as a table without columns, whose texts have these vectors.
+    A network for tables reads them as a table without columns, whose rows have these vectors.
 
     Args:
         store: All vectors, as they were computed.

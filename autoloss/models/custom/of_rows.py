@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from autoloss.data import TableInputs, TableSchema
+from autoloss.data import TableSchema
 from autoloss.models.custom.outputs import logits_of_rows
 from autoloss.models.custom.own import OwnModel
 from autoloss.models.custom.stack import Arguments, ModuleNetwork
@@ -53,12 +53,12 @@ class OwnNetwork(ModuleNetwork):
         """Return some rows."""
         return inputs.take(rows)
 
-    def encode(self, inputs: TableInputs) -> Features:
+    def encode(self, inputs: Any) -> Features:
         """Return the rows as plain numbers, which all candidates read; see `to_dense`."""
         dense = to_dense(inputs, self.schema, self._width)
         return Features(dense=dense)
 
-    def batch(self, inputs: TableInputs, rows: Tensor) -> Features:
+    def batch(self, inputs: Any, rows: Tensor) -> Features:
         """Return the features of some rows as one batch, G = 1."""
         return self.encode(inputs.take(rows[None]))
 
@@ -97,15 +97,18 @@ class OwnNetwork(ModuleNetwork):
 def dense_width(schema: TableSchema) -> int:
     """Return the number of features of a row for a network of the user's own."""
     one_hot = sum(codes - 1 for codes in schema.cardinalities)
-    return schema.n_numeric + sum(schema.has_missing) + one_hot + schema.vector_width
+    return (
+        schema.n_numeric + sum(schema.has_missing) + one_hot + schema.vector_width + schema.n_terms
+    )
 
 
-def to_dense(inputs: TableInputs, schema: TableSchema, width: int) -> Tensor:
+def to_dense(inputs: Any, schema: TableSchema, width: int) -> Tensor:
     """Return rows as plain numbers.
 
     Their order is: the standardised numeric columns, 0 where a number is missing; an indicator of
     missing numbers for each column that lacked some in training; the categories one-hot, all 0 for
-    a level that training did not show; the vectors of texts; zeros up to the width.
+    a level that training did not show; the weight of each term of free text (TF-IDF), 0 for one
+    that the text has not; the vectors of frozen features; zeros up to the width.
 
     Args:
         inputs: The rows, fields ``(..., columns)``.
@@ -122,6 +125,11 @@ def to_dense(inputs: TableInputs, schema: TableSchema, width: int) -> Tensor:
     for column, codes in enumerate(schema.cardinalities):
         one_hot = functional.one_hot(inputs.categories[..., column], codes)
         parts.append(one_hot[..., 1:].to(dtype))
-    parts.append(inputs.vectors)
+    if schema.vector_width:
+        parts.append(inputs.vectors)
+    if schema.texts:
+        terms, shares = schema.joined_terms(inputs.terms), inputs.shares
+        empty = shares.new_zeros(*shares.shape[:-1], schema.n_terms)
+        parts.append(empty.scatter_add(-1, terms.long(), shares))
     dense = torch.cat(parts, -1)
     return functional.pad(dense, (0, width - dense.shape[-1]))

@@ -1,0 +1,104 @@
+"""Free text as the weights of its terms, compared with scikit-learn's TF-IDF."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from autoloss.data.text import TextColumn
+
+TEXT = "the cat saw a small dog and then its bank raised every interest rate of two loans"
+WORDS = TEXT.split()
+
+
+def documents(n: int, seed: int, *, most: int = 9) -> pd.Series:
+    rng = np.random.default_rng(seed)
+    texts = [" ".join(rng.choice(WORDS, rng.integers(1, most))) for _ in range(n)]
+    return pd.Series(texts, dtype="string")
+
+
+def fitted(text: pd.Series, terms: int = 8192) -> TextColumn:
+    column = TextColumn.fit("x", text, terms=terms)
+    assert column is not None
+    return column
+
+
+def weights(column: TextColumn, text: Any) -> np.ndarray[Any, Any]:
+    """Return the weights of all terms, ``(N, V)``."""
+    block = column.encode(pd.Series(text, dtype="string"))
+    assert block.terms is not None
+    assert block.shares is not None
+    dense = np.zeros((len(block.terms), column.n_terms))
+    for row, (terms, shares) in enumerate(zip(block.terms, block.shares, strict=True)):
+        np.add.at(dense[row], terms, shares)
+    return dense
+
+
+def test_weights_are_those_of_scikit_learn() -> None:
+    train, new = documents(120, 0), documents(50, 1)
+    found = weights(fitted(train), new)
+    shared = {"min_df": 2, "sublinear_tf": True}
+    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b", **shared)
+    parts = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), **shared)
+    expected = np.concatenate(
+        [one.fit(train).transform(new).toarray() for one in (words, parts)], axis=1
+    )
+    # A term has another place, so the documents are compared by their inner products.
+    np.testing.assert_allclose(found @ found.T, expected @ expected.T, atol=1e-5)
+    np.testing.assert_allclose(
+        np.sort(found, 1)[:, -90:], np.sort(expected, 1)[:, -90:], atol=1e-5
+    )
+
+
+def test_half_of_few_terms_are_words_and_the_most_frequent_stay() -> None:
+    text = documents(200, 2)
+    column = fitted(text, terms=20)
+    assert column.n_terms == 20
+    assert int((column.kept < (1 << 20)).sum()) == 10
+    counts = text.str.split().map(set).explode().value_counts()
+    found = weights(column, list(counts.index))
+    has_word = (found[:, :10] > 0).any(1)
+    assert has_word[:5].all()
+    assert not has_word[-3:].any()
+
+
+def test_a_long_text_keeps_the_terms_of_the_largest_weights() -> None:
+    column = fitted(documents(150, 3))
+    text = " ".join(WORDS)
+    whole = weights(column, [text])[0]
+    short = TextColumn(**{**vars(column), "places": 12})
+    kept = weights(short, [text])[0]
+    assert (kept > 0).sum() == 12
+    np.testing.assert_array_equal(kept[kept > 0], whole[kept > 0])
+    assert whole[kept > 0].min() >= np.sort(whole)[-12]
+
+
+@pytest.mark.parametrize("empty", [None, "", " .,- "])
+def test_a_text_without_terms_has_no_weight(empty: str | None) -> None:
+    column = fitted(documents(60, 4))
+    assert not weights(column, [empty, "the cat"])[0].any()
+
+
+def test_no_rows_are_no_rows() -> None:
+    column = fitted(documents(60, 4))
+    assert weights(column, []).shape == (0, column.n_terms)
+
+
+def test_words_that_are_in_one_document_alone_are_no_terms() -> None:
+    assert TextColumn.fit("x", pd.Series(["abc def", "ghi jkl"], dtype="string"), terms=9) is None
+    assert TextColumn.fit("x", pd.Series([None, None], dtype="string"), terms=9) is None
+
+
+def test_the_same_text_gives_the_same_state_and_a_state_the_same_weights() -> None:
+    text = documents(80, 5)
+    one, other = fitted(text), fitted(text)
+    assert one.to_dict() == other.to_dict()
+    assert all(torch.equal(one.tensors()[key], other.tensors()[key]) for key in one.tensors())
+    read = TextColumn.from_dict(one.to_dict(), one.tensors())
+    new = documents(20, 6)
+    np.testing.assert_array_equal(weights(read, new), weights(one, new))
