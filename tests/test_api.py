@@ -24,6 +24,7 @@ from autoloss.core.errors import (
     TrainingError,
 )
 from autoloss.experiment import rounds
+from autoloss.experiment.progress import Silent
 from autoloss.experiment.request import Request
 from autoloss.experiment.session import SearchSession, TrainedTrial
 from autoloss.records import Plan, Update
@@ -57,6 +58,16 @@ class Watcher:
 
     def detailed(self, text: str) -> None:
         self.details.append(text)
+
+
+class Counted(Silent):
+    """Keeps how many trials are shown as done."""
+
+    def __init__(self) -> None:
+        self.done: list[int] = []
+
+    def updated(self, update: Update) -> None:
+        self.done.append(update.done)
 
 
 def settings(result: autoloss.SearchResult) -> list[tuple[dict, dict]]:
@@ -252,7 +263,10 @@ def test_an_interrupted_search_goes_on_to_the_same_end(
     assert stop.value.study == "cut"
     assert autoloss.list_studies(tmp_path)[0].decision is None
     monkeypatch.setattr(SearchSession, "tell", unharmed)
-    resumed = autoloss.resume("cut", out=tmp_path)
+    shown = Counted()
+    resumed = autoloss.resume("cut", out=tmp_path, progress=shown)
+    # Trials that were lost with the search are trained again, and count once.
+    assert max(shown.done) == 24
     assert sorted(map(str, settings(resumed))) == sorted(map(str, settings(whole)))
     assert resumed.recommended == whole.recommended
     # A finished study is read, not searched again.

@@ -113,7 +113,8 @@ class SearchSession:
         self.standing = Standing(
             opened.progress, timetable, budget=study.budget, metric=study.metric.name
         )
-        self.tally.add(record for record in study.trials if record.state != "running")
+        # A trial that was lost with its process has no end, and is trained again.
+        self.tally.add(record for record in study.trials if record.ended)
         self.executor = self._executor(together)
         timetable.expect(trials=self._expected_trials, finals=self.finals)
 

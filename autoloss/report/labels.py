@@ -36,8 +36,8 @@ class LabelRow:
             and at a half; then the weight and the costs, where they were given.
         difference: The difference in log loss.
         interval: Its 95% interval.
-        reading: ``"better"``, ``"worse"``, ``"not shown"`` or ``"unknown"``, corrected over the
-            labels.
+        reading: ``"better"``, ``"worse"``, ``"no clear difference"`` or ``"unknown"``, corrected
+            over the labels.
     """
 
     label: str
@@ -152,9 +152,9 @@ def reading(one: LabelFigures) -> str:
     if not math.isfinite(one.p_value):
         return "unknown"
     if one.p_value >= _CLEAR:
-        return "not shown"
+        return "no clear difference"
     found = reading_text(one.low, one.high, lower_is_better=True)
-    return found if found in ("better", "worse") else "not shown"
+    return found if found in ("better", "worse") else "no clear difference"
 
 
 def _rule(found: LabelInsights) -> str:

@@ -69,7 +69,12 @@ def new_config(
     known = ClassFacts(numbers, task=task.kind, names=task.tags, constrained=task.constrained)
     resolved = resolve_metric(metric, facts=known, cost_matrix=cost_matrix)
     own = take_in(losses)
-    space = _whole_space(space, overrides, tuple(own), task)
+    given = {
+        "class_weights" if class_weights is not None else "",
+        "similarity" if class_similarity is not None else "",
+    }
+    provided = {*provides, *given}
+    space = _whole_space(space, overrides, tuple(own), task, provided)
     space.check_trainable(own, known)
     if seed < 0:
         raise InputError(f"seed must be at least 0, but got seed={seed}.")
@@ -95,12 +100,7 @@ def new_config(
         cost_matrix=resolved.costs,
         sampling=as_tuple(sampling),
     )
-    facts = config.facts
-    given = {
-        "class_weights" if facts.weights is not None else "",
-        "similarity" if facts.similarity is not None else "",
-    }
-    space.for_classes(facts).check_provided({*provides, *given})
+    space.for_classes(config.facts).check_provided(provided)
     return config, resolved
 
 
@@ -109,10 +109,16 @@ def _whole_space(
     overrides: Mapping[str, Any] | None,
     own: tuple[str, ...],
     task: Task,
+    provided: Collection[str],
 ) -> Space:
-    """Return the space of a study, with the user's own losses."""
+    """Return the space of a study, with the user's own losses.
+
+    Where nobody chose the space, it lacks bases that the training loop cannot serve.
+    """
     if not isinstance(space, Space):
-        space = load_space(usual_space(space, task.kind), overrides=overrides, losses=own)
+        is_usual, space = space == "default", usual_space(space, task.kind)
+        space = load_space(space, overrides=overrides, losses=own)
+        space = space.served_by(provided) if is_usual else space
     elif overrides:
         raise InputError("overrides must come with a space's name or file, but got a Space.")
     return space.with_bases(own)

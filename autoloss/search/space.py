@@ -178,22 +178,30 @@ class Space:
         Raises:
             InputError: If a value is missing; the message names it.
         """
-        needs = {base: [*get(base).needs] for base in self.bases}
-        for base in self.bases:
-            if get(base).head != "linear":
-                needs[base].append(f"{get(base).head} head")
+        needs = {base: _needs_of(base) for base in self.bases}
         for kind, names in self.choices.items():
             needs |= {name: [*KINDS[kind][name].needs] for name in names if name != "none"}
-        # The counts of the classes are known to every study.
-        known = {"class_counts", *provided}
         for name, wanted in needs.items():
-            lacking = [need for need in wanted if need not in known]
-            if lacking:
+            if lacking := _lacking(wanted, provided):
                 raise InputError(
                     f"{name} must be given {_WORDS.get(lacking[0], lacking[0])}, but got a search "
                     f"without: {_REMEDIES.get(lacking[0], _LOOP)}, or take it out of the space "
                     f"{self.name!r}."
                 )
+
+    def served_by(self, provided: Collection[str]) -> Space:
+        """Return the space without the bases that need other values than those provided."""
+        left = {base for base in self.bases if _lacking(_needs_of(base), provided)}
+
+        def kept(settings: Mapping[str, Any]) -> dict[str, Any]:
+            return {key: one for key, one in settings.items() if key.partition(".")[0] not in left}
+
+        return replace(
+            self,
+            bases=tuple(base for base in self.bases if base not in left),
+            ranges=kept(self.ranges),
+            fixed=kept(self.fixed),
+        )
 
     def keys_of(self, owner: str) -> list[str]:
         """Return the dotted keys of the parameters of a base, prior, target or penalty."""
@@ -230,6 +238,17 @@ class Space:
             **self.fixed,
             **constants,
         }
+
+
+def _needs_of(base: str) -> list[str]:
+    """Return the values that a base needs besides logits and targets."""
+    head = get(base).head
+    return [*get(base).needs, *([] if head == "linear" else [f"{head} head"])]
+
+
+def _lacking(needs: Iterable[str], provided: Collection[str]) -> list[str]:
+    """Return the needs that are not provided; the counts of the classes always are."""
+    return [need for need in needs if need != "class_counts" and need not in provided]
 
 
 def join_bases(bases: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:

@@ -56,7 +56,8 @@ def test_each_label_is_a_row_with_its_reading() -> None:
     summary = replace(summary, labels=replace(summary.labels, labels=(*readings, unknown)))
     facts = label_facts(summary)
     assert facts is not None
-    assert [row.reading for row in facts.rows] == ["better", "worse", "not shown", "unknown"]
+    readings = [row.reading for row in facts.rows]
+    assert readings == ["better", "worse", "no clear difference", "unknown"]
     assert "better on 1 and worse on 1 of 4 labels" in facts.text
     first = facts.rows[0]
     expected = ("400", "10", "0", "10.0%", "0.400", "0.000", "20.0%", "0.500", "0.250")

@@ -56,6 +56,16 @@ def logits_of(kind, trial, labels, *, salt=0):
     return [2.0 * one + 1.5 * torch.randn(len(one), 3, generator=random) for one in known]
 
 
+def test_the_usual_space_has_losses_that_the_loop_can_serve(tmp_path):
+    options = {"task": LABELS, "trials": 8, "out": tmp_path}
+    assert "elr" not in Study("a", COUNTS["multilabel"], **options).space.bases
+    served = Study("b", COUNTS["multilabel"], provides=["row_ids", "memory"], **options)
+    assert "elr" in served.space.bases
+    # A space that was asked for is not changed.
+    with pytest.raises(InputError, match=r"elr must be given .*'multilabel'"):
+        Study("c", COUNTS["multilabel"], space="multilabel", **options)
+
+
 def run(kind, study):
     """Search to the end; return the logits on the test rows by number."""
     valid, test, found = labels_of(kind), labels_of(kind, 1), {}

@@ -59,7 +59,7 @@ def _lengths(found: TagInsights, *, has_challenger: bool) -> PageFigure:
         id="segment-lengths",
         group="tags",
         title=f"{noun} by their length in tokens",
-        caption=f"Predictions with shorter segments than the truth are rougher.{more}",
+        caption=f"Predictions with shorter {noun.lower()} than the truth are rougher.{more}",
         alt=", ".join(f"{one.name}: {one.segments:,}, mean {one.mean:.1f}" for one in shown),
         height=280,
         spec={
