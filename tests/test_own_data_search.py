@@ -129,7 +129,7 @@ def test_a_loader_from_the_command_line_to_predictions(
     monkeypatch.chdir(tmp_path)
     Path("mine.py").write_text(MINE, encoding="utf-8")
     words = ["search", "mine.py:train", "--model", "mine.py:Net", "--space", str(small)]
-    words += ["--trials", "4", "--name", "s", "--track", "off"]
+    words += ["--trials", "4", "--name", "s", "--track", "off", "--test", "mine.py:train"]
     dry = CliRunner().invoke(app, [*words, "--dry-run"])
     assert dry.exit_code == 0, dry.stderr
     assert "120 items of inputs float32 (1, 6, 6)" in " ".join((dry.stdout + dry.stderr).split())

@@ -41,6 +41,17 @@ def change_at_random(inputs: Any) -> bool:
     return bool(getattr(inputs, "change_at_random", False))
 
 
+def read_ahead(inputs: Any, epoch: Tensor) -> None:
+    """Tell inputs that can read ahead which rows an epoch will take, in its order.
+
+    Shape:
+        epoch ``(steps, G, B)``
+    """
+    begin = getattr(inputs, "begin", None)
+    if begin is not None:
+        begin(epoch)
+
+
 class Inputs(Protocol):
     """Encoded rows of a part, N of them, as tensors."""
 

@@ -183,9 +183,17 @@ class ClassKnowledge:
     def teacher_logits(self, data: StudyData) -> Tensor | None:
         """Return the teacher's logits for the rows of the data, or None without a teacher.
 
+        Raises:
+            InputError: The data are no table, or as in the function `teacher_logits`.
+
         Shape:
             - output: ``(rows, C)``
         """
         if self.teacher is None:
             return None
+        if not data.kind.built_in:
+            raise InputError(
+                "teacher must be left out for a Dataset, a DataLoader or tensors, which are no"
+                " columns: a teacher of them is for a loop of your own, with autoloss.Study."
+            )
         return teacher_logits(self.teacher, data.table, data.task)

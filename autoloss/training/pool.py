@@ -194,7 +194,9 @@ class Pool:
             else None
             for values in (factors, {f: [(f + i) / total for i in every] for f in distinct})
         )
-        for i, rows in enumerate(orders.epoch()):
+        epoch = orders.epoch()
+        begin_epoch(self.jobs, orders, epoch)
+        for i, rows in enumerate(epoch):
             batch = step_batch(self.jobs, orders, rows)
             if own_factors is None or own_progress is None:
                 first = distinct[0]
@@ -282,6 +284,17 @@ def step_batch(jobs: Sequence[Job], orders: Orders, rows: Tensor) -> Batch:
     folds, sizes = zip(*orders.sizes, strict=True)
     parts = zip(folds, torch.split_with_sizes(rows, sizes), strict=True)
     return Batch.joined([jobs[fold].batch(own) for fold, own in parts])
+
+
+def begin_epoch(jobs: Sequence[Job], orders: Orders, epoch: Tensor) -> None:
+    """Tell the training rows of each division which of them an epoch will take.
+
+    Shape:
+        - epoch: ``(steps, G, B)``
+    """
+    folds, sizes = zip(*orders.sizes, strict=True)
+    for fold, own in zip(folds, torch.split_with_sizes(epoch, sizes, dim=1), strict=True):
+        jobs[fold].train.begin(own)
 
 
 def score_epoch(population: Population, jobs: Sequence[Job]) -> None:

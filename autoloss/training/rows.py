@@ -10,7 +10,7 @@ from torch import Tensor
 
 from autoloss.core.task import MISSING_LABEL
 from autoloss.data import Part
-from autoloss.data.encoding import change_at_random
+from autoloss.data.encoding import change_at_random, read_ahead
 from autoloss.losses import get
 from autoloss.losses.spec_data import SpecData
 from autoloss.models import Features, Heads, Network
@@ -66,6 +66,11 @@ class EncodedRows:
     def shape(self) -> tuple[int, ...]:
         """Return the axes of the logits between candidates and classes, ``(N,)``."""
         return (len(self),)
+
+    def begin(self, epoch: Tensor) -> None:
+        """Tell the rows of an epoch, ``(steps, G, B)``, so that they can be read ahead."""
+        if self._kept is None:
+            read_ahead(self.part.inputs, epoch)
 
     def batch_rows(self, at_most: int) -> int:
         """Return the rows of a mini-batch; see `batch_size_for`."""

@@ -69,6 +69,9 @@ class EncodedTokens:
         """Return the numbers of the windows from short to long."""
         return (self.windows.end - self.windows.start).argsort(stable=True).cpu()
 
+    def begin(self, epoch: Tensor) -> None:
+        """Return: tokens are in memory."""
+
     def batch_rows(self, at_most: int) -> int:
         """Return the windows of a mini-batch of about `at_most` tokens; see `batch_size_for`."""
         return batch_size_for(len(self), max(1, round(at_most / self._mean_length)), least=1)

@@ -13,7 +13,7 @@ from torch import Tensor
 from autoloss.core.errors import InputError
 from autoloss.core.own_code import imported, module_of, named_in
 from autoloss.data.messages import one_line
-from autoloss.data.tensors.items import ItemReader, RawBatch, collated
+from autoloss.data.tensors.items import ItemReader, RawBatch, collated, is_single
 
 Given = Any
 """A `torch.utils.data.Dataset`, a `DataLoader`, a sized iterable of batches ``(inputs, labels)``,
@@ -33,16 +33,17 @@ def is_given(source: object) -> TypeGuard[Given]:
     )
 
 
-def is_place(source: object) -> TypeGuard[str]:
+def is_place(source: object) -> TypeGuard[str | Path]:
     """Return whether data are named as ``MODULE:NAME`` or ``FILE.py:NAME``."""
-    if not isinstance(source, str) or source.startswith("sklearn:"):
+    if not isinstance(source, str | Path) or str(source).startswith("sklearn:"):
         return False
     # C:data is a path on Windows.
-    module = source.rpartition(":")[0]
-    return len(module) > 1 and _PLACE.fullmatch(source) is not None and not Path(source).exists()
+    place = str(source)
+    module = place.rpartition(":")[0]
+    return len(module) > 1 and _PLACE.fullmatch(place) is not None and not Path(place).exists()
 
 
-def opened(source: Given | str, *, name: str = "DATA") -> tuple[Given, str]:
+def opened(source: Given | str | Path, *, name: str = "DATA") -> tuple[Given, str]:
     """Return data that a program holds, and their name in messages.
 
     Args:
@@ -54,7 +55,8 @@ def opened(source: Given | str, *, name: str = "DATA") -> tuple[Given, str]:
     """
     if not is_place(source):
         return source, name
-    path, _, attribute = source.rpartition(":")
+    place = str(source)
+    path, _, attribute = place.rpartition(":")
     if path.endswith(".py"):
         module, _ = module_of(path, argument=name)
     else:
@@ -73,9 +75,9 @@ def opened(source: Given | str, *, name: str = "DATA") -> tuple[Given, str]:
     if not is_given(found):
         raise InputError(
             f"{name} must name a Dataset, a DataLoader, batches with a length or (inputs, labels),"
-            f" or a function that returns one, but {source!r} gave {type(found).__name__}."
+            f" or a function that returns one, but {place!r} gave {type(found).__name__}."
         )
-    return found, source
+    return found, place
 
 
 def as_items(
@@ -101,8 +103,10 @@ def as_items(
     if isinstance(given, tuple | IterableDataset):
         return None, None
     if not isinstance(given, DataLoader):
-        # A list holds batches, and so does an iterable without items.
-        is_set = hasattr(given, "__getitem__") and not isinstance(given, list)
+        # An iterable without items holds batches, and a list holds either.
+        is_set = hasattr(given, "__getitem__")
+        if isinstance(given, list):
+            is_set = bool(given) and is_single(given[0], label=label, has_labels=has_labels)
         return (ItemReader(given, label, has_labels=has_labels) if is_set else None), None
     if isinstance(given.dataset, IterableDataset) or given.batch_sampler is None:
         return None, None
@@ -119,6 +123,7 @@ def as_items(
         given.batch_size or 256,
         given.num_workers,
         has_labels,
+        given.worker_init_fn,
     )
     return items, _sampled(given, label)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
+from autoloss.data.tensors.ahead import ReadAhead
 from autoloss.data.tensors.tree import Leaf, Tree, nested
 
 _CPU = torch.device("cpu")
@@ -25,6 +26,10 @@ class Store(Protocol):
 
     def read(self, rows: Tensor) -> Mapping[str, Tensor]:
         """Return rows by their numbers ``(n,)``, tensors ``(n, ...)`` by name."""
+        ...
+
+    def ahead(self, lines: Sequence[Sequence[int]]) -> ReadAhead | None:
+        """Return processes that read rows ahead, some after the other; None if there are none."""
         ...
 
     @property
@@ -55,6 +60,9 @@ class MemoryStore:
     is_random: ClassVar[bool] = False
     is_settled: ClassVar[bool] = True
 
+    def ahead(self, lines: Sequence[Sequence[int]]) -> None:
+        """Return None: nothing needs to be read ahead."""
+
     @property
     def settled(self) -> MemoryStore:
         """Return the rows, which never change."""
@@ -77,6 +85,7 @@ class TensorInputs:
         rows: The numbers of the rows of this part.
         device: Where `tensors` are.
         dtype: The type of their floats.
+        ahead: The mini-batches that worker processes read ahead; empty for none.
 
     Shape:
         rows (N,) or of any shape.
@@ -86,6 +95,7 @@ class TensorInputs:
     rows: Tensor
     device: torch.device = _CPU
     dtype: torch.dtype = torch.float32
+    ahead: list[ReadAhead] = field(default_factory=list, repr=False)
 
     @classmethod
     def of(cls, store: Store) -> TensorInputs:
@@ -131,7 +141,29 @@ class TensorInputs:
     @property
     def settled(self) -> TensorInputs:
         """Return the rows as they are judged: alike whenever they are taken."""
-        return replace(self, store=self.store.settled)
+        return replace(self, store=self.store.settled, ahead=[])
+
+    def begin(self, epoch: Tensor) -> None:
+        """Tell the rows that an epoch will take, in its order, so that they can be read ahead.
+
+        Shape:
+            epoch ``(steps, G, B)``
+        """
+        # The processes of an epoch that was cut off end here.
+        self.ahead.clear()
+        if not isinstance(self.store, MemoryStore):
+            lines = self.rows.cpu()[epoch.cpu()].flatten(0, -2)
+            found = self.store.ahead(lines.tolist())
+            self.ahead.extend([] if found is None else [found])
+
+    def _line(self, rows: Tensor) -> Mapping[str, Tensor]:
+        """Return a mini-batch, which may have been read ahead."""
+        found = self.ahead[0].take(tuple(rows.tolist())) if self.ahead else None
+        return self.store.read(rows) if found is None else found
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state for another process, which reads for itself."""
+        return {**vars(self), "ahead": []}
 
     def read(self) -> TensorInputs:
         """Return the rows in memory."""
@@ -149,7 +181,7 @@ class TensorInputs:
         else:
             rows = self.rows.cpu()
             lines = rows.reshape(math.prod(rows.shape[:-1]), rows.shape[-1])
-            parts = [self.store.read(line) for line in lines]
+            parts = [self._line(line) for line in lines]
             found = {name: torch.cat([one[name] for one in parts]) for name in parts[0]}
         shape = self.rows.shape
 
@@ -186,6 +218,9 @@ class _JoinedStore:
     def settled(self) -> _JoinedStore:
         """Return the same rows, always changed alike."""
         return _JoinedStore(tuple(store.settled for store in self.stores))
+
+    def ahead(self, lines: Sequence[Sequence[int]]) -> None:
+        """Return None: mini-batches of several stores are read when they are taken."""
 
     @cached_property
     def _firsts(self) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from autoloss.core.errors import InputError
 from autoloss.data.messages import one_line
+from autoloss.data.tensors.ahead import ReadAhead
 from autoloss.data.tensors.tree import Leaf, Tree, flat
 
 LABEL_KEYS = ("labels", "label")
@@ -40,7 +41,8 @@ class ItemReader:
         collate: Joins examples to a batch, as ``DataLoader(collate_fn=...)`` does; None to stack
             their tensors.
         batch_size: The examples that are read at once.
-        workers: Processes that read the data set as a whole.
+        workers: Processes that read ahead.
+        begin: Called in each of them with its number, as ``DataLoader(worker_init_fn=...)``.
         has_labels: Whether examples must have labels; if not, ``(inputs,)`` and dicts without
             ``labels`` will do.
     """
@@ -51,6 +53,7 @@ class ItemReader:
     batch_size: int = 256
     workers: int = 0
     has_labels: bool = True
+    begin: Callable[[int], None] | None = None
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -91,7 +94,9 @@ class ItemReader:
         from torch.utils.data import DataLoader
 
         dataset: Any = _Parts(self, parts)
-        yield from DataLoader(dataset, batch_size=None, num_workers=self.workers, shuffle=False)
+        yield from DataLoader(
+            dataset, batch_size=None, num_workers=self.workers, worker_init_fn=self.begin
+        )
 
     def _items(self, numbers: Sequence[int]) -> list[Any]:
         at_once = getattr(self.dataset, "__getitems__", None)
@@ -158,14 +163,27 @@ class ItemStore:
 
     def read(self, rows: Tensor) -> Mapping[str, Tensor]:
         """Return rows by their numbers ``(n,)``."""
-        numbers = rows.tolist()
+        return self._of(rows.tolist())
+
+    def ahead(self, lines: Sequence[Sequence[int]]) -> ReadAhead | None:
+        """Return worker processes that read some mini-batches ahead; None if there are none.
+
+        They are the same as without.
+        """
+        if not self.items.workers or not lines:
+            return None
+        own = [tuple(line) for line in lines]
+        return ReadAhead(self._of, own, workers=self.items.workers, begin=self.items.begin)
+
+    def _of(self, numbers: Sequence[int]) -> Mapping[str, Tensor]:
+        """Return rows by their numbers, read in this process."""
         if not numbers:
             return {
                 leaf.name: torch.zeros(0, *leaf.shape, dtype=leaf.type) for leaf in self.leaves
             }
         if not self.is_settled:
-            digest = hashlib.blake2b(rows.numpy().tobytes(), digest_size=4).digest()
-            return self._read(numbers, int.from_bytes(digest))
+            digest = hashlib.blake2b(np.array(numbers).tobytes(), digest_size=4).digest()
+            return self._read(list(numbers), int.from_bytes(digest))
         each = [self._read([number], number) for number in numbers]
         return {leaf.name: torch.cat([one[leaf.name] for one in each]) for leaf in self.leaves}
 
@@ -236,6 +254,12 @@ def split(pair: Any, *, label: str, has_labels: bool = True) -> tuple[Any, Any]:
         f"{label} must have items (inputs, label), or dicts with a key 'labels', but got"
         f" {one_line(found)}."
     )
+
+
+def is_single(pair: Any, *, label: str, has_labels: bool = True) -> bool:
+    """Return whether a pair is an example rather than a batch: its label is a single value."""
+    labels = split(pair, label=label, has_labels=has_labels)[1]
+    return labels is not None and (isinstance(labels, str) or np.ndim(labels) == 0)
 
 
 def collated(together: Any, *, label: str, has_labels: bool = True) -> RawBatch:

@@ -34,17 +34,8 @@ def label_columns(batches: Sequence[NDArray[Any]], label: str) -> pd.DataFrame:
     labels = np.concatenate(list(batches))
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    if labels.dtype.kind == "f" and labels.ndim == 1:
-        known = labels[np.isfinite(labels)]
-        if len(known) == len(labels) and (known == np.round(known)).all():
-            labels = labels.astype(np.int64)
-        else:
-            raise InputError(
-                f"{label} must have classes as labels, but got numbers such as"
-                f" {float(labels[labels != np.round(labels)][0]):g}."
-            )
     if labels.ndim == 1:
-        return pd.DataFrame({LABEL: labels})
+        return pd.DataFrame({LABEL: _classes(labels, label)})
     if labels.ndim == 2 and labels.dtype.kind in "bifu":
         answers = labels.astype(np.float64)
         missing = np.isnan(answers) | (answers == MISSING_LABEL)
@@ -56,3 +47,22 @@ def label_columns(batches: Sequence[NDArray[Any]], label: str) -> pd.DataFrame:
         f"{label} must have a class for each example, or a row of 0 and 1 (-100 for missing), but"
         f" got {labels.dtype} of shape {labels.shape[1:]} for each."
     )
+
+
+def _classes(labels: NDArray[Any], label: str) -> Any:
+    """Return a class for each example, missing where it is -100 or NaN."""
+    if labels.dtype.kind not in "iuf":
+        return labels
+    missing = (labels == MISSING_LABEL) | np.isnan(labels)
+    known = labels[~missing]
+    if (known != np.round(known)).any():
+        raise InputError(
+            f"{label} must have classes as labels, but got numbers such as"
+            f" {float(known[known != np.round(known)][0]):g}."
+        )
+    whole = np.where(missing, 0, labels).astype(np.int64)
+    if not missing.any():
+        return whole
+    found = pd.array(whole, dtype="Int64")
+    found[missing] = pd.NA
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
@@ -35,7 +36,7 @@ class Pieces:
     def __init__(self, label: str) -> None:
         self.label = label
         self.tree: Tree | None = None
-        self.kept: list[dict[str, Tensor]] = []
+        self.kept: deque[dict[str, Tensor]] = deque()
         self.labels: list[NDArray[Any]] = []
         self.hashes: list[str] = []
         self._shapes: dict[str, Leaf] = {}
@@ -77,12 +78,22 @@ class Pieces:
 
     def store(self) -> MemoryStore:
         """Return all inputs that were kept, at the longest of their shapes."""
-        each = {}
-        for leaf in self.leaves:
-            parts = [fitted(one, leaf, label=self.label) for one in self.kept]
-            each[leaf.name] = parts[0] if len(parts) == 1 else torch.cat(parts)
-        self.kept.clear()
-        return MemoryStore(each)
+        leaves, count = self.leaves, len(self.hashes)
+        if len(self.kept) == 1:
+            (only,) = self.kept
+            return MemoryStore(
+                {leaf.name: fitted(only, leaf, label=self.label) for leaf in leaves}
+            )
+        whole = {leaf.name: torch.empty(count, *leaf.shape, dtype=leaf.type) for leaf in leaves}
+        start = 0
+        while self.kept:
+            # Batches leave while they are copied, so that the memory holds the inputs once.
+            batch = self.kept.popleft()
+            end = start + len(next(iter(batch.values())))
+            for leaf in leaves:
+                whole[leaf.name][start:end] = fitted(batch, leaf, label=self.label)
+            start = end
+        return MemoryStore(whole)
 
     def _check(self, batch: RawBatch) -> None:
         """Check a batch against those before it, and note the longest shape of each tensor."""

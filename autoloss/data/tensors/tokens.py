@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -168,7 +168,7 @@ def are_tags(labels: Sequence[NDArray[Any]]) -> bool:
 
 
 def tokens_of(
-    batches: Sequence[Mapping[str, Tensor]], labels: Sequence[NDArray[Any]]
+    batches: Iterable[Mapping[str, Tensor]], labels: Sequence[NDArray[Any]]
 ) -> tuple[TokenTensorInputs, TagColumn]:
     """Return the tokens of padded batches, and their tags.
 

@@ -27,6 +27,7 @@ from autoloss.core.errors import InputError
 from autoloss.data import DataOptions, StudyData, TensorInputs, prepare
 from autoloss.data.encoding import change_at_random
 from autoloss.data.tensors import sources
+from autoloss.data.tensors.items import ItemReader
 
 N = 60
 X = torch.randn(N, 3, generator=torch.Generator().manual_seed(0))
@@ -102,11 +103,22 @@ def inputs_of(data: StudyData) -> TensorInputs:
         (X, Y),
         (X.numpy(), Y.numpy()),
         DataLoader(TensorDataset(X, Y), batch_size=7, shuffle=True),
+        ITEMS,
         LOADED,
         Batches(LOADED),
         DataLoader(Plain(LOADED), batch_size=None),
     ],
-    ids=["set", "tensors", "pair", "arrays", "loader", "list", "batches", "loader of batches"],
+    ids=[
+        "set",
+        "tensors",
+        "pair",
+        "arrays",
+        "loader",
+        "items",
+        "list",
+        "batches",
+        "loader of batches",
+    ],
 )
 def test_all_holders_of_the_same_examples_are_the_same_data(given: Any) -> None:
     data = prepare(given, NO_OPTIONS)
@@ -180,6 +192,14 @@ def test_padded_tags_are_those_of_the_tokens() -> None:
     ):
         assert torch.equal(codes, items[row][0])
         assert tags.tolist() == [-100, *(codes[1:] % 3).tolist()]
+
+
+def test_a_missing_class_is_missing() -> None:
+    for labels in (Y.masked_fill(Y == 2, -100), Y.float().masked_fill(Y == 2, torch.nan)):
+        data = prepare((X, labels), NO_OPTIONS)
+        assert data.task.classes == (0, 1)
+        assert data.n_rows == int((Y < 2).sum())
+        assert any("20 rows without 'label' left out" in note for note in data.notes)
 
 
 def test_large_data_are_read_when_they_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,3 +325,18 @@ def test_held_out_rows_are_changed_once() -> None:
     assert not torch.equal(found, X[data.valid.rows[rows]])
     assert change_at_random(data.train.inputs)
     assert not change_at_random(valid)
+
+
+def test_worker_processes_read_an_epoch_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    epoch = torch.stack([torch.randperm(40)[:10].view(2, 5) for _ in range(3)])
+    found = []
+    for workers in (0, 2):
+        inputs = prepare(DataLoader(Noisy(), num_workers=workers), NO_OPTIONS).train.inputs
+        inputs.begin(epoch)
+        assert len(inputs.ahead) == (workers > 0)
+        if workers:
+            # What was read ahead is not read here.
+            monkeypatch.setattr(ItemReader, "batch", lambda reader, numbers: 1 / 0)
+        found.append([inputs.take(rows).tensors["inputs"] for rows in epoch])
+    for one, other in zip(*found, strict=True):
+        assert torch.equal(one, other)
