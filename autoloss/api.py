@@ -68,6 +68,7 @@ def search(
     workers: Workers = "auto",
     ship: Ship = "blend",
     refit: bool | None = None,
+    examples: bool = True,
     name: str | None = None,
     storage: str | None = None,
     tracking_uri: str | None = None,
@@ -169,6 +170,8 @@ def search(
             before. The figures are those of the trainings before. By default they are if the
             trainings saw less than two thirds of the rows, and if it takes at most a fifth of the
             time of the search or fits into `time_limit`.
+        examples: Whether the report shows the first words or small copies of the pictures of a few
+            rows on which the finalists disagree.
         name: The study's name; by default the name of the data, with a number if it is taken.
         storage: URL of a database in place of the journal file in the study's folder.
         tracking_uri: MLflow's tracking URI; by default the environment's, else

@@ -1,11 +1,20 @@
 """Pictures: training together against one by one, and a search on Fashion-MNIST.
 
-    python -m benchmarks.pictures speed|search --data DIR [--rows N] [--time-limit SECONDS]
+    python -m benchmarks.pictures speed|search|digits --data DIR [--rows N] [--tail F] [--noise P]
+        [--metric NAME] [--time-limit SECONDS] [--trials N]
 
 DIR holds ``fashion_mnist/train.npz`` and ``fashion_mnist/test.npz``. `speed` trains the same
 candidates together, and one by one in a loop over the same network in plain torch, in the
 precision that is faster. `search` is a search on the given parts, or on the first N training
-pictures. Each prints a line of JSON.
+pictures; with `--tail F` the classes have F to 1 training pictures in a geometric row, with
+`--noise P` this share of the training labels is another class. The test pictures stay as they are.
+`digits` is a search of scikit-learn's digits. Each prints a line of JSON. The project is held to
+the figures of:
+
+    search --data DIR --time-limit 1200
+    search --data DIR --tail 100 --metric balanced_error --time-limit 480
+    search --data DIR --rows 24000 --noise 0.2 --time-limit 480
+    digits --time-limit 240
 """
 
 from __future__ import annotations
@@ -35,12 +44,34 @@ CPU = torch.device("cpu")
 SPACE = load_space("image")
 
 
-def subset(folder: Path, rows: int, to: Path) -> Path:
-    """Write the first training pictures as a file of its own; return it."""
+def subset(folder: Path, rows: int, to: Path, *, tail: float = 1.0, noise: float = 0.0) -> Path:
+    """Write the first training pictures as a file of its own; return it.
+
+    Args:
+        folder: The folder of the data.
+        rows: How many; 0 for all.
+        to: The folder of the file.
+        tail: Pictures of the most frequent class for one of the rarest, which is the last.
+        noise: Share of the labels that are wrong.
+    """
     with np.load(folder / "fashion_mnist" / "train.npz") as stored:
         images, labels = stored["images"], stored["labels"]
+    images, labels = images[: rows or None], labels[: rows or None].copy()
+    draw = np.random.default_rng(0)
+    if tail > 1.0:
+        classes, counts = np.unique(labels, return_counts=True)
+        shares = tail ** -np.linspace(0.0, 1.0, len(classes))
+        kept = [
+            draw.permutation(np.flatnonzero(labels == one))[: round(counts.min() * share)]
+            for one, share in zip(classes, shares, strict=True)
+        ]
+        chosen = np.sort(np.concatenate(kept))
+        images, labels = images[chosen], labels[chosen]
+    wrong = draw.random(len(labels)) < noise
+    n_classes = int(labels.max()) + 1
+    labels[wrong] = (labels[wrong] + draw.integers(1, n_classes, int(wrong.sum()))) % n_classes
     path = to / "train.npz"
-    np.savez(path, images=images[:rows] if rows else images, labels=labels[: rows or None])
+    np.savez(path, images=images, labels=labels)
     return path
 
 
@@ -150,48 +181,56 @@ def speed(folder: Path, rows: int, candidates: int, epochs: int) -> dict[str, An
     }
 
 
-def search(folder: Path, rows: int, limit: float | None, trials: int) -> dict[str, Any]:
-    """Return the errors on the test pictures and the verdict of a search."""
-    with tempfile.TemporaryDirectory() as place:
-        result = autoloss.search(
-            subset(folder, rows, Path(place)),
-            test=folder / "fashion_mnist" / "test.npz",
-            trials=trials,
-            time_limit=limit,
-            name="pictures",
-            out=place,
-            track="off",
-        )
-        summary = result.summary
+def search(source: str | Path, test: Path | None, place: str, **how: Any) -> dict[str, Any]:
+    """Return the figures of the verdict of a search, and the errors of what could ship."""
+    result = autoloss.search(source, test=test, name="pictures", out=place, track="off", **how)
+    summary = result.summary
     verdict = summary.verdict
     return {
-        "rows": rows or 60_000,
+        "rows": summary.data.n_rows,
+        "tested": verdict.n_test,
+        "limit": how["time_limit"],
         "seconds": summary.seconds["total"],
         "trials": len(summary.trials),
         "verdict": verdict.decision,
         "text": verdict.text,
-        "comparisons": [
-            (one.metric, one.challenger, one.baseline, one.low, one.high)
+        "comparisons": {
+            one.metric: (one.challenger, one.baseline, one.low, one.high)
             for one in verdict.comparisons
-        ],
+        },
+        "ships": {one.name: (one.metric, one.log_loss) for one in summary.policies},
+        "recommended": result.recommended.to_dict(),
     }
 
 
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=("speed", "search"))
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("what", choices=("speed", "search", "digits"))
+    parser.add_argument("--data", type=Path)
     parser.add_argument("--rows", type=int, default=0)
+    parser.add_argument("--tail", type=float, default=1.0)
+    parser.add_argument("--noise", type=float, default=0.0)
+    parser.add_argument("--metric")
     parser.add_argument("--candidates", type=int, default=16)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--time-limit", type=float)
     parser.add_argument("--trials", type=int, default=64)
     asked = parser.parse_args()
-    if asked.what == "speed":
-        found = speed(asked.data, asked.rows, asked.candidates, asked.epochs)
-    else:
-        found = search(asked.data, asked.rows, asked.time_limit, asked.trials)
+    if asked.what != "digits" and asked.data is None:
+        parser.error("--data DIR is needed for Fashion-MNIST")
+    how = {"trials": asked.trials, "time_limit": asked.time_limit, "metric": asked.metric}
+    with tempfile.TemporaryDirectory() as place:
+        if asked.what == "speed":
+            found = speed(asked.data, asked.rows, asked.candidates, asked.epochs)
+        elif asked.what == "digits":
+            found = search("sklearn:digits", None, place, images="image", **how)
+        else:
+            source = subset(
+                asked.data, asked.rows, Path(place), tail=asked.tail, noise=asked.noise
+            )
+            test = asked.data / "fashion_mnist" / "test.npz"
+            found = search(source, test, place, **how)
     print(json.dumps(found, default=str))
 
 

@@ -54,16 +54,19 @@ class AugmentConfig:
         mirror: Whether half of the pictures are mirrored, left for right.
         erase: The share of the pictures in which a square of a fifth to two fifths of the side is
             erased.
+        crop: The most that a random part of a picture, which is enlarged to its size, is shorter
+            than the picture, as a share of the side.
     """
 
     shift: float = 0.0
     mirror: bool = False
     erase: float = 0.0
+    crop: float = 0.0
 
     @property
     def is_none(self) -> bool:
         """Return whether pictures stay as they are."""
-        return not (self.shift or self.mirror or self.erase)
+        return not (self.shift or self.mirror or self.erase or self.crop)
 
 
 NO_AUGMENT = AugmentConfig()

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from autoloss.data.divide import Piece
+from autoloss.data.glimpse import Glimpse
 from autoloss.data.parts import Fold, Part, joined
 from autoloss.data.roles import group_codes
 from autoloss.data.sources import Sources
@@ -118,6 +119,10 @@ class Encoder:
     def notes(self, encoding: Any) -> list[str]:
         """Return notes for the user on an encoding."""
         return []
+
+    def glimpses(self, table: str, rows: Sequence[int]) -> list[Glimpse]:
+        """Return what a report shows of rows of a table: nothing of columns."""
+        return [Glimpse() for _ in rows]
 
     def frame(self, table: str, rows: Rows) -> pd.DataFrame:
         """Return the rows of a table as gradient boosting reads them; only tables have columns."""

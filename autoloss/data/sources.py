@@ -214,7 +214,8 @@ def _load_frozen(source: Source, options: DataOptions, told: Callable[[str], obj
             name: vectors_of_texts(one, column, extractor, told) for name, one in tables.items()
         }
     inputs = (column, hashed_name(column))
-    return _beside(read, inputs, options, kind="frozen", unread="not read by the network")
+    found = _beside(read, inputs, options, kind="frozen", unread="not read by the network")
+    return replace(found, notes=(read["data"][1].note, *found.notes))
 
 
 def _pictures(source: Source, options: DataOptions) -> dict[str, PictureTable]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from autoloss.core.task import Task
 from autoloss.data.divide import Piece
 from autoloss.data.folds import Encoder
+from autoloss.data.glimpse import Glimpse
 from autoloss.data.hints import as_hinted
 from autoloss.data.input_kinds import InputKind, kind_of_encoding
 from autoloss.data.parts import Fold, LockedPart, Part
@@ -214,6 +215,10 @@ class StudyData:
         """Return whether validation rows come from another table."""
         given = self._divisions.valid
         return given is not None and given.source is not self._encoder.sources.main
+
+    def glimpses(self, table: str, rows: Sequence[int]) -> list[Glimpse]:
+        """Return what a report shows of rows of the data, or of the test or validation table."""
+        return self._encoder.glimpses(table, rows)
 
     def frame(self, part: Part) -> pd.DataFrame:
         """Return the input columns of a part's rows, of the kinds that the user says.

@@ -23,7 +23,7 @@ from autoloss.experiment.progress import Progress
 from autoloss.experiment.refit import refit
 from autoloss.experiment.replication import Selection, replicate
 from autoloss.experiment.session import SearchSession
-from autoloss.records import Coverage, Summary
+from autoloss.records import Coverage, Disagreements, Summary
 from autoloss.report import write_report
 from autoloss.search import SearchResult, summarise
 from autoloss.tracking import SavedModels, Tracking
@@ -75,6 +75,8 @@ def conclude(session: SearchSession, boosting: Ahead[Boosted | None]) -> SearchR
     ship = session.opened.request.ship
     policies = policies.shipping(ship)
     summary = with_policies(result.summary, policies, ship=ship)
+    if session.opened.request.examples:
+        summary = replace(summary, disagreements=_shown(session, summary.disagreements))
     numbers = next(one.numbers for one in policies.records if one.ships)
     refitted = refit(session, selection, policies.models[ship], numbers)
     labels = as_decided(summary.labels, refitted.model)
@@ -86,6 +88,16 @@ def conclude(session: SearchSession, boosting: Ahead[Boosted | None]) -> SearchR
     for number, model in models.items():
         model.save(finalist_folder(study.folder, number))
     return replace(result, unwritten=_write(result, session))
+
+
+def _shown(session: SearchSession, found: Disagreements | None) -> Disagreements | None:
+    """Return the examples of a report with the words or pictures of their rows."""
+    if found is None:
+        return None
+    seen = session.opened.data.glimpses(found.table, [one.row for one in found.examples])
+    pairs = zip(found.examples, seen, strict=True)
+    examples = tuple(replace(one, words=own.words, picture=own.picture) for one, own in pairs)
+    return replace(found, examples=examples)
 
 
 def _selected(session: SearchSession) -> Selection:

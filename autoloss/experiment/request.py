@@ -68,6 +68,7 @@ class Output:
     Args:
         ship: The policy for the model that ships.
         refit: Whether its members are trained again on all rows; None to decide by the rows.
+        examples: Whether the report shows words or pictures of rows on which finalists disagree.
         track: The trials that MLflow gets.
         register: Name in MLflow's model registry; None registers nothing.
         name: The study's name; None for a free name after the data.
@@ -78,6 +79,7 @@ class Output:
 
     ship: Ship = "blend"
     refit: bool | None = None
+    examples: bool = True
     track: Track = "all"
     register: str | None = None
     name: str | None = option(None, in_study=False)

@@ -13,7 +13,7 @@ from autoloss.core.settings import AugmentConfig
 
 
 def augmented(pixels: Tensor, seeds: Sequence[int], config: AugmentConfig, fill: Tensor) -> Tensor:
-    """Return pictures shifted, mirrored, and with a square erased, each at random.
+    """Return pictures cropped, shifted, mirrored, and with a square erased, each at random.
 
     Pixels beyond an edge repeat those of the edge.
 
@@ -41,8 +41,11 @@ def _one(pixels: Tensor, seed: int, config: AugmentConfig, fill: Tensor) -> Tens
     # Every number is drawn whatever the settings, so that they do not move each other's draws.
     down, right, corner = (draw.random((n, 2)) for _ in range(3))
     mirror = draw.random(n) < 0.5 if config.mirror else np.zeros(n, dtype=bool)
-    rows = np.arange(h) + _shift(down[:, :1], config.shift, h)
-    columns = np.arange(w) + _shift(right[:, :1], config.shift, w)
+    # Of a generator of its own, so that the draws above are those of a space without it.
+    shorter, top, left = np.random.default_rng([seed, 1]).random((3, n, 1))
+    share = 1.0 - config.crop * shorter
+    rows = _cropped(share, top, h) + _shift(down[:, :1], config.shift, h)
+    columns = _cropped(share, left, w) + _shift(right[:, :1], config.shift, w)
     columns = np.where(mirror[:, None], w - 1 - columns, columns)
     places = rows.clip(0, h - 1)[:, :, None] * w + columns.clip(0, w - 1)[:, None, :]
     places += np.arange(n)[:, None, None] * (h * w)
@@ -60,6 +63,21 @@ def _one(pixels: Tensor, seed: int, config: AugmentConfig, fill: Tensor) -> Tens
         ]
         box = torch.from_numpy(inside[0][:, :, None] & inside[1][:, None, :]).to(pixels.device)
         found = torch.where(box[..., None], fill.to(found), found)
+    return found
+
+
+def _cropped(
+    share: NDArray[np.float64], first: NDArray[np.float64], size: int
+) -> NDArray[np.int64]:
+    """Return the pixels of parts of a side, repeated so that they fill it, ``(N, size)``.
+
+    Args:
+        share: The length of each part relative to the side, ``(N, 1)``.
+        first: Where it begins, from 0 (at the start) to 1 (as late as possible), ``(N, 1)``.
+        size: Pixels of the side.
+    """
+    middle = (np.arange(size) + 0.5) * share + first * (1.0 - share) * size
+    found: NDArray[np.int64] = np.floor(middle).astype(np.int64)
     return found
 
 

@@ -93,6 +93,8 @@ class Disagreement:
         challenger_prob: Probability that the challenger gives the true class.
         baseline_prob: Probability that tuned cross-entropy gives it.
         label: The label of several that is compared; empty for one label a row.
+        words: The first words of its text; empty without one.
+        picture: A small copy of its picture as a data URL; empty without one.
     """
 
     row: int
@@ -102,6 +104,8 @@ class Disagreement:
     challenger_prob: float
     baseline_prob: float
     label: str = ""
+    words: str = ""
+    picture: str = ""
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,10 @@ PRIVACY = (
     "The list has row numbers, classes and probabilities, but no value of any column. Anyone who "
     "has the table can look the rows up: leave the list out if the classes are private."
 )
+SHOWN = (
+    "The list shows a part of these rows; a search with --no-examples leaves it out. Anyone who "
+    "has the data can look the rows up by their numbers."
+)
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,8 @@ class ExampleRow:
     challenger_prob: str
     baseline_prob: str
     label: str = ""
+    words: str = ""
+    picture: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,7 @@ class DisagreementFacts:
     where: str
     examples: tuple[ExampleRow, ...]
     privacy: str = PRIVACY
+    shown: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,9 +165,13 @@ def disagreement_facts(summary: Summary) -> DisagreementFacts | None:
             _probability(one.challenger_prob),
             _probability(one.baseline_prob),
             one.label,
+            one.words,
+            one.picture,
         )
         for one in found.examples
     )
+    words = any(one.words for one in examples)
+    shown = "Text" if words else "Picture" if any(one.picture for one in examples) else ""
     where = (
         "counted from 0 in the table of test rows"
         if found.table == "test"
@@ -169,7 +180,8 @@ def disagreement_facts(summary: Summary) -> DisagreementFacts | None:
     name = rows_name(summary)
     name = f"labels of the {name}" if summary.data.labels else name
     noun = "label" if summary.data.labels else "token" if are_tokens(summary) else "row"
-    return DisagreementFacts(_differ(found, name, noun), where, examples)
+    privacy = SHOWN if shown else PRIVACY
+    return DisagreementFacts(_differ(found, name, noun), where, examples, privacy, shown)
 
 
 def threshold_text(summary: Summary) -> str:

@@ -67,6 +67,7 @@ CONSTANTS: dict[str, Constant] = {
     "augment.shift": _share(),
     "augment.mirror": Constant("true or false", lambda value: isinstance(value, bool)),
     "augment.erase": _share(),
+    "augment.crop": _share(),
     "training.batch_size": _whole(1),
     "training.max_epochs": _whole(1),
     "training.patience": _whole(1),

@@ -47,6 +47,7 @@ NOT_OF_THE_ESTIMATOR = {
     "groups": "fit takes no groups",
     "split_by": "fit takes no times",
     "drop": "a pipeline selects columns",
+    "examples": "X of scikit-learn has no pictures",
     "storage": "no fit goes on with another",
     "register": "a fit is not published",
 }
@@ -138,6 +139,7 @@ OTHER: dict[str, Any] = {
     "classes": True,
     "ship": "verdict",
     "refit": True,
+    "examples": False,
     "positive": "yes",
     "lock": True,
     "seed": 3,

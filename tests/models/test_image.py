@@ -146,6 +146,21 @@ def test_augmentation_shifts_mirrors_and_erases_within_bounds() -> None:
     assert bool(((erased == pixels) | (erased == 7)).all())
 
 
+def test_a_crop_enlarges_a_part_and_keeps_the_order_of_its_pixels() -> None:
+    ramp = torch.arange(20, dtype=torch.uint8).expand(200, 20, 20)
+    both = torch.stack([ramp, ramp.mT], -1)[None].contiguous()
+    found = augmented(both, [5], AugmentConfig(crop=0.5), torch.tensor([0, 0]))[0].int()
+    for channel, axis in ((0, 2), (1, 1)):
+        own = found[..., channel]
+        steps = own.diff(dim=axis)
+        assert 0 <= int(steps.min()) <= int(steps.max()) <= 1
+        width = own.amax((1, 2)) - own.amin((1, 2))
+        assert 9 <= int(width.min()) < 12
+        assert 17 < int(width.max()) <= 19
+        assert int(own.min()) == 0
+        assert int(own.max()) == 19
+
+
 @pytest.mark.parametrize("products", [torch.float32, torch.bfloat16])
 def test_a_convolution_rounds_alike_in_any_number_of_threads(products: torch.dtype) -> None:
     g = torch.Generator().manual_seed(0)

@@ -45,6 +45,15 @@ Refits = Annotated[
     ),
 ]
 
+Examples = Annotated[
+    bool,
+    typer.Option(
+        "--examples/--no-examples",
+        help="Show words or pictures of a few rows on which finalists disagree in the report.",
+        rich_help_panel=options.OUTPUT,
+    ),
+]
+
 
 def search(
     data: options.Data,
@@ -86,6 +95,7 @@ def search(
     workers: options.Workers = "auto",
     ship: Ships = Policy.BLEND,
     refit: Refits = None,
+    examples: Examples = True,
     name: options.Name = None,
     out: options.Out = options.OUT,
     storage: options.Storage = None,

@@ -192,10 +192,10 @@ def _of_library(library: str, place: str, seen: Seen) -> Frozen:
     try:
         return known.load(place, seen)
     except ImportError as error:
-        missing = error.name or known.package
+        found = f"{error.name} is not there" if error.name else one_line(error)[:200]
         raise InputError(
-            f"features={library}:{place} must have {known.package} installed, but {missing} is"
-            f" not there: pip install 'autoloss[{library}]'."
+            f"features={library}:{place} must have {known.package} installed, but {found}: pip"
+            f" install 'autoloss[{library}]'."
         ) from error
     except Exception as error:
         raise InputError(

@@ -15,6 +15,7 @@ from autoloss.data.frozen.encode import FrozenEncoding
 from autoloss.data.frozen.facts import frozen_scope
 from autoloss.data.frozen.inputs import VectorInputs
 from autoloss.data.frozen.sources import FrozenVectors
+from autoloss.data.glimpse import Glimpse
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,11 @@ class FrozenEncoder(Encoder):
     def notes(self, encoding: FrozenEncoding) -> list[str]:
         """Return a note on what the verdict does not cover."""
         return [frozen_scope(encoding)]
+
+    def glimpses(self, table: str, rows: Sequence[int]) -> list[Glimpse]:
+        """Return the first words of texts, or small copies of pictures."""
+        about: FrozenVectors = self.sources.tables[table].beside
+        return [about.glimpse(row) for row in rows]
 
     @cached_property
     def _stores(self) -> dict[str, Tensor]:

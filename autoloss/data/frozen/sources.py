@@ -15,6 +15,7 @@ from autoloss.data.frames import Table
 from autoloss.data.frozen.encode import texts_of
 from autoloss.data.frozen.extractor import Extractor, Seen
 from autoloss.data.frozen.vectors import Told, text_digest, vectors_of
+from autoloss.data.glimpse import Glimpse
 from autoloss.data.images.decode import PictureError, open_picture
 from autoloss.data.images.pictures import source_of
 from autoloss.data.images.sources import PictureTable
@@ -32,6 +33,7 @@ class FrozenVectors:
         vectors: A vector for each of its rows.
         extractor: The network that computed them.
         seen: What it read.
+        cells: The texts or pictures.
 
     Shape:
         vectors (N, D), float32.
@@ -40,6 +42,24 @@ class FrozenVectors:
     vectors: NDArray[np.float32]
     extractor: Extractor
     seen: Seen
+    cells: Sequence[Any]
+
+    @property
+    def note(self) -> str:
+        """Return a note on the number of the vectors, and the space that they take."""
+        n, width = self.vectors.shape
+        size = f"{self.vectors.nbytes / 1e6:,.1f} MB"
+        return (
+            f"{n:,} {self.seen} are vectors of {width} numbers, which take {size} in a cache on the"
+            " disk."
+        )
+
+    def glimpse(self, row: int) -> Glimpse:
+        """Return the first words of a text, or a small copy of a picture."""
+        if self.seen == "texts":
+            return Glimpse.of_text(self.cells[row])
+        picture = _opened(self.cells[row])
+        return Glimpse() if picture is None else Glimpse.of_picture(picture)
 
 
 def text_column(table: Table, roles: Roles, options: DataOptions) -> str:
@@ -90,7 +110,9 @@ def vectors_of_texts(
     if empty := sum(not one.strip() for one in texts):
         notes = (*notes, f"{table.label}: {plural(empty, 'text')} without words kept.")
     frame = table.frame.assign(**{hashed_name(column): _marked(digests, extractor)})
-    return replace(table, frame=frame, notes=notes), FrozenVectors(found, extractor, "texts")
+    return replace(table, frame=frame, notes=notes), FrozenVectors(
+        found, extractor, "texts", texts
+    )
 
 
 def vectors_of_pictures(
@@ -113,7 +135,8 @@ def vectors_of_pictures(
     bad = {int(row): _reason(pictures.cells[row]) for row in np.flatnonzero(np.isnan(found[:, 0]))}
     hashes = _marked(digests, extractor)
     table, kept = pictures.settled(hashes, bad, found, skip_bad=skip_bad)
-    return table, FrozenVectors(kept, extractor, "pictures")
+    cells = [cell for row, cell in enumerate(pictures.cells) if row not in bad]
+    return table, FrozenVectors(kept, extractor, "pictures", cells)
 
 
 def _marked(digests: Sequence[str], extractor: Extractor) -> list[str]:

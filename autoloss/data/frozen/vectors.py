@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoloss.core.errors import InputError
+from autoloss.data.cache import cache_folder, note_use, prune
 from autoloss.data.frozen.extractor import AT_ONCE, Extractor
-from autoloss.data.images.pictures import cache_folder
 
 _VERSION = 1
 _EVERY = 5.0
@@ -58,6 +58,7 @@ def vectors_of(
     with suppress(OSError, ValueError):
         kept: NDArray[np.float32] = np.load(place, mmap_mode="c")
         if kept.ndim == 2 and len(kept) == len(cells) and kept.dtype == np.float32:
+            note_use(place)
             return kept
     # Equal inputs are computed once.
     first = dict(zip(reversed(digests), range(len(digests) - 1, -1, -1), strict=True))
@@ -111,7 +112,7 @@ def _place(extractor: Extractor, digests: Iterable[str]) -> Path:
     whole = hashlib.sha256(f"{_VERSION} {extractor.sha256}".encode())
     for digest in digests:
         whole.update(digest.encode())
-    return cache_folder().with_name("features") / f"{whole.hexdigest()[:32]}.npy"
+    return cache_folder("features") / f"{whole.hexdigest()[:32]}.npy"
 
 
 def _keep(place: Path, found: NDArray[np.float32]) -> None:
@@ -122,3 +123,4 @@ def _keep(place: Path, found: NDArray[np.float32]) -> None:
         with os.fdopen(handle, "wb") as file:
             np.save(file, found)
         Path(name).replace(place)
+        prune(place.parent, kept=place)

@@ -97,7 +97,9 @@ def open_picture(cell: Cell, at_least: tuple[int, int] | None = None) -> Image:
         raise
     except FileNotFoundError:
         raise PictureError("there is no such file") from None
-    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError) as error:
+    except Image.DecompressionBombError:
+        raise PictureError(f"it has far more than {MOST_PIXELS:,} pixels") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise PictureError(_reason(cell, error)) from None
     except Exception as error:
         # Broken files make some of Pillow's plug-ins fail in ways of their own.

@@ -153,7 +153,7 @@ class ImageEncoding:
             raise ValueError("pictures cannot be")
 
 
-def cell_of(value: Any, *, label: str, base: Path | None = None) -> Cell:
+def cell_of(value: Any, *, label: str, base: Path | None = None, row: int | None = None) -> Cell:
     """Return a picture from a cell of a table.
 
     Args:
@@ -161,21 +161,27 @@ def cell_of(value: Any, *, label: str, base: Path | None = None) -> Cell:
             of numbers, or the struct of bytes and path that the library `datasets` writes.
         label: Name of the table in messages.
         base: The folder that paths start from; by default the working folder.
+        row: Its row from 0, for messages; None to leave it out.
 
     Raises:
         InputError: It is nothing of these, or the path leads out of the folder.
     """
-    cell = _cell(value, label=label)
+    cell = _cell(value, label=label, row=row)
     if not isinstance(cell, Path) or base is None:
         return cell
     if not (base / cell).resolve().is_relative_to(base.resolve()):
         raise InputError(
-            f"{label} must have paths of pictures in its own folder, but has {str(cell)!r}."
+            f"{label} must have paths of pictures in its own folder, but {_place(row)}has"
+            f" {str(cell)!r}."
         )
     return base / cell
 
 
-def _cell(value: Any, *, label: str) -> Cell:
+def _place(row: int | None) -> str:
+    return "" if row is None else f"row {row + 1} "
+
+
+def _cell(value: Any, *, label: str, row: int | None) -> Cell:
     """Return a picture from a cell; a path as it is written."""
     if isinstance(value, Mapping):
         inner = value.get("bytes")
@@ -199,8 +205,8 @@ def _cell(value: Any, *, label: str) -> Cell:
     if found.ndim in (2, 3) and found.dtype.kind in "biuf" and found.size:
         return found
     raise InputError(
-        f"{label} must have paths, encoded pictures or arrays in its column of pictures, but got"
-        f" {one_line(value)!r:.60}."
+        f"{label} must have paths, encoded pictures or arrays in its column of pictures, but"
+        f" {_place(row)}has {one_line(value)!r:.60}."
     )
 
 

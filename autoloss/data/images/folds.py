@@ -10,6 +10,7 @@ import torch
 
 from autoloss.data.divide import Piece
 from autoloss.data.folds import Encoder
+from autoloss.data.glimpse import Glimpse
 from autoloss.data.images.decode import PictureShape
 from autoloss.data.images.encode import ImageEncoding
 from autoloss.data.images.inputs import ImageInputs
@@ -31,6 +32,11 @@ class ImageEncoder(Encoder):
     def inputs(self, piece: Piece, encoding: ImageEncoding) -> ImageInputs:
         """Return the pictures of a piece."""
         return self._of(piece)
+
+    def glimpses(self, table: str, rows: Sequence[int]) -> list[Glimpse]:
+        """Return small copies of the pictures of rows, at the size at which they are read."""
+        pixels = self.sources.tables[table].beside
+        return [Glimpse.of_pixels(pixels[row]) for row in rows]
 
     def _of(self, piece: Piece) -> ImageInputs:
         return self._stores[piece.source.name].take(torch.from_numpy(piece.rows))

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from autoloss.data.cache import cache_folder, note_use, prune
 from autoloss.data.images.decode import (
     Cell,
     PictureError,
@@ -103,6 +104,7 @@ def read_pictures(cells: Sequence[Cell], shape: PictureShape, *, keep: bool = Tr
     about = {"hashes": hashes, "bad": {str(row): reason for row, reason in bad.items()}}
     _about(place).write_text(json.dumps(about), encoding="utf-8")
     part.replace(place)
+    prune(place.parent, kept=place)
     return Pictures(np.load(place, mmap_mode="c"), hashes, bad)
 
 
@@ -119,12 +121,6 @@ def _fill(
             else:
                 pixels[row] = found
     return tuple(hashes), bad
-
-
-def cache_folder() -> Path:
-    """Return the folder of decoded pictures, which may be deleted at any time."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA")
-    return (Path(base) if base else Path.home() / ".cache") / "autoloss" / "pictures"
 
 
 def _one(cell: Cell, *, shape: PictureShape) -> tuple[NDArray[np.uint8] | str, str]:
@@ -170,7 +166,7 @@ def _cache_place(cells: Sequence[Cell], shape: PictureShape) -> Path | None:
             stat = cell.stat()
             stamp = (stat.st_size, stat.st_mtime_ns)
         digest.update(f"{cell.resolve()}\0{stamp}\0".encode(errors="surrogatepass"))
-    return cache_folder() / f"{digest.hexdigest()[:32]}.npy"
+    return cache_folder("pictures") / f"{digest.hexdigest()[:32]}.npy"
 
 
 def _about(place: Path) -> Path:
@@ -188,4 +184,6 @@ def _kept(place: Path, n: int, shape: PictureShape) -> Pictures | None:
         return None
     if pixels.shape != (n, shape.height, shape.width, shape.channels) or len(hashes) != n:
         return None
+    note_use(place)
+    note_use(_about(place))
     return Pictures(pixels, hashes, bad)

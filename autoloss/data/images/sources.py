@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,11 +40,13 @@ class PictureTable:
         table: Its rows; the column of pictures has their names.
         column: That column.
         cells: The pictures.
+        has_rows: Whether messages name the row of a picture, as in a table of paths.
     """
 
     table: Table
     column: str
     cells: list[Cell]
+    has_rows: bool = False
 
     @property
     def hashed(self) -> str:
@@ -97,9 +100,11 @@ class PictureTable:
         """Return how many pictures cannot be read, and the first of them."""
         row, reason = next(iter(bad.items()))
         count, every = plural(len(bad), "picture"), f"{len(self.cells):,}"
+        first = shown_cell(self.cells[row], row)
+        place = f"row {row + 1}, " if self.has_rows and not first.startswith("row") else ""
         return (
-            f"{self.table.label}: {count} of {every} cannot be read, such as"
-            f" {shown_cell(self.cells[row], row)} ({reason})"
+            f"{self.table.label}: {count} of {every} cannot be read, such as {place}{first}"
+            f" ({reason})"
         )
 
 
@@ -149,6 +154,8 @@ def common_shape(cells: Sequence[Cell], side: int | None, *, label: str) -> Pict
         raise InputError(
             f"{label} must have pictures that Pillow can read, but none of a sample can be read."
         )
+    if shape.height * shape.width == 1:
+        raise InputError(f"{label} must have pictures of more than 1 x 1 pixels.")
     return shape
 
 
@@ -225,7 +232,7 @@ def _of_column(table: Table, column: str, base: Path | None) -> PictureTable:
                 f"{table.label} must have a picture in every row, but row {row + 1} of"
                 f" {column!r} is empty."
             )
-        cells.append(cell_of(value, label=table.label, base=base))
+        cells.append(cell_of(value, label=table.label, base=base, row=row))
     if all(isinstance(cell, Path) for cell in cells):
         names = [str(value) for value in values]
     else:
@@ -233,7 +240,8 @@ def _of_column(table: Table, column: str, base: Path | None) -> PictureTable:
             value["path"] if isinstance(value, dict) and value.get("path") else f"row {row + 1}"
             for row, value in enumerate(values)
         ]
-    return PictureTable(replace(table, frame=table.frame.assign(**{column: names})), column, cells)
+    table = replace(table, frame=table.frame.assign(**{column: names}))
+    return PictureTable(table, column, cells, has_rows=True)
 
 
 def _of_folder(root: Path, *, label: str) -> PictureTable:
@@ -307,13 +315,16 @@ def _arrays(path: Path, *, label: str) -> tuple[NDArray[Any], NDArray[Any] | Non
     """Return the images (N, H, W) or (N, H, W, C) and the labels of an ``.npz`` file."""
     if not path.exists():
         raise InputError(f"DATA must name a file that exists, but got {label!r}.")
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{label} must be an .npz file of arrays, but it is none.")
     try:
         with np.load(path) as stored:
             found = {name: stored[name] for name in ("images", "labels") if name in stored.files}
             names = list(stored.files)
     except (OSError, ValueError, EOFError, KeyError) as error:
         raise InputError(
-            f"{label} must be an .npz file of numbers, but it cannot be read: {one_line(error)}."
+            f"{label} must be an .npz file of numbers, but it cannot be read:"
+            f" {one_line(error).rstrip('.')}."
         ) from error
     except Exception as error:
         # A broken archive fails in many ways.
@@ -329,6 +340,10 @@ def _arrays(path: Path, *, label: str) -> tuple[NDArray[Any], NDArray[Any] | Non
             f"{label} must have images of shape (N, H, W) or (N, H, W, C), but got"
             f" {images.dtype} {images.shape}."
         )
+    if images.dtype.kind == "f" and not np.isfinite(images).all():
+        raise InputError(
+            f"{label} must have images of finite numbers, but some are NaN or infinite."
+        )
     return _scaled(images), found.get("labels")
 
 
@@ -336,13 +351,13 @@ def _scaled(images: NDArray[Any]) -> NDArray[Any]:
     """Return images as bytes, all by one scale, so that brightness stays comparable."""
     if images.dtype in (np.uint8, np.uint16, np.bool_):
         return images
-    low, high = float(np.nanmin(images)), float(np.nanmax(images))
+    low, high = float(images.min()), float(images.max())
     if images.dtype.kind in "iu" and low >= 0 and high <= 255:
         return images.astype(np.uint8)
     if low >= 0 and high <= 1:
         low, high = 0.0, 1.0
     scale = 255.0 / (high - low) if high > low else 0.0
-    whole: NDArray[np.float64] = (np.nan_to_num(images) - low) * scale
+    whole: NDArray[np.float64] = (images - low) * scale
     return whole.round().clip(0, 255).astype(np.uint8)
 
 

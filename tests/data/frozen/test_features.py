@@ -45,6 +45,7 @@ def test_vectors_are_those_of_the_function_standardised_by_training_rows() -> No
     train = counts[data.train.rows]
     expected = (train - train.mean(0)) / train.std(0)
     np.testing.assert_allclose(data.train.inputs.vectors, expected, atol=1e-5)
+    assert data.notes[0].startswith("60 texts are vectors of 3 numbers")
     held = (counts[data.valid.rows] - train.mean(0)) / train.std(0)
     np.testing.assert_allclose(data.valid.inputs.vectors, held, atol=1e-5)
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from autoloss.data.cache import cache_folder
 from autoloss.data.images.decode import PictureError, PictureShape, decoded, open_picture
-from autoloss.data.images.pictures import cache_folder, read_pictures, shape_of
+from autoloss.data.images.pictures import read_pictures, shape_of
 
 GREY, COLOUR = PictureShape(4, 6, 1), PictureShape(4, 6, 3)
 
@@ -104,14 +105,14 @@ def test_files_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         file.write_bytes(encoded(Image.fromarray(noise((4, 6), i))))
     files[3].write_bytes(b"broken")
     first, second = read_pictures(files, GREY), read_pictures(files, GREY)
-    assert len(list(cache_folder().glob("*.npy"))) == 1
+    assert len(list(cache_folder("pictures").glob("*.npy"))) == 1
     assert isinstance(second.pixels, np.memmap)
     assert np.array_equal(first.pixels, second.pixels)
     assert (first.hashes, first.bad) == (second.hashes, second.bad)
     assert list(first.bad) == [3]
     files[0].write_bytes(encoded(Image.fromarray(noise((5, 6), 9))))
     assert not np.array_equal(read_pictures(files, GREY).pixels[0], first.pixels[0])
-    for stored in cache_folder().glob("*.npy"):
+    for stored in cache_folder("pictures").glob("*.npy"):
         stored.unlink()
         stored.write_bytes(b"broken")
     assert np.array_equal(read_pictures(files, GREY).pixels[1], first.pixels[1])

@@ -130,7 +130,11 @@ def test_a_folder_that_cannot_be_learnt_from_is_refused(
 
 @pytest.mark.parametrize(
     ("cell", "message"),
-    [("../x.png", "own folder"), ("gone.png", "no such file"), ("", "row 2")],
+    [
+        ("../x.png", "own folder, but row 2 has"),
+        ("gone.png", "row 2, .*no such file"),
+        ("", "row 2"),
+    ],
 )
 def test_a_path_that_leads_nowhere_or_out_is_refused(
     tmp_path: Path, cell: str, message: str
@@ -140,6 +144,25 @@ def test_a_path_that_leads_nowhere_or_out_is_refused(
     frame.to_csv(tmp_path / "list.csv", index=False)
     with pytest.raises(InputError, match=message):
         prepare(tmp_path / "list.csv", DataOptions(target="y", images="file"))
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((40, 1, 1), np.uint8), "more than 1 x 1 pixels"),
+        (np.full((40, 3, 3), np.nan), "finite numbers"),
+        (None, "npz file of arrays, but it is none"),
+    ],
+)
+def test_arrays_that_are_no_pictures_are_refused(
+    tmp_path: Path, images: np.ndarray | None, message: str
+) -> None:
+    path = tmp_path / "some.npz"
+    path.write_bytes(b"PK")
+    if images is not None:
+        np.savez(path, images=images, labels=np.arange(40) % 2)
+    with pytest.raises(InputError, match=message):
+        prepare(path, DataOptions())
 
 
 def test_new_pictures_are_read_from_every_source(tmp_path: Path) -> None:
