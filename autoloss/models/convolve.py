@@ -60,7 +60,7 @@ class _Convolution(Function):
             one = functional.conv2d(places, kernels[k], offsets[k], padding=1)
             found[k] = one.permute(0, 2, 3, 1)
 
-        _for_each(len(own), convolved, own.device)
+        _for_each(len(own), convolved, in_threads=any(ctx.needs_input_grad) and _on_cpu(own))
         return found
 
     @staticmethod
@@ -94,19 +94,80 @@ class _Convolution(Function):
             grad_weight[k] = kernel.permute(0, 2, 3, 1).flatten(1)
             grad_bias[k] = offset
 
-        _for_each(len(x), differentiated, x.device)
+        _for_each(len(x), differentiated, in_threads=_on_cpu(x))
         return None if grad_x is None else grad_x.to(of_x), grad_weight, grad_bias, None
 
 
-def _for_each(count: int, work: Callable[[int], None], device: torch.device) -> None:
-    """Do the work of each candidate, on a CPU in threads that share the candidates."""
-    threads = torch.get_num_threads() if device.type == "cpu" else 1
-    if threads == 1:
-        for k in range(count):
-            work(k)
-    else:
-        # Gradients are not recorded by thread, and the caller records none.
-        list(_pool(threads).map(work, range(count)))
+def share_products(x: Tensor, weight: Tensor, orders: Tensor | None) -> Tensor:
+    """Return the products of rows that candidates share, by order, with their own weights.
+
+    In training on a CPU no row is copied for a candidate.
+
+    Args:
+        x: The rows of each order, which need no gradient.
+        weight: Weights, of the same type.
+        orders: The order of each candidate; None if G = 1.
+
+    Shape:
+        - x: ``(G, N, F)``
+        - weight: ``(K, O, F)``
+        - orders: ``(K,)``
+        - output: ``(K, N, O)``
+    """
+    if _on_cpu(x) and torch.is_grad_enabled() and weight.requires_grad:
+        places = [0] * len(weight) if orders is None else orders.tolist()
+        output: Tensor = _Shared.apply(x, weight, places)  # type: ignore[no-untyped-call]
+        return output
+    own = x if orders is None else x[orders]
+    return torch.bmm(own.expand(len(weight), -1, -1), weight.mT)
+
+
+class _Shared(Function):
+    """A loop of products over candidates; a batched one would copy the rows for each of them."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, places: list[int]) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.places = places
+        found = x.new_empty(len(weight), x.shape[1], weight.shape[1])
+
+        def multiplied(k: int) -> None:
+            torch.mm(x[places[k]], weight[k].mT, out=found[k])
+
+        _for_each(len(weight), multiplied, in_threads=True)
+        return found
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, None]:
+        (x,) = ctx.saved_tensors
+        grad_weight = x.new_empty(len(grad), grad.shape[2], x.shape[2])
+
+        def differentiated(k: int) -> None:
+            torch.mm(grad[k].mT, x[ctx.places[k]], out=grad_weight[k])
+
+        _for_each(len(grad), differentiated, in_threads=True)
+        return None, grad_weight, None
+
+
+def _on_cpu(x: Tensor) -> bool:
+    return x.device.type == "cpu"
+
+
+def _for_each(count: int, work: Callable[[int], None], *, in_threads: bool) -> None:
+    """Do the work of each candidate, in threads that share the candidates if there are several.
+
+    Args:
+        count: K.
+        work: Takes the number of a candidate.
+        in_threads: Whether threads may share them; a graph that is exported has one.
+    """
+    threads = torch.get_num_threads()
+    if in_threads and threads > 1:
+        list(_pool(threads).map(torch.no_grad()(work), range(count)))
+        return
+    for k in range(count):
+        work(k)
 
 
 @functools.cache

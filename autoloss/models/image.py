@@ -15,7 +15,7 @@ from autoloss.core.settings import NO_AUGMENT, AugmentConfig, NetworkConfig
 from autoloss.data import ImageInputs, ImageSchema
 from autoloss.losses import Mix
 from autoloss.models.augment import augmented
-from autoloss.models.convolve import blocks, convolve, overlapping
+from autoloss.models.convolve import blocks, convolve, overlapping, share_products
 from autoloss.models.heads import Heads, apply_heads
 from autoloss.models.layers import mixed, relu_dropout
 from autoloss.models.layout import Layout
@@ -178,22 +178,24 @@ class ImageNetwork:
         k, n, dtype = len(weights["output.bias"]), pixels.shape[1], weights["output.bias"].dtype
         taken = dtype if products is None else products
 
-        def layer(squares: Tensor, name: str) -> Tensor:
+        def weight_of(name: str) -> Tensor:
             # The gradient of a bias would be a sum over all places, as long as the product.
-            weight = weights[f"{name}.weight"].mT.to(taken)
-            own = torch.bmm(squares.flatten(1, 3).to(taken), weight)
-            return torch.unflatten(own, 1, squares.shape[1:4])
+            return weights[f"{name}.weight"].to(taken)
 
         squares = overlapping(self._scaled(pixels, dtype), self._side, self._stride)
-        squares = spread(functional.pad(squares, (0, 1), value=1.0).to(taken), orders)
-        hidden = layer(squares.expand(k, *squares.shape[1:]), "first")
+        squares = functional.pad(squares, (0, 1), value=1.0).to(taken)
+        places = squares.shape[1:4]
+        flat = share_products(squares.flatten(1, 3), weight_of("first"), orders)
+        hidden = torch.unflatten(flat, 1, places)
         if mix is not None:
             # The first layer is linear, so this equals mixing the pictures, which are shared.
             exact = hidden.flatten(2).to(mix.share.dtype)
             hidden = mixed(exact, mix.partner, mix.share).to(hidden.dtype).view_as(hidden)
         hidden = self._activated(hidden)
         if self._joins:
-            hidden = self._activated(layer(blocks(hidden, 2), "join"))
+            joined = blocks(hidden, 2)
+            own = torch.bmm(joined.flatten(1, 3), weight_of("join").mT)
+            hidden = self._activated(torch.unflatten(own, 1, joined.shape[1:4]))
         for block in range(self.config.depth):
             weight, bias = weights[f"block.{block}.weight"], weights[f"block.{block}.bias"]
             own = convolve(hidden, weight, bias, products=products)

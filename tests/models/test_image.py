@@ -12,7 +12,7 @@ from autoloss.core.settings import AugmentConfig, NetworkConfig
 from autoloss.data import ImageInputs, ImageSchema
 from autoloss.models import Heads, ImageNetwork, StepInputs
 from autoloss.models.augment import augmented
-from autoloss.models.convolve import blocks, convolve, overlapping
+from autoloss.models.convolve import blocks, convolve, overlapping, share_products
 from autoloss.models.layers import DropoutRates
 
 CONFIG = NetworkConfig(width=8, depth=2)
@@ -159,6 +159,22 @@ def test_a_crop_enlarges_a_part_and_keeps_the_order_of_its_pixels() -> None:
         assert 17 < int(width.max()) <= 19
         assert int(own.min()) == 0
         assert int(own.max()) == 19
+
+
+@pytest.mark.parametrize("orders", [None, [1, 0, 1]])
+def test_rows_that_are_shared_are_multiplied_as_copies_of_them(orders: list[int] | None) -> None:
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(1 if orders is None else 2, 30, 5, generator=g, dtype=torch.float64)
+    weight = torch.randn(3, 4, 5, generator=g, dtype=torch.float64).requires_grad_()
+    of = None if orders is None else torch.tensor(orders)
+    found = share_products(x, weight, of)
+    own = torch.stack([x[k] for k in orders or [0, 0, 0]])
+    torch.testing.assert_close(found, torch.einsum("knf,kof->kno", own, weight))
+    (found**2).sum().backward()
+    expected = torch.autograd.grad((torch.bmm(own, weight.mT) ** 2).sum(), weight)[0]
+    torch.testing.assert_close(weight.grad, expected)
+    with torch.no_grad():
+        torch.testing.assert_close(share_products(x, weight, of), found)
 
 
 @pytest.mark.parametrize("products", [torch.float32, torch.bfloat16])

@@ -50,8 +50,8 @@ class FrozenVectors:
         n, width = self.vectors.shape
         size = f"{self.vectors.nbytes / 1e6:,.1f} MB"
         return (
-            f"{n:,} {self.seen} are vectors of {width} numbers, which take {size} in a cache on the"
-            " disk."
+            f"{n:,} {self.seen} are vectors of {width} numbers, which take {size} in a cache on"
+            " the disk."
         )
 
     def glimpse(self, row: int) -> Glimpse:
