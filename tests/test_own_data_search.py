@@ -47,6 +47,16 @@ def unlabelled():
     return (x[:50],)
 
 
+class Noisy(TensorDataset):
+    def __getitem__(self, number):
+        x, y = super().__getitem__(number)
+        return x + 0.1 * torch.randn(()), y
+
+
+def noisy():
+    return DataLoader(Noisy(x, y), batch_size=16, num_workers=1)
+
+
 class Net(nn.Module):
     def __init__(self, num_classes=10):
         super().__init__()
@@ -121,6 +131,18 @@ def test_candidates_together_equal_candidates_alone(small: Path, tmp_path: Path)
     assert shown(search(Noisy(), alone, tmp_path, name="alone")) == shown(together)
     other = search(Noisy(), small, tmp_path, name="other", seed=1)
     assert shown(other) != shown(together)
+
+
+def test_processes_that_train_and_processes_that_read_change_nothing(
+    small: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(MINE, encoding="utf-8")
+    given = {"model": f"{file}:Net", "trials": 3}
+    alone = search(f"{file}:noisy", small, tmp_path, workers=1, **given)
+    assert shown(search(f"{file}:noisy", small, tmp_path, name="2", workers=2, **given)) == shown(
+        alone
+    )
 
 
 def test_a_loader_from_the_command_line_to_predictions(

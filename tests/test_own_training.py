@@ -22,6 +22,8 @@ SMALLER = {
     "num_train_epochs=3": "num_train_epochs=1",
     "max_epochs=10": "max_epochs=1",
     "range(10)": "range(1)",
+    "digits.images": "digits.images[:400]",
+    "digits.target": "digits.target[:400]",
 }
 NEEDED = {"train.py": "sklearn", "trainer.py": "transformers", "lit.py": "lightning"}
 

@@ -172,4 +172,9 @@ def main() -> None:
     sink = os.fdopen(os.dup(1), "wb")
     # The prints of a user's code must not come between the messages.
     os.dup2(2, 1)
-    Worker(sys.stdin.buffer, sink).run()
+    source = os.fdopen(os.dup(0), "rb")
+    # A process that a user's data set forks closes its standard input, for which it would wait
+    # forever while this process reads messages there.
+    with open(os.devnull, encoding="utf-8") as nothing:
+        sys.stdin = nothing
+        Worker(source, sink).run()
