@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.data.divide import Piece
 from autoloss.data.folds import Encoder
+from autoloss.data.glimpse import Glimpse
 from autoloss.data.parts import Part
 from autoloss.data.tensors.encode import TensorEncoding
 from autoloss.data.tensors.inputs import TensorInputs
+from autoloss.data.tensors.tree import Leaf
+
+_LEAST_SIDE = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,3 +44,29 @@ class TensorEncoder(Encoder):
         """Return held-out rows, of one weight whatever the sampler says, and always alike."""
         found = super().judged(piece, encoding, counts)
         return replace(found, weights=None, inputs=found.inputs.settled)
+
+    def glimpses(self, table: str, rows: Sequence[int]) -> list[Glimpse]:
+        """Return small copies of the rows if an input has the shape of a picture."""
+        beside = self.sources.tables[table].beside
+        pictures = [leaf for leaf in beside.encoding.schema.leaves if _is_picture(leaf)]
+        if len(pictures) != 1 or not isinstance(beside.inputs, TensorInputs):
+            return super().glimpses(table, rows)
+        taken = beside.inputs.settled.take(torch.tensor(list(rows), dtype=torch.int64))
+        return [Glimpse.of_pixels(_pixels(one)) for one in taken.tensors[pictures[0].name]]
+
+
+def _is_picture(leaf: Leaf) -> bool:
+    """Return whether a tensor has the shape (C, H, W) of a picture in grey or colour."""
+    return len(leaf.shape) == 3 and leaf.shape[0] in (1, 3) and min(leaf.shape[1:]) >= _LEAST_SIDE
+
+
+def _pixels(one: Tensor) -> NDArray[np.uint8]:
+    """Return numbers (C, H, W) as bytes (H, W, C): those beyond 0 to 1 by their own range."""
+    whole = one.movedim(0, -1).numpy()
+    if whole.dtype == np.uint8:
+        return whole
+    low, high = float(whole.min()), float(whole.max())
+    if low >= 0.0 and high <= 1.0:
+        low, high = 0.0, 1.0
+    scaled: NDArray[np.float64] = (whole - low) * (255.0 / (high - low) if high > low else 0.0)
+    return scaled.round().astype(np.uint8)

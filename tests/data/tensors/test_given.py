@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import random
 import sys
 import types
@@ -13,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import (
     DataLoader,
@@ -340,3 +343,13 @@ def test_worker_processes_read_an_epoch_ahead(monkeypatch: pytest.MonkeyPatch) -
         found.append([inputs.take(rows).tensors["inputs"] for rows in epoch])
     for one, other in zip(*found, strict=True):
         assert torch.equal(one, other)
+
+
+def test_a_report_shows_pictures() -> None:
+    pixels = torch.arange(16.0).view(1, 4, 4).expand(N, 3, 4, 4) * Y[:, None, None, None]
+    encoder = prepare((pixels, Y), NO_OPTIONS)._encoder
+    (first, second) = (one.picture for one in encoder.glimpses("data", [1, 0]))
+    assert first != second
+    with Image.open(io.BytesIO(base64.b64decode(first.partition(",")[2]))) as shown:
+        assert np.asarray(shown)[:, :, 2].ravel().tolist() == list(range(0, 256, 17))
+    assert prepare((X, Y), NO_OPTIONS)._encoder.glimpses("data", [0])[0].picture == ""
