@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,8 @@ ITEM, HASHED = "item", "item (sha256)"
 """The columns of the number of an example and of the hash of its inputs."""
 LARGEST = 1 << 31
 """Bytes of inputs that are read into memory; larger ones are read at every step."""
+_TRIED = 24
+"""Examples that are read twice to see whether they are changed at random."""
 _UNREAD = (
     *("target", "label_separator", "tokens", "images", "image_size", "groups", "split_by"),
     *(
@@ -137,7 +139,7 @@ def load_tensors(
     elif not len(items):
         raise InputError(f"{label} must have items, but its length is 0.")
     else:
-        is_random = _differs(items)
+        is_random = _differs(items, 1, 2)
         with drawn_from(0):
             first = items.batch([0])
             is_kept = not is_random and _bytes_of(items) <= LARGEST
@@ -146,7 +148,14 @@ def load_tensors(
             pieces.take(items.batches(), keep=is_kept, hashed=not is_random)
         if is_random or not is_kept:
             store = ItemStore(items, pieces.leaves, is_random)
-    return _table(pieces, store, like=like, sampled=sampled, is_random=is_random)
+    found = _table(pieces, store, like=like, sampled=sampled, is_random=is_random)
+    if items is None or not is_random or not _differs(items, 1, 1):
+        return found
+    note = (
+        f"{label}: its random changes do not follow the seeds of Python, numpy and torch, so"
+        " results differ from run to run."
+    )
+    return replace(found, table=replace(found.table, notes=(*found.table.notes, note)))
 
 
 def _table(
@@ -222,11 +231,17 @@ def _about(pieces: Pieces, leaves: Sequence[Leaf], inputs: Any, *, is_random: bo
     return f"{text}, read at every step, because memory would hold {size}."
 
 
-def _differs(items: ItemReader) -> bool:
-    """Return whether an example differs from read to read, as random changes make it."""
-    for number in {0, len(items) // 2, len(items) - 1}:
-        first, second = (items.batch([number]).tensors for _ in range(2))
-        if any(not torch.equal(one, second[name]) for name, one in first.items()):
+def _differs(items: ItemReader, *seeds: int) -> bool:
+    """Return whether an example differs between two seeds, as random changes make it.
+
+    Some changes spare half of the examples, so many are tried.
+    """
+    for number in dict.fromkeys(np.linspace(0, len(items) - 1, _TRIED).astype(int).tolist()):
+        read = []
+        for seed in seeds:
+            with drawn_from(seed):
+                read.append(items.batch([number]).tensors)
+        if any(not torch.equal(one, read[1][name]) for name, one in read[0].items()):
             return True
     return False
 

@@ -288,7 +288,7 @@ HOLES[17, 1] = torch.nan
     [
         (Plain(ITEMS, N + 5), "its length says, 65, but there is no item"),
         (Plain([]), "its length is 0"),
-        (Broken(ITEMS), "item 59 gave KeyError"),
+        (Broken(ITEMS), "item 5\\d gave KeyError: .*no column 5"),
         (Batches(LOADED, 3), "as its length says, 3, but has 2"),
         (Batches(LOADED, 1), "as its length says, 1, but has more"),
         (Plain([one for one, _ in ITEMS]), "items \\(inputs, label\\)"),
@@ -317,6 +317,28 @@ def test_options_of_tables_are_refused() -> None:
         prepare((X, Y), DataOptions(test=(X[:, :2], Y)))
     with pytest.raises(InputError, match="test must be a path"):
         prepare((X, Y), DataOptions(test=pd.DataFrame({"a": [1]})))
+
+
+class Mirrored(Noisy):
+    """Examples of which half are mirrored."""
+
+    def __getitem__(self, number: int) -> Any:
+        return (X[number].flip(0) if random.random() < 0.5 else X[number]), int(Y[number])
+
+
+class Unseeded(Noisy):
+    """Examples that a generator of their own changes."""
+
+    draw = np.random.default_rng(0)
+
+    def __getitem__(self, number: int) -> Any:
+        return X[number] + float(self.draw.random()), int(Y[number])
+
+
+def test_random_changes_are_noticed() -> None:
+    for given, expected in ((Mirrored(), 1), (Unseeded(), 2), (TensorDataset(X, Y), 0)):
+        found = " ".join(prepare(given, NO_OPTIONS).notes)
+        assert ("differ from read to read" in found) + ("run to run" in found) == expected
 
 
 def test_held_out_rows_are_changed_once() -> None:
