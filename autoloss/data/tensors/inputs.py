@@ -14,6 +14,9 @@ from torch import Tensor
 from autoloss.data.tensors.ahead import ReadAhead
 from autoloss.data.tensors.tree import Leaf, Tree, nested
 
+LARGEST = 1 << 31
+"""Bytes of inputs that are read into memory; larger ones are read at every step."""
+_AT_ONCE = 256
 _CPU = torch.device("cpu")
 
 
@@ -140,8 +143,15 @@ class TensorInputs:
 
     @property
     def settled(self) -> TensorInputs:
-        """Return the rows as they are judged: alike whenever they are taken."""
-        return replace(self, store=self.store.settled, ahead=[])
+        """Return the rows as they are judged: alike whenever they are taken.
+
+        Rows that were changed at random are read once if the memory is enough.
+        """
+        if not self.change_at_random or not len(self):
+            return self
+        found = replace(self, store=self.store.settled, ahead=[])
+        each = sum(one.nbytes for one in found.take(found.rows.new_zeros(1)).tensors.values())
+        return found.read() if each * len(found) <= LARGEST else found
 
     def begin(self, epoch: Tensor) -> None:
         """Tell the rows that an epoch will take, in its order, so that they can be read ahead.
@@ -166,9 +176,14 @@ class TensorInputs:
         return {**vars(self), "ahead": []}
 
     def read(self) -> TensorInputs:
-        """Return the rows in memory."""
+        """Return the rows ``(N,)`` in memory, read by worker processes if a loader has some."""
+        lines = torch.split(self.rows.cpu(), _AT_ONCE)
+        ahead = self.store.ahead([line.tolist() for line in lines])
+        own = replace(self, ahead=[] if ahead is None else [ahead])
+        parts = [replace(own, rows=line).tensors for line in lines]
         rows = torch.arange(len(self), device=self.device)
-        return replace(self, store=MemoryStore(self.tensors), rows=rows)
+        whole = {name: torch.cat([one[name] for one in parts]) for name in parts[0]}
+        return replace(self, store=MemoryStore(whole), rows=rows, ahead=[])
 
     @property
     def tensors(self) -> dict[str, Tensor]:

@@ -19,7 +19,7 @@ from autoloss.data.options import NO_OPTIONS, DataOptions
 from autoloss.data.sequences.tags import TagColumn
 from autoloss.data.tensors.encode import TensorEncoding
 from autoloss.data.tensors.given import Given, as_items, opened, read_batches
-from autoloss.data.tensors.inputs import MemoryStore, TensorInputs, TensorSchema
+from autoloss.data.tensors.inputs import LARGEST, MemoryStore, TensorInputs, TensorSchema
 from autoloss.data.tensors.items import ItemReader, ItemStore, drawn_from
 from autoloss.data.tensors.labels import LABEL, label_columns
 from autoloss.data.tensors.pieces import Pieces
@@ -35,8 +35,6 @@ from autoloss.data.tensors.tree import Leaf
 
 ITEM, HASHED = "item", "item (sha256)"
 """The columns of the number of an example and of the hash of its inputs."""
-LARGEST = 1 << 31
-"""Bytes of inputs that are read into memory; larger ones are read at every step."""
 _TRIED = 24
 """Examples that are read twice to see whether they are changed at random."""
 _UNREAD = (
