@@ -115,6 +115,7 @@ def diagnosed(
         seed: Seed of all draws.
     """
     spec, dropped = determined_part(loss_of(loss))
+    _check_clusters(predictions, name)
     notes = [*predictions.notes]
     if dropped:
         notes.append(f"The gradient is that of the loss without {' and '.join(dropped)}.")
@@ -167,6 +168,18 @@ def diagnosed(
         strangers=None if strange is None else strangers_of(predictions, strange, seed=seed),
         notes=(*notes, *missing),
         version=version("autoloss"),
+    )
+
+
+def _check_clusters(predictions: LabelledPredictions, name: str) -> None:
+    """Check that labels that depend on each other are of two rows or sequences, or more."""
+    clusters = predictions.clusters
+    if clusters is None or bool((clusters != clusters[0]).any()):
+        return
+    noun = "rows" if predictions.places is None else "sequences"
+    raise InputError(
+        f"The diagnosis of {name} must have labels of two {noun} or more, because a read-out is "
+        f"judged on {noun} that it was not fitted to, but has one."
     )
 
 

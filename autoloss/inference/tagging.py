@@ -35,7 +35,7 @@ def write_tags(classifier: Classifier, data: str, file: Path) -> int:
 
     A CoNLL file gets two more columns, the predicted tag and its probability; its other lines stay
     as they are. Parquet and JSON lines get the lists ``prediction`` and ``probability``. In CSV a
-    list is text: letters where all tags are letters, else tags apart by blanks.
+    list is text: letters where all values of its column are letters, else values apart by blanks.
 
     Args:
         classifier: A model of sequences.
@@ -53,7 +53,7 @@ def write_tags(classifier: Classifier, data: str, file: Path) -> int:
     encodings = classifier.encodings
     # All sequences come at once.
     (frame,) = kind_of_encoding(encodings[0]).reader(encodings).frames(data)
-    tags, probs = tagged(classifier, frame)
+    tags, probs = tagged(classifier, frame, label=data)
     with replacing(file) as part:
         if ending in ENDINGS:
             lines = _conll_lines(Path(data), tags, probs)
@@ -64,10 +64,25 @@ def write_tags(classifier: Classifier, data: str, file: Path) -> int:
 
 
 def tagged(
-    classifier: Classifier, data: Any
+    classifier: Classifier, data: pd.DataFrame, *, label: str = "DATA"
 ) -> tuple[list[NDArray[Any]], list[NDArray[np.float64]]]:
-    """Return the decided tag of each token and the probability of that tag, by sequence."""
-    probs = classifier.predict_proba(data)
+    """Return the decided tag of each token and the probability of that tag, by sequence.
+
+    Args:
+        classifier: A model of sequences.
+        data: The sequences.
+        label: The name of the table in messages.
+
+    Raises:
+        InputError: A column is missing, or its cells are no lists of one length.
+    """
+    encodings = classifier.encodings
+    reader = kind_of_encoding(encodings[0]).reader(encodings)
+    (frame,) = reader.frames(data)
+    inputs = reader.encode(frame, label=label)
+    rows = classifier.by_member(inputs)
+    flat = classifier.shown_probs(classifier.encoded_log_probs(rows))
+    probs = classifier.by_sequence(flat, inputs[0])
     codes = [classifier.decisions(one) for one in probs]
     tags = [classifier.classes[one] for one in codes]
     chosen = [
@@ -108,15 +123,10 @@ def _write_frame(
         PREDICTION: [one.tolist() for one in tags],
         PROBABILITY: [one.tolist() for one in probs],
     }
-    if ending == ".csv":
-        letters = all(len(str(tag)) == 1 for one in columns[PREDICTION] for tag in one)
-        columns[PREDICTION] = [
-            ("" if letters else " ").join(map(str, one)) for one in columns[PREDICTION]
-        ]
-        columns[PROBABILITY] = [" ".join(map(str, one)) for one in columns[PROBABILITY]]
     whole = frame.assign(**{name: pd.Series(cells) for name, cells in columns.items()})
     if ending == ".csv":
-        whole.to_csv(file, index=False, lineterminator="\n")
+        texts = {name: _as_text(whole[name].tolist()) for name in whole.columns}
+        pd.DataFrame(texts).to_csv(file, index=False, lineterminator="\n")
     elif ending == ".parquet":
         whole.to_parquet(file, index=False)
     else:
@@ -126,6 +136,17 @@ def _write_frame(
         )
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         file.write_text(text, encoding="utf-8")
+
+
+def _as_text(cells: Sequence[Any]) -> list[Any]:
+    """Return the cells of a column of a CSV file, in which lists are text."""
+    lists = [cell for cell in cells if isinstance(cell, list | np.ndarray)]
+    is_of_letters = all(isinstance(one, str) and len(one) == 1 for own in lists for one in own)
+    separator = "" if is_of_letters else " "
+    return [
+        separator.join(map(str, cell)) if isinstance(cell, list | np.ndarray) else cell
+        for cell in cells
+    ]
 
 
 def _plain(value: Any) -> Any:

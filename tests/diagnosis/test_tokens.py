@@ -137,3 +137,13 @@ def test_faults_of_a_file_are_one_line(
         read_scores(tmp_path / "saved.npz")
     with pytest.raises(InputError, match="those of sequence 1 have"):
         diagnose([np.zeros((3, 2)), np.zeros((2, 2))], [[0, 1, 1], [0]])
+
+
+def test_a_single_sequence_or_row_cannot_be_judged() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(60, 3))
+    tags = (logits + rng.gumbel(size=logits.shape)).argmax(1)
+    with pytest.raises(InputError, match="of mine must have labels of two sequences or more"):
+        diagnose([logits], [tags], name="mine")
+    with pytest.raises(InputError, match="of logits must have labels of two rows or more"):
+        diagnose(rng.normal(size=(1, 60)), rng.integers(0, 2, (1, 60)))

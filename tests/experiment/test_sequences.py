@@ -307,3 +307,19 @@ def test_an_interrupted_search_of_sequences_goes_on_to_the_same_end(
         pd.DataFrame(one.model.predict_proba(sequences(1))[0]) for one in (resumed, result)
     )
     pd.testing.assert_frame_equal(again, first)
+
+
+def test_lists_of_a_csv_file_of_predictions_are_text(
+    result: autoloss.SearchResult, tmp_path: Path
+) -> None:
+    given, file = tmp_path / "new.parquet", tmp_path / "tagged.csv"
+    new = sequences(1, 4)[["id", "words"]]
+    new.assign(letters=[[word[0] for word in row] for row in new.words]).to_parquet(given)
+    write_tags(result.model, str(given), file)
+    found = pd.read_csv(file)
+    assert found.words.tolist() == [" ".join(row) for row in new.words]
+    assert found.letters.tolist() == ["".join(word[0] for word in row) for row in new.words]
+    assert found.prediction.str.split().map(len).tolist() == new.words.map(len).tolist()
+    new[["id"]].to_parquet(given)
+    with pytest.raises(InputError, match=r"new\.parquet must have the columns .* lacks 'words'"):
+        write_tags(result.model, str(given), file)

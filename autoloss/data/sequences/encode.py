@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -18,6 +18,7 @@ from torch import Tensor
 from autoloss.core.errors import InputError
 from autoloss.data.encoding import check_version
 from autoloss.data.frames import Table
+from autoloss.data.messages import listed
 from autoloss.data.sequences.cells import Objects, SequenceColumns, Tokens, words_of
 from autoloss.data.sequences.inputs import SequenceInputs, SequenceSchema
 
@@ -199,6 +200,8 @@ class SequenceEncoding:
         Raises:
             InputError: A column is missing, or its cells are no lists of one length.
         """
+        known = set(map(str, frame.columns))
+        _check_known([self.tokens.tokens, *self.tokens.features], known, label=label)
         return self.encode(self.tokens.read(Table(frame, label)), label=label)
 
     def encode(self, tokens: Tokens, *, label: str = "DATA") -> SequenceInputs:
@@ -211,12 +214,7 @@ class SequenceEncoding:
         Raises:
             InputError: A feature is missing.
         """
-        missing = [one.name for one in self.features if one.name not in tokens.features]
-        if missing:
-            raise InputError(
-                f"{label} must have the columns that the model was trained on, but lacks"
-                f" {', '.join(map(repr, missing))}."
-            )
+        _check_known([one.name for one in self.features], tokens.features, label=label)
         unique, kinds = _unique(tokens.words)
         codes = [self._codes.get(word if self.letters else _form(word), 0) for word in unique]
         own = [one.encode(tokens.features[one.name]) for one in self.features]
@@ -295,6 +293,15 @@ class SequenceEncoding:
         names = [self.tokens.tokens, *self.tokens.features, *self.forms]
         if not all(isinstance(name, str) for name in names):
             raise ValueError("forms cannot be")
+
+
+def _check_known(needed: Iterable[str], known: Collection[str], *, label: str) -> None:
+    """Check that a table has the columns of a model."""
+    if missing := [name for name in needed if name not in known]:
+        raise InputError(
+            f"{label} must have the columns that the model was trained on, but lacks"
+            f" {listed(missing)}; add {'it' if len(missing) == 1 else 'them'}."
+        )
 
 
 def _unique(words: Objects) -> tuple[list[str], Tensor]:
