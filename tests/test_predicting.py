@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
+from torch.distributions import Categorical
 
 from autoloss.core.errors import InputError
 from autoloss.data.numbers import NumericColumn, Scale
@@ -166,3 +167,30 @@ def test_a_number_is_the_same_beside_any_words() -> None:
     np.testing.assert_array_equal(fast, numbers)
     np.testing.assert_array_equal(slow[:-1], numbers)
     assert np.flatnonzero(unusable).tolist() == [len(cells)]
+
+
+@pytest.mark.parametrize("score", ["max_probability", "entropy", "energy", "max_logit"])
+def test_a_score_of_strangeness_is_a_column_and_equals_that_of_all_rows(trained, score) -> None:
+    frame = messy()
+    pieces = Predicting(trained, open_rows(frame), ood_score=score).pieces(rows=64)
+    found = pa.concat_tables(list(pieces)).to_pandas()
+    assert found.columns[-1] == "ood_score"
+    logits = trained.logits(frame).double()
+    by_hand = {
+        "max_probability": 1 - logits.softmax(-1).mean(0).amax(-1),
+        "entropy": Categorical(logits.softmax(-1).mean(0)).entropy(),
+        "energy": -logits.logsumexp(-1).mean(0),
+        "max_logit": -logits.amax(-1).mean(0),
+    }[score]
+    np.testing.assert_allclose(found["ood_score"], by_hand, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(trained.ood_scores(frame, score=score), by_hand, rtol=1e-5)
+    plain = predicted(trained, frame, rows=64)
+    pd.testing.assert_frame_equal(found.drop(columns="ood_score"), plain)
+
+
+def test_an_unknown_score_of_strangeness_is_refused_before_any_row(trained) -> None:
+    with pytest.raises(InputError, match=r"--ood-score must be a score.*did you mean 'energy'"):
+        Predicting(trained, open_rows(messy()), ood_score="energie")
+    frame = messy().assign(ood_score=1)
+    with pytest.raises(InputError, match="--id must not have the name"):
+        Predicting(trained, open_rows(frame), "ood_score", ood_score="energy")

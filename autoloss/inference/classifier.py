@@ -24,6 +24,7 @@ from autoloss.inference.entrance import Table, encoded_rows
 from autoloss.inference.member import Member, encodings_of
 from autoloss.inference.saving import StoredNetwork, write_model
 from autoloss.inference.scoring import raw_scores
+from autoloss.inference.strangers import ood_score
 from autoloss.losses import ClassFacts
 from autoloss.metrics import balanced_scores, cost_decisions, label_decisions
 from autoloss.metrics.decoding import allowed_tags
@@ -232,6 +233,25 @@ class Classifier(Shown):
         rows = encoded_rows(self.encodings, data, force=force)
         probs = self.shown_probs(self.encoded_log_probs(self.by_member(rows)))
         return self.by_sequence(probs, rows[0]) if self.task.kind == "sequence" else probs
+
+    def ood_scores(
+        self, data: Table, *, score: str = "energy", force: bool = False
+    ) -> NDArray[np.float64]:
+        """Return how strange each row is: higher for rows that belong to no class.
+
+        Args:
+            data: Rows as for `predict_proba`.
+            score: ``"max_probability"``, ``"entropy"``, ``"energy"`` or ``"max_logit"``; see
+                `autoloss.metrics.strangers`. `autoloss diagnose --ood` shows which suits.
+            force: As for `predict_proba`.
+
+        Raises:
+            InputError: The score is unknown, or a row has several labels or is a sequence.
+
+        Shape:
+            - output: ``(N,)``
+        """
+        return ood_score(self.task, score)(self.logits(data, force=force)).numpy()
 
     def by_sequence(self, values: NDArray[Any], inputs: Any) -> list[NDArray[Any]]:
         """Return the values of the tokens ``(T, ...)`` of each sequence, N arrays."""

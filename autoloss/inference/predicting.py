@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import torch
 from numpy.typing import NDArray
 
 from autoloss.core.errors import InputError, closest
 from autoloss.core.task import Task
-from autoloss.data.encoding import RowReader
+from autoloss.data.encoding import Inputs, RowReader
 from autoloss.data.input_kinds import kind_of_encoding
 from autoloss.data.messages import listed, unknown_name
 from autoloss.data.stream import PIECE_ROWS, RowStream, frame_of
 from autoloss.data.values import label_of
 from autoloss.inference.classifier import Classifier
+from autoloss.inference.strangers import ood_score
 
-PREDICTION = "prediction"
+PREDICTION, OOD_SCORE = "prediction", "ood_score"
 LabelForm = Literal["joined", "lists", "wide"]
 SEPARATOR = "|"
 """Stands between the labels of a row."""
@@ -37,6 +39,7 @@ class Predicting:
         force: Whether to go on if a column that mattered is unusable in most rows.
         labels: The form of several labels a row: ``"joined"`` text, ``"lists"``, or ``"wide"``
             for a column of 0 and 1 for each.
+        ood_score: The score of strangeness that is written as a column; None for none.
         tell: Called at the end with one line on the cells that the model cannot use.
         reader: The reader that opened the table, if it did.
 
@@ -49,11 +52,14 @@ class Predicting:
     id_column: str | None = None
     force: bool = False
     labels: LabelForm = "joined"
+    ood_score: str | None = None
     tell: Callable[[str], object] = field(default=lambda line: None, repr=False)
     reader: RowReader | None = None
 
     def __post_init__(self) -> None:
         names, label = self.rows.names, self.rows.label
+        if self.ood_score is not None:
+            ood_score(self.classifier.task, self.ood_score)
         if self.labels == "wide" and not self.classifier.task.names:
             raise InputError("--wide must be left out for a model with one label a row.")
         if self.id_column is not None and self.id_column not in names:
@@ -101,8 +107,7 @@ class Predicting:
             frame = frame_of(piece.select(self._needed))
             inputs = reader.encode(frame, label=self.rows.label)
             own_rows = self.classifier.by_member(inputs)
-            probs = self.classifier.shown_probs(self.classifier.encoded_log_probs(own_rows))
-            table = table_of(self.classifier, probs, labels=self.labels)
+            table = self._table(own_rows)
             held = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata()
             if self.labels == "lists" and self.classifier.task.names:
                 # A piece may have empty lists alone, which would be of another type.
@@ -115,6 +120,17 @@ class Predicting:
         if note := reader.note:
             self.tell(note)
         yield held
+
+    def _table(self, rows: Sequence[Inputs]) -> pd.DataFrame:
+        """Return the columns that are written for the encoded rows of every member."""
+        model = self.classifier
+        logits = [model.member_logits(number, one) for number, one in enumerate(rows)]
+        probs = model.shown_probs(model.mean(model.read(logits)))
+        table = table_of(model, probs, labels=self.labels)
+        if self.ood_score is not None:
+            score = ood_score(model.task, self.ood_score)
+            table[OOD_SCORE] = score(torch.stack(logits).float()).numpy()
+        return table
 
     @property
     def _needed(self) -> tuple[str, ...]:
@@ -129,6 +145,7 @@ class Predicting:
         return (
             *(task.names if self.labels == "wide" else (PREDICTION,)),
             *probability_names(task),
+            *([] if self.ood_score is None else [OOD_SCORE]),
         )
 
 

@@ -103,6 +103,8 @@ OF_TEMPERATURE: dict[str, Callable[[Tensor, float], Tensor]] = {
     "energy": energy,
 }
 """The scores that depend on a temperature."""
+OF_LOGITS: dict[str, Callable[..., Tensor]] = {**OF_TEMPERATURE, "max_logit": max_logit}
+"""The scores that need no other rows."""
 OF_PROBABILITIES = ("max_probability", "entropy")
 """The scores that need no logits, only probabilities."""
 

@@ -122,14 +122,18 @@ def test_an_id_that_cannot_be_is_refused(place, run, words, rule) -> None:
     assert rule in line
 
 
-def test_the_files_of_losses_and_network_reach_the_model(place, api, run) -> None:
+def test_the_files_of_losses_network_and_features_reach_the_model(place, api, run) -> None:
     given = []
-    api.load = lambda folder, losses, model: given.append((folder, losses, model)) or CLASSIFIER
+    api.load = lambda folder, **options: given.append((folder, options)) or CLASSIFIER
     words = ["predict", "mine", "rows.csv", "-o", "out.csv"]
-    words += ["--model", "net.py:make"]
+    words += ["--model", "net.py:make", "--features", "embed.py:vectors"]
     assert run(*words, "--losses", "a.py", "--losses", "b.py").exit_code == 0
-    wanted = (Path("reports/mine"), (Path("a.py"), Path("b.py")), "net.py:make")
-    assert given == [wanted]
+    options = {
+        "losses": (Path("a.py"), Path("b.py")),
+        "model": "net.py:make",
+        "features": "embed.py:vectors",
+    }
+    assert given == [(Path("reports/mine"), options)]
 
 
 def test_a_folder_goes_before_a_name(tmp_path, monkeypatch) -> None:

@@ -53,6 +53,16 @@ def predict(
             " the column prediction.",
         ),
     ] = False,
+    ood_score: Annotated[
+        str | None,
+        typer.Option(
+            "--ood-score",
+            metavar="SCORE",
+            help="Add the column ood_score, higher for rows that belong to no class: "
+            "max_probability, entropy, energy or max_logit. `autoloss diagnose --ood` compares "
+            "them.",
+        ),
+    ] = None,
     losses: options.Losses = None,
     network: options.NetworkAgain = None,
     features: image_options.FeaturesAgain = None,
@@ -94,7 +104,9 @@ def predict(
             model_folder(model), losses=tuple(losses or ()), model=network, features=features
         )
         if classifier.task.kind == "sequence":
-            check_no_rows({"--id": id_column, "--wide": wide, "--force": force})
+            check_no_rows(
+                {"--id": id_column, "--wide": wide, "--force": force, "--ood-score": ood_score}
+            )
             tagged = write_tags(classifier, data, output)
             note(f"wrote the tags of {tagged:,} sequences to {output}.")
             return
@@ -106,7 +118,14 @@ def predict(
             # Without the names of the files nobody could tell the rows apart.
             (id_column,) = reader.names
         predicting = Predicting(
-            classifier, reader.open(data), id_column, force, labels, unusable.append, reader
+            classifier,
+            reader.open(data),
+            id_column,
+            force,
+            labels,
+            ood_score,
+            unusable.append,
+            reader,
         )
     if predicting.new:
         note(f"columns that the model was not trained on are ignored: {listed(predicting.new)}.")
