@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 import autoloss
@@ -58,9 +61,30 @@ def test_a_search_of_frozen_features_ends_in_a_model_without_code(
     assert written.exit_code == 0, written.stderr
     table = pd.read_csv(tmp_path / "yes.csv")
     np.testing.assert_allclose(table.filter(like="probability").to_numpy(), probs, atol=1e-6)
-    for form, file in (("mlflow", "folder"), ("onnx", "model.onnx"), ("code", "model.py")):
-        export = run("export", tmp_path / "reports" / "bars", "--to", form, "-o", tmp_path / file)
+    study = tmp_path / "reports" / "bars"
+    for form, file in (("mlflow", "folder"), ("code", "model.py")):
+        export = run("export", study, "--to", form, "-o", tmp_path / file)
         assert export.exit_code == 2, export.output
         assert "features" in export.stderr or "functions.py:sides" in export.stderr
+    vectors = functions.sides([Image.fromarray(one).convert("RGB") for one in new]).detach()
+    written = run("export", study, "--to", "torch", "-o", tmp_path / "model.pt2")
+    assert written.exit_code == 0, written.stderr
+    program = torch.export.load(tmp_path / "model.pt2").module()
+    code, found = program(vectors)
+    np.testing.assert_allclose(found.numpy(), probs, atol=1e-5)
+    words = json.loads((tmp_path / "model.json").read_text(encoding="utf-8"))
+    assert words["features"] == "functions.py:sides"
+    assert words["classes"][int(code[0])] == result.model.predict(frame)[0]
+    onnxruntime = pytest.importorskip("onnxruntime")
+    written = run("export", study, "--to", "onnx", "-o", tmp_path / "model.onnx")
+    assert written.exit_code == 0, written.stderr
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    (found,) = session.run(["probabilities"], {"vectors": vectors.numpy()})
+    np.testing.assert_allclose(found, probs, atol=1e-5)
+
+
+def test_a_model_of_own_features_is_not_registered(tmp_path: Path) -> None:
+    images, labels = bars(40, 0)
+    np.savez(tmp_path / "bars.npz", images=images, labels=labels)
     with pytest.raises(InputError, match="register must be left out"):
         autoloss.search(tmp_path / "bars.npz", features=SIDES, register="bars")

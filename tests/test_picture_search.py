@@ -113,6 +113,10 @@ def test_a_saved_model_predicts_folders_arrays_and_base64_alike(
         Image.fromarray(image).save(folder / "new" / f"{i:02}.png")
     assert np.array_equal(model.predict_proba(folder / "new"), probs)
     assert np.array_equal(model.predict_proba(folder / "new.npz"), probs)
+    assert np.array_equal(model.predict_proba(list(images)), probs)
+    paths = [folder / "new" / f"{i:02}.png" for i in (4, 2)]
+    assert np.array_equal(model.predict_proba(paths), probs[[4, 2]])
+    assert np.array_equal(model.predict_proba(paths[0]), probs[[4]])
     raw = [(folder / "new" / f"{i:02}.png").read_bytes() for i in range(30)]
     served = ServedModel(model)
     texts = [base64.b64encode(one).decode() for one in raw]

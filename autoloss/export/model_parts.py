@@ -41,7 +41,7 @@ def check_built_in(classifier: Classifier, form: str) -> None:
             " a network of your own: export that by its own code, and take the loss and read-out"
             " from loss.py."
         )
-    if classifier.own_code:
+    if classifier.own_code and form == "mlflow":
         raise InputError(
             f"--to {form} must be asked for a model without code of your own, but this model reads"
             f" the vectors of {classifier.own_code}, and no export contains code."

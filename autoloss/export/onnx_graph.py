@@ -20,6 +20,7 @@ from autoloss.core.task import Label
 from autoloss.export.graph_inputs import Category, GraphInputs
 from autoloss.export.picture_graph import are_pictures
 from autoloss.export.torch_program import Traceable
+from autoloss.export.vector_graph import are_vectors
 from autoloss.inference.classifier import Classifier
 
 _NEEDED = ("onnx", "onnxscript")
@@ -51,7 +52,8 @@ def write_onnx(classifier: Classifier, file: Path) -> tuple[Path, ...]:
                 f"--to onnx must be asked for where {name} is installed: pip install"
                 " 'autoloss[onnx]'."
             ) from error
-    if classifier.task.kind == "sequence" or are_pictures(classifier):
+    of_tensors = are_pictures(classifier) or are_vectors(classifier)
+    if classifier.task.kind == "sequence" or of_tensors:
         model = _of_tensors(classifier)
     else:
         model = _Assembly(classifier, GraphInputs.of(classifier, "onnx")).model
@@ -183,7 +185,7 @@ class _Assembly:
 
 
 def _of_tensors(classifier: Classifier) -> Any:
-    """Return a model of sequences or pictures, with an input for each tensor of the graph."""
+    """Return a model of sequences, pictures or vectors, with an input for each tensor."""
     import onnx
 
     traceable = Traceable.of(classifier, "onnx")

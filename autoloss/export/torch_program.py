@@ -24,6 +24,12 @@ from autoloss.export.picture_graph import (
 )
 from autoloss.export.tag_graph import TagGraph, TagMember
 from autoloss.export.tag_inputs import TagInputs
+from autoloss.export.vector_graph import (
+    are_vectors,
+    blank_vectors,
+    vector_graph,
+    vector_words,
+)
 from autoloss.inference.classifier import Classifier
 
 DESCRIPTION = "autoloss.json"
@@ -55,7 +61,7 @@ class Traceable:
 
     @classmethod
     def of(cls, classifier: Classifier, form: str) -> Traceable:
-        """Return a model of tables, of sequences or of pictures.
+        """Return a model of tables, of sequences, of pictures or of frozen features.
 
         Raises:
             InputError: If no graph can read the columns or make the decision.
@@ -66,6 +72,9 @@ class Traceable:
         if are_pictures(classifier):
             described = {**picture_words(classifier), "outputs": outputs}
             return cls(picture_graph(classifier), (blank_pictures(classifier),), described)
+        if are_vectors(classifier):
+            described = {**vector_words(classifier), "outputs": outputs}
+            return cls(vector_graph(classifier), (blank_vectors(classifier),), described)
         inputs = GraphInputs.of(classifier, form)
         words = {"inputs": _FORMATS, "outputs": outputs, **inputs.describe(classifier)}
         return cls(table_graph(classifier, inputs, form), example_tensors(inputs), words)

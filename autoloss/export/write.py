@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autoloss.core.errors import InputError
-from autoloss.data.frozen.encode import FrozenEncoding
 from autoloss.export.model_parts import check_built_in
 from autoloss.export.picture_graph import are_pictures
+from autoloss.export.vector_graph import are_vectors
 from autoloss.inference.classifier import Classifier
 
 Writer = Callable[[Classifier, Path], tuple[Path, ...]]
@@ -39,10 +39,9 @@ def export(classifier: Classifier, form: str, path: str | Path) -> tuple[Path, .
             "a model of pictures is exported to mlflow, torch and onnx, but got --to code: numpy"
             " has no convolutions."
         )
-    if isinstance(classifier.members[0].encoding, FrozenEncoding) and form in ENDINGS:
+    if are_vectors(classifier) and form == "code":
         raise InputError(
-            f"a model of frozen features is exported to mlflow, but got --to {form}: its network"
-            " is not in it."
+            "a model of frozen features is exported to mlflow, torch and onnx, but got --to code."
         )
     # No form contains the user's own code.
     check_built_in(classifier, form)

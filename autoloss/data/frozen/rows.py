@@ -12,9 +12,10 @@ from autoloss.data.exchange import Frame
 from autoloss.data.frames import Table
 from autoloss.data.frozen.encode import FrozenEncoding
 from autoloss.data.frozen.inputs import VectorInputs
+from autoloss.data.images.rows import frame_of_cells
 from autoloss.data.images.sources import load_pictures, open_pictures
 from autoloss.data.options import DataOptions
-from autoloss.data.read import load_table, read_table
+from autoloss.data.read import load_table
 from autoloss.data.stream import RowStream, open_rows
 
 _AT_ONCE = 4_096
@@ -42,7 +43,7 @@ class FrozenReader:
         if isinstance(data, str | Path):
             yield from self.open(data).frames(self.names, rows=_AT_ONCE)
         else:
-            yield read_table(data)
+            yield frame_of_cells(data, self.names[0])
 
     def open(self, data: str | Path) -> RowStream:
         """Return the rows of a folder or a file."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from autoloss.data.exchange import Frame
@@ -17,6 +19,18 @@ from autoloss.data.read import read_table
 from autoloss.data.stream import RowStream
 
 _AT_ONCE = 4_096
+
+
+def frame_of_cells(data: Any, column: str) -> pd.DataFrame:
+    """Return rows in memory as a table: a list has the cells of the only column.
+
+    Args:
+        data: A table, a list of paths, pictures or texts, or an array of pictures.
+        column: The column of the pictures or texts.
+    """
+    if isinstance(data, list | tuple | np.ndarray):
+        return pd.DataFrame({column: pd.Series(list(data), dtype=object)})
+    return read_table(data)
 
 
 class ImageReader:
@@ -36,11 +50,11 @@ class ImageReader:
         return (self._encodings[0].column,)
 
     def frames(self, data: Frame | str | Path) -> Iterator[pd.DataFrame]:
-        """Yield the pictures of a folder, a file of arrays, or a table."""
+        """Yield the pictures of a folder, a file, a table, or a list of paths or arrays."""
         if isinstance(data, str | Path):
             yield from self.open(data).frames(self.names, rows=_AT_ONCE)
         else:
-            yield read_table(data)
+            yield frame_of_cells(data, self.names[0])
 
     def open(self, data: str | Path) -> RowStream:
         """Return the rows of a folder or a file; their paths start there."""

@@ -170,7 +170,7 @@ def open_pictures(source: str | Path, column: str) -> tuple[RowStream, Path | No
     """Return pictures to predict as rows, and the folder that their paths start from.
 
     Args:
-        source: A folder with all pictures below it, an ``.npz`` file, or a table.
+        source: A folder with all pictures below it, a picture, an ``.npz`` file, or a table.
         column: The column of the pictures.
 
     Raises:
@@ -183,6 +183,8 @@ def open_pictures(source: str | Path, column: str) -> tuple[RowStream, Path | No
             raise InputError(f"{label} must hold pictures, but it has none.")
         names = pa.array([file.relative_to(path).as_posix() for file in files])
         return _stream(names, column, label), path
+    if path.suffix.lower() in ENDINGS:
+        return _stream(pa.array([path.name]), column, label), path.parent
     if _is_arrays(source):
         images, _ = _arrays(path, label=label)
         return _stream(pa.array([_png_of(one) for one in images]), column, label), None
