@@ -94,7 +94,7 @@ class PlainNetwork(nn.Module):
             last = y.permute(0, 2, 3, 1)
             return functional.layer_norm(last, last.shape[-1:]).relu().permute(0, 3, 1, 2)
 
-        x = activated(self.first(x))
+        x = self.first(x).relu()
         x = activated(self.join(x))
         for block in self.blocks:
             x = x + activated(block(x))

@@ -343,6 +343,7 @@ def test_a_plan_trains_and_writes_nothing(small: Path, tmp_path: Path) -> None:
     plan = autoloss.plan("sklearn:digits", space=small, trials=40)
     assert (plan.data.n_train, plan.data.n_valid, plan.data.n_test) == (1078, 360, 359)
     assert plan.together == 8
+    assert 10_000 < plan.memory < 100_000_000
     assert plan.expected_seconds is not None
     assert plan.expected_seconds > 0
     assert 6 / 359 <= plan.detectable < 0.1

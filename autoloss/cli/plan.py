@@ -14,7 +14,7 @@ from autoloss.records import DataSummary, LabelCount, Plan
 from autoloss.report.document import SCHEMA_VERSION, json_text
 from autoloss.report.power import power_before
 from autoloss.report.rows import ROWS, all_rows, classes_text
-from autoloss.report.words import count_text, duration_text, is_number
+from autoloss.report.words import count_text, duration_text, is_number, size_text
 
 _KINDS = {"numeric": "number", "categorical": "category", "boolean": "category"}
 _MANY, _LABELS = 60, 20
@@ -58,6 +58,8 @@ def plan_lines(plan: Plan) -> Iterator[tuple[str, str]]:
         f"{plan.trials} trials, at least {plan.quota} a family, "
         f"{plan.together or 'as many as is fastest'} trained together on {plan.device}",
     )
+    if plan.memory:
+        yield "Memory", f"at most {size_text(plan.memory)} for candidates in training"
     if plan.expected_seconds is not None:
         yield "Time", time_text(plan.expected_seconds, is_limited=bool(plan.allowed))
     if plan.allowed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from autoloss.data import Fold
 from autoloss.experiment.fewer_rows import rows_text
@@ -16,6 +17,7 @@ from autoloss.metrics import Metric, resolve_metric
 from autoloss.records import Plan
 from autoloss.search import Space, plan_families
 from autoloss.training.divisions import Divisions
+from autoloss.training.together import bytes_each
 
 
 def plan(request: Request) -> Plan:
@@ -67,7 +69,7 @@ def plan(request: Request) -> Plan:
     timetable = timed.timetable
     budget = plan_families(space.bases, timetable.plan.trials)
     rows = rows_text(data, timed.rows)
-    return make_plan(
+    found = make_plan(
         data,
         budget,
         trials=trials,
@@ -81,6 +83,8 @@ def plan(request: Request) -> Plan:
         allowed=timetable.allowed(budget.dropped),
         notes=(*begun.network.notes, *([rows] if rows else [])),
     )
+    memory = timed.together.candidates * bytes_each(timed.divisions.jobs)
+    return replace(found, memory=memory)
 
 
 def _check_study(begun: Start, space: Space, facts: ClassFacts) -> Metric:

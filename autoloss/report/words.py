@@ -192,6 +192,17 @@ def listed(items: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
+def size_text(n_bytes: int) -> str:
+    """Return a number of bytes in megabytes, or in gigabytes from a thousand of them.
+
+    Examples:
+        >>> size_text(310_400_000), size_text(2_345_000_000), size_text(20_000)
+        ('310 MB', '2.3 GB', '1 MB')
+    """
+    size = max(n_bytes / 1e6, 1.0)
+    return f"{size:,.0f} MB" if size < 999.5 else f"{size / 1e3:,.1f} GB"
+
+
 def duration_text(seconds: float | None) -> str:
     """Return a duration in its two largest units, without a zero.
 
