@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from pathlib import Path
 
@@ -81,6 +83,37 @@ def test_a_search_of_frozen_features_ends_in_a_model_without_code(
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     (found,) = session.run(["probabilities"], {"vectors": vectors.numpy()})
     np.testing.assert_allclose(found, probs, atol=1e-5)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_the_report_shows_pictures_on_which_finalists_disagree_unless_told_not_to(
+    tmp_path: Path, space: Path, shown: bool
+) -> None:
+    images, _ = bars(200, 0)
+    labels = np.random.default_rng(1).choice(["no", "yes"], len(images))
+    np.savez(tmp_path / "noise.npz", images=images, labels=labels)
+    result = autoloss.search(
+        tmp_path / "noise.npz",
+        features=SIDES,
+        examples=shown,
+        space=space,
+        trials=4,
+        workers=1,
+        name="noise",
+        out=tmp_path / "reports",
+        track="off",
+    )
+    found = result.summary.disagreements
+    assert found is not None
+    assert found.examples
+    page = (tmp_path / "reports" / "noise" / "report.html").read_text(encoding="utf-8")
+    assert page.count('<img src="data:image/png') == (len(found.examples) if shown else 0)
+    for one in found.examples:
+        assert bool(one.picture) == shown
+        if shown:
+            raw = base64.b64decode(one.picture.partition(",")[2])
+            seen = np.asarray(Image.open(io.BytesIO(raw)))[..., 0]
+            assert np.array_equal(seen, images[one.row])
 
 
 def test_a_model_of_own_features_is_not_registered(tmp_path: Path) -> None:

@@ -197,6 +197,8 @@ def _of_library(library: str, place: str, seen: Seen) -> Frozen:
             f"features={library}:{place} must have {known.package} installed, but {found}: pip"
             f" install 'autoloss[{library}]'."
         ) from error
+    except InputError:
+        raise
     except Exception as error:
         raise InputError(
             f"features must name a model that {known.package} can load, but {library}:{place} gave"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
+
+from autoloss.core.errors import InputError
 
 _SMALL = 32
 """Pictures or texts that run through a network at once."""
@@ -71,6 +75,7 @@ def _frozen(module: nn.Module, run: Callable[[Sequence[Any]], Any]) -> Frozen:
 def _of_sentence_transformers(place: str, seen: str) -> Frozen:
     from sentence_transformers import SentenceTransformer
 
+    _check_modules(Path(place))
     model = SentenceTransformer(place, device=str(_device()))
     model.eval()
 
@@ -80,6 +85,30 @@ def _of_sentence_transformers(place: str, seen: str) -> Frozen:
         )
 
     return Frozen(weights_digest(model), vectors)
+
+
+def _check_modules(folder: Path) -> None:
+    """Refuse a folder that names classes outside the library, whose code would run.
+
+    Raises:
+        InputError: It does.
+    """
+    try:
+        listed = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        names = [str(one["type"]) for one in listed]
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder} must be a model of sentence-transformers, but its modules.json cannot be"
+            " read."
+        ) from error
+    for name in names:
+        if not name.startswith("sentence_transformers."):
+            raise InputError(
+                f"{folder} must have modules of sentence-transformers alone, because no code of a"
+                f" model is run, but has {name!r:.80}: call it in a function, FILE.py:NAME."
+            )
 
 
 def _of_transformers(place: str, seen: str) -> Frozen:

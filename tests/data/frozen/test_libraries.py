@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from autoloss.core.errors import InputError
 from autoloss.data.frozen.extractor import open_extractor
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "c"]
@@ -93,3 +94,10 @@ def test_timm_and_torchvision_give_the_numbers_before_their_last_layer(
     monkeypatch.setattr(models, "get_model", lambda name, weights: get(name, weights=None))
     check(open_extractor("timm:resnet10t", "pictures"), pictures(2), 512)
     check(open_extractor("torchvision:mobilenet_v3_small", "pictures"), pictures(2), 576)
+
+
+def test_a_folder_of_texts_cannot_name_code_outside_the_library(tmp_path: Path) -> None:
+    pytest.importorskip("sentence_transformers")
+    (tmp_path / "modules.json").write_text('[{"idx": 0, "type": "evil.Module"}]', encoding="utf-8")
+    with pytest.raises(InputError, match=r"no code of a model is run, but has 'evil.Module'"):
+        open_extractor(f"st:{tmp_path}", "texts")
