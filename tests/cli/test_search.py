@@ -25,7 +25,8 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "--model", "net.py:make", "--ship", "best", "--refit", "--workers", 2,
         "--labels-in", "list", "--label-separator", "|", "--label-decision", "f1",
         "--tokens", "words", "--constrained",
-        "--images", "photo", "--image-size", "32", "--skip-bad",
+        "--images", "photo", "--image-size", "32", "--skip-bad", "--no-examples",
+        "--features", "embed.py:vectors",
     )  # fmt: skip
     assert result.exit_code == 0, result.stderr
     ((name, args, kwargs),) = api.calls
@@ -68,6 +69,8 @@ def test_every_option_reaches_the_search(api, run) -> None:
         "images": "photo",
         "image_size": 32,
         "skip_bad": True,
+        "examples": False,
+        "features": "embed.py:vectors",
         "name": "mine",
         "storage": "sqlite:///s.db",
         "tracking_uri": "http://here",

@@ -327,7 +327,7 @@ def test_every_help_ends_with_examples_that_parse(run, name) -> None:
     command = GROUP.commands[name].callback
     assert command is not None
     examples = sys.modules[command.__module__].EXAMPLES
-    assert 2 <= len(examples) <= 3
+    assert 2 <= len(examples) <= 5
     text = run(name, "--help", env={"COLUMNS": "80"}).stdout
     for line in examples:
         assert f"$ {line} " in text
