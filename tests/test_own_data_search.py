@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,11 @@ import autoloss
 from autoloss.cli import app
 from autoloss.core.errors import InputError
 from autoloss.data import DataOptions, prepare
+from autoloss.diagnosis.model import diagnose_model
 from autoloss.experiment import own_network
 from autoloss.experiment.session import SearchSession
 from autoloss.inference.pyfunc import ServedModel, input_example
+from autoloss.inference.tagging import write_tags
 from autoloss.models.custom.check import Behaviour
 from autoloss.models.custom.of_rows import to_dense
 from autoloss.search import SearchResult, load_space
@@ -238,7 +242,7 @@ class Tagger(nn.Module):
         return found
 
 
-def test_tags_of_tokens(small: Path, tmp_path: Path) -> None:
+def test_tags_of_tokens(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw = torch.Generator().manual_seed(0)
     codes = torch.randint(1, 9, (90, 7), generator=draw)
     mask = (torch.arange(7) < torch.randint(2, 8, (90, 1), generator=draw)).long()
@@ -249,6 +253,15 @@ def test_tags_of_tokens(small: Path, tmp_path: Path) -> None:
     assert result.summary.data.task == "sequence"
     predicted = result.model.predict(inputs)
     assert [len(one) for one in predicted] == mask.sum(1).tolist()
+    held = types.ModuleType("held_by_the_test_of_tags")
+    held.__dict__["data"] = (inputs, tags)
+    monkeypatch.setitem(sys.modules, held.__name__, held)
+    assert write_tags(result.model, f"{held.__name__}:data", tmp_path / "t.jsonl") == 90
+    written = pd.read_json(tmp_path / "t.jsonl", lines=True)
+    assert list(written.columns) == ["item", "prediction", "probability"]
+    assert written["prediction"][3] == predicted[3].tolist()
+    diagnosis = diagnose_model(result.model, (inputs, tags))
+    assert diagnosis.rows == int((tags >= 0).sum())
     probs = result.model.predict_proba((inputs, tags))
     alone = {name: one[:1] for name, one in inputs.items()}
     assert result.model.predict_proba(alone)[0] == pytest.approx(probs[0], abs=1e-5)

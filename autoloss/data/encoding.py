@@ -170,3 +170,19 @@ class RowReader(Protocol):
     def note(self) -> str:
         """Return a line on the cells that cannot be used; empty if there are none."""
         ...
+
+
+class TokenReader(RowReader, Protocol):
+    """Reads new sequences for the members of a model."""
+
+    def tagged(self, data: Any, target: str) -> tuple[Table, Any]:
+        """Return a table of sequences, and the tags of its tokens.
+
+        Args:
+            data: The source.
+            target: The name of the tags.
+
+        Raises:
+            InputError: It lacks them, or they have other lengths than the tokens.
+        """
+        ...

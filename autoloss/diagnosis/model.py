@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 
 from autoloss.core.errors import InputError, closest
 from autoloss.core.task import MISSING_LABEL, Task
+from autoloss.data.encoding import TokenReader
 from autoloss.data.frames import Table
 from autoloss.data.input_kinds import kind_of_encoding
 from autoloss.data.label_columns import read_label_lists, read_labels
 from autoloss.data.messages import listed, plural
 from autoloss.data.read import Source
-from autoloss.data.sequences.cells import read_words
-from autoloss.data.sequences.sources import column_of
-from autoloss.data.sequences.tags import TagColumn
 from autoloss.data.sources import labels_of
 from autoloss.data.values import label_of as text_of
 from autoloss.diagnosis.labelled import LEAST_ROWS, ItemLabels, LabelledPredictions
@@ -140,11 +138,10 @@ def _of_labels(classifier: Classifier, data: Source, table: Table) -> LabelledPr
 
 def _of_sequences(classifier: Classifier, data: Source) -> LabelledPredictions:
     """Return the predictions of a model of sequences for the tagged tokens."""
-    encoding = classifier.encodings[0]
-    table, _ = kind_of_encoding(encoding).reader(classifier.encodings).labelled(data)
-    target = column_of(table, str(classifier.task.target), option="target")
-    lengths = read_words(table.frame[encoding.tokens.tokens], label=table.label)[1]
-    column = TagColumn.read(table, target, lengths, tokens=encoding.tokens.tokens)
+    made = kind_of_encoding(classifier.encodings[0]).reader(classifier.encodings)
+    reader = cast("TokenReader", made)
+    table, column = reader.tagged(data, str(classifier.task.target))
+    lengths = column.lengths
     keys = [text_of(one) for one in classifier.task.classes]
     tags = column.targets(keys, np.arange(len(lengths))).values
     known = tags >= 0

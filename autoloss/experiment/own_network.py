@@ -18,7 +18,6 @@ from autoloss.models import Layout, ModuleNetwork, OwnModel, networks_for
 from autoloss.models.custom.check import check_network, check_weights
 from autoloss.models.custom.own import AUTO, Model, open_model
 from autoloss.models.custom.shipped import shapes_of
-from autoloss.models.make import NO_NETWORK
 from autoloss.search import Space
 from autoloss.training.form import choose_form
 
@@ -110,8 +109,6 @@ def checked_network(
         InputError: The network cannot be trained; one line says why.
     """
     if model is None:
-        if not data.kind.built_in:
-            raise InputError(NO_NETWORK)
         return CheckedNetwork()
     network, folds = _network(model, data, space), data.folds
     check_weights(network)

@@ -16,6 +16,7 @@ from autoloss.core.task import Task
 from autoloss.data import StudyData
 from autoloss.data.messages import unknown_name
 from autoloss.data.rare import sampling_rates
+from autoloss.data.tensors.given import is_given, is_place
 from autoloss.executors import Crew, Staffing, check_workers
 from autoloss.experiment.knowledge import ClassKnowledge
 from autoloss.experiment.label_decision import check_label_decision
@@ -26,6 +27,7 @@ from autoloss.experiment.running import make_tracker, run, staffed, withdrawn_if
 from autoloss.experiment.session import OpenSearch
 from autoloss.losses.own import take_in
 from autoloss.models.custom.own import AUTO
+from autoloss.models.make import NO_NETWORK
 from autoloss.search import SearchResult, Space, Study, free_name, load_space, usual_space
 from autoloss.search.journal import exists_error
 from autoloss.search.naming import CONFIG, JOURNAL, check_name
@@ -89,6 +91,9 @@ def start(request: Request, crew: Crew | None = None, progress: Progress | None 
         resolve(request.tracking_uri)
     loaded = load_space(request.space, losses=own)
     space = knowledge.join(loaded, own)
+    if knowledge.model is None and (is_given(request.data) or is_place(request.data)):
+        # Before the data are read, which may take long.
+        raise InputError(NO_NETWORK)
     staffing = staffed(request, device, crew, progress)
     data = request.read(space, Silent().noted if progress is None else progress.noted)
     usual = usual_space(request.space, data.task.kind, data.kind.space(data.encoding))

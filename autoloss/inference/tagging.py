@@ -50,10 +50,7 @@ def write_tags(classifier: Classifier, data: str, file: Path) -> int:
     if is_conll != (ending in ENDINGS) or ending not in (*ENDINGS, *_LINES, ".parquet", ".csv"):
         wanted = "the ending of DATA" if is_conll else ".jsonl, .parquet or .csv"
         raise InputError(f"FILE must have {wanted}, but got FILE={str(file)!r}.")
-    encodings = classifier.encodings
-    # All sequences come at once.
-    (frame,) = kind_of_encoding(encodings[0]).reader(encodings).frames(data)
-    tags, probs = tagged(classifier, frame, label=data)
+    frame, tags, probs = _read_and_tagged(classifier, data, label=data)
     with replacing(file) as part:
         if ending in ENDINGS:
             lines = _conll_lines(Path(data), tags, probs)
@@ -76,8 +73,16 @@ def tagged(
     Raises:
         InputError: A column is missing, or its cells are no lists of one length.
     """
+    return _read_and_tagged(classifier, data, label=label)[1:]
+
+
+def _read_and_tagged(
+    classifier: Classifier, data: pd.DataFrame | str, *, label: str
+) -> tuple[pd.DataFrame, list[NDArray[Any]], list[NDArray[np.float64]]]:
+    """Return sequences as they were read, with the decided tags and their probabilities."""
     encodings = classifier.encodings
     reader = kind_of_encoding(encodings[0]).reader(encodings)
+    # All sequences come at once.
     (frame,) = reader.frames(data)
     inputs = reader.encode(frame, label=label)
     rows = classifier.by_member(inputs)
@@ -89,7 +94,7 @@ def tagged(
         one[np.arange(len(one)), own].round(_DECIMALS)
         for one, own in zip(probs, codes, strict=True)
     ]
-    return tags, chosen
+    return frame, tags, chosen
 
 
 def _conll_lines(

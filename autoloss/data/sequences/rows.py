@@ -11,8 +11,11 @@ from autoloss.data.exchange import Frame
 from autoloss.data.frames import Table
 from autoloss.data.options import DataOptions
 from autoloss.data.read import load_table
+from autoloss.data.sequences.cells import read_words
 from autoloss.data.sequences.encode import SequenceEncoding
 from autoloss.data.sequences.inputs import SequenceInputs
+from autoloss.data.sequences.sources import column_of
+from autoloss.data.sequences.tags import TagColumn
 from autoloss.data.stream import RowStream, open_rows
 
 
@@ -42,6 +45,22 @@ class SequenceReader:
         """Return a table of sequences, and its source."""
         (frame,) = self.frames(data)
         return Table(frame, str(data) if isinstance(data, str | Path) else "DATA"), data
+
+    def tagged(self, data: Frame | str | Path, target: str) -> tuple[Table, TagColumn]:
+        """Return a table of sequences, and the tags of its tokens.
+
+        Args:
+            data: The source.
+            target: The column of the tags.
+
+        Raises:
+            InputError: The table lacks it, or its lists have other lengths than the tokens.
+        """
+        tokens = self._encodings[0].tokens.tokens
+        table, _ = self.labelled(data)
+        lengths = read_words(table.frame[tokens], label=table.label)[1]
+        name = column_of(table, target, option="target")
+        return table, TagColumn.read(table, name, lengths, tokens=tokens)
 
     def open(self, data: str | Path) -> RowStream:
         """Return the rows of a file, a sequence each."""

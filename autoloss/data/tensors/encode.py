@@ -55,16 +55,24 @@ class TensorEncoding:
         Raises:
             InputError: A column is missing, or a cell has another shape.
         """
+        self.check_columns(frame, label=label)
+        tensors = {
+            leaf.name: self._column(frame[leaf.name], leaf, label) for leaf in self.schema.leaves
+        }
+        return TensorInputs.of(MemoryStore(tensors))
+
+    def check_columns(self, frame: pd.DataFrame, *, label: str) -> None:
+        """Check that a table has a column for each tensor.
+
+        Raises:
+            InputError: It lacks one.
+        """
         names = [leaf.name for leaf in self.schema.leaves]
         if missing := [name for name in names if name not in frame.columns]:
             raise InputError(
                 f"{label} must have a column for each tensor of the training data, but lacks"
                 f" {listed(missing)}; give a Dataset, a DataLoader or tensors."
             )
-        tensors = {
-            leaf.name: self._column(frame[leaf.name], leaf, label) for leaf in self.schema.leaves
-        }
-        return TensorInputs.of(MemoryStore(tensors))
 
     @staticmethod
     def _column(cells: pd.Series, leaf: Leaf, label: str) -> Tensor:

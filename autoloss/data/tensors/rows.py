@@ -10,16 +10,19 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from autoloss.core.errors import InputError
 from autoloss.data.exchange import Frame
 from autoloss.data.frames import Table
 from autoloss.data.read import read_table
+from autoloss.data.sequences.tags import TagColumn
 from autoloss.data.stream import RowStream, open_rows
 from autoloss.data.tensors.encode import TensorEncoding
 from autoloss.data.tensors.given import is_given, is_place
 from autoloss.data.tensors.inputs import TensorInputs
-from autoloss.data.tensors.sources import load_tensors
+from autoloss.data.tensors.sources import ITEM, load_tensors
 
 _AT_ONCE = 4_096
 
@@ -44,7 +47,7 @@ class TensorReader:
         """Yield the examples; those that a program holds as numbers, which `encode` looks up."""
         is_bare = isinstance(data, Tensor | np.ndarray | Mapping)
         if is_bare or is_given(data) or is_place(data):
-            yield self._numbered(data)
+            yield pd.DataFrame({ITEM: self._numbers(data)})
         else:
             yield read_table(data)
 
@@ -52,7 +55,8 @@ class TensorReader:
         """Return the rows of a file, or the examples of ``MODULE:NAME`` or ``FILE.py:NAME``."""
         if not is_place(str(data)):
             return open_rows(data)
-        whole = pa.Table.from_pandas(self._numbered(str(data)), preserve_index=False)
+        # A number stands in the column of every tensor, so that none is missing.
+        whole = pa.table(dict.fromkeys(self.names, self._numbers(str(data))))
         return RowStream(
             str(data),
             self.names,
@@ -67,12 +71,27 @@ class TensorReader:
             return Table(read_table(data), "DATA"), data
         return load_tensors(data, like=self._encodings[0]).table, data
 
+    def tagged(self, data: Any, target: str) -> tuple[Table, TagColumn]:
+        """Return the examples as a table, and the tags of their tokens.
+
+        Raises:
+            InputError: The examples have no tags.
+        """
+        if not (is_given(data) or is_place(data)):
+            raise InputError(
+                "DATA must be a Dataset, a DataLoader or (inputs, labels) with a tag for each"
+                " token, but is a table."
+            )
+        found = load_tensors(data, like=self._encodings[0])
+        assert found.tags is not None
+        return found.table, found.tags
+
     def encode(self, frame: pd.DataFrame, *, label: str = "DATA") -> list[TensorInputs]:
         """Return examples for each encoding."""
         if self._inputs is None:
             found = self._encodings[0].transform(frame, label=label)
         else:
-            found = self._inputs.take(torch.tensor(frame[self.names[0]].to_numpy()))
+            found = self._inputs.take(torch.tensor(frame.iloc[:, 0].to_numpy()))
         return [found for _ in self._encodings]
 
     def check(self, *, label: str, remedy: str) -> None:
@@ -83,13 +102,9 @@ class TensorReader:
         """Return nothing: every example was read."""
         return ""
 
-    def _numbered(self, data: Any) -> pd.DataFrame:
-        """Read what a program holds, and return the numbers of the examples."""
-        self._inputs = self._read(data)
-        numbers = range(len(self._inputs))
-        return pd.DataFrame(dict.fromkeys(self.names, numbers))
-
-    def _read(self, data: Any) -> TensorInputs:
-        """Return the inputs of examples, with or without labels."""
+    def _numbers(self, data: Any) -> NDArray[np.int64]:
+        """Read the inputs of examples, with or without labels, and return their numbers."""
         whole = (data,) if isinstance(data, Tensor | np.ndarray | Mapping) else data
-        return load_tensors(whole, like=self._encodings[0], has_labels=False).beside.inputs.settled
+        found = load_tensors(whole, like=self._encodings[0], has_labels=False)
+        self._inputs = found.beside.inputs.settled
+        return np.arange(len(self._inputs))

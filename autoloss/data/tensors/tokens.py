@@ -15,7 +15,6 @@ from torch import Tensor
 from autoloss.core.errors import InputError
 from autoloss.core.ragged import Ragged
 from autoloss.core.task import MISSING_LABEL
-from autoloss.data.messages import listed
 from autoloss.data.sequences.tags import TagColumn
 from autoloss.data.tensors.encode import TensorEncoding, array_of
 from autoloss.data.tensors.inputs import TensorSchema
@@ -108,12 +107,8 @@ class TokenTensorEncoding(TensorEncoding):
         Raises:
             InputError: A column is missing, or a cell has another shape.
         """
+        self.check_columns(frame, label=label)
         leaves = self.schema.leaves
-        if missing := [leaf.name for leaf in leaves if leaf.name not in frame.columns]:
-            raise InputError(
-                f"{label} must have a column for each tensor of the training data, but lacks"
-                f" {listed(missing)}; give a Dataset, a DataLoader or tensors."
-            )
         cells = {
             leaf.name: [_cell(one, leaf, label) for one in frame[leaf.name]] for leaf in leaves
         }
