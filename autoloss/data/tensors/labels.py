@@ -49,6 +49,15 @@ def label_columns(batches: Sequence[NDArray[Any]], label: str) -> pd.DataFrame:
     )
 
 
+def are_one_hot(columns: pd.DataFrame) -> bool:
+    """Return whether every row of several labels has a single 1, as classes in that form have."""
+    if columns.shape[1] < 2:
+        return False
+    values = columns.to_numpy(dtype=np.float64)
+    # NaN, a missing label, is no 1.
+    return bool((values.sum(1) == 1.0).all())
+
+
 def _classes(labels: NDArray[Any], label: str) -> Any:
     """Return a class for each example, missing where it is -100 or NaN."""
     if labels.dtype.kind not in "iuf":

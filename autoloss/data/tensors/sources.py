@@ -21,7 +21,7 @@ from autoloss.data.tensors.encode import TensorEncoding
 from autoloss.data.tensors.given import Given, as_items, opened, read_batches
 from autoloss.data.tensors.inputs import LARGEST, MemoryStore, TensorInputs, TensorSchema
 from autoloss.data.tensors.items import ItemReader, ItemStore, drawn_from
-from autoloss.data.tensors.labels import LABEL, label_columns
+from autoloss.data.tensors.labels import LABEL, are_one_hot, label_columns
 from autoloss.data.tensors.pieces import Pieces
 from autoloss.data.tensors.tokens import (
     TokenTensorEncoding,
@@ -193,6 +193,11 @@ def _table(
         encoding = like
     frame, weights = pd.concat([frame, columns], axis=1), None
     notes = [_about(pieces, leaves, inputs, is_random=is_random)]
+    if are_one_hot(columns):
+        notes.append(
+            f"{label}: every row of labels has a single 1. They are searched as several labels of"
+            " yes and no; if they are classes, give the number of the class."
+        )
     if sampled is not None and isinstance(sampled[0], float):
         weights = torch.tensor(sampled, dtype=torch.float32)
         _check_count(len(weights), count, label)

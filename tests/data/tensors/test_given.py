@@ -205,6 +205,15 @@ def test_a_missing_class_is_missing() -> None:
         assert any("20 rows without 'label' left out" in note for note in data.notes)
 
 
+def test_classes_in_the_place_of_several_labels_are_noticed() -> None:
+    one_hot = torch.eye(3)[Y]
+    several = one_hot.clone()
+    several[0] = 1.0
+    for labels, expected in ((one_hot, True), (several, False), (Y, False)):
+        notes = prepare((X, labels), NO_OPTIONS).notes
+        assert any("give the number of the class" in note for note in notes) == expected
+
+
 def test_large_data_are_read_when_they_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = prepare((X, Y), NO_OPTIONS)
     monkeypatch.setattr(sources, "LARGEST", 100)
