@@ -111,7 +111,9 @@ def test_the_command_line_predicts_a_file_and_exports_code(
     exec(compile(Path(code).read_text(encoding="utf-8"), code, "exec"), names)
     own = names["predict_proba"](pd.DataFrame({"x0": new}))
     np.testing.assert_allclose(own, fitted.predict_proba(new), atol=1e-5)
-    done = run(app, ["export", str(tmp_path / "model"), "--to", "onnx", "-o", code])
+    done = run(
+        app, ["export", str(tmp_path / "model"), "--to", "onnx", "-o", str(tmp_path / "own.onnx")]
+    )
     assert done.exit_code == 2
     assert "free text" in done.output
 

@@ -123,7 +123,7 @@ class TableEncoding:
             if typing.values.n_infinite and not isinstance(found[name], str):
                 infinite.append((name, typing.values.n_infinite))
         for name, typing in texts.items():
-            column = TextColumn.fit(name, typing.values.data, terms=terms // len(texts))
+            column = TextColumn.fit(name, typing.values.data, terms=max(2, terms // len(texts)))
             marks = hints.get(name, NO_HINTS).marks
             facts[name] = replace(facts[name], n_empty=int(typing.values.data.isna().sum()))
             found[name] = _TOO_RARE if column is None else replace(column, marks=marks)

@@ -38,6 +38,11 @@ _ID_WORDS = {
     "ssn",
 }
 _BOOLEAN = {"true", "false", "yes", "no", "t", "f", "y", "n"}
+# A cell of so many characters is text, whether or not it has spaces.
+_LONG = 80
+# Thai, Lao, kana and Chinese characters: a sentence of them has no spaces.
+_UNSPACED = "[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]"
+_UNSPACED_TEXT = 6
 # Below this many rows a column of distinct values may be of any kind.
 _FEW = 20
 _ALL_MISSING = "no value"
@@ -186,9 +191,11 @@ def _kind_of_text(
     form = find_format(values.data, day_first=hints.decimal == ",")
     if form is not None:
         return Typing("date", values, form, why=f"dates as {form}")
-    words, length = _shape(present)
+    words, length, unspaced = _shape(present)
     share = n_distinct / len(present)
-    if len(present) >= _FEW and words < 1.5 and length < 80:
+    if n_distinct >= _FEW and share >= 0.2 and (length >= _LONG or unspaced >= _UNSPACED_TEXT):
+        return Typing("text", values, why=f"{length:.0f} characters a cell")
+    if len(present) >= _FEW and words < 1.5:
         least = 0.5 if is_named_like_id(name) else 0.95
         if share >= least:
             return Typing("dropped", values, _IDENTIFIER)
@@ -241,8 +248,13 @@ def _are_boolean(present: pd.Series) -> bool:
     return {str(level).lower() for level in present.unique()} <= _BOOLEAN
 
 
-def _shape(present: pd.Series) -> tuple[float, float]:
-    """Return the mean number of words and of characters, over a sample of the distinct texts."""
+def _shape(present: pd.Series) -> tuple[float, float, float]:
+    """Return means over a sample of the distinct texts.
+
+    They are the number of words, of characters, and of characters of scripts without spaces.
+    """
     cells = pd.Series(pd.unique(present), dtype="string")
     cells = cells.sample(min(len(cells), 2000), random_state=0)
-    return float(cells.str.count(r"\s+").mean()) + 1.0, float(cells.str.len().mean())
+    spaces, length = cells.str.count(r"\s+"), cells.str.len()
+    unspaced = cells.str.count(_UNSPACED)
+    return float(spaces.mean()) + 1.0, float(length.mean()), float(unspaced.mean())

@@ -20,6 +20,8 @@ from autoloss.data.values import values_of
 # Many more than the terms of a column, so that few terms share a bucket.
 _BUCKETS = 2**20
 _CHUNK = 20_000
+# Documents that choose the terms, whose counts are kept meanwhile: some 100 MB of short ones.
+_FIT_ROWS = 50_000
 # A longer part of a document costs time and changes its weights little.
 _LONGEST = 4_000
 _MOST_PLACES = 512
@@ -59,21 +61,22 @@ class TextColumn:
 
         Args:
             name: Its name.
-            text: The training rows.
+            text: The training rows; of more than 50 000, a sample chooses the terms.
             terms: V at most: the most frequent words, and as many of the most frequent parts.
         """
         documents = text.dropna()
+        if len(documents) > _FIT_ROWS:
+            documents = documents.sample(_FIT_ROWS, random_state=0)
+        hashed = list(_hashed(documents))
         frequency = np.zeros(2 * _BUCKETS, dtype=np.int64)
-        for counts in _hashed(documents):
+        for counts in hashed:
             frequency += np.bincount(counts.indices, minlength=2 * _BUCKETS)
         kept = _most_frequent(frequency, terms)
         if not len(kept):
             return None
         idf = np.log((1.0 + len(documents)) / (1.0 + frequency[kept])) + 1.0
         idf = idf.astype(np.float32)
-        longest = max(
-            int(np.diff(_weighted(part, kept, idf).indptr).max()) for part in _hashed(documents)
-        )
+        longest = max(int(np.diff(_weighted(part, kept, idf).indptr).max()) for part in hashed)
         return cls(
             name,
             Scale.fit(_log_lengths(text)),

@@ -45,6 +45,8 @@ SENTENCES = [" ".join(RNG.choice(WORDS, size=6)) for _ in range(N)]
         ("when", [f"{1 + i % 28:02d}.03.2024 11:30" for i in range(N)], "date", "%d.%m.%Y %H:%M"),
         ("when", [f"{1 + i % 28}/3/2024" for i in range(N)], "date", "%d/%m/%Y"),
         ("remark", SENTENCES, "text", ""),
+        ("gene", ["".join(RNG.choice(list("acgt"), 90)) for _ in range(N)], "text", ""),
+        ("review", ["".join(RNG.choice(list("好的坏菜很不"), 8)) for _ in range(N)], "text", ""),
         ("customerID", [f"{i:04d}-X" for i in RNG.permutation(N)], "dropped", "an identifier"),
         ("user_id", RNG.permutation(N) + 1000, "dropped", "an identifier"),
         ("row", np.arange(N), "dropped", "an identifier"),
