@@ -25,7 +25,7 @@ together = 4
 width = 16
 depth = 1
 terms = 300
-text_width = 8
+text_width = 0
 [training]
 batch_size = 32
 max_epochs = 8

@@ -25,7 +25,8 @@ class NetworkConfig:
         bins: Most bins of a numeric column; 0 for none.
         embedding: Width of the embedding of a categorical column that is too wide for one-hot.
         terms: Most terms of the columns of free text, together: words and parts of words.
-        text_width: Width of the embedding of free text, the weighted sum of those of its terms.
+        text_width: Width of the embedding of free text, the weighted sum of those of its terms; 0
+            for a weight of each term for each unit of the first hidden layer.
         normalise: Whether hidden layers are normalised.
     """
 

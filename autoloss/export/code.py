@@ -127,6 +127,7 @@ def _source(
             rule=decision["rule"],
             n_members=f"{count} trainings" if count > 1 else "one training",
             has_text=has_text,
+            text_is_first=has_text and not classifier.config.text_width,
             columns=literal(list(by_name(classifier.encodings))),
             classes=literal(list(classifier.task.outputs)),
             has_labels=bool(classifier.task.names),

@@ -17,6 +17,7 @@ from autoloss.core.settings import NetworkConfig
 from autoloss.data import TableSchema
 from autoloss.losses import Mix
 from autoloss.models.bags import bag
+from autoloss.models.bins import Bins, bins_of, piecewise_linear
 from autoloss.models.heads import Heads, apply_heads
 from autoloss.models.input_shape import InputShape
 from autoloss.models.layers import DropoutRates, dense, mixed, relu_dropout
@@ -48,7 +49,7 @@ class TableNetwork:
     of quantile bins (Gorishniy et al. 2022, arXiv:2203.05556) is the same for all candidates, and
     is computed once for each batch; learnt frequencies are a candidate's own, see `waves`. Missing
     numbers are zero, and columns that lacked some in training have an indicator. Free text is the
-    weighted sum of the embeddings of its terms.
+    weighted sum of the embeddings of its terms, beside the other inputs or in the first layer.
 
     Args:
         schema: The columns.
@@ -166,13 +167,8 @@ class TableNetwork:
         return 3 * inputs + 8 * self.config.depth * self.config.width + 16 * self.n_classes
 
     @cached_property
-    def _bins(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Return column, lower edge and width of every bin that is not empty, each ``(bins,)``."""
-        edges = self.schema.edges if self._has_bins else self.schema.edges[:, :1]
-        width = edges.diff(dim=1)
-        column, place = (width > 0.0).nonzero(as_tuple=True)
-        # Row and column of `nonzero` share a storage, which a saved program cannot tell apart.
-        return column.clone(), edges[column, place], width[column, place]
+    def _bins(self) -> Bins:
+        return bins_of(self.schema.edges if self._has_bins else self.schema.edges[:, :1])
 
     @cached_property
     def layout(self) -> Layout:
@@ -183,7 +179,7 @@ class TableNetwork:
             shapes["embedding"] = (self.shape.codes, config.embedding)
         width = self.encoded_width + self.shape.embedded * config.embedding
         if terms := self.shape.terms:
-            shapes["terms"] = (terms, config.text_width)
+            shapes["terms"] = (terms, config.text_width or config.width)
             width += self._text_width
         if waves := self.shape.waves:
             shapes |= wave_shapes(waves)
@@ -234,7 +230,7 @@ class TableNetwork:
             if self.shape.waves:
                 found["numbers"] = numeric
             parts += [numeric, missing[..., self._lacking].to(dtype)]
-            parts.append(self._piecewise_linear(numeric, missing))
+            parts.append(piecewise_linear(numeric, missing, self._bins))
         offset, wide = 0, []
         for column, narrow in enumerate(self.narrow):
             codes = inputs.categories[..., column]
@@ -257,12 +253,6 @@ class TableNetwork:
             if self._spare[name]:
                 found[name] = functional.pad(one, (0, self._spare[name]))
         return Features(**found)
-
-    def _piecewise_linear(self, numeric: Tensor, missing: Tensor) -> Tensor:
-        """Return the share of each bin that lies below the number, ``(..., bins)``."""
-        column, low, width = (part.to(numeric.device) for part in self._bins)
-        share = (numeric[..., column] - low.to(numeric)) / width.to(numeric)
-        return share.clamp_(0.0, 1.0).masked_fill_(missing[..., column], 0.0)
 
     def scores(
         self, weights: Mapping[str, Tensor], features: Features, step: StepInputs
@@ -357,6 +347,8 @@ class TableNetwork:
                 weight = weight * dropout.rates.scale
             bias = weights[f"hidden.{layer}.bias"]
             hidden = dense(hidden, weight, bias, products=products)
+            if layer == 0 and self.shape.terms and not self._text_width:
+                hidden = hidden + self._bag(weights, features, orders).to(hidden.dtype)
             if mix is not None and layer == 0:
                 # The first layer is linear, so this equals mixing the inputs, which are shared.
                 exact = hidden.to(mix.share.dtype)
@@ -378,13 +370,19 @@ class TableNetwork:
         parts = [shared]
         if self.shape.waves:
             parts.append(embed(weights, spread(features["numbers"], orders)))
-        if self.shape.terms:
-            places = None if orders is None else orders.tolist()
-            parts.append(bag(weights["terms"], features["terms"], features["shares"], places))
+        if self._text_width:
+            parts.append(self._bag(weights, features, orders))
         if self.shape.embedded:
             looked_up = self._looked_up(weights["embedding"], features["codes"], orders)
             parts.append(looked_up.view(*shared.shape[:2], -1))
         return torch.cat(parts, -1) if len(parts) > 1 else shared
+
+    def _bag(
+        self, weights: Mapping[str, Tensor], features: Features, orders: Tensor | None
+    ) -> Tensor:
+        """Return the weighted sum of the embeddings of the terms."""
+        places = None if orders is None else orders.tolist()
+        return bag(weights["terms"], features["terms"], features["shares"], places)
 
     def _looked_up(self, table: Tensor, codes: Tensor, orders: Tensor | None) -> Tensor:
         """Return the embeddings of codes, in a row for each candidate."""

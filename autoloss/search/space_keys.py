@@ -62,7 +62,7 @@ CONSTANTS: dict[str, Constant] = {
     "network.bins": _whole(0),
     "network.embedding": _whole(1),
     "network.terms": _whole(2),
-    "network.text_width": _whole(1),
+    "network.text_width": _whole(0),
     "network.normalise": Constant("true or false", lambda value: isinstance(value, bool)),
     "augment.shift": _share(),
     "augment.mirror": Constant("true or false", lambda value: isinstance(value, bool)),

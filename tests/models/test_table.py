@@ -129,9 +129,21 @@ def test_frequencies_are_normal_and_phases_uniform_at_the_start() -> None:
     assert float(phase.std()) == pytest.approx(math.pi / math.sqrt(3.0), rel=0.05)
 
 
-@pytest.mark.parametrize("numbers", ["bins", "waves"])
-def test_every_kind_of_column_reaches_the_logits(numbers: str) -> None:
-    net = network(numbers=numbers)
+def test_terms_have_weights_for_the_units_of_the_first_layer() -> None:
+    net = network(depth=1, normalise=False, text_width=0)
+    weights, features = net.layout.views(rows(net, 2)), net.encode(take(5))
+    assert weights["terms"].shape == (2, 50, net.config.width)
+    table = bag(weights["terms"], features["terms"], features["shares"])
+    found = net.hidden(weights, features)
+    without = {**weights, "terms": torch.zeros_like(weights["terms"])}
+    empty = {**without, "hidden.0.bias": weights["hidden.0.bias"] + 100.0}
+    sums = net.hidden(empty, features) - 100.0
+    torch.testing.assert_close(found, (sums + table).relu(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("numbers", "text_width"), [("bins", 8), ("waves", 8), ("bins", 0)])
+def test_every_kind_of_column_reaches_the_logits(numbers: str, text_width: int) -> None:
+    net = network(numbers=numbers, text_width=text_width)
     weights = net.layout.views(rows(net, 1))
     inputs = take(2)
     before = net.body(weights, net.encode(inputs))
