@@ -104,7 +104,9 @@ def by_hand(job: Job, batch: Batch, candidate: Candidate, mixes: list[Mix]) -> t
     for mix in mixes:
         partner, share = mix.partner[0], mix.share[0]
         embedded = weights["embedding"][batch.features["codes"][0]].flatten(1)
-        inputs = torch.cat([batch.features["dense"][0], embedded], -1)
+        terms, shares = batch.features["terms"][0], batch.features["shares"][0]
+        text = (weights["terms"][terms] * shares.unsqueeze(-1)).sum(1)
+        inputs = torch.cat([batch.features["dense"][0], text, embedded], -1)
         each = share.unsqueeze(-1)
         hidden = each * inputs + (1.0 - each) * inputs[partner]
         for layer in range(network.config.depth):
