@@ -53,7 +53,10 @@ def searched(folder: Path, name: str, **options: Any) -> dict[str, Any]:
     target = TARGETS[name]
     with tempfile.TemporaryDirectory() as out:
         started = time.monotonic()
-        result = autoloss.search(train, target, test=test, track="off", out=out, **options)
+        # The model is trained again on all rows of the search, as the regression is.
+        result = autoloss.search(
+            train, target, test=test, track="off", out=out, refit=True, **options
+        )
         seconds = time.monotonic() - started
         model = result.model
         assert model is not None
