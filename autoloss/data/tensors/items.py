@@ -270,7 +270,7 @@ def collated(together: Any, *, label: str, has_labels: bool = True) -> RawBatch:
     """
     inputs, labels = split(together, label=label, has_labels=has_labels)
     tree, tensors = flat(inputs, label=label)
-    if labels is None:
+    if labels is None and not has_labels:
         one = next(iter(tensors.values()), torch.zeros(0))
         labels = torch.zeros(len(one) if one.ndim else 0, dtype=torch.int64)
     found = label_array(labels, label=label)
@@ -298,7 +298,7 @@ def stacked(
     for number, item in zip(numbers, items, strict=True):
         inputs, answer = split(item, label=label, has_labels=has_labels)
         own, tensors = flat(inputs, label=label)
-        labels.append(0 if answer is None else answer)
+        labels.append(0 if answer is None and not has_labels else answer)
         each.append(tensors)
         tree = own if tree is None else tree
         shapes = {name: tuple(one.shape) for name, one in tensors.items()}

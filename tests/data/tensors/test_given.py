@@ -302,6 +302,7 @@ HOLES[17, 1] = torch.nan
         (Batches(LOADED, 1), "as its length says, 1, but has more"),
         (Plain([one for one, _ in ITEMS]), "items \\(inputs, label\\)"),
         (Plain([{"x": one} for one, _ in ITEMS]), "got a dict of 'x'"),
+        (Plain([(one, None) for one in X]), "'label' is empty throughout"),
         (Plain([("text", 1)] * N), "inputs that are tensors.*got str"),
         (Plain([(torch.ones(2 + k % 2), 1) for k in range(N)]), "item 0 has inputs \\(2,\\) and"),
         ((HOLES, Y), "'inputs' of item 17 has NaN"),
