@@ -120,7 +120,7 @@ class Encoder:
         """Return notes for the user on an encoding."""
         return []
 
-    def glimpses(self, table: str, rows: Sequence[int]) -> list[Glimpse]:
+    def glimpses(self, table: str, rows: Sequence[int], encoding: Any) -> list[Glimpse]:
         """Return what a report shows of rows of a table: nothing of columns."""
         return [Glimpse() for _ in rows]
 

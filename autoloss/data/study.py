@@ -218,7 +218,7 @@ class StudyData:
 
     def glimpses(self, table: str, rows: Sequence[int]) -> list[Glimpse]:
         """Return what a report shows of rows of the data, or of the test or validation table."""
-        return self._encoder.glimpses(table, rows)
+        return self._encoder.glimpses(table, rows, self.encoding)
 
     def frame(self, part: Part) -> pd.DataFrame:
         """Return the input columns of a part's rows, of the kinds that the user says.

@@ -12,10 +12,12 @@ from autoloss.data.divide import Piece
 from autoloss.data.encode import TableEncoding
 from autoloss.data.folds import Encoder
 from autoloss.data.frames import only
+from autoloss.data.glimpse import Glimpse
 from autoloss.data.inputs import TableInputs
 from autoloss.data.notes import encoding_notes
 from autoloss.data.split import Rows
 from autoloss.data.stored import LARGE, StoredInputs, StoredTable
+from autoloss.data.text import TextColumn
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,14 @@ class TableEncoder(Encoder):
             return StoredInputs(self._tables[source.name], encoding, piece.rows)
         frame = self.frame(source.name, piece.rows)
         return encoding.transform(frame, label=source.table.label)
+
+    def glimpses(self, table: str, rows: Sequence[int], encoding: TableEncoding) -> list[Glimpse]:
+        """Return the first words of the free text of rows."""
+        names = [one.name for one in encoding.columns if isinstance(one, TextColumn)]
+        texts = self.sources.tables[table].table.frame[names].iloc[list(rows)].fillna("")
+        if not names:
+            return super().glimpses(table, rows, encoding)
+        return [Glimpse.of_text(" | ".join(map(str, row))) for row in texts.to_numpy()]
 
     def notes(self, encoding: TableEncoding) -> list[str]:
         """Return notes on the columns of an encoding."""

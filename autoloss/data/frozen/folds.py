@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,7 +41,7 @@ class FrozenEncoder(Encoder):
         """Return a note on what the verdict does not cover."""
         return [frozen_scope(encoding)]
 
-    def glimpses(self, table: str, rows: Sequence[int]) -> list[Glimpse]:
+    def glimpses(self, table: str, rows: Sequence[int], encoding: Any) -> list[Glimpse]:
         """Return the first words of texts, or small copies of pictures."""
         about: FrozenVectors = self.sources.tables[table].beside
         return [about.glimpse(row) for row in rows]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 
@@ -33,7 +34,7 @@ class ImageEncoder(Encoder):
         """Return the pictures of a piece."""
         return self._of(piece)
 
-    def glimpses(self, table: str, rows: Sequence[int]) -> list[Glimpse]:
+    def glimpses(self, table: str, rows: Sequence[int], encoding: Any) -> list[Glimpse]:
         """Return small copies of the pictures of rows, at the size at which they are read."""
         pixels = self.sources.tables[table].beside
         return [Glimpse.of_pixels(pixels[row]) for row in rows]

@@ -45,12 +45,12 @@ class TensorEncoder(Encoder):
         found = super().judged(piece, encoding, counts)
         return replace(found, weights=None, inputs=found.inputs.settled)
 
-    def glimpses(self, table: str, rows: Sequence[int]) -> list[Glimpse]:
+    def glimpses(self, table: str, rows: Sequence[int], encoding: TensorEncoding) -> list[Glimpse]:
         """Return small copies of the rows if an input has the shape of a picture."""
         beside = self.sources.tables[table].beside
         pictures = [leaf for leaf in beside.encoding.schema.leaves if _is_picture(leaf)]
         if len(pictures) != 1 or not isinstance(beside.inputs, TensorInputs):
-            return super().glimpses(table, rows)
+            return super().glimpses(table, rows, encoding)
         taken = beside.inputs.settled.take(torch.tensor(list(rows), dtype=torch.int64))
         return [Glimpse.of_pixels(_pixels(one)) for one in taken.tensors[pictures[0].name]]
 
