@@ -42,7 +42,9 @@ def raw_scores(
     views = network.layout.views(row)
     heads = Heads((get(spec.base).head,))
     chunks = []
-    at_once = min(CHUNK_ROWS, max(64, _CHUNK_NUMBERS // network.widest))
+    # Single precision is that of convolutions, whose places are best in the cache.
+    numbers = _CHUNK_NUMBERS // 16 if dtype == torch.float32 else _CHUNK_NUMBERS
+    at_once = min(CHUNK_ROWS, max(64, numbers // network.widest))
     for rows in torch.split(torch.arange(len(inputs)), at_once):
         taken = network.encode(inputs.take(rows.unsqueeze(0)).to("cpu", dtype))
         chunks.append(network.body(views, taken, heads=heads)[0].double())

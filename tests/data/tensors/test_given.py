@@ -379,9 +379,9 @@ def test_worker_processes_read_an_epoch_ahead(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_report_shows_pictures() -> None:
     pixels = torch.arange(16.0).view(1, 4, 4).expand(N, 3, 4, 4) * Y[:, None, None, None]
-    encoder = prepare((pixels, Y), NO_OPTIONS)._encoder
-    (first, second) = (one.picture for one in encoder.glimpses("data", [1, 0]))
+    data = prepare((pixels, Y), NO_OPTIONS)
+    (first, second) = (one.picture for one in data.glimpses("data", [1, 0]))
     assert first != second
     with Image.open(io.BytesIO(base64.b64decode(first.partition(",")[2]))) as shown:
         assert np.asarray(shown)[:, :, 2].ravel().tolist() == list(range(0, 256, 17))
-    assert prepare((X, Y), NO_OPTIONS)._encoder.glimpses("data", [0])[0].picture == ""
+    assert prepare((X, Y), NO_OPTIONS).glimpses("data", [0])[0].picture == ""
