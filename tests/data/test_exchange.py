@@ -89,6 +89,6 @@ def test_a_table_of_classes_has_them_in_its_first_column() -> None:
 def test_an_object_that_is_no_table_is_refused_by_the_name_of_its_library(given: Any) -> None:
     library = type(given).__module__.partition(".")[0].replace("builtins", type(given).__name__)
     for read in (lambda: read_table(given), Request(data=given).checked):
-        with pytest.raises(InputError, match=rf"or a DataFrame .* but got a {library}") as told:
+        with pytest.raises(InputError, match=rf"a DataFrame .* but got a {library}") as told:
             read()
         assert len(str(told.value).splitlines()) == 1
