@@ -25,7 +25,11 @@ SMALLER = {
     "digits.images": "digits.images[:400]",
     "digits.target": "digits.target[:400]",
 }
-NEEDED = {"train.py": "sklearn", "trainer.py": "transformers", "lit.py": "lightning"}
+NEEDED: dict[str, tuple[str, ...]] = {
+    "train.py": (),
+    "trainer.py": ("transformers", "accelerate"),
+    "lit.py": ("lightning",),
+}
 
 
 def scripts() -> dict[str, str]:
@@ -51,8 +55,8 @@ def test_a_search_takes_ten_lines() -> None:
 
 @pytest.mark.parametrize("name", NEEDED)
 def test_a_script_of_the_page_runs(name: str, tmp_path: Path) -> None:
-    if find_spec(NEEDED[name]) is None:
-        pytest.skip(f"needs the package {NEEDED[name]}")
+    if missing := [one for one in NEEDED[name] if find_spec(one) is None]:
+        pytest.skip(f"needs {' and '.join(missing)}: pip install 'autoloss[trainers]'")
     text = scripts()[name]
     for one, other in SMALLER.items():
         text = text.replace(one, other)
