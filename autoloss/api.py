@@ -274,7 +274,8 @@ def resume(
         study: Its name or its folder.
         out: The folder of all studies.
         storage: URL of its database, if it has a password.
-        data: The data, if the study began with a DataFrame; the same holds for `valid` and `test`.
+        data: The data, if the study began with a DataFrame or other data that no file holds; the
+            same holds for `valid` and `test`.
         valid: See `data`.
         test: See `data`.
         metric: The function, if the study's metric is a function.

@@ -70,7 +70,8 @@ def ship(
         register: Name in MLflow's model registry; by default the name that the study has there.
         out: The folder of all studies.
         storage: URL of the study's database, if it has a password.
-        data: The data, if the study began with a DataFrame; the same holds for `valid` and `test`.
+        data: The data, if the study began with a DataFrame or other data that no file holds; the
+            same holds for `valid` and `test`.
         valid: See `data`.
         test: See `data`.
         teacher: The teacher, if the study does not keep it.
