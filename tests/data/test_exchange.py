@@ -85,7 +85,12 @@ def test_a_table_of_classes_has_them_in_its_first_column() -> None:
     assert numbers == {"a": {"a": 0.0, "b": 1.0}, "b": {"a": 5.0, "b": 0.0}}
 
 
-@pytest.mark.parametrize("given", [polars.LazyFrame({"a": [1]}), pd.Series([1]), [[1]], 3])
+def test_a_list_is_no_table_of_classes_or_rows() -> None:
+    with pytest.raises(InputError, match="a DataFrame .* but got a list"):
+        read_table([[1]])
+
+
+@pytest.mark.parametrize("given", [polars.LazyFrame({"a": [1]}), pd.Series([1]), 3])
 def test_an_object_that_is_no_table_is_refused_by_the_name_of_its_library(given: Any) -> None:
     library = type(given).__module__.partition(".")[0].replace("builtins", type(given).__name__)
     for read in (lambda: read_table(given), Request(data=given).checked):

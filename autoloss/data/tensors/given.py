@@ -26,7 +26,8 @@ def is_given(source: object) -> TypeGuard[Given]:
     if isinstance(source, str | bytes | Path | Mapping | np.ndarray | Tensor):
         return False
     # Series and frames of any library have a name for their types.
-    if any(hasattr(source, name) for name in ("dtypes", "dtype", "__dataframe__")):
+    # Of the class: a lazy frame would compute the types of its columns.
+    if any(hasattr(type(source), name) for name in ("dtypes", "dtype", "__dataframe__")):
         return False
     return hasattr(source, "__len__") and (
         hasattr(source, "__getitem__") or hasattr(source, "__iter__")
