@@ -1,14 +1,13 @@
-"""Sequences: training together against one by one, beside a CRF, and with smoothness.
+"""Sequences: training together against one by one, and a search beside a CRF.
 
-    python -m benchmarks.sequences speed|crf|search|smooth --data DIR [--trials 128]
+    python -m benchmarks.sequences speed|crf|search --data DIR [--trials 128]
 
-DIR holds ``wnut17_ner/wnut17_ner.parquet`` and ``protein_ts115/protein_ts115.parquet``. `speed`
+DIR holds ``wnut17_ner/wnut17_ner.parquet``. `speed`
 trains the same candidates together, and one by one in a loop over the same network in plain torch
 on padded mini-batches of the same sequences. `crf` trains a linear-chain CRF with hand-made
 features (``sklearn-crfsuite``, which nothing else needs) on WNUT 2017, chooses its two penalties
 on the development part, and judges it on the test part by entity F1. `search` is a search on the
-same parts. `smooth` compares, on the proteins, cross-entropy by the weight of the smoothness of
-neighbours, on folds by chain. Each prints a line of JSON.
+same parts. Each prints a line of JSON.
 """
 
 from __future__ import annotations
@@ -280,77 +279,10 @@ def search(folder: Path, trials: int, space: str, out: Path) -> dict[str, Any]:
     }
 
 
-WEIGHTS = (0.0, 0.1, 0.3, 1.0)
-
-
-def smooth(folder: Path) -> dict[str, Any]:
-    """Return error, segment overlap and segments by the weight of smoothness, over all chains."""
-    frame = pd.read_parquet(folder / "protein_ts115" / "protein_ts115.parquet")
-    aside = ("q3", "ordered", "evaluate", "id")
-    data = prepare(frame, DataOptions(target="q8", tokens="residues", drop=aside))
-    divisions = divisions_of(data)
-    specs = [
-        LossSpec.from_dict({"base": "cross_entropy", "penalty": "jsd", "jsd.weight": weight})
-        if weight
-        else LossSpec()
-        for weight in WEIGHTS
-    ]
-    settings = [(4e-3, 0.3)]
-    candidates = [
-        Candidate(spec, lr=lr, weight_decay=0.05, dropout=dropout, seed=seed, fold=fold)
-        for spec, (lr, dropout), seed, fold in itertools.product(
-            specs, settings, range(2), range(len(divisions))
-        )
-    ]
-    outcomes = train(divisions.jobs, candidates)
-    items = Items.of(divisions.targets, ClassFacts(data.class_counts, task="sequence"))
-    facts = ClassFacts(data.class_counts, task="sequence", names=data.task.tags)
-    places = TokenPlaces.of(items, facts)
-    assert places is not None
-    n, found = len(divisions), {}
-    for number, weight in enumerate(WEIGHTS):
-        each = len(settings) * 2 * n
-        own = outcomes[number * each : (number + 1) * each]
-        probs = [
-            torch.cat([one.logits.softmax(-1) for one in own[start : start + n]], 1)
-            for start in range(0, each, n)
-        ]
-        mean = items.scores(torch.stack(probs).mean(0)[None])[0]
-        found[str(weight)] = figures_of(mean.double(), items, facts)
-    return found
-
-
-def figures_of(
-    probs: Tensor, items: Items, facts: ClassFacts, resamples: int = 300
-) -> dict[str, Any]:
-    """Return figures with 95 % intervals from resamples of whole chains."""
-    from autoloss.metrics.segments import Segments
-    from autoloss.verdict.metric_rows import metric_on_rows
-    from autoloss.verdict.resampling import resamples_of
-
-    numbers, labels = probs.numpy(), items.labels.numpy()
-    places = TokenPlaces.of(items, facts)
-    assert places is not None
-    follows = places.runs.follows
-    found: dict[str, Any] = {
-        "segments_per_chain": len(Segments.of(numbers.argmax(-1), follows).starts) / items.n_rows,
-        "true_segments_per_chain": len(Segments.of(labels, follows).starts) / items.n_rows,
-    }
-    rows_of = list(
-        resamples_of(labels, resamples=resamples, seed=0, clusters=items.cluster_numbers)
-    )
-    for name in ("error", "segment_overlap", "log_loss"):
-        metric = metric_on_rows(resolve_metric(name), facts, items)
-        values = [metric.among(rows).fn(numbers[rows], labels[rows]) for rows in rows_of]
-        low, high = np.quantile(values, [0.025, 0.975])
-        found[name] = [metric.fn(numbers, labels), float(low), float(high)]
-    return found
-
-
 def main() -> None:
     """Run a part of the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("part", choices=("speed", "crf", "search", "smooth"))
+    parser.add_argument("part", choices=("speed", "crf", "search"))
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--candidates", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=1)
@@ -362,7 +294,6 @@ def main() -> None:
         "speed": lambda: speed(given.data, given.candidates, given.epochs),
         "crf": lambda: crf(given.data),
         "search": lambda: search(given.data, given.trials, given.space, given.out),
-        "smooth": lambda: smooth(given.data),
     }
     print(json.dumps(parts[given.part]()))
 
