@@ -33,6 +33,8 @@ _MOST_BINS = 1 << 14
 _FEWEST_BINS, _ROWS_OF_A_BIN = 8, 200
 # Of all columns together.
 _ROWS_OF_ANY_BIN = 20
+TERMS_OF_A_ROW, FEWEST_TERMS = 2, 1_000
+"""Terms of free text for each training row, at most, and those that few rows may have too."""
 _TOO_RARE = "no value occurs twice"
 _NO_CHANGE = "the same moment everywhere"
 
@@ -96,7 +98,8 @@ class TableEncoding:
             frame: The input columns, rows in the order of the data.
             rows: Numbers of the training rows; None for all.
             bins: Bins of the quantile edges, at most; see `bins_of_columns`.
-            terms: Terms of all columns of free text together, at most.
+            terms: Terms of all columns of free text together, at most; few rows have
+                `TERMS_OF_A_ROW` for each.
             label: Name of the table in messages.
             hints: Facts on columns that are known beforehand.
 
@@ -123,7 +126,9 @@ class TableEncoding:
             if typing.values.n_infinite and not isinstance(found[name], str):
                 infinite.append((name, typing.values.n_infinite))
         for name, typing in texts.items():
-            column = TextColumn.fit(name, typing.values.data, terms=max(2, terms // len(texts)))
+            text = typing.values.data
+            most = min(terms, max(FEWEST_TERMS, TERMS_OF_A_ROW * len(text))) // len(texts)
+            column = TextColumn.fit(name, text, terms=max(2, most))
             marks = hints.get(name, NO_HINTS).marks
             facts[name] = replace(facts[name], n_empty=int(typing.values.data.isna().sum()))
             found[name] = _TOO_RARE if column is None else replace(column, marks=marks)

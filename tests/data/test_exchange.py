@@ -86,7 +86,7 @@ def test_a_table_of_classes_has_them_in_its_first_column() -> None:
 
 
 def test_a_list_is_no_table_of_classes_or_rows() -> None:
-    with pytest.raises(InputError, match="a DataFrame .* but got a list"):
+    with pytest.raises(InputError, match=r"a DataFrame .* but got a list"):
         read_table([[1]])
 
 

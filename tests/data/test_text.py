@@ -10,6 +10,7 @@ import pytest
 import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from autoloss.data.encode import TableEncoding
 from autoloss.data.text import TextColumn
 
 TEXT = "the cat saw a small dog and then its bank raised every interest rate of two loans"
@@ -102,3 +103,16 @@ def test_the_same_text_gives_the_same_state_and_a_state_the_same_weights() -> No
     read = TextColumn.from_dict(one.to_dict(), one.tensors())
     new = documents(20, 6)
     np.testing.assert_array_equal(weights(read, new), weights(one, new))
+
+
+@pytest.mark.parametrize(("rows", "most"), [(300, 1_000), (700, 1_400)])
+def test_few_rows_have_few_terms_of_all_columns_together(rows: int, most: int) -> None:
+    rng = np.random.default_rng(0)
+    words = ["".join(rng.choice(list("abcdefgh"), 7)) for _ in range(500)]
+    frame = pd.DataFrame(
+        {name: [" ".join(rng.choice(words, 12)) for _ in range(rows)] for name in ("one", "other")}
+    )
+    columns = [one for one in TableEncoding.fit(frame).columns if isinstance(one, TextColumn)]
+    assert len(columns) == 2
+    assert sum(one.n_terms for one in columns) == most
+    assert fitted(frame["one"]).n_terms > most
