@@ -38,17 +38,21 @@ ITEM, HASHED = "item", "item (sha256)"
 _TRIED = 24
 """Examples that are read twice to see whether they are changed at random."""
 _UNREAD = (
-    *("target", "label_separator", "tokens", "images", "image_size", "groups", "split_by"),
-    *(
-        "drop",
-        "features",
-        "columns",
-        "decimal",
-        "date_format",
-        "missing",
-        "skip_bad",
-        "constrained",
-    ),
+    "target",
+    "label_separator",
+    "tokens",
+    "images",
+    "image_size",
+    "groups",
+    "split_by",
+    "drop",
+    "features",
+    "columns",
+    "decimal",
+    "date_format",
+    "missing",
+    "skip_bad",
+    "constrained",
 )
 
 
