@@ -81,6 +81,7 @@ class AskTell:
     def embed_numbers(self, numbers: Numbers) -> None:
         """Fix the embedding of numbers that the space leaves open; a resumed study keeps it."""
         self._session.embed_numbers(numbers)
+        self._take_up(self._session)
 
     def compare_on(self, rows: int) -> None:
         """Fix the training rows that candidates are compared on; see `StudySession.compare_on`."""
