@@ -129,7 +129,7 @@ class VariedNetwork(TableNetwork):
         angles = (2.0 * math.pi * numeric[..., None] * frequencies.to(numeric)).flatten(-2)
         own = features["dense"][..., : self.shape.dense - 2 * angles.shape[-1]]
         dense = torch.cat([own, angles.cos(), angles.sin()], -1)
-        return Features(dense=dense, codes=features["codes"])
+        return features.each(lambda one: dense if one is features["dense"] else one)
 
     @cached_property
     def layout(self) -> Layout:
@@ -166,7 +166,8 @@ class VariedNetwork(TableNetwork):
 
     def _drawn(self, name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         parts, kind = self.parts, name.partition(".")[0]
-        bound = 0.1 if name == "embedding" else 1.0 / math.sqrt(max(shape[-1], 1))
+        bounds = {"embedding": 0.1, "terms": 0.01}
+        bound = bounds.get(name, 1.0 / math.sqrt(max(shape[-1], 1)))
         if kind == "scale":
             return torch.full(shape, 1.0 / parts.scale)
         if kind == "gain":
