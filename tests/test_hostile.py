@@ -141,7 +141,7 @@ def test_values_that_cannot_be_are_refused(folder, keys, value) -> None:
         ("member.0.class_counts", torch.zeros(5)),
         ("encoding.0.edges", torch.zeros(1, 5)),
         ("encoding.0.edges", torch.zeros(3)),
-        ("encoding.0.text.6.components", torch.zeros(3, 3)),
+        ("encoding.0.text.6.idf", torch.zeros(3)),
         ("encoding.0.text.6.kept", torch.full((3,), 10**9)),
         ("cost_matrix", torch.zeros(3, 3)),
     ],

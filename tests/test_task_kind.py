@@ -25,7 +25,7 @@ NUMBER_ITSELF = {
     "losses/certificate.py": "a posterior of two classes has one leader",
     "losses/facts.py": "the counts of a binary or multi-label task are pairs",
     "metrics/doubtful_rows.py": "the shape of its argument",
-    "models/custom/stack.py": "the size of an output, in a message",
+    "models/custom/outputs.py": "the size of an output, in a message",
     "readout/table.py": "a faster layout of pairs",
     "readout/whole.py": "cells of log odds for pairs",
 }
