@@ -173,9 +173,15 @@ def _for_each(count: int, work: Callable[[int], None], *, in_threads: bool) -> N
 @functools.cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     """Return threads with one of torch's threads each."""
-    return ThreadPoolExecutor(
-        threads, "convolve", initializer=torch.set_num_threads, initargs=(1,)
-    )
+    return ThreadPoolExecutor(threads, "convolve", initializer=_take_one_thread)
+
+
+def _take_one_thread() -> None:
+    """Let this thread compute with one of torch's threads."""
+    # Torch sets the number of a thread at its first look or operation to the latest of any thread,
+    # so the look must come before the number.
+    torch.get_num_threads()
+    torch.set_num_threads(1)
 
 
 def _kernels(weight: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from autoloss.core.settings import AugmentConfig, NetworkConfig
 from autoloss.data import ImageInputs, ImageSchema
 from autoloss.models import Heads, ImageNetwork, StepInputs
 from autoloss.models.augment import augmented
-from autoloss.models.convolve import blocks, convolve, overlapping, share_products
+from autoloss.models.convolve import _pool, blocks, convolve, overlapping, share_products
 from autoloss.models.layers import DropoutRates
 
 CONFIG = NetworkConfig(width=8, depth=2)
@@ -192,3 +192,11 @@ def test_a_convolution_rounds_alike_in_any_number_of_threads(products: torch.dty
 
     one, several = found(1), found(3)
     assert all(torch.equal(a, b) for a, b in zip(one, several, strict=True))
+
+
+def test_a_thread_that_had_no_work_yet_keeps_a_single_thread_of_torch() -> None:
+    pool = _pool.__wrapped__(1)
+    pool.submit(int).result()
+    with threads(3):
+        assert pool.submit(torch.get_num_threads).result() == 1
+    pool.shutdown()
