@@ -54,6 +54,17 @@ class Ragged:
         counted = torch.arange(int(own.sum()), device=own.device)
         return (first - (own.cumsum(0) - own)).repeat_interleave(own) + counted
 
+    def first_places(self, lengths: Tensor) -> Tensor:
+        """Return the places of the first tokens of each sequence among all tokens, (N,) -> (t,).
+
+        Args:
+            lengths: How many, at most those of the sequence.
+        """
+        first = self.lengths.cumsum(0) - self.lengths
+        own = lengths.cumsum(0) - lengths
+        places = (first - own).repeat_interleave(lengths)
+        return places + torch.arange(len(places), device=places.device)
+
     def split(self) -> Sequence[Tensor]:
         """Return the values of each sequence."""
         return torch.split_with_sizes(self.values, self.lengths.tolist())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from autoloss.diagnosis.labelled import ItemLabels, LabelledPredictions
 from autoloss.diagnosis.signal import Gradients, parts_of
-from autoloss.records.diagnosis import ClassRow
+from autoloss.records.diagnosis import ClassRow, RowGroup
 
 # Below this expected count the band of a class is Poisson's, above it the normal's.
 _FEW = 10.0
@@ -34,22 +34,9 @@ def class_rows(
     effect = _design_effect(predictions, share - predicted)
     spread, effective = (noise * effect).sqrt() / mass, effective_rows(weight) / effect
     parts = parts_of(predictions.classes, predictions.targets, gradients, weight)
-    rows = []
-    for k, one in enumerate(parts):
-        low, high = _band(float(predicted[k]), float(spread[k]), float(effective[k]))
-        rows.append(
-            ClassRow(
-                name=one.name,
-                rows=one.rows,
-                share=float(share[k]),
-                predicted=float(predicted[k]),
-                low=low,
-                high=high,
-                error=float(missed[k]),
-                gradient=one.gradient,
-            )
-        )
-    return tuple(rows), float((share - predicted).abs().sum() / 2)
+    counts = [one.rows for one in parts]
+    rows = _rows(parts, counts, share, predicted, spread, effective, missed)
+    return rows, float((share - predicted).abs().sum() / 2)
 
 
 def label_rows(
@@ -70,24 +57,50 @@ def label_rows(
     missed = summed(weight * yes * wrong) / positives
     counts = torch.bincount(items.numbers[yes > 0], minlength=n_labels).tolist()
     parts = parts_of(items.names, items.numbers, gradients, weight)
+    every = _rows(parts, counts, share, predicted, spread, effective, missed)
+    rows = tuple(row for row, one in zip(every, parts, strict=True) if one.rows)
+    return rows, float(np.mean([abs(row.share - row.predicted) for row in rows]))
+
+
+def _rows(
+    parts: Sequence[RowGroup],
+    counts: Sequence[int],
+    share: Tensor,
+    predicted: Tensor,
+    spread: Tensor,
+    effective: Tensor,
+    missed: Tensor,
+) -> tuple[ClassRow, ...]:
+    """Return a row for each class or label.
+
+    Args:
+        parts: Their shares of the gradient.
+        counts: The rows of each class, or with each label.
+        share: Share of each.
+        predicted: Mean probability of each.
+        spread: Standard error of each share if the probabilities were right.
+        effective: The number of rows that count for each share.
+        missed: The share of the rows of each that are predicted as another.
+
+    Shape:
+        share, predicted, spread, effective and missed (C,).
+    """
     rows = []
-    for place, one in enumerate(parts):
-        if not one.rows:
-            continue
-        low, high = _band(float(predicted[place]), float(spread[place]), float(effective[place]))
+    for k, (one, count) in enumerate(zip(parts, counts, strict=True)):
+        low, high = _band(float(predicted[k]), float(spread[k]), float(effective[k]))
         rows.append(
             ClassRow(
                 name=one.name,
-                rows=counts[place],
-                share=float(share[place]),
-                predicted=float(predicted[place]),
+                rows=count,
+                share=float(share[k]),
+                predicted=float(predicted[k]),
                 low=low,
                 high=high,
-                error=float(missed[place]),
+                error=float(missed[k]),
                 gradient=one.gradient,
             )
         )
-    return tuple(rows), float(np.mean([abs(row.share - row.predicted) for row in rows]))
+    return tuple(rows)
 
 
 def _chunks(predictions: LabelledPredictions) -> Iterator[tuple[Tensor, Tensor, slice]]:

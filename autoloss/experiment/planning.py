@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from autoloss.data import Fold
+from autoloss.experiment.dividing import divisions_of
 from autoloss.experiment.fewer_rows import rows_text
 from autoloss.experiment.refit import wants_refit
 from autoloss.experiment.request import Request
@@ -41,17 +42,15 @@ def plan(request: Request) -> Plan:
     metric = _check_study(begun, space, facts)
 
     def divide(folds: Sequence[Fold]) -> Divisions:
-        return Divisions.of(
+        return divisions_of(
             folds,
-            data.task.n_outputs,
-            space.network.sized(data.n_rows),
-            space.training,
+            data,
+            space,
             device=begun.device,
             seed=begun.request.seed,
             facts=facts,
             negatives=space.protocol.negatives,
             model=begun.network.model,
-            augment=space.augment,
         )
 
     budget = plan_families(space.bases, trials)

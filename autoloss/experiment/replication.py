@@ -13,6 +13,7 @@ from torch import Tensor
 
 from autoloss.core.errors import TrainingError
 from autoloss.data import Fold
+from autoloss.experiment.dividing import divisions_of
 from autoloss.experiment.held_out import HeldOut, HeldOutFinalists, HeldOutRows
 from autoloss.experiment.label_decision import with_label_decision
 from autoloss.experiment.session import SearchSession, epochs_of
@@ -144,18 +145,16 @@ def is_cut(trained: Iterable[Trained]) -> bool:
 
 def make_divisions(session: SearchSession, folds: Sequence[Fold]) -> Divisions:
     """Make further divisions of a search's rows on its device."""
-    space, job = session.study.space, session.divisions.jobs[0]
-    return Divisions.of(
+    study, opened = session.study, session.opened
+    return divisions_of(
         folds,
-        session.opened.data.task.n_outputs,
-        space.network.sized(session.opened.data.n_rows),
-        space.training,
-        device=job.device,
-        seed=session.study.seed,
-        facts=session.study.facts,
-        teacher=session.opened.teacher,
-        model=session.opened.model,
-        augment=space.augment,
+        opened.data,
+        study.space,
+        device=session.divisions.jobs[0].device,
+        seed=study.seed,
+        facts=study.facts,
+        teacher=opened.teacher,
+        model=opened.model,
     )
 
 

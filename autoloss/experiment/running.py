@@ -15,6 +15,7 @@ from autoloss.core.settings import ProtocolConfig
 from autoloss.data import Fold, StudyData
 from autoloss.executors import Crew, Staffing, staff
 from autoloss.experiment.conclusion import MODEL, conclude, show_result
+from autoloss.experiment.dividing import divisions_of
 from autoloss.experiment.fewer_rows import rows_text
 from autoloss.experiment.notes import study_notes
 from autoloss.experiment.numbers import choose_numbers
@@ -120,18 +121,16 @@ def make_session(opened: OpenSearch) -> SearchSession:
     space = study.space
 
     def divide(folds: Sequence[Fold]) -> Divisions:
-        return Divisions.of(
+        return divisions_of(
             folds,
-            data.task.n_outputs,
-            space.network.sized(data.n_rows),
-            space.training,
+            data,
+            space,
             device=find_device(opened.request.device),
             seed=study.seed,
             facts=study.facts,
             teacher=opened.teacher,
             negatives=space.protocol.negatives,
             model=opened.model,
-            augment=space.augment,
         )
 
     timed = make_timetable(

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from autoloss.data import ImageEncoding
-from autoloss.export.graph import ModelGraph, ReadoutGraph
-from autoloss.export.model_parts import decision_of
+from autoloss.export.graph import ModelGraph
+from autoloss.export.network_graph import NetworkMember, answer_words, members_of
 from autoloss.inference.classifier import Classifier
-from autoloss.inference.member import Member
-from autoloss.losses import ClassFacts, get
-from autoloss.models import Features, Heads, Network
+from autoloss.models import Features
 
 _PIXELS = {
     "pixels": "uint8 (N, H, W, C): upright pictures on white, scaled to H x W with antialiasing, "
@@ -34,22 +32,12 @@ class PictureGraph(ModelGraph):
         return self.concluded([member(pixels) for member in self.members])
 
 
-class PictureMember(nn.Module):
+class PictureMember(NetworkMember):
     """One member of a model of pictures: from pixels to log probabilities."""
 
-    def __init__(self, member: Member, network: Network, facts: ClassFacts) -> None:
-        super().__init__()
-        self.network = network
-        self.register_buffer("weights", member.weights)
-        self.heads = Heads((get(member.readout.spec.base).head,))
-        self.readout = ReadoutGraph(member, facts, member.weights.dtype)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Return log probabilities, ``(N, C)``, of several labels ``(N, L, 2)``."""
-        weights = self.network.layout.views(self.get_buffer("weights").unsqueeze(0))
-        features = Features(pixels=pixels.unsqueeze(0))
-        found: Tensor = self.readout(self.network.body(weights, features, heads=self.heads))
-        return found
+    def features(self, rows: Tensor) -> Features:
+        """Return pixels as they are."""
+        return Features(pixels=rows.unsqueeze(0))
 
 
 def are_pictures(classifier: Classifier) -> bool:
@@ -59,11 +47,7 @@ def are_pictures(classifier: Classifier) -> bool:
 
 def picture_graph(classifier: Classifier) -> PictureGraph:
     """Return a model of pictures as a module of tensors."""
-    members = [
-        PictureMember(member, network, classifier.facts(member))
-        for member, network in zip(classifier.members, classifier.networks, strict=True)
-    ]
-    return PictureGraph(classifier, members).eval()
+    return PictureGraph(classifier, members_of(classifier, PictureMember)).eval()
 
 
 def blank_pictures(classifier: Classifier, n: int = 3) -> Tensor:
@@ -80,8 +64,5 @@ def picture_words(classifier: Classifier) -> dict[str, Any]:
         "height": size.height,
         "width": size.width,
         "channels": size.channels,
-        "classes": list(classifier.task.classes),
-        **({"labels": list(classifier.task.names)} if classifier.task.names else {}),
-        "target": classifier.task.target,
-        **decision_of(classifier),
+        **answer_words(classifier),
     }

@@ -6,15 +6,15 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from autoloss.data.frozen.encode import FrozenEncoding
-from autoloss.export.graph import ModelGraph, ReadoutGraph
-from autoloss.export.model_parts import decision_of
+from autoloss.export.graph import ModelGraph
+from autoloss.export.network_graph import NetworkMember, answer_words, members_of
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.member import Member
-from autoloss.losses import ClassFacts, get
-from autoloss.models import Heads, Network
+from autoloss.losses import ClassFacts
+from autoloss.models import Features, Network
 
 
 class VectorGraph(ModelGraph):
@@ -30,27 +30,21 @@ class VectorGraph(ModelGraph):
         return self.concluded([member(vectors) for member in self.members])
 
 
-class VectorMember(nn.Module):
+class VectorMember(NetworkMember):
     """One member of a model of frozen features: from vectors to log probabilities."""
 
     def __init__(self, member: Member, network: Network, facts: ClassFacts) -> None:
-        super().__init__()
-        self.network = network
-        self.register_buffer("weights", member.weights)
+        super().__init__(member, network, facts)
         self.register_buffer("mean", member.encoding.mean)
         self.register_buffer("scale", member.encoding.scale)
-        self.heads = Heads((get(member.readout.spec.base).head,))
-        self.readout = ReadoutGraph(member, facts, member.weights.dtype)
 
-    def forward(self, vectors: Tensor) -> Tensor:
-        """Return log probabilities, ``(N, C)``, of several labels ``(N, L, 2)``."""
-        standard = ((vectors - self.get_buffer("mean")) / self.get_buffer("scale")).unsqueeze(0)
+    def features(self, rows: Tensor) -> Features:
+        """Return the features of a table without columns, whose rows have these vectors."""
+        standard = ((rows - self.get_buffer("mean")) / self.get_buffer("scale")).unsqueeze(0)
         none = standard[..., :0]
-        rows = SimpleNamespace(numeric=none, categories=none.long(), vectors=standard)
-        weights = self.network.layout.views(self.get_buffer("weights").unsqueeze(0))
-        logits = self.network.body(weights, self.network.encode(rows), heads=self.heads)
-        found: Tensor = self.readout(logits)
-        return found
+        return self.network.encode(
+            SimpleNamespace(numeric=none, categories=none.long(), vectors=standard)
+        )
 
 
 def are_vectors(classifier: Classifier) -> bool:
@@ -60,11 +54,7 @@ def are_vectors(classifier: Classifier) -> bool:
 
 def vector_graph(classifier: Classifier) -> VectorGraph:
     """Return a model of frozen features as a module of tensors."""
-    members = [
-        VectorMember(member, network, classifier.facts(member))
-        for member, network in zip(classifier.members, classifier.networks, strict=True)
-    ]
-    return VectorGraph(classifier, members).eval()
+    return VectorGraph(classifier, members_of(classifier, VectorMember)).eval()
 
 
 def blank_vectors(classifier: Classifier, n: int = 3) -> Tensor:
@@ -81,8 +71,5 @@ def vector_words(classifier: Classifier) -> dict[str, Any]:
         "features": encoding.reference,
         "sha256": encoding.sha256,
         "width": width,
-        "classes": list(classifier.task.classes),
-        **({"labels": list(classifier.task.names)} if classifier.task.names else {}),
-        "target": classifier.task.target,
-        **decision_of(classifier),
+        **answer_words(classifier),
     }

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from autoloss.core.errors import InputError, closest
 from autoloss.core.task import Task
@@ -124,13 +125,16 @@ class Predicting:
     def _table(self, rows: Sequence[Inputs]) -> pd.DataFrame:
         """Return the columns that are written for the encoded rows of every member."""
         model = self.classifier
+        if self.ood_score is None:
+            # Members come one by one, so that memory holds the scores of one.
+            return self._predicted(model.encoded_log_probs(rows))
         logits = [model.member_logits(number, one) for number, one in enumerate(rows)]
-        probs = model.shown_probs(model.mean(model.read(logits)))
-        table = table_of(model, probs, labels=self.labels)
-        if self.ood_score is not None:
-            score = ood_score(model.task, self.ood_score)
-            table[OOD_SCORE] = score(torch.stack(logits).float()).numpy()
-        return table
+        score = ood_score(model.task, self.ood_score)(torch.stack(logits).float())
+        return self._predicted(model.mean(model.read(logits))).assign(**{OOD_SCORE: score.numpy()})
+
+    def _predicted(self, log_probs: Tensor) -> pd.DataFrame:
+        probs = self.classifier.shown_probs(log_probs)
+        return table_of(self.classifier, probs, labels=self.labels)
 
     @property
     def _needed(self) -> tuple[str, ...]:

@@ -33,21 +33,21 @@ def frame_of_cells(data: Any, column: str) -> pd.DataFrame:
     return read_table(data)
 
 
-class ImageReader:
-    """Reads pictures for each of several encodings, which read them alike; see `RowReader`.
+class CellReader:
+    """Reads the pictures of a column, or other cells, for a model; see `RowReader`.
 
     Args:
-        encodings: The distinct encodings.
+        column: The column.
     """
 
-    def __init__(self, encodings: Sequence[ImageEncoding]) -> None:
-        self._encodings = encodings
+    def __init__(self, column: str) -> None:
+        self._column = column
         self._base: Path | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Return the column of the pictures."""
-        return (self._encodings[0].column,)
+        """Return the column."""
+        return (self._column,)
 
     def frames(self, data: Frame | str | Path) -> Iterator[pd.DataFrame]:
         """Yield the pictures of a folder, a file, a table, or a list of paths or arrays."""
@@ -58,28 +58,38 @@ class ImageReader:
 
     def open(self, data: str | Path) -> RowStream:
         """Return the rows of a folder or a file; their paths start there."""
-        rows, self._base = open_pictures(data, self._encodings[0].column)
+        rows, self._base = open_pictures(data, self._column)
         return rows
 
-    def labelled(self, data: Frame | str | Path) -> tuple[Table, Frame]:
+    def labelled(self, data: Frame | str | Path) -> tuple[Table, Any]:
         """Return the table of a folder, a file of arrays, or a table, and its pictures."""
-        column = self._encodings[0].column
-        found = load_pictures(data, DataOptions(images=column))
+        found = load_pictures(data, DataOptions(images=self._column))
         cells = [str(cell) if isinstance(cell, Path) else cell for cell in found.cells]
-        return found.table, pd.DataFrame({column: pd.Series(cells, dtype=object)})
+        return found.table, pd.DataFrame({self._column: pd.Series(cells, dtype=object)})
+
+    def check(self, *, label: str, remedy: str) -> None:
+        """Return: a cell that cannot be read was refused at once."""
+
+    @property
+    def note(self) -> str:
+        """Return nothing: every cell was read."""
+        return ""
+
+
+class ImageReader(CellReader):
+    """Reads pictures for each of several encodings, which read them alike.
+
+    Args:
+        encodings: The distinct encodings.
+    """
+
+    def __init__(self, encodings: Sequence[ImageEncoding]) -> None:
+        super().__init__(encodings[0].column)
+        self._encodings = encodings
 
     def encode(self, frame: pd.DataFrame, *, label: str = "DATA") -> list[ImageInputs]:
         """Return the pictures of a table for each encoding."""
         # All encodings of a model have one size; each network has its own mean.
-        first = self._encodings[0]
-        cells = [cell_of(value, label=label, base=self._base) for value in frame[first.column]]
-        inputs = first.encode(cells, label)
+        cells = [cell_of(value, label=label, base=self._base) for value in frame[self._column]]
+        inputs = self._encodings[0].encode(cells, label)
         return [inputs for _ in self._encodings]
-
-    def check(self, *, label: str, remedy: str) -> None:
-        """Return: a picture that cannot be read was refused at once."""
-
-    @property
-    def note(self) -> str:
-        """Return nothing: every picture was read."""
-        return ""

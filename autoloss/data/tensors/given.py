@@ -25,8 +25,8 @@ def is_given(source: object) -> TypeGuard[Given]:
     """Return whether data are held by a program, and are no table and no path."""
     if isinstance(source, str | bytes | Path | Mapping | np.ndarray | Tensor):
         return False
-    # Series and frames of any library have a name for their types.
-    # Of the class: a lazy frame would compute the types of its columns.
+    # Series and frames of any library have a name for their types; a lazy frame would compute it,
+    # so the class is asked.
     if any(hasattr(type(source), name) for name in ("dtypes", "dtype", "__dataframe__")):
         return False
     return hasattr(source, "__len__") and (

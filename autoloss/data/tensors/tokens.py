@@ -74,9 +74,7 @@ class TokenTensorInputs:
         Args:
             lengths: How many, at most those of the sequence, (N,).
         """
-        first = (self.lengths.cumsum(0) - self.lengths).repeat_interleave(lengths)
-        own = (lengths.cumsum(0) - lengths).repeat_interleave(lengths)
-        places = first + torch.arange(len(first), device=first.device) - own
+        places = Ragged(self.codes, self.lengths).first_places(lengths)
         return TokenTensorInputs(
             {name: one[places] for name, one in self.tensors.items()}, lengths
         )

@@ -1,0 +1,54 @@
+"""Divisions of a study's rows as its space trains on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from autoloss.data import Fold, StudyData
+from autoloss.losses import ClassFacts
+from autoloss.models import OwnModel
+from autoloss.search import Space
+from autoloss.training.divisions import Divisions
+
+
+def divisions_of(
+    folds: Sequence[Fold],
+    data: StudyData,
+    space: Space,
+    *,
+    device: torch.device,
+    seed: int,
+    facts: ClassFacts,
+    teacher: Tensor | None = None,
+    negatives: float = 0,
+    model: OwnModel | None = None,
+) -> Divisions:
+    """Bring divisions to the device, with the network and the training of a space.
+
+    Args:
+        folds: The divisions.
+        data: The data that they are of.
+        space: The space.
+        device: The device.
+        seed: Seed of the study.
+        facts: Facts on the classes.
+        teacher: Logits of a teacher for the rows of the table, ``(rows, C)``.
+        negatives: Negatives to train on for each positive; 0 for all.
+        model: A network of the user's own in the place of the built-in one.
+    """
+    return Divisions.of(
+        folds,
+        data.task.n_outputs,
+        space.network.sized(data.n_rows),
+        space.training,
+        device=device,
+        seed=seed,
+        facts=facts,
+        teacher=teacher,
+        negatives=negatives,
+        model=model,
+        augment=space.augment,
+    )
