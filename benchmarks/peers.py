@@ -7,8 +7,9 @@
 Every set is divided once into training and test rows (its own, or three quarters and a quarter by
 the seed). Every peer gets the training rows and divides them further itself; it is judged by its
 log loss on the test rows. `autoloss` runs as a program, and its seconds are those of the program.
-A peer is a process whose clock starts after its imports. Each (set, peer, seconds, seed) is a
-line of JSON in `--log`; a line that is there is not made again. The table is written to
+A peer is a process whose clock starts after its imports. Each (set, peer, seconds, seed, cores)
+is a line of JSON in `--log`; a line that is there is not made again. The cores are those that the
+program may use: ``taskset -c 1 python -m benchmarks.peers ...`` gives one. The table is written to
 ``reports/quality/peers.md``; `--print` only writes it. Time-limited runs need a quiet machine: a
 line has the cores that others kept busy ``beside`` it. Peers with one thread and
 `--clock processor`, which counts processor seconds over cores, run beside other programs.
@@ -50,6 +51,8 @@ FLOOR = 1e-7
 """The least probability that a peer is judged by, so that one row cannot decide."""
 OURS = ("autoloss", "first", "cross_entropy")
 PEERS = ("histgb", "lightgbm", "catboost", "autogluon", "realmlp", "tabm", "autogluon_nn")
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+"""The cores that this program and those that it starts may use."""
 DEFAULT = "default"
 """The seconds of a run without a limit, or of a peer that gets as many."""
 
@@ -109,14 +112,14 @@ class Run:
     seed: int
 
     @property
-    def key(self) -> tuple[str, str, str, int]:
+    def key(self) -> tuple[str, str, str, int, int]:
         """Return what no two lines of the log share."""
-        return self.one.name, self.peer, str(self.seconds), self.seed
+        return self.one.name, self.peer, str(self.seconds), self.seed, CORES
 
     @property
     def study(self) -> str:
         """Return the name of the study of `autoloss`."""
-        return f"{self.one.name}_{self.seconds}_{self.seed}"
+        return f"{self.one.name}_{self.seconds}_{self.seed}_{CORES}"
 
 
 def judged(probs: NDArray[np.float64], codes: NDArray[np.int64]) -> Figures:
@@ -146,12 +149,15 @@ class Others:
 
 
 def _busy() -> float | None:
-    """Return the seconds that all cores together were busy since the start of the machine."""
+    """Return the seconds that the usable cores were busy since the start of the machine."""
     counts = Path("/proc/stat")
     if not counts.exists():
         return None
-    user, nice, system = map(int, counts.read_text(encoding="utf-8").split()[1:4])
-    return (user + nice + system) / os.sysconf("SC_CLK_TCK")
+    names = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+    fields = map(str.split, counts.read_text(encoding="utf-8").splitlines())
+    # User, nice and system time.
+    ticks = sum(sum(map(int, own[1:4])) for own in fields if own and own[0] in names)
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _own() -> float:
@@ -193,6 +199,7 @@ class Bench:
             "peer": run.peer,
             "seconds": run.seconds,
             "seed": run.seed,
+            "cores": CORES,
             "rows": len(train),
             "test": len(test),
             **judged(probs, truth),
@@ -207,7 +214,7 @@ class Bench:
     ) -> tuple[NDArray[np.float64], Figures]:
         """Fit a peer in its own Python."""
         threads, target = self.options.threads, run.one.target
-        cores = os.cpu_count() if self.options.clock == "processor" else None
+        cores = CORES if self.options.clock == "processor" else None
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             train.to_parquet(folder / "train.parquet", index=False)
@@ -331,7 +338,7 @@ def make(wanted: Sequence[Run], bench: Bench, log: Path) -> Iterator[Figures]:
 
 def _taken(lines: Sequence[Figures], run: Run, tag: str) -> float:
     """Return the seconds that a default search of the set took."""
-    key = (run.one.name, "autoloss", DEFAULT, run.seed, tag)
+    key = (run.one.name, "autoloss", DEFAULT, run.seed, CORES, tag)
     for line in lines:
         if peers_page.key(line) == key:
             return float(line["took"])
@@ -350,7 +357,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--peer-python", default=sys.executable, help="of benchmarks/peers.txt")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of a peer")
+    parser.add_argument("--threads", type=int, default=CORES, help="of a peer")
     parser.add_argument(
         "--rounds", type=int, default=500, help="most settings or networks of a peer"
     )

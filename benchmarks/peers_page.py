@@ -30,10 +30,15 @@ BESIDE = 0.2
 """Cores that other programs may keep busy beside a run with a wall clock."""
 
 
-def key(line: Line) -> tuple[str, str, str, int, str | None]:
-    """Return set, peer, seconds, seed, and the version of ours."""
+def cores(line: Line) -> int:
+    """Return the cores that a run could use."""
+    return int(line.get("cores", 2))
+
+
+def key(line: Line) -> tuple[str, str, str, int, int, str | None]:
+    """Return set, peer, seconds, seed, cores, and the version of ours."""
     own = line["version"] if line["peer"] in ("autoloss", *UNRANKED) else None
-    return line["set"], line["peer"], str(line["seconds"]), line["seed"], own
+    return line["set"], line["peer"], str(line["seconds"]), line["seed"], cores(line), own
 
 
 def markdown(lines: Sequence[Line]) -> str:
@@ -42,7 +47,7 @@ def markdown(lines: Sequence[Line]) -> str:
         "# Peers",
         "```console\n$ python -m benchmarks.peers --data DIR --peer-python PYTHON\n```",
         "Log loss in nats on the test rows of each set, the mean over the seeds; the same "
-        "training rows and seconds on 2 cores for all. *: took more than 15 % over its seconds. "
+        "training rows, seconds and cores for all. *: took more than 15 % over its seconds. "
         f"†: other programs kept more than {BESIDE} of a core busy. Bold: the lowest of the "
         "networks. The first model and tuned cross-entropy of autoloss have no rank.",
         "RealMLP and TabM: the defaults for log loss, a mean of as many networks as fit, fewer "
@@ -53,13 +58,14 @@ def markdown(lines: Sequence[Line]) -> str:
         "settings and the clock of each run: the wall's, or processor seconds of one thread over "
         "the cores.",
     ]
-    for seconds in dict.fromkeys(str(line["seconds"]) for line in lines):
-        own = [line for line in lines if str(line["seconds"]) == seconds]
+    for seconds, count in dict.fromkeys((str(line["seconds"]), cores(line)) for line in lines):
+        own = [line for line in lines if str(line["seconds"]) == seconds and cores(line) == count]
         versions = list(
             dict.fromkeys(line["version"] for line in own if line["peer"] == "autoloss")
         )
         for version in versions or [None]:
             name = f"{seconds} seconds" if seconds != "default" else "The time of a default search"
+            name += f" on {count} core{'s' * (count > 1)}"
             parts.append(f"## {name}" + (f", autoloss {version}" if version else ""))
             found = [line for line in own if key(line)[-1] in (None, version)]
             parts += [table(found), "Mean ranks:", ranks(found)]

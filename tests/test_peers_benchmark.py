@@ -65,6 +65,14 @@ def bench_options(tmp_path: Path, **changes: Any) -> argparse.Namespace:
     return argparse.Namespace(**{**values, **changes})
 
 
+def test_runs_on_other_cores_are_other_runs() -> None:
+    two, one = line("a", "realmlp", 0.2), line("a", "realmlp", 0.3, cores=1)
+    assert peers_page.key(two) != peers_page.key(one)
+    page = peers_page.markdown([two, one])
+    assert page.index("60 seconds on 2 cores") < page.index("0.2000")
+    assert page.index("0.2000") < page.index("60 seconds on 1 core\n") < page.index("0.3000")
+
+
 def test_the_figures_are_those_of_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     probs = rng.dirichlet(np.ones(N_CLASSES), size=200)
@@ -162,7 +170,7 @@ def test_a_run_in_the_log_is_not_made_again(tmp_path: Path) -> None:
     class Fake(peers.Bench):
         def line(self, run: peers.Run, seconds: float | None) -> dict[str, Any]:
             made.append(run.peer)
-            return line(run.one.name, run.peer, 0.5, version=self.options.tag)
+            return line(run.one.name, run.peer, 0.5, version=self.options.tag, cores=peers.CORES)
 
     assert len(list(peers.make(runs, Fake(bench_options(tmp_path)), log))) == 2
     assert list(peers.make(runs, Fake(bench_options(tmp_path)), log)) == []
@@ -179,7 +187,9 @@ def test_peers_of_a_default_search_get_its_seconds(tmp_path: Path) -> None:
     class Fake(peers.Bench):
         def line(self, run: peers.Run, seconds: float | None) -> dict[str, Any]:
             given.append(seconds)
-            return line(run.one.name, run.peer, 0.5, seconds=run.seconds, took=123.4)
+            return line(
+                run.one.name, run.peer, 0.5, seconds=run.seconds, took=123.4, cores=peers.CORES
+            )
 
     bench = Fake(bench_options(tmp_path))
     runs = [
@@ -253,6 +263,6 @@ def test_each_version_of_autoloss_has_its_table_beside_the_same_peers() -> None:
     ]
     page = peers_page.markdown(lines)
     assert page.endswith("\n\na, TabM: one epoch.\n")
-    assert "## 60 seconds, autoloss before" in page
+    assert "## 60 seconds on 2 cores, autoloss before" in page
     assert page.count("0.1500") == 2
     assert page.count("0.2000") == 1
