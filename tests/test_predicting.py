@@ -1,18 +1,24 @@
 from __future__ import annotations
 
+import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 from pyarrow import feather, parquet
 from torch.distributions import Categorical
 
 from autoloss.core.errors import InputError
 from autoloss.data.numbers import NumericColumn, Scale
 from autoloss.data.stream import open_rows
+from autoloss.inference.loading import load
 from autoloss.inference.predicting import Predicting
+from autoloss.inference.strangers import OodScore, StrangerRule
 from tests.export.models import make_classifier, make_frame
 
 
@@ -169,23 +175,97 @@ def test_a_number_is_the_same_beside_any_words() -> None:
     assert np.flatnonzero(unusable).tolist() == [len(cells)]
 
 
-@pytest.mark.parametrize("score", ["max_probability", "entropy", "energy", "max_logit"])
+def told_apart(trained, frame: pd.DataFrame):
+    """Return a model with weights and with the scores of familiar rows."""
+    members = [replace(one, weight=k + 1.0) for k, one in enumerate(trained.members)]
+    model = replace(trained, members=tuple(members))
+    scores = {
+        one: model.ood_scores(frame, score=str(one))
+        for one in map(OodScore.of, ("max_probability", "entropy", "energy@10", "max_logit"))
+    }
+    rule = StrangerRule.fit(scores, OodScore("energy", 10.0), is_chosen=True)
+    return replace(model, strangers=rule)
+
+
+@pytest.mark.parametrize("score", ["max_probability", "entropy", "model", "max_logit", "energy"])
 def test_a_score_of_strangeness_is_a_column_and_equals_that_of_all_rows(trained, score) -> None:
     frame = messy()
-    pieces = Predicting(trained, open_rows(frame), ood_score=score).pieces(rows=64)
-    found = pa.concat_tables(list(pieces)).to_pandas()
-    assert found.columns[-1] == "ood_score"
-    logits = trained.logits(frame).double()
+    model, notes = told_apart(trained, frame), []
+    predicting = Predicting(model, open_rows(frame), ood_score=score, tell=notes.append)
+    found = pa.concat_tables(list(predicting.pieces(rows=64))).to_pandas()
+    logits = model.logits(frame).double()
+    shares = torch.tensor([one.weight for one in model.members], dtype=torch.float64)
+    shares /= shares.sum()
+    probs = torch.einsum("rnc,r->nc", logits.softmax(-1), shares)
     by_hand = {
-        "max_probability": 1 - logits.softmax(-1).mean(0).amax(-1),
-        "entropy": Categorical(logits.softmax(-1).mean(0)).entropy(),
-        "energy": -logits.logsumexp(-1).mean(0),
-        "max_logit": -logits.amax(-1).mean(0),
-    }[score]
+        "max_probability": 1 - probs.amax(-1),
+        "entropy": Categorical(probs).entropy(),
+        "model": shares @ (-10 * (logits / 10).logsumexp(-1)),
+        "energy": shares @ -logits.logsumexp(-1),
+        "max_logit": shares @ -logits.amax(-1),
+    }[score].numpy()
     np.testing.assert_allclose(found["ood_score"], by_hand, rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(trained.ood_scores(frame, score=score), by_hand, rtol=1e-5)
-    plain = predicted(trained, frame, rows=64)
-    pd.testing.assert_frame_equal(found.drop(columns="ood_score"), plain)
+    np.testing.assert_allclose(model.ood_scores(frame, score=score), by_hand, rtol=1e-5)
+    plain = predicted(model, frame, rows=64)
+    if score == "energy":
+        # Its values for familiar rows are not known, only those at another temperature.
+        assert list(found.columns) == [*plain.columns, "ood_score"]
+        assert "no row is called a stranger" in notes[-1]
+        with pytest.raises(InputError, match=r"energy@10.*take such a score"):
+            model.are_strangers(frame, score=score)
+        with pytest.raises(InputError, match="take such a score"):
+            Predicting(model, open_rows(frame), ood_score=score, ood_recall=0.9)
+        return
+    pd.testing.assert_frame_equal(found.drop(columns=["ood_score", "stranger"]), plain)
+    # 286 of 300 familiar rows accept a new one with the probability 286 / 301, at least 95 %.
+    np.testing.assert_array_equal(found["stranger"], by_hand > np.sort(by_hand)[285] + 1e-7)
+    assert f"{found['stranger'].sum()} of 300 rows are strangers" in notes[-1]
+    np.testing.assert_array_equal(model.are_strangers(frame, score=score), found["stranger"])
+
+
+def test_a_chosen_recall_moves_the_threshold_and_the_files_of_a_model_keep_it(
+    trained, tmp_path
+) -> None:
+    frame = messy()
+    model = told_apart(trained, frame)
+    again = load(model.save(tmp_path / "model"))
+    for recall in (0.5, 0.9, 0.999):
+        flags = again.are_strangers(frame, recall=recall)
+        np.testing.assert_array_equal(flags, model.are_strangers(frame, recall=recall))
+        # Of 300 rows none can show that a thousandth of new rows is above it.
+        assert flags.sum() == (0 if recall == 0.999 else 300 - math.ceil(301 * recall))
+    with pytest.raises(InputError, match="--ood-recall must be between 0 and 1, but got 1"):
+        Predicting(model, open_rows(frame), ood_score="model", ood_recall=1.0)
+    with pytest.raises(InputError, match="--ood-recall must go with --ood-score"):
+        Predicting(model, open_rows(frame), ood_recall=0.9)
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    config["strangers"]["score"] = "entropy@2"
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="strangers cannot be"):
+        load(tmp_path / "model")
+
+
+def test_many_familiar_rows_are_kept_as_quantiles() -> None:
+    values = np.random.default_rng(0).normal(size=50_000)
+    rule = StrangerRule.fit({OodScore(): values}, OodScore(), is_chosen=False)
+    assert len(rule.familiar["energy"]) == 2000
+    for recall in (0.5, 0.95, 0.99):
+        accepted = (values <= rule.threshold(recall=recall)).mean()
+        assert recall <= accepted < recall + 0.001
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("energie", "did you mean 'energy'"),
+        ("energy@0", "a temperature above 0"),
+        ("energy@warm", "a temperature above 0"),
+        ("max_logit@2", "no temperature for max_logit"),
+    ],
+)
+def test_a_score_that_does_not_exist_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        OodScore.of(text)
 
 
 def test_an_unknown_score_of_strangeness_is_refused_before_any_row(trained) -> None:

@@ -23,6 +23,7 @@ from autoloss.experiment.progress import Progress
 from autoloss.experiment.refit import refit
 from autoloss.experiment.replication import Selection, replicate
 from autoloss.experiment.session import SearchSession
+from autoloss.experiment.strangers import with_locked
 from autoloss.records import Coverage, Disagreements, Summary
 from autoloss.report import write_report
 from autoloss.search import SearchResult, summarise
@@ -78,7 +79,10 @@ def conclude(session: SearchSession, boosting: Ahead[Boosted | None]) -> SearchR
     if session.opened.request.examples:
         summary = replace(summary, disagreements=_shown(session, summary.disagreements))
     numbers = next(one.numbers for one in policies.records if one.ships)
-    refitted = refit(session, selection, policies.models[ship], numbers)
+    model = policies.models[ship]
+    if on_locked is not None:
+        model = with_locked(model, on_locked)
+    refitted = refit(session, selection, model, numbers)
     labels = as_decided(summary.labels, refitted.model)
     summary = replace(summary, refit=refitted.record, seconds=_seconds(session), labels=labels)
     result = replace(result, summary=summary, model=refitted.model)

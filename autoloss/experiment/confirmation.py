@@ -5,6 +5,9 @@ from __future__ import annotations
 import functools
 from dataclasses import replace
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from autoloss.data import LockedPart
@@ -51,6 +54,11 @@ class LockedPredictions:
         """Return a model's log probabilities of the items, (M, C), float64."""
         logits = (self._scores_of(model, number) for number in range(len(model.members)))
         return items.scores(model.mean(model.read(logits, raw=raw), raw=raw)[None])[0]
+
+    def logits(self, model: Classifier, rows: NDArray[np.integer]) -> list[Tensor]:
+        """Return the raw scores of each member of a model for some rows, each (n, C)."""
+        places = torch.from_numpy(rows)
+        return [self._scores_of(model, number)[places] for number in range(len(model.members))]
 
     def _scores_of(self, model: Classifier, number: int) -> Tensor:
         member = model.members[number]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from autoloss.inference.strangers import OodScore
 from autoloss.losses import ClassFacts
 from autoloss.readout import Items, MeanTemperature, fit_mean_temperature
 from autoloss.verdict.blend import greedy_weights
@@ -144,6 +145,23 @@ class HeldOutFinalists:
         weights = greedy_weights(self._of_truth[:, rows])
         pairs = zip(self.numbers, weights.tolist(), strict=True)
         return {number: weight for number, weight in pairs if weight > 0.0}
+
+    def ood_scores(
+        self, weights: Weights, scores: Iterable[OodScore]
+    ) -> dict[OodScore, FloatArray]:
+        """Return scores of strangeness of each row, the mean of its trainings, each (N,).
+
+        Args:
+            weights: The finalists of a mean.
+            scores: The scores.
+        """
+        logits = [torch.from_numpy(self.held_out[number].scores()) for number in weights]
+        pooled, found = self._pooled, dict[OodScore, FloatArray]()
+        for score in scores:
+            single = score(logits, weights=list(weights.values())).numpy()
+            total = np.bincount(pooled.place, single, minlength=len(pooled.rows))
+            found[score] = total / pooled.counts
+        return found
 
     def temperature(self, weights: Weights, rows: IntArray) -> MeanTemperature:
         """Return the temperature of a mean by its trainings.

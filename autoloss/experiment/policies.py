@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoloss.experiment.confirmation import LockedPredictions
+from autoloss.experiment.familiar import with_familiar
 from autoloss.experiment.held_out import HeldOutFinalists, Weights
 from autoloss.experiment.label_decision import with_label_decision
 from autoloss.experiment.replication import Replication, Selection
@@ -118,7 +119,7 @@ def blended(
     found = pool.temperature(weights, pool.every)
     whole = replace(models[0], members=members, temperature=found.of(len(models[0].members)))
     if not whole.task.names:
-        return whole
+        return with_familiar(whole, pool, weights)
     study = session.study
     return with_label_decision(
         whole,

@@ -14,6 +14,7 @@ from torch import Tensor
 from autoloss.core.errors import TrainingError
 from autoloss.data import Fold
 from autoloss.experiment.dividing import divisions_of
+from autoloss.experiment.familiar import with_familiar
 from autoloss.experiment.held_out import HeldOut, HeldOutFinalists, HeldOutRows
 from autoloss.experiment.label_decision import with_label_decision
 from autoloss.experiment.session import SearchSession, epochs_of
@@ -206,7 +207,7 @@ def _model(
 
 
 def _whole(session: SearchSession, model: Classifier, held_out: HeldOut) -> Classifier:
-    """Return a model with the temperature of its mean and its decision on several labels.
+    """Return a model with the temperature of its mean, and its decision on labels or strangers.
 
     The temperature is fitted to the rows that two or more members held out; without such rows it
     is that of most tables.
@@ -215,7 +216,7 @@ def _whole(session: SearchSession, model: Classifier, held_out: HeldOut) -> Clas
     found = pool.temperature({0: 1.0}, pool.every)
     whole = replace(model, temperature=found.of(len(model.members)))
     if not model.task.names:
-        return whole
+        return with_familiar(whole, pool, {0: 1.0})
     return with_label_decision(
         whole,
         session.opened.request.label_decision,

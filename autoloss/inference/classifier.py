@@ -24,7 +24,7 @@ from autoloss.inference.entrance import Table, encoded_rows
 from autoloss.inference.member import Member, encodings_of
 from autoloss.inference.saving import StoredNetwork, write_model
 from autoloss.inference.scoring import raw_scores
-from autoloss.inference.strangers import ood_score
+from autoloss.inference.strangers import RECALL, StrangerRule, ood_score, threshold_of
 from autoloss.losses import ClassFacts
 from autoloss.metrics import balanced_scores, cost_decisions, label_decisions
 from autoloss.metrics.decoding import allowed_tags
@@ -61,6 +61,7 @@ class Classifier(Shown):
             number.
         model: The user's own network; None for the built-in network.
         temperature: The temperature of the mean; 1 leaves it as it is.
+        strangers: The score of rows that belong to no class; None for none.
 
     Shape:
         - class_weights: ``(C,)``; of several labels ``(L, 2)``
@@ -79,6 +80,7 @@ class Classifier(Shown):
     labels_each: int = 0
     model: OwnModel | None = None
     temperature: float = 1.0
+    strangers: StrangerRule | None = None
 
     def _card(self) -> Card:
         first = self.members[0]
@@ -235,23 +237,41 @@ class Classifier(Shown):
         return self.by_sequence(probs, rows[0]) if self.task.kind == "sequence" else probs
 
     def ood_scores(
-        self, data: Table, *, score: str = "energy", force: bool = False
+        self, data: Table, *, score: str | None = None, force: bool = False
     ) -> NDArray[np.float64]:
-        """Return how strange each row is: higher for rows that belong to no class.
+        """Return how strange each row is: higher for rows that belong to no class, ``(N,)``.
 
         Args:
             data: Rows as for `predict_proba`.
-            score: ``"max_probability"``, ``"entropy"``, ``"energy"`` or ``"max_logit"``; see
-                `autoloss.metrics.strangers`. `autoloss diagnose --ood` shows which suits.
+            score: ``"max_probability"``, ``"entropy"``, ``"energy"`` or ``"max_logit"``, with
+                ``@T`` for a temperature; None for the model's own. See
+                `autoloss.metrics.strangers`; `autoloss diagnose --ood` shows which suits.
             force: As for `predict_proba`.
 
         Raises:
             InputError: The score is unknown, or a row has several labels or is a sequence.
-
-        Shape:
-            - output: ``(N,)``
         """
-        return ood_score(self.task, score)(self.logits(data, force=force)).numpy()
+        found = ood_score(self.task, self.strangers, score)
+        weights = [member.weight for member in self.members]
+        return found(self.logits(data, force=force), weights=weights).numpy()
+
+    def are_strangers(
+        self, data: Table, *, score: str | None = None, recall: float = RECALL, force: bool = False
+    ) -> NDArray[np.bool_]:
+        """Return which rows are stranger than nearly all familiar rows, ``(N,)``.
+
+        Args:
+            data: Rows as for `predict_proba`.
+            score: As for `ood_scores`.
+            recall: The share of familiar rows that is accepted.
+            force: As for `predict_proba`.
+
+        Raises:
+            InputError: As of `ood_scores`, or the model has no scores of familiar rows.
+        """
+        found = ood_score(self.task, self.strangers, score)
+        limit = threshold_of(self.strangers, found, recall)
+        return self.ood_scores(data, score=str(found), force=force) > limit
 
     def by_sequence(self, values: NDArray[Any], inputs: Any) -> list[NDArray[Any]]:
         """Return the values of the tokens ``(T, ...)`` of each sequence, N arrays."""
@@ -374,5 +394,6 @@ class Classifier(Shown):
             decision=self.decision,
             temperature=self.temperature,
             labels_each=self.labels_each,
+            strangers=self.strangers,
             knowledge={name: one for name, one in knowledge.items() if one is not None},
         )

@@ -41,6 +41,10 @@ def check_fit(classifier: Classifier) -> None:
     _shape(classifier.class_similarity, (n, n), "class_similarity")
     _shape(classifier.thresholds, (len(task.names),), "thresholds")
     _must(0 <= classifier.labels_each <= len(task.names), "labels_each")
+    if classifier.strangers is not None:
+        familiar = classifier.strangers.familiar
+        _must(str(classifier.strangers.score) in familiar, "strangers")
+        _must(all(_is_ascending(one) for one in familiar.values()), "strangers")
     for member in classifier.members:
         _must(_is_positive(member.weight), "weight")
         own = member.readout.of_labels
@@ -63,6 +67,10 @@ def _shape(tensor: Tensor | None, shape: tuple[int, ...], name: str) -> None:
 
 def _is_positive(number: float) -> bool:
     return math.isfinite(number) and number > 0.0
+
+
+def _is_ascending(scores: Tensor) -> bool:
+    return scores.ndim == 1 and len(scores) > 0 and bool((scores.diff() >= 0).all())
 
 
 def _must(holds: bool, name: str) -> None:

@@ -20,7 +20,8 @@ from autoloss.data.messages import one_line
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.fitting import check_fit
 from autoloss.inference.member import Member
-from autoloss.inference.saving import CONFIG, FORMAT_VERSIONS, WEIGHTS
+from autoloss.inference.saving import CONFIG, FAMILIAR, FORMAT_VERSIONS, WEIGHTS
+from autoloss.inference.strangers import StrangerRule
 from autoloss.losses import names
 from autoloss.losses.own import Losses, take_in
 from autoloss.models import OwnModel
@@ -138,6 +139,9 @@ def _classifier(
         labels_each=int(config.get("labels_each", 0)),
         **{name: tensors.get(name) for name in _KNOWLEDGE},
         model=own,
+        strangers=StrangerRule.from_dict(config["strangers"], _below(FAMILIAR, tensors))
+        if "strangers" in config
+        else None,
     )
 
 

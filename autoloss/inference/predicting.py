@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -21,9 +20,9 @@ from autoloss.data.messages import listed, unknown_name
 from autoloss.data.stream import PIECE_ROWS, RowStream, frame_of
 from autoloss.data.values import label_of
 from autoloss.inference.classifier import Classifier
-from autoloss.inference.strangers import ood_score
+from autoloss.inference.strangers import RECALL, OodScore, is_known, ood_score, threshold_of
 
-PREDICTION, OOD_SCORE = "prediction", "ood_score"
+PREDICTION, OOD_SCORE, STRANGER = "prediction", "ood_score", "stranger"
 LabelForm = Literal["joined", "lists", "wide"]
 SEPARATOR = "|"
 """Stands between the labels of a row."""
@@ -40,8 +39,11 @@ class Predicting:
         force: Whether to go on if a column that mattered is unusable in most rows.
         labels: The form of several labels a row: ``"joined"`` text, ``"lists"``, or ``"wide"``
             for a column of 0 and 1 for each.
-        ood_score: The score of strangeness that is written as a column; None for none.
-        tell: Called at the end with one line on the cells that the model cannot use.
+        ood_score: The score of strangeness that is written as a column, with a column of the
+            strangers by it; None for none.
+        ood_recall: The share of familiar rows that are no strangers; None for 0.95.
+        tell: Called at the end with one line on the cells that the model cannot use, and on the
+            strangers.
         reader: The reader that opened the table, if it did.
 
     Raises:
@@ -54,13 +56,17 @@ class Predicting:
     force: bool = False
     labels: LabelForm = "joined"
     ood_score: str | None = None
+    ood_recall: float | None = None
     tell: Callable[[str], object] = field(default=lambda line: None, repr=False)
     reader: RowReader | None = None
 
     def __post_init__(self) -> None:
         names, label = self.rows.names, self.rows.label
+        if self.ood_score is None and self.ood_recall is not None:
+            raise InputError("--ood-recall must go with --ood-score, which is left out.")
         if self.ood_score is not None:
-            ood_score(self.classifier.task, self.ood_score)
+            # Refused before any row is read.
+            self._limit(self._score(self.ood_score))
         if self.labels == "wide" and not self.classifier.task.names:
             raise InputError("--wide must be left out for a model with one label a row.")
         if self.id_column is not None and self.id_column not in names:
@@ -101,7 +107,7 @@ class Predicting:
         reader = self._reader()
         own = [] if self.id_column is None else [self.id_column]
         wanted = list(dict.fromkeys([*own, *self._needed]))
-        held = None
+        held, strange, seen = None, 0, 0
         for piece in self.rows.pieces(wanted, rows=rows):
             if held is not None:
                 yield held
@@ -109,6 +115,8 @@ class Predicting:
             inputs = reader.encode(frame, label=self.rows.label)
             own_rows = self.classifier.by_member(inputs)
             table = self._table(own_rows)
+            seen += len(table)
+            strange += int(table[STRANGER].sum()) if STRANGER in table else 0
             held = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata()
             if self.labels == "lists" and self.classifier.task.names:
                 # A piece may have empty lists alone, which would be of another type.
@@ -120,6 +128,8 @@ class Predicting:
             reader.check(label=self.rows.label, remedy="go on with --force")
         if note := reader.note:
             self.tell(note)
+        if self.ood_score is not None:
+            self.tell(self._stranger_note(strange, seen))
         yield held
 
     def _table(self, rows: Sequence[Inputs]) -> pd.DataFrame:
@@ -129,8 +139,36 @@ class Predicting:
             # Members come one by one, so that memory holds the scores of one.
             return self._predicted(model.encoded_log_probs(rows))
         logits = [model.member_logits(number, one) for number, one in enumerate(rows)]
-        score = ood_score(model.task, self.ood_score)(torch.stack(logits).float())
-        return self._predicted(model.mean(model.read(logits))).assign(**{OOD_SCORE: score.numpy()})
+        found = self._score(self.ood_score)
+        weights = [member.weight for member in model.members]
+        scores = found((one.float() for one in logits), weights=weights).numpy()
+        table = self._predicted(model.mean(model.read(logits))).assign(**{OOD_SCORE: scores})
+        limit = self._limit(found)
+        return table if limit is None else table.assign(**{STRANGER: scores > limit})
+
+    def _score(self, name: str) -> OodScore:
+        return ood_score(self.classifier.task, self.classifier.strangers, name)
+
+    def _limit(self, score: OodScore) -> float | None:
+        rule, recall = self.classifier.strangers, self.ood_recall
+        if recall is None and not is_known(rule, score):
+            return None
+        return threshold_of(rule, score, RECALL if recall is None else recall)
+
+    def _stranger_note(self, found: int, seen: int) -> str:
+        """Return the number of strangers in a sentence."""
+        score = self._score(str(self.ood_score))
+        limit = self._limit(score)
+        if limit is None:
+            return (
+                f"no row is called a stranger, because the model has no scores of {score} for"
+                " familiar rows."
+            )
+        recall = RECALL if self.ood_recall is None else self.ood_recall
+        return (
+            f"{found:,} of {seen:,} rows are strangers: {score} above {limit:.4g}, as in"
+            f" {1 - recall:.3g} of familiar rows."
+        )
 
     def _predicted(self, log_probs: Tensor) -> pd.DataFrame:
         probs = self.classifier.shown_probs(log_probs)
@@ -149,7 +187,7 @@ class Predicting:
         return (
             *(task.names if self.labels == "wide" else (PREDICTION,)),
             *probability_names(task),
-            *([] if self.ood_score is None else [OOD_SCORE]),
+            *([] if self.ood_score is None else [OOD_SCORE, STRANGER]),
         )
 
 

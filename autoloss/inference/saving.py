@@ -15,6 +15,7 @@ from autoloss.core.settings import NetworkConfig
 from autoloss.core.task import Task
 from autoloss.data.input_kinds import encoding_state, kind_of_encoding
 from autoloss.inference.member import Member, encodings_of
+from autoloss.inference.strangers import StrangerRule
 
 FORMAT_VERSION = 2
 OWN_VERSION = 3
@@ -26,6 +27,8 @@ An earlier version of autoloss, which would pass over them, refuses such a model
 """
 FORMAT_VERSIONS = (FORMAT_VERSION, OWN_VERSION, MEAN_VERSION)
 CONFIG, WEIGHTS, EXAMPLE = "config.json", "weights.safetensors", "input_example.json"
+FAMILIAR = "familiar."
+"""Stands before the names of the scores of familiar rows."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ def write_model(
     decision: str,
     temperature: float,
     labels_each: int,
+    strangers: StrangerRule | None,
     knowledge: Mapping[str, Tensor],
 ) -> Path:
     """Write the files of a model; return the folder.
@@ -62,6 +66,7 @@ def write_model(
         decision: The quantity that the decisions minimise.
         temperature: The temperature of the mean of the members.
         labels_each: The number of labels that each row is given; 0 for no fixed number.
+        strangers: The score of rows that belong to no class; None for none.
         knowledge: The costs, weights and similarity of the classes that were given, and the
             thresholds of labels, by name.
     """
@@ -78,6 +83,9 @@ def write_model(
         tensors[f"member.{number}.weights"] = member.weights
         tensors[f"member.{number}.class_counts"] = member.class_counts
     tensors |= knowledge
+    rule = {} if strangers is None else {"strangers": strangers.to_dict()}
+    if strangers is not None:
+        tensors |= {f"{FAMILIAR}{name}": one for name, one in strangers.familiar.items()}
     # Copied, because a file must not hold two views of the same buffer.
     save_file({name: one.clone() for name, one in tensors.items()}, folder / WEIGHTS)
     version = OWN_VERSION if isinstance(network, StoredNetwork) else FORMAT_VERSION
@@ -99,6 +107,7 @@ def write_model(
         "decision": decision,
         "temperature": temperature,
         **({"labels_each": labels_each} if labels_each else {}),
+        **rule,
     }
     _write_json(folder / CONFIG, config)
     _write_json(folder / EXAMPLE, kind_of_encoding(encodings[0]).example(encodings))

@@ -1,13 +1,13 @@
 """Scores of strangeness of a row, and how well they tell strangers from the rows of a task.
 
 A stranger is a row that belongs to no class: out of distribution. A score is higher for rows that
-are stranger. R trainings of a model give a mean: of their probabilities for scores of
+are stranger. R trainings of a model give a weighted mean: of their probabilities for scores of
 probabilities, of their scores otherwise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,9 @@ _RIDGE = 1e-3
 """Added to the covariance of the distances, relative to its mean variance."""
 
 
-def max_probability(logits: Tensor, temperature: float = 1.0) -> Tensor:
+def max_probability(
+    logits: Iterable[Tensor], temperature: float = 1.0, *, weights: Sequence[float] | None = None
+) -> Tensor:
     """Return 1 minus the largest probability, in [0, 1].
 
     The negative log likelihood of the predicted class, ``-ln max p``, orders rows in the same way.
@@ -31,6 +33,7 @@ def max_probability(logits: Tensor, temperature: float = 1.0) -> Tensor:
     Args:
         logits: Of R trainings.
         temperature: Divides the logits.
+        weights: The weight of each training; None for equal ones.
 
     Shape:
         logits ``(R, N, C)``, result ``(N,)``, float64.
@@ -42,33 +45,39 @@ def max_probability(logits: Tensor, temperature: float = 1.0) -> Tensor:
         >>> max_probability(torch.tensor([[[2.0, 0.0], [0.0, 0.0]]])).tolist()
         [0.11920292202211755, 0.5]
     """
-    probs = (logits.double() / temperature).softmax(-1).mean(0)
+    probs = _mean(((one.double() / temperature).softmax(-1) for one in logits), weights)
     top = probs.argmax(-1, keepdim=True)
     # The probability of the other classes: 1 - p would cancel where p is near 1.
     return probs.scatter(-1, top, 0.0).sum(-1)
 
 
-def entropy(logits: Tensor, temperature: float = 1.0) -> Tensor:
+def entropy(
+    logits: Iterable[Tensor], temperature: float = 1.0, *, weights: Sequence[float] | None = None
+) -> Tensor:
     """Return the entropy of the mean probabilities, in nats.
 
     Args:
         logits: Of R trainings.
         temperature: Divides the logits.
+        weights: The weight of each training; None for equal ones.
 
     Shape:
         logits ``(R, N, C)``, result ``(N,)``, float64.
     """
-    probs = (logits.double() / temperature).softmax(-1).mean(0)
+    probs = _mean(((one.double() / temperature).softmax(-1) for one in logits), weights)
     terms: Tensor = torch.special.xlogy(probs, probs)
     return -terms.sum(-1)
 
 
-def energy(logits: Tensor, temperature: float = 1.0) -> Tensor:
+def energy(
+    logits: Iterable[Tensor], temperature: float = 1.0, *, weights: Sequence[float] | None = None
+) -> Tensor:
     """Return the free energy ``-T ln sum_k exp(z_k / T)``, the mean over the trainings.
 
     Args:
         logits: Of R trainings.
         temperature: T.
+        weights: The weight of each training; None for equal ones.
 
     Shape:
         logits ``(R, N, C)``, result ``(N,)``, float64.
@@ -79,25 +88,35 @@ def energy(logits: Tensor, temperature: float = 1.0) -> Tensor:
         >>> round(energy(torch.tensor([[[2.0, 1.0, 0.1]]])).item(), 6)
         -2.41703
     """
-    scaled = logits.double() / temperature
-    return -temperature * scaled.logsumexp(-1).mean(0)
+    each = (-temperature * (one.double() / temperature).logsumexp(-1) for one in logits)
+    return _mean(each, weights)
 
 
-def max_logit(logits: Tensor) -> Tensor:
+def max_logit(logits: Iterable[Tensor], *, weights: Sequence[float] | None = None) -> Tensor:
     """Return the largest logit with its sign turned, the mean over the trainings.
 
     Args:
         logits: Of R trainings.
+        weights: The weight of each training; None for equal ones.
 
     Shape:
         logits ``(R, N, C)``, result ``(N,)``, float64.
 
     Source: Hendrycks et al. 2022, arXiv:1911.11132.
     """
-    return -logits.double().amax(-1).mean(0)
+    return _mean((-one.double().amax(-1) for one in logits), weights)
 
 
-OF_TEMPERATURE: dict[str, Callable[[Tensor, float], Tensor]] = {
+def _mean(parts: Iterable[Tensor], weights: Sequence[float] | None) -> Tensor:
+    """Return the weighted mean of the parts of R trainings, which come one by one."""
+    total, weight = torch.zeros(()), 0.0
+    for place, part in enumerate(parts):
+        own = 1.0 if weights is None else weights[place]
+        total, weight = total + part * own, weight + own
+    return total / weight
+
+
+OF_TEMPERATURE: dict[str, Callable[..., Tensor]] = {
     "max_probability": max_probability,
     "entropy": entropy,
     "energy": energy,

@@ -12,6 +12,7 @@ from autoloss.cli import image_options, options
 EXAMPLES = (
     "autoloss predict churn new.csv -o predictions.csv",
     "autoloss predict churn new.parquet --id customer -o predictions.parquet",
+    "autoloss predict churn new.csv --ood-score model -o predictions.csv",
     "autoloss predict reports/churn/model new.csv -o - | head",
 )
 
@@ -58,9 +59,18 @@ def predict(
         typer.Option(
             "--ood-score",
             metavar="SCORE",
-            help="Add the column ood_score, higher for rows that belong to no class: "
-            "max_probability, entropy, energy or max_logit. `autoloss diagnose --ood` compares "
+            help="Add the columns ood_score, higher for rows that belong to no class, and "
+            "stranger: model (the score that the search chose), or max_probability, entropy, "
+            "energy or max_logit, with @T for a temperature. `autoloss diagnose --ood` compares "
             "them.",
+        ),
+    ] = None,
+    ood_recall: Annotated[
+        float | None,
+        typer.Option(
+            "--ood-recall",
+            metavar="SHARE",
+            help="The share of familiar rows that are no strangers; 0.95 by default.",
         ),
     ] = None,
     losses: options.Losses = None,
@@ -105,7 +115,13 @@ def predict(
         )
         if classifier.task.kind == "sequence":
             check_no_rows(
-                {"--id": id_column, "--wide": wide, "--force": force, "--ood-score": ood_score}
+                {
+                    "--id": id_column,
+                    "--wide": wide,
+                    "--force": force,
+                    "--ood-score": ood_score,
+                    "--ood-recall": ood_recall,
+                }
             )
             tagged = write_tags(classifier, data, output)
             note(f"wrote the tags of {tagged:,} sequences to {output}.")
@@ -124,6 +140,7 @@ def predict(
             force,
             labels,
             ood_score,
+            ood_recall,
             unusable.append,
             reader,
         )
