@@ -9,6 +9,8 @@ import time
 import urllib.error
 import urllib.request
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -155,27 +157,34 @@ def test_unsuitable_inputs_and_parameters_are_refused_in_one_line(classifier, tm
 
 @pytest.mark.slow
 def test_the_server_scores_rows_over_http(classifier, pyfunc) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    place = os.fspath(Path(autoloss.__file__).parents[1])
-    words = ["models", "serve", "-m", str(pyfunc), "--env-manager", "local", "-p", str(port)]
-    environment = os.environ | {"PYTHONPATH": place, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     frame = make_frame(40, seed=4)
-    with subprocess.Popen([sys.executable, "-m", "mlflow", *words], env=environment) as server:
-        try:
-            answer = ask(port, {"dataframe_split": json.loads(frame.to_json(orient="split"))})
-            lacking = frame.drop(columns="town").to_json(orient="split")
-            with pytest.raises(urllib.error.HTTPError) as refused:
-                ask(port, {"dataframe_split": json.loads(lacking)})
-        finally:
-            server.terminate()
+    with served(pyfunc) as port:
+        answer = ask(port, {"dataframe_split": json.loads(frame.to_json(orient="split"))})
+        lacking = frame.drop(columns="town").to_json(orient="split")
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            ask(port, {"dataframe_split": json.loads(lacking)})
     table = pd.DataFrame(answer["predictions"])
     wanted = classifier.predict_proba(frame)
     np.testing.assert_allclose(probabilities(table), wanted, rtol=0, atol=1e-9)
     assert table["prediction"].tolist() == classifier.predict(frame).tolist()
     assert refused.value.code == 400
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[int]:
+    """Serve a model by a real MLflow server; yield its port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    place = os.fspath(Path(autoloss.__file__).parents[1])
+    words = ["models", "serve", "-m", str(folder), "--env-manager", "local", "-p", str(port)]
+    environment = os.environ | {"PYTHONPATH": place, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    with subprocess.Popen([sys.executable, "-m", "mlflow", *words], env=environment) as server:
+        try:
+            yield port
+        finally:
+            server.terminate()
 
 
 def ask(port: int, body: dict[str, object], *, patience: float = 120.0) -> dict[str, list]:

@@ -15,7 +15,9 @@ from autoloss import AutoLossClassifier
 from autoloss.cli import app
 from autoloss.inference.pyfunc import ServedModel, input_example
 from autoloss.search import SearchResult
+from autoloss.tracking.pyfunc import save_pyfunc
 from tests.spaces import PROTOCOL
+from tests.test_serving import ask, served
 
 SPACE = f"""
 bases = ["cross_entropy", "brier"]
@@ -66,9 +68,9 @@ def test_a_list_of_texts_is_learnt(fitted: AutoLossClassifier) -> None:
     assert fitted.n_features_in_ == 1
     assert (fitted.predict(new) == labels).mean() > 0.9
     # A text of unknown words, an empty and a missing one have probabilities too.
-    probs = fitted.predict_proba(["qqq www", "", None])
+    probs = fitted.predict_proba(["qqq www", "", None, np.nan, pd.NA])
     np.testing.assert_allclose(probs.sum(1), 1.0)
-    np.testing.assert_allclose(probs[1], probs[2])
+    np.testing.assert_allclose(probs[2:], probs[[1, 1, 1]])
 
 
 def test_the_search_says_what_it_read_and_compares_with_words(result: SearchResult) -> None:
@@ -125,6 +127,23 @@ def test_a_served_model_takes_texts(fitted: AutoLossClassifier, result: SearchRe
     probs = table.filter(like="probability").to_numpy()
     np.testing.assert_array_equal(probs, fitted.predict_proba(new))
     assert len(served.predict(input_example(result.model))) > 0
+
+
+@pytest.mark.slow
+def test_a_server_takes_texts_as_strings(
+    fitted: AutoLossClassifier, result: SearchResult, tmp_path: Path
+) -> None:
+    folder = save_pyfunc(result.model.save(tmp_path / "model"), tmp_path / "served")
+    new, _ = texts(30, 4)
+    with served(folder) as port:
+        answers = [ask(port, {"dataframe_records": [{"x0": text} for text in new]})]
+        # In this form MLflow makes a missing text the word None.
+        answers.append(ask(port, {"inputs": {"x0": [text or "" for text in new]}}))
+    for answer in answers:
+        table = pd.DataFrame(answer["predictions"])
+        probs = table.filter(like="probability").to_numpy()
+        np.testing.assert_allclose(probs, fitted.predict_proba(new), rtol=0, atol=1e-9)
+        assert table["prediction"].tolist() == fitted.predict(new).tolist()
 
 
 def test_a_text_that_is_the_same_everywhere_is_refused() -> None:

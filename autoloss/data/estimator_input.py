@@ -119,8 +119,13 @@ def _are_texts(given: Any) -> TypeGuard[Sequence[str | None]]:
     is_sequence = isinstance(given, list | tuple | pd.Series | np.ndarray)
     if not is_sequence or getattr(given, "ndim", 1) != 1 or not len(given):
         return False
-    texts = [one for one in given if one is not None]
+    # A missing text of pandas is a NaN or NA.
+    texts = [one for one in given if isinstance(one, str) or not _is_missing(one)]
     return bool(texts) and all(isinstance(one, str) for one in texts)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value))
 
 
 def class_labels(estimator: Any, y: ArrayLike | None, n_rows: int) -> NDArray[Any]:

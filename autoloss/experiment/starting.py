@@ -28,9 +28,10 @@ from autoloss.experiment.session import OpenSearch
 from autoloss.losses.own import take_in
 from autoloss.models.custom.own import AUTO
 from autoloss.models.make import NO_NETWORK
-from autoloss.search import SearchResult, Space, Study, free_name, load_space, usual_space
+from autoloss.search import SearchResult, Space, Study, free_name, load_space, load_usual
 from autoloss.search.journal import exists_error
 from autoloss.search.naming import CONFIG, JOURNAL, check_name
+from autoloss.search.shipped_spaces import DEFAULT
 from autoloss.tracking import check_register
 from autoloss.tracking.uri_check import resolve
 
@@ -96,9 +97,8 @@ def start(request: Request, crew: Crew | None = None, progress: Progress | None 
         raise InputError(NO_NETWORK)
     staffing = staffed(request, device, crew, progress)
     data = request.read(space, Silent().noted if progress is None else progress.noted)
-    usual = usual_space(request.space, data.task.kind, data.kind.space(data.encoding))
-    if usual != request.space:
-        loaded = load_space(usual, losses=own)
+    if request.space == DEFAULT:
+        loaded = load_usual(data.task.kind, data.kind.space(data.encoding), losses=own)
         space = knowledge.join(loaded, own)
     check_label_decision(request.label_decision, data.task)
     _check_negatives(space, data.task)

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from autoloss.search.quota import FamilyPlan, plan_families
     from autoloss.search.result import SearchResult
     from autoloss.search.scoring import Scorer
-    from autoloss.search.shipped_spaces import space_names, usual_space
+    from autoloss.search.shipped_spaces import space_names
     from autoloss.search.space import Space
-    from autoloss.search.space_reader import load_space
+    from autoloss.search.space_reader import load_space, load_usual
     from autoloss.search.study import Study
     from autoloss.search.trial import Trial
 
@@ -40,13 +40,13 @@ __all__ = [
     "free_name",
     "items_text",
     "load_space",
+    "load_usual",
     "look_sentence",
     "plan_families",
     "safe_name",
     "space_names",
     "summarise",
     "trusted",
-    "usual_space",
 ]
 
 make_lazy(__name__)

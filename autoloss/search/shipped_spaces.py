@@ -34,7 +34,7 @@ def shipped_spaces() -> Traversable:
     return inside if inside.is_dir() else Path(__file__).parents[2] / "search_spaces"
 
 
-def usual_space(name: str | Path, task: TaskKind, of_inputs: str = "") -> str | Path:
+def usual_space(name: str | Path, task: TaskKind) -> str | Path:
     """Return the space of a search: for a kind of label its own space in place of the default.
 
     Its protocol is that of the default space, by which the data were read before the kind was
@@ -43,10 +43,9 @@ def usual_space(name: str | Path, task: TaskKind, of_inputs: str = "") -> str | 
     Args:
         name: The space that the user asks for.
         task: The kind of label.
-        of_inputs: The space of the kind of input, if that has one of its own.
 
     Examples:
         >>> usual_space("default", "multilabel"), usual_space("quick", "multilabel")
         ('multilabel', 'quick')
     """
-    return of_inputs or _USUAL.get(task, name) if name == DEFAULT else name
+    return _USUAL.get(task, name) if name == DEFAULT else name

@@ -120,6 +120,29 @@ class Space:
         """Return the priors, targets and penalties by kind, ``"none"`` first."""
         return {"prior": self.priors, "target": self.targets, "penalty": self.penalties}
 
+    def with_losses_of(self, other: Space) -> Space:
+        """Return the space with the losses of another: its lists, ranges and fixed parameters.
+
+        Learning rate, weight decay, dropout and all constants stay.
+        """
+
+        def joined(own: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+            kept = {key: one for key, one in own.items() if key in NUISANCE}
+            return kept | {key: one for key, one in others.items() if key not in NUISANCE}
+
+        return replace(
+            self,
+            name=f"{other.name} on {self.name}",
+            bases=other.bases,
+            priors=other.priors,
+            targets=other.targets,
+            penalties=other.penalties,
+            min_imbalance=other.min_imbalance,
+            ranges=joined(self.ranges, other.ranges),
+            fixed=joined(self.fixed, other.fixed),
+            description=f"{other.description} {self.description}".strip(),
+        )
+
     def joined_by(self, kind: Literal["prior", "target"], name: str) -> Space:
         """Return the space with another prior or target, at its declared ranges."""
         if name in self.choices[kind]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from autoloss.core.errors import SpaceError, closest
 from autoloss.core.settings import AugmentConfig, NetworkConfig, ProtocolConfig, TrainingConfig
+from autoloss.core.task import TaskKind
 from autoloss.losses import get, names
 from autoloss.losses.components import (
     PENALTIES,
@@ -21,7 +22,7 @@ from autoloss.losses.components import (
 from autoloss.losses.parameters import Number, Parameter
 from autoloss.records import REFINED_LOG_LOSS
 from autoloss.search.range_reader import read_range
-from autoloss.search.shipped_spaces import shipped_spaces, space_names
+from autoloss.search.shipped_spaces import DEFAULT, shipped_spaces, space_names, usual_space
 from autoloss.search.space import (
     METRIC,
     Space,
@@ -64,6 +65,29 @@ def load_space(
     if losses and isinstance(bases := settings.get("bases"), list):
         settings["bases"] = list(join_bases(bases, losses))
     return read_space(settings, name=Path(label).stem, label=label)
+
+
+def load_usual(task: TaskKind, of_inputs: str = "", *, losses: Sequence[str] = ()) -> Space:
+    """Return the space of a search that nobody chose a space for.
+
+    The kind of input decides the network and its settings, the kind of label the losses.
+
+    Args:
+        task: The kind of label.
+        of_inputs: The space of the kind of input; empty for that of the kind of label.
+        losses: Names of losses that join the bases.
+
+    Examples:
+        >>> load_usual("multilabel").name, load_usual("multilabel", "text").name
+        ('multilabel', 'multilabel on text')
+    """
+    of_labels = usual_space(DEFAULT, task)
+    if not of_inputs:
+        return load_space(of_labels, losses=losses)
+    found = load_space(of_inputs, losses=losses)
+    if of_labels == DEFAULT:
+        return found
+    return found.with_losses_of(load_space(of_labels, losses=losses))
 
 
 def read_space(settings: Mapping[str, Any], *, name: str, label: str) -> Space:

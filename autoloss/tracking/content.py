@@ -42,19 +42,30 @@ PALETTE = (
     "#117733",
 )
 
-# The families of most studies have colours of their own; others take theirs by a hash.
-_FIRST = (
-    "cross_entropy",
-    "focal",
-    "brier",
-    "generalized_cross_entropy",
-    "poly1",
-    "power",
-    "sm_softmax",
-    "weston_watkins",
-    "crammer_singer",
-    "bi_tempered",
+# Each family of the catalogue has a colour of its own, the commonest the plain ones; losses of the
+# user's take one by a hash.
+_PLACES = (
+    *("cross_entropy", "focal", "brier", "generalized_cross_entropy", "poly1", "power"),
+    *("sm_softmax", "weston_watkins", "crammer_singer", "bi_tempered", "asymmetric", "spherical"),
+    *("ldam", "dual_focal", "inverse_focal", "flsd53", "elr", "nce_rce", "mae", "entmax"),
+    *("squared_hinge", "taylor_cross_entropy", "jensen_shannon", "symmetric_cross_entropy"),
+    *("square", "am_softmax", "arcface", "l_softmax", "logit_norm", "squared_emd"),
 )
+
+
+def _shades() -> tuple[str, ...]:
+    """Return the palette, then each colour darker, then each lighter."""
+    shades = [*PALETTE]
+    for towards in (0x00, 0xFF):
+        for colour in PALETTE:
+            parts = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+            mixed = (round(0.6 * part + 0.4 * towards) for part in parts)
+            shades.append("#" + "".join(f"{part:02X}" for part in mixed))
+    return tuple(shades)
+
+
+COLOURS = _shades()
+"""The colours of families, ``#RRGGBB``."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +141,8 @@ def family_colour(family: str) -> str:
         >>> family_colour("cross_entropy")
         '#0072B2'
     """
-    place = _FIRST.index(family) if family in _FIRST else zlib.crc32(family.encode())
-    return PALETTE[place % len(PALETTE)]
+    place = _PLACES.index(family) if family in _PLACES else zlib.crc32(family.encode())
+    return COLOURS[place % len(COLOURS)]
 
 
 def to_ms(seconds: float) -> int:

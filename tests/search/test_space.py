@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 
 from autoloss.core.errors import InputError, SpaceError
 from autoloss.losses import ClassFacts, get, names
-from autoloss.search import load_space, space_names
+from autoloss.search import load_space, load_usual, space_names
+from autoloss.search.space import NUISANCE
 from autoloss.search.space_reader import read_space
 
 SPACES = (
@@ -301,3 +303,25 @@ def test_several_labels_are_imbalanced_if_one_of_them_is():
     # A label that is always there has no ratio.
     always = ClassFacts(torch.tensor([[0, 100], [50, 50]]), task="multilabel")
     assert space.for_classes(always).priors == ("none",)
+
+
+def test_several_labels_of_texts_have_the_losses_of_labels_on_the_network_of_texts() -> None:
+    found, labels, text = (
+        load_usual("multilabel", "text"),
+        load_space("multilabel"),
+        load_space("text"),
+    )
+    of_labels = replace(
+        text,
+        **{name: getattr(labels, name) for name in ("bases", "priors", "targets", "penalties")},
+        **{name: getattr(found, name) for name in ("name", "description", "ranges", "fixed")},
+        min_imbalance=labels.min_imbalance,
+    )
+    assert found == of_labels
+    for name in NUISANCE:
+        assert found.ranges[name] == text.ranges[name] != labels.ranges[name]
+    assert {"asymmetric.gamma_neg", "effective_number.decay"} <= {*found.ranges, *found.fixed}
+    assert read_space(found.to_dict(), name=found.name, label="x") == found
+    assert load_usual("multiclass", "text") == text
+    assert load_usual("multilabel") == labels
+    assert load_usual("binary") == load_space("default")

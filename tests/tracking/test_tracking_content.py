@@ -4,8 +4,10 @@ import math
 
 import pytest
 
+from autoloss.losses import names
 from autoloss.records import CurvePoint
 from autoloss.tracking.content import (
+    COLOURS,
     MAX_CURVE,
     MAX_KEY,
     MAX_PARAM,
@@ -97,11 +99,12 @@ def test_clip_keeps_short_text():
     assert clip("abcd", 3) == "ab…"
 
 
-def test_common_families_have_different_colours():
-    known = ("cross_entropy", "focal", "brier", "generalized_cross_entropy", "poly1", "power")
-    known += ("sm_softmax", "weston_watkins", "crammer_singer", "bi_tempered")
-    assert len({family_colour(name) for name in known}) == len(known)
-    assert family_colour("a loss of tomorrow") in PALETTE
+def test_families_of_the_catalogue_have_different_colours():
+    found = {family_colour(name) for name in names()}
+    assert len(found) == len(names())
+    common = ("cross_entropy", "focal", "brier", "asymmetric", "power", "bi_tempered")
+    assert {family_colour(name) for name in common} <= set(PALETTE)
+    assert family_colour("a loss of tomorrow") in COLOURS
 
 
 def test_the_note_begins_with_the_verdict(record, summary):
