@@ -11,11 +11,12 @@ from pathlib import Path
 
 from autoloss.cli.verbosity import note
 from autoloss.core.errors import AutolossError, StudyNotFoundError
+from autoloss.core.secrets import redacted
 from autoloss.search.naming import nearest_study
 from autoloss.tracking.dashboard import PORT, dashboard_link
 from autoloss.tracking.identity import TRACKING, Identity, read_identity
 from autoloss.tracking.local_server import free_port, local_server
-from autoloss.tracking.uri import is_server, redacted
+from autoloss.tracking.uri import is_server
 from autoloss.tracking.uri_check import resolve
 
 

@@ -14,6 +14,7 @@ import typer
 
 from autoloss.cli.verbosity import say
 from autoloss.core.errors import AutolossError, InputError, SpaceError
+from autoloss.core.secrets import without_secrets
 
 DONE, FAILED, MISUSED, NOT_BETTER, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -65,7 +66,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _write_log(error: Exception) -> str:
-    """Write a log with the traceback for a bug report; return its path."""
+    """Write a log with the traceback for a bug report, without secrets; return its path."""
     record = [
         f"autoloss {version('autoloss')}",
         f"Python {platform.python_version()}, {platform.platform()}",
@@ -74,5 +75,5 @@ def _write_log(error: Exception) -> str:
     ]
     handle, path = tempfile.mkstemp(prefix="autoloss-", suffix=".log")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write("\n".join(record))
+        file.write(without_secrets("\n".join(record)))
     return path

@@ -9,6 +9,8 @@ from typing import Any
 
 import typer
 
+from autoloss.core.secrets import without_secrets
+
 
 class Verbosity(IntEnum):
     """Quiet shows only errors and the result; verbose adds timings, choices and places."""
@@ -57,10 +59,11 @@ def _set_by_option(context: typer.Context, value: bool, wanted: Verbosity) -> An
 
 
 def say(text: str) -> None:
-    """Show one line on standard error, under the program's name."""
+    """Show one line on standard error, under the program's name and without secrets."""
+    line = without_secrets(" ".join(text.splitlines()))
     # Nothing can be shown if standard error is closed.
     with contextlib.suppress(OSError):
-        print(f"autoloss: {' '.join(text.splitlines())}", file=sys.stderr, flush=True)
+        print(f"autoloss: {line}", file=sys.stderr, flush=True)
 
 
 def note(text: str) -> None:

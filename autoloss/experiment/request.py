@@ -17,6 +17,7 @@ from autoloss.core.option import (
     path_of,
     writing_of,
 )
+from autoloss.core.secrets import redacted
 from autoloss.data import DataOptions, Source, StudyData, prepare
 from autoloss.data.exchange import as_pandas, is_frame, not_a_table
 from autoloss.data.tensors.given import is_given
@@ -24,7 +25,6 @@ from autoloss.executors import Workers
 from autoloss.experiment.knowledge import KnowledgeOptions
 from autoloss.metrics import Metric, MetricFunction
 from autoloss.search import Space
-from autoloss.tracking.uri import redacted
 
 Track = Literal["all", "pareto", "off"]
 Ship = Literal["verdict", "best", "blend"]

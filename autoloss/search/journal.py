@@ -15,6 +15,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from autoloss.core.errors import InputError, StudyExistsError, StudyNotFoundError
+from autoloss.core.secrets import redacted
 from autoloss.search.journal_file import JournalFile
 from autoloss.search.naming import JOURNAL
 from autoloss.search.sampler import Direction, quiet
@@ -65,7 +66,7 @@ class Ledger:
                 )
         except DuplicatedStudyError:
             _disconnect(storage)
-            raise exists_error(name, where=shown_url(url) if url else str(folder)) from None
+            raise exists_error(name, where=redacted(url) if url else str(folder)) from None
         return cls(study, storage, file)
 
     @classmethod
@@ -76,7 +77,7 @@ class Ledger:
             StudyNotFoundError: If there is no such study.
             InputError: If the storage cannot be reached.
         """
-        where = shown_url(url) if url else str(folder)
+        where = redacted(url) if url else str(folder)
         missing = StudyNotFoundError(
             f"A study must exist to be opened, but got name={name!r}, which is not in {where}."
         )
@@ -181,22 +182,6 @@ def exists_error(name: str, *, where: str) -> StudyExistsError:
     )
 
 
-def shown_url(url: str) -> str:
-    """Return a database's URL without its password."""
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return url
-
-
-def has_password(url: str) -> bool:
-    """Return whether a database's URL holds a password."""
-    return shown_url(url) != url
-
-
 def _connect(folder: Path, url: str | None) -> tuple[BaseStorage, JournalFile | None]:
     with _reaching(url, folder):
         if url is not None:
@@ -229,5 +214,5 @@ def _reaching(url: str | None, folder: Path) -> Iterator[None]:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise InputError(
             "storage must be the URL of a database that can be reached, but got "
-            f"storage={shown_url(url)!r}: {reason}"
+            f"storage={redacted(url)!r}: {reason}"
         ) from None

@@ -11,13 +11,14 @@ import numpy as np
 import torch
 
 from autoloss.core.errors import InputError
+from autoloss.core.secrets import redacted
 from autoloss.core.task import Task
 from autoloss.losses import ClassFacts
 from autoloss.losses.own import Losses, recall, take_in
 from autoloss.losses.tuned import Counts, as_counts
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
 from autoloss.search.config import StudyConfig, as_rows, as_tuple, folder_of
-from autoloss.search.journal import Ledger, exists_error, has_password, shown_url
+from autoloss.search.journal import Ledger, exists_error
 from autoloss.search.naming import CONFIG, JOURNAL, check_name
 from autoloss.search.quota import plan_families
 from autoloss.search.sampler import Direction
@@ -90,8 +91,8 @@ def new_config(
         primary="log_loss" if metric is None and cost_matrix is None else resolved.name,
         is_own_metric=resolved.is_own,
         seed=seed,
-        storage=shown_url(storage) if storage else None,
-        needs_url=has_password(storage) if storage else False,
+        storage=redacted(storage) if storage else None,
+        needs_url=storage is not None and redacted(storage) != storage,
         fingerprint=fingerprint,
         losses=own,
         origin=dict(origin or {}),

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from autoloss.core.secrets import redacted
 from autoloss.tracking.server import server_version
-from autoloss.tracking.uri import is_server, redacted
+from autoloss.tracking.uri import is_server
 from autoloss.tracking.view import SINCE, TESTED
 
 if TYPE_CHECKING:

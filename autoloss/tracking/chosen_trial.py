@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoloss.core.errors import AutolossError, InputError
+from autoloss.core.secrets import redacted
 from autoloss.tracking.experiment import MlflowExperiment
 from autoloss.tracking.failures import classified
 from autoloss.tracking.identity import read_identity
 from autoloss.tracking.runs import StudyRuns
-from autoloss.tracking.uri import redacted
 from autoloss.tracking.uri_check import resolve
 
 TAG = "autoloss.choose"

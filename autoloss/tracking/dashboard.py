@@ -8,8 +8,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from autoloss.core.secrets import redacted
 from autoloss.tracking.identity import read_identity
-from autoloss.tracking.uri import is_server, redacted
+from autoloss.tracking.uri import is_server
 from autoloss.tracking.view import view_query
 
 PORT = 5000

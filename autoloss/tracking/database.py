@@ -16,10 +16,11 @@ from pathlib import Path
 
 from autoloss.core.errors import InputError
 from autoloss.core.scratch import scratch_folder
+from autoloss.core.secrets import redacted
 from autoloss.core.user import user_name
 from autoloss.tracking.client import client_of
 from autoloss.tracking.failures import Away
-from autoloss.tracking.uri import is_database, redacted, sqlite_file
+from autoloss.tracking.uri import is_database, sqlite_file
 
 _LOCK_SECONDS = 120.0
 # A program that creates the tables writes more often than this.

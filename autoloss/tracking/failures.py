@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoloss.tracking.uri import redacted
+from autoloss.core.secrets import redacted
 
 _LIMIT = 300
 _REFUSALS = frozenset(

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from autoloss.core.errors import AutolossError, InputError
+from autoloss.core.secrets import redacted
 from autoloss.tracking.database import BrokenStore, create_tables, database_lock, database_remedy
 from autoloss.tracking.failures import Away
-from autoloss.tracking.uri import redacted, sqlite_file
+from autoloss.tracking.uri import sqlite_file
 
 HOST = "127.0.0.1"
 _PORTS = 50

@@ -11,8 +11,8 @@ import urllib.error
 import urllib.request
 from urllib.parse import unquote, urlsplit
 
+from autoloss.core.secrets import redacted
 from autoloss.tracking.failures import Away
-from autoloss.tracking.uri import redacted
 
 _PATIENCE = 5.0
 _USER = re.compile(r"(?<=://)[^/@]*@")

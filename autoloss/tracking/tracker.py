@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from autoloss.core.secrets import redacted
 from autoloss.records import Summary, TrialRecord
 from autoloss.tracking.conclusion import (
     Conclusion,
@@ -22,7 +23,6 @@ from autoloss.tracking.failures import Refused, classified
 from autoloss.tracking.identity import Identity, read_identity, write_identity
 from autoloss.tracking.protocol import Pending, SavedModels
 from autoloss.tracking.runs import StudyRuns
-from autoloss.tracking.uri import redacted
 from autoloss.tracking.uri_check import check, resolve
 from autoloss.tracking.writer import WriteJob, Writer
 

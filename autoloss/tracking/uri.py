@@ -1,4 +1,4 @@
-"""The tracking URI: its kind of store, and its text without the password."""
+"""The tracking URI and its kind of store."""
 
 from __future__ import annotations
 
@@ -10,17 +10,6 @@ PLAIN = "sqlite:///"
 """The beginning of an SQLite URI; the file follows."""
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_./-]+")
 DATABASES = ("postgresql", "mysql", "mssql")
-_PASSWORD = re.compile(r"(?<=://)([^/@:\s]*):[^/\s]*@")
-
-
-def redacted(uri: str) -> str:
-    """Return a URI, or a text that contains it, with ``***`` instead of the password.
-
-    Examples:
-        >>> redacted("postgresql://me:secret@db/mlflow")
-        'postgresql://me:***@db/mlflow'
-    """
-    return _PASSWORD.sub(r"\1:***@", uri)
 
 
 def is_server(uri: str) -> bool:

@@ -10,8 +10,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from autoloss.core.errors import InputError
+from autoloss.core.secrets import redacted
 from autoloss.tracking.database import BrokenStore, check_finished
-from autoloss.tracking.uri import DATABASES, DEFAULT, PLAIN, plain_file, redacted
+from autoloss.tracking.uri import DATABASES, DEFAULT, PLAIN, plain_file
 
 
 def resolve(uri: str | None, *, remembered: str | None = None) -> str:

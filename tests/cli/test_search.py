@@ -181,9 +181,11 @@ def test_a_mistake_of_the_user_is_one_line_and_exit_code_2(api, run, error, line
     assert "Traceback" not in result.stderr
 
 
-def test_a_failure_of_ours_is_one_line_with_the_place_of_its_log(api, run) -> None:
+def test_a_failure_of_ours_is_one_line_with_the_place_of_its_log(api, run, monkeypatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "planted")
+
     def fail() -> None:
-        raise ZeroDivisionError("division\nby zero")
+        raise ZeroDivisionError("division planted\nby http://me:planted@host")
 
     api.during = fail
     result = run("search", "rows.csv")
@@ -192,7 +194,9 @@ def test_a_failure_of_ours_is_one_line_with_the_place_of_its_log(api, run) -> No
     log = Path(line.rpartition("full record: ")[2].rstrip(")"))
     text = log.read_text(encoding="utf-8")
     log.unlink()
-    assert "ZeroDivisionError: division" in line
+    assert "ZeroDivisionError: division ***" in line
+    assert "by http://me:***@host" in text
+    assert "planted" not in line + text
     assert "Traceback" in text
     assert "in fail" in text
     assert "Traceback" not in result.stderr

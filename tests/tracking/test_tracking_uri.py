@@ -5,8 +5,9 @@ import sqlite3
 import pytest
 
 from autoloss.core.errors import InputError
+from autoloss.core.secrets import redacted
 from autoloss.tracking import NullTracker, Pending, Tracker, dashboard_link
-from autoloss.tracking.uri import plain_file, redacted
+from autoloss.tracking.uri import plain_file
 from autoloss.tracking.uri_check import resolve
 
 PLAIN_URIS = {

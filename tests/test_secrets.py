@@ -1,0 +1,55 @@
+"""Whatever a search with secrets in its addresses and environment writes is free of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.spaces import SMALL
+
+PLANTED = {
+    "MLFLOW_TRACKING_TOKEN": "planted-token",
+    "MLFLOW_TRACKING_PASSWORD": "planted-password",
+    "AWS_SECRET_ACCESS_KEY": "planted-key",
+}
+SERVER = "http://me:planted-one@127.0.0.1:1/mlflow?token=planted-two"
+DATABASE = "sqlite:///{}?password=planted-three"
+
+
+def run(folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *words],
+        cwd=folder,
+        env={**os.environ, **PLANTED, "TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+    return f"exit code {done.returncode}\n{done.stdout}{done.stderr}"
+
+
+def planted_in(folder: Path) -> list[str]:
+    return [
+        str(file.relative_to(folder))
+        for file in folder.rglob("*")
+        if file.is_file() and b"planted" in file.read_bytes()
+    ]
+
+
+@pytest.mark.parametrize("tracking", [SERVER, "sqlite:///mlflow.db"])
+def test_a_search_writes_no_secret(tmp_path: Path, tracking: str) -> None:
+    (tmp_path / "small.toml").write_text(SMALL, encoding="utf-8")
+    search = ["-m", "autoloss", "search", "sklearn:wine", "--space", "small.toml", "--trials", "4"]
+    place = ["--out", "s", "--name", "wine", "--tracking-uri", tracking]
+    storage = ["--storage", DATABASE.format(tmp_path / "trials.db"), "-v"]
+    text = run(tmp_path, *search, *place, *storage)
+    assert "exit code 0" in text
+    assert "planted" not in text
+    summary = (tmp_path / "s" / "wine" / "summary.json").read_text(encoding="utf-8")
+    assert "?password=***" in summary
+    assert ("http://me:***@127.0.0.1:1" in text) == (tracking == SERVER)
+    assert (tmp_path / "mlflow.db").exists() != (tracking == SERVER)
+    assert planted_in(tmp_path) == []
