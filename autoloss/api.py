@@ -14,7 +14,7 @@ from autoloss.executors import Workers
 from autoloss.experiment import planning, resuming, starting
 from autoloss.experiment.request import Request, Ship, Track
 from autoloss.experiment.shipping import ship
-from autoloss.experiment.teacher import Teacher
+from autoloss.experiment.teachers.opening import GivenTeacher
 from autoloss.experiment.watching import Watcher, as_progress, watched
 from autoloss.inference.loading import load
 from autoloss.losses.own import Losses
@@ -60,7 +60,8 @@ def search(
     class_similarity: Similarity | None = None,
     cost_matrix: Costs | None = None,
     label_decision: str | int = "metric",
-    teacher: Teacher | None = None,
+    teacher: GivenTeacher | None = None,
+    trust_pickle: bool = False,
     losses: Losses | None = None,
     model: Model = AUTO,
     seed: int = 0,
@@ -139,9 +140,15 @@ def search(
         label_decision: The decision on several labels a row: ``"metric"`` (at thresholds for F1
             or for the costs, if the metric is one of these, else the likelier answer),
             ``"likelier"``, ``"f1"``, or a number of labels for each row.
-        teacher: A model that autoloss saved, a `Classifier`, or a fitted estimator with
-            ``predict_proba`` on the columns of `data`, which has not seen the validation and test
-            rows. It joins the targets as ``"distillation"``.
+        teacher: A teacher, whose probabilities for the training rows are targets; it joins the
+            targets as ``"distillation"``. ``"boosting"`` (scikit-learn's gradient boosting,
+            trained here, which teaches no row that it has seen), the folder of a study or a model,
+            a `Classifier`, a fitted estimator with ``predict_proba`` on the columns of `data`, a
+            `torch.nn.Module` that returns logits, a file or DataFrame of predictions, or
+            ``"FILE.py:NAME"`` of one of these or of a function that returns it. The file is run.
+            A teacher that has learnt from validation or test rows is a leak.
+        trust_pickle: Whether a teacher may be a file of joblib or pickle, which can run any code
+            when it is opened: trust only files that you or somebody you trust wrote.
         losses: Your own losses, one or several, which are searched too: losses made with
             `autoloss.losses.declare`, or paths of Python files that declare some. The files are
             run.
@@ -234,7 +241,8 @@ def plan(
     class_similarity: Similarity | None = None,
     cost_matrix: Costs | None = None,
     label_decision: str | int = "metric",
-    teacher: Teacher | None = None,
+    teacher: GivenTeacher | None = None,
+    trust_pickle: bool = False,
     losses: Losses | None = None,
     model: Model = AUTO,
     seed: int = 0,
@@ -261,7 +269,7 @@ def resume(
     valid: Source | None = None,
     test: Source | None = None,
     metric: MetricFunction | Metric | None = None,
-    teacher: Teacher | None = None,
+    teacher: GivenTeacher | None = None,
     losses: Losses | None = None,
     model: Model | None = None,
     tracking_uri: str | None = None,

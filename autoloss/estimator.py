@@ -45,7 +45,8 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         class_similarity: Similarity of each pair of classes.
         cost_matrix: Cost of each decision for each true class; `predict` makes the cheapest.
         label_decision: The decision on several labels a row, as in `autoloss.search`.
-        teacher: A fitted classifier whose probabilities are training targets.
+        teacher: A teacher, whose probabilities are training targets, as in `autoloss.search`.
+        trust_pickle: Whether a teacher may be a file of joblib or pickle, which runs any code.
         losses: Your own losses, which are searched too.
         model: ``"auto"``, or your own network.
         columns: Kind of each column that the guess gets wrong, by name; an array has x0, x1, ...
@@ -92,6 +93,7 @@ class AutoLossClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         cost_matrix: Any = None,
         label_decision: str | int = "metric",
         teacher: Any = None,
+        trust_pickle: bool = False,
         losses: Any = None,
         model: Any = "auto",
         columns: Any = (),

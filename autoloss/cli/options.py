@@ -145,14 +145,6 @@ CostMatrix = Annotated[
         rich_help_panel=DATA,
     ),
 ]
-Teacher = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="MODEL",
-        help="Folder of a saved model whose probabilities are training targets.",
-        rich_help_panel=DATA,
-    ),
-]
 Drop = Annotated[
     list[str] | None,
     typer.Option(

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from autoloss.core.errors import InputError
 from autoloss.data.divide import Piece
 from autoloss.data.glimpse import Glimpse
 from autoloss.data.parts import Fold, Part, joined
@@ -115,6 +116,28 @@ class Encoder:
     def inputs(self, piece: Piece, encoding: Any) -> Any:
         """Encode the rows of a piece."""
         raise NotImplementedError
+
+    def check_like(self, encoding: Any, own: Any) -> None:
+        """Check that a model's encoding reads the same inputs as that of the study.
+
+        Args:
+            encoding: That of the model, of the same kind.
+            own: That of the study.
+
+        Raises:
+            InputError: It reads others.
+        """
+
+    def plain(self, rows: Rows) -> Any:
+        """Return rows of the data as a program of the user's own has them, before any encoding.
+
+        Raises:
+            InputError: There is no such form.
+        """
+        raise InputError(
+            "A module must read numbers, pictures or the tensors of a data set, but the rows have"
+            " another form: give its probabilities in a file."
+        )
 
     def notes(self, encoding: Any) -> list[str]:
         """Return notes for the user on an encoding."""

@@ -192,16 +192,25 @@ class StudyData:
         Args:
             encoding: Encodes the rows; None for that of the rows themselves.
         """
-        divisions, main = self._divisions, self._encoder.sources.main
-        rows, pieces = divisions.pool.rows, []
+        main, given = self._encoder.sources.main, self._divisions.valid
+        pieces = [given] if given is not None and given.source is not main else []
+        return self._encoder.whole([Piece("train", main, self.whole_rows), *pieces], encoding)
+
+    @property
+    def rows_in_use(self) -> Rows:
+        """Return the rows of the data that train before the verdict, by number, ascending."""
+        return self._divisions.pool.rows
+
+    @property
+    def whole_rows(self) -> Rows:
+        """Return the rows of the data that `whole` has, by number, ascending."""
+        divisions = self._divisions
+        rows, given = divisions.pool.rows, divisions.valid
         if divisions.locked is not None:
             rows = np.union1d(rows, divisions.locked)
-        if (given := divisions.valid) is not None:
-            if given.source is main:
-                rows = np.union1d(rows, given.rows)
-            else:
-                pieces = [given]
-        return self._encoder.whole([Piece("train", main, rows), *pieces], encoding)
+        if given is not None and given.source is self._encoder.sources.main:
+            rows = np.union1d(rows, given.rows)
+        return rows
 
     def share_of_whole(self, n_train: float) -> float:
         """Return the number of rows of `whole` relative to that of a training."""
@@ -215,6 +224,33 @@ class StudyData:
         """Return whether validation rows come from another table."""
         given = self._divisions.valid
         return given is not None and given.source is not self._encoder.sources.main
+
+    @property
+    def inputs_in_table(self) -> bool:
+        """Return whether the inputs stand in the table, not beside it as pictures do."""
+        return self._encoder.sources.main.beside is None
+
+    def read_by(self, encoding: Any) -> Any:
+        """Return the inputs of all rows of the data as a model with an encoding reads them.
+
+        Args:
+            encoding: The encoding, of inputs that stand beside their table.
+
+        Raises:
+            InputError: It reads others.
+        """
+        main = self._encoder.sources.main
+        self._encoder.check_like(encoding, self.encoding)
+        every = np.arange(len(main.table.frame))
+        return self._encoder.inputs(Piece("train", main, every), encoding)
+
+    def plain(self, rows: Tensor) -> Any:
+        """Return some rows of the data as a program of the user's own has them.
+
+        Raises:
+            InputError: There is no such form.
+        """
+        return self._encoder.plain(rows.numpy())
 
     def glimpses(self, table: str, rows: Sequence[int]) -> list[Glimpse]:
         """Return what a report shows of rows of the data, or of the test or validation table."""

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import pandas as pd
+import torch
 
+from autoloss.core.errors import InputError
 from autoloss.data.divide import Piece
 from autoloss.data.encode import TableEncoding
 from autoloss.data.folds import Encoder
@@ -48,6 +50,22 @@ class TableEncoder(Encoder):
             return StoredInputs(self._tables[source.name], encoding, piece.rows)
         frame = self.frame(source.name, piece.rows)
         return encoding.transform(frame, label=source.table.label)
+
+    def plain(self, rows: Rows) -> torch.Tensor:
+        """Return the input columns as numbers, ``(N, F)`` in float32.
+
+        Raises:
+            InputError: A column has no numbers.
+        """
+        main = self.sources.main.table
+        frame = self.frame("data", rows)
+        for name in frame.columns:
+            if not pd.api.types.is_numeric_dtype(main.frame[name].dtype):
+                raise InputError(
+                    f"A module must read numbers, but the column {str(name)!r} of {main.label} has"
+                    " others: give its probabilities in a file."
+                )
+        return torch.from_numpy(frame.to_numpy(dtype="float32", na_value=float("nan")))
 
     def glimpses(self, table: str, rows: Sequence[int], encoding: TableEncoding) -> list[Glimpse]:
         """Return the first words of the free text of rows."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from autoloss.data import Fold, StudyData
+from autoloss.experiment.teachers.teacher import Teacher
 from autoloss.losses import ClassFacts
 from autoloss.models import OwnModel
 from autoloss.search import Space
@@ -22,7 +22,7 @@ def divisions_of(
     device: torch.device,
     seed: int,
     facts: ClassFacts,
-    teacher: Tensor | None = None,
+    teacher: Teacher | None = None,
     negatives: float = 0,
     model: OwnModel | None = None,
 ) -> Divisions:
@@ -35,7 +35,7 @@ def divisions_of(
         device: The device.
         seed: Seed of the study.
         facts: Facts on the classes.
-        teacher: Logits of a teacher for the rows of the table, ``(rows, C)``.
+        teacher: The teacher of the rows; None for none.
         negatives: Negatives to train on for each positive; 0 for all.
         model: A network of the user's own in the place of the built-in one.
     """
@@ -47,7 +47,7 @@ def divisions_of(
         device=device,
         seed=seed,
         facts=facts,
-        teacher=teacher,
+        teacher=None if teacher is None else teacher.logits,
         negatives=negatives,
         model=model,
         augment=space.augment,

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from torch import Tensor
-
 from autoloss.core.errors import InputError
 from autoloss.core.option import full_path, full_place, option, path_of
 from autoloss.core.task import Task
@@ -22,8 +20,8 @@ from autoloss.data.class_knowledge import (
 )
 from autoloss.data.costs import Costs, check_costs, ordered_costs
 from autoloss.experiment.own_network import provided, space_for
-from autoloss.experiment.teacher import Estimator, Teacher, open_teacher, teacher_logits
-from autoloss.inference.classifier import Classifier
+from autoloss.experiment.teachers.opening import GivenTeacher, full_teacher, open_teacher
+from autoloss.experiment.teachers.teacher import Teacher, TeacherSource
 from autoloss.losses.own import Losses, files_of
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
 from autoloss.models import OwnModel
@@ -37,6 +35,8 @@ PROVIDED = (
     *("cosine head", "unbiased head"),
 )
 """The fields of `LossContext` that the trainer gives to every loss that needs them."""
+TEACHER = "teacher"
+"""The key of a study's origin that holds the record of the teacher."""
 OF_TOKENS = ("progress", "norms", "cosine head", "unbiased head")
 """Those that it gives to losses of the tags of sequences, whose tokens have no row numbers."""
 
@@ -60,7 +60,8 @@ class KnowledgeOptions:
         label_decision: The decision on several labels a row: ``"metric"`` (by the metric: at
             thresholds for F1 or for the costs, else the likelier answer), ``"likelier"``,
             ``"f1"``, or the number of labels of each row.
-        teacher: A model whose probabilities for the training rows are targets.
+        teacher: A teacher, whose probabilities for the training rows are targets.
+        trust_pickle: Whether a teacher's file may be unpickled, which runs any code in it.
         losses: The user's own losses, which join the search.
         model: ``"auto"``, or a network that replaces the built-in network.
     """
@@ -69,7 +70,8 @@ class KnowledgeOptions:
     class_similarity: Similarity | None = option(None, plain=path_of, full=full_path)
     cost_matrix: Costs | None = option(None, plain=path_of, full=full_path)
     label_decision: str | int = option("metric", plain=str)
-    teacher: Teacher | None = option(None, plain=path_of, full=full_path, unkept="objects")
+    teacher: GivenTeacher | None = option(None, plain=path_of, full=full_teacher, unkept="objects")
+    trust_pickle: bool = False
     losses: Losses | None = option(None, plain=files_of, full=full_path)
     model: Model = option(AUTO, plain=_network_text, full=full_place, unkept="objects")
 
@@ -81,14 +83,14 @@ class ClassKnowledge:
     Args:
         class_weights: Weight of each class.
         class_similarity: Similarity of each pair of classes.
-        teacher: A model whose probabilities for the training rows are targets.
+        teacher: A teacher, whose probabilities for the training rows are targets.
         cost_matrix: Cost of each decision for each true class.
         model: A network that replaces the built-in network.
     """
 
     class_weights: Mapping[str, float] | None = None
     class_similarity: Mapping[str, Mapping[str, float]] | None = None
-    teacher: Classifier | Estimator | None = None
+    teacher: TeacherSource | None = None
     cost_matrix: Mapping[str, Mapping[str, float]] | None = None
     model: OwnModel | None = None
 
@@ -102,7 +104,7 @@ class ClassKnowledge:
         return cls(
             check_weights(options.class_weights),
             check_similarity(options.class_similarity),
-            open_teacher(options.teacher),
+            open_teacher(options.teacher, trust_pickle=options.trust_pickle),
             check_costs(options.cost_matrix),
             open_model(options.model),
         )
@@ -147,14 +149,12 @@ class ClassKnowledge:
             can_mix: Whether the inputs can be mixed.
 
         Raises:
-            InputError: Knowledge of classes is given for several labels, or a teacher for tags.
+            InputError: A similarity of classes is given for several labels.
         """
-        if task.names:
-            self._check_labels()
-        if task.kind == "sequence" and self.teacher is not None:
+        if task.names and self.class_similarity is not None:
             raise InputError(
-                "teacher must be left out for sequences: a teacher of tokens is for a loop of your"
-                " own, with autoloss.Study."
+                "class_similarity must be left out for several labels: search the target"
+                " smoothing."
             )
         costs = ordered_costs(self.cost_matrix, task)
         return {
@@ -170,30 +170,20 @@ class ClassKnowledge:
             ),
         }
 
-    def _check_labels(self) -> None:
-        """Refuse knowledge of classes, which several labels do not have."""
-        instead = {
-            "class_similarity": "search the target smoothing",
-            "teacher": "search each label alone, with its own teacher",
-        }
-        for name, remedy in instead.items():
-            if getattr(self, name) is not None:
-                raise InputError(f"{name} must be left out for several labels: {remedy}.")
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Return the study's record of the teacher's file, as JSON values; empty for none."""
+        sha256 = "" if self.teacher is None else self.teacher.sha256
+        return {TEACHER: {"sha256": sha256}} if sha256 else {}
 
-    def teacher_logits(self, data: StudyData) -> Tensor | None:
-        """Return the teacher's logits for the rows of the data, or None without a teacher.
+    def teacher_of(self, data: StudyData, seed: int) -> Teacher | None:
+        """Return the teacher of the rows of the data, or None without a teacher.
+
+        Args:
+            data: The data.
+            seed: Seed of a teacher that is trained here.
 
         Raises:
-            InputError: The data are no table, or as in the function `teacher_logits`.
-
-        Shape:
-            - output: ``(rows, C)``
+            InputError: The teacher cannot teach these rows; one line says why.
         """
-        if self.teacher is None:
-            return None
-        if not data.kind.built_in:
-            raise InputError(
-                "teacher must be left out for a Dataset, a DataLoader or tensors, which are no"
-                " columns: a teacher of them is for a loop of your own, with autoloss.Study."
-            )
-        return teacher_logits(self.teacher, data.table, data.task)
+        return None if self.teacher is None else self.teacher.of(data, seed)

@@ -64,10 +64,12 @@ def plan(request: Request) -> Plan:
         seed=begun.request.seed,
         workers=begun.staffing.count,
         refit=wants_refit(begun.request.refit, data),
+        teacher=begun.teacher,
     )
     timetable = timed.timetable
     budget = plan_families(space.bases, timetable.plan.trials)
     rows = rows_text(data, timed.rows)
+    taught = "" if begun.teacher is None else begun.teacher.note
     found = make_plan(
         data,
         budget,
@@ -80,7 +82,7 @@ def plan(request: Request) -> Plan:
         has_weights=begun.knowledge.class_weights is not None,
         expected_seconds=clock.elapsed + timetable.left,
         allowed=timetable.allowed(budget.dropped),
-        notes=(*begun.network.notes, *([rows] if rows else [])),
+        notes=(*begun.network.notes, *(one for one in (rows, taught) if one)),
     )
     memory = timed.together.candidates * bytes_each(timed.divisions.jobs)
     return replace(found, memory=memory)

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 from torch import Tensor
 
-from autoloss.data import Part, StudyData
-from autoloss.experiment.boosting import Boosted, boosting_seconds, gradient_boosting
-from autoloss.experiment.label_boosting import MOST_LABELS, boosted_labels
+from autoloss.data import Part
+from autoloss.experiment.boosted_parts import boosted_parts, why_not_boosted
+from autoloss.experiment.boosting import Boosted, boosting_seconds
 from autoloss.experiment.session import SearchSession
 from autoloss.readout import Items
 from autoloss.records import Comparison, Reference
@@ -46,25 +45,14 @@ def boost(session: SearchSession, train: Sequence[Part], test: Part) -> Boosted 
         labels, or it would probably take longer than the time limit allows.
     """
     data, deadline = session.opened.data, session.timetable.reference_by
-    task, seed = data.task, session.study.seed
-    if data.kind.not_boosted or len(task.names) > MOST_LABELS:
+    if why_not_boosted(data):
         return None
     n_rows = sum(map(len, train))
     if deadline is not None:
-        seconds = boosting_seconds(n_rows, len(data.summary.columns), task)
+        seconds = boosting_seconds(n_rows, len(data.summary.columns), data.task)
         if time.monotonic() + seconds > deadline:
             return None
-    targets = np.concatenate([part.targets.cpu().numpy() for part in train])
-
-    def rows_of(rows: IntArray) -> pd.DataFrame:
-        return _rows_of(data, train, rows)
-
-    if task.names:
-        boosted = boosted_labels(rows_of, targets, data.frame(test), seed=seed)
-    else:
-        boosted = gradient_boosting(
-            rows_of, targets, data.frame(test), n_classes=task.n_classes, seed=seed
-        )
+    boosted = boosted_parts(data, train, test, seed=session.study.seed)
     scores = torch.from_numpy(np.asarray(boosted.log_probs))[None]
     items = Items.of(test.targets, session.study.facts)
     return replace(boosted, log_probs=items.scores(scores)[0].numpy())
@@ -99,16 +87,6 @@ def boost_folds(
     )
     log_probs = pooled.mean([one.log_probs for one in found])
     return replace(found[-1], log_probs=log_probs)
-
-
-def _rows_of(data: StudyData, parts: Sequence[Part], rows: IntArray) -> pd.DataFrame:
-    """Return rows of parts as they were read, by their position in the joined parts."""
-    found, first = [], 0
-    for part in parts:
-        own = rows[(rows >= first) & (rows < first + len(part))] - first
-        found.append(data.frame(replace(part, rows=part.rows[torch.from_numpy(own)])))
-        first += len(part)
-    return pd.concat(found, ignore_index=True)
 
 
 def reference_record(

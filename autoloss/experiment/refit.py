@@ -10,6 +10,8 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import torch
+
 from autoloss.data import Fold, StudyData
 from autoloss.experiment.finals import refit_members
 from autoloss.experiment.held_out import HeldOutFinalists
@@ -73,7 +75,10 @@ def refit(
 
     def seconds(count: int, trials: int) -> float:
         epochs = lasting[:trials]
-        return sum(session.timetable.refit_seconds(count, one, share=share) for one in epochs)
+        taught = session.timetable.teaching_seconds(share)
+        return taught + sum(
+            session.timetable.refit_seconds(count, one, share=share) for one in epochs
+        )
 
     every, n_trials = len(model.members) // len(numbers), len(numbers)
     least = refit_members(n_trials, every)
@@ -230,8 +235,13 @@ def _against(session: SearchSession, seconds: float) -> str:
     left = session.clock.left
     if left is not None and seconds > left:
         return "the time limit had no room for it"
-    if session.opened.teacher is not None and session.opened.data.has_given_file:
+    teacher, data = session.opened.teacher, session.opened.data
+    if teacher is None:
+        return ""
+    if data.has_given_file:
         return "the teacher does not know the validation file"
+    if not teacher.knows(torch.from_numpy(data.whole_rows)):
+        return "the teacher does not know all rows"
     return ""
 
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torch import Tensor
-
 from autoloss.core.clock import Clock
 from autoloss.core.devices import find_device
 from autoloss.core.errors import InputError
 from autoloss.data import StudyData
 from autoloss.executors import Crew
 from autoloss.experiment.conclusion import tell_written
+from autoloss.experiment.knowledge import TEACHER
 from autoloss.experiment.own_network import check_again, fingerprint_with, recall_network
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
 from autoloss.experiment.running import finished, left_closed, make_tracker, run, staffed
 from autoloss.experiment.session import OpenSearch
-from autoloss.experiment.teacher import open_teacher, teacher_logits
+from autoloss.experiment.teachers.opening import open_teacher
+from autoloss.experiment.teachers.teacher import Teacher
 from autoloss.models import OwnModel
 from autoloss.search import SearchResult, Study
 
@@ -83,29 +83,29 @@ def resume(
 
 def read_again(
     study: Study, request: Request, *, model: OwnModel | None = None
-) -> tuple[StudyData, Tensor | None]:
-    """Return the data of a study, divided and encoded as at its start, and the teacher's logits.
+) -> tuple[StudyData, Teacher | None]:
+    """Return the data of a study, divided and encoded as at its start, and the teacher.
 
     Args:
         study: The study.
         request: Its request, completed by the values that are given again.
         model: The user's own network, if the study began with one.
 
-    Shape:
-        - logits: ``(rows, C)``
-
     Raises:
         InputError: Something is missing, or the data have changed.
     """
     request.check_objects()
-    teacher = open_teacher(request.teacher)
-    data = request.read(study.space)
     origin = study.config.origin
+    teacher = open_teacher(
+        request.teacher,
+        trust_pickle=request.trust_pickle,
+        sha256=origin.get(TEACHER, {}).get("sha256", ""),
+    )
+    data = request.read(study.space)
     if fingerprint_with(data.fingerprint, origin) != study.config.fingerprint:
         raise InputError(
             f"The data must be the same as at the start of {study.name}, but they have changed: "
             "search them under another --name."
         )
     check_again(model, origin, data, study.space, study=study.name)
-    logits = None if teacher is None else teacher_logits(teacher, data.table, data.task)
-    return data, logits
+    return data, None if teacher is None else teacher.of(data, request.seed)

@@ -147,6 +147,7 @@ def make_session(opened: OpenSearch) -> SearchSession:
         crew=opened.crew,
         crowding=crowding,
         refit=wants_refit(opened.request.refit, data),
+        teacher=opened.teacher,
     )
     opened.progress.detailed(timed.together.text)
     divisions, plan = timed.divisions, timed.timetable.plan
@@ -160,6 +161,8 @@ def make_session(opened: OpenSearch) -> SearchSession:
     session = SearchSession(opened, divisions, timed.timetable, together=together)
     if text := rows_text(data, timed.rows):
         session.note(text)
+    if opened.teacher is not None and opened.teacher.note:
+        session.note(opened.teacher.note)
     return session
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from autoloss.core.clock import Clock
 from autoloss.core.errors import InputError, TrainingError
@@ -18,6 +17,7 @@ from autoloss.experiment.finals import Finals
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
 from autoloss.experiment.standing import Standing, TrialTally
+from autoloss.experiment.teachers.teacher import Teacher
 from autoloss.experiment.timetable import Timetable
 from autoloss.models import OwnModel
 from autoloss.records import TrainingReport, TrialRecord
@@ -39,12 +39,9 @@ class OpenSearch:
         tracker: Shows the trials.
         progress: Receives the progress.
         clock: The clock of the search.
-        teacher: Logits of a teacher for the rows of the table; None for no teacher.
+        teacher: The teacher of the rows; None for none.
         model: A network of the user's own, checked; None for the built-in one.
         crew: The worker processes; None or an empty one if this process trains.
-
-    Shape:
-        teacher ``(rows, C)``.
     """
 
     study: Study
@@ -53,7 +50,7 @@ class OpenSearch:
     tracker: Tracking
     progress: Progress
     clock: Clock
-    teacher: Tensor | None = None
+    teacher: Teacher | None = None
     model: OwnModel | None = None
     crew: Crew | None = None
 

@@ -20,7 +20,7 @@ from autoloss.experiment.request import Request
 from autoloss.experiment.resuming import read_again
 from autoloss.experiment.running import closing, make_session, make_tracker
 from autoloss.experiment.session import OpenSearch
-from autoloss.experiment.teacher import Teacher
+from autoloss.experiment.teachers.opening import GivenTeacher
 from autoloss.experiment.watching import Watcher, as_progress, watched
 from autoloss.inference.classifier import Classifier
 from autoloss.inference.loading import read_model
@@ -50,7 +50,7 @@ def ship(
     data: Source | None = None,
     valid: Source | None = None,
     test: Source | None = None,
-    teacher: Teacher | None = None,
+    teacher: GivenTeacher | None = None,
     losses: Losses | None = None,
     model: Model | None = None,
     tracking_uri: str | None = None,

@@ -25,6 +25,7 @@ from autoloss.experiment.progress import Progress, Silent
 from autoloss.experiment.request import Request, Ship
 from autoloss.experiment.running import make_tracker, run, staffed, withdrawn_if_refused
 from autoloss.experiment.session import OpenSearch
+from autoloss.experiment.teachers.teacher import Teacher
 from autoloss.losses.own import take_in
 from autoloss.models.custom.own import AUTO
 from autoloss.models.make import NO_NETWORK
@@ -47,6 +48,7 @@ class Start:
         space: The search space, joined by the knowledge.
         data: The data, divided and encoded.
         network: The user's own network, checked.
+        teacher: The teacher of the rows; None for none.
         metric: Name of the metric that the user asks for; None for the default.
         device: Where to train.
         staffing: The number of processes that train.
@@ -59,6 +61,7 @@ class Start:
     space: Space
     data: StudyData
     network: CheckedNetwork
+    teacher: Teacher | None
     metric: str | None
     device: torch.device
     staffing: Staffing
@@ -103,7 +106,11 @@ def start(request: Request, crew: Crew | None = None, progress: Progress | None 
     check_label_decision(request.label_decision, data.task)
     _check_negatives(space, data.task)
     network = checked_network(knowledge.model, data, space, loaded=loaded, device=device)
-    return Start(request, knowledge, own, space, data, network, metric, device, staffing, clock)
+    teacher = knowledge.teacher_of(data, request.seed)
+    return Start(
+        *(request, knowledge, own, space, data, network, teacher),
+        *(metric, device, staffing, clock),
+    )
 
 
 def search(request: Request, progress: Progress) -> SearchResult:
@@ -116,7 +123,6 @@ def search(request: Request, progress: Progress) -> SearchResult:
     with Crew() as crew:
         begun = start(request, crew, progress)
         request, data = begun.request, begun.data
-        teacher = begun.knowledge.teacher_logits(data)
         study = _new_study(begun)
         tracker = make_tracker(study, request, request.tracking_uri)
         with withdrawn_if_refused(study):
@@ -128,7 +134,7 @@ def search(request: Request, progress: Progress) -> SearchResult:
                     tracker,
                     progress,
                     begun.clock,
-                    teacher=teacher,
+                    teacher=begun.teacher,
                     model=begun.network.model,
                     crew=crew,
                 )
@@ -174,6 +180,7 @@ def _new_study(begun: Start) -> Study:
             "command": written.command(),
             "options": written.to_dict(),
             **begun.network.origin,
+            **begun.knowledge.origin,
         },
         **begun.knowledge.for_study(data.task, can_mix=begun.network.can_mix),
     )

@@ -84,6 +84,7 @@ class Workload:
         decay: Share of the schedule, at its end, in which the learning rate falls to zero.
         racing: Whether trials race without a limit too.
         predicted: Seconds of a training's predictions for the locked rows; 0 without such rows.
+        taught: Seconds that a teacher learns for the divisions of the search; 0 for none.
     """
 
     trials: int
@@ -103,6 +104,7 @@ class Workload:
     decay: float = 0.5
     racing: bool = False
     predicted: float = 0.0
+    taught: float = 0.0
 
     def population_seconds(self, trainings: float, *, epochs: int, size: float = 1.0) -> float:
         """Return the seconds of trainings in as few populations as possible."""
@@ -149,8 +151,15 @@ class Workload:
         outer = finals.outer_trials * finals.repeats * self.outer_folds
         again = self.population_seconds(finals.trainings, epochs=epochs, size=self.final_size)
         again += self.population_seconds(outer, epochs=epochs, size=self.outer_size)
-        again += finals.judged * self.predicted
+        again += finals.judged * self.predicted + self.teaching_seconds(finals)
         return again + (self._least_refit_seconds(finals, epochs) if finals.refit else 0.0)
+
+    def teaching_seconds(self, finals: Finals) -> float:
+        """Return the seconds that a teacher learns for the divisions of final trainings."""
+        of_finals = finals.replicates * self.final_size
+        of_outer = finals.repeats * self.outer_folds * self.outer_size if finals.repeats else 0.0
+        of_refit = self.refit_size if finals.refit else 0.0
+        return self.taught * (of_finals + of_outer + of_refit)
 
     def _least_refit_seconds(self, finals: Finals, epochs: int) -> float:
         """Return the seconds of the smallest training on all rows, of a blend of a few trials."""
@@ -271,7 +280,8 @@ class Workload:
 
         def cost(repeats: int, each: int) -> float:
             trainings = repeats * each * self.outer_folds
-            return self.population_seconds(trainings, epochs=epochs, size=self.outer_size)
+            taught = self.taught * repeats * self.outer_folds * self.outer_size
+            return taught + self.population_seconds(trainings, epochs=epochs, size=self.outer_size)
 
         for repeats in range(finals.repeats, 0, -1):
             each = self.bounded(replace(finals, repeats=repeats), trials=trials).outer_trials

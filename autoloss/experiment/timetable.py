@@ -155,7 +155,8 @@ class Timetable:
         self.forecast.plan("search", trials * work.divisions, share=share)
         self.forecast.plan("final", finals.trainings, size=work.final_size)
         self.forecast.plan("outer", outer, size=work.outer_size)
-        self.forecast.after = self.after + finals.judged * work.predicted
+        taught = work.teaching_seconds(finals)
+        self.forecast.after = self.after + finals.judged * work.predicted + taught
 
     def keep_time(self, *, ended: int, finalists: int | None = None) -> None:
         """Reserve the time of the final trainings at the end, at the pace so far.
@@ -261,6 +262,14 @@ class Timetable:
         """
         work = replace(self._now, used=1.0)
         return work.population_seconds(members, epochs=epochs, size=share * work.final_size)
+
+    def teaching_seconds(self, share: float) -> float:
+        """Return the expected seconds that a teacher learns for a division.
+
+        Args:
+            share: Its rows relative to those of a final training.
+        """
+        return self.asked.taught * share * self.asked.final_size
 
     def outer(self, finals: Finals, *, trials: int) -> Finals:
         """Return the repeats and trials of the outer folds that fit into the time.

@@ -13,6 +13,7 @@ from autoloss.data import Fold, StudyData
 from autoloss.executors import Crew
 from autoloss.experiment.fewer_rows import fitting_rows
 from autoloss.experiment.rounds import round_size
+from autoloss.experiment.teachers.teacher import Teacher
 from autoloss.experiment.time_plan import Workload
 from autoloss.experiment.timetable import Timetable
 from autoloss.experiment.workload import (
@@ -64,6 +65,7 @@ def make_timetable(
     crew: Crew | None = None,
     crowding: float | None = None,
     refit: bool = False,
+    teacher: Teacher | None = None,
 ) -> PlannedTime:
     """Plan the time of a search, its rows, and the number of candidates that train together.
 
@@ -81,13 +83,15 @@ def make_timetable(
         crew: The workers, which time their epochs under a time limit; None if there are none yet.
         crowding: The slowdown of a busy machine; None for that of the clock so far.
         refit: Whether the user wants the model that ships to be trained again on all rows.
+        teacher: The teacher of the rows; None for none.
     """
     crowding = clock.crowding if crowding is None else crowding
     after = crowding * after_seconds(data)
     reference = crowding * reference_seconds(data, space.protocol, clock.limit)
 
     def timed(rows: int) -> tuple[Divisions, Together, Workload]:
-        divisions = divide(data.with_fewer_rows(data.folds, rows, seed=seed))
+        folds = data.with_fewer_rows(data.folds, rows, seed=seed)
+        divisions = divide(folds)
         fixed = len(budget.first) + len(budget.then)
         at_most = max(round_size(trials), fixed) * len(divisions)
         chosen, costs = _measured(
@@ -105,6 +109,7 @@ def make_timetable(
             costs=costs,
             refit=refit,
             predicted=prediction_seconds(data, divisions.jobs[0].network),
+            taught=0.0 if teacher is None else teacher.seconds(folds[0]),
         )
         return divisions, chosen, workload
 

@@ -8,9 +8,9 @@ import torch
 
 from autoloss.core.settings import ProtocolConfig
 from autoloss.data import StudyData
+from autoloss.experiment.boosted_parts import why_not_boosted
 from autoloss.experiment.boosting import boosting_seconds
 from autoloss.experiment.finals import Finals
-from autoloss.experiment.label_boosting import MOST_LABELS
 from autoloss.experiment.time_plan import Workload
 from autoloss.inference.scoring import raw_scores
 from autoloss.losses import LossSpec
@@ -40,6 +40,7 @@ def workload_of(
     costs: EpochCosts,
     refit: bool = False,
     predicted: float = 0.0,
+    taught: float = 0.0,
 ) -> Workload:
     """Return the workload of a search, with the cost of each part.
 
@@ -55,6 +56,7 @@ def workload_of(
         costs: The seconds of an epoch.
         refit: Whether the model that ships is trained again on all rows, if there is time.
         predicted: Seconds of a training's predictions for the locked rows.
+        taught: Seconds that a teacher learns for a division of the search.
     """
     n_rows = data.summary.n_train + data.summary.n_valid
     is_covered = data.resampling.verdict == "out_of_fold"
@@ -85,6 +87,7 @@ def workload_of(
         decay=divisions.jobs[0].config.decay,
         racing=protocol.racing,
         predicted=predicted,
+        taught=taught,
     )
 
 
@@ -132,7 +135,7 @@ def reference_seconds(data: StudyData, protocol: ProtocolConfig, limit: float | 
         limit: The limit in seconds; None for none.
     """
     summary = data.summary
-    if data.kind.not_boosted or len(data.task.names) > MOST_LABELS:
+    if why_not_boosted(data):
         return 0.0
     folds = data.resampling.outer // protocol.outer_repeats if data.resampling.outer else 1
     if data.resampling.verdict == "out_of_fold":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -53,7 +53,7 @@ class Divisions:
         device: torch.device,
         seed: int,
         facts: ClassFacts | None = None,
-        teacher: Tensor | None = None,
+        teacher: Callable[[Fold], Tensor] | None = None,
         negatives: float = 0,
         model: OwnModel | None = None,
         augment: AugmentConfig = NO_AUGMENT,
@@ -68,7 +68,8 @@ class Divisions:
             device: The device.
             seed: Seed of the folds of the read-outs.
             facts: Facts on the classes besides their counts; None for none.
-            teacher: Logits of a teacher for the rows of the table, ``(rows, C)``.
+            teacher: Returns the logits of a teacher for the training rows of a division,
+                ``(N, C)``; None for no teacher.
             negatives: Negatives to train on for each positive; 0 for all.
             model: A network of the user's own in the place of the built-in one.
             augment: How pictures are changed in training.
@@ -80,7 +81,10 @@ class Divisions:
             if id(fold) in jobs:
                 # Trainings that differ only in their seeds use the same rows.
                 continue
-            train, known = _thinned(fold, facts, negatives, seed)
+            train, known, kept = _thinned(fold, facts, negatives, seed)
+            taught = None if teacher is None else teacher(fold)
+            if taught is not None and kept is not None:
+                taught = taught[kept]
             jobs[id(fold)] = Job.prepare(
                 own,
                 train,
@@ -89,7 +93,7 @@ class Divisions:
                 folds=_readout_folds(fold.valid.targets, fold.valid.clusters, seed),
                 config=training,
                 device=device,
-                teacher=None if teacher is None else teacher[train.rows],
+                teacher=taught,
             )
         targets = joined_labels([fold.valid.targets for fold in folds])
         clusters = torch.cat([fold.valid.clusters for fold in folds])
@@ -116,14 +120,17 @@ class Divisions:
 
 def _thinned(
     fold: Fold, facts: ClassFacts | None, negatives: float, seed: int
-) -> tuple[Part, ClassFacts]:
-    """Return the training rows of a division after subsampling, with their class facts."""
+) -> tuple[Part, ClassFacts, Tensor | None]:
+    """Return the training rows of a division after subsampling, class facts, and the rows kept.
+
+    All rows are kept if there is None.
+    """
     counts = fold.class_counts.double()
     known = ClassFacts(counts) if facts is None else replace(facts, counts=counts)
     if not negatives:
-        return fold.train, known
+        return fold.train, known, None
     rows, rates = subsample(fold.train.targets, negatives, seed)
-    return fold.train.take(rows), known.thinned(rates)
+    return fold.train.take(rows), known.thinned(rates), rows
 
 
 def _readout_folds(targets: Labels, clusters: Tensor, seed: int) -> Tensor:

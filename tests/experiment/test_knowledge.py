@@ -1,16 +1,9 @@
-"""Class weights, similarity and a teacher: checks, and the order of the classes."""
+"""Class weights and similarity: checks, and the order of the classes."""
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pytest
-import torch
-from sklearn.datasets import load_iris
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from torch.testing import assert_close
 
 from autoloss.core.errors import InputError
 from autoloss.core.task import Task
@@ -21,7 +14,6 @@ from autoloss.data.class_knowledge import (
     ordered_weights,
 )
 from autoloss.data.class_table import read_class_table
-from autoloss.experiment.teacher import open_teacher, teacher_logits
 
 PETS = Task("multiclass", ("cat", "lorry", "tiger"))
 
@@ -97,27 +89,3 @@ def test_a_similarity_that_cannot_be_is_refused(change, message):
 def test_a_row_without_any_likeness_is_refused():
     with pytest.raises(InputError, match="a number above 0 in every row, but 'lorry'"):
         ordered_similarity(check_similarity(alike().replace({"lorry": {1: 0}})), PETS)
-
-
-def test_a_teacher_gives_its_log_probabilities_by_class():
-    data = load_iris(as_frame=True)
-    frame = data.frame.assign(target=[data.target_names[code] for code in data.target])
-    inputs = frame.drop(columns="target")
-    teacher = make_pipeline(StandardScaler(), LogisticRegression()).fit(inputs, frame["target"])
-    task = Task("multiclass", ("virginica", "setosa", "versicolor"), "target")
-    logits = teacher_logits(open_teacher(teacher), frame, task)
-    order = [list(teacher.classes_).index(name) for name in task.classes]
-    probs = teacher.predict_proba(inputs)[:, order]
-    assert_close(logits.softmax(-1).double(), torch.from_numpy(probs), atol=1e-5, rtol=0)
-    assert logits.isfinite().all()
-
-
-def test_a_teacher_of_other_classes_or_columns_is_refused():
-    inputs = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0]})
-    teacher = LogisticRegression().fit(inputs, ["x", "y", "x", "y"])
-    with pytest.raises(InputError, match="teacher must be of known classes, but got 'x'"):
-        teacher_logits(teacher, inputs, PETS)
-    with pytest.raises(InputError, match="LogisticRegression says"):
-        teacher_logits(teacher, inputs.rename(columns={"a": "b"}), Task("binary", ("x", "y")))
-    with pytest.raises(InputError, match="teacher must be a model's folder"):
-        open_teacher(np.zeros(3))

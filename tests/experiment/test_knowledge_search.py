@@ -130,6 +130,42 @@ def test_a_saved_model_teaches(space, frame, tmp_path):
     assert "distillation" in used(second, "target")
 
 
+def test_boosting_teaches_a_search_of_one_label_and_of_several(space, frame, tmp_path):
+    arguments = {"space": space, "trials": 24, "teacher": "boosting", "track": "off"}
+    result = autoloss.search(frame, "target", name="one", out=tmp_path, **arguments)
+    assert "distillation" in used(result, "target")
+    several = frame.assign(
+        dark=(frame["color_intensity"] > 5).astype(int), old=(frame["proline"] > 700).astype(int)
+    ).drop(columns="target")
+    result = autoloss.search(several, ["dark", "old"], name="two", out=tmp_path, **arguments)
+    assert "distillation" in used(result, "target")
+    assert result.summary.verdict.decision in ("better", "no_evidence", "worse", "undecided")
+
+
+def test_a_study_goes_on_with_the_file_of_its_teacher_unchanged(
+    space, frame, tmp_path, monkeypatch
+):
+    table, file = tmp_path / "wine.csv", tmp_path / "t.csv"
+    frame.to_csv(table, index=False)
+    probs = pd.get_dummies(frame["target"]).astype(float) * 0.7 + 0.1
+    probs.to_csv(file, index=False)
+    arguments = {"space": space, "trials": 8, "name": "s", "track": "off", "out": tmp_path}
+
+    def stop(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("autoloss.experiment.conclusion.replicate", stop)
+    with pytest.raises(KeyboardInterrupt):
+        autoloss.search(table, "target", teacher=file, **arguments)
+    monkeypatch.undo()
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"t.csv must be as it was when the study began"):
+        autoloss.resume("s", out=tmp_path)
+    file.write_text(text, encoding="utf-8")
+    assert len(autoloss.resume("s", out=tmp_path).trials) == 8
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

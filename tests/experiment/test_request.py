@@ -159,6 +159,7 @@ OTHER: dict[str, Any] = {
     "class_similarity": "s.csv",
     "cost_matrix": "c.csv",
     "teacher": "t",
+    "trust_pickle": True,
     "losses": ("one.py",),
     "model": "net.py:make",
 }

@@ -17,6 +17,7 @@ from autoloss.search.space_reader import read_space
 SPACES = (
     "default",
     "calibration",
+    "distillation",
     "extended",
     "image",
     "imbalanced",

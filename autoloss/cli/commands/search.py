@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from autoloss.cli import image_options, label_options, options
+from autoloss.cli import image_options, label_options, options, teacher_options
 
 EXAMPLES = (
     "autoloss search churn.csv --target churned",
@@ -83,7 +83,8 @@ def search(
     class_weights: options.ClassWeights = None,
     class_similarity: options.ClassSimilarity = None,
     cost_matrix: options.CostMatrix = None,
-    teacher: options.Teacher = None,
+    teacher: teacher_options.Teacher = None,
+    trust_pickle: teacher_options.TrustPickle = False,
     metric: options.Metric = None,
     space: options.Space = "default",
     losses: options.Losses = None,

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from autoloss.core.errors import InputError
 from autoloss.data.divide import Piece
 from autoloss.data.folds import Encoder
 from autoloss.data.frozen.encode import FrozenEncoding
@@ -36,6 +37,14 @@ class FrozenEncoder(Encoder):
         """Return the vectors of a piece."""
         store, rows = self._stores[piece.source.name], torch.from_numpy(piece.rows)
         return VectorInputs(store, rows, encoding.mean, encoding.scale)
+
+    def check_like(self, encoding: FrozenEncoding, own: FrozenEncoding) -> None:
+        """Check that a model reads the vectors of the frozen network of the study."""
+        if (encoding.reference, encoding.sha256) != (own.reference, own.sha256):
+            raise InputError(
+                f"teacher must read the vectors of {own.reference}, as the study does, but reads"
+                f" those of {encoding.reference}."
+            )
 
     def notes(self, encoding: FrozenEncoding) -> list[str]:
         """Return a note on what the verdict does not cover."""

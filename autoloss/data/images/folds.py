@@ -9,12 +9,14 @@ from typing import Any
 
 import torch
 
+from autoloss.core.errors import InputError
 from autoloss.data.divide import Piece
 from autoloss.data.folds import Encoder
 from autoloss.data.glimpse import Glimpse
 from autoloss.data.images.decode import PictureShape
 from autoloss.data.images.encode import ImageEncoding
 from autoloss.data.images.inputs import ImageInputs
+from autoloss.data.split import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,19 @@ class ImageEncoder(Encoder):
     def inputs(self, piece: Piece, encoding: ImageEncoding) -> ImageInputs:
         """Return the pictures of a piece."""
         return self._of(piece)
+
+    def check_like(self, encoding: ImageEncoding, own: ImageEncoding) -> None:
+        """Check that a model reads pictures of the size of the study."""
+        if encoding.shape != own.shape:
+            raise InputError(
+                f"teacher must read pictures of {own.shape.text}, as the study does, but reads"
+                f" {encoding.shape.text}."
+            )
+
+    def plain(self, rows: Rows) -> torch.Tensor:
+        """Return the pictures as numbers from 0 to 1, ``(N, C, H, W)``."""
+        pixels = self._stores["data"].take(torch.from_numpy(rows)).pixels
+        return pixels.float().div_(255.0).movedim(-1, 1)
 
     def glimpses(self, table: str, rows: Sequence[int], encoding: Any) -> list[Glimpse]:
         """Return small copies of the pictures of rows, at the size at which they are read."""

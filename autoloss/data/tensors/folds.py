@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from autoloss.data.divide import Piece
 from autoloss.data.folds import Encoder
 from autoloss.data.glimpse import Glimpse
 from autoloss.data.parts import Part
+from autoloss.data.split import Rows
 from autoloss.data.tensors.encode import TensorEncoding
 from autoloss.data.tensors.inputs import TensorInputs
 from autoloss.data.tensors.tree import Leaf
@@ -44,6 +46,17 @@ class TensorEncoder(Encoder):
         """Return held-out rows, of one weight whatever the sampler says, and always alike."""
         found = super().judged(piece, encoding, counts)
         return replace(found, weights=None, inputs=found.inputs.settled)
+
+    def check_like(self, encoding: TensorEncoding, own: TensorEncoding) -> None:
+        """Check that a model reads tensors of the names, shapes and types of the study."""
+        own.check_like(encoding.schema.tree, encoding.schema.leaves, label="teacher")
+
+    def plain(self, rows: Rows) -> Any:
+        """Return the rows in the structure of their data set, changed alike."""
+        beside = self.sources.main.beside
+        schema = beside.encoding.schema
+        taken = beside.inputs.settled.take(torch.from_numpy(rows))
+        return schema.nested([taken.tensors[leaf.name] for leaf in schema.leaves])
 
     def glimpses(self, table: str, rows: Sequence[int], encoding: TensorEncoding) -> list[Glimpse]:
         """Return small copies of the rows if an input has the shape of a picture."""

@@ -131,8 +131,17 @@ def placed_in(
         module: The module, whose signature decides.
         given: The tensors, in the order of the leaves.
     """
-    whole = schema.nested(given)
-    if isinstance(schema.tree, str):
+    return placed(schema.nested(given), module)
+
+
+def placed(whole: Any, module: nn.Module) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of a module, by place and by name, from an item of a data set.
+
+    Args:
+        whole: A tensor, or a dict or tuple of them.
+        module: The module, whose signature decides.
+    """
+    if isinstance(whole, Tensor):
         return (whole,), {}
     takes = _Takes.of(module)
     if isinstance(whole, dict):
