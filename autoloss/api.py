@@ -46,6 +46,7 @@ def search(
     features: str | None = None,
     valid: Source | None = None,
     test: Source | None = None,
+    ood: Source | None = None,
     groups: str | None = None,
     split_by: str | None = None,
     drop: Iterable[str] = (),
@@ -116,6 +117,9 @@ def search(
             pictures of Pillow or of texts. The file is run.
         valid: Rows to validate on; by default a part of `data`.
         test: Rows to lock for the verdict; by default a part of `data`.
+        ood: Strangers: rows that belong to no class, with the columns of `data` (no target), or a
+            folder of pictures. Half of them choose the score of strangeness of each finalist and
+            of the model that ships, the other half are locked and judge it.
         groups: Column of groups: rows with the same value stay in the same part.
         split_by: Column of time: train on the past, lock the latest rows.
         drop: Columns to leave out.
@@ -227,6 +231,7 @@ def plan(
     features: str | None = None,
     valid: Source | None = None,
     test: Source | None = None,
+    ood: Source | None = None,
     groups: str | None = None,
     split_by: str | None = None,
     drop: Iterable[str] = (),
@@ -268,6 +273,7 @@ def resume(
     data: Source | None = None,
     valid: Source | None = None,
     test: Source | None = None,
+    ood: Source | None = None,
     metric: MetricFunction | Metric | None = None,
     teacher: GivenTeacher | None = None,
     losses: Losses | None = None,
@@ -283,9 +289,10 @@ def resume(
         out: The folder of all studies.
         storage: URL of its database, if it has a password.
         data: The data, if the study began with a DataFrame or other data that no file holds; the
-            same holds for `valid` and `test`.
+            same holds for `valid`, `test` and `ood`.
         valid: See `data`.
         test: See `data`.
+        ood: See `data`.
         metric: The function, if the study's metric is a function.
         teacher: The teacher, if the study began with one that was not given as a folder.
         losses: Your own losses, if the study began with some that no file holds, or whose file

@@ -177,7 +177,7 @@ def _tables(found: Diagnosis) -> Iterator[tuple[str, Sequence[str], Sequence[Seq
         yield (
             "Strangers: how well a score tells them from these rows (95% interval)",
             strangers.HEADS,
-            strangers.score_rows(found.strangers),
+            strangers.score_rows(found.strangers.scores),
         )
     if found.suspects.worst:
         yield (

@@ -108,6 +108,7 @@ class DataOptions:
             for pixels and columns as they are.
         valid: A table whose rows validate, instead of a share of the data.
         test: A table whose rows are locked, instead of a share of the data.
+        ood: Strangers, rows that belong to no class, with the columns of the data.
         groups: Column of groups: rows with the same value stay in the same part; not an input.
         split_by: Column of time: the latest rows are locked, the latest of the rest validate.
         drop: Columns to leave out.
@@ -133,6 +134,7 @@ class DataOptions:
     # A path, a frame, or what a program holds.
     valid: Any = option(None, plain=path_of, full=full_source, unkept="frames")
     test: Any = option(None, plain=path_of, full=full_source, unkept="frames")
+    ood: Any = option(None, plain=path_of, full=full_source, unkept="frames")
     groups: str | None = None
     split_by: str | None = None
     drop: tuple[str, ...] = ()

@@ -5,26 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from autoloss.core.errors import InputError
 from autoloss.diagnosis.labelled import LEAST_ROWS, LabelledPredictions
+from autoloss.metrics.stranger_figures import (
+    TEMPERATURES,
+    Pair,
+    distance_pair,
+    estimate,
+    score_with_intervals,
+)
 from autoloss.metrics.strangers import (
     OF_PROBABILITIES,
     OF_TEMPERATURE,
-    ClassDistance,
     Detection,
-    Floats,
     detection,
     max_logit,
 )
-from autoloss.records.strangers import Estimate, Strangers, StrangerScore, TemperatureCurve
+from autoloss.records.strangers import Strangers, TemperatureCurve
 
-TEMPERATURES = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0, 1000.0)
 DRAWS = 300
-Pair = tuple[Floats, Floats]
-"""The scores of the known rows and of the strangers."""
 
 
 def strangers_of(predictions: LabelledPredictions, strange: Tensor, *, seed: int = 0) -> Strangers:
@@ -67,7 +68,7 @@ def strangers_of(predictions: LabelledPredictions, strange: Tensor, *, seed: int
     curves: tuple[TemperatureCurve, ...] = ()
     if of_logits:
         pairs["max_logit"] = max_logit(logits).numpy(), max_logit(strange).numpy()
-        pairs["class_distance"] = _distances(predictions, strange, halves[0])
+        pairs["class_distance"] = distance_pair(logits, predictions.targets, strange, halves[0])
         curves = tuple(
             _curve(name, logits, strange, weights, halves)
             for name in ("max_probability", "energy")
@@ -75,7 +76,9 @@ def strangers_of(predictions: LabelledPredictions, strange: Tensor, *, seed: int
     return Strangers(
         rows=strange.shape[1],
         known=logits.shape[1],
-        scores=tuple(_score(name, pair, weights) for name, pair in pairs.items()),
+        scores=tuple(
+            score_with_intervals(name, [pair], [weights]) for name, pair in pairs.items()
+        ),
         temperatures=TEMPERATURES if of_logits else (),
         curves=curves,
     )
@@ -90,28 +93,6 @@ def _weights(
     strange = random.multinomial(n_strange, np.full(n_strange, 1 / n_strange), size=DRAWS)
     ones = np.ones((1, n_strange))
     return np.vstack([own[None], own * drawn]), np.vstack([ones, strange.astype(np.float64)])
-
-
-def _distances(predictions: LabelledPredictions, strange: Tensor, first: np.ndarray) -> Pair:
-    """Return the distances to the class means of the other half; strangers have the mean."""
-    known = np.empty(len(predictions.targets))
-    of_strange = np.zeros(strange.shape[1])
-    for half in (first, ~first):
-        one = torch.from_numpy(half)
-        fitted = ClassDistance.fit(predictions.logits[:, one], predictions.targets[one])
-        known[~half] = fitted.of(predictions.logits[:, ~one]).numpy()
-        of_strange += fitted.of(strange).numpy() / 2
-    return known, of_strange
-
-
-def _score(name: str, pair: Pair, weights: Pair) -> StrangerScore:
-    found = detection(*pair, *weights)
-    return StrangerScore(
-        name,
-        auroc=_estimate(found.auroc),
-        average_precision=_estimate(found.average_precision),
-        false_acceptance=_estimate(found.false_acceptance),
-    )
 
 
 def _curve(
@@ -133,7 +114,7 @@ def _curve(
         name,
         auroc=tuple(whole),
         best=TEMPERATURES[int(np.argmax(whole))],
-        gain=_estimate((gains[0] + gains[1]) / 2),
+        gain=estimate((gains[0] + gains[1]) / 2),
     )
 
 
@@ -144,9 +125,3 @@ def _part(
     return detection(
         pair[0][known], pair[1][strange], weights[0][:most, known], weights[1][:most, strange]
     )
-
-
-def _estimate(values: Floats) -> Estimate:
-    """Return the first value with the 95 % interval of the others."""
-    low, high = np.quantile(values[1:], [0.025, 0.975])
-    return Estimate(float(values[0]), float(low), float(high))

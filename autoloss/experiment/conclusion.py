@@ -23,7 +23,7 @@ from autoloss.experiment.progress import Progress
 from autoloss.experiment.refit import refit
 from autoloss.experiment.replication import Selection, replicate
 from autoloss.experiment.session import SearchSession
-from autoloss.experiment.strangers import with_locked
+from autoloss.experiment.strangers import judge_strangers, with_locked
 from autoloss.records import Coverage, Disagreements, Summary
 from autoloss.report import write_report
 from autoloss.search import SearchResult, summarise
@@ -78,17 +78,20 @@ def conclude(session: SearchSession, boosting: Ahead[Boosted | None]) -> SearchR
     summary = with_policies(result.summary, policies, ship=ship)
     if session.opened.request.examples:
         summary = replace(summary, disagreements=_shown(session, summary.disagreements))
-    numbers = next(one.numbers for one in policies.records if one.ships)
-    model = policies.models[ship]
+    shipping = next(one for one in policies.records if one.ships)
+    model, models = policies.models[ship], dict(selection.replication.models)
+    if session.opened.strangers is not None:
+        weights = dict(zip(shipping.numbers, shipping.weights, strict=True))
+        found, models, model = judge_strangers(session, selection, model, weights, on_locked)
+        summary = replace(summary, strangers=found)
     if on_locked is not None:
         model = with_locked(model, on_locked)
-    refitted = refit(session, selection, model, numbers)
+    refitted = refit(session, selection, model, shipping.numbers)
     labels = as_decided(summary.labels, refitted.model)
     summary = replace(summary, refit=refitted.record, seconds=_seconds(session), labels=labels)
     result = replace(result, summary=summary, model=refitted.model)
-    models = dict(selection.replication.models)
-    if len(numbers) == 1:
-        models[numbers[0]] = refitted.model
+    if len(shipping.numbers) == 1:
+        models[shipping.numbers[0]] = refitted.model
     for number, model in models.items():
         model.save(finalist_folder(study.folder, number))
     return replace(result, unwritten=_write(result, session))

@@ -13,15 +13,23 @@ USUAL = tuple(map(OodScore, OF_LOGITS))
 """The scores whose values for familiar rows a model keeps."""
 
 
-def with_familiar(model: Classifier, pool: HeldOutFinalists, weights: Weights) -> Classifier:
+def with_familiar(
+    model: Classifier,
+    pool: HeldOutFinalists,
+    weights: Weights,
+    *,
+    score: OodScore | None = None,
+) -> Classifier:
     """Return a model that knows the scores of the rows that its trainings held out.
 
     Args:
         model: The model; of several labels and of sequences it stays as it is.
         pool: The predictions for these rows.
         weights: The weight of each finalist of its mean.
+        score: The score that strangers chose; None if there are none.
     """
     if not has_strangers(model.task):
         return model
-    scores = pool.ood_scores(weights, USUAL)
-    return replace(model, strangers=StrangerRule.fit(scores, OodScore(), is_chosen=False))
+    own = OodScore() if score is None else score
+    scores = pool.ood_scores(weights, dict.fromkeys((*USUAL, own)))
+    return replace(model, strangers=StrangerRule.fit(scores, own, is_chosen=score is not None))

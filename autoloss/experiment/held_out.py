@@ -33,15 +33,17 @@ class HeldOutRows:
         clusters: The cluster of each row.
         keys: Numbers that tell the items apart: those of the rows for one label a row; see
             `Items.keys`.
+        sizes: The number of rows of each training.
 
     Shape:
-        all ``(P,)``.
+        all but sizes ``(P,)``.
     """
 
     targets: NDArray[np.int64]
     rows: NDArray[np.int64]
     clusters: NDArray[np.int64]
     keys: NDArray[np.int64]
+    sizes: tuple[int, ...]
 
     @cached_property
     def pooled(self) -> PooledRows:

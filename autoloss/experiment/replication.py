@@ -264,6 +264,7 @@ def _held_out_rows(facts: ClassFacts, folds: Sequence[Fold]) -> HeldOutRows:
         _joined([items.of_rows(part.rows) for items, part in pairs]),
         _joined([items.of_rows(part.clusters) for items, part in pairs]),
         _joined([items.keys(part.rows) for items, part in pairs]),
+        tuple(len(items) for items, _ in pairs),
     )
 
 

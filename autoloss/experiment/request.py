@@ -32,7 +32,7 @@ Ship = Literal["verdict", "best", "blend"]
 _FIRST = ("data", "target", "metric", "space", "trials", "time_limit")
 # Options that a command always names, because another version may have other defaults.
 _ALWAYS = ("space", "trials", "seed")
-_TABLES = ("data", "valid", "test")
+_TABLES = ("data", "valid", "test", "ood")
 
 
 def _shown(uri: str | None) -> str | None:
@@ -100,7 +100,8 @@ class Request(KnowledgeOptions, Output, Budget, DataOptions):
 
     Args:
         data: The data; None if they were no file, which the study does not keep.
-        frames: Data that were no file, such as a DataFrame: ``source``, ``valid``, ``test``.
+        frames: Data that were no file, such as a DataFrame: ``source``, ``valid``, ``test``,
+            ``ood``.
         objects: Other options that the study does not keep.
     """
 

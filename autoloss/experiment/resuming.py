@@ -16,6 +16,7 @@ from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
 from autoloss.experiment.running import finished, left_closed, make_tracker, run, staffed
 from autoloss.experiment.session import OpenSearch
+from autoloss.experiment.stranger_rows import StrangerRows
 from autoloss.experiment.teachers.opening import open_teacher
 from autoloss.experiment.teachers.teacher import Teacher
 from autoloss.models import OwnModel
@@ -65,6 +66,7 @@ def resume(
                 device = find_device(request.device)
                 staffed(whole, device, crew, progress)
                 data, teacher = read_again(opened, whole, model=network)
+                strangers = StrangerRows.read(whole, data, opened.space)
             search_again = OpenSearch(
                 opened,
                 data,
@@ -75,6 +77,7 @@ def resume(
                 teacher=teacher,
                 model=network,
                 crew=crew,
+                strangers=strangers,
             )
             result = run(search_again, judge_now=judge_now)
     tell_written(result, tracker, progress)

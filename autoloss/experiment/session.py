@@ -17,6 +17,8 @@ from autoloss.experiment.finals import Finals
 from autoloss.experiment.progress import Progress
 from autoloss.experiment.request import Request
 from autoloss.experiment.standing import Standing, TrialTally
+from autoloss.experiment.stranger_rows import StrangerRows
+from autoloss.experiment.stranger_trials import StrangerTrials
 from autoloss.experiment.teachers.teacher import Teacher
 from autoloss.experiment.timetable import Timetable
 from autoloss.models import OwnModel
@@ -42,6 +44,7 @@ class OpenSearch:
         teacher: The teacher of the rows; None for none.
         model: A network of the user's own, checked; None for the built-in one.
         crew: The worker processes; None or an empty one if this process trains.
+        strangers: Rows that belong to no class; None for none.
     """
 
     study: Study
@@ -53,6 +56,7 @@ class OpenSearch:
     teacher: Teacher | None = None
     model: OwnModel | None = None
     crew: Crew | None = None
+    strangers: StrangerRows | None = None
 
     @property
     def workers(self) -> int:
@@ -92,6 +96,7 @@ class SearchSession:
         executor: Trains the candidates.
         finals: The trainings after the search; until the search has ended, as planned.
         notes: A sentence for each thing that was cut or left out for lack of time.
+        strangers: Computes the figures of trials for strangers.
         waiting: Called after every epoch while other processes train, without a time limit.
     """
 
@@ -104,6 +109,7 @@ class SearchSession:
         self.timetable = timetable
         self.finals: Finals = timetable.plan.finals
         self.notes: list[str] = []
+        self.strangers = StrangerTrials(opened.strangers, opened.data, study.space.objectives)
         self.waiting: list[Callable[[], object]] = []
         replicates = timetable.asked.finals.replicates
         self._folds = Ahead(lambda: opened.data.replicates(replicates, seed=study.seed))
@@ -308,13 +314,20 @@ class SearchSession:
             if not one.report.has_model
         ]
         if scored:
+            trials = [one.trial for one in scored]
+            figures = self.strangers.figures(
+                self.divisions,
+                [trial.spec for trial in trials],
+                [one.trained for one in scored],
+            )
             records += self.study.tell_many(
-                [one.trial for one in scored],
+                trials,
                 torch.stack([one.trained.logits for one in scored]),
                 self.divisions.targets,
                 reports=[one.report for one in scored],
                 folds=self.divisions.folds,
                 clusters=self.divisions.clusters,
+                figures=figures,
             )
         self.tally.add(records)
         for record in records:

@@ -25,6 +25,7 @@ from autoloss.experiment.progress import Progress, Silent
 from autoloss.experiment.request import Request, Ship
 from autoloss.experiment.running import make_tracker, run, staffed, withdrawn_if_refused
 from autoloss.experiment.session import OpenSearch
+from autoloss.experiment.stranger_rows import StrangerRows
 from autoloss.experiment.teachers.teacher import Teacher
 from autoloss.losses.own import take_in
 from autoloss.models.custom.own import AUTO
@@ -53,6 +54,7 @@ class Start:
         device: Where to train.
         staffing: The number of processes that train.
         clock: The clock of the search.
+        strangers: Rows that belong to no class; None for none.
     """
 
     request: Request
@@ -66,6 +68,7 @@ class Start:
     device: torch.device
     staffing: Staffing
     clock: Clock
+    strangers: StrangerRows | None = None
 
 
 def start(request: Request, crew: Crew | None = None, progress: Progress | None = None) -> Start:
@@ -106,10 +109,11 @@ def start(request: Request, crew: Crew | None = None, progress: Progress | None 
     check_label_decision(request.label_decision, data.task)
     _check_negatives(space, data.task)
     network = checked_network(knowledge.model, data, space, loaded=loaded, device=device)
+    strangers = StrangerRows.read(request, data, space)
     teacher = knowledge.teacher_of(data, request.seed)
     return Start(
         *(request, knowledge, own, space, data, network, teacher),
-        *(metric, device, staffing, clock),
+        *(metric, device, staffing, clock, strangers),
     )
 
 
@@ -137,6 +141,7 @@ def search(request: Request, progress: Progress) -> SearchResult:
                     teacher=begun.teacher,
                     model=begun.network.model,
                     crew=crew,
+                    strangers=begun.strangers,
                 )
             )
 

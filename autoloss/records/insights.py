@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from autoloss.records.estimates import Estimate
+
 
 @dataclass(frozen=True)
 class SignalCurve:
@@ -149,6 +151,26 @@ class Threshold:
     likeliest: float
     probs: tuple[float, ...] = ()
     values: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class RuleCost:
+    """The cost of a decision rule on the rows of the verdict.
+
+    Args:
+        role: ``"challenger"`` or ``"cross-entropy"``; empty for a rule without a model.
+        rule: ``"one"`` (the cheapest decision for all rows alike), ``"likeliest"`` (the most
+            probable class), or the cheapest decision by the probabilities of the ``"raw"``
+            softmax, of the softmax with the loss's prior undone (``"corrected"``), or of the
+            ``"calibrated"`` read-out.
+        cost: The mean cost of a row.
+        saved: The mean cost that the rule saves against ``"likeliest"`` of the same model.
+    """
+
+    role: str
+    rule: str
+    cost: Estimate
+    saved: Estimate
 
 
 @dataclass(frozen=True)

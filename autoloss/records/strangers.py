@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from autoloss.records.estimates import Estimate
 
-@dataclass(frozen=True)
-class Estimate:
-    """A figure with its 95 % interval by the bootstrap over rows, or over clusters of rows.
+SCORES = ("max_probability", "entropy", "energy", "max_logit", "class_distance")
+"""The scores of strangeness, each higher for stranger rows."""
+FIGURES = {"auroc": True, "aupr": True, "fpr95": False}
+"""The figures of a score, and whether higher is better."""
+PREFIX = "ood_"
 
-    Args:
-        value: The figure.
-        low: Lower end.
-        high: Upper end.
+
+def ood_names() -> dict[str, bool]:
+    """Return the names of the figures that can be an objective, and whether higher is better.
+
+    ``"ood_auroc"`` is that of the best score at temperature 1, ``"ood_auroc_energy"`` that of the
+    energy.
+
+    Examples:
+        >>> ood_names()["ood_fpr95"], ood_names()["ood_auroc_energy"]
+        (False, True)
     """
-
-    value: float
-    low: float
-    high: float
+    every = {f"{PREFIX}{figure}": higher for figure, higher in FIGURES.items()}
+    return every | {
+        f"{PREFIX}{figure}_{score}": higher
+        for figure, higher in FIGURES.items()
+        for score in SCORES
+    }
 
 
 @dataclass(frozen=True)
@@ -25,8 +36,7 @@ class StrangerScore:
     """How well a score tells strangers from known rows.
 
     Args:
-        name: ``"max_probability"``, ``"entropy"``, ``"energy"``, ``"max_logit"`` or
-            ``"class_distance"``.
+        name: A name of `SCORES`, with ``@T`` for a temperature.
         auroc: The chance that a stranger scores above a known row; 0.5 by chance.
         average_precision: Strangers being positive; by chance their share of all rows.
         false_acceptance: The share of the strangers that is accepted where 95 % of the known rows
@@ -45,8 +55,8 @@ class TemperatureCurve:
 
     Args:
         name: The score.
-        auroc: At each temperature of `Strangers.temperatures`.
-        best: The temperature of the largest area.
+        auroc: At each of some temperatures.
+        best: The temperature of the largest area, of a search on the strangers that choose.
         gain: Area on rows that did not choose the temperature, at the temperature that the other
             rows chose, less the area at T = 1.
     """
@@ -81,3 +91,43 @@ class Strangers:
     scores: tuple[StrangerScore, ...]
     temperatures: tuple[float, ...] = ()
     curves: tuple[TemperatureCurve, ...] = ()
+
+
+@dataclass(frozen=True)
+class FinalistStrangers:
+    """How well a finalist of a search tells strangers from the rows that its trainings held out.
+
+    Args:
+        number: Its trial.
+        chosen: The score that one half of the strangers chose, judged on the other half.
+        scores: Every score at T = 1 on the other half; of challenger and tuned cross-entropy.
+        curves: The scores over the temperature there; of challenger and tuned cross-entropy.
+    """
+
+    number: int
+    chosen: StrangerScore
+    scores: tuple[StrangerScore, ...] = ()
+    curves: tuple[TemperatureCurve, ...] = ()
+
+
+@dataclass(frozen=True)
+class SearchStrangers:
+    """The strangers of a search: half of them chose a score, the locked half judged it.
+
+    Args:
+        source: Where they come from.
+        chose: The number of strangers that chose.
+        judged: The number of locked strangers.
+        known: The number of rows that the model which ships is judged on, beside the strangers.
+        ships: The score of the model that ships, on these rows and the locked strangers.
+        finalists: The finalists.
+        temperatures: The temperatures of their curves, ascending.
+    """
+
+    source: str
+    chose: int
+    judged: int
+    known: int
+    ships: StrangerScore
+    finalists: tuple[FinalistStrangers, ...] = ()
+    temperatures: tuple[float, ...] = ()

@@ -13,11 +13,13 @@ from autoloss.records.insights import (
     CostCurve,
     Disagreements,
     Ranking,
+    RuleCost,
     Signals,
     Threshold,
 )
 from autoloss.records.labels import LabelInsights
 from autoloss.records.reliability import Reliability, Tails
+from autoloss.records.strangers import SearchStrangers
 from autoloss.records.tags import TagInsights
 from autoloss.records.trials import Edge, TrialRecord
 from autoloss.records.verdicts import (
@@ -103,6 +105,8 @@ class Summary(Shown):
         refit: The last training on all rows; None in older studies.
         labels: The models on each of several labels; None for one label a row.
         tags: The models on the tags of sequences; None for labels of rows.
+        rule_costs: The cost of each decision rule; empty without a cost matrix.
+        strangers: How the models tell strangers, rows that belong to no class; None without any.
     """
 
     schema_version: int
@@ -147,6 +151,8 @@ class Summary(Shown):
     refit: Refit | None = None
     labels: LabelInsights | None = None
     tags: TagInsights | None = None
+    strangers: SearchStrangers | None = None
+    rule_costs: tuple[RuleCost, ...] = ()
 
     def _card(self) -> Card:
         ships = self.trial(self.recommended).label

@@ -50,7 +50,9 @@ from autoloss.report.rows import (
     steps_text,
     unseen_text,
 )
+from autoloss.report.rule_costs import rule_cost_facts
 from autoloss.report.shipped import judged_start, verdict_now
+from autoloss.report.strangers import stranger_facts
 from autoloss.report.tags import tag_facts
 from autoloss.report.trials import family_rows, trial_columns, trial_rows
 from autoloss.report.verdict import BADGES, challenger_text, coverage_text, headline, ships_text
@@ -95,12 +97,14 @@ COMPUTED = (
     report_command,
     resampling_text,
     rows_name,
+    rule_cost_facts,
     rule_rows,
     setting_pairs,
     ships_text,
     signal_owner,
     signal_rows,
     steps_text,
+    stranger_facts,
     study_pairs,
     tag_facts,
     tail_facts,

@@ -1,8 +1,23 @@
-"""Strangers as sentences, rows and a figure, for terminal and page."""
+"""Strangers as sentences and rows of tables, for terminal and page."""
 
 from __future__ import annotations
 
-from autoloss.records.strangers import Estimate, Strangers, TemperatureCurve
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autoloss.records import Summary
+from autoloss.records.estimates import Estimate
+from autoloss.records.strangers import (
+    FinalistStrangers,
+    SearchStrangers,
+    Strangers,
+    StrangerScore,
+    TemperatureCurve,
+)
+from autoloss.report.finalists import trial_label
+from autoloss.report.roles import BASELINE, CHALLENGER, trial_roles
+from autoloss.report.rows import rows_name
 from autoloss.report.words import capital, count_text, listed
 
 HEADS = ("score", "AUROC", "average precision", "accepted at 95%")
@@ -15,17 +30,20 @@ NAMES = {
 }
 
 
-def score_rows(found: Strangers) -> list[tuple[str, ...]]:
+def score_rows(scores: Sequence[StrangerScore]) -> list[tuple[str, ...]]:
     """Return a row for each score: name and figures with their intervals."""
-    return [
-        (
-            capital(NAMES[one.name]),
-            _text(one.auroc),
-            _text(one.average_precision),
-            _text(one.false_acceptance, percent=True),
-        )
-        for one in found.scores
-    ]
+    return [(capital(score_name(one.name)), *_figures(one)) for one in scores]
+
+
+def score_name(text: str) -> str:
+    """Return the name of a score, with its temperature if it has one.
+
+    Examples:
+        >>> score_name("energy@10")
+        'energy at T = 10'
+    """
+    name, mark, temperature = text.partition("@")
+    return f"{NAMES[name]} at T = {temperature}" if mark else NAMES[name]
 
 
 def summary_text(found: Strangers) -> str:
@@ -73,3 +91,93 @@ def _text(one: Estimate, *, percent: bool = False) -> str:
     if percent:
         return f"{one.value:.0%} ({one.low:.0%} to {one.high:.0%})"
     return f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})"
+
+
+@dataclass(frozen=True)
+class StrangerFacts:
+    """The strangers of a search as a reader sees them.
+
+    Args:
+        text: The score that ships, and how well it tells the strangers.
+        where: The rows of the tables.
+        rows: A row for each finalist: number, label, roles, score and figures.
+        sides: The scores of each side of the verdict: its title, and a row for each score.
+        sentences: Whether a temperature helps, a sentence for each side and score.
+    """
+
+    text: str
+    where: str
+    rows: tuple[tuple[int, str, tuple[str, ...], str, tuple[str, ...]], ...]
+    sides: tuple[tuple[str, list[tuple[str, ...]]], ...]
+    sentences: tuple[str, ...]
+
+
+def stranger_facts(summary: Summary) -> StrangerFacts | None:
+    """Return the strangers of a search, or None without any."""
+    found = summary.strangers
+    if found is None:
+        return None
+    roles = trial_roles(summary)
+    sides = side_finalists(summary, found)
+    return StrangerFacts(
+        _ships_text(summary, found),
+        f"Each score was chosen by {count_text(found.chose, 'stranger')} and is judged by "
+        f"{found.judged:,} locked ones, against the rows that each training held out; the mean "
+        "over the trainings, with 95% intervals by the bootstrap over clusters.",
+        tuple(
+            (
+                one.number,
+                trial_label(summary, one.number),
+                tuple(roles.get(one.number, ())),
+                score_name(one.chosen.name),
+                _figures(one.chosen),
+            )
+            for one in found.finalists
+        ),
+        tuple((role, score_rows(one.scores)) for role, one in sides),
+        tuple(side_text(role, curve) for role, one in sides for curve in one.curves),
+    )
+
+
+def side_finalists(
+    summary: Summary, found: SearchStrangers
+) -> tuple[tuple[str, FinalistStrangers], ...]:
+    """Return challenger and tuned cross-entropy with their roles; a trial that is both once."""
+    verdict = summary.verdict
+    numbers = {verdict.challenger: CHALLENGER, verdict.baseline: BASELINE}
+    shown = {one.number: one for one in found.finalists}
+    return tuple((role, shown[n]) for n, role in numbers.items() if n in shown)
+
+
+def side_text(role: str, curve: TemperatureCurve) -> str:
+    """Return in a sentence whether a temperature helps a score of a side, and in which form."""
+    rising = {b > a for a, b in itertools.pairwise(curve.auroc) if abs(b - a) > 0.001}
+    shape = " Over the temperature it both rises and falls." if len(rising) == 2 else ""
+    return f"{capital(role)}: {temperature_text(curve)}{shape}"
+
+
+def _ships_text(summary: Summary, found: SearchStrangers) -> str:
+    """Return the score that ships, and how well it tells the strangers."""
+    one, strangers = found.ships, count_text(found.judged, "stranger")
+    rows = f"{found.known:,} of the {rows_name(summary)}"
+    if one.auroc.low <= 0.5:
+        more = " To the model they look more familiar than these rows."
+        return (
+            f"The model that ships does not tell the {strangers} of {found.source} from {rows}: "
+            f"AUROC of the {score_name(one.name)} {_text(one.auroc)}, and 0.5 is chance."
+            f"{more if one.auroc.high < 0.5 else ''}"
+        )
+    return (
+        f"The model that ships has the {score_name(one.name)} as its score: AUROC "
+        f"{_text(one.auroc)} between {strangers} of {found.source} and {rows}, average precision "
+        f"{_text(one.average_precision)}. Where 95% of these rows are accepted, "
+        f"{_text(one.false_acceptance, percent=True)} of the strangers are."
+    )
+
+
+def _figures(one: StrangerScore) -> tuple[str, ...]:
+    return (
+        _text(one.auroc),
+        _text(one.average_precision),
+        _text(one.false_acceptance, percent=True),
+    )

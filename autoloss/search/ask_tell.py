@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -162,7 +162,13 @@ class AskTell:
         return Trial.of(trials[number], self.config)
 
     def tell(
-        self, trial: Trial | int, val_logits: Any, val_labels: Any, *, seconds: float | None = None
+        self,
+        trial: Trial | int,
+        val_logits: Any,
+        val_labels: Any,
+        *,
+        seconds: float | None = None,
+        figures: Mapping[str, float] | None = None,
     ) -> TrialRecord:
         """Score a trained trial on the validation rows and store its results.
 
@@ -171,6 +177,8 @@ class AskTell:
             val_logits: Its logits; (N, C). NaN or infinity means that the trial diverged.
             val_labels: Classes of the rows, the same for all trials; (N,).
             seconds: Training time; by default the time since it was asked.
+            figures: Figures that these logits do not show, by name: ``"ood_auroc"`` and the like,
+                where the objectives of the space have them.
 
         Several labels: logits and labels (N, L), 0 and 1. Sequences: lists of (T, C) and (T,). In
         both, -1, -100 and NaN mean a missing label.
@@ -179,7 +187,9 @@ class AskTell:
             Its record.
         """
         cost = None if seconds is None else [seconds]
-        return self.tell_many([trial], [val_logits], val_labels, seconds=cost)[0]
+        also = None if figures is None else [figures]
+        found = self.tell_many([trial], [val_logits], val_labels, seconds=cost, figures=also)
+        return found[0]
 
     def tell_many(
         self,
@@ -193,6 +203,7 @@ class AskTell:
         reports: Sequence[TrainingReport] | None = None,
         folds: Tensor | None = None,
         clusters: Tensor | None = None,
+        figures: Sequence[Mapping[str, float]] | None = None,
     ) -> tuple[TrialRecord, ...]:
         """Score trained trials on the validation rows and store their results.
 
@@ -207,6 +218,7 @@ class AskTell:
             folds: Folds of the rows for the cross-fitted read-out; (N,). By default five.
             clusters: The cluster of each row, such as its group; (N,). By default rows are
                 independent.
+            figures: Further figures of each trial; see `tell`.
 
         Returns:
             Their records.
@@ -228,7 +240,13 @@ class AskTell:
                 for k, number in enumerate(numbers)
             ]
         return teller.tell(
-            numbers, val_logits, val_labels, reports, folds=folds, clusters=clusters
+            numbers,
+            val_logits,
+            val_labels,
+            reports,
+            folds=folds,
+            clusters=clusters,
+            figures=figures,
         )
 
     def report(self, trial: Trial | int, epoch: int, val_logits: Any, val_labels: Any) -> bool:

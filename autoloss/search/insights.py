@@ -12,8 +12,9 @@ from autoloss.metrics import positive_reliability, reliability
 from autoloss.metrics.label_places import LabelPlaces
 from autoloss.metrics.token_places import TokenPlaces
 from autoloss.records import LabelInsights, Reliability, TagInsights
-from autoloss.records.insights import Signals
+from autoloss.records.insights import RuleCost, Signals
 from autoloss.search.class_curves import class_scores, cost_curve, ranking
+from autoloss.search.decision_rules import RuledModel, prior_undone, rule_costs
 from autoloss.search.decisions import as_codes, confusion, decide, disagreements, threshold
 from autoloss.search.evidence import Evidence, StudySnapshot
 from autoloss.search.label_insights import label_insights
@@ -60,6 +61,7 @@ def insights(study: StudySnapshot, evidence: Evidence, shipped: int) -> dict[str
         "cost_curve": None
         if price is None
         else cost_curve(own, other, targets, price, is_yes_or_no=is_yes_or_no),
+        "rule_costs": () if price is None else _rule_costs(study, evidence, price),
         "confusion": confusion(kind, ours, theirs, targets, own.shape[-1]),
         "disagreements": disagreements(
             (ours, own),
@@ -74,6 +76,29 @@ def insights(study: StudySnapshot, evidence: Evidence, shipped: int) -> dict[str
         "tags": _tags(study, evidence),
         "signals": _signals(study, evidence, shipped),
     }
+
+
+def _rule_costs(
+    study: StudySnapshot, evidence: Evidence, price: tuple[tuple[float, ...], ...]
+) -> tuple[RuleCost, ...]:
+    """Return the cost of each decision rule by each model; one model if no other opposed it."""
+    models = []
+    sides = zip(ROLES, (evidence.choice.challenger, evidence.choice.baseline), strict=True)
+    for place, (role, record) in enumerate(sides):
+        if role == ROLES[0] and not evidence.choice.is_opposed:
+            continue
+        raw = None if evidence.raw is None else evidence.raw[place]
+        spec = LossSpec.from_dict(record.loss)
+        models.append(
+            RuledModel(
+                role,
+                calibrated=evidence.log_probs[place],
+                raw=raw,
+                corrected=None if raw is None else prior_undone(raw, spec, study.facts),
+            )
+        )
+    clusters = evidence.items.cluster_numbers
+    return rule_costs(models, as_codes(evidence.targets), price, clusters, seed=study.seed)
 
 
 def _tags(study: StudySnapshot, evidence: Evidence) -> TagInsights | None:

@@ -17,6 +17,7 @@ from autoloss.losses import ClassFacts
 from autoloss.losses.own import Losses, recall, take_in
 from autoloss.losses.tuned import Counts, as_counts
 from autoloss.metrics import Metric, MetricFunction, resolve_metric
+from autoloss.records.strangers import ood_names
 from autoloss.search.config import StudyConfig, as_rows, as_tuple, folder_of
 from autoloss.search.journal import Ledger, exists_error
 from autoloss.search.naming import CONFIG, JOURNAL, check_name
@@ -188,7 +189,9 @@ def find(
 
 def directions(space: Space, metric: Metric) -> list[Direction]:
     """Return the direction of each objective as Optuna names it."""
-    higher = set() if metric.lower_is_better else {METRIC}
+    higher = {name for name, is_higher in ood_names().items() if is_higher}
+    if not metric.lower_is_better:
+        higher.add(METRIC)
     return ["maximize" if name in higher else "minimize" for name in space.objectives]
 
 

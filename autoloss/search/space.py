@@ -58,7 +58,8 @@ class Space:
         min_imbalance: The search has priors if the largest class has more than `min_imbalance`
             times the rows of the smallest.
         objectives: The objectives of the sampler: ``"refined_log_loss"``, or it and ``"error"``,
-            which stands for the study's metric.
+            which stands for the study's metric, and the figures of strangers
+            (`autoloss.records.strangers.ood_names`).
         together: Candidates trained together; 0 for the fastest number.
         network: The network.
         augment: How pictures are changed in training.

@@ -21,6 +21,7 @@ from autoloss.losses.components import (
 )
 from autoloss.losses.parameters import Number, Parameter
 from autoloss.records import REFINED_LOG_LOSS
+from autoloss.records.strangers import ood_names
 from autoloss.search.range_reader import read_range
 from autoloss.search.shipped_spaces import DEFAULT, shipped_spaces, space_names, usual_space
 from autoloss.search.space import (
@@ -121,7 +122,9 @@ class _Reader:
         priors = self._names("priors", ("none", *PRIORS), ("none",))
         targets = self._names("targets", ("none", *TARGETS), ("none",))
         penalties = self._names("penalties", ("none", *PENALTIES), ("none",))
-        objectives = self._names("objectives", (REFINED_LOG_LOSS, METRIC), (REFINED_LOG_LOSS,))
+        objectives = self._names(
+            "objectives", (REFINED_LOG_LOSS, METRIC, *ood_names()), (REFINED_LOG_LOSS,)
+        )
         if "bases" not in self.settings:
             self.mistakes.append("bases: must list the losses to search, but is missing.")
         if REFINED_LOG_LOSS not in objectives:

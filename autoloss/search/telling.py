@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from autoloss.records import (
     TrainingState,
     TrialRecord,
 )
+from autoloss.records.strangers import PREFIX
 from autoloss.search.examples import ExampleFiles
 from autoloss.search.journal import Ledger
 from autoloss.search.scoring import Scorer, rows_fingerprint
@@ -69,8 +70,11 @@ class Teller:
         *,
         folds: Tensor | None,
         clusters: Tensor | None = None,
+        figures: Sequence[Mapping[str, float]] | None = None,
     ) -> tuple[TrialRecord, ...]:
         """Score trials and end them; see `Study.tell_many`."""
+        told_besides = [{}] * len(numbers) if figures is None else figures
+        self._check_figures(told_besides)
         logits, items = told(
             val_logits, val_labels, self.scorer.facts, candidates=len(numbers), part="val"
         )
@@ -85,13 +89,26 @@ class Teller:
             scores = self.scorer.score(logits[some], items, [specs[k] for k in some], folds=folds)
             losses = example_losses(scores, items, facts=self.scorer.facts, seed=self.scorer.seed)
             for row, k in enumerate(some):
-                facts[k] = _scored(reports[k], scores, row)
+                facts[k] = _scored(reports[k], scores, row, told_besides[k])
                 # Before the trial ends, so that none is complete without its rows.
                 self.examples.save(numbers[k], losses[row])
         with self.lock, self.ledger.together():
             records = tuple(map(self._end, numbers, facts))
         self._show(records)
         return records
+
+    def _check_figures(self, figures: Sequence[Mapping[str, float]]) -> None:
+        """Refuse trials without the figure of an objective that no logits show.
+
+        Raises:
+            InputError: It is missing.
+        """
+        for name in self.objectives:
+            if name.startswith(PREFIX) and any(name not in one for one in figures):
+                raise InputError(
+                    f"figures must have {name!r}, an objective of the study: tell it with each "
+                    f"trial, figures={{{name!r}: ...}}."
+                )
 
     def report_of(
         self,
@@ -204,13 +221,15 @@ class Teller:
             self.ledger.report(number, last.epoch, value[name])
 
 
-def _scored(report: TrainingReport, scores: Scores, row: int) -> TrialFacts:
-    """Return the facts of a trial with its scores."""
+def _scored(
+    report: TrainingReport, scores: Scores, row: int, figures: Mapping[str, float]
+) -> TrialFacts:
+    """Return the facts of a trial with its scores, and with figures that were told besides."""
     readout = scores.readouts.row(row)
     return TrialFacts(
         report,
         time.time(),
-        metrics=scores.row(row),
+        metrics={**scores.row(row), **figures},
         readout=readout.name,
         readout_state=readout.to_dict(),
     )

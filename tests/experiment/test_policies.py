@@ -45,7 +45,7 @@ def make_held_out(seed: int, *, skill: float = 1.0, trainings: int = 4) -> HeldO
     logits = draw.normal(0.0, 1.0, (len(rows), CLASSES))
     logits[np.arange(len(rows)), own] += skill
     log_probs = logits - np.logaddexp.reduce(logits, 1, keepdims=True)
-    return HeldOut(log_probs, lambda: log_probs, HeldOutRows(own, rows, rows, rows))
+    return HeldOut(log_probs, lambda: log_probs, HeldOutRows(own, rows, rows, rows, (len(rows),)))
 
 
 def log_loss(log_probs: np.ndarray, targets: np.ndarray) -> float:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from autoloss.cli import image_options, label_options, options, teacher_options
+from autoloss.cli import image_options, label_options, ood_options, options, teacher_options
 
 EXAMPLES = (
     "autoloss search churn.csv --target churned",
@@ -70,6 +70,7 @@ def search(
     features: image_options.Features = None,
     test: options.Test = None,
     valid: options.Valid = None,
+    ood: ood_options.Ood = None,
     groups: options.Groups = None,
     split_by: options.SplitBy = None,
     drop: options.Drop = None,

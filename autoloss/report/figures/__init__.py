@@ -28,6 +28,7 @@ from autoloss.report.figures._reliability import (
 )
 from autoloss.report.figures._rule import rule_figure, rule_info
 from autoloss.report.figures._signals import SignalsInfo, signals_figure, signals_info
+from autoloss.report.figures._strangers import strangers_figures
 from autoloss.report.figures._strips import StripsInfo, strips_figures, strips_info
 from autoloss.report.figures._tags import tags_figures
 from autoloss.report.figures._tails import TailsInfo, tails_figure, tails_info
@@ -49,6 +50,7 @@ GROUPS = (
     "ranking",
     "threshold",
     "costs",
+    "strangers",
     "signals",
     "curves",
     "importance",
@@ -104,5 +106,6 @@ def all_figures(summary: Summary) -> tuple[PageFigure, ...]:
         *ranking_figures(summary),
         *worst_label_figures(summary),
         *tags_figures(summary),
+        *strangers_figures(summary),
         *curves_figures(summary),
     )

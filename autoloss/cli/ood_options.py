@@ -1,0 +1,21 @@
+"""The options of strangers: rows that belong to no class."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autoloss.cli.options import DATA
+
+Ood = Annotated[
+    Path | None,
+    typer.Option(
+        "--ood",
+        metavar="FILE",
+        help="Strangers, rows (or a folder of pictures) that belong to no class: half of them "
+        "choose the score that tells them, the locked half judges it.",
+        rich_help_panel=DATA,
+    ),
+]

@@ -1,0 +1,142 @@
+"""The strangers of a search, divided into a half that chooses and a locked half."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from autoloss.core.errors import InputError
+from autoloss.core.option import path_of
+from autoloss.data import StudyData
+from autoloss.data.encoding import Inputs
+from autoloss.data.input_kinds import kind_of_encoding
+from autoloss.data.messages import plural
+from autoloss.experiment.request import Request
+from autoloss.inference.strangers import check_strangers
+from autoloss.records.strangers import PREFIX
+from autoloss.search import Space
+
+LEAST, MOST = 40, 8192
+"""The fewest strangers, and those that are used at most."""
+_IN_MEMORY = "a table"
+
+
+@dataclass(frozen=True, eq=False)
+class StrangerRows:
+    """Rows that belong to no class.
+
+    Args:
+        source: A file, a folder, or rows in memory.
+        label: Where they come from, for people.
+        choosing: The rows that choose.
+        locked: The rows that nothing reads before the verdict.
+        clusters: The cluster of each row of the source: its group, or itself.
+
+    Shape:
+        choosing and locked ``(M / 2,)``, clusters ``(rows of the source,)``.
+    """
+
+    source: Any
+    label: str
+    choosing: NDArray[np.int64]
+    locked: NDArray[np.int64]
+    clusters: NDArray[np.int64]
+
+    @classmethod
+    def read(cls, request: Request, data: StudyData, space: Space) -> Self | None:
+        """Return the strangers of a request; None if it has none.
+
+        Args:
+            request: The request.
+            data: The data, whose columns the strangers must have.
+            space: The space; a figure of strangers among its objectives needs strangers.
+
+        Raises:
+            InputError: The strangers are too few or lack a column, or the rows of the data have
+                several labels or are sequences.
+        """
+        if request.ood is None:
+            named = [name for name in space.objectives if name.startswith(PREFIX)]
+            if named:
+                raise InputError(
+                    f"ood must be given, because the objectives of the space have {named[0]!r}:"
+                    " give strangers, or leave that objective out."
+                )
+            return None
+        check_strangers(data.task, subject="ood")
+        label = path_of(request.ood) or _IN_MEMORY
+        every = cls(request.ood, label, *(np.zeros(0, np.int64) for _ in range(3)))
+        [inputs] = every.encoded([data.encoding])
+        n_rows = len(inputs)
+        if n_rows < LEAST:
+            raise InputError(
+                f"ood must have at least {LEAST} rows, a half to choose and a half for the "
+                f"verdict, but {label} has {plural(n_rows, 'row')}."
+            )
+        clusters = every.groups(data, request.groups, n_rows)
+        names, place = np.unique(clusters, return_inverse=True)
+        if len(names) < 2:
+            raise InputError(
+                f"ood must have at least two groups of {request.groups!r}, a half to choose and a "
+                f"half for the verdict, but {label} has one: leave the column out of it."
+            )
+        random = np.random.default_rng([request.seed, 17])
+        is_first = (random.permutation(len(names)) % 2 == 0)[place]
+        drawn = np.sort(random.permutation(n_rows)[:MOST])
+        return replace(
+            every,
+            choosing=drawn[is_first[drawn]],
+            locked=drawn[~is_first[drawn]],
+            clusters=clusters,
+        )
+
+    def groups(self, data: StudyData, column: str | None, n_rows: int) -> NDArray[np.int64]:
+        """Return the group of each row, its number without a column of groups."""
+        if column is not None:
+            table, _ = data.kind.reader([data.encoding]).labelled(self.source)
+            if column in table.frame.columns:
+                cells = table.frame[column].astype(str)
+                return np.unique(cells, return_inverse=True)[1].astype(np.int64)
+        return np.arange(n_rows)
+
+    def encoded(self, encodings: Sequence[Any]) -> list[Inputs]:
+        """Return all rows, encoded by each encoding.
+
+        Cells that an encoding cannot use count as missing: strangers may have cells of their own.
+
+        Raises:
+            InputError: A column is missing.
+        """
+        distinct = list({id(one): one for one in encodings}.values())
+        reader = kind_of_encoding(distinct[0]).reader(distinct)
+        try:
+            parts = [
+                reader.encode(frame, label=self.label) for frame in reader.frames(self.source)
+            ]
+        except InputError as error:
+            raise InputError(f"ood: {error}") from error
+        joined = [
+            same[0] if len(same) == 1 else type(same[0]).joined(same)
+            for same in zip(*parts, strict=True)
+        ]
+        own = {id(one): rows for one, rows in zip(distinct, joined, strict=True)}
+        return [own[id(one)] for one in encodings]
+
+    def taken(
+        self, encodings: Sequence[Any], rows: NDArray[np.int64] | None = None
+    ) -> list[Inputs]:
+        """Return the rows that are used, encoded by each encoding: those that choose first.
+
+        Args:
+            encodings: The encodings.
+            rows: The rows; None for both halves.
+        """
+        used = torch.from_numpy(np.r_[self.choosing, self.locked] if rows is None else rows)
+        every = self.encoded(encodings)
+        found = {id(one): one.take(used) for one in every}
+        return [found[id(one)] for one in every]

@@ -1,0 +1,77 @@
+"""The cost of each decision rule as rows of a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from autoloss.records import Summary
+from autoloss.records.estimates import Estimate
+from autoloss.records.insights import RuleCost
+from autoloss.report.roles import model_title
+from autoloss.report.rows import rows_name
+from autoloss.report.words import value_text
+
+RULES = {
+    "one": "the same decision for all rows",
+    "likeliest": "the likeliest class",
+    "raw": "cheapest by the softmax",
+    "corrected": "cheapest, the prior of the loss undone",
+    "calibrated": "cheapest by the calibrated probabilities",
+}
+_COST = "expected_cost"
+
+
+@dataclass(frozen=True)
+class RuleCostFacts:
+    """The decision rules as a reader sees them.
+
+    Args:
+        text: How to read the table, and the rule that is the cheapest.
+        rows: Model, rule, cost with interval, saving with interval.
+    """
+
+    text: str
+    rows: tuple[tuple[str, str, str, str], ...]
+
+
+def rule_cost_facts(summary: Summary) -> RuleCostFacts | None:
+    """Return the cost of each decision rule; None without costs."""
+    found = summary.rule_costs
+    if not found:
+        return None
+    return RuleCostFacts(
+        f"Mean cost of a row on the {rows_name(summary)}, with 95% intervals; a saving is against "
+        f"the likeliest class of the same model. {_shipped_text(summary, found)}",
+        tuple(
+            (
+                model_title(one.role) if one.role else "No model",
+                RULES[one.rule],
+                _text(one.cost),
+                _text(one.saved) if one.rule not in ("one", "likeliest") else "",
+            )
+            for one in found
+        ),
+    )
+
+
+def _shipped_text(summary: Summary, found: tuple[RuleCost, ...]) -> str:
+    """Return what the rule of the recommended loss saves, and whether it beats no model."""
+    ships = summary.recommended
+    role = "cross-entropy" if ships == summary.verdict.baseline else "challenger"
+    known = {(one.role, one.rule): one for one in found}
+    own, alike = known.get((role, "calibrated")), known[("", "one")]
+    if own is None:
+        return ""
+    better = "less" if own.cost.value < alike.cost.value else "no less"
+    is_open = own.saved.low <= 0.0 <= own.saved.high
+    sure = "an interval that covers zero" if is_open else "an interval without zero"
+    return (
+        f"{model_title(role)} decides by its calibrated probabilities: this saves "
+        f"{value_text(_COST, own.saved.value)} a row, with {sure}, and costs {better} than the "
+        "best decision for all rows alike."
+    )
+
+
+def _text(one: Estimate) -> str:
+    value, low, high = (value_text(_COST, part) for part in (one.value, one.low, one.high))
+    return f"{value} ({low} to {high})"

@@ -1,0 +1,146 @@
+"""Strangers in a search: they choose a score, judge it, and can be an objective."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+import autoloss
+from autoloss.core.errors import InputError
+from autoloss.inference.strangers import OodScore
+from autoloss.report import render_html, render_markdown, summary_from_json, summary_json
+from tests.spaces import SMALL
+
+CHANCE = np.random.default_rng(0)
+N = 600
+
+
+def rows(n: int, shift: float = 0.0) -> pd.DataFrame:
+    return pd.DataFrame({name: CHANCE.normal(shift, 1.0, n) for name in "abc"})
+
+
+FAMILIAR = rows(N).assign(y=lambda f: np.where(f.a + CHANCE.normal(size=N) * 0.5 > 0, "yes", "no"))
+# Undecided between the classes, far away in the other columns.
+STRANGE = rows(240, 4.0).assign(a=CHANCE.normal(0.0, 0.05, 240))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("strangers")
+    text = SMALL.replace("bases", 'objectives = ["refined_log_loss", "ood_auroc"]\nbases', 1)
+    (folder / "space.toml").write_text(text, encoding="utf-8")
+    STRANGE.to_csv(folder / "strange.csv", index=False)
+    return folder
+
+
+def search(place: Path, data=FAMILIAR, **options):
+    given = {"space": place / "space.toml", "ood": place / "strange.csv", "trials": 6} | options
+    return autoloss.search(data, "y", out=place, track="off", workers=1, **given)
+
+
+@pytest.fixture(scope="module")
+def found(place):
+    return search(place, name="whole", lock=True)
+
+
+def test_half_of_the_strangers_choose_and_the_other_half_judges(found) -> None:
+    strangers = found.summary.strangers
+    assert (strangers.chose, strangers.judged) == (120, 120)
+    assert {one.number for one in strangers.finalists} == {
+        f.number for f in found.summary.finalists
+    }
+    for one in (strangers.ships, *(finalist.chosen for finalist in strangers.finalists)):
+        for figure in (one.auroc, one.average_precision, one.false_acceptance):
+            assert figure.low <= figure.value <= figure.high
+            assert figure.low >= 0.0
+            assert figure.high <= 1.0
+    sides = {found.verdict.challenger, found.verdict.baseline}
+    shown = {one.number for one in strangers.finalists if one.scores}
+    assert shown == sides
+    for one in strangers.finalists:
+        if one.number in sides:
+            assert [score.name for score in one.scores][-1] == "class_distance"
+            assert [curve.name for curve in one.curves] == ["max_probability", "energy"]
+
+
+def test_the_model_that_ships_tells_the_strangers_as_the_report_says(found) -> None:
+    model, strangers = found.model, found.summary.strangers
+    assert model.strangers.is_chosen
+    assert str(model.strangers.score) == strangers.ships.name
+    fresh = rows(2000)
+    known, strange = model.ood_scores(fresh), model.ood_scores(STRANGE)
+    area = roc_auc_score(np.r_[np.zeros(2000), np.ones(240)], np.r_[known, strange])
+    assert strangers.ships.auroc.low - 0.06 < area < strangers.ships.auroc.high + 0.06
+    assert model.are_strangers(fresh).mean() < 0.12
+    assert model.are_strangers(fresh, recall=0.5).mean() > 0.35
+
+
+def test_a_figure_of_strangers_is_an_objective_and_stands_with_every_trial(found) -> None:
+    assert found.summary.settings["objectives"] == ["refined_log_loss", "ood_auroc"]
+    for trial in found.summary.trials:
+        assert 0.0 <= trial.metrics["ood_auroc"] <= 1.0
+        assert {"ood_aupr", "ood_fpr95"} <= set(trial.metrics)
+    assert len({trial.metrics["ood_auroc"] for trial in found.summary.trials}) > 2
+
+
+def test_the_report_shows_strangers_and_keeps_them_in_json(found) -> None:
+    again = summary_from_json(summary_json(found.summary))
+    assert again.strangers == found.summary.strangers
+    page, text = render_html(again), render_markdown(again)
+    assert 'id="strangers"' in page
+    assert "AUROC of the energy over the temperature" in page
+    for words in ("## Strangers", "Distance to the class means", "Tuned cross-entropy: "):
+        assert words in text
+
+
+def test_rows_alike_are_no_strangers_and_the_halves_keep_groups(place) -> None:
+    data = FAMILIAR.assign(g=np.arange(N) // 3)
+    alike = rows(200).assign(g=np.repeat(np.arange(20), 10))
+    result = search(place, data, ood=alike, groups="g", name="alike", space="quick", trials=4)
+    strangers = result.summary.strangers
+    assert (strangers.chose, strangers.judged) == (100, 100)
+    assert strangers.ships.auroc.low < 0.5 < strangers.ships.auroc.high
+    assert "does not tell the 100 strangers" in render_markdown(result.summary)
+    assert "ood_auroc" not in result.summary.trials[0].metrics
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ood": STRANGE.drop(columns="b")}, r"ood: a table must have.*'b'|ood: .*b"),
+        ({"ood": STRANGE.iloc[:39]}, "ood must have at least 40 rows.*a table has 39 rows"),
+        ({"ood": None}, "ood must be given, because the objectives .* 'ood_auroc'"),
+        ({"ood": "nowhere.csv"}, "nowhere.csv"),
+        ({"target": ("a", "y")}, "ood must be left out for several labels"),
+    ],
+)
+def test_unsuitable_strangers_are_refused_before_a_study_begins(place, options, message) -> None:
+    given = dict(options)
+    target, data = given.pop("target", "y"), FAMILIAR
+    if target != "y":
+        data = data.assign(a=(data.a > 0).astype(int), y=(data.y == "yes").astype(int))
+    arguments = {"space": place / "space.toml", "ood": place / "strange.csv", "trials": 4} | given
+    with pytest.raises(InputError, match=message) as refused:
+        autoloss.search(data, target, out=place, track="off", name="refused", **arguments)
+    assert "\n" not in str(refused.value)
+    assert not (place / "refused").exists()
+
+
+def test_a_loop_of_ones_own_tells_the_figure_of_strangers(place) -> None:
+    with autoloss.Study("own", [50, 50], space=place / "space.toml", trials=4, out=place) as study:
+        logits, labels = CHANCE.normal(size=(40, 2)), np.arange(40) % 2
+        with pytest.raises(InputError, match=r"figures must have 'ood_auroc'"):
+            study.tell(study.ask(), logits, labels)
+        trial = study.ask()
+        told = study.tell(trial, logits, labels, figures={"ood_auroc": 0.75})
+        assert told.metrics["ood_auroc"] == 0.75
+        assert told.state == "complete"
+
+
+def test_scores_have_a_text_that_is_read_again() -> None:
+    for text in ("energy", "energy@10", "max_probability@0.25"):
+        assert str(OodScore.of(text)) == text
